@@ -1,0 +1,201 @@
+//! From one to many: puts each event into the rings of its topics and wakes who sleeps there.
+//!
+//! The protocol, which `tests/concurrency.rs` checks under every schedule it can find:
+//!
+//! - [`Fanout::deliver`] puts a batch into *all* its rings, only then stores `visible`, only then wakes.
+//! - A reader ([`Cursor`](crate::cursor::Cursor)) loads `visible` *first*, takes from each of its rings only what is at
+//!   or below it, and with nothing to take registers its waker in all its rings, loads `visible` again, and sleeps only
+//!   if it did not move. Without this, a reader of two rings that scans the first, then sees event 6 in the second after
+//!   event 5 entered the first, would skip 5 for ever.
+//! - A ring is born and buried under the same lock that a batch is delivered under, so that no event falls between a
+//!   ring's birth and its floor.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidings_journal::{Position, TopicName};
+use tidings_sse::Frame;
+
+use crate::ring::{Limits, Mark, Ring, Seq, Slot};
+use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
+
+/// Something to hand out.
+pub trait Delivery {
+    /// The topics it stands in.
+    fn topics(&self) -> &[TopicName];
+    /// Its place in the log; `None` if it is not stored.
+    fn position(&self) -> Option<Position>;
+    /// Its bytes. Asked for once, and only if somebody follows one of the topics.
+    fn encode(&self) -> Option<Frame>;
+}
+
+/// The rings of all topics that somebody follows.
+pub struct Fanout {
+    /// Everything up to here stands in its rings. Stored before `visible_position`, loaded after it, so that a reader's
+    /// position never claims more than its seq has shown.
+    visible_seq: AtomicU64,
+    visible_position: AtomicU64,
+    /// The time of the last delivery or tick: precise enough for ages, and no system call per reader.
+    now_ms: AtomicI64,
+    limits: Limits,
+    rings: Mutex<Rings>,
+}
+
+struct Rings {
+    by_topic: HashMap<TopicName, Followed>,
+    /// The newest thing handed out.
+    newest: Mark,
+}
+
+struct Followed {
+    ring: Arc<Ring>,
+    /// Cursors. The last one that leaves takes the ring with it; who comes back reads the journal.
+    followers: usize,
+}
+
+impl Fanout {
+    /// No rings yet, everything up to `position` delivered.
+    pub fn new(position: Position, limits: Limits) -> Self {
+        let newest = Mark {
+            seq: Seq::default(),
+            position,
+        };
+        Self {
+            visible_seq: AtomicU64::new(0),
+            visible_position: AtomicU64::new(position.get()),
+            now_ms: AtomicI64::new(0),
+            limits,
+            rings: Mutex::new(Rings {
+                by_topic: HashMap::new(),
+                newest,
+            }),
+        }
+    }
+
+    /// Hands out `batch`. Stored events must come in the order of the log, each once.
+    pub fn deliver(&self, batch: impl IntoIterator<Item = impl Delivery>, now_ms: i64) {
+        let mut touched: Vec<Arc<Ring>> = Vec::new();
+        {
+            let mut rings = self.rings.lock();
+            for delivery in batch {
+                rings.hand_out(&delivery, now_ms, &self.limits, &mut touched);
+            }
+            self.now_ms.store(now_ms, Ordering::Relaxed);
+            self.visible_seq.store(rings.newest.seq.0, Ordering::Release);
+            self.visible_position
+                .store(rings.newest.position.get(), Ordering::Release);
+        }
+        let mut waiting = Vec::new();
+        for ring in &touched {
+            ring.take_waiting(&mut waiting);
+        }
+        for waker in waiting {
+            waker.wake();
+        }
+    }
+
+    /// Everything that readers may see.
+    pub(crate) fn visible(&self) -> Mark {
+        let position = Position::new(self.visible_position.load(Ordering::Acquire));
+        Mark {
+            seq: Seq(self.visible_seq.load(Ordering::Acquire)),
+            position,
+        }
+    }
+
+    /// The newest stored event that readers may see.
+    pub fn visible_position(&self) -> Position {
+        Position::new(self.visible_position.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
+    /// Tells the time to rings that nothing was delivered to, so that age empties them.
+    pub fn tick(&self, now_ms: i64) {
+        self.now_ms.store(now_ms, Ordering::Relaxed);
+        let rings: Vec<_> = self
+            .rings
+            .lock()
+            .by_topic
+            .values()
+            .map(|followed| followed.ring.clone())
+            .collect();
+        for ring in rings {
+            ring.expire(&self.limits, now_ms);
+        }
+    }
+
+    /// The rings of `topics`, and what was visible at that moment. Each is kept until [`Fanout::unfollow`].
+    pub(crate) fn follow(&self, topics: &[TopicName]) -> (Vec<Arc<Ring>>, Mark) {
+        let mut rings = self.rings.lock();
+        let newest = rings.newest;
+        let followed = topics.iter().map(|topic| {
+            let born = || Followed {
+                ring: Arc::new(Ring::new(newest)),
+                followers: 0,
+            };
+            let followed = rings.by_topic.entry(topic.clone()).or_insert_with(born);
+            followed.followers += 1;
+            followed.ring.clone()
+        });
+        (followed.collect(), newest)
+    }
+
+    /// Ends what [`Fanout::follow`] began.
+    pub(crate) fn unfollow(&self, topics: &[TopicName]) {
+        let mut rings = self.rings.lock();
+        for topic in topics {
+            if let Some(followed) = rings.by_topic.get_mut(topic) {
+                followed.followers -= 1;
+                if followed.followers == 0 {
+                    rings.by_topic.remove(topic);
+                }
+            }
+        }
+    }
+
+    /// How many topics have followers.
+    pub fn followed_topics(&self) -> usize {
+        self.rings.lock().by_topic.len()
+    }
+}
+
+impl Rings {
+    fn hand_out(&mut self, delivery: &impl Delivery, now_ms: i64, limits: &Limits, touched: &mut Vec<Arc<Ring>>) {
+        self.newest.seq.0 += 1;
+        if let Some(position) = delivery.position() {
+            self.newest.position = position;
+        }
+        let mut frame = None;
+        for topic in delivery.topics() {
+            let Some(followed) = self.by_topic.get(topic) else {
+                continue;
+            };
+            if frame.is_none() {
+                frame = delivery.encode();
+            }
+            let Some(frame) = frame.clone() else { return };
+            let stored = delivery.position().is_some();
+            followed.ring.push(
+                Slot {
+                    mark: self.newest,
+                    stored,
+                    at_ms: now_ms,
+                    frame,
+                },
+                limits,
+            );
+            // Always, even if nobody waits there now: a reader may be between its last look and its sleep.
+            if !touched
+                .iter()
+                .rev()
+                .take(8)
+                .any(|ring| Arc::ptr_eq(ring, &followed.ring))
+            {
+                touched.push(followed.ring.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The engine of Tidings: one log, many cursors.
+//!
+//! What is published goes to the journal, which decides the order; the journal's tail is handed out, in that order, to one
+//! ring per topic, each event encoded once; a stream is a set of topics and a place in the log, which is sent what comes
+//! after it. Live delivery, coming back after a disconnect and catching up after being slow are the same act.
+//!
+//! This crate knows nothing of HTTP, of JSON or of tokens.
+//!
+//! # Layout
+//!
+//! - [`hub`](Hub): publishing, opening streams, and the one task that moves it all
+//! - [`publication`](Publication): what is published
+//! - `ring`, [`fanout`](Fanout), [`cursor`](Cursor): the delivery core, checked by a model of its threads
+//! - [`subscription`](Subscription): one open stream as a state machine
+//! - [`connection`](Connection), [`registry`](Registry): who is connected
+//! - [`presence`](Presence): who is in which room
+//! - `wheel`: heartbeats and the ends of credentials
+//! - [`wording`](Wording): what the embedder says on the hub's behalf
+//! - [`clock`](Clock), [`user`](UserId)
+
+mod clock;
+mod connection;
+mod cursor;
+mod fanout;
+mod hub;
+mod presence;
+mod publication;
+mod registry;
+mod ring;
+mod subscription;
+mod sync;
+pub mod user;
+mod wheel;
+mod wording;
+
+pub use clock::Clock;
+pub use connection::{Connection, ConnectionId};
+pub use cursor::{Behind, Cursor};
+pub use fanout::{Delivery, Fanout};
+pub use hub::{After, History, Hub, Options, Runner, Start, Subscribe};
+pub use presence::{Member, Presence};
+pub use publication::Publication;
+pub use registry::{Filter, Registry, Stats};
+pub use ring::Limits as RingLimits;
+pub use subscription::{Step, Subscription};
+pub use user::UserId;
+pub use wheel::HeartbeatStyle;
+pub use wording::{Ending, Reason, Reset, Wording};

@@ -1,0 +1,89 @@
+//! What is published: an event on its way into the log, or past it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tidings_journal::{Entry, EventId, Position, Record, TopicName};
+use tidings_sse::{Event, EventName, Frame, Id};
+
+use crate::fanout::Delivery;
+
+/// An event to be stored and delivered.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The topics it stands in: the one published to first, then the aggregates that show it too.
+    pub topics: Arc<[TopicName]>,
+    /// The event's name.
+    pub event: EventName,
+    /// With a key, it takes the place of the earlier one with the same first topic and key.
+    pub key: Option<Arc<str>>,
+    /// The event's data.
+    pub data: String,
+}
+
+impl Publication {
+    pub(crate) fn into_record(self, at_ms: i64) -> Record {
+        let Self {
+            topics,
+            event,
+            key,
+            data,
+        } = self;
+        Record {
+            topics,
+            event: event.as_str().into(),
+            key,
+            data: Bytes::from(data),
+            at_ms,
+        }
+    }
+}
+
+/// A stored event as it is handed out.
+pub(crate) struct Stored<'a>(pub(crate) &'a Entry);
+
+impl Delivery for Stored<'_> {
+    fn topics(&self) -> &[TopicName] {
+        &self.0.record.topics
+    }
+
+    fn position(&self) -> Option<Position> {
+        Some(self.0.id.position)
+    }
+
+    fn encode(&self) -> Option<Frame> {
+        encode(self.0, Some(self.0.id))
+    }
+}
+
+/// An event that is delivered to who listens now, and to nobody later.
+pub(crate) struct Ephemeral<'a>(pub(crate) &'a Publication);
+
+impl Delivery for Ephemeral<'_> {
+    fn topics(&self) -> &[TopicName] {
+        &self.0.topics
+    }
+
+    fn position(&self) -> Option<Position> {
+        None
+    }
+
+    fn encode(&self) -> Option<Frame> {
+        Some(Event::new(self.0.event.clone(), self.0.data.as_str()).encode())
+    }
+}
+
+/// The bytes of `entry`, with or without its id. `None` if what the journal gave back is no event.
+pub(crate) fn encode(entry: &Entry, id: Option<EventId>) -> Option<Frame> {
+    let record = &entry.record;
+    let name = EventName::parse(&record.event);
+    let data = std::str::from_utf8(&record.data);
+    let id = id.map(|id| Id::parse(&id.to_string())).transpose();
+    match (name, data, id) {
+        (Ok(name), Ok(data), Ok(id)) => Some(Event::new(name, data).id(id).encode()),
+        _ => {
+            tracing::error!(id = %entry.id, "the journal returned what was never an event; it is left out");
+            None
+        }
+    }
+}

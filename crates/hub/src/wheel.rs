@@ -1,0 +1,304 @@
+//! The one timer of all streams: heartbeats and the ends of credentials.
+//!
+//! A timer per stream would cost each of them a registration with the runtime and a wake-up of its own; here one task
+//! sleeps until the next due time, and a beat that falls due for many at once is encoded once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tidings_sse::Frame;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::wording::{Ending, Wording};
+
+/// The furthest that one sleep reaches: due times beyond it are looked at again then.
+const HORIZON: Duration = Duration::from_hours(1);
+
+/// What a heartbeat looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeartbeatStyle {
+    /// An event at each interval, whatever else was sent.
+    #[default]
+    Event,
+    /// A comment after an interval of silence.
+    Comment,
+}
+
+/// What one stream wants of the wheel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wishes {
+    pub(crate) style: HeartbeatStyle,
+    /// When the stream's credential is refused, in milliseconds since 1970.
+    pub(crate) expires_at_ms: Option<i64>,
+}
+
+/// All due times.
+pub(crate) struct Wheel {
+    interval: Duration,
+    turns: Mutex<Turns>,
+    /// Told when the first due time moved forward.
+    sooner: Notify,
+}
+
+#[derive(Default)]
+struct Turns {
+    /// By due time. One for each open stream.
+    by_time: BTreeMap<(Instant, u64), Turn>,
+    /// The due time of each stream, by its serial.
+    by_serial: HashMap<u64, Instant>,
+}
+
+struct Turn {
+    connection: Arc<Connection>,
+    wishes: Wishes,
+    next_beat: Instant,
+}
+
+impl Wheel {
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            turns: Mutex::default(),
+            sooner: Notify::new(),
+        }
+    }
+
+    /// Puts a new stream on the wheel. Whoever closes it takes it off with [`Wheel::remove`].
+    pub(crate) fn add(&self, connection: Arc<Connection>, wishes: Wishes, now_ms: i64) {
+        let now = Instant::now();
+        let turn = Turn {
+            connection,
+            wishes,
+            next_beat: now + self.interval,
+        };
+        self.arm(&mut self.turns.lock(), turn, now, now_ms);
+    }
+
+    pub(crate) fn remove(&self, connection: &Connection) {
+        let mut turns = self.turns.lock();
+        if let Some(due) = turns.by_serial.remove(&connection.serial) {
+            turns.by_time.remove(&(due, connection.serial));
+        }
+    }
+
+    fn arm(&self, turns: &mut Turns, turn: Turn, now: Instant, now_ms: i64) {
+        let until_expiry = turn
+            .wishes
+            .expires_at_ms
+            .map(|at| at.saturating_sub(now_ms).max(0).unsigned_abs());
+        let expiry = until_expiry.map(|ms| now + Duration::from_millis(ms).min(HORIZON));
+        let due = expiry.map_or(turn.next_beat, |expiry| expiry.min(turn.next_beat));
+        if turns
+            .by_time
+            .first_key_value()
+            .is_none_or(|((first, _), _)| due < *first)
+        {
+            self.sooner.notify_one();
+        }
+        let serial = turn.connection.serial;
+        turns.by_serial.insert(serial, due);
+        turns.by_time.insert((due, serial), turn);
+    }
+
+    /// Turns for ever.
+    pub(crate) async fn run(&self, clock: &Clock, wording: &dyn Wording) {
+        loop {
+            let first = self.turns.lock().by_time.first_key_value().map(|((due, _), _)| *due);
+            match first {
+                Some(due) => tokio::select! {
+                    () = tokio::time::sleep_until(due) => self.turn(clock, wording),
+                    () = self.sooner.notified() => {}
+                },
+                None => self.sooner.notified().await,
+            }
+        }
+    }
+
+    /// Serves everything that is due.
+    fn turn(&self, clock: &Clock, wording: &dyn Wording) {
+        let (now, now_ms) = (Instant::now(), clock.now_ms());
+        let mut beat = None;
+        let mut turns = self.turns.lock();
+        while let Some(first) = turns.by_time.first_entry().filter(|first| first.key().0 <= now) {
+            let mut turn = first.remove();
+            if turn.wishes.expires_at_ms.is_some_and(|at| at <= now_ms) {
+                turns.by_serial.remove(&turn.connection.serial);
+                turn.connection.end(Ending::EXPIRED);
+                continue;
+            }
+            if turn.next_beat <= now {
+                turn.next_beat = self.beat(&turn, now, now_ms, || {
+                    beat.get_or_insert_with(|| wording.heartbeat(now_ms)).clone()
+                });
+            }
+            self.arm(&mut turns, turn, now, now_ms);
+        }
+    }
+
+    /// Sends a heartbeat if the stream's style asks for one now. Returns when to look again.
+    fn beat(&self, turn: &Turn, now: Instant, now_ms: i64, event: impl FnOnce() -> Frame) -> Instant {
+        match turn.wishes.style {
+            HeartbeatStyle::Event => {
+                turn.connection.heartbeat(event());
+                // From the due time, not from now, so that the rhythm does not drift; a long stall is not made up for.
+                (turn.next_beat + self.interval).max(now)
+            }
+            HeartbeatStyle::Comment => {
+                let silence = now_ms
+                    .saturating_sub(turn.connection.last_activity_ms())
+                    .max(0)
+                    .unsigned_abs();
+                match self
+                    .interval
+                    .checked_sub(Duration::from_millis(silence))
+                    .filter(|left| !left.is_zero())
+                {
+                    Some(left) => now + left,
+                    None => {
+                        turn.connection.heartbeat(Frame::comment());
+                        now + self.interval
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::{Mail, Opening};
+    use crate::wording::Reset;
+    use jiff::Timestamp;
+    use std::task::{Context, Poll, Waker};
+    use tidings_journal::EventId;
+    use tidings_sse::{Event, EventName};
+
+    struct Plain;
+
+    impl Wording for Plain {
+        fn heartbeat(&self, now_ms: i64) -> Frame {
+            Event::new(EventName::from_static("heartbeat"), now_ms.to_string()).encode()
+        }
+        fn reset(&self, _: &Reset) -> Frame {
+            Frame::comment()
+        }
+        fn ending(&self, _: &Ending) -> Frame {
+            Frame::comment()
+        }
+        fn synced(&self, _: usize, _: EventId) -> Frame {
+            Frame::comment()
+        }
+    }
+
+    fn connection(serial: u64) -> Arc<Connection> {
+        let opening = Opening {
+            user: None,
+            counted_as: &[],
+            topics: [].into(),
+            address: None,
+            now_ms: 0,
+        };
+        Arc::new(Connection::new(serial, opening))
+    }
+
+    fn mail(connection: &Connection) -> &'static str {
+        match connection.poll_mail(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Mail::Ending(ending)) => ending.event,
+            Poll::Ready(Mail::Heartbeat(frame)) if frame.block() == b":\n" => "comment",
+            Poll::Ready(Mail::Heartbeat(_)) => "heartbeat",
+            Poll::Pending => "nothing",
+        }
+    }
+
+    /// A clock that goes with tokio's, so that pausing one pauses both.
+    fn clock() -> Clock {
+        let start = Instant::now();
+        Clock::from_fn(move || Timestamp::UNIX_EPOCH + start.elapsed())
+    }
+
+    async fn pass(time: u64) {
+        tokio::time::sleep(Duration::from_secs(time)).await;
+    }
+
+    fn turning(wheel: &Arc<Wheel>, clock: &Clock) -> tokio::task::JoinHandle<()> {
+        let (wheel, clock) = (wheel.clone(), clock.clone());
+        tokio::spawn(async move { wheel.run(&clock, &Plain).await })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beats_come_at_each_interval_whatever_else_was_sent() {
+        let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_secs(10))), clock());
+        let running = turning(&wheel, &clock);
+        let one = connection(1);
+        wheel.add(
+            one.clone(),
+            Wishes {
+                style: HeartbeatStyle::Event,
+                expires_at_ms: None,
+            },
+            clock.now_ms(),
+        );
+        pass(9).await;
+        assert_eq!(mail(&one), "nothing");
+        one.sent(clock.now_ms(), tidings_journal::Position::START);
+        for _ in 0..3 {
+            pass(2).await;
+            assert_eq!(mail(&one), "heartbeat");
+            assert_eq!(mail(&one), "nothing");
+            pass(8).await;
+        }
+        wheel.remove(&one);
+        assert!(wheel.turns.lock().by_time.is_empty());
+        running.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_comment_comes_after_an_interval_of_silence() {
+        let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_secs(10))), clock());
+        let running = turning(&wheel, &clock);
+        let one = connection(1);
+        wheel.add(
+            one.clone(),
+            Wishes {
+                style: HeartbeatStyle::Comment,
+                expires_at_ms: None,
+            },
+            clock.now_ms(),
+        );
+        pass(5).await;
+        one.sent(clock.now_ms(), tidings_journal::Position::START);
+        pass(9).await;
+        assert_eq!(mail(&one), "nothing");
+        pass(2).await;
+        assert_eq!(mail(&one), "comment");
+        running.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now() {
+        let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_hours(24 * 900))), clock());
+        let running = turning(&wheel, &clock);
+        let [soon, late] = [1, 2].map(connection);
+        let expiring = |ms| Wishes {
+            style: HeartbeatStyle::Event,
+            expires_at_ms: Some(ms),
+        };
+        wheel.add(late.clone(), expiring(800 * 24 * 3_600_000), clock.now_ms());
+        wheel.add(soon.clone(), expiring(5_000), clock.now_ms());
+        pass(4).await;
+        assert_eq!(mail(&soon), "nothing");
+        pass(2).await;
+        assert_eq!(mail(&soon), "expired");
+        pass(799 * 24 * 3_600).await;
+        assert_eq!(mail(&late), "nothing");
+        pass(24 * 3_600).await;
+        assert_eq!(mail(&late), "expired");
+        running.abort();
+    }
+}

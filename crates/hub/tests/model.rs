@@ -1,0 +1,512 @@
+//! The promise, against an oracle: clients that connect, read a little, are cut at any byte and come back with the last
+//! id that they saw receive every event of their topics once and in order, or are told by a `reset` – and only then.
+//!
+//! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then out of the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tidings_hub::{
+    After, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Publication, Reset, RingLimits,
+    Runner, Step, Subscribe, Subscription, Wording,
+};
+use tidings_journal::memory::{Memory, Retention};
+use tidings_journal::{EventId, Journal, Position, TopicName};
+use tidings_sse::{Decoded, Decoder, Event, EventName, Frame, Id, Message};
+
+const KEPT: usize = 40;
+const TOPICS: [&str; 5] = ["a", "b", "c", "chat", "chat/room/r"];
+const KEYED: &str = "status";
+
+struct Plain;
+
+impl Wording for Plain {
+    fn heartbeat(&self, _: i64) -> Frame {
+        Frame::comment()
+    }
+
+    fn reset(&self, reset: &Reset) -> Frame {
+        let id = Id::parse(&reset.resumed_from.to_string()).unwrap();
+        Event::new(EventName::from_static("reset"), reset.reason.as_str())
+            .id(id)
+            .encode()
+    }
+
+    fn ending(&self, ending: &Ending) -> Frame {
+        Event::new(EventName::from_static("ending"), ending.reason).encode()
+    }
+
+    fn synced(&self, count: usize, at: EventId) -> Frame {
+        let id = Id::parse(&at.to_string()).unwrap();
+        Event::new(EventName::from_static("synced"), count.to_string())
+            .id(id)
+            .encode()
+    }
+}
+
+/// What the world knows: everything that was ever published.
+#[derive(Default)]
+struct Oracle {
+    /// Topics of each position, from 1 on; for keyed events the key.
+    published: Vec<(Vec<TopicName>, Option<&'static str>)>,
+    ephemeral: u64,
+}
+
+impl Oracle {
+    fn head(&self) -> u64 {
+        self.published.len() as u64
+    }
+
+    /// Positions that retention has let go: all unkeyed ones but the newest `KEPT`.
+    fn trimmed(&self) -> BTreeSet<u64> {
+        let unkeyed = (1..)
+            .zip(&self.published)
+            .filter(|(_, (_, key))| key.is_none())
+            .map(|(position, _)| position);
+        let unkeyed: Vec<u64> = unkeyed.collect();
+        unkeyed[..unkeyed.len().saturating_sub(KEPT)].iter().copied().collect()
+    }
+
+    fn stands_in(&self, position: u64, topics: &[TopicName]) -> bool {
+        let index = usize::try_from(position - 1).unwrap();
+        self.published[index].0.iter().any(|topic| topics.contains(topic))
+    }
+
+    fn floor(&self, topics: &[TopicName]) -> u64 {
+        self.trimmed()
+            .into_iter()
+            .filter(|position| self.stands_in(*position, topics))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether a newer event of the same key makes this one superfluous for somebody who was away.
+    fn superseded(&self, position: u64) -> bool {
+        let index = usize::try_from(position - 1).unwrap();
+        let key = self.published[index].1;
+        key.is_some() && self.published[index + 1..].iter().any(|(_, later)| *later == key)
+    }
+}
+
+/// A client as browsers are: it knows its topics and the last id that it saw.
+struct Client {
+    topics: Vec<TopicName>,
+    last_id: String,
+    /// Up to where it has been served, by its own account.
+    seen: u64,
+    connection: Option<Connection>,
+    resets: usize,
+    received: usize,
+}
+
+struct Connection {
+    stream: Subscription,
+    decoder: Decoder,
+    /// Ephemeral events up to here were published before it connected, or were received.
+    ephemeral: u64,
+    /// The oracle's floor when the stream was last known to be above it.
+    connected: bool,
+}
+
+struct World {
+    hub: Hub,
+    oracle: Oracle,
+    clients: Vec<Client>,
+    rng: StdRng,
+    reconnects: usize,
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).unwrap()
+}
+
+fn hub() -> (Hub, Runner) {
+    let journal = Memory::new(Retention {
+        max_events: KEPT,
+        ..Retention::default()
+    });
+    let options = Options {
+        heartbeat_interval: Duration::from_hours(1),
+        ring: RingLimits {
+            events: 8,
+            bytes: 600,
+            age: Duration::from_hours(1),
+        },
+        rooms: topic("chat"),
+        presence_grace: Duration::from_mins(1),
+    };
+    let journal: Arc<dyn Journal> = Arc::new(journal);
+    Hub::new(journal, options, Arc::new(Plain), Clock::system())
+}
+
+fn number(id: &str) -> u64 {
+    EventId::parse(id).unwrap().position.get()
+}
+
+impl World {
+    fn new(hub: Hub, seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let clients = (0..12).map(|_| {
+            let mut topics: Vec<_> = TOPICS
+                .iter()
+                .filter(|_| rng.random_bool(0.4))
+                .map(|name| topic(name))
+                .collect();
+            if topics.is_empty() || rng.random_bool(0.2) {
+                topics.push(topic(KEYED));
+            }
+            Client {
+                topics,
+                last_id: String::new(),
+                seen: 0,
+                connection: None,
+                resets: 0,
+                received: 0,
+            }
+        });
+        Self {
+            clients: clients.collect(),
+            hub,
+            oracle: Oracle::default(),
+            rng,
+            reconnects: 0,
+        }
+    }
+
+    async fn publish(&mut self) {
+        let (names, key): (&[&str], _) = match self.rng.random_range(0..8) {
+            0 => (&["a"], None),
+            1 | 2 => (&["b"], None),
+            3 => (&["c", "a"], None),
+            4..=6 => (&["chat/room/r", "chat"], None),
+            _ => (&[KEYED], Some(["db", "web", "mail"][self.rng.random_range(0..3)])),
+        };
+        let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
+        self.oracle.published.push((topics.clone(), key));
+        let publication = Publication {
+            topics: topics.into(),
+            event: EventName::from_static("stored"),
+            key: key.map(Arc::from),
+            data: "x".repeat(self.rng.random_range(0..120)),
+        };
+        let id = self.hub.publish(publication).await.unwrap();
+        assert_eq!(id.position.get(), self.oracle.head(), "positions are dense");
+    }
+
+    fn publish_ephemeral(&mut self) {
+        self.oracle.ephemeral += 1;
+        self.hub.publish_ephemeral(&Publication {
+            topics: [topic("chat/room/r"), topic("chat")].into(),
+            event: EventName::from_static("ephemeral"),
+            key: None,
+            data: self.oracle.ephemeral.to_string(),
+        });
+    }
+
+    async fn connect(&mut self, nth: usize) {
+        let client = &mut self.clients[nth];
+        let after = if client.last_id.is_empty() {
+            After::Now
+        } else {
+            After::Id(client.last_id.clone())
+        };
+        let request = Subscribe {
+            topics: client.topics.clone(),
+            after,
+            snapshot: false,
+            user: None,
+            counted_as: &["test"],
+            address: None,
+            heartbeat: HeartbeatStyle::Event,
+            expires_at_ms: None,
+        };
+        let (mut stream, start) = self.hub.subscribe(request).await.unwrap();
+        let floor = self.oracle.floor(&client.topics);
+        if client.last_id.is_empty() {
+            client.seen = self.oracle.head();
+            assert_eq!(start.resumed, None);
+        } else {
+            assert_eq!(
+                start.resumed,
+                Some(client.seen >= floor),
+                "a reset if and only if something of it was trimmed"
+            );
+            self.reconnects += 1;
+        }
+        let cursor = start.cursor.map(|cursor| Id::parse(&cursor).unwrap());
+        stream.say_first([Event::new(EventName::from_static("connected"), "hi")
+            .id(cursor)
+            .encode()]);
+        let mut decoder = Decoder::new();
+        decoder.push(b"");
+        client.connection = Some(Connection {
+            stream,
+            decoder,
+            ephemeral: self.oracle.ephemeral,
+            connected: false,
+        });
+    }
+
+    /// Lets a client take what there is, in pieces, and perhaps cuts it in the middle of one.
+    fn read(&mut self, nth: usize, mut batches: usize, cut: bool) {
+        while batches > 0 {
+            batches -= 1;
+            let Some(connection) = &mut self.clients[nth].connection else {
+                return;
+            };
+            let mut frames = Vec::new();
+            let mut cx = Context::from_waker(Waker::noop());
+            match connection.stream.poll_frames(&mut cx, &mut frames) {
+                Poll::Pending => break,
+                Poll::Ready(Step::End { .. }) => panic!("nobody ended this stream"),
+                Poll::Ready(Step::Frames) => {}
+            }
+            let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.block().to_vec()).collect();
+            let arrives = if cut && batches == 0 {
+                self.rng.random_range(0..=bytes.len())
+            } else {
+                bytes.len()
+            };
+            connection.decoder.push(&bytes[..arrives]);
+            while let Some(item) = self.clients[nth].connection.as_mut().and_then(|one| one.decoder.next()) {
+                if let Decoded::Event(message) = item.unwrap() {
+                    self.judge(nth, &message);
+                }
+            }
+        }
+        if cut {
+            self.clients[nth].connection = None;
+        }
+    }
+
+    /// Compares one event with what the oracle says must come next.
+    fn judge(&mut self, nth: usize, message: &Message) {
+        let client = &mut self.clients[nth];
+        let connection = client.connection.as_mut().unwrap();
+        client.last_id.clone_from(&message.id);
+        match message.event.as_str() {
+            "connected" => {
+                assert!(!connection.connected, "said once");
+                connection.connected = true;
+                if !message.id.is_empty() && client.received == 0 && client.seen == 0 {
+                    client.seen = number(&message.id);
+                }
+            }
+            "ephemeral" => {
+                let number: u64 = message.data.parse().unwrap();
+                assert!(number > connection.ephemeral, "never old, never twice");
+                connection.ephemeral = number;
+            }
+            "reset" => {
+                assert_eq!(message.data, "trimmed");
+                assert!(
+                    client.seen < self.oracle.floor(&client.topics),
+                    "nothing of it was trimmed"
+                );
+                client.seen = number(&message.id);
+                client.resets += 1;
+            }
+            "stored" => {
+                let position = number(&message.id);
+                assert!(
+                    position > client.seen,
+                    "{position} came twice or out of order, after {}",
+                    client.seen
+                );
+                assert!(
+                    self.oracle.stands_in(position, &client.topics),
+                    "{position} is not its business"
+                );
+                for skipped in client.seen + 1..position {
+                    let missed = self.oracle.stands_in(skipped, &client.topics) && !self.oracle.superseded(skipped);
+                    assert!(!missed, "{skipped} was skipped before {position}");
+                }
+                client.seen = position;
+                client.received += 1;
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    /// Everybody comes back and reads to the end: nothing may be missing.
+    async fn settle(&mut self) {
+        for nth in 0..self.clients.len() {
+            if self.clients[nth].connection.is_none() {
+                self.connect(nth).await;
+            }
+            self.read(nth, usize::MAX, false);
+            let client = &self.clients[nth];
+            for position in client.seen + 1..=self.oracle.head() {
+                assert!(
+                    !self.oracle.stands_in(position, &client.topics),
+                    "{position} never arrived"
+                );
+            }
+        }
+    }
+}
+
+async fn run(seed: u64, reconnects: usize) -> World {
+    let (hub, runner) = hub();
+    let running = tokio::spawn(runner.run());
+    let mut world = World::new(hub, seed);
+    while world.reconnects < reconnects {
+        let nth = world.rng.random_range(0..world.clients.len());
+        match world.rng.random_range(0..10) {
+            0..=2 => world.publish().await,
+            3 => world.publish_ephemeral(),
+            4..=6 if world.clients[nth].connection.is_none() => world.connect(nth).await,
+            4..=6 => {
+                let batches = world.rng.random_range(1..4);
+                world.read(nth, batches, false);
+            }
+            7 => {
+                // A burst: somebody falls out of the ring, now and then out of the log.
+                for _ in 0..world.rng.random_range(0..30) {
+                    world.publish().await;
+                }
+            }
+            _ => {
+                let batches = world.rng.random_range(1..6);
+                world.read(nth, batches, true);
+            }
+        }
+    }
+    world.settle().await;
+    running.abort();
+    world
+}
+
+#[tokio::test]
+async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
+    let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..40 {
+        let world = run(seed, 250).await;
+        *totals.entry("reconnects").or_default() += world.reconnects;
+        *totals.entry("resets").or_default() += world.clients.iter().map(|client| client.resets).sum::<usize>();
+        *totals.entry("received").or_default() += world.clients.iter().map(|client| client.received).sum::<usize>();
+    }
+    // The test is worth something only if it went where it hurts.
+    assert!(totals["reconnects"] >= 10_000, "{totals:?}");
+    assert!(totals["resets"] >= 500, "{totals:?}");
+    assert!(totals["received"] >= 20_000, "{totals:?}");
+}
+
+#[tokio::test]
+async fn a_thousand_readers_of_one_topic_get_the_same_events_in_the_same_order() {
+    let (hub, runner) = hub();
+    let running = tokio::spawn(runner.run());
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        let request = Subscribe {
+            topics: vec![topic("a")],
+            after: After::Now,
+            snapshot: false,
+            user: None,
+            counted_as: &["test"],
+            address: None,
+            heartbeat: HeartbeatStyle::Event,
+            expires_at_ms: None,
+        };
+        let (mut stream, _) = hub.subscribe(request).await.unwrap();
+        readers.spawn(async move {
+            let (mut decoder, mut data) = (Decoder::new(), Vec::new());
+            while data.len() < 200 {
+                for frame in stream.next().await.unwrap() {
+                    decoder.push(frame.block());
+                }
+                for item in decoder.by_ref() {
+                    if let Decoded::Event(message) = item.unwrap() {
+                        data.push(message.data);
+                    }
+                }
+            }
+            data
+        });
+    }
+    for n in 0..200 {
+        let event = EventName::from_static("stored");
+        let publication = Publication {
+            topics: [topic("a")].into(),
+            event,
+            key: None,
+            data: n.to_string(),
+        };
+        hub.publish(publication).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let expected: Vec<_> = (0..200).map(|n| n.to_string()).collect();
+    while let Some(data) = readers.join_next().await {
+        assert_eq!(data.unwrap(), expected);
+    }
+    assert_eq!(hub.connections().stats().total, 0);
+    running.abort();
+}
+
+struct Numbered(u64, Vec<TopicName>);
+
+impl Delivery for Numbered {
+    fn topics(&self) -> &[TopicName] {
+        &self.1
+    }
+
+    fn position(&self) -> Option<Position> {
+        Some(Position::new(self.0))
+    }
+
+    fn encode(&self) -> Option<Frame> {
+        Some(Event::new(EventName::from_static("e"), self.0.to_string()).encode())
+    }
+}
+
+#[test]
+fn a_batch_that_is_cut_by_its_size_goes_on_where_it_was_cut_whatever_topic_that_was_in() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let topics: Vec<_> = TOPICS.iter().map(|name| topic(name)).collect();
+    let fanout = Arc::new(Fanout::new(Position::START, RingLimits::default()));
+    let mut cursor = Cursor::at_head(fanout.clone(), topics.clone().into());
+    let (mut next, mut taken) = (1, Vec::new());
+    for _ in 0..2_000 {
+        let batch: Vec<_> = (0..rng.random_range(0..6))
+            .map(|_| {
+                let of_it = topics.iter().filter(|_| rng.random_bool(0.5)).cloned().collect();
+                next += 1;
+                Numbered(next - 1, of_it)
+            })
+            .collect();
+        fanout.deliver(batch, 0);
+        let mut frames = Vec::new();
+        let max_bytes = rng.random_range(1..200);
+        if cursor
+            .poll_take(&mut Context::from_waker(Waker::noop()), &mut frames, max_bytes)
+            .is_ready()
+        {
+            taken.extend(frames);
+        }
+    }
+    while cursor
+        .poll_take(&mut Context::from_waker(Waker::noop()), &mut taken, 100)
+        .is_ready()
+    {}
+    let mut decoder = Decoder::new();
+    taken.iter().for_each(|frame| decoder.push(frame.block()));
+    let numbers: Vec<u64> = decoder
+        .filter_map(|item| match item.unwrap() {
+            Decoded::Event(message) => Some(message.data.parse().unwrap()),
+            _ => None,
+        })
+        .collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "in order, each once");
+    let none_of_it = (1..next)
+        .filter(|number| numbers.binary_search(number).is_err())
+        .count();
+    // An event stands in none of five topics one time in 32.
+    assert!(
+        none_of_it < usize::try_from(next).unwrap() / 20,
+        "{none_of_it} of {next} are missing"
+    );
+}

@@ -1,0 +1,71 @@
+//! The ordered log behind Tidings: one trait, several homes.
+//!
+//! Everything that is published is appended to one log. The log decides the order: when it commits, an entry gets the
+//! next [`Position`], and with the log's [`Epoch`] that makes the [`EventId`] under which clients come back. This crate
+//! knows nothing of subscribers or HTTP.
+//!
+//! # Layout
+//!
+//! - [`topic`]: the addresses events are published to
+//! - `id`, `epochs`: where an event stands, and whether a cursor belongs to this log
+//! - `entry`: what is written and read
+//! - [`memory`]: the log in memory, for tests and for those who need no more
+
+mod entry;
+mod epochs;
+mod id;
+pub mod memory;
+pub mod topic;
+
+use std::sync::Arc;
+
+pub use entry::{Entry, Limit, Page, Record, Selector};
+pub use epochs::{Epochs, Stray};
+pub use id::{Epoch, Error as IdError, EventId, Position};
+pub use memory::Memory;
+pub use topic::{Segment, TopicName};
+
+/// Why the log did not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The log takes no appends any more. What was appended before stays readable.
+    #[error("the journal is closed for writing: {0}")]
+    Closed(String),
+}
+
+/// The ordered log. One per process, shared by all.
+#[async_trait::async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// The current epoch and the earlier ones.
+    fn epochs(&self) -> Epochs;
+
+    /// The position of the newest entry.
+    fn head(&self) -> Position;
+
+    /// Appends `batch`, all or nothing, at consecutive positions, and returns the first of them once the log's promise
+    /// holds for all.
+    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error>;
+
+    /// Every entry appended from now on, in order, once, after the promise holds for it.
+    fn tail(&self) -> Box<dyn Tail>;
+
+    /// The entries of `selector` after `after`, up to and including `until`, oldest first, as many as `limit` allows.
+    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error>;
+
+    /// The position of the oldest entry of `selector` that is kept.
+    async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error>;
+
+    /// The highest position ever trimmed away from one of the topics of `selector`: a cursor below it would miss
+    /// something. An entry that was superseded by a newer one of its key does not count as trimmed.
+    fn floor(&self, selector: &Selector) -> Position;
+
+    /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970.
+    fn expire(&self, now_ms: i64);
+}
+
+/// The end of the log, as it grows.
+#[async_trait::async_trait]
+pub trait Tail: Send {
+    /// Waits for the next entries. Never empty, never with a gap. Cancel-safe: what was not returned comes next time.
+    async fn next(&mut self) -> Result<Vec<Arc<Entry>>, Error>;
+}

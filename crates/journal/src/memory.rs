@@ -1,0 +1,237 @@
+//! The log in memory: lost with the process, bounded by count, bytes and age.
+//!
+//! One lock guards all of it; an append or a page is a few microseconds under it. An entry is shared between the
+//! structures here and whoever reads it, never copied.
+
+mod index;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{Entry, Epoch, Epochs, Error, EventId, Journal, Limit, Page, Position, Record, Selector, Tail};
+use index::Topics;
+
+/// How much is kept. What is over it goes, oldest first.
+///
+/// The newest entry of each key is exempt: a service that last reported a month ago still has a status. At most
+/// [`Retention::max_keyed`] of those are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Entries without a key.
+    pub max_events: usize,
+    /// Their [`Record::weight`], in bytes.
+    pub max_bytes: usize,
+    /// Their age.
+    pub max_age: Duration,
+    /// Entries with a key.
+    pub max_keyed: usize,
+}
+
+/// The log in memory.
+pub struct Memory {
+    epochs: Epochs,
+    retention: Retention,
+    log: Mutex<Log>,
+}
+
+struct Log {
+    head: Position,
+    /// Every entry that is kept.
+    entries: BTreeMap<Position, Arc<Entry>>,
+    /// Which of them stand in which topic, and what was trimmed from it.
+    topics: Topics,
+    /// Those without a key, oldest first: the order in which they go.
+    unkeyed: VecDeque<Position>,
+    /// The weight of those without a key.
+    bytes: usize,
+    /// Those with a key, oldest first.
+    keyed: BTreeSet<Position>,
+    /// Who reads the end. A tail that was dropped is forgotten at the next append.
+    tails: Vec<Weak<Queue>>,
+}
+
+/// What a tail has yet to read. It holds on to entries that retention may already have let go, so that no burst can
+/// outrun the reader; the one reader in the process takes all there is at each turn.
+#[derive(Default)]
+struct Queue {
+    entries: Mutex<Vec<Arc<Entry>>>,
+    filled: Notify,
+}
+
+struct MemoryTail(Arc<Queue>);
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            max_events: 100_000,
+            max_bytes: 256 << 20,
+            max_age: Duration::from_hours(24),
+            max_keyed: 10_000,
+        }
+    }
+}
+
+impl Memory {
+    /// An empty log with a new epoch.
+    pub fn new(retention: Retention) -> Self {
+        Self {
+            epochs: Epochs::new(Epoch::random(&mut rand::rng()), Vec::new()),
+            retention,
+            log: Mutex::new(Log {
+                head: Position::START,
+                entries: BTreeMap::new(),
+                topics: Topics::default(),
+                unkeyed: VecDeque::new(),
+                bytes: 0,
+                keyed: BTreeSet::new(),
+                tails: Vec::new(),
+            }),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Journal for Memory {
+    fn epochs(&self) -> Epochs {
+        self.epochs.clone()
+    }
+
+    fn head(&self) -> Position {
+        self.log.lock().head
+    }
+
+    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error> {
+        let mut log = self.log.lock();
+        let first = log.head.next();
+        let appended: Vec<_> = batch
+            .into_iter()
+            .map(|record| log.push(self.epochs.current(), record))
+            .collect();
+        let now_ms = appended.last().map_or(0, |entry| entry.record.at_ms);
+        log.trim(&self.retention, now_ms);
+        log.tails.retain(|tail| {
+            let Some(queue) = tail.upgrade() else {
+                return false;
+            };
+            queue.entries.lock().extend(appended.iter().cloned());
+            queue.filled.notify_one();
+            true
+        });
+        Ok(first)
+    }
+
+    fn tail(&self) -> Box<dyn Tail> {
+        let queue = Arc::new(Queue::default());
+        self.log.lock().tails.push(Arc::downgrade(&queue));
+        Box::new(MemoryTail(queue))
+    }
+
+    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+        let log = self.log.lock();
+        let until = until.min(log.head);
+        let mut page = Page {
+            entries: Vec::new(),
+            next: until.max(after),
+            floor: log.topics.floor(selector),
+        };
+        let mut bytes = 0;
+        for position in log.topics.merged(selector, after, until, limit.events) {
+            let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
+            if let Some(last) = page.entries.last().filter(|_| full) {
+                page.next = last.id.position;
+                break;
+            }
+            if let Some(entry) = log.entries.get(&position) {
+                bytes += entry.record.data.len();
+                page.entries.push(entry.clone());
+            }
+        }
+        Ok(page)
+    }
+
+    async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
+        Ok(self.log.lock().topics.oldest(selector))
+    }
+
+    fn floor(&self, selector: &Selector) -> Position {
+        self.log.lock().topics.floor(selector)
+    }
+
+    fn expire(&self, now_ms: i64) {
+        self.log.lock().trim(&self.retention, now_ms);
+    }
+}
+
+#[async_trait::async_trait]
+impl Tail for MemoryTail {
+    async fn next(&mut self) -> Result<Vec<Arc<Entry>>, Error> {
+        loop {
+            let entries = std::mem::take(&mut *self.0.entries.lock());
+            if !entries.is_empty() {
+                return Ok(entries);
+            }
+            self.0.filled.notified().await;
+        }
+    }
+}
+
+impl Log {
+    fn push(&mut self, epoch: Epoch, record: Record) -> Arc<Entry> {
+        self.head = self.head.next();
+        let entry = Arc::new(Entry {
+            id: EventId {
+                epoch,
+                position: self.head,
+            },
+            record,
+        });
+        if let Some(superseded) = self.topics.insert(&entry) {
+            self.keyed.remove(&superseded);
+            if let Some(old) = self.entries.remove(&superseded) {
+                self.topics.supersede(&old);
+            }
+        }
+        if entry.record.key.is_some() {
+            self.keyed.insert(self.head);
+        } else {
+            self.unkeyed.push_back(self.head);
+            self.bytes += entry.record.weight();
+        }
+        self.entries.insert(self.head, entry.clone());
+        entry
+    }
+
+    fn trim(&mut self, retention: &Retention, now_ms: i64) {
+        let max_age = i64::try_from(retention.max_age.as_millis()).unwrap_or(i64::MAX);
+        while let Some(&oldest) = self.unkeyed.front() {
+            let Some(entry) = self.entries.get(&oldest) else {
+                break;
+            };
+            let expired = now_ms.saturating_sub(entry.record.at_ms) > max_age;
+            if self.unkeyed.len() <= retention.max_events && self.bytes <= retention.max_bytes && !expired {
+                break;
+            }
+            self.bytes -= entry.record.weight();
+            self.unkeyed.pop_front();
+            self.forget(oldest);
+        }
+        while self.keyed.len() > retention.max_keyed
+            && let Some(oldest) = self.keyed.pop_first()
+        {
+            self.forget(oldest);
+        }
+    }
+
+    fn forget(&mut self, position: Position) {
+        if let Some(entry) = self.entries.remove(&position) {
+            self.topics.trim(&entry);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

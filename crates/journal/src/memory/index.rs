@@ -1,0 +1,181 @@
+//! Which positions stand in which topic, and what was trimmed away from it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::{Entry, Position, Selector, TopicName};
+
+/// How many topics that hold nothing any more are remembered one by one. Above it, the half that was trimmed longest ago
+/// is folded into one common floor, so that a server that sees a new room every second stays bounded.
+const MAX_VANISHED: usize = 65_536;
+
+/// All topics.
+#[derive(Default)]
+pub(super) struct Topics {
+    by_name: HashMap<TopicName, Topic>,
+    /// How many in `by_name` hold nothing and are there only for their floor.
+    vanished: usize,
+    /// The floor of every topic that is not in `by_name`.
+    forgotten: Position,
+}
+
+#[derive(Default)]
+struct Topic {
+    /// Oldest first.
+    positions: VecDeque<Position>,
+    /// The highest position ever trimmed away.
+    floor: Position,
+    /// The newest position of each key.
+    keys: HashMap<Arc<str>, Position>,
+}
+
+impl Topics {
+    /// Lists a new entry. Returns the position that it supersedes, if its key was there before.
+    pub(super) fn insert(&mut self, entry: &Entry) -> Option<Position> {
+        let position = entry.id.position;
+        let mut superseded = None;
+        for (nth, name) in entry.record.topics.iter().enumerate() {
+            let topic = match self.by_name.get_mut(name) {
+                Some(topic) => {
+                    if topic.positions.is_empty() {
+                        self.vanished -= 1;
+                    }
+                    topic
+                }
+                None => self.by_name.entry(name.clone()).or_insert_with(|| Topic {
+                    floor: self.forgotten,
+                    ..Topic::default()
+                }),
+            };
+            topic.positions.push_back(position);
+            if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
+                superseded = topic.keys.insert(key.clone(), position);
+            }
+        }
+        superseded
+    }
+
+    /// Unlists an entry whose key has a newer one. Nobody misses it, so no floor rises.
+    pub(super) fn supersede(&mut self, entry: &Entry) {
+        self.remove(entry, false);
+    }
+
+    /// Unlists an entry that is no longer kept.
+    pub(super) fn trim(&mut self, entry: &Entry) {
+        self.remove(entry, true);
+    }
+
+    fn remove(&mut self, entry: &Entry, trimmed: bool) {
+        let position = entry.id.position;
+        for (nth, name) in entry.record.topics.iter().enumerate() {
+            let Some(topic) = self.by_name.get_mut(name) else {
+                continue;
+            };
+            if let Ok(at) = topic.positions.binary_search(&position) {
+                topic.positions.remove(at); // nearly always the front
+            }
+            if trimmed {
+                topic.floor = topic.floor.max(position);
+                if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
+                    topic.keys.remove(key);
+                }
+            }
+            if topic.positions.is_empty() {
+                topic.positions.shrink_to_fit();
+                self.vanished += 1;
+            }
+        }
+        if self.vanished > MAX_VANISHED {
+            self.fold_vanished();
+        }
+    }
+
+    fn fold_vanished(&mut self) {
+        let mut floors: Vec<_> = self
+            .by_name
+            .values()
+            .filter(|topic| topic.positions.is_empty())
+            .map(|topic| topic.floor)
+            .collect();
+        let middle = floors.len() / 2;
+        let (_, &mut median, _) = floors.select_nth_unstable(middle);
+        self.forgotten = self.forgotten.max(median);
+        self.by_name
+            .retain(|_, topic| !topic.positions.is_empty() || topic.floor > median);
+        self.vanished = self.by_name.values().filter(|topic| topic.positions.is_empty()).count();
+    }
+
+    pub(super) fn floor(&self, selector: &Selector) -> Position {
+        let floor = |name| self.by_name.get(name).map_or(self.forgotten, |topic| topic.floor);
+        selector.as_slice().iter().map(floor).max().unwrap_or_default()
+    }
+
+    pub(super) fn oldest(&self, selector: &Selector) -> Option<Position> {
+        let oldest = |name| {
+            self.by_name
+                .get(name)
+                .and_then(|topic: &Topic| topic.positions.front().copied())
+        };
+        selector.as_slice().iter().filter_map(oldest).min()
+    }
+
+    /// The positions of `selector` in `after..=until`, in order, each once: at least `limit + 1` of them, if there are.
+    pub(super) fn merged(&self, selector: &Selector, after: Position, until: Position, limit: usize) -> Vec<Position> {
+        let mut merged = Vec::new();
+        for topic in selector.as_slice().iter().filter_map(|name| self.by_name.get(name)) {
+            let start = topic.positions.partition_point(|&position| position <= after);
+            let wanted = topic
+                .positions
+                .range(start..)
+                .take_while(|&&position| position <= until);
+            merged.extend(wanted.take(limit.saturating_add(1)));
+        }
+        if selector.as_slice().len() > 1 {
+            merged.sort_unstable();
+            merged.dedup();
+        }
+        merged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Epoch, EventId, Record};
+
+    fn entry(position: u64, topic: &str) -> Entry {
+        Entry {
+            id: EventId {
+                epoch: Epoch::random(&mut rand::rng()),
+                position: Position::new(position),
+            },
+            record: Record {
+                topics: [TopicName::parse(topic).unwrap()].into(),
+                event: "e".into(),
+                key: None,
+                data: bytes::Bytes::new(),
+                at_ms: 0,
+            },
+        }
+    }
+
+    #[test]
+    fn the_floors_of_vanished_topics_stay_bounded_and_never_sink() {
+        let mut topics = Topics::default();
+        let all = (MAX_VANISHED + 10) as u64;
+        for position in 1..=all {
+            let entry = entry(position, &format!("room/{position}"));
+            topics.insert(&entry);
+            topics.trim(&entry);
+        }
+        assert!(topics.by_name.len() <= MAX_VANISHED);
+        for position in [1, all / 3, all / 2, all] {
+            let name = TopicName::parse(&format!("room/{position}")).unwrap();
+            let floor = topics.floor(&Selector::topics([name]));
+            assert!(
+                floor >= Position::new(position),
+                "{position} would be missed in silence"
+            );
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! From an [`Event`] to its bytes: the only place that writes the wire format.
+//!
+//! The block is measured first and written once, so that it lies in an allocation of exactly its size. Must never write a
+//! byte of data that could end a line, nor a byte order mark: httpx-sse and sseclient-py lose the first event after one.
+
+use std::iter;
+
+use bytes::Bytes;
+use memchr::memchr2;
+
+use crate::frame::CHUNK_END;
+use crate::{Event, Frame};
+
+const EVENT: &[u8] = b"event: ";
+const ID: &[u8] = b"id: ";
+const RETRY: &[u8] = b"retry: ";
+const DATA: &[u8] = b"data: ";
+
+/// Encodes `event`: `event`, `id`, `retry`, then `data`, and a blank line.
+pub(crate) fn frame(event: &Event) -> Frame {
+    let mut digits = itoa::Buffer::new();
+    let retry = event.retry.map(|delay| {
+        digits
+            .format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+            .as_bytes()
+    });
+    let fields = [
+        (EVENT, Some(event.name.as_str().as_bytes())),
+        (ID, event.id.as_ref().map(|id| id.as_str().as_bytes())),
+        (RETRY, retry),
+    ];
+    let lines = || {
+        let before = fields.iter().filter_map(|&(name, value)| Some((name, value?)));
+        before.chain(lines(&event.data).map(|line| (DATA, line)))
+    };
+
+    let length = lines().map(|(name, value)| name.len() + value.len() + 1).sum::<usize>() + 1;
+    let header = hex_digits(length) + 2;
+    let mut chunk = Vec::with_capacity(header + length + CHUNK_END.len());
+    push_hex(&mut chunk, length);
+    chunk.extend_from_slice(b"\r\n");
+    for (name, value) in lines() {
+        chunk.extend_from_slice(name);
+        chunk.extend_from_slice(value);
+        chunk.push(b'\n');
+    }
+    chunk.push(b'\n');
+    chunk.extend_from_slice(CHUNK_END);
+    Frame::new(Bytes::from(chunk), header)
+}
+
+/// The lines of `text`, at least one. CR, LF and CRLF each end one, so that a text that ends with a break has an empty last
+/// line. axum's `Sse` writes two breaks for a CRLF; nchan and @fastify/sse let a bare CR through, and with it any field.
+fn lines(text: &str) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text.as_bytes());
+    iter::from_fn(move || {
+        let bytes = rest?;
+        let Some(end) = memchr2(b'\r', b'\n', bytes) else {
+            return rest.take();
+        };
+        let (line, after) = bytes.split_at(end);
+        rest = after.strip_prefix(b"\r\n").or(after.get(1..));
+        Some(line)
+    })
+}
+
+/// How many hexadecimal digits `number` has; a block is never empty, so it is above 0.
+fn hex_digits(number: usize) -> usize {
+    number.ilog2() as usize / 4 + 1
+}
+
+fn push_hex(bytes: &mut Vec<u8>, number: usize) {
+    for digit in (0..hex_digits(number)).rev() {
+        bytes.push(b"0123456789abcdef"[(number >> (4 * digit)) & 0xf]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{EventName, Id};
+
+    const NAME: EventName = EventName::from_static("n");
+
+    fn block(data: &str) -> Vec<u8> {
+        Event::new(NAME, data).encode().block().to_vec()
+    }
+
+    #[test]
+    fn an_event_is_its_fields_in_order_in_one_chunk() {
+        let frame = Event::new(EventName::from_static("connected"), "{}")
+            .retry(Duration::from_secs(3))
+            .id(Id::parse("k3-41").unwrap())
+            .encode();
+        let expected = "31\r\nevent: connected\nid: k3-41\nretry: 3000\ndata: {}\n\n\r\n";
+        assert_eq!(frame.chunked(), expected.as_bytes());
+        assert_eq!(frame.len(), expected.len());
+        assert_eq!(frame.block(), b"event: connected\nid: k3-41\nretry: 3000\ndata: {}\n\n");
+    }
+
+    #[test]
+    fn fields_that_were_not_given_are_not_written() {
+        assert_eq!(block("{}"), b"event: n\ndata: {}\n\n");
+        assert_eq!(block(""), b"event: n\ndata: \n\n");
+        let taken_back = Event::new(NAME, "").id(Id::parse("1").unwrap()).id(None);
+        assert_eq!(taken_back.encode().block(), b"event: n\ndata: \n\n");
+    }
+
+    #[test]
+    fn cr_lf_and_crlf_in_data_are_each_one_line_break() {
+        for text in ["a\rb", "a\nb", "a\r\nb"] {
+            assert_eq!(block(text), b"event: n\ndata: a\ndata: b\n\n", "{text:?}");
+        }
+        assert_eq!(block("\n\r"), b"event: n\ndata: \ndata: \ndata: \n\n");
+        assert_eq!(block("\r\n\r\n"), b"event: n\ndata: \ndata: \ndata: \n\n");
+        assert_eq!(block("a\n"), b"event: n\ndata: a\ndata: \n\n");
+    }
+
+    #[test]
+    fn spaces_colons_and_nul_in_data_are_kept() {
+        assert_eq!(block(" :\0"), b"event: n\ndata:  :\0\n\n");
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_data_never_leads_the_stream() {
+        assert_eq!(block("\u{feff}"), "event: n\ndata: \u{feff}\n\n".as_bytes());
+    }
+
+    #[test]
+    fn retry_is_in_whole_milliseconds() {
+        let retry = |delay| Event::new(NAME, "").retry(delay).encode().block().to_vec();
+        assert_eq!(retry(Duration::from_micros(1_999)), b"event: n\nretry: 1\ndata: \n\n");
+        assert_eq!(retry(Duration::ZERO), b"event: n\nretry: 0\ndata: \n\n");
+        assert_eq!(
+            retry(Duration::MAX),
+            b"event: n\nretry: 18446744073709551615\ndata: \n\n"
+        );
+    }
+
+    #[test]
+    fn the_allocation_is_exactly_the_chunk() {
+        // Around the lengths at which the header takes another digit.
+        for length in (0..20).chain(220..260).chain(4_060..4_100) {
+            let frame = Event::new(NAME, "x".repeat(length)).encode();
+            let header = format!("{:x}\r\n", frame.block().len());
+            assert!(frame.chunked().starts_with(header.as_bytes()));
+            let chunk = frame.chunked_bytes();
+            assert_eq!(chunk.len(), header.len() + frame.block().len() + 2);
+            drop(frame); // now the only owner, which alone may see the allocation
+            let size = chunk.len();
+            assert_eq!(chunk.try_into_mut().unwrap().capacity(), size);
+        }
+    }
+}

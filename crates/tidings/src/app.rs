@@ -1,0 +1,174 @@
+//! What every request can reach: the hub, the judges of credentials, the settings, and how far the server's end has come.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::RngExt as _;
+use tidings_hub::{Clock, Hub, Publication, UserId};
+use tidings_journal::{EventId, TopicName};
+
+use crate::auth::{Authenticator, Identity};
+use crate::config::Config;
+use crate::http::client_ip::TrustedProxies;
+use crate::http::error::Error;
+use crate::http::idempotency::Idempotency;
+
+/// The shared state of all requests.
+pub(crate) struct App {
+    pub(crate) hub: Hub,
+    pub(crate) auth: Authenticator,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) rooms: Rooms,
+    pub(crate) started: tokio::time::Instant,
+    /// The port of the first listener, for the examples on the page.
+    pub(crate) port: u16,
+    phase: AtomicU8,
+}
+
+/// How far the server's end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Serving = 0,
+    /// Streams are being ended and no new ones taken; publishes still are.
+    Draining = 1,
+    /// Nothing is taken any more.
+    Closing = 2,
+}
+
+/// One lock per (room, user), more or less: joining and leaving change the members and tell the room, and the two must
+/// not cross. 64 locks for all pairs, so that they take no memory per pair.
+pub(crate) struct Rooms([tokio::sync::Mutex<()>; 64]);
+
+/// The parts of an [`App`].
+pub(crate) struct Parts {
+    pub(crate) hub: Hub,
+    pub(crate) auth: Authenticator,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) port: u16,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            hub,
+            auth,
+            config,
+            clock,
+            proxies,
+            port,
+        } = parts;
+        Arc::new(Self {
+            hub,
+            auth,
+            config,
+            clock,
+            proxies,
+            idempotency: Idempotency::default(),
+            rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
+            started: tokio::time::Instant::now(),
+            port,
+            phase: AtomicU8::new(Phase::Serving as u8),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            _ => Phase::Closing,
+        }
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_admin(&self, identity: &Identity) -> bool {
+        identity.has_role(&self.config.auth.admin_role)
+    }
+
+    /// Fails unless `identity` is an admin, or publishing to all is open to everybody.
+    pub(crate) fn may_publish_to_all(&self, identity: &Identity) -> Result<(), Error> {
+        if self.config.auth.open_publish || self.is_admin(identity) {
+            return Ok(());
+        }
+        Err(Error::admin_only(&self.config.auth.admin_role))
+    }
+
+    /// Stores and delivers; an answer means that the event is in the log.
+    pub(crate) async fn publish(&self, publication: Publication) -> Result<EventId, Error> {
+        if self.phase() == Phase::Closing {
+            return Err(Error::draining());
+        }
+        Ok(self.hub.publish(publication).await?)
+    }
+}
+
+impl Rooms {
+    /// Waits until nobody else changes `user`'s membership of `room`.
+    pub(crate) async fn lock(&self, room: &TopicName, user: &UserId) -> tokio::sync::MutexGuard<'_, ()> {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        (room, user).hash(&mut hasher);
+        let nth = usize::try_from(hasher.finish() % 64).unwrap_or_default();
+        self.0[nth].lock().await
+    }
+}
+
+/// `<prefix>_<milliseconds>_<nine random characters>`: the form that existing front ends know.
+pub(crate) fn mint_id(prefix: &str, now: Timestamp) -> String {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut rng = rand::rng();
+    let random: String = (0..9)
+        .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
+        .collect();
+    format!("{prefix}_{}_{random}", now.as_millisecond())
+}
+
+/// A delay at random, so that clients that were cut together don't come back together.
+pub(crate) fn spread(least: Duration, most: Duration) -> Duration {
+    rand::rng().random_range(least..=most)
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub(crate) fn rfc3339(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The same, of milliseconds since 1970.
+pub(crate) fn rfc3339_ms(ms: i64) -> String {
+    rfc3339(Timestamp::from_millisecond(ms).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc_with_three_digits() {
+        assert_eq!(rfc3339_ms(1_795_473_015_138), "2026-11-23T22:30:15.138Z");
+        assert_eq!(rfc3339_ms(0), "1970-01-01T00:00:00.000Z");
+        let precise: Timestamp = "2026-11-23T22:30:15.138999Z".parse().unwrap();
+        assert_eq!(rfc3339(precise), "2026-11-23T22:30:15.138Z");
+    }
+
+    #[test]
+    fn ids_have_the_old_form() {
+        let id = mint_id("notif", Timestamp::from_millisecond(1_795_473_015_155).unwrap());
+        let (head, random) = id.rsplit_once('_').unwrap();
+        assert_eq!(head, "notif_1795473015155");
+        assert_eq!(random.len(), 9);
+    }
+}

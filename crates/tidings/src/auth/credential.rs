@@ -1,0 +1,207 @@
+//! Where a request carries its credential.
+//!
+//! Owns the places and their order. Must never judge what it finds: the first credential that is present decides alone,
+//! however bad it is.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE};
+use percent_encoding::percent_decode_str;
+
+/// A credential as the client sent it, not judged yet. It holds a secret, so it has no `Debug`.
+pub struct Credential(Form);
+
+/// What the client says its credential is.
+pub(super) enum Form {
+    /// A demo token or a JWT.
+    Token(String),
+    /// From `?ticket=`; its text is of no use as long as no ticket can have been issued.
+    Ticket,
+}
+
+impl Credential {
+    /// The first present of: `Authorization: Bearer`, `?token=`, and for streams `?ticket=` and the cookie named `cookie`.
+    ///
+    /// The last two are for streams alone because a browser's `EventSource` can set no headers; a cookie that could
+    /// publish would open the door to cross-site request forgery, and a ticket must not outlive its one purpose.
+    ///
+    /// - Another scheme than `Bearer`, or `Bearer` without a token, counts as absent; the scheme's case does not matter.
+    /// - An empty parameter or cookie counts as absent. Of repeated ones the first that is not empty counts.
+    /// - `?token=` heals the `+` of a Base64 token that was not percent-encoded and so arrives as a space: no token
+    ///   holds spaces. A cookie is percent-decoded for the same reason: no token holds a `%`.
+    pub fn find(headers: &HeaderMap, query: Option<&str>, cookie: Option<&str>, for_stream: bool) -> Option<Self> {
+        let query = query.unwrap_or_default();
+        if let Some(token) = bearer(headers) {
+            return Some(Self(Form::Token(token)));
+        }
+        if let Some(token) = parameter(query, "token") {
+            return Some(Self(Form::Token(token.replace(' ', "+"))));
+        }
+        if !for_stream {
+            return None;
+        }
+        if parameter(query, "ticket").is_some() {
+            return Some(Self(Form::Ticket));
+        }
+        cookie_value(headers, cookie?).map(|token| Self(Form::Token(token)))
+    }
+
+    pub(super) fn form(&self) -> &Form {
+        &self.0
+    }
+}
+
+/// Bytes that are not UTF-8 are kept as replacement characters: such a token is present, and refused.
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(AUTHORIZATION).iter().find_map(|value| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let (scheme, token) = value.trim().split_once(' ')?;
+        let token = token.trim();
+        (scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then(|| token.to_owned())
+    })
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, value)| key == name && !value.is_empty())
+        .map(|(_, value)| value)
+}
+
+/// RFC 6265, section 5.4: `name=value` pairs joined by `;`. HTTP/2 may split them over several lines (RFC 9113,
+/// section 8.2.3). The value may stand in quotes.
+fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get_all(COOKIE).iter().find_map(|line| {
+        let line = String::from_utf8_lossy(line.as_bytes());
+        line.split(';').find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            let value = value.trim();
+            let value = value
+                .strip_prefix('"')
+                .and_then(|inner| inner.strip_suffix('"'))
+                .unwrap_or(value);
+            (key.trim() == name && !value.is_empty())
+                .then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[(http::HeaderName, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
+            .collect()
+    }
+
+    /// What was found on a stream whose cookie is called `sid`: the token, or `ticket`.
+    fn found(lines: &[(http::HeaderName, &str)], query: &str) -> Option<String> {
+        Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| match credential.0 {
+            Form::Token(token) => token,
+            Form::Ticket => "ticket".to_owned(),
+        })
+    }
+
+    #[test]
+    fn the_first_present_credential_decides() {
+        let cookie = (COOKIE, "sid=d");
+        let bearer = (AUTHORIZATION, "Bearer a");
+        let query = "ticket=c&token=b";
+        assert_eq!(found(&[cookie.clone(), bearer], query).as_deref(), Some("a"));
+        assert_eq!(found(std::slice::from_ref(&cookie), query).as_deref(), Some("b"));
+        assert_eq!(
+            found(std::slice::from_ref(&cookie), "ticket=c").as_deref(),
+            Some("ticket")
+        );
+        assert_eq!(found(&[cookie], "").as_deref(), Some("d"));
+        assert_eq!(found(&[], ""), None);
+    }
+
+    #[test]
+    fn the_scheme_is_case_insensitive_and_may_be_followed_by_several_spaces() {
+        for line in ["Bearer a", "bearer a", "BEARER  a "] {
+            assert_eq!(found(&[(AUTHORIZATION, line)], "").as_deref(), Some("a"), "{line}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_or_an_empty_bearer_counts_as_absent() {
+        for line in ["Basic a", "Bearera", "a", "Bearer", "Bearer ", "Bearer    ", ""] {
+            assert_eq!(
+                found(&[(AUTHORIZATION, line)], "token=b").as_deref(),
+                Some("b"),
+                "{line}"
+            );
+            assert_eq!(found(&[(AUTHORIZATION, line)], ""), None, "{line}");
+        }
+        let both = [(AUTHORIZATION, "Basic x"), (AUTHORIZATION, "Bearer a")];
+        assert_eq!(found(&both, "").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_bearer_that_is_not_utf8_is_present() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(b"Bearer \xff\xfe").unwrap());
+        assert!(
+            Credential::find(&headers, Some("token=b"), None, true)
+                .is_some_and(|credential| matches!(credential.0, Form::Token(token) if token != "b"))
+        );
+    }
+
+    #[test]
+    fn an_empty_parameter_counts_as_absent() {
+        assert_eq!(
+            found(&[(COOKIE, "sid=d")], "token=&ticket=&token").as_deref(),
+            Some("d")
+        );
+        assert_eq!(found(&[], "token=&token=b").as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_plus_that_became_a_space_is_healed() {
+        for query in ["token=a+b+=", "token=a%2Bb%2B%3D", "token=a%20b+%3D"] {
+            assert_eq!(found(&[], query).as_deref(), Some("a+b+="), "{query}");
+        }
+    }
+
+    #[test]
+    fn tickets_and_cookies_are_for_streams_only() {
+        let headers = headers(&[(COOKIE, "sid=d")]);
+        assert!(Credential::find(&headers, Some("ticket=c"), Some("sid"), false).is_none());
+        assert!(Credential::find(&headers, None, Some("sid"), false).is_none());
+        assert!(Credential::find(&headers, None, None, true).is_none());
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name_among_others_and_over_several_lines() {
+        let lines = [(COOKIE, "xsid=1; sidx=2; SID=3"), (COOKIE, "flag; sid=YQ==; sid=5")];
+        assert_eq!(found(&lines, "").as_deref(), Some("YQ=="));
+        assert_eq!(found(&[(COOKIE, "sid=\"YQ%3D%3D\"")], "").as_deref(), Some("YQ=="));
+        assert_eq!(found(&[(COOKIE, "sid=")], ""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_is_a_panic(line in prop::collection::vec(any::<u8>(), 0..64), query in any::<String>()) {
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&line) {
+                headers.append(AUTHORIZATION, value.clone());
+                headers.append(COOKIE, value);
+            }
+            let _ = Credential::find(&headers, Some(&query), Some("sid"), true);
+        }
+
+        #[test]
+        fn any_token_survives_a_query_encoded_or_not(token in "[A-Za-z0-9+/]{1,64}={0,2}") {
+            let encoded = form_urlencoded::Serializer::new(String::new()).append_pair("token", &token).finish();
+            prop_assert_eq!(found(&[], &encoded), Some(token.clone()));
+            prop_assert_eq!(found(&[], &format!("token={token}")), Some(token));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A verified caller.
+//!
+//! Owns the rule that an [`Identity`] that exists was verified: only the modules of `auth` can make one. Must never know
+//! how it was verified, nor carry the credential along.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use tidings_hub::UserId;
+
+/// How far the clocks of an issuer and of this server may be apart.
+pub(super) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
+
+/// Who is asking, verified. `Debug` leaves out the name and the address: both are personal and neither helps in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The id that topics and limits go by.
+    pub id: UserId,
+    /// The name to show to others; the id when the token has no name. Never empty.
+    pub username: String,
+    /// The mail address, if the token has one.
+    pub email: Option<String>,
+    /// The roles, without empty or repeated ones, in the token's order.
+    pub roles: Vec<String>,
+    /// Until when the token is good; `None` is for ever.
+    pub expires: Option<Expiry>,
+    /// Keeps everybody outside `auth` from writing an `Identity { … }` of their own.
+    _seal: Seal,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Seal;
+
+/// The instant from which a token is refused: its `exp` and the leeway. A stream that lives by the token ends then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Expiry(Timestamp);
+
+impl Identity {
+    /// Puts down what a verifier has established. A blank name becomes the id, a blank address none.
+    pub(super) fn verified<'a>(
+        id: UserId,
+        username: Option<&str>,
+        email: Option<&str>,
+        roles: impl IntoIterator<Item = &'a str>,
+        expires: Option<Expiry>,
+    ) -> Self {
+        let mut distinct: Vec<String> = Vec::new();
+        for role in roles.into_iter().filter_map(not_blank) {
+            if !distinct.iter().any(|known| known == role) {
+                distinct.push(role.to_owned());
+            }
+        }
+        Self {
+            username: username.and_then(not_blank).unwrap_or(id.as_str()).to_owned(),
+            email: email.and_then(not_blank).map(str::to_owned),
+            roles: distinct,
+            expires,
+            id,
+            _seal: Seal,
+        }
+    }
+
+    /// Whether `role` is among the roles; case matters.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held == role)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("id", &self.id)
+            .field("roles", &self.roles)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Expiry {
+    /// The end of a token whose `exp` is given. An `exp` at the end of representable time (the year 9999) stays there.
+    pub(super) fn of(exp: Timestamp) -> Self {
+        Self(exp.checked_add(LEEWAY).unwrap_or(Timestamp::MAX))
+    }
+
+    /// The first instant at which the token is refused.
+    pub const fn refused_from(self) -> Timestamp {
+        self.0
+    }
+
+    /// Whether the token is refused at `now`.
+    pub fn is_past(self, now: Timestamp) -> bool {
+        now >= self.0
+    }
+}
+
+fn not_blank(text: &str) -> Option<&str> {
+    let text = text.trim();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(username: &str, email: &str, roles: &[&str]) -> Identity {
+        let id = UserId::parse("u1").unwrap();
+        Identity::verified(id, Some(username), Some(email), roles.iter().copied(), None)
+    }
+
+    #[test]
+    fn a_nameless_user_is_called_by_the_id() {
+        let nameless = identity("  ", "", &[]);
+        assert_eq!(nameless.username, "u1");
+        assert_eq!(nameless.email, None);
+    }
+
+    #[test]
+    fn roles_are_trimmed_and_neither_empty_nor_repeated() {
+        let roles = identity("n", "m", &[" admin", "", " ", "user", "admin"]).roles;
+        assert_eq!(roles, ["admin", "user"]);
+    }
+
+    #[test]
+    fn a_role_is_held_whole_or_not_at_all() {
+        let user = identity("n", "m", &["administrator"]);
+        assert!(user.has_role("administrator"));
+        assert!(!user.has_role("admin"));
+        assert!(!user.has_role("Administrator"));
+    }
+
+    #[test]
+    fn debug_shows_neither_name_nor_address() {
+        let shown = format!("{:?}", identity("Ada Lovelace", "ada@example.com", &["user"]));
+        assert!(shown.contains("u1") && shown.contains("user"), "{shown}");
+        assert!(!shown.contains("Ada") && !shown.contains("example.com"), "{shown}");
+    }
+
+    #[test]
+    fn the_last_representable_exp_does_not_overflow() {
+        assert_eq!(Expiry::of(Timestamp::MAX).refused_from(), Timestamp::MAX);
+    }
+}

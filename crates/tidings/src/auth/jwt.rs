@@ -1,0 +1,174 @@
+//! JSON Web Tokens (RFC 7519) signed with a shared secret.
+//!
+//! Owns which algorithms, signatures, times and claims are accepted. Must never read the system's clock: the library's
+//! own checks of `exp` and `nbf` do, so they are off and done here against the caller's `now`. That way a stream ends at
+//! the very instant from which its token is refused.
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use tidings_hub::UserId;
+
+use super::identity::LEEWAY;
+use super::{Expiry, Identity, MAX_TOKEN_BYTES, Refusal};
+
+/// What a token may be signed with. An allowlist, so that neither `none` nor a public key used as a secret gets in
+/// (RFC 8725, section 3.1).
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+
+/// What JWTs are checked with. Holds a secret, so it has no `Debug`.
+#[derive(Clone)]
+pub struct Options {
+    /// The shared secret of HS256, HS384 and HS512. Empty is no key at all.
+    pub secret: Vec<u8>,
+    /// The `iss` that are trusted; empty trusts all, otherwise a token without one is refused.
+    pub issuers: Vec<String>,
+    /// The `aud` that mean this server, one of which a token must name; empty asks for none.
+    pub audiences: Vec<String>,
+    /// Whether a token without `exp` is refused.
+    pub require_exp: bool,
+}
+
+pub(super) struct Verifier {
+    key: DecodingKey,
+    validation: Validation,
+    require_exp: bool,
+}
+
+/// The claims that mean something here. What only describes the user is lenient: a name or a list of roles of another
+/// type is as good as none, which takes rights away and never adds any.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    #[serde(default)]
+    preferred_username: Value,
+    #[serde(default)]
+    name: Value,
+    #[serde(default)]
+    email: Value,
+    #[serde(default)]
+    roles: Value,
+    #[serde(default)]
+    realm_access: Value,
+}
+
+/// Seconds since 1970, fractions allowed (RFC 7519, section 2). What lies before or after representable time is brought
+/// to its edge, where it is as much past or future as before.
+struct NumericDate(Timestamp);
+
+/// Whether `token` is a JWT by its looks: three parts joined by dots, which Base64 does not contain.
+pub(super) fn has_shape(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+impl Verifier {
+    pub(super) fn new(options: &Options) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.algorithms = ALGORITHMS.to_vec();
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.required_spec_claims.clear();
+        if !options.issuers.is_empty() {
+            validation.set_issuer(&options.issuers);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        validation.validate_aud = !options.audiences.is_empty();
+        if validation.validate_aud {
+            validation.set_audience(&options.audiences);
+            validation.required_spec_claims.insert("aud".to_owned());
+        }
+        Self {
+            key: DecodingKey::from_secret(&options.secret),
+            validation,
+            require_exp: options.require_exp,
+        }
+    }
+
+    /// Checks signature, times and claims at `now`. Why a token is refused is logged in words of our own, because an
+    /// error of the JSON parser quotes the token.
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Refusal> {
+        let (refusal, reason) = match self.check(token, now) {
+            Ok(identity) => return Ok(identity),
+            Err(refused) => refused,
+        };
+        tracing::debug!(reason, "a JWT was refused");
+        Err(refusal)
+    }
+
+    fn check(&self, token: &str, now: Timestamp) -> Result<Identity, (Refusal, &'static str)> {
+        let invalid = |reason| (Refusal::Invalid, reason);
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(invalid("too long"));
+        }
+        let data = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
+            .map_err(|error| invalid(reason(&error)))?;
+        // RFC 7515, section 4.1.11: an extension that is critical and not understood. The library leaves it to us.
+        if data.header.crit.is_some() {
+            return Err(invalid("critical extension"));
+        }
+        let claims = data.claims;
+        let expires = claims.exp.map(|exp| Expiry::of(exp.0));
+        match expires {
+            Some(expiry) if expiry.is_past(now) => return Err((Refusal::Expired, "expired")),
+            None if self.require_exp => return Err(invalid("no exp")),
+            _ => {}
+        }
+        if let Some(NumericDate(nbf)) = claims.nbf {
+            let valid_from = nbf.checked_sub(LEEWAY).unwrap_or(Timestamp::MIN);
+            if now < valid_from {
+                return Err((Refusal::NotYetValid, "not valid yet"));
+            }
+        }
+        let id = UserId::parse(&claims.sub).map_err(|_| invalid("sub is not a user id"))?;
+        let username = [&claims.preferred_username, &claims.name]
+            .into_iter()
+            .filter_map(Value::as_str)
+            .find(|name| !name.trim().is_empty());
+        let realm_roles = claims.realm_access.get("roles").unwrap_or(&Value::Null);
+        let roles = roles(&claims.roles).chain(roles(realm_roles));
+        Ok(Identity::verified(id, username, claims.email.as_str(), roles, expires))
+    }
+}
+
+/// The roles in an array of strings, or in one string joined by commas or spaces.
+fn roles(claim: &Value) -> impl Iterator<Item = &str> {
+    let listed = claim.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let joined = claim.as_str().into_iter();
+    listed.chain(joined.flat_map(|text| text.split(|c: char| c == ',' || c.is_whitespace())))
+}
+
+fn reason(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::InvalidSignature => "signature",
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "algorithm",
+        ErrorKind::InvalidIssuer => "issuer",
+        ErrorKind::InvalidAudience => "audience",
+        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" => "no issuer",
+        ErrorKind::MissingRequiredClaim(_) => "no audience",
+        _ => "malformed",
+    }
+}
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        // Whole seconds exactly; only what has a fraction or does not fit goes through floating point.
+        let since_epoch = match number.as_i64() {
+            Some(seconds) => Ok(SignedDuration::from_secs(seconds)),
+            None => SignedDuration::try_from_secs_f64(number.as_f64().unwrap_or(f64::INFINITY)),
+        };
+        let edge = if number.as_f64().is_some_and(f64::is_sign_negative) {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        Ok(Self(since_epoch.and_then(Timestamp::from_duration).unwrap_or(edge)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

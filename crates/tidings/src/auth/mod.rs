@@ -1,0 +1,290 @@
+//! Who is asking: from the credential of a request to a verified [`Identity`].
+//!
+//! Owns the order in which credentials are looked for ([`Credential::find`]), what each kind must look like
+//! ([`demo`], [`jwt`]), and the two judgments that an endpoint can ask for ([`Authenticator::required`],
+//! [`Authenticator::optional`]). Must never decide what an identity may do, never fall back from a refused credential
+//! to the next one, and never let a credential's text out: nothing here that holds one implements `Debug`.
+
+mod credential;
+pub mod demo;
+mod identity;
+pub mod jwt;
+pub mod mint;
+
+use jiff::Timestamp;
+
+pub use credential::Credential;
+pub use identity::{Expiry, Identity};
+
+use credential::Form;
+
+/// The longest token that is looked at, in bytes. A request head holds 16 KiB; real tokens stay below 4 KiB because
+/// common proxies allow no longer header lines.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Which credentials are accepted. Holds a secret, so it has no `Debug`.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Whether demo tokens are accepted, which anyone can write: development only.
+    pub demo: bool,
+    /// The key and the claims that JWTs are checked with; without it every JWT is refused.
+    pub jwt: Option<jwt::Options>,
+}
+
+/// Judges credentials. Stateless: the same credential at the same time gets the same answer.
+pub struct Authenticator {
+    demo: bool,
+    jwt: Option<jwt::Verifier>,
+}
+
+/// Who calls an endpoint that also serves the anonymous.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visitor {
+    /// Who it is; `None` is anonymous.
+    pub identity: Option<Identity>,
+    /// The [code](Refusal::code) of what was wrong with the token of a caller who is served as anonymous all the same.
+    pub auth_error: Option<&'static str>,
+}
+
+/// Why a caller is not let in. The texts are fixed: existing clients compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No credential where one is required.
+    #[error("Authentication token is required")]
+    Missing,
+    /// Malformed, of a kind that is not accepted, wrongly signed, or made by or for somebody else.
+    #[error("Invalid authentication token")]
+    Invalid,
+    /// Good once, but its `exp` and the leeway have passed.
+    #[error("Invalid authentication token")]
+    Expired,
+    /// Its `nbf` is still to come, leeway included.
+    #[error("Invalid authentication token")]
+    NotYetValid,
+    /// A ticket that was never issued, is spent, or died.
+    #[error("Invalid authentication token")]
+    TicketInvalid,
+}
+
+impl Refusal {
+    /// The identifier that programs test.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "token_missing",
+            Self::Invalid | Self::NotYetValid => "token_invalid",
+            Self::Expired => "token_expired",
+            Self::TicketInvalid => "ticket_invalid",
+        }
+    }
+}
+
+/// What can be wrong with a credential that is there. The kinds are told apart because only [`Fault::DemoToken`] is
+/// forgiven on optional endpoints.
+enum Fault {
+    DemoToken,
+    Refused(Refusal),
+}
+
+impl Authenticator {
+    /// Prepares the keys. An empty JWT secret is no key: whatever it signs is refused.
+    pub fn new(options: &Options) -> Self {
+        let jwt = options.jwt.as_ref().filter(|jwt| !jwt.secret.is_empty());
+        Self {
+            demo: options.demo,
+            jwt: jwt.map(jwt::Verifier::new),
+        }
+    }
+
+    /// Judges for an endpoint that needs to know who calls.
+    pub fn required(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Identity, Refusal> {
+        let credential = credential.ok_or(Refusal::Missing)?;
+        self.judge(credential, now).map_err(|fault| match fault {
+            Fault::DemoToken => Refusal::Invalid,
+            Fault::Refused(refusal) => refusal,
+        })
+    }
+
+    /// Judges for an endpoint that also serves the anonymous.
+    ///
+    /// A malformed demo token makes its bearer anonymous, and [`Visitor::auth_error`] says so: the clients of the
+    /// system that had only such tokens rely on it. A JWT or a ticket that is refused is an error, always: a user whose
+    /// token ran out would otherwise lose the messages meant for them in silence.
+    pub fn optional(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Visitor, Refusal> {
+        let Some(credential) = credential else {
+            return Ok(Visitor::default());
+        };
+        match self.judge(credential, now) {
+            Ok(identity) => Ok(Visitor {
+                identity: Some(identity),
+                auth_error: None,
+            }),
+            Err(Fault::DemoToken) => Ok(Visitor {
+                identity: None,
+                auth_error: Some(Refusal::Invalid.code()),
+            }),
+            Err(Fault::Refused(refusal)) => Err(refusal),
+        }
+    }
+
+    fn judge(&self, credential: &Credential, now: Timestamp) -> Result<Identity, Fault> {
+        match credential.form() {
+            // No ticket was ever issued, so none can be good.
+            Form::Ticket => Err(Fault::Refused(Refusal::TicketInvalid)),
+            Form::Token(token) if self.demo && !jwt::has_shape(token) => demo::parse(token).ok_or(Fault::DemoToken),
+            Form::Token(token) => {
+                let verifier = self.jwt.as_ref().ok_or(Fault::Refused(Refusal::Invalid))?;
+                verifier.verify(token, now).map_err(Fault::Refused)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{HeaderMap, header};
+    use jsonwebtoken::{EncodingKey, Header};
+    use tidings_hub::UserId;
+
+    use super::*;
+
+    const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
+    const NOW: i64 = 1_800_000_000;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn authenticator(demo: bool, secret: Option<&[u8]>) -> Authenticator {
+        let jwt = secret.map(|secret| jwt::Options {
+            secret: secret.to_vec(),
+            issuers: Vec::new(),
+            audiences: Vec::new(),
+            require_exp: true,
+        });
+        Authenticator::new(&Options { demo, jwt })
+    }
+
+    fn bearer(token: &str) -> Credential {
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]);
+        Credential::find(&headers, None, None, false).unwrap()
+    }
+
+    fn ticket() -> Credential {
+        Credential::find(&HeaderMap::new(), Some("ticket=0123"), None, true).unwrap()
+    }
+
+    fn minted(secret: &[u8]) -> String {
+        let claims = mint::Claims {
+            sub: UserId::parse("u1").unwrap(),
+            username: None,
+            email: None,
+            roles: Vec::new(),
+            expires_in: Duration::from_mins(1),
+            issuer: None,
+            audience: None,
+        };
+        mint::mint(secret, &claims, at(NOW)).unwrap()
+    }
+
+    #[test]
+    fn codes_and_texts_are_those_that_clients_know() {
+        for (refusal, code) in [
+            (Refusal::Missing, "token_missing"),
+            (Refusal::Invalid, "token_invalid"),
+            (Refusal::Expired, "token_expired"),
+            (Refusal::NotYetValid, "token_invalid"),
+            (Refusal::TicketInvalid, "ticket_invalid"),
+        ] {
+            let text = match refusal {
+                Refusal::Missing => "Authentication token is required",
+                _ => "Invalid authentication token",
+            };
+            assert_eq!((refusal.code(), refusal.to_string().as_str()), (code, text));
+        }
+    }
+
+    #[test]
+    fn without_a_credential_one_is_missing_or_anonymous() {
+        let both = authenticator(true, Some(SECRET));
+        assert_eq!(both.required(None, at(NOW)), Err(Refusal::Missing));
+        assert_eq!(both.optional(None, at(NOW)), Ok(Visitor::default()));
+    }
+
+    #[test]
+    fn demo_tokens_and_jwts_live_side_by_side() {
+        let both = authenticator(true, Some(SECRET));
+        assert_eq!(
+            both.required(Some(&bearer(demo::TOKEN)), at(NOW)).unwrap().id.as_str(),
+            "test123"
+        );
+        let visitor = both.optional(Some(&bearer(&minted(SECRET))), at(NOW)).unwrap();
+        assert_eq!(visitor.auth_error, None);
+        assert_eq!(visitor.identity.unwrap().id.as_str(), "u1");
+    }
+
+    #[test]
+    fn a_malformed_demo_token_is_anonymous_where_a_token_is_optional_and_refused_where_it_is_required() {
+        let both = authenticator(true, Some(SECRET));
+        for token in ["garbage", "YTpi", "a.b", "%%%"] {
+            let expected = Visitor {
+                identity: None,
+                auth_error: Some("token_invalid"),
+            };
+            assert_eq!(both.optional(Some(&bearer(token)), at(NOW)), Ok(expected), "{token}");
+            assert_eq!(
+                both.required(Some(&bearer(token)), at(NOW)),
+                Err(Refusal::Invalid),
+                "{token}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refused_jwt_is_never_served_as_anonymous() {
+        for authenticator in [authenticator(true, Some(SECRET)), authenticator(true, None)] {
+            for token in ["a.b.c", "..", &minted(b"another secret")] {
+                let refused = Err(Refusal::Invalid);
+                assert_eq!(
+                    authenticator.optional(Some(&bearer(token)), at(NOW)),
+                    refused,
+                    "{token}"
+                );
+            }
+        }
+        let expired = authenticator(true, Some(SECRET)).optional(Some(&bearer(&minted(SECRET))), at(NOW + 90));
+        assert_eq!(expired, Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn a_ticket_that_was_never_issued_is_refused_everywhere() {
+        let both = authenticator(true, Some(SECRET));
+        assert_eq!(both.required(Some(&ticket()), at(NOW)), Err(Refusal::TicketInvalid));
+        assert_eq!(both.optional(Some(&ticket()), at(NOW)), Err(Refusal::TicketInvalid));
+    }
+
+    #[test]
+    fn with_demo_tokens_off_they_are_judged_as_jwts() {
+        for authenticator in [authenticator(false, Some(SECRET)), authenticator(false, None)] {
+            for token in [demo::TOKEN, "garbage"] {
+                assert_eq!(
+                    authenticator.optional(Some(&bearer(token)), at(NOW)),
+                    Err(Refusal::Invalid),
+                    "{token}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_is_no_key() {
+        let claims = serde_json::json!({ "sub": "u1", "exp": NOW + 60 });
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b"")).unwrap();
+        let authenticator = authenticator(true, Some(b""));
+        assert_eq!(
+            authenticator.required(Some(&bearer(&token)), at(NOW)),
+            Err(Refusal::Invalid)
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! `tidings config`: every setting as it holds, and where it came from.
+//!
+//! Must never show a secret, and has none to show: of a secret,
+//! [`Effective`](config::Effective) holds only the length.
+
+use std::io::Write;
+
+use crate::config;
+
+/// Writes one line per setting, and the warnings of the start as comments.
+pub(super) fn run(loaded: &config::Loaded, out: &mut dyn Write) -> anyhow::Result<()> {
+    for effective in &loaded.origins {
+        let value = match effective.value.as_str() {
+            "" => "(none)",
+            value => value,
+        };
+        writeln!(out, "{} = {value}  # {}", effective.name, effective.origin)?;
+    }
+    for warning in &loaded.warnings {
+        writeln!(out, "# warning: {warning}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_is_one_line_with_its_origin_and_secrets_stay_hidden() {
+        let environment = [
+            ("JWT_SECRET", "correct-horse-battery-staple-012"),
+            ("PORT", "4000"),
+            ("HEARTBEAT_INTERVAL", "1500ms"),
+            ("JOURNAL_MAX_BYTE", "1MiB"),
+        ];
+        let environment = environment.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let directory = tempfile::tempdir().unwrap();
+        let loaded = config::Config::load(config::Flags::default(), environment.into_iter(), directory.path()).unwrap();
+        let mut out = Vec::new();
+        run(&loaded, &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        APP_ENV = (none)  # default
+        NODE_ENV = (none)  # default
+        PORT = 4000  # environment
+        HOST = localhost  # default
+        BASE_PATH = (none)  # default
+        MAX_BODY_BYTES = 256KiB  # default
+        MAX_HEAD_BYTES = 16KiB  # default
+        HEAD_TIMEOUT = 10s  # default
+        TRUSTED_PROXIES = (none)  # default
+        TRUSTED_HEADER = x-forwarded-for  # default
+        CORS_ORIGIN = (none)  # default
+        CORS_CREDENTIALS = true  # default
+        AUTH_DEMO = true  # default
+        AUTH_COOKIE = (none)  # default
+        ADMIN_ROLE = admin  # default
+        OPEN_PUBLISH = false  # default
+        JWT_SECRET = (hidden, 32 bytes)  # environment
+        JWT_ISSUER = (none)  # default
+        JWT_AUDIENCE = (none)  # default
+        JWT_REQUIRE_EXP = true  # default
+        JWT_EXPIRES_IN = 24h  # default
+        HEARTBEAT_INTERVAL = 1500ms  # environment
+        HEARTBEAT_STYLE = event  # default
+        STREAM_REFUSAL = busy  # default
+        PRESENCE_GRACE = 1m  # default
+        JOURNAL = memory  # default
+        JOURNAL_MAX_EVENTS = 100000  # default
+        JOURNAL_MAX_BYTES = 256MiB  # default
+        JOURNAL_MAX_AGE = 24h  # default
+        LOG_LEVEL = info  # default
+        LOG_FORMAT = text  # default
+        DRAIN_SECONDS = 10s  # default
+        SHUTDOWN_TIMEOUT = 30s  # default
+        # warning: JOURNAL_MAX_BYTE (environment) is no setting and has no effect; did you mean JOURNAL_MAX_BYTES?
+        ");
+    }
+}

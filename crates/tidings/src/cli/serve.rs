@@ -1,0 +1,93 @@
+//! `tidings serve`: runs the server until it is told to stop.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::auth::demo;
+use crate::config::{Config, Loaded};
+use crate::net::listen;
+use crate::server::Server;
+use crate::telemetry;
+
+/// Runs until SIGTERM or ctrl-c; a second one ends at once.
+pub(super) fn run(loaded: &Loaded) -> anyhow::Result<()> {
+    telemetry::start(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut builder = Server::builder().config(loaded.config.clone());
+        for listener in listen::inherited()? {
+            builder = builder.listener(listener);
+        }
+        let signals = signals()?;
+        let server = builder.build()?;
+        let _ = std::io::stderr().write_all(banner(&loaded.config, &server).as_bytes());
+        server.run(signals).await?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+/// Resolves with the first signal to stop; the second one ends the process.
+#[cfg(unix)]
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(async move {
+        next().await;
+        tracing::info!("stopping; once more ends at once");
+        tokio::spawn(async move {
+            next().await;
+            tracing::warn!("ended at once");
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Resolves with ctrl-c; the second one ends the process.
+#[cfg(not(unix))]
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        tokio::spawn(async move {
+            let _ = tokio::signal::ctrl_c().await;
+            std::process::exit(130);
+        });
+    })
+}
+
+/// What a person who started the server wants to know.
+fn banner(config: &Config, server: &Server) -> String {
+    let base = config.http.base_path.as_deref().unwrap_or_default();
+    let mut addresses = server.addresses();
+    addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
+    let urls: Vec<_> = addresses
+        .iter()
+        .map(|address| format!("http://{address}{base}"))
+        .collect();
+    let port = addresses.first().map_or(config.http.port, std::net::SocketAddr::port);
+    let mut banner = format!(
+        "\n  Tidings {} – http://localhost:{port}{base}\n\n  listening  {}\n  streams    /notifications/stream  /realtime/stream  \
+         /chat/stream  /system/status/stream  /system/heartbeat\n  mode       {}\n  journal    in memory: {} events, {} MiB, {:?}\n",
+        crate::routes::health::VERSION,
+        urls.join("  "),
+        config.mode.as_str(),
+        config.journal.max_events,
+        config.journal.max_bytes >> 20,
+        config.journal.max_age,
+    );
+    if config.auth.demo {
+        let note = "(user test123, an admin; demo tokens are for development)";
+        let _ = writeln!(banner, "  token      {}\n             {note}", demo::TOKEN);
+    }
+    banner.push('\n');
+    banner
+}

@@ -1,0 +1,125 @@
+//! What single values can't show: settings that are each allowed, but not together.
+
+use super::error::Error;
+use super::secret::Secret;
+use super::units::show_span;
+use super::{Config, Loaded, Mode};
+
+/// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
+const SECRET_BYTES: usize = 32;
+
+/// Parts of secrets that stand in manuals, templates and playgrounds: their letters and digits, in lower case.
+const PUBLISHED: [&str; 9] = [
+    "yourjwtsecret",
+    "yoursecret",
+    "yoursupersecret",
+    "yourverysecret",
+    "your256bitsecret",
+    "atleast256bitslong",
+    "changeme",
+    "changethis",
+    "changeinproduction",
+];
+
+/// Refuses what must not be served, and warns of what is doubtful.
+pub(super) fn check(loaded: &mut Loaded) -> Result<(), Error> {
+    open_to_all_with_credentials(loaded)?;
+    ways_in(loaded)?;
+    secret(loaded)?;
+    drain(&loaded.config, &mut loaded.warnings);
+    Ok(())
+}
+
+/// A browser ignores `*` where credentials are sent, and a server that mirrors every origin instead gives each page of the
+/// web the rights of its visitor.
+fn open_to_all_with_credentials(loaded: &Loaded) -> Result<(), Error> {
+    let cors = &loaded.config.cors;
+    if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
+        return Err(Error::Conflict(format!(
+            "CORS_ORIGIN=* ({}) is not allowed together with CORS_CREDENTIALS=true ({}); list the origins, or set \
+             CORS_CREDENTIALS=false",
+            place(loaded, "CORS_ORIGIN"),
+            place(loaded, "CORS_CREDENTIALS"),
+        )));
+    }
+    Ok(())
+}
+
+/// Demo tokens are made by whoever likes; in production they can't be all there is.
+fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
+    let Config { mode, auth, .. } = &loaded.config;
+    if *mode == Mode::Development {
+        return Ok(());
+    }
+    if auth.jwt_secret.is_none() {
+        let why = if auth.demo {
+            format!(
+                "with AUTH_DEMO=true ({}) anybody can make up who they are, and nothing else is configured",
+                place(loaded, "AUTH_DEMO")
+            )
+        } else {
+            format!(
+                "with AUTH_DEMO=false ({}) nobody could sign in",
+                place(loaded, "AUTH_DEMO")
+            )
+        };
+        return Err(Error::Conflict(format!(
+            "JWT_SECRET is not set and production needs it: {why}; allowed is a secret of at least {SECRET_BYTES} bytes"
+        )));
+    }
+    if auth.demo {
+        loaded.warnings.push(format!(
+            "AUTH_DEMO=true ({}) lets anybody make up who they are, in production",
+            place(loaded, "AUTH_DEMO")
+        ));
+    }
+    Ok(())
+}
+
+fn secret(loaded: &mut Loaded) -> Result<(), Error> {
+    let Some(secret) = &loaded.config.auth.jwt_secret else {
+        return Ok(());
+    };
+    let flaw = if published(secret) {
+        "was published as an example".to_owned()
+    } else if secret.len() < SECRET_BYTES {
+        format!("is only {} bytes long", secret.len())
+    } else {
+        return Ok(());
+    };
+    let flaw = format!("JWT_SECRET=(hidden) ({}) {flaw}", place(loaded, "JWT_SECRET"));
+    let allowed = format!("at least {SECRET_BYTES} bytes that nobody can guess");
+    match loaded.config.mode {
+        Mode::Production => Err(Error::Conflict(format!("{flaw}; allowed in production is {allowed}"))),
+        Mode::Development => {
+            loaded.warnings.push(format!("{flaw}; production will need {allowed}"));
+            Ok(())
+        }
+    }
+}
+
+fn drain(config: &Config, warnings: &mut Vec<String>) {
+    let lifecycle = &config.lifecycle;
+    if lifecycle.drain >= lifecycle.shutdown_timeout {
+        warnings.push(format!(
+            "SHUTDOWN_TIMEOUT={} comes before the end of DRAIN_SECONDS={}: the last streams will be cut",
+            show_span(lifecycle.shutdown_timeout),
+            show_span(lifecycle.drain)
+        ));
+    }
+}
+
+fn published(secret: &Secret) -> bool {
+    let letters: String = secret
+        .expose()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    PUBLISHED.iter().any(|example| letters.contains(example))
+}
+
+/// Where a setting was written, for a message.
+fn place(loaded: &Loaded, name: &str) -> String {
+    loaded.origin(name).map(ToString::to_string).unwrap_or_default()
+}

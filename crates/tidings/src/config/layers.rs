@@ -1,0 +1,210 @@
+//! What was written where: the settings as text, each with its origin, before anybody judged a value.
+//!
+//! Owns the order of the layers. They take the environment as values, so that a test is a map; [`environment`] is the
+//! only look at that of the process, and nothing ever changes it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::dotenv;
+use super::error::{Error, shown};
+use super::rule::Raw;
+use super::setting::{Setting, flag};
+use super::spelling;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag(String),
+    /// The environment of the process.
+    Environment,
+    /// The `.env` of the working directory.
+    DotEnv {
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// `tidings.toml`, or the file that `--config` names.
+    File(String),
+    /// Nowhere: nobody wrote it.
+    Default,
+}
+
+/// What the command line said about settings. It has no `Debug`, as `--jwt-secret` is among them.
+#[derive(Clone, Default)]
+pub struct Flags {
+    /// `--config FILE`, which takes the place of `tidings.toml`.
+    pub file: Option<PathBuf>,
+    /// Names (`heartbeat_interval`) and texts; what stands later counts.
+    pub settings: Vec<(String, String)>,
+}
+
+/// All layers over each other.
+pub(super) struct Layers {
+    /// By the setting's key; what counts most stands first.
+    written: BTreeMap<&'static str, Vec<Written>>,
+    /// Names that look like a misspelled setting where unknown ones are ignored.
+    pub(super) warnings: Vec<String>,
+}
+
+/// One value as it was written.
+pub(super) struct Written {
+    pub(super) raw: Raw,
+    pub(super) origin: Origin,
+}
+
+const FILE: &str = "tidings.toml";
+
+impl Layers {
+    /// Collects the layers: flags, then the environment, then `.env`, then the file.
+    pub(super) fn gather(
+        table: &[Setting],
+        flags: Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        directory: &Path,
+    ) -> Result<Self, Error> {
+        let mut layers = Self::none();
+        for (key, text) in flags.settings.into_iter().rev() {
+            let origin = Origin::Flag(flag(&key));
+            match table.iter().find(|setting| setting.key == key) {
+                Some(setting) => layers.put(setting, Raw::Text(text), origin),
+                None => return Err(unknown(table, &key, &text, origin)),
+            }
+        }
+        layers.variables(table, environment.map(|(name, text)| (name, text, Origin::Environment)));
+        let dotenv = read(&directory.join(".env"), ".env", false)?;
+        // The last of several lines for one name counts, as in the `dotenv` of Node.
+        let lines = dotenv::parse(&dotenv)?.into_iter().rev();
+        layers.variables(
+            table,
+            lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })),
+        );
+        layers.file(table, flags.file.as_deref(), directory)?;
+        Ok(layers)
+    }
+
+    /// What was written for a setting, first what counts most.
+    pub(super) fn of(&self, key: &str) -> &[Written] {
+        self.written.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    fn put(&mut self, setting: &Setting, raw: Raw, origin: Origin) {
+        self.written
+            .entry(setting.key)
+            .or_default()
+            .push(Written { raw, origin });
+    }
+
+    /// A layer of variables. An empty one counts as absent, as compose files hand on what isn't set.
+    fn variables(&mut self, table: &[Setting], variables: impl Iterator<Item = (String, String, Origin)>) {
+        for (name, text, origin) in variables {
+            match table.iter().find(|setting| setting.variable() == name) {
+                Some(setting) if !text.is_empty() => self.put(setting, Raw::Text(text), origin),
+                Some(_) => {}
+                None => {
+                    if let Some(meant) = spelling::misspelled(table, &name) {
+                        let name = shown(&name, false);
+                        self.warnings.push(format!(
+                            "{name} ({origin}) is no setting and has no effect; did you mean {}?",
+                            meant.variable()
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nothing written anywhere.
+    pub(super) fn none() -> Self {
+        Self {
+            written: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn file(&mut self, table: &[Setting], named: Option<&Path>, directory: &Path) -> Result<(), Error> {
+        let path = directory.join(named.unwrap_or(Path::new(FILE)));
+        let name = named.map_or(FILE.to_owned(), |path| path.display().to_string());
+        let text = read(&path, &name, named.is_some())?;
+        let content: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let before = error.span().map_or(0, |span| span.start);
+            Error::Malformed {
+                file: name.clone(),
+                line: 1 + text.bytes().take(before).filter(|&byte| byte == b'\n').count(),
+                problem: error.message().lines().collect::<Vec<_>>().join("; "),
+            }
+        })?;
+        for (key, value) in content {
+            let origin = Origin::File(name.clone());
+            let raw = raw(&value);
+            match table.iter().find(|setting| setting.key == key) {
+                Some(setting) => self.put(setting, raw, origin),
+                None => return Err(unknown(table, &key, &raw.written(), origin)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file's text without a byte order mark; a file that need not be there counts as empty.
+fn read(path: &Path, name: &str, needed: bool) -> Result<String, Error> {
+    match fs::read_to_string(path) {
+        Ok(mut text) => {
+            if text.starts_with('\u{feff}') {
+                text.remove(0);
+            }
+            Ok(text)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => Ok(String::new()),
+        Err(source) => Err(Error::Unreadable {
+            file: name.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn raw(value: &toml::Value) -> Raw {
+    let scalar = |value: &toml::Value| match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Some(value.to_string()),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
+    };
+    let whole = match value {
+        toml::Value::Array(items) => items.iter().map(scalar).collect::<Option<_>>().map(Raw::List),
+        value => scalar(value).map(Raw::Text),
+    };
+    whole.unwrap_or_else(|| Raw::Other(value.to_string()))
+}
+
+fn unknown(table: &[Setting], name: &str, value: &str, origin: Origin) -> Error {
+    let value = shown(value, spelling::secretive(table, name));
+    Error::Unknown {
+        written: format!("{}={value}", shown(name, false)),
+        hint: spelling::nearest(table, name).map_or_else(
+            || "`tidings --help` lists all settings".to_owned(),
+            |setting| format!("did you mean {}?", setting.key),
+        ),
+        origin,
+    }
+}
+
+/// The environment of the process, to be passed to [`Config::load`](super::Config::load). Names that are no UTF-8 are no
+/// settings and are left out; bytes of values that are none become `\u{fffd}`.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.to_string_lossy().into_owned())))
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "flag --{name}"),
+            Self::Environment => f.write_str("environment"),
+            Self::DotEnv { line } => write!(f, ".env line {line}"),
+            Self::File(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Settings of the log, which goes to standard error.
+
+use tracing_subscriber::EnvFilter;
+
+use super::rule::{Choice, Parsed};
+use super::setting::{Preset, section};
+
+section! {
+    "Log"
+    /// What is written to standard error.
+    pub struct Log {
+        /// The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`.
+        "log_level" => pub level: String = LEVEL, "info";
+
+        /// One line of text for people, or one object of JSON for machines, per entry.
+        "log_format" => pub format: Format = FORMAT, Preset { development: "text", production: "json" };
+    }
+}
+
+/// The form of a log entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+const FORMAT: Choice<Format> = Choice {
+    of: &[("text", Format::Text), ("json", Format::Json)],
+    note: "",
+};
+
+const LEVEL: Parsed<String> = Parsed {
+    placeholder: "FILTER",
+    allowed: "`trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`",
+    read: |text| {
+        // A filter takes any lone word for the name of a module, so that `debgu` would mean silence. Here it is a level.
+        let level = |word: &str| {
+            ["trace", "debug", "info", "warn", "error", "off"]
+                .iter()
+                .any(|level| level.eq_ignore_ascii_case(word))
+        };
+        let understood = |part: &str| level(part) || part.contains(['=', '[', ']', '{', '}']);
+        let parts: Vec<_> = text.split(',').map(str::trim).collect();
+        let filter = parts.join(",");
+        (parts.iter().all(|part| understood(part)) && EnvFilter::try_new(&filter).is_ok()).then_some(filter)
+    },
+    show: String::clone,
+};

@@ -1,0 +1,173 @@
+//! The configuration: what holds, and where it came from.
+//!
+//! One table of settings, a file per section, feeds everything: the fields here, `--help`, `docs/configuration.md` and
+//! `.env.example`. [`Flags`], the environment, `.env` and `tidings.toml` lie over each other in `layers`; `reading` makes
+//! typed values of them; what comes out here is checked, and nothing behind it checks again. Nothing in this module changes
+//! the environment of the process.
+
+mod auth;
+mod checks;
+mod cors;
+mod dotenv;
+mod error;
+mod flags;
+mod http;
+mod journal;
+mod layers;
+mod log;
+mod mode;
+mod reading;
+pub mod reference;
+mod rule;
+mod secret;
+mod setting;
+mod spelling;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::path::Path;
+
+pub use auth::Auth;
+pub use cors::Cors;
+pub use error::Error;
+pub use flags::{flags, flags_from, refused_arguments};
+pub use http::{Host, Http, TrustedHeader};
+pub use journal::{Home, Journal};
+pub use layers::{Flags, Origin, environment};
+pub use log::{Format, Log};
+pub use mode::Mode;
+pub use secret::Secret;
+pub use streams::{HeartbeatStyle, Lifecycle, Refusal, Streams};
+
+use layers::Layers;
+use reading::Reading;
+use setting::{Section, Setting};
+
+/// The settings that hold. `Config::default()` is what a development server has when nothing was written anywhere.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Development or production.
+    pub mode: Mode,
+    /// Where the server listens, and what it takes of a request.
+    pub http: Http,
+    /// Which web pages of other origins may read what it answers.
+    pub cors: Cors,
+    /// Who may do what.
+    pub auth: Auth,
+    /// What open event streams do.
+    pub streams: Streams,
+    /// How much of the past is kept.
+    pub journal: Journal,
+    /// What is written to standard error.
+    pub log: Log,
+    /// How the server ends.
+    pub lifecycle: Lifecycle,
+}
+
+/// A configuration, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What holds.
+    pub config: Config,
+    /// Every setting with its value and its origin, in the order of the reference.
+    pub origins: Vec<Effective>,
+    /// What should be said at the start, each one line.
+    pub warnings: Vec<String>,
+}
+
+/// One setting as it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// `HEARTBEAT_INTERVAL`
+    pub name: String,
+    /// The value in its normal form; of a secret only its length; empty where there is none.
+    pub value: String,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// Reads all layers and checks what they say.
+    ///
+    /// `environment` is the environment of the process, `directory` the place of `.env` and `tidings.toml`.
+    pub fn load(
+        flags: Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        directory: &Path,
+    ) -> Result<Loaded, Error> {
+        let layers = Layers::gather(&table(), flags, environment, directory)?;
+        let mut loaded = Self::read(&layers)?;
+        loaded.warnings.splice(0..0, layers.warnings);
+        checks::check(&mut loaded)?;
+        Ok(loaded)
+    }
+
+    fn read(layers: &Layers) -> Result<Loaded, Error> {
+        let mut reading = Reading::new(layers);
+        let config = Self {
+            mode: Mode::read(&mut reading)?,
+            http: Http::read(&mut reading)?,
+            cors: Cors::read(&mut reading)?,
+            auth: Auth::read(&mut reading)?,
+            streams: Streams::read(&mut reading)?,
+            journal: Journal::read(&mut reading)?,
+            log: Log::read(&mut reading)?,
+            lifecycle: Lifecycle::read(&mut reading)?,
+        };
+        Ok(Loaded {
+            config,
+            origins: reading.effective,
+            warnings: reading.warnings,
+        })
+    }
+}
+
+impl Default for Config {
+    #[expect(clippy::expect_used, reason = "the presets are constants, and a test reads them all")]
+    fn default() -> Self {
+        Self::read(&Layers::none())
+            .expect("presets follow their own rules")
+            .config
+    }
+}
+
+impl Loaded {
+    /// Where a setting (`"JWT_SECRET"`) came from.
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        self.origins
+            .iter()
+            .find(|effective| effective.name == name)
+            .map(|effective| &effective.origin)
+    }
+}
+
+/// Every setting, in the order of the reference.
+fn table() -> Vec<Setting> {
+    [
+        mode::rows(),
+        Http::rows(),
+        Cors::rows(),
+        Auth::rows(),
+        Streams::rows(),
+        Journal::rows(),
+        Log::rows(),
+        Lifecycle::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The sections of the table, in the same order.
+const SECTIONS: [Section; 8] = [
+    mode::SECTION,
+    Http::SECTION,
+    Cors::SECTION,
+    Auth::SECTION,
+    Streams::SECTION,
+    Journal::SECTION,
+    Log::SECTION,
+    Lifecycle::SECTION,
+];

@@ -1,0 +1,73 @@
+//! `APP_ENV` and `NODE_ENV`: which of the two sets of defaults holds.
+
+use super::error::Error;
+use super::reading::Reading;
+use super::rule::{Choice, Optional};
+use super::setting::{Section, Setting};
+
+/// Whose needs the defaults serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// One developer on one machine: it listens on loopback, demo tokens work, logs are text.
+    #[default]
+    Development,
+    /// The public: it listens everywhere, demo tokens are off, logs are JSON, and weak secrets stop the start.
+    Production,
+}
+
+const RULE: Optional<Choice<Mode>> = Optional(Choice {
+    of: &[("development", Mode::Development), ("production", Mode::Production)],
+    note: "",
+});
+const TITLE: &str = "Mode";
+
+pub(super) const SECTION: Section = Section {
+    title: TITLE,
+    about: &["Which defaults hold, and how strict the start is."],
+};
+
+pub(super) fn rows() -> Vec<Setting> {
+    vec![
+        Setting::new(
+            TITLE,
+            "app_env",
+            &[
+                "In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or",
+                "weak `JWT_SECRET` stops the start. Where `APP_ENV` is not set, `NODE_ENV` says the mode; without both it is",
+                "development.",
+            ],
+            &RULE,
+            "",
+        ),
+        Setting::new(
+            TITLE,
+            "node_env",
+            &["The name that Node knows the mode by; read where `APP_ENV` is not set."],
+            &RULE,
+            "",
+        ),
+    ]
+}
+
+impl Mode {
+    /// Settles the mode, and tells the reading.
+    ///
+    /// `NODE_ENV=test` is common and is nobody's mistake where `APP_ENV` says what holds here: then it isn't judged.
+    pub(super) fn read(reading: &mut Reading<'_>) -> Result<Self, Error> {
+        let app = reading.take("app_env", &RULE, "")?;
+        let mode = match app {
+            Some(mode) => mode,
+            None => reading.take("node_env", &RULE, "")?.unwrap_or_default(),
+        };
+        reading.mode = mode;
+        Ok(mode)
+    }
+
+    /// The word for it, as `/health` says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Turning what was written into what holds, one setting at a time.
+//!
+//! Owns the choice of the layer that counts, and the record of what came from where. A value that counts and is not
+//! allowed stops the reading; one that is shadowed by a higher layer is only warned of, so that a flag can get the
+//! better of a variable that someone else's program exported.
+
+use super::error::Error;
+use super::layers::{Layers, Origin};
+use super::rule::{Raw, Rule};
+use super::setting::{Preset, variable};
+use super::{Effective, Mode};
+
+/// The reading of all settings, section by section.
+pub(super) struct Reading<'a> {
+    layers: &'a Layers,
+    /// Which presets hold; settled first.
+    pub(super) mode: Mode,
+    pub(super) effective: Vec<Effective>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(layers: &'a Layers) -> Self {
+        Self {
+            layers,
+            mode: Mode::Development,
+            effective: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The value that holds for one setting.
+    pub(super) fn take<R: Rule>(
+        &mut self,
+        key: &'static str,
+        rule: &R,
+        preset: impl Into<Preset>,
+    ) -> Result<R::Value, Error> {
+        let mut written = self.layers.of(key).iter();
+        let (raw, origin) = match written.next() {
+            Some(first) => (first.raw.clone(), first.origin.clone()),
+            None => (Raw::Text(preset.into().of(self.mode).to_owned()), Origin::Default),
+        };
+        let Some(value) = rule.read(&raw) else {
+            return Err(Error::refused(key, &raw, rule.secret(), origin, rule.allowed()));
+        };
+        for shadowed in written.filter(|shadowed| rule.read(&shadowed.raw).is_none()) {
+            let refused = Error::refused(
+                key,
+                &shadowed.raw,
+                rule.secret(),
+                shadowed.origin.clone(),
+                rule.allowed(),
+            );
+            self.warnings
+                .push(format!("{refused} (it has no effect: {origin} comes first)"));
+        }
+        self.effective.push(Effective {
+            name: variable(key),
+            value: rule.show(&value),
+            origin,
+        });
+        Ok(value)
+    }
+}
+
+impl Preset {
+    fn of(self, mode: Mode) -> &'static str {
+        match mode {
+            Mode::Development => self.development,
+            Mode::Production => self.production,
+        }
+    }
+}

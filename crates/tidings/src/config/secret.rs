@@ -1,0 +1,50 @@
+//! A secret setting.
+//!
+//! Owns the one way in which its text gets out, [`Secret::expose`]. Must never be shown: `Debug` hides it, and there is
+//! no `Display`.
+
+use std::fmt;
+
+/// Text that is shown to nobody. `{:?}` prints `Secret(hidden)`.
+#[derive(Clone)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that signs or verifies with it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Its length in bytes, which may be shown.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown_by_debug() {
+        let secret = Secret::new("correct horse battery staple");
+        assert_eq!(format!("{secret:?}"), "Secret(hidden)");
+        assert_eq!(format!("{:#?}", Some(&secret)), "Some(\n    Secret(hidden),\n)");
+    }
+}

@@ -1,0 +1,69 @@
+//! Settings of event streams and of their end.
+
+use std::time::Duration;
+
+use super::rule::Choice;
+use super::setting::section;
+use super::units::{HOUR, MILLISECOND, MINUTE, Span};
+
+section! {
+    "Streams"
+    /// What open event streams do.
+    pub struct Streams {
+        /// How often each stream shows that it lives. The default is just under the 30 seconds after which common proxies
+        /// cut a silent connection.
+        "heartbeat_interval" => pub heartbeat_interval: Duration = Span(100 * MILLISECOND..=HOUR), "25s";
+
+        /// `event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment
+        /// after an interval of silence. `/system/heartbeat` keeps the event.
+        "heartbeat_style" => pub heartbeat_style: HeartbeatStyle = HEARTBEAT_STYLE, "event";
+
+        /// How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as
+        /// a browser's `EventSource` gives up for good at any other status; `status` answers 429 or 503.
+        "stream_refusal" => pub refusal: Refusal = REFUSAL, "busy";
+
+        /// How long a chat room's member without an open stream stays a member.
+        "presence_grace" => pub presence_grace: Duration = Span(Duration::ZERO..=HOUR), "60s";
+    }
+}
+
+section! {
+    "Stopping"
+    /// How the server ends, after SIGTERM or ctrl-c.
+    pub struct Lifecycle {
+        /// Over how long open streams are ended one by one, so that their clients don't all come back at once. Takes other
+        /// units too, despite its name.
+        "drain_seconds" => pub drain: Duration = Span(Duration::ZERO..=10 * MINUTE), "10s";
+
+        /// When the process exits, whatever is left.
+        "shutdown_timeout" => pub shutdown_timeout: Duration = Span(Duration::ZERO..=HOUR), "30s";
+    }
+}
+
+/// What a heartbeat looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeartbeatStyle {
+    /// `event: heartbeat` with the time.
+    Event,
+    /// `:`, and only after silence.
+    Comment,
+}
+
+/// How a stream is refused for a passing reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 200 and `event: busy`, for callers that accept an event stream.
+    Busy,
+    /// The status alone, for everybody.
+    Status,
+}
+
+const HEARTBEAT_STYLE: Choice<HeartbeatStyle> = Choice {
+    of: &[("event", HeartbeatStyle::Event), ("comment", HeartbeatStyle::Comment)],
+    note: "",
+};
+
+const REFUSAL: Choice<Refusal> = Choice {
+    of: &[("busy", Refusal::Busy), ("status", Refusal::Status)],
+    note: "",
+};

@@ -1,0 +1,317 @@
+//! The one place where a failure becomes an answer.
+//!
+//! Every error of the server's own is one of [`Code`]'s rows; nothing else decides a status. The table in `docs/errors.md`
+//! is generated from here.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::auth::Refusal;
+
+/// A stable identifier of a failure: programs test it, so a name never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    ValidationFailed,
+    InvalidJson,
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    TicketInvalid,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    IdempotencyConflict,
+    Draining,
+    JournalUnavailable,
+}
+
+/// A failure on its way out.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Error {
+    code: Code,
+    message: Cow<'static, str>,
+    details: Vec<Problem>,
+    retry_after: Option<Duration>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    pub(crate) field: Cow<'static, str>,
+    pub(crate) problem: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    status_code: u16,
+    error: &'a str,
+    message: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    details: &'a [Problem],
+}
+
+impl Code {
+    #[cfg(test)]
+    const ALL: [Self; 16] = [
+        Self::ValidationFailed,
+        Self::InvalidJson,
+        Self::TokenMissing,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::TicketInvalid,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::RequestTimeout,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::IdempotencyConflict,
+        Self::Draining,
+        Self::JournalUnavailable,
+    ];
+
+    /// The identifier on the wire, the status it comes with, and what it means and asks for.
+    const fn row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::ValidationFailed => (
+                "validation_failed",
+                StatusCode::BAD_REQUEST,
+                "A field, parameter or header is missing or not allowed; `details` names each. Nothing was published.",
+            ),
+            Self::InvalidJson => (
+                "invalid_json",
+                StatusCode::BAD_REQUEST,
+                "The body is not JSON; the message says where. Nothing was published.",
+            ),
+            Self::TokenMissing => (
+                "token_missing",
+                StatusCode::UNAUTHORIZED,
+                "The call needs a token: `Authorization: Bearer …`, or `?token=…`.",
+            ),
+            Self::TokenInvalid => (
+                "token_invalid",
+                StatusCode::UNAUTHORIZED,
+                "The token is malformed, of a kind that is switched off, wrongly signed, or not valid yet.",
+            ),
+            Self::TokenExpired => (
+                "token_expired",
+                StatusCode::UNAUTHORIZED,
+                "The token was good once. Get a new one.",
+            ),
+            Self::TicketInvalid => (
+                "ticket_invalid",
+                StatusCode::UNAUTHORIZED,
+                "The ticket was never issued, or is used up.",
+            ),
+            Self::Forbidden => (
+                "forbidden",
+                StatusCode::FORBIDDEN,
+                "The token is good, but its user may not do this; mostly the admin role is missing.",
+            ),
+            Self::NotFound => (
+                "not_found",
+                StatusCode::NOT_FOUND,
+                "No such path, or no such thing at this path.",
+            ),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "The path has other methods; `Allow` lists them.",
+            ),
+            Self::NotAcceptable => (
+                "not_acceptable",
+                StatusCode::NOT_ACCEPTABLE,
+                "A stream was asked for with an `Accept` that excludes `text/event-stream`.",
+            ),
+            Self::RequestTimeout => (
+                "request_timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not arrive in time. Nothing was published.",
+            ),
+            Self::PayloadTooLarge => (
+                "payload_too_large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than `MAX_BODY_BYTES`. Nothing was published.",
+            ),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The call takes `Content-Type: application/json`.",
+            ),
+            Self::IdempotencyConflict => (
+                "idempotency_conflict",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The `Idempotency-Key` was used for another request. Take a new key for a new request.",
+            ),
+            Self::Draining => (
+                "draining",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is about to stop. Nothing was published; try again after `Retry-After`.",
+            ),
+            Self::JournalUnavailable => (
+                "journal_unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The log can't be written. Whether the event is in it is unknown: repeat with the same `Idempotency-Key`.",
+            ),
+        }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    pub(crate) const fn status(self) -> StatusCode {
+        self.row().1
+    }
+}
+
+impl Error {
+    pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Every problem at once: who mends one field should not learn of the next only then.
+    pub(crate) fn validation(details: Vec<Problem>) -> Self {
+        let problems: Vec<_> = details
+            .iter()
+            .map(|one| format!("{}: {}", one.field, one.problem))
+            .collect();
+        Self {
+            details,
+            ..Self::new(Code::ValidationFailed, problems.join("; "))
+        }
+    }
+
+    pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::validation(vec![Problem {
+            field: field.into(),
+            problem: problem.into(),
+        }])
+    }
+
+    pub(crate) fn admin_only(role: &str) -> Self {
+        Self::new(Code::Forbidden, format!("This needs the role {role:?}"))
+    }
+
+    pub(crate) fn draining() -> Self {
+        let retry_after = Some(Duration::from_secs(2));
+        Self {
+            retry_after,
+            ..Self::new(Code::Draining, "The server is about to stop")
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::Missing => Code::TokenMissing,
+            Refusal::Invalid | Refusal::NotYetValid => Code::TokenInvalid,
+            Refusal::Expired => Code::TokenExpired,
+            Refusal::TicketInvalid => Code::TicketInvalid,
+        };
+        Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<tidings_journal::Error> for Error {
+    fn from(error: tidings_journal::Error) -> Self {
+        tracing::error!(%error, "the journal refused");
+        let retry_after = Some(Duration::from_secs(5));
+        Self {
+            retry_after,
+            ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment")
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let answer = Answer {
+            status_code: status.as_u16(),
+            error: status.canonical_reason().unwrap_or_default(),
+            message: &self.message,
+            code: self.code.as_str(),
+            details: &self.details,
+        };
+        let body = serde_json::to_string(&answer).unwrap_or_default(); // strings and a number always serialize
+        let mut response = (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response();
+        if let Some(delay) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(delay.as_secs()));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 section 11.6.1 demands a challenge. "Bearer" opens no password dialogue in a browser.
+            response
+                .headers_mut()
+                .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self.code);
+        response
+    }
+}
+
+/// `docs/errors.md`.
+#[cfg(test)]
+fn reference() -> String {
+    use std::fmt::Write as _;
+    let mut page = String::from(
+        "# Error codes\n\nEvery error answers JSON: `statusCode`, `error` and `message` for people, `code` for programs, and \
+         `details` with `field` and `problem` where fields are at fault.\n\n\
+         <!-- Generated from crates/tidings/src/http/error.rs by `cargo xtask docs`. -->\n\n\
+         | `code` | status | meaning |\n| --- | --- | --- |\n",
+    );
+    for code in Code::ALL {
+        let (name, status, meaning) = code.row();
+        let _ = writeln!(page, "| `{name}` | {} | {meaning} |", status.as_u16());
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_error_table_is_fresh() {
+        crate::fresh::assert_fresh("docs/errors.md", &reference());
+    }
+
+    #[test]
+    fn a_refusal_answers_with_the_code_that_it_names() {
+        for refusal in [
+            Refusal::Missing,
+            Refusal::Invalid,
+            Refusal::Expired,
+            Refusal::NotYetValid,
+            Refusal::TicketInvalid,
+        ] {
+            assert_eq!(Error::from(refusal).code().as_str(), refusal.code());
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What a handler needs of a request, read and checked before it runs: who calls, the body, the parameters, and where a
+//! stream is to go on.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tidings_hub::{After, UserId};
+
+use super::error::{Code, Error};
+use super::fields;
+use super::idempotency::{self, Scope};
+use super::reply::Reply;
+use crate::app::App;
+use crate::auth::{Credential, Identity};
+
+/// How long a body may take to arrive. The head has its own limit.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The caller of an endpoint that needs to know who calls.
+pub(crate) struct Caller(pub(crate) Identity);
+
+/// Proof that the caller has the admin role.
+pub(crate) struct Admin;
+
+/// The query's parameters, decoded. Of a repeated one the first that is not empty counts.
+pub(crate) struct Params(HashMap<String, String>);
+
+/// A body that must be JSON.
+pub(crate) struct JsonBody(Bytes);
+
+/// What a POST that publishes needs beside its body: who calls, and whether the call is a repetition.
+pub(crate) struct Publisher {
+    pub(crate) app: Arc<App>,
+    pub(crate) caller: Identity,
+    key: Option<Scope>,
+}
+
+/// The socket's other end, put into the request by the accept loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
+        Ok(Self(app.auth.required(credential.as_ref(), app.now())?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let Caller(identity) = Caller::from_request_parts(parts, app).await?;
+        if app.is_admin(&identity) {
+            return Ok(Self);
+        }
+        Err(Error::admin_only(&app.config.auth.admin_role))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Publisher {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let Caller(caller) = Caller::from_request_parts(parts, app).await?;
+        let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
+        Ok(Self {
+            app: app.clone(),
+            caller,
+            key,
+        })
+    }
+}
+
+impl Publisher {
+    /// Fails unless the caller is an admin.
+    pub(crate) fn admin(self) -> Result<Self, Error> {
+        if self.app.is_admin(&self.caller) {
+            return Ok(self);
+        }
+        Err(Error::admin_only(&self.app.config.auth.admin_role))
+    }
+
+    /// Publishes by `work`, or answers as it did when the same call came with the same key before.
+    pub(crate) async fn once<W>(
+        self,
+        target: Option<&UserId>,
+        body: &[u8],
+        work: impl FnOnce(Arc<App>, Identity) -> W,
+    ) -> Result<Response, Error>
+    where
+        W: Future<Output = Result<Reply, Error>> + Send + 'static,
+    {
+        let Self { app, caller, key } = self;
+        let work = work(app.clone(), caller);
+        match key {
+            Some(scope) => {
+                app.idempotency
+                    .once(scope, idempotency::fingerprint(target, body), work)
+                    .await
+            }
+            None => work.await.map(axum::response::IntoResponse::into_response),
+        }
+    }
+}
+
+impl FromRequest<Arc<App>> for JsonBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+        if !is_json(request.headers()) {
+            let message = "The body must be JSON: send `Content-Type: application/json`";
+            return Err(Error::new(Code::UnsupportedMediaType, message));
+        }
+        let limit = app.config.http.max_body_bytes;
+        let body = Limited::new(request.into_body(), limit);
+        match tokio::time::timeout(BODY_TIMEOUT, body.collect()).await {
+            Ok(Ok(collected)) => Ok(Self(collected.to_bytes())),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::new(
+                Code::PayloadTooLarge,
+                format!("The body is larger than {limit} bytes"),
+            )),
+            Ok(Err(_)) => Err(Error::new(Code::InvalidJson, "The body broke off")),
+            Err(_) => Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
+        }
+    }
+}
+
+impl JsonBody {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The body as an object.
+    pub(crate) fn fields(&self) -> Result<fields::Fields, Error> {
+        fields::Fields::parse(&self.0)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Params {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts.uri.query()))
+    }
+}
+
+impl Params {
+    pub(crate) fn of(query: Option<&str>) -> Self {
+        let mut params = HashMap::new();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            let known = params.entry(name.into_owned()).or_insert_with(String::new);
+            if known.is_empty() {
+                *known = value.into_owned();
+            }
+        }
+        Self(params)
+    }
+
+    /// The parameter, if it is there; it may be empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The parameter, if it is there and not empty.
+    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// A number within `range`, or `default`.
+    pub(crate) fn number(
+        &self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<usize>,
+        default: usize,
+    ) -> Result<usize, Error> {
+        let Some(text) = self.filled(name) else {
+            return Ok(default);
+        };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| {
+            Error::field(
+                name,
+                format!("must be a number from {} to {}", range.start(), range.end()),
+            )
+        })
+    }
+}
+
+/// Where a stream is to go on: `Last-Event-ID`, else a parameter of that name in one of its three spellings.
+pub(crate) fn cursor(headers: &HeaderMap, params: &Params) -> After {
+    let header = headers
+        .get("last-event-id")
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let spellings = ["lastEventId", "last_event_id", "lastEventID"];
+    let cursor = match &header {
+        Some(header) if !header.is_empty() => header.as_ref(),
+        _ => spellings
+            .iter()
+            .find_map(|name| params.filled(name))
+            .unwrap_or_default(),
+    };
+    after(cursor)
+}
+
+/// A cursor's text as what it asks for.
+pub(crate) fn after(text: &str) -> After {
+    match text {
+        "" => After::Now,
+        "earliest" => After::Earliest,
+        // Longer than any id is malformed whatever it says; what is kept of it is only repeated to its sender.
+        id => After::Id(id.chars().take(256).collect()),
+    }
+}
+
+/// The client's address: the socket's, or what a trusted proxy says.
+pub(crate) fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let peer = peer.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0))?;
+    Some(app.proxies.client(peer.ip(), &parts.headers))
+}
+
+/// A user named by a caller.
+pub(crate) fn user(field: &'static str, text: &str) -> Result<UserId, Error> {
+    UserId::parse(text).map_err(|error| Error::field(field, error.to_string()))
+}
+
+/// Whether the method only asks for the head.
+pub(crate) fn is_head(parts: &Parts) -> bool {
+    parts.method == Method::HEAD
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let Ok(media) = value.parse::<mime::Mime>() else {
+        return false;
+    };
+    let json = media.subtype() == mime::JSON || media.suffix() == Some(mime::JSON);
+    media.type_() == mime::APPLICATION && json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn with(name: &'static str, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn the_header_goes_before_the_parameter_and_an_empty_one_asks_for_nothing() {
+        let params = Params::of(Some("last_event_id=b-2"));
+        assert_eq!(cursor(&with("last-event-id", "a-1"), &params), After::Id("a-1".into()));
+        assert_eq!(cursor(&with("last-event-id", ""), &params), After::Id("b-2".into()));
+        assert_eq!(
+            cursor(&HeaderMap::new(), &Params::of(Some("lastEventID=earliest"))),
+            After::Earliest
+        );
+        assert_eq!(cursor(&HeaderMap::new(), &Params::of(Some("lastEventId="))), After::Now);
+    }
+
+    #[test]
+    fn json_has_many_names() {
+        for good in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "application/merge-patch+json",
+        ] {
+            assert!(is_json(&with("content-type", good)), "{good}");
+        }
+        for bad in ["text/json", "application/x-www-form-urlencoded", "json", ""] {
+            assert!(!is_json(&with("content-type", bad)), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! JSON between a publisher's body and a subscriber's `data:` line.
+//!
+//! What a publisher sent beyond the fields that we know is passed on as it came: numbers keep every digit and objects
+//! their order, because the text is never turned into values and back. Only insignificant white space goes, so that the
+//! result is one line.
+
+use std::fmt::Write as _;
+
+use serde_json::value::RawValue;
+
+/// How deep arrays and objects may nest. Deeper ones break parsers on the other side (Python gives up at about 1,000).
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// The text nests deeper than [`MAX_DEPTH`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooDeep;
+
+/// A value that is known to be well formed, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Compact(String);
+
+impl Compact {
+    /// Strips the white space between tokens.
+    pub(crate) fn new(value: &RawValue) -> Result<Self, TooDeep> {
+        let text = value.get();
+        let mut compact = String::with_capacity(text.len());
+        let (mut in_string, mut escaped, mut depth) = (false, false, 0_usize);
+        for char in text.chars() {
+            if in_string {
+                compact.push(char);
+                in_string = escaped || char != '"';
+                escaped = !escaped && char == '\\';
+                continue;
+            }
+            match char {
+                ' ' | '\t' | '\r' | '\n' => continue,
+                '"' => in_string = true,
+                '{' | '[' => depth += 1,
+                '}' | ']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > MAX_DEPTH {
+                return Err(TooDeep);
+            }
+            compact.push(char);
+        }
+        Ok(Self(compact))
+    }
+
+    /// A string.
+    pub(crate) fn string(text: &str) -> Self {
+        let mut quoted = String::with_capacity(text.len() + 2);
+        quote(&mut quoted, text);
+        Self(quoted)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Compact {
+    /// `null`
+    fn default() -> Self {
+        Self("null".to_owned())
+    }
+}
+
+/// An object that is written field by field, in the order of the calls.
+pub(crate) struct Object(String);
+
+impl Object {
+    pub(crate) fn new() -> Self {
+        Self(String::with_capacity(256))
+    }
+
+    /// A string.
+    #[must_use]
+    pub(crate) fn text(mut self, name: &str, value: &str) -> Self {
+        self.name(name);
+        quote(&mut self.0, value);
+        self
+    }
+
+    /// A string, if there is one.
+    #[must_use]
+    pub(crate) fn maybe_text(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self,
+        }
+    }
+
+    /// Any value.
+    #[must_use]
+    pub(crate) fn raw(self, name: &str, value: &Compact) -> Self {
+        self.written(name, value.as_str())
+    }
+
+    /// JSON that was written by this server, in one line.
+    #[must_use]
+    pub(crate) fn written(mut self, name: &str, json: &str) -> Self {
+        self.name(name);
+        self.0.push_str(json);
+        self
+    }
+
+    /// Any value, if there is one.
+    #[must_use]
+    pub(crate) fn maybe_raw(self, name: &str, value: Option<&Compact>) -> Self {
+        match value {
+            Some(value) => self.raw(name, value),
+            None => self,
+        }
+    }
+
+    /// Any values.
+    #[must_use]
+    pub(crate) fn raws(self, fields: &[(String, Compact)]) -> Self {
+        fields
+            .iter()
+            .fold(self, |object, (name, value)| object.raw(name, value))
+    }
+
+    /// A value of ours.
+    #[must_use]
+    pub(crate) fn value(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.name(name);
+        let _ = write!(self.0, "{}", value.into()); // writing to a String can't fail
+        self
+    }
+
+    pub(crate) fn finish(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        quote(&mut self.0, name);
+        self.0.push(':');
+    }
+}
+
+fn quote(out: &mut String, text: &str) {
+    out.push_str(&serde_json::to_string(text).unwrap_or_default()); // a string always serializes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn compact(text: &str) -> Result<String, TooDeep> {
+        Compact::new(serde_json::from_str(text).unwrap()).map(|compact| compact.0)
+    }
+
+    #[test]
+    fn white_space_goes_and_everything_else_stays_to_the_letter() {
+        let text = "{ \"b\" : [ 1.0 , 12345678901234567890123 ,\n 1e400 ] ,\r\n\t\"a b\\\" \\\\\" : \" x \\n \" }";
+        let expected = r#"{"b":[1.0,12345678901234567890123,1e400],"a b\" \\":" x \n "}"#;
+        assert_eq!(compact(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(compact(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(compact(&nested(MAX_DEPTH + 1)), Err(TooDeep));
+        assert!(
+            compact(&format!("\"{}\"", "[".repeat(1_000))).is_ok(),
+            "brackets in a string are text"
+        );
+    }
+
+    #[test]
+    fn an_object_is_written_in_the_order_of_its_calls() {
+        assert_eq!(Object::new().finish(), "{}");
+        let object = Object::new().text("a", "\"\n").maybe_text("b", None).value("c", 1);
+        assert_eq!(object.finish(), r#"{"a":"\"\n","c":1}"#);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            ".*".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::btree_map(".*", inner, 0..6)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn compacting_changes_no_value_and_leaves_one_line(value in any_json()) {
+            let compacted = compact(&serde_json::to_string_pretty(&value).unwrap()).unwrap();
+            prop_assert!(!compacted.contains(['\n', '\r']));
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&compacted).unwrap(), value);
+        }
+    }
+}

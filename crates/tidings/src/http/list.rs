@@ -1,0 +1,95 @@
+//! Lists in header values, read from the right.
+//!
+//! Owns the splitting of `a, "b,c", d` and `name=value;name="va;lue"` outside quotes. From the right, because in a list
+//! that proxies append to, only the right end can be trusted: whatever a client wrote further left, an unclosed quote
+//! included, must not change how that end is read. Backslash escapes inside quotes are not honoured; no value that is
+//! read here has a use for them.
+
+/// The elements of `value` between `separator`s outside quotes, from last to first, trimmed, without empty ones
+/// (RFC 9110, section 5.6.1.2).
+pub(super) fn from_right(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let element = match last_unquoted(text, separator) {
+            Some(at) => {
+                rest = Some(&text[..at]);
+                &text[at + 1..]
+            }
+            None => rest.take()?,
+        };
+        Some(element.trim_ascii())
+    })
+    .filter(|element| !element.is_empty())
+}
+
+/// Where the last `separator` outside quotes stands. A quote that nothing opens is a character like any other.
+fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
+    let mut end = text.len();
+    loop {
+        let at = text[..end]
+            .iter()
+            .rposition(|byte| *byte == separator || *byte == b'"')?;
+        if text[at] == separator {
+            return Some(at);
+        }
+        end = text[..at].iter().rposition(|byte| *byte == b'"').unwrap_or(at);
+    }
+}
+
+/// `text` without the quotes around it, if there are any.
+pub(super) fn unquoted(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\"")
+        .and_then(|inner| inner.strip_suffix(b"\""))
+        .unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(value: &str) -> Vec<&str> {
+        from_right(value.as_bytes(), b',')
+            .map(|element| std::str::from_utf8(element).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn elements_come_from_the_right_trimmed_and_without_empty_ones() {
+        assert_eq!(split(" a ,, b,\tc , "), ["c", "b", "a"]);
+        assert_eq!(split(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_separator_in_quotes_does_not_separate() {
+        assert_eq!(split(r#"a="1,2", b="3,4""#), [r#"b="3,4""#, r#"a="1,2""#]);
+    }
+
+    #[test]
+    fn an_unclosed_quote_swallows_nothing_to_its_right() {
+        assert_eq!(split(r#"x=", good"#), ["good", r#"x=""#]);
+        assert_eq!(split(r#"x=", good="1,2""#), [r#"good="1,2""#, r#"x=""#]);
+    }
+
+    #[test]
+    fn a_quote_that_nothing_opens_is_a_character_like_any_other() {
+        assert_eq!(split(r#"a, b", c"#), ["c", r#"b""#, "a"]);
+    }
+
+    #[test]
+    fn quotes_are_taken_off_in_pairs() {
+        assert_eq!(unquoted(b"\"a\""), b"a");
+        assert_eq!(unquoted(b"\""), b"\"");
+        assert_eq!(unquoted(b"a\""), b"a\"");
+    }
+
+    proptest! {
+        #[test]
+        fn what_stands_left_never_changes_what_stands_right(left in "[ -~]{0,40}", right in "[a-z]{1,8}(=\"[a-z,]{0,8}\")?") {
+            let value = format!("{left},{right}");
+            prop_assert_eq!(split(&value).first().copied(), Some(right.as_str()));
+        }
+    }
+}

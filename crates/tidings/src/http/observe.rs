@@ -1,0 +1,34 @@
+//! Around every request: its id, one line in the log, and the headers that every answer has.
+//!
+//! A failure is logged here and nowhere else. The path is logged without its query, because a query may hold a token.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::X_CONTENT_TYPE_OPTIONS;
+
+use super::error::Code;
+use super::request_id::{self, RequestId};
+
+/// The outermost layer but the base path's.
+pub(crate) async fn observe(request: Request, next: Next) -> Response {
+    let id = RequestId::from_headers(request.headers());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    let (status, code) = (
+        response.status(),
+        response.extensions().get::<Code>().map(|code| code.as_str()),
+    );
+    let status = status.as_u16();
+    // A peer's fault is nobody's emergency; ours is.
+    if status >= 500 {
+        tracing::error!(request = %id, %method, path, status, code, "answered");
+    } else {
+        tracing::debug!(request = %id, %method, path, status, code, "answered");
+    }
+    let headers = response.headers_mut();
+    headers.insert(request_id::HEADER, id.header_value());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

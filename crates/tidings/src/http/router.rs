@@ -1,0 +1,74 @@
+//! Every path and every layer, on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, map_request};
+use axum::routing::{delete, get, post};
+
+use super::{base_path, cors, observe};
+use crate::app::App;
+use crate::routes::{self, chat, connections, events, health, notifications, page, realtime, status};
+
+/// The routes, without layers.
+fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(page::page))
+        .route("/api", get(page::api))
+        .route("/notifications/stream", get(notifications::stream))
+        .route("/notifications/send", post(notifications::send))
+        .route("/notifications/broadcast", post(notifications::broadcast))
+        .route("/realtime/stream", get(realtime::stream))
+        .route("/realtime/update", post(realtime::update))
+        .route("/realtime/entity/{entity}/create", post(realtime::created))
+        .route("/realtime/entity/{entity}/update", post(realtime::updated))
+        .route("/realtime/entity/{entity}/delete", post(realtime::deleted))
+        .route("/chat/stream", get(chat::stream))
+        .route("/chat/message", post(chat::message))
+        .route("/chat/room/{roomId}/stream", get(chat::room_stream))
+        .route("/chat/room/{roomId}/join", post(chat::join))
+        .route("/chat/room/{roomId}/leave", post(chat::leave))
+        .route("/chat/room/{roomId}/members", get(chat::members))
+        .route("/chat/room/{roomId}/typing", post(chat::typing))
+        .route("/system/status/stream", get(status::stream))
+        .route("/system/status/update", post(status::update))
+        .route("/system/status", get(status::latest))
+        .route("/system/heartbeat", get(status::heartbeat))
+        .route("/system/stats", get(connections::counts))
+        .route("/system/connections", get(connections::list))
+        .route("/system/connections/{id}", delete(connections::end))
+        .route("/system/users/{userId}/connections", delete(connections::end_user))
+        .route("/system/cleanup", post(connections::cleanup))
+        .route("/system/health", get(health::system))
+        .route("/events", get(events::list))
+        .route("/health", get(health::brief))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+}
+
+/// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
+/// body of a stream may never be polled.
+pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error> {
+    let cors = cors::layer(&cors::Options {
+        origins: app.config.cors.origins.clone(),
+        credentials: app.config.cors.credentials,
+        development: app.config.mode == crate::config::Mode::Development,
+    })?;
+    let base = app.config.http.base_path.clone();
+    let routed = routes()
+        .fallback(routes::not_found)
+        .method_not_allowed_fallback(routes::method_not_allowed)
+        .with_state(app)
+        .merge(more)
+        .layer(cors)
+        .layer(from_fn(observe::observe));
+    Ok(match base {
+        // Around the whole router: a path must be rewritten before it is looked up.
+        Some(base) => Router::new()
+            .fallback_service(routed)
+            .layer(map_request(move |request| {
+                std::future::ready(base_path::strip(&base, request))
+            })),
+        None => routed,
+    })
+}

@@ -1,0 +1,175 @@
+//! Opening a stream: from a checked request to a response that carries a subscription.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use tidings_hub::{Ending, HeartbeatStyle, Subscribe, Wording as _};
+use tidings_journal::TopicName;
+
+use super::accept;
+use super::error::{Code, Error};
+use super::extract::{self, Params};
+use super::stream_response::{StreamBody, StreamSlot};
+use super::words::{Connected, Words};
+use crate::app::{App, Phase, spread};
+use crate::auth::{Credential, Identity, Visitor};
+use crate::config;
+use crate::net::cut::Cut;
+
+/// What a path's stream is.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    /// The names under which it is counted.
+    pub(crate) counted_as: &'static [&'static str],
+    /// What it follows.
+    pub(crate) topics: Vec<TopicName>,
+    /// How long a client waits before it comes back.
+    pub(crate) retry: Duration,
+    /// Without a cursor, it starts with the newest event of each key.
+    pub(crate) snapshot: bool,
+    /// Its purpose is to be heard: a heartbeat at once, and always as an event.
+    pub(crate) pulse: bool,
+}
+
+/// A request for a stream.
+pub(crate) struct StreamCall {
+    app: Arc<App>,
+    parts: Parts,
+    pub(crate) params: Params,
+}
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl FromRequestParts<Arc<App>> for StreamCall {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        Ok(Self::new(app.clone(), parts.clone()))
+    }
+}
+
+impl Spec {
+    pub(crate) fn new(counted_as: &'static [&'static str], topics: Vec<TopicName>) -> Self {
+        Self {
+            counted_as,
+            topics,
+            retry: Duration::from_secs(3),
+            snapshot: false,
+            pulse: false,
+        }
+    }
+}
+
+impl StreamCall {
+    pub(crate) fn new(app: Arc<App>, parts: Parts) -> Self {
+        let params = Params::of(parts.uri.query());
+        Self { app, parts, params }
+    }
+
+    /// The caller of a stream that also serves the anonymous.
+    pub(crate) fn visitor(&self) -> Result<Visitor, Error> {
+        Ok(self.app.auth.optional(self.credential().as_ref(), self.app.now())?)
+    }
+
+    /// The caller of a stream that needs to know who calls.
+    pub(crate) fn caller(&self) -> Result<Identity, Error> {
+        Ok(self.app.auth.required(self.credential().as_ref(), self.app.now())?)
+    }
+
+    fn credential(&self) -> Option<Credential> {
+        let cookie = self.app.config.auth.cookie.as_deref();
+        Credential::find(&self.parts.headers, self.parts.uri.query(), cookie, true)
+    }
+
+    /// Opens the stream, for a visitor who may read all of its topics.
+    pub(crate) async fn open(self, spec: Spec, visitor: Visitor) -> Result<Response, Error> {
+        let Self { app, parts, params } = self;
+        if !accept::accepts_event_stream(&parts.headers) {
+            let message = "This is an event stream: accept text/event-stream";
+            return Err(Error::new(Code::NotAcceptable, message));
+        }
+        if extract::is_head(&parts) {
+            return Ok(response(Body::empty()));
+        }
+        if app.phase() != Phase::Serving {
+            return refuse(&app, &parts, "draining", Error::draining());
+        }
+        let identity = visitor.identity.as_ref();
+        let style = match app.config.streams.heartbeat_style {
+            config::HeartbeatStyle::Comment if !spec.pulse => HeartbeatStyle::Comment,
+            _ => HeartbeatStyle::Event,
+        };
+        let request = Subscribe {
+            topics: spec.topics,
+            after: extract::cursor(&parts.headers, &params),
+            snapshot: spec.snapshot,
+            user: identity.map(|identity| identity.id.clone()),
+            counted_as: spec.counted_as,
+            address: extract::address(&app, &parts),
+            heartbeat: style,
+            expires_at_ms: identity
+                .and_then(|identity| identity.expires)
+                .map(|expiry| expiry.refused_from().as_millisecond()),
+        };
+        let (mut subscription, start) = match app.hub.subscribe(request).await {
+            Ok(opened) => opened,
+            Err(error) => return refuse(&app, &parts, "journal_unavailable", error.into()),
+        };
+        let now = app.now();
+        let connected = Connected {
+            now,
+            connection: &subscription.connection().id.to_string(),
+            visitor: &visitor,
+            counted_as: spec.counted_as,
+            heartbeat_interval: app.config.streams.heartbeat_interval,
+            resumed: start.resumed,
+            cursor: start.cursor.as_deref(),
+            retry: spec.retry,
+        };
+        let beat = spec.pulse.then(|| Words.heartbeat(now.as_millisecond()));
+        subscription.say_first([connected.frame()].into_iter().chain(beat));
+        tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
+        let slot = StreamSlot::new(subscription);
+        let cut = parts.extensions.get::<Cut>().cloned();
+        let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
+        response.extensions_mut().insert(slot);
+        Ok(response)
+    }
+}
+
+/// The head of every stream.
+fn response(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache, no-store, must-revalidate, max-age=0, no-transform"),
+    );
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// Refuses a stream for a reason that will pass. To a browser's `EventSource` any status but 200 is fatal for good, so
+/// whoever asks for `text/event-stream` by name is told in band when to come back.
+fn refuse(app: &App, parts: &Parts, reason: &'static str, error: Error) -> Result<Response, Error> {
+    let in_band = app.config.streams.refusal == config::Refusal::Busy;
+    if !in_band || !accept::names_event_stream(&parts.headers) {
+        return Err(error);
+    }
+    let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(10)));
+    let busy = Words.ending(&Ending {
+        event: "busy",
+        reason,
+        reconnect: true,
+        retry,
+    });
+    let cut = parts.extensions.get::<Cut>().cloned();
+    Ok(response(Body::new(StreamBody::said(&busy, cut))))
+}

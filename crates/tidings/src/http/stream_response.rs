@@ -1,0 +1,135 @@
+//! An open stream as the body of a response: the lane that goes through hyper.
+//!
+//! The body polls the subscription when hyper can take more; nothing is queued in between but what one poll gave.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame as BodyFrame};
+use parking_lot::Mutex;
+use tidings_hub::{Step, Subscription};
+use tokio::time::Sleep;
+
+use crate::net::cut::Cut;
+
+/// Where a handler leaves an open stream for whoever carries it: a lane of our own, or the body in the same response.
+/// Whichever is first takes it.
+#[derive(Clone)]
+pub(crate) struct StreamSlot(Arc<Mutex<Option<Subscription>>>);
+
+/// The body of a stream's response.
+pub(crate) struct StreamBody {
+    state: State,
+    /// What hyper has yet to take of the last poll.
+    ready: VecDeque<Bytes>,
+    frames: Vec<tidings_sse::Frame>,
+    cut: Option<Cut>,
+}
+
+enum State {
+    Untaken(StreamSlot),
+    Open(Box<Subscription>),
+    /// Nothing comes after what is ready, and the client is to come back.
+    Said,
+    /// Everything was given to hyper; the connection is cut once that has left.
+    Cutting,
+    /// The same, where the connection is not ours to cut: the body fails after a moment.
+    Failing(Pin<Box<Sleep>>),
+    Ended,
+}
+
+/// The server cut the stream on purpose, so that the client comes back.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the stream was cut so that its client comes back")]
+pub(crate) struct CutOff;
+
+/// How long bytes have to leave before a body fails where nobody tells when they have left: HTTP/2 drops what is queued
+/// on a stream that is reset.
+const LEAVING: Duration = Duration::from_millis(100);
+
+impl StreamSlot {
+    pub(crate) fn new(subscription: Subscription) -> Self {
+        Self(Arc::new(Mutex::new(Some(subscription))))
+    }
+
+    pub(crate) fn take(&self) -> Option<Subscription> {
+        self.0.lock().take()
+    }
+}
+
+impl StreamBody {
+    /// A body over what is in `slot`. `cut` ends the connection under it, where there is such a handle.
+    pub(crate) fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
+        Self {
+            state: State::Untaken(slot),
+            ready: VecDeque::new(),
+            frames: Vec::new(),
+            cut,
+        }
+    }
+
+    /// A body that says one thing and is cut.
+    pub(crate) fn said(frame: &tidings_sse::Frame, cut: Option<Cut>) -> Self {
+        Self {
+            state: State::Said,
+            ready: VecDeque::from([frame.block_bytes()]),
+            frames: Vec::new(),
+            cut,
+        }
+    }
+
+    fn cutting(&self) -> State {
+        match &self.cut {
+            Some(cut) => {
+                cut.after_flush();
+                State::Cutting
+            }
+            None => State::Failing(Box::pin(tokio::time::sleep(LEAVING))),
+        }
+    }
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, CutOff>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(bytes) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
+            }
+            let step = match &mut this.state {
+                State::Untaken(slot) => {
+                    this.state = slot
+                        .take()
+                        .map_or(State::Ended, |subscription| State::Open(Box::new(subscription)));
+                    continue;
+                }
+                State::Open(subscription) => std::task::ready!(subscription.poll_frames(cx, &mut this.frames)),
+                State::Said => {
+                    this.state = this.cutting();
+                    continue;
+                }
+                State::Cutting => return Poll::Pending,
+                State::Failing(moment) => {
+                    std::task::ready!(moment.as_mut().poll(cx));
+                    this.state = State::Ended;
+                    return Poll::Ready(Some(Err(CutOff)));
+                }
+                State::Ended => return Poll::Ready(None),
+            };
+            match step {
+                Step::Frames => this
+                    .ready
+                    .extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
+                Step::End { reconnect: false } => this.state = State::Ended,
+                Step::End { reconnect: true } => this.state = this.cutting(),
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The server's own events in words: JSON for what the hub decides to say.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tidings_hub::{Ending, Reset, Wording};
+use tidings_journal::EventId;
+use tidings_sse::{Event, EventName, Frame, Id};
+
+use crate::app::{rfc3339, rfc3339_ms};
+use crate::auth::Visitor;
+use jiff::Timestamp;
+
+/// The contract's words.
+pub(crate) struct Words;
+
+/// What a stream's first event says.
+pub(crate) struct Connected<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) connection: &'a str,
+    pub(crate) visitor: &'a Visitor,
+    pub(crate) counted_as: &'a [&'static str],
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) resumed: Option<bool>,
+    pub(crate) cursor: Option<&'a str>,
+    pub(crate) retry: Duration,
+}
+
+impl Wording for Words {
+    fn heartbeat(&self, now_ms: i64) -> Frame {
+        let data = json!({ "timestamp": rfc3339_ms(now_ms) });
+        Event::new(EventName::from_static("heartbeat"), data.to_string()).encode()
+    }
+
+    fn reset(&self, reset: &Reset) -> Frame {
+        let data = json!({
+            "reason": reset.reason.as_str(),
+            "requested": reset.requested,
+            "resumedFrom": reset.resumed_from.to_string(),
+            "oldest": reset.oldest.map(|oldest| oldest.to_string()),
+        });
+        Event::new(EventName::from_static("reset"), data.to_string())
+            .id(wire_id(reset.resumed_from))
+            .encode()
+    }
+
+    fn ending(&self, ending: &Ending) -> Frame {
+        let data = json!({ "reason": ending.reason, "reconnect": ending.reconnect });
+        let name = match ending.event {
+            "busy" => EventName::from_static("busy"),
+            "expired" => EventName::from_static("expired"),
+            "revoked" => EventName::from_static("revoked"),
+            "slow" => EventName::from_static("slow"),
+            _ => EventName::from_static("draining"),
+        };
+        Event::new(name, data.to_string()).retry(ending.retry).encode()
+    }
+
+    fn synced(&self, count: usize, at: EventId) -> Frame {
+        let data = json!({ "count": count });
+        Event::new(EventName::from_static("synced"), data.to_string())
+            .id(wire_id(at))
+            .encode()
+    }
+}
+
+impl Connected<'_> {
+    pub(crate) fn frame(&self) -> Frame {
+        let identity = self.visitor.identity.as_ref();
+        let mut data = json!({
+            "message": "SSE connection established",
+            "timestamp": rfc3339(self.now),
+            "connectionId": self.connection,
+            "authenticated": identity.is_some(),
+            "userId": identity.map(|identity| identity.id.as_str()),
+            "subscriptions": self.counted_as,
+            "heartbeatInterval": u64::try_from(self.heartbeat_interval.as_millis()).unwrap_or(u64::MAX),
+            "resumed": self.resumed,
+        });
+        if let Some(code) = self.visitor.auth_error {
+            data["authError"] = code.into();
+        }
+        // A cursor comes from the client; what can't stand in an id line was malformed and is not repeated.
+        let id = self.cursor.and_then(|cursor| Id::parse(cursor).ok());
+        Event::new(EventName::from_static("connected"), data.to_string())
+            .id(id)
+            .retry(self.retry)
+            .encode()
+    }
+}
+
+fn wire_id(id: EventId) -> Option<Id> {
+    Id::parse(&id.to_string()).ok() // ours always parse
+}

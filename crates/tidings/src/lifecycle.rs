@@ -1,0 +1,122 @@
+//! How a server lives and ends.
+//!
+//! It serves until it is told to stop. Then, so that nobody loses anything and the clients don't all come back at once:
+//!
+//! 1. `/health/ready` turns 503, so that no balancer sends anybody here any more; new streams are told `busy`. The
+//!    listener stays open and publishes are taken.
+//! 2. Open streams are ended one by one at an even rate over `DRAIN_SECONDS`, in random order, each told `draining` and
+//!    to come back after 0.5–2 s. A client that comes back finds another server, or this one's successor, and goes on by
+//!    its last id.
+//! 3. After the last of them publishes are refused, the listener closes, calls in progress end.
+//!
+//! What is left after `SHUTDOWN_TIMEOUT` is left behind.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use rand::seq::SliceRandom as _;
+use tidings_hub::{Ending, Runner};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{App, Phase, spread};
+use crate::net::accept::Lane;
+use crate::routes::chat;
+use crate::server::Error;
+
+/// How long what was said last may take to leave before connections are closed around it.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Serves until `shutdown`, then drains.
+pub(crate) async fn run(
+    app: Arc<App>,
+    runner: Runner,
+    router: Router,
+    listeners: Vec<TcpListener>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let lane = Lane {
+        router,
+        max_head_bytes: app.config.http.max_head_bytes,
+        head_timeout: app.config.http.head_timeout,
+        closing: CancellationToken::new(),
+        connections: TaskTracker::new(),
+    };
+    let accepting = TaskTracker::new();
+    for listener in listeners {
+        accepting.spawn(lane.clone().accept(tokio::net::TcpListener::from_std(listener)?));
+    }
+    let memberships = tokio::spawn(chat::end_memberships(app.clone()));
+    let mut moving = tokio::spawn(runner.run());
+    let ended = tokio::select! {
+        () = shutdown => {
+            let ending = end(&app, &lane, &accepting);
+            let limit = app.config.lifecycle.shutdown_timeout;
+            tokio::time::timeout(limit, ending).await.map_err(|_| Error::Left(lane.connections.len()))
+        }
+        failed = &mut moving => match failed {
+            Ok(error) => Err(Error::Journal(error)),
+            Err(error) => Err(Error::Io(std::io::Error::other(error))), // it panicked; nothing is delivered any more
+        },
+    };
+    moving.abort();
+    memberships.abort();
+    lane.closing.cancel();
+    ended
+}
+
+async fn end(app: &App, lane: &Lane, accepting: &TaskTracker) {
+    app.enter(Phase::Draining);
+    drain(app).await;
+    app.enter(Phase::Closing);
+    // Streams that slipped in between the last wave and now.
+    end_streams(app);
+    until_gone(app).await;
+    lane.closing.cancel();
+    accepting.close();
+    lane.connections.close();
+    accepting.wait().await;
+    lane.connections.wait().await;
+}
+
+/// Ends the open streams one by one.
+async fn drain(app: &App) {
+    let mut open = app.hub.connections().all();
+    if open.is_empty() {
+        return;
+    }
+    tracing::info!(streams = open.len(), over = ?app.config.lifecycle.drain, "draining");
+    open.shuffle(&mut rand::rng());
+    let (start, count) = (Instant::now(), u32::try_from(open.len()).unwrap_or(u32::MAX));
+    for (nth, connection) in (0..count).zip(open) {
+        tokio::time::sleep_until(start + app.config.lifecycle.drain * nth / count).await;
+        connection.end(draining());
+    }
+}
+
+fn end_streams(app: &App) {
+    for connection in app.hub.connections().all() {
+        connection.end(draining());
+    }
+}
+
+/// Waits until the streams that were ended are gone, for as long as last words may take.
+async fn until_gone(app: &App) {
+    let limit = Instant::now() + LAST_WORDS;
+    while app.hub.connections().stats().total > 0 && Instant::now() < limit {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn draining() -> Ending {
+    let retry = Some(spread(Duration::from_millis(500), Duration::from_secs(2)));
+    Ending {
+        event: "draining",
+        reason: "shutdown",
+        reconnect: true,
+        retry,
+    }
+}

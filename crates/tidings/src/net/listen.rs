@@ -1,0 +1,141 @@
+//! Which sockets the server listens on.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::Host;
+
+/// The most connections that may wait to be accepted; the system caps it (`net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
+
+/// Why the server can't listen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No socket at this address.
+    #[error("can't listen on {address}: {source}{}", hint(source))]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What another process handed over is no listening socket.
+    #[error("the sockets that were handed over (LISTEN_FDS) can't be used: {0}")]
+    Inherited(io::Error),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another server runs there, or set PORT",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege, or set PORT",
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address, set HOST",
+        _ => "",
+    }
+}
+
+/// Sockets that another process opened for this one, by the protocol of systemd's socket activation.
+pub(crate) fn inherited() -> Result<Vec<TcpListener>, Error> {
+    let mut handed = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for nth in 0..handed.len() {
+        if let Some(listener) = handed.take_tcp_listener(nth).map_err(Error::Inherited)? {
+            listener.set_nonblocking(true).map_err(Error::Inherited)?;
+            listeners.push(listener);
+        }
+    }
+    Ok(listeners)
+}
+
+/// Opens the sockets that the settings ask for. With port 0 all have the same one, which the first was given.
+pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
+    match host {
+        Host::Loopback => {
+            let first = open(Ipv4Addr::LOCALHOST.into(), port);
+            let port = first
+                .as_ref()
+                .ok()
+                .and_then(|one| one.local_addr().ok())
+                .map_or(port, |address| address.port());
+            let second = open(Ipv6Addr::LOCALHOST.into(), port);
+            match (first, second) {
+                // A machine without one of the two families is no error; a port that is taken in one of them is, or
+                // `localhost` would lead to another server now and then.
+                (Ok(first), Err(error)) if is_missing_family(&error) => Ok(vec![first]),
+                (Err(error), Ok(second)) if is_missing_family(&error) => Ok(vec![second]),
+                (first, second) => Ok(vec![first?, second?]),
+            }
+        }
+        Host::Everywhere => match open(Ipv6Addr::UNSPECIFIED.into(), port) {
+            Err(error) if is_missing_family(&error) => Ok(vec![open(Ipv4Addr::UNSPECIFIED.into(), port)?]),
+            listener => Ok(vec![listener?]),
+        },
+        Host::Listed(addresses) => {
+            let mut listeners: Vec<TcpListener> = Vec::new();
+            for address in addresses {
+                let given = listeners
+                    .first()
+                    .and_then(|one| one.local_addr().ok())
+                    .map(|first| first.port());
+                listeners.push(open(*address, given.unwrap_or(port))?);
+            }
+            Ok(listeners)
+        }
+    }
+}
+
+fn is_missing_family(error: &Error) -> bool {
+    let Error::Bind { source, .. } = error else {
+        return false;
+    };
+    // The kinds that a kernel without IPv6, or with its addresses switched off, answers with.
+    source.kind() == io::ErrorKind::AddrNotAvailable
+        || source.kind() == io::ErrorKind::Unsupported
+        || source.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+/// "Address family not supported by protocol"; std has no kind for it.
+const EAFNOSUPPORT: i32 = 97;
+
+fn open(address: IpAddr, port: u16) -> Result<TcpListener, Error> {
+    let address = SocketAddr::new(address, port);
+    listener(address).map_err(|source| Error::Bind { address, source })
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the last connections of the one before to time out.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(address.ip() != IpAddr::from(Ipv6Addr::UNSPECIFIED))?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_loopback_addresses_get_the_same_port() {
+        let listeners = bind(&Host::Loopback, 0).unwrap();
+        let ports: Vec<_> = listeners.iter().map(|one| one.local_addr().unwrap().port()).collect();
+        assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
+    }
+
+    #[test]
+    fn a_taken_port_says_what_to_do() {
+        let taken = bind(&Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]), 0).unwrap();
+        let port = taken[0].local_addr().unwrap().port();
+        let error = bind(&Host::Loopback, port).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("can't listen on 127.0.0.1:{port}: ")),
+            "{error}"
+        );
+        assert!(error.ends_with("another server runs there, or set PORT"), "{error}");
+    }
+}

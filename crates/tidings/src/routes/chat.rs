@@ -1,0 +1,204 @@
+//! `/chat`: rooms, who is in them, and what is said there.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde_json::json;
+use tidings_hub::{Member, Publication};
+use tidings_journal::{EventId, TopicName};
+use tidings_sse::EventName;
+
+use super::name;
+use crate::app::{App, mint_id, rfc3339, rfc3339_ms};
+use crate::auth::{Identity, Visitor};
+use crate::http::error::Error;
+use crate::http::extract::{Caller, JsonBody, Publisher};
+use crate::http::json::Object;
+use crate::http::reply::Reply;
+use crate::http::stream::{Spec, StreamCall};
+use crate::topics;
+
+/// `GET /chat/stream`: all rooms, or the one that `?roomId=` names.
+pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
+    let caller = call.caller()?;
+    let room = call.params.filled("roomId").or_else(|| call.params.filled("room"));
+    let topic = match room {
+        Some(room) => topics::room(&name("roomId", room)?),
+        None => topics::chat(),
+    };
+    open(call, topic, caller).await
+}
+
+/// `GET /chat/room/{roomId}/stream`
+pub(crate) async fn room_stream(Path(room): Path<String>, call: StreamCall) -> Result<Response, Error> {
+    let caller = call.caller()?;
+    let topic = topics::room(&name("roomId", &room)?);
+    open(call, topic, caller).await
+}
+
+async fn open(call: StreamCall, topic: TopicName, caller: Identity) -> Result<Response, Error> {
+    let visitor = Visitor {
+        identity: Some(caller),
+        auth_error: None,
+    };
+    call.open(Spec::new(&["chat", "heartbeat"], vec![topic]), visitor).await
+}
+
+/// `POST /chat/message`
+pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
+    let mut fields = body.fields()?;
+    let room = fields.name("roomId");
+    let text = fields.trimmed("message", 1..=4_000);
+    let kind = fields
+        .maybe_choice("type", &["text", "image", "file"])
+        .unwrap_or("text");
+    let metadata = fields.maybe_raw("metadata");
+    fields.finish()?;
+    let work = async move |app: Arc<App>, caller: Identity| {
+        let now = app.now();
+        let id = mint_id("msg", now);
+        let data = Object::new()
+            .text("id", &id)
+            .text("roomId", &room)
+            .text("userId", caller.id.as_str())
+            .text("username", &caller.username)
+            .text("message", &text)
+            .text("type", kind)
+            .text("timestamp", &rfc3339(now))
+            .maybe_raw("metadata", metadata.as_ref())
+            .finish();
+        let event_id = say(&app, &room, data).await?.to_string();
+        Ok(Reply::success("Message sent successfully", |reply| {
+            reply.text("messageId", &id).text("eventId", &event_id)
+        }))
+    };
+    publisher.once(None, body.bytes(), work).await
+}
+
+/// `POST /chat/room/{roomId}/join`
+pub(crate) async fn join(Path(room): Path<String>, publisher: Publisher) -> Result<Response, Error> {
+    let room = name("roomId", &room)?;
+    let work = async move |app: Arc<App>, caller: Identity| {
+        let topic = topics::room(&room);
+        let _turn = app.rooms.lock(&topic, &caller.id).await;
+        let now = app.now();
+        if app
+            .hub
+            .presence()
+            .join(&topic, &caller.id, &caller.username, now.as_millisecond())
+            && let Err(error) = announce(&app, &room, &caller.username, "joined").await
+        {
+            app.hub.presence().leave(&topic, &caller.id); // nobody was told, so nobody joined
+            return Err(error);
+        }
+        Ok(Reply::success(&format!("Successfully joined room {room}"), |reply| {
+            reply
+        }))
+    };
+    publisher.once(None, &[], work).await
+}
+
+/// `POST /chat/room/{roomId}/leave`
+pub(crate) async fn leave(Path(room): Path<String>, publisher: Publisher) -> Result<Response, Error> {
+    let room = name("roomId", &room)?;
+    let work = async move |app: Arc<App>, caller: Identity| {
+        let topic = topics::room(&room);
+        let _turn = app.rooms.lock(&topic, &caller.id).await;
+        let member = app.hub.presence().leave(&topic, &caller.id);
+        tell_of_leaving(&app, &topic, &room, member).await?;
+        Ok(Reply::success(&format!("Successfully left room {room}"), |reply| reply))
+    };
+    publisher.once(None, &[], work).await
+}
+
+/// `GET /chat/room/{roomId}/members`
+pub(crate) async fn members(
+    State(app): State<Arc<App>>,
+    Caller(_): Caller,
+    Path(room): Path<String>,
+) -> Result<Reply, Error> {
+    let topic = topics::room(&name("roomId", &room)?);
+    let member = |member: &Member| {
+        json!({
+            "userId": member.user.as_str(),
+            "username": member.username,
+            "joinedAt": rfc3339_ms(member.joined_at_ms),
+            "connections": member.connections,
+        })
+    };
+    let members: Vec<_> = app.hub.presence().members(&topic).iter().map(member).collect();
+    Ok(Reply::json(&json!({ "members": members })))
+}
+
+/// `POST /chat/room/{roomId}/typing`
+pub(crate) async fn typing(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Path(room): Path<String>,
+) -> Result<Reply, Error> {
+    let room = name("roomId", &room)?;
+    let data = Object::new()
+        .text("roomId", &room)
+        .text("userId", caller.id.as_str())
+        .text("username", &caller.username)
+        .text("timestamp", &rfc3339(app.now()))
+        .finish();
+    app.hub
+        .publish_ephemeral(&publication(&room, EventName::from_static("typing"), data));
+    Ok(Reply::success("Typing indicator sent", |reply| reply))
+}
+
+/// Ends the memberships of those who went away without leaving, for ever.
+pub(crate) async fn end_memberships(app: Arc<App>) {
+    loop {
+        let (topic, user) = app.hub.presence().grace_over().await;
+        let _turn = app.rooms.lock(&topic, &user).await;
+        let room = topic.as_str().rsplit('/').next().unwrap_or_default().to_owned(); // names of rooms need no escapes
+        let member = app.hub.presence().leave_if_over(&topic, &user);
+        if tell_of_leaving(&app, &topic, &room, member).await.is_err() {
+            tracing::warn!(
+                room,
+                "a member whose grace is over stays for another one: the room could not be told"
+            );
+        }
+    }
+}
+
+async fn tell_of_leaving(app: &App, topic: &TopicName, room: &str, member: Option<Member>) -> Result<(), Error> {
+    let Some(member) = member else { return Ok(()) };
+    let told = announce(app, room, &member.username, "left").await;
+    if told.is_err() {
+        app.hub.presence().restore(topic, &member);
+    }
+    told
+}
+
+/// Says to a room that somebody joined or left.
+async fn announce(app: &App, room: &str, username: &str, did: &str) -> Result<(), Error> {
+    let now = app.now();
+    let data = Object::new()
+        .text("id", &mint_id("sys", now))
+        .text("roomId", room)
+        .text("userId", "system")
+        .text("username", "System")
+        .text("message", &format!("{username} {did} the room"))
+        .text("type", "system")
+        .text("timestamp", &rfc3339(now))
+        .finish();
+    say(app, room, data).await.map(|_| ())
+}
+
+async fn say(app: &App, room: &str, data: String) -> Result<EventId, Error> {
+    app.publish(publication(room, EventName::from_static("chat-message"), data))
+        .await
+}
+
+fn publication(room: &str, event: EventName, data: String) -> Publication {
+    Publication {
+        topics: [topics::room(room), topics::chat()].into(),
+        event,
+        key: None,
+        data,
+    }
+}

@@ -1,0 +1,107 @@
+//! `/system/connections` and its neighbours: who is connected, how many, and ending them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use serde_json::json;
+use tidings_hub::{Connection, ConnectionId, Ending, Filter};
+use tidings_journal::TopicName;
+
+use super::{current_stats, stats};
+use crate::app::{App, rfc3339_ms, spread};
+use crate::http::error::{Code, Error};
+use crate::http::extract::{Admin, Params, user};
+use crate::http::reply::Reply;
+
+/// The most connections in one answer, and how many there are in one that asks for no number.
+const PAGE: usize = 1_000;
+
+/// `GET /system/stats`
+pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
+    Reply::json(&current_stats(&app))
+}
+
+/// `GET /system/connections`
+pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
+    let topic = |text| TopicName::parse(text).map_err(|error| Error::field("topic", error.to_string()));
+    let serial = |text: &str| {
+        text.parse()
+            .map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"))
+    };
+    let filter = Filter {
+        user: params.filled("userId").map(|text| user("userId", text)).transpose()?,
+        topic: params.filled("topic").map(topic).transpose()?,
+        after: params.filled("cursor").map(serial).transpose()?.unwrap_or(0),
+    };
+    let limit = params.number("limit", 1..=PAGE, PAGE)?;
+    let registry = app.hub.connections();
+    let (page, more) = registry.list(&filter, limit);
+    let connections: Vec<_> = page.iter().map(|connection| describe(&app, connection)).collect();
+    let mut answer = json!({ "connections": connections, "stats": stats(&registry.stats()) });
+    if let Some(last) = page.last().filter(|_| more) {
+        answer["next"] = last.serial.to_string().into();
+    }
+    Ok(Reply::json(&answer))
+}
+
+fn describe(app: &App, connection: &Connection) -> serde_json::Value {
+    let topics: Vec<_> = connection.topics.iter().map(TopicName::as_str).collect();
+    let mut description = json!({
+        "id": connection.id.to_string(),
+        "connectedAt": rfc3339_ms(connection.connected_at_ms),
+        "lastActivity": rfc3339_ms(connection.last_activity_ms()),
+        "subscriptions": connection.counted_as,
+        "topics": topics,
+        "lastEventId": app.hub.id_of(connection.position()).to_string(),
+    });
+    if let Some(user) = &connection.user {
+        description["userId"] = user.as_str().into();
+    }
+    if let Some(address) = connection.address {
+        description["address"] = address.to_string().into();
+    }
+    description
+}
+
+/// `DELETE /system/connections/{id}`
+pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, Path(id): Path<String>) -> Result<Reply, Error> {
+    let connection = ConnectionId::parse(&id).and_then(|id| app.hub.connections().get(id));
+    let Some(connection) = connection else {
+        return Err(Error::new(
+            Code::NotFound,
+            "No such connection; it may have ended already",
+        ));
+    };
+    connection.end(disconnected());
+    Ok(Reply::success(&format!("Disconnected {}", connection.id), |reply| {
+        reply.value("ended", 1)
+    }))
+}
+
+/// `DELETE /system/users/{userId}/connections`
+pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, Path(id): Path<String>) -> Result<Reply, Error> {
+    let user = user("userId", &id)?;
+    let ended = app.hub.connections().end_user(&user, disconnected());
+    let message = format!("Disconnected {ended} connections of {user}");
+    Ok(Reply::success(&message, |reply| reply.value("ended", ended)))
+}
+
+/// The token stays good, so the client is told to come back – not at once, or an operator would see no effect.
+fn disconnected() -> Ending {
+    let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(5)));
+    Ending {
+        event: "revoked",
+        reason: "disconnected",
+        reconnect: true,
+        retry,
+    }
+}
+
+/// `POST /system/cleanup`: streams end by themselves here, so there is never anything to clean up.
+pub(crate) async fn cleanup(State(app): State<Arc<App>>, _: Admin) -> Reply {
+    let stats = current_stats(&app);
+    Reply::success("Cleaned up 0 inactive connections", |reply| {
+        reply.value("statsBefore", stats.clone()).value("statsAfter", stats)
+    })
+}

@@ -1,0 +1,72 @@
+//! One file for each group of calls: whoever knows the URL knows the file.
+
+pub(crate) mod chat;
+pub(crate) mod connections;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod notifications;
+pub(crate) mod page;
+pub(crate) mod realtime;
+pub(crate) mod status;
+
+use http::Uri;
+use serde_json::{Value, json};
+use tidings_hub::{Stats, UserId};
+
+use crate::app::App;
+use crate::http::error::{Code, Error};
+use crate::http::extract;
+use crate::http::fields::{self, Fields};
+
+/// The answer to a path that is none of ours.
+pub(crate) async fn not_found(method: http::Method, uri: Uri) -> Error {
+    Error::new(Code::NotFound, format!("Cannot {method} {}", uri.path()))
+}
+
+/// The answer to a method that a path does not have; the router adds `Allow`.
+pub(crate) async fn method_not_allowed(method: http::Method, uri: Uri) -> Error {
+    Error::new(Code::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
+}
+
+/// Counts as existing front ends know them.
+pub(crate) fn stats(stats: &Stats) -> Value {
+    let by_type: serde_json::Map<_, _> = stats
+        .by_kind
+        .iter()
+        .map(|(kind, count)| ((*kind).to_owned(), json!(count)))
+        .collect();
+    json!({
+        "totalConnections": stats.total,
+        "authenticatedConnections": stats.authenticated,
+        "connectionsByType": by_type,
+    })
+}
+
+/// The counts of now.
+pub(crate) fn current_stats(app: &App) -> Value {
+    stats(&app.hub.connections().stats())
+}
+
+/// The user that a call is aimed at: named in the query or in the body, and the same if in both.
+pub(crate) fn target(params: &extract::Params, fields: &mut Fields) -> Result<Option<UserId>, Error> {
+    const FIELD: &str = "targetUserId";
+    // Present but empty is an error, not "everybody": a front end that lost the id must not tell the world.
+    let of_query = params.get(FIELD).map(|text| extract::user(FIELD, text)).transpose()?;
+    let of_body = fields
+        .maybe_text(FIELD, 0..=usize::MAX)
+        .map(|text| extract::user(FIELD, &text))
+        .transpose()?;
+    if of_query.is_some() && of_body.is_some() && of_query != of_body {
+        return Err(Error::field(FIELD, "differs between the query and the body"));
+    }
+    Ok(of_query.or(of_body))
+}
+
+/// A name in a path or a query.
+pub(crate) fn name(field: &'static str, text: &str) -> Result<String, Error> {
+    if fields::is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::field(field, fields::NOT_A_NAME))
+    }
+}

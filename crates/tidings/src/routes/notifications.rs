@@ -1,0 +1,123 @@
+//! `/notifications`: to everybody, or to one user on all of their connections.
+
+use axum::extract::State;
+use axum::response::Response;
+use std::sync::Arc;
+use tidings_hub::{Publication, UserId};
+use tidings_sse::EventName;
+
+use super::{current_stats, target};
+use crate::app::{App, mint_id, rfc3339};
+use crate::http::error::Error;
+use crate::http::extract::{JsonBody, Params, Publisher};
+use crate::http::fields::Fields;
+use crate::http::json::{Compact, Object};
+use crate::http::reply::Reply;
+use crate::http::stream::{Spec, StreamCall};
+use crate::topics;
+
+/// A checked notification.
+struct Notification {
+    title: String,
+    message: String,
+    kind: &'static str,
+    metadata: Option<Compact>,
+    rest: Vec<(String, Compact)>,
+}
+
+/// `GET /notifications/stream`
+pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
+    let visitor = call.visitor()?;
+    let all = topics::notifications();
+    let own = visitor.identity.as_ref().map(|me| topics::of_user(&all, &me.id));
+    let spec = Spec::new(&["notifications", "heartbeat"], [all].into_iter().chain(own).collect());
+    call.open(spec, visitor).await
+}
+
+/// `POST /notifications/send`
+pub(crate) async fn send(publisher: Publisher, params: Params, body: JsonBody) -> Result<Response, Error> {
+    let mut fields = body.fields()?;
+    let target = target(&params, &mut fields)?;
+    if target.is_none() {
+        publisher.app.may_publish_to_all(&publisher.caller)?;
+    }
+    let notification = Notification::read(fields)?;
+    let to = target.clone();
+    let work = async move |app: Arc<App>, _| {
+        let whom = to.as_ref().map_or("all subscribers", UserId::as_str);
+        let message = format!("Notification sent successfully to {whom}");
+        let (id, event_id) = notification.publish(&app, to.as_ref()).await?;
+        Ok(Reply::success(&message, |reply| {
+            reply.text("id", &id).text("eventId", &event_id)
+        }))
+    };
+    publisher.once(target.as_ref(), body.bytes(), work).await
+}
+
+/// `POST /notifications/broadcast`
+pub(crate) async fn broadcast(
+    State(app): State<Arc<App>>,
+    publisher: Publisher,
+    params: Params,
+    body: JsonBody,
+) -> Result<Response, Error> {
+    app.may_publish_to_all(&publisher.caller)?;
+    let mut fields = body.fields()?;
+    if target(&params, &mut fields)?.is_some() {
+        return Err(Error::field(
+            "targetUserId",
+            "is not for a broadcast; use /notifications/send",
+        ));
+    }
+    let notification = Notification::read(fields)?;
+    let work = async move |app: Arc<App>, _| {
+        let (id, event_id) = notification.publish(&app, None).await?;
+        let stats = current_stats(&app);
+        Ok(Reply::success("Notification broadcast successfully", |reply| {
+            reply.value("stats", stats).text("id", &id).text("eventId", &event_id)
+        }))
+    };
+    publisher.once(None, body.bytes(), work).await
+}
+
+impl Notification {
+    fn read(mut fields: Fields) -> Result<Self, Error> {
+        let notification = Self {
+            title: fields.text("title", 1..=200),
+            message: fields.text("message", 1..=10_000),
+            kind: fields
+                .maybe_choice("type", &["info", "success", "warning", "error"])
+                .unwrap_or("info"),
+            metadata: fields.maybe_raw("metadata"),
+            rest: fields.rest(),
+        };
+        fields.finish()?;
+        Ok(notification)
+    }
+
+    /// Returns the notification's id and the event's.
+    async fn publish(self, app: &App, target: Option<&UserId>) -> Result<(String, String), Error> {
+        let (all, now) = (topics::notifications(), app.now());
+        let id = mint_id("notif", now);
+        let data = Object::new()
+            .text("id", &id)
+            .text("timestamp", &rfc3339(now))
+            .text("title", &self.title)
+            .text("message", &self.message)
+            .text("type", self.kind)
+            .maybe_raw("metadata", self.metadata.as_ref())
+            .raws(&self.rest)
+            .finish();
+        let topic = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
+        let event = EventName::from_static("notification");
+        let event_id = app
+            .publish(Publication {
+                topics: [topic].into(),
+                event,
+                key: None,
+                data,
+            })
+            .await?;
+        Ok((id, event_id.to_string()))
+    }
+}

@@ -1,0 +1,103 @@
+//! `/system/status` and `/system/heartbeat`: how services are, and that the server is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use tidings_hub::{After, Publication};
+use tidings_sse::EventName;
+
+use crate::app::{App, mint_id, rfc3339};
+use crate::auth::Identity;
+use crate::http::error::Error;
+use crate::http::extract::{JsonBody, Publisher};
+use crate::http::json::Object;
+use crate::http::reply::Reply;
+use crate::http::stream::{Spec, StreamCall};
+use crate::topics;
+
+/// `GET /system/status/stream`
+pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
+    let visitor = call.visitor()?;
+    let spec = Spec::new(&["system-status", "heartbeat"], vec![topics::status()]);
+    call.open(
+        Spec {
+            retry: Duration::from_secs(5),
+            snapshot: true,
+            ..spec
+        },
+        visitor,
+    )
+    .await
+}
+
+/// `GET /system/heartbeat`
+pub(crate) async fn heartbeat(call: StreamCall) -> Result<Response, Error> {
+    let visitor = call.visitor()?;
+    let spec = Spec::new(&["heartbeat"], Vec::new());
+    call.open(
+        Spec {
+            retry: Duration::from_secs(30),
+            pulse: true,
+            ..spec
+        },
+        visitor,
+    )
+    .await
+}
+
+/// `POST /system/status/update`
+pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
+    let publisher = publisher.admin()?;
+    let mut fields = body.fields()?;
+    let service = fields.name("service");
+    if !fields.has("status") {
+        fields.problem("status", "is required");
+    }
+    let status = fields.maybe_choice("status", &["online", "offline", "degraded", "maintenance"]);
+    let message = fields.maybe_text("message", 1..=10_000);
+    let metrics = fields.maybe_raw("metrics");
+    let rest = fields.rest();
+    fields.finish()?;
+    let work = async move |app: Arc<App>, _: Identity| {
+        let now = app.now();
+        let data = Object::new()
+            .text("id", &mint_id("status", now))
+            .text("timestamp", &rfc3339(now))
+            .text("service", &service)
+            .maybe_text("status", status)
+            .maybe_text("message", message.as_deref())
+            .maybe_raw("metrics", metrics.as_ref())
+            .raws(&rest)
+            .finish();
+        let (topics, event) = ([topics::status()].into(), EventName::from_static("system-status"));
+        app.publish(Publication {
+            topics,
+            event,
+            key: Some(service.as_str().into()),
+            data,
+        })
+        .await?;
+        Ok(Reply::success(
+            &format!("System status updated for {service}"),
+            |reply| reply,
+        ))
+    };
+    publisher.once(None, body.bytes(), work).await
+}
+
+/// `GET /system/status`: the latest of each service.
+pub(crate) async fn latest(State(app): State<Arc<App>>) -> Result<Reply, Error> {
+    let history = app
+        .hub
+        .history(vec![topics::status()], &After::Earliest, usize::MAX)
+        .await?;
+    let mut latest: Vec<_> = history.entries.iter().map(|entry| &entry.record).collect();
+    latest.sort_by(|a, b| a.key.cmp(&b.key));
+    let services: Vec<_> = latest
+        .iter()
+        .map(|record| String::from_utf8_lossy(&record.data))
+        .collect();
+    Ok(Reply::written(format!("{{\"services\":[{}]}}", services.join(","))))
+}

@@ -1,0 +1,68 @@
+//! The names of the contract's own topics.
+
+use tidings_hub::UserId;
+use tidings_journal::TopicName;
+
+/// Notifications to all.
+pub(crate) fn notifications() -> TopicName {
+    fixed("notifications")
+}
+
+/// All entity updates.
+pub(crate) fn realtime() -> TopicName {
+    fixed("realtime")
+}
+
+/// The updates of one entity, within `group`: all of them, or one user's.
+pub(crate) fn entity(group: &TopicName, entity: &str) -> TopicName {
+    below(group, &["entity", entity])
+}
+
+/// All rooms.
+pub(crate) fn chat() -> TopicName {
+    fixed("chat")
+}
+
+/// One room.
+pub(crate) fn room(room: &str) -> TopicName {
+    below(&chat(), &["room", room])
+}
+
+/// The status of services.
+pub(crate) fn status() -> TopicName {
+    fixed("system/status")
+}
+
+/// What of `group` is meant for `user` alone.
+pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
+    user.topic(group)
+}
+
+#[expect(clippy::expect_used, reason = "the names are constants, and a test makes each")]
+fn fixed(name: &'static str) -> TopicName {
+    TopicName::parse(name).expect("a valid constant")
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "names of entities and rooms were checked to fit a segment"
+)]
+fn below(topic: &TopicName, segments: &[&str]) -> TopicName {
+    let child = |topic: TopicName, segment: &&str| topic.child(segment).expect("a checked name, and room for it");
+    segments.iter().fold(topic.clone(), child)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_fit() {
+        let longest = "x".repeat(128);
+        let user = UserId::parse(&"/".repeat(128)).unwrap();
+        for group in [notifications(), realtime(), chat(), status()] {
+            entity(&of_user(&group, &user), &longest);
+        }
+        assert_eq!(room("a:b@c").as_str(), "chat/room/a:b@c");
+    }
+}

@@ -1,0 +1,144 @@
+//! The third-party client programs that the tests run: installs them into `<target>/clients`.
+//!
+//! Owns that folder. Must never write into `clients/` itself, and never install what the lock files do not pin. A stamp
+//! beside each installation holds the lock files it was made from, so a second run costs nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, io};
+
+use anyhow::{Context as _, Result};
+
+use crate::process;
+
+/// Where the tests find them.
+pub(crate) struct Clients {
+    /// The folder with `follow.mjs` and the modules it imports: a module is looked up from the file that names it, so the
+    /// program is copied beside them.
+    node: PathBuf,
+    /// The interpreter that has the libraries which `clients/python/*.py` import.
+    python: PathBuf,
+}
+
+impl Clients {
+    /// Tells a command, and the tests that it runs, where the programs are.
+    pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> &'command mut Command {
+        command
+            .env("TIDINGS_NODE_CLIENTS", &self.node)
+            .env("TIDINGS_PYTHON", &self.python)
+    }
+}
+
+/// Installs what is missing or was made from other lock files.
+pub(crate) fn provision() -> Result<Clients> {
+    let sources = process::root()?.join("clients");
+    let installed = process::target()?.join("clients");
+    Ok(Clients {
+        node: node(&sources.join("node"), &installed.join("node"))?,
+        python: python(&sources.join("python"), &installed.join("python"))?,
+    })
+}
+
+fn node(sources: &Path, installed: &Path) -> Result<PathBuf> {
+    const LOCKS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
+    fs::create_dir_all(installed)?;
+    fs::copy(sources.join("follow.mjs"), installed.join("follow.mjs"))?;
+
+    let mut stamp = Stamp::new(installed);
+    for name in LOCKS {
+        stamp.add(&read(&sources.join(name))?);
+    }
+    if !stamp.is_current() {
+        for name in LOCKS {
+            fs::copy(sources.join(name), installed.join(name))?;
+        }
+        process::run(Command::new("npm").arg("ci").current_dir(installed))?;
+        stamp.write()?;
+    }
+    Ok(installed.to_owned())
+}
+
+fn python(sources: &Path, installed: &Path) -> Result<PathBuf> {
+    let requirements = sources.join("requirements.txt");
+    let interpreter = installed.join("bin").join("python");
+
+    let mut stamp = Stamp::new(installed);
+    stamp.add(&read(&requirements)?);
+    stamp.add(&process::ask(Command::new("python3").arg("--version"))?);
+    // A virtual environment only links the interpreter it was made with, which may have been removed since.
+    let works = process::ask(Command::new(&interpreter).arg("--version")).is_ok();
+    if !(works && stamp.is_current()) {
+        match fs::remove_dir_all(installed) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        process::run(Command::new("python3").args(["-m", "venv"]).arg(installed))?;
+        process::run(
+            Command::new(&interpreter)
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-input",
+                    "--disable-pip-version-check",
+                    "--requirement",
+                ])
+                .arg(&requirements),
+        )?;
+        stamp.write()?;
+    }
+    Ok(interpreter)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
+}
+
+/// What an installation was made from, kept inside it.
+struct Stamp {
+    path: PathBuf,
+    content: String,
+}
+
+impl Stamp {
+    fn new(installed: &Path) -> Self {
+        Self {
+            path: installed.join("made-from"),
+            content: String::new(),
+        }
+    }
+
+    fn add(&mut self, source: &str) {
+        self.content.push_str(source);
+        self.content.push('\n');
+    }
+
+    fn is_current(&self) -> bool {
+        fs::read_to_string(&self.path).is_ok_and(|made_from| made_from == self.content)
+    }
+
+    /// To be called last: an installation that was interrupted has no stamp, or an old one.
+    fn write(&self) -> io::Result<()> {
+        fs::write(&self.path, &self.content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installation_is_current_until_a_lock_file_changes() {
+        let installed = tempfile::tempdir().unwrap();
+        let stamp_of = |lock: &str| {
+            let mut stamp = Stamp::new(installed.path());
+            stamp.add(lock);
+            stamp
+        };
+        assert!(!stamp_of("a==1").is_current(), "nothing is installed yet");
+        stamp_of("a==1").write().unwrap();
+        assert!(stamp_of("a==1").is_current());
+        assert!(!stamp_of("a==2").is_current());
+    }
+}

@@ -1,0 +1,17 @@
+//! `cargo xtask docs`: writes the generated documents anew.
+//!
+//! Owns the convention between this command and the tests it runs: a test named `the_committed_…` compares a committed
+//! document with what the code generates, and rewrites it where `TIDINGS_BLESS` is set. Must never generate anything here:
+//! then there would be two generators.
+
+use anyhow::Result;
+
+use crate::process;
+
+pub(crate) fn run() -> Result<()> {
+    process::run(
+        process::cargo("test")?
+            .args(["--package", "tidings", "--lib", "--locked", "--", "the_committed_"])
+            .env("TIDINGS_BLESS", "1"),
+    )
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask lint`: everything that can be judged without running the code.
+//!
+//! Owns the list of checks, from the quickest to the slowest. Must never change a file; `cargo xtask fmt` does.
+
+mod names;
+
+use anyhow::Result;
+
+use crate::process;
+use crate::tools::Tool;
+
+const DENY: Tool = Tool {
+    subcommand: "deny",
+    version: "0.20.2",
+};
+
+pub(crate) fn run() -> Result<()> {
+    process::run(process::cargo("fmt")?.args(["--all", "--check"]))?;
+    names::check()?;
+    process::run(process::cargo("clippy")?.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    process::run(
+        process::cargo("doc")?
+            .args(["--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
+    dependencies()
+}
+
+/// Licences, sources and banned crates always; the advisories where their database can be fetched, which is a repository
+/// that not every machine reaches.
+fn dependencies() -> Result<()> {
+    const CHECK: [&str; 3] = ["--locked", "check", "--hide-inclusion-graph"];
+    process::run(DENY.command()?.args(CHECK).args(["bans", "licenses", "sources"]))?;
+    if process::ask(DENY.command()?.args(["fetch", "db"])).is_ok() {
+        process::run(DENY.command()?.args(CHECK).arg("advisories"))
+    } else {
+        eprintln!("cargo deny: advisories NOT checked, their database can't be fetched from here");
+        Ok(())
+    }
+}

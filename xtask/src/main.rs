@@ -1,0 +1,65 @@
+//! Every command of a developer: `cargo xtask <command>`.
+//!
+//! Owns the command line and nothing else; each command is a module of its name, and what several of them need stands in
+//! [`process`], [`requirements`], [`clients`] and [`tools`]. Must never be needed to build or run the server: `cargo run`
+//! works without it. Linux and macOS.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "what this program has to say is for the developer's terminal"
+)]
+
+mod ci;
+mod clients;
+mod coverage;
+mod dev;
+mod docs;
+mod fmt;
+mod lint;
+mod process;
+mod requirements;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The developer's front door.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    /// Run every test; install the client programs they use into target/clients.
+    Test(test::Options),
+    /// Check format, lints, documentation, dependencies and what committed files name.
+    Lint,
+    /// Format every Rust file.
+    Fmt,
+    /// Run the server, rebuilt and restarted on each change without giving up its port.
+    Dev(dev::Options),
+    /// Measure the line coverage of the workspace's tests.
+    Coverage,
+    /// Write the generated documents anew.
+    Docs,
+    /// What continuous integration runs: lint, then test.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Command::parse() {
+        Command::Test(options) => test::run(&options),
+        Command::Lint => lint::run(),
+        Command::Fmt => fmt::run(),
+        Command::Dev(options) => dev::run(&options),
+        Command::Coverage => coverage::run(),
+        Command::Docs => docs::run(),
+        Command::Ci => ci::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What the tests need on the machine beside Rust: Node with npm, and Python with venv and pip.
+//!
+//! Owns the list, the check and the words for what is lacking. Must never change a developer's system: only where
+//! `CI=true`, as root and where `apt-get` is, the missing packages are installed.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::{env, ffi::OsStr};
+
+use anyhow::{Result, bail};
+
+use crate::process;
+
+/// One program, how to see that it is there, and which packages bring it.
+struct Requirement {
+    /// With the least version, as it is shown.
+    name: &'static str,
+    /// What is wrong with it on this machine.
+    lacking: fn() -> Result<()>,
+    debian: &'static [&'static str],
+    macos: &'static str,
+}
+
+const REQUIREMENTS: [Requirement; 3] = [
+    Requirement {
+        name: "node 18.3 or newer",
+        lacking: node,
+        debian: &["nodejs"],
+        macos: "node",
+    },
+    Requirement {
+        name: "npm",
+        lacking: npm,
+        debian: &["npm"],
+        macos: "node",
+    },
+    Requirement {
+        name: "python3 3.9 or newer with venv and pip",
+        lacking: python,
+        debian: &["python3", "python3-venv"],
+        macos: "python",
+    },
+];
+
+/// Checks that everything is there; in CI on Debian, installs what is not.
+///
+/// # Errors
+/// What is lacking, why, and the commands that bring it.
+pub(crate) fn ensure() -> Result<()> {
+    let mut lacking = check();
+    if !lacking.is_empty() && may_install() {
+        install()?;
+        lacking = check();
+    }
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", message(&lacking))
+}
+
+fn check() -> Vec<(&'static Requirement, anyhow::Error)> {
+    REQUIREMENTS
+        .iter()
+        .filter_map(|one| Some((one, (one.lacking)().err()?)))
+        .collect()
+}
+
+fn message(lacking: &[(&Requirement, anyhow::Error)]) -> String {
+    let mut text = String::from("the tests need what this machine lacks:\n");
+    for (requirement, why) in lacking {
+        // Of what a program says, the reason is the last line.
+        let why = format!("{why:#}");
+        let why = why.lines().next_back().unwrap_or_default();
+        let _ = writeln!(text, "  {}: {why}", requirement.name);
+    }
+    let mut macos: Vec<_> = lacking.iter().map(|(requirement, _)| requirement.macos).collect();
+    macos.dedup();
+    let debian: Vec<_> = lacking
+        .iter()
+        .flat_map(|(requirement, _)| requirement.debian)
+        .copied()
+        .collect();
+    let _ = write!(
+        text,
+        "install it with\n  Debian, Ubuntu: sudo apt-get install {}\n  macOS: brew install {}",
+        debian.join(" "),
+        macos.join(" ")
+    );
+    text
+}
+
+fn may_install() -> bool {
+    env::var_os("CI").as_deref() == Some(OsStr::new("true"))
+        && rustix::process::geteuid().is_root()
+        && process::ask(Command::new("apt-get").arg("--version")).is_ok()
+}
+
+/// One after the other: some packages of Node bring npm along and conflict with Debian's.
+fn install() -> Result<()> {
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .arg("--quiet");
+        command
+    };
+    process::run(apt().arg("update"))?;
+    for requirement in &REQUIREMENTS {
+        if (requirement.lacking)().is_err() {
+            process::run(
+                apt()
+                    .args(["install", "--yes", "--no-install-recommends"])
+                    .args(requirement.debian),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// `node:util`'s `parseArgs`, which the client program uses, came with 18.3.
+fn node() -> Result<()> {
+    let version = process::ask(Command::new("node").arg("--version"))?;
+    if node_is_new_enough(&version) {
+        return Ok(());
+    }
+    bail!("this is {version}")
+}
+
+fn node_is_new_enough(version: &str) -> bool {
+    let mut parts = version
+        .trim_start_matches('v')
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
+    (parts.next(), parts.next()) >= (Some(18), Some(3))
+}
+
+fn npm() -> Result<()> {
+    process::ask(Command::new("npm").arg("--version")).map(drop)
+}
+
+/// Debian splits `ensurepip`, without which `python3 -m venv` fails, from `python3`.
+fn python() -> Result<()> {
+    let script = "import platform, sys; assert sys.version_info >= (3, 9), platform.python_version(); \
+                  import venv, ensurepip";
+    process::ask(Command::new("python3").args(["-c", script])).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_is_compared_by_number_not_by_text() {
+        for new_enough in ["v18.3.0", "v18.20.8", "v20.0.0", "v100.1.2"] {
+            assert!(node_is_new_enough(new_enough), "{new_enough}");
+        }
+        for too_old in ["v18.2.0", "v9.11.2", "v16.20.2", "", "nonsense"] {
+            assert!(!node_is_new_enough(too_old), "{too_old}");
+        }
+    }
+
+    #[test]
+    fn what_is_lacking_is_said_with_the_command_that_brings_it() {
+        let lacking: Vec<_> = REQUIREMENTS[..2]
+            .iter()
+            .map(|one| (one, anyhow::anyhow!("at\nnot found")))
+            .collect();
+        assert_eq!(
+            message(&lacking),
+            "the tests need what this machine lacks:\n  \
+             node 18.3 or newer: not found\n  \
+             npm: not found\n\
+             install it with\n  \
+             Debian, Ubuntu: sudo apt-get install nodejs npm\n  \
+             macOS: brew install node"
+        );
+    }
+}
