@@ -2,6 +2,8 @@
 //!
 //! What is never in it: tokens, tickets, cookies, query strings, bodies.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Format, Log};
@@ -14,7 +16,7 @@ pub(crate) fn start(log: &Log) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     let started = match log.format {
-        Format::Text => builder.with_target(false).try_init(),
+        Format::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
         Format::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
     if let Err(error) = started {

@@ -95,7 +95,7 @@ impl StreamCall {
             return Err(Error::new(Code::NotAcceptable, message));
         }
         if extract::is_head(&parts) {
-            return Ok(response(Body::empty()));
+            return Ok(response(Body::new(StreamBody::nothing())));
         }
         if app.phase() != Phase::Serving {
             return refuse(&app, &parts, "draining", Error::draining());

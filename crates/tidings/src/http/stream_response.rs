@@ -72,6 +72,11 @@ impl StreamBody {
         }
     }
 
+    /// The body of an answer to HEAD: as long as that of a stream, which is unknown, and without anything in it.
+    pub(crate) fn nothing() -> Self {
+        Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None }
+    }
+
     /// A body that says one thing and is cut.
     pub(crate) fn said(frame: &tidings_sse::Frame, cut: Option<Cut>) -> Self {
         Self {

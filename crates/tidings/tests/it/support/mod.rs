@@ -1,0 +1,150 @@
+//! A server on a free port, a client that sees every byte, and nothing else.
+
+pub(crate) mod http;
+pub(crate) mod stream;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use tidings::config::{Config, Flags};
+use tidings::{Handle, Server};
+use tidings_hub::Clock;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) use http::Answer;
+pub(crate) use stream::Stream;
+
+/// Longer than anything here takes; a test that waits this long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `test123`, roles `user` and `admin`.
+pub(crate) const ADMIN: &str = tidings::auth::demo::TOKEN;
+
+/// A server of its own for one test. Dropping it ends it.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<Result<(), tidings::server::Error>>,
+}
+
+/// A server with default settings.
+pub(crate) async fn start() -> TestServer {
+    start_with(&[]).await
+}
+
+/// A server with these settings, as they would stand in the environment.
+pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestServer {
+    start_at(settings, Clock::system()).await
+}
+
+/// A server with these settings and a clock of its own.
+#[expect(clippy::unused_async, reason = "it must be called inside a runtime")]
+pub(crate) async fn start_at(settings: &[(&str, &str)], clock: Clock) -> TestServer {
+    let config = config(settings).unwrap();
+    let server = Server::builder().config(config).clock(clock).build().unwrap();
+    let (address, handle) = (server.addresses()[0], server.handle());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    TestServer { address, handle, stop: Some(stop), running }
+}
+
+/// Settings as they would stand in the environment, on a free port; streams are not spread when the server ends.
+pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings::config::Error> {
+    let presets = [("PORT", "0"), ("HOST", "127.0.0.1"), ("DRAIN_SECONDS", "0"), ("LOG_LEVEL", "error")];
+    let unset = presets.into_iter().filter(|(name, _)| settings.iter().all(|(set, _)| set != name));
+    let environment = unset.chain(settings.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let nowhere = std::path::Path::new("/nonexistent");
+    Config::load(Flags::default(), environment, nowhere).map(|loaded| loaded.config)
+}
+
+impl TestServer {
+    /// A call with a JSON body (`Value::Null` for none) and a token (`""` for none).
+    pub(crate) async fn call(&self, method: &str, path: &str, token: &str, body: Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let mut headers = vec![("Content-Type", "application/json")];
+        if !token.is_empty() {
+            headers.push(("Authorization", bearer.as_str()));
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.request(method, path, &headers, body.as_bytes()).await
+    }
+
+    /// A call with exactly these headers (beside `Host`, `Connection: close` and `Content-Length`) and this body.
+    pub(crate) async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        in_time(http::request(self.address, method, path, headers, body)).await
+    }
+
+    /// GET without a token.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[], b"").await
+    }
+
+    /// POST as an admin; fails the test unless it is a 200.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        let answer = self.call("POST", path, ADMIN, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer
+    }
+
+    /// A stream, its `connected` event still to be read. The token may be empty.
+    pub(crate) async fn stream(&self, path: &str, token: &str) -> Stream {
+        self.stream_with(path, token, &[]).await
+    }
+
+    /// A stream with more headers; fails the test unless it opens.
+    pub(crate) async fn stream_with(&self, path: &str, token: &str, more: &[(&str, &str)]) -> Stream {
+        let bearer = format!("Bearer {token}");
+        let mut headers = vec![("Accept", "text/event-stream")];
+        if !token.is_empty() {
+            headers.push(("Authorization", bearer.as_str()));
+        }
+        headers.extend_from_slice(more);
+        in_time(Stream::open(self.address, path, &headers)).await
+    }
+
+    /// Tells the server to stop; streams can still be read while it drains.
+    pub(crate) fn begin_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Waits for the server's end.
+    pub(crate) async fn stopped(&mut self) -> Result<(), tidings::server::Error> {
+        self.begin_stop();
+        in_time(&mut self.running).await.unwrap()
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+/// Fails the test if `work` takes too long.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.expect("in time")
+}
+
+/// Asks again and again until `done`; fails the test if that takes too long.
+pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
+    in_time(async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// A demo token.
+pub(crate) fn demo(user: &str, roles: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{user}-name:{user}@example.com:{roles}"))
+}
