@@ -328,8 +328,8 @@ impl Runner {
         };
         tokio::select! {
             error = deliver => error,
-            () = inner.wheel.run(&inner.clock, &*inner.wording) => unreachable!("it turns for ever"),
-            () = tick => unreachable!("it ticks for ever"),
+            never = inner.wheel.run(&inner.clock, &*inner.wording) => match never {},
+            never = tick => never,
         }
     }
 }

@@ -143,16 +143,21 @@ impl Presence {
     }
 
     fn count(&self, user: &UserId, topics: &[TopicName], change: impl Fn(&mut usize)) {
+        // Only what rooms are heard on: a user's other streams have nothing to do with membership.
+        let heard_on: Vec<_> = topics.iter().filter(|topic| self.is_of_rooms(topic)).collect();
+        if heard_on.is_empty() {
+            return;
+        }
         let mut state = self.state.lock();
         let heard = state.streams.entry(user.clone()).or_default();
-        for topic in topics {
-            change(heard.entry(topic.clone()).or_default());
+        for topic in &heard_on {
+            change(heard.entry((*topic).clone()).or_default());
         }
         heard.retain(|_, count| *count > 0);
         if heard.is_empty() {
             state.streams.remove(user);
         }
-        let rooms: Vec<_> = if topics.contains(&self.everywhere) {
+        let rooms: Vec<_> = if heard_on.contains(&&self.everywhere) {
             state
                 .rooms
                 .iter()
@@ -160,11 +165,16 @@ impl Presence {
                 .map(|(room, _)| room.clone())
                 .collect()
         } else {
-            topics.to_vec()
+            heard_on.into_iter().cloned().collect()
         };
         for room in rooms {
             self.settle(&mut state, &room, user);
         }
+    }
+
+    fn is_of_rooms(&self, topic: &TopicName) -> bool {
+        let below = topic.as_str().strip_prefix(self.everywhere.as_str());
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Starts or stops a membership's grace, according to the streams there are.
@@ -253,7 +263,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_user_with_several_connections_is_one_member() {
         let (presence, room, ann) = presence();
-        presence.opened(&ann, &[room.clone()]);
+        presence.opened(&ann, std::slice::from_ref(&room));
         presence.opened(&ann, &[topic("chat")]);
         presence.opened(&ann, &[topic("chat/room/other")]);
         assert!(presence.join(&room, &ann, "Ann", 7));
@@ -270,10 +280,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_member_is_gone_a_grace_period_after_the_last_stream_closed() {
         let (presence, room, ann) = presence();
-        presence.opened(&ann, &[room.clone()]);
+        presence.opened(&ann, std::slice::from_ref(&room));
         presence.opened(&ann, &[topic("chat")]);
         presence.join(&room, &ann, "Ann", 0);
-        presence.closed(&ann, &[room.clone()]);
+        presence.closed(&ann, std::slice::from_ref(&room));
         tokio::time::sleep(GRACE * 2).await;
         assert_eq!(presence.leave_if_over(&room, &ann), None, "one stream is left");
         let closed = Instant::now();

@@ -4,6 +4,7 @@
 //! sleeps until the next due time, and a beat that falls due for many at once is encoded once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,7 +107,7 @@ impl Wheel {
     }
 
     /// Turns for ever.
-    pub(crate) async fn run(&self, clock: &Clock, wording: &dyn Wording) {
+    pub(crate) async fn run(&self, clock: &Clock, wording: &dyn Wording) -> Infallible {
         loop {
             let first = self.turns.lock().by_time.first_key_value().map(|((due, _), _)| *due);
             match first {
@@ -228,7 +229,7 @@ mod tests {
 
     fn turning(wheel: &Arc<Wheel>, clock: &Clock) -> tokio::task::JoinHandle<()> {
         let (wheel, clock) = (wheel.clone(), clock.clone());
-        tokio::spawn(async move { wheel.run(&clock, &Plain).await })
+        tokio::spawn(async move { match wheel.run(&clock, &Plain).await {} })
     }
 
     #[tokio::test(start_paused = true)]

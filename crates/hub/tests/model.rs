@@ -2,6 +2,7 @@
 //! id that they saw receive every event of their topics once and in order, or are told by a `reset` – and only then.
 //!
 //! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then out of the log.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -493,7 +494,9 @@ fn a_batch_that_is_cut_by_its_size_goes_on_where_it_was_cut_whatever_topic_that_
         .is_ready()
     {}
     let mut decoder = Decoder::new();
-    taken.iter().for_each(|frame| decoder.push(frame.block()));
+    for frame in &taken {
+        decoder.push(frame.block());
+    }
     let numbers: Vec<u64> = decoder
         .filter_map(|item| match item.unwrap() {
             Decoded::Event(message) => Some(message.data.parse().unwrap()),

@@ -84,14 +84,6 @@ impl FromRequestParts<Arc<App>> for Publisher {
 }
 
 impl Publisher {
-    /// Fails unless the caller is an admin.
-    pub(crate) fn admin(self) -> Result<Self, Error> {
-        if self.app.is_admin(&self.caller) {
-            return Ok(self);
-        }
-        Err(Error::admin_only(&self.app.config.auth.admin_role))
-    }
-
     /// Publishes by `work`, or answers as it did when the same call came with the same key before.
     pub(crate) async fn once<W>(
         self,

@@ -49,7 +49,7 @@ pub(crate) async fn heartbeat(call: StreamCall) -> Result<Response, Error> {
 
 /// `POST /system/status/update`
 pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
-    let publisher = publisher.admin()?;
+    publisher.app.may_publish_to_all(&publisher.caller)?;
     let mut fields = body.fields()?;
     let service = fields.name("service");
     if !fields.has("status") {
