@@ -164,12 +164,7 @@ mod tests {
     fn an_id_reads_back_as_itself() {
         let id = ConnectionId(rand::random());
         assert_eq!(ConnectionId::parse(&id.to_string()), Some(id));
-        for text in [
-            "",
-            "conn_",
-            "conn_+0000000000000000000000000000001",
-            &id.to_string().to_uppercase(),
-        ] {
+        for text in ["", "conn_", "conn_+0000000000000000000000000000001", &id.to_string().to_uppercase()] {
             assert_eq!(ConnectionId::parse(text), None, "{text:?}");
         }
     }

@@ -38,20 +38,8 @@ impl Cursor {
     /// A cursor that has seen everything that is visible now.
     pub fn at_head(fanout: Arc<Fanout>, topics: Arc<[TopicName]>) -> Self {
         let (rings, newest) = fanout.follow(&topics);
-        let rings = rings
-            .into_iter()
-            .map(|ring| Listening {
-                ring,
-                registration: None,
-            })
-            .collect();
-        Self {
-            fanout,
-            topics,
-            rings,
-            taken: newest,
-            born: newest.seq,
-        }
+        let rings = rings.into_iter().map(|ring| Listening { ring, registration: None }).collect();
+        Self { fanout, topics, rings, taken: newest, born: newest.seq }
     }
 
     /// The topics it follows.
@@ -80,12 +68,7 @@ impl Cursor {
         let mut seq = Seq::default();
         for listening in &self.rings {
             // The latest of them: whatever any ring holds after `position` was handed out after that.
-            seq = seq.max(
-                listening
-                    .ring
-                    .locate(self.taken.position)
-                    .map_err(|BelowFloor| Behind)?,
-            );
+            seq = seq.max(listening.ring.locate(self.taken.position).map_err(|BelowFloor| Behind)?);
         }
         self.taken.seq = seq;
         Ok(())

@@ -56,19 +56,13 @@ struct Followed {
 impl Fanout {
     /// No rings yet, everything up to `position` delivered.
     pub fn new(position: Position, limits: Limits) -> Self {
-        let newest = Mark {
-            seq: Seq::default(),
-            position,
-        };
+        let newest = Mark { seq: Seq::default(), position };
         Self {
             visible_seq: AtomicU64::new(0),
             visible_position: AtomicU64::new(position.get()),
             now_ms: AtomicI64::new(0),
             limits,
-            rings: Mutex::new(Rings {
-                by_topic: HashMap::new(),
-                newest,
-            }),
+            rings: Mutex::new(Rings { by_topic: HashMap::new(), newest }),
         }
     }
 
@@ -82,8 +76,7 @@ impl Fanout {
             }
             self.now_ms.store(now_ms, Ordering::Relaxed);
             self.visible_seq.store(rings.newest.seq.0, Ordering::Release);
-            self.visible_position
-                .store(rings.newest.position.get(), Ordering::Release);
+            self.visible_position.store(rings.newest.position.get(), Ordering::Release);
         }
         let mut waiting = Vec::new();
         for ring in &touched {
@@ -97,10 +90,7 @@ impl Fanout {
     /// Everything that readers may see.
     pub(crate) fn visible(&self) -> Mark {
         let position = Position::new(self.visible_position.load(Ordering::Acquire));
-        Mark {
-            seq: Seq(self.visible_seq.load(Ordering::Acquire)),
-            position,
-        }
+        Mark { seq: Seq(self.visible_seq.load(Ordering::Acquire)), position }
     }
 
     /// The newest stored event that readers may see.
@@ -115,13 +105,7 @@ impl Fanout {
     /// Tells the time to rings that nothing was delivered to, so that age empties them.
     pub fn tick(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
-        let rings: Vec<_> = self
-            .rings
-            .lock()
-            .by_topic
-            .values()
-            .map(|followed| followed.ring.clone())
-            .collect();
+        let rings: Vec<_> = self.rings.lock().by_topic.values().map(|followed| followed.ring.clone()).collect();
         for ring in rings {
             ring.expire(&self.limits, now_ms);
         }
@@ -132,10 +116,7 @@ impl Fanout {
         let mut rings = self.rings.lock();
         let newest = rings.newest;
         let followed = topics.iter().map(|topic| {
-            let born = || Followed {
-                ring: Arc::new(Ring::new(newest)),
-                followers: 0,
-            };
+            let born = || Followed { ring: Arc::new(Ring::new(newest)), followers: 0 };
             let followed = rings.by_topic.entry(topic.clone()).or_insert_with(born);
             followed.followers += 1;
             followed.ring.clone()
@@ -178,22 +159,9 @@ impl Rings {
             }
             let Some(frame) = frame.clone() else { return };
             let stored = delivery.position().is_some();
-            followed.ring.push(
-                Slot {
-                    mark: self.newest,
-                    stored,
-                    at_ms: now_ms,
-                    frame,
-                },
-                limits,
-            );
+            followed.ring.push(Slot { mark: self.newest, stored, at_ms: now_ms, frame }, limits);
             // Always, even if nobody waits there now: a reader may be between its last look and its sleep.
-            if !touched
-                .iter()
-                .rev()
-                .take(8)
-                .any(|ring| Arc::ptr_eq(ring, &followed.ring))
-            {
+            if !touched.iter().rev().take(8).any(|ring| Arc::ptr_eq(ring, &followed.ring)) {
                 touched.push(followed.ring.clone());
             }
         }

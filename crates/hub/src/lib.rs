@@ -8,7 +8,8 @@
 //!
 //! # Layout
 //!
-//! - [`hub`](Hub): publishing, opening streams, and the one task that moves it all
+//! - [`hub`](Hub): publishing, and the one task that moves it all
+//! - [`subscribe`](Subscribe): opening a stream, from now on or from a cursor; [`history`](History): reading without one
 //! - [`publication`](Publication): what is published
 //! - `ring`, [`fanout`](Fanout), [`cursor`](Cursor): the delivery core, checked by a model of its threads
 //! - [`subscription`](Subscription): one open stream as a state machine
@@ -22,11 +23,13 @@ mod clock;
 mod connection;
 mod cursor;
 mod fanout;
+mod history;
 mod hub;
 mod presence;
 mod publication;
 mod registry;
 mod ring;
+mod subscribe;
 mod subscription;
 mod sync;
 pub mod user;
@@ -37,11 +40,13 @@ pub use clock::Clock;
 pub use connection::{Connection, ConnectionId};
 pub use cursor::{Behind, Cursor};
 pub use fanout::{Delivery, Fanout};
-pub use hub::{After, History, Hub, Options, Runner, Start, Subscribe};
+pub use history::History;
+pub use hub::{Hub, Options, Runner};
 pub use presence::{Member, Presence};
 pub use publication::Publication;
 pub use registry::{Filter, Registry, Stats};
 pub use ring::Limits as RingLimits;
+pub use subscribe::{After, Start, Subscribe};
 pub use subscription::{Step, Subscription};
 pub use user::UserId;
 pub use wheel::HeartbeatStyle;

@@ -57,12 +57,7 @@ pub struct Member {
 impl Presence {
     /// No members yet. `everywhere` is the topic on which all rooms are heard.
     pub fn new(everywhere: TopicName, grace: Duration) -> Self {
-        Self {
-            everywhere,
-            grace,
-            state: Mutex::default(),
-            sooner: Notify::new(),
-        }
+        Self { everywhere, grace, state: Mutex::default(), sooner: Notify::new() }
     }
 
     /// Makes `user` a member of `room`. Returns whether that is new.
@@ -71,16 +66,8 @@ impl Presence {
         if state.membership(room, user).is_some() {
             return false;
         }
-        let membership = Membership {
-            username: username.to_owned(),
-            joined_at_ms: now_ms,
-            deadline: None,
-        };
-        state
-            .rooms
-            .entry(room.clone())
-            .or_default()
-            .insert(user.clone(), membership);
+        let membership = Membership { username: username.to_owned(), joined_at_ms: now_ms, deadline: None };
+        state.rooms.entry(room.clone()).or_default().insert(user.clone(), membership);
         self.settle(&mut state, room, user);
         true
     }
@@ -135,11 +122,7 @@ impl Presence {
         let now = Instant::now();
         let mut state = self.state.lock();
         let deadline = state.membership(room, user)?.deadline;
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            state.end(&self.everywhere, room, user)
-        } else {
-            None
-        }
+        if deadline.is_some_and(|deadline| deadline <= now) { state.end(&self.everywhere, room, user) } else { None }
     }
 
     fn count(&self, user: &UserId, topics: &[TopicName], change: impl Fn(&mut usize)) {
@@ -158,12 +141,7 @@ impl Presence {
             state.streams.remove(user);
         }
         let rooms: Vec<_> = if heard_on.contains(&&self.everywhere) {
-            state
-                .rooms
-                .iter()
-                .filter(|(_, members)| members.contains_key(user))
-                .map(|(room, _)| room.clone())
-                .collect()
+            state.rooms.iter().filter(|(_, members)| members.contains_key(user)).map(|(room, _)| room.clone()).collect()
         } else {
             heard_on.into_iter().cloned().collect()
         };
@@ -184,11 +162,7 @@ impl Presence {
             return;
         };
         let before = membership.deadline;
-        let after = if heard {
-            None
-        } else {
-            before.or_else(|| Some(Instant::now() + self.grace))
-        };
+        let after = if heard { None } else { before.or_else(|| Some(Instant::now() + self.grace)) };
         membership.deadline = after;
         if before == after {
             return;
@@ -230,15 +204,8 @@ impl State {
 
 impl Membership {
     fn to_member(&self, user: &UserId, connections: usize) -> Member {
-        let Self {
-            username, joined_at_ms, ..
-        } = self;
-        Member {
-            user: user.clone(),
-            username: username.clone(),
-            joined_at_ms: *joined_at_ms,
-            connections,
-        }
+        let Self { username, joined_at_ms, .. } = self;
+        Member { user: user.clone(), username: username.clone(), joined_at_ms: *joined_at_ms, connections }
     }
 }
 
@@ -253,11 +220,7 @@ mod tests {
     }
 
     fn presence() -> (Presence, TopicName, UserId) {
-        (
-            Presence::new(topic("chat"), GRACE),
-            topic("chat/room/r"),
-            UserId::parse("ann").unwrap(),
-        )
+        (Presence::new(topic("chat"), GRACE), topic("chat/room/r"), UserId::parse("ann").unwrap())
     }
 
     #[tokio::test(start_paused = true)]
@@ -268,12 +231,7 @@ mod tests {
         presence.opened(&ann, &[topic("chat/room/other")]);
         assert!(presence.join(&room, &ann, "Ann", 7));
         assert!(!presence.join(&room, &ann, "Ann again", 8));
-        let ann = Member {
-            user: ann,
-            username: "Ann".into(),
-            joined_at_ms: 7,
-            connections: 2,
-        };
+        let ann = Member { user: ann, username: "Ann".into(), joined_at_ms: 7, connections: 2 };
         assert_eq!(presence.members(&room), [ann]);
     }
 

@@ -95,12 +95,7 @@ impl Registry {
         Stats {
             total: open.by_serial.len(),
             authenticated: open.authenticated,
-            by_kind: open
-                .by_kind
-                .iter()
-                .map(|(kind, count)| (*kind, *count))
-                .filter(|(_, count)| *count > 0)
-                .collect(),
+            by_kind: open.by_kind.iter().map(|(kind, count)| (*kind, *count)).filter(|(_, count)| *count > 0).collect(),
         }
     }
 
@@ -109,10 +104,7 @@ impl Registry {
         let open = self.open.lock();
         let matches = |connection: &&Arc<Connection>| {
             connection.serial > filter.after
-                && filter
-                    .topic
-                    .as_ref()
-                    .is_none_or(|topic| connection.topics.contains(topic))
+                && filter.topic.as_ref().is_none_or(|topic| connection.topics.contains(topic))
         };
         let mut page: Vec<_> = match &filter.user {
             Some(user) => {
@@ -121,10 +113,7 @@ impl Registry {
                 own.filter(matches).take(limit.saturating_add(1)).cloned().collect()
             }
             None => {
-                let later = open
-                    .by_serial
-                    .range(filter.after.saturating_add(1)..)
-                    .map(|(_, connection)| connection);
+                let later = open.by_serial.range(filter.after.saturating_add(1)..).map(|(_, connection)| connection);
                 later.filter(matches).take(limit.saturating_add(1)).cloned().collect()
             }
         };
@@ -136,10 +125,7 @@ impl Registry {
     /// The connection with this id.
     pub fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {
         let open = self.open.lock();
-        open.by_id
-            .get(&id)
-            .and_then(|serial| open.by_serial.get(serial))
-            .cloned()
+        open.by_id.get(&id).and_then(|serial| open.by_serial.get(serial)).cloned()
     }
 
     /// Every connection, in the order of opening.
@@ -149,10 +135,7 @@ impl Registry {
 
     /// Ends all streams of `user`. Returns how many.
     pub fn end_user(&self, user: &UserId, ending: Ending) -> usize {
-        let filter = Filter {
-            user: Some(user.clone()),
-            ..Filter::default()
-        };
+        let filter = Filter { user: Some(user.clone()), ..Filter::default() };
         let (connections, _) = self.list(&filter, usize::MAX);
         for connection in &connections {
             connection.end(ending);
@@ -168,13 +151,7 @@ mod tests {
     fn opening(user: Option<&str>, kinds: &'static [&'static str]) -> Opening {
         let topics = [TopicName::parse("a").unwrap()].into();
         let user = user.map(|user| UserId::parse(user).unwrap());
-        Opening {
-            user,
-            counted_as: kinds,
-            topics,
-            address: None,
-            now_ms: 0,
-        }
+        Opening { user, counted_as: kinds, topics, address: None, now_ms: 0 }
     }
 
     #[test]
@@ -197,37 +174,13 @@ mod tests {
         let registry = Registry::default();
         let users = ["ann", "bob", "ann", "ann", "bob"];
         let all = users.map(|user| registry.open(opening(Some(user), &[])));
-        let filter = Filter {
-            user: Some(UserId::parse("ann").unwrap()),
-            ..Filter::default()
-        };
+        let filter = Filter { user: Some(UserId::parse("ann").unwrap()), ..Filter::default() };
         let (first, more) = registry.list(&filter, 2);
-        assert_eq!(
-            first.iter().map(|one| one.id).collect::<Vec<_>>(),
-            [all[0].id, all[2].id]
-        );
+        assert_eq!(first.iter().map(|one| one.id).collect::<Vec<_>>(), [all[0].id, all[2].id]);
         assert!(more);
-        let (second, more) = registry.list(
-            &Filter {
-                after: first[1].serial,
-                ..filter
-            },
-            2,
-        );
+        let (second, more) = registry.list(&Filter { after: first[1].serial, ..filter }, 2);
         assert_eq!(second.iter().map(|one| one.id).collect::<Vec<_>>(), [all[3].id]);
         assert!(!more);
-        assert_eq!(
-            registry
-                .list(
-                    &Filter {
-                        after: u64::MAX,
-                        ..Filter::default()
-                    },
-                    2
-                )
-                .0
-                .len(),
-            0
-        );
+        assert_eq!(registry.list(&Filter { after: u64::MAX, ..Filter::default() }, 2).0.len(), 0);
     }
 }

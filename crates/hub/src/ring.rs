@@ -89,26 +89,14 @@ pub(crate) struct Window {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            events: 4_096,
-            bytes: 2 << 20,
-            age: Duration::from_mins(1),
-        }
+        Self { events: 4_096, bytes: 2 << 20, age: Duration::from_mins(1) }
     }
 }
 
 impl Ring {
     pub(crate) fn new(floor: Mark) -> Self {
-        let state = State {
-            slots: VecDeque::new(),
-            bytes: 0,
-            floor,
-            waiting: Slab::new(),
-            generation: 0,
-        };
-        Self {
-            state: Mutex::new(state),
-        }
+        let state = State { slots: VecDeque::new(), bytes: 0, floor, waiting: Slab::new(), generation: 0 };
+        Self { state: Mutex::new(state) }
     }
 
     pub(crate) fn push(&self, slot: Slot, limits: &Limits) {
@@ -156,9 +144,7 @@ impl Ring {
             return Err(BelowFloor);
         }
         let after = state.slots.partition_point(|slot| slot.mark.position <= position);
-        Ok(after
-            .checked_sub(1)
-            .map_or(state.floor.seq, |last| state.slots[last].mark.seq))
+        Ok(after.checked_sub(1).map_or(state.floor.seq, |last| state.slots[last].mark.seq))
     }
 
     /// Has `waker` woken with the next [`Ring::take_waiting`]. `earlier` is what the last call returned.
@@ -229,27 +215,13 @@ mod tests {
     use tidings_sse::{Event, EventName};
 
     fn slot(seq: u64, stored: bool, at_ms: i64) -> Slot {
-        let mark = Mark {
-            seq: Seq(seq),
-            position: Position::new(seq),
-        };
-        Slot {
-            mark,
-            stored,
-            at_ms,
-            frame: Event::new(EventName::from_static("e"), "x").encode(),
-        }
+        let mark = Mark { seq: Seq(seq), position: Position::new(seq) };
+        Slot { mark, stored, at_ms, frame: Event::new(EventName::from_static("e"), "x").encode() }
     }
 
     fn window(after: u64) -> Window {
         let [after, until] = [Seq(after), Seq(u64::MAX)];
-        Window {
-            after,
-            until,
-            ephemeral_after: Seq(0),
-            now_ms: 0,
-            max_bytes: usize::MAX,
-        }
+        Window { after, until, ephemeral_after: Seq(0), now_ms: 0, max_bytes: usize::MAX }
     }
 
     fn seqs(ring: &Ring, window: Window) -> Result<Vec<u64>, BelowFloor> {
@@ -262,13 +234,7 @@ mod tests {
     fn what_was_let_go_is_the_floor() {
         let ring = Ring::new(Mark::default());
         for seq in 1..=5 {
-            ring.push(
-                slot(seq, true, 0),
-                &Limits {
-                    events: 3,
-                    ..Limits::default()
-                },
-            );
+            ring.push(slot(seq, true, 0), &Limits { events: 3, ..Limits::default() });
         }
         assert_eq!(seqs(&ring, window(2)), Ok(vec![3, 4, 5]));
         assert_eq!(seqs(&ring, window(1)), Err(BelowFloor));
@@ -283,26 +249,8 @@ mod tests {
         let limits = Limits::default();
         ring.push(slot(1, false, 0), &limits);
         assert_eq!(seqs(&ring, window(0)), Ok(vec![1]));
-        assert_eq!(
-            seqs(
-                &ring,
-                Window {
-                    now_ms: 5_001,
-                    ..window(0)
-                }
-            ),
-            Ok(vec![])
-        );
-        assert_eq!(
-            seqs(
-                &ring,
-                Window {
-                    ephemeral_after: Seq(1),
-                    ..window(0)
-                }
-            ),
-            Ok(vec![])
-        );
+        assert_eq!(seqs(&ring, Window { now_ms: 5_001, ..window(0) }), Ok(vec![]));
+        assert_eq!(seqs(&ring, Window { ephemeral_after: Seq(1), ..window(0) }), Ok(vec![]));
         ring.push(slot(2, true, 5_001), &limits);
         assert_eq!(seqs(&ring, window(0)), Ok(vec![2]));
     }
@@ -310,10 +258,7 @@ mod tests {
     #[test]
     fn age_empties_a_quiet_ring() {
         let ring = Ring::new(Mark::default());
-        let limits = Limits {
-            age: Duration::from_secs(10),
-            ..Limits::default()
-        };
+        let limits = Limits { age: Duration::from_secs(10), ..Limits::default() };
         ring.push(slot(1, true, 0), &limits);
         ring.expire(&limits, 10_000);
         assert_eq!(seqs(&ring, window(0)), Ok(vec![1]));
@@ -328,16 +273,7 @@ mod tests {
             ring.push(slot(seq, true, 0), &Limits::default());
         }
         let mut out = Vec::new();
-        assert_eq!(
-            ring.collect(
-                Window {
-                    max_bytes: 1,
-                    ..window(0)
-                },
-                &mut out
-            ),
-            Ok(Some(Seq(1)))
-        );
+        assert_eq!(ring.collect(Window { max_bytes: 1, ..window(0) }, &mut out), Ok(Some(Seq(1))));
         assert_eq!(out.len(), 1);
     }
 
@@ -353,11 +289,7 @@ mod tests {
         ring.take_waiting(&mut Vec::new());
         let other = ring.register(Waker::noop(), None);
         ring.deregister(second);
-        assert_eq!(
-            ring.state.lock().waiting.len(),
-            1,
-            "a registration of an earlier generation removes nobody else's"
-        );
+        assert_eq!(ring.state.lock().waiting.len(), 1, "a registration of an earlier generation removes nobody else's");
         ring.deregister(other);
     }
 

@@ -20,10 +20,7 @@ use crate::wording::{Ending, Reason, Reset};
 const BATCH_BYTES: usize = 64 << 10;
 
 /// How much of the journal is read and encoded at a time. While it is, one of the hub's replay permits is held.
-const PAGE: Limit = Limit {
-    events: 256,
-    bytes: 256 << 10,
-};
+const PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
 
 /// An open stream.
 pub struct Subscription {
@@ -64,14 +61,7 @@ pub enum Step {
 impl Subscription {
     pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, cursor: Cursor, behind: bool) -> Self {
         let replay = if behind { Replay::Behind } else { Replay::Live };
-        Self {
-            hub,
-            connection,
-            cursor,
-            preface: Vec::new(),
-            replay,
-            ended: None,
-        }
+        Self { hub, connection, cursor, preface: Vec::new(), replay, ended: None }
     }
 
     /// The stream's entry in the registry.
@@ -87,9 +77,7 @@ impl Subscription {
     /// Adds the next frames to `out`. Pending when there are none; the task is woken when there are.
     pub fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Step> {
         if let Some(ending) = self.ended {
-            return Poll::Ready(Step::End {
-                reconnect: ending.reconnect,
-            });
+            return Poll::Ready(Step::End { reconnect: ending.reconnect });
         }
         if !self.preface.is_empty() {
             out.append(&mut std::mem::take(&mut self.preface));
@@ -149,9 +137,7 @@ impl Subscription {
         let selector = Selector::topics(self.cursor.topics().clone());
         Box::pin(async move {
             let _permit = hub.replays.acquire().await; // never closed
-            hub.journal
-                .read(&selector, after, hub.fanout.visible_position(), PAGE)
-                .await
+            hub.journal.read(&selector, after, hub.fanout.visible_position(), PAGE).await
         })
     }
 
@@ -162,20 +148,11 @@ impl Subscription {
             self.replay = Replay::Live;
             let oldest = page.entries.first().map(|entry| entry.id);
             let resumed_from = self.hub.id_of(self.cursor.position());
-            let reset = Reset {
-                reason: Reason::Trimmed,
-                requested,
-                resumed_from,
-                oldest,
-            };
+            let reset = Reset { reason: Reason::Trimmed, requested, resumed_from, oldest };
             out.push(self.hub.wording.reset(&reset));
             return;
         }
-        out.extend(
-            page.entries
-                .iter()
-                .filter_map(|entry| publication::encode(entry, Some(entry.id))),
-        );
+        out.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, Some(entry.id))));
         if self.cursor.seek(page.next) == Ok(()) {
             self.replay = Replay::Live;
         }

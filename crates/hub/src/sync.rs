@@ -24,9 +24,7 @@ mod checked {
         }
 
         pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-            self.0
-                .lock()
-                .expect("a panic under the lock has failed the test already")
+            self.0.lock().expect("a panic under the lock has failed the test already")
         }
     }
 }

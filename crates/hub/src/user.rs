@@ -43,10 +43,7 @@ impl UserId {
     }
 
     /// This user's topic below `group`: `notifications` → `notifications/user/{id}`, the id escaped.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "it can't: 128 bytes are at most 128 characters of a segment"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "it can't: 128 bytes are at most 128 characters of a segment")]
     pub fn topic(&self, group: &TopicName) -> TopicName {
         group
             .child("user")

@@ -62,21 +62,13 @@ struct Turn {
 
 impl Wheel {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self {
-            interval,
-            turns: Mutex::default(),
-            sooner: Notify::new(),
-        }
+        Self { interval, turns: Mutex::default(), sooner: Notify::new() }
     }
 
     /// Puts a new stream on the wheel. Whoever closes it takes it off with [`Wheel::remove`].
     pub(crate) fn add(&self, connection: Arc<Connection>, wishes: Wishes, now_ms: i64) {
         let now = Instant::now();
-        let turn = Turn {
-            connection,
-            wishes,
-            next_beat: now + self.interval,
-        };
+        let turn = Turn { connection, wishes, next_beat: now + self.interval };
         self.arm(&mut self.turns.lock(), turn, now, now_ms);
     }
 
@@ -88,17 +80,10 @@ impl Wheel {
     }
 
     fn arm(&self, turns: &mut Turns, turn: Turn, now: Instant, now_ms: i64) {
-        let until_expiry = turn
-            .wishes
-            .expires_at_ms
-            .map(|at| at.saturating_sub(now_ms).max(0).unsigned_abs());
+        let until_expiry = turn.wishes.expires_at_ms.map(|at| at.saturating_sub(now_ms).max(0).unsigned_abs());
         let expiry = until_expiry.map(|ms| now + Duration::from_millis(ms).min(HORIZON));
         let due = expiry.map_or(turn.next_beat, |expiry| expiry.min(turn.next_beat));
-        if turns
-            .by_time
-            .first_key_value()
-            .is_none_or(|((first, _), _)| due < *first)
-        {
+        if turns.by_time.first_key_value().is_none_or(|((first, _), _)| due < *first) {
             self.sooner.notify_one();
         }
         let serial = turn.connection.serial;
@@ -133,9 +118,8 @@ impl Wheel {
                 continue;
             }
             if turn.next_beat <= now {
-                turn.next_beat = self.beat(&turn, now, now_ms, || {
-                    beat.get_or_insert_with(|| wording.heartbeat(now_ms)).clone()
-                });
+                turn.next_beat =
+                    self.beat(&turn, now, now_ms, || beat.get_or_insert_with(|| wording.heartbeat(now_ms)).clone());
             }
             self.arm(&mut turns, turn, now, now_ms);
         }
@@ -150,15 +134,8 @@ impl Wheel {
                 (turn.next_beat + self.interval).max(now)
             }
             HeartbeatStyle::Comment => {
-                let silence = now_ms
-                    .saturating_sub(turn.connection.last_activity_ms())
-                    .max(0)
-                    .unsigned_abs();
-                match self
-                    .interval
-                    .checked_sub(Duration::from_millis(silence))
-                    .filter(|left| !left.is_zero())
-                {
+                let silence = now_ms.saturating_sub(turn.connection.last_activity_ms()).max(0).unsigned_abs();
+                match self.interval.checked_sub(Duration::from_millis(silence)).filter(|left| !left.is_zero()) {
                     Some(left) => now + left,
                     None => {
                         turn.connection.heartbeat(Frame::comment());
@@ -198,13 +175,7 @@ mod tests {
     }
 
     fn connection(serial: u64) -> Arc<Connection> {
-        let opening = Opening {
-            user: None,
-            counted_as: &[],
-            topics: [].into(),
-            address: None,
-            now_ms: 0,
-        };
+        let opening = Opening { user: None, counted_as: &[], topics: [].into(), address: None, now_ms: 0 };
         Arc::new(Connection::new(serial, opening))
     }
 
@@ -237,14 +208,7 @@ mod tests {
         let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_secs(10))), clock());
         let running = turning(&wheel, &clock);
         let one = connection(1);
-        wheel.add(
-            one.clone(),
-            Wishes {
-                style: HeartbeatStyle::Event,
-                expires_at_ms: None,
-            },
-            clock.now_ms(),
-        );
+        wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Event, expires_at_ms: None }, clock.now_ms());
         pass(9).await;
         assert_eq!(mail(&one), "nothing");
         one.sent(clock.now_ms(), tidings_journal::Position::START);
@@ -264,14 +228,7 @@ mod tests {
         let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_secs(10))), clock());
         let running = turning(&wheel, &clock);
         let one = connection(1);
-        wheel.add(
-            one.clone(),
-            Wishes {
-                style: HeartbeatStyle::Comment,
-                expires_at_ms: None,
-            },
-            clock.now_ms(),
-        );
+        wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Comment, expires_at_ms: None }, clock.now_ms());
         pass(5).await;
         one.sent(clock.now_ms(), tidings_journal::Position::START);
         pass(9).await;
@@ -286,10 +243,7 @@ mod tests {
         let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_hours(24 * 900))), clock());
         let running = turning(&wheel, &clock);
         let [soon, late] = [1, 2].map(connection);
-        let expiring = |ms| Wishes {
-            style: HeartbeatStyle::Event,
-            expires_at_ms: Some(ms),
-        };
+        let expiring = |ms| Wishes { style: HeartbeatStyle::Event, expires_at_ms: Some(ms) };
         wheel.add(late.clone(), expiring(800 * 24 * 3_600_000), clock.now_ms());
         wheel.add(soon.clone(), expiring(5_000), clock.now_ms());
         pass(4).await;

@@ -59,20 +59,11 @@ pub struct Ending {
 
 impl Ending {
     /// The stream's credential is refused from now on; the same one will not be taken again.
-    pub const EXPIRED: Self = Self {
-        event: "expired",
-        reason: "token_expired",
-        reconnect: false,
-        retry: None,
-    };
+    pub const EXPIRED: Self = Self { event: "expired", reason: "token_expired", reconnect: false, retry: None };
 
     /// The journal can't be read; another try may find it well.
-    pub const JOURNAL: Self = Self {
-        event: "busy",
-        reason: "journal_unavailable",
-        reconnect: true,
-        retry: Some(Duration::from_secs(5)),
-    };
+    pub const JOURNAL: Self =
+        Self { event: "busy", reason: "journal_unavailable", reconnect: true, retry: Some(Duration::from_secs(5)) };
 }
 
 impl Reason {

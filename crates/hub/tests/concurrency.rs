@@ -39,10 +39,7 @@ fn topic(name: &str) -> TopicName {
 }
 
 fn event(number: u64, topics: &[&str]) -> Numbered {
-    Numbered {
-        number,
-        topics: topics.iter().map(|name| topic(name)).collect(),
-    }
+    Numbered { number, topics: topics.iter().map(|name| topic(name)).collect() }
 }
 
 fn number(frame: &Frame) -> u64 {
@@ -55,11 +52,7 @@ fn number(frame: &Frame) -> u64 {
 }
 
 fn roomy() -> RingLimits {
-    RingLimits {
-        events: 100,
-        bytes: 1 << 20,
-        age: Duration::from_hours(1),
-    }
+    RingLimits { events: 100, bytes: 1 << 20, age: Duration::from_hours(1) }
 }
 
 /// Takes from `cursor` until `last` came, as one task would.
@@ -68,9 +61,7 @@ fn take_until(mut cursor: Cursor, last: u64) -> Vec<u64> {
         let mut taken = Vec::new();
         while taken.last() != Some(&last) {
             let mut frames = Vec::new();
-            poll_fn(|cx| cursor.poll_take(cx, &mut frames, 1 << 16))
-                .await
-                .expect("the ring is roomy");
+            poll_fn(|cx| cursor.poll_take(cx, &mut frames, 1 << 16)).await.expect("the ring is roomy");
             taken.extend(frames.iter().map(number));
         }
         taken
@@ -133,9 +124,7 @@ fn two_readers_come_and_go_without_taking_each_others_wakers() {
         let going = thread::spawn(move || {
             future::block_on(async move {
                 let mut frames = Vec::new();
-                poll_fn(|cx| goes.poll_take(cx, &mut frames, 1))
-                    .await
-                    .expect("the ring is roomy");
+                poll_fn(|cx| goes.poll_take(cx, &mut frames, 1)).await.expect("the ring is roomy");
                 frames.iter().map(number).collect::<Vec<_>>()
             })
         });

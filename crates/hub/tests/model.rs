@@ -32,9 +32,7 @@ impl Wording for Plain {
 
     fn reset(&self, reset: &Reset) -> Frame {
         let id = Id::parse(&reset.resumed_from.to_string()).unwrap();
-        Event::new(EventName::from_static("reset"), reset.reason.as_str())
-            .id(id)
-            .encode()
+        Event::new(EventName::from_static("reset"), reset.reason.as_str()).id(id).encode()
     }
 
     fn ending(&self, ending: &Ending) -> Frame {
@@ -43,9 +41,7 @@ impl Wording for Plain {
 
     fn synced(&self, count: usize, at: EventId) -> Frame {
         let id = Id::parse(&at.to_string()).unwrap();
-        Event::new(EventName::from_static("synced"), count.to_string())
-            .id(id)
-            .encode()
+        Event::new(EventName::from_static("synced"), count.to_string()).id(id).encode()
     }
 }
 
@@ -64,10 +60,7 @@ impl Oracle {
 
     /// Positions that retention has let go: all unkeyed ones but the newest `KEPT`.
     fn trimmed(&self) -> BTreeSet<u64> {
-        let unkeyed = (1..)
-            .zip(&self.published)
-            .filter(|(_, (_, key))| key.is_none())
-            .map(|(position, _)| position);
+        let unkeyed = (1..).zip(&self.published).filter(|(_, (_, key))| key.is_none()).map(|(position, _)| position);
         let unkeyed: Vec<u64> = unkeyed.collect();
         unkeyed[..unkeyed.len().saturating_sub(KEPT)].iter().copied().collect()
     }
@@ -78,11 +71,7 @@ impl Oracle {
     }
 
     fn floor(&self, topics: &[TopicName]) -> u64 {
-        self.trimmed()
-            .into_iter()
-            .filter(|position| self.stands_in(*position, topics))
-            .max()
-            .unwrap_or(0)
+        self.trimmed().into_iter().filter(|position| self.stands_in(*position, topics)).max().unwrap_or(0)
     }
 
     /// Whether a newer event of the same key makes this one superfluous for somebody who was away.
@@ -126,17 +115,10 @@ fn topic(name: &str) -> TopicName {
 }
 
 fn hub() -> (Hub, Runner) {
-    let journal = Memory::new(Retention {
-        max_events: KEPT,
-        ..Retention::default()
-    });
+    let journal = Memory::new(Retention { max_events: KEPT, ..Retention::default() });
     let options = Options {
         heartbeat_interval: Duration::from_hours(1),
-        ring: RingLimits {
-            events: 8,
-            bytes: 600,
-            age: Duration::from_hours(1),
-        },
+        ring: RingLimits { events: 8, bytes: 600, age: Duration::from_hours(1) },
         rooms: topic("chat"),
         presence_grace: Duration::from_mins(1),
     };
@@ -152,30 +134,13 @@ impl World {
     fn new(hub: Hub, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let clients = (0..12).map(|_| {
-            let mut topics: Vec<_> = TOPICS
-                .iter()
-                .filter(|_| rng.random_bool(0.4))
-                .map(|name| topic(name))
-                .collect();
+            let mut topics: Vec<_> = TOPICS.iter().filter(|_| rng.random_bool(0.4)).map(|name| topic(name)).collect();
             if topics.is_empty() || rng.random_bool(0.2) {
                 topics.push(topic(KEYED));
             }
-            Client {
-                topics,
-                last_id: String::new(),
-                seen: 0,
-                connection: None,
-                resets: 0,
-                received: 0,
-            }
+            Client { topics, last_id: String::new(), seen: 0, connection: None, resets: 0, received: 0 }
         });
-        Self {
-            clients: clients.collect(),
-            hub,
-            oracle: Oracle::default(),
-            rng,
-            reconnects: 0,
-        }
+        Self { clients: clients.collect(), hub, oracle: Oracle::default(), rng, reconnects: 0 }
     }
 
     async fn publish(&mut self) {
@@ -210,11 +175,7 @@ impl World {
 
     async fn connect(&mut self, nth: usize) {
         let client = &mut self.clients[nth];
-        let after = if client.last_id.is_empty() {
-            After::Now
-        } else {
-            After::Id(client.last_id.clone())
-        };
+        let after = if client.last_id.is_empty() { After::Now } else { After::Id(client.last_id.clone()) };
         let request = Subscribe {
             topics: client.topics.clone(),
             after,
@@ -231,25 +192,14 @@ impl World {
             client.seen = self.oracle.head();
             assert_eq!(start.resumed, None);
         } else {
-            assert_eq!(
-                start.resumed,
-                Some(client.seen >= floor),
-                "a reset if and only if something of it was trimmed"
-            );
+            assert_eq!(start.resumed, Some(client.seen >= floor), "a reset if and only if something of it was trimmed");
             self.reconnects += 1;
         }
         let cursor = start.cursor.map(|cursor| Id::parse(&cursor).unwrap());
-        stream.say_first([Event::new(EventName::from_static("connected"), "hi")
-            .id(cursor)
-            .encode()]);
+        stream.say_first([Event::new(EventName::from_static("connected"), "hi").id(cursor).encode()]);
         let mut decoder = Decoder::new();
         decoder.push(b"");
-        client.connection = Some(Connection {
-            stream,
-            decoder,
-            ephemeral: self.oracle.ephemeral,
-            connected: false,
-        });
+        client.connection = Some(Connection { stream, decoder, ephemeral: self.oracle.ephemeral, connected: false });
     }
 
     /// Lets a client take what there is, in pieces, and perhaps cuts it in the middle of one.
@@ -267,11 +217,7 @@ impl World {
                 Poll::Ready(Step::Frames) => {}
             }
             let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.block().to_vec()).collect();
-            let arrives = if cut && batches == 0 {
-                self.rng.random_range(0..=bytes.len())
-            } else {
-                bytes.len()
-            };
+            let arrives = if cut && batches == 0 { self.rng.random_range(0..=bytes.len()) } else { bytes.len() };
             connection.decoder.push(&bytes[..arrives]);
             while let Some(item) = self.clients[nth].connection.as_mut().and_then(|one| one.decoder.next()) {
                 if let Decoded::Event(message) = item.unwrap() {
@@ -304,24 +250,14 @@ impl World {
             }
             "reset" => {
                 assert_eq!(message.data, "trimmed");
-                assert!(
-                    client.seen < self.oracle.floor(&client.topics),
-                    "nothing of it was trimmed"
-                );
+                assert!(client.seen < self.oracle.floor(&client.topics), "nothing of it was trimmed");
                 client.seen = number(&message.id);
                 client.resets += 1;
             }
             "stored" => {
                 let position = number(&message.id);
-                assert!(
-                    position > client.seen,
-                    "{position} came twice or out of order, after {}",
-                    client.seen
-                );
-                assert!(
-                    self.oracle.stands_in(position, &client.topics),
-                    "{position} is not its business"
-                );
+                assert!(position > client.seen, "{position} came twice or out of order, after {}", client.seen);
+                assert!(self.oracle.stands_in(position, &client.topics), "{position} is not its business");
                 for skipped in client.seen + 1..position {
                     let missed = self.oracle.stands_in(skipped, &client.topics) && !self.oracle.superseded(skipped);
                     assert!(!missed, "{skipped} was skipped before {position}");
@@ -342,10 +278,7 @@ impl World {
             self.read(nth, usize::MAX, false);
             let client = &self.clients[nth];
             for position in client.seen + 1..=self.oracle.head() {
-                assert!(
-                    !self.oracle.stands_in(position, &client.topics),
-                    "{position} never arrived"
-                );
+                assert!(!self.oracle.stands_in(position, &client.topics), "{position} never arrived");
             }
         }
     }
@@ -431,12 +364,7 @@ async fn a_thousand_readers_of_one_topic_get_the_same_events_in_the_same_order()
     }
     for n in 0..200 {
         let event = EventName::from_static("stored");
-        let publication = Publication {
-            topics: [topic("a")].into(),
-            event,
-            key: None,
-            data: n.to_string(),
-        };
+        let publication = Publication { topics: [topic("a")].into(), event, key: None, data: n.to_string() };
         hub.publish(publication).await.unwrap();
         tokio::task::yield_now().await;
     }
@@ -482,17 +410,11 @@ fn a_batch_that_is_cut_by_its_size_goes_on_where_it_was_cut_whatever_topic_that_
         fanout.deliver(batch, 0);
         let mut frames = Vec::new();
         let max_bytes = rng.random_range(1..200);
-        if cursor
-            .poll_take(&mut Context::from_waker(Waker::noop()), &mut frames, max_bytes)
-            .is_ready()
-        {
+        if cursor.poll_take(&mut Context::from_waker(Waker::noop()), &mut frames, max_bytes).is_ready() {
             taken.extend(frames);
         }
     }
-    while cursor
-        .poll_take(&mut Context::from_waker(Waker::noop()), &mut taken, 100)
-        .is_ready()
-    {}
+    while cursor.poll_take(&mut Context::from_waker(Waker::noop()), &mut taken, 100).is_ready() {}
     let mut decoder = Decoder::new();
     for frame in &taken {
         decoder.push(frame.block());
@@ -504,12 +426,7 @@ fn a_batch_that_is_cut_by_its_size_goes_on_where_it_was_cut_whatever_topic_that_
         })
         .collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "in order, each once");
-    let none_of_it = (1..next)
-        .filter(|number| numbers.binary_search(number).is_err())
-        .count();
+    let none_of_it = (1..next).filter(|number| numbers.binary_search(number).is_err()).count();
     // An event stands in none of five topics one time in 32.
-    assert!(
-        none_of_it < usize::try_from(next).unwrap() / 20,
-        "{none_of_it} of {next} are missing"
-    );
+    assert!(none_of_it < usize::try_from(next).unwrap() / 20, "{none_of_it} of {next} are missing");
 }

@@ -1,0 +1,166 @@
+//! Where a cursor means something: from what a client asks for to a stream that is sent what comes after it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tidings_journal::{EventId, IdError, Limit, Position, Selector, Stray, TopicName};
+use tidings_sse::Frame;
+
+use crate::connection::Opening;
+use crate::cursor::Cursor;
+use crate::hub::{Hub, Inner};
+use crate::publication;
+use crate::subscription::Subscription;
+use crate::user::UserId;
+use crate::wheel::{HeartbeatStyle, Wishes};
+use crate::wording::{Reason, Reset};
+
+/// What a stream asks for.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// The topics it follows, each once.
+    pub topics: Vec<TopicName>,
+    /// From where.
+    pub after: After,
+    /// Without a cursor, start with the newest event of each key instead of the head.
+    pub snapshot: bool,
+    /// Whose it is.
+    pub user: Option<UserId>,
+    /// The names under which it is counted.
+    pub counted_as: &'static [&'static str],
+    /// The client's address, if known.
+    pub address: Option<IpAddr>,
+    /// What its heartbeats look like.
+    pub heartbeat: HeartbeatStyle,
+    /// When the credential is refused, in milliseconds since 1970.
+    pub expires_at_ms: Option<i64>,
+}
+
+/// From where a stream starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// From now on.
+    Now,
+    /// Everything that is kept.
+    Earliest,
+    /// After the event with this id, as the client sent it.
+    Id(String),
+}
+
+/// How a stream starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Whether what was asked for follows whole; `None` if nothing was asked.
+    pub resumed: Option<bool>,
+    /// Where the stream stands before its first event: the head if nothing was asked, else what was asked. `None` when
+    /// that was malformed, or when a snapshot follows and names its own place.
+    pub cursor: Option<String>,
+}
+
+/// What a cursor came to.
+pub(crate) enum Asked {
+    Nothing,
+    Everything,
+    Place(Position),
+    Stray(Reason),
+}
+
+impl Hub {
+    /// Opens a stream.
+    pub async fn subscribe(&self, request: Subscribe) -> Result<(Subscription, Start), tidings_journal::Error> {
+        let inner = &self.inner;
+        let topics: Arc<[TopicName]> = request.topics.into();
+        let selector = Selector::topics(topics.clone());
+        let asked = inner.locate(&request.after).await;
+        let mut cursor = Cursor::at_head(inner.fanout.clone(), topics.clone());
+        let head = cursor.position();
+        let floor = inner.journal.floor(&selector);
+        let mut first = Vec::new();
+        let mut behind = false;
+        let start = match asked {
+            Asked::Nothing if request.snapshot => {
+                let page = inner.journal.read(&selector, Position::START, head, Limit::NONE).await?;
+                first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
+                let synced = inner.wording.synced(first.len(), inner.id_of(head));
+                first.push(synced);
+                Start { resumed: None, cursor: None }
+            }
+            Asked::Nothing => Start { resumed: None, cursor: Some(inner.id_of(head).to_string()) },
+            Asked::Everything => {
+                behind = cursor.seek(floor).is_err();
+                Start { resumed: Some(true), cursor: Some(request.after.to_string()) }
+            }
+            Asked::Place(position) if position >= floor => {
+                behind = cursor.seek(position).is_err();
+                Start { resumed: Some(true), cursor: Some(request.after.to_string()) }
+            }
+            Asked::Place(_) => {
+                first.push(inner.reset(Reason::Trimmed, &request.after, head, &selector).await?);
+                Start { resumed: Some(false), cursor: Some(request.after.to_string()) }
+            }
+            Asked::Stray(reason) => {
+                first.push(inner.reset(reason, &request.after, head, &selector).await?);
+                let echo = (reason != Reason::Malformed).then(|| request.after.to_string());
+                Start { resumed: Some(false), cursor: echo }
+            }
+        };
+        let opening = Opening {
+            user: request.user,
+            counted_as: request.counted_as,
+            topics,
+            address: request.address,
+            now_ms: inner.clock.now_ms(),
+        };
+        let wishes = Wishes { style: request.heartbeat, expires_at_ms: request.expires_at_ms };
+        let connection = inner.opened(opening, wishes);
+        let mut subscription = Subscription::new(inner.clone(), connection, cursor, behind);
+        subscription.say_first(first);
+        Ok((subscription, start))
+    }
+}
+
+impl Inner {
+    pub(crate) async fn locate(&self, after: &After) -> Asked {
+        let id = match after {
+            After::Now => return Asked::Nothing,
+            After::Earliest => return Asked::Everything,
+            After::Id(text) => match EventId::parse(text) {
+                Ok(id) => id,
+                Err(IdError::Malformed) => return Asked::Stray(Reason::Malformed),
+                Err(IdError::ForeignEpoch) => return Asked::Stray(Reason::Epoch),
+            },
+        };
+        match self.epochs.locate(id, self.journal.head()) {
+            Ok(position) => {
+                // It was shown somewhere, so it is about to be shown here; starting below it would repeat it.
+                self.until_visible(position).await;
+                Asked::Place(position)
+            }
+            Err(Stray::Epoch) => Asked::Stray(Reason::Epoch),
+            Err(Stray::Ahead) => Asked::Stray(Reason::Ahead),
+        }
+    }
+
+    async fn reset(
+        &self,
+        reason: Reason,
+        requested: &After,
+        head: Position,
+        selector: &Selector,
+    ) -> Result<Frame, tidings_journal::Error> {
+        let oldest = self.journal.oldest(selector).await?.map(|oldest| self.id_of(oldest));
+        let (requested, resumed_from) = (requested.to_string(), self.id_of(head));
+        Ok(self.wording.reset(&Reset { reason, requested, resumed_from, oldest }))
+    }
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now => "",
+            Self::Earliest => "earliest",
+            Self::Id(text) => text,
+        })
+    }
+}
