@@ -9,16 +9,16 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_hub::{Ending, HeartbeatStyle, Subscribe, Wording as _};
+use tidings_hub::{After, HeartbeatStyle, Subscribe, Wording as _};
 use tidings_journal::TopicName;
 
 use super::accept;
 use super::error::{Code, Error};
 use super::extract::{self, Params};
 use super::stream_response::{StreamBody, StreamSlot};
-use super::words::{Connected, Words};
+use super::words::{self, Connected, Words};
 use crate::app::{App, Phase, spread};
-use crate::auth::{Credential, Identity, Visitor};
+use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::config;
 use crate::net::cut::Cut;
 
@@ -56,13 +56,7 @@ impl FromRequestParts<Arc<App>> for StreamCall {
 
 impl Spec {
     pub(crate) fn new(counted_as: &'static [&'static str], topics: Vec<TopicName>) -> Self {
-        Self {
-            counted_as,
-            topics,
-            retry: Duration::from_secs(3),
-            snapshot: false,
-            pulse: false,
-        }
+        Self { counted_as, topics, retry: Duration::from_secs(3), snapshot: false, pulse: false }
     }
 }
 
@@ -73,13 +67,13 @@ impl StreamCall {
     }
 
     /// The caller of a stream that also serves the anonymous.
-    pub(crate) fn visitor(&self) -> Result<Visitor, Error> {
-        Ok(self.app.auth.optional(self.credential().as_ref(), self.app.now())?)
+    pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
+        self.app.auth.optional(self.credential().as_ref(), self.app.now())
     }
 
     /// The caller of a stream that needs to know who calls.
-    pub(crate) fn caller(&self) -> Result<Identity, Error> {
-        Ok(self.app.auth.required(self.credential().as_ref(), self.app.now())?)
+    pub(crate) fn caller(&self) -> Result<Identity, Refusal> {
+        self.app.auth.required(self.credential().as_ref(), self.app.now())
     }
 
     fn credential(&self) -> Option<Credential> {
@@ -94,11 +88,12 @@ impl StreamCall {
             let message = "This is an event stream: accept text/event-stream";
             return Err(Error::new(Code::NotAcceptable, message));
         }
+        let after = extract::cursor(&parts.headers, &params);
+        if app.phase() != Phase::Serving {
+            return refuse(&app, &parts, &after, "draining", Error::draining());
+        }
         if extract::is_head(&parts) {
             return Ok(response(Body::new(StreamBody::nothing())));
-        }
-        if app.phase() != Phase::Serving {
-            return refuse(&app, &parts, "draining", Error::draining());
         }
         let identity = visitor.identity.as_ref();
         let style = match app.config.streams.heartbeat_style {
@@ -107,7 +102,7 @@ impl StreamCall {
         };
         let request = Subscribe {
             topics: spec.topics,
-            after: extract::cursor(&parts.headers, &params),
+            after: after.clone(),
             snapshot: spec.snapshot,
             user: identity.map(|identity| identity.id.clone()),
             counted_as: spec.counted_as,
@@ -119,7 +114,7 @@ impl StreamCall {
         };
         let (mut subscription, start) = match app.hub.subscribe(request).await {
             Ok(opened) => opened,
-            Err(error) => return refuse(&app, &parts, "journal_unavailable", error.into()),
+            Err(error) => return refuse(&app, &parts, &after, "journal_unavailable", error.into()),
         };
         let now = app.now();
         let connected = Connected {
@@ -158,18 +153,16 @@ fn response(body: Body) -> Response {
 
 /// Refuses a stream for a reason that will pass. To a browser's `EventSource` any status but 200 is fatal for good, so
 /// whoever asks for `text/event-stream` by name is told in band when to come back.
-fn refuse(app: &App, parts: &Parts, reason: &'static str, error: Error) -> Result<Response, Error> {
+fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: Error) -> Result<Response, Error> {
     let in_band = app.config.streams.refusal == config::Refusal::Busy;
     if !in_band || !accept::names_event_stream(&parts.headers) {
         return Err(error);
     }
-    let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(10)));
-    let busy = Words.ending(&Ending {
-        event: "busy",
-        reason,
-        reconnect: true,
-        retry,
-    });
+    if extract::is_head(parts) {
+        return Ok(response(Body::new(StreamBody::nothing())));
+    }
+    let retry = spread(Duration::from_secs(1), Duration::from_secs(10));
+    let busy = words::busy(reason, retry, after);
     let cut = parts.extensions.get::<Cut>().cloned();
     Ok(response(Body::new(StreamBody::said(&busy, cut))))
 }
