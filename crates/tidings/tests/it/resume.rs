@@ -4,6 +4,7 @@ mod reset;
 
 use serde_json::{Value, json};
 
+use crate::support::descriptors::have_room_for;
 use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start, start_with};
 
 /// `count` notifications with the numbers from `first` on as titles.
@@ -206,6 +207,7 @@ async fn a_replay_is_authorised_by_the_token_of_today() {
 
 #[tokio::test]
 async fn five_hundred_clients_that_come_back_at_once_each_get_everything() {
+    have_room_for(500);
     let server = std::sync::Arc::new(start().await);
     let cursor = server.head().await;
     publish(&server, 0, 300).await; // more than a page

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::KINDS;
@@ -11,27 +12,29 @@ use crate::support::{ADMIN, start_with};
 #[tokio::test]
 async fn every_stream_beats_at_each_interval_by_an_event_without_an_id() {
     let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms")]).await;
+    let mut streams = JoinSet::new();
     for kind in KINDS {
-        let mut stream = server.stream(kind.path, ADMIN).await;
         let opened = Instant::now();
-        let connected = stream.expect("connected").await;
-        assert_eq!(connected.data["heartbeatInterval"], 200);
-        if kind.path == "/system/heartbeat" {
-            stream.expect("heartbeat").await; // the one at once
-        }
-        if kind.path == "/system/status/stream" {
-            stream.expect("synced").await;
-        }
-        for nth in 1..=3 {
-            let block = stream.block("heartbeat").await;
-            assert_eq!((block.id, block.retry), (None, None));
-            let data: serde_json::Value = serde_json::from_str(&block.data).unwrap();
-            assert_eq!(data.as_object().unwrap().len(), 1);
-            assert!(data["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
-            // A little less than the interval: the server began to count before this test did.
-            assert!(opened.elapsed() > Duration::from_millis(nth * 200 - 100), "too early");
-        }
+        let mut stream = server.stream(kind.path, ADMIN).await;
+        streams.spawn(async move {
+            assert_eq!(stream.expect("connected").await.data["heartbeatInterval"], 200);
+            if kind.path == "/system/heartbeat" {
+                stream.expect("heartbeat").await; // the one at once
+            }
+            if kind.path == "/system/status/stream" {
+                stream.expect("synced").await;
+            }
+            for nth in 1..=3 {
+                let block = stream.block("heartbeat").await;
+                assert_eq!((block.id, block.retry), (None, None));
+                let data: serde_json::Value = serde_json::from_str(&block.data).unwrap();
+                assert_eq!(data.as_object().unwrap().len(), 1);
+                assert!(data["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+                assert!(opened.elapsed() >= Duration::from_millis(nth * 200), "too early");
+            }
+        });
     }
+    streams.join_all().await;
 }
 
 #[tokio::test]
@@ -82,14 +85,19 @@ async fn a_heartbeat_does_not_move_the_clients_last_id() {
 #[tokio::test]
 async fn in_comment_style_a_silent_stream_beats_by_a_comment_of_two_bytes() {
     let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms"), ("HEARTBEAT_STYLE", "comment")]).await;
+    let mut streams = JoinSet::new();
     for kind in KINDS.iter().filter(|kind| kind.path != "/system/heartbeat") {
         let mut stream = server.stream(kind.path, ADMIN).await;
-        stream.read_until(|text| text.ends_with(":\n:\n:\n")).await;
-        let text = stream.text();
-        let (_, rest) = text.rsplit_once("\n\n").unwrap();
-        assert_eq!(rest, ":\n:\n:\n", "no blank line, by which some clients see an event without a name");
-        assert!(!text.contains("event: heartbeat"), "{text}");
+        streams.spawn(async move {
+            stream.read_until(|text| text.ends_with(":\n:\n:\n")).await;
+            let text = stream.text();
+            let (_, rest) = text.rsplit_once("\n\n").unwrap();
+            // No blank line, by which some clients see an event without a name.
+            assert_eq!(rest, ":\n".repeat(rest.len() / 2));
+            assert!(!text.contains("event: heartbeat"), "{text}");
+        });
     }
+    streams.join_all().await;
     let mut stream = server.stream("/notifications/stream", "").await;
     stream.read_until(|text| text.ends_with(":\n")).await;
     server.notify("after a comment").await;
