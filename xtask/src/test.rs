@@ -32,17 +32,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The arguments of `cargo test`: the whole workspace, unless a package is named, which `--workspace` would overrule.
 fn selection(given: &[OsString]) -> Vec<&OsStr> {
-    let names_package = given
-        .iter()
-        .take_while(|argument| *argument != "--")
-        .filter_map(|argument| argument.to_str())
-        .any(|argument| argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package="));
+    let names_package =
+        given.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str()).any(
+            |argument| argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package="),
+        );
     let whole = (!names_package).then_some(OsStr::new("--workspace"));
-    whole
-        .into_iter()
-        .chain([OsStr::new("--locked")])
-        .chain(given.iter().map(OsString::as_os_str))
-        .collect()
+    whole.into_iter().chain([OsStr::new("--locked")]).chain(given.iter().map(OsString::as_os_str)).collect()
 }
 
 /// The hub's test of its locks and wake-ups, each step in an order that shuttle chooses. The flag changes every crate, so
@@ -52,14 +47,7 @@ fn interleavings() -> Result<Command> {
     flags.push(" --cfg shuttle");
     let mut command = process::cargo("test")?;
     command
-        .args([
-            "--package",
-            "tidings-hub",
-            "--test",
-            "concurrency",
-            "--locked",
-            "--target-dir",
-        ])
+        .args(["--package", "tidings-hub", "--test", "concurrency", "--locked", "--target-dir"])
         .arg(process::target()?.join("shuttle"))
         .env("RUSTFLAGS", flags);
     Ok(command)
@@ -94,16 +82,8 @@ mod tests {
     #[test]
     fn the_model_keeps_the_flags_that_were_set() {
         let command = interleavings().unwrap();
-        let flags = command
-            .get_envs()
-            .find(|(name, _)| *name == "RUSTFLAGS")
-            .unwrap()
-            .1
-            .unwrap();
+        let flags = command.get_envs().find(|(name, _)| *name == "RUSTFLAGS").unwrap().1.unwrap();
         let given = env::var_os("RUSTFLAGS").unwrap_or_default();
-        assert_eq!(
-            flags.to_str().unwrap(),
-            format!("{} --cfg shuttle", given.to_str().unwrap())
-        );
+        assert_eq!(flags.to_str().unwrap(), format!("{} --cfg shuttle", given.to_str().unwrap()));
     }
 }

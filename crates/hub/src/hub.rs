@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The time between two heartbeats of a stream.
     pub heartbeat_interval: Duration,
+    /// How long a peer may take no byte of what is written to it.
+    pub write_timeout: Duration,
     /// What each topic's ring holds.
     pub ring: ring::Limits,
     /// The topic on which all rooms are heard.
@@ -70,15 +72,16 @@ impl Hub {
         let tail = journal.tail();
         let fanout = Arc::new(Fanout::new(journal.head(), options.ring));
         fanout.tick(clock.now_ms());
+        let connections = Registry::default();
         let inner = Arc::new(Inner {
             epochs: journal.epochs(),
             journal,
             fanout,
             wording,
             replays: Semaphore::new(CONCURRENT_REPLAYS),
-            connections: Registry::default(),
+            wheel: Wheel::new(options.heartbeat_interval, options.write_timeout, connections.alarm().clone()),
+            connections,
             presence: Presence::new(options.rooms, options.presence_grace),
-            wheel: Wheel::new(options.heartbeat_interval),
             clock,
             delivered: Notify::new(),
         });

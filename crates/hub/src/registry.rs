@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tidings_journal::TopicName;
 
-use crate::connection::{Connection, ConnectionId, Opening};
+use crate::connection::{Alarm, Connection, ConnectionId, Opening};
 use crate::user::UserId;
 use crate::wording::Ending;
 
@@ -14,6 +14,7 @@ use crate::wording::Ending;
 #[derive(Default)]
 pub struct Registry {
     open: Mutex<Open>,
+    alarm: Arc<Alarm>,
 }
 
 #[derive(Default)]
@@ -50,10 +51,15 @@ pub struct Filter {
 }
 
 impl Registry {
+    /// Where connections tell that their time may be nearer.
+    pub(crate) fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
     pub(crate) fn open(&self, opening: Opening) -> Arc<Connection> {
         let mut open = self.open.lock();
         open.next_serial += 1;
-        let connection = Arc::new(Connection::new(open.next_serial, opening));
+        let connection = Arc::new(Connection::new(open.next_serial, opening, self.alarm.clone()));
         let serial = connection.serial;
         open.by_serial.insert(serial, connection.clone());
         open.by_id.insert(connection.id, serial);

@@ -56,6 +56,8 @@ pub enum Step {
         /// finished body for the end of the story.
         reconnect: bool,
     },
+    /// Close the connection whatever is unwritten: nobody is reading.
+    Killed,
 }
 
 impl Subscription {
@@ -84,6 +86,7 @@ impl Subscription {
             return Poll::Ready(Step::Frames);
         }
         match self.connection.poll_mail(cx) {
+            Poll::Ready(Mail::Killed) => return Poll::Ready(Step::Killed),
             Poll::Ready(Mail::Ending(ending)) => {
                 out.push(self.hub.wording.ending(&ending));
                 self.ended = Some(ending);
@@ -95,12 +98,17 @@ impl Subscription {
         Poll::Ready(Step::Frames)
     }
 
+    /// Waits for a kill alone. For whoever is stuck in the middle of a frame.
+    pub fn poll_killed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.connection.poll_killed(cx)
+    }
+
     /// The next frames; `None` when the stream has ended.
     pub async fn next(&mut self) -> Option<Vec<Frame>> {
         let mut frames = Vec::new();
         match std::future::poll_fn(|cx| self.poll_frames(cx, &mut frames)).await {
             Step::Frames => Some(frames),
-            Step::End { .. } => None,
+            Step::End { .. } | Step::Killed => None,
         }
     }
 

@@ -1,7 +1,9 @@
-//! The one timer of all streams: heartbeats and the ends of credentials.
+//! The one timer of all streams: heartbeats, the ends of credentials, and peers that take no bytes.
 //!
 //! A timer per stream would cost each of them a registration with the runtime and a wake-up of its own; here one task
 //! sleeps until the next due time, and a beat that falls due for many at once is encoded once.
+//!
+//! Nothing that ends a stream depends on the stream's own task being polled: that task may be stuck behind a socket.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -14,8 +16,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::connection::Connection;
+use crate::connection::{Alarm, Connection};
 use crate::wording::{Ending, Wording};
+
+/// How long a stream that is told to end may keep its socket from taking the news.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long it may be about it if it takes the news slowly.
+const LONGEST_FAREWELL: Duration = Duration::from_secs(10);
 
 /// The furthest that one sleep reaches: due times beyond it are looked at again then.
 const HORIZON: Duration = Duration::from_hours(1);
@@ -41,9 +49,12 @@ pub(crate) struct Wishes {
 /// All due times.
 pub(crate) struct Wheel {
     interval: Duration,
+    write_timeout: Duration,
     turns: Mutex<Turns>,
     /// Told when the first due time moved forward.
     sooner: Notify,
+    /// Raised by connections whose time moved forward.
+    alarm: Arc<Alarm>,
 }
 
 #[derive(Default)]
@@ -61,8 +72,8 @@ struct Turn {
 }
 
 impl Wheel {
-    pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, turns: Mutex::default(), sooner: Notify::new() }
+    pub(crate) fn new(interval: Duration, write_timeout: Duration, alarm: Arc<Alarm>) -> Self {
+        Self { interval, write_timeout, turns: Mutex::default(), sooner: Notify::new(), alarm }
     }
 
     /// Puts a new stream on the wheel. Whoever closes it takes it off with [`Wheel::remove`].
@@ -80,9 +91,7 @@ impl Wheel {
     }
 
     fn arm(&self, turns: &mut Turns, turn: Turn, now: Instant, now_ms: i64) {
-        let until_expiry = turn.wishes.expires_at_ms.map(|at| at.saturating_sub(now_ms).max(0).unsigned_abs());
-        let expiry = until_expiry.map(|ms| now + Duration::from_millis(ms).min(HORIZON));
-        let due = expiry.map_or(turn.next_beat, |expiry| expiry.min(turn.next_beat));
+        let due = self.due(&turn, now, now_ms);
         if turns.by_time.first_key_value().is_none_or(|((first, _), _)| due < *first) {
             self.sooner.notify_one();
         }
@@ -91,16 +100,43 @@ impl Wheel {
         turns.by_time.insert((due, serial), turn);
     }
 
+    /// When to look at a stream again.
+    fn due(&self, turn: &Turn, now: Instant, now_ms: i64) -> Instant {
+        if turn.connection.ending_since().is_some() {
+            return now + LAST_WORDS;
+        }
+        let until_expiry = turn.wishes.expires_at_ms.map(|at| at.saturating_sub(now_ms).max(0).unsigned_abs());
+        let expiry = until_expiry.map(|ms| now + Duration::from_millis(ms).min(HORIZON));
+        let patience = turn.connection.blocked_since().map(|since| since + self.write_timeout);
+        [expiry, patience].into_iter().flatten().fold(turn.next_beat, Instant::min)
+    }
+
     /// Turns for ever.
     pub(crate) async fn run(&self, clock: &Clock, wording: &dyn Wording) -> Infallible {
         loop {
             let first = self.turns.lock().by_time.first_key_value().map(|((due, _), _)| *due);
-            match first {
-                Some(due) => tokio::select! {
-                    () = tokio::time::sleep_until(due) => self.turn(clock, wording),
-                    () = self.sooner.notified() => {}
-                },
-                None => self.sooner.notified().await,
+            let first_is_due = async {
+                match first {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = first_is_due => self.turn(clock, wording),
+                () = self.sooner.notified() => {}
+                () = self.alarm.raised() => self.look_again(clock),
+            }
+        }
+    }
+
+    /// Arms anew what has raised the alarm.
+    fn look_again(&self, clock: &Clock) {
+        let (now, now_ms) = (Instant::now(), clock.now_ms());
+        let mut turns = self.turns.lock();
+        for serial in self.alarm.take() {
+            let due = turns.by_serial.get(&serial).copied();
+            if let Some(turn) = due.and_then(|due| turns.by_time.remove(&(due, serial))) {
+                self.arm(&mut turns, turn, now, now_ms);
             }
         }
     }
@@ -112,16 +148,32 @@ impl Wheel {
         let mut turns = self.turns.lock();
         while let Some(first) = turns.by_time.first_entry().filter(|first| first.key().0 <= now) {
             let mut turn = first.remove();
-            if turn.wishes.expires_at_ms.is_some_and(|at| at <= now_ms) {
+            if self.is_stuck(&turn.connection, now) {
                 turns.by_serial.remove(&turn.connection.serial);
-                turn.connection.end(Ending::EXPIRED);
+                turn.connection.kill();
                 continue;
             }
-            if turn.next_beat <= now {
-                turn.next_beat =
-                    self.beat(&turn, now, now_ms, || beat.get_or_insert_with(|| wording.heartbeat(now_ms)).clone());
+            if turn.connection.ending_since().is_none() {
+                if turn.wishes.expires_at_ms.is_some_and(|at| at <= now_ms) {
+                    turn.connection.end(Ending::EXPIRED);
+                } else if turn.next_beat <= now {
+                    turn.next_beat =
+                        self.beat(&turn, now, now_ms, || beat.get_or_insert_with(|| wording.heartbeat(now_ms)).clone());
+                }
             }
             self.arm(&mut turns, turn, now, now_ms);
+        }
+    }
+
+    /// Whether nothing but a kill ends this stream in time.
+    fn is_stuck(&self, connection: &Connection, now: Instant) -> bool {
+        let blocked = connection.blocked_since();
+        match connection.ending_since() {
+            Some(ending) => {
+                blocked.is_some_and(|blocked| blocked.max(ending) + LAST_WORDS <= now)
+                    || ending + LONGEST_FAREWELL <= now
+            }
+            None => blocked.is_some_and(|blocked| blocked + self.write_timeout <= now),
         }
     }
 
@@ -174,13 +226,20 @@ mod tests {
         }
     }
 
-    fn connection(serial: u64) -> Arc<Connection> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn connection(serial: u64, wheel: &Wheel) -> Arc<Connection> {
         let opening = Opening { user: None, counted_as: &[], topics: [].into(), address: None, now_ms: 0 };
-        Arc::new(Connection::new(serial, opening))
+        Arc::new(Connection::new(serial, opening, wheel.alarm.clone()))
+    }
+
+    fn wheel(interval: Duration) -> Arc<Wheel> {
+        Arc::new(Wheel::new(interval, PATIENCE, Arc::default()))
     }
 
     fn mail(connection: &Connection) -> &'static str {
         match connection.poll_mail(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Mail::Killed) => "killed",
             Poll::Ready(Mail::Ending(ending)) => ending.event,
             Poll::Ready(Mail::Heartbeat(frame)) if frame.block() == b":\n" => "comment",
             Poll::Ready(Mail::Heartbeat(_)) => "heartbeat",
@@ -205,9 +264,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn beats_come_at_each_interval_whatever_else_was_sent() {
-        let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_secs(10))), clock());
+        let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
         let running = turning(&wheel, &clock);
-        let one = connection(1);
+        let one = connection(1, &wheel);
         wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Event, expires_at_ms: None }, clock.now_ms());
         pass(9).await;
         assert_eq!(mail(&one), "nothing");
@@ -225,9 +284,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_comment_comes_after_an_interval_of_silence() {
-        let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_secs(10))), clock());
+        let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
         let running = turning(&wheel, &clock);
-        let one = connection(1);
+        let one = connection(1, &wheel);
         wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Comment, expires_at_ms: None }, clock.now_ms());
         pass(5).await;
         one.sent(clock.now_ms(), tidings_journal::Position::START);
@@ -240,9 +299,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now() {
-        let (wheel, clock) = (Arc::new(Wheel::new(Duration::from_hours(24 * 900))), clock());
+        let (wheel, clock) = (wheel(Duration::from_hours(24 * 900)), clock());
         let running = turning(&wheel, &clock);
-        let [soon, late] = [1, 2].map(connection);
+        let [soon, late] = [1, 2].map(|serial| connection(serial, &wheel));
         let expiring = |ms| Wishes { style: HeartbeatStyle::Event, expires_at_ms: Some(ms) };
         wheel.add(late.clone(), expiring(800 * 24 * 3_600_000), clock.now_ms());
         wheel.add(soon.clone(), expiring(5_000), clock.now_ms());
@@ -254,6 +313,42 @@ mod tests {
         assert_eq!(mail(&late), "nothing");
         pass(24 * 3_600).await;
         assert_eq!(mail(&late), "expired");
+        running.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
+        let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
+        let running = turning(&wheel, &clock);
+        let [stuck, slow] = [1, 2].map(|serial| connection(serial, &wheel));
+        for one in [&stuck, &slow] {
+            wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Event, expires_at_ms: None }, clock.now_ms());
+            one.took_bytes(false);
+        }
+        pass(20).await;
+        slow.took_bytes(true);
+        slow.took_bytes(false);
+        pass(11).await;
+        assert_eq!((mail(&stuck), mail(&slow)), ("killed", "nothing"));
+        pass(20).await;
+        assert_eq!(mail(&slow), "killed");
+        running.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
+        let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
+        let running = turning(&wheel, &clock);
+        let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel));
+        for one in [&stuck, &reads] {
+            wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Event, expires_at_ms: None }, clock.now_ms());
+        }
+        stuck.took_bytes(false);
+        pass(3).await;
+        stuck.end(Ending::EXPIRED);
+        reads.end(Ending::EXPIRED);
+        pass(2).await;
+        assert_eq!((mail(&stuck), mail(&reads)), ("killed", "expired"));
         running.abort();
     }
 }

@@ -118,6 +118,7 @@ fn hub() -> (Hub, Runner) {
     let journal = Memory::new(Retention { max_events: KEPT, ..Retention::default() });
     let options = Options {
         heartbeat_interval: Duration::from_hours(1),
+        write_timeout: Duration::from_hours(1),
         ring: RingLimits { events: 8, bytes: 600, age: Duration::from_hours(1) },
         rooms: topic("chat"),
         presence_grace: Duration::from_mins(1),
@@ -213,7 +214,7 @@ impl World {
             let mut cx = Context::from_waker(Waker::noop());
             match connection.stream.poll_frames(&mut cx, &mut frames) {
                 Poll::Pending => break,
-                Poll::Ready(Step::End { .. }) => panic!("nobody ended this stream"),
+                Poll::Ready(Step::End { .. } | Step::Killed) => panic!("nobody ended this stream"),
                 Poll::Ready(Step::Frames) => {}
             }
             let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.block().to_vec()).collect();

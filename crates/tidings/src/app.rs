@@ -57,14 +57,7 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts {
-            hub,
-            auth,
-            config,
-            clock,
-            proxies,
-            port,
-        } = parts;
+        let Parts { hub, auth, config, clock, proxies, port } = parts;
         Arc::new(Self {
             hub,
             auth,
@@ -131,9 +124,7 @@ impl Rooms {
 pub(crate) fn mint_id(prefix: &str, now: Timestamp) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut rng = rand::rng();
-    let random: String = (0..9)
-        .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
-        .collect();
+    let random: String = (0..9).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect();
     format!("{prefix}_{}_{random}", now.as_millisecond())
 }
 

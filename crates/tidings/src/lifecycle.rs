@@ -23,12 +23,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Phase, spread};
+use crate::config;
+use crate::http::router::StreamPaths;
 use crate::net::accept::Lane;
 use crate::routes::chat;
 use crate::server::Error;
 
-/// How long what was said last may take to leave before connections are closed around it.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the streams of the last wave have to go. The hub kills those whose peers take nothing after a second.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Serves until `shutdown`, then drains.
 pub(crate) async fn run(
@@ -38,8 +40,10 @@ pub(crate) async fn run(
     listeners: Vec<TcpListener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
+    let parks = app.config.streams.lane == config::Lane::Parked;
     let lane = Lane {
         router,
+        parks: parks.then(|| StreamPaths::new(app.config.http.base_path.as_deref())),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         closing: CancellationToken::new(),
@@ -113,10 +117,5 @@ async fn until_gone(app: &App) {
 
 fn draining() -> Ending {
     let retry = Some(spread(Duration::from_millis(500), Duration::from_secs(2)));
-    Ending {
-        event: "draining",
-        reason: "shutdown",
-        reconnect: true,
-        retry,
-    }
+    Ending { event: "draining", reason: "shutdown", reconnect: true, retry }
 }

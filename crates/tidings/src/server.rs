@@ -101,10 +101,7 @@ impl Server {
 
     /// Where it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
     /// What routes of one's own need.
@@ -115,12 +112,7 @@ impl Server {
     /// Serves until `shutdown` resolves, then drains: ends the streams one by one, takes publishes to the last wave, and
     /// returns when everything is closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self {
-            app,
-            runner,
-            router,
-            listeners,
-        } = self;
+        let Self { app, runner, router, listeners } = self;
         lifecycle::run(app, runner, router, listeners, shutdown).await
     }
 }
@@ -154,11 +146,7 @@ impl Builder {
 
     /// The same, with routes of one's own beside the server's; they get the same layers (CORS, request ids, the log).
     pub fn build_with(self, routes: impl FnOnce(Handle) -> Router) -> Result<Server, Error> {
-        let Self {
-            config,
-            mut listeners,
-            clock,
-        } = self;
+        let Self { config, mut listeners, clock } = self;
         if listeners.is_empty() {
             listeners = listen::bind(&config.http.host, config.http.port)?;
         }
@@ -175,21 +163,13 @@ impl Builder {
             hub,
             auth: Authenticator::new(&auth_options(&config)),
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
-            port: listeners
-                .first()
-                .and_then(|one| one.local_addr().ok())
-                .map_or(0, |address| address.port()),
+            port: listeners.first().and_then(|one| one.local_addr().ok()).map_or(0, |address| address.port()),
             config,
             clock,
         });
         let more = routes(Handle { app: app.clone() });
         let router = router(app.clone(), more)?;
-        Ok(Server {
-            app,
-            runner,
-            router,
-            listeners,
-        })
+        Ok(Server { app, runner, router, listeners })
     }
 }
 
@@ -204,10 +184,7 @@ impl Handle {
             key: None,
             data: serde_json::to_string(data)?,
         };
-        self.app
-            .publish(publication)
-            .await
-            .map_err(|error| PublishError::Refused(error.to_string()))
+        self.app.publish(publication).await.map_err(|error| PublishError::Refused(error.to_string()))
     }
 
     /// Opens a stream over `topics` for the caller of a request, with everything that the server's own streams have:
@@ -221,14 +198,7 @@ impl Handle {
             let names = names.map_err(|error| crate::http::error::Error::field("topic", error.to_string()))?;
             let call = StreamCall::new(self.app.clone(), parts);
             let visitor = call.visitor()?;
-            call.open(
-                Spec {
-                    retry: Duration::from_secs(3),
-                    ..Spec::new(counted_as, names)
-                },
-                visitor,
-            )
-            .await
+            call.open(Spec { retry: Duration::from_secs(3), ..Spec::new(counted_as, names) }, visitor).await
         };
         opened.await.unwrap_or_else(axum::response::IntoResponse::into_response)
     }
@@ -236,9 +206,7 @@ impl Handle {
     /// The verified caller of a request; `None` without a token, an answer to give where the token is refused.
     pub fn caller(&self, parts: &Parts) -> Result<Option<auth::Identity>, Box<Response>> {
         let call = StreamCall::new(self.app.clone(), parts.clone());
-        let visitor = call
-            .visitor()
-            .map_err(|error| Box::new(axum::response::IntoResponse::into_response(error)))?;
+        let visitor = call.visitor().map_err(|error| Box::new(axum::response::IntoResponse::into_response(error)))?;
         Ok(visitor.identity)
     }
 }
@@ -252,6 +220,7 @@ fn hub(config: &Config, clock: Clock) -> (Hub, Runner) {
     });
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,
+        write_timeout: config.streams.write_timeout,
         ring: RingLimits::default(),
         rooms: topics::chat(),
         presence_grace: config.streams.presence_grace,
@@ -266,8 +235,5 @@ fn auth_options(config: &Config) -> auth::Options {
         audiences: config.auth.jwt_audiences.clone(),
         require_exp: config.auth.jwt_require_exp,
     });
-    auth::Options {
-        demo: config.auth.demo,
-        jwt,
-    }
+    auth::Options { demo: config.auth.demo, jwt }
 }

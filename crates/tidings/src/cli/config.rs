@@ -64,6 +64,8 @@ mod tests {
         HEARTBEAT_INTERVAL = 1500ms  # environment
         HEARTBEAT_STYLE = event  # default
         STREAM_REFUSAL = busy  # default
+        WRITE_TIMEOUT = 30s  # default
+        STREAM_LANE = parked  # default
         PRESENCE_GRACE = 1m  # default
         JOURNAL = memory  # default
         JOURNAL_MAX_EVENTS = 100000  # default

@@ -69,10 +69,7 @@ fn banner(config: &Config, server: &Server) -> String {
     let base = config.http.base_path.as_deref().unwrap_or_default();
     let mut addresses = server.addresses();
     addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
-    let urls: Vec<_> = addresses
-        .iter()
-        .map(|address| format!("http://{address}{base}"))
-        .collect();
+    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{base}")).collect();
     let port = addresses.first().map_or(config.http.port, std::net::SocketAddr::port);
     let mut banner = format!(
         "\n  Tidings {} – http://localhost:{port}{base}\n\n  listening  {}\n  streams    /notifications/stream  /realtime/stream  \

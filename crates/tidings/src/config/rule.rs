@@ -162,10 +162,7 @@ impl<T: Copy + PartialEq> Rule for Choice<T> {
 
     fn read(&self, raw: &Raw) -> Option<T> {
         let text = raw.single()?;
-        self.of
-            .iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(text))
-            .map(|&(_, value)| value)
+        self.of.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|&(_, value)| value)
     }
 
     fn allowed(&self) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rule::Choice;
 use super::setting::section;
-use super::units::{HOUR, MILLISECOND, MINUTE, Span};
+use super::units::{HOUR, MILLISECOND, MINUTE, SECOND, Span};
 
 section! {
     "Streams"
@@ -21,6 +21,13 @@ section! {
         /// How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as
         /// a browser's `EventSource` gives up for good at any other status; `status` answers 429 or 503.
         "stream_refusal" => pub refusal: Refusal = REFUSAL, "busy";
+
+        /// How long a peer may take no byte of what is written to it before its connection is closed.
+        "write_timeout" => pub write_timeout: Duration = Span(SECOND..=HOUR), "30s";
+
+        /// What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other
+        /// calls, at some 30 times the memory. For comparing the two, and for ruling one out.
+        "stream_lane" => pub lane: Lane = LANE, "parked";
 
         /// How long a chat room's member without an open stream stays a member.
         "presence_grace" => pub presence_grace: Duration = Span(Duration::ZERO..=HOUR), "60s";
@@ -58,12 +65,18 @@ pub enum Refusal {
     Status,
 }
 
-const HEARTBEAT_STYLE: Choice<HeartbeatStyle> = Choice {
-    of: &[("event", HeartbeatStyle::Event), ("comment", HeartbeatStyle::Comment)],
-    note: "",
-};
+const HEARTBEAT_STYLE: Choice<HeartbeatStyle> =
+    Choice { of: &[("event", HeartbeatStyle::Event), ("comment", HeartbeatStyle::Comment)], note: "" };
 
-const REFUSAL: Choice<Refusal> = Choice {
-    of: &[("busy", Refusal::Busy), ("status", Refusal::Status)],
-    note: "",
-};
+/// What carries streams over HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// A small task for each.
+    Parked,
+    /// The library that carries all other calls.
+    Hyper,
+}
+
+const LANE: Choice<Lane> = Choice { of: &[("parked", Lane::Parked), ("hyper", Lane::Hyper)], note: "" };
+
+const REFUSAL: Choice<Refusal> = Choice { of: &[("busy", Refusal::Busy), ("status", Refusal::Status)], note: "" };

@@ -106,26 +106,18 @@ impl Code {
                 StatusCode::UNAUTHORIZED,
                 "The token is malformed, of a kind that is switched off, wrongly signed, or not valid yet.",
             ),
-            Self::TokenExpired => (
-                "token_expired",
-                StatusCode::UNAUTHORIZED,
-                "The token was good once. Get a new one.",
-            ),
-            Self::TicketInvalid => (
-                "ticket_invalid",
-                StatusCode::UNAUTHORIZED,
-                "The ticket was never issued, or is used up.",
-            ),
+            Self::TokenExpired => {
+                ("token_expired", StatusCode::UNAUTHORIZED, "The token was good once. Get a new one.")
+            }
+            Self::TicketInvalid => {
+                ("ticket_invalid", StatusCode::UNAUTHORIZED, "The ticket was never issued, or is used up.")
+            }
             Self::Forbidden => (
                 "forbidden",
                 StatusCode::FORBIDDEN,
                 "The token is good, but its user may not do this; mostly the admin role is missing.",
             ),
-            Self::NotFound => (
-                "not_found",
-                StatusCode::NOT_FOUND,
-                "No such path, or no such thing at this path.",
-            ),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "No such path, or no such thing at this path."),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -180,31 +172,17 @@ impl Code {
 
 impl Error {
     pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            details: Vec::new(),
-            retry_after: None,
-        }
+        Self { code, message: message.into(), details: Vec::new(), retry_after: None }
     }
 
     /// Every problem at once: who mends one field should not learn of the next only then.
     pub(crate) fn validation(details: Vec<Problem>) -> Self {
-        let problems: Vec<_> = details
-            .iter()
-            .map(|one| format!("{}: {}", one.field, one.problem))
-            .collect();
-        Self {
-            details,
-            ..Self::new(Code::ValidationFailed, problems.join("; "))
-        }
+        let problems: Vec<_> = details.iter().map(|one| format!("{}: {}", one.field, one.problem)).collect();
+        Self { details, ..Self::new(Code::ValidationFailed, problems.join("; ")) }
     }
 
     pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
-        Self::validation(vec![Problem {
-            field: field.into(),
-            problem: problem.into(),
-        }])
+        Self::validation(vec![Problem { field: field.into(), problem: problem.into() }])
     }
 
     pub(crate) fn admin_only(role: &str) -> Self {
@@ -213,10 +191,7 @@ impl Error {
 
     pub(crate) fn draining() -> Self {
         let retry_after = Some(Duration::from_secs(2));
-        Self {
-            retry_after,
-            ..Self::new(Code::Draining, "The server is about to stop")
-        }
+        Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
     }
 
     #[cfg(test)]
@@ -241,10 +216,7 @@ impl From<tidings_journal::Error> for Error {
     fn from(error: tidings_journal::Error) -> Self {
         tracing::error!(%error, "the journal refused");
         let retry_after = Some(Duration::from_secs(5));
-        Self {
-            retry_after,
-            ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment")
-        }
+        Self { retry_after, ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment") }
     }
 }
 
@@ -261,15 +233,11 @@ impl IntoResponse for Error {
         let body = serde_json::to_string(&answer).unwrap_or_default(); // strings and a number always serialize
         let mut response = (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response();
         if let Some(delay) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(delay.as_secs()));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(delay.as_secs()));
         }
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 section 11.6.1 demands a challenge. "Bearer" opens no password dialogue in a browser.
-            response
-                .headers_mut()
-                .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self.code);
         response
@@ -304,13 +272,9 @@ mod tests {
 
     #[test]
     fn a_refusal_answers_with_the_code_that_it_names() {
-        for refusal in [
-            Refusal::Missing,
-            Refusal::Invalid,
-            Refusal::Expired,
-            Refusal::NotYetValid,
-            Refusal::TicketInvalid,
-        ] {
+        for refusal in
+            [Refusal::Missing, Refusal::Invalid, Refusal::Expired, Refusal::NotYetValid, Refusal::TicketInvalid]
+        {
             assert_eq!(Error::from(refusal).code().as_str(), refusal.code());
         }
     }

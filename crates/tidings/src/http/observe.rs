@@ -16,10 +16,7 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
-    let (status, code) = (
-        response.status(),
-        response.extensions().get::<Code>().map(|code| code.as_str()),
-    );
+    let (status, code) = (response.status(), response.extensions().get::<Code>().map(|code| code.as_str()));
     let status = status.as_u16();
     // A peer's fault is nobody's emergency; ours is.
     if status >= 500 {

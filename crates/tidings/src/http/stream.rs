@@ -15,7 +15,7 @@ use tidings_journal::TopicName;
 use super::accept;
 use super::error::{Code, Error};
 use super::extract::{self, Params};
-use super::stream_response::{StreamBody, StreamSlot};
+use super::stream_response::{Saying, StreamBody, StreamSlot};
 use super::words::{Connected, Words};
 use crate::app::{App, Phase, spread};
 use crate::auth::{Credential, Identity, Visitor};
@@ -56,13 +56,7 @@ impl FromRequestParts<Arc<App>> for StreamCall {
 
 impl Spec {
     pub(crate) fn new(counted_as: &'static [&'static str], topics: Vec<TopicName>) -> Self {
-        Self {
-            counted_as,
-            topics,
-            retry: Duration::from_secs(3),
-            snapshot: false,
-            pulse: false,
-        }
+        Self { counted_as, topics, retry: Duration::from_secs(3), snapshot: false, pulse: false }
     }
 }
 
@@ -135,12 +129,17 @@ impl StreamCall {
         let beat = spec.pulse.then(|| Words.heartbeat(now.as_millisecond()));
         subscription.say_first([connected.frame()].into_iter().chain(beat));
         tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
-        let slot = StreamSlot::new(subscription);
-        let cut = parts.extensions.get::<Cut>().cloned();
-        let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
-        response.extensions_mut().insert(slot);
-        Ok(response)
+        Ok(carrying(Saying::Everything(Box::new(subscription)), &parts))
     }
+}
+
+/// A response that says it, by whichever lane takes it.
+fn carrying(saying: Saying, parts: &Parts) -> Response {
+    let slot = StreamSlot::new(saying);
+    let cut = parts.extensions.get::<Cut>().cloned();
+    let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
+    response.extensions_mut().insert(slot);
+    response
 }
 
 /// The head of every stream.
@@ -164,12 +163,6 @@ fn refuse(app: &App, parts: &Parts, reason: &'static str, error: Error) -> Resul
         return Err(error);
     }
     let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(10)));
-    let busy = Words.ending(&Ending {
-        event: "busy",
-        reason,
-        reconnect: true,
-        retry,
-    });
-    let cut = parts.extensions.get::<Cut>().cloned();
-    Ok(response(Body::new(StreamBody::said(&busy, cut))))
+    let busy = Words.ending(&Ending { event: "busy", reason, reconnect: true, retry });
+    Ok(carrying(Saying::Once(busy), parts))
 }

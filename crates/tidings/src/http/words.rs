@@ -39,9 +39,7 @@ impl Wording for Words {
             "resumedFrom": reset.resumed_from.to_string(),
             "oldest": reset.oldest.map(|oldest| oldest.to_string()),
         });
-        Event::new(EventName::from_static("reset"), data.to_string())
-            .id(wire_id(reset.resumed_from))
-            .encode()
+        Event::new(EventName::from_static("reset"), data.to_string()).id(wire_id(reset.resumed_from)).encode()
     }
 
     fn ending(&self, ending: &Ending) -> Frame {
@@ -58,9 +56,7 @@ impl Wording for Words {
 
     fn synced(&self, count: usize, at: EventId) -> Frame {
         let data = json!({ "count": count });
-        Event::new(EventName::from_static("synced"), data.to_string())
-            .id(wire_id(at))
-            .encode()
+        Event::new(EventName::from_static("synced"), data.to_string()).id(wire_id(at)).encode()
     }
 }
 
@@ -82,10 +78,7 @@ impl Connected<'_> {
         }
         // A cursor comes from the client; what can't stand in an id line was malformed and is not repeated.
         let id = self.cursor.and_then(|cursor| Id::parse(cursor).ok());
-        Event::new(EventName::from_static("connected"), data.to_string())
-            .id(id)
-            .retry(self.retry)
-            .encode()
+        Event::new(EventName::from_static("connected"), data.to_string()).id(id).retry(self.retry).encode()
     }
 }
 

@@ -1,4 +1,4 @@
 //! The contract, line by line, against a running server over real sockets.
 
-mod support;
 mod smoke;
+mod support;

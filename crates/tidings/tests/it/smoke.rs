@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{ADMIN, stream::End, start};
+use crate::support::{ADMIN, start, stream::End};
 
 #[tokio::test]
 async fn an_event_goes_from_publish_to_socket_and_the_server_says_goodbye() {
