@@ -17,6 +17,7 @@ use tidings_sse::Frame;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::ring::Seq;
 use crate::user::UserId;
 use crate::wording::Ending;
 
@@ -39,10 +40,14 @@ pub struct Connection {
     pub topics: Arc<[TopicName]>,
     /// The client's address, if known.
     pub address: Option<IpAddr>,
+    /// The same, if the streams from there are limited.
+    pub(crate) counted_address: Option<IpAddr>,
     /// In milliseconds since 1970.
     pub connected_at_ms: i64,
     last_activity_ms: AtomicI64,
     position: AtomicU64,
+    /// Up to where it was sent what was handed out, plus one; 0 until it had caught up for the first time.
+    seq: AtomicU64,
     opened: Instant,
     /// Since when its socket takes nothing, in milliseconds since it was opened, plus one; 0 while it does.
     blocked: AtomicU64,
@@ -81,6 +86,7 @@ pub(crate) struct Opening {
     pub(crate) counted_as: &'static [&'static str],
     pub(crate) topics: Arc<[TopicName]>,
     pub(crate) address: Option<IpAddr>,
+    pub(crate) counted_address: Option<IpAddr>,
     pub(crate) now_ms: i64,
 }
 
@@ -93,9 +99,11 @@ impl Connection {
             counted_as: opening.counted_as,
             topics: opening.topics,
             address: opening.address,
+            counted_address: opening.counted_address,
             connected_at_ms: opening.now_ms,
             last_activity_ms: AtomicI64::new(opening.now_ms),
             position: AtomicU64::new(0),
+            seq: AtomicU64::new(0),
             opened: Instant::now(),
             blocked: AtomicU64::new(0),
             mailbox: Mutex::default(),
@@ -171,6 +179,16 @@ impl Connection {
     pub(crate) fn sent(&self, now_ms: i64, position: Position) {
         self.last_activity_ms.fetch_max(now_ms, Ordering::Relaxed);
         self.position.store(position.get(), Ordering::Relaxed);
+    }
+
+    /// It has read everything there was; from now on being behind is its own doing.
+    pub(crate) fn caught_up(&self, seq: Seq) {
+        self.seq.store(seq.0 + 1, Ordering::Relaxed);
+    }
+
+    /// Up to where it read; `None` while it is still catching up.
+    pub(crate) fn read_up_to(&self) -> Option<Seq> {
+        self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)
     }
 
     /// Takes the most urgent mail; pending if there is none, and then the task is woken when some comes.

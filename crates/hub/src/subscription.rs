@@ -115,9 +115,18 @@ impl Subscription {
     fn poll_events(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<()> {
         loop {
             match &mut self.replay {
-                Replay::Live => match ready!(self.cursor.poll_take(cx, out, BATCH_BYTES)) {
-                    Ok(()) => return Poll::Ready(()),
-                    Err(Behind) => self.replay = Replay::Behind,
+                Replay::Live => match self.cursor.poll_take(cx, out, BATCH_BYTES) {
+                    Poll::Pending => {
+                        self.connection.caught_up(self.cursor.seq());
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok(())) => {
+                        if self.connection.read_up_to().is_some() {
+                            self.connection.caught_up(self.cursor.seq());
+                        }
+                        return Poll::Ready(());
+                    }
+                    Poll::Ready(Err(Behind)) => self.replay = Replay::Behind,
                 },
                 Replay::Behind => self.replay = Replay::Reading(self.read_page()),
                 Replay::Reading(reading) => {

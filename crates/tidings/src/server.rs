@@ -8,7 +8,7 @@ use axum::Router;
 use axum::response::Response;
 use http::request::Parts;
 use serde::Serialize;
-use tidings_hub::{Clock, Hub, Options, Publication, RingLimits, Runner};
+use tidings_hub::{Clock, Hub, Options, Publication, RingLimits, Runner, StreamLimits};
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, TopicName};
 use tidings_sse::EventName;
@@ -40,6 +40,7 @@ pub struct Server {
     runner: Runner,
     router: Router,
     listeners: Vec<TcpListener>,
+    limits: StreamLimits,
 }
 
 /// Puts a [`Server`] together.
@@ -104,6 +105,11 @@ impl Server {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
+    /// How many streams it holds at most.
+    pub fn capacity(&self) -> usize {
+        self.limits.total
+    }
+
     /// What routes of one's own need.
     pub fn handle(&self) -> Handle {
         Handle { app: self.app.clone() }
@@ -112,7 +118,7 @@ impl Server {
     /// Serves until `shutdown` resolves, then drains: ends the streams one by one, takes publishes to the last wave, and
     /// returns when everything is closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { app, runner, router, listeners } = self;
+        let Self { app, runner, router, listeners, .. } = self;
         lifecycle::run(app, runner, router, listeners, shutdown).await
     }
 }
@@ -154,7 +160,8 @@ impl Builder {
             listener.set_nonblocking(true)?;
         }
         let clock = clock.unwrap_or_else(Clock::system);
-        let (hub, runner) = hub(&config, clock.clone());
+        let limits = limits(&config);
+        let (hub, runner) = hub(&config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
             config::TrustedHeader::Forwarded => TrustedHeader::Forwarded,
@@ -169,7 +176,7 @@ impl Builder {
         });
         let more = routes(Handle { app: app.clone() });
         let router = router(app.clone(), more)?;
-        Ok(Server { app, runner, router, listeners })
+        Ok(Server { app, runner, router, listeners, limits })
     }
 }
 
@@ -211,7 +218,7 @@ impl Handle {
     }
 }
 
-fn hub(config: &Config, clock: Clock) -> (Hub, Runner) {
+fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {
     let journal = Memory::new(Retention {
         max_events: config.journal.max_events,
         max_bytes: config.journal.max_bytes,
@@ -221,11 +228,28 @@ fn hub(config: &Config, clock: Clock) -> (Hub, Runner) {
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,
         write_timeout: config.streams.write_timeout,
+        max_lag_bytes: config.streams.max_lag_bytes,
+        max_age: config.streams.max_connection_age,
+        streams,
         ring: RingLimits::default(),
         rooms: topics::chat(),
         presence_grace: config.streams.presence_grace,
     };
     Hub::new(Arc::new(journal), options, Arc::new(Words), clock)
+}
+
+/// How many streams may be open. By itself it is what the system's limit of file descriptors allows, which is raised as
+/// far as it goes, less what the log, publishes, health checks and the operator need.
+fn limits(config: &Config) -> StreamLimits {
+    const RESERVED: u64 = 512;
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
+    let fit = usize::try_from(descriptors.saturating_sub(RESERVED).max(1)).unwrap_or(usize::MAX);
+    let total = config.streams.max_connections.unwrap_or(fit);
+    StreamLimits {
+        total,
+        per_user: config.streams.max_connections_per_user,
+        per_address: config.streams.max_connections_per_ip.unwrap_or_else(|| (total / 4).max(1)),
+    }
 }
 
 fn auth_options(config: &Config) -> auth::Options {

@@ -128,6 +128,11 @@ impl Default for Config {
 }
 
 impl Loaded {
+    /// A setting's value in its normal form.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.origins.iter().find(|effective| effective.name == name).map(|effective| effective.value.as_str())
+    }
+
     /// Where a setting (`"JWT_SECRET"`) came from.
     pub fn origin(&self, name: &str) -> Option<&Origin> {
         self.origins.iter().find(|effective| effective.name == name).map(|effective| &effective.origin)

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use tidings_hub::Full;
 
 use crate::auth::Refusal;
 
@@ -30,6 +31,7 @@ pub(crate) enum Code {
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyConflict,
+    TooManyConnections,
     Draining,
     JournalUnavailable,
 }
@@ -39,6 +41,8 @@ pub(crate) enum Code {
 #[error("{message}")]
 pub(crate) struct Error {
     code: Code,
+    /// Mostly the code's own.
+    status: StatusCode,
     message: Cow<'static, str>,
     details: Vec<Problem>,
     retry_after: Option<Duration>,
@@ -64,7 +68,7 @@ struct Answer<'a> {
 
 impl Code {
     #[cfg(test)]
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::ValidationFailed,
         Self::InvalidJson,
         Self::TokenMissing,
@@ -79,6 +83,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::IdempotencyConflict,
+        Self::TooManyConnections,
         Self::Draining,
         Self::JournalUnavailable,
     ];
@@ -148,6 +153,11 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The `Idempotency-Key` was used for another request. Take a new key for a new request.",
             ),
+            Self::TooManyConnections => (
+                "too_many_connections",
+                StatusCode::TOO_MANY_REQUESTS,
+                "This user or address has as many streams open as it may; with status 503, the whole server has.",
+            ),
             Self::Draining => (
                 "draining",
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -172,7 +182,7 @@ impl Code {
 
 impl Error {
     pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: Vec::new(), retry_after: None }
+        Self { code, status: code.status(), message: message.into(), details: Vec::new(), retry_after: None }
     }
 
     /// Every problem at once: who mends one field should not learn of the next only then.
@@ -187,6 +197,16 @@ impl Error {
 
     pub(crate) fn admin_only(role: &str) -> Self {
         Self::new(Code::Forbidden, format!("This needs the role {role:?}"))
+    }
+
+    pub(crate) fn full(full: Full) -> Self {
+        let (status, message) = match full {
+            Full::Total => (StatusCode::SERVICE_UNAVAILABLE, "The server has as many streams open as it may"),
+            Full::User => (StatusCode::TOO_MANY_REQUESTS, "You have as many streams open as you may"),
+            Full::Address => (StatusCode::TOO_MANY_REQUESTS, "Your address has as many streams open as it may"),
+        };
+        let retry_after = Some(Duration::from_secs(5));
+        Self { status, retry_after, ..Self::new(Code::TooManyConnections, message) }
     }
 
     pub(crate) fn draining() -> Self {
@@ -222,7 +242,7 @@ impl From<tidings_journal::Error> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = self.code.status();
+        let status = self.status;
         let answer = Answer {
             status_code: status.as_u16(),
             error: status.canonical_reason().unwrap_or_default(),

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_hub::{Ending, HeartbeatStyle, Subscribe, Wording as _};
+use tidings_hub::{Ending, HeartbeatStyle, Subscribe, SubscribeError, Wording as _};
 use tidings_journal::TopicName;
 
 use super::accept;
@@ -99,13 +99,15 @@ impl StreamCall {
             config::HeartbeatStyle::Comment if !spec.pulse => HeartbeatStyle::Comment,
             _ => HeartbeatStyle::Event,
         };
+        let address = extract::address(&app, &parts);
         let request = Subscribe {
             topics: spec.topics,
             after: extract::cursor(&parts.headers, &params),
             snapshot: spec.snapshot,
             user: identity.map(|identity| identity.id.clone()),
             counted_as: spec.counted_as,
-            address: extract::address(&app, &parts),
+            address,
+            limit_address: address.is_some_and(|address| !address.is_loopback() && !app.proxies.contains(address)),
             heartbeat: style,
             expires_at_ms: identity
                 .and_then(|identity| identity.expires)
@@ -113,7 +115,8 @@ impl StreamCall {
         };
         let (mut subscription, start) = match app.hub.subscribe(request).await {
             Ok(opened) => opened,
-            Err(error) => return refuse(&app, &parts, "journal_unavailable", error.into()),
+            Err(SubscribeError::Full(full)) => return refuse(&app, &parts, "too_many_connections", Error::full(full)),
+            Err(SubscribeError::Journal(error)) => return refuse(&app, &parts, "journal_unavailable", error.into()),
         };
         let now = app.now();
         let connected = Connected {
