@@ -115,7 +115,10 @@ impl Registry {
         if let Some(user) = &connection.user {
             open.authenticated -= 1;
             if let Some(serials) = open.by_user.get_mut(user) {
-                serials.retain(|serial| *serial != connection.serial);
+                // In the order of opening, so in order; one user may have very many where the limit is lifted.
+                if let Ok(at) = serials.binary_search(&connection.serial) {
+                    serials.remove(at);
+                }
                 if serials.is_empty() {
                     open.by_user.remove(user);
                 }
