@@ -37,7 +37,7 @@ impl Hub {
         let inner = &self.inner;
         let selector = Selector::topics(topics);
         let floor = inner.journal.floor(&selector);
-        let (from, gap) = match inner.locate(after).await {
+        let (from, gap) = match inner.locate(after).await? {
             Asked::Nothing | Asked::Everything => (floor, None),
             Asked::Place(position) if position >= floor => (position, None),
             Asked::Place(_) => (floor, Some(Reason::Trimmed)),

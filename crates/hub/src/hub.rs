@@ -2,6 +2,7 @@
 //! How a stream opens stands in `subscribe`, what is read without one in `history`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidings_journal::{Entry, Epochs, EventId, Journal, Position, TopicName};
@@ -65,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     /// Told after each delivery: publishers wait until readers can see what they published.
     delivered: Notify,
+    /// Set when the runner is gone.
+    stopped: AtomicBool,
 }
 
 /// The part of a hub that moves: to be run by one task, for as long as the hub lives.
@@ -100,6 +103,7 @@ impl Hub {
             presence: Presence::new(options.rooms, options.presence_grace),
             clock,
             delivered: Notify::new(),
+            stopped: AtomicBool::new(false),
         });
         (Self { inner: inner.clone() }, Runner { inner, tail })
     }
@@ -108,7 +112,7 @@ impl Hub {
     pub async fn publish(&self, publication: Publication) -> Result<EventId, tidings_journal::Error> {
         let record = publication.into_record(self.inner.clock.now_ms());
         let position = self.inner.journal.append(vec![record]).await?;
-        self.inner.until_visible(position).await;
+        self.inner.until_visible(position).await?;
         Ok(self.inner.id_of(position))
     }
 
@@ -140,8 +144,8 @@ impl Hub {
 
 impl Runner {
     /// Moves the hub until the journal's tail fails.
-    pub async fn run(self) -> tidings_journal::Error {
-        let Self { inner, mut tail } = self;
+    pub async fn run(mut self) -> tidings_journal::Error {
+        let Self { inner, tail } = &mut self;
         let deliver = async {
             loop {
                 match tail.next().await {
@@ -164,6 +168,13 @@ impl Runner {
             never = inner.wheel.run(&inner.clock, &*inner.wording) => match never {},
             never = tick => never,
         }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.inner.stopped.store(true, Ordering::Release);
+        self.inner.delivered.notify_waiters();
     }
 }
 
@@ -198,11 +209,15 @@ impl Inner {
         self.delivered.notify_waiters();
     }
 
-    pub(crate) async fn until_visible(&self, position: Position) {
+    /// Fails when nothing moves the hub any more: nobody would be woken.
+    pub(crate) async fn until_visible(&self, position: Position) -> Result<(), tidings_journal::Error> {
         loop {
             let delivered = self.delivered.notified(); // counts from here on, before the look
             if self.fanout.visible_position() >= position {
-                return;
+                return Ok(());
+            }
+            if self.stopped.load(Ordering::Acquire) {
+                return Err(tidings_journal::Error::Closed("the hub has stopped".to_owned()));
             }
             delivered.await;
         }

@@ -86,7 +86,7 @@ impl Hub {
         let inner = &self.inner;
         let topics: Arc<[TopicName]> = request.topics.into();
         let selector = Selector::topics(topics.clone());
-        let asked = inner.locate(&request.after).await;
+        let asked = inner.locate(&request.after).await?;
         let mut cursor = Cursor::at_head(inner.fanout.clone(), topics.clone());
         let head = cursor.position();
         let floor = inner.journal.floor(&selector);
@@ -130,7 +130,7 @@ impl Hub {
         let wishes = Wishes {
             style: request.heartbeat,
             expires_at_ms: request.expires_at_ms,
-            first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.1..=1.0)),
+            first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
             age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
         };
         let connection = inner.opened(opening, wishes)?;
@@ -141,25 +141,25 @@ impl Hub {
 }
 
 impl Inner {
-    pub(crate) async fn locate(&self, after: &After) -> Asked {
+    pub(crate) async fn locate(&self, after: &After) -> Result<Asked, tidings_journal::Error> {
         let id = match after {
-            After::Now => return Asked::Nothing,
-            After::Earliest => return Asked::Everything,
+            After::Now => return Ok(Asked::Nothing),
+            After::Earliest => return Ok(Asked::Everything),
             After::Id(text) => match EventId::parse(text) {
                 Ok(id) => id,
-                Err(IdError::Malformed) => return Asked::Stray(Reason::Malformed),
-                Err(IdError::ForeignEpoch) => return Asked::Stray(Reason::Epoch),
+                Err(IdError::Malformed) => return Ok(Asked::Stray(Reason::Malformed)),
+                Err(IdError::ForeignEpoch) => return Ok(Asked::Stray(Reason::Epoch)),
             },
         };
-        match self.epochs.locate(id, self.journal.head()) {
+        Ok(match self.epochs.locate(id, self.journal.head()) {
             Ok(position) => {
                 // It was shown somewhere, so it is about to be shown here; starting below it would repeat it.
-                self.until_visible(position).await;
+                self.until_visible(position).await?;
                 Asked::Place(position)
             }
             Err(Stray::Epoch) => Asked::Stray(Reason::Epoch),
             Err(Stray::Ahead) => Asked::Stray(Reason::Ahead),
-        }
+        })
     }
 
     async fn reset(

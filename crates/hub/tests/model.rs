@@ -382,6 +382,21 @@ async fn a_thousand_readers_of_one_topic_get_the_same_events_in_the_same_order()
     running.abort();
 }
 
+#[tokio::test]
+async fn a_publish_fails_rather_than_waits_when_nothing_moves_the_hub_any_more() {
+    let (hub, runner) = hub();
+    let event = EventName::from_static("stored");
+    let publication = Publication { topics: [topic("a")].into(), event, key: None, data: String::new() };
+    let waiting = tokio::spawn({
+        let (hub, publication) = (hub.clone(), publication.clone());
+        async move { hub.publish(publication).await }
+    });
+    tokio::task::yield_now().await; // it is in the journal, and nobody delivers it
+    drop(runner);
+    assert!(waiting.await.unwrap().is_err());
+    assert!(hub.publish(publication).await.is_err());
+}
+
 struct Numbered(u64, Vec<TopicName>);
 
 impl Delivery for Numbered {

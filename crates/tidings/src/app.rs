@@ -28,6 +28,8 @@ pub(crate) struct App {
     /// The port of the first listener, for the examples on the page.
     pub(crate) port: u16,
     phase: AtomicU8,
+    /// Held for reading by each publish in progress.
+    publishing: tokio::sync::RwLock<()>,
 }
 
 /// How far the server's end has come.
@@ -39,6 +41,15 @@ pub(crate) enum Phase {
     Draining = 1,
     /// Nothing is taken any more.
     Closing = 2,
+}
+
+/// Why something was not published.
+#[derive(Debug)]
+pub(crate) enum Unpublished {
+    /// The server takes nothing any more. It is not in the log and never will be.
+    Closing,
+    /// Whether it is in the log is unknown.
+    Journal(tidings_journal::Error),
 }
 
 /// One lock per (room, user), more or less: joining and leaving change the members and tell the room, and the two must
@@ -69,6 +80,7 @@ impl App {
             started: tokio::time::Instant::now(),
             port,
             phase: AtomicU8::new(Phase::Serving as u8),
+            publishing: tokio::sync::RwLock::default(),
         })
     }
 
@@ -101,11 +113,18 @@ impl App {
     }
 
     /// Stores and delivers; an answer means that the event is in the log.
-    pub(crate) async fn publish(&self, publication: Publication) -> Result<EventId, Error> {
+    pub(crate) async fn publish(&self, publication: Publication) -> Result<EventId, Unpublished> {
+        let _in_progress = self.publishing.read().await;
         if self.phase() == Phase::Closing {
-            return Err(Error::draining());
+            return Err(Unpublished::Closing);
         }
-        Ok(self.hub.publish(publication).await?)
+        self.hub.publish(publication).await.map_err(Unpublished::Journal)
+    }
+
+    /// Takes nothing any more, and waits for the publishes that were taken.
+    pub(crate) async fn close(&self) {
+        self.enter(Phase::Closing);
+        let _nothing_in_progress = self.publishing.write().await;
     }
 }
 

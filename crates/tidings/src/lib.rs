@@ -6,19 +6,22 @@
 //! # Layout
 //!
 //! - [`server`]: settings in, a running server out; `lifecycle`: how it ends
+//! - [`handle`]: what streams and publishers of one's own need
 //! - [`config`]: the settings, and where each came from
 //! - [`auth`]: who is asking
 //! - `net`: sockets; `http`: what comes before and after a route; `routes`: one file for each group of paths
-//! - [`cli`]: the commands
+//! - [`cli`]: the commands; `client`: what they need to talk to a running server
 //! - `app`, `topics`: what every request can reach, and the contract's topics
 //! - `telemetry`: the log
 
 mod app;
 pub mod auth;
 pub mod cli;
+mod client;
 pub mod config;
 #[cfg(test)]
 mod fresh;
+pub mod handle;
 mod http;
 mod lifecycle;
 mod net;
@@ -27,4 +30,5 @@ pub mod server;
 mod telemetry;
 mod topics;
 
-pub use server::{Handle, Server};
+pub use handle::Handle;
+pub use server::Server;

@@ -20,7 +20,7 @@ use rand::seq::SliceRandom as _;
 use tidings_hub::{Ending, Runner};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::{App, Phase, spread};
 use crate::config;
@@ -32,8 +32,8 @@ use crate::server::Error;
 /// How long the streams of the last wave have to go. The hub kills those whose peers take nothing after a second.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Serves until `shutdown`, then drains.
-pub(crate) async fn run(
+/// Serves on `listeners` until `shutdown`, then drains and closes everything.
+pub(crate) async fn serve(
     app: Arc<App>,
     runner: Runner,
     router: Router,
@@ -49,41 +49,80 @@ pub(crate) async fn run(
         closing: CancellationToken::new(),
         connections: TaskTracker::new(),
     };
+    // However this ends – its caller may also drop it – listeners and connections end with it.
+    let _closing = lane.closing.clone().drop_guard();
     let accepting = TaskTracker::new();
     for listener in listeners {
         accepting.spawn(lane.clone().accept(tokio::net::TcpListener::from_std(listener)?));
     }
-    let memberships = tokio::spawn(chat::end_memberships(app.clone()));
-    let mut moving = tokio::spawn(runner.run());
-    let ended = tokio::select! {
-        () = shutdown => {
-            let ending = end(&app, &lane, &accepting);
-            let limit = app.config.lifecycle.shutdown_timeout;
-            tokio::time::timeout(limit, ending).await.map_err(|_| Error::Left(lane.connections.len()))
-        }
-        failed = &mut moving => match failed {
-            Ok(error) => Err(Error::Journal(error)),
-            Err(error) => Err(Error::Io(std::io::Error::other(error))), // it panicked; nothing is delivered any more
-        },
+    let close = async {
+        lane.closing.cancel();
+        accepting.close();
+        lane.connections.close();
+        accepting.wait().await;
+        lane.connections.wait().await;
     };
-    moving.abort();
-    memberships.abort();
-    lane.closing.cancel();
-    ended
+    run(app, runner, shutdown, close, || lane.connections.len()).await
 }
 
-async fn end(app: &App, lane: &Lane, accepting: &TaskTracker) {
+/// Moves what others serve until `shutdown`, then drains. The connections are theirs to close, after this.
+pub(crate) async fn accompany(app: Arc<App>, runner: Runner, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let streams = {
+        let app = app.clone();
+        move || app.hub.connections().stats().total
+    };
+    run(app, runner, shutdown, std::future::ready(()), streams).await
+}
+
+/// Moves the hub until `shutdown`, ends the streams, then has `close` close what is left. `left` counts what it did not
+/// close in time.
+async fn run(
+    app: Arc<App>,
+    runner: Runner,
+    shutdown: impl Future<Output = ()>,
+    close: impl Future<Output = ()>,
+    left: impl Fn() -> usize,
+) -> Result<(), Error> {
+    let _streams = KilledOnDrop(app.clone());
+    let _memberships = AbortOnDropHandle::new(tokio::spawn(chat::end_memberships(app.clone())));
+    let mut moving = AbortOnDropHandle::new(tokio::spawn(runner.run()));
+    tokio::select! {
+        () = shutdown => {
+            let ending = async {
+                end(&app).await;
+                close.await;
+            };
+            let limit = app.config.lifecycle.shutdown_timeout;
+            tokio::time::timeout(limit, ending).await.map_err(|_| Error::Left(left()))
+        }
+        failed = &mut moving => {
+            app.enter(Phase::Closing);
+            Err(match failed {
+                Ok(error) => Error::Journal(error),
+                Err(error) => Error::Io(std::io::Error::other(error)), // it panicked; nothing is delivered any more
+            })
+        }
+    }
+}
+
+/// However the server ends – its future may also be dropped – no stream is left open that nobody feeds.
+struct KilledOnDrop(Arc<App>);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        for connection in self.0.hub.connections().all() {
+            connection.kill();
+        }
+    }
+}
+
+async fn end(app: &App) {
     app.enter(Phase::Draining);
     drain(app).await;
-    app.enter(Phase::Closing);
+    app.close().await;
     // Streams that slipped in between the last wave and now.
     end_streams(app);
     until_gone(app).await;
-    lane.closing.cancel();
-    accepting.close();
-    lane.connections.close();
-    accepting.wait().await;
-    lane.connections.wait().await;
 }
 
 /// Ends the open streams one by one.

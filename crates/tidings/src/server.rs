@@ -2,24 +2,18 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::response::Response;
-use http::request::Parts;
-use serde::Serialize;
-use tidings_hub::{Clock, Hub, Options, Publication, RingLimits, Runner, StreamLimits};
+use tidings_hub::{Clock, Hub, Options, RingLimits, Runner, StreamLimits};
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{EventId, TopicName};
-use tidings_sse::EventName;
 
 use crate::app::{self, App};
 use crate::auth::{self, Authenticator};
 use crate::config::{self, Config};
+use crate::handle::Handle;
 use crate::http::client_ip::{TrustedHeader, TrustedProxies};
 use crate::http::cors;
 use crate::http::router::router;
-use crate::http::stream::{Spec, StreamCall};
 use crate::http::words::Words;
 use crate::lifecycle;
 use crate::net::listen;
@@ -36,11 +30,9 @@ use crate::topics;
 /// # }
 /// ```
 pub struct Server {
-    app: Arc<App>,
-    runner: Runner,
+    engine: Engine,
     router: Router,
     listeners: Vec<TcpListener>,
-    limits: StreamLimits,
 }
 
 /// Puts a [`Server`] together.
@@ -49,13 +41,18 @@ pub struct Builder {
     config: Config,
     listeners: Vec<TcpListener>,
     clock: Option<Clock>,
+    routes: Option<Routes>,
 }
 
-/// What routes of one's own need of the server: opening streams and publishing. Cheap to clone.
-#[derive(Clone)]
-pub struct Handle {
+/// What moves a server whose routes an application of one's own serves: [`Builder::embed`].
+#[must_use = "nothing is delivered unless it runs"]
+pub struct Engine {
     app: Arc<App>,
+    runner: Runner,
+    limits: StreamLimits,
 }
+
+type Routes = Box<dyn FnOnce(Handle) -> Router + Send>;
 
 /// Why a server can't be built or went down.
 #[derive(Debug, thiserror::Error)]
@@ -77,23 +74,6 @@ pub enum Error {
     Left(usize),
 }
 
-/// Why something can't be published.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// Not a name of a topic.
-    #[error(transparent)]
-    Topic(#[from] tidings_journal::topic::Error),
-    /// Not a name of an event.
-    #[error(transparent)]
-    Event(#[from] tidings_sse::name::Error),
-    /// Not JSON.
-    #[error(transparent)]
-    Data(#[from] serde_json::Error),
-    /// The log refused, or the server is about to stop.
-    #[error("{0}")]
-    Refused(String),
-}
-
 impl Server {
     /// A builder with the settings of development.
     pub fn builder() -> Builder {
@@ -107,19 +87,35 @@ impl Server {
 
     /// How many streams it holds at most.
     pub fn capacity(&self) -> usize {
-        self.limits.total
+        self.engine.limits.total
     }
 
-    /// What routes of one's own need.
+    /// What tasks of one's own need.
     pub fn handle(&self) -> Handle {
-        Handle { app: self.app.clone() }
+        self.engine.handle()
     }
 
     /// Serves until `shutdown` resolves, then drains: ends the streams one by one, takes publishes to the last wave, and
     /// returns when everything is closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { app, runner, router, listeners, .. } = self;
-        lifecycle::run(app, runner, router, listeners, shutdown).await
+        let Self { engine, router, listeners } = self;
+        lifecycle::serve(engine.app, engine.runner, router, listeners, shutdown).await
+    }
+}
+
+impl Engine {
+    /// What routes and tasks of one's own need.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.app.clone())
+    }
+
+    /// Delivers until `shutdown` resolves, then drains: ends the streams one by one, takes publishes to the last wave, and
+    /// returns when the streams are gone. Only then may the application close its connections: this future, and not
+    /// `shutdown`, is what to give to axum's `with_graceful_shutdown`, which waits for every stream to end.
+    ///
+    /// `SHUTDOWN_TIMEOUT` holds for the drain; how long the application waits for its own calls is up to it.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        lifecycle::accompany(self.app, self.runner, shutdown).await
     }
 }
 
@@ -145,20 +141,50 @@ impl Builder {
         self
     }
 
-    /// Opens the sockets and puts everything together. Needs no runtime yet.
-    pub fn build(self) -> Result<Server, Error> {
-        self.build_with(|_| Router::new())
+    /// Routes of one's own beside the server's; they get the same layers (base path, CORS, request ids, the log).
+    #[must_use]
+    pub fn routes(mut self, routes: impl FnOnce(Handle) -> Router + Send + 'static) -> Self {
+        self.routes = Some(Box::new(routes));
+        self
     }
 
-    /// The same, with routes of one's own beside the server's; they get the same layers (CORS, request ids, the log).
-    pub fn build_with(self, routes: impl FnOnce(Handle) -> Router) -> Result<Server, Error> {
-        let Self { config, mut listeners, clock } = self;
+    /// Opens the sockets and puts everything together. Needs no runtime yet.
+    pub fn build(mut self) -> Result<Server, Error> {
+        let mut listeners = std::mem::take(&mut self.listeners);
         if listeners.is_empty() {
-            listeners = listen::bind(&config.http.host, config.http.port)?;
+            listeners = listen::bind(&self.config.http.host, self.config.http.port)?;
         }
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
+        let first = listeners.first().and_then(|one| one.local_addr().ok());
+        let (router, engine) = self.assemble(first.map_or(0, |address| address.port()))?;
+        Ok(Server { engine, router, listeners })
+    }
+
+    /// Puts everything together for an application that has a router and sockets of its own. Opens none, and `HEAD_TIMEOUT`
+    /// and `MAX_HEAD_BYTES`, which are about sockets, do nothing.
+    ///
+    /// The routes are complete: what they don't know they answer with 404, so they are best the application's fallback. To
+    /// let the server see its clients' addresses, serve with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
+    ///
+    /// ```no_run
+    /// # async fn example(app: axum::Router, listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (tidings, engine) = tidings::Server::builder().embed()?;
+    /// let app = app.fallback_service(tidings);
+    /// let drained = async move { engine.run(std::future::pending::<()>()).await.expect("drained in time") };
+    /// axum::serve(listener, app).with_graceful_shutdown(drained).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn embed(self) -> Result<(Router, Engine), Error> {
+        let port = self.config.http.port;
+        self.assemble(port)
+    }
+
+    /// `port` is for the examples on the page.
+    fn assemble(self, port: u16) -> Result<(Router, Engine), Error> {
+        let Self { config, clock, routes, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let limits = limits(&config);
         let (hub, runner) = hub(&config, limits, clock.clone());
@@ -170,51 +196,13 @@ impl Builder {
             hub,
             auth: Authenticator::new(&auth_options(&config)),
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
-            port: listeners.first().and_then(|one| one.local_addr().ok()).map_or(0, |address| address.port()),
+            port,
             config,
             clock,
         });
-        let more = routes(Handle { app: app.clone() });
-        let router = router(app.clone(), more)?;
-        Ok(Server { app, runner, router, listeners, limits })
-    }
-}
-
-impl Handle {
-    /// Stores an event of any topic and delivers it. Returns its id once the log's promise holds.
-    ///
-    /// `event` is the event's name: 1–64 characters of `[A-Za-z0-9._:-]`.
-    pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
-        let publication = Publication {
-            topics: [TopicName::parse(topic)?].into(),
-            event: EventName::parse(event)?,
-            key: None,
-            data: serde_json::to_string(data)?,
-        };
-        self.app.publish(publication).await.map_err(|error| PublishError::Refused(error.to_string()))
-    }
-
-    /// Opens a stream over `topics` for the caller of a request, with everything that the server's own streams have:
-    /// the token is judged (anonymous visitors are let in), a cursor is resumed, heartbeats come, and the stream is
-    /// drained at the end. It counts as `counted_as`.
-    ///
-    /// Who may read the topics is for the route to decide; [`Handle::caller`] tells who calls.
-    pub async fn stream(&self, parts: Parts, counted_as: &'static [&'static str], topics: &[&str]) -> Response {
-        let names: Result<Vec<_>, _> = topics.iter().map(|topic| TopicName::parse(topic)).collect();
-        let opened = async {
-            let names = names.map_err(|error| crate::http::error::Error::field("topic", error.to_string()))?;
-            let call = StreamCall::new(self.app.clone(), parts);
-            let visitor = call.visitor()?;
-            call.open(Spec { retry: Duration::from_secs(3), ..Spec::new(counted_as, names) }, visitor).await
-        };
-        opened.await.unwrap_or_else(axum::response::IntoResponse::into_response)
-    }
-
-    /// The verified caller of a request; `None` without a token, an answer to give where the token is refused.
-    pub fn caller(&self, parts: &Parts) -> Result<Option<auth::Identity>, Box<Response>> {
-        let call = StreamCall::new(self.app.clone(), parts.clone());
-        let visitor = call.visitor().map_err(|error| Box::new(axum::response::IntoResponse::into_response(error)))?;
-        Ok(visitor.identity)
+        let engine = Engine { app: app.clone(), runner, limits };
+        let more = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
+        Ok((router(app, more)?, engine))
     }
 }
 

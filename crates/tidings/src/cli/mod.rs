@@ -1,15 +1,26 @@
 //! The command line: one file for each command.
+//!
+//! Owns which commands there are, and how a command that fails says so: one line, and 1; or 2 for a command line that
+//! makes no sense. `serve` is what runs where no command is named.
 
+mod backoff;
 mod config;
+mod publish;
+mod remote;
 mod serve;
+mod tail;
+mod terminal;
+mod token;
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Command};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
+use tidings_hub::Clock;
 
 use crate::config::{Config, Flags, Loaded, environment, flags, flags_from, refused_arguments};
+use terminal::say;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
@@ -19,27 +30,39 @@ pub fn main() -> ExitCode {
     };
     match run(&matches) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            say(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn command() -> Command {
-    let serve = Command::new("serve").about("Run the server (the default)");
-    let config = Command::new("config").about("Print the effective settings and where each came from");
+    let commands = [
+        flags(Command::new("serve")).about("Run the server (the default)"),
+        flags(Command::new("config")).about("Print the effective settings and where each came from"),
+        token::arguments(Command::new("token")).about("Make a token that a server with the same settings accepts"),
+        publish::Arguments::augment_args(Command::new("publish")).about("Publish to a running server"),
+        tail::Arguments::augment_args(Command::new("tail")).about("Follow a stream of a running server"),
+    ];
     flags(Command::new("tidings"))
         .about("An event server for the web")
         .version(crate::routes::health::VERSION)
         .args_conflicts_with_subcommands(true)
-        .subcommand(flags(serve))
-        .subcommand(flags(config))
+        .subcommands(commands)
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
     match matches.subcommand() {
-        Some(("config", matches)) => config::run(&load(flags_from(matches))?, &mut std::io::stdout().lock()),
+        Some(("config", matches)) => config::run(&load(flags_from(matches))?, &mut out),
+        Some(("token", matches)) => {
+            let arguments = token::Arguments::from_arg_matches(matches)?;
+            token::run(arguments, &load(flags_from(matches))?, Clock::system().now(), &mut out)
+        }
+        Some(("publish", matches)) => publish::run(&publish::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("tail", matches)) => tail::run(tail::Arguments::from_arg_matches(matches)?),
         Some((_, matches)) => serve::run(&load(flags_from(matches))?),
         None => serve::run(&load(flags_from(matches))?),
     }
@@ -51,9 +74,9 @@ fn load(flags: Flags) -> anyhow::Result<Loaded> {
 
 /// clap's complaint in one line, like every other refusal of a setting.
 fn refuse(error: &clap::Error) -> ExitCode {
-    match refused_arguments(error) {
+    match missing(error).or_else(|| refused_arguments(error).map(|refused| refused.to_string())) {
         Some(refused) => {
-            complain(&refused.to_string());
+            say(&refused);
             ExitCode::from(2)
         }
         None => {
@@ -63,7 +86,51 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// The last word of a command that failed.
-fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "tidings: {message}"); // a closed standard error is no reason to panic
+/// The arguments that a command can't do without; clap lists them below its first line.
+fn missing(error: &clap::Error) -> Option<String> {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(names))) => {
+            Some(format!("what is missing: {}", names.join(" ")))
+        }
+        _ => None,
+    }
+}
+
+/// Whoever read the output has seen enough (`| head`), which is no failure.
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(words: &[&str]) -> Result<String, String> {
+        let matches = command().try_get_matches_from([&["tidings"], words].concat());
+        let name = |matches: ArgMatches| matches.subcommand_name().unwrap_or("none").to_owned();
+        let words = |error| missing(&error).or_else(|| refused_arguments(&error).map(|refused| refused.to_string()));
+        matches.map(name).map_err(|error| words(error).unwrap())
+    }
+
+    #[test]
+    fn clap_finds_no_fault_with_the_commands() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn settings_stand_alone_or_behind_a_command() {
+        assert_eq!(named(&["--port", "4000"]).unwrap(), "none");
+        assert_eq!(named(&["serve", "--port", "4000"]).unwrap(), "serve");
+        assert_eq!(named(&["config", "--port", "4000"]).unwrap(), "config");
+        assert_eq!(named(&["tail", "/a"]).unwrap(), "tail");
+        assert!(named(&["--port=4000", "serve"]).is_err());
+    }
+
+    #[test]
+    fn a_command_line_that_makes_no_sense_is_refused_in_one_line() {
+        insta::assert_snapshot!(named(&["tail", "--cuont=1"]).unwrap_err(), @"--cuont (command line) is no flag; did you mean --count?");
+        insta::assert_snapshot!(named(&["publish", "notification", "--to=a"]).unwrap_err(), @"what is missing: --title <TEXT> --message <TEXT>");
+        insta::assert_snapshot!(named(&["tail", "--url=localhost"]).unwrap_err(), @"invalid value 'localhost' for '--url <URL>': an address looks like http://localhost:3000 or https://events.example.com/api");
+        insta::assert_snapshot!(named(&["tial"]).unwrap_err(), @"unrecognized subcommand 'tial'");
+    }
 }

@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tidings_hub::Full;
 
+use crate::app::Unpublished;
 use crate::auth::Refusal;
 
 /// A stable identifier of a failure: programs test it, so a name never changes its meaning.
@@ -232,6 +233,15 @@ impl From<Refusal> for Error {
     }
 }
 
+impl From<Unpublished> for Error {
+    fn from(error: Unpublished) -> Self {
+        match error {
+            Unpublished::Closing => Self::draining(),
+            Unpublished::Journal(error) => error.into(),
+        }
+    }
+}
+
 impl From<tidings_journal::Error> for Error {
     fn from(error: tidings_journal::Error) -> Self {
         tracing::error!(%error, "the journal refused");
@@ -261,6 +271,13 @@ impl IntoResponse for Error {
         }
         response.extensions_mut().insert(self.code);
         response
+    }
+}
+
+/// For routes of one's own: refused as the server's own do.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        Error::from(self).into_response()
     }
 }
 

@@ -6,16 +6,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::body::Body;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tidings_hub::{After, UserId};
 
-use super::error::{Code, Error};
+use super::error::{Code, Error, Problem};
 use super::fields;
 use super::idempotency::{self, Scope};
 use super::reply::Reply;
@@ -25,6 +29,9 @@ use crate::auth::{Credential, Identity};
 /// How long a body may take to arrive. The head has its own limit.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the rest of a body that is too large is read and thrown away.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The caller of an endpoint that needs to know who calls.
 pub(crate) struct Caller(pub(crate) Identity);
 
@@ -33,6 +40,9 @@ pub(crate) struct Admin;
 
 /// The query's parameters, decoded. Of a repeated one the first that is not empty counts.
 pub(crate) struct Params(HashMap<String, String>);
+
+/// The one parameter of a path, decoded.
+pub(crate) struct InPath(pub(crate) String);
 
 /// A body that must be JSON.
 pub(crate) struct JsonBody(Bytes);
@@ -108,16 +118,33 @@ impl FromRequest<Arc<App>> for JsonBody {
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         let limit = app.config.http.max_body_bytes;
-        let body = Limited::new(request.into_body(), limit);
-        match tokio::time::timeout(BODY_TIMEOUT, body.collect()).await {
+        let too_large = || Error::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes"));
+        // Who asks first is answered before the body is sent.
+        let asks_first = request.headers().contains_key(EXPECT);
+        let mut body = request.into_body();
+        if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+            if !asks_first {
+                discard(body);
+            }
+            return Err(too_large());
+        }
+        match tokio::time::timeout(BODY_TIMEOUT, Limited::new(&mut body, limit).collect()).await {
             Ok(Ok(collected)) => Ok(Self(collected.to_bytes())),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(Error::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes")))
+                discard(body);
+                Err(too_large())
             }
             Ok(Err(_)) => Err(Error::new(Code::InvalidJson, "The body broke off")),
             Err(_) => Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
         }
     }
+}
+
+/// Reads on for a moment while the answer is on its way: a socket that closes on a client in the middle of sending
+/// resets the connection, and a reset destroys an answer that was not read yet (RFC 9112, section 9.6).
+fn discard(mut body: Body) {
+    let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
+    tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, rest));
 }
 
 impl JsonBody {
@@ -128,6 +155,24 @@ impl JsonBody {
     /// The body as an object.
     pub(crate) fn fields(&self) -> Result<fields::Fields, Error> {
         fields::Fields::parse(&self.0)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for InPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let refused = match Path::from_request_parts(parts, app).await {
+            Ok(Path(text)) => return Ok(Self(text)),
+            Err(PathRejection::FailedToDeserializePathParams(refused)) => refused.into_kind(),
+            Err(_) => return Err(Error::field("path", "can't be read")),
+        };
+        let field = match refused {
+            ErrorKind::InvalidUtf8InPathParam { key } => key.into(),
+            _ => "path".into(),
+        };
+        let problem = "must be UTF-8 once its escapes are decoded".to_owned();
+        Err(Error::validation(vec![Problem { field, problem }]))
     }
 }
 

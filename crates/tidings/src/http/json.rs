@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-/// How deep arrays and objects may nest. Deeper ones break parsers on the other side (Python gives up at about 1,000).
-pub(crate) const MAX_DEPTH: usize = 128;
+/// How deep arrays and objects may nest. The value stands up to four levels deep in what we send, and parsers on the
+/// other side give up at 128 levels (Rust's `serde_json`) or at about 1,000 (Python).
+pub(crate) const MAX_DEPTH: usize = 120;
 
 /// The text nests deeper than [`MAX_DEPTH`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,16 +9,16 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_hub::{Ending, HeartbeatStyle, Subscribe, SubscribeError, Wording as _};
+use tidings_hub::{After, HeartbeatStyle, Subscribe, SubscribeError, Wording as _};
 use tidings_journal::TopicName;
 
 use super::accept;
 use super::error::{Code, Error};
 use super::extract::{self, Params};
 use super::stream_response::{Saying, StreamBody, StreamSlot};
-use super::words::{Connected, Words};
+use super::words::{self, Connected, Words};
 use crate::app::{App, Phase, spread};
-use crate::auth::{Credential, Identity, Visitor};
+use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::config;
 use crate::net::cut::Cut;
 
@@ -67,13 +67,13 @@ impl StreamCall {
     }
 
     /// The caller of a stream that also serves the anonymous.
-    pub(crate) fn visitor(&self) -> Result<Visitor, Error> {
-        Ok(self.app.auth.optional(self.credential().as_ref(), self.app.now())?)
+    pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
+        self.app.auth.optional(self.credential().as_ref(), self.app.now())
     }
 
     /// The caller of a stream that needs to know who calls.
-    pub(crate) fn caller(&self) -> Result<Identity, Error> {
-        Ok(self.app.auth.required(self.credential().as_ref(), self.app.now())?)
+    pub(crate) fn caller(&self) -> Result<Identity, Refusal> {
+        self.app.auth.required(self.credential().as_ref(), self.app.now())
     }
 
     fn credential(&self) -> Option<Credential> {
@@ -88,11 +88,12 @@ impl StreamCall {
             let message = "This is an event stream: accept text/event-stream";
             return Err(Error::new(Code::NotAcceptable, message));
         }
+        let after = extract::cursor(&parts.headers, &params);
+        if app.phase() != Phase::Serving {
+            return refuse(&app, &parts, &after, "draining", Error::draining());
+        }
         if extract::is_head(&parts) {
             return Ok(response(Body::new(StreamBody::nothing())));
-        }
-        if app.phase() != Phase::Serving {
-            return refuse(&app, &parts, "draining", Error::draining());
         }
         let identity = visitor.identity.as_ref();
         let style = match app.config.streams.heartbeat_style {
@@ -102,7 +103,7 @@ impl StreamCall {
         let address = extract::address(&app, &parts);
         let request = Subscribe {
             topics: spec.topics,
-            after: extract::cursor(&parts.headers, &params),
+            after: after.clone(),
             snapshot: spec.snapshot,
             user: identity.map(|identity| identity.id.clone()),
             counted_as: spec.counted_as,
@@ -115,8 +116,12 @@ impl StreamCall {
         };
         let (mut subscription, start) = match app.hub.subscribe(request).await {
             Ok(opened) => opened,
-            Err(SubscribeError::Full(full)) => return refuse(&app, &parts, "too_many_connections", Error::full(full)),
-            Err(SubscribeError::Journal(error)) => return refuse(&app, &parts, "journal_unavailable", error.into()),
+            Err(SubscribeError::Full(full)) => {
+                return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
+            }
+            Err(SubscribeError::Journal(error)) => {
+                return refuse(&app, &parts, &after, "journal_unavailable", error.into());
+            }
         };
         let now = app.now();
         let connected = Connected {
@@ -160,12 +165,14 @@ fn response(body: Body) -> Response {
 
 /// Refuses a stream for a reason that will pass. To a browser's `EventSource` any status but 200 is fatal for good, so
 /// whoever asks for `text/event-stream` by name is told in band when to come back.
-fn refuse(app: &App, parts: &Parts, reason: &'static str, error: Error) -> Result<Response, Error> {
+fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: Error) -> Result<Response, Error> {
     let in_band = app.config.streams.refusal == config::Refusal::Busy;
     if !in_band || !accept::names_event_stream(&parts.headers) {
         return Err(error);
     }
-    let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(10)));
-    let busy = Words.ending(&Ending { event: "busy", reason, reconnect: true, retry });
-    Ok(carrying(Saying::Once(busy), parts))
+    if extract::is_head(parts) {
+        return Ok(response(Body::new(StreamBody::nothing())));
+    }
+    let retry = spread(Duration::from_secs(1), Duration::from_secs(10));
+    Ok(carrying(Saying::Once(words::busy(reason, retry, after)), parts))
 }

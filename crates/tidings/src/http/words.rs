@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidings_hub::{Ending, Reset, Wording};
-use tidings_journal::EventId;
+use tidings_hub::{After, Ending, Reset, Wording};
+use tidings_journal::{EventId, IdError};
 use tidings_sse::{Event, EventName, Frame, Id};
 
 use crate::app::{rfc3339, rfc3339_ms};
@@ -58,6 +58,19 @@ impl Wording for Words {
         let data = json!({ "count": count });
         Event::new(EventName::from_static("synced"), data.to_string()).id(wire_id(at)).encode()
     }
+}
+
+/// What is said to a stream that is refused for a reason that will pass, in place of a status.
+///
+/// It repeats the cursor that was asked, because to some clients (httpx-sse in the loop that it documents) an event
+/// without an id is a new beginning: they would come back without their place.
+pub(crate) fn busy(reason: &str, retry: Duration, asked: &After) -> Frame {
+    let data = json!({ "reason": reason, "reconnect": true });
+    let cursor = match asked {
+        After::Id(text) if EventId::parse(text) == Err(IdError::Malformed) => None,
+        asked => Id::parse(&asked.to_string()).ok(),
+    };
+    Event::new(EventName::from_static("busy"), data.to_string()).id(cursor).retry(retry).encode()
 }
 
 impl Connected<'_> {

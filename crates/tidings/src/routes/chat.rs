@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
 use tidings_hub::{Member, Publication};
@@ -13,7 +13,7 @@ use super::name;
 use crate::app::{App, mint_id, rfc3339, rfc3339_ms};
 use crate::auth::{Identity, Visitor};
 use crate::http::error::Error;
-use crate::http::extract::{Caller, JsonBody, Publisher};
+use crate::http::extract::{Caller, InPath, JsonBody, Publisher};
 use crate::http::json::Object;
 use crate::http::reply::Reply;
 use crate::http::stream::{Spec, StreamCall};
@@ -31,8 +31,9 @@ pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
 }
 
 /// `GET /chat/room/{roomId}/stream`
-pub(crate) async fn room_stream(Path(room): Path<String>, call: StreamCall) -> Result<Response, Error> {
+pub(crate) async fn room_stream(call: StreamCall, room: Result<InPath, Error>) -> Result<Response, Error> {
     let caller = call.caller()?;
+    let InPath(room) = room?;
     let topic = topics::room(&name("roomId", &room)?);
     open(call, topic, caller).await
 }
@@ -70,7 +71,7 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
 }
 
 /// `POST /chat/room/{roomId}/join`
-pub(crate) async fn join(Path(room): Path<String>, publisher: Publisher) -> Result<Response, Error> {
+pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<Response, Error> {
     let room = name("roomId", &room)?;
     let work = async move |app: Arc<App>, caller: Identity| {
         let topic = topics::room(&room);
@@ -88,7 +89,7 @@ pub(crate) async fn join(Path(room): Path<String>, publisher: Publisher) -> Resu
 }
 
 /// `POST /chat/room/{roomId}/leave`
-pub(crate) async fn leave(Path(room): Path<String>, publisher: Publisher) -> Result<Response, Error> {
+pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<Response, Error> {
     let room = name("roomId", &room)?;
     let work = async move |app: Arc<App>, caller: Identity| {
         let topic = topics::room(&room);
@@ -104,7 +105,7 @@ pub(crate) async fn leave(Path(room): Path<String>, publisher: Publisher) -> Res
 pub(crate) async fn members(
     State(app): State<Arc<App>>,
     Caller(_): Caller,
-    Path(room): Path<String>,
+    InPath(room): InPath,
 ) -> Result<Reply, Error> {
     let topic = topics::room(&name("roomId", &room)?);
     let member = |member: &Member| {
@@ -123,7 +124,7 @@ pub(crate) async fn members(
 pub(crate) async fn typing(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
-    Path(room): Path<String>,
+    InPath(room): InPath,
 ) -> Result<Reply, Error> {
     let room = name("roomId", &room)?;
     let data = Object::new()
@@ -174,7 +175,8 @@ async fn announce(app: &App, room: &str, username: &str, did: &str) -> Result<()
 }
 
 async fn say(app: &App, room: &str, data: String) -> Result<EventId, Error> {
-    app.publish(publication(room, EventName::from_static("chat-message"), data)).await
+    let publication = publication(room, EventName::from_static("chat-message"), data);
+    Ok(app.publish(publication).await?)
 }
 
 fn publication(room: &str, event: EventName, data: String) -> Publication {

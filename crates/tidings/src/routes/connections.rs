@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::json;
 use tidings_hub::{Connection, ConnectionId, Ending, Filter};
 use tidings_journal::TopicName;
@@ -11,7 +11,7 @@ use tidings_journal::TopicName;
 use super::{current_stats, stats};
 use crate::app::{App, rfc3339_ms, spread};
 use crate::http::error::{Code, Error};
-use crate::http::extract::{Admin, Params, user};
+use crate::http::extract::{Admin, InPath, Params, user};
 use crate::http::reply::Reply;
 
 /// The most connections in one answer, and how many there are in one that asks for no number.
@@ -63,7 +63,7 @@ fn describe(app: &App, connection: &Connection) -> serde_json::Value {
 }
 
 /// `DELETE /system/connections/{id}`
-pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, Path(id): Path<String>) -> Result<Reply, Error> {
+pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, InPath(id): InPath) -> Result<Reply, Error> {
     let connection = ConnectionId::parse(&id).and_then(|id| app.hub.connections().get(id));
     let Some(connection) = connection else {
         return Err(Error::new(Code::NotFound, "No such connection; it may have ended already"));
@@ -73,7 +73,7 @@ pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, Path(id): Path<St
 }
 
 /// `DELETE /system/users/{userId}/connections`
-pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, Path(id): Path<String>) -> Result<Reply, Error> {
+pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): InPath) -> Result<Reply, Error> {
     let user = user("userId", &id)?;
     let ended = app.hub.connections().end_user(&user, disconnected());
     let message = format!("Disconnected {ended} connections of {user}");

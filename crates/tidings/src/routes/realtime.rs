@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use tidings_hub::{Publication, UserId};
 use tidings_sse::EventName;
@@ -11,7 +11,7 @@ use super::{name, target};
 use crate::app::{App, mint_id, rfc3339};
 use crate::auth::Identity;
 use crate::http::error::Error;
-use crate::http::extract::{JsonBody, Params, Publisher};
+use crate::http::extract::{InPath, JsonBody, Params, Publisher};
 use crate::http::fields::{self, Fields};
 use crate::http::json::{Compact, MAX_DEPTH, Object};
 use crate::http::reply::Reply;
@@ -71,31 +71,31 @@ pub(crate) async fn update(publisher: Publisher, params: Params, body: JsonBody)
 /// `POST /realtime/entity/{entity}/create`
 pub(crate) async fn created(
     app: State<Arc<App>>,
-    path: Path<String>,
     publisher: Publisher,
+    entity: InPath,
     body: JsonBody,
 ) -> Result<Response, Error> {
-    happened(&app, &path, publisher, body, "create", "creation").await
+    happened(&app, &entity.0, publisher, body, "create", "creation").await
 }
 
 /// `POST /realtime/entity/{entity}/update`
 pub(crate) async fn updated(
     app: State<Arc<App>>,
-    path: Path<String>,
     publisher: Publisher,
+    entity: InPath,
     body: JsonBody,
 ) -> Result<Response, Error> {
-    happened(&app, &path, publisher, body, "update", "update").await
+    happened(&app, &entity.0, publisher, body, "update", "update").await
 }
 
 /// `POST /realtime/entity/{entity}/delete`
 pub(crate) async fn deleted(
     app: State<Arc<App>>,
-    path: Path<String>,
     publisher: Publisher,
+    entity: InPath,
     body: JsonBody,
 ) -> Result<Response, Error> {
-    happened(&app, &path, publisher, body, "delete", "deletion").await
+    happened(&app, &entity.0, publisher, body, "delete", "deletion").await
 }
 
 async fn happened(

@@ -1,5 +1,6 @@
 //! One HTTP/1.1 exchange on a socket of its own, with nothing added that a test did not ask for.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -43,8 +44,11 @@ impl Answer {
     }
 }
 
-/// Status, headers and length of a head, if it is complete.
-pub(crate) fn parse_head(bytes: &[u8]) -> Option<(u16, Vec<(String, String)>, usize)> {
+/// Status, headers and length of a head.
+pub(crate) type Head = (u16, Vec<(String, String)>, usize);
+
+/// The head that `bytes` begin with, if it is complete.
+pub(crate) fn parse_head(bytes: &[u8]) -> Option<Head> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&bytes[..end - 4]).into_owned();
     let mut lines = head.split("\r\n");
@@ -77,10 +81,10 @@ pub(crate) async fn request(
 ) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     if !body.is_empty() || method == "POST" {
-        head += &format!("Content-Length: {}\r\n", body.len());
+        let _ = write!(head, "Content-Length: {}\r\n", body.len());
     }
     head += "\r\n";
     let bytes = raw(address, &[head.as_bytes(), body].concat()).await;

@@ -1,5 +1,10 @@
 //! A server on a free port, a client that sees every byte, and nothing else.
 
+pub(crate) mod binary;
+pub(crate) mod block;
+pub(crate) mod checks;
+pub(crate) mod client;
+pub(crate) mod descriptors;
 pub(crate) mod http;
 pub(crate) mod stream;
 
@@ -42,10 +47,13 @@ pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestServer {
 }
 
 /// A server with these settings and a clock of its own.
-#[expect(clippy::unused_async, reason = "it must be called inside a runtime")]
 pub(crate) async fn start_at(settings: &[(&str, &str)], clock: Clock) -> TestServer {
-    let config = config(settings).unwrap();
-    let server = Server::builder().config(config).clock(clock).build().unwrap();
+    start_on(Server::builder().config(config(settings).unwrap()).clock(clock))
+}
+
+/// A server that was put together by the test.
+pub(crate) fn start_on(builder: tidings::server::Builder) -> TestServer {
+    let server = builder.build().unwrap();
     let (address, handle) = (server.addresses()[0], server.handle());
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(server.run(async {
@@ -111,6 +119,37 @@ impl TestServer {
         in_time(Stream::open(self.address, path, &headers)).await
     }
 
+    /// A stream whose `connected` event was read.
+    pub(crate) async fn connected(&self, path: &str, token: &str) -> Stream {
+        let mut stream = self.stream(path, token).await;
+        stream.expect("connected").await;
+        stream
+    }
+
+    /// A stream that goes on after `cursor`, its `connected` event still to be read.
+    pub(crate) async fn resumed(&self, path: &str, token: &str, cursor: &str) -> Stream {
+        self.stream_with(path, token, &[("Last-Event-ID", cursor)]).await
+    }
+
+    /// Sends a notification to all and returns its `eventId`.
+    pub(crate) async fn notify(&self, title: &str) -> String {
+        let answer = self.post("/notifications/send", serde_json::json!({"title": title, "message": "m"})).await;
+        answer.json()["eventId"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of the newest event.
+    pub(crate) async fn head(&self) -> String {
+        self.stream("/notifications/stream", "").await.block("connected").await.id.unwrap()
+    }
+
+    /// Waits until no stream is open any more, by the server's own count.
+    pub(crate) async fn until_nobody_is_left(&self) {
+        let nobody = serde_json::json!({
+            "totalConnections": 0, "authenticatedConnections": 0, "connectionsByType": {},
+        });
+        until(async || self.get("/system/stats").await.json() == nobody).await;
+    }
+
     /// Tells the server to stop; streams can still be read while it drains.
     pub(crate) fn begin_stop(&mut self) {
         if let Some(stop) = self.stop.take() {
@@ -150,4 +189,25 @@ pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
 pub(crate) fn demo(user: &str, roles: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(format!("{user}:{user}-name:{user}@example.com:{roles}"))
+}
+
+/// A JWT of `ann` that stops being taken two to three seconds from now.
+pub(crate) fn token_that_runs_out(secret: &str) -> String {
+    // Its `exp` is 27 seconds ago, and the leeway 30.
+    jwt(secret, Clock::system().now() - Duration::from_secs(57), 30)
+}
+
+/// A JWT of `ann`, issued at `now` for so many seconds.
+pub(crate) fn jwt(secret: &str, now: jiff::Timestamp, seconds: u64) -> String {
+    use tidings::auth::mint;
+    let claims = mint::Claims {
+        sub: tidings_hub::UserId::parse("ann").unwrap(),
+        username: None,
+        email: None,
+        roles: Vec::new(),
+        expires_in: Duration::from_secs(seconds),
+        issuer: None,
+        audience: None,
+    };
+    mint::mint(secret.as_bytes(), &claims, now).unwrap()
 }

@@ -1,6 +1,7 @@
 //! An open event stream, read byte by byte: the head, the chunks, the events, and how it ended.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use tidings_sse::{Decoded, Decoder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::block::Block;
 use super::{http, in_time};
 
 /// An open stream.
@@ -21,6 +23,8 @@ pub(crate) struct Stream {
     pub(crate) body: Vec<u8>,
     decoder: Decoder,
     events: VecDeque<Received>,
+    /// Events that the test has taken.
+    taken: usize,
     ended: Option<End>,
 }
 
@@ -48,12 +52,17 @@ pub(crate) enum End {
 
 impl Stream {
     pub(crate) async fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::open_on(TcpStream::connect(address).await.unwrap(), path, headers).await
+    }
+
+    /// The same on a connection that the test has made.
+    pub(crate) async fn open_on(mut socket: TcpStream, path: &str, headers: &[(&str, &str)]) -> Self {
+        let address = socket.peer_addr().unwrap();
         let mut head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n");
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         head += "\r\n";
-        let mut socket = TcpStream::connect(address).await.unwrap();
         socket.write_all(head.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         let (status, headers, length) = loop {
@@ -72,6 +81,7 @@ impl Stream {
             body: Vec::new(),
             decoder: Decoder::new(),
             events: VecDeque::new(),
+            taken: 0,
             ended: None,
         };
         stream.digest();
@@ -91,6 +101,7 @@ impl Stream {
     pub(crate) async fn next_or_end(&mut self) -> Option<Received> {
         loop {
             if let Some(event) = self.events.pop_front() {
+                self.taken += 1;
                 return Some(event);
             }
             if self.ended.is_some() {
@@ -121,6 +132,46 @@ impl Stream {
     /// The body so far as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// The whole blocks so far, each checked to be written as the contract says. Comments are left out.
+    pub(crate) fn blocks(&self) -> Vec<Block> {
+        Block::all(&self.text())
+    }
+
+    /// The next event, which must be called `name`, as it stood on the wire.
+    pub(crate) async fn block(&mut self, name: &str) -> Block {
+        self.expect(name).await;
+        self.blocks().swap_remove(self.taken - 1)
+    }
+
+    /// Reads events of this name until there are `count`; passes over heartbeats and nothing else.
+    pub(crate) async fn take(&mut self, name: &str, count: usize) -> Vec<Received> {
+        let mut events = Vec::with_capacity(count);
+        while events.len() < count {
+            let event = self.next().await;
+            if event.event != "heartbeat" {
+                assert_eq!(event.event, name, "{event:?}");
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    /// Reads until the body so far is as `done` says.
+    pub(crate) async fn read_until(&mut self, mut done: impl FnMut(&str) -> bool) {
+        in_time(async {
+            while !done(&self.text()) {
+                assert!(self.ended.is_none(), "the stream ended: {:?}", self.ended);
+                self.read_more().await;
+            }
+        })
+        .await;
+    }
+
+    /// The socket, to misbehave with.
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.socket
     }
 
     async fn read_more(&mut self) {
@@ -159,7 +210,7 @@ impl Stream {
                         retry: retry.take(),
                         data: serde_json::from_str(&message.data).expect("data is JSON"),
                     }),
-                    _ => {}
+                    Decoded::Comment(_) => {}
                 }
             }
         }

@@ -1,0 +1,44 @@
+//! How long to wait before the next attempt.
+//!
+//! Owns the arithmetic and nothing else: chance comes in as a number, and whoever asks does the waiting.
+
+use std::time::Duration;
+
+/// The wait after `failures` failed attempts in a row: `first` when there was none, then up to twice as long each time,
+/// and never longer than `most`, unless `first` is.
+///
+/// `luck`, from 0 to 1, spreads what is longer than `first` over the upper half, so that the many who lost one server do
+/// not come back to it in step.
+pub(super) fn wait(first: Duration, most: Duration, failures: u32, luck: f64) -> Duration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(failures)).min(most);
+    doubled.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0).max(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn waits_double_up_to_the_most() {
+        let waits: Vec<_> = (0..7).map(|failures| wait(SECOND, 30 * SECOND, failures, 1.0).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(wait(SECOND, 30 * SECOND, u32::MAX, 1.0), 30 * SECOND);
+    }
+
+    #[test]
+    fn chance_spreads_them_over_the_upper_half() {
+        assert_eq!(wait(SECOND, 30 * SECOND, 3, 0.0), 4 * SECOND);
+        assert_eq!(wait(SECOND, 30 * SECOND, 3, 0.5), 6 * SECOND);
+        assert_eq!(wait(SECOND, 30 * SECOND, 9, 0.0), 15 * SECOND);
+    }
+
+    #[test]
+    fn what_the_server_asked_for_is_the_least() {
+        for luck in [0.0, 1.0] {
+            assert_eq!(wait(SECOND, 30 * SECOND, 0, luck), SECOND);
+            assert_eq!(wait(60 * SECOND, 30 * SECOND, 5, luck), 60 * SECOND);
+        }
+    }
+}

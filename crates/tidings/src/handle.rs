@@ -1,0 +1,152 @@
+//! What routes of one's own need of the server: opening streams, publishing, and knowing who calls.
+//!
+//! Everything here goes the way of the server's own routes: the same credentials, the same cursors, heartbeats and drain,
+//! the same answers to what is refused.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use serde::Serialize;
+use tidings_hub::Publication;
+use tidings_journal::{EventId, TopicName};
+use tidings_sse::EventName;
+
+use crate::app::{App, Unpublished};
+use crate::auth::{Credential, Identity, Refusal, Visitor};
+use crate::http::error::Error;
+use crate::http::stream::{Spec, StreamCall};
+
+/// The way into a server, for routes and tasks of one's own. Cheap to clone; axum's `State<Handle>` where it is the state.
+#[derive(Clone)]
+pub struct Handle {
+    app: Arc<App>,
+}
+
+/// An extractor for a route that is a stream: its caller, whose token was judged, is known or anonymous.
+pub struct StreamRequest {
+    call: StreamCall,
+    visitor: Visitor,
+}
+
+/// An extractor for a route that needs to know who calls: without a good token it answers 401.
+///
+/// Tickets and cookies, which browsers send by themselves, are for streams and not taken.
+pub struct Caller(pub Identity);
+
+/// Why something was not published. As a response it is what the server's own calls would answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Not a name of a topic.
+    #[error("the topic: {0}")]
+    Topic(#[from] tidings_journal::topic::Error),
+    /// Not a name of an event.
+    #[error("the event's name: {0}")]
+    Event(#[from] tidings_sse::name::Error),
+    /// Not JSON.
+    #[error("the data: {0}")]
+    Data(#[from] serde_json::Error),
+    /// The server is about to stop. The event is not in the log and never will be.
+    #[error("the server is about to stop")]
+    Draining,
+    /// The log refused. Whether the event is in it is unknown.
+    #[error(transparent)]
+    Journal(tidings_journal::Error),
+}
+
+impl Handle {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    /// Stores an event of any topic and delivers it. Returns its id once the log's promise holds.
+    ///
+    /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`; `event` is the event's name, 1–64
+    /// characters of `[A-Za-z0-9._:-]`; `data` becomes one line of JSON.
+    pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
+        let publication = Publication {
+            topics: [TopicName::parse(topic)?].into(),
+            event: EventName::parse(event)?,
+            key: None,
+            data: serde_json::to_string(data)?,
+        };
+        self.app.publish(publication).await.map_err(|error| match error {
+            Unpublished::Closing => PublishError::Draining,
+            Unpublished::Journal(error) => PublishError::Journal(error),
+        })
+    }
+}
+
+impl StreamRequest {
+    /// The caller; `None` without a token.
+    pub fn caller(&self) -> Option<&Identity> {
+        self.visitor.identity.as_ref()
+    }
+
+    /// The caller, for a stream that is not for everybody.
+    pub fn known_caller(&self) -> Result<&Identity, Refusal> {
+        match &self.visitor {
+            Visitor { identity: Some(caller), .. } => Ok(caller),
+            Visitor { auth_error: Some(_), .. } => Err(Refusal::Invalid),
+            Visitor { .. } => Err(Refusal::Missing),
+        }
+    }
+
+    /// Opens a stream over `topics`, with everything that the server's own streams have: a cursor is resumed, heartbeats
+    /// come, an expired token ends it, and it is drained at the end. It is counted under each name in `counted_as`; the
+    /// server's own all count as `heartbeat` too.
+    ///
+    /// Who may read the topics is for the route to decide.
+    pub async fn open<T: AsRef<str>>(
+        self,
+        counted_as: &'static [&'static str],
+        topics: impl IntoIterator<Item = T>,
+    ) -> Response {
+        let names: Result<Vec<_>, _> = topics.into_iter().map(|topic| TopicName::parse(topic.as_ref())).collect();
+        match names {
+            Ok(names) => self.call.open(Spec::new(counted_as, names), self.visitor).await.into_response(),
+            Err(error) => Error::field("topic", error.to_string()).into_response(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for StreamRequest
+where
+    Handle: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let call = StreamCall::new(Handle::from_ref(state).app, parts.clone());
+        let visitor = call.visitor()?;
+        Ok(Self { call, visitor })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Handle: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let app = Handle::from_ref(state).app;
+        let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
+        app.auth.required(credential.as_ref(), app.now()).map(Self)
+    }
+}
+
+impl IntoResponse for PublishError {
+    fn into_response(self) -> Response {
+        let problem = self.to_string();
+        let error = match self {
+            Self::Topic(_) => Error::field("topic", problem),
+            Self::Event(_) => Error::field("event", problem),
+            Self::Data(_) => Error::field("data", problem),
+            Self::Draining => Error::draining(),
+            Self::Journal(error) => error.into(),
+        };
+        error.into_response()
+    }
+}

@@ -1,0 +1,134 @@
+//! How a stream ends, and whether its client is to come back.
+
+mod draining;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tidings_hub::Clock;
+
+use crate::support::stream::{End, Received};
+use crate::support::{ADMIN, Stream, TestServer, demo, jwt, start, start_at, start_with};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+async fn delete(server: &TestServer, path: &str) -> Value {
+    let answer = server.call("DELETE", path, ADMIN, json!(null)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// The stream is told `revoked`, to come back, and is cut.
+async fn expect_kick(stream: &mut Stream) -> Received {
+    let revoked = stream.expect("revoked").await;
+    assert_eq!(revoked.data, json!({"reason": "disconnected", "reconnect": true}));
+    assert!(revoked.retry.is_some());
+    assert_eq!(stream.end().await, End::Cut);
+    revoked
+}
+
+#[tokio::test]
+async fn a_kicked_connection_is_told_to_come_back_and_its_token_stays_good() {
+    let server = start().await;
+    let ann = demo("ann", "user");
+    let mut kicked = server.stream("/notifications/stream", &ann).await;
+    let id = kicked.expect("connected").await.data["connectionId"].as_str().unwrap().to_owned();
+    let mut other = server.connected("/notifications/stream", &ann).await;
+    let seen = server.notify("seen").await;
+    kicked.expect("notification").await;
+    delete(&server, &format!("/system/connections/{id}")).await;
+    assert_eq!(expect_kick(&mut kicked).await.last_id, seen, "the last event keeps the client's place");
+    let block = kicked.blocks().pop().unwrap();
+    assert_eq!((block.event.as_str(), block.id), ("revoked", None));
+
+    let missed = server.notify("missed").await;
+    other.expect("notification").await;
+    assert_eq!(other.block("notification").await.id.as_ref(), Some(&missed), "the user's other stream goes on");
+    let mut back = server.resumed("/notifications/stream", &ann, &seen).await;
+    back.expect("connected").await;
+    assert_eq!(back.block("notification").await.id, Some(missed));
+
+    let again = server.call("DELETE", &format!("/system/connections/{id}"), ADMIN, json!(null)).await;
+    assert_eq!((again.status, again.code().as_str()), (404, "not_found"));
+}
+
+#[tokio::test]
+async fn a_kicked_user_loses_every_stream_and_nobody_else_does() {
+    let server = start().await;
+    let ann = demo("a/nn", "user");
+    let mut anns = [
+        server.connected("/notifications/stream", &ann).await,
+        server.connected("/realtime/stream", &ann).await,
+        server.connected("/chat/stream", &ann).await,
+        server.connected("/system/heartbeat", &ann).await,
+    ];
+    anns[3].expect("heartbeat").await;
+    let mut others = [
+        server.connected("/notifications/stream", &demo("a", "user")).await,
+        server.connected("/notifications/stream", "").await,
+    ];
+    assert_eq!(delete(&server, "/system/users/a%2Fnn/connections").await["ended"], 4);
+    for stream in &mut anns {
+        expect_kick(stream).await;
+    }
+    assert_eq!(delete(&server, "/system/users/a%2Fnn/connections").await["ended"], 0);
+    server.notify("still here").await;
+    for stream in &mut others {
+        stream.expect("notification").await;
+    }
+    server.stream("/notifications/stream", &ann).await.expect("connected").await;
+}
+
+#[tokio::test]
+async fn only_admins_kick() {
+    let server = start().await;
+    let mut stream = server.stream("/notifications/stream", ADMIN).await;
+    let id = stream.expect("connected").await.data["connectionId"].as_str().unwrap().to_owned();
+    for path in [format!("/system/connections/{id}"), "/system/users/test123/connections".to_owned()] {
+        assert_eq!(server.call("DELETE", &path, "", json!(null)).await.status, 401);
+        assert_eq!(server.call("DELETE", &path, &demo("test123", "user"), json!(null)).await.code(), "forbidden");
+    }
+    server.notify("still here").await;
+    stream.expect("notification").await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_expired_at_the_instant_from_which_its_token_is_refused() {
+    let server = start_with(&[("JWT_SECRET", SECRET)]).await;
+    let clock = Clock::system();
+    // Good until 29 seconds ago, and by the leeway of 30 for another one to two.
+    let issued = clock.now() - Duration::from_secs(58);
+    let token = jwt(SECRET, issued, 30);
+    let refused_from = Timestamp::from_second(issued.as_second() + 60).unwrap();
+    let paths = ["/notifications/stream", "/chat/stream", "/system/heartbeat"];
+    let mut streams = Vec::new();
+    for path in paths {
+        streams.push(server.connected(path, &token).await);
+    }
+    streams[2].expect("heartbeat").await;
+    for (path, mut stream) in paths.into_iter().zip(streams) {
+        let expired = stream.block("expired").await;
+        assert!(clock.now() >= refused_from, "too early");
+        assert!(clock.now().duration_since(refused_from).as_secs() < 5, "too late");
+        assert_eq!((expired.id, expired.retry), (None, None));
+        assert_eq!(expired.data, r#"{"reason":"token_expired","reconnect":false}"#);
+        assert_eq!(stream.end().await, End::Finished);
+        let refused = server.call("GET", path, &token, json!(null)).await;
+        assert_eq!((refused.status, refused.code().as_str()), (401, "token_expired"));
+    }
+}
+
+#[tokio::test]
+async fn a_token_counts_by_the_servers_clock() {
+    let ahead = Duration::from_hours(1);
+    let system = Clock::system();
+    let clock = Clock::from_fn(move || system.now() + ahead);
+    let server = start_at(&[("JWT_SECRET", SECRET)], clock.clone()).await;
+    let stale = jwt(SECRET, Clock::system().now(), 600);
+    assert_eq!(server.call("GET", "/notifications/stream", &stale, json!(null)).await.code(), "token_expired");
+    let good = jwt(SECRET, clock.now() - Duration::from_secs(58), 30);
+    let mut stream = server.connected("/notifications/stream", &good).await;
+    assert_eq!(stream.expect("expired").await.data["reconnect"], false);
+    assert_eq!(stream.end().await, End::Finished);
+}

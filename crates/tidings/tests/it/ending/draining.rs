@@ -1,0 +1,239 @@
+//! The server's own end: streams go one by one, publishes are taken to the last wave, nobody new is let in.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidings::server::Error;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
+
+use crate::streams::KINDS;
+use crate::support::block::Block;
+use crate::support::stream::End;
+use crate::support::{ADMIN, Stream, TestServer, demo, start, start_with, until};
+
+/// Long enough to look around in; no test waits for all of it.
+const LONG: (&str, &str) = ("DRAIN_SECONDS", "20s");
+
+/// A server that drains, and its five streams, of which one has been ended.
+async fn draining(settings: &[(&str, &str)]) -> (TestServer, Vec<Stream>) {
+    let mut server = start_with(&[&[LONG], settings].concat()).await;
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        streams.push(server.connected("/notifications/stream", ADMIN).await);
+    }
+    server.begin_stop();
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 4).await;
+    (server, streams)
+}
+
+#[tokio::test]
+async fn each_stream_is_told_draining_to_come_back_soon_and_is_cut() {
+    let mut server = start().await;
+    let mut streams = Vec::new();
+    for kind in KINDS {
+        let mut stream = server.connected(kind.path, ADMIN).await;
+        match kind.path {
+            "/system/heartbeat" => drop(stream.expect("heartbeat").await),
+            "/system/status/stream" => drop(stream.expect("synced").await),
+            _ => {}
+        }
+        streams.push(stream);
+    }
+    server.begin_stop();
+    let mut retries = Vec::new();
+    for stream in &mut streams {
+        let block = stream.block("draining").await;
+        assert_eq!((block.id, block.data.as_str()), (None, r#"{"reason":"shutdown","reconnect":true}"#));
+        retries.push(block.retry.unwrap());
+        assert_eq!(stream.end().await, End::Cut);
+    }
+    assert!(retries.iter().all(|retry| (500..=2_000).contains(retry)), "{retries:?}");
+    retries.dedup();
+    assert!(retries.len() > 1, "not at random: {retries:?}");
+    server.stopped().await.unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err(), "the listener is closed");
+}
+
+#[tokio::test]
+async fn an_http_1_0_stream_is_told_draining_too() {
+    let mut server = start().await;
+    let address = server.address;
+    let request = format!("GET /notifications/stream HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
+    let reading = tokio::spawn(async move { crate::support::http::raw(address, request.as_bytes()).await });
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
+    server.stopped().await.unwrap();
+    let bytes = String::from_utf8(reading.await.unwrap()).unwrap();
+    let (_, body) = bytes.split_once("\r\n\r\n").unwrap();
+    let names: Vec<_> = Block::all(body).into_iter().map(|block| block.event).collect();
+    assert_eq!(names, ["connected", "draining"]);
+}
+
+#[tokio::test]
+async fn streams_are_ended_at_an_even_rate_in_random_order() {
+    const STREAMS: u32 = 20;
+    let mut server = start_with(&[("DRAIN_SECONDS", "2s")]).await;
+    let mut readers = Vec::new();
+    for nth in 0..STREAMS {
+        let mut stream = server.connected("/notifications/stream", "").await;
+        readers.push(tokio::spawn(async move {
+            stream.expect("draining").await;
+            (Instant::now(), nth)
+        }));
+    }
+    let stopping = Instant::now();
+    server.begin_stop();
+    let mut ends = Vec::new();
+    for reader in readers {
+        ends.push(reader.await.unwrap());
+    }
+    ends.sort_unstable();
+    for ((at, _), nth) in ends.iter().zip(0..) {
+        let due = Duration::from_secs(2) * nth / STREAMS;
+        let late = at.duration_since(stopping).checked_sub(due).expect("not before it is due");
+        assert!(late < Duration::from_millis(600), "number {nth} came {late:?} late");
+    }
+    assert!(!ends.is_sorted_by_key(|(_, nth)| *nth), "in the order of opening");
+    server.stopped().await.unwrap();
+}
+
+#[tokio::test]
+async fn publishes_are_taken_and_delivered_while_streams_are_ended() {
+    let (server, mut streams) = draining(&[]).await;
+    let id = server.notify("during the drain").await;
+    let mut reached = 0;
+    for stream in &mut streams {
+        match stream.next().await {
+            event if event.event == "draining" => {}
+            event => {
+                assert_eq!((event.event.as_str(), event.last_id.as_str()), ("notification", id.as_str()));
+                reached += 1;
+            }
+        }
+    }
+    assert_eq!(reached, 4, "all but the one that had been ended");
+    server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
+    server.post("/system/status/update", json!({"service": "db", "status": "online"})).await;
+    assert_eq!(server.get("/system/stats").await.json()["totalConnections"], 4);
+}
+
+#[tokio::test]
+async fn readiness_turns_503_and_liveness_stays() {
+    let (server, _streams) = draining(&[]).await;
+    let ready = server.get("/health/ready").await;
+    assert_eq!((ready.status, ready.code().as_str()), (503, "draining"));
+    assert!(ready.header("retry-after").is_some());
+    assert_eq!(server.get("/health/live").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_event_source_is_told_busy_in_one_block_and_cut() {
+    let (server, _streams) = draining(&[]).await;
+    let mut retries = Vec::new();
+    for kind in KINDS {
+        let mut stream = server.stream(kind.path, ADMIN).await;
+        assert_eq!(stream.header("content-type"), Some("text/event-stream"));
+        assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+        let busy = stream.block("busy").await;
+        assert_eq!((busy.id, busy.data.as_str()), (None, r#"{"reason":"draining","reconnect":true}"#));
+        retries.push(busy.retry.unwrap());
+        assert_eq!(stream.end().await, End::Cut);
+        assert_eq!(stream.blocks().len(), 1);
+    }
+    assert!(retries.iter().all(|retry| (1_000..=10_000).contains(retry)), "{retries:?}");
+    retries.dedup();
+    assert!(retries.len() > 1, "not at random: {retries:?}");
+}
+
+#[tokio::test]
+async fn busy_repeats_the_cursor_so_that_no_client_loses_its_place() {
+    let (server, _streams) = draining(&[]).await;
+    for (asked, expected) in [
+        ("abcd1234-17", Some("abcd1234-17")),
+        ("other-1", Some("other-1")),
+        ("earliest", Some("earliest")),
+        ("17", None),
+        ("a:b-1", None),
+    ] {
+        let mut stream = server.resumed("/notifications/stream", "", asked).await;
+        assert_eq!(stream.block("busy").await.id.as_deref(), expected, "{asked}");
+        let mut stream = server.stream(&format!("/notifications/stream?lastEventId={asked}"), "").await;
+        assert_eq!(stream.block("busy").await.id.as_deref(), expected, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_ask_for_an_event_stream_by_name_gets_the_status() {
+    let (server, _streams) = draining(&[]).await;
+    for headers in [&[][..], &[("Accept", "*/*")], &[("Accept", "text/*")]] {
+        let refused = server.request("GET", "/notifications/stream", headers, b"").await;
+        assert_eq!((refused.status, refused.code().as_str()), (503, "draining"));
+        assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+        assert_eq!(server.request("HEAD", "/notifications/stream", headers, b"").await.status, 503);
+    }
+    let named = [("Accept", "text/event-stream")];
+    let head = server.request("HEAD", "/notifications/stream", &named, b"").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[tokio::test]
+async fn with_stream_refusal_status_everybody_gets_the_status() {
+    let (server, _streams) = draining(&[("STREAM_REFUSAL", "status")]).await;
+    for accept in ["text/event-stream", "*/*"] {
+        let refused = server.request("GET", "/notifications/stream", &[("Accept", accept)], b"").await;
+        assert_eq!((refused.status, refused.code().as_str()), (503, "draining"), "{accept}");
+        assert!(refused.header("retry-after").is_some());
+    }
+}
+
+#[tokio::test]
+async fn lasting_reasons_are_statuses_while_draining_too() {
+    let (server, _streams) = draining(&[]).await;
+    let refused = async |path: &str, token: &str, accept: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Accept", accept), ("Authorization", bearer.as_str())];
+        server.request("GET", path, &headers, b"").await.status
+    };
+    assert_eq!(refused("/chat/stream", "garbage", "text/event-stream").await, 401);
+    assert_eq!(refused("/notifications/stream", "a.b.c", "text/event-stream").await, 401);
+    assert_eq!(refused("/notifications/streams", "", "text/event-stream").await, 404);
+    assert_eq!(refused("/notifications/stream", "", "text/html").await, 406);
+    assert_eq!(refused("/realtime/stream?entities=a/b", "", "text/event-stream").await, 400);
+}
+
+#[tokio::test]
+async fn a_server_without_streams_stops_at_once() {
+    let mut server = start_with(&[LONG]).await;
+    server.notify("nobody hears it").await;
+    let stopping = Instant::now();
+    server.stopped().await.unwrap();
+    assert!(stopping.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn streams_that_went_away_do_not_hold_up_the_end() {
+    let mut server = start().await;
+    for _ in 0..20 {
+        drop(server.connected("/notifications/stream", &demo("ann", "user")).await);
+    }
+    server.stopped().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
+    let mut server = start_with(&[("SHUTDOWN_TIMEOUT", "1s")]).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    let socket = socket.connect(server.address).await.unwrap();
+    let _never_reads = Stream::open_on(socket, "/notifications/stream", &[]).await;
+    let ballast: Value = "x".repeat(200_000).into();
+    for _ in 0..60 {
+        server.handle.publish("notifications", "notification", &ballast).await.unwrap();
+    }
+    let stopping = Instant::now();
+    match server.stopped().await {
+        Err(Error::Left(1)) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!((1..5).contains(&stopping.elapsed().as_secs()), "{:?}", stopping.elapsed());
+}

@@ -1,0 +1,116 @@
+//! Bodies that are not what they should be.
+
+use super::{WITH_BODY, WITH_OBJECT, post, post_json};
+use crate::support::start;
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_refused() {
+    let server = start().await;
+    let bad: [&[u8]; 18] = [
+        b"",
+        b" \r\n\t ",
+        b"{bad",
+        b"{",
+        b"{\"title\":}",
+        b"{'title':'T'}",
+        b"{\"title\":\"T\",}",
+        b"{\"title\" \"T\"}",
+        b"{\"title\":\"T\"} trailing",
+        b"{\"title\":\"T\"}{}",
+        b"\xef\xbb\xbf{}",
+        b"{\"title\":\"\xff\xfe\"}",
+        b"{\"title\":\"\xed\xa0\x80\"}",
+        b"{\"title\":\"raw\nbreak\"}",
+        b"{\"title\":\"raw\0nul\"}",
+        b"{\"title\":NaN}",
+        b"{\"title\":01}",
+        b"title=T&message=M",
+    ];
+    for (path, _) in WITH_BODY {
+        for body in bad {
+            let answer = post_json(&server, path, body).await;
+            answer.assert_refused(400, "invalid_json");
+        }
+    }
+    assert_eq!(server.stored().await, 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_an_object_is_refused_where_fields_are_asked_for() {
+    let server = start().await;
+    for path in WITH_OBJECT {
+        for body in ["null", "1", "\"text\"", "[]", "[{\"title\":\"T\"}]", "true"] {
+            post_json(&server, path, body.as_bytes()).await.assert_invalid(&["body"]);
+        }
+    }
+    assert_eq!(server.stored().await, 0);
+}
+
+#[tokio::test]
+async fn a_lone_surrogate_is_no_text() {
+    let server = start().await;
+    for text in [r"\ud800", r"\udc00", r"\ud800x", r"\ud83d\ud83d", r"\udc00\ud800"] {
+        let body = format!(r#"{{"title":"{text}","message":"M"}}"#);
+        post_json(&server, "/notifications/send", body.as_bytes()).await.assert_invalid(&["title"]);
+        let body = format!(r#"{{"roomId":"{text}","message":"{text}"}}"#);
+        post_json(&server, "/chat/message", body.as_bytes()).await.assert_invalid(&["roomId", "message"]);
+    }
+    assert_eq!(server.stored().await, 0);
+}
+
+#[tokio::test]
+async fn what_nests_too_deep_for_the_parsers_of_others_is_refused_however_deep_it_is() {
+    let server = start().await;
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    for (path, start, end, field) in [
+        ("/notifications/send", r#"{"title":"T","message":"M","metadata":"#, "}", "metadata"),
+        ("/notifications/send", r#"{"title":"T","message":"M","more":"#, "}", "more"),
+        ("/realtime/update", r#"{"entity":"e","action":"update","data":"#, "}", "data"),
+        ("/realtime/entity/e/create", "", "", "body"),
+        ("/chat/message", r#"{"roomId":"r","message":"m","metadata":"#, "}", "metadata"),
+        ("/system/status/update", r#"{"service":"s","status":"online","metrics":"#, "}", "metrics"),
+    ] {
+        let good = format!("{start}{}{end}", nested(120));
+        let answer = post_json(&server, path, good.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let stored = server.stored().await;
+        for depth in [121, 100_000] {
+            let bad = format!("{start}{}{end}", nested(depth));
+            post_json(&server, path, bad.as_bytes()).await.assert_invalid(&[field]);
+        }
+        let unclosed = format!("{start}{}", "[".repeat(100_000));
+        post_json(&server, path, unclosed.as_bytes()).await.assert_refused(400, "invalid_json");
+        assert_eq!(server.stored().await, stored);
+    }
+}
+
+#[tokio::test]
+async fn a_body_must_be_declared_as_json() {
+    let server = start().await;
+    for (path, body) in WITH_BODY {
+        let kinds = [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "text/json",
+            "json",
+            "",
+            "*/*",
+            "application/jsonp",
+        ];
+        for kind in kinds.into_iter().map(Some).chain([None]) {
+            post(&server, path, kind, body.as_bytes()).await.assert_refused(415, "unsupported_media_type");
+        }
+    }
+    assert_eq!(server.stored().await, 0, "a page of another origin can't publish with what needs no preflight");
+    let kinds = [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/json;charset=UTF-8",
+        "application/vnd.api+json",
+    ];
+    for kind in kinds {
+        let answer = post(&server, WITH_BODY[0].0, Some(kind), WITH_BODY[0].1.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{kind}: {}", answer.text());
+    }
+}

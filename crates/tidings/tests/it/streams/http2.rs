@@ -1,0 +1,125 @@
+//! Streams over HTTP/2, in the clear: many on one connection, each with an end of its own.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::support::block::Block;
+use crate::support::{ADMIN, TestServer, demo, in_time, start};
+
+struct Stream {
+    body: Incoming,
+    text: String,
+}
+
+async fn connect(server: &TestServer) -> SendRequest<Empty<Bytes>> {
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn open(server: &TestServer, sender: &mut SendRequest<Empty<Bytes>>, path: &str, token: &str) -> Stream {
+    let request = http::Request::get(format!("http://{}{path}", server.address))
+        .header("accept", "text/event-stream")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Empty::new())
+        .unwrap();
+    let response = in_time(sender.send_request(request)).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, http::Version::HTTP_2));
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert!(!response.headers().contains_key("transfer-encoding"));
+    let mut stream = Stream { body: response.into_body(), text: String::new() };
+    stream.until("connected").await;
+    stream
+}
+
+impl Stream {
+    /// Reads until the last block is called `name`.
+    async fn until(&mut self, name: &str) -> Block {
+        in_time(async {
+            loop {
+                if let Some(last) = Block::all(&self.text).pop().filter(|last| last.event == name) {
+                    return last;
+                }
+                let frame = self.body.frame().await.expect("not yet the end").expect("not yet reset");
+                self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+            }
+        })
+        .await
+    }
+
+    /// Whether the stream ended as a reset, after everything that was to be read.
+    async fn is_reset(&mut self) -> bool {
+        loop {
+            match in_time(self.body.frame()).await {
+                None => return false,
+                Some(Err(_)) => return true,
+                // An empty one may carry the flag that says it was the last.
+                Some(Ok(frame)) => assert_eq!(frame.data_ref().unwrap(), "", "something came after the end"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_connection_carries_many_streams_and_calls() {
+    let server = crate::support::start_with(&[("MAX_CONNECTIONS_PER_USER", "100")]).await;
+    let mut sender = connect(&server).await;
+    let mut streams = Vec::new();
+    for _ in 0..50 {
+        streams.push(open(&server, &mut sender, "/notifications/stream", ADMIN).await);
+    }
+    assert_eq!(server.get("/system/stats").await.json()["totalConnections"], 50);
+    let id = server.notify("to all").await;
+    for stream in &mut streams {
+        assert_eq!(stream.until("notification").await.id.as_ref(), Some(&id));
+    }
+    drop(streams);
+    server.until_nobody_is_left().await;
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_is_to_come_back_is_reset_after_its_last_words_and_the_others_go_on() {
+    let server = start().await;
+    let mut sender = connect(&server).await;
+    let mut anns = open(&server, &mut sender, "/notifications/stream", &demo("ann", "user")).await;
+    let mut bobs = open(&server, &mut sender, "/notifications/stream", &demo("bob", "user")).await;
+    let ended = server.call("DELETE", "/system/users/ann/connections", ADMIN, json!(null)).await.json();
+    assert_eq!(ended["ended"], 1);
+    assert!(anns.until("revoked").await.retry.is_some());
+    assert!(anns.is_reset().await);
+    server.notify("still here").await;
+    bobs.until("notification").await;
+    open(&server, &mut sender, "/notifications/stream", &demo("ann", "user")).await;
+}
+
+#[tokio::test]
+async fn streams_are_drained_too() {
+    let mut server = start().await;
+    let mut sender = connect(&server).await;
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        streams.push(open(&server, &mut sender, "/realtime/stream", ADMIN).await);
+    }
+    server.begin_stop();
+    for stream in &mut streams {
+        assert!(stream.until("draining").await.retry.is_some());
+        assert!(stream.is_reset().await);
+    }
+    server.stopped().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_whose_token_ran_out_is_finished() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let server = crate::support::start_with(&[("JWT_SECRET", SECRET)]).await;
+    let token = crate::support::token_that_runs_out(SECRET);
+    let mut stream = open(&server, &mut connect(&server).await, "/chat/stream", &token).await;
+    assert_eq!(stream.until("expired").await.retry, None);
+    assert!(!stream.is_reset().await);
+}

@@ -1,0 +1,139 @@
+//! The real binary, in an empty directory and an empty environment, with everything that it says.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+/// A directory and an environment to run in.
+pub(crate) struct Place {
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// A server that runs as a process of its own. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    _directory: TempDir,
+    pub(crate) addresses: Vec<SocketAddr>,
+    said: Arc<Mutex<String>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn file(self, name: &str, content: &str) -> Self {
+        std::fs::write(self.directory.path().join(name), content).unwrap();
+        self
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        command.args(arguments).env_clear().envs(environment).current_dir(self.directory.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command that ends by itself.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The one line with which a start is refused.
+    #[track_caller]
+    pub(crate) fn refusal(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "it started");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        said.trim_end().to_owned()
+    }
+
+    /// The effective settings, as `tidings config` prints them.
+    #[track_caller]
+    pub(crate) fn settings(&self, arguments: &[&str]) -> String {
+        let output = self.run(&[&["config"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Starts a server on a free port and waits until its banner has said everything.
+    pub(crate) fn start(self, arguments: &[&str]) -> Process {
+        let mut command = self.command(arguments);
+        command.env("PORT", "0").stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let (mut head, mut addresses) = (String::new(), Vec::<SocketAddr>::new());
+        // The banner ends with an empty line behind the one that says where it listens.
+        loop {
+            let start = head.len();
+            assert!(stderr.read_line(&mut head).unwrap() > 0, "it ended: {head}");
+            let line = head[start..].trim();
+            if let Some(listed) = line.strip_prefix("listening") {
+                let urls = listed.split_whitespace().map(|url| url.trim_start_matches("http://"));
+                addresses = urls.map(|url| url.split('/').next().unwrap().parse().unwrap()).collect();
+            } else if line.is_empty() && !addresses.is_empty() {
+                break;
+            }
+        }
+        let said = Arc::new(Mutex::new(head));
+        let reading = std::thread::spawn({
+            let said = said.clone();
+            move || {
+                let mut bytes = [0; 4096];
+                while let Ok(length @ 1..) = stderr.read(&mut bytes) {
+                    said.lock().push_str(&String::from_utf8_lossy(&bytes[..length]));
+                }
+            }
+        });
+        Process { child, _directory: self.directory, addresses, said, reading: Some(reading) }
+    }
+}
+
+impl Process {
+    /// What it has said so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().clone()
+    }
+
+    /// Sends it a signal (`TERM`, `INT`).
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for its end by itself and returns its status.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it at once and returns all that it said.
+    pub(crate) fn last_words(mut self) -> String {
+        let _ = self.child.kill();
+        if let Some(reading) = self.reading.take() {
+            reading.join().unwrap();
+        }
+        self.said()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
