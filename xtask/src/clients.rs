@@ -23,9 +23,7 @@ pub(crate) struct Clients {
 impl Clients {
     /// Tells a command, and the tests that it runs, where the programs are.
     pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> &'command mut Command {
-        command
-            .env("TIDINGS_NODE_CLIENTS", &self.node)
-            .env("TIDINGS_PYTHON", &self.python)
+        command.env("TIDINGS_NODE_CLIENTS", &self.node).env("TIDINGS_PYTHON", &self.python)
     }
 }
 
@@ -75,15 +73,7 @@ fn python(sources: &Path, installed: &Path) -> Result<PathBuf> {
         process::run(Command::new("python3").args(["-m", "venv"]).arg(installed))?;
         process::run(
             Command::new(&interpreter)
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--no-input",
-                    "--disable-pip-version-check",
-                    "--requirement",
-                ])
+                .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--requirement"])
                 .arg(&requirements),
         )?;
         stamp.write()?;
@@ -103,10 +93,7 @@ struct Stamp {
 
 impl Stamp {
     fn new(installed: &Path) -> Self {
-        Self {
-            path: installed.join("made-from"),
-            content: String::new(),
-        }
+        Self { path: installed.join("made-from"), content: String::new() }
     }
 
     fn add(&mut self, source: &str) {

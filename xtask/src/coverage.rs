@@ -10,10 +10,7 @@ use anyhow::Result;
 use crate::tools::Tool;
 use crate::{clients, process, requirements};
 
-const TARPAULIN: Tool = Tool {
-    subcommand: "tarpaulin",
-    version: "0.37.5",
-};
+const TARPAULIN: Tool = Tool { subcommand: "tarpaulin", version: "0.37.5" };
 
 pub(crate) fn run() -> Result<()> {
     requirements::ensure()?;
@@ -22,16 +19,7 @@ pub(crate) fn run() -> Result<()> {
     process::run(
         clients
             .announce(&mut TARPAULIN.command()?)
-            .args([
-                "--engine",
-                "llvm",
-                "--workspace",
-                "--exclude",
-                "xtask",
-                "--exclude-files",
-                "xtask/*",
-                "--locked",
-            ])
+            .args(["--engine", "llvm", "--workspace", "--exclude", "xtask", "--exclude-files", "xtask/*", "--locked"])
             .args(["--skip-clean", "--out", "Stdout", "--out", "Html"])
             .arg("--target-dir")
             .arg(&target)

@@ -65,16 +65,9 @@ async fn follow(changes: &mut Changes, server: &mut Server) -> Result<()> {
 /// Whether the build succeeded; what is wrong, cargo has shown. Killed when this is dropped.
 async fn build() -> Result<bool> {
     let mut cargo = process::cargo("build")?;
-    cargo
-        .args(["--package", "tidings", "--bin", "tidings"])
-        .stdin(Stdio::null());
+    cargo.args(["--package", "tidings", "--bin", "tidings"]).stdin(Stdio::null());
     let mut cargo = tokio::process::Command::from(cargo);
-    Ok(cargo
-        .kill_on_drop(true)
-        .status()
-        .await
-        .context("cargo did not start")?
-        .success())
+    Ok(cargo.kill_on_drop(true).status().await.context("cargo did not start")?.success())
 }
 
 /// Returns when ctrl-c is pressed or SIGTERM arrives.

@@ -9,19 +9,14 @@ use anyhow::Result;
 use crate::process;
 use crate::tools::Tool;
 
-const DENY: Tool = Tool {
-    subcommand: "deny",
-    version: "0.20.2",
-};
+const DENY: Tool = Tool { subcommand: "deny", version: "0.20.2" };
 
 pub(crate) fn run() -> Result<()> {
     process::run(process::cargo("fmt")?.args(["--all", "--check"]))?;
     names::check()?;
     process::run(process::cargo("clippy")?.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     process::run(
-        process::cargo("doc")?
-            .args(["--workspace", "--no-deps", "--locked"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+        process::cargo("doc")?.args(["--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     dependencies()
 }

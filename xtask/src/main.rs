@@ -4,10 +4,7 @@
 //! [`process`], [`requirements`], [`clients`] and [`tools`]. Must never be needed to build or run the server: `cargo run`
 //! works without it. Linux and macOS.
 
-#![expect(
-    clippy::print_stderr,
-    reason = "what this program has to say is for the developer's terminal"
-)]
+#![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
 
 mod ci;
 mod clients;

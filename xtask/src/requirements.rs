@@ -22,18 +22,8 @@ struct Requirement {
 }
 
 const REQUIREMENTS: [Requirement; 3] = [
-    Requirement {
-        name: "node 18.3 or newer",
-        lacking: node,
-        debian: &["nodejs"],
-        macos: "node",
-    },
-    Requirement {
-        name: "npm",
-        lacking: npm,
-        debian: &["npm"],
-        macos: "node",
-    },
+    Requirement { name: "node 18.3 or newer", lacking: node, debian: &["nodejs"], macos: "node" },
+    Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: "node" },
     Requirement {
         name: "python3 3.9 or newer with venv and pip",
         lacking: python,
@@ -59,10 +49,7 @@ pub(crate) fn ensure() -> Result<()> {
 }
 
 fn check() -> Vec<(&'static Requirement, anyhow::Error)> {
-    REQUIREMENTS
-        .iter()
-        .filter_map(|one| Some((one, (one.lacking)().err()?)))
-        .collect()
+    REQUIREMENTS.iter().filter_map(|one| Some((one, (one.lacking)().err()?))).collect()
 }
 
 fn message(lacking: &[(&Requirement, anyhow::Error)]) -> String {
@@ -75,11 +62,7 @@ fn message(lacking: &[(&Requirement, anyhow::Error)]) -> String {
     }
     let mut macos: Vec<_> = lacking.iter().map(|(requirement, _)| requirement.macos).collect();
     macos.dedup();
-    let debian: Vec<_> = lacking
-        .iter()
-        .flat_map(|(requirement, _)| requirement.debian)
-        .copied()
-        .collect();
+    let debian: Vec<_> = lacking.iter().flat_map(|(requirement, _)| requirement.debian).copied().collect();
     let _ = write!(
         text,
         "install it with\n  Debian, Ubuntu: sudo apt-get install {}\n  macOS: brew install {}",
@@ -99,20 +82,13 @@ fn may_install() -> bool {
 fn install() -> Result<()> {
     let apt = || {
         let mut command = Command::new("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .arg("--quiet");
+        command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).arg("--quiet");
         command
     };
     process::run(apt().arg("update"))?;
     for requirement in &REQUIREMENTS {
         if (requirement.lacking)().is_err() {
-            process::run(
-                apt()
-                    .args(["install", "--yes", "--no-install-recommends"])
-                    .args(requirement.debian),
-            )?;
+            process::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(requirement.debian))?;
         }
     }
     Ok(())
@@ -128,10 +104,7 @@ fn node() -> Result<()> {
 }
 
 fn node_is_new_enough(version: &str) -> bool {
-    let mut parts = version
-        .trim_start_matches('v')
-        .split('.')
-        .map_while(|part| part.parse::<u32>().ok());
+    let mut parts = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
     (parts.next(), parts.next()) >= (Some(18), Some(3))
 }
 
@@ -162,10 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_said_with_the_command_that_brings_it() {
-        let lacking: Vec<_> = REQUIREMENTS[..2]
-            .iter()
-            .map(|one| (one, anyhow::anyhow!("at\nnot found")))
-            .collect();
+        let lacking: Vec<_> = REQUIREMENTS[..2].iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
         assert_eq!(
             message(&lacking),
             "the tests need what this machine lacks:\n  \

@@ -12,7 +12,8 @@ use anyhow::Result;
 use crate::{clients, process, requirements};
 
 /// With arguments after `--`, only the tests that they choose: they go to `cargo test`, as in
-/// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, every test, then the hub's interleavings under shuttle.
+/// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, every test, then the contract's tests once more with hyper
+/// carrying the streams, then the hub's interleavings under shuttle.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
     /// For cargo test.
@@ -25,6 +26,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let clients = clients::provision()?;
     process::run(clients.announce(process::cargo("test")?.args(selection(&options.cargo))))?;
     if options.cargo.is_empty() {
+        process::run(clients.announce(&mut other_lane()?))?;
         process::run(&mut interleavings()?)?;
     }
     Ok(())
@@ -32,17 +34,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The arguments of `cargo test`: the whole workspace, unless a package is named, which `--workspace` would overrule.
 fn selection(given: &[OsString]) -> Vec<&OsStr> {
-    let names_package = given
-        .iter()
-        .take_while(|argument| *argument != "--")
-        .filter_map(|argument| argument.to_str())
-        .any(|argument| argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package="));
+    let names_package =
+        given.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str()).any(
+            |argument| argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package="),
+        );
     let whole = (!names_package).then_some(OsStr::new("--workspace"));
-    whole
-        .into_iter()
-        .chain([OsStr::new("--locked")])
-        .chain(given.iter().map(OsString::as_os_str))
-        .collect()
+    whole.into_iter().chain([OsStr::new("--locked")]).chain(given.iter().map(OsString::as_os_str)).collect()
+}
+
+/// The contract's tests with the other of the two lanes that carry a stream: what is promised does not depend on it.
+fn other_lane() -> Result<Command> {
+    let mut command = process::cargo("test")?;
+    command.args(["--package", "tidings", "--test", "it", "--locked"]).env("TIDINGS_TEST_LANE", "hyper");
+    Ok(command)
 }
 
 /// The hub's test of its locks and wake-ups, each step in an order that shuttle chooses. The flag changes every crate, so
@@ -52,14 +56,7 @@ fn interleavings() -> Result<Command> {
     flags.push(" --cfg shuttle");
     let mut command = process::cargo("test")?;
     command
-        .args([
-            "--package",
-            "tidings-hub",
-            "--test",
-            "concurrency",
-            "--locked",
-            "--target-dir",
-        ])
+        .args(["--package", "tidings-hub", "--test", "concurrency", "--locked", "--target-dir"])
         .arg(process::target()?.join("shuttle"))
         .env("RUSTFLAGS", flags);
     Ok(command)
@@ -94,16 +91,8 @@ mod tests {
     #[test]
     fn the_model_keeps_the_flags_that_were_set() {
         let command = interleavings().unwrap();
-        let flags = command
-            .get_envs()
-            .find(|(name, _)| *name == "RUSTFLAGS")
-            .unwrap()
-            .1
-            .unwrap();
+        let flags = command.get_envs().find(|(name, _)| *name == "RUSTFLAGS").unwrap().1.unwrap();
         let given = env::var_os("RUSTFLAGS").unwrap_or_default();
-        assert_eq!(
-            flags.to_str().unwrap(),
-            format!("{} --cfg shuttle", given.to_str().unwrap())
-        );
+        assert_eq!(flags.to_str().unwrap(), format!("{} --cfg shuttle", given.to_str().unwrap()));
     }
 }

@@ -52,6 +52,11 @@ impl Cursor {
         self.taken.position
     }
 
+    /// Everything handed out up to here was taken.
+    pub(crate) fn seq(&self) -> Seq {
+        self.taken.seq
+    }
+
     /// Moves to `position`, in either direction: everything up to it counts as taken.
     pub fn seek(&mut self, position: Position) -> Result<(), Behind> {
         self.taken.position = position;

@@ -137,6 +137,13 @@ impl Fanout {
         }
     }
 
+    /// How many bytes of `topics` a reader at `after` has yet to take. A frame in several of its topics counts in each.
+    pub(crate) fn bytes_after(&self, topics: &[TopicName], after: Seq) -> usize {
+        let rings = self.rings.lock();
+        let followed: Vec<_> = topics.iter().filter_map(|topic| rings.by_topic.get(topic)).collect();
+        followed.iter().map(|followed| followed.ring.bytes_after(after)).sum()
+    }
+
     /// How many topics have followers.
     pub fn followed_topics(&self) -> usize {
         self.rings.lock().by_topic.len()

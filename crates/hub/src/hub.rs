@@ -13,9 +13,9 @@ use crate::connection::{Connection, Opening};
 use crate::fanout::Fanout;
 use crate::presence::Presence;
 use crate::publication::{Ephemeral, Publication, Stored};
-use crate::registry::Registry;
+use crate::registry::{self, Full, Registry};
 use crate::ring;
-use crate::wheel::{Wheel, Wishes};
+use crate::wheel::{self, Wheel, Wishes};
 use crate::wording::Wording;
 
 /// How many pages of the journal are read and encoded for returning clients at the same time. More at once would not be
@@ -30,6 +30,14 @@ const TICK: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The time between two heartbeats of a stream.
     pub heartbeat_interval: Duration,
+    /// How long a peer may take no byte of what is written to it.
+    pub write_timeout: Duration,
+    /// How many bytes of its topics a stream may be behind while its socket takes nothing.
+    pub max_lag_bytes: usize,
+    /// About how long a stream lives, if not for ever: 10 % more or less, at random.
+    pub max_age: Option<Duration>,
+    /// How many streams may be open.
+    pub streams: registry::Limits,
     /// What each topic's ring holds.
     pub ring: ring::Limits,
     /// The topic on which all rooms are heard.
@@ -53,6 +61,8 @@ pub(crate) struct Inner {
     connections: Registry,
     presence: Presence,
     wheel: Wheel,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) max_age: Option<Duration>,
     pub(crate) clock: Clock,
     /// Told after each delivery: publishers wait until readers can see what they published.
     delivered: Notify,
@@ -73,15 +83,24 @@ impl Hub {
         let tail = journal.tail();
         let fanout = Arc::new(Fanout::new(journal.head(), options.ring));
         fanout.tick(clock.now_ms());
+        let connections = Registry::new(options.streams);
+        let limits = wheel::Limits {
+            heartbeat: options.heartbeat_interval,
+            write_timeout: options.write_timeout,
+            max_lag_bytes: options.max_lag_bytes,
+        };
+        let wheel = Wheel::new(limits, fanout.clone(), connections.alarm().clone());
         let inner = Arc::new(Inner {
             epochs: journal.epochs(),
             journal,
             fanout,
             wording,
             replays: Semaphore::new(CONCURRENT_REPLAYS),
-            connections: Registry::default(),
+            wheel,
+            heartbeat_interval: options.heartbeat_interval,
+            max_age: options.max_age,
+            connections,
             presence: Presence::new(options.rooms, options.presence_grace),
-            wheel: Wheel::new(options.heartbeat_interval),
             clock,
             delivered: Notify::new(),
             stopped: AtomicBool::new(false),
@@ -173,14 +192,14 @@ impl Inner {
         }
     }
 
-    pub(crate) fn opened(&self, opening: Opening, wishes: Wishes) -> Arc<Connection> {
+    pub(crate) fn opened(&self, opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
         let now_ms = opening.now_ms;
-        let connection = self.connections.open(opening);
+        let connection = self.connections.open(opening)?;
         self.wheel.add(connection.clone(), wishes, now_ms);
         if let Some(user) = &connection.user {
             self.presence.opened(user, &connection.topics);
         }
-        connection
+        Ok(connection)
     }
 
     fn deliver(&self, entries: &[Arc<Entry>]) {

@@ -1,19 +1,22 @@
 //! All open streams: who is connected, how many of each kind, and by which handle each can be ended.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tidings_journal::TopicName;
 
-use crate::connection::{Connection, ConnectionId, Opening};
+use crate::connection::{Alarm, Connection, ConnectionId, Opening};
 use crate::user::UserId;
 use crate::wording::Ending;
 
 /// All open streams.
-#[derive(Default)]
 pub struct Registry {
+    limits: Limits,
     open: Mutex<Open>,
+    alarm: Arc<Alarm>,
 }
 
 #[derive(Default)]
@@ -23,8 +26,32 @@ struct Open {
     by_serial: BTreeMap<u64, Arc<Connection>>,
     by_id: HashMap<ConnectionId, u64>,
     by_user: HashMap<UserId, Vec<u64>>,
+    /// Anonymous streams, where addresses are counted.
+    by_address: HashMap<IpAddr, usize>,
     by_kind: BTreeMap<&'static str, usize>,
     authenticated: usize,
+}
+
+/// How many streams may be open.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In all.
+    pub total: usize,
+    /// Of one user.
+    pub per_user: usize,
+    /// Of anonymous visitors from one address; those without an address don't count.
+    pub per_address: usize,
+}
+
+/// Why no more streams are opened for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The server holds as many as it may.
+    Total,
+    /// The user does.
+    User,
+    /// The address does.
+    Address,
 }
 
 /// How many streams are open.
@@ -50,21 +77,33 @@ pub struct Filter {
 }
 
 impl Registry {
-    pub(crate) fn open(&self, opening: Opening) -> Arc<Connection> {
+    /// Where connections tell that their time may be nearer.
+    pub(crate) fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, open: Mutex::default(), alarm: Arc::default() }
+    }
+
+    pub(crate) fn open(&self, opening: Opening) -> Result<Arc<Connection>, Full> {
         let mut open = self.open.lock();
+        open.admit(&self.limits, &opening)?;
         open.next_serial += 1;
-        let connection = Arc::new(Connection::new(open.next_serial, opening));
+        let connection = Arc::new(Connection::new(open.next_serial, opening, self.alarm.clone()));
         let serial = connection.serial;
         open.by_serial.insert(serial, connection.clone());
         open.by_id.insert(connection.id, serial);
         if let Some(user) = &connection.user {
             open.by_user.entry(user.clone()).or_default().push(serial);
             open.authenticated += 1;
+        } else if let Some(address) = connection.counted_address {
+            *open.by_address.entry(address).or_default() += 1;
         }
         for kind in connection.counted_as {
             *open.by_kind.entry(kind).or_default() += 1;
         }
-        connection
+        Ok(connection)
     }
 
     pub(crate) fn close(&self, connection: &Connection) {
@@ -76,10 +115,20 @@ impl Registry {
         if let Some(user) = &connection.user {
             open.authenticated -= 1;
             if let Some(serials) = open.by_user.get_mut(user) {
-                serials.retain(|serial| *serial != connection.serial);
+                // In the order of opening, so in order; one user may have very many where the limit is lifted.
+                if let Ok(at) = serials.binary_search(&connection.serial) {
+                    serials.remove(at);
+                }
                 if serials.is_empty() {
                     open.by_user.remove(user);
                 }
+            }
+        } else if let Some(address) = connection.counted_address
+            && let Entry::Occupied(mut count) = open.by_address.entry(address)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
         for kind in connection.counted_as {
@@ -144,6 +193,27 @@ impl Registry {
     }
 }
 
+impl Open {
+    fn admit(&self, limits: &Limits, opening: &Opening) -> Result<(), Full> {
+        if self.by_serial.len() >= limits.total {
+            return Err(Full::Total);
+        }
+        if let Some(user) = &opening.user {
+            let own = self.by_user.get(user).map_or(0, Vec::len);
+            return if own < limits.per_user { Ok(()) } else { Err(Full::User) };
+        }
+        let near = opening.counted_address.and_then(|address| self.by_address.get(&address)).copied().unwrap_or(0);
+        if near < limits.per_address { Ok(()) } else { Err(Full::Address) }
+    }
+}
+
+impl Default for Limits {
+    /// None.
+    fn default() -> Self {
+        Self { total: usize::MAX, per_user: usize::MAX, per_address: usize::MAX }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,14 +221,14 @@ mod tests {
     fn opening(user: Option<&str>, kinds: &'static [&'static str]) -> Opening {
         let topics = [TopicName::parse("a").unwrap()].into();
         let user = user.map(|user| UserId::parse(user).unwrap());
-        Opening { user, counted_as: kinds, topics, address: None, now_ms: 0 }
+        Opening { user, counted_as: kinds, topics, address: None, counted_address: None, now_ms: 0 }
     }
 
     #[test]
     fn counts_return_to_nothing() {
-        let registry = Registry::default();
-        let ann = registry.open(opening(Some("ann"), &["chat", "heartbeat"]));
-        let anonymous = registry.open(opening(None, &["heartbeat"]));
+        let registry = Registry::new(Limits::default());
+        let ann = registry.open(opening(Some("ann"), &["chat", "heartbeat"])).unwrap();
+        let anonymous = registry.open(opening(None, &["heartbeat"])).unwrap();
         let stats = registry.stats();
         assert_eq!((stats.total, stats.authenticated), (2, 1));
         assert_eq!(stats.by_kind, [("chat", 1), ("heartbeat", 2)]);
@@ -171,9 +241,9 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_in_the_order_of_opening() {
-        let registry = Registry::default();
+        let registry = Registry::new(Limits::default());
         let users = ["ann", "bob", "ann", "ann", "bob"];
-        let all = users.map(|user| registry.open(opening(Some(user), &[])));
+        let all = users.map(|user| registry.open(opening(Some(user), &[])).unwrap());
         let filter = Filter { user: Some(UserId::parse("ann").unwrap()), ..Filter::default() };
         let (first, more) = registry.list(&filter, 2);
         assert_eq!(first.iter().map(|one| one.id).collect::<Vec<_>>(), [all[0].id, all[2].id]);
@@ -182,5 +252,25 @@ mod tests {
         assert_eq!(second.iter().map(|one| one.id).collect::<Vec<_>>(), [all[3].id]);
         assert!(!more);
         assert_eq!(registry.list(&Filter { after: u64::MAX, ..Filter::default() }, 2).0.len(), 0);
+    }
+
+    #[test]
+    fn who_is_full_is_refused_and_whoever_leaves_makes_room() {
+        let registry = Registry::new(Limits { total: 4, per_user: 2, per_address: 1 });
+        let from = |last| {
+            let address = Some(IpAddr::from([192, 0, 2, last]));
+            Opening { address, counted_address: address, ..opening(None, &[]) }
+        };
+        let near = registry.open(from(1)).unwrap();
+        assert_eq!(registry.open(from(1)).err(), Some(Full::Address));
+        let first = registry.open(opening(Some("ann"), &[])).unwrap();
+        registry.open(opening(Some("ann"), &[])).unwrap();
+        assert_eq!(registry.open(opening(Some("ann"), &[])).err(), Some(Full::User));
+        registry.open(opening(None, &[])).unwrap();
+        assert_eq!(registry.open(opening(Some("bob"), &[])).err(), Some(Full::Total));
+        registry.close(&near);
+        registry.close(&first);
+        registry.open(from(1)).unwrap();
+        registry.open(opening(Some("ann"), &[])).unwrap();
     }
 }

@@ -136,6 +136,13 @@ impl Ring {
         Ok(None)
     }
 
+    /// The bytes of the frames after `after`; of all frames that are here, if there were more.
+    pub(crate) fn bytes_after(&self, after: Seq) -> usize {
+        let state = self.state.lock();
+        let start = state.slots.partition_point(|slot| slot.mark.seq <= after);
+        state.slots.range(start..).map(|slot| slot.frame.len()).sum()
+    }
+
     /// The last slot at or before `position`: a reader that saw everything up to `position` is at least here.
     /// `Err` if something after `position` is no longer here.
     pub(crate) fn locate(&self, position: Position) -> Result<Seq, BelowFloor> {

@@ -11,6 +11,7 @@ use crate::connection::Opening;
 use crate::cursor::Cursor;
 use crate::hub::{Hub, Inner};
 use crate::publication;
+use crate::registry::Full;
 use crate::subscription::Subscription;
 use crate::user::UserId;
 use crate::wheel::{HeartbeatStyle, Wishes};
@@ -31,6 +32,8 @@ pub struct Subscribe {
     pub counted_as: &'static [&'static str],
     /// The client's address, if known.
     pub address: Option<IpAddr>,
+    /// Whether anonymous streams from there are limited in number.
+    pub limit_address: bool,
     /// What its heartbeats look like.
     pub heartbeat: HeartbeatStyle,
     /// When the credential is refused, in milliseconds since 1970.
@@ -58,6 +61,17 @@ pub struct Start {
     pub cursor: Option<String>,
 }
 
+/// Why a stream is not opened. Either may pass.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// There are enough.
+    #[error("no more streams")]
+    Full(Full),
+    /// The journal can't be read.
+    #[error(transparent)]
+    Journal(#[from] tidings_journal::Error),
+}
+
 /// What a cursor came to.
 pub(crate) enum Asked {
     Nothing,
@@ -68,7 +82,7 @@ pub(crate) enum Asked {
 
 impl Hub {
     /// Opens a stream.
-    pub async fn subscribe(&self, request: Subscribe) -> Result<(Subscription, Start), tidings_journal::Error> {
+    pub async fn subscribe(&self, request: Subscribe) -> Result<(Subscription, Start), Error> {
         let inner = &self.inner;
         let topics: Arc<[TopicName]> = request.topics.into();
         let selector = Selector::topics(topics.clone());
@@ -110,10 +124,16 @@ impl Hub {
             counted_as: request.counted_as,
             topics,
             address: request.address,
+            counted_address: request.address.filter(|_| request.limit_address),
             now_ms: inner.clock.now_ms(),
         };
-        let wishes = Wishes { style: request.heartbeat, expires_at_ms: request.expires_at_ms };
-        let connection = inner.opened(opening, wishes);
+        let wishes = Wishes {
+            style: request.heartbeat,
+            expires_at_ms: request.expires_at_ms,
+            first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
+            age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
+        };
+        let connection = inner.opened(opening, wishes)?;
         let mut subscription = Subscription::new(inner.clone(), connection, cursor, behind);
         subscription.say_first(first);
         Ok((subscription, start))
@@ -152,6 +172,12 @@ impl Inner {
         let oldest = self.journal.oldest(selector).await?.map(|oldest| self.id_of(oldest));
         let (requested, resumed_from) = (requested.to_string(), self.id_of(head));
         Ok(self.wording.reset(&Reset { reason, requested, resumed_from, oldest }))
+    }
+}
+
+impl From<Full> for Error {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
     }
 }
 

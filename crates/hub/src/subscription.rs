@@ -56,6 +56,8 @@ pub enum Step {
         /// finished body for the end of the story.
         reconnect: bool,
     },
+    /// Close the connection whatever is unwritten: nobody is reading.
+    Killed,
 }
 
 impl Subscription {
@@ -84,6 +86,7 @@ impl Subscription {
             return Poll::Ready(Step::Frames);
         }
         match self.connection.poll_mail(cx) {
+            Poll::Ready(Mail::Killed) => return Poll::Ready(Step::Killed),
             Poll::Ready(Mail::Ending(ending)) => {
                 out.push(self.hub.wording.ending(&ending));
                 self.ended = Some(ending);
@@ -95,21 +98,35 @@ impl Subscription {
         Poll::Ready(Step::Frames)
     }
 
+    /// Waits for a kill alone. For whoever is stuck in the middle of a frame.
+    pub fn poll_killed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.connection.poll_killed(cx)
+    }
+
     /// The next frames; `None` when the stream has ended.
     pub async fn next(&mut self) -> Option<Vec<Frame>> {
         let mut frames = Vec::new();
         match std::future::poll_fn(|cx| self.poll_frames(cx, &mut frames)).await {
             Step::Frames => Some(frames),
-            Step::End { .. } => None,
+            Step::End { .. } | Step::Killed => None,
         }
     }
 
     fn poll_events(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<()> {
         loop {
             match &mut self.replay {
-                Replay::Live => match ready!(self.cursor.poll_take(cx, out, BATCH_BYTES)) {
-                    Ok(()) => return Poll::Ready(()),
-                    Err(Behind) => self.replay = Replay::Behind,
+                Replay::Live => match self.cursor.poll_take(cx, out, BATCH_BYTES) {
+                    Poll::Pending => {
+                        self.connection.caught_up(self.cursor.seq());
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok(())) => {
+                        if self.connection.read_up_to().is_some() {
+                            self.connection.caught_up(self.cursor.seq());
+                        }
+                        return Poll::Ready(());
+                    }
+                    Poll::Ready(Err(Behind)) => self.replay = Replay::Behind,
                 },
                 Replay::Behind => self.replay = Replay::Reading(self.read_page()),
                 Replay::Reading(reading) => {

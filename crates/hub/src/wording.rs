@@ -61,6 +61,15 @@ impl Ending {
     /// The stream's credential is refused from now on; the same one will not be taken again.
     pub const EXPIRED: Self = Self { event: "expired", reason: "token_expired", reconnect: false, retry: None };
 
+    /// The peer reads more slowly than its topics speak. It comes back with its last id and reads on from there.
+    pub const SLOW: Self =
+        Self { event: "slow", reason: "too_far_behind", reconnect: true, retry: Some(Duration::from_secs(1)) };
+
+    /// The stream has lived as long as any may, so that nobody pays for ever for a peer that is gone behind a proxy that
+    /// is not.
+    pub const AGED: Self =
+        Self { event: "draining", reason: "max_age", reconnect: true, retry: Some(Duration::from_millis(500)) };
+
     /// The journal can't be read; another try may find it well.
     pub const JOURNAL: Self =
         Self { event: "busy", reason: "journal_unavailable", reconnect: true, retry: Some(Duration::from_secs(5)) };

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tidings_hub::{
     After, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Publication, Reset, RingLimits,
-    Runner, Step, Subscribe, Subscription, Wording,
+    Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, Journal, Position, TopicName};
@@ -118,6 +118,10 @@ fn hub() -> (Hub, Runner) {
     let journal = Memory::new(Retention { max_events: KEPT, ..Retention::default() });
     let options = Options {
         heartbeat_interval: Duration::from_hours(1),
+        write_timeout: Duration::from_hours(1),
+        max_lag_bytes: usize::MAX,
+        max_age: None,
+        streams: StreamLimits::default(),
         ring: RingLimits { events: 8, bytes: 600, age: Duration::from_hours(1) },
         rooms: topic("chat"),
         presence_grace: Duration::from_mins(1),
@@ -183,6 +187,7 @@ impl World {
             user: None,
             counted_as: &["test"],
             address: None,
+            limit_address: false,
             heartbeat: HeartbeatStyle::Event,
             expires_at_ms: None,
         };
@@ -213,7 +218,7 @@ impl World {
             let mut cx = Context::from_waker(Waker::noop());
             match connection.stream.poll_frames(&mut cx, &mut frames) {
                 Poll::Pending => break,
-                Poll::Ready(Step::End { .. }) => panic!("nobody ended this stream"),
+                Poll::Ready(Step::End { .. } | Step::Killed) => panic!("nobody ended this stream"),
                 Poll::Ready(Step::Frames) => {}
             }
             let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.block().to_vec()).collect();
@@ -343,6 +348,7 @@ async fn a_thousand_readers_of_one_topic_get_the_same_events_in_the_same_order()
             user: None,
             counted_as: &["test"],
             address: None,
+            limit_address: false,
             heartbeat: HeartbeatStyle::Event,
             expires_at_ms: None,
         };

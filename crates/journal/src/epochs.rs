@@ -32,11 +32,7 @@ impl Epochs {
 
     /// The id of `position`, in the epoch in which it was written.
     pub fn id_of(&self, position: Position) -> EventId {
-        let epoch = self
-            .earlier
-            .iter()
-            .find(|(_, end)| position <= *end)
-            .map_or(self.current, |(epoch, _)| *epoch);
+        let epoch = self.earlier.iter().find(|(_, end)| position <= *end).map_or(self.current, |(epoch, _)| *epoch);
         EventId { epoch, position }
     }
 
@@ -48,11 +44,7 @@ impl Epochs {
             let known = self.earlier.iter().find(|(epoch, _)| *epoch == cursor.epoch);
             known.ok_or(Stray::Epoch)?.1
         };
-        if cursor.position > end {
-            Err(Stray::Ahead)
-        } else {
-            Ok(cursor.position)
-        }
+        if cursor.position > end { Err(Stray::Ahead) } else { Ok(cursor.position) }
     }
 }
 
@@ -61,10 +53,7 @@ mod tests {
     use super::*;
 
     fn cursor(epoch: Epoch, position: u64) -> EventId {
-        EventId {
-            epoch,
-            position: Position::new(position),
-        }
+        EventId { epoch, position: Position::new(position) }
     }
 
     #[test]
@@ -73,11 +62,7 @@ mod tests {
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         let head = Position::new(15);
         assert_eq!(epochs.locate(cursor(old, 10), head), Ok(Position::new(10)));
-        assert_eq!(
-            epochs.locate(cursor(old, 11), head),
-            Err(Stray::Ahead),
-            "seen, but lost in a crash"
-        );
+        assert_eq!(epochs.locate(cursor(old, 11), head), Err(Stray::Ahead), "seen, but lost in a crash");
         assert_eq!(epochs.locate(cursor(new, 15), head), Ok(head));
         assert_eq!(epochs.locate(cursor(new, 16), head), Err(Stray::Ahead));
         assert_eq!(epochs.locate(cursor(other, 1), head), Err(Stray::Epoch));

@@ -89,9 +89,7 @@ impl EventId {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let well_formed = |epoch: &str| {
             (1..=40).contains(&epoch.len())
-                && epoch
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_')
+                && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_')
         };
         let (epoch, position) = text.split_once('-').ok_or(Error::Malformed)?;
         let canonical =
@@ -102,10 +100,7 @@ impl EventId {
         let position = Position(position.parse().map_err(|_| Error::Malformed)?);
         let own = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         match <[u8; Epoch::LENGTH]>::try_from(epoch.as_bytes()) {
-            Ok(bytes) if bytes.iter().all(own) => Ok(Self {
-                epoch: Epoch(bytes),
-                position,
-            }),
+            Ok(bytes) if bytes.iter().all(own) => Ok(Self { epoch: Epoch(bytes), position }),
             _ => Err(Error::ForeignEpoch),
         }
     }
@@ -141,10 +136,7 @@ mod tests {
 
     #[test]
     fn an_id_reads_back_as_itself() {
-        let id = EventId {
-            epoch: Epoch::random(&mut rand::rng()),
-            position: Position::new(u64::MAX),
-        };
+        let id = EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(u64::MAX) };
         assert_eq!(EventId::parse(&id.to_string()), Ok(id));
         assert!(id.to_string().len() <= 64);
     }

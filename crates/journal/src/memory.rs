@@ -66,12 +66,7 @@ struct MemoryTail(Arc<Queue>);
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            max_events: 100_000,
-            max_bytes: 256 << 20,
-            max_age: Duration::from_hours(24),
-            max_keyed: 10_000,
-        }
+        Self { max_events: 100_000, max_bytes: 256 << 20, max_age: Duration::from_hours(24), max_keyed: 10_000 }
     }
 }
 
@@ -107,10 +102,7 @@ impl Journal for Memory {
     async fn append(&self, batch: Vec<Record>) -> Result<Position, Error> {
         let mut log = self.log.lock();
         let first = log.head.next();
-        let appended: Vec<_> = batch
-            .into_iter()
-            .map(|record| log.push(self.epochs.current(), record))
-            .collect();
+        let appended: Vec<_> = batch.into_iter().map(|record| log.push(self.epochs.current(), record)).collect();
         let now_ms = appended.last().map_or(0, |entry| entry.record.at_ms);
         log.trim(&self.retention, now_ms);
         log.tails.retain(|tail| {
@@ -133,11 +125,7 @@ impl Journal for Memory {
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
         let log = self.log.lock();
         let until = until.min(log.head);
-        let mut page = Page {
-            entries: Vec::new(),
-            next: until.max(after),
-            floor: log.topics.floor(selector),
-        };
+        let mut page = Page { entries: Vec::new(), next: until.max(after), floor: log.topics.floor(selector) };
         let mut bytes = 0;
         for position in log.topics.merged(selector, after, until, limit.events) {
             let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
@@ -182,13 +170,7 @@ impl Tail for MemoryTail {
 impl Log {
     fn push(&mut self, epoch: Epoch, record: Record) -> Arc<Entry> {
         self.head = self.head.next();
-        let entry = Arc::new(Entry {
-            id: EventId {
-                epoch,
-                position: self.head,
-            },
-            record,
-        });
+        let entry = Arc::new(Entry { id: EventId { epoch, position: self.head }, record });
         if let Some(superseded) = self.topics.insert(&entry) {
             self.keyed.remove(&superseded);
             if let Some(old) = self.entries.remove(&superseded) {

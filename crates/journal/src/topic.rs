@@ -15,12 +15,7 @@ pub const MAX_SEGMENTS: usize = 8;
 pub const MAX_SEGMENT_CHARS: usize = 128;
 
 /// Everything but `[A-Za-z0-9._@:-]`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'@')
-    .remove(b':')
-    .remove(b'-');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'@').remove(b':').remove(b'-');
 
 /// A valid topic name: 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` or `%XX` (upper-case hex), joined by `/`.
 ///

@@ -235,11 +235,7 @@ impl Block {
         if event.is_empty() {
             event.push_str("message");
         }
-        Some(Message {
-            event,
-            data,
-            id: self.id.clone(),
-        })
+        Some(Message { event, data, id: self.id.clone() })
     }
 }
 

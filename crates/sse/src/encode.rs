@@ -19,11 +19,7 @@ const DATA: &[u8] = b"data: ";
 /// Encodes `event`: `event`, `id`, `retry`, then `data`, and a blank line.
 pub(crate) fn frame(event: &Event) -> Frame {
     let mut digits = itoa::Buffer::new();
-    let retry = event.retry.map(|delay| {
-        digits
-            .format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
-            .as_bytes()
-    });
+    let retry = event.retry.map(|delay| digits.format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).as_bytes());
     let fields = [
         (EVENT, Some(event.name.as_str().as_bytes())),
         (ID, event.id.as_ref().map(|id| id.as_str().as_bytes())),
@@ -133,10 +129,7 @@ mod tests {
         let retry = |delay| Event::new(NAME, "").retry(delay).encode().block().to_vec();
         assert_eq!(retry(Duration::from_micros(1_999)), b"event: n\nretry: 1\ndata: \n\n");
         assert_eq!(retry(Duration::ZERO), b"event: n\nretry: 0\ndata: \n\n");
-        assert_eq!(
-            retry(Duration::MAX),
-            b"event: n\nretry: 18446744073709551615\ndata: \n\n"
-        );
+        assert_eq!(retry(Duration::MAX), b"event: n\nretry: 18446744073709551615\ndata: \n\n");
     }
 
     #[test]

@@ -30,12 +30,7 @@ impl Event {
     /// Any text is good data. CR, LF and CRLF are each one line break and arrive as LF, as the standard has it; all else,
     /// a trailing line break and NUL included, arrives as it was.
     pub fn new(name: EventName, data: impl Into<String>) -> Self {
-        Self {
-            name,
-            id: None,
-            retry: None,
-            data: data.into(),
-        }
+        Self { name, id: None, retry: None, data: data.into() }
     }
 
     /// Where the client stands once it has seen this event; without an `id:` line it stands where it stood.

@@ -105,10 +105,7 @@ mod tests {
 
     #[test]
     fn one_byte_order_mark_at_the_start_is_dropped_even_if_split() {
-        assert_eq!(
-            read(&[b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"]),
-            [&b"a"[..], b"\xef\xbb\xbfb"]
-        );
+        assert_eq!(read(&[b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"]), [&b"a"[..], b"\xef\xbb\xbfb"]);
         assert_eq!(read(&[b"", b"\xef", b"\xbb", b"\xbfa\n"]), [b"a"]);
         assert_eq!(read(&[b"\xef\xbb\xbf\xef\xbb\xbfa\n"]), [b"\xef\xbb\xbfa"]);
     }

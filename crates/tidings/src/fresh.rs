@@ -11,9 +11,6 @@ pub(crate) fn assert_fresh(name: &str, written: &str) {
         fs::write(&path, written).unwrap();
     } else {
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == written,
-            "{name} is not what the code says; refresh it with `cargo xtask docs`"
-        );
+        assert!(committed == written, "{name} is not what the code says; refresh it with `cargo xtask docs`");
     }
 }

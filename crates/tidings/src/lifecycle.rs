@@ -23,12 +23,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::{App, Phase, spread};
+use crate::config;
+use crate::http::router::StreamPaths;
 use crate::net::accept::Lane;
 use crate::routes::chat;
 use crate::server::Error;
 
-/// How long what was said last may take to leave before connections are closed around it.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the streams of the last wave have to go. The hub kills those whose peers take nothing after a second.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Serves on `listeners` until `shutdown`, then drains and closes everything.
 pub(crate) async fn serve(
@@ -38,8 +40,10 @@ pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
+    let parks = app.config.streams.lane == config::Lane::Parked;
     let lane = Lane {
         router,
+        parks: parks.then(|| StreamPaths::new(app.config.http.base_path.as_deref())),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         closing: CancellationToken::new(),
@@ -79,6 +83,7 @@ async fn run(
     close: impl Future<Output = ()>,
     left: impl Fn() -> usize,
 ) -> Result<(), Error> {
+    let _streams = KilledOnDrop(app.clone());
     let _memberships = AbortOnDropHandle::new(tokio::spawn(chat::end_memberships(app.clone())));
     let mut moving = AbortOnDropHandle::new(tokio::spawn(runner.run()));
     tokio::select! {
@@ -96,6 +101,17 @@ async fn run(
                 Ok(error) => Error::Journal(error),
                 Err(error) => Error::Io(std::io::Error::other(error)), // it panicked; nothing is delivered any more
             })
+        }
+    }
+}
+
+/// However the server ends – its future may also be dropped – no stream is left open that nobody feeds.
+struct KilledOnDrop(Arc<App>);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        for connection in self.0.hub.connections().all() {
+            connection.kill();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
-use tidings_hub::{Clock, Hub, Options, RingLimits, Runner};
+use tidings_hub::{Clock, Hub, Options, RingLimits, Runner, StreamLimits};
 use tidings_journal::memory::{Memory, Retention};
 
 use crate::app::{self, App};
@@ -49,6 +49,7 @@ pub struct Builder {
 pub struct Engine {
     app: Arc<App>,
     runner: Runner,
+    limits: StreamLimits,
 }
 
 type Routes = Box<dyn FnOnce(Handle) -> Router + Send>;
@@ -82,6 +83,11 @@ impl Server {
     /// Where it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// How many streams it holds at most.
+    pub fn capacity(&self) -> usize {
+        self.engine.limits.total
     }
 
     /// What tasks of one's own need.
@@ -180,7 +186,8 @@ impl Builder {
     fn assemble(self, port: u16) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
-        let (hub, runner) = hub(&config, clock.clone());
+        let limits = limits(&config);
+        let (hub, runner) = hub(&config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
             config::TrustedHeader::Forwarded => TrustedHeader::Forwarded,
@@ -193,13 +200,13 @@ impl Builder {
             config,
             clock,
         });
-        let engine = Engine { app: app.clone(), runner };
+        let engine = Engine { app: app.clone(), runner, limits };
         let more = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
         Ok((router(app, more)?, engine))
     }
 }
 
-fn hub(config: &Config, clock: Clock) -> (Hub, Runner) {
+fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {
     let journal = Memory::new(Retention {
         max_events: config.journal.max_events,
         max_bytes: config.journal.max_bytes,
@@ -208,11 +215,29 @@ fn hub(config: &Config, clock: Clock) -> (Hub, Runner) {
     });
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,
+        write_timeout: config.streams.write_timeout,
+        max_lag_bytes: config.streams.max_lag_bytes,
+        max_age: config.streams.max_connection_age,
+        streams,
         ring: RingLimits::default(),
         rooms: topics::chat(),
         presence_grace: config.streams.presence_grace,
     };
     Hub::new(Arc::new(journal), options, Arc::new(Words), clock)
+}
+
+/// How many streams may be open. By itself it is what the system's limit of file descriptors allows, which is raised as
+/// far as it goes, less what the log, publishes, health checks and the operator need.
+fn limits(config: &Config) -> StreamLimits {
+    const RESERVED: u64 = 512;
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
+    let fit = usize::try_from(descriptors.saturating_sub(RESERVED).max(1)).unwrap_or(usize::MAX);
+    let total = config.streams.max_connections.unwrap_or(fit);
+    StreamLimits {
+        total,
+        per_user: config.streams.max_connections_per_user,
+        per_address: config.streams.max_connections_per_ip.unwrap_or_else(|| (total / 4).max(1)),
+    }
 }
 
 fn auth_options(config: &Config) -> auth::Options {

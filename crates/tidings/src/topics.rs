@@ -43,10 +43,7 @@ fn fixed(name: &'static str) -> TopicName {
     TopicName::parse(name).expect("a valid constant")
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "names of entities and rooms were checked to fit a segment"
-)]
+#[expect(clippy::expect_used, reason = "names of entities and rooms were checked to fit a segment")]
 fn below(topic: &TopicName, segments: &[&str]) -> TopicName {
     let child = |topic: TopicName, segment: &&str| topic.child(segment).expect("a checked name, and room for it");
     segments.iter().fold(topic.clone(), child)

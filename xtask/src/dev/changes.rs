@@ -44,16 +44,9 @@ impl Changes {
             }
         })?;
         // The folder, not the files: editors replace a file by another, and a watch on the old one would end with it.
-        watcher
-            .watch(root, RecursiveMode::NonRecursive)
-            .context("the root can't be watched")?;
-        watcher
-            .watch(&root.join(SOURCES), RecursiveMode::Recursive)
-            .context("the sources can't be watched")?;
-        Ok(Self {
-            happened,
-            _watcher: watcher,
-        })
+        watcher.watch(root, RecursiveMode::NonRecursive).context("the root can't be watched")?;
+        watcher.watch(&root.join(SOURCES), RecursiveMode::Recursive).context("the sources can't be watched")?;
+        Ok(Self { happened, _watcher: watcher })
     }
 
     /// Returns once something has changed since the last call and nothing has for [`SILENCE`].
@@ -97,10 +90,7 @@ mod tests {
 
     #[test]
     fn reading_a_file_is_no_change() {
-        assert!(!is_change(
-            EventKind::Access(AccessKind::Any),
-            "/here/crates/hub/src/lib.rs"
-        ));
+        assert!(!is_change(EventKind::Access(AccessKind::Any), "/here/crates/hub/src/lib.rs"));
     }
 
     #[tokio::test]
@@ -110,8 +100,6 @@ mod tests {
         fs::create_dir_all(path.join("crates/hub")).unwrap();
         let mut changes = Changes::watch(&path).unwrap();
         fs::write(path.join("crates/hub/lib.rs"), "").unwrap();
-        timeout(Duration::from_secs(20), changes.next())
-            .await
-            .expect("the change was noticed");
+        timeout(Duration::from_secs(20), changes.next()).await.expect("the change was noticed");
     }
 }

@@ -35,12 +35,7 @@ struct Running {
 
 impl Server {
     pub(super) fn new(sockets: Sockets) -> Result<Self> {
-        Ok(Self {
-            sockets,
-            root: root()?,
-            executable: target()?.join("debug").join("tidings"),
-            running: None,
-        })
+        Ok(Self { sockets, root: root()?, executable: target()?.join("debug").join("tidings"), running: None })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -79,10 +74,7 @@ impl Server {
             let _ = kill_process(pid, Signal::TERM);
         }
         if timeout(PATIENCE, child.wait()).await.is_err() {
-            eprintln!(
-                "dev: the server did not end within {} s and is killed",
-                PATIENCE.as_secs()
-            );
+            eprintln!("dev: the server did not end within {} s and is killed", PATIENCE.as_secs());
             child.kill().await?;
         }
         Ok(())
@@ -91,17 +83,10 @@ impl Server {
     fn start(&self) -> Result<Child> {
         let mut command = process::Command::new(&self.executable);
         // A process group of its own: ctrl-c reaches this process alone, which passes it on once.
-        command
-            .current_dir(&self.root)
-            .env("DRAIN_SECONDS", "0")
-            .stdin(Stdio::null())
-            .process_group(0);
+        command.current_dir(&self.root).env("DRAIN_SECONDS", "0").stdin(Stdio::null()).process_group(0);
         self.sockets.hand_to(&mut command)?;
         let mut command = tokio::process::Command::from(command);
-        command
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("{} did not start", self.executable.display()))
+        command.kill_on_drop(true).spawn().with_context(|| format!("{} did not start", self.executable.display()))
     }
 }
 
@@ -138,12 +123,7 @@ mod tests {
         // Written by another process: a descriptor of ours that is open for writing could be inherited by a child which
         // another test starts at that moment, and Linux executes no file that anyone may still write (ETXTBSY).
         let written = process::Command::new("sh")
-            .args([
-                "-c",
-                r#"printf '#!/bin/sh\n%s\n' "$1" > tidings && chmod +x tidings"#,
-                "sh",
-                script,
-            ])
+            .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$1" > tidings && chmod +x tidings"#, "sh", script])
             .current_dir(root)
             .status();
         assert!(written.unwrap().success());

@@ -25,9 +25,7 @@ const FOLDERS: [&str; 2] = [concat!("/wo", "rk/"), concat!("/ro", "ot/")];
 pub(super) fn check() -> Result<()> {
     let root = process::root()?;
     let listed = process::ask(
-        Command::new("git")
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-            .current_dir(&root),
+        Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&root),
     )?;
     let mut findings = Vec::new();
     for path in listed.split_terminator('\0') {
@@ -41,10 +39,7 @@ pub(super) fn check() -> Result<()> {
     if findings.is_empty() {
         return Ok(());
     }
-    bail!(
-        "files name what only holds on one machine:\n  {}",
-        findings.join("\n  ")
-    )
+    bail!("files name what only holds on one machine:\n  {}", findings.join("\n  "))
 }
 
 fn find(path: &str, content: &str) -> Vec<String> {
@@ -57,10 +52,7 @@ fn find(path: &str, content: &str) -> Vec<String> {
 
 /// Cargo writes the same line for its default registry on every machine, whatever mirror that uses.
 fn is_cargos_own(line: &str) -> bool {
-    line.starts_with(concat!(
-        r#"source = "registry+https://github.com/rust-lang/crates"#,
-        r#".io-index""#
-    ))
+    line.starts_with(concat!(r#"source = "registry+https://github.com/rust-lang/crates"#, r#".io-index""#))
 }
 
 fn named(line: &str) -> Option<&'static str> {
@@ -85,10 +77,7 @@ mod tests {
     #[test]
     fn a_registrys_host_is_found_with_its_place() {
         let content = format!("{{\n  \"resolved\": \"https://registry.{}/x\"\n}}", HOSTS[1]);
-        assert_eq!(
-            find("clients/package-lock.json", &content),
-            [format!("clients/package-lock.json:2: {}", HOSTS[1])]
-        );
+        assert_eq!(find("clients/package-lock.json", &content), [format!("clients/package-lock.json:2: {}", HOSTS[1])]);
     }
 
     #[test]
@@ -106,13 +95,6 @@ mod tests {
         let line = format!("source = \"registry+https://github.com/rust-lang/{}-index\"", HOSTS[0]);
         assert!(find("Cargo.lock", &line).is_empty());
         assert_eq!(find("notes.md", &line).len(), 1);
-        assert_eq!(
-            find(
-                "Cargo.lock",
-                &format!("source = \"registry+https://index.{}/\"", HOSTS[0])
-            )
-            .len(),
-            1
-        );
+        assert_eq!(find("Cargo.lock", &format!("source = \"registry+https://index.{}/\"", HOSTS[0])).len(), 1);
     }
 }

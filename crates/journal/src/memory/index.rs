@@ -42,10 +42,10 @@ impl Topics {
                     }
                     topic
                 }
-                None => self.by_name.entry(name.clone()).or_insert_with(|| Topic {
-                    floor: self.forgotten,
-                    ..Topic::default()
-                }),
+                None => self
+                    .by_name
+                    .entry(name.clone())
+                    .or_insert_with(|| Topic { floor: self.forgotten, ..Topic::default() }),
             };
             topic.positions.push_back(position);
             if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
@@ -91,17 +91,12 @@ impl Topics {
     }
 
     fn fold_vanished(&mut self) {
-        let mut floors: Vec<_> = self
-            .by_name
-            .values()
-            .filter(|topic| topic.positions.is_empty())
-            .map(|topic| topic.floor)
-            .collect();
+        let mut floors: Vec<_> =
+            self.by_name.values().filter(|topic| topic.positions.is_empty()).map(|topic| topic.floor).collect();
         let middle = floors.len() / 2;
         let (_, &mut median, _) = floors.select_nth_unstable(middle);
         self.forgotten = self.forgotten.max(median);
-        self.by_name
-            .retain(|_, topic| !topic.positions.is_empty() || topic.floor > median);
+        self.by_name.retain(|_, topic| !topic.positions.is_empty() || topic.floor > median);
         self.vanished = self.by_name.values().filter(|topic| topic.positions.is_empty()).count();
     }
 
@@ -111,11 +106,7 @@ impl Topics {
     }
 
     pub(super) fn oldest(&self, selector: &Selector) -> Option<Position> {
-        let oldest = |name| {
-            self.by_name
-                .get(name)
-                .and_then(|topic: &Topic| topic.positions.front().copied())
-        };
+        let oldest = |name| self.by_name.get(name).and_then(|topic: &Topic| topic.positions.front().copied());
         selector.as_slice().iter().filter_map(oldest).min()
     }
 
@@ -124,10 +115,7 @@ impl Topics {
         let mut merged = Vec::new();
         for topic in selector.as_slice().iter().filter_map(|name| self.by_name.get(name)) {
             let start = topic.positions.partition_point(|&position| position <= after);
-            let wanted = topic
-                .positions
-                .range(start..)
-                .take_while(|&&position| position <= until);
+            let wanted = topic.positions.range(start..).take_while(|&&position| position <= until);
             merged.extend(wanted.take(limit.saturating_add(1)));
         }
         if selector.as_slice().len() > 1 {
@@ -145,10 +133,7 @@ mod tests {
 
     fn entry(position: u64, topic: &str) -> Entry {
         Entry {
-            id: EventId {
-                epoch: Epoch::random(&mut rand::rng()),
-                position: Position::new(position),
-            },
+            id: EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(position) },
             record: Record {
                 topics: [TopicName::parse(topic).unwrap()].into(),
                 event: "e".into(),
@@ -172,10 +157,7 @@ mod tests {
         for position in [1, all / 3, all / 2, all] {
             let name = TopicName::parse(&format!("room/{position}")).unwrap();
             let floor = topics.floor(&Selector::topics([name]));
-            assert!(
-                floor >= Position::new(position),
-                "{position} would be missed in silence"
-            );
+            assert!(floor >= Position::new(position), "{position} would be missed in silence");
         }
     }
 }

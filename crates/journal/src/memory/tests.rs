@@ -20,44 +20,23 @@ fn record(names: &[&str], data: &str) -> Record {
 }
 
 fn status(service: &str, data: &str) -> Record {
-    Record {
-        key: Some(service.into()),
-        ..record(&["system/status"], data)
-    }
+    Record { key: Some(service.into()), ..record(&["system/status"], data) }
 }
 
 fn keeping(max_events: usize) -> Memory {
-    Memory::new(Retention {
-        max_events,
-        ..Retention::default()
-    })
+    Memory::new(Retention { max_events, ..Retention::default() })
 }
 
 async fn all(memory: &Memory, names: &[&str]) -> Vec<String> {
-    let page = memory
-        .read(&of(names), Position::START, memory.head(), Limit::NONE)
-        .await
-        .unwrap();
-    page.entries
-        .iter()
-        .map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap())
-        .collect()
+    let page = memory.read(&of(names), Position::START, memory.head(), Limit::NONE).await.unwrap();
+    page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn positions_are_dense_over_all_topics() {
     let memory = keeping(100);
-    assert_eq!(
-        memory
-            .append(vec![record(&["a"], "1"), record(&["b"], "2")])
-            .await
-            .unwrap(),
-        Position::new(1)
-    );
-    assert_eq!(
-        memory.append(vec![record(&["a"], "3")]).await.unwrap(),
-        Position::new(3)
-    );
+    assert_eq!(memory.append(vec![record(&["a"], "1"), record(&["b"], "2")]).await.unwrap(), Position::new(1));
+    assert_eq!(memory.append(vec![record(&["a"], "3")]).await.unwrap(), Position::new(3));
     assert_eq!(memory.head(), Position::new(3));
     assert_eq!(all(&memory, &["a"]).await, ["1", "3"]);
     assert_eq!(all(&memory, &["b", "a"]).await, ["1", "2", "3"]);
@@ -66,13 +45,7 @@ async fn positions_are_dense_over_all_topics() {
 #[tokio::test]
 async fn an_entry_in_two_of_the_selected_topics_is_read_once() {
     let memory = keeping(100);
-    memory
-        .append(vec![
-            record(&["chat/room/r", "chat"], "1"),
-            record(&["chat/room/s", "chat"], "2"),
-        ])
-        .await
-        .unwrap();
+    memory.append(vec![record(&["chat/room/r", "chat"], "1"), record(&["chat/room/s", "chat"], "2")]).await.unwrap();
     assert_eq!(all(&memory, &["chat", "chat/room/r"]).await, ["1", "2"]);
 }
 
@@ -80,25 +53,12 @@ async fn an_entry_in_two_of_the_selected_topics_is_read_once() {
 async fn pages_join_without_hole_or_repeat_whatever_their_size() {
     let memory = keeping(1000);
     for n in 0..100 {
-        memory
-            .append(vec![record(&[["a", "b", "c"][n % 3]], &n.to_string())])
-            .await
-            .unwrap();
+        memory.append(vec![record(&[["a", "b", "c"][n % 3]], &n.to_string())]).await.unwrap();
     }
-    for limit in [
-        Limit {
-            events: 1,
-            bytes: 1 << 20,
-        },
-        Limit { events: 7, bytes: 5 },
-        Limit { events: 13, bytes: 1 },
-    ] {
+    for limit in [Limit { events: 1, bytes: 1 << 20 }, Limit { events: 7, bytes: 5 }, Limit { events: 13, bytes: 1 }] {
         let (mut after, mut seen) = (Position::START, Vec::new());
         while after < memory.head() {
-            let page = memory
-                .read(&of(&["a", "b"]), after, memory.head(), limit)
-                .await
-                .unwrap();
+            let page = memory.read(&of(&["a", "b"]), after, memory.head(), limit).await.unwrap();
             seen.extend(page.entries.iter().map(|entry| entry.id.position.get()));
             assert!(page.next > after, "a page makes progress");
             after = page.next;
@@ -111,21 +71,9 @@ async fn pages_join_without_hole_or_repeat_whatever_their_size() {
 #[tokio::test]
 async fn a_page_ends_at_until() {
     let memory = keeping(100);
-    memory
-        .append((0..10).map(|n| record(&["a"], &n.to_string())).collect())
-        .await
-        .unwrap();
-    let page = memory
-        .read(&of(&["a"]), Position::new(3), Position::new(5), Limit::NONE)
-        .await
-        .unwrap();
-    assert_eq!(
-        page.entries
-            .iter()
-            .map(|entry| entry.id.position.get())
-            .collect::<Vec<_>>(),
-        [4, 5]
-    );
+    memory.append((0..10).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
+    let page = memory.read(&of(&["a"]), Position::new(3), Position::new(5), Limit::NONE).await.unwrap();
+    assert_eq!(page.entries.iter().map(|entry| entry.id.position.get()).collect::<Vec<_>>(), [4, 5]);
     assert_eq!(page.next, Position::new(5));
 }
 
@@ -133,53 +81,25 @@ async fn a_page_ends_at_until() {
 async fn a_trimmed_busy_topic_is_no_loss_for_a_quiet_one() {
     let memory = keeping(10);
     memory.append(vec![record(&["quiet"], "first")]).await.unwrap();
-    memory
-        .append((0..9).map(|n| record(&["busy"], &n.to_string())).collect())
-        .await
-        .unwrap();
+    memory.append((0..9).map(|n| record(&["busy"], &n.to_string())).collect()).await.unwrap();
     assert_eq!(memory.floor(&of(&["busy", "quiet"])), Position::START);
-    memory
-        .append((0..10).map(|n| record(&["busy"], &n.to_string())).collect())
-        .await
-        .unwrap();
+    memory.append((0..10).map(|n| record(&["busy"], &n.to_string())).collect()).await.unwrap();
     assert_eq!(memory.floor(&of(&["busy"])), Position::new(10));
-    assert_eq!(
-        memory.floor(&of(&["quiet"])),
-        Position::new(1),
-        "its own event was trimmed"
-    );
+    assert_eq!(memory.floor(&of(&["quiet"])), Position::new(1), "its own event was trimmed");
     assert_eq!(memory.floor(&of(&["never"])), Position::START);
-    assert_eq!(
-        memory.oldest(&of(&["busy", "quiet"])).await.unwrap(),
-        Some(Position::new(11))
-    );
+    assert_eq!(memory.oldest(&of(&["busy", "quiet"])).await.unwrap(), Some(Position::new(11)));
 }
 
 #[tokio::test]
 async fn bytes_and_age_bound_the_log_too() {
     let weight = record(&["a"], "1").weight();
-    let memory = Memory::new(Retention {
-        max_bytes: 3 * weight,
-        ..Retention::default()
-    });
-    memory
-        .append((0..5).map(|n| record(&["a"], &n.to_string())).collect())
-        .await
-        .unwrap();
+    let memory = Memory::new(Retention { max_bytes: 3 * weight, ..Retention::default() });
+    memory.append((0..5).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
     assert_eq!(all(&memory, &["a"]).await, ["2", "3", "4"]);
 
-    let memory = Memory::new(Retention {
-        max_age: Duration::from_secs(10),
-        ..Retention::default()
-    });
+    let memory = Memory::new(Retention { max_age: Duration::from_secs(10), ..Retention::default() });
     memory.append(vec![record(&["a"], "old")]).await.unwrap();
-    memory
-        .append(vec![Record {
-            at_ms: 9_000,
-            ..record(&["a"], "new")
-        }])
-        .await
-        .unwrap();
+    memory.append(vec![Record { at_ms: 9_000, ..record(&["a"], "new") }]).await.unwrap();
     assert_eq!(all(&memory, &["a"]).await, ["old", "new"]);
     memory.expire(10_001);
     assert_eq!(all(&memory, &["a"]).await, ["new"]);
@@ -188,18 +108,8 @@ async fn bytes_and_age_bound_the_log_too() {
 #[tokio::test]
 async fn the_latest_of_each_key_stays_and_superseding_it_is_no_loss() {
     let memory = keeping(2);
-    memory
-        .append(vec![
-            status("db", "degraded"),
-            status("web", "online"),
-            status("db", "online"),
-        ])
-        .await
-        .unwrap();
-    memory
-        .append((0..5).map(|n| record(&["a"], &n.to_string())).collect())
-        .await
-        .unwrap();
+    memory.append(vec![status("db", "degraded"), status("web", "online"), status("db", "online")]).await.unwrap();
+    memory.append((0..5).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
     memory.expire(i64::MAX);
     assert_eq!(all(&memory, &["system/status"]).await, ["online", "online"]);
     assert_eq!(memory.floor(&of(&["system/status"])), Position::START);
@@ -207,14 +117,8 @@ async fn the_latest_of_each_key_stays_and_superseding_it_is_no_loss() {
 
 #[tokio::test]
 async fn too_many_keys_are_trimmed_and_it_shows() {
-    let memory = Memory::new(Retention {
-        max_keyed: 2,
-        ..Retention::default()
-    });
-    memory
-        .append(vec![status("a", "1"), status("b", "2"), status("c", "3")])
-        .await
-        .unwrap();
+    let memory = Memory::new(Retention { max_keyed: 2, ..Retention::default() });
+    memory.append(vec![status("a", "1"), status("b", "2"), status("c", "3")]).await.unwrap();
     assert_eq!(all(&memory, &["system/status"]).await, ["2", "3"]);
     assert_eq!(memory.floor(&of(&["system/status"])), Position::new(1));
     memory.append(vec![status("a", "4")]).await.unwrap();
@@ -226,21 +130,9 @@ async fn the_tail_sees_every_entry_once_even_what_was_trimmed_meanwhile() {
     let memory = keeping(1);
     memory.append(vec![record(&["a"], "before")]).await.unwrap();
     let mut tail = memory.tail();
-    memory
-        .append(vec![status("db", "degraded"), status("db", "online")])
-        .await
-        .unwrap();
-    memory
-        .append((0..3).map(|n| record(&["a"], &n.to_string())).collect())
-        .await
-        .unwrap();
-    let seen: Vec<u64> = tail
-        .next()
-        .await
-        .unwrap()
-        .iter()
-        .map(|entry| entry.id.position.get())
-        .collect();
+    memory.append(vec![status("db", "degraded"), status("db", "online")]).await.unwrap();
+    memory.append((0..3).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
+    let seen: Vec<u64> = tail.next().await.unwrap().iter().map(|entry| entry.id.position.get()).collect();
     assert_eq!(seen, [2, 3, 4, 5, 6]);
     let waiting = tokio::spawn(async move { tail.next().await.unwrap().len() });
     memory.append(vec![record(&["a"], "later")]).await.unwrap();
@@ -252,9 +144,6 @@ async fn a_log_that_was_opened_anew_knows_no_cursor_of_the_last_one() {
     let (old, new) = (keeping(10), keeping(10));
     old.append(vec![record(&["a"], "1")]).await.unwrap();
     new.append(vec![record(&["a"], "1")]).await.unwrap();
-    let cursor = EventId {
-        epoch: old.epochs().current(),
-        position: Position::new(1),
-    };
+    let cursor = EventId { epoch: old.epochs().current(), position: Position::new(1) };
     assert_eq!(new.epochs().locate(cursor, new.head()), Err(Stray::Epoch));
 }

@@ -51,11 +51,7 @@ fn standard(stream: &[u8]) -> Outcome {
             outcome.last_event_id.clone_from(&id);
             if let Some(data) = data.strip_suffix('\n') {
                 let name = if event_type.is_empty() { "message" } else { &event_type };
-                outcome.messages.push(Message {
-                    event: name.to_owned(),
-                    data: data.to_owned(),
-                    id: id.clone(),
-                });
+                outcome.messages.push(Message { event: name.to_owned(), data: data.to_owned(), id: id.clone() });
             }
             data.clear();
             event_type.clear();
@@ -89,14 +85,10 @@ fn oracle(pieces: &[&[u8]]) -> Outcome {
         let Sse { event, data, id, retry } = block.unwrap();
         outcome.last_event_id = id.unwrap_or(outcome.last_event_id);
         outcome.reconnection_time = retry.map(Duration::from_millis).or(outcome.reconnection_time);
-        outcome.messages.extend(data.map(|data| {
-            Message {
-                event: event
-                    .filter(|name| !name.is_empty())
-                    .unwrap_or_else(|| "message".to_owned()),
-                data,
-                id: outcome.last_event_id.clone(),
-            }
+        outcome.messages.extend(data.map(|data| Message {
+            event: event.filter(|name| !name.is_empty()).unwrap_or_else(|| "message".to_owned()),
+            data,
+            id: outcome.last_event_id.clone(),
         }));
     }
     outcome

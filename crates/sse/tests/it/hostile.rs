@@ -10,11 +10,7 @@ use tidings_sse::{Decoded, Decoder, Event, EventName, Id, Message};
 use crate::{cuts, decode, loaded_bytes, loaded_text, pieces};
 
 fn message(event: &str, data: impl Into<String>, id: &str) -> Decoded {
-    Decoded::Event(Message {
-        event: event.into(),
-        data: data.into(),
-        id: id.into(),
-    })
+    Decoded::Event(Message { event: event.into(), data: data.into(), id: id.into() })
 }
 
 proptest! {
@@ -117,23 +113,14 @@ fn a_whole_line_over_the_limit_is_refused_like_an_unfinished_one() {
 fn an_event_without_an_end_ends_the_decoder() {
     let endless = iter::repeat(&b"data\n"[..]);
     // Of each line after the first only its break is data.
-    assert_eq!(
-        bytes_until_error(1_000, endless),
-        (Error::Data { limit: 1_000 }, 1_002 * 5)
-    );
+    assert_eq!(bytes_until_error(1_000, endless), (Error::Data { limit: 1_000 }, 1_002 * 5));
 }
 
 #[test]
 fn bytes_that_grow_by_decoding_count_as_what_they_become() {
-    let items = decode(
-        Decoder::with_limit(10),
-        [&b"data:\xff\xff\xff\n\ndata:\xff\xff\xff\xff\n\n"[..]],
-    );
+    let items = decode(Decoder::with_limit(10), [&b"data:\xff\xff\xff\n\ndata:\xff\xff\xff\xff\n\n"[..]]);
     let replaced = "\u{fffd}\u{fffd}\u{fffd}";
-    assert_eq!(
-        items,
-        [Ok(message("message", replaced, "")), Err(Error::Data { limit: 10 })]
-    );
+    assert_eq!(items, [Ok(message("message", replaced, "")), Err(Error::Data { limit: 10 })]);
 }
 
 #[test]

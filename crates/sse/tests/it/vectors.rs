@@ -11,11 +11,7 @@ use crate::decode;
 fn events(stream: &[u8]) -> Vec<(String, String, String)> {
     let items = decode(Decoder::new(), [stream]);
     for size in 1..8 {
-        assert_eq!(
-            decode(Decoder::new(), stream.chunks(size)),
-            items,
-            "in pieces of {size}"
-        );
+        assert_eq!(decode(Decoder::new(), stream.chunks(size)), items, "in pieces of {size}");
     }
     let events = items.into_iter().filter_map(|item| match item.unwrap() {
         Decoded::Event(message) => Some((message.event, message.data, message.id)),
@@ -64,25 +60,13 @@ fn lines_and_their_ends() {
     let long = "x".repeat(2_048);
     let comments = format!("data:1\r:\0\n:\r\ndata:2\n:{long}\rdata:3\n:data:fail\r:{long}\ndata:4\n\n");
     assert_data(&[
-        (
-            "format-newlines",
-            "data:test\r\ndata\ndata:test\r\n\r",
-            &["test\n\ntest"],
-        ),
+        ("format-newlines", "data:test\r\ndata\ndata:test\r\n\r", &["test\n\ntest"]),
         ("format-comments", &comments, &["1\n2\n3\n4"]),
-        (
-            "format-data-before-final-empty-line",
-            "data:test1\n\nid:test\ndata:test2",
-            &["test1"],
-        ),
+        ("format-data-before-final-empty-line", "data:test1\n\nid:test\ndata:test2", &["test1"]),
         ("each end alone", "data:1\n\ndata:2\r\rdata:3\r\n\r\n", &["1", "2", "3"]),
         ("cr lf cr is two ends", "data:1\r\n\rdata:2\n\n", &["1", "2"]),
         ("lf cr is two ends", "data:1\n\rdata:2\n\n", &["1", "2"]),
-        (
-            "other separators of Unicode are text",
-            "data:a\u{2028}b\u{85}c\u{b}\n\n",
-            &["a\u{2028}b\u{85}c\u{b}"],
-        ),
+        ("other separators of Unicode are text", "data:a\u{2028}b\u{85}c\u{b}\n\n", &["a\u{2028}b\u{85}c\u{b}"]),
     ]);
 }
 
@@ -94,21 +78,13 @@ fn fields() {
             "data:\0\ndata:  2\rData:1\ndata\0:2\ndata:1\r\0data:4\nda-ta:3\rdata_5\ndata:3\rdata:\r\n data:32\ndata:4\n\n",
             &["\0\n 2\n1\n3\n\n4"],
         ),
-        (
-            "format-field-data",
-            "data:\n\ndata\ndata\n\ndata:test\n\n",
-            &["", "\n", "test"],
-        ),
+        ("format-field-data", "data:\n\ndata\ndata\n\ndata:test\n\n", &["", "\n", "test"]),
         (
             "format-field-unknown",
             "data:test\n data\ndata\nfoobar:xxx\njustsometext\n:thisisacommentyay\ndata:test\n\n",
             &["test\n\ntest"],
         ),
-        (
-            "format-leading-space",
-            "data:\ttest\rdata: \ndata:test\n\n",
-            &["\ttest\n\ntest"],
-        ),
+        ("format-leading-space", "data:\ttest\rdata: \ndata:test\n\n", &["\ttest\n\ntest"]),
         ("format-null-character", "data:\0\n\n\n\n", &["\0"]),
         ("format-utf-8", "data:ok…\n\n", &["ok…"]),
         ("a second colon is text", "data:a:b\n\n", &["a:b"]),
@@ -119,37 +95,17 @@ fn fields() {
 #[test]
 fn names() {
     let names = |stream: &str| -> Vec<_> { events(stream.as_bytes()).into_iter().map(|(name, _, _)| name).collect() };
-    assert_eq!(
-        names("event:test\ndata:x\n\ndata:x\n\n"),
-        ["test", "message"],
-        "format-field-event"
-    );
+    assert_eq!(names("event:test\ndata:x\n\ndata:x\n\n"), ["test", "message"], "format-field-event");
     assert_eq!(names("event: \ndata:data\n\n"), ["message"], "format-field-event-empty");
-    assert_eq!(
-        names("event:a\nevent\ndata\n\n"),
-        ["message"],
-        "an empty name takes one back"
-    );
-    assert_eq!(
-        names("event:a\n\ndata\n\n"),
-        ["message"],
-        "a name does not outlive its block"
-    );
+    assert_eq!(names("event:a\nevent\ndata\n\n"), ["message"], "an empty name takes one back");
+    assert_eq!(names("event:a\n\ndata\n\n"), ["message"], "a name does not outlive its block");
 }
 
 #[test]
 fn byte_order_marks() {
     assert_data(&[
-        (
-            "format-bom",
-            "\u{feff}data:1\n\n\u{feff}data:2\n\ndata:3\n\n",
-            &["1", "3"],
-        ),
-        (
-            "format-bom-2",
-            "\u{feff}\u{feff}data:1\n\ndata:2\n\ndata:3\n\n",
-            &["2", "3"],
-        ),
+        ("format-bom", "\u{feff}data:1\n\n\u{feff}data:2\n\ndata:3\n\n", &["1", "3"]),
+        ("format-bom-2", "\u{feff}\u{feff}data:1\n\ndata:2\n\ndata:3\n\n", &["2", "3"]),
         ("in data", "data:\u{feff}\n\n", &["\u{feff}"]),
     ]);
 }
@@ -163,16 +119,8 @@ fn ids() {
             "id: 1\ndata: 1\n\ndata: 2\n\nid: 2\ndata:3\n\ndata:4\n\n",
             &["1", "1", "2", "2"],
         ),
-        (
-            "format-field-id-3, resets",
-            "id: 1\ndata: 1\n\nid:\ndata:2\n\ndata:3\n\n",
-            &["1", "", ""],
-        ),
-        (
-            "format-field-id-3, resets without colon",
-            "id: 1\ndata: 1\n\nid\ndata:2\n\ndata:3\n\n",
-            &["1", "", ""],
-        ),
+        ("format-field-id-3, resets", "id: 1\ndata: 1\n\nid:\ndata:2\n\ndata:3\n\n", &["1", "", ""]),
+        ("format-field-id-3, resets without colon", "id: 1\ndata: 1\n\nid\ndata:2\n\ndata:3\n\n", &["1", "", ""]),
         (
             "format-field-id-null",
             "id:\0\0\ndata\n\nid:x\0\ndata\n\nid:\0x\ndata\n\nid:x\0x\ndata\n\nid: \0\ndata\n\n",
@@ -199,11 +147,7 @@ fn an_id_counts_when_its_block_ends() {
 fn retry() {
     let cases: &[(&str, &str, Option<u64>)] = &[
         ("format-field-retry", "retry:3000\ndata:x\n\n", Some(3_000)),
-        (
-            "format-field-retry-bogus",
-            "retry:3000\nretry:1000x\ndata:x\n\n",
-            Some(3_000),
-        ),
+        ("format-field-retry-bogus", "retry:3000\nretry:1000x\ndata:x\n\n", Some(3_000)),
         ("format-field-retry-empty", "retry\ndata:test\n\n", None),
         ("without a block's end", "retry: 7\n", Some(7)),
         ("leading zeros", "retry: 000000000000000000000000012\n", Some(12)),

@@ -76,10 +76,7 @@ fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
         line.split(';').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
             let value = value.trim();
-            let value = value
-                .strip_prefix('"')
-                .and_then(|inner| inner.strip_suffix('"'))
-                .unwrap_or(value);
+            let value = value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value);
             (key.trim() == name && !value.is_empty())
                 .then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
         })
@@ -94,10 +91,7 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(http::HeaderName, &str)]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
-            .collect()
+        lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap())).collect()
     }
 
     /// What was found on a stream whose cookie is called `sid`: the token, or `ticket`.
@@ -115,10 +109,7 @@ mod tests {
         let query = "ticket=c&token=b";
         assert_eq!(found(&[cookie.clone(), bearer], query).as_deref(), Some("a"));
         assert_eq!(found(std::slice::from_ref(&cookie), query).as_deref(), Some("b"));
-        assert_eq!(
-            found(std::slice::from_ref(&cookie), "ticket=c").as_deref(),
-            Some("ticket")
-        );
+        assert_eq!(found(std::slice::from_ref(&cookie), "ticket=c").as_deref(), Some("ticket"));
         assert_eq!(found(&[cookie], "").as_deref(), Some("d"));
         assert_eq!(found(&[], ""), None);
     }
@@ -133,11 +124,7 @@ mod tests {
     #[test]
     fn another_scheme_or_an_empty_bearer_counts_as_absent() {
         for line in ["Basic a", "Bearera", "a", "Bearer", "Bearer ", "Bearer    ", ""] {
-            assert_eq!(
-                found(&[(AUTHORIZATION, line)], "token=b").as_deref(),
-                Some("b"),
-                "{line}"
-            );
+            assert_eq!(found(&[(AUTHORIZATION, line)], "token=b").as_deref(), Some("b"), "{line}");
             assert_eq!(found(&[(AUTHORIZATION, line)], ""), None, "{line}");
         }
         let both = [(AUTHORIZATION, "Basic x"), (AUTHORIZATION, "Bearer a")];
@@ -156,10 +143,7 @@ mod tests {
 
     #[test]
     fn an_empty_parameter_counts_as_absent() {
-        assert_eq!(
-            found(&[(COOKIE, "sid=d")], "token=&ticket=&token").as_deref(),
-            Some("d")
-        );
+        assert_eq!(found(&[(COOKIE, "sid=d")], "token=&ticket=&token").as_deref(), Some("d"));
         assert_eq!(found(&[], "token=&token=b").as_deref(), Some("b"));
     }
 

@@ -29,9 +29,7 @@ pub(super) fn parse(token: &str) -> Option<Identity> {
     let id = UserId::parse(parts.next()?).ok()?;
     let username = parts.next()?;
     let email = parts.next()?;
-    let roles = parts
-        .next()
-        .filter(|roles| roles.split(',').any(|role| !role.trim().is_empty()));
+    let roles = parts.next().filter(|roles| roles.split(',').any(|role| !role.trim().is_empty()));
     let roles = roles.unwrap_or(DEFAULT_ROLE).split(',');
     Some(Identity::verified(id, Some(username), Some(email), roles, None))
 }

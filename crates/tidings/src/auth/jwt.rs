@@ -81,11 +81,7 @@ impl Verifier {
             validation.set_audience(&options.audiences);
             validation.required_spec_claims.insert("aud".to_owned());
         }
-        Self {
-            key: DecodingKey::from_secret(&options.secret),
-            validation,
-            require_exp: options.require_exp,
-        }
+        Self { key: DecodingKey::from_secret(&options.secret), validation, require_exp: options.require_exp }
     }
 
     /// Checks signature, times and claims at `now`. Why a token is refused is logged in words of our own, because an
@@ -161,11 +157,7 @@ impl<'de> Deserialize<'de> for NumericDate {
             Some(seconds) => Ok(SignedDuration::from_secs(seconds)),
             None => SignedDuration::try_from_secs_f64(number.as_f64().unwrap_or(f64::INFINITY)),
         };
-        let edge = if number.as_f64().is_some_and(f64::is_sign_negative) {
-            Timestamp::MIN
-        } else {
-            Timestamp::MAX
-        };
+        let edge = if number.as_f64().is_some_and(f64::is_sign_negative) { Timestamp::MIN } else { Timestamp::MAX };
         Ok(Self(since_epoch.and_then(Timestamp::from_duration).unwrap_or(edge)))
     }
 }

@@ -141,19 +141,12 @@ mod tests {
         let exp = claims().expires_at(now());
         assert_eq!(exp.as_second(), 1_800_000_000 + 86_400);
         assert!(verified(&token, exp + SignedDuration::from_secs(29)).is_ok());
-        assert_eq!(
-            verified(&token, exp + SignedDuration::from_secs(30)),
-            Err(Refusal::Expired)
-        );
+        assert_eq!(verified(&token, exp + SignedDuration::from_secs(30)), Err(Refusal::Expired));
     }
 
     #[test]
     fn it_says_when_it_was_made_and_has_an_id_of_its_own() {
-        let payload = || {
-            insecure_decode::<Value>(mint(SECRET, &claims(), now()).unwrap())
-                .unwrap()
-                .claims
-        };
+        let payload = || insecure_decode::<Value>(mint(SECRET, &claims(), now()).unwrap()).unwrap().claims;
         let (one, other) = (payload(), payload());
         assert_eq!(one["iat"], 1_800_000_000);
         assert_eq!(one["jti"].as_str().unwrap().len(), 32);
@@ -162,16 +155,8 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_left_out() {
-        let bare = Claims {
-            username: None,
-            email: None,
-            issuer: None,
-            audience: None,
-            ..claims()
-        };
-        let payload = insecure_decode::<Value>(mint(SECRET, &bare, now()).unwrap())
-            .unwrap()
-            .claims;
+        let bare = Claims { username: None, email: None, issuer: None, audience: None, ..claims() };
+        let payload = insecure_decode::<Value>(mint(SECRET, &bare, now()).unwrap()).unwrap().claims;
         let mut names: Vec<&str> = payload.as_object().unwrap().keys().map(String::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["exp", "iat", "jti", "roles", "sub"]);
@@ -179,19 +164,13 @@ mod tests {
 
     #[test]
     fn a_token_that_would_be_refused_for_its_length_is_not_made() {
-        let long = Claims {
-            roles: vec!["r".repeat(8_000)],
-            ..claims()
-        };
+        let long = Claims { roles: vec!["r".repeat(8_000)], ..claims() };
         assert!(matches!(mint(SECRET, &long, now()), Err(Error::TooLong(bytes)) if bytes > MAX_TOKEN_BYTES));
     }
 
     #[test]
     fn a_life_beyond_time_ends_with_it() {
-        let lasting = Claims {
-            expires_in: Duration::MAX,
-            ..claims()
-        };
+        let lasting = Claims { expires_in: Duration::MAX, ..claims() };
         let user = verified(&mint(SECRET, &lasting, now()).unwrap(), now()).unwrap();
         assert_eq!(user.expires.unwrap().refused_from(), Timestamp::MAX);
     }

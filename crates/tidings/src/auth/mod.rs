@@ -89,10 +89,7 @@ impl Authenticator {
     /// Prepares the keys. An empty JWT secret is no key: whatever it signs is refused.
     pub fn new(options: &Options) -> Self {
         let jwt = options.jwt.as_ref().filter(|jwt| !jwt.secret.is_empty());
-        Self {
-            demo: options.demo,
-            jwt: jwt.map(jwt::Verifier::new),
-        }
+        Self { demo: options.demo, jwt: jwt.map(jwt::Verifier::new) }
     }
 
     /// Judges for an endpoint that needs to know who calls.
@@ -114,14 +111,8 @@ impl Authenticator {
             return Ok(Visitor::default());
         };
         match self.judge(credential, now) {
-            Ok(identity) => Ok(Visitor {
-                identity: Some(identity),
-                auth_error: None,
-            }),
-            Err(Fault::DemoToken) => Ok(Visitor {
-                identity: None,
-                auth_error: Some(Refusal::Invalid.code()),
-            }),
+            Ok(identity) => Ok(Visitor { identity: Some(identity), auth_error: None }),
+            Err(Fault::DemoToken) => Ok(Visitor { identity: None, auth_error: Some(Refusal::Invalid.code()) }),
             Err(Fault::Refused(refusal)) => Err(refusal),
         }
     }
@@ -215,10 +206,7 @@ mod tests {
     #[test]
     fn demo_tokens_and_jwts_live_side_by_side() {
         let both = authenticator(true, Some(SECRET));
-        assert_eq!(
-            both.required(Some(&bearer(demo::TOKEN)), at(NOW)).unwrap().id.as_str(),
-            "test123"
-        );
+        assert_eq!(both.required(Some(&bearer(demo::TOKEN)), at(NOW)).unwrap().id.as_str(), "test123");
         let visitor = both.optional(Some(&bearer(&minted(SECRET))), at(NOW)).unwrap();
         assert_eq!(visitor.auth_error, None);
         assert_eq!(visitor.identity.unwrap().id.as_str(), "u1");
@@ -228,16 +216,9 @@ mod tests {
     fn a_malformed_demo_token_is_anonymous_where_a_token_is_optional_and_refused_where_it_is_required() {
         let both = authenticator(true, Some(SECRET));
         for token in ["garbage", "YTpi", "a.b", "%%%"] {
-            let expected = Visitor {
-                identity: None,
-                auth_error: Some("token_invalid"),
-            };
+            let expected = Visitor { identity: None, auth_error: Some("token_invalid") };
             assert_eq!(both.optional(Some(&bearer(token)), at(NOW)), Ok(expected), "{token}");
-            assert_eq!(
-                both.required(Some(&bearer(token)), at(NOW)),
-                Err(Refusal::Invalid),
-                "{token}"
-            );
+            assert_eq!(both.required(Some(&bearer(token)), at(NOW)), Err(Refusal::Invalid), "{token}");
         }
     }
 
@@ -246,11 +227,7 @@ mod tests {
         for authenticator in [authenticator(true, Some(SECRET)), authenticator(true, None)] {
             for token in ["a.b.c", "..", &minted(b"another secret")] {
                 let refused = Err(Refusal::Invalid);
-                assert_eq!(
-                    authenticator.optional(Some(&bearer(token)), at(NOW)),
-                    refused,
-                    "{token}"
-                );
+                assert_eq!(authenticator.optional(Some(&bearer(token)), at(NOW)), refused, "{token}");
             }
         }
         let expired = authenticator(true, Some(SECRET)).optional(Some(&bearer(&minted(SECRET))), at(NOW + 90));
@@ -268,11 +245,7 @@ mod tests {
     fn with_demo_tokens_off_they_are_judged_as_jwts() {
         for authenticator in [authenticator(false, Some(SECRET)), authenticator(false, None)] {
             for token in [demo::TOKEN, "garbage"] {
-                assert_eq!(
-                    authenticator.optional(Some(&bearer(token)), at(NOW)),
-                    Err(Refusal::Invalid),
-                    "{token}"
-                );
+                assert_eq!(authenticator.optional(Some(&bearer(token)), at(NOW)), Err(Refusal::Invalid), "{token}");
             }
         }
     }
@@ -282,9 +255,6 @@ mod tests {
         let claims = serde_json::json!({ "sub": "u1", "exp": NOW + 60 });
         let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b"")).unwrap();
         let authenticator = authenticator(true, Some(b""));
-        assert_eq!(
-            authenticator.required(Some(&bearer(&token)), at(NOW)),
-            Err(Refusal::Invalid)
-        );
+        assert_eq!(authenticator.required(Some(&bearer(&token)), at(NOW)), Err(Refusal::Invalid));
     }
 }

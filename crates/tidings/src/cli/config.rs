@@ -64,6 +64,13 @@ mod tests {
         HEARTBEAT_INTERVAL = 1500ms  # environment
         HEARTBEAT_STYLE = event  # default
         STREAM_REFUSAL = busy  # default
+        WRITE_TIMEOUT = 30s  # default
+        MAX_CONNECTIONS = auto  # default
+        MAX_CONNECTIONS_PER_USER = 20  # default
+        MAX_CONNECTIONS_PER_IP = auto  # default
+        MAX_LAG_BYTES = 1MiB  # default
+        MAX_CONNECTION_AGE = off  # default
+        STREAM_LANE = parked  # default
         PRESENCE_GRACE = 1m  # default
         JOURNAL = memory  # default
         JOURNAL_MAX_EVENTS = 100000  # default

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::auth::demo;
-use crate::config::{Config, Loaded};
+use crate::config::Loaded;
 use crate::net::listen;
 use crate::server::Server;
 use crate::telemetry;
@@ -23,7 +23,7 @@ pub(super) fn run(loaded: &Loaded) -> anyhow::Result<()> {
         }
         let signals = signals()?;
         let server = builder.build()?;
-        let _ = std::io::stderr().write_all(banner(&loaded.config, &server).as_bytes());
+        let _ = std::io::stderr().write_all(banner(loaded, &server).as_bytes());
         server.run(signals).await?;
         tracing::info!("stopped");
         Ok(())
@@ -65,25 +65,33 @@ fn signals() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// What a person who started the server wants to know.
-fn banner(config: &Config, server: &Server) -> String {
+fn banner(loaded: &Loaded, server: &Server) -> String {
+    let config = &loaded.config;
     let base = config.http.base_path.as_deref().unwrap_or_default();
     let mut addresses = server.addresses();
     addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
-    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{base}")).collect();
     let port = addresses.first().map_or(config.http.port, std::net::SocketAddr::port);
-    let mut banner = format!(
-        "\n  Tidings {} – http://localhost:{port}{base}\n\n  listening  {}\n  streams    /notifications/stream  /realtime/stream  \
-         /chat/stream  /system/status/stream  /system/heartbeat\n  mode       {}\n  journal    in memory: {} events, {} MiB, {:?}\n",
-        crate::routes::health::VERSION,
-        urls.join("  "),
-        config.mode.as_str(),
-        config.journal.max_events,
-        config.journal.max_bytes >> 20,
-        config.journal.max_age,
-    );
+    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{base}")).collect();
+    let kept = ["JOURNAL_MAX_EVENTS", "JOURNAL_MAX_BYTES", "JOURNAL_MAX_AGE"];
+    let kept = kept.map(|name| loaded.value(name).unwrap_or_default());
+    let mut rows = vec![
+        ("listening", urls.join("  ")),
+        (
+            "streams",
+            "/notifications/stream  /realtime/stream  /chat/stream  /system/status/stream  /system/heartbeat"
+                .to_owned(),
+        ),
+        ("mode", config.mode.as_str().to_owned()),
+        ("capacity", format!("{} streams", server.capacity())),
+        ("journal", format!("in memory: {} events, {}, {}", kept[0], kept[1], kept[2])),
+    ];
     if config.auth.demo {
-        let note = "(user test123, an admin; demo tokens are for development)";
-        let _ = writeln!(banner, "  token      {}\n             {note}", demo::TOKEN);
+        rows.push(("token", demo::TOKEN.to_owned()));
+        rows.push(("", "(user test123, an admin; demo tokens are for development)".to_owned()));
+    }
+    let mut banner = format!("\n  Tidings {} – http://localhost:{port}{base}\n\n", crate::routes::health::VERSION);
+    for (name, value) in rows {
+        let _ = writeln!(banner, "  {name:<9}  {value}");
     }
     banner.push('\n');
     banner

@@ -58,10 +58,7 @@ fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
                 place(loaded, "AUTH_DEMO")
             )
         } else {
-            format!(
-                "with AUTH_DEMO=false ({}) nobody could sign in",
-                place(loaded, "AUTH_DEMO")
-            )
+            format!("with AUTH_DEMO=false ({}) nobody could sign in", place(loaded, "AUTH_DEMO"))
         };
         return Err(Error::Conflict(format!(
             "JWT_SECRET is not set and production needs it: {why}; allowed is a secret of at least {SECRET_BYTES} bytes"
@@ -110,12 +107,8 @@ fn drain(config: &Config, warnings: &mut Vec<String>) {
 }
 
 fn published(secret: &Secret) -> bool {
-    let letters: String = secret
-        .expose()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let letters: String =
+        secret.expose().chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     PUBLISHED.iter().any(|example| letters.contains(example))
 }
 

@@ -35,11 +35,7 @@ impl Rule for Patterns {
             Raw::Other(_) => return None,
         };
         // Whether `*` goes together with credentials is a question about two settings, asked when both are read.
-        let options = cors::Options {
-            origins,
-            credentials: false,
-            development: false,
-        };
+        let options = cors::Options { origins, credentials: false, development: false };
         cors::layer(&options).is_ok().then_some(options.origins)
     }
 
@@ -92,11 +88,7 @@ mod tests {
     fn a_comma_inside_a_regular_expression_does_not_separate() {
         assert_eq!(
             split(r"https://a.example, /^https:\/\/[a-z]{1,3}\.b,?$/ ,https://*.c.example,,"),
-            [
-                "https://a.example",
-                r"/^https:\/\/[a-z]{1,3}\.b,?$/",
-                "https://*.c.example"
-            ]
+            ["https://a.example", r"/^https:\/\/[a-z]{1,3}\.b,?$/", "https://*.c.example"]
         );
     }
 }

@@ -30,11 +30,9 @@ pub(super) fn parse(file: &str) -> Result<Vec<Line>, Error> {
             entry.push('\n');
             match dotenvy::from_read_iter(entry.as_bytes()).next().transpose() {
                 Ok(None) => {}
-                Ok(Some((name, text))) => parsed.push(Line {
-                    name,
-                    text: text.replace(DOLLAR, "$"),
-                    number: index + 1,
-                }),
+                Ok(Some((name, text))) => {
+                    parsed.push(Line { name, text: text.replace(DOLLAR, "$"), number: index + 1 });
+                }
                 Err(error) => {
                     next = lines.next().filter(|_| open(&error, &entry)).map(|(_, line)| line);
                     if next.is_none() {
@@ -67,11 +65,7 @@ mod tests {
     use super::*;
 
     fn pairs(file: &str) -> Vec<(String, String, usize)> {
-        parse(file)
-            .unwrap()
-            .into_iter()
-            .map(|line| (line.name, line.text, line.number))
-            .collect()
+        parse(file).unwrap().into_iter().map(|line| (line.name, line.text, line.number)).collect()
     }
 
     fn line(name: &str, text: &str, number: usize) -> (String, String, usize) {
@@ -108,10 +102,7 @@ mod tests {
 
     #[test]
     fn a_value_between_quotes_may_take_several_lines() {
-        assert_eq!(
-            pairs("KEY='one\ntwo\nthree'\nPORT=1\n"),
-            [line("KEY", "one\ntwo\nthree", 1), line("PORT", "1", 4)]
-        );
+        assert_eq!(pairs("KEY='one\ntwo\nthree'\nPORT=1\n"), [line("KEY", "one\ntwo\nthree", 1), line("PORT", "1", 4)]);
     }
 
     #[test]

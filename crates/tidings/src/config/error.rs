@@ -61,12 +61,7 @@ pub enum Error {
 
 impl Error {
     pub(super) fn refused(key: &str, raw: &Raw, secret: bool, origin: Origin, allowed: String) -> Self {
-        Self::Refused {
-            name: variable(key),
-            value: shown(&raw.written(), secret),
-            origin,
-            allowed,
-        }
+        Self::Refused { name: variable(key), value: shown(&raw.written(), secret), origin, allowed }
     }
 }
 

@@ -32,10 +32,7 @@ pub fn flags_from(matches: &ArgMatches) -> Flags {
         let texts: Vec<String> = matches.get_many(setting.key)?.cloned().collect();
         Some((setting.key.to_owned(), texts.join(",")))
     };
-    Flags {
-        file: matches.get_one::<PathBuf>(FILE).cloned(),
-        settings: table().iter().filter_map(texts).collect(),
-    }
+    Flags { file: matches.get_one::<PathBuf>(FILE).cloned(), settings: table().iter().filter_map(texts).collect() }
 }
 
 /// clap's complaint about the command line as an error of one line; nothing when it is no complaint, but the answer to
@@ -83,11 +80,9 @@ fn argument(setting: &Setting) -> Arg {
     match setting.shape {
         Shape::Single => argument.overrides_with(setting.key),
         Shape::List => argument.action(ArgAction::Append),
-        Shape::Switch => argument
-            .overrides_with(setting.key)
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
+        Shape::Switch => {
+            argument.overrides_with(setting.key).num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
     }
 }
 
@@ -151,9 +146,7 @@ mod tests {
 
     #[test]
     fn help_is_no_error() {
-        let help = flags(Command::new("tidings"))
-            .try_get_matches_from(["tidings", "--help"])
-            .unwrap_err();
+        let help = flags(Command::new("tidings")).try_get_matches_from(["tidings", "--help"]).unwrap_err();
         assert!(refused_arguments(&help).is_none());
         let text = help.to_string();
         assert!(text.contains("--heartbeat-interval <DURATION>"), "{text}");

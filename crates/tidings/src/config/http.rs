@@ -69,9 +69,7 @@ const BASE_PATH: Parsed<Option<String>> = Parsed {
     read: |text| {
         let good = |segment: &str| {
             !matches!(segment, "" | "." | "..")
-                && segment
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+                && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
         };
         let path = text.strip_suffix('/').unwrap_or(text);
         if path.is_empty() {
@@ -88,19 +86,12 @@ const NETWORK: Parsed<IpNet> = Parsed {
     allowed: "addresses or networks such as `10.0.0.0/8`",
     read: |text| text.parse().ok().or_else(|| text.parse().map(IpAddr::into).ok()),
     show: |network| {
-        if network.prefix_len() == network.max_prefix_len() {
-            network.addr().to_string()
-        } else {
-            network.to_string()
-        }
+        if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
     },
 };
 
 const TRUSTED_HEADER: Choice<TrustedHeader> = Choice {
-    of: &[
-        ("x-forwarded-for", TrustedHeader::XForwardedFor),
-        ("forwarded", TrustedHeader::Forwarded),
-    ],
+    of: &[("x-forwarded-for", TrustedHeader::XForwardedFor), ("forwarded", TrustedHeader::Forwarded)],
     note: "",
 };
 
@@ -193,18 +184,7 @@ mod tests {
         assert_eq!(path("/api/v1/"), Some(Some("/api/v1".to_owned())));
         assert_eq!(path(""), Some(None));
         assert_eq!(path("/"), Some(None));
-        for text in [
-            "api",
-            "//",
-            "/api//v1",
-            "/..",
-            "/a/../b",
-            "/a?b",
-            "/a#b",
-            "/a b",
-            "/é",
-            "https://a",
-        ] {
+        for text in ["api", "//", "/api//v1", "/..", "/a/../b", "/a?b", "/a#b", "/a b", "/é", "https://a"] {
             assert_eq!(path(text), None, "{text}");
         }
     }
@@ -213,9 +193,7 @@ mod tests {
     fn a_proxy_is_an_address_or_a_network() {
         let shown = |text: &str| {
             let networks = List(NETWORK);
-            networks
-                .read(&Raw::Text(text.to_owned()))
-                .map(|list| networks.show(&list))
+            networks.read(&Raw::Text(text.to_owned())).map(|list| networks.show(&list))
         };
         assert_eq!(shown("10.1.2.3/8, ::1").as_deref(), Some("10.1.2.3/8,::1"));
         assert_eq!(shown("proxy.internal"), None);

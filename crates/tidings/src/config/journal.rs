@@ -31,7 +31,4 @@ pub enum Home {
     Memory,
 }
 
-const HOME: Choice<Home> = Choice {
-    of: &[("memory", Home::Memory)],
-    note: "; this version has no `disk` yet",
-};
+const HOME: Choice<Home> = Choice { of: &[("memory", Home::Memory)], note: "; this version has no `disk` yet" };

@@ -78,10 +78,7 @@ impl Layers {
         let dotenv = read(&directory.join(".env"), ".env", false)?;
         // The last of several lines for one name counts, as in the `dotenv` of Node.
         let lines = dotenv::parse(&dotenv)?.into_iter().rev();
-        layers.variables(
-            table,
-            lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })),
-        );
+        layers.variables(table, lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })));
         layers.file(table, flags.file.as_deref(), directory)?;
         Ok(layers)
     }
@@ -92,10 +89,7 @@ impl Layers {
     }
 
     fn put(&mut self, setting: &Setting, raw: Raw, origin: Origin) {
-        self.written
-            .entry(setting.key)
-            .or_default()
-            .push(Written { raw, origin });
+        self.written.entry(setting.key).or_default().push(Written { raw, origin });
     }
 
     /// A layer of variables. An empty one counts as absent, as compose files hand on what isn't set.
@@ -119,10 +113,7 @@ impl Layers {
 
     /// Nothing written anywhere.
     pub(super) fn none() -> Self {
-        Self {
-            written: BTreeMap::new(),
-            warnings: Vec::new(),
-        }
+        Self { written: BTreeMap::new(), warnings: Vec::new() }
     }
 
     fn file(&mut self, table: &[Setting], named: Option<&Path>, directory: &Path) -> Result<(), Error> {
@@ -159,10 +150,7 @@ fn read(path: &Path, name: &str, needed: bool) -> Result<String, Error> {
             Ok(text)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => Ok(String::new()),
-        Err(source) => Err(Error::Unreadable {
-            file: name.to_owned(),
-            source,
-        }),
+        Err(source) => Err(Error::Unreadable { file: name.to_owned(), source }),
     }
 }
 

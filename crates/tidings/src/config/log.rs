@@ -26,10 +26,7 @@ pub enum Format {
     Json,
 }
 
-const FORMAT: Choice<Format> = Choice {
-    of: &[("text", Format::Text), ("json", Format::Json)],
-    note: "",
-};
+const FORMAT: Choice<Format> = Choice { of: &[("text", Format::Text), ("json", Format::Json)], note: "" };
 
 const LEVEL: Parsed<String> = Parsed {
     placeholder: "FILTER",
@@ -37,9 +34,7 @@ const LEVEL: Parsed<String> = Parsed {
     read: |text| {
         // A filter takes any lone word for the name of a module, so that `debgu` would mean silence. Here it is a level.
         let level = |word: &str| {
-            ["trace", "debug", "info", "warn", "error", "off"]
-                .iter()
-                .any(|level| level.eq_ignore_ascii_case(word))
+            ["trace", "debug", "info", "warn", "error", "off"].iter().any(|level| level.eq_ignore_ascii_case(word))
         };
         let understood = |part: &str| level(part) || part.contains(['=', '[', ']', '{', '}']);
         let parts: Vec<_> = text.split(',').map(str::trim).collect();

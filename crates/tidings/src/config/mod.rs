@@ -39,7 +39,7 @@ pub use layers::{Flags, Origin, environment};
 pub use log::{Format, Log};
 pub use mode::Mode;
 pub use secret::Secret;
-pub use streams::{HeartbeatStyle, Lifecycle, Refusal, Streams};
+pub use streams::{HeartbeatStyle, Lane, Lifecycle, Refusal, Streams};
 
 use layers::Layers;
 use reading::Reading;
@@ -116,30 +116,26 @@ impl Config {
             log: Log::read(&mut reading)?,
             lifecycle: Lifecycle::read(&mut reading)?,
         };
-        Ok(Loaded {
-            config,
-            origins: reading.effective,
-            warnings: reading.warnings,
-        })
+        Ok(Loaded { config, origins: reading.effective, warnings: reading.warnings })
     }
 }
 
 impl Default for Config {
     #[expect(clippy::expect_used, reason = "the presets are constants, and a test reads them all")]
     fn default() -> Self {
-        Self::read(&Layers::none())
-            .expect("presets follow their own rules")
-            .config
+        Self::read(&Layers::none()).expect("presets follow their own rules").config
     }
 }
 
 impl Loaded {
+    /// A setting's value in its normal form.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.origins.iter().find(|effective| effective.name == name).map(|effective| effective.value.as_str())
+    }
+
     /// Where a setting (`"JWT_SECRET"`) came from.
     pub fn origin(&self, name: &str) -> Option<&Origin> {
-        self.origins
-            .iter()
-            .find(|effective| effective.name == name)
-            .map(|effective| &effective.origin)
+        self.origins.iter().find(|effective| effective.name == name).map(|effective| &effective.origin)
     }
 }
 

@@ -15,16 +15,12 @@ pub enum Mode {
     Production,
 }
 
-const RULE: Optional<Choice<Mode>> = Optional(Choice {
-    of: &[("development", Mode::Development), ("production", Mode::Production)],
-    note: "",
-});
+const RULE: Optional<Choice<Mode>> =
+    Optional(Choice { of: &[("development", Mode::Development), ("production", Mode::Production)], note: "" });
 const TITLE: &str = "Mode";
 
-pub(super) const SECTION: Section = Section {
-    title: TITLE,
-    about: &["Which defaults hold, and how strict the start is."],
-};
+pub(super) const SECTION: Section =
+    Section { title: TITLE, about: &["Which defaults hold, and how strict the start is."] };
 
 pub(super) fn rows() -> Vec<Setting> {
     vec![

@@ -21,12 +21,7 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(layers: &'a Layers) -> Self {
-        Self {
-            layers,
-            mode: Mode::Development,
-            effective: Vec::new(),
-            warnings: Vec::new(),
-        }
+        Self { layers, mode: Mode::Development, effective: Vec::new(), warnings: Vec::new() }
     }
 
     /// The value that holds for one setting.
@@ -45,21 +40,10 @@ impl<'a> Reading<'a> {
             return Err(Error::refused(key, &raw, rule.secret(), origin, rule.allowed()));
         };
         for shadowed in written.filter(|shadowed| rule.read(&shadowed.raw).is_none()) {
-            let refused = Error::refused(
-                key,
-                &shadowed.raw,
-                rule.secret(),
-                shadowed.origin.clone(),
-                rule.allowed(),
-            );
-            self.warnings
-                .push(format!("{refused} (it has no effect: {origin} comes first)"));
+            let refused = Error::refused(key, &shadowed.raw, rule.secret(), shadowed.origin.clone(), rule.allowed());
+            self.warnings.push(format!("{refused} (it has no effect: {origin} comes first)"));
         }
-        self.effective.push(Effective {
-            name: variable(key),
-            value: rule.show(&value),
-            origin,
-        });
+        self.effective.push(Effective { name: variable(key), value: rule.show(&value), origin });
         Ok(value)
     }
 }

@@ -155,10 +155,7 @@ mod tests {
     #[test]
     fn the_example_with_every_line_switched_on_is_the_default() {
         let directory = tempfile::tempdir().unwrap();
-        let names: Vec<_> = table()
-            .iter()
-            .map(|setting| format!("#{}=", setting.variable()))
-            .collect();
+        let names: Vec<_> = table().iter().map(|setting| format!("#{}=", setting.variable())).collect();
         let on: Vec<_> = env_example()
             .lines()
             .map(|line| {

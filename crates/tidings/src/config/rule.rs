@@ -84,6 +84,9 @@ pub(super) struct List<R>(pub(super) R);
 /// A value or, written as an empty one, none.
 pub(super) struct Optional<R>(pub(super) R);
 
+/// A word that stands for none, or a value.
+pub(super) struct Or<R>(pub(super) &'static str, pub(super) R);
+
 /// Text that is shown to nobody.
 pub(super) struct Hidden;
 
@@ -162,10 +165,7 @@ impl<T: Copy + PartialEq> Rule for Choice<T> {
 
     fn read(&self, raw: &Raw) -> Option<T> {
         let text = raw.single()?;
-        self.of
-            .iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(text))
-            .map(|&(_, value)| value)
+        self.of.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|&(_, value)| value)
     }
 
     fn allowed(&self) -> String {
@@ -268,6 +268,29 @@ impl<R: Rule> Rule for Optional<R> {
 
     fn secret(&self) -> bool {
         self.0.secret()
+    }
+}
+
+impl<R: Rule> Rule for Or<R> {
+    type Value = Option<R::Value>;
+
+    fn read(&self, raw: &Raw) -> Option<Self::Value> {
+        if raw.single()?.eq_ignore_ascii_case(self.0) {
+            return Some(None);
+        }
+        self.1.read(raw).map(Some)
+    }
+
+    fn allowed(&self) -> String {
+        format!("`{}` or {}", self.0, self.1.allowed())
+    }
+
+    fn show(&self, value: &Self::Value) -> String {
+        value.as_ref().map_or_else(|| self.0.to_owned(), |value| self.1.show(value))
+    }
+
+    fn placeholder(&self) -> &'static str {
+        self.1.placeholder()
     }
 }
 

@@ -87,10 +87,7 @@ pub(super) fn prose(doc: &[&str]) -> String {
 
 impl From<&'static str> for Preset {
     fn from(text: &'static str) -> Self {
-        Self {
-            development: text,
-            production: text,
-        }
+        Self { development: text, production: text }
     }
 }
 

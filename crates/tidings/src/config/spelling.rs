@@ -35,17 +35,12 @@ pub(super) fn nearest<'a>(table: &'a [Setting], name: &str) -> Option<&'a Settin
 pub(super) fn secretive(table: &[Setting], name: &str) -> bool {
     let plain = plain(name);
     nearest(table, name).is_some_and(|setting| setting.secret)
-        || ["secret", "token", "key", "password", "jwt"]
-            .iter()
-            .any(|word| plain.contains(word))
+        || ["secret", "token", "key", "password", "jwt"].iter().any(|word| plain.contains(word))
 }
 
 /// A name without what people mix up: case, and what joins the words.
 fn plain(name: &str) -> String {
-    name.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

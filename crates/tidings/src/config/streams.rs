@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::rule::Choice;
+use super::rule::{Choice, Number, Or};
 use super::setting::section;
-use super::units::{HOUR, MILLISECOND, MINUTE, Span};
+use super::units::{DAY, GIB, HOUR, KIB, MILLISECOND, MINUTE, SECOND, Size, Span};
 
 section! {
     "Streams"
@@ -21,6 +21,31 @@ section! {
         /// How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as
         /// a browser's `EventSource` gives up for good at any other status; `status` answers 429 or 503.
         "stream_refusal" => pub refusal: Refusal = REFUSAL, "busy";
+
+        /// How long a peer may take no byte of what is written to it before its connection is closed.
+        "write_timeout" => pub write_timeout: Duration = Span(SECOND..=HOUR), "30s";
+
+        /// How many streams may be open at the same time. `auto` is what the system's limit of file descriptors allows, less
+        /// 512 for everything else.
+        "max_connections" => pub max_connections: Option<usize> = Or("auto", Number(1..=100_000_000)), "auto";
+
+        /// How many streams one user may have open.
+        "max_connections_per_user" => pub max_connections_per_user: usize = Number(1..=100_000_000), "20";
+
+        /// How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt.
+        /// `auto` is a quarter of `MAX_CONNECTIONS`.
+        "max_connections_per_ip" => pub max_connections_per_ip: Option<usize> = Or("auto", Number(1..=100_000_000)), "auto";
+
+        /// How far, in bytes of its topics, a stream may fall behind while its socket takes nothing. It is ended with `slow`
+        /// and goes on by its last id.
+        "max_lag_bytes" => pub max_lag_bytes: usize = Size(64 * KIB..=GIB), "1MiB";
+
+        /// About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever.
+        "max_connection_age" => pub max_connection_age: Option<Duration> = Or("off", Span(SECOND..=3_650 * DAY)), "off";
+
+        /// What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other
+        /// calls, at some 30 times the memory. For comparing the two, and for ruling one out.
+        "stream_lane" => pub lane: Lane = LANE, "parked";
 
         /// How long a chat room's member without an open stream stays a member.
         "presence_grace" => pub presence_grace: Duration = Span(Duration::ZERO..=HOUR), "60s";
@@ -58,12 +83,18 @@ pub enum Refusal {
     Status,
 }
 
-const HEARTBEAT_STYLE: Choice<HeartbeatStyle> = Choice {
-    of: &[("event", HeartbeatStyle::Event), ("comment", HeartbeatStyle::Comment)],
-    note: "",
-};
+const HEARTBEAT_STYLE: Choice<HeartbeatStyle> =
+    Choice { of: &[("event", HeartbeatStyle::Event), ("comment", HeartbeatStyle::Comment)], note: "" };
 
-const REFUSAL: Choice<Refusal> = Choice {
-    of: &[("busy", Refusal::Busy), ("status", Refusal::Status)],
-    note: "",
-};
+/// What carries streams over HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// A small task for each.
+    Parked,
+    /// The library that carries all other calls.
+    Hyper,
+}
+
+const LANE: Choice<Lane> = Choice { of: &[("parked", Lane::Parked), ("hyper", Lane::Hyper)], note: "" };
+
+const REFUSAL: Choice<Refusal> = Choice { of: &[("busy", Refusal::Busy), ("status", Refusal::Status)], note: "" };

@@ -15,11 +15,7 @@ struct Start {
 }
 
 fn start() -> Start {
-    Start {
-        directory: tempfile::tempdir().unwrap(),
-        flags: Flags::default(),
-        environment: Vec::new(),
-    }
+    Start { directory: tempfile::tempdir().unwrap(), flags: Flags::default(), environment: Vec::new() }
 }
 
 impl Start {
@@ -74,11 +70,7 @@ fn without_anything_it_is_a_development_server_on_port_3000() {
 
 #[test]
 fn production_has_defaults_of_its_own() {
-    let config = start()
-        .env("NODE_ENV", "production")
-        .env("JWT_SECRET", STRONG)
-        .loaded()
-        .config;
+    let config = start().env("NODE_ENV", "production").env("JWT_SECRET", STRONG).loaded().config;
     assert_eq!(config.mode, Mode::Production);
     assert_eq!(config.http.host, Host::Everywhere);
     assert!(!config.auth.demo);
@@ -87,20 +79,13 @@ fn production_has_defaults_of_its_own() {
 
 #[test]
 fn each_layer_comes_before_the_next() {
-    let mut start = start()
-        .flag("port", "1")
-        .env("PORT", "2")
-        .file(".env", "# ports\nPORT=3\n")
-        .file("tidings.toml", "port = 4\n");
+    let mut start =
+        start().flag("port", "1").env("PORT", "2").file(".env", "# ports\nPORT=3\n").file("tidings.toml", "port = 4\n");
     let mut seen = Vec::new();
     let mut look = |start: &Start| {
         let environment = start.environment.clone().into_iter();
         let loaded = Config::load(start.flags.clone(), environment, start.directory.path()).unwrap();
-        seen.push(format!(
-            "{} {}",
-            loaded.config.http.port,
-            loaded.origin("PORT").unwrap()
-        ));
+        seen.push(format!("{} {}", loaded.config.http.port, loaded.origin("PORT").unwrap()));
     };
     look(&start);
     start.flags.settings.clear();
@@ -111,25 +96,12 @@ fn each_layer_comes_before_the_next() {
     look(&start);
     fs::remove_file(start.directory.path().join("tidings.toml")).unwrap();
     look(&start);
-    assert_eq!(
-        seen,
-        [
-            "1 flag --port",
-            "2 environment",
-            "3 .env line 2",
-            "4 tidings.toml",
-            "3000 default"
-        ]
-    );
+    assert_eq!(seen, ["1 flag --port", "2 environment", "3 .env line 2", "4 tidings.toml", "3000 default"]);
 }
 
 #[test]
 fn an_empty_variable_counts_as_absent_and_an_empty_flag_does_not() {
-    let layers = || {
-        start()
-            .file("tidings.toml", "auth_cookie = 'session'\n")
-            .file(".env", "AUTH_COOKIE=\n")
-    };
+    let layers = || start().file("tidings.toml", "auth_cookie = 'session'\n").file(".env", "AUTH_COOKIE=\n");
     let absent = layers().env("AUTH_COOKIE", "").loaded();
     assert_eq!(absent.config.auth.cookie.as_deref(), Some("session"));
     let none = layers().flag("auth_cookie", "").loaded();
@@ -162,9 +134,7 @@ fn the_file_may_use_its_own_numbers_booleans_and_arrays() {
 
 #[test]
 fn another_file_takes_the_place_of_the_usual_one_and_must_be_there() {
-    let mut named = start()
-        .file("tidings.toml", "port = 1")
-        .file("other.toml", "host = '::'");
+    let mut named = start().file("tidings.toml", "port = 1").file("other.toml", "host = '::'");
     named.flags.file = Some("other.toml".into());
     let config = named.loaded().config;
     assert_eq!((config.http.port, config.http.host), (3000, Host::Everywhere));
@@ -211,15 +181,7 @@ fn a_file_that_cannot_be_understood_stops_the_start() {
 #[test]
 fn a_byte_order_mark_is_no_part_of_the_first_name() {
     assert_eq!(start().file(".env", "\u{feff}PORT=1").loaded().config.http.port, 1);
-    assert_eq!(
-        start()
-            .file("tidings.toml", "\u{feff}port = 2")
-            .loaded()
-            .config
-            .http
-            .port,
-        2
-    );
+    assert_eq!(start().file("tidings.toml", "\u{feff}port = 2").loaded().config.http.port, 2);
 }
 
 #[test]
@@ -244,10 +206,7 @@ fn a_bad_value_that_a_higher_layer_shadows_is_only_warned_of() {
 
 #[test]
 fn app_env_comes_before_node_env() {
-    let loaded = start()
-        .env("NODE_ENV", "test")
-        .file(".env", "APP_ENV=development")
-        .loaded();
+    let loaded = start().env("NODE_ENV", "test").file(".env", "APP_ENV=development").loaded();
     assert_eq!(loaded.config.mode, Mode::Development);
     assert_eq!(loaded.warnings, Vec::<String>::new());
 }
@@ -305,19 +264,11 @@ fn a_secret_is_never_printed() {
     let loaded = start().env("JWT_SECRET", secret).loaded();
     assert!(!format!("{loaded:?}").contains(secret));
     for error in [
-        start()
-            .file("tidings.toml", format!("jwt_secret = ['{secret}']"))
-            .refused(),
-        start()
-            .file("tidings.toml", format!("jwt_secert = '{secret}'"))
-            .refused(),
+        start().file("tidings.toml", format!("jwt_secret = ['{secret}']")).refused(),
+        start().file("tidings.toml", format!("jwt_secert = '{secret}'")).refused(),
         start().file("tidings.toml", format!("my_token = '{secret}'")).refused(),
-        start()
-            .file("tidings.toml", format!("jwt_secret = '{secret}\n"))
-            .refused(),
-        start()
-            .file("tidings.toml", format!("jwt_secret = {secret}\n"))
-            .refused(),
+        start().file("tidings.toml", format!("jwt_secret = '{secret}\n")).refused(),
+        start().file("tidings.toml", format!("jwt_secret = {secret}\n")).refused(),
         start().file(".env", format!("JWT_SECRET={secret} staple")).refused(),
         start().env("APP_ENV", "production").env("JWT_SECRET", secret).refused(),
     ] {
@@ -327,13 +278,7 @@ fn a_secret_is_never_printed() {
 
 #[test]
 fn the_log_level_is_a_level_or_a_filter() {
-    for good in [
-        "info",
-        "DEBUG",
-        "off",
-        "info,tidings_hub=trace",
-        "warn,tidings[stream]=debug",
-    ] {
+    for good in ["info", "DEBUG", "off", "info,tidings_hub=trace", "warn,tidings[stream]=debug"] {
         assert_eq!(start().env("LOG_LEVEL", good).loaded().config.log.level, good);
     }
     let spaced = start().env("LOG_LEVEL", "warn, tidings_hub=trace").loaded();

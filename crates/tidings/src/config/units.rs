@@ -22,17 +22,11 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 
 pub(super) const KIB: usize = 1 << 10;
 pub(super) const MIB: usize = 1 << 20;
-const GIB: usize = 1 << 30;
+pub(super) const GIB: usize = 1 << 30;
 pub(super) const TIB: usize = 1 << 40;
 
 /// Largest first. A day is written `24h` and only from two days on in `d`, as people do.
-const SPANS: [(&str, Duration); 5] = [
-    ("d", DAY),
-    ("h", HOUR),
-    ("m", MINUTE),
-    ("s", SECOND),
-    ("ms", MILLISECOND),
-];
+const SPANS: [(&str, Duration); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND)];
 const SIZES: [(&str, usize); 5] = [("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
 
 /// Reads `500ms`, `25s`, `2m`, `24h`, `7d`; a bare number is seconds.
@@ -71,10 +65,8 @@ pub(super) fn read_size(text: &str) -> Option<usize> {
 
 /// Writes a size in the largest unit that holds it without a rest.
 pub(super) fn show_size(bytes: usize) -> String {
-    let (name, unit) = SIZES
-        .into_iter()
-        .find(|&(_, unit)| bytes >= unit && bytes.is_multiple_of(unit))
-        .unwrap_or(("B", 1));
+    let (name, unit) =
+        SIZES.into_iter().find(|&(_, unit)| bytes >= unit && bytes.is_multiple_of(unit)).unwrap_or(("B", 1));
     format!("{}{name}", bytes / unit)
 }
 
@@ -93,11 +85,7 @@ impl Rule for Span {
     }
 
     fn allowed(&self) -> String {
-        format!(
-            "a duration from {} to {}",
-            show_span(*self.0.start()),
-            show_span(*self.0.end())
-        )
+        format!("a duration from {} to {}", show_span(*self.0.start()), show_span(*self.0.end()))
     }
 
     fn show(&self, value: &Duration) -> String {
@@ -117,11 +105,7 @@ impl Rule for Size {
     }
 
     fn allowed(&self) -> String {
-        format!(
-            "a size from {} to {}",
-            show_size(*self.0.start()),
-            show_size(*self.0.end())
-        )
+        format!("a size from {} to {}", show_size(*self.0.start()), show_size(*self.0.end()))
     }
 
     fn show(&self, value: &usize) -> String {
@@ -170,16 +154,7 @@ mod tests {
         for text in ["", "s", "-1s", "1.5s", "1h30m", "5 minutes", "99999999999999999999"] {
             assert_eq!(read_span(text), None, "{text}");
         }
-        for text in [
-            "",
-            "KiB",
-            "-1",
-            "256KB",
-            "256k",
-            "1.5MiB",
-            "99999999999999999999",
-            "18446744073709551615KiB",
-        ] {
+        for text in ["", "KiB", "-1", "256KB", "256k", "1.5MiB", "99999999999999999999", "18446744073709551615KiB"] {
             assert_eq!(read_size(text), None, "{text}");
         }
     }

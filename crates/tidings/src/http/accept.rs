@@ -34,9 +34,7 @@ pub(crate) fn accepts_event_stream(headers: &HeaderMap) -> bool {
     let Some(narrowest) = ranges.iter().filter_map(|range| range.precision).max() else {
         return ranges.is_empty();
     };
-    ranges
-        .iter()
-        .any(|range| range.precision == Some(narrowest) && range.wanted)
+    ranges.iter().any(|range| range.precision == Some(narrowest) && range.wanted)
 }
 
 /// Whether `text/event-stream` is asked for by name, as `EventSource` does.
@@ -46,9 +44,7 @@ pub(crate) fn names_event_stream(headers: &HeaderMap) -> bool {
 
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range> {
     let lines = headers.get_all(ACCEPT).iter();
-    lines
-        .flat_map(|line| list::from_right(line.as_bytes(), b','))
-        .filter_map(range)
+    lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).filter_map(range)
 }
 
 /// `None` for what is no media range at all.
@@ -92,10 +88,7 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[&str]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|line| (ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
-            .collect()
+        lines.iter().map(|line| (ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
     }
 
     fn accepts(line: &str) -> bool {
@@ -114,44 +107,24 @@ mod tests {
 
     #[test]
     fn each_range_that_covers_event_streams_accepts_them() {
-        for line in [
-            "*/*",
-            "text/*",
-            "text/event-stream",
-            "TEXT/Event-Stream",
-            "text/html, */*;q=0.1",
-            "*/* ; q=1",
-        ] {
+        for line in ["*/*", "text/*", "text/event-stream", "TEXT/Event-Stream", "text/html, */*;q=0.1", "*/* ; q=1"] {
             assert!(accepts(line), "{line}");
         }
-        assert!(
-            accepts("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"),
-            "what Java's URLConnection sends"
-        );
+        assert!(accepts("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"), "what Java's URLConnection sends");
         assert!(accepts("text/event-stream;charset=utf-8"));
     }
 
     #[test]
     fn ranges_that_cover_only_others_do_not_accept() {
-        for line in [
-            "application/json",
-            "text/html, application/xml",
-            "text/event-stream2",
-            "*/json",
-            "application/*",
-        ] {
+        for line in ["application/json", "text/html, application/xml", "text/event-stream2", "*/json", "application/*"]
+        {
             assert!(!accepts(line), "{line}");
         }
     }
 
     #[test]
     fn a_weight_of_zero_excludes() {
-        for line in [
-            "text/event-stream;q=0",
-            "text/event-stream; Q=0.000",
-            "text/* ; q = 0.",
-            "*/*;q=0",
-        ] {
+        for line in ["text/event-stream;q=0", "text/event-stream; Q=0.000", "text/* ; q = 0.", "*/*;q=0"] {
             assert!(!accepts(line), "{line}");
             assert!(!names(line), "{line}");
         }
@@ -160,11 +133,7 @@ mod tests {
 
     #[test]
     fn the_narrowest_range_decides_whatever_the_order() {
-        for line in [
-            "text/event-stream;q=0, text/*, */*",
-            "*/*, text/*, text/event-stream;q=0",
-            "*/*, text/*;q=0",
-        ] {
+        for line in ["text/event-stream;q=0, text/*, */*", "*/*, text/*, text/event-stream;q=0", "*/*, text/*;q=0"] {
             assert!(!accepts(line), "{line}");
         }
         for line in ["text/event-stream, text/*;q=0, */*;q=0", "*/*;q=0, text/*"] {
@@ -194,10 +163,7 @@ mod tests {
         assert!(names("text/event-stream"));
         assert!(names("application/json, text/event-stream;q=0.5"));
         assert!(!names("*/*, text/*"));
-        assert!(
-            !names("application/json;note=\", text/event-stream,\""),
-            "in quotes it is no name"
-        );
+        assert!(!names("application/json;note=\", text/event-stream,\""), "in quotes it is no name");
     }
 
     proptest! {

@@ -24,6 +24,11 @@ pub(crate) fn strip(base: &str, mut request: Request) -> Request {
     request
 }
 
+/// What of `path` is below `base`, if it is at all; empty for `base` itself.
+pub(crate) fn below<'a>(base: &str, path: &'a str) -> Option<&'a str> {
+    path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

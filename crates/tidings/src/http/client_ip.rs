@@ -50,10 +50,7 @@ impl TrustedHeader {
 impl TrustedProxies {
     /// Trusts whatever connects from `networks` to write `header`.
     pub(crate) fn new(networks: impl IntoIterator<Item = IpNet>, header: TrustedHeader) -> Self {
-        Self {
-            networks: networks.into_iter().map(canonical).collect(),
-            header,
-        }
+        Self { networks: networks.into_iter().map(canonical).collect(), header }
     }
 
     /// Whether `address` is one of the proxies.
@@ -121,19 +118,12 @@ fn node(text: &[u8]) -> Option<IpAddr> {
         return address.parse::<Ipv6Addr>().ok().filter(|_| well_formed).map(IpAddr::V6);
     }
     let (address, port) = text.split_once(':')?;
-    address
-        .parse::<Ipv4Addr>()
-        .ok()
-        .filter(|_| is_port(port))
-        .map(IpAddr::V4)
+    address.parse::<Ipv4Addr>().ok().filter(|_| is_port(port)).map(IpAddr::V4)
 }
 
 /// Digits, or an obfuscated port such as `_a1` (RFC 7239, section 6).
 fn is_port(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 #[cfg(test)]
@@ -148,13 +138,9 @@ mod tests {
     /// Who the client is behind `peer`, with `10.0.0.0/8` and `fd00::/8` trusted to write `header`.
     fn client(header: TrustedHeader, peer: &str, lines: &[(HeaderName, &str)]) -> String {
         let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
-        let lines = lines
-            .iter()
-            .map(|(name, line)| (name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap()));
+        let lines = lines.iter().map(|(name, line)| (name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap()));
         let headers: HeaderMap = lines.collect();
-        TrustedProxies::new(networks, header)
-            .client(peer.parse().unwrap(), &headers)
-            .to_string()
+        TrustedProxies::new(networks, header).client(peer.parse().unwrap(), &headers).to_string()
     }
 
     fn by_x_forwarded_for(line: &str) -> String {
@@ -168,16 +154,10 @@ mod tests {
     #[test]
     fn a_peer_that_is_no_proxy_is_the_client_whatever_it_says() {
         let lines = [(X_FORWARDED_FOR, "192.0.2.1"), (FORWARDED, "for=192.0.2.1")];
-        assert_eq!(
-            client(TrustedHeader::XForwardedFor, "198.51.100.7", &lines),
-            "198.51.100.7"
-        );
+        assert_eq!(client(TrustedHeader::XForwardedFor, "198.51.100.7", &lines), "198.51.100.7");
         assert_eq!(client(TrustedHeader::Forwarded, "198.51.100.7", &lines), "198.51.100.7");
         let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_static("192.0.2.1"))]);
-        assert_eq!(
-            TrustedProxies::default().client(Ipv4Addr::LOCALHOST.into(), &headers),
-            Ipv4Addr::LOCALHOST
-        );
+        assert_eq!(TrustedProxies::default().client(Ipv4Addr::LOCALHOST.into(), &headers), Ipv4Addr::LOCALHOST);
     }
 
     #[test]
@@ -188,10 +168,7 @@ mod tests {
             "203.0.113.9",
             "what a client forged stands further left"
         );
-        assert_eq!(
-            by_x_forwarded_for("1.2.3.4, 203.0.113.9,10.1.1.1 , fd00::7"),
-            "203.0.113.9"
-        );
+        assert_eq!(by_x_forwarded_for("1.2.3.4, 203.0.113.9,10.1.1.1 , fd00::7"), "203.0.113.9");
     }
 
     #[test]
@@ -202,11 +179,8 @@ mod tests {
 
     #[test]
     fn several_lines_are_one_list() {
-        let lines = [
-            (X_FORWARDED_FOR, "1.2.3.4"),
-            (X_FORWARDED_FOR, "203.0.113.9, 10.2.2.2"),
-            (X_FORWARDED_FOR, "10.1.1.1"),
-        ];
+        let lines =
+            [(X_FORWARDED_FOR, "1.2.3.4"), (X_FORWARDED_FOR, "203.0.113.9, 10.2.2.2"), (X_FORWARDED_FOR, "10.1.1.1")];
         assert_eq!(client(TrustedHeader::XForwardedFor, PROXY, &lines), "203.0.113.9");
     }
 
@@ -236,14 +210,9 @@ mod tests {
         assert_eq!(by_x_forwarded_for("2001:db8::1"), "2001:db8::1");
         assert_eq!(by_x_forwarded_for("[2001:db8::1]"), "2001:db8::1");
         assert_eq!(by_x_forwarded_for("[2001:db8::1]:4711"), "2001:db8::1");
-        for bad in [
-            "203.0.113.9:",
-            "203.0.113.9:4 7",
-            "[2001:db8::1",
-            "[2001:db8::1]4711",
-            "[203.0.113.9]",
-            "fe80::1%eth0",
-        ] {
+        for bad in
+            ["203.0.113.9:", "203.0.113.9:4 7", "[2001:db8::1", "[2001:db8::1]4711", "[203.0.113.9]", "fe80::1%eth0"]
+        {
             assert_eq!(by_x_forwarded_for(bad), PROXY, "{bad}");
         }
     }
@@ -253,10 +222,7 @@ mod tests {
         assert_eq!(by_forwarded("for=192.0.2.43"), "192.0.2.43");
         assert_eq!(by_forwarded(r#"For="[2001:db8:cafe::17]:4711""#), "2001:db8:cafe::17");
         assert_eq!(by_forwarded("for=192.0.2.60;proto=http;by=203.0.113.43"), "192.0.2.60");
-        assert_eq!(
-            by_forwarded(r#"proto=https; host="a,b;for=1.1.1.1"; FOR="192.0.2.60:_p""#),
-            "192.0.2.60"
-        );
+        assert_eq!(by_forwarded(r#"proto=https; host="a,b;for=1.1.1.1"; FOR="192.0.2.60:_p""#), "192.0.2.60");
         assert_eq!(by_forwarded(r#"for=192.0.2.43, for="[fd00::5]""#), "192.0.2.43");
     }
 
@@ -268,15 +234,9 @@ mod tests {
 
     #[test]
     fn an_ipv4_address_written_as_ipv6_is_the_ipv4_address() {
-        assert_eq!(
-            client(TrustedHeader::XForwardedFor, "::ffff:198.51.100.7", &[]),
-            "198.51.100.7"
-        );
+        assert_eq!(client(TrustedHeader::XForwardedFor, "::ffff:198.51.100.7", &[]), "198.51.100.7");
         let lines = [(X_FORWARDED_FOR, "::ffff:203.0.113.9")];
-        assert_eq!(
-            client(TrustedHeader::XForwardedFor, "::ffff:10.0.0.1", &lines),
-            "203.0.113.9"
-        );
+        assert_eq!(client(TrustedHeader::XForwardedFor, "::ffff:10.0.0.1", &lines), "203.0.113.9");
         let mapped = TrustedProxies::new(["::ffff:10.0.0.0/104".parse().unwrap()], TrustedHeader::XForwardedFor);
         assert!(mapped.contains("10.9.9.9".parse().unwrap()));
         assert!(mapped.contains("::ffff:10.9.9.9".parse().unwrap()));

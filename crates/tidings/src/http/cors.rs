@@ -29,11 +29,8 @@ const ALLOWED_HEADERS: [HeaderName; 8] = [
 ];
 
 /// What a page may read beyond what it always may.
-const EXPOSED_HEADERS: [HeaderName; 3] = [
-    request_id::HEADER,
-    RETRY_AFTER,
-    HeaderName::from_static("idempotency-replayed"),
-];
+const EXPOSED_HEADERS: [HeaderName; 3] =
+    [request_id::HEADER, RETRY_AFTER, HeaderName::from_static("idempotency-replayed")];
 
 const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
 
@@ -100,21 +97,14 @@ pub(crate) fn layer(options: &Options) -> Result<CorsLayer, Error> {
         }
         return Ok(layer.allow_origin(Any));
     }
-    let rules: Arc<[Rule]> = options
-        .origins
-        .iter()
-        .map(|text| Rule::parse(text))
-        .collect::<Result<_, _>>()?;
+    let rules: Arc<[Rule]> = options.origins.iter().map(|text| Rule::parse(text)).collect::<Result<_, _>>()?;
     let (listed, credentials, development) = (Arc::clone(&rules), options.credentials, options.development);
     let allowed =
         AllowOrigin::predicate(move |value, _| is_listed(&listed, value) || (development && is_nearby(value)));
     let with_credentials = AllowCredentials::predicate(move |value, _| {
         (credentials && is_listed(&rules, value)) || (development && is_nearby(value))
     });
-    Ok(layer
-        .allow_origin(allowed)
-        .allow_credentials(with_credentials)
-        .vary([ORIGIN]))
+    Ok(layer.allow_origin(allowed).allow_credentials(with_credentials).vary([ORIGIN]))
 }
 
 fn is_listed(rules: &[Rule], value: &HeaderValue) -> bool {
@@ -132,11 +122,7 @@ fn is_listed(rules: &[Rule], value: &HeaderValue) -> bool {
 }
 
 fn is_nearby(value: &HeaderValue) -> bool {
-    value
-        .to_str()
-        .ok()
-        .and_then(Origin::parse)
-        .is_some_and(|origin| origin.is_nearby())
+    value.to_str().ok().and_then(Origin::parse).is_some_and(|origin| origin.is_nearby())
 }
 
 impl Rule {
@@ -146,14 +132,8 @@ impl Rule {
             return Ok(Self::Null);
         }
         if let Some(pattern) = text.strip_prefix('/') {
-            let pattern = pattern
-                .strip_suffix('/')
-                .filter(|pattern| !pattern.is_empty())
-                .ok_or_else(unknown)?;
-            return Self::pattern(pattern).map_err(|source| Error::Pattern {
-                pattern: text.to_owned(),
-                source,
-            });
+            let pattern = pattern.strip_suffix('/').filter(|pattern| !pattern.is_empty()).ok_or_else(unknown)?;
+            return Self::pattern(pattern).map_err(|source| Error::Pattern { pattern: text.to_owned(), source });
         }
         let text = text.strip_suffix('/').unwrap_or(text);
         if let Some((scheme, parent)) = text.split_once("://*.") {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use tidings_hub::Full;
 
 use crate::app::Unpublished;
 use crate::auth::Refusal;
@@ -31,6 +32,7 @@ pub(crate) enum Code {
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyConflict,
+    TooManyConnections,
     Draining,
     JournalUnavailable,
 }
@@ -40,6 +42,8 @@ pub(crate) enum Code {
 #[error("{message}")]
 pub(crate) struct Error {
     code: Code,
+    /// Mostly the code's own.
+    status: StatusCode,
     message: Cow<'static, str>,
     details: Vec<Problem>,
     retry_after: Option<Duration>,
@@ -65,7 +69,7 @@ struct Answer<'a> {
 
 impl Code {
     #[cfg(test)]
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::ValidationFailed,
         Self::InvalidJson,
         Self::TokenMissing,
@@ -80,6 +84,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::IdempotencyConflict,
+        Self::TooManyConnections,
         Self::Draining,
         Self::JournalUnavailable,
     ];
@@ -107,26 +112,18 @@ impl Code {
                 StatusCode::UNAUTHORIZED,
                 "The token is malformed, of a kind that is switched off, wrongly signed, or not valid yet.",
             ),
-            Self::TokenExpired => (
-                "token_expired",
-                StatusCode::UNAUTHORIZED,
-                "The token was good once. Get a new one.",
-            ),
-            Self::TicketInvalid => (
-                "ticket_invalid",
-                StatusCode::UNAUTHORIZED,
-                "The ticket was never issued, or is used up.",
-            ),
+            Self::TokenExpired => {
+                ("token_expired", StatusCode::UNAUTHORIZED, "The token was good once. Get a new one.")
+            }
+            Self::TicketInvalid => {
+                ("ticket_invalid", StatusCode::UNAUTHORIZED, "The ticket was never issued, or is used up.")
+            }
             Self::Forbidden => (
                 "forbidden",
                 StatusCode::FORBIDDEN,
                 "The token is good, but its user may not do this; mostly the admin role is missing.",
             ),
-            Self::NotFound => (
-                "not_found",
-                StatusCode::NOT_FOUND,
-                "No such path, or no such thing at this path.",
-            ),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "No such path, or no such thing at this path."),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -157,6 +154,11 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The `Idempotency-Key` was used for another request. Take a new key for a new request.",
             ),
+            Self::TooManyConnections => (
+                "too_many_connections",
+                StatusCode::TOO_MANY_REQUESTS,
+                "This user or address has as many streams open as it may; with status 503, the whole server has.",
+            ),
             Self::Draining => (
                 "draining",
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -181,43 +183,36 @@ impl Code {
 
 impl Error {
     pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            details: Vec::new(),
-            retry_after: None,
-        }
+        Self { code, status: code.status(), message: message.into(), details: Vec::new(), retry_after: None }
     }
 
     /// Every problem at once: who mends one field should not learn of the next only then.
     pub(crate) fn validation(details: Vec<Problem>) -> Self {
-        let problems: Vec<_> = details
-            .iter()
-            .map(|one| format!("{}: {}", one.field, one.problem))
-            .collect();
-        Self {
-            details,
-            ..Self::new(Code::ValidationFailed, problems.join("; "))
-        }
+        let problems: Vec<_> = details.iter().map(|one| format!("{}: {}", one.field, one.problem)).collect();
+        Self { details, ..Self::new(Code::ValidationFailed, problems.join("; ")) }
     }
 
     pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
-        Self::validation(vec![Problem {
-            field: field.into(),
-            problem: problem.into(),
-        }])
+        Self::validation(vec![Problem { field: field.into(), problem: problem.into() }])
     }
 
     pub(crate) fn admin_only(role: &str) -> Self {
         Self::new(Code::Forbidden, format!("This needs the role {role:?}"))
     }
 
+    pub(crate) fn full(full: Full) -> Self {
+        let (status, message) = match full {
+            Full::Total => (StatusCode::SERVICE_UNAVAILABLE, "The server has as many streams open as it may"),
+            Full::User => (StatusCode::TOO_MANY_REQUESTS, "You have as many streams open as you may"),
+            Full::Address => (StatusCode::TOO_MANY_REQUESTS, "Your address has as many streams open as it may"),
+        };
+        let retry_after = Some(Duration::from_secs(5));
+        Self { status, retry_after, ..Self::new(Code::TooManyConnections, message) }
+    }
+
     pub(crate) fn draining() -> Self {
         let retry_after = Some(Duration::from_secs(2));
-        Self {
-            retry_after,
-            ..Self::new(Code::Draining, "The server is about to stop")
-        }
+        Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
     }
 
     #[cfg(test)]
@@ -251,16 +246,13 @@ impl From<tidings_journal::Error> for Error {
     fn from(error: tidings_journal::Error) -> Self {
         tracing::error!(%error, "the journal refused");
         let retry_after = Some(Duration::from_secs(5));
-        Self {
-            retry_after,
-            ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment")
-        }
+        Self { retry_after, ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment") }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = self.code.status();
+        let status = self.status;
         let answer = Answer {
             status_code: status.as_u16(),
             error: status.canonical_reason().unwrap_or_default(),
@@ -271,15 +263,11 @@ impl IntoResponse for Error {
         let body = serde_json::to_string(&answer).unwrap_or_default(); // strings and a number always serialize
         let mut response = (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response();
         if let Some(delay) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(delay.as_secs()));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(delay.as_secs()));
         }
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 section 11.6.1 demands a challenge. "Bearer" opens no password dialogue in a browser.
-            response
-                .headers_mut()
-                .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self.code);
         response
@@ -321,13 +309,9 @@ mod tests {
 
     #[test]
     fn a_refusal_answers_with_the_code_that_it_names() {
-        for refusal in [
-            Refusal::Missing,
-            Refusal::Invalid,
-            Refusal::Expired,
-            Refusal::NotYetValid,
-            Refusal::TicketInvalid,
-        ] {
+        for refusal in
+            [Refusal::Missing, Refusal::Invalid, Refusal::Expired, Refusal::NotYetValid, Refusal::TicketInvalid]
+        {
             assert_eq!(Error::from(refusal).code().as_str(), refusal.code());
         }
     }

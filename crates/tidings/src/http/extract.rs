@@ -85,11 +85,7 @@ impl FromRequestParts<Arc<App>> for Publisher {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         let Caller(caller) = Caller::from_request_parts(parts, app).await?;
         let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
-        Ok(Self {
-            app: app.clone(),
-            caller,
-            key,
-        })
+        Ok(Self { app: app.clone(), caller, key })
     }
 }
 
@@ -107,11 +103,7 @@ impl Publisher {
         let Self { app, caller, key } = self;
         let work = work(app.clone(), caller);
         match key {
-            Some(scope) => {
-                app.idempotency
-                    .once(scope, idempotency::fingerprint(target, body), work)
-                    .await
-            }
+            Some(scope) => app.idempotency.once(scope, idempotency::fingerprint(target, body), work).await,
             None => work.await.map(axum::response::IntoResponse::into_response),
         }
     }
@@ -225,27 +217,17 @@ impl Params {
             return Ok(default);
         };
         let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| {
-            Error::field(
-                name,
-                format!("must be a number from {} to {}", range.start(), range.end()),
-            )
-        })
+        number.ok_or_else(|| Error::field(name, format!("must be a number from {} to {}", range.start(), range.end())))
     }
 }
 
 /// Where a stream is to go on: `Last-Event-ID`, else a parameter of that name in one of its three spellings.
 pub(crate) fn cursor(headers: &HeaderMap, params: &Params) -> After {
-    let header = headers
-        .get("last-event-id")
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()));
     let spellings = ["lastEventId", "last_event_id", "lastEventID"];
     let cursor = match &header {
         Some(header) if !header.is_empty() => header.as_ref(),
-        _ => spellings
-            .iter()
-            .find_map(|name| params.filled(name))
-            .unwrap_or_default(),
+        _ => spellings.iter().find_map(|name| params.filled(name)).unwrap_or_default(),
     };
     after(cursor)
 }
@@ -302,20 +284,13 @@ mod tests {
         let params = Params::of(Some("last_event_id=b-2"));
         assert_eq!(cursor(&with("last-event-id", "a-1"), &params), After::Id("a-1".into()));
         assert_eq!(cursor(&with("last-event-id", ""), &params), After::Id("b-2".into()));
-        assert_eq!(
-            cursor(&HeaderMap::new(), &Params::of(Some("lastEventID=earliest"))),
-            After::Earliest
-        );
+        assert_eq!(cursor(&HeaderMap::new(), &Params::of(Some("lastEventID=earliest"))), After::Earliest);
         assert_eq!(cursor(&HeaderMap::new(), &Params::of(Some("lastEventId="))), After::Now);
     }
 
     #[test]
     fn json_has_many_names() {
-        for good in [
-            "application/json",
-            "application/json; charset=utf-8",
-            "application/merge-patch+json",
-        ] {
+        for good in ["application/json", "application/json; charset=utf-8", "application/merge-patch+json"] {
             assert!(is_json(&with("content-type", good)), "{good}");
         }
         for bad in ["text/json", "application/x-www-form-urlencoded", "json", ""] {

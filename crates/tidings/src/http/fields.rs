@@ -25,10 +25,7 @@ impl Fields {
             return Err(Error::field("body", "must be a JSON object"));
         }
         let left = serde_json::from_str(value.get()).map_err(|error| not_json(&error))?;
-        Ok(Self {
-            left,
-            problems: Vec::new(),
-        })
+        Ok(Self { left, problems: Vec::new() })
     }
 
     /// A string with `length` characters. Empty if it is missing or wrong, which [`Fields::finish`] then tells.
@@ -54,8 +51,7 @@ impl Fields {
         if !present {
             self.problem(name, "is required");
         }
-        text.and_then(|text| self.checked(name, text, length))
-            .unwrap_or_default()
+        text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
     }
 
     /// A name: 1–128 letters, digits and `-_.:@`.
@@ -102,10 +98,7 @@ impl Fields {
 
     /// Notes a problem.
     pub(crate) fn problem(&mut self, field: &'static str, problem: impl Into<String>) {
-        self.problems.push(Problem {
-            field: field.into(),
-            problem: problem.into(),
-        });
+        self.problems.push(Problem { field: field.into(), problem: problem.into() });
     }
 
     /// What was not asked for, to be passed on as it came; without what is the server's.
@@ -117,10 +110,9 @@ impl Fields {
             }
             match Compact::new(&value) {
                 Ok(compact) => rest.push((name, compact)),
-                Err(_) => self.problems.push(Problem {
-                    field: name.into(),
-                    problem: format!("nests deeper than {MAX_DEPTH} levels"),
-                }),
+                Err(_) => self
+                    .problems
+                    .push(Problem { field: name.into(), problem: format!("nests deeper than {MAX_DEPTH} levels") }),
             }
         }
         rest
@@ -128,11 +120,7 @@ impl Fields {
 
     /// All problems, if there were any.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::validation(self.problems))
-        }
+        if self.problems.is_empty() { Ok(()) } else { Err(Error::validation(self.problems)) }
     }
 
     fn string(&mut self, name: &'static str) -> Option<String> {
@@ -160,10 +148,7 @@ pub(crate) const NOT_A_NAME: &str = "must be 1 to 128 letters, digits and -_.:@"
 
 /// Whether `text` may name an entity, a room or a service.
 pub(crate) fn is_name(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte))
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte))
 }
 
 /// A whole body as one JSON value of any kind.
@@ -208,11 +193,7 @@ mod tests {
     #[test]
     fn what_is_the_servers_is_not_passed_on() {
         let mut fields = Fields::parse(br#"{"id":1,"x": [ 1 ],"timestamp":2,"username":"root","y":2,"x":3}"#).unwrap();
-        let rest: Vec<_> = fields
-            .rest()
-            .iter()
-            .map(|(name, value)| format!("{name}={}", value.as_str()))
-            .collect();
+        let rest: Vec<_> = fields.rest().iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
         assert_eq!(rest, ["x=3", "y=2"]);
     }
 

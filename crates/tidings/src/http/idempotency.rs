@@ -59,16 +59,10 @@ impl Scope {
         };
         let sane = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
         match key.to_str() {
-            Ok(key) if sane => Ok(Some(Self {
-                caller: caller.clone(),
-                method: method.clone(),
-                path: path.into(),
-                key: key.into(),
-            })),
-            _ => Err(Error::field(
-                "Idempotency-Key",
-                "must be 1 to 255 visible ASCII characters",
-            )),
+            Ok(key) if sane => {
+                Ok(Some(Self { caller: caller.clone(), method: method.clone(), path: path.into(), key: key.into() }))
+            }
+            _ => Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
         }
     }
 }
@@ -108,17 +102,12 @@ impl Idempotency {
             Ok((reply, false))
         });
         let Ok(result) = task.await else {
-            return Err(Error::new(
-                Code::JournalUnavailable,
-                "The publish did not come to an end",
-            ));
+            return Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end"));
         };
         let (reply, replayed) = result?;
         let mut response = reply.into_response();
         if replayed {
-            response
-                .headers_mut()
-                .insert(REPLAYED, HeaderValue::from_static("true"));
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         }
         Ok(response)
     }
@@ -147,10 +136,7 @@ mod tests {
     fn scope() -> Scope {
         let headers = HeaderMap::from_iter([(HEADER, HeaderValue::from_static("k"))]);
         let caller = UserId::parse("ann").unwrap();
-        Scope::of(&headers, &caller, &Method::POST, "/p")
-            .ok()
-            .flatten()
-            .unwrap()
+        Scope::of(&headers, &caller, &Method::POST, "/p").ok().flatten().unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,16 +147,9 @@ mod tests {
             let done = done.clone();
             let work = async move {
                 done.fetch_add(1, Ordering::Relaxed);
-                if good {
-                    Ok(Reply::success("done", |object| object))
-                } else {
-                    Err(Error::draining())
-                }
+                if good { Ok(Reply::success("done", |object| object)) } else { Err(Error::draining()) }
             };
-            idempotency
-                .once(scope(), fingerprint, work)
-                .await
-                .map_err(|error| error.code())
+            idempotency.once(scope(), fingerprint, work).await.map_err(|error| error.code())
         };
         assert!(attempt(1, false).await.is_err());
         assert!(attempt(2, true).await.unwrap().headers().get(REPLAYED).is_none());

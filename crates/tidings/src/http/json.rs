@@ -118,9 +118,7 @@ impl Object {
     /// Any values.
     #[must_use]
     pub(crate) fn raws(self, fields: &[(String, Compact)]) -> Self {
-        fields
-            .iter()
-            .fold(self, |object, (name, value)| object.raw(name, value))
+        fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
     }
 
     /// A value of ours.
@@ -171,10 +169,7 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(compact(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(compact(&nested(MAX_DEPTH + 1)), Err(TooDeep));
-        assert!(
-            compact(&format!("\"{}\"", "[".repeat(1_000))).is_ok(),
-            "brackets in a string are text"
-        );
+        assert!(compact(&format!("\"{}\"", "[".repeat(1_000))).is_ok(), "brackets in a string are text");
     }
 
     #[test]

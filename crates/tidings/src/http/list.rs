@@ -27,9 +27,7 @@ pub(super) fn from_right(value: &[u8], separator: u8) -> impl Iterator<Item = &[
 fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     let mut end = text.len();
     loop {
-        let at = text[..end]
-            .iter()
-            .rposition(|byte| *byte == separator || *byte == b'"')?;
+        let at = text[..end].iter().rposition(|byte| *byte == separator || *byte == b'"')?;
         if text[at] == separator {
             return Some(at);
         }
@@ -39,9 +37,7 @@ fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
 
 /// `text` without the quotes around it, if there are any.
 pub(super) fn unquoted(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\"")
-        .and_then(|inner| inner.strip_suffix(b"\""))
-        .unwrap_or(text)
+    text.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\"")).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -51,9 +47,7 @@ mod tests {
     use super::*;
 
     fn split(value: &str) -> Vec<&str> {
-        from_right(value.as_bytes(), b',')
-            .map(|element| std::str::from_utf8(element).unwrap())
-            .collect()
+        from_right(value.as_bytes(), b',').map(|element| std::str::from_utf8(element).unwrap()).collect()
     }
 
     #[test]

@@ -16,13 +16,12 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
-    let (status, code) = (
-        response.status(),
-        response.extensions().get::<Code>().map(|code| code.as_str()),
-    );
-    let status = status.as_u16();
-    // A peer's fault is nobody's emergency; ours is.
-    if status >= 500 {
+    let (status, code) = (response.status().as_u16(), response.extensions().get::<Code>().copied());
+    // A peer's fault is nobody's emergency, and neither is what we do on purpose; ours is.
+    let on_purpose = matches!(code, Some(Code::Draining | Code::TooManyConnections));
+    let failed = status >= 500 && !on_purpose;
+    let code = code.map(Code::as_str);
+    if failed {
         tracing::error!(request = %id, %method, path, status, code, "answered");
     } else {
         tracing::debug!(request = %id, %method, path, status, code, "answered");

@@ -13,11 +13,7 @@ pub(crate) struct Reply(Bytes);
 impl Reply {
     /// `{"success":true,"message":…` and what `more` adds.
     pub(crate) fn success(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
-        Self(
-            more(Object::new().value("success", true).text("message", message))
-                .finish()
-                .into(),
-        )
+        Self(more(Object::new().value("success", true).text("message", message)).finish().into())
     }
 
     /// Any JSON.
@@ -34,13 +30,6 @@ impl Reply {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         // No answer of this server is worth keeping: each tells the state of a moment.
-        (
-            [
-                (CONTENT_TYPE, "application/json; charset=utf-8"),
-                (CACHE_CONTROL, "no-store"),
-            ],
-            self.0,
-        )
-            .into_response()
+        ([(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "no-store")], self.0).into_response()
     }
 }

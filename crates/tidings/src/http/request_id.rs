@@ -57,18 +57,12 @@ mod tests {
     use super::*;
 
     fn id(lines: &[&[u8]]) -> RequestId {
-        let lines = lines
-            .iter()
-            .map(|line| (HEADER, HeaderValue::from_bytes(line).unwrap()));
+        let lines = lines.iter().map(|line| (HEADER, HeaderValue::from_bytes(line).unwrap()));
         RequestId::from_headers(&lines.collect())
     }
 
     fn is_made(id: &RequestId) -> bool {
-        id.as_str().len() == 32
-            && id
-                .as_str()
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        id.as_str().len() == 32 && id.as_str().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     }
 
     #[test]

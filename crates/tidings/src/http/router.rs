@@ -4,36 +4,44 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, map_request};
-use axum::routing::{delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
+use http::Request;
 
-use super::{base_path, cors, observe};
+use super::{accept, base_path, cors, observe};
 use crate::app::App;
 use crate::routes::{self, chat, connections, events, health, notifications, page, realtime, status};
 
+/// Every stream. The router and the parked lane both go by this table, so that they never differ.
+fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 6] {
+    [
+        ("/notifications/stream", get(notifications::stream)),
+        ("/realtime/stream", get(realtime::stream)),
+        ("/chat/stream", get(chat::stream)),
+        ("/chat/room/{roomId}/stream", get(chat::room_stream)),
+        ("/system/status/stream", get(status::stream)),
+        ("/system/heartbeat", get(status::heartbeat)),
+    ]
+}
+
 /// The routes, without layers.
 fn routes() -> Router<Arc<App>> {
-    Router::new()
+    let streams = streams().into_iter().fold(Router::new(), |router, (path, stream)| router.route(path, stream));
+    streams
         .route("/", get(page::page))
         .route("/api", get(page::api))
-        .route("/notifications/stream", get(notifications::stream))
         .route("/notifications/send", post(notifications::send))
         .route("/notifications/broadcast", post(notifications::broadcast))
-        .route("/realtime/stream", get(realtime::stream))
         .route("/realtime/update", post(realtime::update))
         .route("/realtime/entity/{entity}/create", post(realtime::created))
         .route("/realtime/entity/{entity}/update", post(realtime::updated))
         .route("/realtime/entity/{entity}/delete", post(realtime::deleted))
-        .route("/chat/stream", get(chat::stream))
         .route("/chat/message", post(chat::message))
-        .route("/chat/room/{roomId}/stream", get(chat::room_stream))
         .route("/chat/room/{roomId}/join", post(chat::join))
         .route("/chat/room/{roomId}/leave", post(chat::leave))
         .route("/chat/room/{roomId}/members", get(chat::members))
         .route("/chat/room/{roomId}/typing", post(chat::typing))
-        .route("/system/status/stream", get(status::stream))
         .route("/system/status/update", post(status::update))
         .route("/system/status", get(status::latest))
-        .route("/system/heartbeat", get(status::heartbeat))
         .route("/system/stats", get(connections::counts))
         .route("/system/connections", get(connections::list))
         .route("/system/connections/{id}", delete(connections::end))
@@ -66,9 +74,34 @@ pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error>
         // Around the whole router: a path must be rewritten before it is looked up.
         Some(base) => Router::new()
             .fallback_service(routed)
-            .layer(map_request(move |request| {
-                std::future::ready(base_path::strip(&base, request))
-            })),
+            .layer(map_request(move |request| std::future::ready(base_path::strip(&base, request)))),
         None => routed,
     })
+}
+
+/// Which requests open a stream, as far as their head tells.
+#[derive(Clone)]
+pub(crate) struct StreamPaths {
+    paths: Arc<matchit::Router<()>>,
+    base: Option<Arc<str>>,
+}
+
+impl StreamPaths {
+    /// The paths of the table, below `base` and without it.
+    pub(crate) fn new(base: Option<&str>) -> Self {
+        let mut paths = matchit::Router::new();
+        for (path, _) in streams() {
+            // The router was built from the same table, and would have panicked; here a path that is left out is only
+            // carried by the other lane.
+            let _ = paths.insert(path, ());
+        }
+        Self { paths: Arc::new(paths), base: base.map(Arc::from) }
+    }
+
+    /// Whether a GET is for a stream, and allowed to be answered by one.
+    pub(crate) fn takes(&self, request: &Request<()>) -> bool {
+        let path = request.uri().path();
+        let below = self.base.as_deref().and_then(|base| base_path::below(base, path));
+        self.paths.at(below.unwrap_or(path)).is_ok() && accept::accepts_event_stream(request.headers())
+    }
 }

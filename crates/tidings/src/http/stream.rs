@@ -9,13 +9,13 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_hub::{After, HeartbeatStyle, Subscribe, Wording as _};
+use tidings_hub::{After, HeartbeatStyle, Subscribe, SubscribeError, Wording as _};
 use tidings_journal::TopicName;
 
 use super::accept;
 use super::error::{Code, Error};
 use super::extract::{self, Params};
-use super::stream_response::{StreamBody, StreamSlot};
+use super::stream_response::{Saying, StreamBody, StreamSlot};
 use super::words::{self, Connected, Words};
 use crate::app::{App, Phase, spread};
 use crate::auth::{Credential, Identity, Refusal, Visitor};
@@ -100,13 +100,15 @@ impl StreamCall {
             config::HeartbeatStyle::Comment if !spec.pulse => HeartbeatStyle::Comment,
             _ => HeartbeatStyle::Event,
         };
+        let address = extract::address(&app, &parts);
         let request = Subscribe {
             topics: spec.topics,
             after: after.clone(),
             snapshot: spec.snapshot,
             user: identity.map(|identity| identity.id.clone()),
             counted_as: spec.counted_as,
-            address: extract::address(&app, &parts),
+            address,
+            limit_address: address.is_some_and(|address| !address.is_loopback() && !app.proxies.contains(address)),
             heartbeat: style,
             expires_at_ms: identity
                 .and_then(|identity| identity.expires)
@@ -114,7 +116,12 @@ impl StreamCall {
         };
         let (mut subscription, start) = match app.hub.subscribe(request).await {
             Ok(opened) => opened,
-            Err(error) => return refuse(&app, &parts, &after, "journal_unavailable", error.into()),
+            Err(SubscribeError::Full(full)) => {
+                return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
+            }
+            Err(SubscribeError::Journal(error)) => {
+                return refuse(&app, &parts, &after, "journal_unavailable", error.into());
+            }
         };
         let now = app.now();
         let connected = Connected {
@@ -130,12 +137,17 @@ impl StreamCall {
         let beat = spec.pulse.then(|| Words.heartbeat(now.as_millisecond()));
         subscription.say_first([connected.frame()].into_iter().chain(beat));
         tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
-        let slot = StreamSlot::new(subscription);
-        let cut = parts.extensions.get::<Cut>().cloned();
-        let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
-        response.extensions_mut().insert(slot);
-        Ok(response)
+        Ok(carrying(Saying::Everything(Box::new(subscription)), &parts))
     }
+}
+
+/// A response that says it, by whichever lane takes it.
+fn carrying(saying: Saying, parts: &Parts) -> Response {
+    let slot = StreamSlot::new(saying);
+    let cut = parts.extensions.get::<Cut>().cloned();
+    let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
+    response.extensions_mut().insert(slot);
+    response
 }
 
 /// The head of every stream.
@@ -162,7 +174,5 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
         return Ok(response(Body::new(StreamBody::nothing())));
     }
     let retry = spread(Duration::from_secs(1), Duration::from_secs(10));
-    let busy = words::busy(reason, retry, after);
-    let cut = parts.extensions.get::<Cut>().cloned();
-    Ok(response(Body::new(StreamBody::said(&busy, cut))))
+    Ok(carrying(Saying::Once(words::busy(reason, retry, after)), parts))
 }

@@ -5,28 +5,37 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame as BodyFrame};
 use parking_lot::Mutex;
 use tidings_hub::{Step, Subscription};
+use tidings_sse::Frame;
 use tokio::time::Sleep;
 
 use crate::net::cut::Cut;
 
-/// Where a handler leaves an open stream for whoever carries it: a lane of our own, or the body in the same response.
-/// Whichever is first takes it.
+/// Where a handler leaves what a stream is to say for whoever carries it: the parked lane, or the body in the same
+/// response. Whichever is first takes it.
 #[derive(Clone)]
-pub(crate) struct StreamSlot(Arc<Mutex<Option<Subscription>>>);
+pub(crate) struct StreamSlot(Arc<Mutex<Option<Saying>>>);
+
+/// What a stream is to say.
+pub(crate) enum Saying {
+    /// All that a subscription says.
+    Everything(Box<Subscription>),
+    /// One thing; then it is cut.
+    Once(Frame),
+}
 
 /// The body of a stream's response.
 pub(crate) struct StreamBody {
     state: State,
     /// What hyper has yet to take of the last poll.
     ready: VecDeque<Bytes>,
-    frames: Vec<tidings_sse::Frame>,
+    frames: Vec<Frame>,
     cut: Option<Cut>,
 }
 
@@ -34,9 +43,10 @@ enum State {
     Untaken(StreamSlot),
     Open(Box<Subscription>),
     /// Nothing comes after what is ready, and the client is to come back.
-    Said,
-    /// Everything was given to hyper; the connection is cut once that has left.
-    Cutting,
+    Last,
+    /// Everything was given to hyper; the connection is cut once that has left. Until then the stream counts as open, so
+    /// that it can still be killed.
+    Cutting(#[expect(dead_code, reason = "held until the connection is gone")] Option<Box<Subscription>>),
     /// The same, where the connection is not ours to cut: the body fails after a moment.
     Failing(Pin<Box<Sleep>>),
     Ended,
@@ -52,24 +62,19 @@ pub(crate) struct CutOff;
 const LEAVING: Duration = Duration::from_millis(100);
 
 impl StreamSlot {
-    pub(crate) fn new(subscription: Subscription) -> Self {
-        Self(Arc::new(Mutex::new(Some(subscription))))
+    pub(crate) fn new(saying: Saying) -> Self {
+        Self(Arc::new(Mutex::new(Some(saying))))
     }
 
-    pub(crate) fn take(&self) -> Option<Subscription> {
+    pub(crate) fn take(&self) -> Option<Saying> {
         self.0.lock().take()
     }
 }
 
 impl StreamBody {
-    /// A body over what is in `slot`. `cut` ends the connection under it, where there is such a handle.
+    /// A body that says what is in `slot`. `cut` ends the connection under it, where there is such a handle.
     pub(crate) fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
-        Self {
-            state: State::Untaken(slot),
-            ready: VecDeque::new(),
-            frames: Vec::new(),
-            cut,
-        }
+        Self { state: State::Untaken(slot), ready: VecDeque::new(), frames: Vec::new(), cut }
     }
 
     /// The body of an answer to HEAD: as long as that of a stream, which is unknown, and without anything in it.
@@ -77,23 +82,28 @@ impl StreamBody {
         Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None }
     }
 
-    /// A body that says one thing and is cut.
-    pub(crate) fn said(frame: &tidings_sse::Frame, cut: Option<Cut>) -> Self {
-        Self {
-            state: State::Said,
-            ready: VecDeque::from([frame.block_bytes()]),
-            frames: Vec::new(),
-            cut,
+    fn take(&mut self, saying: Option<Saying>) -> State {
+        match saying {
+            Some(Saying::Everything(subscription)) => {
+                if let Some(cut) = &self.cut {
+                    cut.carries(subscription.connection());
+                }
+                State::Open(subscription)
+            }
+            Some(Saying::Once(frame)) => {
+                self.ready.push_back(frame.block_bytes());
+                State::Last
+            }
+            None => State::Ended,
         }
     }
 
-    fn cutting(&self) -> State {
-        match &self.cut {
-            Some(cut) => {
-                cut.after_flush();
-                State::Cutting
-            }
-            None => State::Failing(Box::pin(tokio::time::sleep(LEAVING))),
+    fn cutting(&mut self) -> State {
+        let Some(cut) = &self.cut else { return State::Failing(Box::pin(tokio::time::sleep(LEAVING))) };
+        cut.after_flush();
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Open(subscription) => State::Cutting(Some(subscription)),
+            _ => State::Cutting(None),
         }
     }
 }
@@ -110,30 +120,29 @@ impl Body for StreamBody {
             }
             let step = match &mut this.state {
                 State::Untaken(slot) => {
-                    this.state = slot
-                        .take()
-                        .map_or(State::Ended, |subscription| State::Open(Box::new(subscription)));
+                    let saying = slot.take();
+                    this.state = this.take(saying);
                     continue;
                 }
-                State::Open(subscription) => std::task::ready!(subscription.poll_frames(cx, &mut this.frames)),
-                State::Said => {
+                State::Open(subscription) => ready!(subscription.poll_frames(cx, &mut this.frames)),
+                State::Last => {
                     this.state = this.cutting();
                     continue;
                 }
-                State::Cutting => return Poll::Pending,
+                State::Cutting(_) => return Poll::Pending,
                 State::Failing(moment) => {
-                    std::task::ready!(moment.as_mut().poll(cx));
+                    ready!(moment.as_mut().poll(cx));
                     this.state = State::Ended;
                     return Poll::Ready(Some(Err(CutOff)));
                 }
                 State::Ended => return Poll::Ready(None),
             };
             match step {
-                Step::Frames => this
-                    .ready
-                    .extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
+                Step::Frames => this.ready.extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
                 Step::End { reconnect: false } => this.state = State::Ended,
                 Step::End { reconnect: true } => this.state = this.cutting(),
+                // Only a connection that is not ours can still be polling.
+                Step::Killed => return Poll::Ready(Some(Err(CutOff))),
             }
         }
     }

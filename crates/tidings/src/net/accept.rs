@@ -1,6 +1,7 @@
-//! From a listening socket to requests: accepts, and has hyper serve each connection.
+//! From a listening socket to requests: accepts, and finds the lane that carries each connection.
 //!
-//! An accept loop of our own, because `axum::serve` has no time limit for request heads and no way to cut a connection.
+//! An accept loop of our own, because `axum::serve` has no time limit for request heads, no way to cut a connection, and
+//! gives no look at a request before hyper's buffers are paid for.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,7 +22,10 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::cut::Cuttable;
+use super::head::{self, Head};
+use super::parked;
 use crate::http::extract::Peer;
+use crate::http::router::StreamPaths;
 
 /// How long the loop waits after an accept that failed for want of something (descriptors, memory): long enough not to
 /// spin, short enough that nobody notices when it is over.
@@ -31,6 +35,8 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(crate) struct Lane {
     pub(crate) router: Router,
+    /// Which requests the parked lane takes; `None` if hyper carries everything.
+    pub(crate) parks: Option<StreamPaths>,
     pub(crate) max_head_bytes: usize,
     pub(crate) head_timeout: Duration,
     /// Tells connections to end after the request that they are serving.
@@ -59,13 +65,41 @@ impl Lane {
         }
     }
 
-    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+    async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
         // Small events must leave at once, not wait for an acknowledgement (RFC 896).
-        let _ = stream.set_nodelay(true);
-        let (io, cut) = Cuttable::new(stream);
+        let _ = socket.set_nodelay(true);
+        let mut read_before = Vec::new();
+        if let Some(streams) = &self.parks {
+            let head = head::read(&mut socket, self.max_head_bytes);
+            let Ok(Ok(Head { bytes, get })) = tokio::time::timeout(self.head_timeout, head).await else {
+                return; // it left, or dawdled
+            };
+            if let Some(request) = get.filter(|request| streams.takes(request)) {
+                drop(bytes);
+                return self.park(socket, peer, request).await;
+            }
+            read_before = bytes;
+        }
+        self.hyper(socket, peer, read_before).await;
+    }
+
+    /// The parked lane: the request goes through the same router and layers, and what is left of it sleeps in a task of
+    /// its own.
+    async fn park(self, socket: TcpStream, peer: SocketAddr, mut request: http::Request<()>) {
+        request.extensions_mut().insert(Peer(peer));
+        match parked::answer(socket, self.router, request).await {
+            Ok(Some(parked)) => drop(self.connections.spawn(parked)),
+            Ok(None) => {}
+            Err(error) => tracing::trace!(%peer, %error, "a connection broke off"),
+        }
+    }
+
+    /// hyper's lane.
+    async fn hyper(self, socket: TcpStream, peer: SocketAddr, read_before: Vec<u8>) {
+        let (io, cut) = Cuttable::new(socket, read_before);
         let asked = Arc::new(AtomicBool::new(false));
         let service = service_fn({
-            let (asked, router) = (asked.clone(), self.router);
+            let (asked, router, cut) = (asked.clone(), self.router, cut.clone());
             move |request: http::Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
                 let mut request: Request = request.map(axum::body::Body::new);
@@ -78,15 +112,10 @@ impl Lane {
             }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.head_timeout)
-            .max_buf_size(self.max_head_bytes);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX));
+        let max_head_bytes = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
+        let timer = TokioTimer::new();
+        builder.http1().timer(timer.clone()).header_read_timeout(self.head_timeout).max_buf_size(self.max_head_bytes);
+        builder.http2().timer(timer).max_header_list_size(max_head_bytes);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
         // hyper times the head from its first byte; who connects and says nothing, or dawdles over the bytes that tell
         // HTTP/1 from HTTP/2, is timed here.
@@ -100,6 +129,7 @@ impl Lane {
                     }
                     return;
                 }
+                () = cut.killed() => return,
                 () = &mut first_head, if waiting => {
                     waiting = false;
                     if !asked.load(Ordering::Relaxed) {

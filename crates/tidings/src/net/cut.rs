@@ -1,19 +1,26 @@
-//! A connection that can be cut after what was written has left, from inside the body of a response.
+//! A connection of hyper's that can be cut from outside: after what was written has left, or at once.
 //!
 //! A stream whose client should come back ends without the last chunk, because some clients take a finished body for the
 //! end of the story. hyper knows two ends of a body: finished, or failed – and a failed one may take the bytes before it
 //! along. So the body asks for the cut here and stays pending; hyper flushes, and the flush that finds everything gone
 //! ends the connection.
+//!
+//! And hyper does not poll the body of a response whose socket is blocked, so nothing inside a body can end a stream whose
+//! peer reads nothing. The connection's task waits for [`Cut::killed`] beside hyper.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tidings_hub::Connection;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 /// How long a peer has to close its side after a cut. Closing with unread bytes in the buffer would reset the connection,
 /// and a reset destroys what the peer has not read yet (RFC 9112 section 9.6).
@@ -21,55 +28,85 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// The handle: cuts the connection it belongs to.
 #[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<AtomicBool>);
+pub(crate) struct Cut(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    after_flush: AtomicBool,
+    kill: Notify,
+    /// The stream that the connection carries, to be told when its socket takes nothing.
+    stream: Mutex<Option<Arc<Connection>>>,
+}
 
 /// The connection.
 pub(crate) struct Cuttable {
+    /// What was read before hyper saw the connection; hyper reads it first.
+    read_before: Bytes,
     /// `None` only while it is being dropped.
-    stream: Option<TcpStream>,
+    socket: Option<TcpStream>,
     cut: Cut,
 }
 
 impl Cut {
     /// Ends the connection with the next flush that leaves nothing behind.
     pub(crate) fn after_flush(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.after_flush.store(true, Ordering::Release);
+    }
+
+    /// Lets `stream` end the connection that carries it, and tells it when the socket takes nothing.
+    pub(crate) fn carries(&self, stream: &Arc<Connection>) {
+        let state = self.0.clone();
+        stream.on_kill(move || state.kill.notify_one());
+        *self.0.stream.lock() = Some(stream.clone());
+    }
+
+    /// Resolves when the connection is to end whatever is unwritten.
+    pub(crate) async fn killed(&self) {
+        self.0.kill.notified().await;
     }
 
     fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.after_flush.load(Ordering::Acquire)
     }
 }
 
 impl Cuttable {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Cut) {
+    pub(crate) fn new(socket: TcpStream, read_before: Vec<u8>) -> (Self, Cut) {
         let cut = Cut::default();
-        (
-            Self {
-                stream: Some(stream),
-                cut: cut.clone(),
-            },
-            cut,
-        )
+        (Self { read_before: read_before.into(), socket: Some(socket), cut: cut.clone() }, cut)
     }
 
-    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.stream
-            .as_mut()
-            .map(Pin::new)
-            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.socket.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Tells the stream whether the socket took bytes.
+    fn tell<T>(&self, write: Poll<T>) -> Poll<T> {
+        if let Some(stream) = &*self.cut.0.stream.lock() {
+            stream.took_bytes(write.is_ready());
+        }
+        write
     }
 }
 
 impl AsyncRead for Cuttable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_read(cx, buf)
+        if self.read_before.is_empty() {
+            return self.socket()?.poll_read(cx, buf);
+        }
+        let length = self.read_before.len().min(buf.remaining());
+        buf.put_slice(&self.read_before.split_to(length));
+        if self.read_before.is_empty() {
+            self.read_before = Bytes::new(); // lets go of the buffer
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Cuttable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(cx, buf)
+        let write = self.socket()?.poll_write(cx, buf);
+        self.tell(write)
     }
 
     fn poll_write_vectored(
@@ -77,7 +114,8 @@ impl AsyncWrite for Cuttable {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(cx, bufs)
+        let write = self.socket()?.poll_write_vectored(cx, bufs);
+        self.tell(write)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -85,7 +123,7 @@ impl AsyncWrite for Cuttable {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.stream()?.poll_flush(cx))?;
+        ready!(self.socket()?.poll_flush(cx))?;
         // hyper asks its transport to flush only after its own buffer is empty.
         if self.cut.is_asked() {
             Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
@@ -95,24 +133,27 @@ impl AsyncWrite for Cuttable {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_shutdown(cx)
+        self.socket()?.poll_shutdown(cx)
     }
 }
 
 impl Drop for Cuttable {
     fn drop(&mut self) {
-        if let Some(stream) = self.stream.take().filter(|_| self.cut.is_asked())
+        if let Some(socket) = self.socket.take().filter(|_| self.cut.is_asked())
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(tokio::time::timeout(LINGER, close(stream)));
+            runtime.spawn(close(socket));
         }
     }
 }
 
-/// Says that nothing more comes, and waits for the peer to say the same.
-async fn close(mut stream: TcpStream) -> io::Result<()> {
-    stream.shutdown().await?;
-    let mut rest = [0; 512];
-    while stream.read(&mut rest).await? > 0 {}
-    Ok(())
+/// Says that nothing more comes, and waits a moment for the peer to say the same.
+pub(crate) async fn close(mut socket: TcpStream) {
+    let wait = async {
+        socket.shutdown().await?;
+        let mut rest = [0; 512];
+        while socket.read(&mut rest).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    let _ = tokio::time::timeout(LINGER, wait).await; // either way it is over
 }

@@ -53,11 +53,7 @@ pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
     match host {
         Host::Loopback => {
             let first = open(Ipv4Addr::LOCALHOST.into(), port);
-            let port = first
-                .as_ref()
-                .ok()
-                .and_then(|one| one.local_addr().ok())
-                .map_or(port, |address| address.port());
+            let port = first.as_ref().ok().and_then(|one| one.local_addr().ok()).map_or(port, |address| address.port());
             let second = open(Ipv6Addr::LOCALHOST.into(), port);
             match (first, second) {
                 // A machine without one of the two families is no error; a port that is taken in one of them is, or
@@ -74,10 +70,7 @@ pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
         Host::Listed(addresses) => {
             let mut listeners: Vec<TcpListener> = Vec::new();
             for address in addresses {
-                let given = listeners
-                    .first()
-                    .and_then(|one| one.local_addr().ok())
-                    .map(|first| first.port());
+                let given = listeners.first().and_then(|one| one.local_addr().ok()).map(|first| first.port());
                 listeners.push(open(*address, given.unwrap_or(port))?);
             }
             Ok(listeners)
@@ -132,10 +125,7 @@ mod tests {
         let taken = bind(&Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]), 0).unwrap();
         let port = taken[0].local_addr().unwrap().port();
         let error = bind(&Host::Loopback, port).unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("can't listen on 127.0.0.1:{port}: ")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("can't listen on 127.0.0.1:{port}: ")), "{error}");
         assert!(error.ends_with("another server runs there, or set PORT"), "{error}");
     }
 }

@@ -1,5 +1,7 @@
-//! From sockets to requests: listening, accepting, and hyper's lane.
+//! From sockets to requests: listening, accepting, and the two lanes that carry a stream.
 
 pub(crate) mod accept;
 pub(crate) mod cut;
+pub(crate) mod head;
 pub(crate) mod listen;
+pub(crate) mod parked;

@@ -39,10 +39,7 @@ pub(crate) async fn room_stream(call: StreamCall, room: Result<InPath, Error>) -
 }
 
 async fn open(call: StreamCall, topic: TopicName, caller: Identity) -> Result<Response, Error> {
-    let visitor = Visitor {
-        identity: Some(caller),
-        auth_error: None,
-    };
+    let visitor = Visitor { identity: Some(caller), auth_error: None };
     call.open(Spec::new(&["chat", "heartbeat"], vec![topic]), visitor).await
 }
 
@@ -51,9 +48,7 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
     let mut fields = body.fields()?;
     let room = fields.name("roomId");
     let text = fields.trimmed("message", 1..=4_000);
-    let kind = fields
-        .maybe_choice("type", &["text", "image", "file"])
-        .unwrap_or("text");
+    let kind = fields.maybe_choice("type", &["text", "image", "file"]).unwrap_or("text");
     let metadata = fields.maybe_raw("metadata");
     fields.finish()?;
     let work = async move |app: Arc<App>, caller: Identity| {
@@ -70,9 +65,7 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
             .maybe_raw("metadata", metadata.as_ref())
             .finish();
         let event_id = say(&app, &room, data).await?.to_string();
-        Ok(Reply::success("Message sent successfully", |reply| {
-            reply.text("messageId", &id).text("eventId", &event_id)
-        }))
+        Ok(Reply::success("Message sent successfully", |reply| reply.text("messageId", &id).text("eventId", &event_id)))
     };
     publisher.once(None, body.bytes(), work).await
 }
@@ -84,18 +77,13 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
         let topic = topics::room(&room);
         let _turn = app.rooms.lock(&topic, &caller.id).await;
         let now = app.now();
-        if app
-            .hub
-            .presence()
-            .join(&topic, &caller.id, &caller.username, now.as_millisecond())
+        if app.hub.presence().join(&topic, &caller.id, &caller.username, now.as_millisecond())
             && let Err(error) = announce(&app, &room, &caller.username, "joined").await
         {
             app.hub.presence().leave(&topic, &caller.id); // nobody was told, so nobody joined
             return Err(error);
         }
-        Ok(Reply::success(&format!("Successfully joined room {room}"), |reply| {
-            reply
-        }))
+        Ok(Reply::success(&format!("Successfully joined room {room}"), |reply| reply))
     };
     publisher.once(None, &[], work).await
 }
@@ -145,8 +133,7 @@ pub(crate) async fn typing(
         .text("username", &caller.username)
         .text("timestamp", &rfc3339(app.now()))
         .finish();
-    app.hub
-        .publish_ephemeral(&publication(&room, EventName::from_static("typing"), data));
+    app.hub.publish_ephemeral(&publication(&room, EventName::from_static("typing"), data));
     Ok(Reply::success("Typing indicator sent", |reply| reply))
 }
 
@@ -158,10 +145,7 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
         let room = topic.as_str().rsplit('/').next().unwrap_or_default().to_owned(); // names of rooms need no escapes
         let member = app.hub.presence().leave_if_over(&topic, &user);
         if tell_of_leaving(&app, &topic, &room, member).await.is_err() {
-            tracing::warn!(
-                room,
-                "a member whose grace is over stays for another one: the room could not be told"
-            );
+            tracing::warn!(room, "a member whose grace is over stays for another one: the room could not be told");
         }
     }
 }
@@ -196,10 +180,5 @@ async fn say(app: &App, room: &str, data: String) -> Result<EventId, Error> {
 }
 
 fn publication(room: &str, event: EventName, data: String) -> Publication {
-    Publication {
-        topics: [topics::room(room), topics::chat()].into(),
-        event,
-        key: None,
-        data,
-    }
+    Publication { topics: [topics::room(room), topics::chat()].into(), event, key: None, data }
 }

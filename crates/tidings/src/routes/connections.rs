@@ -25,10 +25,8 @@ pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
 /// `GET /system/connections`
 pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
     let topic = |text| TopicName::parse(text).map_err(|error| Error::field("topic", error.to_string()));
-    let serial = |text: &str| {
-        text.parse()
-            .map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"))
-    };
+    let serial =
+        |text: &str| text.parse().map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"));
     let filter = Filter {
         user: params.filled("userId").map(|text| user("userId", text)).transpose()?,
         topic: params.filled("topic").map(topic).transpose()?,
@@ -68,15 +66,10 @@ fn describe(app: &App, connection: &Connection) -> serde_json::Value {
 pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, InPath(id): InPath) -> Result<Reply, Error> {
     let connection = ConnectionId::parse(&id).and_then(|id| app.hub.connections().get(id));
     let Some(connection) = connection else {
-        return Err(Error::new(
-            Code::NotFound,
-            "No such connection; it may have ended already",
-        ));
+        return Err(Error::new(Code::NotFound, "No such connection; it may have ended already"));
     };
     connection.end(disconnected());
-    Ok(Reply::success(&format!("Disconnected {}", connection.id), |reply| {
-        reply.value("ended", 1)
-    }))
+    Ok(Reply::success(&format!("Disconnected {}", connection.id), |reply| reply.value("ended", 1)))
 }
 
 /// `DELETE /system/users/{userId}/connections`
@@ -90,12 +83,7 @@ pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): 
 /// The token stays good, so the client is told to come back – not at once, or an operator would see no effect.
 fn disconnected() -> Ending {
     let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(5)));
-    Ending {
-        event: "revoked",
-        reason: "disconnected",
-        reconnect: true,
-        retry,
-    }
+    Ending { event: "revoked", reason: "disconnected", reconnect: true, retry }
 }
 
 /// `POST /system/cleanup`: streams end by themselves here, so there is never anything to clean up.

@@ -22,9 +22,7 @@ pub(crate) async fn list(
     headers: http::HeaderMap,
     params: Params,
 ) -> Result<Reply, Error> {
-    let name = params
-        .filled("topic")
-        .ok_or_else(|| Error::field("topic", "is required"))?;
+    let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
     let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
     let credential = Credential::find(&headers, uri.query(), None, false);
     authorise(&app, &topic, credential.as_ref())?;
@@ -75,19 +73,10 @@ fn authorise(app: &App, topic: &TopicName, credential: Option<&Credential>) -> R
             let Visitor { identity, .. } = optional()?;
             let identity = identity.ok_or(crate::auth::Refusal::Missing)?;
             let own = |me: &Identity| {
-                let of_me = [
-                    topics::of_user(&notifications, &me.id),
-                    topics::of_user(&realtime, &me.id),
-                ];
-                of_me
-                    .iter()
-                    .any(|own| topic == own || topic.as_str().starts_with(&format!("{own}/")))
+                let of_me = [topics::of_user(&notifications, &me.id), topics::of_user(&realtime, &me.id)];
+                of_me.iter().any(|own| topic == own || topic.as_str().starts_with(&format!("{own}/")))
             };
-            if own(&identity) {
-                Ok(())
-            } else {
-                Err(Error::new(Code::Forbidden, "This topic is another user's"))
-            }
+            if own(&identity) { Ok(()) } else { Err(Error::new(Code::Forbidden, "This topic is another user's")) }
         }
         ["chat"] | ["chat", "room", _] => {
             app.auth.required(credential, now)?;

@@ -30,11 +30,8 @@ pub(crate) async fn method_not_allowed(method: http::Method, uri: Uri) -> Error 
 
 /// Counts as existing front ends know them.
 pub(crate) fn stats(stats: &Stats) -> Value {
-    let by_type: serde_json::Map<_, _> = stats
-        .by_kind
-        .iter()
-        .map(|(kind, count)| ((*kind).to_owned(), json!(count)))
-        .collect();
+    let by_type: serde_json::Map<_, _> =
+        stats.by_kind.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
     json!({
         "totalConnections": stats.total,
         "authenticatedConnections": stats.authenticated,
@@ -52,10 +49,7 @@ pub(crate) fn target(params: &extract::Params, fields: &mut Fields) -> Result<Op
     const FIELD: &str = "targetUserId";
     // Present but empty is an error, not "everybody": a front end that lost the id must not tell the world.
     let of_query = params.get(FIELD).map(|text| extract::user(FIELD, text)).transpose()?;
-    let of_body = fields
-        .maybe_text(FIELD, 0..=usize::MAX)
-        .map(|text| extract::user(FIELD, &text))
-        .transpose()?;
+    let of_body = fields.maybe_text(FIELD, 0..=usize::MAX).map(|text| extract::user(FIELD, &text)).transpose()?;
     if of_query.is_some() && of_body.is_some() && of_query != of_body {
         return Err(Error::field(FIELD, "differs between the query and the body"));
     }
@@ -64,9 +58,5 @@ pub(crate) fn target(params: &extract::Params, fields: &mut Fields) -> Result<Op
 
 /// A name in a path or a query.
 pub(crate) fn name(field: &'static str, text: &str) -> Result<String, Error> {
-    if fields::is_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(Error::field(field, fields::NOT_A_NAME))
-    }
+    if fields::is_name(text) { Ok(text.to_owned()) } else { Err(Error::field(field, fields::NOT_A_NAME)) }
 }

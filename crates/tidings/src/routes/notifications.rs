@@ -47,9 +47,7 @@ pub(crate) async fn send(publisher: Publisher, params: Params, body: JsonBody) -
         let whom = to.as_ref().map_or("all subscribers", UserId::as_str);
         let message = format!("Notification sent successfully to {whom}");
         let (id, event_id) = notification.publish(&app, to.as_ref()).await?;
-        Ok(Reply::success(&message, |reply| {
-            reply.text("id", &id).text("eventId", &event_id)
-        }))
+        Ok(Reply::success(&message, |reply| reply.text("id", &id).text("eventId", &event_id)))
     };
     publisher.once(target.as_ref(), body.bytes(), work).await
 }
@@ -64,10 +62,7 @@ pub(crate) async fn broadcast(
     app.may_publish_to_all(&publisher.caller)?;
     let mut fields = body.fields()?;
     if target(&params, &mut fields)?.is_some() {
-        return Err(Error::field(
-            "targetUserId",
-            "is not for a broadcast; use /notifications/send",
-        ));
+        return Err(Error::field("targetUserId", "is not for a broadcast; use /notifications/send"));
     }
     let notification = Notification::read(fields)?;
     let work = async move |app: Arc<App>, _| {
@@ -85,9 +80,7 @@ impl Notification {
         let notification = Self {
             title: fields.text("title", 1..=200),
             message: fields.text("message", 1..=10_000),
-            kind: fields
-                .maybe_choice("type", &["info", "success", "warning", "error"])
-                .unwrap_or("info"),
+            kind: fields.maybe_choice("type", &["info", "success", "warning", "error"]).unwrap_or("info"),
             metadata: fields.maybe_raw("metadata"),
             rest: fields.rest(),
         };
@@ -110,14 +103,7 @@ impl Notification {
             .finish();
         let topic = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
         let event = EventName::from_static("notification");
-        let event_id = app
-            .publish(Publication {
-                topics: [topic].into(),
-                event,
-                key: None,
-                data,
-            })
-            .await?;
+        let event_id = app.publish(Publication { topics: [topic].into(), event, key: None, data }).await?;
         Ok((id, event_id.to_string()))
     }
 }

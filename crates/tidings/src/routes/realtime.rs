@@ -45,13 +45,9 @@ pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
     let follows = if entities.is_empty() {
         groups
     } else {
-        groups
-            .iter()
-            .flat_map(|group| entities.iter().map(|entity| topics::entity(group, entity)))
-            .collect()
+        groups.iter().flat_map(|group| entities.iter().map(|entity| topics::entity(group, entity))).collect()
     };
-    call.open(Spec::new(&["realtime-updates", "heartbeat"], follows), visitor)
-        .await
+    call.open(Spec::new(&["realtime-updates", "heartbeat"], follows), visitor).await
 }
 
 /// `POST /realtime/update`
@@ -67,9 +63,7 @@ pub(crate) async fn update(publisher: Publisher, params: Params, body: JsonBody)
         let whom = to.as_ref().map_or("all subscribers", UserId::as_str);
         let message = format!("Real-time update sent successfully to {whom}");
         let (id, event_id) = update.publish(&app, to.as_ref()).await?;
-        Ok(Reply::success(&message, |reply| {
-            reply.text("id", &id).text("eventId", &event_id)
-        }))
+        Ok(Reply::success(&message, |reply| reply.text("id", &id).text("eventId", &event_id)))
     };
     publisher.once(target.as_ref(), body.bytes(), work).await
 }
@@ -117,13 +111,7 @@ async fn happened(
     let too_deep = |_| Error::field("body", format!("nests deeper than {MAX_DEPTH} levels"));
     let data = Compact::new(fields::parse(body.bytes())?).map_err(too_deep)?;
     let author = Some(publisher.caller.id.clone());
-    let update = Update {
-        entity,
-        action,
-        data,
-        author,
-        rest: Vec::new(),
-    };
+    let update = Update { entity, action, data, author, rest: Vec::new() };
     let work = async move |app: Arc<App>, _| {
         let message = format!("Entity {} {noun} broadcasted", update.entity);
         update.publish(&app, None).await?;
@@ -162,9 +150,7 @@ impl Update {
             fields.problem("action", "is required");
         }
         let said = fields.maybe_choice("action", &spellings);
-        let action = ACTIONS
-            .iter()
-            .find(|(action, past)| said == Some(*action) || said == Some(*past));
+        let action = ACTIONS.iter().find(|(action, past)| said == Some(*action) || said == Some(*past));
         if !fields.has("data") {
             fields.problem("data", "is required");
         }
@@ -174,13 +160,7 @@ impl Update {
         rest.extend(fields.rest());
         fields.finish()?;
         let action = action.map_or("update", |(action, _)| *action);
-        Ok(Self {
-            entity,
-            action,
-            data: data.unwrap_or_default(),
-            author,
-            rest,
-        })
+        Ok(Self { entity, action, data: data.unwrap_or_default(), author, rest })
     }
 
     /// Returns the update's id and the event's.
@@ -199,14 +179,7 @@ impl Update {
         let group = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
         let topics = [topics::entity(&group, &self.entity), group].into();
         let event = EventName::from_static("realtime-update");
-        let event_id = app
-            .publish(Publication {
-                topics,
-                event,
-                key: None,
-                data,
-            })
-            .await?;
+        let event_id = app.publish(Publication { topics, event, key: None, data }).await?;
         Ok((id, event_id.to_string()))
     }
 }

@@ -21,30 +21,14 @@ use crate::topics;
 pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
     let visitor = call.visitor()?;
     let spec = Spec::new(&["system-status", "heartbeat"], vec![topics::status()]);
-    call.open(
-        Spec {
-            retry: Duration::from_secs(5),
-            snapshot: true,
-            ..spec
-        },
-        visitor,
-    )
-    .await
+    call.open(Spec { retry: Duration::from_secs(5), snapshot: true, ..spec }, visitor).await
 }
 
 /// `GET /system/heartbeat`
 pub(crate) async fn heartbeat(call: StreamCall) -> Result<Response, Error> {
     let visitor = call.visitor()?;
     let spec = Spec::new(&["heartbeat"], Vec::new());
-    call.open(
-        Spec {
-            retry: Duration::from_secs(30),
-            pulse: true,
-            ..spec
-        },
-        visitor,
-    )
-    .await
+    call.open(Spec { retry: Duration::from_secs(30), pulse: true, ..spec }, visitor).await
 }
 
 /// `POST /system/status/update`
@@ -72,32 +56,17 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
             .raws(&rest)
             .finish();
         let (topics, event) = ([topics::status()].into(), EventName::from_static("system-status"));
-        app.publish(Publication {
-            topics,
-            event,
-            key: Some(service.as_str().into()),
-            data,
-        })
-        .await?;
-        Ok(Reply::success(
-            &format!("System status updated for {service}"),
-            |reply| reply,
-        ))
+        app.publish(Publication { topics, event, key: Some(service.as_str().into()), data }).await?;
+        Ok(Reply::success(&format!("System status updated for {service}"), |reply| reply))
     };
     publisher.once(None, body.bytes(), work).await
 }
 
 /// `GET /system/status`: the latest of each service.
 pub(crate) async fn latest(State(app): State<Arc<App>>) -> Result<Reply, Error> {
-    let history = app
-        .hub
-        .history(vec![topics::status()], &After::Earliest, usize::MAX)
-        .await?;
+    let history = app.hub.history(vec![topics::status()], &After::Earliest, usize::MAX).await?;
     let mut latest: Vec<_> = history.entries.iter().map(|entry| &entry.record).collect();
     latest.sort_by(|a, b| a.key.cmp(&b.key));
-    let services: Vec<_> = latest
-        .iter()
-        .map(|record| String::from_utf8_lossy(&record.data))
-        .collect();
+    let services: Vec<_> = latest.iter().map(|record| String::from_utf8_lossy(&record.data)).collect();
     Ok(Reply::written(format!("{{\"services\":[{}]}}", services.join(","))))
 }

@@ -1,24 +1,25 @@
 //! The contract, line by line, against a running server over real sockets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-mod clients;
-mod crowd;
-mod ending;
-mod example;
-mod hostile;
-mod presence;
-mod resume;
-mod streams;
 mod auth;
 mod calls_chat;
 mod calls_notifications;
 mod calls_realtime;
 mod calls_system;
+mod clients;
 mod cors;
+mod crowd;
+mod ending;
 mod errors;
 mod events_page;
+mod example;
+mod hostile;
 mod idempotency;
+mod limits;
 mod page;
+mod presence;
 mod request_ids;
+mod resume;
 mod settings;
+mod streams;
+mod support;

@@ -30,10 +30,7 @@ impl Origin {
         let host = authority.host();
         let port = match authority.as_str().strip_prefix(host)? {
             "" => None,
-            port => Some(
-                port.strip_prefix(':')
-                    .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?,
-            ),
+            port => Some(port.strip_prefix(':').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?),
         };
         let port: Option<u16> = port.map(str::parse).transpose().ok()?;
         let own_port = match scheme.as_str() {
@@ -41,11 +38,7 @@ impl Origin {
             "https" => Some(443),
             _ => None,
         };
-        Some(Self {
-            host: Host::parse(host)?,
-            port: port.filter(|port| Some(*port) != own_port),
-            scheme,
-        })
+        Some(Self { host: Host::parse(host)?, port: port.filter(|port| Some(*port) != own_port), scheme })
     }
 
     /// Whether the host is a name and not an address.
@@ -58,9 +51,7 @@ impl Origin {
         let (Host::Name(name), Host::Name(parent_name)) = (&self.host, &parent.host) else {
             return false;
         };
-        let labels = name
-            .strip_suffix(parent_name.as_str())
-            .and_then(|labels| labels.strip_suffix('.'));
+        let labels = name.strip_suffix(parent_name.as_str()).and_then(|labels| labels.strip_suffix('.'));
         let below = labels.is_some_and(|labels| !labels.is_empty());
         below && self.scheme == parent.scheme && self.port == parent.port
     }
@@ -156,11 +147,7 @@ mod tests {
     #[test]
     fn below_means_one_or_more_labels_and_never_the_name_itself() {
         let parent = origin("https://example.com");
-        for text in [
-            "https://a.example.com",
-            "https://a.b.example.com",
-            "https://a.example.com:443",
-        ] {
+        for text in ["https://a.example.com", "https://a.b.example.com", "https://a.example.com:443"] {
             assert!(origin(text).is_below(&parent), "{text}");
         }
         for text in [

@@ -68,7 +68,7 @@ impl Stream {
 
 #[tokio::test]
 async fn one_connection_carries_many_streams_and_calls() {
-    let server = start().await;
+    let server = crate::support::start_with(&[("MAX_CONNECTIONS_PER_USER", "100")]).await;
     let mut sender = connect(&server).await;
     let mut streams = Vec::new();
     for _ in 0..50 {

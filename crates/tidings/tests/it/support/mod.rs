@@ -2,9 +2,9 @@
 
 pub(crate) mod binary;
 pub(crate) mod block;
+pub(crate) mod checks;
 pub(crate) mod client;
 pub(crate) mod descriptors;
-pub(crate) mod checks;
 pub(crate) mod http;
 pub(crate) mod stream;
 
@@ -66,7 +66,10 @@ pub(crate) fn start_on(builder: tidings::server::Builder) -> TestServer {
 pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings::config::Error> {
     let presets = [("PORT", "0"), ("HOST", "127.0.0.1"), ("DRAIN_SECONDS", "0"), ("LOG_LEVEL", "error")];
     let unset = presets.into_iter().filter(|(name, _)| settings.iter().all(|(set, _)| set != name));
+    // The same promises hold in both lanes: `cargo xtask test` runs this binary once for each.
+    let lane = std::env::var("TIDINGS_TEST_LANE").map(|lane| ("STREAM_LANE".to_owned(), lane));
     let environment = unset.chain(settings.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = lane.into_iter().chain(environment);
     let nowhere = std::path::Path::new("/nonexistent");
     Config::load(Flags::default(), environment, nowhere).map(|loaded| loaded.config)
 }

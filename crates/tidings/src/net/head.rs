@@ -1,0 +1,142 @@
+//! The head of a connection's first request, read just far enough to know which lane carries it.
+//!
+//! Only a request that may open a stream is read whole here. Everything else – another method, HTTP/2, garbage, a head
+//! that is too large – goes to hyper as soon as that is clear, with every byte that was read, and hyper answers as if
+//! nobody had looked before.
+
+use std::io;
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// The most header lines that are parsed here; a request with more is hyper's.
+const MAX_HEADERS: usize = 64;
+
+/// A request that may open a stream starts like this.
+const START: &[u8] = b"GET /";
+
+/// What the first bytes of a connection came to.
+pub(crate) struct Head {
+    /// Everything that was read, with whatever came behind the head.
+    pub(crate) bytes: Vec<u8>,
+    /// A complete GET without a body; `None` if it is anything else, which is hyper's.
+    pub(crate) get: Option<Request<()>>,
+}
+
+/// Reads until it is clear what the request is. The time is the caller's to bound. An error or the end of the connection
+/// before that is an error.
+pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), max_bytes: usize) -> io::Result<Head> {
+    let mut bytes = Vec::with_capacity(1_024);
+    loop {
+        let searched = bytes.len();
+        if socket.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !starts_alike(&bytes, START) || bytes.len() > max_bytes {
+            return Ok(Head { bytes, get: None });
+        }
+        // A head ends with an empty line. Looking for it where it can be new keeps a head that comes byte by byte linear.
+        if has_empty_line(&bytes[searched.saturating_sub(3)..]) {
+            let get = parse(&bytes);
+            return Ok(Head { bytes, get });
+        }
+    }
+}
+
+/// With CRLF, or with the bare LF that RFC 9112 section 2.2 lets a recipient take.
+fn has_empty_line(bytes: &[u8]) -> bool {
+    bytes.windows(3).any(|window| window == b"\n\r\n") || bytes.windows(2).any(|window| window == b"\n\n")
+}
+
+/// Whether one of the two is the beginning of the other.
+fn starts_alike(a: &[u8], b: &[u8]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
+/// `None` for whatever hyper should judge.
+fn parse(bytes: &[u8]) -> Option<Request<()>> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut head = httparse::Request::new(&mut headers);
+    let Ok(httparse::Status::Complete(_)) = head.parse(bytes) else { return None };
+    let mut request = Request::new(());
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = Uri::try_from(head.path?).ok()?;
+    *request.version_mut() = if head.version? == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let map = request.headers_mut();
+    for header in head.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        map.append(name, HeaderValue::from_bytes(header.value).ok()?);
+    }
+    (!has_body_or_upgrade(map)).then_some(request)
+}
+
+fn has_body_or_upgrade(headers: &HeaderMap) -> bool {
+    let body = headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0");
+    body || headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(UPGRADE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+
+    async fn head(text: &[u8]) -> io::Result<Head> {
+        let (mut client, mut server) = tokio::io::duplex(64 << 10);
+        client.write_all(text).await.unwrap();
+        client.shutdown().await.unwrap();
+        read(&mut server, 16 << 10).await
+    }
+
+    #[tokio::test]
+    async fn a_plain_get_is_read_whole_even_byte_by_byte() {
+        let text = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nLast-Event-ID: 1\r\n\r\n";
+        let (mut client, mut server) = tokio::io::duplex(1);
+        let writing = tokio::spawn(async move { client.write_all(text).await });
+        let head = read(&mut server, 16 << 10).await.unwrap();
+        let request = head.get.unwrap();
+        assert_eq!(request.uri(), "/a?b=c");
+        assert_eq!(request.headers()["last-event-id"], "1");
+        assert_eq!(head.bytes, text);
+        writing.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn everything_else_is_hypers_with_every_byte() {
+        for text in [
+            &b"POST /a HTTP/1.1\r\n"[..],
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"\x16\x03\x01\x02\x00",
+            b"HEAD /a HTTP/1.1\r\n\r\n",
+            b"GET /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+            b"GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"GET /a HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+            b"GET /a HTTP/9.9\r\n\r\n",
+            b"GET /a\x00 HTTP/1.1\r\n\r\n",
+            b"GET /a HTTP/1.1\r\n: x\r\n\r\n",
+        ] {
+            let head = head(text).await.unwrap();
+            assert!(head.get.is_none(), "{:?}", String::from_utf8_lossy(text));
+            assert_eq!(head.bytes, text);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_without_end_is_hypers_to_refuse() {
+        let text = [b"GET /a HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; 20 << 10]].concat();
+        let head = head(&text).await.unwrap();
+        assert!(head.get.is_none());
+        assert!(head.bytes.len() > 16 << 10);
+    }
+
+    #[tokio::test]
+    async fn bare_line_feeds_end_a_head_too() {
+        assert!(head(b"GET /a HTTP/1.1\nHost: x\n\n").await.unwrap().get.is_some());
+    }
+
+    #[tokio::test]
+    async fn who_leaves_before_the_end_of_the_head_is_gone() {
+        assert!(head(b"GET /a HTTP/1.1\r\nHost:").await.is_err());
+        assert!(head(b"").await.is_err());
+    }
+}

@@ -1,0 +1,253 @@
+//! The parked lane: a stream as a small task that owns a socket and a subscription, and nothing else.
+//!
+//! hyper keeps 16 KiB of buffers for each idle HTTP/1 stream and polls through several layers for each write. Here the
+//! request goes through the same router and layers, its answer is written once, every buffer is dropped, and what
+//! remains sleeps until its topics have something: a plain task, woken by the ring, that writes shared bytes.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::body::Body;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt as _;
+use tidings_hub::{Step, Subscription};
+use tidings_sse::Frame;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tower::ServiceExt as _;
+
+use super::cut;
+use crate::http::stream_response::{Saying, StreamSlot};
+
+/// The most frames in one vectored write (`IOV_MAX` is 1,024; more slices than this cost stack and gain nothing).
+const MAX_SLICES: usize = 64;
+
+/// How much of what a client sends on an open stream, where it means nothing, is thrown away before others get their turn.
+const NONSENSE: usize = 16 << 10;
+
+/// The end of a finished body (RFC 9112 section 7.1).
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// An open stream.
+pub(crate) struct Parked {
+    /// `None` once it is over.
+    socket: Option<TcpStream>,
+    subscription: Subscription,
+    /// Frames that were taken but not yet written, the first of them perhaps in part. Empty, without a buffer, while it
+    /// sleeps.
+    unwritten: Vec<Frame>,
+    /// Bytes that were written of the first of them, or of the last chunk.
+    written: usize,
+    /// Whether frames go out as chunks; to HTTP/1.0 they go out bare, and the end of the connection ends them.
+    chunked: bool,
+    /// Set when nothing comes after what is unwritten; whether the last chunk does.
+    finish: Option<bool>,
+}
+
+/// How a stream came to its end.
+enum Over {
+    /// Everything was said.
+    Said,
+    /// The peer left, or takes nothing.
+    Gone,
+}
+
+/// Answers a request. Returns the stream to park, if it became one.
+pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Request<()>) -> io::Result<Option<Parked>> {
+    let version = request.version();
+    let chunked = version == Version::HTTP_11;
+    let mut response = router.oneshot(request.map(|()| Body::empty())).await.unwrap_or_else(|never| match never {});
+    let slot = response.extensions_mut().remove::<StreamSlot>();
+    match slot.and_then(|slot| slot.take()) {
+        Some(Saying::Everything(subscription)) => {
+            if chunked {
+                response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+            socket.write_all(&head(version, &response)).await?;
+            let socket = Some(socket);
+            Ok(Some(Parked {
+                socket,
+                subscription: *subscription,
+                unwritten: Vec::new(),
+                written: 0,
+                chunked,
+                finish: None,
+            }))
+        }
+        Some(Saying::Once(frame)) => {
+            if chunked {
+                response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+            let mut bytes = head(version, &response);
+            bytes.extend_from_slice(if chunked { frame.chunked() } else { frame.block() });
+            socket.write_all(&bytes).await?;
+            cut::close(socket).await;
+            Ok(None)
+        }
+        None => {
+            let (mut parts, body) = response.into_parts();
+            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            let mut bytes = head(version, &Response::from_parts(parts, ()));
+            bytes.extend_from_slice(&body);
+            socket.write_all(&bytes).await?;
+            cut::close(socket).await;
+            Ok(None)
+        }
+    }
+}
+
+/// Status line and headers, as hyper would write them.
+fn head<B>(version: Version, response: &Response<B>) -> Vec<u8> {
+    let status: StatusCode = response.status();
+    let headers: &HeaderMap = response.headers();
+    let mut bytes = Vec::with_capacity(1_024);
+    let version = if version == Version::HTTP_11 { "HTTP/1.1" } else { "HTTP/1.0" };
+    for part in [version, " ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    for (name, value) in headers {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    if !headers.contains_key(DATE) {
+        bytes.extend_from_slice(b"date: ");
+        bytes.extend_from_slice(date().as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+#[expect(clippy::disallowed_methods, reason = "a date for people and caches; nothing is judged by it")]
+fn date() -> String {
+    httpdate::fmt_http_date(std::time::SystemTime::now())
+}
+
+impl Future for Parked {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(mut socket) = self.socket.take() else { return Poll::Ready(()) };
+        let over = match poll_gone(&mut socket, cx) {
+            Poll::Ready(gone) => Poll::Ready(gone.map(|()| Over::Gone)),
+            Poll::Pending => self.poll_events(&mut socket, cx),
+        };
+        match over {
+            Poll::Pending => {
+                self.socket = Some(socket);
+                return Poll::Pending;
+            }
+            // A task of its own: the few bytes of a socket that lingers should not hold a subscription.
+            Poll::Ready(Ok(Over::Said)) => drop(tokio::spawn(cut::close(socket))),
+            Poll::Ready(Ok(Over::Gone)) => {}
+            Poll::Ready(Err(error)) => tracing::trace!(%error, "a stream broke off"),
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Parked {
+    /// Writes what there is until there is no more.
+    fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Over>> {
+        loop {
+            match self.poll_write(socket, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.subscription.connection().took_bytes(false);
+                    return self.subscription.poll_killed(cx).map(|()| Ok(Over::Gone));
+                }
+            }
+            if self.finish.is_some() {
+                return Poll::Ready(Ok(Over::Said));
+            }
+            match self.subscription.poll_frames(cx, &mut self.unwritten) {
+                Poll::Ready(Step::Frames) => {}
+                Poll::Ready(Step::End { reconnect }) => self.finish = Some(self.chunked && !reconnect),
+                Poll::Ready(Step::Killed) => return Poll::Ready(Ok(Over::Gone)),
+                Poll::Pending => {
+                    self.unwritten = Vec::new(); // an idle stream holds no buffer
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Writes what is unwritten, then the last chunk if that is due.
+    fn poll_write(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unwritten.is_empty() {
+            let mut took = ready!(self.poll_write_frames(socket, cx))?;
+            if took == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.subscription.connection().took_bytes(true);
+            took += std::mem::take(&mut self.written);
+            let whole = self.unwritten.iter().take_while(|frame| {
+                let length = bytes_of(frame, self.chunked).len();
+                let whole = took >= length;
+                took -= if whole { length } else { 0 };
+                whole
+            });
+            let whole = whole.count();
+            self.unwritten.drain(..whole);
+            self.written = took;
+        }
+        while self.finish == Some(true) && self.written < LAST_CHUNK.len() {
+            self.written += ready!(Pin::new(&mut *socket).poll_write(cx, &LAST_CHUNK[self.written..]))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One write: of the one frame there nearly always is, or of many at once.
+    fn poll_write_frames(&self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let socket = Pin::new(socket);
+        let first = &bytes_of(&self.unwritten[0], self.chunked)[self.written..];
+        if self.unwritten.len() == 1 {
+            return socket.poll_write(cx, first);
+        }
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        slices[0] = IoSlice::new(first);
+        let rest = self.unwritten[1..].iter().map(|frame| IoSlice::new(bytes_of(frame, self.chunked)));
+        let filled = slices[1..].iter_mut().zip(rest).map(|(slot, slice)| *slot = slice).count();
+        socket.poll_write_vectored(cx, &slices[..=filled])
+    }
+}
+
+fn bytes_of(frame: &Frame, chunked: bool) -> &[u8] {
+    if chunked { frame.chunked() } else { frame.block() }
+}
+
+/// Whether the peer has closed its side. What it sends on an open stream means nothing and is thrown away; reading it
+/// also registers the task to be woken when the peer leaves.
+fn poll_gone(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let mut nonsense = 0;
+    while nonsense < NONSENSE {
+        let mut space = [0; 256];
+        let mut buffer = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer))?;
+        match buffer.filled().len() {
+            0 => return Poll::Ready(Ok(())),
+            length => nonsense += length,
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parked_stream_is_small() {
+        // A fat field here is paid once per idle stream.
+        assert!(size_of::<Parked>() <= 512, "{}", size_of::<Parked>());
+    }
+}

@@ -1,0 +1,150 @@
+//! What the server refuses, ends or cuts so that it stays upright, and what it says about it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
+
+use crate::support::stream::End;
+use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start_with, until};
+
+/// Opens a stream that must be refused in band, and checks how.
+async fn refused(server: &TestServer, path: &str, token: &str, headers: &[(&str, &str)]) {
+    let mut stream = server.stream_with(path, token, headers).await;
+    let busy = stream.expect("busy").await;
+    assert_eq!(busy.data, json!({ "reason": "too_many_connections", "reconnect": true }));
+    assert!((1_000..=10_000).contains(&busy.retry.unwrap()), "{busy:?}");
+    assert_eq!(stream.end().await, End::Cut);
+}
+
+async fn open(server: &TestServer, path: &str, token: &str) -> Stream {
+    let mut stream = server.stream(path, token).await;
+    stream.expect("connected").await;
+    stream
+}
+
+#[tokio::test]
+async fn a_full_server_tells_streams_when_to_come_back_and_others_503() {
+    let server = start_with(&[("MAX_CONNECTIONS", "2")]).await;
+    let first = open(&server, "/notifications/stream", "").await;
+    let _second = open(&server, "/system/heartbeat", "").await;
+    refused(&server, "/notifications/stream", "", &[]).await;
+    let answer = server.get("/notifications/stream").await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "too_many_connections"));
+    assert!(answer.header("retry-after").is_some());
+    // Everything but streams goes on, and whoever leaves makes room.
+    server.post("/notifications/send", json!({"title": "T", "message": "M"})).await;
+    drop(first);
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
+    open(&server, "/notifications/stream", "").await;
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_streams_and_no_more() {
+    let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1"), ("STREAM_REFUSAL", "status")]).await;
+    let (ann, bob) = (demo("ann", "user"), demo("bob", "user"));
+    let _stream = open(&server, "/notifications/stream", &ann).await;
+    let bearer = format!("Bearer {ann}");
+    let headers = [("Authorization", bearer.as_str()), ("Accept", "text/event-stream")];
+    let answer = server.request("GET", "/chat/stream", &headers, b"").await;
+    assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_connections"));
+    open(&server, "/notifications/stream", &bob).await;
+    open(&server, "/notifications/stream", "").await;
+}
+
+#[tokio::test]
+async fn anonymous_streams_are_counted_by_the_address_behind_a_trusted_proxy() {
+    let settings = [("MAX_CONNECTIONS_PER_IP", "1"), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let server = start_with(&settings).await;
+    let near = [("X-Forwarded-For", "192.0.2.7")];
+    let mut first = server.stream_with("/notifications/stream", "", &near).await;
+    first.expect("connected").await;
+    refused(&server, "/notifications/stream", "", &near).await;
+    let far = [("X-Forwarded-For", "192.0.2.8")];
+    server.stream_with("/notifications/stream", "", &far).await.expect("connected").await;
+    server.stream_with("/notifications/stream", ADMIN, &near).await.expect("connected").await;
+}
+
+#[tokio::test]
+async fn the_proxy_itself_and_loopback_are_exempt() {
+    let server = start_with(&[("MAX_CONNECTIONS_PER_IP", "1")]).await;
+    let _first = open(&server, "/notifications/stream", "").await;
+    let _second = open(&server, "/notifications/stream", "").await;
+}
+
+#[tokio::test]
+async fn a_stream_of_a_certain_age_is_sent_to_come_again() {
+    let server = start_with(&[("MAX_CONNECTION_AGE", "1s")]).await;
+    let mut stream = open(&server, "/notifications/stream", "").await;
+    let draining = stream.expect("draining").await;
+    assert_eq!(draining.data, json!({ "reason": "max_age", "reconnect": true }));
+    assert!(draining.retry.is_some());
+    assert_eq!(stream.end().await, End::Cut);
+}
+
+/// A stream whose client asks, reads nothing, and has a small buffer.
+async fn stalled(server: &TestServer, path: &str) -> tokio::net::TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut socket = socket.connect(server.address).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut first = [0; 9];
+    socket.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 ");
+    socket
+}
+
+/// Publishes until nothing more fits into the buffers between us and somebody who reads nothing.
+async fn publish_much(server: &TestServer, megabytes: usize) {
+    let message = "x".repeat(10_000);
+    for _ in 0..megabytes * 100 {
+        server.post("/notifications/send", json!({ "title": "T", "message": message })).await;
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nobody() {
+    let server = start_with(&[("WRITE_TIMEOUT", "1s"), ("MAX_LAG_BYTES", "1GiB")]).await;
+    let mut reads = open(&server, "/notifications/stream", "").await;
+    let _stalled = stalled(&server, "/notifications/stream").await;
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 2).await;
+    let publishing = publish_much(&server, 8);
+    let reading = async {
+        for _ in 0..800 {
+            reads.expect("notification").await;
+        }
+    };
+    in_time(async { tokio::join!(publishing, reading) }).await;
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
+    server.post("/notifications/send", json!({"title": "T", "message": "after"})).await;
+    assert_eq!(reads.expect("notification").await.data["message"], "after");
+}
+
+#[tokio::test]
+async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
+    let server = start_with(&[("MAX_LAG_BYTES", "64KiB")]).await;
+    let slow = stalled(&server, "/notifications/stream").await;
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
+    publish_much(&server, 8).await;
+    // Long before the write timeout of 30 s.
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 0).await;
+    drop(slow);
+    let mut back = server.stream_with("/notifications/stream", "", &[("Last-Event-ID", "earliest")]).await;
+    assert_eq!(back.expect("connected").await.data["resumed"], true);
+    for _ in 0..800 {
+        back.expect("notification").await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_stops_in_time_although_a_peer_takes_nothing() {
+    let mut server = start_with(&[("MAX_LAG_BYTES", "1GiB")]).await;
+    let _stalled = stalled(&server, "/notifications/stream").await;
+    until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
+    publish_much(&server, 8).await;
+    let asked = tokio::time::Instant::now();
+    server.stopped().await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+}
