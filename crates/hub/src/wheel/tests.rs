@@ -1,0 +1,217 @@
+//! Time is paused in all of these: nothing waits for real.
+
+use super::*;
+use crate::connection::{Mail, Opening};
+use crate::fanout::Delivery;
+use crate::ring::{Limits as RingLimits, Seq};
+use crate::wording::Reset;
+use jiff::Timestamp;
+use std::task::{Context, Poll, Waker};
+use tidings_journal::{EventId, Position, TopicName};
+use tidings_sse::{Event, EventName};
+
+struct Plain;
+
+impl Wording for Plain {
+    fn heartbeat(&self, now_ms: i64) -> Frame {
+        Event::new(EventName::from_static("heartbeat"), now_ms.to_string()).encode()
+    }
+    fn reset(&self, _: &Reset) -> Frame {
+        Frame::comment()
+    }
+    fn ending(&self, _: &Ending) -> Frame {
+        Frame::comment()
+    }
+    fn synced(&self, _: usize, _: EventId) -> Frame {
+        Frame::comment()
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn connection(serial: u64, wheel: &Wheel) -> Arc<Connection> {
+    let topics = [topic()].into();
+    let opening = Opening { user: None, counted_as: &[], topics, address: None, counted_address: None, now_ms: 0 };
+    Arc::new(Connection::new(serial, opening, wheel.alarm.clone()))
+}
+
+fn topic() -> TopicName {
+    TopicName::parse("a").unwrap()
+}
+
+fn wheel(heartbeat: Duration) -> Arc<Wheel> {
+    let limits = Limits { heartbeat, write_timeout: PATIENCE, max_lag_bytes: 100 };
+    let fanout = Fanout::new(Position::START, RingLimits::default());
+    Arc::new(Wheel::new(limits, Arc::new(fanout), Arc::default()))
+}
+
+/// Beats after each interval, and nothing else.
+fn beats(wheel: &Wheel) -> Wishes {
+    Wishes { style: HeartbeatStyle::Event, expires_at_ms: None, first_beat: wheel.limits.heartbeat, age: None }
+}
+
+fn mail(connection: &Connection) -> &'static str {
+    match connection.poll_mail(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Mail::Killed) => "killed",
+        Poll::Ready(Mail::Ending(ending)) => ending.event,
+        Poll::Ready(Mail::Heartbeat(frame)) if frame.block() == b":\n" => "comment",
+        Poll::Ready(Mail::Heartbeat(_)) => "heartbeat",
+        Poll::Pending => "nothing",
+    }
+}
+
+/// A clock that goes with tokio's, so that pausing one pauses both.
+fn clock() -> Clock {
+    let start = Instant::now();
+    Clock::from_fn(move || Timestamp::UNIX_EPOCH + start.elapsed())
+}
+
+async fn pass(time: u64) {
+    tokio::time::sleep(Duration::from_secs(time)).await;
+}
+
+fn turning(wheel: &Arc<Wheel>, clock: &Clock) -> tokio::task::JoinHandle<()> {
+    let (wheel, clock) = (wheel.clone(), clock.clone());
+    tokio::spawn(async move { match wheel.run(&clock, &Plain).await {} })
+}
+
+#[tokio::test(start_paused = true)]
+async fn beats_come_at_each_interval_whatever_else_was_sent() {
+    let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
+    let running = turning(&wheel, &clock);
+    let one = connection(1, &wheel);
+    wheel.add(one.clone(), beats(&wheel), clock.now_ms());
+    pass(9).await;
+    assert_eq!(mail(&one), "nothing");
+    one.sent(clock.now_ms(), Position::START);
+    for _ in 0..3 {
+        pass(2).await;
+        assert_eq!(mail(&one), "heartbeat");
+        assert_eq!(mail(&one), "nothing");
+        pass(8).await;
+    }
+    wheel.remove(&one);
+    assert!(wheel.turns.lock().by_time.is_empty());
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_comment_comes_after_an_interval_of_silence() {
+    let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
+    let running = turning(&wheel, &clock);
+    let one = connection(1, &wheel);
+    wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Comment, ..beats(&wheel) }, clock.now_ms());
+    pass(5).await;
+    one.sent(clock.now_ms(), Position::START);
+    pass(9).await;
+    assert_eq!(mail(&one), "nothing");
+    pass(2).await;
+    assert_eq!(mail(&one), "comment");
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now() {
+    let (wheel, clock) = (wheel(Duration::from_hours(24 * 900)), clock());
+    let running = turning(&wheel, &clock);
+    let [soon, late] = [1, 2].map(|serial| connection(serial, &wheel));
+    let expiring = |ms| Wishes { expires_at_ms: Some(ms), ..beats(&wheel) };
+    wheel.add(late.clone(), expiring(800 * 24 * 3_600_000), clock.now_ms());
+    wheel.add(soon.clone(), expiring(5_000), clock.now_ms());
+    pass(4).await;
+    assert_eq!(mail(&soon), "nothing");
+    pass(2).await;
+    assert_eq!(mail(&soon), "expired");
+    pass(799 * 24 * 3_600).await;
+    assert_eq!(mail(&late), "nothing");
+    pass(24 * 3_600).await;
+    assert_eq!(mail(&late), "expired");
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
+    let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
+    let running = turning(&wheel, &clock);
+    let [stuck, slow] = [1, 2].map(|serial| connection(serial, &wheel));
+    for one in [&stuck, &slow] {
+        wheel.add(one.clone(), beats(&wheel), clock.now_ms());
+        one.took_bytes(false);
+    }
+    pass(20).await;
+    slow.took_bytes(true);
+    slow.took_bytes(false);
+    pass(11).await;
+    assert_eq!((mail(&stuck), mail(&slow)), ("killed", "nothing"));
+    pass(20).await;
+    assert_eq!(mail(&slow), "killed");
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
+    let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
+    let running = turning(&wheel, &clock);
+    let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel));
+    for one in [&stuck, &reads] {
+        wheel.add(one.clone(), beats(&wheel), clock.now_ms());
+    }
+    stuck.took_bytes(false);
+    pass(3).await;
+    stuck.end(Ending::EXPIRED);
+    reads.end(Ending::EXPIRED);
+    pass(2).await;
+    assert_eq!((mail(&stuck), mail(&reads)), ("killed", "expired"));
+    running.abort();
+}
+
+struct Said;
+
+impl Delivery for Said {
+    fn topics(&self) -> &[TopicName] {
+        static TOPICS: std::sync::LazyLock<[TopicName; 1]> = std::sync::LazyLock::new(|| [topic()]);
+        &*TOPICS
+    }
+    fn position(&self) -> Option<Position> {
+        None
+    }
+    fn encode(&self) -> Option<Frame> {
+        Some(Event::new(EventName::from_static("e"), "x".repeat(60)).encode())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_caught_up() {
+    let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
+    let running = turning(&wheel, &clock);
+    let _follows = crate::Cursor::at_head(wheel.fanout.clone(), [topic()].into());
+    let [slow, reads, returns] = [1, 2, 3].map(|serial| connection(serial, &wheel));
+    for one in [&slow, &reads, &returns] {
+        wheel.add(one.clone(), beats(&wheel), clock.now_ms());
+    }
+    slow.caught_up(Seq(0));
+    reads.caught_up(Seq(0));
+    slow.took_bytes(false);
+    returns.took_bytes(false);
+    wheel.fanout.deliver([Said], clock.now_ms());
+    tokio::time::sleep(LAG_LOOK * 5 / 2).await; // between two looks
+    assert_eq!(mail(&slow), "nothing", "one frame is within the bound");
+    wheel.fanout.deliver([Said], clock.now_ms());
+    tokio::time::sleep(LAG_LOOK).await;
+    assert_eq!([mail(&slow), mail(&reads), mail(&returns)], ["slow", "nothing", "nothing"]);
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_lived_long_enough_is_sent_to_come_again() {
+    let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
+    let running = turning(&wheel, &clock);
+    let one = connection(1, &wheel);
+    let wishes = Wishes { age: Some(Duration::from_secs(10)), ..beats(&wheel) };
+    wheel.add(one.clone(), wishes, clock.now_ms());
+    pass(9).await;
+    assert_eq!(mail(&one), "nothing");
+    pass(2).await;
+    assert_eq!(mail(&one), "draining");
+    running.abort();
+}
