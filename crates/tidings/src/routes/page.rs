@@ -131,7 +131,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
             "<h2>The test token</h2><p>User <code>test123</code>, an admin. In development only.</p>\
              <pre>{}</pre>\
              <h2>Try it</h2><p>Follow the notifications in one terminal …</p>\
-             <pre>curl -N 'http://localhost:{port}{base}/notifications/stream?token={0}'</pre>\
+             <pre>curl -N http://localhost:{port}{base}/notifications/stream \\\n  -H 'Authorization: Bearer {0}'</pre>\
              <p>… and send one from another.</p>\
              <pre>curl http://localhost:{port}{base}/notifications/send \\\n  -H 'Authorization: Bearer {0}' \\\n  \
              -H 'Content-Type: application/json' \\\n  -d '{{\"title\":\"Hello\",\"message\":\"It works\"}}'</pre>",
