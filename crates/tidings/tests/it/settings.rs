@@ -198,6 +198,7 @@ async fn development_listens_on_loopback_of_both_families_and_says_so() {
             "/chat/stream",
             "/system/status/stream",
             "development",
+            "capacity",
             "journal",
             ADMIN,
         ],

@@ -52,7 +52,8 @@ async fn each_stream_is_told_draining_to_come_back_soon_and_is_cut() {
     retries.dedup();
     assert!(retries.len() > 1, "not at random: {retries:?}");
     server.stopped().await.unwrap();
-    assert!(TcpStream::connect(server.address).await.is_err(), "the listener is closed");
+    // Not at once: a process that another test starts holds a copy of every socket until it has begun.
+    until(async || TcpStream::connect(server.address).await.is_err()).await;
 }
 
 #[tokio::test]

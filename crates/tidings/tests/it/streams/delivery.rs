@@ -198,9 +198,14 @@ async fn typing_has_no_id_and_is_never_replayed() {
     say(&server, "s", "nobody types here").await;
     next_message(&mut other, "nobody types here").await;
 
-    let mut back = server.stream_with("/chat/room/r/stream", ADMIN, &[("Last-Event-ID", &before)]).await;
+    say(&server, "r", "missed").await;
+    assert_eq!(server.call("POST", "/chat/room/r/typing", ADMIN, json!(null)).await.status, 200);
+    room.expect("chat-message").await;
+    room.expect("typing").await;
+    let mut back = server.resumed("/chat/room/r/stream", ADMIN, &before).await;
     back.expect("connected").await;
     say(&server, "r", "after").await;
+    next_message(&mut back, "missed").await;
     next_message(&mut back, "after").await;
 }
 

@@ -30,7 +30,8 @@ async fn every_stream_beats_at_each_interval_by_an_event_without_an_id() {
                 let data: serde_json::Value = serde_json::from_str(&block.data).unwrap();
                 assert_eq!(data.as_object().unwrap().len(), 1);
                 assert!(data["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
-                assert!(opened.elapsed() >= Duration::from_millis(nth * 200), "too early");
+                // The first comes up to a fifth early, so that who opened together does not beat together.
+                assert!(opened.elapsed() >= Duration::from_millis(nth * 200 - 40), "too early");
             }
         });
     }
