@@ -24,12 +24,21 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     requirements::ensure()?;
     let clients = clients::provision()?;
-    process::run(clients.announce(process::cargo("test")?.args(selection(&options.cargo))))?;
+    process::run(clients.announce(several_at_once(process::cargo("test")?.args(selection(&options.cargo)))))?;
     if options.cargo.is_empty() {
-        process::run(clients.announce(&mut other_lane()?))?;
+        process::run(clients.announce(several_at_once(&mut other_lane()?)))?;
         process::run(&mut interleavings()?)?;
     }
     Ok(())
+}
+
+/// Most tests wait for a server most of the time: more of them at once than there are cores, unless somebody said how many.
+fn several_at_once(command: &mut Command) -> &mut Command {
+    const THREADS: &str = "RUST_TEST_THREADS";
+    if env::var_os(THREADS).is_none() {
+        command.env(THREADS, "6");
+    }
+    command
 }
 
 /// The arguments of `cargo test`: the whole workspace, unless a package is named, which `--workspace` would overrule.
