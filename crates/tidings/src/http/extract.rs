@@ -6,13 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, EXPECT};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body::Body as _;
@@ -28,9 +27,6 @@ use crate::auth::{Credential, Identity};
 
 /// How long a body may take to arrive. The head has its own limit.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long the rest of a body that is too large is read and thrown away.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The caller of an endpoint that needs to know who calls.
 pub(crate) struct Caller(pub(crate) Identity);
@@ -119,32 +115,17 @@ impl FromRequest<Arc<App>> for JsonBody {
         }
         let limit = app.config.http.max_body_bytes;
         let too_large = || Error::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes"));
-        // Who asks first is answered before the body is sent.
-        let asks_first = request.headers().contains_key(EXPECT);
-        let mut body = request.into_body();
+        let body = request.into_body();
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-            if !asks_first {
-                discard(body);
-            }
-            return Err(too_large());
+            return Err(too_large()); // before the body is sent, to a client that asks first
         }
-        match tokio::time::timeout(BODY_TIMEOUT, Limited::new(&mut body, limit).collect()).await {
+        match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await {
             Ok(Ok(collected)) => Ok(Self(collected.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                discard(body);
-                Err(too_large())
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
             Ok(Err(_)) => Err(Error::new(Code::InvalidJson, "The body broke off")),
             Err(_) => Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
         }
     }
-}
-
-/// Reads on for a moment while the answer is on its way: a socket that closes on a client in the middle of sending
-/// resets the connection, and a reset destroys an answer that was not read yet (RFC 9112, section 9.6).
-fn discard(mut body: Body) {
-    let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
-    tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, rest));
 }
 
 impl JsonBody {

@@ -22,7 +22,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// How long a peer has to close its side after a cut. Closing with unread bytes in the buffer would reset the connection,
+/// How long a peer has to close its side once we have closed ours: after a cut, or after an answer that was given before
+/// the request was read to its end. Closing with unread bytes in the buffer would reset the connection,
 /// and a reset destroys what the peer has not read yet (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -44,6 +45,8 @@ pub(crate) struct Cuttable {
     read_before: Bytes,
     /// `None` only while it is being dropped.
     socket: Option<TcpStream>,
+    /// Whether the peer has said that nothing more comes from it.
+    peer_done: bool,
     cut: Cut,
 }
 
@@ -73,7 +76,7 @@ impl Cut {
 impl Cuttable {
     pub(crate) fn new(socket: TcpStream, read_before: Vec<u8>) -> (Self, Cut) {
         let cut = Cut::default();
-        (Self { read_before: read_before.into(), socket: Some(socket), cut: cut.clone() }, cut)
+        (Self { read_before: read_before.into(), socket: Some(socket), peer_done: false, cut: cut.clone() }, cut)
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -92,7 +95,10 @@ impl Cuttable {
 impl AsyncRead for Cuttable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.read_before.is_empty() {
-            return self.socket()?.poll_read(cx, buf);
+            let before = buf.filled().len();
+            let read = ready!(self.socket()?.poll_read(cx, buf));
+            self.peer_done |= read.is_err() || (buf.remaining() > 0 && buf.filled().len() == before);
+            return Poll::Ready(read);
         }
         let length = self.read_before.len().min(buf.remaining());
         buf.put_slice(&self.read_before.split_to(length));
@@ -139,7 +145,7 @@ impl AsyncWrite for Cuttable {
 
 impl Drop for Cuttable {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.take().filter(|_| self.cut.is_asked())
+        if let Some(socket) = self.socket.take().filter(|_| !self.peer_done)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(close(socket));
