@@ -143,9 +143,17 @@ impl Connection {
                 self.blocked.store(0, Ordering::Relaxed);
             }
         } else if self.blocked.load(Ordering::Relaxed) == 0 {
-            let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-            self.blocked.store(since + 1, Ordering::Relaxed);
+            self.blocked.store(self.blocked_now(), Ordering::Relaxed);
             self.alarm.raise(self.serial);
+        }
+    }
+
+    /// Notes that bytes were handed to a carrier that does not tell when they leave (HTTP/2, where a stream's window and not
+    /// the socket holds them back), until [`Connection::took_bytes`] says that it asks for more. Raises no alarm, as this is
+    /// said of every frame: the wheel sees it with the next heartbeat.
+    pub fn handed_over(&self) {
+        if self.blocked.load(Ordering::Relaxed) == 0 {
+            self.blocked.store(self.blocked_now(), Ordering::Relaxed);
         }
     }
 
@@ -153,6 +161,10 @@ impl Connection {
     pub(crate) fn blocked_since(&self) -> Option<Instant> {
         let since = self.blocked.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.opened + Duration::from_millis(since))
+    }
+
+    fn blocked_now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).map_or(u64::MAX, |since| since.saturating_add(1))
     }
 
     /// Since when it is to end.

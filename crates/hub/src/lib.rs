@@ -15,7 +15,7 @@
 //! - [`subscription`](Subscription): one open stream as a state machine
 //! - [`connection`](Connection), [`registry`](Registry): who is connected
 //! - [`presence`](Presence): who is in which room
-//! - `wheel`: heartbeats and the ends of credentials
+//! - `wheel`: heartbeats, the ends of credentials, and peers that take no bytes
 //! - [`wording`](Wording): what the embedder says on the hub's behalf
 //! - [`clock`](Clock), [`user`](UserId)
 

@@ -46,6 +46,7 @@ pub(crate) async fn serve(
         parks: parks.then(|| StreamPaths::new(app.config.http.base_path.as_deref())),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
+        write_timeout: app.config.streams.write_timeout,
         closing: CancellationToken::new(),
         connections: TaskTracker::new(),
     };

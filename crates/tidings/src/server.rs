@@ -162,7 +162,8 @@ impl Builder {
         Ok(Server { engine, router, listeners })
     }
 
-    /// Puts everything together for an application that has a router and sockets of its own. Opens none, and `HEAD_TIMEOUT`
+    /// Puts everything together for an application that has a router and sockets of its own. Like [`Builder::build`] it
+    /// raises the process's limit of file descriptors as far as it goes. It opens no sockets, and `HEAD_TIMEOUT`
     /// and `MAX_HEAD_BYTES`, which are about sockets, do nothing.
     ///
     /// The routes are complete: what they don't know they answer with 404, so they are best the application's fallback. To

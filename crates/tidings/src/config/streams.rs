@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rule::{Choice, Number, Or};
 use super::setting::section;
-use super::units::{DAY, GIB, HOUR, KIB, MILLISECOND, MINUTE, SECOND, Size, Span};
+use super::units::{DAY, HOUR, KIB, MIB, MILLISECOND, MINUTE, SECOND, Size, Span};
 
 section! {
     "Streams"
@@ -37,14 +37,14 @@ section! {
         "max_connections_per_ip" => pub max_connections_per_ip: Option<usize> = Or("auto", Number(1..=100_000_000)), "auto";
 
         /// How far, in bytes of its topics, a stream may fall behind while its socket takes nothing. It is ended with `slow`
-        /// and goes on by its last id.
-        "max_lag_bytes" => pub max_lag_bytes: usize = Size(64 * KIB..=GIB), "1MiB";
+        /// and goes on by its last id. The most is what is held in memory of one topic.
+        "max_lag_bytes" => pub max_lag_bytes: usize = Size(64 * KIB..=2 * MIB), "1MiB";
 
         /// About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever.
         "max_connection_age" => pub max_connection_age: Option<Duration> = Or("off", Span(SECOND..=3_650 * DAY)), "off";
 
         /// What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other
-        /// calls, at some 30 times the memory. For comparing the two, and for ruling one out.
+        /// calls, at more than ten times the memory. For comparing the two, and for ruling one out.
         "stream_lane" => pub lane: Lane = LANE, "parked";
 
         /// How long a chat room's member without an open stream stays a member.

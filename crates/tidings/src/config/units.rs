@@ -22,7 +22,7 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 
 pub(super) const KIB: usize = 1 << 10;
 pub(super) const MIB: usize = 1 << 20;
-pub(super) const GIB: usize = 1 << 30;
+const GIB: usize = 1 << 30;
 pub(super) const TIB: usize = 1 << 40;
 
 /// Largest first. A day is written `24h` and only from two days on in `d`, as people do.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame as BodyFrame};
 use parking_lot::Mutex;
-use tidings_hub::{Step, Subscription};
+use tidings_hub::{Connection, Step, Subscription};
 use tidings_sse::Frame;
 use tokio::time::Sleep;
 
@@ -98,8 +98,17 @@ impl StreamBody {
         }
     }
 
+    /// Tells the stream what the socket can't where others share it: that it is polled only when its own window is open.
+    fn tells(&self, news: impl FnOnce(&Connection)) {
+        if let (State::Open(subscription), Some(true)) = (&self.state, self.cut.as_ref().map(Cut::is_shared)) {
+            news(subscription.connection());
+        }
+    }
+
     fn cutting(&mut self) -> State {
-        let Some(cut) = &self.cut else { return State::Failing(Box::pin(tokio::time::sleep(LEAVING))) };
+        let Some(cut) = self.cut.as_ref().filter(|cut| !cut.is_shared()) else {
+            return State::Failing(Box::pin(tokio::time::sleep(LEAVING)));
+        };
         cut.after_flush();
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Open(subscription) => State::Cutting(Some(subscription)),
@@ -114,8 +123,10 @@ impl Body for StreamBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, CutOff>>> {
         let this = &mut *self;
+        this.tells(|stream| stream.took_bytes(true));
         loop {
             if let Some(bytes) = this.ready.pop_front() {
+                this.tells(Connection::handed_over);
                 return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
             }
             let step = match &mut this.state {

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,6 +32,9 @@ use crate::http::router::StreamPaths;
 /// spin, short enough that nobody notices when it is over.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
+/// How long a connection may be silent before the kernel asks whether the other end is there.
+const KEEPALIVE: Duration = Duration::from_mins(1);
+
 /// What all connections share.
 #[derive(Clone)]
 pub(crate) struct Lane {
@@ -39,6 +43,7 @@ pub(crate) struct Lane {
     pub(crate) parks: Option<StreamPaths>,
     pub(crate) max_head_bytes: usize,
     pub(crate) head_timeout: Duration,
+    pub(crate) write_timeout: Duration,
     /// Tells connections to end after the request that they are serving.
     pub(crate) closing: CancellationToken,
     pub(crate) connections: TaskTracker,
@@ -66,8 +71,7 @@ impl Lane {
     }
 
     async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
-        // Small events must leave at once, not wait for an acknowledgement (RFC 896).
-        let _ = socket.set_nodelay(true);
+        self.tune(&socket);
         let mut read_before = Vec::new();
         if let Some(streams) = &self.parks {
             let head = head::read(&mut socket, self.max_head_bytes);
@@ -81,6 +85,19 @@ impl Lane {
             read_before = bytes;
         }
         self.hyper(socket, peer, read_before).await;
+    }
+
+    /// Options that a kernel may lack are no reason to refuse a connection.
+    fn tune(&self, socket: &TcpStream) {
+        // Small events must leave at once, not wait for an acknowledgement (RFC 896).
+        let _ = socket.set_nodelay(true);
+        let socket = SockRef::from(socket);
+        // A peer that vanished without a word: one that acknowledges nothing that was written is gone after the write
+        // timeout (RFC 5482), not after the quarter of an hour that the kernel would try; one to which nothing is written
+        // is asked now and then.
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_user_timeout(Some(self.write_timeout));
+        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
     }
 
     /// The parked lane: the request goes through the same router and layers, and what is left of it sleeps in a task of
@@ -104,9 +121,8 @@ impl Lane {
                 asked.store(true, Ordering::Relaxed);
                 let mut request: Request = request.map(axum::body::Body::new);
                 request.extensions_mut().insert(Peer(peer));
-                if request.version() <= http::Version::HTTP_11 {
-                    request.extensions_mut().insert(cut.clone());
-                }
+                let shared = request.version() > http::Version::HTTP_11;
+                request.extensions_mut().insert(if shared { cut.shared() } else { cut.clone() });
                 let router = router.clone();
                 async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
             }

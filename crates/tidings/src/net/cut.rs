@@ -29,7 +29,11 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// The handle: cuts the connection it belongs to.
 #[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<State>);
+pub(crate) struct Cut {
+    state: Arc<State>,
+    /// Whether the connection carries several streams at a time (HTTP/2).
+    shared: bool,
+}
 
 #[derive(Default)]
 struct State {
@@ -51,25 +55,38 @@ pub(crate) struct Cuttable {
 }
 
 impl Cut {
-    /// Ends the connection with the next flush that leaves nothing behind.
-    pub(crate) fn after_flush(&self) {
-        self.0.after_flush.store(true, Ordering::Release);
+    /// The handle for one of several streams: it can kill the connection, and must not cut it for itself alone.
+    pub(crate) fn shared(&self) -> Self {
+        Self { state: self.state.clone(), shared: true }
     }
 
-    /// Lets `stream` end the connection that carries it, and tells it when the socket takes nothing.
+    /// Whether the connection carries several streams at a time.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Ends the connection with the next flush that leaves nothing behind.
+    pub(crate) fn after_flush(&self) {
+        self.state.after_flush.store(true, Ordering::Release);
+    }
+
+    /// Lets a kill of `stream` end the connection that carries it – and with it the other streams of a shared one, whose
+    /// clients come back by their ids. A stream that has the connection to itself is told when the socket takes nothing.
     pub(crate) fn carries(&self, stream: &Arc<Connection>) {
-        let state = self.0.clone();
+        let state = self.state.clone();
         stream.on_kill(move || state.kill.notify_one());
-        *self.0.stream.lock() = Some(stream.clone());
+        if !self.shared {
+            *self.state.stream.lock() = Some(stream.clone());
+        }
     }
 
     /// Resolves when the connection is to end whatever is unwritten.
     pub(crate) async fn killed(&self) {
-        self.0.kill.notified().await;
+        self.state.kill.notified().await;
     }
 
     fn is_asked(&self) -> bool {
-        self.0.after_flush.load(Ordering::Acquire)
+        self.state.after_flush.load(Ordering::Acquire)
     }
 }
 
@@ -85,7 +102,7 @@ impl Cuttable {
 
     /// Tells the stream whether the socket took bytes.
     fn tell<T>(&self, write: Poll<T>) -> Poll<T> {
-        if let Some(stream) = &*self.cut.0.stream.lock() {
+        if let Some(stream) = &*self.cut.state.stream.lock() {
             stream.took_bytes(write.is_ready());
         }
         write

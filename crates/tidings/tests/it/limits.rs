@@ -106,7 +106,7 @@ async fn publish_much(server: &TestServer, megabytes: usize) {
 
 #[tokio::test]
 async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nobody() {
-    let server = start_with(&[("WRITE_TIMEOUT", "1s"), ("MAX_LAG_BYTES", "1GiB")]).await;
+    let server = start_with(&[("WRITE_TIMEOUT", "1s"), ("MAX_LAG_BYTES", "2MiB")]).await;
     let mut reads = open(&server, "/notifications/stream", "").await;
     let _stalled = stalled(&server, "/notifications/stream").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 2).await;
@@ -140,7 +140,7 @@ async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
 
 #[tokio::test]
 async fn a_server_stops_in_time_although_a_peer_takes_nothing() {
-    let mut server = start_with(&[("MAX_LAG_BYTES", "1GiB")]).await;
+    let mut server = start_with(&[("MAX_LAG_BYTES", "2MiB")]).await;
     let _stalled = stalled(&server, "/notifications/stream").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     publish_much(&server, 8).await;

@@ -123,3 +123,21 @@ async fn a_stream_whose_token_ran_out_is_finished() {
     assert_eq!(stream.until("expired").await.retry, None);
     assert!(!stream.is_reset().await);
 }
+
+#[tokio::test]
+async fn a_stream_whose_window_stays_shut_is_ended_and_takes_its_connection_along() {
+    let settings = [("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "1s"), ("MAX_LAG_BYTES", "2MiB")];
+    let server = crate::support::start_with(&settings).await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let mut narrow = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    narrow.initial_stream_window_size(16 << 10);
+    let (mut sender, connection) = narrow.handshake(TokioIo::new(socket)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let unread = open(&server, &mut sender, "/notifications/stream", ADMIN).await;
+    for _ in 0..4 {
+        server.post("/notifications/send", json!({"title": "T", "message": "x".repeat(10_000)})).await;
+    }
+    server.until_nobody_is_left().await;
+    let _ = in_time(connection).await.unwrap(); // however it ends, it does
+    drop(unread);
+}
