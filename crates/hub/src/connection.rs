@@ -136,6 +136,12 @@ impl Connection {
         self.mailbox.lock().on_kill = Some(Box::new(act));
     }
 
+    /// Lets go of what [`Connection::on_kill`] holds: it mostly holds the carrier, which holds this connection.
+    pub(crate) fn closed(&self) {
+        let on_kill = self.mailbox.lock().on_kill.take();
+        drop(on_kill); // outside the lock: whatever it drops may have a lock of its own
+    }
+
     /// Notes whether the socket took bytes, or refused them. A stream whose socket refuses for too long is killed.
     pub fn took_bytes(&self, took: bool) {
         if took {

@@ -65,7 +65,7 @@ impl Cursor {
 
     /// Moves past everything that is visible now.
     pub fn skip_to_head(&mut self) {
-        self.taken = self.fanout.visible();
+        self.taken = self.fanout.newest();
     }
 
     /// Finds this cursor's position in the rings.
@@ -129,7 +129,9 @@ impl Cursor {
         }
         self.taken = match slots.last() {
             Some(last) if window.until < visible.seq => last.mark,
-            _ => visible,
+            // Loaded first, the visible position may be older than what was just taken.
+            Some(last) => Mark { seq: visible.seq, position: visible.position.max(last.mark.position) },
+            None => visible,
         };
         out.extend(slots.into_iter().map(|slot| slot.frame));
         Ok(())

@@ -93,6 +93,11 @@ impl Fanout {
         Mark { seq: Seq(self.visible_seq.load(Ordering::Acquire)), position }
     }
 
+    /// The same, with both counts of the same moment; for the few who must not be a moment behind.
+    pub(crate) fn newest(&self) -> Mark {
+        self.rings.lock().newest
+    }
+
     /// The newest stored event that readers may see.
     pub fn visible_position(&self) -> Position {
         Position::new(self.visible_position.load(Ordering::Acquire))

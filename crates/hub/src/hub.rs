@@ -185,6 +185,7 @@ impl Inner {
 
     /// Ends what [`Inner::opened`] began.
     pub(crate) fn closed(&self, connection: &Connection) {
+        connection.closed();
         self.wheel.remove(connection);
         self.connections.close(connection);
         if let Some(user) = &connection.user {

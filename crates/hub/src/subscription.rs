@@ -62,6 +62,7 @@ pub enum Step {
 
 impl Subscription {
     pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, cursor: Cursor, behind: bool) -> Self {
+        connection.sent(hub.fanout.now_ms(), cursor.position());
         let replay = if behind { Replay::Behind } else { Replay::Live };
         Self { hub, connection, cursor, preface: Vec::new(), replay, ended: None }
     }

@@ -48,8 +48,13 @@ pub(crate) struct Scope {
     key: String,
 }
 
-/// The request that first succeeded with a key, and its answer. Locked while a request runs.
-type Slot = tokio::sync::Mutex<Option<(u128, Reply)>>;
+/// One key.
+struct Slot {
+    /// The request that first succeeded with it, and the answer. Locked while a request runs.
+    answered: tokio::sync::Mutex<Option<(u128, Reply)>>,
+    /// Until when it is kept, at least.
+    until: Mutex<Instant>,
+}
 
 impl Scope {
     /// Reads the key of a request, if it has one.
@@ -88,7 +93,7 @@ impl Idempotency {
     ) -> Result<Response, Error> {
         let slot = self.slot(scope);
         let task = tokio::spawn(async move {
-            let mut answered = slot.lock().await;
+            let mut answered = slot.answered.lock().await;
             match &*answered {
                 Some((first, reply)) if *first == fingerprint => return Ok((reply.clone(), true)),
                 Some(_) => {
@@ -99,6 +104,7 @@ impl Idempotency {
             }
             let reply = work.await?;
             *answered = Some((fingerprint, reply.clone()));
+            *slot.until.lock() = Instant::now() + KEPT;
             Ok((reply, false))
         });
         let Ok(result) = task.await else {
@@ -116,13 +122,21 @@ impl Idempotency {
         let now = Instant::now();
         let mut kept = self.kept.lock();
         while let Some((_, over)) = kept.ends.pop_front_if(|(end, _)| *end <= now) {
-            kept.by_key.remove(&over);
+            let Some(slot) = kept.by_key.get(&over) else { continue };
+            let until = *slot.until.lock();
+            if until > now || Arc::strong_count(slot) > 1 {
+                // Answered since, or a request is at it.
+                kept.ends.push_back((until.max(now + KEPT), over));
+            } else {
+                kept.by_key.remove(&over);
+            }
         }
         if let Some(slot) = kept.by_key.get(&scope) {
             return slot.clone();
         }
-        let slot = Arc::new(Slot::default());
-        kept.ends.push_back((now + KEPT, scope.clone()));
+        let until = now + KEPT;
+        let slot = Arc::new(Slot { answered: tokio::sync::Mutex::default(), until: Mutex::new(until) });
+        kept.ends.push_back((until, scope.clone()));
         kept.by_key.insert(scope, slot.clone());
         slot
     }
@@ -156,8 +170,23 @@ mod tests {
         assert!(attempt(2, true).await.unwrap().headers().get(REPLAYED).is_some());
         assert_eq!(attempt(1, true).await.err(), Some(Code::IdempotencyConflict));
         assert_eq!(done.load(Ordering::Relaxed), 2);
-        tokio::time::advance(KEPT).await;
+        tokio::time::advance(KEPT * 2).await;
         assert!(attempt(1, true).await.unwrap().headers().get(REPLAYED).is_none());
         assert_eq!(idempotency.kept.lock().ends.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_five_minutes_begin_with_the_answer_and_not_with_the_first_attempt() {
+        let idempotency = Idempotency::default();
+        let attempt = async |good| {
+            let work =
+                async move { if good { Ok(Reply::success("done", |object| object)) } else { Err(Error::draining()) } };
+            idempotency.once(scope(), 1, work).await.map_err(|error| error.code())
+        };
+        assert!(attempt(false).await.is_err());
+        tokio::time::advance(Duration::from_secs(299)).await;
+        assert!(attempt(true).await.unwrap().headers().get(REPLAYED).is_none());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(attempt(true).await.unwrap().headers().get(REPLAYED).is_some());
     }
 }

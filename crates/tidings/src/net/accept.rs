@@ -75,7 +75,11 @@ impl Lane {
         let mut read_before = Vec::new();
         if let Some(streams) = &self.parks {
             let head = head::read(&mut socket, self.max_head_bytes);
-            let Ok(Ok(Head { bytes, get })) = tokio::time::timeout(self.head_timeout, head).await else {
+            let read = tokio::select! {
+                read = tokio::time::timeout(self.head_timeout, head) => read,
+                () = self.closing.cancelled() => return, // it has asked for nothing yet
+            };
+            let Ok(Ok(Head { bytes, get })) = read else {
                 return; // it left, or dawdled
             };
             if let Some(request) = get.filter(|request| streams.takes(request)) {

@@ -64,8 +64,16 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
 
 /// `GET /system/status`: the latest of each service.
 pub(crate) async fn latest(State(app): State<Arc<App>>) -> Result<Reply, Error> {
-    let history = app.hub.history(vec![topics::status()], &After::Earliest, usize::MAX).await?;
-    let mut latest: Vec<_> = history.entries.iter().map(|entry| &entry.record).collect();
+    let (mut entries, mut after) = (Vec::new(), After::Earliest);
+    loop {
+        let piece = app.hub.history(vec![topics::status()], &after, usize::MAX).await?;
+        entries.extend(piece.entries);
+        if piece.end {
+            break;
+        }
+        after = After::Id(piece.next.to_string());
+    }
+    let mut latest: Vec<_> = entries.iter().map(|entry| &entry.record).collect();
     latest.sort_by(|a, b| a.key.cmp(&b.key));
     let services: Vec<_> = latest.iter().map(|record| String::from_utf8_lossy(&record.data)).collect();
     Ok(Reply::written(format!("{{\"services\":[{}]}}", services.join(","))))
