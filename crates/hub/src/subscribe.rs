@@ -86,14 +86,31 @@ impl Hub {
         let inner = &self.inner;
         let topics: Arc<[TopicName]> = request.topics.into();
         let selector = Selector::topics(topics.clone());
+        // Admitted first: who is refused must not cost a snapshot.
+        let opening = Opening {
+            user: request.user,
+            counted_as: request.counted_as,
+            topics: topics.clone(),
+            address: request.address,
+            counted_address: request.address.filter(|_| request.limit_address),
+            now_ms: inner.clock.now_ms(),
+        };
+        let wishes = Wishes {
+            style: request.heartbeat,
+            expires_at_ms: request.expires_at_ms,
+            first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
+            age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
+        };
+        let connection = inner.opened(opening, wishes)?;
+        let cursor = Cursor::at_head(inner.fanout.clone(), topics);
+        let mut subscription = Subscription::new(inner.clone(), connection, cursor);
         let asked = inner.locate(&request.after).await?;
-        let mut cursor = Cursor::at_head(inner.fanout.clone(), topics.clone());
-        let head = cursor.position();
+        let head = subscription.skip_to_head();
         let floor = inner.journal.floor(&selector);
         let mut first = Vec::new();
-        let mut behind = false;
         let start = match asked {
             Asked::Nothing if request.snapshot => {
+                let _permit = inner.replays.acquire().await; // never closed
                 let page = inner.journal.read(&selector, Position::START, head, Limit::NONE).await?;
                 first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
                 let synced = inner.wording.synced(first.len(), inner.id_of(head));
@@ -102,11 +119,11 @@ impl Hub {
             }
             Asked::Nothing => Start { resumed: None, cursor: Some(inner.id_of(head).to_string()) },
             Asked::Everything => {
-                behind = cursor.seek(floor).is_err();
+                subscription.start_at(floor);
                 Start { resumed: Some(true), cursor: Some(request.after.to_string()) }
             }
             Asked::Place(position) if position >= floor => {
-                behind = cursor.seek(position).is_err();
+                subscription.start_at(position);
                 Start { resumed: Some(true), cursor: Some(request.after.to_string()) }
             }
             Asked::Place(_) => {
@@ -119,22 +136,6 @@ impl Hub {
                 Start { resumed: Some(false), cursor: echo }
             }
         };
-        let opening = Opening {
-            user: request.user,
-            counted_as: request.counted_as,
-            topics,
-            address: request.address,
-            counted_address: request.address.filter(|_| request.limit_address),
-            now_ms: inner.clock.now_ms(),
-        };
-        let wishes = Wishes {
-            style: request.heartbeat,
-            expires_at_ms: request.expires_at_ms,
-            first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
-            age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
-        };
-        let connection = inner.opened(opening, wishes)?;
-        let mut subscription = Subscription::new(inner.clone(), connection, cursor, behind);
         subscription.say_first(first);
         Ok((subscription, start))
     }

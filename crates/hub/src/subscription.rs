@@ -61,10 +61,23 @@ pub enum Step {
 }
 
 impl Subscription {
-    pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, cursor: Cursor, behind: bool) -> Self {
-        connection.sent(hub.fanout.now_ms(), cursor.position());
-        let replay = if behind { Replay::Behind } else { Replay::Live };
-        Self { hub, connection, cursor, preface: Vec::new(), replay, ended: None }
+    pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, cursor: Cursor) -> Self {
+        Self { hub, connection, cursor, preface: Vec::new(), replay: Replay::Live, ended: None }
+    }
+
+    /// Starts from what is visible now. Returns where that is.
+    pub(crate) fn skip_to_head(&mut self) -> Position {
+        self.cursor.skip_to_head();
+        self.connection.sent(self.hub.fanout.now_ms(), self.cursor.position());
+        self.cursor.position()
+    }
+
+    /// Starts after `position`.
+    pub(crate) fn start_at(&mut self, position: Position) {
+        if self.cursor.seek(position) == Err(Behind) {
+            self.replay = Replay::Behind;
+        }
+        self.connection.sent(self.hub.fanout.now_ms(), position);
     }
 
     /// The stream's entry in the registry.
