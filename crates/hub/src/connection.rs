@@ -1,30 +1,31 @@
 //! One open stream, as the registry and the operator see it.
 //!
 //! The stream's task owns the cursor and the socket; what others want of it (a heartbeat is due, an operator ends it)
-//! they leave in its mailbox and wake it. One heartbeat and one ending fit in; the ending is final and wins. A peer that
-//! reads nothing can't be told anything, so beyond the ending there is the kill, which does not wait for the socket.
+//! they leave here and wake it. One heartbeat and one ending fit in; the ending is final and wins. A peer that reads
+//! nothing can't be told anything, so beyond the ending there is the kill, which does not wait for the socket.
+//!
+//! There is one of these for each idle stream, so its size is asserted below. What nearly no stream needs is boxed.
 
-use std::fmt;
+mod id;
+mod signals;
+
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
-use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use crate::ring::Seq;
+pub use self::id::ConnectionId;
+pub(crate) use self::signals::{Signals, Tick};
+use crate::registry::UNTAKEN;
+use crate::ring::{Ring, Seq};
 use crate::user::UserId;
+use crate::wheel::{HeartbeatStyle, Turn};
 use crate::wording::Ending;
-
-/// 128 random bits that name a connection. Who holds it may act on the connection, so it is told to its own client and
-/// to admins only.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(u128);
 
 /// An open stream.
 pub struct Connection {
@@ -36,43 +37,40 @@ pub struct Connection {
     pub user: Option<UserId>,
     /// The names under which it is counted.
     pub counted_as: &'static [&'static str],
-    /// The topics it follows.
-    pub topics: Arc<[TopicName]>,
     /// The client's address, if known.
     pub address: Option<IpAddr>,
-    /// The same, if the streams from there are limited.
-    pub(crate) counted_address: Option<IpAddr>,
+    /// Whether anonymous streams from there are limited.
+    address_counts: bool,
     /// In milliseconds since 1970.
     pub connected_at_ms: i64,
+    /// The rings of the topics that it follows.
+    rings: SmallVec<[Arc<Ring>; 2]>,
     last_activity_ms: AtomicI64,
     position: AtomicU64,
     /// Up to where it was sent what was handed out, plus one; 0 until it had caught up for the first time.
     seq: AtomicU64,
-    opened: Instant,
-    /// Since when its socket takes nothing, in milliseconds since it was opened, plus one; 0 while it does.
-    blocked: AtomicU64,
-    mailbox: Mutex<Mailbox>,
-    alarm: Arc<Alarm>,
+    /// Since which tick its socket takes nothing, plus one; 0 while it does.
+    blocked: AtomicU32,
+    signals: Arc<Signals>,
+    state: Mutex<State>,
+}
+
+struct State {
+    waker: Option<Waker>,
+    rare: Option<Box<Rare>>,
+    turn: Turn,
+    heartbeat: Option<HeartbeatStyle>,
+    killed: bool,
 }
 
 #[derive(Default)]
-struct Mailbox {
-    heartbeat: Option<Frame>,
-    ending: Option<(Ending, Instant)>,
-    killed: bool,
+struct Rare {
+    ending: Option<(Ending, Tick)>,
     /// How else than by the waker the stream's carrier learns of a kill.
     on_kill: Option<Box<dyn FnOnce() + Send>>,
-    waker: Option<Waker>,
 }
 
-/// The streams whose time may be nearer than the wheel thinks.
-#[derive(Default)]
-pub(crate) struct Alarm {
-    serials: Mutex<Vec<u64>>,
-    raised: Notify,
-}
-
-/// What was left in the mailbox.
+/// What was left for a stream's task.
 pub(crate) enum Mail {
     Killed,
     Ending(Ending),
@@ -80,35 +78,51 @@ pub(crate) enum Mail {
 }
 
 /// What is known of a stream when it opens.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Opening {
     pub(crate) user: Option<UserId>,
     pub(crate) counted_as: &'static [&'static str],
-    pub(crate) topics: Arc<[TopicName]>,
+    pub(crate) rings: SmallVec<[Arc<Ring>; 2]>,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) counted_address: Option<IpAddr>,
+    /// Whether streams from there are limited.
+    pub(crate) address_counts: bool,
     pub(crate) now_ms: i64,
 }
 
 impl Connection {
-    pub(crate) fn new(serial: u64, opening: Opening, alarm: Arc<Alarm>) -> Self {
+    pub(crate) fn new(serial: u64, opening: Opening, turn: Turn, signals: Arc<Signals>) -> Self {
         Self {
-            id: ConnectionId(rand::random()),
+            id: ConnectionId::random(),
             serial,
             user: opening.user,
             counted_as: opening.counted_as,
-            topics: opening.topics,
             address: opening.address,
-            counted_address: opening.counted_address,
+            address_counts: opening.address_counts,
             connected_at_ms: opening.now_ms,
+            rings: opening.rings,
             last_activity_ms: AtomicI64::new(opening.now_ms),
             position: AtomicU64::new(0),
             seq: AtomicU64::new(0),
-            opened: Instant::now(),
-            blocked: AtomicU64::new(0),
-            mailbox: Mutex::default(),
-            alarm,
+            blocked: AtomicU32::new(0),
+            signals,
+            state: Mutex::new(State { waker: None, rare: None, turn, heartbeat: None, killed: false }),
         }
+    }
+
+    pub(crate) fn rings(&self) -> &[Arc<Ring>] {
+        &self.rings
+    }
+
+    /// The topics it follows.
+    pub fn topics(&self) -> impl Iterator<Item = &TopicName> {
+        self.rings.iter().map(|ring| ring.topic())
+    }
+
+    /// How many bytes of its topics it has yet to be sent. A frame in several of its topics counts in each. `None` while it
+    /// is still catching up with what it missed.
+    pub fn lag_bytes(&self) -> Option<u64> {
+        let after = self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)?;
+        Some(self.rings.iter().map(|ring| ring.bytes_after(after)).sum())
     }
 
     /// When something was last sent on it, in milliseconds since 1970.
@@ -121,36 +135,47 @@ impl Connection {
         Position::new(self.position.load(Ordering::Relaxed))
     }
 
+    /// Where streams from its address are limited: that address.
+    pub(crate) fn counted_address(&self) -> Option<IpAddr> {
+        self.address.filter(|_| self.address_counts && self.user.is_none())
+    }
+
     /// Ends the stream: it sends `ending` between two whole frames and closes. The first ending stands. If the peer takes
     /// no bytes, the stream is killed a second later.
-    pub fn end(&self, ending: Ending) {
-        self.leave(|mailbox| {
-            mailbox.ending.get_or_insert_with(|| (ending, Instant::now()));
+    pub fn end(self: &Arc<Self>, ending: Ending) {
+        let now = self.signals.now();
+        let mut news = false;
+        self.leave(|state| {
+            let rare = state.rare();
+            news = rare.ending.is_none();
+            rare.ending.get_or_insert((ending, now));
         });
-        self.alarm.raise(self.serial);
+        if news {
+            self.signals.raise(self);
+        }
     }
 
     /// Has `act` called when the stream is killed. For carriers whose socket is not written by the task that polls the
     /// stream; that task is woken anyway.
     pub fn on_kill(&self, act: impl FnOnce() + Send + 'static) {
-        self.mailbox.lock().on_kill = Some(Box::new(act));
+        self.state.lock().rare().on_kill = Some(Box::new(act));
     }
 
     /// Lets go of what [`Connection::on_kill`] holds: it mostly holds the carrier, which holds this connection.
     pub(crate) fn closed(&self) {
-        let on_kill = self.mailbox.lock().on_kill.take();
+        let on_kill = self.state.lock().rare.as_mut().and_then(|rare| rare.on_kill.take());
         drop(on_kill); // outside the lock: whatever it drops may have a lock of its own
     }
 
     /// Notes whether the socket took bytes, or refused them. A stream whose socket refuses for too long is killed.
-    pub fn took_bytes(&self, took: bool) {
+    pub fn took_bytes(self: &Arc<Self>, took: bool) {
         if took {
             if self.blocked.load(Ordering::Relaxed) != 0 {
                 self.blocked.store(0, Ordering::Relaxed);
             }
         } else if self.blocked.load(Ordering::Relaxed) == 0 {
-            self.blocked.store(self.blocked_now(), Ordering::Relaxed);
-            self.alarm.raise(self.serial);
+            self.blocked.store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
+            self.signals.raise(self);
         }
     }
 
@@ -159,39 +184,47 @@ impl Connection {
     /// said of every frame: the wheel sees it with the next heartbeat.
     pub fn handed_over(&self) {
         if self.blocked.load(Ordering::Relaxed) == 0 {
-            self.blocked.store(self.blocked_now(), Ordering::Relaxed);
+            self.blocked.store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
         }
     }
 
     /// Since when the socket takes nothing.
-    pub(crate) fn blocked_since(&self) -> Option<Instant> {
-        let since = self.blocked.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(self.opened + Duration::from_millis(since))
-    }
-
-    fn blocked_now(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).map_or(u64::MAX, |since| since.saturating_add(1))
+    pub(crate) fn blocked_since(&self) -> Option<Tick> {
+        self.blocked.load(Ordering::Relaxed).checked_sub(1).map(Tick)
     }
 
     /// Since when it is to end.
-    pub(crate) fn ending_since(&self) -> Option<Instant> {
-        self.mailbox.lock().ending.map(|(_, since)| since)
+    pub(crate) fn ending_since(&self) -> Option<Tick> {
+        self.state.lock().rare.as_ref()?.ending.map(|(_, since)| since)
+    }
+
+    /// Why it was ended from this side, if it was.
+    pub(crate) fn ended_by(&self) -> Option<&'static str> {
+        let state = self.state.lock();
+        let ending = state.rare.as_ref().and_then(|rare| rare.ending);
+        ending.map(|(ending, _)| ending.reason).or(state.killed.then_some(UNTAKEN))
     }
 
     /// Ends the stream whatever is unwritten.
     pub fn kill(&self) {
         let mut on_kill = None;
-        self.leave(|mailbox| {
-            mailbox.killed = true;
-            on_kill = mailbox.on_kill.take();
+        self.leave(|state| {
+            state.killed = true;
+            on_kill = state.rare.as_mut().and_then(|rare| rare.on_kill.take());
         });
         if let Some(act) = on_kill {
             act();
         }
     }
 
-    pub(crate) fn heartbeat(&self, frame: Frame) {
-        self.leave(|mailbox| mailbox.heartbeat = Some(frame));
+    /// Has the stream say that it is alive.
+    pub(crate) fn heartbeat(&self, style: HeartbeatStyle) {
+        self.leave(|state| state.heartbeat = Some(style));
+    }
+
+    /// Its place on the wheel, which only the wheel changes.
+    pub(crate) fn turn<T>(&self, look: impl FnOnce(&mut Turn) -> T) -> T {
+        look(&mut self.state.lock().turn)
     }
 
     pub(crate) fn sent(&self, now_ms: i64, position: Position) {
@@ -204,42 +237,45 @@ impl Connection {
         self.seq.store(seq.0 + 1, Ordering::Relaxed);
     }
 
-    /// Up to where it read; `None` while it is still catching up.
-    pub(crate) fn read_up_to(&self) -> Option<Seq> {
-        self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)
+    /// Whether it has caught up once.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.seq.load(Ordering::Relaxed) > 0
     }
 
     /// Takes the most urgent mail; pending if there is none, and then the task is woken when some comes.
     pub(crate) fn poll_mail(&self, cx: &mut Context<'_>) -> Poll<Mail> {
-        let mut mailbox = self.mailbox.lock();
-        if mailbox.killed {
+        let mut state = self.state.lock();
+        if state.killed {
             return Poll::Ready(Mail::Killed);
         }
-        if let Some((ending, _)) = mailbox.ending {
+        if let Some((ending, _)) = state.rare.as_ref().and_then(|rare| rare.ending) {
             return Poll::Ready(Mail::Ending(ending));
         }
-        if let Some(frame) = mailbox.heartbeat.take() {
-            return Poll::Ready(Mail::Heartbeat(frame));
+        match state.heartbeat.take() {
+            Some(HeartbeatStyle::Event) => Poll::Ready(Mail::Heartbeat(self.signals.beat())),
+            Some(HeartbeatStyle::Comment) => Poll::Ready(Mail::Heartbeat(Frame::comment())),
+            None => {
+                state.register(cx);
+                Poll::Pending
+            }
         }
-        mailbox.register(cx);
-        Poll::Pending
     }
 
     /// Waits for a kill alone: what a stream does that is in the middle of a frame.
     pub(crate) fn poll_killed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut mailbox = self.mailbox.lock();
-        if mailbox.killed {
+        let mut state = self.state.lock();
+        if state.killed {
             return Poll::Ready(());
         }
-        mailbox.register(cx);
+        state.register(cx);
         Poll::Pending
     }
 
-    fn leave(&self, mail: impl FnOnce(&mut Mailbox)) {
+    fn leave(&self, mail: impl FnOnce(&mut State)) {
         let waker = {
-            let mut mailbox = self.mailbox.lock();
-            mail(&mut mailbox);
-            mailbox.waker.take()
+            let mut state = self.state.lock();
+            mail(&mut state);
+            state.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -247,7 +283,11 @@ impl Connection {
     }
 }
 
-impl Mailbox {
+impl State {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     fn register(&mut self, cx: &Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -256,54 +296,13 @@ impl Mailbox {
     }
 }
 
-impl Alarm {
-    fn raise(&self, serial: u64) {
-        self.serials.lock().push(serial);
-        self.raised.notify_one();
-    }
-
-    /// Waits until somebody raised it.
-    pub(crate) async fn raised(&self) {
-        self.raised.notified().await;
-    }
-
-    /// Whose time is to be looked at anew.
-    pub(crate) fn take(&self) -> Vec<u64> {
-        std::mem::take(&mut *self.serials.lock())
-    }
-}
-
-impl ConnectionId {
-    /// Reads an id as [`fmt::Display`] writes it.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix("conn_")?;
-        let canonical = digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        u128::from_str_radix(digits, 16).ok().filter(|_| canonical).map(Self)
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "conn_{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_as_itself() {
-        let id = ConnectionId(rand::random());
-        assert_eq!(ConnectionId::parse(&id.to_string()), Some(id));
-        for text in ["", "conn_", "conn_+0000000000000000000000000000001", &id.to_string().to_uppercase()] {
-            assert_eq!(ConnectionId::parse(text), None, "{text:?}");
-        }
+    fn an_idle_stream_costs_little() {
+        // With the two counters of its `Arc`: 224 bytes, a size that allocators keep.
+        assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());
     }
 }

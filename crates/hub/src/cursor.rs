@@ -11,40 +11,67 @@ use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
 use crate::fanout::Fanout;
-use crate::ring::{BelowFloor, Mark, Registration, Ring, Seq, Slot, Window};
+use crate::ring::{BelowFloor, Mark, Registration, Ring, Seq, Taken, Window};
 
-/// A set of topics and a place in the log.
-pub struct Cursor {
-    fanout: Arc<Fanout>,
-    topics: Arc<[TopicName]>,
-    rings: SmallVec<[Listening; 2]>,
+/// A place in the log, for whoever follows some topics.
+pub struct Cursor<F: Follower = Following> {
+    follower: F,
     /// Everything up to here was taken.
     taken: Mark,
     /// What was handed out at the cursor's birth: events that are not stored are never taken from before it.
     born: Seq,
+    /// Where its waker stands in each ring, while it sleeps.
+    registrations: SmallVec<[Option<Registration>; 2]>,
 }
 
-struct Listening {
-    ring: Arc<Ring>,
-    /// Where this cursor's waker stands, if it sleeps.
-    registration: Option<Registration>,
+/// Who holds the rings that a cursor reads. The rings of an open stream are held by its
+/// [`Connection`](crate::connection::Connection), so that there is one list of them.
+pub trait Follower {
+    /// Where the rings belong.
+    #[doc(hidden)]
+    fn fanout(&self) -> &Fanout;
+    /// One for each topic.
+    #[doc(hidden)]
+    fn rings(&self) -> &[Arc<Ring>];
+}
+
+/// A follower that is nothing else.
+pub struct Following {
+    fanout: Arc<Fanout>,
+    rings: SmallVec<[Arc<Ring>; 2]>,
 }
 
 /// The rings no longer hold what comes next: read the journal after [`Cursor::position`], then [`Cursor::rejoin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behind;
 
-impl Cursor {
-    /// A cursor that has seen everything that is visible now.
-    pub fn at_head(fanout: Arc<Fanout>, topics: Arc<[TopicName]>) -> Self {
-        let (rings, newest) = fanout.follow(&topics);
-        let rings = rings.into_iter().map(|ring| Listening { ring, registration: None }).collect();
-        Self { fanout, topics, rings, taken: newest, born: newest.seq }
+impl Follower for Following {
+    fn fanout(&self) -> &Fanout {
+        &self.fanout
     }
 
-    /// The topics it follows.
-    pub fn topics(&self) -> &Arc<[TopicName]> {
-        &self.topics
+    fn rings(&self) -> &[Arc<Ring>] {
+        &self.rings
+    }
+}
+
+impl Cursor {
+    /// A cursor that has seen everything that is visible now.
+    pub fn at_head(fanout: Arc<Fanout>, topics: &[TopicName]) -> Self {
+        let (rings, newest) = fanout.follow(topics);
+        Self::new(Following { fanout, rings }, newest)
+    }
+}
+
+impl<F: Follower> Cursor<F> {
+    /// A cursor at `newest`, which is what was visible when `follower` began to follow. It ends that when it is dropped.
+    pub(crate) fn new(follower: F, newest: Mark) -> Self {
+        let registrations = follower.rings().iter().map(|_| None).collect();
+        Self { follower, taken: newest, born: newest.seq, registrations }
+    }
+
+    pub(crate) fn follower(&self) -> &F {
+        &self.follower
     }
 
     /// Everything stored up to here was taken.
@@ -65,15 +92,15 @@ impl Cursor {
 
     /// Moves past everything that is visible now.
     pub fn skip_to_head(&mut self) {
-        self.taken = self.fanout.newest();
+        self.taken = self.follower.fanout().newest();
     }
 
     /// Finds this cursor's position in the rings.
     pub fn rejoin(&mut self) -> Result<(), Behind> {
         let mut seq = Seq::default();
-        for listening in &self.rings {
+        for ring in self.follower.rings() {
             // The latest of them: whatever any ring holds after `position` was handed out after that.
-            seq = seq.max(listening.ring.locate(self.taken.position).map_err(|BelowFloor| Behind)?);
+            seq = seq.max(ring.locate(self.taken.position).map_err(|BelowFloor| Behind)?);
         }
         self.taken.seq = seq;
         Ok(())
@@ -88,7 +115,7 @@ impl Cursor {
         max_bytes: usize,
     ) -> Poll<Result<(), Behind>> {
         loop {
-            let visible = self.fanout.visible();
+            let visible = self.follower.fanout().visible();
             if visible.seq > self.taken.seq {
                 let before = out.len();
                 if let Err(BelowFloor) = self.take(visible, out, max_bytes) {
@@ -98,10 +125,10 @@ impl Cursor {
                     return Poll::Ready(Ok(()));
                 }
             }
-            for listening in &mut self.rings {
-                listening.registration = Some(listening.ring.register(cx.waker(), listening.registration));
+            for (ring, registration) in self.follower.rings().iter().zip(&mut self.registrations) {
+                *registration = Some(ring.register(cx.waker(), *registration));
             }
-            if self.fanout.visible().seq == self.taken.seq {
+            if self.follower.fanout().visible().seq == self.taken.seq {
                 return Poll::Pending;
             }
         }
@@ -112,39 +139,51 @@ impl Cursor {
             after: self.taken.seq,
             until: visible.seq,
             ephemeral_after: self.born,
-            now_ms: self.fanout.now_ms(),
+            now_ms: self.follower.fanout().now_ms(),
             max_bytes,
         };
-        let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
-        for listening in &self.rings {
-            // Where one ring is cut, the others are too: nothing after the cut may overtake what was left out.
-            if let Some(cut) = listening.ring.collect(window, &mut slots)? {
-                window.until = cut;
+        let mut last = None;
+        let mut speaking: SmallVec<[&Ring; 2]> = SmallVec::new();
+        for ring in self.follower.rings() {
+            if ring.has_after(window.after)? {
+                speaking.push(ring);
             }
         }
-        if self.rings.len() > 1 {
-            slots.retain(|slot| slot.mark.seq <= window.until);
-            slots.sort_unstable_by_key(|slot| slot.mark.seq);
-            slots.dedup_by_key(|slot| slot.mark.seq); // one frame may stand in several rings
+        if let [ring] = speaking[..] {
+            let cut = ring.collect(window, |taken| {
+                last = Some(taken.mark);
+                out.push(taken.frame);
+            })?;
+            window.until = cut.unwrap_or(window.until);
+        } else {
+            let mut merged: SmallVec<[Taken; 4]> = SmallVec::new();
+            for ring in speaking {
+                // Where one ring is cut, the others are too: nothing after the cut may overtake what was left out.
+                window.until = ring.collect(window, |taken| merged.push(taken))?.unwrap_or(window.until);
+            }
+            merged.retain(|taken| taken.mark.seq <= window.until);
+            merged.sort_unstable_by_key(|taken| taken.mark.seq);
+            merged.dedup_by_key(|taken| taken.mark.seq); // one frame may stand in several rings
+            last = merged.last().map(|taken| taken.mark);
+            out.extend(merged.into_iter().map(|taken| taken.frame));
         }
-        self.taken = match slots.last() {
-            Some(last) if window.until < visible.seq => last.mark,
+        self.taken = match last {
+            Some(last) if window.until < visible.seq => last,
             // Loaded first, the visible position may be older than what was just taken.
-            Some(last) => Mark { seq: visible.seq, position: visible.position.max(last.mark.position) },
+            Some(last) => Mark { seq: visible.seq, position: visible.position.max(last.position) },
             None => visible,
         };
-        out.extend(slots.into_iter().map(|slot| slot.frame));
         Ok(())
     }
 }
 
-impl Drop for Cursor {
+impl<F: Follower> Drop for Cursor<F> {
     fn drop(&mut self) {
-        for listening in &self.rings {
-            if let Some(registration) = listening.registration {
-                listening.ring.deregister(registration);
+        for (ring, registration) in self.follower.rings().iter().zip(&self.registrations) {
+            if let Some(registration) = registration {
+                ring.deregister(*registration);
             }
         }
-        self.fanout.unfollow(&self.topics);
+        self.follower.fanout().unfollow(self.follower.rings());
     }
 }

@@ -10,9 +10,12 @@
 //! - A ring is born and buried under the same lock that a batch is delivered under, so that no event falls between a
 //!   ring's birth and its floor.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use smallvec::SmallVec;
 use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
@@ -42,7 +45,9 @@ pub struct Fanout {
 }
 
 struct Rings {
-    by_topic: HashMap<TopicName, Followed>,
+    /// Each knows its topic.
+    by_topic: HashTable<Followed>,
+    hasher: RandomState,
     /// The newest thing handed out.
     newest: Mark,
 }
@@ -62,7 +67,7 @@ impl Fanout {
             visible_position: AtomicU64::new(position.get()),
             now_ms: AtomicI64::new(0),
             limits,
-            rings: Mutex::new(Rings { by_topic: HashMap::new(), newest }),
+            rings: Mutex::new(Rings { by_topic: HashTable::new(), hasher: RandomState::new(), newest }),
         }
     }
 
@@ -110,43 +115,25 @@ impl Fanout {
     /// Tells the time to rings that nothing was delivered to, so that age empties them.
     pub fn tick(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
-        let rings: Vec<_> = self.rings.lock().by_topic.values().map(|followed| followed.ring.clone()).collect();
+        let rings: Vec<_> = self.rings.lock().by_topic.iter().map(|followed| followed.ring.clone()).collect();
         for ring in rings {
             ring.expire(&self.limits, now_ms);
         }
     }
 
     /// The rings of `topics`, and what was visible at that moment. Each is kept until [`Fanout::unfollow`].
-    pub(crate) fn follow(&self, topics: &[TopicName]) -> (Vec<Arc<Ring>>, Mark) {
+    pub(crate) fn follow(&self, topics: &[TopicName]) -> (SmallVec<[Arc<Ring>; 2]>, Mark) {
         let mut rings = self.rings.lock();
         let newest = rings.newest;
-        let followed = topics.iter().map(|topic| {
-            let born = || Followed { ring: Arc::new(Ring::new(newest)), followers: 0 };
-            let followed = rings.by_topic.entry(topic.clone()).or_insert_with(born);
-            followed.followers += 1;
-            followed.ring.clone()
-        });
-        (followed.collect(), newest)
+        (topics.iter().map(|topic| rings.follow(topic)).collect(), newest)
     }
 
     /// Ends what [`Fanout::follow`] began.
-    pub(crate) fn unfollow(&self, topics: &[TopicName]) {
+    pub(crate) fn unfollow(&self, followed: &[Arc<Ring>]) {
         let mut rings = self.rings.lock();
-        for topic in topics {
-            if let Some(followed) = rings.by_topic.get_mut(topic) {
-                followed.followers -= 1;
-                if followed.followers == 0 {
-                    rings.by_topic.remove(topic);
-                }
-            }
+        for ring in followed {
+            rings.unfollow(ring.topic());
         }
-    }
-
-    /// How many bytes of `topics` a reader at `after` has yet to take. A frame in several of its topics counts in each.
-    pub(crate) fn bytes_after(&self, topics: &[TopicName], after: Seq) -> usize {
-        let rings = self.rings.lock();
-        let followed: Vec<_> = topics.iter().filter_map(|topic| rings.by_topic.get(topic)).collect();
-        followed.iter().map(|followed| followed.ring.bytes_after(after)).sum()
     }
 
     /// How many topics have followers.
@@ -156,6 +143,36 @@ impl Fanout {
 }
 
 impl Rings {
+    fn follow(&mut self, topic: &TopicName) -> Arc<Ring> {
+        let Self { by_topic, hasher, newest } = self;
+        let same = |followed: &Followed| followed.ring.topic() == topic;
+        match by_topic.entry(hasher.hash_one(topic), same, |followed| hasher.hash_one(followed.ring.topic())) {
+            Entry::Occupied(mut followed) => {
+                followed.get_mut().followers += 1;
+                followed.get().ring.clone()
+            }
+            Entry::Vacant(place) => {
+                let ring = Arc::new(Ring::new(topic.clone(), *newest));
+                place.insert(Followed { ring: ring.clone(), followers: 1 });
+                ring
+            }
+        }
+    }
+
+    fn unfollow(&mut self, topic: &TopicName) {
+        let found = self.by_topic.find_entry(self.hasher.hash_one(topic), |followed| followed.ring.topic() == topic);
+        if let Ok(mut followed) = found {
+            followed.get_mut().followers -= 1;
+            if followed.get().followers == 0 {
+                followed.remove();
+            }
+        }
+    }
+
+    fn get(&self, topic: &TopicName) -> Option<&Followed> {
+        self.by_topic.find(self.hasher.hash_one(topic), |followed| followed.ring.topic() == topic)
+    }
+
     fn hand_out(&mut self, delivery: &impl Delivery, now_ms: i64, limits: &Limits, touched: &mut Vec<Arc<Ring>>) {
         self.newest.seq.0 += 1;
         if let Some(position) = delivery.position() {
@@ -163,7 +180,7 @@ impl Rings {
         }
         let mut frame = None;
         for topic in delivery.topics() {
-            let Some(followed) = self.by_topic.get(topic) else {
+            let Some(followed) = self.get(topic) else {
                 continue;
             };
             if frame.is_none() {

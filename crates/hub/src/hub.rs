@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tidings_journal::{Entry, Epochs, EventId, Journal, Position, TopicName};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::Clock;
-use crate::connection::{Connection, Opening};
+use crate::connection::{Connection, Opening, Signals};
 use crate::fanout::Fanout;
 use crate::presence::Presence;
 use crate::publication::{Ephemeral, Publication, Stored};
@@ -64,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) heartbeat_interval: Duration,
     pub(crate) max_age: Option<Duration>,
     pub(crate) clock: Clock,
+    /// Held while something is handed out: what comes next is decided under it.
+    handing_out: Mutex<()>,
     /// Told after each delivery: publishers wait until readers can see what they published.
     delivered: Notify,
     /// Set when the runner is gone.
@@ -83,13 +86,14 @@ impl Hub {
         let tail = journal.tail();
         let fanout = Arc::new(Fanout::new(journal.head(), options.ring));
         fanout.tick(clock.now_ms());
-        let connections = Registry::new(options.streams);
+        let signals = Arc::new(Signals::new());
+        let connections = Registry::new(options.streams, signals.clone());
         let limits = wheel::Limits {
             heartbeat: options.heartbeat_interval,
             write_timeout: options.write_timeout,
-            max_lag_bytes: options.max_lag_bytes,
+            max_lag_bytes: u64::try_from(options.max_lag_bytes).unwrap_or(u64::MAX),
         };
-        let wheel = Wheel::new(limits, fanout.clone(), connections.alarm().clone());
+        let wheel = Wheel::new(limits, signals);
         let inner = Arc::new(Inner {
             epochs: journal.epochs(),
             journal,
@@ -102,6 +106,7 @@ impl Hub {
             connections,
             presence: Presence::new(options.rooms, options.presence_grace),
             clock,
+            handing_out: Mutex::new(()),
             delivered: Notify::new(),
             stopped: AtomicBool::new(false),
         });
@@ -111,9 +116,11 @@ impl Hub {
     /// Stores and delivers. When this returns, the journal's promise holds and every reader can see the event.
     pub async fn publish(&self, publication: Publication) -> Result<EventId, tidings_journal::Error> {
         let record = publication.into_record(self.inner.clock.now_ms());
-        let position = self.inner.journal.append(vec![record]).await?;
+        let position = self.inner.journal.append(vec![record.clone()]).await?;
+        let id = self.inner.id_of(position);
+        self.inner.hand_out(&Entry { id, record });
         self.inner.until_visible(position).await?;
-        Ok(self.inner.id_of(position))
+        Ok(id)
     }
 
     /// Delivers to who listens now, and stores nothing.
@@ -189,21 +196,36 @@ impl Inner {
         self.wheel.remove(connection);
         self.connections.close(connection);
         if let Some(user) = &connection.user {
-            self.presence.closed(user, &connection.topics);
+            self.presence.closed(user, connection.topics());
         }
     }
 
+    /// Opens a stream that follows its rings already; if it may not, it does no more.
     pub(crate) fn opened(&self, opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
         let now_ms = opening.now_ms;
-        let connection = self.connections.open(opening)?;
-        self.wheel.add(connection.clone(), wishes, now_ms);
+        let rings = opening.rings.clone();
+        let connection = self.connections.open(opening, wishes).inspect_err(|_| self.fanout.unfollow(&rings))?;
+        self.wheel.add(connection.clone(), now_ms);
         if let Some(user) = &connection.user {
-            self.presence.opened(user, &connection.topics);
+            self.presence.opened(user, connection.topics());
         }
         Ok(connection)
     }
 
+    /// Hands out what was just appended if it is what comes next. Otherwise, and for what other nodes append, the reader
+    /// of the tail does; but here is no task to be woken and waited for, so that a publisher with many requests in flight
+    /// has them handed out together.
+    fn hand_out(&self, entry: &Entry) {
+        let _order = self.handing_out.lock();
+        let moves = !self.stopped.load(Ordering::Acquire);
+        if moves && self.fanout.visible_position().next() == entry.id.position {
+            self.fanout.deliver([Stored(entry)], self.clock.now_ms());
+            self.delivered.notify_waiters();
+        }
+    }
+
     fn deliver(&self, entries: &[Arc<Entry>]) {
+        let _order = self.handing_out.lock();
         let visible = self.fanout.visible_position();
         let news = entries.iter().filter(|entry| entry.id.position > visible);
         self.fanout.deliver(news.map(|entry| Stored(entry)), self.clock.now_ms());
@@ -212,7 +234,7 @@ impl Inner {
 
     /// Fails when nothing moves the hub any more: nobody would be woken.
     pub(crate) async fn until_visible(&self, position: Position) -> Result<(), tidings_journal::Error> {
-        loop {
+        while self.fanout.visible_position() < position {
             let delivered = self.delivered.notified(); // counts from here on, before the look
             if self.fanout.visible_position() >= position {
                 return Ok(());
@@ -222,5 +244,6 @@ impl Inner {
             }
             delivered.await;
         }
+        Ok(())
     }
 }

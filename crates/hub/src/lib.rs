@@ -44,7 +44,7 @@ pub use history::History;
 pub use hub::{Hub, Options, Runner};
 pub use presence::{Member, Presence};
 pub use publication::Publication;
-pub use registry::{Filter, Full, Limits as StreamLimits, Registry, Stats};
+pub use registry::{Filter, Full, LEFT, Limits as StreamLimits, Registry, Stats, Tally, UNTAKEN};
 pub use ring::Limits as RingLimits;
 pub use subscribe::{After, Error as SubscribeError, Start, Subscribe};
 pub use subscription::{Step, Subscription};

@@ -94,12 +94,12 @@ impl Presence {
     }
 
     /// A stream of `user` on `topics` opened.
-    pub(crate) fn opened(&self, user: &UserId, topics: &[TopicName]) {
+    pub(crate) fn opened<'a>(&self, user: &UserId, topics: impl IntoIterator<Item = &'a TopicName>) {
         self.count(user, topics, |count| *count += 1);
     }
 
     /// A stream of `user` on `topics` closed.
-    pub(crate) fn closed(&self, user: &UserId, topics: &[TopicName]) {
+    pub(crate) fn closed<'a>(&self, user: &UserId, topics: impl IntoIterator<Item = &'a TopicName>) {
         self.count(user, topics, |count| *count = count.saturating_sub(1));
     }
 
@@ -125,9 +125,9 @@ impl Presence {
         if deadline.is_some_and(|deadline| deadline <= now) { state.end(&self.everywhere, room, user) } else { None }
     }
 
-    fn count(&self, user: &UserId, topics: &[TopicName], change: impl Fn(&mut usize)) {
+    fn count<'a>(&self, user: &UserId, topics: impl IntoIterator<Item = &'a TopicName>, change: impl Fn(&mut usize)) {
         // Only what rooms are heard on: a user's other streams have nothing to do with membership.
-        let heard_on: Vec<_> = topics.iter().filter(|topic| self.is_of_rooms(topic)).collect();
+        let heard_on: Vec<_> = topics.into_iter().filter(|topic| self.is_of_rooms(topic)).collect();
         if heard_on.is_empty() {
             return;
         }
@@ -226,9 +226,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_user_with_several_connections_is_one_member() {
         let (presence, room, ann) = presence();
-        presence.opened(&ann, std::slice::from_ref(&room));
-        presence.opened(&ann, &[topic("chat")]);
-        presence.opened(&ann, &[topic("chat/room/other")]);
+        presence.opened(&ann, [&room]);
+        presence.opened(&ann, [&topic("chat")]);
+        presence.opened(&ann, [&topic("chat/room/other")]);
         assert!(presence.join(&room, &ann, "Ann", 7));
         assert!(!presence.join(&room, &ann, "Ann again", 8));
         let ann = Member { user: ann, username: "Ann".into(), joined_at_ms: 7, connections: 2 };
@@ -238,14 +238,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_member_is_gone_a_grace_period_after_the_last_stream_closed() {
         let (presence, room, ann) = presence();
-        presence.opened(&ann, std::slice::from_ref(&room));
-        presence.opened(&ann, &[topic("chat")]);
+        presence.opened(&ann, [&room]);
+        presence.opened(&ann, [&topic("chat")]);
         presence.join(&room, &ann, "Ann", 0);
-        presence.closed(&ann, std::slice::from_ref(&room));
+        presence.closed(&ann, [&room]);
         tokio::time::sleep(GRACE * 2).await;
         assert_eq!(presence.leave_if_over(&room, &ann), None, "one stream is left");
         let closed = Instant::now();
-        presence.closed(&ann, &[topic("chat")]);
+        presence.closed(&ann, [&topic("chat")]);
         assert_eq!(presence.grace_over().await, (room.clone(), ann.clone()));
         assert_eq!(closed.elapsed().as_secs(), GRACE.as_secs());
         assert!(presence.leave_if_over(&room, &ann).is_some());
@@ -267,7 +267,7 @@ mod tests {
         let (presence, room, ann) = presence();
         presence.join(&room, &ann, "Ann", 0);
         tokio::time::sleep(GRACE / 2).await;
-        presence.opened(&ann, &[topic("chat")]);
+        presence.opened(&ann, [&topic("chat")]);
         assert!(tokio::time::timeout(GRACE * 3, presence.grace_over()).await.is_err());
         assert_eq!(presence.members(&room).len(), 1);
     }

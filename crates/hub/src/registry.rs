@@ -2,21 +2,25 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hashbrown::{HashTable, hash_table};
 use parking_lot::Mutex;
+use smallvec::{SmallVec, smallvec};
 use tidings_journal::TopicName;
 
-use crate::connection::{Alarm, Connection, ConnectionId, Opening};
+use crate::connection::{Connection, ConnectionId, Opening, Signals};
 use crate::user::UserId;
+use crate::wheel::{Turn, Wishes};
 use crate::wording::Ending;
 
 /// All open streams.
 pub struct Registry {
     limits: Limits,
     open: Mutex<Open>,
-    alarm: Arc<Alarm>,
+    signals: Arc<Signals>,
 }
 
 #[derive(Default)]
@@ -24,12 +28,20 @@ struct Open {
     next_serial: u64,
     /// In the order of opening, which is the order of listing.
     by_serial: BTreeMap<u64, Arc<Connection>>,
-    by_id: HashMap<ConnectionId, u64>,
-    by_user: HashMap<UserId, Vec<u64>>,
+    by_id: HashTable<Arc<Connection>>,
+    by_user: ByUser,
     /// Anonymous streams, where addresses are counted.
     by_address: HashMap<IpAddr, usize>,
     by_kind: BTreeMap<&'static str, usize>,
     authenticated: usize,
+    tally: Tally,
+}
+
+/// The streams of each user, which are never none, in the order of opening. They know whose they are.
+#[derive(Default)]
+struct ByUser {
+    table: HashTable<SmallVec<[Arc<Connection>; 2]>>,
+    hasher: RandomState,
 }
 
 /// How many streams may be open.
@@ -65,6 +77,24 @@ pub struct Stats {
     pub by_kind: Vec<(&'static str, usize)>,
 }
 
+/// What became of all streams since the start, for those who watch a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Streams that were opened, by each kind they count under.
+    pub opened: BTreeMap<&'static str, u64>,
+    /// Streams that were not, by reason: `total`, `user`, `address` (the [`Full`] limits), or what was given to
+    /// [`Registry::refused`].
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Streams that are over, by reason: an [`Ending`]'s, [`UNTAKEN`], or [`LEFT`].
+    pub ended: BTreeMap<&'static str, u64>,
+}
+
+/// The reason of a stream's end when its client left.
+pub const LEFT: &str = "client_left";
+
+/// The reason of a stream's end when its client took no byte for the write timeout.
+pub const UNTAKEN: &str = "write_timeout";
+
 /// Which connections to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -77,31 +107,34 @@ pub struct Filter {
 }
 
 impl Registry {
-    /// Where connections tell that their time may be nearer.
-    pub(crate) fn alarm(&self) -> &Arc<Alarm> {
-        &self.alarm
+    pub(crate) fn new(limits: Limits, signals: Arc<Signals>) -> Self {
+        Self { limits, open: Mutex::default(), signals }
     }
 
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, open: Mutex::default(), alarm: Arc::default() }
-    }
-
-    pub(crate) fn open(&self, opening: Opening) -> Result<Arc<Connection>, Full> {
+    pub(crate) fn open(&self, mut opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
         let mut open = self.open.lock();
-        open.admit(&self.limits, &opening)?;
+        let turn = Turn::new(wishes, self.signals.now(), opening.now_ms);
+        if let Err(full) = open.admit(&self.limits, &opening) {
+            *open.tally.refused.entry(full.as_str()).or_default() += 1;
+            return Err(full);
+        }
         open.next_serial += 1;
-        let connection = Arc::new(Connection::new(open.next_serial, opening, self.alarm.clone()));
-        let serial = connection.serial;
+        let serial = open.next_serial;
+        // One user's many streams share the text of the name.
+        let known = opening.user.as_ref().and_then(|user| open.by_user.of(user).first()?.user.clone());
+        opening.user = known.or(opening.user);
+        let connection = Arc::new(Connection::new(serial, opening, turn, self.signals.clone()));
         open.by_serial.insert(serial, connection.clone());
-        open.by_id.insert(connection.id, serial);
+        open.by_id.insert_unique(connection.id.hash(), connection.clone(), |one| one.id.hash());
         if let Some(user) = &connection.user {
-            open.by_user.entry(user.clone()).or_default().push(serial);
+            open.by_user.add(user, &connection);
             open.authenticated += 1;
-        } else if let Some(address) = connection.counted_address {
+        } else if let Some(address) = connection.counted_address() {
             *open.by_address.entry(address).or_default() += 1;
         }
         for kind in connection.counted_as {
             *open.by_kind.entry(kind).or_default() += 1;
+            *open.tally.opened.entry(kind).or_default() += 1;
         }
         Ok(connection)
     }
@@ -111,19 +144,14 @@ impl Registry {
         if open.by_serial.remove(&connection.serial).is_none() {
             return;
         }
-        open.by_id.remove(&connection.id);
+        *open.tally.ended.entry(connection.ended_by().unwrap_or(LEFT)).or_default() += 1;
+        if let Ok(named) = open.by_id.find_entry(connection.id.hash(), |one| one.id == connection.id) {
+            named.remove();
+        }
         if let Some(user) = &connection.user {
             open.authenticated -= 1;
-            if let Some(serials) = open.by_user.get_mut(user) {
-                // In the order of opening, so in order; one user may have very many where the limit is lifted.
-                if let Ok(at) = serials.binary_search(&connection.serial) {
-                    serials.remove(at);
-                }
-                if serials.is_empty() {
-                    open.by_user.remove(user);
-                }
-            }
-        } else if let Some(address) = connection.counted_address
+            open.by_user.remove(user, connection);
+        } else if let Some(address) = connection.counted_address()
             && let Entry::Occupied(mut count) = open.by_address.entry(address)
         {
             *count.get_mut() -= 1;
@@ -136,6 +164,16 @@ impl Registry {
                 *count -= 1;
             }
         }
+    }
+
+    /// Counts a stream that was refused before it came here. `reason` is one of a few.
+    pub fn refused(&self, reason: &'static str) {
+        *self.open.lock().tally.refused.entry(reason).or_default() += 1;
+    }
+
+    /// What became of all streams since the start.
+    pub fn tally(&self) -> Tally {
+        self.open.lock().tally.clone()
     }
 
     /// How many streams are open.
@@ -153,12 +191,11 @@ impl Registry {
         let open = self.open.lock();
         let matches = |connection: &&Arc<Connection>| {
             connection.serial > filter.after
-                && filter.topic.as_ref().is_none_or(|topic| connection.topics.contains(topic))
+                && filter.topic.as_ref().is_none_or(|topic| connection.topics().any(|one| one == topic))
         };
         let mut page: Vec<_> = match &filter.user {
             Some(user) => {
-                let serials = open.by_user.get(user).into_iter().flatten();
-                let own = serials.filter_map(|serial| open.by_serial.get(serial));
+                let own = open.by_user.of(user).iter();
                 own.filter(matches).take(limit.saturating_add(1)).cloned().collect()
             }
             None => {
@@ -174,7 +211,7 @@ impl Registry {
     /// The connection with this id.
     pub fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {
         let open = self.open.lock();
-        open.by_id.get(&id).and_then(|serial| open.by_serial.get(serial)).cloned()
+        open.by_id.find(id.hash(), |one| one.id == id).cloned()
     }
 
     /// Every connection, in the order of opening.
@@ -193,18 +230,63 @@ impl Registry {
     }
 }
 
+impl Full {
+    /// A word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::User => "user",
+            Self::Address => "address",
+        }
+    }
+}
+
 impl Open {
     fn admit(&self, limits: &Limits, opening: &Opening) -> Result<(), Full> {
         if self.by_serial.len() >= limits.total {
             return Err(Full::Total);
         }
         if let Some(user) = &opening.user {
-            let own = self.by_user.get(user).map_or(0, Vec::len);
+            let own = self.by_user.of(user).len();
             return if own < limits.per_user { Ok(()) } else { Err(Full::User) };
         }
-        let near = opening.counted_address.and_then(|address| self.by_address.get(&address)).copied().unwrap_or(0);
+        let address = opening.address.filter(|_| opening.address_counts);
+        let near = address.and_then(|address| self.by_address.get(&address)).copied().unwrap_or(0);
         if near < limits.per_address { Ok(()) } else { Err(Full::Address) }
     }
+}
+
+impl ByUser {
+    fn of(&self, user: &UserId) -> &[Arc<Connection>] {
+        self.table.find(self.hasher.hash_one(Some(user)), |own| is_of(own, user)).map_or(&[], SmallVec::as_slice)
+    }
+
+    fn add(&mut self, user: &UserId, connection: &Arc<Connection>) {
+        let Self { table, hasher } = self;
+        let rehash =
+            |own: &SmallVec<[Arc<Connection>; 2]>| hasher.hash_one(own.first().and_then(|one| one.user.as_ref()));
+        match table.entry(hasher.hash_one(Some(user)), |own| is_of(own, user), rehash) {
+            hash_table::Entry::Occupied(mut own) => own.get_mut().push(connection.clone()),
+            hash_table::Entry::Vacant(place) => drop(place.insert(smallvec![connection.clone()])),
+        }
+    }
+
+    fn remove(&mut self, user: &UserId, connection: &Connection) {
+        let Ok(mut own) = self.table.find_entry(self.hasher.hash_one(Some(user)), |own| is_of(own, user)) else {
+            return;
+        };
+        // In the order of opening, so in order; one user may have very many where the limit is lifted.
+        if let Ok(at) = own.get().binary_search_by_key(&connection.serial, |one| one.serial) {
+            own.get_mut().remove(at);
+        }
+        if own.get().is_empty() {
+            own.remove();
+        }
+    }
+}
+
+fn is_of(own: &[Arc<Connection>], user: &UserId) -> bool {
+    own.first().is_some_and(|one| one.user.as_ref() == Some(user))
 }
 
 impl Default for Limits {
@@ -217,18 +299,30 @@ impl Default for Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wheel::HeartbeatStyle;
 
     fn opening(user: Option<&str>, kinds: &'static [&'static str]) -> Opening {
-        let topics = [TopicName::parse("a").unwrap()].into();
         let user = user.map(|user| UserId::parse(user).unwrap());
-        Opening { user, counted_as: kinds, topics, address: None, counted_address: None, now_ms: 0 }
+        Opening { user, counted_as: kinds, rings: SmallVec::new(), address: None, address_counts: false, now_ms: 0 }
     }
+
+    fn registry(limits: Limits) -> Registry {
+        Registry::new(limits, Arc::new(Signals::new()))
+    }
+
+    /// Nothing of the wheel.
+    const QUIET: Wishes = Wishes {
+        style: HeartbeatStyle::Event,
+        expires_at_ms: None,
+        first_beat: std::time::Duration::from_secs(1),
+        age: None,
+    };
 
     #[test]
     fn counts_return_to_nothing() {
-        let registry = Registry::new(Limits::default());
-        let ann = registry.open(opening(Some("ann"), &["chat", "heartbeat"])).unwrap();
-        let anonymous = registry.open(opening(None, &["heartbeat"])).unwrap();
+        let registry = registry(Limits::default());
+        let ann = registry.open(opening(Some("ann"), &["chat", "heartbeat"]), QUIET).unwrap();
+        let anonymous = registry.open(opening(None, &["heartbeat"]), QUIET).unwrap();
         let stats = registry.stats();
         assert_eq!((stats.total, stats.authenticated), (2, 1));
         assert_eq!(stats.by_kind, [("chat", 1), ("heartbeat", 2)]);
@@ -241,9 +335,9 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_in_the_order_of_opening() {
-        let registry = Registry::new(Limits::default());
+        let registry = registry(Limits::default());
         let users = ["ann", "bob", "ann", "ann", "bob"];
-        let all = users.map(|user| registry.open(opening(Some(user), &[])).unwrap());
+        let all = users.map(|user| registry.open(opening(Some(user), &[]), QUIET).unwrap());
         let filter = Filter { user: Some(UserId::parse("ann").unwrap()), ..Filter::default() };
         let (first, more) = registry.list(&filter, 2);
         assert_eq!(first.iter().map(|one| one.id).collect::<Vec<_>>(), [all[0].id, all[2].id]);
@@ -256,21 +350,24 @@ mod tests {
 
     #[test]
     fn who_is_full_is_refused_and_whoever_leaves_makes_room() {
-        let registry = Registry::new(Limits { total: 4, per_user: 2, per_address: 1 });
+        let registry = registry(Limits { total: 4, per_user: 2, per_address: 1 });
         let from = |last| {
             let address = Some(IpAddr::from([192, 0, 2, last]));
-            Opening { address, counted_address: address, ..opening(None, &[]) }
+            Opening { address, address_counts: true, ..opening(None, &[]) }
         };
-        let near = registry.open(from(1)).unwrap();
-        assert_eq!(registry.open(from(1)).err(), Some(Full::Address));
-        let first = registry.open(opening(Some("ann"), &[])).unwrap();
-        registry.open(opening(Some("ann"), &[])).unwrap();
-        assert_eq!(registry.open(opening(Some("ann"), &[])).err(), Some(Full::User));
-        registry.open(opening(None, &[])).unwrap();
-        assert_eq!(registry.open(opening(Some("bob"), &[])).err(), Some(Full::Total));
+        let near = registry.open(from(1), QUIET).unwrap();
+        assert_eq!(registry.open(from(1), QUIET).err(), Some(Full::Address));
+        let first = registry.open(opening(Some("ann"), &[]), QUIET).unwrap();
+        registry.open(opening(Some("ann"), &[]), QUIET).unwrap();
+        assert_eq!(registry.open(opening(Some("ann"), &[]), QUIET).err(), Some(Full::User));
+        registry.open(opening(None, &[]), QUIET).unwrap();
+        assert_eq!(registry.open(opening(Some("bob"), &[]), QUIET).err(), Some(Full::Total));
+        assert_eq!(registry.tally().refused, BTreeMap::from([("address", 1), ("total", 1), ("user", 1)]));
         registry.close(&near);
+        first.end(Ending::EXPIRED);
         registry.close(&first);
-        registry.open(from(1)).unwrap();
-        registry.open(opening(Some("ann"), &[])).unwrap();
+        assert_eq!(registry.tally().ended, BTreeMap::from([(LEFT, 1), ("token_expired", 1)]));
+        registry.open(from(1), QUIET).unwrap();
+        registry.open(opening(Some("ann"), &[]), QUIET).unwrap();
     }
 }

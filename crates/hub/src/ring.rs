@@ -5,11 +5,12 @@
 //! nothing but an older number in the reader.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::task::Waker;
 use std::time::Duration;
 
 use slab::Slab;
-use tidings_journal::Position;
+use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
 use crate::sync::Mutex;
@@ -50,15 +51,23 @@ pub(crate) struct Slot {
     pub(crate) frame: Frame,
 }
 
+/// What [`Ring::collect`] gives out.
+pub(crate) struct Taken {
+    pub(crate) mark: Mark,
+    pub(crate) frame: Frame,
+}
+
 /// The newest frames of one topic.
-pub(crate) struct Ring {
+pub struct Ring {
+    topic: TopicName,
     state: Mutex<State>,
 }
 
 struct State {
     /// In the order of `seq`.
-    slots: VecDeque<Slot>,
-    bytes: usize,
+    slots: VecDeque<Held>,
+    /// The bytes of all frames that were ever here.
+    pushed: u64,
     /// The newest stored event that is no longer here; for a new ring, what was visible at its birth.
     floor: Mark,
     /// Wakers of the cursors that sleep. Taken all at once by [`Ring::take_waiting`].
@@ -67,11 +76,18 @@ struct State {
     generation: u32,
 }
 
+/// A slot, and [`State::pushed`] after it.
+struct Held {
+    slot: Slot,
+    pushed: u64,
+}
+
 /// Where a cursor's waker stands in a ring.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registration {
     generation: u32,
-    key: u32,
+    /// The key, plus one.
+    place: NonZeroU32,
 }
 
 /// What a reader asks of a ring.
@@ -94,16 +110,21 @@ impl Default for Limits {
 }
 
 impl Ring {
-    pub(crate) fn new(floor: Mark) -> Self {
-        let state = State { slots: VecDeque::new(), bytes: 0, floor, waiting: Slab::new(), generation: 0 };
-        Self { state: Mutex::new(state) }
+    pub(crate) fn new(topic: TopicName, floor: Mark) -> Self {
+        let (slots, waiting) = (VecDeque::new(), Slab::new());
+        Self { topic, state: Mutex::new(State { slots, pushed: 0, floor, waiting, generation: 0 }) }
+    }
+
+    pub(crate) fn topic(&self) -> &TopicName {
+        &self.topic
     }
 
     pub(crate) fn push(&self, slot: Slot, limits: &Limits) {
         let mut state = self.state.lock();
         let now_ms = slot.at_ms;
-        state.bytes += slot.frame.len();
-        state.slots.push_back(slot);
+        state.pushed += bytes_of(&slot.frame);
+        let pushed = state.pushed;
+        state.slots.push_back(Held { slot, pushed });
         state.evict(limits, now_ms);
     }
 
@@ -112,21 +133,29 @@ impl Ring {
         self.state.lock().evict(limits, now_ms);
     }
 
-    /// Adds the window's slots to `out`, in order. Returns where it stopped, if `max_bytes` made it stop before `until`;
+    /// Whether anything came after `after`; `Err` if a stored event of that is no longer here.
+    pub(crate) fn has_after(&self, after: Seq) -> Result<bool, BelowFloor> {
+        let state = self.state.lock();
+        if after < state.floor.seq {
+            return Err(BelowFloor);
+        }
+        Ok(state.slots.back().is_some_and(|newest| newest.slot.mark.seq > after))
+    }
+
+    /// Gives the window's frames to `take`, in order. Returns where it stopped, if `max_bytes` made it stop before `until`;
     /// `Err` if a stored event of the window is no longer here.
-    pub(crate) fn collect(&self, window: Window, out: &mut impl Extend<Slot>) -> Result<Option<Seq>, BelowFloor> {
+    pub(crate) fn collect(&self, window: Window, mut take: impl FnMut(Taken)) -> Result<Option<Seq>, BelowFloor> {
         let state = self.state.lock();
         if window.after < state.floor.seq {
             return Err(BelowFloor);
         }
-        let start = state.slots.partition_point(|slot| slot.mark.seq <= window.after);
         let mut bytes = 0;
-        for slot in state.slots.range(start..) {
+        for Held { slot, .. } in state.slots.range(state.first_after(window.after)..) {
             if slot.mark.seq > window.until {
                 break;
             }
             if slot.stored || (slot.mark.seq > window.ephemeral_after && slot.is_fresh(window.now_ms)) {
-                out.extend([slot.clone()]);
+                take(Taken { mark: slot.mark, frame: slot.frame.clone() });
                 bytes += slot.frame.len();
             }
             if bytes >= window.max_bytes {
@@ -137,10 +166,9 @@ impl Ring {
     }
 
     /// The bytes of the frames after `after`; of all frames that are here, if there were more.
-    pub(crate) fn bytes_after(&self, after: Seq) -> usize {
+    pub(crate) fn bytes_after(&self, after: Seq) -> u64 {
         let state = self.state.lock();
-        let start = state.slots.partition_point(|slot| slot.mark.seq <= after);
-        state.slots.range(start..).map(|slot| slot.frame.len()).sum()
+        state.slots.get(state.first_after(after)).map_or(0, |first| state.bytes_from(first))
     }
 
     /// The last slot at or before `position`: a reader that saw everything up to `position` is at least here.
@@ -150,8 +178,8 @@ impl Ring {
         if position < state.floor.position {
             return Err(BelowFloor);
         }
-        let after = state.slots.partition_point(|slot| slot.mark.position <= position);
-        Ok(after.checked_sub(1).map_or(state.floor.seq, |last| state.slots[last].mark.seq))
+        let after = state.slots.partition_point(|held| held.slot.mark.position <= position);
+        Ok(after.checked_sub(1).map_or(state.floor.seq, |last| state.slots[last].slot.mark.seq))
     }
 
     /// Has `waker` woken with the next [`Ring::take_waiting`]. `earlier` is what the last call returned.
@@ -159,21 +187,25 @@ impl Ring {
         let mut state = self.state.lock();
         let generation = state.generation;
         if let Some(earlier) = earlier.filter(|earlier| earlier.generation == generation)
-            && let Some(registered) = state.waiting.get_mut(earlier.key as usize)
+            && let Some(registered) = state.waiting.get_mut(earlier.key())
         {
             registered.clone_from(waker);
             return earlier;
         }
+        if state.waiting.capacity() == 0 {
+            state.waiting.reserve_exact(1); // most topics of users have one reader, most of the time
+        }
         let key = state.waiting.insert(waker.clone());
-        let key = u32::try_from(key).unwrap_or(u32::MAX); // more than 4 billion sleepers have no memory to sleep in
-        Registration { generation, key }
+        // More than 4 billion sleepers have no memory to sleep in.
+        let place = u32::try_from(key).map_or(NonZeroU32::MAX, |key| NonZeroU32::MIN.saturating_add(key));
+        Registration { generation, place }
     }
 
     /// Takes a registration back.
     pub(crate) fn deregister(&self, registration: Registration) {
         let mut state = self.state.lock();
         if registration.generation == state.generation {
-            state.waiting.try_remove(registration.key as usize);
+            state.waiting.try_remove(registration.key());
         }
     }
 
@@ -185,20 +217,36 @@ impl Ring {
     }
 }
 
+impl Registration {
+    fn key(self) -> usize {
+        self.place.get() as usize - 1
+    }
+}
+
 /// Something in the asked range has left the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BelowFloor;
 
 impl State {
+    fn first_after(&self, after: Seq) -> usize {
+        self.slots.partition_point(|held| held.slot.mark.seq <= after)
+    }
+
+    /// The bytes of `held` and of all that came after it.
+    fn bytes_from(&self, held: &Held) -> u64 {
+        self.pushed - held.pushed + bytes_of(&held.slot.frame)
+    }
+
     fn evict(&mut self, limits: &Limits, now_ms: i64) {
         let max_age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
-        while let Some(oldest) = self.slots.front() {
-            let full = self.slots.len() > limits.events || self.bytes > limits.bytes;
+        let max_bytes = u64::try_from(limits.bytes).unwrap_or(u64::MAX);
+        while let Some(held) = self.slots.front() {
+            let oldest = &held.slot;
+            let full = self.slots.len() > limits.events || self.bytes_from(held) > max_bytes;
             let expired = now_ms.saturating_sub(oldest.at_ms) > max_age;
             if !full && !expired && (oldest.stored || oldest.is_fresh(now_ms)) {
                 break;
             }
-            self.bytes -= oldest.frame.len();
             if oldest.stored {
                 self.floor = oldest.mark;
             }
@@ -208,6 +256,10 @@ impl State {
             self.slots = VecDeque::new(); // a user's own topic is quiet nearly always
         }
     }
+}
+
+fn bytes_of(frame: &Frame) -> u64 {
+    u64::try_from(frame.len()).unwrap_or(u64::MAX) // an event has an upper size
 }
 
 impl Slot {
@@ -226,20 +278,28 @@ mod tests {
         Slot { mark, stored, at_ms, frame: Event::new(EventName::from_static("e"), "x").encode() }
     }
 
+    fn topic() -> TopicName {
+        TopicName::parse("a").expect("a topic")
+    }
+
+    fn ring() -> Ring {
+        Ring::new(topic(), Mark::default())
+    }
+
     fn window(after: u64) -> Window {
         let [after, until] = [Seq(after), Seq(u64::MAX)];
         Window { after, until, ephemeral_after: Seq(0), now_ms: 0, max_bytes: usize::MAX }
     }
 
     fn seqs(ring: &Ring, window: Window) -> Result<Vec<u64>, BelowFloor> {
-        let mut out = Vec::new();
-        ring.collect(window, &mut out)?;
-        Ok(out.iter().map(|slot| slot.mark.seq.0).collect())
+        let mut seqs = Vec::new();
+        ring.collect(window, |taken| seqs.push(taken.mark.seq.0))?;
+        Ok(seqs)
     }
 
     #[test]
     fn what_was_let_go_is_the_floor() {
-        let ring = Ring::new(Mark::default());
+        let ring = ring();
         for seq in 1..=5 {
             ring.push(slot(seq, true, 0), &Limits { events: 3, ..Limits::default() });
         }
@@ -252,7 +312,7 @@ mod tests {
 
     #[test]
     fn an_event_that_is_not_stored_leaves_without_raising_the_floor() {
-        let ring = Ring::new(Mark::default());
+        let ring = ring();
         let limits = Limits::default();
         ring.push(slot(1, false, 0), &limits);
         assert_eq!(seqs(&ring, window(0)), Ok(vec![1]));
@@ -264,7 +324,7 @@ mod tests {
 
     #[test]
     fn age_empties_a_quiet_ring() {
-        let ring = Ring::new(Mark::default());
+        let ring = ring();
         let limits = Limits { age: Duration::from_secs(10), ..Limits::default() };
         ring.push(slot(1, true, 0), &limits);
         ring.expire(&limits, 10_000);
@@ -274,19 +334,31 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_a_reader_has_yet_to_take_are_those_of_the_frames_after_it() {
+        let ring = ring();
+        for seq in 1..=5 {
+            ring.push(slot(seq, true, 0), &Limits { events: 3, ..Limits::default() });
+        }
+        let one = bytes_of(&slot(1, true, 0).frame);
+        for (after, frames) in [(5, 0), (4, 1), (3, 2), (2, 3), (0, 3)] {
+            assert_eq!(ring.bytes_after(Seq(after)), frames * one, "after {after}");
+        }
+    }
+
+    #[test]
     fn a_full_window_says_where_it_stopped() {
-        let ring = Ring::new(Mark::default());
+        let ring = ring();
         for seq in 1..=3 {
             ring.push(slot(seq, true, 0), &Limits::default());
         }
-        let mut out = Vec::new();
-        assert_eq!(ring.collect(Window { max_bytes: 1, ..window(0) }, &mut out), Ok(Some(Seq(1))));
-        assert_eq!(out.len(), 1);
+        let mut taken = 0;
+        assert_eq!(ring.collect(Window { max_bytes: 1, ..window(0) }, |_| taken += 1), Ok(Some(Seq(1))));
+        assert_eq!(taken, 1);
     }
 
     #[test]
     fn registering_twice_takes_one_place_and_deregistering_frees_it() {
-        let ring = Ring::new(Mark::default());
+        let ring = ring();
         let first = ring.register(Waker::noop(), None);
         let again = ring.register(Waker::noop(), Some(first));
         assert_eq!(ring.state.lock().waiting.len(), 1);

@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use tidings_journal::{EventId, IdError, Limit, Position, Selector, Stray, TopicName};
 use tidings_sse::Frame;
 
 use crate::connection::Opening;
-use crate::cursor::Cursor;
 use crate::hub::{Hub, Inner};
 use crate::publication;
 use crate::registry::Full;
@@ -84,15 +82,15 @@ impl Hub {
     /// Opens a stream.
     pub async fn subscribe(&self, request: Subscribe) -> Result<(Subscription, Start), Error> {
         let inner = &self.inner;
-        let topics: Arc<[TopicName]> = request.topics.into();
-        let selector = Selector::topics(topics.clone());
-        // Admitted first: who is refused must not cost a snapshot.
+        // Admitted before anything is read: who is refused must not cost a snapshot.
+        let (rings, newest) = inner.fanout.follow(&request.topics);
+        let selector = Selector::topics(request.topics);
         let opening = Opening {
             user: request.user,
             counted_as: request.counted_as,
-            topics: topics.clone(),
+            rings,
             address: request.address,
-            counted_address: request.address.filter(|_| request.limit_address),
+            address_counts: request.limit_address,
             now_ms: inner.clock.now_ms(),
         };
         let wishes = Wishes {
@@ -102,8 +100,7 @@ impl Hub {
             age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
         };
         let connection = inner.opened(opening, wishes)?;
-        let cursor = Cursor::at_head(inner.fanout.clone(), topics);
-        let mut subscription = Subscription::new(inner.clone(), connection, cursor);
+        let mut subscription = Subscription::new(inner.clone(), connection, newest);
         let asked = inner.locate(&request.after).await?;
         let head = subscription.skip_to_head();
         let floor = inner.journal.floor(&selector);

@@ -11,9 +11,11 @@ use tidings_journal::{Limit, Page, Position, Selector};
 use tidings_sse::Frame;
 
 use crate::connection::{Connection, Mail};
-use crate::cursor::{Behind, Cursor};
+use crate::cursor::{Behind, Cursor, Follower};
+use crate::fanout::Fanout;
 use crate::hub::Inner;
 use crate::publication;
+use crate::ring::{Mark, Ring};
 use crate::wording::{Ending, Reason, Reset};
 
 /// About how many bytes one poll gives out: a vectored write that the kernel takes in one go.
@@ -24,23 +26,27 @@ const PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
 
 /// An open stream.
 pub struct Subscription {
-    hub: Arc<Inner>,
-    connection: Arc<Connection>,
-    cursor: Cursor,
-    /// What comes before everything else.
-    preface: Vec<Frame>,
-    replay: Replay,
-    /// Set once the ending was given out.
-    ended: Option<Ending>,
+    cursor: Cursor<Seat>,
+    /// What a stream has no more once it is live.
+    start: Option<Box<Start>>,
+    /// Whether the journal has what comes next, rather than the rings.
+    behind: bool,
+    /// Set once the ending was given out; whether the client is to come back.
+    ended: Option<bool>,
 }
 
-enum Replay {
-    /// The rings have what comes next.
-    Live,
-    /// The journal has; the next page is yet to be asked for.
-    Behind,
-    /// A page is being read.
-    Reading(Reading),
+/// A stream's place in the hub.
+struct Seat {
+    hub: Arc<Inner>,
+    connection: Arc<Connection>,
+}
+
+#[derive(Default)]
+struct Start {
+    /// What comes before everything else.
+    preface: Vec<Frame>,
+    /// The page of the journal that is being read.
+    reading: Option<Reading>,
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Page, tidings_journal::Error>> + Send>>;
@@ -61,60 +67,64 @@ pub enum Step {
 }
 
 impl Subscription {
-    pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, cursor: Cursor) -> Self {
-        Self { hub, connection, cursor, preface: Vec::new(), replay: Replay::Live, ended: None }
+    /// A stream at `newest`, which is what was visible when `connection` began to follow its rings.
+    pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, newest: Mark) -> Self {
+        let cursor = Cursor::new(Seat { hub, connection }, newest);
+        Self { cursor, start: None, behind: false, ended: None }
+    }
+
+    fn hub(&self) -> &Arc<Inner> {
+        &self.cursor.follower().hub
     }
 
     /// Starts from what is visible now. Returns where that is.
     pub(crate) fn skip_to_head(&mut self) -> Position {
         self.cursor.skip_to_head();
-        self.connection.sent(self.hub.fanout.now_ms(), self.cursor.position());
+        self.connection().sent(self.hub().fanout.now_ms(), self.cursor.position());
         self.cursor.position()
     }
 
     /// Starts after `position`.
     pub(crate) fn start_at(&mut self, position: Position) {
-        if self.cursor.seek(position) == Err(Behind) {
-            self.replay = Replay::Behind;
-        }
-        self.connection.sent(self.hub.fanout.now_ms(), position);
+        self.behind = self.cursor.seek(position) == Err(Behind);
+        self.connection().sent(self.hub().fanout.now_ms(), position);
     }
 
     /// The stream's entry in the registry.
     pub fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+        &self.cursor.follower().connection
     }
 
     /// Has `frames` said before everything else that is still unsaid.
     pub fn say_first(&mut self, frames: impl IntoIterator<Item = Frame>) {
-        self.preface.splice(0..0, frames);
+        self.start.get_or_insert_default().preface.splice(0..0, frames);
     }
 
     /// Adds the next frames to `out`. Pending when there are none; the task is woken when there are.
     pub fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Step> {
-        if let Some(ending) = self.ended {
-            return Poll::Ready(Step::End { reconnect: ending.reconnect });
+        if let Some(reconnect) = self.ended {
+            return Poll::Ready(Step::End { reconnect });
         }
-        if !self.preface.is_empty() {
-            out.append(&mut std::mem::take(&mut self.preface));
+        if let Some(start) = self.start.as_mut().filter(|start| !start.preface.is_empty()) {
+            out.append(&mut start.preface);
             return Poll::Ready(Step::Frames);
         }
-        match self.connection.poll_mail(cx) {
+        match self.connection().poll_mail(cx) {
             Poll::Ready(Mail::Killed) => return Poll::Ready(Step::Killed),
             Poll::Ready(Mail::Ending(ending)) => {
-                out.push(self.hub.wording.ending(&ending));
-                self.ended = Some(ending);
+                out.push(self.hub().wording.ending(&ending));
+                self.ended = Some(ending.reconnect);
             }
             Poll::Ready(Mail::Heartbeat(frame)) => out.push(frame),
             Poll::Pending => ready!(self.poll_events(cx, out)),
         }
-        self.connection.sent(self.hub.fanout.now_ms(), self.cursor.position());
+        self.connection().sent(self.hub().fanout.now_ms(), self.cursor.position());
         Poll::Ready(Step::Frames)
     }
 
     /// Waits for a kill alone. For whoever is stuck in the middle of a frame.
     pub fn poll_killed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.connection.poll_killed(cx)
+        self.connection().poll_killed(cx)
     }
 
     /// The next frames; `None` when the stream has ended.
@@ -128,44 +138,52 @@ impl Subscription {
 
     fn poll_events(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<()> {
         loop {
-            match &mut self.replay {
-                Replay::Live => match self.cursor.poll_take(cx, out, BATCH_BYTES) {
+            if !self.behind {
+                match self.cursor.poll_take(cx, out, BATCH_BYTES) {
                     Poll::Pending => {
-                        self.connection.caught_up(self.cursor.seq());
+                        self.start = None;
+                        self.connection().caught_up(self.cursor.seq());
                         return Poll::Pending;
                     }
                     Poll::Ready(Ok(())) => {
-                        if self.connection.read_up_to().is_some() {
-                            self.connection.caught_up(self.cursor.seq());
+                        if self.connection().has_caught_up() {
+                            self.connection().caught_up(self.cursor.seq());
                         }
                         return Poll::Ready(());
                     }
-                    Poll::Ready(Err(Behind)) => self.replay = Replay::Behind,
-                },
-                Replay::Behind => self.replay = Replay::Reading(self.read_page()),
-                Replay::Reading(reading) => {
-                    let page = ready!(reading.as_mut().poll(cx));
-                    self.replay = Replay::Behind;
-                    match page {
-                        Ok(page) => self.take_page(&page, out),
-                        Err(error) => {
-                            tracing::error!(%error, "a replay could not be read from the journal");
-                            self.connection.end(Ending::JOURNAL);
-                            out.push(self.hub.wording.ending(&Ending::JOURNAL));
-                            self.ended = Some(Ending::JOURNAL);
-                        }
-                    }
-                    if !out.is_empty() {
-                        return Poll::Ready(());
-                    }
+                    Poll::Ready(Err(Behind)) => self.behind = true,
                 }
+            }
+            let page = ready!(self.poll_page(cx));
+            match page {
+                Ok(page) => self.take_page(&page, out),
+                Err(error) => {
+                    tracing::error!(%error, "a replay could not be read from the journal");
+                    self.connection().end(Ending::JOURNAL);
+                    out.push(self.hub().wording.ending(&Ending::JOURNAL));
+                    self.ended = Some(Ending::JOURNAL.reconnect);
+                }
+            }
+            if !out.is_empty() {
+                return Poll::Ready(());
             }
         }
     }
 
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Result<Page, tidings_journal::Error>> {
+        let mut start = self.start.take().unwrap_or_default();
+        let mut reading = start.reading.take().unwrap_or_else(|| self.read_page());
+        let page = reading.as_mut().poll(cx);
+        if page.is_pending() {
+            start.reading = Some(reading);
+            self.start = Some(start);
+        }
+        page
+    }
+
     fn read_page(&self) -> Reading {
-        let (hub, after) = (self.hub.clone(), self.cursor.position());
-        let selector = Selector::topics(self.cursor.topics().clone());
+        let (hub, after) = (self.hub().clone(), self.cursor.position());
+        let selector = Selector::topics(self.connection().topics().cloned().collect::<Arc<[_]>>());
         Box::pin(async move {
             let _permit = hub.replays.acquire().await; // never closed
             hub.journal.read(&selector, after, hub.fanout.visible_position(), PAGE).await
@@ -174,19 +192,17 @@ impl Subscription {
 
     fn take_page(&mut self, page: &Page, out: &mut Vec<Frame>) {
         if page.floor > self.cursor.position() {
-            let requested = self.hub.id_of(self.cursor.position()).to_string();
+            let requested = self.hub().id_of(self.cursor.position()).to_string();
             self.cursor.skip_to_head();
-            self.replay = Replay::Live;
+            self.behind = false;
             let oldest = page.entries.first().map(|entry| entry.id);
-            let resumed_from = self.hub.id_of(self.cursor.position());
+            let resumed_from = self.hub().id_of(self.cursor.position());
             let reset = Reset { reason: Reason::Trimmed, requested, resumed_from, oldest };
-            out.push(self.hub.wording.reset(&reset));
+            out.push(self.hub().wording.reset(&reset));
             return;
         }
         out.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, Some(entry.id))));
-        if self.cursor.seek(page.next) == Ok(()) {
-            self.replay = Replay::Live;
-        }
+        self.behind = self.cursor.seek(page.next) == Err(Behind);
     }
 
     /// Up to where the stream was given the log.
@@ -195,8 +211,28 @@ impl Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl Follower for Seat {
+    fn fanout(&self) -> &Fanout {
+        &self.hub.fanout
+    }
+
+    fn rings(&self) -> &[Arc<Ring>] {
+        self.connection.rings()
+    }
+}
+
+impl Drop for Seat {
     fn drop(&mut self) {
         self.hub.closed(&self.connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_stream_costs_little() {
+        assert!(size_of::<Subscription>() <= 80, "{}", size_of::<Subscription>());
     }
 }

@@ -5,19 +5,16 @@
 //!
 //! Nothing that ends a stream depends on the stream's own task being polled: that task may be stuck behind a socket.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_sse::Frame;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::connection::{Alarm, Connection};
-use crate::fanout::Fanout;
+use crate::connection::{Connection, Signals, Tick};
 use crate::wording::{Ending, Wording};
 
 /// How long a stream that is told to end may keep its socket from taking the news.
@@ -62,174 +59,214 @@ pub(crate) struct Limits {
     /// How long a socket may take nothing.
     pub(crate) write_timeout: Duration,
     /// How many bytes of its topics a stream may be behind while its socket takes nothing.
-    pub(crate) max_lag_bytes: usize,
+    pub(crate) max_lag_bytes: u64,
 }
 
 /// All due times.
 pub(crate) struct Wheel {
     limits: Limits,
-    fanout: Arc<Fanout>,
-    turns: Mutex<Turns>,
+    /// The streams by the tick in which they are due. One place for each open stream.
+    turns: Mutex<BTreeMap<Tick, Vec<Arc<Connection>>>>,
     /// Told when the first due time moved forward.
     sooner: Notify,
-    /// Raised by connections whose time moved forward.
-    alarm: Arc<Alarm>,
+    /// By which connections call when their time moved forward.
+    signals: Arc<Signals>,
 }
 
-#[derive(Default)]
-struct Turns {
-    /// By due time. One for each open stream.
-    by_time: BTreeMap<(Instant, u64), Turn>,
-    /// The due time of each stream, by its serial.
-    by_serial: HashMap<u64, Instant>,
+/// One stream's times. They lie in its [`Connection`].
+pub(crate) struct Turn {
+    /// When its credential is refused or it has lived long enough, whichever is first, in milliseconds since 1970.
+    last_ms: i64,
+    /// When to look at it next; [`Tick::NEVER`] if it is not on the wheel.
+    due: Tick,
+    next_beat: Tick,
+    style: HeartbeatStyle,
+    /// Whether its end is one of age, after which the client should come back.
+    ends_by_age: bool,
 }
 
-struct Turn {
-    connection: Arc<Connection>,
-    wishes: Wishes,
-    next_beat: Instant,
-    /// When it has lived long enough.
-    ends: Option<Instant>,
+impl Turn {
+    pub(crate) fn new(wishes: Wishes, now: Tick, now_ms: i64) -> Self {
+        let ms = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let expires = wishes.expires_at_ms.unwrap_or(i64::MAX);
+        let aged = wishes.age.map_or(i64::MAX, |age| now_ms.saturating_add(ms(age)));
+        Self {
+            last_ms: expires.min(aged),
+            due: Tick::NEVER,
+            next_beat: now.after(wishes.first_beat),
+            style: wishes.style,
+            ends_by_age: aged < expires,
+        }
+    }
 }
 
 impl Wheel {
-    pub(crate) fn new(limits: Limits, fanout: Arc<Fanout>, alarm: Arc<Alarm>) -> Self {
-        Self { limits, fanout, turns: Mutex::default(), sooner: Notify::new(), alarm }
+    pub(crate) fn new(limits: Limits, signals: Arc<Signals>) -> Self {
+        Self { limits, turns: Mutex::default(), sooner: Notify::new(), signals }
     }
 
     /// Puts a new stream on the wheel. Whoever closes it takes it off with [`Wheel::remove`].
-    pub(crate) fn add(&self, connection: Arc<Connection>, wishes: Wishes, now_ms: i64) {
-        let now = Instant::now();
-        let ends = wishes.age.map(|age| now + age);
-        let turn = Turn { connection, wishes, next_beat: now + wishes.first_beat, ends };
-        self.arm(&mut self.turns.lock(), turn, now, now_ms);
+    pub(crate) fn add(&self, connection: Arc<Connection>, now_ms: i64) {
+        self.arm(&mut self.turns.lock(), connection, self.signals.now(), now_ms);
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {
-        let mut turns = self.turns.lock();
-        if let Some(due) = turns.by_serial.remove(&connection.serial) {
-            turns.by_time.remove(&(due, connection.serial));
-        }
+        take_off(&mut self.turns.lock(), connection);
     }
 
-    fn arm(&self, turns: &mut Turns, turn: Turn, now: Instant, now_ms: i64) {
-        let due = self.due(&turn, now, now_ms);
-        if turns.by_time.first_key_value().is_none_or(|((first, _), _)| due < *first) {
+    fn arm(
+        &self,
+        turns: &mut BTreeMap<Tick, Vec<Arc<Connection>>>,
+        connection: Arc<Connection>,
+        now: Tick,
+        now_ms: i64,
+    ) {
+        let due = self.due(&connection, now, now_ms).max(now.after(Duration::from_nanos(1)));
+        connection.turn(|turn| turn.due = due);
+        if turns.first_key_value().is_none_or(|(first, _)| due < *first) {
             self.sooner.notify_one();
         }
-        let serial = turn.connection.serial;
-        turns.by_serial.insert(serial, due);
-        turns.by_time.insert((due, serial), turn);
+        turns.entry(due).or_default().push(connection);
     }
 
     /// When to look at a stream again.
-    fn due(&self, turn: &Turn, now: Instant, now_ms: i64) -> Instant {
-        if turn.connection.ending_since().is_some() {
-            return now + LAST_WORDS;
+    fn due(&self, connection: &Connection, now: Tick, now_ms: i64) -> Tick {
+        if connection.ending_since().is_some() {
+            return now.after(LAST_WORDS);
         }
-        let until_expiry = turn.wishes.expires_at_ms.map(|at| at.saturating_sub(now_ms).max(0).unsigned_abs());
-        let expiry = until_expiry.map(|ms| now + Duration::from_millis(ms).min(HORIZON));
-        let blocked = turn.connection.blocked_since();
-        let patience = blocked.map(|since| (since + self.limits.write_timeout).min(now + LAG_LOOK));
-        [expiry, patience, turn.ends].into_iter().flatten().fold(turn.next_beat, Instant::min)
+        let (next_beat, last_ms) = connection.turn(|turn| (turn.next_beat, turn.last_ms));
+        let left = Duration::from_millis(last_ms.saturating_sub(now_ms).max(0).unsigned_abs());
+        let blocked = connection.blocked_since();
+        let patience = blocked.map(|since| since.after(self.limits.write_timeout).min(now.after(LAG_LOOK)));
+        patience.unwrap_or(next_beat).min(next_beat).min(now.after(left.min(HORIZON)))
     }
 
     /// Turns for ever.
     pub(crate) async fn run(&self, clock: &Clock, wording: &dyn Wording) -> Infallible {
         loop {
-            let first = self.turns.lock().by_time.first_key_value().map(|((due, _), _)| *due);
+            let first = self.turns.lock().first_key_value().map(|(due, _)| *due);
             let first_is_due = async {
                 match first {
-                    Some(due) => tokio::time::sleep_until(due).await,
+                    Some(due) => tokio::time::sleep_until(self.signals.instant(due)).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = first_is_due => self.turn(clock, wording),
                 () = self.sooner.notified() => {}
-                () = self.alarm.raised() => self.look_again(clock),
+                () = self.signals.raised() => self.look_again(clock),
             }
         }
     }
 
     /// Arms anew what has raised the alarm.
     fn look_again(&self, clock: &Clock) {
-        let (now, now_ms) = (Instant::now(), clock.now_ms());
+        let (now, now_ms) = (self.signals.now(), clock.now_ms());
         let mut turns = self.turns.lock();
-        for serial in self.alarm.take() {
-            let due = turns.by_serial.get(&serial).copied();
-            if let Some(turn) = due.and_then(|due| turns.by_time.remove(&(due, serial))) {
-                self.arm(&mut turns, turn, now, now_ms);
+        for connection in self.signals.take_raised() {
+            if take_off(&mut turns, &connection) {
+                self.arm(&mut turns, connection, now, now_ms);
             }
         }
     }
 
     /// Serves everything that is due.
     fn turn(&self, clock: &Clock, wording: &dyn Wording) {
-        let (now, now_ms) = (Instant::now(), clock.now_ms());
-        let mut beat = None;
+        let (now, now_ms) = (self.signals.now(), clock.now_ms());
+        let mut encoded = false;
+        let mut encode = || {
+            if !std::mem::replace(&mut encoded, true) {
+                self.signals.set_beat(wording.heartbeat(now_ms));
+            }
+        };
         let mut turns = self.turns.lock();
-        while let Some(first) = turns.by_time.first_entry().filter(|first| first.key().0 <= now) {
-            let mut turn = first.remove();
-            if self.is_stuck(&turn.connection, now) {
-                turns.by_serial.remove(&turn.connection.serial);
-                turn.connection.kill();
-                continue;
-            }
-            if turn.connection.ending_since().is_none() {
-                if turn.wishes.expires_at_ms.is_some_and(|at| at <= now_ms) {
-                    turn.connection.end(Ending::EXPIRED);
-                } else if self.is_slow(&turn.connection) {
-                    turn.connection.end(Ending::SLOW);
-                } else if turn.ends.is_some_and(|ends| ends <= now) {
-                    turn.connection.end(Ending::AGED);
-                } else if turn.next_beat <= now {
-                    turn.next_beat =
-                        self.beat(&turn, now, now_ms, || beat.get_or_insert_with(|| wording.heartbeat(now_ms)).clone());
+        while let Some(first) = turns.first_entry().filter(|first| *first.key() <= now) {
+            for connection in first.remove() {
+                connection.turn(|turn| turn.due = Tick::NEVER);
+                if self.is_stuck(&connection, now) {
+                    connection.kill();
+                    continue;
                 }
+                if connection.ending_since().is_none() {
+                    if let Some(ending) = self.ending(&connection, now_ms) {
+                        connection.end(ending);
+                    } else if let Some(style) = self.beat(&connection, now, now_ms) {
+                        if style == HeartbeatStyle::Event {
+                            encode();
+                        }
+                        connection.heartbeat(style);
+                    }
+                }
+                self.arm(&mut turns, connection, now, now_ms);
             }
-            self.arm(&mut turns, turn, now, now_ms);
         }
     }
 
-    /// Whether a stream whose socket takes nothing is further behind than it may be.
-    fn is_slow(&self, connection: &Connection) -> bool {
-        let behind = |after| self.fanout.bytes_after(&connection.topics, after) > self.limits.max_lag_bytes;
-        connection.blocked_since().is_some() && connection.read_up_to().is_some_and(behind)
+    /// Why a stream is to end now, if it is.
+    fn ending(&self, connection: &Connection, now_ms: i64) -> Option<Ending> {
+        let (last_ms, by_age) = connection.turn(|turn| (turn.last_ms, turn.ends_by_age));
+        // A socket that takes nothing, and further behind than it may be.
+        let slow = || {
+            let lag = connection.blocked_since().and_then(|_| connection.lag_bytes());
+            lag.is_some_and(|lag| lag > self.limits.max_lag_bytes)
+        };
+        match last_ms <= now_ms {
+            true if by_age => Some(Ending::AGED),
+            true => Some(Ending::EXPIRED),
+            false => slow().then_some(Ending::SLOW),
+        }
     }
 
     /// Whether nothing but a kill ends this stream in time.
-    fn is_stuck(&self, connection: &Connection, now: Instant) -> bool {
+    fn is_stuck(&self, connection: &Connection, now: Tick) -> bool {
         let blocked = connection.blocked_since();
         match connection.ending_since() {
             Some(ending) => {
-                blocked.is_some_and(|blocked| blocked.max(ending) + LAST_WORDS <= now)
-                    || ending + LONGEST_FAREWELL <= now
+                blocked.is_some_and(|blocked| blocked.max(ending).after(LAST_WORDS) <= now)
+                    || ending.after(LONGEST_FAREWELL) <= now
             }
-            None => blocked.is_some_and(|blocked| blocked + self.limits.write_timeout <= now),
+            None => blocked.is_some_and(|blocked| blocked.after(self.limits.write_timeout) <= now),
         }
     }
 
-    /// Sends a heartbeat if the stream's style asks for one now. Returns when to look again.
-    fn beat(&self, turn: &Turn, now: Instant, now_ms: i64, event: impl FnOnce() -> Frame) -> Instant {
-        match turn.wishes.style {
-            HeartbeatStyle::Event => {
-                turn.connection.heartbeat(event());
-                // From the due time, not from now, so that the rhythm does not drift; a long stall is not made up for.
-                (turn.next_beat + self.limits.heartbeat).max(now)
+    /// Which heartbeat a stream gets now, if any. Sets the time of the next.
+    fn beat(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<HeartbeatStyle> {
+        let silence =
+            || Duration::from_millis(now_ms.saturating_sub(connection.last_activity_ms()).max(0).unsigned_abs());
+        connection.turn(|turn| {
+            if turn.next_beat > now {
+                return None;
             }
-            HeartbeatStyle::Comment => {
-                let silence = now_ms.saturating_sub(turn.connection.last_activity_ms()).max(0).unsigned_abs();
-                match self.limits.heartbeat.checked_sub(Duration::from_millis(silence)).filter(|left| !left.is_zero()) {
-                    Some(left) => now + left,
-                    None => {
-                        turn.connection.heartbeat(Frame::comment());
-                        now + self.limits.heartbeat
+            match turn.style {
+                // From the due time, not from now, so that the rhythm does not drift; a long stall is not made up for.
+                HeartbeatStyle::Event => turn.next_beat = turn.next_beat.after(self.limits.heartbeat).max(now),
+                HeartbeatStyle::Comment => {
+                    let left = self.limits.heartbeat.saturating_sub(silence());
+                    if !left.is_zero() {
+                        turn.next_beat = now.after(left);
+                        return None;
                     }
+                    turn.next_beat = now.after(self.limits.heartbeat);
                 }
             }
-        }
+            Some(turn.style)
+        })
     }
+}
+
+/// Takes a stream off the wheel. Returns whether it was on it.
+fn take_off(turns: &mut BTreeMap<Tick, Vec<Arc<Connection>>>, connection: &Connection) -> bool {
+    let due = connection.turn(|turn| std::mem::replace(&mut turn.due, Tick::NEVER));
+    let Some(together) = turns.get_mut(&due) else { return false };
+    // Streams are spread over the ticks, so few are due in the same.
+    let at = together.iter().position(|one| std::ptr::eq(&raw const **one, connection));
+    if let Some(at) = at {
+        together.swap_remove(at);
+    }
+    if together.is_empty() {
+        turns.remove(&due);
+    }
+    at.is_some()
 }
 
 #[cfg(test)]

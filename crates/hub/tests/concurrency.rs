@@ -72,7 +72,7 @@ fn take_until(mut cursor: Cursor, last: u64) -> Vec<u64> {
 fn a_reader_of_two_topics_sees_every_event_once_in_order_and_never_oversleeps() {
     let scenario = || {
         let fanout = Arc::new(Fanout::new(Position::START, roomy()));
-        let reader = Cursor::at_head(fanout.clone(), [topic("a"), topic("b")].into());
+        let reader = Cursor::at_head(fanout.clone(), &[topic("a"), topic("b")]);
         let publisher = thread::spawn({
             let fanout = fanout.clone();
             move || {
@@ -100,7 +100,7 @@ fn whoever_subscribes_while_events_fly_misses_nothing_after_the_head_it_was_told
                 }
             }
         });
-        let reader = Cursor::at_head(fanout.clone(), [topic("b"), topic("a")].into());
+        let reader = Cursor::at_head(fanout.clone(), &[topic("b"), topic("a")]);
         let head = reader.position().get();
         if head < 3 {
             assert_eq!(take_until(reader, 3), (head + 1..=3).collect::<Vec<_>>());
@@ -118,8 +118,8 @@ fn whoever_subscribes_while_events_fly_misses_nothing_after_the_head_it_was_told
 fn two_readers_come_and_go_without_taking_each_others_wakers() {
     let scenario = || {
         let fanout = Arc::new(Fanout::new(Position::START, roomy()));
-        let stays = Cursor::at_head(fanout.clone(), [topic("a")].into());
-        let mut goes = Cursor::at_head(fanout.clone(), [topic("a")].into());
+        let stays = Cursor::at_head(fanout.clone(), &[topic("a")]);
+        let mut goes = Cursor::at_head(fanout.clone(), &[topic("a")]);
         let staying = thread::spawn(move || take_until(stays, 2));
         let going = thread::spawn(move || {
             future::block_on(async move {
@@ -141,7 +141,7 @@ fn a_reader_that_fell_out_of_its_ring_is_told_and_never_skips() {
     let scenario = || {
         let tight = RingLimits { events: 1, ..roomy() };
         let fanout = Arc::new(Fanout::new(Position::START, tight));
-        let mut reader = Cursor::at_head(fanout.clone(), [topic("a"), topic("b")].into());
+        let mut reader = Cursor::at_head(fanout.clone(), &[topic("a"), topic("b")]);
         let publisher = thread::spawn({
             let fanout = fanout.clone();
             move || {

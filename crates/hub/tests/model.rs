@@ -418,7 +418,7 @@ fn a_batch_that_is_cut_by_its_size_goes_on_where_it_was_cut_whatever_topic_that_
     let mut rng = StdRng::seed_from_u64(7);
     let topics: Vec<_> = TOPICS.iter().map(|name| topic(name)).collect();
     let fanout = Arc::new(Fanout::new(Position::START, RingLimits::default()));
-    let mut cursor = Cursor::at_head(fanout.clone(), topics.clone().into());
+    let mut cursor = Cursor::at_head(fanout.clone(), &topics);
     let (mut next, mut taken) = (1, Vec::new());
     for _ in 0..2_000 {
         let batch: Vec<_> = (0..rng.random_range(0..6))

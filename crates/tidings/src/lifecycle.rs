@@ -121,8 +121,6 @@ async fn end(app: &App) {
     app.enter(Phase::Draining);
     drain(app).await;
     app.close().await;
-    // Streams that slipped in between the last wave and now.
-    end_streams(app);
     until_gone(app).await;
 }
 
@@ -141,16 +139,14 @@ async fn drain(app: &App) {
     }
 }
 
-fn end_streams(app: &App) {
-    for connection in app.hub.connections().all() {
-        connection.end(draining());
-    }
-}
-
-/// Waits until the streams that were ended are gone, for as long as last words may take.
+/// Waits until all streams are gone, for as long as last words may take. Those that slipped in since the last wave are
+/// ended too.
 async fn until_gone(app: &App) {
     let limit = Instant::now() + LAST_WORDS;
     while app.hub.connections().stats().total > 0 && Instant::now() < limit {
+        for connection in app.hub.connections().all() {
+            connection.end(draining());
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::connection::{Mail, Opening};
-use crate::fanout::Delivery;
+use crate::fanout::{Delivery, Fanout};
 use crate::ring::{Limits as RingLimits, Seq};
 use crate::wording::Reset;
 use jiff::Timestamp;
+use smallvec::SmallVec;
 use std::task::{Context, Poll, Waker};
 use tidings_journal::{EventId, Position, TopicName};
-use tidings_sse::{Event, EventName};
+use tidings_sse::{Event, EventName, Frame};
+use tokio::time::Instant;
 
 struct Plain;
 
@@ -29,10 +31,20 @@ impl Wording for Plain {
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn connection(serial: u64, wheel: &Wheel) -> Arc<Connection> {
-    let topics = [topic()].into();
-    let opening = Opening { user: None, counted_as: &[], topics, address: None, counted_address: None, now_ms: 0 };
-    Arc::new(Connection::new(serial, opening, wheel.alarm.clone()))
+fn opening() -> Opening {
+    Opening { user: None, counted_as: &[], rings: SmallVec::new(), address: None, address_counts: false, now_ms: 0 }
+}
+
+/// A stream, on the wheel.
+fn connection(serial: u64, wheel: &Wheel, wishes: Wishes, clock: &Clock) -> Arc<Connection> {
+    open(serial, wheel, wishes, clock, opening())
+}
+
+fn open(serial: u64, wheel: &Wheel, wishes: Wishes, clock: &Clock, opening: Opening) -> Arc<Connection> {
+    let turn = Turn::new(wishes, wheel.signals.now(), clock.now_ms());
+    let connection = Arc::new(Connection::new(serial, opening, turn, wheel.signals.clone()));
+    wheel.add(connection.clone(), clock.now_ms());
+    connection
 }
 
 fn topic() -> TopicName {
@@ -41,8 +53,7 @@ fn topic() -> TopicName {
 
 fn wheel(heartbeat: Duration) -> Arc<Wheel> {
     let limits = Limits { heartbeat, write_timeout: PATIENCE, max_lag_bytes: 100 };
-    let fanout = Fanout::new(Position::START, RingLimits::default());
-    Arc::new(Wheel::new(limits, Arc::new(fanout), Arc::default()))
+    Arc::new(Wheel::new(limits, Arc::new(Signals::new())))
 }
 
 /// Beats after each interval, and nothing else.
@@ -79,8 +90,7 @@ fn turning(wheel: &Arc<Wheel>, clock: &Clock) -> tokio::task::JoinHandle<()> {
 async fn beats_come_at_each_interval_whatever_else_was_sent() {
     let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel);
-    wheel.add(one.clone(), beats(&wheel), clock.now_ms());
+    let one = connection(1, &wheel, beats(&wheel), &clock);
     pass(9).await;
     assert_eq!(mail(&one), "nothing");
     one.sent(clock.now_ms(), Position::START);
@@ -91,7 +101,7 @@ async fn beats_come_at_each_interval_whatever_else_was_sent() {
         pass(8).await;
     }
     wheel.remove(&one);
-    assert!(wheel.turns.lock().by_time.is_empty());
+    assert!(wheel.turns.lock().is_empty());
     running.abort();
 }
 
@@ -99,8 +109,7 @@ async fn beats_come_at_each_interval_whatever_else_was_sent() {
 async fn a_comment_comes_after_an_interval_of_silence() {
     let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel);
-    wheel.add(one.clone(), Wishes { style: HeartbeatStyle::Comment, ..beats(&wheel) }, clock.now_ms());
+    let one = connection(1, &wheel, Wishes { style: HeartbeatStyle::Comment, ..beats(&wheel) }, &clock);
     pass(5).await;
     one.sent(clock.now_ms(), Position::START);
     pass(9).await;
@@ -114,10 +123,9 @@ async fn a_comment_comes_after_an_interval_of_silence() {
 async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now() {
     let (wheel, clock) = (wheel(Duration::from_hours(24 * 900)), clock());
     let running = turning(&wheel, &clock);
-    let [soon, late] = [1, 2].map(|serial| connection(serial, &wheel));
     let expiring = |ms| Wishes { expires_at_ms: Some(ms), ..beats(&wheel) };
-    wheel.add(late.clone(), expiring(800 * 24 * 3_600_000), clock.now_ms());
-    wheel.add(soon.clone(), expiring(5_000), clock.now_ms());
+    let late = connection(1, &wheel, expiring(800 * 24 * 3_600_000), &clock);
+    let soon = connection(2, &wheel, expiring(5_000), &clock);
     pass(4).await;
     assert_eq!(mail(&soon), "nothing");
     pass(2).await;
@@ -133,9 +141,8 @@ async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now
 async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let [stuck, slow] = [1, 2].map(|serial| connection(serial, &wheel));
+    let [stuck, slow] = [1, 2].map(|serial| connection(serial, &wheel, beats(&wheel), &clock));
     for one in [&stuck, &slow] {
-        wheel.add(one.clone(), beats(&wheel), clock.now_ms());
         one.took_bytes(false);
     }
     pass(20).await;
@@ -152,10 +159,7 @@ async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
 async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel));
-    for one in [&stuck, &reads] {
-        wheel.add(one.clone(), beats(&wheel), clock.now_ms());
-    }
+    let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel, beats(&wheel), &clock));
     stuck.took_bytes(false);
     pass(3).await;
     stuck.end(Ending::EXPIRED);
@@ -184,19 +188,18 @@ impl Delivery for Said {
 async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_caught_up() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let _follows = crate::Cursor::at_head(wheel.fanout.clone(), [topic()].into());
-    let [slow, reads, returns] = [1, 2, 3].map(|serial| connection(serial, &wheel));
-    for one in [&slow, &reads, &returns] {
-        wheel.add(one.clone(), beats(&wheel), clock.now_ms());
-    }
+    let fanout = Arc::new(Fanout::new(Position::START, RingLimits::default()));
+    let (rings, _) = fanout.follow(&[topic()]);
+    let [slow, reads, returns] = [1, 2, 3]
+        .map(|serial| open(serial, &wheel, beats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() }));
     slow.caught_up(Seq(0));
     reads.caught_up(Seq(0));
     slow.took_bytes(false);
     returns.took_bytes(false);
-    wheel.fanout.deliver([Said], clock.now_ms());
+    fanout.deliver([Said], clock.now_ms());
     tokio::time::sleep(LAG_LOOK * 5 / 2).await; // between two looks
     assert_eq!(mail(&slow), "nothing", "one frame is within the bound");
-    wheel.fanout.deliver([Said], clock.now_ms());
+    fanout.deliver([Said], clock.now_ms());
     tokio::time::sleep(LAG_LOOK).await;
     assert_eq!([mail(&slow), mail(&reads), mail(&returns)], ["slow", "nothing", "nothing"]);
     running.abort();
@@ -206,9 +209,7 @@ async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_ca
 async fn a_stream_that_has_lived_long_enough_is_sent_to_come_again() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel);
-    let wishes = Wishes { age: Some(Duration::from_secs(10)), ..beats(&wheel) };
-    wheel.add(one.clone(), wishes, clock.now_ms());
+    let one = connection(1, &wheel, Wishes { age: Some(Duration::from_secs(10)), ..beats(&wheel) }, &clock);
     pass(9).await;
     assert_eq!(mail(&one), "nothing");
     pass(2).await;

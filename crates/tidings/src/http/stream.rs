@@ -90,6 +90,7 @@ impl StreamCall {
         }
         let after = extract::cursor(&parts.headers, &params);
         if app.phase() != Phase::Serving {
+            app.hub.connections().refused("draining");
             return refuse(&app, &parts, &after, "draining", Error::draining());
         }
         if extract::is_head(&parts) {
@@ -120,6 +121,7 @@ impl StreamCall {
                 return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
             }
             Err(SubscribeError::Journal(error)) => {
+                app.hub.connections().refused("journal");
                 return refuse(&app, &parts, &after, "journal_unavailable", error.into());
             }
         };

@@ -99,7 +99,7 @@ impl StreamBody {
     }
 
     /// Tells the stream what the socket can't where others share it: that it is polled only when its own window is open.
-    fn tells(&self, news: impl FnOnce(&Connection)) {
+    fn tells(&self, news: impl FnOnce(&Arc<Connection>)) {
         if let (State::Open(subscription), Some(true)) = (&self.state, self.cut.as_ref().map(Cut::is_shared)) {
             news(subscription.connection());
         }
@@ -126,7 +126,7 @@ impl Body for StreamBody {
         this.tells(|stream| stream.took_bytes(true));
         loop {
             if let Some(bytes) = this.ready.pop_front() {
-                this.tells(Connection::handed_over);
+                this.tells(|stream| stream.handed_over());
                 return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
             }
             let step = match &mut this.state {

@@ -70,6 +70,7 @@ impl Lane {
         }
     }
 
+    /// What comes after the head is boxed: while thousands wait for theirs at once, each should cost little.
     async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
         self.tune(&socket);
         let mut read_before = Vec::new();
@@ -84,11 +85,11 @@ impl Lane {
             };
             if let Some(request) = get.filter(|request| streams.takes(request)) {
                 drop(bytes);
-                return self.park(socket, peer, request).await;
+                return Box::pin(self.park(socket, peer, request)).await;
             }
             read_before = bytes;
         }
-        self.hyper(socket, peer, read_before).await;
+        Box::pin(self.hyper(socket, peer, read_before)).await;
     }
 
     /// Options that a kernel may lack are no reason to refuse a connection.

@@ -39,8 +39,8 @@ pub(crate) struct Parked {
     /// Frames that were taken but not yet written, the first of them perhaps in part. Empty, without a buffer, while it
     /// sleeps.
     unwritten: Vec<Frame>,
-    /// Bytes that were written of the first of them, or of the last chunk.
-    written: usize,
+    /// Bytes that were written of the first of them, or of the last chunk. No frame has 4 GiB.
+    written: u32,
     /// Whether frames go out as chunks; to HTTP/1.0 they go out bare, and the end of the connection ends them.
     chunked: bool,
     /// Set when nothing comes after what is unwritten; whether the last chunk does.
@@ -188,7 +188,7 @@ impl Parked {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.subscription.connection().took_bytes(true);
-            took += std::mem::take(&mut self.written);
+            took += std::mem::take(&mut self.written) as usize;
             let whole = self.unwritten.iter().take_while(|frame| {
                 let length = bytes_of(frame, self.chunked).len();
                 let whole = took >= length;
@@ -197,10 +197,13 @@ impl Parked {
             });
             let whole = whole.count();
             self.unwritten.drain(..whole);
-            self.written = took;
+            self.written = u32::try_from(took).map_err(io::Error::other)?;
         }
-        while self.finish == Some(true) && self.written < LAST_CHUNK.len() {
-            self.written += ready!(Pin::new(&mut *socket).poll_write(cx, &LAST_CHUNK[self.written..]))?;
+        while self.finish == Some(true)
+            && let Some(rest @ [_, ..]) = LAST_CHUNK.get(self.written as usize..)
+        {
+            let took = ready!(Pin::new(&mut *socket).poll_write(cx, rest))?;
+            self.written += u32::try_from(took).map_err(io::Error::other)?;
         }
         Poll::Ready(Ok(()))
     }
@@ -208,7 +211,7 @@ impl Parked {
     /// One write: of the one frame there nearly always is, or of many at once.
     fn poll_write_frames(&self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let socket = Pin::new(socket);
-        let first = &bytes_of(&self.unwritten[0], self.chunked)[self.written..];
+        let first = &bytes_of(&self.unwritten[0], self.chunked)[self.written as usize..];
         if self.unwritten.len() == 1 {
             return socket.poll_write(cx, first);
         }
@@ -247,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_parked_stream_is_small() {
-        // A fat field here is paid once per idle stream.
-        assert!(size_of::<Parked>() <= 512, "{}", size_of::<Parked>());
+        // A fat field here is paid once per idle stream. The runtime adds about 100 bytes and rounds up to a multiple of 128.
+        assert!(size_of::<Parked>() <= 152, "{}", size_of::<Parked>());
     }
 }

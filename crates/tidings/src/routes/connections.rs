@@ -44,7 +44,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
 }
 
 fn describe(app: &App, connection: &Connection) -> serde_json::Value {
-    let topics: Vec<_> = connection.topics.iter().map(TopicName::as_str).collect();
+    let topics: Vec<_> = connection.topics().map(TopicName::as_str).collect();
     let mut description = json!({
         "id": connection.id.to_string(),
         "connectedAt": rfc3339_ms(connection.connected_at_ms),

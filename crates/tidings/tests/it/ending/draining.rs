@@ -222,7 +222,8 @@ async fn streams_that_went_away_do_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
-    let mut server = start_with(&[("SHUTDOWN_TIMEOUT", "1s")]).await;
+    // Less than the second after which a stream that takes nothing is killed.
+    let mut server = start_with(&[("SHUTDOWN_TIMEOUT", "500ms")]).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 << 10).unwrap();
     let socket = socket.connect(server.address).await.unwrap();
@@ -236,5 +237,5 @@ async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
         Err(Error::Left(1)) => {}
         other => panic!("{other:?}"),
     }
-    assert!((1..5).contains(&stopping.elapsed().as_secs()), "{:?}", stopping.elapsed());
+    assert!((500..5_000).contains(&stopping.elapsed().as_millis()), "{:?}", stopping.elapsed());
 }
