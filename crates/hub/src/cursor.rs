@@ -141,6 +141,7 @@ impl<F: Follower> Cursor<F> {
             ephemeral_after: self.born,
             now_ms: self.follower.fanout().now_ms(),
             max_bytes,
+            joined: false,
         };
         let mut last = None;
         let mut speaking: SmallVec<[&Ring; 2]> = SmallVec::new();
@@ -150,6 +151,7 @@ impl<F: Follower> Cursor<F> {
             }
         }
         if let [ring] = speaking[..] {
+            window.joined = true;
             let cut = ring.collect(window, |taken| {
                 last = Some(taken.mark);
                 out.push(taken.frame);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidings_journal::{Entry, Epochs, EventId, Journal, Position, TopicName};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Opening, Signals};
@@ -15,13 +15,10 @@ use crate::fanout::Fanout;
 use crate::presence::Presence;
 use crate::publication::{Ephemeral, Publication, Stored};
 use crate::registry::{self, Full, Registry};
+use crate::replay::Replays;
 use crate::ring;
 use crate::wheel::{self, Wheel, Wishes};
 use crate::wording::Wording;
-
-/// How many pages of the journal are read and encoded for returning clients at the same time. More at once would not be
-/// faster, only bigger: 32 pages of at most 256 KiB are 8 MiB.
-const CONCURRENT_REPLAYS: usize = 32;
 
 /// The time between two looks at what grew too old.
 const TICK: Duration = Duration::from_secs(5);
@@ -57,7 +54,7 @@ pub(crate) struct Inner {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) wording: Arc<dyn Wording>,
-    pub(crate) replays: Semaphore,
+    pub(crate) replays: Replays,
     pub(crate) epochs: Epochs,
     connections: Registry,
     presence: Presence,
@@ -99,7 +96,7 @@ impl Hub {
             journal,
             fanout,
             wording,
-            replays: Semaphore::new(CONCURRENT_REPLAYS),
+            replays: Replays::new(),
             wheel,
             heartbeat_interval: options.heartbeat_interval,
             max_age: options.max_age,
@@ -167,6 +164,7 @@ impl Runner {
                 ticks.tick().await;
                 let now_ms = inner.clock.now_ms();
                 inner.fanout.tick(now_ms);
+                inner.replays.tick();
                 inner.journal.expire(now_ms);
             }
         };

@@ -12,7 +12,7 @@
 //! - [`subscribe`](Subscribe): opening a stream, from now on or from a cursor; [`history`](History): reading without one
 //! - [`publication`](Publication): what is published
 //! - `ring`, [`fanout`](Fanout), [`cursor`](Cursor): the delivery core, checked by a model of its threads
-//! - [`subscription`](Subscription): one open stream as a state machine
+//! - [`subscription`](Subscription): one open stream as a state machine; `replay`: what it missed, read from the journal
 //! - [`connection`](Connection), [`registry`](Registry): who is connected
 //! - [`presence`](Presence): who is in which room
 //! - `wheel`: heartbeats, the ends of credentials, and peers that take no bytes
@@ -28,6 +28,7 @@ mod hub;
 mod presence;
 mod publication;
 mod registry;
+mod replay;
 mod ring;
 mod subscribe;
 mod subscription;

@@ -18,6 +18,13 @@ use crate::sync::Mutex;
 /// How long an event that is not stored stays deliverable, in milliseconds. A "typing…" of ten seconds ago is a lie.
 const EPHEMERAL_MS: i64 = 5_000;
 
+/// From how many frames on they are joined: below that, a write takes them as they are.
+const JOINED: usize = 8;
+
+/// How many runs there are at a time, those included that are still being written to somebody: stalled readers can pin
+/// these and no more. Readers who are behind are mostly behind at the same few places.
+const RUNS: usize = 16;
+
 /// How much a ring holds. What is over it goes, oldest first; readers that are further behind read the journal.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -70,6 +77,8 @@ struct State {
     pushed: u64,
     /// The newest stored event that is no longer here; for a new ring, what was visible at its birth.
     floor: Mark,
+    /// What was joined lately, for the next reader who is sent the same.
+    runs: Option<Box<Runs>>,
     /// Wakers of the cursors that sleep. Taken all at once by [`Ring::take_waiting`].
     waiting: Slab<Waker>,
     /// Counts the times that `waiting` was taken, so that a cursor knows whether its registration still stands.
@@ -80,6 +89,20 @@ struct State {
 struct Held {
     slot: Slot,
     pushed: u64,
+}
+
+/// What was joined. Few rings have any, so it is boxed.
+#[derive(Default)]
+struct Runs {
+    /// Oldest first.
+    runs: VecDeque<Run>,
+}
+
+/// Several frames as one. When a thousand readers are behind, one copies the frames, and all are written the same bytes.
+struct Run {
+    first: Seq,
+    last: Mark,
+    frame: Frame,
 }
 
 /// Where a cursor's waker stands in a ring.
@@ -101,6 +124,8 @@ pub(crate) struct Window {
     pub(crate) ephemeral_after: Seq,
     pub(crate) now_ms: i64,
     pub(crate) max_bytes: usize,
+    /// Whether frames may be joined: not by a reader who merges them with another ring's.
+    pub(crate) joined: bool,
 }
 
 impl Default for Limits {
@@ -112,7 +137,7 @@ impl Default for Limits {
 impl Ring {
     pub(crate) fn new(topic: TopicName, floor: Mark) -> Self {
         let (slots, waiting) = (VecDeque::new(), Slab::new());
-        Self { topic, state: Mutex::new(State { slots, pushed: 0, floor, waiting, generation: 0 }) }
+        Self { topic, state: Mutex::new(State { slots, pushed: 0, floor, runs: None, waiting, generation: 0 }) }
     }
 
     pub(crate) fn topic(&self) -> &TopicName {
@@ -128,9 +153,11 @@ impl Ring {
         state.evict(limits, now_ms);
     }
 
-    /// Lets go of what is too old.
+    /// Lets go of what is too old, and of what was joined.
     pub(crate) fn expire(&self, limits: &Limits, now_ms: i64) {
-        self.state.lock().evict(limits, now_ms);
+        let mut state = self.state.lock();
+        state.runs = state.runs.take().and_then(Runs::pinned);
+        state.evict(limits, now_ms);
     }
 
     /// Whether anything came after `after`; `Err` if a stored event of that is no longer here.
@@ -145,12 +172,19 @@ impl Ring {
     /// Gives the window's frames to `take`, in order. Returns where it stopped, if `max_bytes` made it stop before `until`;
     /// `Err` if a stored event of the window is no longer here.
     pub(crate) fn collect(&self, window: Window, mut take: impl FnMut(Taken)) -> Result<Option<Seq>, BelowFloor> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         if window.after < state.floor.seq {
             return Err(BelowFloor);
         }
+        let first = state.first_after(window.after);
+        if window.joined
+            && let Some((mark, frame)) = state.run(first, &window)
+        {
+            take(Taken { mark, frame });
+            return Ok((mark.seq < window.until).then_some(mark.seq));
+        }
         let mut bytes = 0;
-        for Held { slot, .. } in state.slots.range(state.first_after(window.after)..) {
+        for Held { slot, .. } in state.slots.range(first..) {
             if slot.mark.seq > window.until {
                 break;
             }
@@ -237,6 +271,32 @@ impl State {
         self.pushed - held.pushed + bytes_of(&held.slot.frame)
     }
 
+    /// The frames from the slot `first` on as one, and the place of the last of them; `None` if they are few.
+    fn run(&mut self, first: usize, window: &Window) -> Option<(Mark, Frame)> {
+        let start = self.slots.get(first)?.slot.mark.seq;
+        let mut known = self.runs.iter().flat_map(|runs| &runs.runs);
+        if let Some(run) = known.find(|run| run.first == start && run.last.seq <= window.until) {
+            return Some((run.last, run.frame.clone()));
+        }
+        let mut bytes = 0;
+        let belongs = |held: &&Held| {
+            bytes += held.slot.frame.len();
+            held.slot.stored && held.slot.mark.seq <= window.until && bytes <= window.max_bytes
+        };
+        let slots = self.slots.range(first..);
+        let count = slots.clone().take_while(belongs).count();
+        if count < JOINED {
+            return None;
+        }
+        if !self.runs.get_or_insert_default().make_room() {
+            return None;
+        }
+        let last = self.slots.get(first + count - 1)?.slot.mark;
+        let frame = Frame::join(slots.take(count).map(|held| &held.slot.frame))?;
+        self.runs.get_or_insert_default().runs.push_back(Run { first: start, last, frame: frame.clone() });
+        Some((last, frame))
+    }
+
     fn evict(&mut self, limits: &Limits, now_ms: i64) {
         let max_age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
         let max_bytes = u64::try_from(limits.bytes).unwrap_or(u64::MAX);
@@ -255,6 +315,23 @@ impl State {
         if self.slots.is_empty() && self.slots.capacity() > 0 {
             self.slots = VecDeque::new(); // a user's own topic is quiet nearly always
         }
+    }
+}
+
+impl Runs {
+    /// Makes room for one more, if one that nobody is being written can go.
+    fn make_room(&mut self) -> bool {
+        if self.runs.len() < RUNS {
+            return true;
+        }
+        let free = self.runs.iter().position(|run| run.frame.is_unique());
+        free.and_then(|free| self.runs.remove(free)).is_some()
+    }
+
+    /// Those that somebody is still being written.
+    fn pinned(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.runs.retain(|run| !run.frame.is_unique());
+        (!self.runs.is_empty()).then_some(self)
     }
 }
 
@@ -288,7 +365,7 @@ mod tests {
 
     fn window(after: u64) -> Window {
         let [after, until] = [Seq(after), Seq(u64::MAX)];
-        Window { after, until, ephemeral_after: Seq(0), now_ms: 0, max_bytes: usize::MAX }
+        Window { after, until, ephemeral_after: Seq(0), now_ms: 0, max_bytes: usize::MAX, joined: false }
     }
 
     fn seqs(ring: &Ring, window: Window) -> Result<Vec<u64>, BelowFloor> {
@@ -357,6 +434,52 @@ mod tests {
     }
 
     #[test]
+    fn many_frames_are_joined_once_for_all_who_are_behind_at_the_same_place() {
+        let ring = ring();
+        for seq in 1..=20 {
+            ring.push(slot(seq, seq != 15, 0), &Limits::default());
+        }
+        let taken = |after, until| {
+            let mut taken = Vec::new();
+            let window = Window { until: Seq(until), joined: true, ..window(after) };
+            let cut = ring.collect(window, |one| taken.push((one.mark.seq.0, one.frame))).unwrap();
+            (taken, cut)
+        };
+        let (first, cut) = taken(2, 12);
+        assert_eq!((first.len(), first[0].0, cut), (1, 12, None));
+        assert_eq!(first[0].1, Frame::join(vec![&slot(1, true, 0).frame; 10].into_iter()).unwrap());
+        // Who sees more by now takes the same bytes, and comes again for the rest.
+        let (second, cut) = taken(2, 20);
+        assert_eq!((second[0].1.chunked().as_ptr(), cut), (first[0].1.chunked().as_ptr(), Some(Seq(12))));
+        // Few are not joined, nor is what is not stored, as not everybody takes that.
+        assert_eq!(taken(12, 20).0.iter().map(|one| one.0).collect::<Vec<_>>(), [13, 14, 15, 16, 17, 18, 19, 20]);
+        // What a reader may not see yet is in none of its runs.
+        assert_eq!(taken(2, 11).0[0].0, 11);
+    }
+
+    #[test]
+    fn stalled_readers_pin_a_few_runs_and_no_more() {
+        let ring = ring();
+        for seq in 1..=100 {
+            ring.push(slot(seq, true, 0), &Limits::default());
+        }
+        let take = |after| {
+            let mut frames = Vec::new();
+            let _ = ring.collect(Window { joined: true, ..window(after) }, |taken| frames.push(taken.frame)).unwrap();
+            frames
+        };
+        let held: Vec<_> = (0..16).map(take).collect();
+        assert!(held.iter().all(|frames| frames.len() == 1));
+        assert_eq!(take(50).len(), 50, "not joined: all runs are pinned");
+        ring.expire(&Limits::default(), 0);
+        assert_eq!(take(50).len(), 50, "still");
+        drop(held);
+        assert_eq!(take(50).len(), 1);
+        ring.expire(&Limits::default(), 0);
+        assert!(ring.state.lock().runs.is_none());
+    }
+
+    #[test]
     fn registering_twice_takes_one_place_and_deregistering_frees_it() {
         let ring = ring();
         let first = ring.register(Waker::noop(), None);
@@ -374,6 +497,7 @@ mod tests {
 
     #[test]
     fn a_quiet_ring_is_small() {
-        assert!(size_of::<Ring>() <= 128, "{}", size_of::<Ring>());
+        // With the two counters of its `Arc`: 160 bytes, a size that allocators keep.
+        assert!(size_of::<Ring>() <= 144, "{}", size_of::<Ring>());
     }
 }

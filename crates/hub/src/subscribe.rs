@@ -107,7 +107,7 @@ impl Hub {
         let mut first = Vec::new();
         let start = match asked {
             Asked::Nothing if request.snapshot => {
-                let _permit = inner.replays.acquire().await; // never closed
+                let _permit = inner.replays.permit().await;
                 let page = inner.journal.read(&selector, Position::START, head, Limit::NONE).await?;
                 first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
                 let synced = inner.wording.synced(first.len(), inner.id_of(head));

@@ -7,22 +7,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tidings_journal::{Limit, Page, Position, Selector};
+use tidings_journal::{Position, Selector};
 use tidings_sse::Frame;
 
 use crate::connection::{Connection, Mail};
 use crate::cursor::{Behind, Cursor, Follower};
 use crate::fanout::Fanout;
 use crate::hub::Inner;
-use crate::publication;
+use crate::replay::Batch;
 use crate::ring::{Mark, Ring};
 use crate::wording::{Ending, Reason, Reset};
 
 /// About how many bytes one poll gives out: a vectored write that the kernel takes in one go.
 const BATCH_BYTES: usize = 64 << 10;
-
-/// How much of the journal is read and encoded at a time. While it is, one of the hub's replay permits is held.
-const PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
 
 /// An open stream.
 pub struct Subscription {
@@ -45,11 +42,11 @@ struct Seat {
 struct Start {
     /// What comes before everything else.
     preface: Vec<Frame>,
-    /// The page of the journal that is being read.
+    /// What was missed, while it is being read.
     reading: Option<Reading>,
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Page, tidings_journal::Error>> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = Result<Batch, tidings_journal::Error>> + Send>>;
 
 /// What a poll came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +151,12 @@ impl Subscription {
                     Poll::Ready(Err(Behind)) => self.behind = true,
                 }
             }
-            let page = ready!(self.poll_page(cx));
-            match page {
-                Ok(page) => self.take_page(&page, out),
+            match ready!(self.poll_batch(cx)) {
+                Ok(Batch::Frames(frames, next)) => {
+                    out.extend(frames);
+                    self.behind = self.cursor.seek(next) == Err(Behind);
+                }
+                Ok(Batch::Trimmed(oldest)) => out.push(self.reset(oldest)),
                 Err(error) => {
                     tracing::error!(%error, "a replay could not be read from the journal");
                     self.connection().end(Ending::JOURNAL);
@@ -170,39 +170,32 @@ impl Subscription {
         }
     }
 
-    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Result<Page, tidings_journal::Error>> {
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Batch, tidings_journal::Error>> {
         let mut start = self.start.take().unwrap_or_default();
-        let mut reading = start.reading.take().unwrap_or_else(|| self.read_page());
-        let page = reading.as_mut().poll(cx);
-        if page.is_pending() {
+        let mut reading = start.reading.take().unwrap_or_else(|| self.read());
+        let batch = reading.as_mut().poll(cx);
+        if batch.is_pending() {
             start.reading = Some(reading);
             self.start = Some(start);
         }
-        page
+        batch
     }
 
-    fn read_page(&self) -> Reading {
+    fn read(&self) -> Reading {
         let (hub, after) = (self.hub().clone(), self.cursor.position());
         let selector = Selector::topics(self.connection().topics().cloned().collect::<Arc<[_]>>());
-        Box::pin(async move {
-            let _permit = hub.replays.acquire().await; // never closed
-            hub.journal.read(&selector, after, hub.fanout.visible_position(), PAGE).await
-        })
+        Box::pin(async move { hub.replays.batch(&hub, &selector, after).await })
     }
 
-    fn take_page(&mut self, page: &Page, out: &mut Vec<Frame>) {
-        if page.floor > self.cursor.position() {
-            let requested = self.hub().id_of(self.cursor.position()).to_string();
-            self.cursor.skip_to_head();
-            self.behind = false;
-            let oldest = page.entries.first().map(|entry| entry.id);
-            let resumed_from = self.hub().id_of(self.cursor.position());
-            let reset = Reset { reason: Reason::Trimmed, requested, resumed_from, oldest };
-            out.push(self.hub().wording.reset(&reset));
-            return;
-        }
-        out.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, Some(entry.id))));
-        self.behind = self.cursor.seek(page.next) == Err(Behind);
+    /// Retention has overtaken the cursor: goes on from the head, and says so.
+    fn reset(&mut self, oldest: Option<Position>) -> Frame {
+        let requested = self.hub().id_of(self.cursor.position()).to_string();
+        self.cursor.skip_to_head();
+        self.behind = false;
+        let oldest = oldest.map(|oldest| self.hub().id_of(oldest));
+        let resumed_from = self.hub().id_of(self.cursor.position());
+        let reset = Reset { reason: Reason::Trimmed, requested, resumed_from, oldest };
+        self.hub().wording.reset(&reset)
     }
 
     /// Up to where the stream was given the log.

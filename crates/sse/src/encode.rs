@@ -31,16 +31,35 @@ pub(crate) fn frame(event: &Event) -> Frame {
     };
 
     let length = lines().map(|(name, value)| name.len() + value.len() + 1).sum::<usize>() + 1;
+    chunk(length, |chunk| {
+        for (name, value) in lines() {
+            chunk.extend_from_slice(name);
+            chunk.extend_from_slice(value);
+            chunk.push(b'\n');
+        }
+        chunk.push(b'\n');
+    })
+}
+
+/// The blocks of `frames`, one after the other, in one chunk. `None` if there are none.
+pub(crate) fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Option<Frame> {
+    let length = frames.clone().map(|frame| frame.block().len()).sum();
+    (length > 0).then(|| {
+        chunk(length, |chunk| {
+            for frame in frames {
+                chunk.extend_from_slice(frame.block());
+            }
+        })
+    })
+}
+
+/// A chunk around the `length` bytes, at least one, that `write` adds.
+fn chunk(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let header = hex_digits(length) + 2;
     let mut chunk = Vec::with_capacity(header + length + CHUNK_END.len());
     push_hex(&mut chunk, length);
     chunk.extend_from_slice(b"\r\n");
-    for (name, value) in lines() {
-        chunk.extend_from_slice(name);
-        chunk.extend_from_slice(value);
-        chunk.push(b'\n');
-    }
-    chunk.push(b'\n');
+    write(&mut chunk);
     chunk.extend_from_slice(CHUNK_END);
     Frame::new(Bytes::from(chunk), header)
 }
@@ -94,6 +113,15 @@ mod tests {
         assert_eq!(frame.chunked(), expected.as_bytes());
         assert_eq!(frame.len(), expected.len());
         assert_eq!(frame.block(), b"event: connected\nid: k3-41\nretry: 3000\ndata: {}\n\n");
+    }
+
+    #[test]
+    fn joined_frames_are_their_blocks_in_one_chunk() {
+        let [first, second] = ["a", "b"].map(|data| Event::new(NAME, data).encode());
+        let joined = Frame::join([&first, &Frame::comment(), &second].into_iter()).unwrap();
+        assert_eq!(joined.block(), b"event: n\ndata: a\n\n:\nevent: n\ndata: b\n\n");
+        assert_eq!(joined.chunked(), b"26\r\nevent: n\ndata: a\n\n:\nevent: n\ndata: b\n\n\r\n");
+        assert_eq!(Frame::join(std::iter::empty()), None);
     }
 
     #[test]

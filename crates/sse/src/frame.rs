@@ -1,11 +1,11 @@
 //! An encoded block, shared by all who write it to a socket.
 //!
 //! Owns where the block begins and ends inside its chunk framing, and nothing else: bytes are put into a frame only by
-//! `encode`, so that a [`Frame`] that exists is well-formed. Must never copy them.
+//! `encode`, so that a [`Frame`] that exists is well-formed. Must never copy them, but to join frames.
 
 use bytes::Bytes;
 
-use crate::Event;
+use crate::{Event, encode};
 
 /// What follows the block in its chunk.
 pub(crate) const CHUNK_END: &[u8] = b"\r\n";
@@ -13,7 +13,7 @@ pub(crate) const CHUNK_END: &[u8] = b"\r\n";
 /// The keep-alive comment in its chunk.
 const COMMENT: &[u8] = b"2\r\n:\n\r\n";
 
-/// One encoded block of an event stream: the bytes of an event, or a comment.
+/// One encoded block of an event stream: the bytes of an event, or a comment; or several of them, joined.
 ///
 /// Block and chunk framing (RFC 9112, section 7.1) lie in one allocation, so that an HTTP/1.1 connection writes
 /// [`chunked`](Self::chunked) and all others [`block`](Self::block), both without copying:
@@ -45,6 +45,17 @@ impl Frame {
     /// `:\n\n` once it has seen an id, and openai-python and others had the same bug.
     pub fn comment() -> Self {
         Self::new(Bytes::from_static(COMMENT), 3)
+    }
+
+    /// The blocks of `frames`, one after the other, in one chunk: for readers that are sent the same many at once. `None` if
+    /// there are none. Copies them.
+    pub fn join<'a>(frames: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
+        encode::join(frames)
+    }
+
+    /// Whether this is the only handle on its bytes.
+    pub fn is_unique(&self) -> bool {
+        self.chunked.is_unique()
     }
 
     /// The block with the chunk framing around it.

@@ -1,0 +1,252 @@
+//! What was missed, read from the journal for streams that are behind their rings.
+//!
+//! Owns how much of that goes on at a time. A thousand clients that come back at once must not cost a thousand copies, so
+//! pages are kept by topic, encoded, for as long as somebody asks for them: whoever stands anywhere inside a page takes
+//! the rest of it. A stream merges the pages of its topics, as it merges rings, and holds only the few frames that it is
+//! about to write. Must never hold back what is live: nothing here is touched by a stream that has caught up.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tidings_journal::{Error, Limit, Position, Selector, TopicName};
+use tidings_sse::Frame;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::hub::Inner;
+use crate::publication;
+
+/// How many reads of the journal go on for returning clients at the same time; who comes later waits in line. More at once
+/// would not be faster, only bigger.
+const CONCURRENT_READS: usize = 32;
+
+/// How much of a topic is read and encoded at a time.
+const PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
+
+/// How many bytes of pages are kept for others who missed the same.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// How much a stream takes of its pages at a time: it holds on to that while its socket is slow. At least one frame.
+const BATCH: Limit = Limit { events: 64, bytes: 64 << 10 };
+
+/// The pages of the journal that streams are being given.
+pub(crate) struct Replays {
+    permits: Semaphore,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    topics: HashMap<TopicName, Topic>,
+    /// Every page, in the order in which they go.
+    order: VecDeque<Arc<Page>>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Topic {
+    pages: Vec<Arc<Page>>,
+    /// Locked while a page is read, so that others wait for that one.
+    reading: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Everything that stands in one topic after `after`, up to and including `next`.
+struct Page {
+    topic: TopicName,
+    after: Position,
+    next: Position,
+    frames: Vec<(Position, Frame)>,
+    bytes: usize,
+    /// Whether it was asked for since the last look.
+    used: AtomicBool,
+}
+
+/// What comes next for a stream.
+pub(crate) enum Batch {
+    /// Frames in the order of the log, perhaps none, and up to where that is everything.
+    Frames(Vec<Frame>, Position),
+    /// Something of it is no longer kept. The oldest that is.
+    Trimmed(Option<Position>),
+}
+
+/// A page, or the news that its beginning is gone.
+enum Found {
+    Page(Arc<Page>),
+    Trimmed,
+}
+
+impl Replays {
+    pub(crate) fn new() -> Self {
+        Self { permits: Semaphore::new(CONCURRENT_READS), kept: Mutex::default() }
+    }
+
+    /// Waits for its turn to read something big.
+    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.permits.acquire().await.ok() // never closed
+    }
+
+    /// What `selector` matches after `after`, as much as a stream takes at a time.
+    pub(crate) async fn batch(&self, hub: &Inner, selector: &Selector, after: Position) -> Result<Batch, Error> {
+        let topics = selector.as_slice();
+        let mut pages = Vec::with_capacity(topics.len());
+        for topic in topics {
+            match self.page(hub, topic, after).await? {
+                Found::Page(page) => pages.push(page),
+                Found::Trimmed => return Ok(Batch::Trimmed(hub.journal.oldest(selector).await?)),
+            }
+        }
+        let (frames, next) = merge(&pages, after);
+        Ok(Batch::Frames(frames, next))
+    }
+
+    async fn page(&self, hub: &Inner, topic: &TopicName, after: Position) -> Result<Found, Error> {
+        let reading = {
+            let mut kept = self.kept.lock();
+            if let Some(page) = kept.around(topic, after) {
+                return Ok(Found::Page(page));
+            }
+            kept.topics.entry(topic.clone()).or_default().reading.clone()
+        };
+        let _turn = reading.lock().await;
+        if let Some(page) = self.kept.lock().around(topic, after) {
+            return Ok(Found::Page(page));
+        }
+        let _permit = self.permit().await;
+        let selector = Selector::topics([topic.clone()]);
+        let read = hub.journal.read(&selector, after, hub.fanout.visible_position(), PAGE).await?;
+        if read.floor > after {
+            return Ok(Found::Trimmed);
+        }
+        let encoded =
+            |entry: &Arc<_>| publication::encode(entry, Some(entry.id)).map(|frame| (entry.id.position, frame));
+        let frames: Vec<_> = read.entries.iter().filter_map(encoded).collect();
+        let bytes = frames.iter().map(|(_, frame)| size_of_val(frame) + frame.len()).sum();
+        let (topic, next, used) = (topic.clone(), read.next, true.into());
+        let page = Arc::new(Page { topic, after, next, frames, bytes, used });
+        if !page.frames.is_empty() {
+            self.kept.lock().keep(page.clone());
+        }
+        Ok(Found::Page(page))
+    }
+
+    /// Lets go of what nobody has asked for since the last call.
+    pub(crate) fn tick(&self) {
+        let mut kept = self.kept.lock();
+        let all = std::mem::take(&mut kept.order);
+        for page in all {
+            if page.used.swap(false, Ordering::Relaxed) {
+                kept.order.push_back(page);
+            } else {
+                kept.forget(&page);
+            }
+        }
+        kept.topics.retain(|_, topic| !topic.pages.is_empty() || Arc::strong_count(&topic.reading) > 1);
+    }
+}
+
+impl Kept {
+    /// The page of `topic` that has what comes after `after`.
+    fn around(&self, topic: &TopicName, after: Position) -> Option<Arc<Page>> {
+        let pages = &self.topics.get(topic)?.pages;
+        let page = pages.iter().find(|page| page.after <= after && after < page.next)?;
+        page.used.store(true, Ordering::Relaxed);
+        Some(page.clone())
+    }
+
+    fn keep(&mut self, page: Arc<Page>) {
+        self.bytes += page.bytes;
+        self.topics.entry(page.topic.clone()).or_default().pages.push(page.clone());
+        self.order.push_back(page);
+        while self.bytes > KEPT_BYTES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.forget(&oldest);
+        }
+    }
+
+    fn forget(&mut self, page: &Arc<Page>) {
+        self.bytes -= page.bytes;
+        if let Some(topic) = self.topics.get_mut(&page.topic) {
+            topic.pages.retain(|kept| !Arc::ptr_eq(kept, page));
+        }
+    }
+}
+
+/// The first frames of all pages after `after`, each position once, and up to where that is everything.
+fn merge(pages: &[Arc<Page>], after: Position) -> (Vec<Frame>, Position) {
+    let next = pages.iter().map(|page| page.next).min().unwrap_or(after);
+    let within = |page: &'_ Arc<Page>| {
+        let from = page.frames.partition_point(|(position, _)| *position <= after);
+        let to = page.frames.partition_point(|(position, _)| *position <= next);
+        from..to.min(from + BATCH.events) // no page gives more than the whole batch
+    };
+    let mut found: Vec<_> = pages.iter().flat_map(|page| &page.frames[within(page)]).collect();
+    if pages.len() > 1 {
+        found.sort_unstable_by_key(|(position, _)| *position);
+        found.dedup_by_key(|(position, _)| *position); // an event may stand in several topics
+    }
+    let mut bytes = 0;
+    let fits = found.iter().take(BATCH.events).take_while(|(_, frame)| {
+        let first = bytes == 0;
+        bytes += frame.len();
+        first || bytes <= BATCH.bytes
+    });
+    let count = fits.count();
+    let cut = found.len() > count || found.len() >= BATCH.events;
+    found.truncate(count);
+    let next = found.last().filter(|_| cut).map_or(next, |(position, _)| *position);
+    (found.into_iter().map(|(_, frame)| frame.clone()).collect(), next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_sse::{Event, EventName};
+
+    fn page(after: u64, next: u64, positions: impl IntoIterator<Item = u64>) -> Arc<Page> {
+        let frame = |n: u64| Event::new(EventName::from_static("e"), n.to_string()).encode();
+        let frames: Vec<_> = positions.into_iter().map(|n| (Position::new(n), frame(n))).collect();
+        let topic = TopicName::parse("a").unwrap();
+        let (after, next) = (Position::new(after), Position::new(next));
+        Arc::new(Page { topic, after, next, bytes: 1, frames, used: true.into() })
+    }
+
+    fn merged(pages: &[Arc<Page>], after: u64) -> (usize, u64) {
+        let (frames, next) = merge(pages, Position::new(after));
+        (frames.len(), next.get())
+    }
+
+    #[test]
+    fn who_stands_inside_a_page_takes_the_rest_of_it() {
+        assert_eq!(merged(&[page(0, 10, 1..=10)], 4), (6, 10));
+        assert_eq!(merged(&[page(0, 10, [])], 4), (0, 10));
+    }
+
+    #[test]
+    fn pages_are_merged_up_to_where_the_shortest_ends_and_each_event_comes_once() {
+        assert_eq!(merged(&[page(0, 5, [1, 5]), page(0, 9, [1, 3, 7])], 0), (3, 5));
+    }
+
+    #[test]
+    fn a_batch_that_is_cut_says_where() {
+        assert_eq!(merged(&[page(0, 256, 1..=256)], 0), (64, 64));
+        assert_eq!(merged(&[page(0, 256, 1..=256)], 200), (56, 256));
+        assert_eq!(merged(&[page(0, 300, (2..=256).step_by(2)), page(0, 300, (1..=255).step_by(2))], 0), (64, 64));
+    }
+
+    #[test]
+    fn a_page_that_nobody_asks_for_is_let_go() {
+        let replays = Replays::new();
+        replays.kept.lock().keep(page(0, 10, 1..=10));
+        let topic = TopicName::parse("a").unwrap();
+        let is_kept = |after| replays.kept.lock().around(&topic, Position::new(after)).is_some();
+        replays.tick();
+        assert!(is_kept(9) && !is_kept(10));
+        replays.tick(); // it was asked for since the last
+        replays.tick();
+        assert!(!is_kept(9));
+        assert_eq!(replays.kept.lock().bytes, 0);
+        assert!(replays.kept.lock().topics.is_empty());
+    }
+}
