@@ -20,7 +20,8 @@ pub enum Stray {
 }
 
 impl Epochs {
-    /// A history of `earlier` epochs, oldest first, that goes on in `current`.
+    /// A history of `earlier` epochs, oldest first and each ending no earlier than the one before it, that goes on in
+    /// `current`.
     pub fn new(current: Epoch, earlier: Vec<(Epoch, Position)>) -> Self {
         Self { current, earlier }
     }
@@ -32,7 +33,8 @@ impl Epochs {
 
     /// The id of `position`, in the epoch in which it was written.
     pub fn id_of(&self, position: Position) -> EventId {
-        let epoch = self.earlier.iter().find(|(_, end)| position <= *end).map_or(self.current, |(epoch, _)| *epoch);
+        let passed = self.earlier.partition_point(|(_, end)| *end < position);
+        let epoch = self.earlier.get(passed).map_or(self.current, |(epoch, _)| *epoch);
         EventId { epoch, position }
     }
 

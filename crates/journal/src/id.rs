@@ -72,6 +72,12 @@ impl Epoch {
         Self(std::array::from_fn(|_| ALPHABET[rng.random_range(0..ALPHABET.len())]))
     }
 
+    /// Reads an epoch as it was written down.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let own = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        <[u8; Self::LENGTH]>::try_from(text.as_bytes()).ok().filter(|bytes| bytes.iter().all(own)).map(Self)
+    }
+
     /// The epoch as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default() // always ASCII, see `random` and `EventId::parse`
@@ -98,11 +104,8 @@ impl EventId {
             return Err(Error::Malformed);
         }
         let position = Position(position.parse().map_err(|_| Error::Malformed)?);
-        let own = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        match <[u8; Epoch::LENGTH]>::try_from(epoch.as_bytes()) {
-            Ok(bytes) if bytes.iter().all(own) => Ok(Self { epoch: Epoch(bytes), position }),
-            _ => Err(Error::ForeignEpoch),
-        }
+        let epoch = Epoch::parse(epoch).ok_or(Error::ForeignEpoch)?;
+        Ok(Self { epoch, position })
     }
 }
 

@@ -9,20 +9,30 @@
 //! - [`topic`]: the addresses events are published to
 //! - `id`, `epochs`: where an event stands, and whether a cursor belongs to this log
 //! - `entry`: what is written and read
+//! - `receipt`: by what a repeated append is known
 //! - [`memory`]: the log in memory, for tests and for those who need no more
+//! - [`disk`]: the log on disk, which outlives the process
+//! - `tail`: the end of the log as it grows, for both
 
+pub mod disk;
 mod entry;
 mod epochs;
 mod id;
 pub mod memory;
+mod pattern;
+mod receipt;
+mod tail;
 pub mod topic;
 
 use std::sync::Arc;
 
+pub use disk::Disk;
 pub use entry::{Entry, Limit, Page, Record, Selector};
 pub use epochs::{Epochs, Stray};
 pub use id::{Epoch, Error as IdError, EventId, Position};
 pub use memory::Memory;
+pub use pattern::{Error as PatternError, Pattern};
+pub use receipt::{Kept, Receipt};
 pub use topic::{Segment, TopicName};
 
 /// Why the log did not do what was asked.
@@ -31,6 +41,12 @@ pub enum Error {
     /// The log takes no appends any more. What was appended before stays readable.
     #[error("the journal is closed for writing: {0}")]
     Closed(String),
+    /// What was to be appended is larger than the log takes. It is not in the log.
+    #[error("{0}")]
+    TooLarge(String),
+    /// What was asked for can't be read.
+    #[error("the journal can't be read: {0}")]
+    Unreadable(String),
 }
 
 /// The ordered log. One per process, shared by all.
@@ -44,7 +60,17 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Appends `batch`, all or nothing, at consecutive positions, and returns the first of them once the log's promise
     /// holds for all.
-    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error>;
+    ///
+    /// Dropping the future does not take the batch back. After an error the batch may be in the log or not.
+    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error> {
+        self.append_with(batch, None).await
+    }
+
+    /// Appends as [`Journal::append`] does, and keeps a receipt of it in the same step. The batch may be empty.
+    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error>;
+
+    /// The receipt with this key, unless it has expired by `now_ms`.
+    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error>;
 
     /// Every entry appended from now on, in order, once, after the promise holds for it.
     fn tail(&self) -> Box<dyn Tail>;
@@ -61,6 +87,12 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970.
     fn expire(&self, now_ms: i64);
+
+    /// Whether the log takes appends; if not, why, and what to do about it. Never gets better by itself.
+    fn health(&self) -> Result<(), Error>;
+
+    /// Takes no more appends, and returns once everything is as safe as it can be. Reads go on.
+    async fn close(&self);
 }
 
 /// The end of the log, as it grows.

@@ -4,16 +4,20 @@
 //! structures here and whoever reads it, never copied.
 
 mod index;
+mod receipts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
-use crate::{Entry, Epoch, Epochs, Error, EventId, Journal, Limit, Page, Position, Record, Selector, Tail};
+use crate::tail::Tails;
+use crate::{
+    Entry, Epoch, Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
+};
 use index::Topics;
+use receipts::Receipts;
 
 /// How much is kept. What is over it goes, oldest first.
 ///
@@ -36,6 +40,8 @@ pub struct Memory {
     epochs: Epochs,
     retention: Retention,
     log: Mutex<Log>,
+    /// Pushed to while the log is locked, so that every reader sees the log's order.
+    tails: Tails,
 }
 
 struct Log {
@@ -50,19 +56,8 @@ struct Log {
     bytes: usize,
     /// Those with a key, oldest first.
     keyed: BTreeSet<Position>,
-    /// Who reads the end. A tail that was dropped is forgotten at the next append.
-    tails: Vec<Weak<Queue>>,
+    receipts: Receipts,
 }
-
-/// What a tail has yet to read. It holds on to entries that retention may already have let go, so that no burst can
-/// outrun the reader; the one reader in the process takes all there is at each turn.
-#[derive(Default)]
-struct Queue {
-    entries: Mutex<Vec<Arc<Entry>>>,
-    filled: Notify,
-}
-
-struct MemoryTail(Arc<Queue>);
 
 impl Default for Retention {
     fn default() -> Self {
@@ -83,8 +78,9 @@ impl Memory {
                 unkeyed: VecDeque::new(),
                 bytes: 0,
                 keyed: BTreeSet::new(),
-                tails: Vec::new(),
+                receipts: Receipts::default(),
             }),
+            tails: Tails::default(),
         }
     }
 }
@@ -99,27 +95,26 @@ impl Journal for Memory {
         self.log.lock().head
     }
 
-    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error> {
+    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
         let mut log = self.log.lock();
         let first = log.head.next();
         let appended: Vec<_> = batch.into_iter().map(|record| log.push(self.epochs.current(), record)).collect();
-        let now_ms = appended.last().map_or(0, |entry| entry.record.at_ms);
-        log.trim(&self.retention, now_ms);
-        log.tails.retain(|tail| {
-            let Some(queue) = tail.upgrade() else {
-                return false;
-            };
-            queue.entries.lock().extend(appended.iter().cloned());
-            queue.filled.notify_one();
-            true
-        });
+        if let Some(now_ms) = appended.last().map(|entry| entry.record.at_ms) {
+            log.trim(&self.retention, now_ms);
+        }
+        if let Some(receipt) = receipt {
+            log.receipts.keep(receipt, first, appended.len());
+        }
+        self.tails.push(&appended, || ());
         Ok(first)
     }
 
+    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+        Ok(self.log.lock().receipts.find(key, now_ms))
+    }
+
     fn tail(&self) -> Box<dyn Tail> {
-        let queue = Arc::new(Queue::default());
-        self.log.lock().tails.push(Arc::downgrade(&queue));
-        Box::new(MemoryTail(queue))
+        self.tails.open()
     }
 
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
@@ -150,21 +145,16 @@ impl Journal for Memory {
     }
 
     fn expire(&self, now_ms: i64) {
-        self.log.lock().trim(&self.retention, now_ms);
+        let mut log = self.log.lock();
+        log.trim(&self.retention, now_ms);
+        log.receipts.expire(now_ms);
     }
-}
 
-#[async_trait::async_trait]
-impl Tail for MemoryTail {
-    async fn next(&mut self) -> Result<Vec<Arc<Entry>>, Error> {
-        loop {
-            let entries = std::mem::take(&mut *self.0.entries.lock());
-            if !entries.is_empty() {
-                return Ok(entries);
-            }
-            self.0.filled.notified().await;
-        }
+    fn health(&self) -> Result<(), Error> {
+        Ok(())
     }
+
+    async fn close(&self) {}
 }
 
 impl Log {

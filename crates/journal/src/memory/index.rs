@@ -47,6 +47,9 @@ impl Topics {
                     .entry(name.clone())
                     .or_insert_with(|| Topic { floor: self.forgotten, ..Topic::default() }),
             };
+            if topic.positions.back() == Some(&position) {
+                continue; // named twice
+            }
             topic.positions.push_back(position);
             if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
                 superseded = topic.keys.insert(key.clone(), position);
@@ -71,9 +74,10 @@ impl Topics {
             let Some(topic) = self.by_name.get_mut(name) else {
                 continue;
             };
-            if let Ok(at) = topic.positions.binary_search(&position) {
-                topic.positions.remove(at); // nearly always the front
-            }
+            let Ok(at) = topic.positions.binary_search(&position) else {
+                continue; // named twice
+            };
+            topic.positions.remove(at); // nearly always the front
             if trimmed {
                 topic.floor = topic.floor.max(position);
                 if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {

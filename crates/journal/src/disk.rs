@@ -1,0 +1,213 @@
+//! The log on disk: what was acknowledged outlives the process, and, as [`Sync`] says, the loss of power.
+//!
+//! # How it works
+//!
+//! All appends in flight go to one thread, which writes them in one batch, syncs once, and answers all. An entry is shown
+//! to nobody before that. A topic's records lie side by side, so that a page of a topic is one range; reads go on while
+//! the thread writes. In memory is an entry for each topic, and nothing for each record.
+//!
+//! A failed write or sync is final: the log refuses appends ([`Journal::health`] tells why), and reads go on.
+//!
+//! # Layout
+//!
+//! - [`Options`]: how a log is opened; [`Retention`]: how much it keeps
+//! - `home`, `mark`: the directory, its lock and format; a position known to be safe
+//! - `tables`, `keys`, `codec`: what is written, in which tables of the storage engine
+//! - `topics`: what is known of each topic, in memory
+//! - `open`: from a directory to a log
+//! - `log`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
+//! - `reader`: reading
+//! - `filter`: what is left out when the storage engine rewrites its files
+
+mod chore;
+mod codec;
+mod committer;
+mod error;
+mod filter;
+mod group;
+mod home;
+mod keys;
+mod log;
+mod mark;
+mod open;
+mod options;
+mod reader;
+mod syncer;
+mod tables;
+mod topics;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+pub use error::OpenError;
+pub use options::{Options, Retention, Rule, Sync};
+
+use crate::{Epochs, Error, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail};
+use committer::{Append, Committer, Job};
+use group::{Encoded, LONGEST_KEY};
+use log::{Found, Log};
+use tables::Commit;
+
+/// How many appends wait to be taken up, and how many bytes they may hold. Beyond it, [`Journal::append`] waits.
+const WAITING_APPENDS: usize = 4_096;
+const WAITING_KIB: usize = 64 << 10;
+
+/// The log on disk. Dropping it writes everything out and lets go of the directory.
+pub struct Disk {
+    log: Arc<Log>,
+    jobs: Option<mpsc::Sender<Job>>,
+    /// Room for what waits, in KiB.
+    room: Arc<Semaphore>,
+    committer: Option<JoinHandle<()>>,
+    /// Threads that end when their sender is dropped.
+    helpers: Vec<(std::sync::mpsc::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Disk {
+    /// Opens a log for writing, making it if it is not there, and begins a new epoch. Waits for the device.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let found = open::for_writing(&options)?;
+        let commit = Box::new(found.tables.db.clone());
+        Self::start(found, options, commit)
+    }
+
+    fn start(found: Found, options: Options, commit: Box<dyn Commit>) -> Result<Self, OpenError> {
+        let dir = options.dir.clone();
+        let sync = options.sync;
+        let log = Arc::new(Log::new(found, options));
+        let (jobs, receiver) = mpsc::channel(WAITING_APPENDS);
+        let committer = Committer::new(log.clone(), receiver, commit);
+        let committer = spawn("journal-commit", &dir, || committer.run())?;
+        let mut disk = Self {
+            log,
+            jobs: Some(jobs),
+            room: Arc::new(Semaphore::new(WAITING_KIB)),
+            committer: Some(committer),
+            helpers: Vec::new(),
+        };
+        if let Sync::Interval(interval) = sync {
+            disk.help("journal-sync", move |log, stop| syncer::run(&log, interval, &stop))?;
+        }
+        Ok(disk)
+    }
+
+    /// Starts a thread that ends with this log.
+    fn help(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(Arc<Log>, std::sync::mpsc::Receiver<()>) + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let (stop, stopped) = std::sync::mpsc::channel();
+        let log = self.log.clone();
+        let thread = spawn(name, &self.log.options.dir, move || run(log, stopped))?;
+        self.helpers.push((stop, thread));
+        Ok(())
+    }
+
+    async fn send(&self, job: Job) -> Result<(), Error> {
+        match &self.jobs {
+            Some(jobs) if jobs.send(job).await.is_ok() => Ok(()),
+            _ => Err(self.stopped()),
+        }
+    }
+
+    /// The committer is gone.
+    fn stopped(&self) -> Error {
+        self.log.health().err().unwrap_or_else(|| self.log.close("its writing thread has ended; restart the server"))
+    }
+
+    /// Runs `read` where waiting for the device holds up nobody.
+    async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Log) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let log = self.log.clone();
+        let _permit = self.log.readers.acquire().await; // never closed
+        let done = tokio::task::spawn_blocking(move || read(&log)).await;
+        done.unwrap_or_else(|error| Err(Error::Unreadable(format!("reading was broken off: {error}"))))
+    }
+}
+
+#[async_trait::async_trait]
+impl Journal for Disk {
+    fn epochs(&self) -> Epochs {
+        self.log.epochs.clone()
+    }
+
+    fn head(&self) -> Position {
+        self.log.head()
+    }
+
+    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
+        self.log.health()?;
+        let records = batch.into_iter().map(Encoded::new).collect::<Result<Vec<_>, _>>()?;
+        let note = receipt.as_ref().map_or(0, |receipt| receipt.key.len() + receipt.value.len());
+        if receipt.as_ref().is_some_and(|receipt| receipt.key.len() > LONGEST_KEY) {
+            return Err(Error::TooLarge(format!("a receipt's key has at most {LONGEST_KEY} bytes")));
+        }
+        let weight = note + records.iter().map(Encoded::weight).sum::<usize>();
+        // What is larger than all there is takes all there is: it is written alone.
+        let share = u32::try_from((weight / 1_024 + 1).min(WAITING_KIB)).unwrap_or(u32::MAX);
+        let permit = self.room.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Append(Append { records, receipt, weight, _permit: permit, answer })).await?;
+        answered.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+        let key = key.to_vec();
+        self.reading(move |log| log.receipt(&key, now_ms)).await
+    }
+
+    fn tail(&self) -> Box<dyn Tail> {
+        self.log.tails.open()
+    }
+
+    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+        let selector = selector.clone();
+        self.reading(move |log| log.page(&selector, after, until, limit)).await
+    }
+
+    async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
+        let selector = selector.clone();
+        self.reading(move |log| log.oldest(&selector)).await
+    }
+
+    fn floor(&self, selector: &Selector) -> Position {
+        self.log.topics.read().floor(selector)
+    }
+
+    fn expire(&self, now_ms: i64) {
+        self.log.floors.set_now(now_ms);
+    }
+
+    fn health(&self) -> Result<(), Error> {
+        self.log.health()
+    }
+
+    async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.send(Job::Close(answer)).await.is_ok() {
+            let _ = answered.await; // an error is the log's state by now
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let (stops, helpers): (Vec<_>, Vec<_>) = self.helpers.drain(..).unzip();
+        drop(stops);
+        self.jobs = None;
+        for thread in helpers.into_iter().chain(self.committer.take()) {
+            let _ = thread.join(); // a panic has been told by then
+        }
+    }
+}
+
+fn spawn(name: &str, dir: &Path, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.map_err(OpenError::io(dir, "starting a thread"))
+}

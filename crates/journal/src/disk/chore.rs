@@ -1,0 +1,128 @@
+//! What is written beside appends: what was trimmed, which topics were forgotten, and how much each topic holds.
+
+use tokio::sync::oneshot;
+
+use super::group::Group;
+use super::keys::meta;
+use crate::{Position, TopicName};
+
+/// Something to be written in the next step.
+pub(super) enum Chore {
+    /// The oldest records of a topic go.
+    Trim(Trim, oneshot::Sender<()>),
+    /// Topics that hold nothing are forgotten.
+    Fold(Fold, oneshot::Sender<()>),
+    /// Some of what each topic holds is written down.
+    Checkpoint,
+}
+
+/// The oldest records of a topic, which go.
+pub(super) struct Trim {
+    /// Their first topic.
+    pub(super) topic: TopicName,
+    /// The highest of their positions.
+    pub(super) floor: Position,
+    /// How many they are, and what they take.
+    pub(super) events: u64,
+    pub(super) bytes: u64,
+    /// When the oldest of those that stay was published, if that is known.
+    pub(super) oldest_ms: Option<i64>,
+    /// Their other topics, each with the highest position of those that stand in it.
+    pub(super) others: Vec<(TopicName, Position)>,
+}
+
+/// Topics that hold nothing.
+pub(super) struct Fold {
+    pub(super) topics: Vec<TopicName>,
+    /// What is at least as high as the floor of each.
+    pub(super) floor: Position,
+}
+
+/// How far the counts are written down.
+#[derive(Default)]
+pub(super) struct Checkpoint {
+    /// The topics whose row is still to be written.
+    topics: Vec<TopicName>,
+    /// Up to where the counts are written down once all are.
+    upto: Position,
+}
+
+/// The most rows of topics in one step: about a millisecond.
+const ROWS: usize = 512;
+
+impl Checkpoint {
+    /// Whether there is more to write.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.topics.is_empty()
+    }
+}
+
+impl Group<'_> {
+    /// Adds a chore. Returns whom to tell when it is done.
+    pub(super) fn chore(&mut self, chore: Chore, checkpoint: &mut Checkpoint) -> Option<oneshot::Sender<()>> {
+        match chore {
+            Chore::Trim(trim, done) => {
+                self.trim(trim);
+                Some(done)
+            }
+            Chore::Fold(fold, done) => {
+                self.fold(fold);
+                Some(done)
+            }
+            Chore::Checkpoint => {
+                self.checkpoint(checkpoint);
+                None
+            }
+        }
+    }
+
+    fn trim(&mut self, trim: Trim) {
+        self.must_sync = true;
+        let mut topics = self.log.topics.write();
+        let Some(topic) = topics.get_mut(&trim.topic) else {
+            return;
+        };
+        topic.row.events = topic.row.events.saturating_sub(trim.events);
+        topic.row.bytes = topic.row.bytes.saturating_sub(trim.bytes);
+        topic.oldest_ms = trim.oldest_ms;
+        for (name, floor) in std::iter::once((trim.topic, trim.floor)).chain(trim.others) {
+            if let Some(topic) = topics.get_mut(&name) {
+                topic.row.floor = topic.row.floor.max(floor);
+                self.floors.push((topic.row.id, topic.row.floor));
+                self.due.insert(name);
+            }
+        }
+    }
+
+    fn fold(&mut self, fold: Fold) {
+        self.must_sync = true;
+        let mut topics = self.log.topics.write();
+        topics.forgotten = topics.forgotten.max(fold.floor);
+        for name in fold.topics {
+            if let Some(id) = topics.forget(&name) {
+                self.due.remove(&name);
+                self.forgotten.push(id);
+                self.remove_topic(&name);
+            }
+        }
+        let (forgotten, next_id) = (topics.forgotten.get(), topics.next_id);
+        drop(topics);
+        self.put_meta(meta::FORGOTTEN, forgotten);
+        self.put_meta(meta::NEXT_ID, next_id);
+    }
+
+    /// Writes some of the counts. Once all that were out of date at the beginning are written, those of everything before
+    /// it are.
+    fn checkpoint(&mut self, checkpoint: &mut Checkpoint) {
+        if checkpoint.topics.is_empty() {
+            checkpoint.topics = self.log.topics.write().take_dirty();
+            checkpoint.upto = self.end();
+        }
+        let rest = checkpoint.topics.len().saturating_sub(ROWS);
+        self.due.extend(checkpoint.topics.drain(rest..));
+        if checkpoint.topics.is_empty() {
+            self.put_meta(meta::CHECKPOINT, checkpoint.upto.get());
+            self.checkpoint = Some(checkpoint.upto);
+        }
+    }
+}

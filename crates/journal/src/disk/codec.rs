@@ -1,0 +1,319 @@
+//! The values of the tables as bytes.
+//!
+//! Lengths and most numbers are LEB128. There are no checksums here: the storage engine has one on every block and batch.
+//! What does not read back is still never trusted.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::keys::TopicId;
+use crate::{Epoch, Kept, Position, Record, TopicName};
+
+/// What stands in a topic.
+#[derive(Debug)]
+pub(super) enum Stored {
+    /// The record itself.
+    Record(Record),
+    /// It is too large to be written twice: it stands in this topic.
+    In(TopicId),
+}
+
+/// The longest record that is written to each of its topics, in bytes. One block of a table holds four of them: reading
+/// the copy costs no more than finding out where the record is.
+pub(super) const LONGEST_COPY: usize = 1_024;
+
+const RECORD: u8 = 0;
+const POINTER: u8 = 1;
+
+/// A topic's row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TopicRow {
+    pub(super) id: TopicId,
+    /// The highest position ever trimmed away.
+    pub(super) floor: Position,
+    /// The highest position ever listed.
+    pub(super) last: Position,
+    /// Up to which position the counts count.
+    pub(super) counted: Position,
+    /// Records without a key of which this is the first topic.
+    pub(super) events: u64,
+    /// What they take, copies included.
+    pub(super) bytes: u64,
+}
+
+/// One record in a batch's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The first topic.
+    pub(super) topic: TopicId,
+    /// Whether it has a key.
+    pub(super) keyed: bool,
+    /// What it takes, copies included.
+    pub(super) bytes: u64,
+    /// The other topics.
+    pub(super) others: Vec<TopicId>,
+}
+
+/// A record as it is stored. It does not say where: that is its key.
+pub(super) fn encode_record(record: &Record) -> Vec<u8> {
+    let topics: usize = record.topics.iter().map(|topic| topic.as_str().len() + 2).sum();
+    let key = record.key.as_deref().unwrap_or_default();
+    let mut bytes = Vec::with_capacity(32 + topics + record.event.len() + key.len() + record.data.len());
+    bytes.push(RECORD);
+    bytes.extend(record.at_ms.to_le_bytes());
+    put_number(&mut bytes, record.topics.len() as u64);
+    for topic in &*record.topics {
+        put_text(&mut bytes, topic.as_str());
+    }
+    put_text(&mut bytes, &record.event);
+    match &record.key {
+        Some(key) => {
+            bytes.push(1);
+            put_text(&mut bytes, key);
+        }
+        None => bytes.push(0),
+    }
+    bytes.extend_from_slice(&record.data);
+    bytes
+}
+
+/// Where a record stands that is too large for a copy.
+pub(super) fn encode_pointer(topic: TopicId) -> Vec<u8> {
+    let mut bytes = vec![POINTER];
+    bytes.extend(topic.to_le_bytes());
+    bytes
+}
+
+/// What makes texts that come again and again cheap: the names of a page are mostly the same.
+#[derive(Default)]
+pub(super) struct Interner {
+    topics: Option<Arc<[TopicName]>>,
+    event: Option<Arc<str>>,
+}
+
+/// Reads what stands in a topic.
+pub(super) fn decode_stored(mut bytes: &[u8], interner: &mut Interner) -> Option<Stored> {
+    match take::<1>(&mut bytes)? {
+        [RECORD] => {}
+        [POINTER] => return Some(Stored::In(u64::from_le_bytes(bytes.try_into().ok()?))),
+        _ => return None,
+    }
+    let at_ms = i64::from_le_bytes(take(&mut bytes)?);
+    let topics = decode_topics(&mut bytes, interner)?;
+    let event = take_text(&mut bytes)?;
+    let event = match &interner.event {
+        Some(last) if **last == *event => last.clone(),
+        _ => interner.event.insert(event.into()).clone(),
+    };
+    let key = match take(&mut bytes)? {
+        [0] => None,
+        [1] => Some(take_text(&mut bytes)?.into()),
+        _ => return None,
+    };
+    Some(Stored::Record(Record { topics, event, key, data: Bytes::copy_from_slice(bytes), at_ms }))
+}
+
+fn decode_topics(bytes: &mut &[u8], interner: &mut Interner) -> Option<Arc<[TopicName]>> {
+    let number = usize::try_from(take_number(bytes)?).ok()?;
+    if let Some(last) = interner.topics.as_ref().filter(|last| last.len() == number) {
+        let mut ahead = *bytes;
+        if last.iter().all(|topic| take_text(&mut ahead) == Some(topic.as_str())) {
+            *bytes = ahead;
+            return Some(last.clone());
+        }
+    }
+    let mut names = Vec::new();
+    for _ in 0..number {
+        names.push(TopicName::parse(take_text(bytes)?).ok()?);
+    }
+    Some(interner.topics.insert(names.into()).clone())
+}
+
+impl TopicRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(24);
+        let numbers = [self.id, self.floor.get(), self.last.get(), self.counted.get(), self.events, self.bytes];
+        numbers.into_iter().for_each(|number| put_number(&mut bytes, number));
+        bytes
+    }
+
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut number = || take_number(&mut bytes);
+        let row = Self {
+            id: number()?,
+            floor: Position::new(number()?),
+            last: Position::new(number()?),
+            counted: Position::new(number()?),
+            events: number()?,
+            bytes: number()?,
+        };
+        bytes.is_empty().then_some(row)
+    }
+}
+
+/// The row of a batch.
+pub(super) fn encode_batch(batch: &[Listed]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8 * batch.len() + 4);
+    for listed in batch {
+        put_number(&mut bytes, listed.topic);
+        put_number(&mut bytes, listed.bytes << 1 | u64::from(listed.keyed));
+        put_number(&mut bytes, listed.others.len() as u64);
+        listed.others.iter().for_each(|&topic| put_number(&mut bytes, topic));
+    }
+    bytes
+}
+
+/// Reads the row of a batch.
+pub(super) fn decode_batch(mut bytes: &[u8]) -> Option<Vec<Listed>> {
+    let mut batch = Vec::new();
+    while !bytes.is_empty() {
+        let topic = take_number(&mut bytes)?;
+        let packed = take_number(&mut bytes)?;
+        let mut others = Vec::new();
+        for _ in 0..take_number(&mut bytes)? {
+            others.push(take_number(&mut bytes)?);
+        }
+        batch.push(Listed { topic, keyed: packed & 1 == 1, bytes: packed >> 1, others });
+    }
+    Some(batch)
+}
+
+/// All epochs, each with its last position. The last one is open, and has none.
+pub(super) fn encode_epochs(earlier: &[(Epoch, Position)], current: Epoch) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(16 * earlier.len() + 8);
+    for (epoch, end) in earlier {
+        bytes.extend(epoch.as_str().as_bytes());
+        bytes.extend(end.get().to_le_bytes());
+    }
+    bytes.extend(current.as_str().as_bytes());
+    bytes
+}
+
+/// Reads all epochs.
+pub(super) fn decode_epochs(mut bytes: &[u8]) -> Option<(Vec<(Epoch, Position)>, Epoch)> {
+    let mut earlier = Vec::new();
+    loop {
+        let epoch = Epoch::parse(str::from_utf8(&take::<{ Epoch::LENGTH }>(&mut bytes)?).ok()?)?;
+        if bytes.is_empty() {
+            return Some((earlier, epoch));
+        }
+        earlier.push((epoch, Position::new(u64::from_le_bytes(take(&mut bytes)?))));
+    }
+}
+
+/// A receipt's value, its end first: the compaction filter reads no further.
+pub(super) fn encode_receipt(expires_at_ms: i64, kept: &Kept) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(32 + kept.value.len());
+    bytes.extend(expires_at_ms.to_le_bytes());
+    put_number(&mut bytes, kept.first.get());
+    put_number(&mut bytes, u64::from(kept.events));
+    bytes.extend_from_slice(&kept.value);
+    bytes
+}
+
+/// When a receipt ends, and the receipt.
+pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(i64, Kept)> {
+    let end = i64::from_le_bytes(take(&mut bytes)?);
+    let first = Position::new(take_number(&mut bytes)?);
+    let events = u32::try_from(take_number(&mut bytes)?).ok()?;
+    Some((end, Kept { value: Bytes::copy_from_slice(bytes), first, events }))
+}
+
+/// When a receipt ends.
+pub(super) fn receipt_end(mut bytes: &[u8]) -> Option<i64> {
+    take(&mut bytes).map(i64::from_le_bytes)
+}
+
+fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    put_number(bytes, text.len() as u64);
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let [byte] = take(bytes)?;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::try_from(take_number(bytes)?).ok()?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    str::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_written_reads_back(
+            names in proptest::collection::vec("[a-z]{1,5}/[a-z0-9]{1,20}", 1..5),
+            event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
+            numbers: [u64; 6], keyed: bool,
+        ) {
+            let topics: Vec<_> = names.iter().map(|name| TopicName::parse(name).unwrap()).collect();
+            let record = Record {
+                topics: topics.into(), event: event.into(), key: key.map(Into::into), data: data.into(), at_ms,
+            };
+            let mut interner = Interner::default();
+            for _ in 0..2 {
+                match decode_stored(&encode_record(&record), &mut interner) {
+                    Some(Stored::Record(read)) => prop_assert_eq!(format!("{read:?}"), format!("{record:?}")),
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+            let [id, floor, last, counted, events, bytes] = numbers;
+            let [floor, last, counted] = [floor, last, counted].map(Position::new);
+            let row = TopicRow { id, floor, last, counted, events, bytes };
+            prop_assert_eq!(TopicRow::decode(&row.encode()), Some(row));
+            let listed = Listed { topic: id, keyed, bytes: bytes >> 1, others: vec![events, id] };
+            let batch = vec![listed.clone(), Listed { others: vec![], ..listed }];
+            prop_assert_eq!(decode_batch(&encode_batch(&batch)), Some(batch));
+            let kept = Kept { value: record.data.clone(), first: floor, events: 7 };
+            prop_assert_eq!(decode_receipt(&encode_receipt(at_ms, &kept)), Some((at_ms, kept)));
+        }
+
+        #[test]
+        fn garbage_is_refused_without_a_panic(garbage: Vec<u8>) {
+            let _ = decode_stored(&garbage, &mut Interner::default());
+            let _ = TopicRow::decode(&garbage);
+            let _ = decode_batch(&garbage);
+            let _ = decode_epochs(&garbage);
+            let _ = decode_receipt(&garbage);
+        }
+    }
+
+    #[test]
+    fn epochs_read_back() {
+        let [a, b, c] = std::array::from_fn(|_| Epoch::random(&mut rand::rng()));
+        let earlier = vec![(a, Position::new(1)), (b, Position::new(9))];
+        assert_eq!(decode_epochs(&encode_epochs(&earlier, c)), Some((earlier, c)));
+        assert_eq!(decode_epochs(&encode_epochs(&[], c)), Some((vec![], c)));
+        assert_eq!(decode_epochs(b""), None);
+    }
+}

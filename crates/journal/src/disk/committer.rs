@@ -1,0 +1,173 @@
+//! The one thread that writes: it takes all appends in flight, writes them in one batch, syncs once, and answers all.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::chore::{Checkpoint, Chore};
+use super::group::{Encoded, Group};
+use super::log::Log;
+use super::options::Sync;
+use super::tables::Commit;
+use crate::{Error, Position, Receipt};
+
+/// The most records and bytes in one step. More would not be faster, and the first would wait for the last.
+const STEP_RECORDS: usize = 8_192;
+const STEP_BYTES: usize = 8 << 20;
+
+/// How long the thread sleeps before it looks again whether there is room.
+const NO_ROOM: Duration = Duration::from_millis(2);
+
+/// What the thread is asked to do.
+pub(super) enum Job {
+    Append(Append),
+    /// Look at the chores.
+    Chores,
+    /// Have everything on the device, and take no more appends.
+    Close(oneshot::Sender<()>),
+}
+
+/// An append in flight.
+pub(super) struct Append {
+    pub(super) records: Vec<Encoded>,
+    pub(super) receipt: Option<Receipt>,
+    pub(super) weight: usize,
+    /// Its share of the memory for appends in flight.
+    pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) answer: oneshot::Sender<Result<Position, Error>>,
+}
+
+/// The thread.
+pub(super) struct Committer {
+    log: Arc<Log>,
+    jobs: mpsc::Receiver<Job>,
+    commit: Box<dyn Commit>,
+    checkpoint: Checkpoint,
+}
+
+/// Turns the log red if the thread ends by a panic: nobody else would notice.
+struct Watch(Arc<Log>);
+
+impl Committer {
+    pub(super) fn new(log: Arc<Log>, jobs: mpsc::Receiver<Job>, commit: Box<dyn Commit>) -> Self {
+        Self { log, jobs, commit, checkpoint: Checkpoint::default() }
+    }
+
+    /// Writes until the log is dropped.
+    pub(super) fn run(mut self) {
+        let _watch = Watch(self.log.clone());
+        while let Some(job) = self.jobs.blocking_recv() {
+            let mut appends = Vec::new();
+            let mut close = Vec::new();
+            let (mut records, mut bytes) = (0, 0);
+            let mut next = Some(job);
+            while let Some(job) = next {
+                match job {
+                    Job::Append(append) => {
+                        records += append.records.len();
+                        bytes += append.weight;
+                        appends.push(append);
+                    }
+                    Job::Chores => {}
+                    Job::Close(answer) => close.push(answer),
+                }
+                let full = records >= STEP_RECORDS || bytes >= STEP_BYTES;
+                next = if full { None } else { self.jobs.try_recv().ok() };
+            }
+            if !appends.is_empty() {
+                self.wait_for_room();
+            }
+            self.step(appends);
+            if !close.is_empty() {
+                self.close();
+                close.into_iter().for_each(|answer| _ = answer.send(()));
+            }
+        }
+        self.close();
+    }
+
+    /// Waits until the storage engine can take a batch, and the directory is below its ceiling.
+    fn wait_for_room(&mut self) {
+        while self.log.health().is_ok() {
+            if let Err(error) = self.log.tables.check() {
+                self.log.fail("writing to the journal", &error);
+            } else if self.log.full.load(Ordering::Acquire) {
+                self.step(Vec::new()); // trimming is what makes room
+            } else if !self.log.tables.is_congested() {
+                return;
+            }
+            std::thread::sleep(NO_ROOM);
+        }
+    }
+
+    fn step(&mut self, appends: Vec<Append>) {
+        let chores = std::mem::take(&mut *self.log.chores.lock());
+        if appends.is_empty() && chores.is_empty() {
+            return;
+        }
+        let (batches, answers): (Vec<_>, Vec<_>) =
+            appends.into_iter().map(|append| ((append.records, append.receipt), (append.answer, append._permit))).unzip();
+        let done: Vec<_> = match self.write(batches, chores) {
+            Ok(firsts) => firsts.into_iter().map(Ok).collect(),
+            Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
+        };
+        for ((answer, _permit), done) in answers.into_iter().zip(done) {
+            let _ = answer.send(done); // whoever asked may be gone; what was appended stays
+        }
+    }
+
+    /// Takes one step. Returns the position of the first record of each batch.
+    fn write(
+        &mut self,
+        batches: Vec<(Vec<Encoded>, Option<Receipt>)>,
+        chores: Vec<Chore>,
+    ) -> Result<Vec<Position>, Error> {
+        self.log.health()?;
+        let log = self.log.clone();
+        let mut group = Group::new(&log);
+        let firsts = batches.into_iter().map(|(records, receipt)| group.append(records, receipt)).collect();
+        let mut answers = Vec::new();
+        for chore in chores {
+            answers.extend(group.chore(chore, &mut self.checkpoint));
+        }
+        let sync = group.must_sync || log.options.sync == Sync::Always;
+        let batch = group.finish();
+        self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
+        group.taken(sync);
+        answers.into_iter().for_each(|answer| _ = answer.send(()));
+        Ok(firsts)
+    }
+
+    /// Has everything on the device, and writes down what makes the next start quick.
+    fn close(&mut self) {
+        if self.log.health().is_err() {
+            return;
+        }
+        let mut more = true;
+        while more && self.log.health().is_ok() {
+            self.log.chores.lock().push(Chore::Checkpoint);
+            self.step(Vec::new());
+            more = self.checkpoint.is_under_way();
+        }
+        let head = self.log.head();
+        match self.commit.sync() {
+            Ok(()) if self.log.health().is_ok() => {
+                self.log.set_synced(head);
+                self.log.close("the server is stopping");
+            }
+            Ok(()) => {}
+            Err(error) => _ = self.log.fail("syncing the journal", &error),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = std::io::Error::other("the writing thread has panicked");
+            self.0.fail("writing to the journal", &error.into());
+        }
+    }
+}

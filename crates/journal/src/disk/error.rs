@@ -1,0 +1,94 @@
+//! Why a directory can't be opened as a log.
+
+use std::path::{Path, PathBuf};
+
+/// Why a log could not be opened. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another part of this one, has it open.
+    #[error("the journal in {} is in use{}; a journal belongs to one process at a time", dir.display(), by.as_ref().map(|pid| format!(" by process {pid}")).unwrap_or_default())]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// The process id that its holder wrote down.
+        by: Option<u32>,
+    },
+    /// It was written by a later version.
+    #[error("the journal in {} has the format {found}, and this version reads up to {known}; it was left as it is. Start the version that wrote it, or name another directory", dir.display())]
+    Newer {
+        /// The directory.
+        dir: PathBuf,
+        /// The format's number.
+        found: u32,
+        /// The newest one that is known here.
+        known: u32,
+    },
+    /// It is something else.
+    #[error("{} is not a journal: {what}; it was left as it is. Name an empty directory, or one that does not exist", dir.display())]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// What speaks against it.
+        what: String,
+    },
+    /// The operating system says no.
+    #[error("the journal in {} can't be opened: {what}: {source}", dir.display())]
+    Io {
+        /// The directory.
+        dir: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// A file is damaged, or missing.
+    #[error("the journal in {} is damaged: {what}. Restore the directory from a backup, or move it away to start with an empty journal", dir.display())]
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// Events that were acknowledged are not there.
+    #[error("the journal in {} ends at position {found}, but position {synced} was safely on disk; its end is damaged. Restore the directory from a backup, or, to go on without these events, remove the file {}", dir.display(), dir.join(super::mark::FILE).display())]
+    Lost {
+        /// The directory.
+        dir: PathBuf,
+        /// The last position that is there.
+        found: u64,
+        /// One that must be.
+        synced: u64,
+    },
+}
+
+impl OpenError {
+    pub(super) fn io(dir: &Path, what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let dir = dir.to_owned();
+        move |source| Self::Io { dir, what, source }
+    }
+
+    pub(super) fn damaged(dir: &Path, what: impl Into<String>) -> Self {
+        Self::Damaged { dir: dir.to_owned(), what: what.into() }
+    }
+
+    /// What the storage engine said, while it opened or read.
+    pub(super) fn engine(dir: &Path, error: fjall::Error) -> Self {
+        match error {
+            fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
+                Self::Io { dir: dir.to_owned(), what: "a file", source }
+            }
+            fjall::Error::Locked => Self::InUse { dir: dir.to_owned(), by: None },
+            other => Self::damaged(dir, describe(&other)),
+        }
+    }
+}
+
+/// What went wrong, in words for an operator.
+pub(super) fn describe(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => error.to_string(),
+        fjall::Error::Poisoned => "an earlier write in the background failed".to_owned(),
+        fjall::Error::Storage(error) => format!("{error:?}"),
+        other => format!("{other:?}"),
+    }
+}

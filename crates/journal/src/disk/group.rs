@@ -1,0 +1,266 @@
+//! Everything that is written in one step: the appends in flight, and what else is due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fjall::{Keyspace, OwnedWriteBatch, Slice};
+
+use super::codec::{self, Listed};
+use super::keys::{self, Kind, TopicId};
+use super::log::Log;
+use super::topics::{Keyed, Topics};
+use crate::{Entry, Error, EventId, Kept, Position, Receipt, Record, TopicName};
+
+/// A record, encoded where it was appended, so that this is not done by the one thread that all wait for.
+pub(super) struct Encoded {
+    record: Record,
+    bytes: Vec<u8>,
+}
+
+/// A step in the making.
+pub(super) struct Group<'a> {
+    pub(super) log: &'a Log,
+    batch: OwnedWriteBatch,
+    /// Rows that may be written more than once: the last one counts. The engine would not know which one is the last.
+    rows: BTreeMap<(Table, Vec<u8>), Option<Slice>>,
+    /// The topics whose row is due.
+    pub(super) due: BTreeSet<TopicName>,
+    listed: Vec<Listed>,
+    first: Position,
+    next: Position,
+    /// For the tails.
+    entries: Vec<Arc<Entry>>,
+    /// What compaction may know of once the step is safe.
+    pub(super) floors: Vec<(TopicId, Position)>,
+    pub(super) forgotten: Vec<TopicId>,
+    /// Up to where the counts of all topics are written down with this step.
+    pub(super) checkpoint: Option<Position>,
+    /// Whether the step has to be on the device whatever the mode.
+    pub(super) must_sync: bool,
+}
+
+/// Where a row goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Table {
+    Events(usize),
+    Keys,
+    Topics,
+    Receipts,
+    Meta,
+}
+
+/// The longest key of a record or receipt, in bytes. The engine's own bound is 65,536.
+pub(super) const LONGEST_KEY: usize = 32 << 10;
+
+impl Encoded {
+    pub(super) fn new(record: Record) -> Result<Self, Error> {
+        if record.key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
+            return Err(Error::TooLarge(format!("a record's key has at most {LONGEST_KEY} bytes")));
+        }
+        Ok(Self { bytes: codec::encode_record(&record), record })
+    }
+
+    /// What it weighs while it waits.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len() + self.record.weight()
+    }
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(log: &'a Log) -> Self {
+        let next = log.head().next();
+        Self {
+            log,
+            batch: log.tables.db.batch(),
+            rows: BTreeMap::new(),
+            due: BTreeSet::new(),
+            listed: Vec::new(),
+            first: next,
+            next,
+            entries: Vec::new(),
+            floors: Vec::new(),
+            forgotten: Vec::new(),
+            checkpoint: None,
+            must_sync: false,
+        }
+    }
+
+    /// Adds an append. Returns the position of its first record.
+    pub(super) fn append(&mut self, records: Vec<Encoded>, receipt: Option<Receipt>) -> Position {
+        let first = self.next;
+        let events = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        {
+            let mut topics = self.log.topics.write();
+            for record in records {
+                self.add(&mut topics, record);
+            }
+        }
+        if let Some(Receipt { key, value, expires_at_ms }) = receipt {
+            let value = codec::encode_receipt(expires_at_ms, &Kept { value, first, events });
+            self.put(Table::Receipts, keys::receipt(&key), value);
+        }
+        first
+    }
+
+    fn add(&mut self, topics: &mut Topics, Encoded { record, bytes }: Encoded) {
+        let position = self.next;
+        self.next = position.next();
+        let mut names: Vec<TopicName> = Vec::with_capacity(record.topics.len());
+        let mut ids: Vec<TopicId> = Vec::with_capacity(record.topics.len());
+        for name in &*record.topics {
+            let (topic, new) = topics.get_or_add(name, &self.log.options.retention);
+            if ids.contains(&topic.row.id) {
+                continue; // named twice
+            }
+            topic.row.last = position;
+            ids.push(topic.row.id);
+            if new {
+                self.log.floors.raise(topic.row.id, topic.row.floor);
+                self.due.insert(name.clone());
+            }
+            topics.touch(name);
+            names.push(name.clone());
+        }
+        let kind = if record.key.is_some() { Kind::Keyed } else { Kind::Plain };
+        let written = self.put_record(&ids, kind, position, bytes);
+        match (&record.key, names.first()) {
+            (Some(key), Some(_)) => self.supersede(topics, position, names, key),
+            (None, Some(name)) => {
+                if let Some(topic) = topics.get_mut(name) {
+                    if topic.row.events == 0 {
+                        topic.oldest_ms = Some(record.at_ms);
+                    }
+                    topic.row.events += 1;
+                    topic.row.bytes += written;
+                }
+            }
+            (_, None) => {} // in no topic: it has a position, and nobody can ask for it
+        }
+        let mut ids = ids.into_iter();
+        let topic = ids.next().unwrap_or_default();
+        self.listed.push(Listed { topic, keyed: kind == Kind::Keyed, bytes: written, others: ids.collect() });
+        let id = EventId { epoch: self.log.epochs.current(), position };
+        self.entries.push(Arc::new(Entry { id, record }));
+    }
+
+    /// Puts a record into its topics. Returns how many bytes that takes.
+    fn put_record(&mut self, topics: &[TopicId], kind: Kind, position: Position, bytes: Vec<u8>) -> u64 {
+        let Some((&first, others)) = topics.split_first() else {
+            return 0;
+        };
+        let record = Slice::from(bytes);
+        let copy = match others {
+            [] => None,
+            _ if record.len() <= codec::LONGEST_COPY => Some(record.clone()),
+            _ => Some(codec::encode_pointer(first).into()),
+        };
+        let mut written = 0;
+        let values = std::iter::once(record).chain(copy.into_iter().cycle());
+        for (&topic, value) in topics.iter().zip(values) {
+            let key = keys::event(topic, kind, position);
+            written += (key.len() + value.len()) as u64;
+            match kind {
+                Kind::Plain => self.batch.insert(&self.log.tables.events[keys::shard(topic)], key, value),
+                Kind::Keyed => _ = self.rows.insert((Table::Events(keys::shard(topic)), key.to_vec()), Some(value)),
+            }
+        }
+        written
+    }
+
+    /// Lets a record with a key take the place of the one before it.
+    fn supersede(&mut self, topics: &mut Topics, position: Position, names: Vec<TopicName>, key: &Arc<str>) {
+        let Some(id) = names.first().and_then(|name| topics.get(name)).map(|topic| topic.row.id) else {
+            return;
+        };
+        self.put(Table::Keys, keys::key(id, key), keys::position(position).to_vec());
+        if let Some((earlier, keyed)) = topics.add_keyed(position, names, key.clone()) {
+            self.remove_keyed(topics, earlier, &keyed);
+        }
+        while let Some((oldest, keyed)) = topics.take_oldest_keyed(self.log.options.retention.max_keyed) {
+            self.remove_keyed(topics, oldest, &keyed);
+            if let Some(topic) = keyed.topics.first().and_then(|name| topics.get(name)) {
+                self.rows.insert((Table::Keys, keys::key(topic.row.id, &keyed.key)), None);
+            }
+            self.due.extend(keyed.topics);
+        }
+    }
+
+    fn remove_keyed(&mut self, topics: &Topics, position: Position, keyed: &Keyed) {
+        for topic in keyed.topics.iter().filter_map(|name| topics.get(name)) {
+            let id = topic.row.id;
+            let key = keys::event(id, Kind::Keyed, position);
+            self.rows.insert((Table::Events(keys::shard(id)), key.to_vec()), None);
+        }
+    }
+
+    /// Writes a number into `meta`.
+    pub(super) fn put_meta(&mut self, key: &[u8], number: u64) {
+        self.put(Table::Meta, key.to_vec(), number.to_be_bytes().to_vec());
+    }
+
+    /// Removes the row of a topic.
+    pub(super) fn remove_topic(&mut self, name: &TopicName) {
+        self.rows.insert((Table::Topics, name.as_str().into()), None);
+    }
+
+    fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.rows.insert((table, key), Some(value.into()));
+    }
+
+    /// Turns all of it into one batch. Nothing may be added afterwards.
+    pub(super) fn finish(&mut self) -> OwnedWriteBatch {
+        let tables = &self.log.tables;
+        let mut batch = std::mem::replace(&mut self.batch, tables.db.batch());
+        if !self.listed.is_empty() {
+            batch.insert(&tables.order, keys::position(self.first), codec::encode_batch(&self.listed));
+        }
+        let counted = self.end();
+        {
+            let mut topics = self.log.topics.write();
+            for name in std::mem::take(&mut self.due) {
+                if let Some(row) = topics.write_row(&name, counted) {
+                    self.rows.insert((Table::Topics, name.as_str().into()), Some(row.encode().into()));
+                }
+            }
+        }
+        for ((table, key), value) in std::mem::take(&mut self.rows) {
+            let table = table.of(tables);
+            match value {
+                Some(value) => batch.insert(table, key, value),
+                None => batch.remove(table, key),
+            }
+        }
+        batch
+    }
+
+    /// The position of the last record.
+    pub(super) fn end(&self) -> Position {
+        Position::new(self.next.get() - 1)
+    }
+
+    /// Says that the step was taken, and whether it is on the device.
+    pub(super) fn taken(&mut self, synced: bool) {
+        let end = self.end();
+        if let Some(checkpoint) = self.checkpoint {
+            self.log.set_checkpoint(checkpoint);
+        }
+        if synced {
+            self.log.set_synced(end);
+            self.floors.drain(..).for_each(|(topic, floor)| self.log.floors.raise(topic, floor));
+            self.forgotten.drain(..).for_each(|topic| self.log.floors.forget(topic));
+        }
+        self.log.tails.push(&self.entries, || self.log.set_head(end));
+    }
+}
+
+impl Table {
+    fn of(self, tables: &super::tables::Tables) -> &Keyspace {
+        match self {
+            Self::Events(shard) => &tables.events[shard],
+            Self::Keys => &tables.keys,
+            Self::Topics => &tables.topics,
+            Self::Receipts => &tables.receipts,
+            Self::Meta => &tables.meta,
+        }
+    }
+}

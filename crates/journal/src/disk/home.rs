@@ -1,0 +1,193 @@
+//! The directory of a log: whose it is, and in which format it is written.
+//!
+//! ```text
+//! FORMAT   "tidings journal, format 1"; read before anything else is touched
+//! LOCK     locked by the process that has the log open, and its process id
+//! synced   a position that is known to be on the device (see `mark`)
+//! db/      the tables (see `tables`)
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+
+/// The format that is written here.
+const FORMAT: u32 = 1;
+
+const FORMAT_FILE: &str = "FORMAT";
+const LOCK_FILE: &str = "LOCK";
+const PREFIX: &str = "tidings journal, format ";
+
+/// A directory that is ours until this is dropped.
+pub(super) struct Home {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Home {
+    /// Takes `dir`, making it if it is not there.
+    pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
+        fs::create_dir_all(dir).map_err(OpenError::io(dir, "making the directory"))?;
+        let format = check_format(dir)?;
+        let home = Self { dir: dir.to_owned(), _lock: lock(dir)? };
+        if !format {
+            write_format(dir).map_err(OpenError::io(dir, "writing FORMAT"))?;
+        }
+        Ok(home)
+    }
+
+    /// Takes `dir` if it holds a log.
+    pub(super) fn take_existing(dir: &Path) -> Result<Self, OpenError> {
+        if !check_format(dir)? {
+            let what = "there is no file FORMAT in it".to_owned();
+            return Err(OpenError::Foreign { dir: dir.to_owned(), what });
+        }
+        Ok(Self { dir: dir.to_owned(), _lock: lock(dir)? })
+    }
+
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the tables are.
+    pub(super) fn db(&self) -> PathBuf {
+        self.dir.join("db")
+    }
+
+    /// Where tables are made before they are moved to their place: what is there is half done.
+    pub(super) fn unfinished_db(&self) -> PathBuf {
+        self.dir.join("db.new")
+    }
+
+    /// How much is on disk, in bytes.
+    pub(super) fn disk_bytes(&self) -> io::Result<u64> {
+        bytes_below(&self.dir)
+    }
+}
+
+/// Has the entries of `dir` themselves on the device.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// What the files below `dir` take on disk. Files may vanish meanwhile.
+fn bytes_below(dir: &Path) -> io::Result<u64> {
+    let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+    let mut bytes = 0;
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => return gone(error).map(|()| 0),
+    };
+    for entry in entries {
+        let entry = entry?;
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => bytes += bytes_below(&entry.path())?,
+            Ok(metadata) => bytes += allocated(&metadata),
+            Err(error) => gone(error)?,
+        }
+    }
+    Ok(bytes)
+}
+
+/// Files may have holes: what counts is what is allocated.
+#[cfg(unix)]
+fn allocated(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(metadata) * 512
+}
+
+#[cfg(not(unix))]
+fn allocated(metadata: &fs::Metadata) -> u64 {
+    metadata.len()
+}
+
+/// Whether there is a FORMAT, and one that we know.
+fn check_format(dir: &Path) -> Result<bool, OpenError> {
+    let foreign = |what: &str| OpenError::Foreign { dir: dir.to_owned(), what: what.to_owned() };
+    let text = match fs::read(dir.join(FORMAT_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut entries = fs::read_dir(dir).map_err(OpenError::io(dir, "reading the directory"))?;
+            let ours = |name: &std::ffi::OsStr| name == LOCK_FILE || name == "FORMAT.new";
+            return match entries.find(|entry| !entry.as_ref().is_ok_and(|entry| ours(&entry.file_name()))) {
+                None => Ok(false),
+                Some(Ok(_)) => Err(foreign("it is not empty, and there is no file FORMAT in it")),
+                Some(Err(error)) => Err(OpenError::io(dir, "reading the directory")(error)),
+            };
+        }
+        Err(error) => return Err(OpenError::io(dir, "reading FORMAT")(error)),
+    };
+    let number = str::from_utf8(&text).ok().and_then(|text| text.trim_end().strip_prefix(PREFIX));
+    match number.and_then(|number| number.parse().ok()) {
+        Some(FORMAT) => Ok(true),
+        Some(found) if found > FORMAT => Err(OpenError::Newer { dir: dir.to_owned(), found, known: FORMAT }),
+        _ => Err(foreign("its file FORMAT says something else")),
+    }
+}
+
+fn write_format(dir: &Path) -> io::Result<()> {
+    let unfinished = dir.join("FORMAT.new");
+    let mut file = File::create(&unfinished)?;
+    writeln!(file, "{PREFIX}{FORMAT}")?;
+    file.sync_all()?;
+    fs::rename(unfinished, dir.join(FORMAT_FILE))?;
+    sync_dir(dir)
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).open(dir.join(LOCK_FILE));
+    let mut file = file.map_err(OpenError::io(dir, "opening LOCK"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let by = file.read_to_string(&mut text).ok().and_then(|_| text.trim_end().parse().ok());
+            return Err(OpenError::InUse { dir: dir.to_owned(), by });
+        }
+        Err(TryLockError::Error(error)) => return Err(OpenError::io(dir, "locking LOCK")(error)),
+    }
+    let mut sign = || {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    sign().map_err(OpenError::io(dir, "writing LOCK"))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_belongs_to_one_at_a_time_and_says_to_whom() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::take(dir.path()).unwrap();
+        let error = Home::take(dir.path()).err().unwrap().to_string();
+        assert!(error.contains(&format!("is in use by process {}", std::process::id())), "{error}");
+        drop(home);
+        Home::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FORMAT_FILE), "tidings journal, format 2\n").unwrap();
+        let error = Home::take(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("format 2") && error.contains("left as it is"), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_journal_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+        assert!(matches!(Home::take(dir.path()), Err(OpenError::Foreign { .. })));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(Home::take(&dir.path().join("letter.txt/journal")).is_err());
+        assert!(matches!(Home::take_existing(dir.path()), Err(OpenError::Foreign { .. })));
+    }
+}

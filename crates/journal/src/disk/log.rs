@@ -1,0 +1,129 @@
+//! What the threads of a log share, and whether it still takes appends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
+
+use super::chore::Chore;
+use super::error::describe;
+use super::filter::Floors;
+use super::home::Home;
+use super::options::Options;
+use super::tables::Tables;
+use super::topics::Topics;
+use crate::tail::Tails;
+use crate::{Epochs, Error, Position};
+
+/// A log that is open for writing.
+pub(super) struct Log {
+    pub(super) options: Options,
+    pub(super) epochs: Epochs,
+    pub(super) topics: RwLock<Topics>,
+    pub(super) floors: Arc<Floors>,
+    pub(super) tails: Tails,
+    /// What the janitor wants to have written.
+    pub(super) chores: Mutex<Vec<Chore>>,
+    /// Whether the directory has reached its ceiling: appends wait.
+    pub(super) full: AtomicBool,
+    /// How many pages are read at the same time.
+    pub(super) readers: Semaphore,
+    head: AtomicU64,
+    synced: AtomicU64,
+    checkpoint: AtomicU64,
+    closed: RwLock<Option<String>>,
+    pub(super) tables: Tables,
+    /// The last to go: until then, nobody else may open the directory.
+    pub(super) home: Home,
+}
+
+/// What was found in a directory.
+pub(super) struct Found {
+    pub(super) home: Home,
+    pub(super) tables: Tables,
+    pub(super) floors: Arc<Floors>,
+    pub(super) topics: Topics,
+    pub(super) epochs: Epochs,
+    pub(super) head: Position,
+    /// Up to where the counts of all topics were written down.
+    pub(super) checkpoint: Position,
+}
+
+/// More at once would not be faster: they wait for one device.
+const READERS: usize = 32;
+
+impl Log {
+    pub(super) fn new(found: Found, options: Options) -> Self {
+        Self {
+            options,
+            epochs: found.epochs,
+            topics: RwLock::new(found.topics),
+            floors: found.floors,
+            tails: Tails::default(),
+            chores: Mutex::default(),
+            full: AtomicBool::new(false),
+            readers: Semaphore::new(READERS),
+            head: AtomicU64::new(found.head.get()),
+            synced: AtomicU64::new(found.head.get()),
+            checkpoint: AtomicU64::new(found.checkpoint.get()),
+            closed: RwLock::new(None),
+            tables: found.tables,
+            home: found.home,
+        }
+    }
+
+    /// The last position for which the promise holds.
+    pub(super) fn head(&self) -> Position {
+        Position::new(self.head.load(Ordering::Acquire))
+    }
+
+    /// The last position that is known to be on the device.
+    pub(super) fn synced(&self) -> Position {
+        Position::new(self.synced.load(Ordering::Acquire))
+    }
+
+    /// Up to where the counts of all topics are written down: what comes after is read at the next start.
+    pub(super) fn checkpoint(&self) -> Position {
+        Position::new(self.checkpoint.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_checkpoint(&self, position: Position) {
+        self.checkpoint.store(position.get(), Ordering::Release);
+    }
+
+    pub(super) fn set_head(&self, head: Position) {
+        self.head.store(head.get(), Ordering::Release);
+    }
+
+    pub(super) fn set_synced(&self, position: Position) {
+        self.synced.fetch_max(position.get(), Ordering::AcqRel);
+        self.floors.set_head(self.synced());
+    }
+
+    /// Whether appends are taken.
+    pub(super) fn health(&self) -> Result<(), Error> {
+        self.closed.read().as_ref().map_or(Ok(()), |why| Err(Error::Closed(why.clone())))
+    }
+
+    /// Refuses appends from now on. The first reason stays.
+    pub(super) fn close(&self, why: &str) -> Error {
+        Error::Closed(self.closed.write().get_or_insert_with(|| why.to_owned()).clone())
+    }
+
+    /// Refuses appends for good, because a write or a sync failed. It is not tried again: after a failed sync the system
+    /// may have dropped what was to be written, and report the next one as good (Rebello et al., USENIX ATC 2020).
+    pub(super) fn fail(&self, what: &str, error: &fjall::Error) -> Error {
+        let dir = self.home.dir().display();
+        let error = describe(error);
+        let healthy = self.health().is_ok();
+        let closed = self.close(&format!(
+            "{what} in {dir} failed: {error}. Nothing more is written, and what was acknowledged is kept; see to the disk \
+             (is it full?), then restart the server"
+        ));
+        if healthy {
+            tracing::error!("{closed}");
+        }
+        closed
+    }
+}

@@ -1,0 +1,249 @@
+//! Opening a directory: what is in it, whether it can be trusted, and the new epoch.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use fjall::{PersistMode, Slice};
+
+use super::codec::{self, Interner, Stored, TopicRow};
+use super::error::OpenError;
+use super::filter::Floors;
+use super::home::{self, Home};
+use super::keys::{self, Kind, TopicId, meta};
+use super::log::Found;
+use super::mark;
+use super::options::{Options, Retention};
+use super::tables::Tables;
+use super::topics::Topics;
+use crate::{Epoch, Epochs, Position, TopicName};
+
+/// The most epochs that are remembered. A cursor of an older one gets a reset.
+const MOST_EPOCHS: usize = 10_000;
+
+/// What is in a directory, as it was left.
+pub(super) struct Contents {
+    pub(super) topics: Topics,
+    /// All epochs so far, each with its last position; the last one ends where the log does.
+    pub(super) epochs: Vec<(Epoch, Position)>,
+    pub(super) head: Position,
+    /// Up to where the counts of all topics were written down.
+    pub(super) checkpoint: Position,
+}
+
+/// Opens a directory for writing, making it if it is not there.
+pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
+    let home = Home::take(&options.dir)?;
+    let floors = Arc::new(Floors::default());
+    make_tables(&home, options)?;
+    let tables = open_tables(&home, &home.db(), options, &floors)?;
+    let contents = Contents::read(&home, &tables, &options.retention)?;
+    let Contents { topics, epochs: mut earlier, head, checkpoint } = contents;
+    check_mark(&home, head)?;
+    if earlier.len() > MOST_EPOCHS {
+        earlier.drain(..earlier.len() - MOST_EPOCHS);
+    }
+    let current = Epoch::random(&mut rand::rng());
+    let mut batch = tables.db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(&tables.meta, meta::EPOCHS, codec::encode_epochs(&earlier, current));
+    batch.commit().map_err(|error| OpenError::engine(home.dir(), error))?;
+    for (_, topic) in topics.iter() {
+        floors.raise(topic.row.id, topic.row.floor);
+    }
+    floors.set_head(head);
+    floors.begin();
+    Ok(Found { home, tables, floors, topics, epochs: Epochs::new(current, earlier), head, checkpoint })
+}
+
+/// Opens a directory to look at what is in it. Nothing is appended and no epoch begins; the storage engine may still cut
+/// off what was half written when the last process died.
+pub(super) fn for_reading(dir: &Path) -> Result<(Home, Tables, Contents), OpenError> {
+    let home = Home::take_existing(dir)?;
+    if !home.db().exists() {
+        return Err(OpenError::damaged(dir, "there is no folder db in it"));
+    }
+    let options = Options::new(dir);
+    let tables = open_tables(&home, &home.db(), &options, &Arc::default())?;
+    let contents = Contents::read(&home, &tables, &options.retention)?;
+    Ok((home, tables, contents))
+}
+
+/// Makes the tables if there are none. They are made beside their place and moved to it when they are complete: the
+/// storage engine does not get over being killed in the middle of it.
+fn make_tables(home: &Home, options: &Options) -> Result<(), OpenError> {
+    let (path, unfinished) = (home.db(), home.unfinished_db());
+    if path.exists() {
+        return Ok(());
+    }
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished).map_err(OpenError::io(home.dir(), "removing what was half made"))?;
+    }
+    let tables = open_tables(home, &unfinished, options, &Arc::default())?;
+    tables.db.persist(PersistMode::SyncAll).map_err(|error| OpenError::engine(home.dir(), error))?;
+    drop(tables);
+    let moved = std::fs::rename(&unfinished, &path).and_then(|()| home::sync_dir(home.dir()));
+    moved.map_err(OpenError::io(home.dir(), "moving the tables to their place"))
+}
+
+/// The storage engine panics on some damaged files; to the operator they are all damage.
+fn open_tables(home: &Home, path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Tables, OpenError> {
+    match catch_unwind(AssertUnwindSafe(|| Tables::open(path, options, floors))) {
+        Ok(opened) => opened.map_err(|error| OpenError::engine(home.dir(), error)),
+        Err(_) => Err(OpenError::damaged(home.dir(), "the storage engine could not read its files")),
+    }
+}
+
+/// Refuses a log that ends before a position which was on the device.
+fn check_mark(home: &Home, head: Position) -> Result<(), OpenError> {
+    let mark = mark::read(home.dir()).map_err(OpenError::io(home.dir(), "reading the mark"))?;
+    match mark.filter(|&synced| synced > head) {
+        Some(synced) => {
+            Err(OpenError::Lost { dir: home.dir().to_owned(), found: head.get(), synced: synced.get() })
+        }
+        None => Ok(()),
+    }
+}
+
+impl Contents {
+    /// Reads what has to be in memory. Takes time by the number of topics, not of records.
+    fn read(home: &Home, tables: &Tables, retention: &Retention) -> Result<Self, OpenError> {
+        let reading = Reading { dir: home.dir(), tables };
+        let forgotten = Position::new(reading.meta_number(meta::FORGOTTEN)?);
+        let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten);
+        let checkpoint = Position::new(reading.meta_number(meta::CHECKPOINT)?);
+        reading.topics(&mut topics, retention)?;
+        let listed = reading.batches(&mut topics, checkpoint)?;
+        let keyed = reading.keyed(&mut topics)?;
+        // A floor is on the device before anything is destroyed by it, but the batch below it may be gone.
+        let floors = topics.iter().map(|(_, topic)| topic.row.floor.max(topic.row.last));
+        let head = floors.chain([listed, keyed, checkpoint, topics.forgotten]).max().unwrap_or_default();
+        let mut epochs = Vec::new();
+        if let Some(row) = reading.meta(meta::EPOCHS)? {
+            let (earlier, last) = codec::decode_epochs(&row).ok_or_else(|| reading.damaged("the list of epochs"))?;
+            epochs = earlier;
+            epochs.push((last, head));
+        }
+        Ok(Self { topics, epochs, head, checkpoint })
+    }
+}
+
+/// Reads one directory's tables.
+struct Reading<'a> {
+    dir: &'a Path,
+    tables: &'a Tables,
+}
+
+impl Reading<'_> {
+    fn damaged(&self, what: &str) -> OpenError {
+        OpenError::damaged(self.dir, format!("{what} can't be read"))
+    }
+
+    fn pair(&self, guard: fjall::Guard) -> Result<(Slice, Slice), OpenError> {
+        guard.into_inner().map_err(|error| OpenError::engine(self.dir, error))
+    }
+
+    fn meta(&self, key: &[u8]) -> Result<Option<Slice>, OpenError> {
+        self.tables.meta.get(key).map_err(|error| OpenError::engine(self.dir, error))
+    }
+
+    fn meta_number(&self, key: &[u8]) -> Result<u64, OpenError> {
+        let row = self.meta(key)?;
+        let number = row.map(|row| keys::parse_position(&row).ok_or_else(|| self.damaged("a number in meta")));
+        Ok(number.transpose()?.map_or(0, Position::get))
+    }
+
+    fn topics(&self, topics: &mut Topics, retention: &Retention) -> Result<(), OpenError> {
+        for guard in self.tables.topics.iter() {
+            let (key, value) = self.pair(guard)?;
+            if Tables::is_beat(&key) {
+                continue;
+            }
+            let name = str::from_utf8(&key).ok().and_then(|name| TopicName::parse(name).ok());
+            let (Some(name), Some(row)) = (name, TopicRow::decode(&value)) else {
+                return Err(self.damaged("a topic"));
+            };
+            topics.load(name, row, retention);
+        }
+        Ok(())
+    }
+
+    /// Counts what was appended after the checkpoint. Returns the last position that is listed.
+    fn batches(&self, topics: &mut Topics, checkpoint: Position) -> Result<Position, OpenError> {
+        let names: HashMap<TopicId, TopicName> =
+            topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect();
+        // The batch that the checkpoint is in may begin before it.
+        let from = self.tables.order.range(..=keys::position(checkpoint)).next_back();
+        let from = from.map(|guard| self.pair(guard)).transpose()?.map(|(key, _)| key);
+        let mut last = Position::START;
+        for guard in self.tables.order.range(from.unwrap_or_default()..) {
+            let (key, value) = self.pair(guard)?;
+            if Tables::is_beat(&key) {
+                continue;
+            }
+            let (Some(first), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
+                return Err(self.damaged("a batch"));
+            };
+            let mut position = first;
+            for listed in batch {
+                last = position;
+                for (nth, id) in std::iter::once(&listed.topic).chain(&listed.others).enumerate() {
+                    let Some(topic) = names.get(id).and_then(|name| topics.get_mut(name)) else {
+                        continue; // forgotten since
+                    };
+                    topic.row.last = topic.row.last.max(position);
+                    if nth == 0 && !listed.keyed && position > topic.row.counted {
+                        topic.row.events += 1;
+                        topic.row.bytes += listed.bytes;
+                    }
+                }
+                for id in std::iter::once(&listed.topic).chain(&listed.others) {
+                    if position > checkpoint && let Some(name) = names.get(id) {
+                        topics.touch(name);
+                    }
+                }
+                position = position.next();
+            }
+        }
+        Ok(last)
+    }
+
+    /// Lists the records with a key. Returns the position of the newest.
+    fn keyed(&self, topics: &mut Topics) -> Result<Position, OpenError> {
+        let names: HashMap<TopicId, TopicName> =
+            topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect();
+        let mut newest = Vec::new();
+        for guard in self.tables.keys.iter() {
+            let (key, value) = self.pair(guard)?;
+            if Tables::is_beat(&key) {
+                continue;
+            }
+            match (keys::parse_key(&key), keys::parse_position(&value)) {
+                (Some((topic, key)), Some(position)) => newest.push((position, topic, Arc::<str>::from(key))),
+                _ => return Err(self.damaged("a key")),
+            }
+        }
+        newest.sort_unstable();
+        let mut interner = Interner::default();
+        let mut last = Position::START;
+        for (position, topic, key) in newest {
+            let stored = self.tables.events[keys::shard(topic)].get(keys::event(topic, Kind::Keyed, position));
+            let stored = stored.map_err(|error| OpenError::engine(self.dir, error))?;
+            let Some(Stored::Record(record)) = stored.and_then(|value| codec::decode_stored(&value, &mut interner))
+            else {
+                return Err(self.damaged(&format!("the record at position {position}")));
+            };
+            last = position;
+            if names.contains_key(&topic) {
+                let mut listed: Vec<TopicName> = Vec::new();
+                for name in &*record.topics {
+                    if !listed.contains(name) {
+                        listed.push(name.clone());
+                    }
+                }
+                topics.add_keyed(position, listed, key);
+            }
+        }
+        Ok(last)
+    }
+}

@@ -1,0 +1,157 @@
+//! How a log on disk behaves.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Pattern, TopicName};
+
+/// How a log on disk is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory that is the log's alone. It is made if it is not there.
+    pub dir: PathBuf,
+    /// When an append counts as done.
+    pub sync: Sync,
+    /// How much is kept.
+    pub retention: Retention,
+    /// The most memory for blocks that were read, in bytes.
+    pub cache_bytes: u64,
+    /// The most files kept open for reading. At least 10; some 60 more are open beside them.
+    pub open_files: usize,
+    pub(crate) tuning: Tuning,
+}
+
+/// When the promise holds: before that, no append is answered, and nothing is shown to anyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// Once the device has it (`fdatasync`). Survives the loss of power.
+    Always,
+    /// Once the operating system has it, which has the device take it within this time. Survives the end of the process;
+    /// the loss of power costs at most what was appended in that time.
+    Interval(Duration),
+    /// Once the operating system has it, which writes when it likes. Survives the end of the process.
+    Never,
+}
+
+/// How much is kept. What is over it goes, the oldest of a topic first, in the background.
+///
+/// A record is governed by its first topic, the one it was published to; the other topics show what that one keeps. The
+/// newest record of each key is exempt from all of it: a service that last reported a month ago still has a status. At
+/// most [`Retention::max_keyed`] of those are kept.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// For single topics; of those that match, the most specific holds, and what it leaves open is not limited.
+    pub rules: Vec<Rule>,
+    /// The age of records that no rule matches.
+    pub max_age: Option<Duration>,
+    /// The records of all topics together. Over it, the topics that hold most go first.
+    pub max_events: u64,
+    /// What all topics hold together, in bytes as they are written. Over it, the topics that hold most go first.
+    pub max_bytes: u64,
+    /// What the directory takes on disk, in bytes, everything included; at least [`Retention::LEAST_DISK`]. Appends wait
+    /// rather than let it pass.
+    pub max_disk: u64,
+    /// Records with a key.
+    pub max_keyed: usize,
+}
+
+/// How much some topics keep, each for itself.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Which topics.
+    pub pattern: Pattern,
+    /// The age of their records.
+    pub max_age: Option<Duration>,
+    /// How many records each keeps.
+    pub max_events: Option<u64>,
+    /// How many bytes each keeps, as they are written.
+    pub max_bytes: Option<u64>,
+}
+
+/// What only tests turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Tuning {
+    /// Bytes that a table holds in memory before it writes a file.
+    pub(crate) memtable_bytes: u64,
+    /// How many records may be appended before the counts are written down.
+    pub(crate) checkpoint_every: u64,
+    /// The most records that are looked at in one step of trimming.
+    pub(crate) trim_step: usize,
+    /// How many names of topics that hold nothing are remembered.
+    pub(crate) max_vanished: usize,
+    /// How long the janitor rests.
+    pub(crate) rest: Duration,
+}
+
+impl Options {
+    /// The defaults, in `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            sync: Sync::Always,
+            retention: Retention::default(),
+            cache_bytes: 16 << 20,
+            open_files: 128,
+            tuning: Tuning::default(),
+        }
+    }
+}
+
+impl Retention {
+    /// The least that [`Retention::max_disk`] may be: 256 MiB, as what was written last is kept twice for a while.
+    pub const LEAST_DISK: u64 = 256 << 20;
+
+    /// The index of the rule that governs `topic`.
+    pub(crate) fn rule_of(&self, topic: &TopicName) -> Option<usize> {
+        let matching = self.rules.iter().enumerate().filter(|(_, rule)| rule.pattern.matches(topic));
+        matching.max_by(|(_, a), (_, b)| a.pattern.cmp_specificity(&b.pattern)).map(|(index, _)| index)
+    }
+}
+
+impl Default for Retention {
+    /// Seven days, and 4 GiB on disk.
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            max_age: Some(Duration::from_hours(7 * 24)),
+            max_events: u64::MAX,
+            max_bytes: u64::MAX,
+            max_disk: 4 << 30,
+            max_keyed: 10_000,
+        }
+    }
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            memtable_bytes: 8 << 20,
+            checkpoint_every: 65_536,
+            trim_step: 1_000,
+            max_vanished: 65_536,
+            rest: Duration::from_secs(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_rule_governs() {
+        let rule = |pattern| Rule {
+            pattern: Pattern::parse(pattern).unwrap(),
+            max_age: None,
+            max_events: None,
+            max_bytes: None,
+        };
+        let rules = ["**", "chat/**", "chat/room/*", "chat/room/lobby"].map(rule).to_vec();
+        let retention = Retention { rules, ..Retention::default() };
+        let of = |topic| retention.rule_of(&TopicName::parse(topic).unwrap());
+        assert_eq!(of("chat/room/lobby"), Some(3));
+        assert_eq!(of("chat/room/x"), Some(2));
+        assert_eq!(of("chat/x"), Some(1));
+        assert_eq!(of("chat"), Some(0));
+    }
+}

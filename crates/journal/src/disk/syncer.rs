@@ -1,0 +1,25 @@
+//! The thread that has what was written on the device, every so often, in the mode [`Sync::Interval`].
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::log::Log;
+
+/// Syncs at least every `interval` what was appended meanwhile, until `stop` is dropped or a sync fails.
+///
+/// [`Sync::Interval`]: super::Sync::Interval
+pub(super) fn run(log: &Arc<Log>, interval: Duration, stop: &Receiver<()>) {
+    while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(interval) {
+        let head = log.head();
+        if log.health().is_err() {
+            return;
+        }
+        if head > log.synced() {
+            match log.tables.db.persist(fjall::PersistMode::SyncData) {
+                Ok(()) => log.set_synced(head),
+                Err(error) => _ = log.fail("syncing the journal", &error),
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The tables of a log, in one database of the storage engine.
+//!
+//! What the engine is told here, and why:
+//!
+//! - It has no thread of its own that would bring down what waits to be written out: [`Tables::is_congested`] is asked
+//!   before each batch, as the engine, once it halts a writer, never lets go of it if a background write has failed.
+//! - Its write-ahead log is kept until every table has written out what it holds of it, so that tables which are seldom
+//!   written have to be made to ([`Tables::settle`]).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fjall::compaction::Leveled;
+use fjall::compaction::filter::Factory;
+use fjall::{AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+
+use super::filter::{Floors, Trimmed};
+use super::keys;
+use super::options::Options;
+
+/// The table of batches.
+pub(super) const ORDER: &str = "order";
+const RECEIPTS: &str = "receipts";
+const EVENTS: &str = "events-";
+
+/// A key that sorts behind all others and means nothing: see [`Tables::settle`].
+const BEAT: &[u8] = &[0xff; 24];
+
+/// The most bytes that the write-ahead log takes, about: the engine looks only when a table is written out.
+const LOG_BYTES: u64 = 128 << 20;
+
+/// All tables.
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub(super) db: Database,
+    pub(super) events: [Keyspace; keys::SHARDS],
+    pub(super) order: Keyspace,
+    pub(super) topics: Keyspace,
+    pub(super) keys: Keyspace,
+    pub(super) receipts: Keyspace,
+    pub(super) meta: Keyspace,
+}
+
+/// Which event table has this name.
+pub(super) fn shard_of_name(name: &str) -> Option<usize> {
+    name.strip_prefix(EVENTS)?.parse().ok()
+}
+
+impl Tables {
+    /// Opens the tables in `path`, making those that are not there.
+    pub(super) fn open(path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Self, fjall::Error> {
+        let filtered = floors.clone();
+        let filters = move |name: &str| {
+            let has_filter = shard_of_name(name).is_some() || name == ORDER || name == RECEIPTS;
+            has_filter.then(|| Arc::new(Trimmed::new(name, filtered.clone())) as Arc<dyn Factory>)
+        };
+        let db = Database::builder(path)
+            .cache_size(options.cache_bytes)
+            .max_cached_files(Some(options.open_files.max(10)))
+            .max_journaling_size(LOG_BYTES)
+            .worker_threads(2)
+            .with_compaction_filter_factories(Arc::new(filters))
+            .open()?;
+        let memtable = options.tuning.memtable_bytes;
+        let table = |name: &str| {
+            db.keyspace(name, || {
+                let leveled = Leveled::default().with_table_target_size(2 * memtable);
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(memtable)
+                    .compaction_strategy(Arc::new(leveled))
+            })
+        };
+        let mut events = Vec::with_capacity(keys::SHARDS);
+        for shard in 0..keys::SHARDS {
+            events.push(table(&format!("{EVENTS}{shard}"))?);
+        }
+        Ok(Self {
+            events: events.try_into().map_err(|_| fjall::Error::Unrecoverable)?, // never: the length is right
+            order: table(ORDER)?,
+            topics: table("topics")?,
+            keys: table("keys")?,
+            receipts: table(RECEIPTS)?,
+            meta: table("meta")?,
+            db,
+        })
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Keyspace> {
+        self.events.iter().chain([&self.order, &self.topics, &self.keys, &self.receipts, &self.meta])
+    }
+
+    /// Whether so much waits to be written out that the engine would soon halt a writer.
+    pub(super) fn is_congested(&self) -> bool {
+        self.all().any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= 16)
+    }
+
+    /// Fails if a write in the background has failed.
+    pub(super) fn check(&self) -> Result<(), fjall::Error> {
+        self.db.persist(PersistMode::Buffer)
+    }
+
+    /// Has every table write out what it holds in memory if the write-ahead log has grown too long, so that it can go.
+    ///
+    /// The engine lets go of a part of it once each table has a file with something newer. A table whose newest records
+    /// were all left out by compaction has none, and would hold on to it for ever: so each is given something new first.
+    pub(super) fn settle(&self) -> Result<(), fjall::Error> {
+        if self.db.journal_disk_space()? <= 2 * LOG_BYTES {
+            return Ok(());
+        }
+        self.write_out()
+    }
+
+    /// Has every table write out what it holds in memory.
+    pub(super) fn write_out(&self) -> Result<(), fjall::Error> {
+        let mut batch = self.db.batch();
+        self.all().for_each(|table| batch.insert(table, BEAT, []));
+        batch.commit()?;
+        self.all().try_for_each(|table| table.rotate_memtable().map(drop))
+    }
+
+    /// Takes one key-value pair out of the way if it is no row of ours.
+    pub(super) fn is_beat(key: &[u8]) -> bool {
+        key == BEAT
+    }
+}
+
+/// The one way by which anything gets into the tables: where tests put a disk that fails.
+pub(super) trait Commit: Send {
+    /// Writes `batch` whole or not at all, and has it on the device if `sync`, else with the operating system.
+    fn commit(&mut self, batch: OwnedWriteBatch, sync: bool) -> Result<(), fjall::Error>;
+
+    /// Has everything on the device.
+    fn sync(&mut self) -> Result<(), fjall::Error>;
+}
+
+impl Commit for Database {
+    fn commit(&mut self, batch: OwnedWriteBatch, sync: bool) -> Result<(), fjall::Error> {
+        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
+        batch.durability(Some(mode)).commit()
+    }
+
+    fn sync(&mut self) -> Result<(), fjall::Error> {
+        self.persist(PersistMode::SyncData)
+    }
+}

@@ -1,0 +1,219 @@
+//! What is known of each topic, in memory: its floor, and how much it holds. One small entry per topic, none per record.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::codec::TopicRow;
+use super::keys::TopicId;
+use super::options::Retention;
+use crate::{Position, Selector, TopicName};
+
+/// All topics that hold something, and those that are remembered for their floor.
+#[derive(Default)]
+pub(super) struct Topics {
+    by_name: HashMap<TopicName, Topic>,
+    /// The newest position of each key.
+    keys: HashMap<(TopicId, Arc<str>), Position>,
+    /// The records with a key, oldest first.
+    keyed: BTreeMap<Position, Keyed>,
+    /// The floor of every topic that is not in `by_name`.
+    pub(super) forgotten: Position,
+    /// The id of the next topic. 0 is none.
+    pub(super) next_id: TopicId,
+    /// The topics whose row is not up to date.
+    dirty: Vec<TopicName>,
+}
+
+/// One topic.
+#[derive(Clone, Debug)]
+pub(super) struct Topic {
+    pub(super) row: TopicRow,
+    /// The rule that governs it.
+    pub(super) rule: Option<usize>,
+    /// How many records with a key stand in it.
+    pub(super) keyed: usize,
+    /// When its oldest record without a key was published, if that is known, in milliseconds since 1970.
+    pub(super) oldest_ms: Option<i64>,
+    /// Whether it is in `dirty`.
+    dirty: bool,
+}
+
+/// A record with a key.
+#[derive(Clone, Debug)]
+pub(super) struct Keyed {
+    pub(super) topics: Vec<TopicName>,
+    pub(super) key: Arc<str>,
+}
+
+impl Topics {
+    /// None yet. Ids from `next_id` on are free; the floor of what has no row is `forgotten`.
+    pub(super) fn new(next_id: TopicId, forgotten: Position) -> Self {
+        Self { next_id: next_id.max(1), forgotten, ..Self::default() }
+    }
+
+    /// Puts back a topic that was written down.
+    pub(super) fn load(&mut self, name: TopicName, row: TopicRow, retention: &Retention) {
+        self.next_id = self.next_id.max(row.id + 1);
+        let rule = retention.rule_of(&name);
+        self.by_name.insert(name, Topic { row, rule, keyed: 0, oldest_ms: None, dirty: false });
+    }
+
+    pub(super) fn get(&self, name: &TopicName) -> Option<&Topic> {
+        self.by_name.get(name)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &TopicName) -> Option<&mut Topic> {
+        self.by_name.get_mut(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicName, &Topic)> {
+        self.by_name.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// The topic with this name, and whether it is new.
+    pub(super) fn get_or_add(&mut self, name: &TopicName, retention: &Retention) -> (&mut Topic, bool) {
+        let new = !self.by_name.contains_key(name);
+        if new {
+            let row = TopicRow { id: self.next_id, floor: self.forgotten, ..TopicRow::default() };
+            self.load(name.clone(), row, retention);
+        }
+        let topic = self.by_name.entry(name.clone()).or_insert_with(|| unreachable!("added above"));
+        (topic, new)
+    }
+
+    /// Notes that the row of `name` is not up to date.
+    pub(super) fn touch(&mut self, name: &TopicName) {
+        if let Some(topic) = self.by_name.get_mut(name)
+            && !std::mem::replace(&mut topic.dirty, true)
+        {
+            self.dirty.push(name.clone());
+        }
+    }
+
+    /// Takes the names of all topics whose row is not up to date.
+    pub(super) fn take_dirty(&mut self) -> Vec<TopicName> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// The row of `name` as it is to be written, with counts up to `counted`.
+    pub(super) fn write_row(&mut self, name: &TopicName, counted: Position) -> Option<TopicRow> {
+        let topic = self.by_name.get_mut(name)?;
+        topic.dirty = false;
+        topic.row.counted = counted;
+        Some(topic.row)
+    }
+
+    /// Lists a record with a key. Returns what it takes the place of.
+    pub(super) fn add_keyed(&mut self, position: Position, topics: Vec<TopicName>, key: Arc<str>) -> Option<(Position, Keyed)> {
+        let id = self.by_name.get(topics.first()?)?.row.id;
+        for name in &topics {
+            if let Some(topic) = self.by_name.get_mut(name) {
+                topic.keyed += 1;
+            }
+        }
+        let earlier = self.keys.insert((id, key.clone()), position);
+        self.keyed.insert(position, Keyed { topics, key });
+        let earlier = earlier?;
+        Some((earlier, self.unlist_keyed(earlier)?))
+    }
+
+    /// Takes the oldest record with a key, if there are more than `most`.
+    pub(super) fn take_oldest_keyed(&mut self, most: usize) -> Option<(Position, Keyed)> {
+        if self.keyed.len() <= most {
+            return None;
+        }
+        let (&position, _) = self.keyed.first_key_value()?;
+        let keyed = self.unlist_keyed(position)?;
+        let id = self.by_name.get(keyed.topics.first()?)?.row.id;
+        self.keys.remove(&(id, keyed.key.clone()));
+        for name in &keyed.topics {
+            if let Some(topic) = self.by_name.get_mut(name) {
+                topic.row.floor = topic.row.floor.max(position);
+            }
+        }
+        Some((position, keyed))
+    }
+
+    fn unlist_keyed(&mut self, position: Position) -> Option<Keyed> {
+        let keyed = self.keyed.remove(&position)?;
+        for name in &keyed.topics {
+            if let Some(topic) = self.by_name.get_mut(name) {
+                topic.keyed -= 1;
+            }
+        }
+        Some(keyed)
+    }
+
+    /// The records with a key, oldest first.
+    pub(super) fn keyed(&self) -> impl Iterator<Item = (Position, &Keyed)> {
+        self.keyed.iter().map(|(&position, keyed)| (position, keyed))
+    }
+
+    pub(super) fn floor(&self, selector: &Selector) -> Position {
+        let floor = |name| self.by_name.get(name).map_or(self.forgotten, |topic| topic.row.floor);
+        selector.as_slice().iter().map(floor).max().unwrap_or_default()
+    }
+
+    /// The names of topics that hold nothing, if there are more than `most` of them: those whose floor is lowest, so many
+    /// that half of `most` remain. With them, the floor that all of them share from then on.
+    pub(super) fn vanished(&self, most: usize) -> Option<(Vec<TopicName>, Position)> {
+        let mut vanished: Vec<_> = self.by_name.iter().filter(|(_, topic)| topic.is_vanished()).collect();
+        if vanished.len() <= most {
+            return None;
+        }
+        let surplus = vanished.len() - most / 2;
+        vanished.select_nth_unstable_by_key(surplus - 1, |(_, topic)| topic.row.floor);
+        vanished.truncate(surplus);
+        let floor = vanished.iter().map(|(_, topic)| topic.row.floor).max()?;
+        Some((vanished.into_iter().map(|(name, _)| name.clone()).collect(), floor))
+    }
+
+    /// Forgets `name`, if it still holds nothing. Returns its id.
+    pub(super) fn forget(&mut self, name: &TopicName) -> Option<TopicId> {
+        self.by_name.get(name).filter(|topic| topic.is_vanished())?;
+        self.by_name.remove(name).map(|topic| topic.row.id)
+    }
+}
+
+impl Topic {
+    /// Whether it holds nothing.
+    pub(super) fn is_vanished(&self) -> bool {
+        self.row.last <= self.row.floor && self.keyed == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> TopicName {
+        TopicName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn vanished_topics_are_folded_lowest_floor_first_and_no_floor_sinks() {
+        let mut topics = Topics::new(0, Position::START);
+        for number in 1..=10 {
+            let (topic, _) = topics.get_or_add(&name(&format!("t/{number}")), &Retention::default());
+            topic.row.floor = Position::new(number);
+            topic.row.last = Position::new(number);
+        }
+        assert!(topics.vanished(10).is_none());
+        let (gone, floor) = topics.vanished(8).unwrap();
+        assert_eq!((gone.len(), floor), (6, Position::new(6)));
+        for name in &gone {
+            topics.forget(name).unwrap();
+        }
+        topics.forgotten = floor;
+        for number in 1..=10 {
+            let selector = Selector::topics([name(&format!("t/{number}"))]);
+            assert!(topics.floor(&selector) >= Position::new(number));
+        }
+        let (again, new) = topics.get_or_add(&name("t/1"), &Retention::default());
+        assert!(new && again.row.id == 11, "an id is never used again");
+    }
+}

@@ -1,0 +1,37 @@
+//! What every home of the log promises, and what only the one on disk does.
+
+mod contract;
+mod disk;
+
+use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
+
+fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).unwrap()
+}
+
+fn of(names: &[&str]) -> Selector {
+    Selector::topics(names.iter().map(|name| topic(name)).collect::<Vec<_>>())
+}
+
+fn record(names: &[&str], data: &str) -> Record {
+    Record {
+        topics: names.iter().map(|name| topic(name)).collect(),
+        event: "e".into(),
+        key: None,
+        data: data.to_owned().into(),
+        at_ms: 0,
+    }
+}
+
+fn status(service: &str, data: &str) -> Record {
+    Record { key: Some(service.into()), ..record(&["system/status"], data) }
+}
+
+fn numbered(names: &[&str], numbers: std::ops::Range<u32>) -> Vec<Record> {
+    numbers.map(|number| record(names, &number.to_string())).collect()
+}
+
+async fn all(journal: &dyn Journal, names: &[&str]) -> Vec<String> {
+    let page = journal.read(&of(names), Position::START, journal.head(), Limit::NONE).await.unwrap();
+    page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+}
