@@ -9,6 +9,7 @@
 mod ci;
 mod clients;
 mod coverage;
+mod crash;
 mod dev;
 mod docs;
 mod fmt;
@@ -36,6 +37,8 @@ enum Command {
     Dev(dev::Options),
     /// Measure the line coverage of the workspace's tests.
     Coverage,
+    /// Kill servers under load, thousands of times.
+    Crash(crash::Options),
     /// Write the generated documents anew.
     Docs,
     /// What continuous integration runs: lint, then test.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Fmt => fmt::run(),
         Command::Dev(options) => dev::run(&options),
         Command::Coverage => coverage::run(),
+        Command::Crash(options) => crash::run(&options),
         Command::Docs => docs::run(),
         Command::Ci => ci::run(),
     };

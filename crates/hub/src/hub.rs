@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_journal::{Entry, Epochs, EventId, Journal, Position, TopicName};
+use tidings_journal::{Entry, Epochs, EventId, Journal, Kept, Position, Receipt, TopicName};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -112,12 +112,39 @@ impl Hub {
 
     /// Stores and delivers. When this returns, the journal's promise holds and every reader can see the event.
     pub async fn publish(&self, publication: Publication) -> Result<EventId, tidings_journal::Error> {
-        let record = publication.into_record(self.inner.clock.now_ms());
-        let position = self.inner.journal.append(vec![record.clone()]).await?;
+        self.publish_with(Some(publication), None).await
+    }
+
+    /// The same, and keeps a receipt of it in the same step; there may be nothing else to keep. Returns the event's id.
+    pub async fn publish_with(
+        &self,
+        publication: Option<Publication>,
+        receipt: Option<Receipt>,
+    ) -> Result<EventId, tidings_journal::Error> {
+        let record = publication.map(|publication| publication.into_record(self.inner.clock.now_ms()));
+        let batch = record.iter().cloned().collect();
+        let position = self.inner.journal.append_with(batch, receipt).await?;
         let id = self.inner.id_of(position);
-        self.inner.hand_out(&Entry { id, record });
-        self.inner.until_visible(position).await?;
+        if let Some(record) = record {
+            self.inner.hand_out(&Entry { id, record });
+            self.inner.until_visible(position).await?;
+        }
         Ok(id)
+    }
+
+    /// The receipt that was kept under `key`, unless it has expired.
+    pub async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, tidings_journal::Error> {
+        self.inner.journal.receipt(key, self.inner.clock.now_ms()).await
+    }
+
+    /// Whether the log takes appends; if not, why.
+    pub fn health(&self) -> Result<(), tidings_journal::Error> {
+        self.inner.journal.health()
+    }
+
+    /// Has the log take no more appends, and waits until what it has is safe.
+    pub async fn close(&self) {
+        self.inner.journal.close().await;
     }
 
     /// Delivers to who listens now, and stores nothing.

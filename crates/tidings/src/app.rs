@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::RngExt as _;
 use tidings_hub::{Clock, Hub, Publication, UserId};
-use tidings_journal::{EventId, TopicName};
+use tidings_journal::{EventId, Receipt, TopicName};
 
 use crate::auth::{Authenticator, Identity};
 use crate::config::Config;
@@ -114,11 +114,20 @@ impl App {
 
     /// Stores and delivers; an answer means that the event is in the log.
     pub(crate) async fn publish(&self, publication: Publication) -> Result<EventId, Unpublished> {
+        self.publish_with(Some(publication), None).await
+    }
+
+    /// The same, and keeps a receipt of it; there may be nothing else to keep. Returns the event's id.
+    pub(crate) async fn publish_with(
+        &self,
+        publication: Option<Publication>,
+        receipt: Option<Receipt>,
+    ) -> Result<EventId, Unpublished> {
         let _in_progress = self.publishing.read().await;
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
-        self.hub.publish(publication).await.map_err(Unpublished::Journal)
+        self.hub.publish_with(publication, receipt).await.map_err(Unpublished::Journal)
     }
 
     /// Takes nothing any more, and waits for the publishes that were taken.

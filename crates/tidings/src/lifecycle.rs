@@ -8,6 +8,7 @@
 //!    to come back after 0.5–2 s. A client that comes back finds another server, or this one's successor, and goes on by
 //!    its last id.
 //! 3. After the last of them publishes are refused, the listener closes, calls in progress end.
+//! 4. The journal takes nothing more, and what it has is made safe.
 //!
 //! What is left after `SHUTDOWN_TIMEOUT` is left behind.
 
@@ -92,6 +93,7 @@ async fn run(
             let ending = async {
                 end(&app).await;
                 close.await;
+                app.hub.close().await;
             };
             let limit = app.config.lifecycle.shutdown_timeout;
             tokio::time::timeout(limit, ending).await.map_err(|_| Error::Left(left()))

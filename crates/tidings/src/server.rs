@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use tidings_hub::{Clock, Hub, Options, RingLimits, Runner, StreamLimits};
-use tidings_journal::memory::{Memory, Retention};
+use tidings_journal::disk::{self, Disk};
+use tidings_journal::{Journal, Memory, memory};
 
 use crate::app::{self, App};
 use crate::auth::{self, Authenticator};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Home};
 use crate::handle::Handle;
 use crate::http::client_ip::{TrustedHeader, TrustedProxies};
 use crate::http::cors;
@@ -66,6 +67,9 @@ pub enum Error {
     /// The system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// The log can't be opened.
+    #[error(transparent)]
+    Open(#[from] disk::OpenError),
     /// The log can't be read any more, so nothing can be delivered.
     #[error("the journal failed: {0}")]
     Journal(tidings_journal::Error),
@@ -148,7 +152,7 @@ impl Builder {
         self
     }
 
-    /// Opens the sockets and puts everything together. Needs no runtime yet.
+    /// Opens the sockets and the journal, and puts everything together. Needs no runtime yet. Waits for the disk.
     pub fn build(mut self) -> Result<Server, Error> {
         let mut listeners = std::mem::take(&mut self.listeners);
         if listeners.is_empty() {
@@ -188,7 +192,7 @@ impl Builder {
         let Self { config, clock, routes, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let limits = limits(&config);
-        let (hub, runner) = hub(&config, limits, clock.clone());
+        let (hub, runner) = hub(&config, limits, clock.clone())?;
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
             config::TrustedHeader::Forwarded => TrustedHeader::Forwarded,
@@ -207,13 +211,8 @@ impl Builder {
     }
 }
 
-fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {
-    let journal = Memory::new(Retention {
-        max_events: config.journal.max_events,
-        max_bytes: config.journal.max_bytes,
-        max_age: config.journal.max_age,
-        ..Retention::default()
-    });
+fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> Result<(Hub, Runner), Error> {
+    let journal = journal(&config.journal)?;
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,
         write_timeout: config.streams.write_timeout,
@@ -224,7 +223,35 @@ fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {
         rooms: topics::chat(),
         presence_grace: config.streams.presence_grace,
     };
-    Hub::new(Arc::new(journal), options, Arc::new(Words), clock)
+    Ok(Hub::new(journal, options, Arc::new(Words), clock))
+}
+
+fn journal(settings: &config::Journal) -> Result<Arc<dyn Journal>, Error> {
+    let in_u64 = |number| u64::try_from(number).unwrap_or(u64::MAX);
+    match settings.home {
+        Home::Memory => {
+            let preset = memory::Retention::default();
+            Ok(Arc::new(Memory::new(memory::Retention {
+                max_events: settings.max_events.unwrap_or(preset.max_events),
+                max_bytes: settings.max_bytes.unwrap_or(preset.max_bytes),
+                max_age: settings.max_age.unwrap_or(preset.max_age),
+                ..preset
+            })))
+        }
+        Home::Disk => {
+            let preset = disk::Retention::default();
+            let retention = disk::Retention {
+                rules: settings.keep.clone(),
+                max_age: settings.max_age.or(preset.max_age),
+                max_events: settings.max_events.map_or(preset.max_events, in_u64),
+                max_disk: settings.max_bytes.map_or(preset.max_disk, in_u64),
+                ..preset
+            };
+            let mut options = disk::Options::new(&settings.data_dir);
+            (options.sync, options.retention) = (settings.sync, retention);
+            Ok(Arc::new(Disk::open(options)?))
+        }
+    }
 }
 
 /// How many streams may be open. By itself it is what the system's limit of file descriptors allows, which is raised as

@@ -107,8 +107,10 @@ impl Committer {
         if appends.is_empty() && chores.is_empty() {
             return;
         }
-        let (batches, answers): (Vec<_>, Vec<_>) =
-            appends.into_iter().map(|append| ((append.records, append.receipt), (append.answer, append._permit))).unzip();
+        let (batches, answers): (Vec<_>, Vec<_>) = appends
+            .into_iter()
+            .map(|append| ((append.records, append.receipt), (append.answer, append._permit)))
+            .unzip();
         let done: Vec<_> = match self.write(batches, chores) {
             Ok(firsts) => firsts.into_iter().map(Ok).collect(),
             Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),

@@ -98,9 +98,7 @@ fn open_tables(home: &Home, path: &Path, options: &Options, floors: &Arc<Floors>
 fn check_mark(home: &Home, head: Position) -> Result<(), OpenError> {
     let mark = mark::read(home.dir()).map_err(OpenError::io(home.dir(), "reading the mark"))?;
     match mark.filter(|&synced| synced > head) {
-        Some(synced) => {
-            Err(OpenError::Lost { dir: home.dir().to_owned(), found: head.get(), synced: synced.get() })
-        }
+        Some(synced) => Err(OpenError::Lost { dir: home.dir().to_owned(), found: head.get(), synced: synced.get() }),
         None => Ok(()),
     }
 }
@@ -198,7 +196,9 @@ impl Reading<'_> {
                     }
                 }
                 for id in std::iter::once(&listed.topic).chain(&listed.others) {
-                    if position > checkpoint && let Some(name) = names.get(id) {
+                    if position > checkpoint
+                        && let Some(name) = names.get(id)
+                    {
                         topics.touch(name);
                     }
                 }

@@ -65,9 +65,7 @@ impl Tables {
         let table = |name: &str| {
             db.keyspace(name, || {
                 let leveled = Leveled::default().with_table_target_size(2 * memtable);
-                KeyspaceCreateOptions::default()
-                    .max_memtable_size(memtable)
-                    .compaction_strategy(Arc::new(leveled))
+                KeyspaceCreateOptions::default().max_memtable_size(memtable).compaction_strategy(Arc::new(leveled))
             })
         };
         let mut events = Vec::with_capacity(keys::SHARDS);

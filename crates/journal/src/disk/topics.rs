@@ -108,7 +108,12 @@ impl Topics {
     }
 
     /// Lists a record with a key. Returns what it takes the place of.
-    pub(super) fn add_keyed(&mut self, position: Position, topics: Vec<TopicName>, key: Arc<str>) -> Option<(Position, Keyed)> {
+    pub(super) fn add_keyed(
+        &mut self,
+        position: Position,
+        topics: Vec<TopicName>,
+        key: Arc<str>,
+    ) -> Option<(Position, Keyed)> {
         let id = self.by_name.get(topics.first()?)?.row.id;
         for name in &topics {
             if let Some(topic) = self.by_name.get_mut(name) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::auth::demo;
-use crate::config::Loaded;
+use crate::config::{Home, Loaded};
 use crate::net::listen;
 use crate::server::Server;
 use crate::telemetry;
@@ -72,8 +72,6 @@ fn banner(loaded: &Loaded, server: &Server) -> String {
     addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
     let port = addresses.first().map_or(config.http.port, std::net::SocketAddr::port);
     let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{base}")).collect();
-    let kept = ["JOURNAL_MAX_EVENTS", "JOURNAL_MAX_BYTES", "JOURNAL_MAX_AGE"];
-    let kept = kept.map(|name| loaded.value(name).unwrap_or_default());
     let mut rows = vec![
         ("listening", urls.join("  ")),
         (
@@ -83,7 +81,7 @@ fn banner(loaded: &Loaded, server: &Server) -> String {
         ),
         ("mode", config.mode.as_str().to_owned()),
         ("capacity", format!("{} streams", server.capacity())),
-        ("journal", format!("in memory: {} events, {}, {}", kept[0], kept[1], kept[2])),
+        ("journal", journal(loaded)),
     ];
     if config.auth.demo {
         rows.push(("token", demo::TOKEN.to_owned()));
@@ -95,4 +93,12 @@ fn banner(loaded: &Loaded, server: &Server) -> String {
     }
     banner.push('\n');
     banner
+}
+
+fn journal(loaded: &Loaded) -> String {
+    let value = |name| loaded.value(name).unwrap_or_default();
+    match loaded.config.journal.home {
+        Home::Memory => "in memory, forgotten with the process".to_owned(),
+        Home::Disk => format!("{}, sync {}", value("DATA_DIR"), value("JOURNAL_SYNC")),
+    }
 }

@@ -244,6 +244,9 @@ impl From<Unpublished> for Error {
 
 impl From<tidings_journal::Error> for Error {
     fn from(error: tidings_journal::Error) -> Self {
+        if let tidings_journal::Error::TooLarge(problem) = error {
+            return Self::new(Code::PayloadTooLarge, problem);
+        }
         tracing::error!(%error, "the journal refused");
         let retry_after = Some(Duration::from_secs(5));
         Self { retry_after, ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment") }

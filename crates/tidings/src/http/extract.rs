@@ -20,7 +20,7 @@ use tidings_hub::{After, UserId};
 
 use super::error::{Code, Error, Problem};
 use super::fields;
-use super::idempotency::{self, Scope};
+use super::idempotency::{self, Fingerprint, Once, Scope};
 use super::reply::Reply;
 use crate::app::App;
 use crate::auth::{Credential, Identity};
@@ -91,17 +91,14 @@ impl Publisher {
         self,
         target: Option<&UserId>,
         body: &[u8],
-        work: impl FnOnce(Arc<App>, Identity) -> W,
+        work: impl FnOnce(Once, Identity) -> W + Send + 'static,
     ) -> Result<Response, Error>
     where
         W: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
         let Self { app, caller, key } = self;
-        let work = work(app.clone(), caller);
-        match key {
-            Some(scope) => app.idempotency.once(scope, idempotency::fingerprint(target, body), work).await,
-            None => work.await.map(axum::response::IntoResponse::into_response),
-        }
+        let note = key.map(|scope| (scope, Fingerprint::of(target, body)));
+        idempotency::once(app, note, move |once| work(once, caller)).await
     }
 }
 

@@ -1,21 +1,24 @@
 //! `Idempotency-Key`: a publish that is repeated because its answer was lost happens once.
 //!
-//! A key belongs to a caller, a method and a path. Its answer is kept for five minutes if it was a 200; errors are not
-//! kept, so that the same key may try again. A second request in flight waits for the first.
+//! A key belongs to a caller, a method and a path. What was answered is written to the journal in the same step as the
+//! event, as a receipt, so that it is known for as long as the event is, restarts included. Only a 200 leaves one: after
+//! an error the same key may try again. A second request in flight waits for the first.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use parking_lot::Mutex;
-use tidings_hub::UserId;
-use tokio::time::Instant;
+use tidings_hub::{Publication, UserId};
+use tidings_journal::{Kept, Receipt};
 
 use super::error::{Code, Error};
-use super::reply::Reply;
+use super::reply::{Draft, Reply};
+use crate::app::App;
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_mins(5);
@@ -26,34 +29,31 @@ const MAX_KEY_BYTES: usize = 255;
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// The answers that are kept.
+/// The keys that requests are at.
 #[derive(Default)]
 pub(crate) struct Idempotency {
-    kept: Mutex<Kept>,
+    in_flight: Mutex<HashMap<Bytes, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-#[derive(Default)]
-struct Kept {
-    by_key: HashMap<Scope, Arc<Slot>>,
-    /// In the order of their end.
-    ends: VecDeque<(Instant, Scope)>,
+/// Whose key it is and for what, in one text.
+#[derive(Clone)]
+pub(crate) struct Scope(Bytes);
+
+/// By what two requests with the same key are told apart: a digest of the target and the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint([u8; 32]);
+
+/// The right to publish once.
+pub(crate) struct Once {
+    pub(crate) app: Arc<App>,
+    note: Option<(Scope, Fingerprint)>,
 }
 
-/// Whose key it is and for what.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Scope {
-    caller: UserId,
-    method: Method,
-    path: String,
-    key: String,
-}
-
-/// One key.
-struct Slot {
-    /// The request that first succeeded with it, and the answer. Locked while a request runs.
-    answered: tokio::sync::Mutex<Option<(u128, Reply)>>,
-    /// Until when it is kept, at least.
-    until: Mutex<Instant>,
+/// The turn of one request at its key.
+struct Turn<'a> {
+    idempotency: &'a Idempotency,
+    key: Bytes,
+    lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Scope {
@@ -64,129 +64,111 @@ impl Scope {
         };
         let sane = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
         match key.to_str() {
-            Ok(key) if sane => {
-                Ok(Some(Self { caller: caller.clone(), method: method.clone(), path: path.into(), key: key.into() }))
-            }
+            // None of them holds a NUL.
+            Ok(key) if sane => Ok(Some(Self([caller.as_str(), method.as_str(), path, key].join("\0").into()))),
             _ => Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
         }
     }
 }
 
-/// A number by which two requests with the same key are told apart: over the target and the body.
-pub(crate) fn fingerprint(target: Option<&UserId>, body: &[u8]) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, target, body).hash(&mut hasher);
-        u128::from(hasher.finish())
+impl Fingerprint {
+    pub(crate) fn of(target: Option<&UserId>, body: &[u8]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(target.map_or("", UserId::as_str).as_bytes());
+        context.update(b"\0");
+        context.update(body);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Self(bytes)
+    }
+}
+
+impl Once {
+    /// Publishes, and answers with what `draft` becomes.
+    pub(crate) async fn publish(&self, publication: Publication, draft: Draft) -> Result<Reply, Error> {
+        let receipt = self.receipt(&draft);
+        let id = self.app.publish_with(Some(publication), receipt).await?;
+        Ok(draft.complete(id))
+    }
+
+    /// There is nothing to publish: answers with `draft`, which names no event.
+    pub(crate) async fn nothing(&self, draft: Draft) -> Result<Reply, Error> {
+        let id = match self.receipt(&draft) {
+            Some(receipt) => self.app.publish_with(None, Some(receipt)).await?,
+            None => self.app.hub.head(),
+        };
+        Ok(draft.complete(id))
+    }
+
+    fn receipt(&self, draft: &Draft) -> Option<Receipt> {
+        let (scope, fingerprint) = self.note.as_ref()?;
+        let value = [&fingerprint.0[..], &draft.encode()].concat().into();
+        let kept_ms = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+        let expires_at_ms = self.app.clock.now_ms().saturating_add(kept_ms);
+        Some(Receipt { key: scope.0.clone(), value, expires_at_ms })
+    }
+}
+
+/// Does `work` unless its answer is known. With a key the work goes on even if the caller goes away meanwhile: what waits
+/// for the key then finds it done, or free.
+pub(crate) async fn once<W>(
+    app: Arc<App>,
+    note: Option<(Scope, Fingerprint)>,
+    work: impl FnOnce(Once) -> W + Send + 'static,
+) -> Result<Response, Error>
+where
+    W: Future<Output = Result<Reply, Error>> + Send + 'static,
+{
+    let Some((scope, fingerprint)) = note else {
+        return work(Once { app, note: None }).await.map(IntoResponse::into_response);
     };
-    half(0) << 64 | half(1)
+    let task = tokio::spawn(async move {
+        let turn = app.idempotency.turn(&scope);
+        let _first = turn.lock.lock().await;
+        if let Some(kept) = app.hub.receipt(&scope.0).await? {
+            return replay(&app, &kept, fingerprint).map(|reply| (reply, true));
+        }
+        let once = Once { app: app.clone(), note: Some((scope, fingerprint)) };
+        work(once).await.map(|reply| (reply, false))
+    });
+    let Ok(result) = task.await else {
+        return Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end"));
+    };
+    let (reply, replayed) = result?;
+    let mut response = reply.into_response();
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// What was answered the first time.
+fn replay(app: &App, kept: &Kept, fingerprint: Fingerprint) -> Result<Reply, Error> {
+    match kept.value.split_first_chunk() {
+        Some((first, draft)) if *first == fingerprint.0 => match Draft::decode(draft) {
+            Some(draft) => Ok(draft.complete(app.hub.id_of(kept.first))),
+            None => Err(Error::new(Code::JournalUnavailable, "The first answer to this Idempotency-Key can't be read")),
+        },
+        _ => {
+            let message = "This Idempotency-Key was used for another request; take a new key";
+            Err(Error::new(Code::IdempotencyConflict, message))
+        }
+    }
 }
 
 impl Idempotency {
-    /// Does `work` unless its answer is known. The work goes on even if the caller goes away meanwhile: otherwise the
-    /// event could be in the log and its key not be kept.
-    pub(crate) async fn once(
-        &self,
-        scope: Scope,
-        fingerprint: u128,
-        work: impl Future<Output = Result<Reply, Error>> + Send + 'static,
-    ) -> Result<Response, Error> {
-        let slot = self.slot(scope);
-        let task = tokio::spawn(async move {
-            let mut answered = slot.answered.lock().await;
-            match &*answered {
-                Some((first, reply)) if *first == fingerprint => return Ok((reply.clone(), true)),
-                Some(_) => {
-                    let message = "This Idempotency-Key was used for another request; take a new key";
-                    return Err(Error::new(Code::IdempotencyConflict, message));
-                }
-                None => {}
-            }
-            let reply = work.await?;
-            *answered = Some((fingerprint, reply.clone()));
-            *slot.until.lock() = Instant::now() + KEPT;
-            Ok((reply, false))
-        });
-        let Ok(result) = task.await else {
-            return Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end"));
-        };
-        let (reply, replayed) = result?;
-        let mut response = reply.into_response();
-        if replayed {
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        }
-        Ok(response)
-    }
-
-    fn slot(&self, scope: Scope) -> Arc<Slot> {
-        let now = Instant::now();
-        let mut kept = self.kept.lock();
-        while let Some((_, over)) = kept.ends.pop_front_if(|(end, _)| *end <= now) {
-            let Some(slot) = kept.by_key.get(&over) else { continue };
-            let until = *slot.until.lock();
-            if until > now || Arc::strong_count(slot) > 1 {
-                // Answered since, or a request is at it.
-                kept.ends.push_back((until.max(now + KEPT), over));
-            } else {
-                kept.by_key.remove(&over);
-            }
-        }
-        if let Some(slot) = kept.by_key.get(&scope) {
-            return slot.clone();
-        }
-        let until = now + KEPT;
-        let slot = Arc::new(Slot { answered: tokio::sync::Mutex::default(), until: Mutex::new(until) });
-        kept.ends.push_back((until, scope.clone()));
-        kept.by_key.insert(scope, slot.clone());
-        slot
+    fn turn(&self, scope: &Scope) -> Turn<'_> {
+        let lock = self.in_flight.lock().entry(scope.0.clone()).or_default().clone();
+        Turn { idempotency: self, key: scope.0.clone(), lock }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    fn scope() -> Scope {
-        let headers = HeaderMap::from_iter([(HEADER, HeaderValue::from_static("k"))]);
-        let caller = UserId::parse("ann").unwrap();
-        Scope::of(&headers, &caller, &Method::POST, "/p").ok().flatten().unwrap()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_is_kept_for_five_minutes_and_an_error_not_at_all() {
-        let idempotency = Idempotency::default();
-        let done = Arc::new(AtomicUsize::new(0));
-        let attempt = async |fingerprint, good| {
-            let done = done.clone();
-            let work = async move {
-                done.fetch_add(1, Ordering::Relaxed);
-                if good { Ok(Reply::success("done", |object| object)) } else { Err(Error::draining()) }
-            };
-            idempotency.once(scope(), fingerprint, work).await.map_err(|error| error.code())
-        };
-        assert!(attempt(1, false).await.is_err());
-        assert!(attempt(2, true).await.unwrap().headers().get(REPLAYED).is_none());
-        assert!(attempt(2, true).await.unwrap().headers().get(REPLAYED).is_some());
-        assert_eq!(attempt(1, true).await.err(), Some(Code::IdempotencyConflict));
-        assert_eq!(done.load(Ordering::Relaxed), 2);
-        tokio::time::advance(KEPT * 2).await;
-        assert!(attempt(1, true).await.unwrap().headers().get(REPLAYED).is_none());
-        assert_eq!(idempotency.kept.lock().ends.len(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_five_minutes_begin_with_the_answer_and_not_with_the_first_attempt() {
-        let idempotency = Idempotency::default();
-        let attempt = async |good| {
-            let work =
-                async move { if good { Ok(Reply::success("done", |object| object)) } else { Err(Error::draining()) } };
-            idempotency.once(scope(), 1, work).await.map_err(|error| error.code())
-        };
-        assert!(attempt(false).await.is_err());
-        tokio::time::advance(Duration::from_secs(299)).await;
-        assert!(attempt(true).await.unwrap().headers().get(REPLAYED).is_none());
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(attempt(true).await.unwrap().headers().get(REPLAYED).is_some());
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut in_flight = self.idempotency.in_flight.lock();
+        // The table's and this one: nobody else waits.
+        if Arc::strong_count(&self.lock) == 2 {
+            in_flight.remove(&self.key);
+        }
     }
 }

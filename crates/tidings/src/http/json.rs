@@ -75,6 +75,21 @@ impl Object {
         Self(String::with_capacity(256))
     }
 
+    /// The beginning of every answer to a POST.
+    pub(crate) fn success(message: &str) -> Self {
+        Self::new().value("success", true).text("message", message)
+    }
+
+    /// What was written, still open for more.
+    pub(crate) fn written_so_far(&self) -> &str {
+        &self.0
+    }
+
+    /// Goes on where [`Object::written_so_far`] was read.
+    pub(crate) fn resume(written: String) -> Self {
+        Self(written)
+    }
+
     /// A string.
     #[must_use]
     pub(crate) fn text(mut self, name: &str, value: &str) -> Self {

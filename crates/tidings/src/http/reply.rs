@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use tidings_journal::EventId;
 
 use super::json::Object;
 
@@ -13,7 +14,7 @@ pub(crate) struct Reply(Bytes);
 impl Reply {
     /// `{"success":true,"message":…` and what `more` adds.
     pub(crate) fn success(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
-        Self(more(Object::new().value("success", true).text("message", message)).finish().into())
+        Self(more(Object::success(message)).finish().into())
     }
 
     /// Any JSON.
@@ -24,6 +25,41 @@ impl Reply {
     /// JSON that was written already.
     pub(crate) fn written(text: String) -> Self {
         Self(text.into())
+    }
+}
+
+/// The answer to a publish, before the event has its id. It can be kept, to be completed again.
+pub(crate) struct Draft {
+    object: Object,
+    names_event: bool,
+}
+
+impl Draft {
+    /// `{"success":true,"message":…` and what `more` adds.
+    pub(crate) fn success(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
+        Self { object: more(Object::success(message)), names_event: false }
+    }
+
+    /// The same, and `eventId`.
+    pub(crate) fn naming_event(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
+        Self { names_event: true, ..Self::success(message, more) }
+    }
+
+    /// The answer, now that the event has an id.
+    pub(crate) fn complete(self, id: EventId) -> Reply {
+        let object = if self.names_event { self.object.text("eventId", &id.to_string()) } else { self.object };
+        Reply(object.finish().into())
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        [&[u8::from(self.names_event)], self.object.written_so_far().as_bytes()].concat()
+    }
+
+    /// Reads what [`Draft::encode`] wrote.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (names_event, object) = bytes.split_first()?;
+        let object = Object::resume(std::str::from_utf8(object).ok()?.to_owned());
+        Some(Self { object, names_event: *names_event == 1 })
     }
 }
 

@@ -115,6 +115,10 @@ impl StreamCall {
                 .and_then(|identity| identity.expires)
                 .map(|expiry| expiry.refused_from().as_millisecond()),
         };
+        if let Err(error) = app.hub.health() {
+            app.hub.connections().refused("journal");
+            return refuse(&app, &parts, &after, "journal_unavailable", error.into());
+        }
         let (mut subscription, start) = match app.hub.subscribe(request).await {
             Ok(opened) => opened,
             Err(SubscribeError::Full(full)) => {

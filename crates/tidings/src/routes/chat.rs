@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
 use tidings_hub::{Member, Publication};
-use tidings_journal::{EventId, TopicName};
+use tidings_journal::TopicName;
 use tidings_sse::EventName;
 
 use super::name;
@@ -14,10 +14,14 @@ use crate::app::{App, mint_id, rfc3339, rfc3339_ms};
 use crate::auth::{Identity, Visitor};
 use crate::http::error::Error;
 use crate::http::extract::{Caller, InPath, JsonBody, Publisher};
+use crate::http::idempotency::Once;
 use crate::http::json::Object;
-use crate::http::reply::Reply;
+use crate::http::reply::{Draft, Reply};
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
+
+/// The event of everything that is said in a room.
+const MESSAGE: EventName = EventName::from_static("chat-message");
 
 /// `GET /chat/stream`: all rooms, or the one that `?roomId=` names.
 pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
@@ -51,8 +55,8 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
     let kind = fields.maybe_choice("type", &["text", "image", "file"]).unwrap_or("text");
     let metadata = fields.maybe_raw("metadata");
     fields.finish()?;
-    let work = async move |app: Arc<App>, caller: Identity| {
-        let now = app.now();
+    let work = async move |once: Once, caller: Identity| {
+        let now = once.app.now();
         let id = mint_id("msg", now);
         let data = Object::new()
             .text("id", &id)
@@ -64,8 +68,8 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
             .text("timestamp", &rfc3339(now))
             .maybe_raw("metadata", metadata.as_ref())
             .finish();
-        let event_id = say(&app, &room, data).await?.to_string();
-        Ok(Reply::success("Message sent successfully", |reply| reply.text("messageId", &id).text("eventId", &event_id)))
+        let draft = Draft::naming_event("Message sent successfully", |reply| reply.text("messageId", &id));
+        once.publish(publication(&room, MESSAGE, data), draft).await
     };
     publisher.once(None, body.bytes(), work).await
 }
@@ -73,17 +77,18 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
 /// `POST /chat/room/{roomId}/join`
 pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<Response, Error> {
     let room = name("roomId", &room)?;
-    let work = async move |app: Arc<App>, caller: Identity| {
-        let topic = topics::room(&room);
+    let work = async move |once: Once, caller: Identity| {
+        let (app, topic) = (&once.app, topics::room(&room));
         let _turn = app.rooms.lock(&topic, &caller.id).await;
-        let now = app.now();
-        if app.hub.presence().join(&topic, &caller.id, &caller.username, now.as_millisecond())
-            && let Err(error) = announce(&app, &room, &caller.username, "joined").await
-        {
-            app.hub.presence().leave(&topic, &caller.id); // nobody was told, so nobody joined
-            return Err(error);
+        let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
+        if !app.hub.presence().join(&topic, &caller.id, &caller.username, app.now().as_millisecond()) {
+            return once.nothing(draft).await;
         }
-        Ok(Reply::success(&format!("Successfully joined room {room}"), |reply| reply))
+        let told = once.publish(announcement(app, &room, &caller.username, "joined"), draft).await;
+        if told.is_err() {
+            app.hub.presence().leave(&topic, &caller.id); // nobody was told, so nobody joined
+        }
+        told
     };
     publisher.once(None, &[], work).await
 }
@@ -91,12 +96,18 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
 /// `POST /chat/room/{roomId}/leave`
 pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<Response, Error> {
     let room = name("roomId", &room)?;
-    let work = async move |app: Arc<App>, caller: Identity| {
-        let topic = topics::room(&room);
+    let work = async move |once: Once, caller: Identity| {
+        let (app, topic) = (&once.app, topics::room(&room));
         let _turn = app.rooms.lock(&topic, &caller.id).await;
-        let member = app.hub.presence().leave(&topic, &caller.id);
-        tell_of_leaving(&app, &topic, &room, member).await?;
-        Ok(Reply::success(&format!("Successfully left room {room}"), |reply| reply))
+        let draft = Draft::success(&format!("Successfully left room {room}"), |reply| reply);
+        let Some(member) = app.hub.presence().leave(&topic, &caller.id) else {
+            return once.nothing(draft).await;
+        };
+        let told = once.publish(announcement(app, &room, &member.username, "left"), draft).await;
+        if told.is_err() {
+            app.hub.presence().restore(&topic, &member);
+        }
+        told
     };
     publisher.once(None, &[], work).await
 }
@@ -143,24 +154,16 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
         let (topic, user) = app.hub.presence().grace_over().await;
         let _turn = app.rooms.lock(&topic, &user).await;
         let room = topic.as_str().rsplit('/').next().unwrap_or_default().to_owned(); // names of rooms need no escapes
-        let member = app.hub.presence().leave_if_over(&topic, &user);
-        if tell_of_leaving(&app, &topic, &room, member).await.is_err() {
+        let Some(member) = app.hub.presence().leave_if_over(&topic, &user) else { continue };
+        if app.publish(announcement(&app, &room, &member.username, "left")).await.is_err() {
+            app.hub.presence().restore(&topic, &member);
             tracing::warn!(room, "a member whose grace is over stays for another one: the room could not be told");
         }
     }
 }
 
-async fn tell_of_leaving(app: &App, topic: &TopicName, room: &str, member: Option<Member>) -> Result<(), Error> {
-    let Some(member) = member else { return Ok(()) };
-    let told = announce(app, room, &member.username, "left").await;
-    if told.is_err() {
-        app.hub.presence().restore(topic, &member);
-    }
-    told
-}
-
-/// Says to a room that somebody joined or left.
-async fn announce(app: &App, room: &str, username: &str, did: &str) -> Result<(), Error> {
+/// What a room is told when somebody joined or left.
+fn announcement(app: &App, room: &str, username: &str, did: &str) -> Publication {
     let now = app.now();
     let data = Object::new()
         .text("id", &mint_id("sys", now))
@@ -171,12 +174,7 @@ async fn announce(app: &App, room: &str, username: &str, did: &str) -> Result<()
         .text("type", "system")
         .text("timestamp", &rfc3339(now))
         .finish();
-    say(app, room, data).await.map(|_| ())
-}
-
-async fn say(app: &App, room: &str, data: String) -> Result<EventId, Error> {
-    let publication = publication(room, EventName::from_static("chat-message"), data);
-    Ok(app.publish(publication).await?)
+    publication(room, MESSAGE, data)
 }
 
 fn publication(room: &str, event: EventName, data: String) -> Publication {

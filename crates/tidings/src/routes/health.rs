@@ -42,16 +42,19 @@ pub(crate) async fn live() -> Reply {
 
 /// `GET /health/ready`: whether new streams should be sent here.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.phase() == Phase::Serving {
-        return Reply::json(&json!({ "status": "ok" })).into_response();
+    if app.phase() != Phase::Serving {
+        return Error::draining().into_response();
     }
-    Error::draining().into_response()
+    match app.hub.health() {
+        Ok(()) => Reply::json(&json!({ "status": "ok" })).into_response(),
+        Err(error) => Error::from(error).into_response(),
+    }
 }
 
 fn status(app: &App) -> &'static str {
     match app.phase() {
-        Phase::Serving => "ok",
-        Phase::Draining => "degraded",
+        Phase::Serving if app.hub.health().is_ok() => "ok",
+        Phase::Serving | Phase::Draining => "degraded",
         Phase::Closing => "down",
     }
 }

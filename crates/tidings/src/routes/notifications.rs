@@ -1,8 +1,10 @@
 //! `/notifications`: to everybody, or to one user on all of their connections.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
-use std::sync::Arc;
+use jiff::Timestamp;
 use tidings_hub::{Publication, UserId};
 use tidings_sse::EventName;
 
@@ -11,8 +13,9 @@ use crate::app::{App, mint_id, rfc3339};
 use crate::http::error::Error;
 use crate::http::extract::{JsonBody, Params, Publisher};
 use crate::http::fields::Fields;
+use crate::http::idempotency::Once;
 use crate::http::json::{Compact, Object};
-use crate::http::reply::Reply;
+use crate::http::reply::Draft;
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
 
@@ -43,11 +46,11 @@ pub(crate) async fn send(publisher: Publisher, params: Params, body: JsonBody) -
     }
     let notification = Notification::read(fields)?;
     let to = target.clone();
-    let work = async move |app: Arc<App>, _| {
+    let work = async move |once: Once, _| {
         let whom = to.as_ref().map_or("all subscribers", UserId::as_str);
         let message = format!("Notification sent successfully to {whom}");
-        let (id, event_id) = notification.publish(&app, to.as_ref()).await?;
-        Ok(Reply::success(&message, |reply| reply.text("id", &id).text("eventId", &event_id)))
+        let (id, publication) = notification.publication(once.app.now(), to.as_ref());
+        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
     };
     publisher.once(target.as_ref(), body.bytes(), work).await
 }
@@ -65,12 +68,12 @@ pub(crate) async fn broadcast(
         return Err(Error::field("targetUserId", "is not for a broadcast; use /notifications/send"));
     }
     let notification = Notification::read(fields)?;
-    let work = async move |app: Arc<App>, _| {
-        let (id, event_id) = notification.publish(&app, None).await?;
-        let stats = current_stats(&app);
-        Ok(Reply::success("Notification broadcast successfully", |reply| {
-            reply.value("stats", stats).text("id", &id).text("eventId", &event_id)
-        }))
+    let work = async move |once: Once, _| {
+        let (id, publication) = notification.publication(once.app.now(), None);
+        let stats = current_stats(&once.app);
+        let message = "Notification broadcast successfully";
+        let draft = Draft::naming_event(message, |reply| reply.value("stats", stats).text("id", &id));
+        once.publish(publication, draft).await
     };
     publisher.once(None, body.bytes(), work).await
 }
@@ -88,9 +91,9 @@ impl Notification {
         Ok(notification)
     }
 
-    /// Returns the notification's id and the event's.
-    async fn publish(self, app: &App, target: Option<&UserId>) -> Result<(String, String), Error> {
-        let (all, now) = (topics::notifications(), app.now());
+    /// The notification's id, and what to publish.
+    fn publication(self, now: Timestamp, target: Option<&UserId>) -> (String, Publication) {
+        let all = topics::notifications();
         let id = mint_id("notif", now);
         let data = Object::new()
             .text("id", &id)
@@ -103,7 +106,6 @@ impl Notification {
             .finish();
         let topic = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
         let event = EventName::from_static("notification");
-        let event_id = app.publish(Publication { topics: [topic].into(), event, key: None, data }).await?;
-        Ok((id, event_id.to_string()))
+        (id, Publication { topics: [topic].into(), event, key: None, data })
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
 use tidings_hub::{Publication, UserId};
 use tidings_sse::EventName;
 
@@ -13,8 +14,9 @@ use crate::auth::Identity;
 use crate::http::error::Error;
 use crate::http::extract::{InPath, JsonBody, Params, Publisher};
 use crate::http::fields::{self, Fields};
+use crate::http::idempotency::Once;
 use crate::http::json::{Compact, MAX_DEPTH, Object};
-use crate::http::reply::Reply;
+use crate::http::reply::Draft;
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
 
@@ -59,11 +61,11 @@ pub(crate) async fn update(publisher: Publisher, params: Params, body: JsonBody)
     }
     let update = Update::read(fields, &publisher.caller)?;
     let to = target.clone();
-    let work = async move |app: Arc<App>, _| {
+    let work = async move |once: Once, _| {
         let whom = to.as_ref().map_or("all subscribers", UserId::as_str);
         let message = format!("Real-time update sent successfully to {whom}");
-        let (id, event_id) = update.publish(&app, to.as_ref()).await?;
-        Ok(Reply::success(&message, |reply| reply.text("id", &id).text("eventId", &event_id)))
+        let (id, publication) = update.publication(once.app.now(), to.as_ref());
+        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
     };
     publisher.once(target.as_ref(), body.bytes(), work).await
 }
@@ -112,10 +114,10 @@ async fn happened(
     let data = Compact::new(fields::parse(body.bytes())?).map_err(too_deep)?;
     let author = Some(publisher.caller.id.clone());
     let update = Update { entity, action, data, author, rest: Vec::new() };
-    let work = async move |app: Arc<App>, _| {
+    let work = async move |once: Once, _| {
         let message = format!("Entity {} {noun} broadcasted", update.entity);
-        update.publish(&app, None).await?;
-        Ok(Reply::success(&message, |reply| reply))
+        let (_, publication) = update.publication(once.app.now(), None);
+        once.publish(publication, Draft::success(&message, |reply| reply)).await
     };
     publisher.once(None, body.bytes(), work).await
 }
@@ -163,9 +165,9 @@ impl Update {
         Ok(Self { entity, action, data: data.unwrap_or_default(), author, rest })
     }
 
-    /// Returns the update's id and the event's.
-    async fn publish(self, app: &App, target: Option<&UserId>) -> Result<(String, String), Error> {
-        let (all, now) = (topics::realtime(), app.now());
+    /// The update's id, and what to publish.
+    fn publication(self, now: Timestamp, target: Option<&UserId>) -> (String, Publication) {
+        let all = topics::realtime();
         let id = mint_id("update", now);
         let data = Object::new()
             .text("id", &id)
@@ -179,7 +181,6 @@ impl Update {
         let group = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
         let topics = [topics::entity(&group, &self.entity), group].into();
         let event = EventName::from_static("realtime-update");
-        let event_id = app.publish(Publication { topics, event, key: None, data }).await?;
-        Ok((id, event_id.to_string()))
+        (id, Publication { topics, event, key: None, data })
     }
 }

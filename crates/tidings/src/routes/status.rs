@@ -9,11 +9,11 @@ use tidings_hub::{After, Publication};
 use tidings_sse::EventName;
 
 use crate::app::{App, mint_id, rfc3339};
-use crate::auth::Identity;
 use crate::http::error::Error;
 use crate::http::extract::{JsonBody, Publisher};
+use crate::http::idempotency::Once;
 use crate::http::json::Object;
-use crate::http::reply::Reply;
+use crate::http::reply::{Draft, Reply};
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
 
@@ -44,8 +44,8 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
     let metrics = fields.maybe_raw("metrics");
     let rest = fields.rest();
     fields.finish()?;
-    let work = async move |app: Arc<App>, _: Identity| {
-        let now = app.now();
+    let work = async move |once: Once, _| {
+        let now = once.app.now();
         let data = Object::new()
             .text("id", &mint_id("status", now))
             .text("timestamp", &rfc3339(now))
@@ -56,8 +56,9 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
             .raws(&rest)
             .finish();
         let (topics, event) = ([topics::status()].into(), EventName::from_static("system-status"));
-        app.publish(Publication { topics, event, key: Some(service.as_str().into()), data }).await?;
-        Ok(Reply::success(&format!("System status updated for {service}"), |reply| reply))
+        let publication = Publication { topics, event, key: Some(service.as_str().into()), data };
+        let message = format!("System status updated for {service}");
+        once.publish(publication, Draft::success(&message, |reply| reply)).await
     };
     publisher.once(None, body.bytes(), work).await
 }

@@ -9,6 +9,7 @@ mod calls_system;
 mod clients;
 mod cors;
 mod crowd;
+mod durable;
 mod ending;
 mod errors;
 mod events_page;

@@ -1,0 +1,131 @@
+//! The log on disk, from outside: what was acknowledged is there after every end of the process, under its id.
+
+mod kills;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tidings::Server;
+
+use crate::support::binary::Place;
+use crate::support::{ADMIN, TestServer, config, start_on, start_with};
+
+/// A directory, and servers that keep their log in it, one after the other.
+struct House(TempDir);
+
+impl House {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &str {
+        self.0.path().to_str().unwrap()
+    }
+
+    async fn start(&self) -> TestServer {
+        start_with(&[("JOURNAL", "disk"), ("DATA_DIR", self.path())]).await
+    }
+
+    /// Ends `server` in peace and starts the next.
+    async fn restart(&self, mut server: TestServer) -> TestServer {
+        server.stopped().await.unwrap();
+        drop(server);
+        self.start().await
+    }
+}
+
+#[tokio::test]
+async fn a_client_goes_on_after_a_restart_as_if_there_had_been_none() {
+    let house = House::new();
+    let server = house.start().await;
+    let seen = server.notify("seen").await;
+    let missed = server.notify("missed").await;
+    let server = house.restart(server).await;
+    let mut stream = server.resumed("/notifications/stream", "", &seen).await;
+    assert_eq!(stream.expect("connected").await.data["resumed"], true);
+    assert_eq!(stream.expect("notification").await.last_id, missed);
+    let new = server.notify("new").await;
+    assert_eq!(stream.expect("notification").await.last_id, new);
+    assert_ne!(new.split('-').next(), seen.split('-').next(), "each opening is an epoch of its own");
+    let mut all = server.resumed("/notifications/stream", "", "earliest").await;
+    all.expect("connected").await;
+    for id in [&seen, &missed, &new] {
+        assert_eq!(all.expect("notification").await.last_id, *id);
+    }
+    let page = server.get("/events?topic=notifications").await.json();
+    assert_eq!(
+        page["events"].as_array().unwrap().iter().map(|event| &event["id"]).collect::<Vec<_>>(),
+        [&seen, &missed, &new]
+    );
+}
+
+#[tokio::test]
+async fn a_position_above_the_end_of_its_epoch_is_ahead_and_another_log_s_is_none() {
+    let house = House::new();
+    let server = house.start().await;
+    let id = server.notify("one").await;
+    let server = house.restart(server).await;
+    server.notify("two").await;
+    let (epoch, _) = id.split_once('-').unwrap();
+    for (cursor, reason) in [(format!("{epoch}-2"), "ahead"), ("00000000-1".to_owned(), "epoch")] {
+        let mut stream = server.resumed("/notifications/stream", "", &cursor).await;
+        assert_eq!(stream.expect("connected").await.data["resumed"], false);
+        assert_eq!(stream.expect("reset").await.data["reason"], reason, "{cursor}");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_holds_across_a_restart() {
+    let house = House::new();
+    let server = house.start().await;
+    let body = json!({"title": "T", "message": "M"}).to_string();
+    let post = async |server: &TestServer, body: &str| {
+        let bearer = format!("Bearer {ADMIN}");
+        let headers =
+            [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k")];
+        server.request("POST", "/notifications/send", &headers, body.as_bytes()).await
+    };
+    let first = post(&server, &body).await;
+    assert_eq!(first.status, 200);
+    let server = house.restart(server).await;
+    let repeat = post(&server, &body).await;
+    assert_eq!((repeat.status, repeat.header("idempotency-replayed")), (200, Some("true")));
+    assert_eq!(repeat.body, first.body);
+    let other = json!({"title": "other", "message": "M"}).to_string();
+    assert_eq!(post(&server, &other).await.status, 422);
+    let events = server.get("/events?topic=notifications").await.json();
+    assert_eq!(events["events"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_latest_status_of_each_service_survives() {
+    let house = House::new();
+    let server = house.start().await;
+    for status in ["offline", "online"] {
+        server.post("/system/status/update", json!({"service": "db", "status": status})).await;
+    }
+    let server = house.restart(server).await;
+    let mut stream = server.stream("/system/status/stream", "").await;
+    stream.expect("connected").await;
+    assert_eq!(stream.expect("system-status").await.data["status"], "online");
+    assert_eq!(stream.expect("synced").await.data["count"], 1);
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_directory_is_refused() {
+    let house = House::new();
+    let _server = house.start().await;
+    let second = config(&[("JOURNAL", "disk"), ("DATA_DIR", house.path())]).unwrap();
+    let error = Server::builder().config(second).build().err().unwrap().to_string();
+    assert!(error.contains(house.path()) && error.contains("in use"), "{error}");
+    let refusal = Place::new().env("DATA_DIR", house.path()).env("PORT", "0").refusal(&[]);
+    assert!(refusal.contains(house.path()), "{refusal}");
+    // The first is none the worse for it.
+    assert_eq!(start_on(Server::builder().config(config(&[]).unwrap())).get("/health/ready").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_directory_that_can_not_be_one_is_refused_with_a_clear_line() {
+    let place = Place::new().file("data", "a file");
+    let refusal = place.env("PORT", "0").refusal(&[]);
+    assert!(refusal.contains("data"), "{refusal}");
+}
