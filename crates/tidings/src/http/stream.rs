@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_hub::{After, HeartbeatStyle, Subscribe, SubscribeError, Wording as _};
+use tidings_hub::{After, HeartbeatStyle, Refused, Subscribe, SubscribeError, Wording as _};
 use tidings_journal::TopicName;
 
 use super::accept;
@@ -90,7 +90,9 @@ impl StreamCall {
         }
         let after = extract::cursor(&parts.headers, &params);
         if app.phase() != Phase::Serving {
-            app.hub.connections().refused("draining");
+            if !extract::is_head(&parts) {
+                app.hub.connections().refused(Refused::Draining);
+            }
             return refuse(&app, &parts, &after, "draining", Error::draining());
         }
         if extract::is_head(&parts) {
@@ -121,7 +123,6 @@ impl StreamCall {
                 return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
             }
             Err(SubscribeError::Journal(error)) => {
-                app.hub.connections().refused("journal");
                 return refuse(&app, &parts, &after, "journal_unavailable", error.into());
             }
         };

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
-
+use crate::support::stalled::stalled;
 use crate::support::stream::End;
 use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start_with, until};
+use serde_json::json;
 
 /// Opens a stream that must be refused in band, and checks how.
 async fn refused(server: &TestServer, path: &str, token: &str, headers: &[(&str, &str)]) {
@@ -83,19 +81,6 @@ async fn a_stream_of_a_certain_age_is_sent_to_come_again() {
     assert_eq!(stream.end().await, End::Cut);
 }
 
-/// A stream whose client asks, reads nothing, and has a small buffer.
-async fn stalled(server: &TestServer, path: &str) -> tokio::net::TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4_096).unwrap();
-    let mut socket = socket.connect(server.address).await.unwrap();
-    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut first = [0; 9];
-    socket.read_exact(&mut first).await.unwrap();
-    assert_eq!(&first, b"HTTP/1.1 ");
-    socket
-}
-
 /// Publishes until nothing more fits into the buffers between us and somebody who reads nothing.
 async fn publish_much(server: &TestServer, megabytes: usize) {
     let message = "x".repeat(10_000);
@@ -108,7 +93,7 @@ async fn publish_much(server: &TestServer, megabytes: usize) {
 async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nobody() {
     let server = start_with(&[("WRITE_TIMEOUT", "1s"), ("MAX_LAG_BYTES", "2MiB")]).await;
     let mut reads = open(&server, "/notifications/stream", "").await;
-    let _stalled = stalled(&server, "/notifications/stream").await;
+    let _stalled = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 2).await;
     let publishing = publish_much(&server, 8);
     let reading = async {
@@ -125,7 +110,7 @@ async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nob
 #[tokio::test]
 async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
     let server = start_with(&[("MAX_LAG_BYTES", "64KiB")]).await;
-    let slow = stalled(&server, "/notifications/stream").await;
+    let slow = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     publish_much(&server, 8).await;
     // Long before the write timeout of 30 s.
@@ -141,7 +126,7 @@ async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
 #[tokio::test]
 async fn a_server_stops_in_time_although_a_peer_takes_nothing() {
     let mut server = start_with(&[("MAX_LAG_BYTES", "2MiB")]).await;
-    let _stalled = stalled(&server, "/notifications/stream").await;
+    let _stalled = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     publish_much(&server, 8).await;
     let asked = tokio::time::Instant::now();

@@ -110,6 +110,19 @@ impl Process {
         self.said.lock().clone()
     }
 
+    /// Its number among the system's processes.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// From now on it may have no more file descriptors than this; those that it has, it keeps.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_descriptors(&self, most: u64) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
+    }
+
     /// Sends it a signal (`TERM`, `INT`).
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
