@@ -47,6 +47,7 @@ pub(crate) async fn serve(
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         write_timeout: app.config.streams.write_timeout,
+        census: app.census.clone(),
         closing: CancellationToken::new(),
         connections: TaskTracker::new(),
     };

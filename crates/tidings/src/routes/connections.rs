@@ -25,6 +25,7 @@ pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
     answer["opened"] = json!(tally.opened_by_kind);
     answer["refused"] = by_reason(Refused::ALL.map(|why| (why.as_str(), tally.refused(why))));
     answer["ended"] = by_reason(Ended::ALL.map(|how| (how.as_str(), tally.ended(how))));
+    answer["closed"] = by_reason(app.census.closed.all());
     Reply::json(&answer)
 }
 

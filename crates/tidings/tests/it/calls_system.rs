@@ -120,7 +120,7 @@ async fn the_stats_count_each_stream_under_its_name_and_as_heartbeat() {
     let shown = server.get("/system/stats").await.json();
     let names = names(&shown);
     assert_eq!(names[..3], ["totalConnections", "authenticatedConnections", "connectionsByType"]);
-    assert_eq!(names[3..], ["totalOpened", "opened", "refused", "ended"]);
+    assert_eq!(names[3..], ["totalOpened", "opened", "refused", "ended", "closed"]);
     let mut streams = Vec::new();
     for (path, token) in [
         ("/notifications/stream", ADMIN),

@@ -6,6 +6,7 @@ mod crowds;
 mod descriptors;
 mod drain;
 mod endings;
+mod idlers;
 mod readers;
 
 use crate::support::binary::Place;
