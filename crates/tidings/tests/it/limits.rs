@@ -65,6 +65,59 @@ async fn anonymous_streams_are_counted_by_the_address_behind_a_trusted_proxy() {
 }
 
 #[tokio::test]
+async fn addresses_that_a_client_makes_up_in_front_of_its_own_help_it_nothing() {
+    let settings = [("MAX_CONNECTIONS_PER_IP", "1"), ("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")];
+    for (header, first, second) in [
+        ("X-Forwarded-For", "192.0.2.7", "198.51.100.1, 192.0.2.7"),
+        ("X-Forwarded-For", "192.0.2.7, 10.0.0.1", "198.51.100.2, 192.0.2.7, 10.0.0.2"),
+        ("X-Forwarded-For", "2001:db8::7", "198.51.100.1, 2001:db8:0::7"),
+        ("Forwarded", "for=192.0.2.7", "for=198.51.100.1, for=192.0.2.7"),
+    ] {
+        let forwarded = [("TRUSTED_HEADER", if header == "Forwarded" { "forwarded" } else { "x-forwarded-for" })];
+        let server = start_with(&[&settings[..], &forwarded].concat()).await;
+        let mut stream = server.stream_with("/notifications/stream", "", &[(header, first)]).await;
+        stream.expect("connected").await;
+        refused(&server, "/notifications/stream", "", &[(header, second)]).await;
+    }
+}
+
+/// The limits on streams, each filled by one, with who fills it and what others are answered.
+const LIMITS: [(&str, &str, u16); 3] =
+    [("MAX_CONNECTIONS", "", 503), ("MAX_CONNECTIONS_PER_USER", ADMIN, 429), ("MAX_CONNECTIONS_PER_IP", "", 429)];
+
+#[tokio::test]
+async fn each_limit_is_busy_to_who_names_event_streams_a_status_to_others_and_gives_way_to_who_leaves() {
+    let near = ("X-Forwarded-For", "192.0.2.7");
+    for (limit, token, status) in LIMITS {
+        for refusal in ["busy", "status"] {
+            let settings = [(limit, "1"), ("STREAM_REFUSAL", refusal), ("TRUSTED_PROXIES", "127.0.0.1")];
+            let server = start_with(&settings).await;
+            let bearer = format!("Bearer {token}");
+            let mut first = server.stream_with("/notifications/stream", token, &[near]).await;
+            first.expect("connected").await;
+            if refusal == "busy" {
+                refused(&server, "/notifications/stream", token, &[near]).await;
+            }
+            for accept in ["*/*", "text/event-stream"] {
+                if refusal == "busy" && accept == "text/event-stream" {
+                    continue;
+                }
+                let mut headers = vec![("Accept", accept), near];
+                if !token.is_empty() {
+                    headers.push(("Authorization", &bearer));
+                }
+                let answer = server.request("GET", "/notifications/stream", &headers, b"").await;
+                assert_eq!((answer.status, answer.code().as_str()), (status, "too_many_connections"), "{limit}");
+                assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+            }
+            drop(first);
+            until(async || server.stats().await["totalConnections"] == 0).await;
+            server.stream_with("/notifications/stream", token, &[near]).await.expect("connected").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_proxy_itself_and_loopback_are_exempt() {
     let server = start_with(&[("MAX_CONNECTIONS_PER_IP", "1")]).await;
     let _first = open(&server, "/notifications/stream", "").await;
