@@ -300,6 +300,9 @@ mod tests {
         Registry::new(limits, Arc::new(Signals::new()))
     }
 
+    /// Something that ends a stream.
+    type End = fn(&Arc<Connection>);
+
     /// Nothing of the wheel.
     const QUIET: Wishes = Wishes {
         style: HeartbeatStyle::Event,
@@ -342,14 +345,17 @@ mod tests {
     fn each_stream_is_counted_once_when_it_is_open_and_once_when_it_is_over() {
         let registry = registry(Limits::default());
         let open = |user| registry.admit(opening(Some(user), &["chat", "heartbeat"]), QUIET).unwrap();
-        let ends: [(fn(&Arc<Connection>), Ended); 6] = [
+        let ends: [(End, Ended); 6] = [
             (|_| {}, Ended::Left),
             (|one| one.end(Ending::EXPIRED), Ended::Said(Cause::Expired)),
             (|one| one.give_up(), Ended::Untaken),
             (|one| one.kill(), Ended::Killed),
-            // The first that ends it stands, and what was said counts for more than what followed from it.
+            // The first ending stands, and what was said counts for more than what followed from it.
             (
-                |one| [Ending::SLOW, Ending::AGED].into_iter().for_each(|ending| one.end(ending)),
+                |one| {
+                    one.end(Ending::SLOW);
+                    one.end(Ending::AGED);
+                },
                 Ended::Said(Cause::Slow),
             ),
             (

@@ -95,7 +95,7 @@ fn hub(journal: Arc<dyn Journal>) -> (Hub, Runner) {
         streams: StreamLimits::default(),
         ring: RingLimits::default(),
         rooms: topic(),
-        presence_grace: Duration::from_secs(60),
+        presence_grace: Duration::from_mins(1),
     };
     Hub::new(journal, options, Arc::new(Silent), Clock::system())
 }
