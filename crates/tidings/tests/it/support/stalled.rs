@@ -1,5 +1,6 @@
 //! Clients that take little or nothing of what they are sent.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::json;
@@ -27,9 +28,10 @@ pub(crate) async fn stalled(server: &TestServer, path: &str, token: &str) -> Tcp
     let mut socket = narrow(server.address).await;
     let mut head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n");
     if !token.is_empty() {
-        head += &format!("Authorization: Bearer {token}\r\n");
+        let _ = write!(head, "Authorization: Bearer {token}\r\n");
     }
-    socket.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+    head += "\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
     let mut first = [0; 13];
     socket.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200 ");
