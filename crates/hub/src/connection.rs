@@ -21,8 +21,8 @@ use tidings_sse::Frame;
 
 pub use self::id::ConnectionId;
 pub(crate) use self::signals::{Signals, Tick};
-use crate::registry::UNTAKEN;
 use crate::ring::{Ring, Seq};
+use crate::tally::Ended;
 use crate::user::UserId;
 use crate::wheel::{HeartbeatStyle, Turn};
 use crate::wording::Ending;
@@ -60,7 +60,18 @@ struct State {
     rare: Option<Box<Rare>>,
     turn: Turn,
     heartbeat: Option<HeartbeatStyle>,
-    killed: bool,
+    killed: Option<Killed>,
+    /// Whether everything that its opening takes has been done.
+    opened: bool,
+}
+
+/// Why a stream is ended whatever is unwritten.
+#[derive(Clone, Copy)]
+enum Killed {
+    /// Its peer takes nothing.
+    Untaken,
+    /// The server goes away.
+    Abandoned,
 }
 
 #[derive(Default)]
@@ -105,7 +116,7 @@ impl Connection {
             seq: AtomicU64::new(0),
             blocked: AtomicU32::new(0),
             signals,
-            state: Mutex::new(State { waker: None, rare: None, turn, heartbeat: None, killed: false }),
+            state: Mutex::new(State { waker: None, rare: None, turn, heartbeat: None, killed: None, opened: false }),
         }
     }
 
@@ -198,18 +209,40 @@ impl Connection {
         self.state.lock().rare.as_ref()?.ending.map(|(_, since)| since)
     }
 
-    /// Why it was ended from this side, if it was.
-    pub(crate) fn ended_by(&self) -> Option<&'static str> {
+    /// How it ends, if it ends now. The first that said so stands.
+    pub(crate) fn ended(&self) -> Ended {
         let state = self.state.lock();
-        let ending = state.rare.as_ref().and_then(|rare| rare.ending);
-        ending.map(|(ending, _)| ending.reason).or(state.killed.then_some(UNTAKEN))
+        match (state.rare.as_ref().and_then(|rare| rare.ending), state.killed) {
+            (Some((ending, _)), _) => Ended::Said(ending.cause),
+            (None, Some(Killed::Untaken)) => Ended::Untaken,
+            (None, Some(Killed::Abandoned)) => Ended::Killed,
+            (None, None) => Ended::Left,
+        }
     }
 
-    /// Ends the stream whatever is unwritten.
+    /// Everything that its opening takes has been done.
+    pub(crate) fn set_opened(&self) {
+        self.state.lock().opened = true;
+    }
+
+    pub(crate) fn was_opened(&self) -> bool {
+        self.state.lock().opened
+    }
+
+    /// Ends the stream whatever is unwritten, because the server goes away.
     pub fn kill(&self) {
+        self.kill_for(Killed::Abandoned);
+    }
+
+    /// Ends the stream whatever is unwritten, because its peer takes nothing.
+    pub(crate) fn give_up(&self) {
+        self.kill_for(Killed::Untaken);
+    }
+
+    fn kill_for(&self, why: Killed) {
         let mut on_kill = None;
         self.leave(|state| {
-            state.killed = true;
+            state.killed.get_or_insert(why);
             on_kill = state.rare.as_mut().and_then(|rare| rare.on_kill.take());
         });
         if let Some(act) = on_kill {
@@ -245,7 +278,7 @@ impl Connection {
     /// Takes the most urgent mail; pending if there is none, and then the task is woken when some comes.
     pub(crate) fn poll_mail(&self, cx: &mut Context<'_>) -> Poll<Mail> {
         let mut state = self.state.lock();
-        if state.killed {
+        if state.killed.is_some() {
             return Poll::Ready(Mail::Killed);
         }
         if let Some((ending, _)) = state.rare.as_ref().and_then(|rare| rare.ending) {
@@ -264,7 +297,7 @@ impl Connection {
     /// Waits for a kill alone: what a stream does that is in the middle of a frame.
     pub(crate) fn poll_killed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.killed {
+        if state.killed.is_some() {
             return Poll::Ready(());
         }
         state.register(cx);

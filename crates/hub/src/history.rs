@@ -9,7 +9,7 @@ use crate::subscribe::{After, Asked};
 use crate::wording::Reason;
 
 /// The most bytes of data in one piece of history.
-const HISTORY_BYTES: usize = 4 << 20;
+const HISTORY_BYTES: usize = 1 << 20;
 
 /// A piece of what is kept.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ impl Hub {
             Asked::Place(_) => (floor, Some(Reason::Trimmed)),
             Asked::Stray(reason) => (floor, Some(reason)),
         };
+        // Shared with who comes back: neither may read more at a time than the memory bears.
+        let _permit = inner.replays.permit().await;
         let limit = Limit { events, bytes: HISTORY_BYTES };
         let visible = inner.fanout.visible_position();
         let page = inner.journal.read(&selector, from, visible, limit).await?;

@@ -56,7 +56,7 @@ pub(crate) struct Inner {
     pub(crate) wording: Arc<dyn Wording>,
     pub(crate) replays: Replays,
     pub(crate) epochs: Epochs,
-    connections: Registry,
+    pub(crate) connections: Registry,
     presence: Presence,
     wheel: Wheel,
     pub(crate) heartbeat_interval: Duration,
@@ -215,7 +215,7 @@ impl Inner {
         self.epochs.id_of(position)
     }
 
-    /// Ends what [`Inner::opened`] began.
+    /// Ends what [`Inner::admit`] began.
     pub(crate) fn closed(&self, connection: &Connection) {
         connection.closed();
         self.wheel.remove(connection);
@@ -225,11 +225,11 @@ impl Inner {
         }
     }
 
-    /// Opens a stream that follows its rings already; if it may not, it does no more.
-    pub(crate) fn opened(&self, opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
+    /// Lets in a stream that follows its rings already; if it may not, it does no more.
+    pub(crate) fn admit(&self, opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
         let now_ms = opening.now_ms;
         let rings = opening.rings.clone();
-        let connection = self.connections.open(opening, wishes).inspect_err(|_| self.fanout.unfollow(&rings))?;
+        let connection = self.connections.admit(opening, wishes).inspect_err(|_| self.fanout.unfollow(&rings))?;
         self.wheel.add(connection.clone(), now_ms);
         if let Some(user) = &connection.user {
             self.presence.opened(user, connection.topics());

@@ -13,7 +13,7 @@
 //! - [`publication`](Publication): what is published
 //! - `ring`, [`fanout`](Fanout), [`cursor`](Cursor): the delivery core, checked by a model of its threads
 //! - [`subscription`](Subscription): one open stream as a state machine; `replay`: what it missed, read from the journal
-//! - [`connection`](Connection), [`registry`](Registry): who is connected
+//! - [`connection`](Connection), [`registry`](Registry): who is connected; [`tally`](Tally): what became of all of them
 //! - [`presence`](Presence): who is in which room
 //! - `wheel`: heartbeats, the ends of credentials, and peers that take no bytes
 //! - [`wording`](Wording): what the embedder says on the hub's behalf
@@ -33,6 +33,7 @@ mod ring;
 mod subscribe;
 mod subscription;
 mod sync;
+mod tally;
 pub mod user;
 mod wheel;
 mod wording;
@@ -45,10 +46,11 @@ pub use history::History;
 pub use hub::{Hub, Options, Runner};
 pub use presence::{Member, Presence};
 pub use publication::Publication;
-pub use registry::{Filter, Full, LEFT, Limits as StreamLimits, Registry, Stats, Tally, UNTAKEN};
+pub use registry::{Filter, Full, Limits as StreamLimits, Registry, Stats};
 pub use ring::Limits as RingLimits;
 pub use subscribe::{After, Error as SubscribeError, Start, Subscribe};
 pub use subscription::{Step, Subscription};
+pub use tally::{Ended, Refused, Tally};
 pub use user::UserId;
 pub use wheel::HeartbeatStyle;
-pub use wording::{Ending, Reason, Reset, Wording};
+pub use wording::{Cause, Ending, Reason, Reset, Wording};

@@ -12,9 +12,10 @@ use smallvec::{SmallVec, smallvec};
 use tidings_journal::TopicName;
 
 use crate::connection::{Connection, ConnectionId, Opening, Signals};
+use crate::tally::{Ended, Refused, Tally};
 use crate::user::UserId;
 use crate::wheel::{Turn, Wishes};
-use crate::wording::Ending;
+use crate::wording::{Cause, Ending};
 
 /// All open streams.
 pub struct Registry {
@@ -77,24 +78,6 @@ pub struct Stats {
     pub by_kind: Vec<(&'static str, usize)>,
 }
 
-/// What became of all streams since the start, for those who watch a server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Streams that were opened, by each kind they count under.
-    pub opened: BTreeMap<&'static str, u64>,
-    /// Streams that were not, by reason: `total`, `user`, `address` (the [`Full`] limits), or what was given to
-    /// [`Registry::refused`].
-    pub refused: BTreeMap<&'static str, u64>,
-    /// Streams that are over, by reason: an [`Ending`]'s, [`UNTAKEN`], or [`LEFT`].
-    pub ended: BTreeMap<&'static str, u64>,
-}
-
-/// The reason of a stream's end when its client left.
-pub const LEFT: &str = "client_left";
-
-/// The reason of a stream's end when its client took no byte for the write timeout.
-pub const UNTAKEN: &str = "write_timeout";
-
 /// Which connections to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -111,11 +94,13 @@ impl Registry {
         Self { limits, open: Mutex::default(), signals }
     }
 
-    pub(crate) fn open(&self, mut opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
+    /// Lets a stream in, if there is room. It counts among the open ones from here on, so that no more are let in than may
+    /// be; among those that were opened only with [`Registry::opened`].
+    pub(crate) fn admit(&self, mut opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
         let mut open = self.open.lock();
         let turn = Turn::new(wishes, self.signals.now(), opening.now_ms);
         if let Err(full) = open.admit(&self.limits, &opening) {
-            *open.tally.refused.entry(full.as_str()).or_default() += 1;
+            open.tally.count_refused(full.into());
             return Err(full);
         }
         open.next_serial += 1;
@@ -134,17 +119,33 @@ impl Registry {
         }
         for kind in connection.counted_as {
             *open.by_kind.entry(kind).or_default() += 1;
-            *open.tally.opened.entry(kind).or_default() += 1;
         }
         Ok(connection)
     }
 
+    /// The stream is open: everything that this takes has been done.
+    pub(crate) fn opened(&self, connection: &Connection) {
+        let mut open = self.open.lock();
+        connection.set_opened();
+        open.tally.count_opened(connection.counted_as);
+    }
+
+    /// Lets go of a stream, open or not. Only the first call counts.
     pub(crate) fn close(&self, connection: &Connection) {
         let mut open = self.open.lock();
         if open.by_serial.remove(&connection.serial).is_none() {
             return;
         }
-        *open.tally.ended.entry(connection.ended_by().unwrap_or(LEFT)).or_default() += 1;
+        let ended = connection.ended();
+        if connection.was_opened() {
+            open.tally.count_ended(ended);
+        } else if ended == Ended::Said(Cause::Journal) {
+            open.tally.count_refused(Refused::Journal);
+        } else {
+            // Nobody was refused: the client left while its stream was being opened.
+            open.tally.count_opened(connection.counted_as);
+            open.tally.count_ended(ended);
+        }
         if let Ok(named) = open.by_id.find_entry(connection.id.hash(), |one| one.id == connection.id) {
             named.remove();
         }
@@ -166,9 +167,9 @@ impl Registry {
         }
     }
 
-    /// Counts a stream that was refused before it came here. `reason` is one of a few.
-    pub fn refused(&self, reason: &'static str) {
-        *self.open.lock().tally.refused.entry(reason).or_default() += 1;
+    /// Counts a stream that was refused before it came here.
+    pub fn refused(&self, why: Refused) {
+        self.open.lock().tally.count_refused(why);
     }
 
     /// What became of all streams since the start.
@@ -227,17 +228,6 @@ impl Registry {
             connection.end(ending);
         }
         connections.len()
-    }
-}
-
-impl Full {
-    /// A word for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Total => "total",
-            Self::User => "user",
-            Self::Address => "address",
-        }
     }
 }
 
@@ -310,6 +300,9 @@ mod tests {
         Registry::new(limits, Arc::new(Signals::new()))
     }
 
+    /// Something that ends a stream.
+    type End = fn(&Arc<Connection>);
+
     /// Nothing of the wheel.
     const QUIET: Wishes = Wishes {
         style: HeartbeatStyle::Event,
@@ -321,8 +314,8 @@ mod tests {
     #[test]
     fn counts_return_to_nothing() {
         let registry = registry(Limits::default());
-        let ann = registry.open(opening(Some("ann"), &["chat", "heartbeat"]), QUIET).unwrap();
-        let anonymous = registry.open(opening(None, &["heartbeat"]), QUIET).unwrap();
+        let ann = registry.admit(opening(Some("ann"), &["chat", "heartbeat"]), QUIET).unwrap();
+        let anonymous = registry.admit(opening(None, &["heartbeat"]), QUIET).unwrap();
         let stats = registry.stats();
         assert_eq!((stats.total, stats.authenticated), (2, 1));
         assert_eq!(stats.by_kind, [("chat", 1), ("heartbeat", 2)]);
@@ -337,7 +330,7 @@ mod tests {
     fn pages_follow_each_other_in_the_order_of_opening() {
         let registry = registry(Limits::default());
         let users = ["ann", "bob", "ann", "ann", "bob"];
-        let all = users.map(|user| registry.open(opening(Some(user), &[]), QUIET).unwrap());
+        let all = users.map(|user| registry.admit(opening(Some(user), &[]), QUIET).unwrap());
         let filter = Filter { user: Some(UserId::parse("ann").unwrap()), ..Filter::default() };
         let (first, more) = registry.list(&filter, 2);
         assert_eq!(first.iter().map(|one| one.id).collect::<Vec<_>>(), [all[0].id, all[2].id]);
@@ -349,25 +342,71 @@ mod tests {
     }
 
     #[test]
+    fn each_stream_is_counted_once_when_it_is_open_and_once_when_it_is_over() {
+        let registry = registry(Limits::default());
+        let open = |user| registry.admit(opening(Some(user), &["chat", "heartbeat"]), QUIET).unwrap();
+        let ends: [(End, Ended); 6] = [
+            (|_| {}, Ended::Left),
+            (|one| one.end(Ending::EXPIRED), Ended::Said(Cause::Expired)),
+            (|one| one.give_up(), Ended::Untaken),
+            (|one| one.kill(), Ended::Killed),
+            // The first ending stands, and what was said counts for more than what followed from it.
+            (
+                |one| {
+                    one.end(Ending::SLOW);
+                    one.end(Ending::AGED);
+                },
+                Ended::Said(Cause::Slow),
+            ),
+            (
+                |one| {
+                    one.end(Ending::AGED);
+                    one.give_up();
+                },
+                Ended::Said(Cause::Age),
+            ),
+        ];
+        for (nth, (end, how)) in (1..).zip(ends) {
+            let one = open("ann");
+            registry.opened(&one);
+            assert_eq!((registry.tally().opened, registry.tally().all_ended()), (nth, nth - 1));
+            end(&one);
+            registry.close(&one);
+            registry.close(&one);
+            let tally = registry.tally();
+            assert_eq!((tally.ended(how), tally.all_ended()), (1, nth), "{how:?}");
+        }
+        // One that left while it was being opened, and one that could not be.
+        registry.close(&open("bob"));
+        let unread = open("bob");
+        unread.end(Ending::JOURNAL);
+        registry.close(&unread);
+        let tally = registry.tally();
+        assert_eq!((tally.opened, tally.all_ended(), tally.ended(Ended::Left)), (7, 7, 2));
+        assert_eq!((tally.refused(Refused::Journal), tally.all_refused()), (1, 1));
+        assert_eq!(tally.opened_by_kind, BTreeMap::from([("chat", 7), ("heartbeat", 7)]));
+    }
+
+    #[test]
     fn who_is_full_is_refused_and_whoever_leaves_makes_room() {
         let registry = registry(Limits { total: 4, per_user: 2, per_address: 1 });
         let from = |last| {
             let address = Some(IpAddr::from([192, 0, 2, last]));
             Opening { address, address_counts: true, ..opening(None, &[]) }
         };
-        let near = registry.open(from(1), QUIET).unwrap();
-        assert_eq!(registry.open(from(1), QUIET).err(), Some(Full::Address));
-        let first = registry.open(opening(Some("ann"), &[]), QUIET).unwrap();
-        registry.open(opening(Some("ann"), &[]), QUIET).unwrap();
-        assert_eq!(registry.open(opening(Some("ann"), &[]), QUIET).err(), Some(Full::User));
-        registry.open(opening(None, &[]), QUIET).unwrap();
-        assert_eq!(registry.open(opening(Some("bob"), &[]), QUIET).err(), Some(Full::Total));
-        assert_eq!(registry.tally().refused, BTreeMap::from([("address", 1), ("total", 1), ("user", 1)]));
+        let near = registry.admit(from(1), QUIET).unwrap();
+        assert_eq!(registry.admit(from(1), QUIET).err(), Some(Full::Address));
+        let first = registry.admit(opening(Some("ann"), &[]), QUIET).unwrap();
+        registry.admit(opening(Some("ann"), &[]), QUIET).unwrap();
+        assert_eq!(registry.admit(opening(Some("ann"), &[]), QUIET).err(), Some(Full::User));
+        registry.admit(opening(None, &[]), QUIET).unwrap();
+        assert_eq!(registry.admit(opening(Some("bob"), &[]), QUIET).err(), Some(Full::Total));
+        let refused = [Refused::Total, Refused::User, Refused::Address].map(|why| registry.tally().refused(why));
+        assert_eq!(refused, [1, 1, 1]);
         registry.close(&near);
         first.end(Ending::EXPIRED);
         registry.close(&first);
-        assert_eq!(registry.tally().ended, BTreeMap::from([(LEFT, 1), ("token_expired", 1)]));
-        registry.open(from(1), QUIET).unwrap();
-        registry.open(opening(Some("ann"), &[]), QUIET).unwrap();
+        registry.admit(from(1), QUIET).unwrap();
+        registry.admit(opening(Some("ann"), &[]), QUIET).unwrap();
     }
 }

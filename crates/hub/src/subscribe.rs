@@ -13,7 +13,7 @@ use crate::registry::Full;
 use crate::subscription::Subscription;
 use crate::user::UserId;
 use crate::wheel::{HeartbeatStyle, Wishes};
-use crate::wording::{Reason, Reset};
+use crate::wording::{Ending, Reason, Reset};
 
 /// What a stream asks for.
 #[derive(Clone, Debug)]
@@ -99,46 +99,66 @@ impl Hub {
             first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
             age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
         };
-        let connection = inner.opened(opening, wishes)?;
+        let connection = inner.admit(opening, wishes)?;
         let mut subscription = Subscription::new(inner.clone(), connection, newest);
-        let asked = inner.locate(&request.after).await?;
-        let head = subscription.skip_to_head();
-        let floor = inner.journal.floor(&selector);
-        let mut first = Vec::new();
-        let start = match asked {
-            Asked::Nothing if request.snapshot => {
-                let _permit = inner.replays.permit().await;
-                let page = inner.journal.read(&selector, Position::START, head, Limit::NONE).await?;
-                first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
-                let synced = inner.wording.synced(first.len(), inner.id_of(head));
-                first.push(synced);
-                Start { resumed: None, cursor: None }
+        match inner.begin(&mut subscription, &request.after, request.snapshot, &selector).await {
+            Ok(start) => {
+                inner.connections.opened(subscription.connection());
+                Ok((subscription, start))
             }
-            Asked::Nothing => Start { resumed: None, cursor: Some(inner.id_of(head).to_string()) },
-            Asked::Everything => {
-                subscription.start_at(floor);
-                Start { resumed: Some(true), cursor: Some(request.after.to_string()) }
+            Err(error) => {
+                subscription.connection().end(Ending::JOURNAL); // which counts it as refused
+                Err(error.into())
             }
-            Asked::Place(position) if position >= floor => {
-                subscription.start_at(position);
-                Start { resumed: Some(true), cursor: Some(request.after.to_string()) }
-            }
-            Asked::Place(_) => {
-                first.push(inner.reset(Reason::Trimmed, &request.after, head, &selector).await?);
-                Start { resumed: Some(false), cursor: Some(request.after.to_string()) }
-            }
-            Asked::Stray(reason) => {
-                first.push(inner.reset(reason, &request.after, head, &selector).await?);
-                let echo = (reason != Reason::Malformed).then(|| request.after.to_string());
-                Start { resumed: Some(false), cursor: echo }
-            }
-        };
-        subscription.say_first(first);
-        Ok((subscription, start))
+        }
     }
 }
 
 impl Inner {
+    /// Finds the place where a stream begins, and what it says first.
+    async fn begin(
+        &self,
+        subscription: &mut Subscription,
+        after: &After,
+        snapshot: bool,
+        selector: &Selector,
+    ) -> Result<Start, tidings_journal::Error> {
+        let asked = self.locate(after).await?;
+        let head = subscription.skip_to_head();
+        let floor = self.journal.floor(selector);
+        let mut first = Vec::new();
+        let start = match asked {
+            Asked::Nothing if snapshot => {
+                let _permit = self.replays.permit().await;
+                let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
+                first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
+                let synced = self.wording.synced(first.len(), self.id_of(head));
+                first.push(synced);
+                Start { resumed: None, cursor: None }
+            }
+            Asked::Nothing => Start { resumed: None, cursor: Some(self.id_of(head).to_string()) },
+            Asked::Everything => {
+                subscription.start_at(floor);
+                Start { resumed: Some(true), cursor: Some(after.to_string()) }
+            }
+            Asked::Place(position) if position >= floor => {
+                subscription.start_at(position);
+                Start { resumed: Some(true), cursor: Some(after.to_string()) }
+            }
+            Asked::Place(_) => {
+                first.push(self.reset(Reason::Trimmed, after, head, selector).await?);
+                Start { resumed: Some(false), cursor: Some(after.to_string()) }
+            }
+            Asked::Stray(reason) => {
+                first.push(self.reset(reason, after, head, selector).await?);
+                let echo = (reason != Reason::Malformed).then(|| after.to_string());
+                Start { resumed: Some(false), cursor: echo }
+            }
+        };
+        subscription.say_first(first);
+        Ok(start)
+    }
+
     pub(crate) async fn locate(&self, after: &After) -> Result<Asked, tidings_journal::Error> {
         let id = match after {
             After::Now => return Ok(Asked::Nothing),

@@ -110,7 +110,7 @@ impl Subscription {
             Poll::Ready(Mail::Killed) => return Poll::Ready(Step::Killed),
             Poll::Ready(Mail::Ending(ending)) => {
                 out.push(self.hub().wording.ending(&ending));
-                self.ended = Some(ending.reconnect);
+                self.ended = Some(ending.cause.reconnect());
             }
             Poll::Ready(Mail::Heartbeat(frame)) => out.push(frame),
             Poll::Pending => ready!(self.poll_events(cx, out)),
@@ -161,7 +161,7 @@ impl Subscription {
                     tracing::error!(%error, "a replay could not be read from the journal");
                     self.connection().end(Ending::JOURNAL);
                     out.push(self.hub().wording.ending(&Ending::JOURNAL));
-                    self.ended = Some(Ending::JOURNAL.reconnect);
+                    self.ended = Some(Ending::JOURNAL.cause.reconnect());
                 }
             }
             if !out.is_empty() {

@@ -184,7 +184,7 @@ impl Wheel {
             for connection in first.remove() {
                 connection.turn(|turn| turn.due = Tick::NEVER);
                 if self.is_stuck(&connection, now) {
-                    connection.kill();
+                    connection.give_up();
                     continue;
                 }
                 if connection.ending_since().is_none() {

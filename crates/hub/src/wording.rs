@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tidings_journal::EventId;
-use tidings_sse::Frame;
+use tidings_sse::{EventName, Frame};
 
 /// Puts the hub's own events into words.
 pub trait Wording: Send + Sync + 'static {
@@ -44,35 +44,72 @@ pub enum Reason {
     Malformed,
 }
 
-/// Why the server ends a stream, and whether the client should come back.
+/// How the server ends a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The event's name: `expired`, `revoked`, `slow`, `draining`, `busy`.
-    pub event: &'static str,
-    /// A word for programs, more precise than the event's name.
-    pub reason: &'static str,
-    /// Whether to come back.
-    pub reconnect: bool,
-    /// After how long, if at all.
+    /// Why.
+    pub cause: Cause,
+    /// After how long to come back, if at all.
     pub retry: Option<Duration>,
 }
 
-impl Ending {
+/// Why the server ends a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
     /// The stream's credential is refused from now on; the same one will not be taken again.
-    pub const EXPIRED: Self = Self { event: "expired", reason: "token_expired", reconnect: false, retry: None };
-
+    Expired,
+    /// An operator ended it; its credential stays good.
+    Disconnected,
     /// The peer reads more slowly than its topics speak. It comes back with its last id and reads on from there.
-    pub const SLOW: Self =
-        Self { event: "slow", reason: "too_far_behind", reconnect: true, retry: Some(Duration::from_secs(1)) };
-
+    Slow,
+    /// The server is about to stop.
+    Shutdown,
     /// The stream has lived as long as any may, so that nobody pays for ever for a peer that is gone behind a proxy that
     /// is not.
-    pub const AGED: Self =
-        Self { event: "draining", reason: "max_age", reconnect: true, retry: Some(Duration::from_millis(500)) };
-
+    Age,
     /// The journal can't be read; another try may find it well.
-    pub const JOURNAL: Self =
-        Self { event: "busy", reason: "journal_unavailable", reconnect: true, retry: Some(Duration::from_secs(5)) };
+    Journal,
+}
+
+impl Ending {
+    /// See [`Cause::Expired`].
+    pub const EXPIRED: Self = Self { cause: Cause::Expired, retry: None };
+    /// See [`Cause::Slow`].
+    pub const SLOW: Self = Self { cause: Cause::Slow, retry: Some(Duration::from_secs(1)) };
+    /// See [`Cause::Age`].
+    pub const AGED: Self = Self { cause: Cause::Age, retry: Some(Duration::from_millis(500)) };
+    /// See [`Cause::Journal`].
+    pub const JOURNAL: Self = Self { cause: Cause::Journal, retry: Some(Duration::from_secs(5)) };
+}
+
+impl Cause {
+    /// The word on the wire, more precise than the event's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "token_expired",
+            Self::Disconnected => "disconnected",
+            Self::Slow => "too_far_behind",
+            Self::Shutdown => "shutdown",
+            Self::Age => "max_age",
+            Self::Journal => "journal_unavailable",
+        }
+    }
+
+    /// The name of the event that tells it.
+    pub fn event(self) -> EventName {
+        match self {
+            Self::Expired => const { EventName::from_static("expired") },
+            Self::Disconnected => const { EventName::from_static("revoked") },
+            Self::Slow => const { EventName::from_static("slow") },
+            Self::Shutdown | Self::Age => const { EventName::from_static("draining") },
+            Self::Journal => const { EventName::from_static("busy") },
+        }
+    }
+
+    /// Whether the client is to come back.
+    pub fn reconnect(self) -> bool {
+        self != Self::Expired
+    }
 }
 
 impl Reason {

@@ -36,7 +36,7 @@ impl Wording for Plain {
     }
 
     fn ending(&self, ending: &Ending) -> Frame {
-        Event::new(EventName::from_static("ending"), ending.reason).encode()
+        Event::new(EventName::from_static("ending"), ending.cause.as_str()).encode()
     }
 
     fn synced(&self, count: usize, at: EventId) -> Frame {

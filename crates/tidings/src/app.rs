@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
+use crate::net::census::Census;
 
 /// The shared state of all requests.
 pub(crate) struct App {
@@ -24,6 +25,7 @@ pub(crate) struct App {
     pub(crate) proxies: TrustedProxies,
     pub(crate) idempotency: Idempotency,
     pub(crate) rooms: Rooms,
+    pub(crate) census: Arc<Census>,
     pub(crate) started: tokio::time::Instant,
     /// The port of the first listener, for the examples on the page.
     pub(crate) port: u16,
@@ -63,18 +65,20 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) census: Arc<Census>,
     pub(crate) port: u16,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, auth, config, clock, proxies, port } = parts;
+        let Parts { hub, auth, config, clock, proxies, census, port } = parts;
         Arc::new(Self {
             hub,
             auth,
             config,
             clock,
             proxies,
+            census,
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             started: tokio::time::Instant::now(),

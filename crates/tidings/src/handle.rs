@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde::Serialize;
 use tidings_hub::Publication;
+pub use tidings_hub::{Cause, Ended, Refused, Stats, Tally};
 use tidings_journal::{EventId, TopicName};
 use tidings_sse::EventName;
 
@@ -75,6 +76,17 @@ impl Handle {
             Unpublished::Closing => PublishError::Draining,
             Unpublished::Journal(error) => PublishError::Journal(error),
         })
+    }
+
+    /// How many streams are open now.
+    pub fn stats(&self) -> Stats {
+        self.app.hub.connections().stats()
+    }
+
+    /// What became of all streams since the start: how many were opened, and why they were refused or ended. What
+    /// `GET /system/stats` shows, for metrics of one's own.
+    pub fn tally(&self) -> Tally {
+        self.app.hub.connections().tally()
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use rand::seq::SliceRandom as _;
-use tidings_hub::{Ending, Runner};
+use tidings_hub::{Cause, Ending, Runner};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -48,6 +48,7 @@ pub(crate) async fn serve(
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         write_timeout: app.config.streams.write_timeout,
+        census: app.census.clone(),
         closing: CancellationToken::new(),
         connections: TaskTracker::new(),
     };
@@ -155,5 +156,5 @@ async fn until_gone(app: &App) {
 
 fn draining() -> Ending {
     let retry = Some(spread(Duration::from_millis(500), Duration::from_secs(2)));
-    Ending { event: "draining", reason: "shutdown", reconnect: true, retry }
+    Ending { cause: Cause::Shutdown, retry }
 }

@@ -17,6 +17,7 @@ use crate::http::cors;
 use crate::http::router::router;
 use crate::http::words::Words;
 use crate::lifecycle;
+use crate::net::census::{Census, LEAVING};
 use crate::net::listen;
 use crate::topics;
 
@@ -191,7 +192,8 @@ impl Builder {
     fn assemble(self, port: u16) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
-        let limits = limits(&config);
+        let descriptors = descriptors();
+        let limits = limits(&config, descriptors);
         let (hub, runner) = hub(&config, limits, clock.clone())?;
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
@@ -201,6 +203,7 @@ impl Builder {
             hub,
             auth: Authenticator::new(&auth_options(&config)),
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
+            census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
             port,
             config,
             clock,
@@ -254,12 +257,22 @@ fn journal(settings: &config::Journal) -> Result<Arc<dyn Journal>, Error> {
     }
 }
 
-/// How many streams may be open. By itself it is what the system's limit of file descriptors allows, which is raised as
-/// far as it goes, less what the log, publishes, health checks and the operator need.
-fn limits(config: &Config) -> StreamLimits {
-    const RESERVED: u64 = 512;
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
-    let fit = usize::try_from(descriptors.saturating_sub(RESERVED).max(1)).unwrap_or(usize::MAX);
+/// How many files and sockets this process may have open: as many as the system lets it.
+fn descriptors() -> usize {
+    let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
+
+/// How many descriptors are the log's.
+const OF_THE_LOG: usize = 256;
+
+/// How many are kept for everything that is no stream, the log among it.
+const RESERVED: usize = 512;
+
+/// How many streams may be open. By itself it is what fits, less what the log, publishes, health checks and the operator
+/// need.
+fn limits(config: &Config, descriptors: usize) -> StreamLimits {
+    let fit = descriptors.saturating_sub(RESERVED).max(1);
     let total = config.streams.max_connections.unwrap_or(fit);
     StreamLimits {
         total,

@@ -64,7 +64,7 @@ fn beats(wheel: &Wheel) -> Wishes {
 fn mail(connection: &Connection) -> &'static str {
     match connection.poll_mail(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Mail::Killed) => "killed",
-        Poll::Ready(Mail::Ending(ending)) => ending.event,
+        Poll::Ready(Mail::Ending(ending)) => ending.cause.as_str(),
         Poll::Ready(Mail::Heartbeat(frame)) if frame.block() == b":\n" => "comment",
         Poll::Ready(Mail::Heartbeat(_)) => "heartbeat",
         Poll::Pending => "nothing",
@@ -129,11 +129,11 @@ async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now
     pass(4).await;
     assert_eq!(mail(&soon), "nothing");
     pass(2).await;
-    assert_eq!(mail(&soon), "expired");
+    assert_eq!(mail(&soon), "token_expired");
     pass(799 * 24 * 3_600).await;
     assert_eq!(mail(&late), "nothing");
     pass(24 * 3_600).await;
-    assert_eq!(mail(&late), "expired");
+    assert_eq!(mail(&late), "token_expired");
     running.abort();
 }
 
@@ -165,7 +165,7 @@ async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
     stuck.end(Ending::EXPIRED);
     reads.end(Ending::EXPIRED);
     pass(2).await;
-    assert_eq!((mail(&stuck), mail(&reads)), ("killed", "expired"));
+    assert_eq!((mail(&stuck), mail(&reads)), ("killed", "token_expired"));
     running.abort();
 }
 
@@ -201,7 +201,7 @@ async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_ca
     assert_eq!(mail(&slow), "nothing", "one frame is within the bound");
     fanout.deliver([Said], clock.now_ms());
     tokio::time::sleep(LAG_LOOK).await;
-    assert_eq!([mail(&slow), mail(&reads), mail(&returns)], ["slow", "nothing", "nothing"]);
+    assert_eq!([mail(&slow), mail(&reads), mail(&returns)], ["too_far_behind", "nothing", "nothing"]);
     running.abort();
 }
 
@@ -213,6 +213,6 @@ async fn a_stream_that_has_lived_long_enough_is_sent_to_come_again() {
     pass(9).await;
     assert_eq!(mail(&one), "nothing");
     pass(2).await;
-    assert_eq!(mail(&one), "draining");
+    assert_eq!(mail(&one), "max_age");
     running.abort();
 }

@@ -30,7 +30,8 @@ section! {
         /// The largest head of a request: its first line and all header fields together.
         "max_head_bytes" => pub max_head_bytes: usize = Size(8 * KIB..=MIB), "16KiB";
 
-        /// How long a peer may take to send the head of a request, before it is closed.
+        /// How long a peer may take to send the head of a request, before it is closed. Over HTTP/1 it is also how long a
+        /// connection may wait for its next request; over HTTP/2 that is `WRITE_TIMEOUT`, if it is longer.
         "head_timeout" => pub head_timeout: Duration = Span(100 * MILLISECOND..=5 * MINUTE), "10s";
 
         /// Proxies whose word is taken for where a request came from. The client is then the rightmost address in

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_hub::{After, HeartbeatStyle, Subscribe, SubscribeError, Wording as _};
+use tidings_hub::{After, HeartbeatStyle, Refused, Subscribe, SubscribeError, Wording as _};
 use tidings_journal::TopicName;
 
 use super::accept;
@@ -90,7 +90,9 @@ impl StreamCall {
         }
         let after = extract::cursor(&parts.headers, &params);
         if app.phase() != Phase::Serving {
-            app.hub.connections().refused("draining");
+            if !extract::is_head(&parts) {
+                app.hub.connections().refused(Refused::Draining);
+            }
             return refuse(&app, &parts, &after, "draining", Error::draining());
         }
         if extract::is_head(&parts) {
@@ -116,7 +118,7 @@ impl StreamCall {
                 .map(|expiry| expiry.refused_from().as_millisecond()),
         };
         if let Err(error) = app.hub.health() {
-            app.hub.connections().refused("journal");
+            app.hub.connections().refused(Refused::Journal);
             return refuse(&app, &parts, &after, "journal_unavailable", error.into());
         }
         let (mut subscription, start) = match app.hub.subscribe(request).await {
@@ -125,7 +127,6 @@ impl StreamCall {
                 return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
             }
             Err(SubscribeError::Journal(error)) => {
-                app.hub.connections().refused("journal");
                 return refuse(&app, &parts, &after, "journal_unavailable", error.into());
             }
         };

@@ -69,6 +69,11 @@ impl StreamSlot {
     pub(crate) fn take(&self) -> Option<Saying> {
         self.0.lock().take()
     }
+
+    /// Whether it is a stream that stays, and was not taken yet.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(*self.0.lock(), Some(Saying::Everything(_)))
+    }
 }
 
 impl StreamBody {

@@ -43,15 +43,9 @@ impl Wording for Words {
     }
 
     fn ending(&self, ending: &Ending) -> Frame {
-        let data = json!({ "reason": ending.reason, "reconnect": ending.reconnect });
-        let name = match ending.event {
-            "busy" => EventName::from_static("busy"),
-            "expired" => EventName::from_static("expired"),
-            "revoked" => EventName::from_static("revoked"),
-            "slow" => EventName::from_static("slow"),
-            _ => EventName::from_static("draining"),
-        };
-        Event::new(name, data.to_string()).retry(ending.retry).encode()
+        let cause = ending.cause;
+        let data = json!({ "reason": cause.as_str(), "reconnect": cause.reconnect() });
+        Event::new(cause.event(), data.to_string()).retry(ending.retry).encode()
     }
 
     fn synced(&self, count: usize, at: EventId) -> Frame {

@@ -3,26 +3,19 @@
 //! An accept loop of our own, because `axum::serve` has no time limit for request heads, no way to cut a connection, and
 //! gives no look at a request before hyper's buffers are paid for.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
-use super::cut::Cuttable;
+use super::census::Census;
 use super::head::{self, Head};
 use super::parked;
 use crate::http::extract::Peer;
@@ -44,6 +37,7 @@ pub(crate) struct Lane {
     pub(crate) max_head_bytes: usize,
     pub(crate) head_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    pub(crate) census: Arc<Census>,
     /// Tells connections to end after the request that they are serving.
     pub(crate) closing: CancellationToken,
     pub(crate) connections: TaskTracker,
@@ -52,11 +46,25 @@ pub(crate) struct Lane {
 impl Lane {
     /// Accepts until the server closes.
     pub(crate) async fn accept(self, listener: TcpListener) {
+        let mut crowded = false;
         loop {
+            let has_room = self.census.has_room(self.connections.len());
+            if !has_room && !crowded {
+                tracing::warn!("there are too many connections: new ones wait");
+            }
+            crowded = !has_room;
+            let accept = async {
+                if crowded {
+                    tokio::time::sleep(BACK_OFF).await;
+                    return None;
+                }
+                Some(listener.accept().await)
+            };
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = accept => accepted,
                 () = self.closing.cancelled() => return,
             };
+            let Some(accepted) = accepted else { continue };
             match accepted {
                 Ok((stream, peer)) => {
                     self.connections.spawn(self.clone().serve(stream, peer));
@@ -73,23 +81,29 @@ impl Lane {
     /// What comes after the head is boxed: while thousands wait for theirs at once, each should cost little.
     async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
         self.tune(&socket);
+        let guest = self.census.enter();
         let mut read_before = Vec::new();
         if let Some(streams) = &self.parks {
             let head = head::read(&mut socket, self.max_head_bytes);
             let read = tokio::select! {
                 read = tokio::time::timeout(self.head_timeout, head) => read,
                 () = self.closing.cancelled() => return, // it has asked for nothing yet
+                () = guest.sent_away() => return,
             };
-            let Ok(Ok(Head { bytes, get })) = read else {
-                return; // it left, or dawdled
+            let Ok(read) = read else {
+                self.census.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
+                return;
+            };
+            let Ok(Head { bytes, get }) = read else {
+                return; // it left
             };
             if let Some(request) = get.filter(|request| streams.takes(request)) {
-                drop(bytes);
+                drop((bytes, guest)); // it is answered in no time, or becomes a stream
                 return Box::pin(self.park(socket, peer, request)).await;
             }
             read_before = bytes;
         }
-        Box::pin(self.hyper(socket, peer, read_before)).await;
+        Box::pin(self.hyper(socket, peer, read_before, guest)).await;
     }
 
     /// Options that a kernel may lack are no reason to refuse a connection.
@@ -113,55 +127,6 @@ impl Lane {
             Ok(Some(parked)) => drop(self.connections.spawn(parked)),
             Ok(None) => {}
             Err(error) => tracing::trace!(%peer, %error, "a connection broke off"),
-        }
-    }
-
-    /// hyper's lane.
-    async fn hyper(self, socket: TcpStream, peer: SocketAddr, read_before: Vec<u8>) {
-        let (io, cut) = Cuttable::new(socket, read_before);
-        let asked = Arc::new(AtomicBool::new(false));
-        let service = service_fn({
-            let (asked, router, cut) = (asked.clone(), self.router, cut.clone());
-            move |request: http::Request<Incoming>| {
-                asked.store(true, Ordering::Relaxed);
-                let mut request: Request = request.map(axum::body::Body::new);
-                request.extensions_mut().insert(Peer(peer));
-                let shared = request.version() > http::Version::HTTP_11;
-                request.extensions_mut().insert(if shared { cut.shared() } else { cut.clone() });
-                let router = router.clone();
-                async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
-            }
-        });
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        let max_head_bytes = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
-        let timer = TokioTimer::new();
-        builder.http1().timer(timer.clone()).header_read_timeout(self.head_timeout).max_buf_size(self.max_head_bytes);
-        builder.http2().timer(timer).max_header_list_size(max_head_bytes);
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
-        // hyper times the head from its first byte; who connects and says nothing, or dawdles over the bytes that tell
-        // HTTP/1 from HTTP/2, is timed here.
-        let mut first_head = std::pin::pin!(tokio::time::sleep(self.head_timeout + Duration::from_secs(1)));
-        let (mut waiting, mut closing) = (true, false);
-        loop {
-            tokio::select! {
-                result = &mut connection => {
-                    if let Err(error) = result {
-                        tracing::trace!(%peer, error = &*error, "a connection broke off");
-                    }
-                    return;
-                }
-                () = cut.killed() => return,
-                () = &mut first_head, if waiting => {
-                    waiting = false;
-                    if !asked.load(Ordering::Relaxed) {
-                        return;
-                    }
-                }
-                () = self.closing.cancelled(), if !closing => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
         }
     }
 }

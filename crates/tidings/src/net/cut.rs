@@ -21,6 +21,9 @@ use tidings_hub::Connection;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use super::census::Guest;
 
 /// How long a peer has to close its side once we have closed ours: after a cut, or after an answer that was given before
 /// the request was read to its end. Closing with unread bytes in the buffer would reset the connection,
@@ -38,6 +41,10 @@ pub(crate) struct Cut {
 #[derive(Default)]
 struct State {
     after_flush: AtomicBool,
+    /// Whether the connection is closed without waiting for the peer to do the same.
+    abandoned: AtomicBool,
+    /// Whether bytes were written since somebody last asked.
+    written: AtomicBool,
     kill: Notify,
     /// The stream that the connection carries, to be told when its socket takes nothing.
     stream: Mutex<Option<Arc<Connection>>>,
@@ -51,7 +58,12 @@ pub(crate) struct Cuttable {
     socket: Option<TcpStream>,
     /// Whether the peer has said that nothing more comes from it.
     peer_done: bool,
+    /// Whether the socket refused bytes since it last took all.
+    refused: bool,
     cut: Cut,
+    guest: Arc<Guest>,
+    /// Where it is counted while it lingers.
+    connections: TaskTracker,
 }
 
 impl Cut {
@@ -85,23 +97,52 @@ impl Cut {
         self.state.kill.notified().await;
     }
 
+    /// Has the connection closed without waiting for its peer, which was told and did not go.
+    pub(super) fn abandon(&self) {
+        self.state.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether bytes were written since this was last asked.
+    pub(super) fn has_written(&self) -> bool {
+        self.state.written.swap(false, Ordering::Relaxed)
+    }
+
     fn is_asked(&self) -> bool {
         self.state.after_flush.load(Ordering::Acquire)
     }
 }
 
 impl Cuttable {
-    pub(crate) fn new(socket: TcpStream, read_before: Vec<u8>) -> (Self, Cut) {
+    pub(super) fn new(
+        socket: TcpStream,
+        read_before: Vec<u8>,
+        guest: Arc<Guest>,
+        connections: TaskTracker,
+    ) -> (Self, Cut) {
         let cut = Cut::default();
-        (Self { read_before: read_before.into(), socket: Some(socket), peer_done: false, cut: cut.clone() }, cut)
+        let connection = Self {
+            read_before: read_before.into(),
+            socket: Some(socket),
+            peer_done: false,
+            refused: false,
+            cut: cut.clone(),
+            guest,
+            connections,
+        };
+        (connection, cut)
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         self.socket.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Tells the stream whether the socket took bytes.
-    fn tell<T>(&self, write: Poll<T>) -> Poll<T> {
+    /// Tells the stream, and whoever sends idle connections away, whether the socket took bytes.
+    fn tell<T>(&mut self, write: Poll<T>) -> Poll<T> {
+        if write.is_ready() {
+            self.cut.state.written.store(true, Ordering::Relaxed);
+        } else if !std::mem::replace(&mut self.refused, true) {
+            self.guest.unsent(true);
+        }
         if let Some(stream) = &*self.cut.state.stream.lock() {
             stream.took_bytes(write.is_ready());
         }
@@ -147,6 +188,9 @@ impl AsyncWrite for Cuttable {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.socket()?.poll_flush(cx))?;
+        if std::mem::replace(&mut self.refused, false) {
+            self.guest.unsent(false);
+        }
         // hyper asks its transport to flush only after its own buffer is empty.
         if self.cut.is_asked() {
             Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
@@ -162,10 +206,11 @@ impl AsyncWrite for Cuttable {
 
 impl Drop for Cuttable {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.take().filter(|_| !self.peer_done)
+        let lingers = !self.peer_done && !self.cut.state.abandoned.load(Ordering::Relaxed);
+        if let Some(socket) = self.socket.take().filter(|_| lingers)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(close(socket));
+            self.connections.spawn_on(close(socket), &runtime);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use serde_json::json;
-use tidings_hub::{Connection, ConnectionId, Ending, Filter};
+use serde_json::{Map, Value, json};
+use tidings_hub::{Cause, Connection, ConnectionId, Ended, Ending, Filter, Refused};
 use tidings_journal::TopicName;
 
 use super::{current_stats, stats};
@@ -17,9 +17,21 @@ use crate::http::reply::Reply;
 /// The most connections in one answer, and how many there are in one that asks for no number.
 const PAGE: usize = 1_000;
 
-/// `GET /system/stats`
+/// `GET /system/stats`: how many there are, as existing front ends know it, and beside that what became of all that were.
 pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
-    Reply::json(&current_stats(&app))
+    let tally = app.hub.connections().tally();
+    let mut answer = current_stats(&app);
+    answer["totalOpened"] = tally.opened.into();
+    answer["opened"] = json!(tally.opened_by_kind);
+    answer["refused"] = by_reason(Refused::ALL.map(|why| (why.as_str(), tally.refused(why))));
+    answer["ended"] = by_reason(Ended::ALL.map(|how| (how.as_str(), tally.ended(how))));
+    answer["closed"] = by_reason(app.census.closed.all());
+    Reply::json(&answer)
+}
+
+/// Every reason, also those that never were: whoever watches a number should find it from the beginning.
+fn by_reason<const N: usize>(counts: [(&'static str, u64); N]) -> Value {
+    counts.into_iter().map(|(reason, count)| (reason.to_owned(), json!(count))).collect::<Map<_, _>>().into()
 }
 
 /// `GET /system/connections`
@@ -43,7 +55,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     Ok(Reply::json(&answer))
 }
 
-fn describe(app: &App, connection: &Connection) -> serde_json::Value {
+fn describe(app: &App, connection: &Connection) -> Value {
     let topics: Vec<_> = connection.topics().map(TopicName::as_str).collect();
     let mut description = json!({
         "id": connection.id.to_string(),
@@ -83,7 +95,7 @@ pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): 
 /// The token stays good, so the client is told to come back – not at once, or an operator would see no effect.
 fn disconnected() -> Ending {
     let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(5)));
-    Ending { event: "revoked", reason: "disconnected", reconnect: true, retry }
+    Ending { cause: Cause::Disconnected, retry }
 }
 
 /// `POST /system/cleanup`: streams end by themselves here, so there is never anything to clean up.

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
-
+use crate::support::stalled::stalled;
 use crate::support::stream::End;
 use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start_with, until};
+use serde_json::json;
 
 /// Opens a stream that must be refused in band, and checks how.
 async fn refused(server: &TestServer, path: &str, token: &str, headers: &[(&str, &str)]) {
@@ -67,6 +65,59 @@ async fn anonymous_streams_are_counted_by_the_address_behind_a_trusted_proxy() {
 }
 
 #[tokio::test]
+async fn addresses_that_a_client_makes_up_in_front_of_its_own_help_it_nothing() {
+    let settings = [("MAX_CONNECTIONS_PER_IP", "1"), ("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")];
+    for (header, first, second) in [
+        ("X-Forwarded-For", "192.0.2.7", "198.51.100.1, 192.0.2.7"),
+        ("X-Forwarded-For", "192.0.2.7, 10.0.0.1", "198.51.100.2, 192.0.2.7, 10.0.0.2"),
+        ("X-Forwarded-For", "2001:db8::7", "198.51.100.1, 2001:db8:0::7"),
+        ("Forwarded", "for=192.0.2.7", "for=198.51.100.1, for=192.0.2.7"),
+    ] {
+        let forwarded = [("TRUSTED_HEADER", if header == "Forwarded" { "forwarded" } else { "x-forwarded-for" })];
+        let server = start_with(&[&settings[..], &forwarded].concat()).await;
+        let mut stream = server.stream_with("/notifications/stream", "", &[(header, first)]).await;
+        stream.expect("connected").await;
+        refused(&server, "/notifications/stream", "", &[(header, second)]).await;
+    }
+}
+
+/// The limits on streams, each filled by one, with who fills it and what others are answered.
+const LIMITS: [(&str, &str, u16); 3] =
+    [("MAX_CONNECTIONS", "", 503), ("MAX_CONNECTIONS_PER_USER", ADMIN, 429), ("MAX_CONNECTIONS_PER_IP", "", 429)];
+
+#[tokio::test]
+async fn each_limit_is_busy_to_who_names_event_streams_a_status_to_others_and_gives_way_to_who_leaves() {
+    let near = ("X-Forwarded-For", "192.0.2.7");
+    for (limit, token, status) in LIMITS {
+        for refusal in ["busy", "status"] {
+            let settings = [(limit, "1"), ("STREAM_REFUSAL", refusal), ("TRUSTED_PROXIES", "127.0.0.1")];
+            let server = start_with(&settings).await;
+            let bearer = format!("Bearer {token}");
+            let mut first = server.stream_with("/notifications/stream", token, &[near]).await;
+            first.expect("connected").await;
+            if refusal == "busy" {
+                refused(&server, "/notifications/stream", token, &[near]).await;
+            }
+            for accept in ["*/*", "text/event-stream"] {
+                if refusal == "busy" && accept == "text/event-stream" {
+                    continue;
+                }
+                let mut headers = vec![("Accept", accept), near];
+                if !token.is_empty() {
+                    headers.push(("Authorization", &bearer));
+                }
+                let answer = server.request("GET", "/notifications/stream", &headers, b"").await;
+                assert_eq!((answer.status, answer.code().as_str()), (status, "too_many_connections"), "{limit}");
+                assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+            }
+            drop(first);
+            until(async || server.stats().await["totalConnections"] == 0).await;
+            server.stream_with("/notifications/stream", token, &[near]).await.expect("connected").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_proxy_itself_and_loopback_are_exempt() {
     let server = start_with(&[("MAX_CONNECTIONS_PER_IP", "1")]).await;
     let _first = open(&server, "/notifications/stream", "").await;
@@ -83,19 +134,6 @@ async fn a_stream_of_a_certain_age_is_sent_to_come_again() {
     assert_eq!(stream.end().await, End::Cut);
 }
 
-/// A stream whose client asks, reads nothing, and has a small buffer.
-async fn stalled(server: &TestServer, path: &str) -> tokio::net::TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4_096).unwrap();
-    let mut socket = socket.connect(server.address).await.unwrap();
-    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut first = [0; 9];
-    socket.read_exact(&mut first).await.unwrap();
-    assert_eq!(&first, b"HTTP/1.1 ");
-    socket
-}
-
 /// Publishes until nothing more fits into the buffers between us and somebody who reads nothing.
 async fn publish_much(server: &TestServer, megabytes: usize) {
     let message = "x".repeat(10_000);
@@ -108,7 +146,7 @@ async fn publish_much(server: &TestServer, megabytes: usize) {
 async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nobody() {
     let server = start_with(&[("WRITE_TIMEOUT", "1s"), ("MAX_LAG_BYTES", "2MiB")]).await;
     let mut reads = open(&server, "/notifications/stream", "").await;
-    let _stalled = stalled(&server, "/notifications/stream").await;
+    let _stalled = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 2).await;
     let publishing = publish_much(&server, 8);
     let reading = async {
@@ -125,7 +163,7 @@ async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nob
 #[tokio::test]
 async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
     let server = start_with(&[("MAX_LAG_BYTES", "64KiB")]).await;
-    let slow = stalled(&server, "/notifications/stream").await;
+    let slow = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     publish_much(&server, 8).await;
     // Long before the write timeout of 30 s.
@@ -141,7 +179,7 @@ async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
 #[tokio::test]
 async fn a_server_stops_in_time_although_a_peer_takes_nothing() {
     let mut server = start_with(&[("MAX_LAG_BYTES", "2MiB")]).await;
-    let _stalled = stalled(&server, "/notifications/stream").await;
+    let _stalled = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     publish_much(&server, 8).await;
     let asked = tokio::time::Instant::now();

@@ -14,6 +14,7 @@ mod ending;
 mod errors;
 mod events_page;
 mod example;
+mod extremes;
 mod hostile;
 mod idempotency;
 mod limits;

@@ -23,7 +23,7 @@ async fn the_api_lists_every_endpoint_under_the_names_that_clients_know() {
     assert_eq!(api["name"], "Tidings");
     assert_eq!(api["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(api["timestamp"], "2026-11-23T22:30:15.300Z");
-    assert_eq!(api["currentStats"], server.get("/system/stats").await.json());
+    assert_eq!(api["currentStats"], server.stats().await);
     assert_eq!(api["currentStats"]["totalConnections"], 1);
     let known = json!({
         "notifications": {"stream": "GET /notifications/stream", "send": "POST /notifications/send",

@@ -67,7 +67,7 @@ async fn each_stream_is_counted_while_it_is_open_and_gone_after() {
                 "authenticatedConnections": usize::from(!token.is_empty()),
                 "connectionsByType": by_type,
             });
-            assert_eq!(server.get("/system/stats").await.json(), expected, "{}", kind.path);
+            assert_eq!(server.stats().await, expected, "{}", kind.path);
             drop(stream);
             server.until_nobody_is_left().await;
         }
@@ -88,7 +88,7 @@ async fn each_open_stream_counts_once_as_heartbeat() {
             "notifications": 1, "realtime-updates": 2, "chat": 3, "system-status": 1, "heartbeat": 8,
         },
     });
-    assert_eq!(server.get("/system/stats").await.json(), expected);
+    assert_eq!(server.stats().await, expected);
 }
 
 #[tokio::test]

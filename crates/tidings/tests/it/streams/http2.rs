@@ -23,13 +23,16 @@ async fn connect(server: &TestServer) -> SendRequest<Empty<Bytes>> {
     sender
 }
 
-async fn open(server: &TestServer, sender: &mut SendRequest<Empty<Bytes>>, path: &str, token: &str) -> Stream {
-    let request = http::Request::get(format!("http://{}{path}", server.address))
+fn request(server: &TestServer, path: &str, token: &str) -> http::Request<Empty<Bytes>> {
+    http::Request::get(format!("http://{}{path}", server.address))
         .header("accept", "text/event-stream")
         .header("authorization", format!("Bearer {token}"))
         .body(Empty::new())
-        .unwrap();
-    let response = in_time(sender.send_request(request)).await.unwrap();
+        .unwrap()
+}
+
+async fn open(server: &TestServer, sender: &mut SendRequest<Empty<Bytes>>, path: &str, token: &str) -> Stream {
+    let response = in_time(sender.send_request(request(server, path, token))).await.unwrap();
     assert_eq!((response.status().as_u16(), response.version()), (200, http::Version::HTTP_2));
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert!(!response.headers().contains_key("transfer-encoding"));
@@ -124,20 +127,54 @@ async fn a_stream_whose_token_ran_out_is_finished() {
     assert!(!stream.is_reset().await);
 }
 
-#[tokio::test]
-async fn a_stream_whose_window_stays_shut_is_ended_and_takes_its_connection_along() {
-    let settings = [("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "1s"), ("MAX_LAG_BYTES", "2MiB")];
-    let server = crate::support::start_with(&settings).await;
+/// A stream whose client takes 16 KiB of it and no more.
+async fn unread(server: &TestServer) -> (Stream, tokio::task::JoinHandle<hyper::Result<()>>) {
     let socket = TcpStream::connect(server.address).await.unwrap();
     let mut narrow = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     narrow.initial_stream_window_size(16 << 10);
     let (mut sender, connection) = narrow.handshake(TokioIo::new(socket)).await.unwrap();
     let connection = tokio::spawn(connection);
-    let unread = open(&server, &mut sender, "/notifications/stream", ADMIN).await;
+    (open(server, &mut sender, "/notifications/stream", ADMIN).await, connection)
+}
+
+#[tokio::test]
+async fn a_stream_whose_window_stays_shut_is_ended_and_takes_its_connection_along() {
+    let settings = [("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "1s"), ("MAX_LAG_BYTES", "2MiB")];
+    let server = crate::support::start_with(&settings).await;
+    let (unread, connection) = unread(&server).await;
     for _ in 0..4 {
         server.post("/notifications/send", json!({"title": "T", "message": "x".repeat(10_000)})).await;
     }
     server.until_nobody_is_left().await;
     let _ = in_time(connection).await.unwrap(); // however it ends, it does
     drop(unread);
+}
+
+#[tokio::test]
+async fn an_ending_is_on_time_although_the_streams_window_is_shut() {
+    let server = crate::support::start_with(&[("MAX_LAG_BYTES", "2MiB")]).await;
+    let (_unread, connection) = unread(&server).await;
+    for _ in 0..4 {
+        server.post("/notifications/send", json!({"title": "T", "message": "x".repeat(10_000)})).await;
+    }
+    let ended = server.call("DELETE", "/system/users/test123/connections", ADMIN, json!(null)).await.json();
+    assert_eq!(ended["ended"], 1);
+    let began = tokio::time::Instant::now();
+    server.until_nobody_is_left().await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+    let _ = in_time(connection).await.unwrap(); // it goes along
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_is_told_busy_and_reset_and_the_connection_goes_on() {
+    let server = crate::support::start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
+    let mut sender = connect(&server).await;
+    let mut first = open(&server, &mut sender, "/notifications/stream", ADMIN).await;
+    let request = request(&server, "/notifications/stream", ADMIN);
+    let body = in_time(sender.send_request(request)).await.unwrap().into_body();
+    let mut refused = Stream { body, text: String::new() };
+    assert!(refused.until("busy").await.retry.is_some());
+    assert!(refused.is_reset().await);
+    server.notify("to the first").await;
+    first.until("notification").await;
 }

@@ -73,7 +73,22 @@ impl Place {
 
     /// Starts a server on a free port and waits until its banner has said everything.
     pub(crate) fn start(self, arguments: &[&str]) -> Process {
-        let mut command = self.command(arguments);
+        let command = self.command(arguments);
+        self.start_by(command)
+    }
+
+    /// The same, with at most so many file descriptors.
+    pub(crate) fn start_limited(self, arguments: &[&str], descriptors: u64) -> Process {
+        let inner = self.command(arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &descriptors.to_string()]);
+        command.arg(inner.get_program()).args(inner.get_args()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.directory.path()).stdin(Stdio::null());
+        self.start_by(command)
+    }
+
+    fn start_by(self, mut command: Command) -> Process {
         command.env("PORT", "0").stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -108,6 +123,19 @@ impl Process {
     /// What it has said so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().clone()
+    }
+
+    /// Its number among the system's processes.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// From now on it may have no more file descriptors than this; those that it has, it keeps.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_descriptors(&self, most: u64) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
     }
 
     /// Sends it a signal (`TERM`, `INT`).

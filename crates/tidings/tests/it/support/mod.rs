@@ -6,6 +6,7 @@ pub(crate) mod checks;
 pub(crate) mod client;
 pub(crate) mod descriptors;
 pub(crate) mod http;
+pub(crate) mod stalled;
 pub(crate) mod stream;
 
 use std::future::Future;
@@ -143,12 +144,19 @@ impl TestServer {
         self.stream("/notifications/stream", "").await.block("connected").await.id.unwrap()
     }
 
+    /// How many streams are open, in the fields that existing front ends know.
+    pub(crate) async fn stats(&self) -> Value {
+        let all = self.get("/system/stats").await.json();
+        let known = ["totalConnections", "authenticatedConnections", "connectionsByType"];
+        known.into_iter().map(|name| (name.to_owned(), all[name].clone())).collect::<serde_json::Map<_, _>>().into()
+    }
+
     /// Waits until no stream is open any more, by the server's own count.
     pub(crate) async fn until_nobody_is_left(&self) {
         let nobody = serde_json::json!({
             "totalConnections": 0, "authenticatedConnections": 0, "connectionsByType": {},
         });
-        until(async || self.get("/system/stats").await.json() == nobody).await;
+        until(async || self.stats().await == nobody).await;
     }
 
     /// Tells the server to stop; streams can still be read while it drains.

@@ -1,0 +1,160 @@
+//! What is read of the journal on behalf of many at once, and what it costs when it can't be read.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidings_hub::{
+    After, Clock, Ending, HeartbeatStyle, Hub, Options, Publication, Refused, Reset, RingLimits, Runner, StreamLimits,
+    Subscribe, SubscribeError, Wording,
+};
+use tidings_journal::memory::{Memory, Retention};
+use tidings_journal::{Epochs, Error, EventId, Journal, Limit, Page, Position, Record, Selector, Tail, TopicName};
+use tidings_sse::{EventName, Frame};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+struct Silent;
+
+impl Wording for Silent {
+    fn heartbeat(&self, _: i64) -> Frame {
+        Frame::comment()
+    }
+
+    fn reset(&self, _: &Reset) -> Frame {
+        Frame::comment()
+    }
+
+    fn ending(&self, _: &Ending) -> Frame {
+        Frame::comment()
+    }
+
+    fn synced(&self, _: usize, _: EventId) -> Frame {
+        Frame::comment()
+    }
+}
+
+/// A journal whose pages come when the test lets them.
+struct Gated {
+    journal: Memory,
+    gate: Semaphore,
+    reading: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Journal for Gated {
+    fn epochs(&self) -> Epochs {
+        self.journal.epochs()
+    }
+
+    fn head(&self) -> Position {
+        self.journal.head()
+    }
+
+    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error> {
+        self.journal.append(batch).await
+    }
+
+    fn tail(&self) -> Box<dyn Tail> {
+        self.journal.tail()
+    }
+
+    async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
+        let reading = self.reading.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(reading, Ordering::SeqCst);
+        self.gate.acquire().await.unwrap().forget();
+        self.reading.fetch_sub(1, Ordering::SeqCst);
+        self.journal.read(selector, after, until, limit).await
+    }
+
+    async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
+        self.journal.oldest(selector).await
+    }
+
+    fn floor(&self, selector: &Selector) -> Position {
+        self.journal.floor(selector)
+    }
+
+    fn expire(&self, now_ms: i64) {
+        self.journal.expire(now_ms);
+    }
+}
+
+fn topic() -> TopicName {
+    TopicName::parse("a").unwrap()
+}
+
+fn hub(journal: Arc<dyn Journal>) -> (Hub, Runner) {
+    let options = Options {
+        heartbeat_interval: Duration::from_secs(25),
+        write_timeout: Duration::from_secs(30),
+        max_lag_bytes: 1 << 20,
+        max_age: None,
+        streams: StreamLimits::default(),
+        ring: RingLimits::default(),
+        rooms: topic(),
+        presence_grace: Duration::from_mins(1),
+    };
+    Hub::new(journal, options, Arc::new(Silent), Clock::system())
+}
+
+fn subscribe(after: After) -> Subscribe {
+    Subscribe {
+        topics: vec![topic()],
+        after,
+        snapshot: false,
+        user: None,
+        counted_as: &["a"],
+        address: None,
+        limit_address: false,
+        heartbeat: HeartbeatStyle::Event,
+        expires_at_ms: None,
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_and_who_asks_for_a_page_share_a_bound_on_what_is_read_at_once() {
+    let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
+    let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+    let (hub, runner) = hub(journal.clone());
+    let running = tokio::spawn(runner.run());
+    let event = EventName::from_static("event");
+    hub.publish(Publication { topics: [topic()].into(), event, key: None, data: "{}".to_owned() }).await.unwrap();
+    let mut readers = JoinSet::new();
+    for nth in 0..200 {
+        let hub = hub.clone();
+        readers.spawn(async move {
+            if nth % 2 == 0 {
+                assert_eq!(hub.history(vec![topic()], &After::Earliest, 10).await.unwrap().entries.len(), 1);
+            } else {
+                // Nobody followed the topic when the event came, so no ring has it.
+                let (mut stream, _) = hub.subscribe(subscribe(After::Earliest)).await.unwrap();
+                assert_eq!(stream.next().await.unwrap().len(), 1);
+            }
+        });
+    }
+    while journal.reading.load(Ordering::SeqCst) < 32 {
+        tokio::task::yield_now().await;
+    }
+    journal.gate.add_permits(200);
+    readers.join_all().await;
+    assert_eq!(journal.most.load(Ordering::SeqCst), 32);
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_stream_whose_place_can_not_be_read_is_counted_as_refused_and_not_as_opened() {
+    let journal = Arc::new(Memory::new(Retention::default()));
+    let (hub, runner) = hub(journal.clone());
+    drop(runner); // from now on nobody is shown anything
+    let record = Record { topics: [topic()].into(), event: "event".into(), key: None, data: "{}".into(), at_ms: 0 };
+    let position = journal.append(vec![record]).await.unwrap();
+    let unseen = hub.id_of(position).to_string();
+    let refused = hub.subscribe(subscribe(After::Id(unseen))).await;
+    assert!(matches!(refused.err(), Some(SubscribeError::Journal(_))));
+    let (tally, stats) = (hub.connections().tally(), hub.connections().stats());
+    assert_eq!((tally.opened, tally.all_ended(), stats.total), (0, 0, 0));
+    assert_eq!((tally.refused(Refused::Journal), tally.all_refused()), (1, 1));
+}

@@ -1,0 +1,191 @@
+//! Connections that carry no stream: they have what the streams leave over, those that do nothing go first, and nobody is
+//! kept out by them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::place;
+use crate::support::binary::Process;
+use crate::support::descriptors::have_room_for;
+use crate::support::{ADMIN, Stream, http, in_time, start_with, until};
+
+/// The beginning of every HTTP/2 connection, with no wish of its own (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// How many file descriptors the server below may have: for 188 streams, and as many connections as it takes until 444
+/// are open.
+const DESCRIPTORS: u64 = 700;
+
+/// A server that gives up on nobody by itself while a test runs.
+fn small() -> Process {
+    have_room_for(1_200);
+    place().env("HEAD_TIMEOUT", "60s").env("WRITE_TIMEOUT", "60s").start_limited(&[], DESCRIPTORS)
+}
+
+/// Opens `count` connections that then do nothing: over HTTP/2, kept alive after a call, or in the middle of a head.
+async fn idlers(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let kinds = [PREFACE, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /heal", b""];
+    let mut sockets = Vec::new();
+    for nth in 0..count {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let _ = socket.write_all(kinds[nth % kinds.len()]).await; // it may have been sent away already
+        sockets.push(socket);
+    }
+    sockets
+}
+
+async fn publish(address: SocketAddr, title: &str) {
+    let headers = [("Authorization", &*format!("Bearer {ADMIN}")), ("Content-Type", "application/json")];
+    let body = json!({"title": title, "message": "m"}).to_string();
+    let request = http::request(address, "POST", "/notifications/broadcast", &headers, body.as_bytes());
+    assert_eq!(in_time(request).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_of_every_kind_keep_nobody_out_and_end_no_stream() {
+    let process = small();
+    let address = process.addresses[0];
+    let mut streams = Vec::new();
+    for _ in 0..188 {
+        let accept = [("Accept", "text/event-stream")];
+        let mut stream = Stream::open(address, "/notifications/stream", &accept).await;
+        stream.expect("connected").await;
+        streams.push(stream);
+    }
+    let idle = idlers(address, 800).await;
+    for nth in 0..3 {
+        let health = in_time(http::request(address, "GET", "/health/ready", &[], b"")).await;
+        assert_eq!(health.status, 200);
+        publish(address, &nth.to_string()).await;
+    }
+    for stream in &mut streams {
+        for event in stream.take("notification", 3).await.iter().zip(0..) {
+            assert_eq!(event.0.data["title"], event.1.to_string());
+        }
+    }
+    let stats = in_time(http::request(address, "GET", "/system/stats", &[], b"")).await.json();
+    assert_eq!(stats["totalConnections"], 188);
+    assert!(stats["closed"]["crowded"].as_u64() > Some(300), "{stats}");
+    assert!(!process.said().contains("can't accept"), "it came to the last descriptor: {}", process.said());
+    drop(idle);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_in_progress_is_not_sent_away_for_idle_connections() {
+    let process = small();
+    let address = process.addresses[0];
+    let body = json!({"title": "slow", "message": "m"}).to_string();
+    let head = format!(
+        "POST /notifications/broadcast HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let _idle = idlers(address, 700).await;
+    let crowded = async || {
+        let stats = in_time(http::request(address, "GET", "/system/stats", &[], b"")).await.json();
+        stats["closed"]["crowded"].as_u64() > Some(200)
+    };
+    until(crowded).await;
+    socket.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    in_time(socket.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+type Http2 = (SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>);
+
+async fn http2(address: SocketAddr) -> Http2 {
+    let socket = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+async fn get(address: SocketAddr, sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> hyper::body::Incoming {
+    let request = ::http::Request::get(format!("http://{address}{path}")).body(Empty::new()).unwrap();
+    let response = in_time(sender.send_request(request)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.into_body()
+}
+
+/// Short limits, and a pulse by which a stream shows that it is there.
+const IMPATIENT: [(&str, &str); 3] = [("HEAD_TIMEOUT", "1s"), ("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "500ms")];
+
+#[tokio::test]
+async fn an_http2_connection_that_asks_for_nothing_more_is_told_to_go_and_one_with_a_stream_stays() {
+    let server = start_with(&IMPATIENT).await;
+    let (mut idle, gone) = http2(server.address).await;
+    let (mut follows, _stays) = http2(server.address).await;
+    let mut stream = get(server.address, &mut follows, "/notifications/stream").await;
+    get(server.address, &mut idle, "/health/live").await.collect().await.unwrap();
+    let began = Instant::now();
+    // Told by a GOAWAY: an end without an error, after which a client knows what was not served.
+    in_time(gone).await.unwrap().unwrap();
+    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+    assert_eq!(server.get("/system/stats").await.json()["closed"]["idle"], 1);
+    let mut beats = 0;
+    while beats < 8 {
+        let frame = in_time(stream.frame()).await.expect("it goes on").unwrap();
+        let text = String::from_utf8_lossy(frame.data_ref().unwrap()).into_owned();
+        beats += text.matches("event: heartbeat").count();
+    }
+    // Without its stream it is idle too.
+    drop(stream);
+    until(async || server.get("/system/stats").await.json()["closed"]["idle"] == 2).await;
+}
+
+#[tokio::test]
+async fn an_http2_connection_that_never_asks_or_acknowledges_is_closed() {
+    let server = start_with(&IMPATIENT).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    silent.write_all(PREFACE).await.unwrap();
+    let began = Instant::now();
+    in_time(silent.read_to_end(&mut Vec::new())).await.unwrap();
+    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+    assert_eq!(server.get("/system/stats").await.json()["closed"]["head_timeout"], 1);
+}
+
+#[tokio::test]
+async fn a_kept_alive_connection_without_a_next_request_is_closed() {
+    let server = start_with(&IMPATIENT).await;
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let (began, mut answer) = (Instant::now(), Vec::new());
+    in_time(socket.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_slowly_is_no_idleness() {
+    let server = start_with(&[IMPATIENT[0], ("WRITE_TIMEOUT", "2s")]).await;
+    let ballast = "x".repeat(100_000);
+    for nth in 0..10 {
+        server.handle.publish("notifications", "notification", &json!({"nth": nth, "ballast": ballast})).await.unwrap();
+    }
+    // Ten pages of 1 MB, asked for at once: more than the buffers in between take.
+    let asked = "GET /events?topic=notifications HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10);
+    let mut socket = crate::support::stalled::narrow(server.address).await;
+    socket.write_all(asked.as_bytes()).await.unwrap();
+    let began = Instant::now();
+    let mut bytes = Vec::new();
+    in_time(async {
+        while bytes.len() < 10_000_000 {
+            assert!(socket.read_buf(&mut bytes).await.unwrap() > 0, "cut after {} bytes", bytes.len());
+            // 2.5 MB/s: five times as long as a connection may be idle.
+            tokio::time::sleep_until(began + Duration::from_nanos(bytes.len() as u64 * 400)).await;
+        }
+    })
+    .await;
+}
