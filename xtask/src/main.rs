@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
 
+mod bench;
 mod ci;
 mod clients;
 mod coverage;
@@ -34,6 +35,8 @@ enum Command {
     Fmt,
     /// Run the server, rebuilt and restarted on each change without giving up its port.
     Dev(dev::Options),
+    /// Measure Tidings beside other servers; write the result into docs/measurements.
+    Bench(bench::Options),
     /// Measure the line coverage of the workspace's tests.
     Coverage,
     /// Write the generated documents anew.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Lint => lint::run(),
         Command::Fmt => fmt::run(),
         Command::Dev(options) => dev::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Coverage => coverage::run(),
         Command::Docs => docs::run(),
         Command::Ci => ci::run(),

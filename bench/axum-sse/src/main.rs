@@ -14,12 +14,15 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use futures_util::stream::{Stream, StreamExt as _};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::broadcast::Sender;
 use tokio_stream::wrappers::BroadcastStream;
 
 /// How many events a stream may be behind before it misses some.
 const CAPACITY: usize = 4_096;
+/// How many connections may wait to be accepted, as with Tidings: of the 128 that `TcpListener::bind` has, a crowd loses
+/// seconds to repeated attempts.
+const BACKLOG: u32 = 4_096;
 /// As often as Tidings shows that a stream lives.
 const HEARTBEAT: Duration = Duration::from_secs(25);
 
@@ -32,7 +35,10 @@ async fn main() -> anyhow::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let events = Events::new(CAPACITY);
     let app = Router::new().route("/stream", get(stream)).route("/publish", post(publish)).with_state(events);
-    let listener = TcpListener::bind(address).await?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
     announce(listener.local_addr()?);
     // Nagle's algorithm would hold small events back until the one before is acknowledged.
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
