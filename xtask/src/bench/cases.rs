@@ -222,12 +222,13 @@ mod columns {
     #[expect(clippy::cast_precision_loss, reason = "a share is shown with one decimal")]
     pub(super) fn arrived() -> Column {
         Column::measured("arrived, %", 1, |Report { deliveries, .. }| {
-            (deliveries.wanted > 0).then(|| deliveries.got as f64 * 100.0 / deliveries.wanted as f64)
+            let wanted = deliveries.wanted.filter(|wanted| *wanted > 0)?;
+            Some(deliveries.got? as f64 * 100.0 / wanted as f64)
         })
     }
 
     pub(super) fn bytes() -> Column {
-        Column::measured("bytes per event", 0, |report| report.deliveries.event_bytes())
+        Column::measured("bytes per event", 0, |report| report.deliveries.bytes)
     }
 }
 

@@ -13,7 +13,7 @@ use super::nchan;
 use crate::process;
 
 /// What each server is to write for an event, its framing included. Tidings' smallest notification takes about 196.
-pub(super) const EVENT_BYTES: u64 = 210;
+pub(super) const EVENT_BYTES: usize = 210;
 
 /// User `bench` with the role `admin`, as a demo token.
 const DEMO: &str = "YmVuY2g6YmVuY2g6YmVuY2hAZXhhbXBsZS5jb206YWRtaW4=";
@@ -44,6 +44,8 @@ pub(super) enum Access {
 pub(super) struct Endpoints {
     pub(super) url: String,
     pub(super) stream: &'static str,
+    /// A stream that gets nothing of what is published.
+    pub(super) elsewhere: &'static str,
     pub(super) publish: &'static str,
     pub(super) token: Option<String>,
 }
@@ -88,7 +90,7 @@ impl Contender {
     pub(super) fn endpoints(self, port: u16, access: Access) -> Result<Endpoints> {
         let url = format!("http://127.0.0.1:{port}");
         if !self.is_tidings() {
-            return Ok(Endpoints { url, stream: "/stream", publish: "/publish", token: None });
+            return Ok(Endpoints { url, stream: "/stream", elsewhere: "/elsewhere", publish: "/publish", token: None });
         }
         let token = match access {
             Access::Demo | Access::EachAnother => DEMO.to_owned(),
@@ -102,7 +104,13 @@ impl Contender {
                 SECRET,
             ]))?,
         };
-        Ok(Endpoints { url, stream: "/notifications/stream", publish: "/notifications/broadcast", token: Some(token) })
+        Ok(Endpoints {
+            url,
+            stream: "/notifications/stream",
+            elsewhere: "/realtime/stream",
+            publish: "/notifications/broadcast",
+            token: Some(token),
+        })
     }
 
     /// What is posted to publish an event, `padding` bytes longer than it need be.

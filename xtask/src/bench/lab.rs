@@ -26,6 +26,7 @@ const FILLING: Load = Load {
     duration: Duration::from_secs(1),
     rate: 400,
     pipeline: 1,
+    elsewhere: false,
     to_one_user: false,
     padding: 9_900,
 };
@@ -92,10 +93,11 @@ impl Lab {
         }
         let server = Running::start(contender).await?;
         let to: Endpoints = contender.endpoints(server.port(), Access::Demo)?;
-        let seen = SAMPLE.run(contender, Access::Demo, &to, &server.pids()?).await?.deliveries;
-        let bytes = seen.bytes.and_then(|bytes| bytes.checked_div(seen.got)).context("not one event arrived")?;
-        let lacking = EVENT_BYTES.checked_sub(bytes).with_context(|| format!("an event takes {bytes} bytes"))?;
-        let padding = usize::try_from(lacking)?;
+        let report = SAMPLE.run(contender, Access::Demo, &to, &server.pids()?).await?;
+        let bytes = report.deliveries.bytes.context("not one event arrived")?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hundred bytes")]
+        let padding =
+            EVENT_BYTES.checked_sub(bytes.round() as usize).with_context(|| format!("an event takes {bytes} bytes"))?;
         self.padding.insert(contender, padding);
         Ok(padding)
     }

@@ -44,6 +44,8 @@ pub(super) fn version() -> Result<String> {
 
 fn configuration(module: &Path, port: u16, descriptors: u64) -> String {
     let connections = descriptors.saturating_sub(64);
+    let subscriber = "nchan_subscriber eventsource; nchan_channel_id $channel; nchan_subscriber_first_message newest; \
+                      nchan_eventsource_ping_interval 25; nchan_eventsource_ping_event heartbeat;";
     format!(
         "load_module {module};
 daemon off;
@@ -63,13 +65,8 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location = /publish {{ nchan_publisher; nchan_channel_id all; }}
-    location = /stream {{
-      nchan_subscriber eventsource;
-      nchan_channel_id all;
-      nchan_subscriber_first_message newest;
-      nchan_eventsource_ping_interval 25;
-      nchan_eventsource_ping_event heartbeat;
-    }}
+    location = /stream {{ set $channel all; {subscriber} }}
+    location = /elsewhere {{ set $channel other; {subscriber} }}
   }}
 }}
 ",

@@ -56,15 +56,19 @@ fn read(said: &str) -> Option<Report> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it counts")]
     let count = |before: &str| number(before).map(|number| number as u64);
     let (open, failed) = (count("connect: ")?, count("ready, ")?);
-    let errors = said.split(" errors)").next()?.rsplit(", ").next()?.parse().ok()?;
-    let cpu_micros = said.split(" us/delivery").next()?.rsplit("= ").next()?.parse().ok()?;
+    // These stand before their unit.
+    let before = |unit: &str| said.split(unit).next()?.rsplit(' ').next();
     Some(Report {
         connections: Connections { wanted: open + failed, open, ..Connections::default() },
-        publishes: Publishes { sent: count("published ")?, failed: errors, ..Publishes::default() },
+        publishes: Publishes {
+            sent: count("published "),
+            failed: before(" errors)")?.parse().ok(),
+            ..Publishes::default()
+        },
         deliveries: Deliveries {
-            got: count("delivered ")?,
-            wanted: said.split("delivered ").nth(1)?.split(" of ").nth(1)?.split(' ').next()?.parse().ok()?,
-            cpu_micros: Some(cpu_micros),
+            got: count("delivered "),
+            wanted: said.split("delivered ").nth(1)?.split(' ').nth(2)?.parse().ok(),
+            cpu_micros: before(" us/delivery")?.parse().ok(),
             ..Deliveries::default()
         },
         latency_micros: Latency { p50: number("p50 "), p99: number("p99 ") },
@@ -85,8 +89,8 @@ mod tests {
                     MiB; latency us p50 3000 p90 5000 p99 6100 p99.9 7000 max 8000\n";
         let report = read(said).unwrap();
         assert_eq!((report.connections.wanted, report.connections.open), (1_000, 1_000));
-        assert_eq!((report.publishes.sent, report.publishes.failed), (400, 0));
-        assert_eq!((report.deliveries.got, report.deliveries.wanted), (399_999, 400_000));
+        assert_eq!((report.publishes.sent, report.publishes.failed), (Some(400), Some(0)));
+        assert_eq!((report.deliveries.got, report.deliveries.wanted), (Some(399_999), Some(400_000)));
         assert_eq!(report.deliveries.cpu_micros, Some(5.25));
         assert_eq!((report.latency_micros.p50, report.latency_micros.p99), (Some(3_000.0), Some(6_100.0)));
     }

@@ -63,6 +63,7 @@ const fn load(connections: u32, rate: u32) -> Load {
         idle: Duration::from_secs(1),
         duration: Duration::from_secs(8),
         pipeline: 1,
+        elsewhere: false,
         to_one_user: false,
         padding: 0,
     }
