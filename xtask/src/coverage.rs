@@ -13,7 +13,7 @@ use crate::{clients, process, requirements};
 const TARPAULIN: Tool = Tool { subcommand: "tarpaulin", version: "0.37.5" };
 
 pub(crate) fn run() -> Result<()> {
-    requirements::ensure()?;
+    requirements::ensure(&requirements::TESTS)?;
     let clients = clients::provision()?;
     let target = process::target()?.join("coverage");
     process::run(

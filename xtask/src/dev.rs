@@ -12,7 +12,6 @@ mod sockets;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::{runtime, select};
 
 use changes::Changes;
@@ -38,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let mut server = Server::new(sockets)?;
         let outcome = select! {
             outcome = follow(&mut changes, &mut server) => outcome,
-            outcome = end_asked() => outcome,
+            outcome = process::end_asked() => outcome,
         };
         server.stop().await?;
         outcome
@@ -68,15 +67,4 @@ async fn build() -> Result<bool> {
     cargo.args(["--package", "tidings", "--bin", "tidings"]).stdin(Stdio::null());
     let mut cargo = tokio::process::Command::from(cargo);
     Ok(cargo.kill_on_drop(true).status().await.context("cargo did not start")?.success())
-}
-
-/// Returns when ctrl-c is pressed or SIGTERM arrives.
-async fn end_asked() -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
 
+mod bench;
 mod ci;
 mod clients;
 mod coverage;
@@ -35,6 +36,8 @@ enum Command {
     Fmt,
     /// Run the server, rebuilt and restarted on each change without giving up its port.
     Dev(dev::Options),
+    /// Measure Tidings beside other servers; write the result into docs/measurements.
+    Bench(bench::Options),
     /// Measure the line coverage of the workspace's tests.
     Coverage,
     /// Kill servers under load, thousands of times.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Lint => lint::run(),
         Command::Fmt => fmt::run(),
         Command::Dev(options) => dev::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Coverage => coverage::run(),
         Command::Crash(options) => crash::run(&options),
         Command::Docs => docs::run(),

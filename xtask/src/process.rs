@@ -1,4 +1,4 @@
-//! Starting other programs, and where they work.
+//! Starting other programs, and where they work; being told to end.
 //!
 //! Owns the way a step is shown and how its failure reads. Must never hide a failure: a step that could not start or did
 //! not succeed is an error that names its command line.
@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
+use tokio::select;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The root of the workspace, absolute and without links.
 pub(crate) fn root() -> Result<PathBuf> {
@@ -59,6 +61,17 @@ pub(crate) fn ask(command: &mut Command) -> Result<String> {
     let said = String::from_utf8_lossy(&stderr);
     ensure!(status.success(), "`{line}` failed: {status}\n{}", said.trim());
     Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
+}
+
+/// Returns when ctrl-c is pressed or SIGTERM arrives.
+pub(crate) async fn end_asked() -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }
 
 /// The command as a person would type it.

@@ -1,6 +1,7 @@
-//! What the tests need on the machine beside Rust: Node with npm, and Python with venv and pip.
+//! What the machine needs beside Rust: for the tests Node with npm, and Python with venv and pip; for the measurements nginx
+//! with nchan, and taskset.
 //!
-//! Owns the list, the check and the words for what is lacking. Must never change a developer's system: only where
+//! Owns the lists, the check and the words for what is lacking. Must never change a developer's system: only where
 //! `CI=true`, as root and where `apt-get` is, the missing packages are installed.
 
 use std::fmt::Write as _;
@@ -9,38 +10,49 @@ use std::{env, ffi::OsStr};
 
 use anyhow::{Result, bail};
 
-use crate::process;
+use crate::{bench, process};
 
 /// One program, how to see that it is there, and which packages bring it.
-struct Requirement {
+pub(crate) struct Requirement {
     /// With the least version, as it is shown.
     name: &'static str,
     /// What is wrong with it on this machine.
     lacking: fn() -> Result<()>,
     debian: &'static [&'static str],
-    macos: &'static str,
+    /// `None` where what needs it does not run there.
+    macos: Option<&'static str>,
 }
 
-const REQUIREMENTS: [Requirement; 3] = [
-    Requirement { name: "node 18.3 or newer", lacking: node, debian: &["nodejs"], macos: "node" },
-    Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: "node" },
+pub(crate) const TESTS: [Requirement; 3] = [
+    Requirement { name: "node 18.3 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
+    Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
     Requirement {
         name: "python3 3.9 or newer with venv and pip",
         lacking: python,
         debian: &["python3", "python3-venv"],
-        macos: "python",
+        macos: Some("python"),
     },
+];
+
+pub(crate) const BENCH: [Requirement; 2] = [
+    Requirement {
+        name: "nginx with the module nchan",
+        lacking: bench::look_for_nchan,
+        debian: &["nginx", "libnginx-mod-nchan"],
+        macos: None,
+    },
+    Requirement { name: "taskset", lacking: taskset, debian: &["util-linux"], macos: None },
 ];
 
 /// Checks that everything is there; in CI on Debian, installs what is not.
 ///
 /// # Errors
 /// What is lacking, why, and the commands that bring it.
-pub(crate) fn ensure() -> Result<()> {
-    let mut lacking = check();
+pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
+    let mut lacking = check(required);
     if !lacking.is_empty() && may_install() {
-        install()?;
-        lacking = check();
+        install(required)?;
+        lacking = check(required);
     }
     if lacking.is_empty() {
         return Ok(());
@@ -48,27 +60,25 @@ pub(crate) fn ensure() -> Result<()> {
     bail!("{}", message(&lacking))
 }
 
-fn check() -> Vec<(&'static Requirement, anyhow::Error)> {
-    REQUIREMENTS.iter().filter_map(|one| Some((one, (one.lacking)().err()?))).collect()
+fn check(required: &[Requirement]) -> Vec<(&Requirement, anyhow::Error)> {
+    required.iter().filter_map(|one| Some((one, (one.lacking)().err()?))).collect()
 }
 
 fn message(lacking: &[(&Requirement, anyhow::Error)]) -> String {
-    let mut text = String::from("the tests need what this machine lacks:\n");
+    let mut text = String::from("this needs what the machine lacks:\n");
     for (requirement, why) in lacking {
         // Of what a program says, the reason is the last line.
         let why = format!("{why:#}");
         let why = why.lines().next_back().unwrap_or_default();
         let _ = writeln!(text, "  {}: {why}", requirement.name);
     }
-    let mut macos: Vec<_> = lacking.iter().map(|(requirement, _)| requirement.macos).collect();
+    let mut macos: Vec<_> = lacking.iter().filter_map(|(requirement, _)| requirement.macos).collect();
     macos.dedup();
     let debian: Vec<_> = lacking.iter().flat_map(|(requirement, _)| requirement.debian).copied().collect();
-    let _ = write!(
-        text,
-        "install it with\n  Debian, Ubuntu: sudo apt-get install {}\n  macOS: brew install {}",
-        debian.join(" "),
-        macos.join(" ")
-    );
+    let _ = write!(text, "install it with\n  Debian, Ubuntu: sudo apt-get install {}", debian.join(" "));
+    if !macos.is_empty() {
+        let _ = write!(text, "\n  macOS: brew install {}", macos.join(" "));
+    }
     text
 }
 
@@ -79,14 +89,14 @@ fn may_install() -> bool {
 }
 
 /// One after the other: some packages of Node bring npm along and conflict with Debian's.
-fn install() -> Result<()> {
+fn install(required: &[Requirement]) -> Result<()> {
     let apt = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).arg("--quiet");
         command
     };
     process::run(apt().arg("update"))?;
-    for requirement in &REQUIREMENTS {
+    for requirement in required {
         if (requirement.lacking)().is_err() {
             process::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(requirement.debian))?;
         }
@@ -119,6 +129,10 @@ fn python() -> Result<()> {
     process::ask(Command::new("python3").args(["-c", script])).map(drop)
 }
 
+fn taskset() -> Result<()> {
+    process::ask(Command::new("taskset").arg("--version")).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,10 +149,10 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_said_with_the_command_that_brings_it() {
-        let lacking: Vec<_> = REQUIREMENTS[..2].iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
+        let lacking: Vec<_> = TESTS[..2].iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
         assert_eq!(
             message(&lacking),
-            "the tests need what this machine lacks:\n  \
+            "this needs what the machine lacks:\n  \
              node 18.3 or newer: not found\n  \
              npm: not found\n\
              install it with\n  \

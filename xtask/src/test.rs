@@ -22,7 +22,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    requirements::ensure()?;
+    requirements::ensure(&requirements::TESTS)?;
     let clients = clients::provision()?;
     process::run(clients.announce(several_at_once(process::cargo("test")?.args(selection(&options.cargo)))))?;
     if options.cargo.is_empty() {

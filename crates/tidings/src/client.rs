@@ -172,7 +172,7 @@ async fn refusal(response: Response<Incoming>) -> Refusal {
 }
 
 /// The type decides, not its parameters (RFC 9110, section 8.3.1: it knows no upper and lower case).
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     let essence = |value: &HeaderValue| {
         let mime: mime::Mime = value.to_str().ok()?.parse().ok()?;
         Some(mime.type_() == mime::TEXT && mime.subtype() == "event-stream")

@@ -4,6 +4,7 @@
 //! makes no sense. `serve` is what runs where no command is named.
 
 mod backoff;
+mod bench;
 mod config;
 mod publish;
 mod remote;
@@ -45,6 +46,7 @@ fn command() -> Command {
         token::arguments(Command::new("token")).about("Make a token that a server with the same settings accepts"),
         publish::Arguments::augment_args(Command::new("publish")).about("Publish to a running server"),
         tail::Arguments::augment_args(Command::new("tail")).about("Follow a stream of a running server"),
+        bench::Arguments::augment_args(Command::new("bench")).about("Load a running server and measure"),
     ];
     flags(Command::new("tidings"))
         .about("An event server for the web")
@@ -63,6 +65,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         }
         Some(("publish", matches)) => publish::run(&publish::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("tail", matches)) => tail::run(tail::Arguments::from_arg_matches(matches)?),
+        Some(("bench", matches)) => bench::run(bench::Arguments::from_arg_matches(matches)?, &mut out),
         Some((_, matches)) => serve::run(&load(flags_from(matches))?),
         None => serve::run(&load(flags_from(matches))?),
     }

@@ -38,14 +38,18 @@ pub(super) struct Remote {
 impl Remote {
     /// A client that calls with the token, or, on this machine, with the demo token.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
-        let given = self.token.as_deref().map(str::trim).filter(|token| !token.is_empty());
-        let token = given.or_else(|| {
+        let token = self.token().or_else(|| {
             self.url.is_loopback().then(|| {
                 say("calling with the demo token, as TIDINGS_TOKEN is not set");
                 demo::TOKEN
             })
         });
         Ok(Client::new(self.url.clone(), token)?)
+    }
+
+    /// The token that was given.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_deref().map(str::trim).filter(|token| !token.is_empty())
     }
 
     /// A client without a token.

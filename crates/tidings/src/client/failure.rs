@@ -45,6 +45,8 @@ pub(crate) enum Failure {
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     message: String,
+    /// The word for programs; empty if there is none.
+    code: String,
     details: Vec<Problem>,
     /// How long the server asks to be left alone.
     pub(crate) retry_after: Option<Duration>,
@@ -55,6 +57,7 @@ pub(crate) struct Refusal {
 #[serde(default)]
 struct Answer {
     message: String,
+    code: String,
     details: Vec<Problem>,
 }
 
@@ -101,11 +104,18 @@ impl Failure {
 impl Refusal {
     /// Reads an answer that is no success.
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let Answer { mut message, details } = serde_json::from_slice(body).unwrap_or_default();
+        let Answer { mut message, code, details } = serde_json::from_slice(body).unwrap_or_default();
         if let Some(elsewhere) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
             message = format!("the server is elsewhere: {}", String::from_utf8_lossy(elsewhere.as_bytes()));
         }
-        Self { status, message, details, retry_after: retry_after(headers) }
+        Self { status, message, code, details, retry_after: retry_after(headers) }
+    }
+
+    /// All of it: the words, the status, and the code if there is one.
+    pub(crate) fn in_full(&self) -> String {
+        let Self { status, code, .. } = self;
+        let code = if code.is_empty() { String::new() } else { format!(", {code}") };
+        format!("{} ({}{code})", self.words(), status.as_u16())
     }
 
     /// The message, and those details that it does not say already.
@@ -164,6 +174,8 @@ mod tests {
         let body =
             r#"{"statusCode":403,"error":"Forbidden","message":"This needs the role \"admin\"","code":"forbidden"}"#;
         assert_eq!(refusal(403, body).to_string(), "This needs the role \"admin\" (403)");
+        assert_eq!(refusal(403, body).in_full(), "This needs the role \"admin\" (403, forbidden)");
+        assert_eq!(refusal(502, "<html>").in_full(), "Bad Gateway (502)");
     }
 
     #[test]

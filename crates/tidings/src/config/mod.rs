@@ -40,6 +40,7 @@ pub use log::{Format, Log};
 pub use mode::Mode;
 pub use secret::Secret;
 pub use streams::{HeartbeatStyle, Lane, Lifecycle, Refusal, Streams};
+pub(crate) use units::read_span;
 
 use layers::Layers;
 use reading::Reading;

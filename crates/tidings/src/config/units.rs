@@ -30,7 +30,7 @@ const SPANS: [(&str, Duration); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("
 const SIZES: [(&str, usize); 5] = [("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
 
 /// Reads `500ms`, `25s`, `2m`, `24h`, `7d`; a bare number is seconds.
-pub(super) fn read_span(text: &str) -> Option<Duration> {
+pub(crate) fn read_span(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let unit = match unit {
         "" => SECOND,

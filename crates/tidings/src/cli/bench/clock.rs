@@ -1,0 +1,22 @@
+//! When something is sent and when it comes, in nanoseconds since 1970.
+
+use tidings_hub::Clock;
+use tokio::time::Instant;
+
+/// Tells the time of day as of the start of a run, and from then on never jumps: a latency is a difference.
+#[derive(Clone, Copy)]
+pub(super) struct SteadyClock {
+    start: Instant,
+    at_start: u64,
+}
+
+impl SteadyClock {
+    pub(super) fn start() -> Self {
+        let at_start = u64::try_from(Clock::system().now().as_nanosecond()).unwrap_or_default();
+        Self { start: Instant::now(), at_start }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.at_start + u64::try_from(self.start.elapsed().as_nanos()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,166 @@
+//! What the processes of a server use: CPU time and memory, as Linux tells it.
+
+/// The processes to look at; there may be none.
+#[derive(Debug)]
+pub(super) struct Processes(Vec<Process>);
+
+/// CPU time up to some moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    nanos: u128,
+    /// What share of it the processes spent themselves, and what the kernel for them, in ticks of 10 ms.
+    user: u64,
+    system: u64,
+}
+
+/// CPU time between two moments, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    pub(super) micros: f64,
+    pub(super) user: f64,
+    pub(super) system: f64,
+}
+
+impl Usage {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days")]
+    pub(super) fn since(self, earlier: Self) -> Spent {
+        let micros = self.nanos.saturating_sub(earlier.nanos) as f64 / 1_000.0;
+        let [user, system] = [(self.user, earlier.user), (self.system, earlier.system)]
+            .map(|(now, then)| now.saturating_sub(then) as f64);
+        // The total is exact, the shares are told in ticks: so take the total, and the ticks for the shares.
+        let share = if user + system > 0.0 { user / (user + system) } else { 0.0 };
+        Spent { micros, user: micros * share, system: micros * (1.0 - share) }
+    }
+}
+
+impl Processes {
+    /// The CPU time of all of them together; `None` if there are none, or one is gone.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let all = self.0.iter().map(Process::usage).collect::<Option<Vec<_>>>()?;
+        let sum = |sum: Usage, one: &Usage| Usage {
+            nanos: sum.nanos + one.nanos,
+            user: sum.user + one.user,
+            system: sum.system + one.system,
+        };
+        (!all.is_empty()).then(|| all.iter().fold(Usage::default(), sum))
+    }
+
+    /// Their memory in bytes; shared pages are counted once. `None` as above.
+    pub(super) fn memory(&self) -> Option<u64> {
+        let all = self.0.iter().map(Process::memory).collect::<Option<Vec<_>>>()?;
+        (!all.is_empty()).then(|| all.iter().sum())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(target_os = "linux")]
+use linux::Process;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::read_to_string;
+    use std::time::Duration;
+
+    use anyhow::Context as _;
+    use nix::time::ClockId;
+    use nix::unistd::Pid;
+
+    use super::{Processes, Usage};
+
+    #[derive(Debug)]
+    pub(super) struct Process {
+        pid: i32,
+        /// Tells the CPU time of all its threads, those that ended included, in nanoseconds; `/proc/PID/stat` has ticks of
+        /// 10 ms, and `/proc/PID/schedstat` only the first thread.
+        clock: ClockId,
+    }
+
+    impl Processes {
+        pub(in super::super) fn find(pids: &[i32]) -> anyhow::Result<Self> {
+            let find = |pid: &i32| {
+                let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(*pid)).ok().filter(|_| *pid > 0);
+                let clock = clock.with_context(|| format!("there is no process {pid}"))?;
+                Ok(Process { pid: *pid, clock })
+            };
+            Ok(Self(pids.iter().map(find).collect::<anyhow::Result<_>>()?))
+        }
+    }
+
+    impl Process {
+        pub(super) fn usage(&self) -> Option<Usage> {
+            let nanos = Duration::from(self.clock.now().ok()?).as_nanos();
+            let stat = read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+            let (user, system) = ticks(&stat)?;
+            Some(Usage { nanos, user, system })
+        }
+
+        pub(super) fn memory(&self) -> Option<u64> {
+            let proportional = || kibibytes(&read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?, "Pss:");
+            // Only its owner may see what a process shares.
+            let resident = || kibibytes(&read_to_string(format!("/proc/{}/status", self.pid)).ok()?, "VmRSS:");
+            Some(proportional().or_else(resident)? * 1_024)
+        }
+    }
+
+    /// The 14th and the 15th field of `/proc/PID/stat`; the second is a name, and may hold anything.
+    fn ticks(stat: &str) -> Option<(u64, u64)> {
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut fields = rest.split(' ').skip(11);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    }
+
+    fn kibibytes(text: &str, name: &str) -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn this_process_has_used_cpu_and_memory() {
+            let own = Processes::find(&[std::process::id().cast_signed()]).unwrap();
+            let before = own.usage().unwrap();
+            let work: u64 = (0..1_000_000).map(std::hint::black_box).sum();
+            assert!(own.usage().unwrap().since(before).micros > 0.0, "{work}");
+            assert!(own.memory().unwrap() > 100_000);
+            assert!(Processes::find(&[]).unwrap().usage().is_none());
+            assert_eq!(Processes::find(&[i32::MAX]).unwrap_err().to_string(), "there is no process 2147483647");
+            assert!(Processes::find(&[0]).is_err());
+        }
+
+        #[test]
+        fn a_name_may_hold_anything() {
+            let stat = "1 (a) b) 3 (c) S 1 2 3 4 5 6 7 8 9 10 40 50 0 0";
+            assert_eq!(ticks(stat), Some((40, 50)));
+            assert_eq!(ticks("1 (a) S"), None);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+enum Process {}
+
+#[cfg(not(target_os = "linux"))]
+impl Processes {
+    pub(super) fn find(pids: &[i32]) -> anyhow::Result<Self> {
+        anyhow::ensure!(pids.is_empty(), "what a process uses can be read on Linux only: leave --pid out");
+        Ok(Self(Vec::new()))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Process {
+    fn usage(&self) -> Option<Usage> {
+        match *self {}
+    }
+
+    fn memory(&self) -> Option<u64> {
+        match *self {}
+    }
+}

@@ -1,0 +1,262 @@
+//! Publishes at a rate, or as fast as answers come, on one connection that is kept alive.
+//!
+//! It has a thread of its own: what is sent when must not depend on how many streams have something to read.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::answer;
+use super::clock::SteadyClock;
+use super::request::Request;
+use super::tally::Misses;
+use super::template::Values;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How late the last publishes may be: timers are late by a millisecond, those of a busy machine by more.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// So many connections may be lost one after the other without an answer between.
+const LOSSES: u32 = 3;
+
+/// Whom a publish is for.
+pub(super) enum Audience {
+    /// So many streams.
+    Fixed(u64),
+    /// Those of one user or room after the other: how many streams each has.
+    InTurn(Vec<u64>),
+}
+
+/// What is published, and how.
+pub(super) struct Work {
+    pub(super) request: Request,
+    pub(super) target: SocketAddr,
+    /// Publishes a second; `None` is as fast as answers come.
+    pub(super) rate: Option<f64>,
+    pub(super) duration: Duration,
+    /// How many may be without an answer.
+    pub(super) pipeline: usize,
+    pub(super) groups: (u64, u64),
+    pub(super) audience: Audience,
+    pub(super) clock: SteadyClock,
+}
+
+/// What became of the publishes so far.
+#[derive(Default)]
+pub(super) struct Published {
+    pub(super) sent: AtomicU64,
+    /// The deliveries that the publishes which were taken should bring.
+    pub(super) wanted: AtomicU64,
+    /// Refused, or without an answer.
+    pub(super) failed: Mutex<Misses>,
+    /// From the first publish to the last answer, in nanoseconds.
+    pub(super) nanos: AtomicU64,
+}
+
+/// A connection, and what is going on on it.
+struct Publisher {
+    work: Work,
+    published: Arc<Published>,
+    socket: Option<TcpStream>,
+    start: Instant,
+    /// How many numbers were given out.
+    begun: u64,
+    /// Publishes without an answer, by their numbers.
+    in_flight: VecDeque<u64>,
+    /// Publishes that the server certainly never saw, as it closed the connection before them.
+    again: Vec<u64>,
+    out: Vec<u8>,
+    answers: Vec<u8>,
+    losses: u32,
+}
+
+/// Starts; resolves when all is done, or when `stop` tells it to be. Fails when the server is gone.
+pub(super) fn start(
+    work: Work,
+    published: Arc<Published>,
+    stop: CancellationToken,
+) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
+    let (done, result) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("publisher".to_owned()).spawn(move || {
+        let run = async {
+            let mut publisher = Publisher::new(work, published).await?;
+            stop.run_until_cancelled(publisher.run()).await.unwrap_or(Ok(()))
+        };
+        let _ = done.send(runtime.block_on(run)); // who no longer waits was interrupted
+    })?;
+    Ok(result)
+}
+
+impl Audience {
+    fn of(&self, number: u64) -> u64 {
+        match self {
+            Self::Fixed(streams) => *streams,
+            Self::InTurn(streams) => usize::try_from(number % streams.len() as u64).map_or(0, |group| streams[group]),
+        }
+    }
+}
+
+impl Publisher {
+    async fn new(work: Work, published: Arc<Published>) -> anyhow::Result<Self> {
+        Ok(Self {
+            socket: Some(connect(work.target).await?),
+            work,
+            published,
+            start: Instant::now(),
+            begun: 0,
+            in_flight: VecDeque::new(),
+            again: Vec::new(),
+            out: Vec::new(),
+            answers: Vec::with_capacity(64 * 1024),
+            losses: 0,
+        })
+    }
+
+    async fn run(&mut self) -> anyhow::Result<()> {
+        loop {
+            let due = self.fill();
+            if self.in_flight.is_empty() && due.is_none() {
+                return Ok(());
+            }
+            if !self.out.is_empty() && !self.write().await? {
+                self.lose()?;
+                continue;
+            }
+            let waits = !self.in_flight.is_empty();
+            let wakes = due.filter(|_| self.in_flight.len() < self.work.pipeline);
+            tokio::select! {
+                ended = read(&mut self.socket, &mut self.answers) => {
+                    if self.take_answers(ended)? || ended {
+                        self.lose()?;
+                    }
+                }
+                () = sleep_until(wakes.unwrap_or_else(far)), if wakes.is_some() => {}
+                () = sleep_until(far()), if waits => bail!("no answer to a publish within 30 s"),
+            }
+        }
+    }
+
+    /// Sends what was written, on a new connection if there is none. `false` if that is broken.
+    async fn write(&mut self) -> anyhow::Result<bool> {
+        let socket = match &mut self.socket {
+            Some(socket) => socket,
+            none => none.insert(connect(self.work.target).await?),
+        };
+        let written = timeout(PATIENCE, socket.write_all(&self.out)).await;
+        Ok(written.context("the server took no publish for 30 s")?.is_ok())
+    }
+
+    /// Writes what is due. Returns when the next publish is, or `None` if that was the last.
+    fn fill(&mut self) -> Option<Instant> {
+        self.out.clear();
+        loop {
+            let (next, now) = (self.next_due(), Instant::now());
+            if self.in_flight.len() == self.work.pipeline || next.is_none_or(|due| due > now) {
+                return next;
+            }
+            let number = self.again.pop().unwrap_or_else(|| {
+                self.begun += 1;
+                self.published.sent.fetch_add(1, Relaxed);
+                self.begun - 1
+            });
+            let (users, rooms) = self.work.groups;
+            let time = self.work.clock.now();
+            self.work
+                .request
+                .write(&mut self.out, &Values { number, user: number % users, room: number % rooms, time });
+            self.in_flight.push_back(number);
+        }
+    }
+
+    /// When the next publish is due; `None` if the time is over.
+    fn next_due(&self) -> Option<Instant> {
+        let Work { rate, duration, .. } = self.work;
+        if !self.again.is_empty() {
+            return Some(self.start);
+        }
+        let after = match rate {
+            #[expect(clippy::cast_precision_loss, reason = "2^53 publishes are never reached")]
+            Some(rate) => Duration::try_from_secs_f64(self.begun as f64 / rate).unwrap_or(Duration::MAX),
+            None => self.start.elapsed(),
+        };
+        // Also where the answers are late: a run takes as long as it was told to.
+        (after.max(self.start.elapsed().saturating_sub(SLACK)) < duration).then(|| self.start + after)
+    }
+
+    /// Takes the answers that are whole. Returns whether the last of them closes the connection.
+    fn take_answers(&mut self, ended: bool) -> anyhow::Result<bool> {
+        let mut taken = 0;
+        let mut closes = false;
+        while let (false, Some(answer)) =
+            (closes || self.in_flight.is_empty(), answer::read(&self.answers[taken..], ended)?)
+        {
+            taken += answer.length;
+            closes = answer.closes;
+            self.losses = 0;
+            let Some(number) = self.in_flight.pop_front() else { break };
+            if answer.status.is_success() {
+                self.published.wanted.fetch_add(self.work.audience.of(number), Relaxed);
+            } else {
+                self.published.failed.lock().add(|| answer.refusal());
+            }
+        }
+        self.answers.drain(..taken);
+        if self.in_flight.is_empty() {
+            self.answers.clear(); // such as a 408 to a connection that was idle
+        }
+        if taken > 0 {
+            self.published.nanos.store(u64::try_from(self.start.elapsed().as_nanos())?, Relaxed);
+        }
+        if closes {
+            self.again.extend(self.in_flight.drain(..).rev());
+        }
+        Ok(closes)
+    }
+
+    /// The connection is over. Publishes without an answer may have been taken or not; they are not sent again.
+    fn lose(&mut self) -> anyhow::Result<()> {
+        self.socket = None;
+        self.answers.clear();
+        if self.in_flight.is_empty() {
+            return Ok(()); // it was idle, or said that it would close
+        }
+        let mut failed = self.published.failed.lock();
+        self.in_flight.drain(..).for_each(|_| failed.add(|| "the connection was closed before the answer".to_owned()));
+        self.losses += 1;
+        if self.losses > LOSSES {
+            bail!("the server closes each connection without answering a publish");
+        }
+        Ok(())
+    }
+}
+
+/// Reads more. `true` if nothing will follow; never ready without a connection.
+async fn read(socket: &mut Option<TcpStream>, answers: &mut Vec<u8>) -> bool {
+    match socket {
+        Some(socket) => !matches!(socket.read_buf(answers).await, Ok(1..)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn connect(target: SocketAddr) -> anyhow::Result<TcpStream> {
+    let socket = TcpStream::connect(target).await.context("no connection to publish on")?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+fn far() -> Instant {
+    Instant::now() + PATIENCE
+}

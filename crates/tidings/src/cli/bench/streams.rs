@@ -1,0 +1,183 @@
+//! Opens streams, and follows them.
+//!
+//! Owns the sockets. Must never keep a buffer for a stream that is open.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::answer::{self, Opening};
+use super::marker::Rest;
+use super::request::Request;
+use super::tally::{Stream, Tally};
+use super::template::Values;
+
+/// How long a stream may take to open, connecting included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many connections one address of this machine may have to one server: Linux has 28,232 ports for them unless told
+/// otherwise, and finds a free one slowly when few are left.
+const PER_SOURCE: usize = 20_000;
+
+/// The streams of a run.
+pub(super) struct Streams {
+    request: Arc<Request>,
+    target: SocketAddr,
+    /// Whether more than one source address is needed and can be had.
+    spread: bool,
+    groups: (u64, u64),
+    tally: Arc<Mutex<Tally>>,
+    opening: JoinSet<Opened>,
+    open: JoinSet<()>,
+    asked: usize,
+    wanted: usize,
+}
+
+/// A stream's number, and its socket with what came behind the head.
+type Opened = (usize, Result<(TcpStream, Vec<u8>), Miss>);
+
+/// Why a stream did not open.
+enum Miss {
+    /// The server said no, in these words.
+    Refused(String),
+    /// No connection, or no answer.
+    Failed(String),
+}
+
+impl Streams {
+    /// `groups` is how many users and how many rooms the streams are dealt to.
+    pub(super) fn new(
+        request: Request,
+        target: SocketAddr,
+        wanted: usize,
+        groups: (u64, u64),
+        tally: Arc<Mutex<Tally>>,
+    ) -> Self {
+        Self {
+            request: Arc::new(request),
+            target,
+            spread: wanted > PER_SOURCE,
+            groups,
+            tally,
+            opening: JoinSet::new(),
+            open: JoinSet::new(),
+            asked: 0,
+            wanted,
+        }
+    }
+
+    /// Asks for more streams until so many are being opened; waits for one. `false` when there are no more.
+    pub(super) async fn open_next(&mut self, burst: usize) -> bool {
+        while self.asked < self.wanted && self.opening.len() < burst {
+            let number = self.asked;
+            self.asked += 1;
+            let source = self.spread.then(|| source(number, self.target)).flatten();
+            let opening = open(self.request.clone(), self.target, source, self.values(number));
+            self.opening.spawn(async move {
+                let opened = timeout(PATIENCE, opening).await;
+                (number, opened.unwrap_or_else(|_| Err(Miss::Failed("no answer within 30 s".to_owned()))))
+            });
+        }
+        let Some(opened) = self.opening.join_next().await else { return false };
+        let Ok((number, opened)) = opened else { return true };
+        let mut tally = self.tally.lock();
+        match opened {
+            Ok((socket, first)) => {
+                tally.open(number, &first);
+                let stream = Stream { number, socket, rest: Rest::default(), fresh: first.is_empty() };
+                self.open.spawn(follow(stream, self.tally.clone()));
+            }
+            Err(Miss::Refused(why)) => tally.refused.add(|| why),
+            Err(Miss::Failed(why)) => tally.failed.add(|| why),
+        }
+        true
+    }
+
+    /// Closes all of them.
+    pub(super) async fn close(&mut self) {
+        self.opening.shutdown().await;
+        self.open.shutdown().await;
+    }
+
+    fn values(&self, number: usize) -> Values {
+        let number = number as u64;
+        Values { number, user: number % self.groups.0, room: number % self.groups.1, time: 0 }
+    }
+}
+
+/// Reads a stream to its end.
+async fn follow(mut stream: Stream, tally: Arc<Mutex<Tally>>) {
+    poll_fn(|cx| tally.lock().poll_read(&mut stream, cx)).await;
+    tally.lock().end(stream.number);
+}
+
+async fn open(
+    request: Arc<Request>,
+    target: SocketAddr,
+    source: Option<IpAddr>,
+    values: Values,
+) -> Result<(TcpStream, Vec<u8>), Miss> {
+    let mut bytes = Vec::with_capacity(1_024);
+    request.write(&mut bytes, &values);
+    let mut socket = connect(target, source).await.map_err(|error| Miss::Failed(error.to_string()))?;
+    let lost = |error: io::Error| Miss::Failed(error.to_string());
+    socket.write_all(&bytes).await.map_err(lost)?;
+    bytes.clear();
+    loop {
+        let ended = socket.read_buf(&mut bytes).await.map_err(lost)? == 0;
+        let malformed = |error: answer::Malformed| Miss::Failed(error.to_string());
+        match answer::opening(&bytes).map_err(malformed)? {
+            Some(Opening::Stream(head)) => return Ok((socket, bytes.split_off(head))),
+            Some(Opening::None) => match answer::read(&bytes, ended).map_err(malformed)? {
+                Some(answer) if answer.status.is_success() => {
+                    return Err(Miss::Refused("the answer is no event stream".to_owned()));
+                }
+                Some(answer) => return Err(Miss::Refused(answer.refusal())),
+                None => {}
+            },
+            None => {}
+        }
+        if ended {
+            return Err(Miss::Failed("the server closed the connection without an answer".to_owned()));
+        }
+    }
+}
+
+async fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(target).await };
+    let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(target).await
+}
+
+/// From where the stream `number` is opened, where there are several addresses to choose from: on Linux, all of
+/// 127.0.0.0/8 is this machine.
+fn source(number: usize, target: SocketAddr) -> Option<IpAddr> {
+    let several = cfg!(target_os = "linux") && matches!(target.ip(), IpAddr::V4(address) if address.is_loopback());
+    let [high, low] = u16::try_from(number / PER_SOURCE + 1).ok()?.to_be_bytes();
+    several.then(|| Ipv4Addr::new(127, 1, high, low).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn many_streams_to_this_machine_come_from_several_addresses() {
+        let loopback = "127.0.0.1:3000".parse().unwrap();
+        let from = |number| source(number, loopback).unwrap().to_string();
+        assert_eq!((&*from(0), &*from(19_999), &*from(20_000)), ("127.1.0.1", "127.1.0.1", "127.1.0.2"));
+        assert_eq!(from(20_000 * 255), "127.1.1.0");
+        assert_eq!(source(0, "[::1]:3000".parse().unwrap()), None);
+        assert_eq!(source(0, "10.0.0.1:3000".parse().unwrap()), None);
+    }
+}

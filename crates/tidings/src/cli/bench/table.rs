@@ -1,0 +1,119 @@
+//! A report for people to read.
+
+use std::fmt::Write as _;
+
+use super::report::{Connections, Deliveries, Idle, Latency, Memory, Publishes, Report};
+
+/// The table, with a line at its end.
+pub(super) fn table(report: &Report) -> String {
+    let Report { connections, idle, publishes, deliveries, latency, memory } = report;
+    let rows = [
+        ("streams", streams(connections)),
+        ("idle", still(idle)),
+        ("publishes", sent(publishes)),
+        ("deliveries", delivered(deliveries)),
+        ("latency", late(latency)),
+        ("server", used(deliveries, publishes)),
+        ("memory", kept(memory, connections)),
+    ];
+    let mut table = String::new();
+    for (name, row) in rows.into_iter().filter_map(|(name, row)| Some((name, row?))) {
+        let _ = writeln!(table, "  {name:<12}{row}");
+    }
+    table
+}
+
+fn streams(told: &Connections) -> Option<String> {
+    let Connections { wanted, open, refused, failed, ended, seconds, per_second, cpu_micros, .. } = told;
+    let mut row = format!("{} of {} open in {seconds:.2} s", whole(*open as u64), whole(*wanted as u64));
+    push(&mut row, per_second.map(|rate| format!(", {}/s", grouped(rate))));
+    for (count, what) in [(refused, "refused"), (failed, "failed"), (ended, "ended by the server")] {
+        push(&mut row, (*count > 0).then(|| format!(", {} {what}", whole(*count as u64))));
+    }
+    push(&mut row, cpu_micros.map(|each| format!("; {each:.1} µs of the server's CPU each")));
+    Some(row)
+}
+
+fn still(told: &Idle) -> Option<String> {
+    Some(format!("{:.2} % of a core over {:.1} s", told.cpu_percent?, told.seconds?))
+}
+
+fn sent(told: &Publishes) -> Option<String> {
+    let mut row = format!("{} in {:.2} s", whole(told.sent?), told.seconds?);
+    push(&mut row, told.per_second.map(|rate| format!(", {}/s", grouped(rate))));
+    push(&mut row, told.failed.filter(|failed| *failed > 0).map(|failed| format!(", {} failed", whole(failed))));
+    Some(row)
+}
+
+fn delivered(told: &Deliveries) -> Option<String> {
+    let mut row = format!("{} of {} in {:.2} s", whole(told.got?), whole(told.wanted?), told.seconds?);
+    push(&mut row, told.per_second.map(|rate| format!(", {}/s", grouped(rate))));
+    push(&mut row, told.bytes.map(|bytes| format!(", {bytes:.0} B each")));
+    Some(row)
+}
+
+fn late(told: &Latency) -> Option<String> {
+    let Latency { p50, p90, p99, p999, max } = told;
+    let names = [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max)];
+    let row: Option<Vec<_>> =
+        names.into_iter().map(|(name, value)| Some(format!("{name} {}", span((*value)?)))).collect();
+    Some(row?.join(", "))
+}
+
+fn used(deliveries: &Deliveries, publishes: &Publishes) -> Option<String> {
+    let (each, user, system) = (deliveries.cpu_micros?, deliveries.cpu_user_micros?, deliveries.cpu_system_micros?);
+    let mut row = format!("{each:.2} µs of CPU for each delivery ({user:.2} user, {system:.2} system)");
+    push(&mut row, publishes.cpu_micros.map(|each| format!("; {} for each publish", span_of(each))));
+    Some(row)
+}
+
+fn kept(told: &Memory, connections: &Connections) -> Option<String> {
+    let moments = [("before", told.before), ("open", told.open), ("after", told.after), ("closed", told.closed)];
+    let told = moments.into_iter().filter_map(|(name, bytes)| Some(format!("{} {name}", mebibytes(bytes?))));
+    let mut row = told.collect::<Vec<_>>().join(", ");
+    push(&mut row, connections.bytes.map(|bytes| format!("; {} B for each stream", grouped(bytes))));
+    (!row.is_empty()).then_some(row)
+}
+
+fn push(row: &mut String, more: Option<String>) {
+    row.push_str(&more.unwrap_or_default());
+}
+
+fn mebibytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "sizes of memory")]
+    let mebibytes = bytes as f64 / 1_048_576.0;
+    format!("{mebibytes:.1} MiB")
+}
+
+/// A whole number with its thousands apart.
+pub(super) fn whole(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate: with one place where it is small.
+pub(super) fn grouped(number: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates and sizes are far below 2^64")]
+    if number < 100.0 { format!("{number:.1}") } else { whole(number.round() as u64) }
+}
+
+/// A time in the unit that a person would choose.
+fn span(micros: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    span_of(micros as f64)
+}
+
+fn span_of(micros: f64) -> String {
+    match micros {
+        ..1_000.0 => format!("{micros:.0} µs"),
+        ..1_000_000.0 => format!("{:.1} ms", micros / 1_000.0),
+        _ => format!("{:.2} s", micros / 1_000_000.0),
+    }
+}
