@@ -10,7 +10,9 @@ use tidings_hub::{
     Subscribe, SubscribeError, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{Epochs, Error, EventId, Journal, Limit, Page, Position, Record, Selector, Tail, TopicName};
+use tidings_journal::{
+    Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName,
+};
 use tidings_sse::{EventName, Frame};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -53,8 +55,12 @@ impl Journal for Gated {
         self.journal.head()
     }
 
-    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error> {
-        self.journal.append(batch).await
+    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
+        self.journal.append_with(batch, receipt).await
+    }
+
+    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+        self.journal.receipt(key, now_ms).await
     }
 
     fn tail(&self) -> Box<dyn Tail> {
@@ -79,6 +85,14 @@ impl Journal for Gated {
 
     fn expire(&self, now_ms: i64) {
         self.journal.expire(now_ms);
+    }
+
+    fn health(&self) -> Result<(), Error> {
+        self.journal.health()
+    }
+
+    async fn close(&self) {
+        self.journal.close().await;
     }
 }
 
@@ -157,4 +171,29 @@ async fn a_stream_whose_place_can_not_be_read_is_counted_as_refused_and_not_as_o
     let (tally, stats) = (hub.connections().tally(), hub.connections().stats());
     assert_eq!((tally.opened, tally.all_ended(), stats.total), (0, 0, 0));
     assert_eq!((tally.refused(Refused::Journal), tally.all_refused()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_page_is_read_once_for_all_who_missed_it_wherever_in_it_they_stand() {
+    let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
+    let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+    let (hub, runner) = hub(journal.clone());
+    let running = tokio::spawn(runner.run());
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        let event = EventName::from_static("event");
+        let publication = Publication { topics: [topic()].into(), event, key: None, data: "{}".to_owned() };
+        ids.push(hub.publish(publication).await.unwrap());
+    }
+    let read = async |after: After| {
+        let (mut stream, _) = hub.subscribe(subscribe(after)).await.unwrap();
+        stream.next().await.unwrap().len()
+    };
+    journal.gate.add_permits(100);
+    assert_eq!(read(After::Earliest).await, 50);
+    for nth in [0, 10, 48] {
+        assert_eq!(read(After::Id(ids[nth].to_string())).await, 49 - nth);
+    }
+    assert_eq!(journal.gate.available_permits(), 99);
+    running.abort();
 }
