@@ -137,7 +137,7 @@ pub(super) struct Arguments {
 }
 
 /// Runs to the end, or to ctrl-c, and prints what was measured.
-pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let json = arguments.json;
     let plan = Plan::check(arguments)?;
     allow(plan.connections)?;
@@ -147,7 +147,7 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<(
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::spawn(interrupted(stop.clone()));
-        Run::new(plan, stop).await?.to_the_end().await
+        Run::new(plan, stop).await?.measure().await
     })?;
     if json {
         writeln!(out, "{}", serde_json::to_string(&outcome.report)?)?;

@@ -65,7 +65,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         }
         Some(("publish", matches)) => publish::run(&publish::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("tail", matches)) => tail::run(tail::Arguments::from_arg_matches(matches)?),
-        Some(("bench", matches)) => bench::run(bench::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("bench", matches)) => bench::run(&bench::Arguments::from_arg_matches(matches)?, &mut out),
         Some((_, matches)) => serve::run(&load(flags_from(matches))?),
         None => serve::run(&load(flags_from(matches))?),
     }

@@ -1,6 +1,7 @@
 //! The commands as a person runs them: the real binary, real sockets, and what it says and ends with.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bench;
 mod proxy;
 mod publish;
 mod serve;

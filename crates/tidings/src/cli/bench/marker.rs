@@ -100,7 +100,8 @@ mod tests {
             times in prop::collection::vec((0..u64::MAX, "[ a\":{}st,\n]{0,12}"), 0..20),
             cuts in prop::collection::vec(0_usize..1_000, 0..20),
         ) {
-            let text: String = times.iter().map(|(time, between)| format!("{{\"ts\":{time}}}{between}|")).collect();
+            let events: Vec<_> = times.iter().map(|(time, between)| format!("{{\"ts\":{time}}}{between}|")).collect();
+            let text = events.concat();
             let whole = found(&[text.as_bytes()]);
             let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
             cuts.sort_unstable();

@@ -81,9 +81,11 @@ mod linux {
     impl Processes {
         pub(in super::super) fn find(pids: &[i32]) -> anyhow::Result<Self> {
             let find = |pid: &i32| {
-                let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(*pid)).ok().filter(|_| *pid > 0);
-                let clock = clock.with_context(|| format!("there is no process {pid}"))?;
-                Ok(Process { pid: *pid, clock })
+                let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(*pid)).ok();
+                // Numbers that are none of a process get the clock of another.
+                let process =
+                    clock.map(|clock| Process { pid: *pid, clock }).filter(|process| process.usage().is_some());
+                process.with_context(|| format!("there is no process {pid}"))
             };
             Ok(Self(pids.iter().map(find).collect::<anyhow::Result<_>>()?))
         }

@@ -25,8 +25,8 @@ use super::template::Values;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How late the last publishes may be: timers are late by a millisecond, those of a busy machine by more.
-const SLACK: Duration = Duration::from_millis(50);
+/// How late the last publishes may be; what the server has not let be sent by then is not.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// So many connections may be lost one after the other without an answer between.
 const LOSSES: u32 = 3;
@@ -192,8 +192,8 @@ impl Publisher {
             Some(rate) => Duration::try_from_secs_f64(self.begun as f64 / rate).unwrap_or(Duration::MAX),
             None => self.start.elapsed(),
         };
-        // Also where the answers are late: a run takes as long as it was told to.
-        (after.max(self.start.elapsed().saturating_sub(SLACK)) < duration).then(|| self.start + after)
+        let late = self.start.elapsed().saturating_sub(SLACK);
+        (after.max(late) < duration).then(|| self.start + after)
     }
 
     /// Takes the answers that are whole. Returns whether the last of them closes the connection.

@@ -1,6 +1,6 @@
 //! A request that is sent many times, written by hand: only its holes differ.
 
-use anyhow::{Context as _, bail};
+use anyhow::{bail, ensure};
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT,
 };
@@ -35,7 +35,7 @@ impl Header {
     pub(super) fn new(name: HeaderName, value: &str) -> anyhow::Result<Self> {
         let value = Template::parse(value);
         let sample = HeaderValue::from_str(&value.fill(&Values::default(), Place::Plain));
-        sample.with_context(|| format!("the value of the header {name} holds characters that no header has"))?;
+        ensure!(sample.is_ok(), "the value of the header {name} holds characters that no header has");
         if [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
             bail!("the header {name} is not yours to set: connections and lengths are what this command is about");
         }

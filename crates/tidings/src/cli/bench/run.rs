@@ -24,6 +24,9 @@ use crate::client::Address;
 /// How long the first connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// How long the last streams that opened may take to say the first thing; not all servers greet.
+const GREETING: Duration = Duration::from_millis(250);
+
 /// After the last publish, deliveries are waited for until none came for so long.
 const SILENCE: Duration = Duration::from_secs(3);
 
@@ -92,7 +95,7 @@ impl Run {
     }
 
     /// Does it all. Fails if no stream could be opened.
-    pub(super) async fn to_the_end(mut self) -> anyhow::Result<Outcome> {
+    pub(super) async fn measure(mut self) -> anyhow::Result<Outcome> {
         let opened = self.connect().await;
         let mut failure = None;
         if opened.is_ok() {
@@ -147,6 +150,7 @@ impl Run {
     }
 
     async fn hold(&mut self) {
+        self.await_greetings().await;
         let (start, before) = (Instant::now(), self.processes.usage());
         while start.elapsed() < self.idle && !self.stop.is_cancelled() {
             tokio::select! {
@@ -174,6 +178,14 @@ impl Run {
         told.bytes = grown.and_then(|grown| each(grown, tally.opened as u64));
         for (misses, what) in [(&tally.refused, "refused"), (&tally.failed, "not opened")] {
             note(&mut self.notes, misses, "streams", what);
+        }
+    }
+
+    /// What a stream says first may be that it is refused.
+    async fn await_greetings(&self) {
+        let start = Instant::now();
+        while self.tally.lock().silent > 0 && start.elapsed() < GREETING {
+            sleep(LOOK).await;
         }
     }
 
@@ -322,11 +334,11 @@ async fn reach(address: &Address) -> anyhow::Result<SocketAddr> {
     found.sort_by_key(SocketAddr::is_ipv6);
     let mut why = "the name has no address".to_owned();
     for target in found {
-        match timeout(CONNECT, tokio::net::TcpStream::connect(target)).await {
+        why = match timeout(CONNECT, tokio::net::TcpStream::connect(target)).await {
             Ok(Ok(_)) => return Ok(target),
-            Ok(Err(error)) => why = error.to_string(),
-            Err(_) => why = "no answer within 10 s".to_owned(),
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer within 10 s".to_owned(),
+        };
     }
     bail!("can't reach {address}: {why}")
 }

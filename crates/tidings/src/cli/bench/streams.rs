@@ -116,7 +116,7 @@ impl Streams {
 /// Reads a stream to its end.
 async fn follow(mut stream: Stream, tally: Arc<Mutex<Tally>>) {
     poll_fn(|cx| tally.lock().poll_read(&mut stream, cx)).await;
-    tally.lock().end(stream.number);
+    tally.lock().end(&stream);
 }
 
 async fn open(

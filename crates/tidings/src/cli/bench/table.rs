@@ -8,7 +8,7 @@ use super::report::{Connections, Deliveries, Idle, Latency, Memory, Publishes, R
 pub(super) fn table(report: &Report) -> String {
     let Report { connections, idle, publishes, deliveries, latency, memory } = report;
     let rows = [
-        ("streams", streams(connections)),
+        ("streams", Some(streams(connections))),
         ("idle", still(idle)),
         ("publishes", sent(publishes)),
         ("deliveries", delivered(deliveries)),
@@ -23,7 +23,7 @@ pub(super) fn table(report: &Report) -> String {
     table
 }
 
-fn streams(told: &Connections) -> Option<String> {
+fn streams(told: &Connections) -> String {
     let Connections { wanted, open, refused, failed, ended, seconds, per_second, cpu_micros, .. } = told;
     let mut row = format!("{} of {} open in {seconds:.2} s", whole(*open as u64), whole(*wanted as u64));
     push(&mut row, per_second.map(|rate| format!(", {}/s", grouped(rate))));
@@ -31,7 +31,7 @@ fn streams(told: &Connections) -> Option<String> {
         push(&mut row, (*count > 0).then(|| format!(", {} {what}", whole(*count as u64))));
     }
     push(&mut row, cpu_micros.map(|each| format!("; {each:.1} µs of the server's CPU each")));
-    Some(row)
+    row
 }
 
 fn still(told: &Idle) -> Option<String> {

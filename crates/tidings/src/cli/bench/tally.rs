@@ -33,6 +33,8 @@ pub(super) struct Tally {
     since: u64,
     open: Vec<bool>,
     pub(super) opened: usize,
+    /// Open streams that have said nothing yet.
+    pub(super) silent: usize,
     pub(super) refused: Misses,
     pub(super) failed: Misses,
     /// Streams that were open, and that the server ended.
@@ -78,6 +80,7 @@ impl Tally {
             since: u64::MAX,
             open: vec![false; connections],
             opened: 0,
+            silent: 0,
             refused: Misses::default(),
             failed: Misses::default(),
             ended: 0,
@@ -94,12 +97,14 @@ impl Tally {
         self.opened += 1;
         let length = first.len().min(READ);
         self.buffer[MAX_REST..MAX_REST + length].copy_from_slice(&first[..length]);
+        self.silent += usize::from(length == 0);
         self.look_for_refusal(number, MAX_REST..MAX_REST + length);
     }
 
-    /// The stream `number` is over.
-    pub(super) fn end(&mut self, number: usize) {
-        if std::mem::take(&mut self.open[number]) {
+    /// This stream is over.
+    pub(super) fn end(&mut self, stream: &Stream) {
+        self.silent -= usize::from(stream.fresh);
+        if std::mem::take(&mut self.open[stream.number]) {
             self.opened -= 1;
             self.ended += 1;
         }
@@ -141,6 +146,7 @@ impl Tally {
                 return Poll::Ready(());
             }
             if std::mem::take(fresh) {
+                self.silent -= 1;
                 self.look_for_refusal(*number, MAX_REST..MAX_REST + length);
             }
             self.count(start..MAX_REST + length, rest);
