@@ -67,6 +67,12 @@ impl Contender {
         matches!(self, Self::Tidings | Self::Hyper)
     }
 
+    /// How many processes it is, once it runs.
+    pub(super) fn processes(self) -> usize {
+        // The master and its worker.
+        if self == Self::Nchan { 2 } else { 1 }
+    }
+
     /// The command that runs this server in `folder`, which is empty and its own, on `port` of loopback.
     pub(super) fn command(self, folder: &Path, port: u16) -> Result<Command> {
         let address = format!("127.0.0.1:{port}");

@@ -40,7 +40,8 @@ impl Running {
         let command = contender.command(folder.path(), port)?;
         let processes = Processes::start(&mut pinned(CORE, &command), folder.path())?;
         let mut running = Self { processes, folder, port };
-        running.wait_until_open().await.with_context(|| format!("{} did not start", contender.title()))?;
+        let started = running.wait_until_ready(contender.processes()).await;
+        started.with_context(|| format!("{} did not start", contender.title()))?;
         Ok(running)
     }
 
@@ -55,9 +56,10 @@ impl Running {
         Ok([own].into_iter().chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect())
     }
 
-    async fn wait_until_open(&mut self) -> Result<()> {
+    /// nginx listens before it has a process that accepts.
+    async fn wait_until_ready(&mut self, processes: usize) -> Result<()> {
         let since = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() || self.pids()?.len() < processes {
             if let Some(status) = self.processes.0.try_wait()? {
                 bail!("it ended, {status}:\n{}", self.said());
             }

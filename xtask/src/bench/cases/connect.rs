@@ -9,13 +9,13 @@ const TO_NCHAN: &str = "× nchan";
 const HS256: &str = "HS256 token";
 
 pub(super) fn connect() -> Case {
-    let load = Load { connections: 15_000, burst: 500, ..Load::default() };
+    let load = Load { connections: 15_000, burst: 128, ..Load::default() };
     let mut rows = Row::of_all(load);
     rows.insert(1, Row::new(Contender::Tidings, load).variant(HS256).access(Access::Hs256));
     Case {
         name: "connect",
         title: "Connect storm".to_owned(),
-        about: "15,000 streams, 500 connections under way at a time, until every response's head has come. Tidings checks a \
+        about: "15,000 streams, 128 connections under way at a time, until every response's head has come. Tidings checks a \
                 token for each, the demo token unless another is named, and sends `connected`; nobody else checks anything."
             .to_owned(),
         rounds: 5..=100,
