@@ -1,4 +1,4 @@
-//! What the tests need on the machine beside Rust: Node with npm, and Python with venv and pip.
+//! What the tests need on the machine beside Rust: Node with npm, Python with venv and pip, and Chromium.
 //!
 //! Owns the list, the check and the words for what is lacking. Must never change a developer's system: only where
 //! `CI=true`, as root and where `apt-get` is, the missing packages are installed.
@@ -9,7 +9,7 @@ use std::{env, ffi::OsStr};
 
 use anyhow::{Result, bail};
 
-use crate::process;
+use crate::{chromium, process};
 
 /// One program, how to see that it is there, and which packages bring it.
 struct Requirement {
@@ -21,7 +21,7 @@ struct Requirement {
     macos: &'static str,
 }
 
-const REQUIREMENTS: [Requirement; 3] = [
+const REQUIREMENTS: [Requirement; 4] = [
     Requirement { name: "node 18.3 or newer", lacking: node, debian: &["nodejs"], macos: "node" },
     Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: "node" },
     Requirement {
@@ -30,6 +30,7 @@ const REQUIREMENTS: [Requirement; 3] = [
         debian: &["python3", "python3-venv"],
         macos: "python",
     },
+    Requirement { name: "chromium or google-chrome", lacking: browser, debian: &["chromium"], macos: "google-chrome" },
 ];
 
 /// Checks that everything is there; in CI on Debian, installs what is not.
@@ -117,6 +118,10 @@ fn python() -> Result<()> {
     let script = "import platform, sys; assert sys.version_info >= (3, 9), platform.python_version(); \
                   import venv, ensurepip";
     process::ask(Command::new("python3").args(["-c", script])).map(drop)
+}
+
+fn browser() -> Result<()> {
+    chromium::find().map(drop)
 }
 
 #[cfg(test)]
