@@ -1,7 +1,8 @@
-"""Follows an event stream with httpx-sse, in the reconnect loop that its documentation shows ("Handling reconnections").
+"""Follows an event stream with httpx-sse, which reads one connection, in a loop around it.
 
-Owns that loop and nothing of the protocol. Must never be cleverer than the documented loop: what is tested is what the
-library's users run.
+Owns that loop and nothing of the protocol. It is the one that the library's documentation shows ("Handling
+reconnections"), but for what it goes on after: there `httpx.ReadError` only, which is what a reset raises; a body without
+its end raises `httpx.RemoteProtocolError`, and a finished one raises nothing. So it reports which, and goes on after each.
 """
 
 import sys
@@ -45,7 +46,7 @@ def main():
                         if event.retry is not None:
                             delay = event.retry / 1000
                         countdown.take(event)
-                say(error="the stream ended")
+                say(error="no reason given")
             except httpx.TransportError as error:
                 failures += 1
                 say(error=f"{type(error).__name__}: {error}")

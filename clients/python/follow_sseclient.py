@@ -28,7 +28,7 @@ def main():
             say(open=True)
             for event in SSEClient(response).events():
                 countdown.take(event)
-        say(error="the stream ended")
+        say(error="no reason given")
     except requests.RequestException as error:
         say(error=f"{type(error).__name__}: {error}")
     sys.exit(GAVE_UP)

@@ -3,27 +3,33 @@
 //! Owns that folder. Must never write into `clients/` itself, and never install what the lock files do not pin. A stamp
 //! beside each installation holds the lock files it was made from, so a second run costs nothing.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 
-use crate::process;
+use crate::{chromium, process};
 
 /// Where the tests find them.
 pub(crate) struct Clients {
-    /// The folder with `follow.mjs` and the modules it imports: a module is looked up from the file that names it, so the
-    /// program is copied beside them.
+    /// The folder with the programs of `clients/node` and the modules they import: a module is looked up from the file that
+    /// names it, so the programs are copied beside them.
     node: PathBuf,
     /// The interpreter that has the libraries which `clients/python/*.py` import.
     python: PathBuf,
+    /// The browser.
+    chromium: OsString,
 }
 
 impl Clients {
     /// Tells a command, and the tests that it runs, where the programs are.
     pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> &'command mut Command {
-        command.env("TIDINGS_NODE_CLIENTS", &self.node).env("TIDINGS_PYTHON", &self.python)
+        command
+            .env("TIDINGS_NODE_CLIENTS", &self.node)
+            .env("TIDINGS_PYTHON", &self.python)
+            .env(chromium::VARIABLE, &self.chromium)
     }
 }
 
@@ -34,13 +40,19 @@ pub(crate) fn provision() -> Result<Clients> {
     Ok(Clients {
         node: node(&sources.join("node"), &installed.join("node"))?,
         python: python(&sources.join("python"), &installed.join("python"))?,
+        chromium: chromium::find()?,
     })
 }
 
 fn node(sources: &Path, installed: &Path) -> Result<PathBuf> {
     const LOCKS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
     fs::create_dir_all(installed)?;
-    fs::copy(sources.join("follow.mjs"), installed.join("follow.mjs"))?;
+    for entry in fs::read_dir(sources)? {
+        let program = entry?.path();
+        if let (Some("mjs" | "html"), Some(name)) = (program.extension().and_then(OsStr::to_str), program.file_name()) {
+            fs::copy(&program, installed.join(name))?;
+        }
+    }
 
     let mut stamp = Stamp::new(installed);
     for name in LOCKS {

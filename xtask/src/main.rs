@@ -1,12 +1,13 @@
 //! Every command of a developer: `cargo xtask <command>`.
 //!
 //! Owns the command line and nothing else; each command is a module of its name, and what several of them need stands in
-//! [`process`], [`requirements`], [`clients`] and [`tools`]. Must never be needed to build or run the server: `cargo run`
+//! [`process`], [`requirements`], [`clients`], [`chromium`] and [`tools`]. Must never be needed to build or run the server: `cargo run`
 //! works without it. Linux and macOS.
 
 #![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
 
 mod bench;
+mod chromium;
 mod ci;
 mod clients;
 mod coverage;

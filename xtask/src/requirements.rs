@@ -1,5 +1,5 @@
-//! What the machine needs beside Rust: for the tests Node with npm, and Python with venv and pip; for the measurements nginx
-//! with nchan, and taskset.
+//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, and Chromium; for the
+//! measurements nginx with nchan, and taskset.
 //!
 //! Owns the lists, the check and the words for what is lacking. Must never change a developer's system: only where
 //! `CI=true`, as root and where `apt-get` is, the missing packages are installed.
@@ -10,7 +10,7 @@ use std::{env, ffi::OsStr};
 
 use anyhow::{Result, bail};
 
-use crate::{bench, process};
+use crate::{bench, chromium, process};
 
 /// One program, how to see that it is there, and which packages bring it.
 pub(crate) struct Requirement {
@@ -23,7 +23,7 @@ pub(crate) struct Requirement {
     macos: Option<&'static str>,
 }
 
-pub(crate) const TESTS: [Requirement; 3] = [
+pub(crate) const TESTS: [Requirement; 4] = [
     Requirement { name: "node 18.3 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
     Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
     Requirement {
@@ -31,6 +31,12 @@ pub(crate) const TESTS: [Requirement; 3] = [
         lacking: python,
         debian: &["python3", "python3-venv"],
         macos: Some("python"),
+    },
+    Requirement {
+        name: "chromium or google-chrome",
+        lacking: browser,
+        debian: &["chromium"],
+        macos: Some("google-chrome"),
     },
 ];
 
@@ -131,6 +137,10 @@ fn python() -> Result<()> {
 
 fn taskset() -> Result<()> {
     process::ask(Command::new("taskset").arg("--version")).map(drop)
+}
+
+fn browser() -> Result<()> {
+    chromium::find().map(drop)
 }
 
 #[cfg(test)]

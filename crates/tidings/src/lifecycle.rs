@@ -27,6 +27,7 @@ use crate::app::{App, Phase, spread};
 use crate::config;
 use crate::http::router::StreamPaths;
 use crate::net::accept::Lane;
+use crate::net::cut::LEAVING;
 use crate::routes::chat;
 use crate::server::Error;
 
@@ -122,16 +123,19 @@ impl Drop for KilledOnDrop {
 
 async fn end(app: &App) {
     app.enter(Phase::Draining);
-    drain(app).await;
+    let streams = drain(app).await;
     app.close().await;
     until_gone(app).await;
+    if streams > 0 {
+        tokio::time::sleep(LEAVING).await; // the last of them are still reading what they were told
+    }
 }
 
-/// Ends the open streams one by one.
-async fn drain(app: &App) {
+/// Ends the open streams one by one. Returns how many there were.
+async fn drain(app: &App) -> u32 {
     let mut open = app.hub.connections().all();
     if open.is_empty() {
-        return;
+        return 0;
     }
     tracing::info!(streams = open.len(), over = ?app.config.lifecycle.drain, "draining");
     open.shuffle(&mut rand::rng());
@@ -140,6 +144,7 @@ async fn drain(app: &App) {
         tokio::time::sleep_until(start + app.config.lifecycle.drain * nth / count).await;
         connection.end(draining());
     }
+    count
 }
 
 /// Waits until all streams are gone, for as long as last words may take. Those that slipped in since the last wave are

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame as BodyFrame};
@@ -15,7 +14,7 @@ use tidings_hub::{Connection, Step, Subscription};
 use tidings_sse::Frame;
 use tokio::time::Sleep;
 
-use crate::net::cut::Cut;
+use crate::net::cut::{Cut, LEAVING};
 
 /// Where a handler leaves what a stream is to say for whoever carries it: the parked lane, or the body in the same
 /// response. Whichever is first takes it.
@@ -56,10 +55,6 @@ enum State {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the stream was cut so that its client comes back")]
 pub(crate) struct CutOff;
-
-/// How long bytes have to leave before a body fails where nobody tells when they have left: HTTP/2 drops what is queued
-/// on a stream that is reset.
-const LEAVING: Duration = Duration::from_millis(100);
 
 impl StreamSlot {
     pub(crate) fn new(saying: Saying) -> Self {

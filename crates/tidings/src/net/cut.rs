@@ -25,6 +25,11 @@ use tokio_util::task::TaskTracker;
 
 use super::census::Guest;
 
+/// How long a client has to read its last words before a stream breaks off. Of a body that breaks off, a browser's `fetch`
+/// throws away what the page has not read yet, and with it what was said last (docs/clients.md); HTTP/2 drops what is queued
+/// on a stream that is reset.
+pub(crate) const LEAVING: Duration = Duration::from_millis(100);
+
 /// How long a peer has to close its side once we have closed ours: after a cut, or after an answer that was given before
 /// the request was read to its end. Closing with unread bytes in the buffer would reset the connection,
 /// and a reset destroys what the peer has not read yet (RFC 9112 section 9.6).
@@ -210,18 +215,32 @@ impl Drop for Cuttable {
         if let Some(socket) = self.socket.take().filter(|_| lingers)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            self.connections.spawn_on(close(socket), &runtime);
+            if self.cut.is_asked() {
+                self.connections.spawn_on(break_off(socket), &runtime);
+            } else {
+                self.connections.spawn_on(close(socket), &runtime);
+            }
         }
     }
+}
+
+/// Ends a stream without its last chunk, once the client has had a moment to read what came before.
+pub(crate) async fn break_off(mut socket: TcpStream) {
+    let _ = tokio::time::timeout(LEAVING, until_peer_closes(&mut socket)).await;
+    close(socket).await;
 }
 
 /// Says that nothing more comes, and waits a moment for the peer to say the same.
 pub(crate) async fn close(mut socket: TcpStream) {
     let wait = async {
         socket.shutdown().await?;
-        let mut rest = [0; 512];
-        while socket.read(&mut rest).await? > 0 {}
-        Ok::<_, io::Error>(())
+        until_peer_closes(&mut socket).await
     };
     let _ = tokio::time::timeout(LINGER, wait).await; // either way it is over
+}
+
+async fn until_peer_closes(socket: &mut TcpStream) -> io::Result<()> {
+    let mut nonsense = [0; 512];
+    while socket.read(&mut nonsense).await? > 0 {}
+    Ok(())
 }

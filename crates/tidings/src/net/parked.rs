@@ -84,7 +84,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
             let mut bytes = head(version, &response);
             bytes.extend_from_slice(if chunked { frame.chunked() } else { frame.block() });
             socket.write_all(&bytes).await?;
-            cut::close(socket).await;
+            cut::break_off(socket).await;
             Ok(None)
         }
         None => {
@@ -145,7 +145,8 @@ impl Future for Parked {
                 return Poll::Pending;
             }
             // A task of its own: the few bytes of a socket that lingers should not hold a subscription.
-            Poll::Ready(Ok(Over::Said)) => drop(tokio::spawn(cut::close(socket))),
+            Poll::Ready(Ok(Over::Said)) if self.finish == Some(true) => drop(tokio::spawn(cut::close(socket))),
+            Poll::Ready(Ok(Over::Said)) => drop(tokio::spawn(cut::break_off(socket))),
             Poll::Ready(Ok(Over::Gone)) => {}
             Poll::Ready(Err(error)) => tracing::trace!(%error, "a stream broke off"),
         }

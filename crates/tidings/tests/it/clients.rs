@@ -1,16 +1,31 @@
 //! Client libraries that other people wrote: what they make of the streams is what counts.
 
+mod facts;
+mod matrix;
+mod ways;
+
+use std::time::Duration;
+
 use serde_json::json;
 use tidings::Server;
 use tokio::task::JoinSet;
 
+use crate::support::checks::SetClock;
 use crate::support::client::{Client, Library};
 use crate::support::{ADMIN, TestServer, config, demo, in_time, jwt, start, start_on, start_with};
 
-const ALL: [Library; 3] = [Library::EventSource, Library::HttpxSse, Library::Sseclient];
+const ALL: [Library; 6] = Library::ALL;
 
-/// Those that come back when a connection ends.
-const RECONNECTING: [Library; 2] = [Library::EventSource, Library::HttpxSse];
+/// Those that come back when a connection breaks.
+const RECONNECTING: [Library; 5] =
+    [Library::Browser, Library::FetchEventSource, Library::EventSource, Library::EventSourceClient, Library::HttpxSse];
+
+/// Those that show what came right before a break, whatever happens (`docs/clients.md`).
+const SHOWING_LAST_WORDS: [Library; 4] =
+    [Library::Browser, Library::EventSource, Library::EventSourceClient, Library::HttpxSse];
+
+/// Those to whom a refusal is a break like any other.
+const LOOKING_AT_NO_STATUS: [Library; 2] = [Library::FetchEventSource, Library::EventSourceClient];
 
 /// Tells the story of each library, all at the same time: most of it is waiting.
 async fn each<S: Future<Output = ()> + Send + 'static>(
@@ -27,16 +42,15 @@ fn url(server: &TestServer, path: &str) -> String {
 /// A client that follows the notifications of `ann`, and is open.
 async fn follow(library: Library, server: &TestServer, events: &str) -> Client {
     let token = demo("ann", "user");
-    let mut client = library.follow(&url(server, "/notifications/stream"), events, &["--token", &token]);
+    let mut client = library.follow(&url(server, "/notifications/stream"), events, &token, "");
     client.opened().await;
     client
 }
 
-/// Ends the only connection of `ann` by its id.
+/// Ends the only stream of `ann`.
 async fn kick(server: &TestServer) {
-    let listed = server.call("GET", "/system/connections?userId=ann", ADMIN, json!(null)).await.json();
-    let id = listed["connections"][0]["id"].as_str().unwrap();
-    assert_eq!(server.call("DELETE", &format!("/system/connections/{id}"), ADMIN, json!(null)).await.status, 200);
+    let ended = server.call("DELETE", "/system/users/ann/connections", ADMIN, json!(null)).await;
+    assert_eq!((ended.status, &ended.json()["ended"]), (200, &json!(1)));
 }
 
 /// The client shows the notification with this title, under this id, next.
@@ -127,6 +141,32 @@ async fn a_client_that_has_seen_no_event_yet_misses_nothing_either() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_ended_again_and_again_gets_each_event_once_and_in_order() {
+    each(RECONNECTING, |library| async move {
+        // Each stream is told `draining` after a second, give or take a tenth, and comes back half a second later.
+        let server = start_with(&[("MAX_CONNECTION_AGE", "1s")]).await;
+        let mut client = follow(library, &server, "notification,message,reset").await;
+        let (mut published, mut shown, mut endings) = (Vec::new(), Vec::new(), 0);
+        let mut publish = tokio::time::interval(Duration::from_millis(50));
+        in_time(async {
+            while endings < 3 || shown.last() != published.last() {
+                tokio::select! {
+                    _ = publish.tick(), if endings < 3 => published.push(json!(server.notify("one of many").await)),
+                    line = client.line() => match line.expect("the client is still there") {
+                        line if line["error"].is_string() => endings += 1,
+                        line if line["event"] == "notification" => shown.push(line["id"].clone()),
+                        line => assert_eq!(line["open"], true, "{library:?}: {line}"),
+                    },
+                }
+            }
+        })
+        .await;
+        assert_eq!(shown, published, "{library:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_without_a_loop_ends_and_goes_on_where_it_was_when_it_is_started_again() {
     let server = start().await;
     let mut client = follow(Library::Sseclient, &server, "notification").await;
@@ -137,7 +177,7 @@ async fn a_client_without_a_loop_ends_and_goes_on_where_it_was_when_it_is_starte
     assert_eq!(client.exit().await, Some(1));
     let missed = server.notify("while it was away").await;
     let url = url(&server, "/notifications/stream");
-    let mut client = Library::Sseclient.follow(&url, "notification,reset", &["--last-event-id", &id]);
+    let mut client = Library::Sseclient.follow(&url, "notification,reset", "", &id);
     client.opened().await;
     shows(&mut client, "while it was away", &missed).await;
     let id = server.notify("after").await;
@@ -146,7 +186,7 @@ async fn a_client_without_a_loop_ends_and_goes_on_where_it_was_when_it_is_starte
 
 #[tokio::test]
 async fn a_client_that_was_told_busy_keeps_its_place() {
-    each(RECONNECTING, |library| async move {
+    each(SHOWING_LAST_WORDS, |library| async move {
         let mut server = start_with(&[("DRAIN_SECONDS", "60s")]).await;
         let id = server.notify("seen").await;
         let _open =
@@ -154,7 +194,7 @@ async fn a_client_that_was_told_busy_keeps_its_place() {
         server.begin_stop();
         in_time(async { while server.get("/health/ready").await.status != 503 {} }).await;
         let url = url(&server, "/notifications/stream");
-        let mut client = library.follow(&url, "busy,connected,message", &["--last-event-id", &id]);
+        let mut client = library.follow(&url, "busy,connected,message", "", &id);
         // The server repeats the cursor that it is asked with, so the second time shows what the client came back with.
         for _ in 0..2 {
             client.opened().await;
@@ -166,19 +206,51 @@ async fn a_client_that_was_told_busy_keeps_its_place() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_nothing() {
+    each(RECONNECTING, |library| async move {
+        let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
+        let token = demo("ann", "user");
+        let id = server.notify("seen").await;
+        let in_the_way = server.connected("/notifications/stream", &token).await;
+        let url = url(&server, "/notifications/stream");
+        let mut client = library.follow(&url, "notification,message,reset", &token, &id);
+        client.opened().await;
+        client.failed().await;
+        let missed = server.notify("while it was busy").await;
+        drop(in_the_way);
+        // Where the place was not free yet, it is told so once more.
+        let line = loop {
+            let line = client.next().await;
+            if line["event"].is_string() {
+                break line;
+            }
+        };
+        assert_eq!((&line["event"], &line["id"]), (&json!("notification"), &json!(missed)), "{library:?}");
+        let id = server.notify("after").await;
+        shows(&mut client, "after", &id).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_comes_back_to_the_servers_successor_and_is_told_that_the_log_is_another() {
     each(RECONNECTING, |library| async move {
         // Both listen on one socket, as when a service manager holds it: who comes in between waits.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let builder = || Server::builder().config(config(&[]).unwrap()).listener(listener.try_clone().unwrap());
         let mut server = start_on(builder());
-        let mut client = follow(library, &server, "draining,reset,notification,message").await;
+        let shows_last_words = SHOWING_LAST_WORDS.contains(&library);
+        let events =
+            if shows_last_words { "draining,reset,notification,message" } else { "reset,notification,message" };
+        let mut client = follow(library, &server, events).await;
         let id = server.notify("seen").await;
         shows(&mut client, "seen", &id).await;
         server.stopped().await.unwrap();
         let successor = start_on(builder());
-        let draining = client.event("draining").await;
-        assert_eq!(draining["data"], r#"{"reason":"shutdown","reconnect":true}"#);
+        if shows_last_words {
+            let draining = client.event("draining").await;
+            assert_eq!(draining["data"], r#"{"reason":"shutdown","reconnect":true}"#);
+        }
         client.failed().await;
         client.opened().await;
         let reset = client.event("reset").await;
@@ -192,35 +264,60 @@ async fn a_client_comes_back_to_the_servers_successor_and_is_told_that_the_log_i
 }
 
 #[tokio::test]
-async fn lasting_refusals_end_every_client() {
-    let server = start().await;
-    for library in ALL {
+async fn a_lasting_refusal_ends_every_client_that_looks_at_the_status() {
+    each(ALL, |library| async move {
+        let server = start().await;
         for (path, status) in [("/chat/stream", 401), ("/nope", 404), ("/realtime/stream?entities=a/b", 400)] {
-            let mut client = library.follow(&url(&server, path), "message", &[]);
-            assert_eq!(client.failed().await["status"], status, "{library:?}");
-            assert_eq!(client.exit().await, Some(1), "{library:?}");
+            let mut client = library.follow(&url(&server, path), "message", "", "");
+            let told = client.failed().await["status"].clone();
+            // A browser hides it.
+            assert_eq!(told, if library == Library::Browser { json!(null) } else { json!(status) }, "{library:?}");
+            if LOOKING_AT_NO_STATUS.contains(&library) {
+                assert_eq!(client.failed().await["status"], status, "{library:?}: it asks again");
+            } else {
+                assert_eq!(client.exit().await, Some(1), "{library:?}");
+            }
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn a_token_that_ran_out_ends_every_client() {
+async fn a_token_that_ran_out_ends_a_stream_and_a_new_one_goes_on_where_it_was() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
-    let server = start_with(&[("JWT_SECRET", SECRET)]).await;
-    // With the leeway of 30 seconds it is good for another four to five: time for the clients to start.
-    let token = jwt(SECRET, tidings_hub::Clock::system().now() - std::time::Duration::from_secs(55), 30);
-    let url = url(&server, "/notifications/stream");
-    let mut clients = ALL.map(|library| (library, library.follow(&url, "expired,message", &["--token", &token])));
-    for (_, client) in &mut clients {
+    each(ALL, |library| async move {
+        let clock = SetClock::at("2026-11-23T22:30:15.138Z");
+        let config = config(&[("JWT_SECRET", SECRET), ("HEARTBEAT_INTERVAL", "300ms")]).unwrap();
+        let server = start_on(Server::builder().config(config).clock(clock.clock()));
+        let url = url(&server, "/notifications/stream");
+        let token = || jwt(SECRET, clock.now(), 600);
+        let mut client = library.follow(&url, "expired,notification,message", &token(), "");
         client.opened().await;
-    }
-    for (library, mut client) in clients {
+        let id = server.notify("before").await;
+        shows(&mut client, "before", &id).await;
+        // Looked at with each heartbeat.
+        clock.advance(Duration::from_hours(1));
         assert_eq!(client.event("expired").await["data"], r#"{"reason":"token_expired","reconnect":false}"#);
         client.failed().await;
-        if library != Library::Sseclient {
-            // It tries once more, as nothing on the wire can stop it, and the refused token is the end.
-            assert_eq!(client.failed().await["status"], 401, "{library:?}");
+        match library {
+            Library::FetchEventSource | Library::Sseclient => {}
+            // As nothing on the wire can stop it, it tries the refused token once more.
+            Library::Browser => assert_eq!(client.failed().await["status"], json!(null)),
+            _ => assert_eq!(client.failed().await["status"], 401, "{library:?}"),
         }
-        assert_eq!(client.exit().await, Some(1), "{library:?}");
-    }
+        if library == Library::EventSourceClient {
+            assert_eq!(client.failed().await["status"], 401, "for ever, unless it is closed");
+            drop(client);
+        } else {
+            assert_eq!(client.exit().await, Some(1), "{library:?}");
+        }
+
+        let missed = server.notify("while it was away").await;
+        let mut client = library.follow(&url, "expired,notification,message,reset", &token(), &id);
+        client.opened().await;
+        shows(&mut client, "while it was away", &missed).await;
+        let id = server.notify("after").await;
+        shows(&mut client, "after", &id).await;
+    })
+    .await;
 }

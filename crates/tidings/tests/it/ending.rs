@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tidings_hub::Clock;
+use tokio::time::Instant;
 
 use crate::support::stream::{End, Received};
 use crate::support::{ADMIN, Stream, TestServer, demo, jwt, start, start_at, start_with};
@@ -78,6 +79,32 @@ async fn a_kicked_user_loses_every_stream_and_nobody_else_does() {
         stream.expect("notification").await;
     }
     server.stream("/notifications/stream", &ann).await.expect("connected").await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_leaves_its_client_a_moment_to_read_the_last_words() {
+    let mut server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
+    let ann = demo("ann", "user");
+    let moment = Duration::from_millis(100);
+
+    let mut stream = server.connected("/notifications/stream", &ann).await;
+    let asked = Instant::now();
+    let mut busy = server.stream("/notifications/stream", &ann).await;
+    busy.expect("busy").await;
+    assert_eq!(busy.end().await, End::Cut);
+    assert!(asked.elapsed() >= moment, "busy: {:?}", asked.elapsed());
+
+    let kicked = Instant::now();
+    delete(&server, "/system/users/ann/connections").await;
+    expect_kick(&mut stream).await;
+    assert!(kicked.elapsed() >= moment, "revoked: {:?}", kicked.elapsed());
+
+    let mut stream = server.connected("/notifications/stream", &ann).await;
+    let stopping = Instant::now();
+    server.stopped().await.unwrap();
+    assert!(stopping.elapsed() >= moment, "the process may end after {:?}", stopping.elapsed());
+    stream.expect("draining").await;
+    assert_eq!(stream.end().await, End::Cut);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod binary;
 pub(crate) mod block;
+pub(crate) mod browser;
 pub(crate) mod checks;
 pub(crate) mod client;
 pub(crate) mod descriptors;

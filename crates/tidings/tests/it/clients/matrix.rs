@@ -1,0 +1,167 @@
+//! Which way of ending a stream each client survives: every line of [`super::facts`], held against the library itself.
+
+use std::time::Duration;
+
+use super::facts::{self, End, Facts, Refused, Then};
+use super::ways::{Answer, HALF, ID, RETRY, Request, Way, Ways};
+use crate::support::client::{Client, Library};
+use crate::support::in_time;
+
+/// What a timer may be early by: Node's and the browser's count in whole milliseconds.
+const EARLY: Duration = Duration::from_millis(20);
+
+/// What a client did about an end.
+struct Seen {
+    /// What it showed and said from then on.
+    events: Vec<String>,
+    error: String,
+    /// Its next request; `None` if it gave up.
+    back: Option<Request>,
+}
+
+/// Reads what the client reports until it asks again, or gives up.
+async fn until_back(client: &mut Client, server: &mut Ways) -> Seen {
+    let (mut events, mut error) = (Vec::new(), String::new());
+    let mut back = None;
+    let reading = async {
+        loop {
+            tokio::select! {
+                // Of a client that asked again, what it reported before is still to be read, up to what it is shown now.
+                request = server.asked(), if back.is_none() => back = Some(request),
+                line = client.line() => match line {
+                    None => return,
+                    Some(line) if line["event"] == "again" => return,
+                    Some(line) if line["event"].is_string() => events.push(line["event"].as_str().unwrap().to_owned()),
+                    Some(line) if line["error"].is_string() => line["error"].as_str().unwrap().clone_into(&mut error),
+                    Some(_) => {}
+                },
+            }
+        }
+    };
+    in_time(reading).await;
+    Seen { events, error, back }
+}
+
+async fn check_end(library: Library, way: Way, end: End) {
+    let mut server = Ways::start(&[Answer::Ends(way), Answer::Stays]).await;
+    let mut client = library.follow(&server.url, "first,last,half,again", "", "");
+    let first = in_time(server.asked()).await;
+    assert_eq!(first.last_event_id, None);
+    let mut since = first.at;
+    if way != Way::Busy {
+        client.opened().await;
+        assert_eq!(client.event("first").await["id"], ID);
+        since = tokio::time::Instant::now();
+        server.sign();
+    }
+    let seen = until_back(&mut client, &mut server).await;
+
+    let showed_last = seen.events.iter().any(|event| event == "last");
+    if way != Way::Broken && end.shows_last_words {
+        assert!(showed_last);
+    }
+    assert!(seen.events.iter().all(|event| event == "last"), "{:?}", seen.events);
+
+    let (comes_back, reason) = match end.then {
+        Then::Back(reason) | Then::Skips(reason) => (true, reason),
+        Then::Raises(error) => (library == Library::HttpxSse, error),
+        // The loop around it goes on after this too.
+        Then::Stops => (library == Library::HttpxSse, ""),
+    };
+    let reason = if reason.is_empty() { "no reason given" } else { reason };
+    assert!(seen.error.starts_with(reason), "{}", seen.error);
+    assert_eq!(seen.back.is_some(), comes_back);
+    if let Some(back) = seen.back {
+        let id = match (end.then, way) {
+            (Then::Skips(_), _) => Some(HALF),
+            (_, Way::Busy) if !showed_last => None,
+            _ => Some(ID),
+        };
+        assert_eq!(back.last_event_id.as_deref(), id);
+        if showed_last {
+            let waited = back.at.duration_since(since);
+            assert!(waited + EARLY >= RETRY, "came back after {waited:?}");
+        }
+    } else {
+        assert_eq!(client.exit().await, Some(1));
+    }
+}
+
+async fn check_refusal(library: Library, answer: Answer, refused: Refused) {
+    let mut server = Ways::start(&[answer]).await;
+    let client = library.follow(&server.url, "again", "", "");
+    match refused {
+        Refused::ForEver => {
+            for _ in 0..3 {
+                in_time(server.asked()).await;
+            }
+        }
+        Refused::Stops => gives_up(client).await,
+        // A loop that goes on after a finished stream is the business of the program around the library, as its check of
+        // the status is.
+        Refused::Callers if matches!(answer, Answer::Status(_)) => gives_up(client).await,
+        Refused::Callers => drop(in_time(server.asked()).await),
+    }
+}
+
+async fn gives_up(mut client: Client) {
+    in_time(async { while client.line().await.is_some() {} }).await;
+    assert_eq!(client.exit().await, Some(1));
+}
+
+/// All at the same time, as most of it is waiting. Fails with every case that did.
+async fn all<C: Future<Output = ()> + Send + 'static>(cases: impl Iterator<Item = (String, C)>) {
+    let cases: Vec<_> = cases.map(|(name, case)| (name, tokio::spawn(case))).collect();
+    let mut failed = Vec::new();
+    for (name, case) in cases {
+        if let Err(error) = case.await {
+            let panic = error.into_panic();
+            failed.push(format!("{name}: {}", panic.downcast_ref::<String>().map_or("", String::as_str)));
+        }
+    }
+    assert!(failed.is_empty(), "not so:\n{}", failed.join("\n"));
+}
+
+fn libraries() -> impl Iterator<Item = &'static Facts> {
+    static ALL: [Facts; 6] = facts::ALL;
+    assert!(ALL.iter().all(|facts| Library::ALL.contains(&facts.library)));
+    ALL.iter()
+}
+
+#[tokio::test]
+async fn each_client_survives_each_way_of_ending_as_the_table_says() {
+    let cases = libraries().flat_map(|facts| {
+        let name = |way| format!("{:?}, {way:?}", facts.library);
+        facts.ends().map(move |(way, end)| (name(way), check_end(facts.library, way, end)))
+    });
+    all(cases).await;
+}
+
+#[tokio::test]
+async fn each_client_takes_each_refusal_as_the_table_says() {
+    let cases = libraries().flat_map(|facts| {
+        let statuses = facts.refusals().map(|(status, refused)| (Answer::Status(status), refused));
+        let expired = (Answer::Expired, facts.expired);
+        let name = |answer| format!("{:?}, {answer:?}", facts.library);
+        statuses
+            .chain([expired])
+            .map(move |(answer, refused)| (name(answer), check_refusal(facts.library, answer, refused)))
+    });
+    all(cases).await;
+}
+
+#[test]
+fn the_committed_client_tables_are_fresh() {
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/clients.md");
+    const BEGIN: &str = "<!-- Generated from crates/tidings/tests/it/clients/facts.rs by `cargo xtask docs`. -->\n\n";
+    const END: &str = "\n<!-- To here. -->\n";
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let fresh = format!("{before}{BEGIN}{}{END}{after}", facts::tables());
+    if std::env::var_os("TIDINGS_BLESS").is_some() {
+        std::fs::write(PAGE, fresh).unwrap();
+    } else {
+        assert!(page == fresh, "docs/clients.md is not what the facts say; refresh it with `cargo xtask docs`");
+    }
+}
