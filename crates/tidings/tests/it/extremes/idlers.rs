@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::place;
 use crate::support::binary::Process;
 use crate::support::descriptors::have_room_for;
+use crate::support::stalled::narrow;
 use crate::support::{ADMIN, Stream, http, in_time, start_with, until};
 
 /// The beginning of every HTTP/2 connection, with no wish of its own (RFC 9113 section 3.4).
@@ -170,20 +171,20 @@ async fn a_kept_alive_connection_without_a_next_request_is_closed() {
 #[tokio::test]
 async fn an_answer_that_is_taken_slowly_is_no_idleness() {
     let server = start_with(&[IMPATIENT[0], ("WRITE_TIMEOUT", "2s")]).await;
-    let ballast = "x".repeat(100_000);
-    for nth in 0..10 {
-        server.handle.publish("notifications", "notification", &json!({"nth": nth, "ballast": ballast})).await.unwrap();
+    let ballast = "x".repeat(200_000);
+    for nth in 0..60 {
+        let service = format!("service-{nth}");
+        server.post("/system/status/update", json!({"service": service, "status": "online", "metrics": ballast})).await;
     }
-    // Ten pages of 1 MB, asked for at once: more than the buffers in between take.
-    let asked = "GET /events?topic=notifications HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10);
-    let mut socket = crate::support::stalled::narrow(server.address).await;
-    socket.write_all(asked.as_bytes()).await.unwrap();
+    // An answer of 12 MB, far more than fits into what is between the server and a client with small buffers.
+    let mut socket = narrow(server.address).await;
     let began = Instant::now();
+    socket.write_all(b"GET /system/status HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut bytes = Vec::new();
     in_time(async {
-        while bytes.len() < 10_000_000 {
+        while bytes.len() < 12_000_000 {
             assert!(socket.read_buf(&mut bytes).await.unwrap() > 0, "cut after {} bytes", bytes.len());
-            // 2.5 MB/s: five times as long as a connection may be idle.
+            // 2.5 MB/s: more than twice as long as a connection may be idle.
             tokio::time::sleep_until(began + Duration::from_nanos(bytes.len() as u64 * 400)).await;
         }
     })
