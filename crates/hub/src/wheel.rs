@@ -93,7 +93,7 @@ impl Turn {
         Self {
             last_ms: expires.min(aged),
             due: Tick::NEVER,
-            next_beat: now.after(wishes.first_beat),
+            next_beat: now.next().after(wishes.first_beat), // the tick that is has begun already
             style: wishes.style,
             ends_by_age: aged < expires,
         }

@@ -153,7 +153,7 @@ impl Journal for Disk {
         let share = u32::try_from((weight / 1_024 + 1).min(WAITING_KIB)).unwrap_or(u32::MAX);
         let permit = self.room.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
         let (answer, answered) = oneshot::channel();
-        self.send(Job::Append(Append { records, receipt, weight, _permit: permit, answer })).await?;
+        self.send(Job::Append(Append { records, receipt, weight, share: permit, answer })).await?;
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 

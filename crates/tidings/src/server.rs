@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use tidings_hub::{Clock, Hub, Options, RingLimits, Runner, StreamLimits};
+use tidings_journal::Journal;
 use tidings_journal::disk::{self, Disk};
-use tidings_journal::{Journal, Memory, memory};
+use tidings_journal::memory::{Memory, Retention};
 
 use crate::app::{self, App};
 use crate::auth::{self, Authenticator};
@@ -230,28 +231,16 @@ fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> Result<(Hub, Run
 }
 
 fn journal(settings: &config::Journal) -> Result<Arc<dyn Journal>, Error> {
-    let in_u64 = |number| u64::try_from(number).unwrap_or(u64::MAX);
     match settings.home {
-        Home::Memory => {
-            let preset = memory::Retention::default();
-            Ok(Arc::new(Memory::new(memory::Retention {
-                max_events: settings.max_events.unwrap_or(preset.max_events),
-                max_bytes: settings.max_bytes.unwrap_or(preset.max_bytes),
-                max_age: settings.max_age.unwrap_or(preset.max_age),
-                ..preset
-            })))
-        }
+        Home::Memory => Ok(Arc::new(Memory::new(Retention {
+            max_events: settings.max_events,
+            max_bytes: settings.max_bytes,
+            max_age: settings.max_age,
+            ..Retention::default()
+        }))),
         Home::Disk => {
-            let preset = disk::Retention::default();
-            let retention = disk::Retention {
-                rules: settings.keep.clone(),
-                max_age: settings.max_age.or(preset.max_age),
-                max_events: settings.max_events.map_or(preset.max_events, in_u64),
-                max_disk: settings.max_bytes.map_or(preset.max_disk, in_u64),
-                ..preset
-            };
             let mut options = disk::Options::new(&settings.data_dir);
-            (options.sync, options.retention) = (settings.sync, retention);
+            options.sync = settings.sync;
             Ok(Arc::new(Disk::open(options)?))
         }
     }

@@ -32,6 +32,11 @@ pub(crate) struct Signals {
 impl Tick {
     pub(crate) const NEVER: Self = Self(u32::MAX);
 
+    /// The one after it.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// This much later, rounded up.
     pub(crate) fn after(self, time: Duration) -> Self {
         let ticks = time.as_nanos().div_ceil(TICK.as_nanos());

@@ -134,7 +134,9 @@ impl TopicRow {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(24);
         let numbers = [self.id, self.floor.get(), self.last.get(), self.counted.get(), self.events, self.bytes];
-        numbers.into_iter().for_each(|number| put_number(&mut bytes, number));
+        for number in numbers {
+            put_number(&mut bytes, number);
+        }
         bytes
     }
 

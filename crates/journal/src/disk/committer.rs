@@ -35,7 +35,7 @@ pub(super) struct Append {
     pub(super) receipt: Option<Receipt>,
     pub(super) weight: usize,
     /// Its share of the memory for appends in flight.
-    pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) share: OwnedSemaphorePermit,
     pub(super) answer: oneshot::Sender<Result<Position, Error>>,
 }
 
@@ -82,7 +82,9 @@ impl Committer {
             self.step(appends);
             if !close.is_empty() {
                 self.close();
-                close.into_iter().for_each(|answer| _ = answer.send(()));
+                for answer in close {
+                    let _ = answer.send(());
+                }
             }
         }
         self.close();
@@ -107,10 +109,8 @@ impl Committer {
         if appends.is_empty() && chores.is_empty() {
             return;
         }
-        let (batches, answers): (Vec<_>, Vec<_>) = appends
-            .into_iter()
-            .map(|append| ((append.records, append.receipt), (append.answer, append._permit)))
-            .unzip();
+        let (batches, answers): (Vec<_>, Vec<_>) =
+            appends.into_iter().map(|append| ((append.records, append.receipt), (append.answer, append.share))).unzip();
         let done: Vec<_> = match self.write(batches, chores) {
             Ok(firsts) => firsts.into_iter().map(Ok).collect(),
             Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
@@ -138,7 +138,9 @@ impl Committer {
         let batch = group.finish();
         self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
         group.taken(sync);
-        answers.into_iter().for_each(|answer| _ = answer.send(()));
+        for answer in answers {
+            let _ = answer.send(());
+        }
         Ok(firsts)
     }
 

@@ -166,6 +166,7 @@ pub(super) fn entry(epochs: &Epochs, position: Position, record: Record) -> Entr
 }
 
 /// What a reader is told.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn unreadable(error: fjall::Error) -> Error {
     Error::Unreadable(describe(&error))
 }

@@ -1,11 +1,9 @@
 //! What single values can't show: settings that are each allowed, but not together.
 
-use tidings_journal::disk::Retention;
-
 use super::error::Error;
 use super::secret::Secret;
-use super::units::{show_size, show_span};
-use super::{Config, Home, Loaded, Mode};
+use super::units::show_span;
+use super::{Config, Loaded, Mode};
 
 /// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
 const SECRET_BYTES: usize = 32;
@@ -29,25 +27,7 @@ pub(super) fn check(loaded: &mut Loaded) -> Result<(), Error> {
     ways_in(loaded)?;
     secret(loaded)?;
     drain(&loaded.config, &mut loaded.warnings);
-    room_on_disk(loaded)
-}
-
-/// What was written last is on disk twice for a while.
-fn room_on_disk(loaded: &Loaded) -> Result<(), Error> {
-    let journal = &loaded.config.journal;
-    let least = Retention::LEAST_DISK;
-    match journal.max_bytes {
-        Some(bytes) if journal.home == Home::Disk && u64::try_from(bytes).is_ok_and(|bytes| bytes < least) => {
-            Err(Error::Conflict(format!(
-                "JOURNAL_MAX_BYTES={} ({}) is not allowed with JOURNAL=disk ({}); allowed is at least {}, or JOURNAL=memory",
-                show_size(bytes),
-                place(loaded, "JOURNAL_MAX_BYTES"),
-                place(loaded, "JOURNAL"),
-                show_size(usize::try_from(least).unwrap_or(usize::MAX)),
-            )))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// A browser ignores `*` where credentials are sent, and a server that mirrors every origin instead gives each page of the

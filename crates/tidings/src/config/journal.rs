@@ -3,22 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidings_journal::Pattern;
-use tidings_journal::disk::{Rule, Sync};
+use tidings_journal::disk::Sync;
 
-use super::rule::{Choice, List, Number, Or, Parsed};
+use super::rule::{Choice, Number, Parsed};
 use super::setting::section;
-use super::units::{DAY, MIB, MILLISECOND, MINUTE, SECOND, Size, Span, TIB};
-use super::units::{read_size, read_span, show_size, show_span};
+use super::units::{DAY, MIB, MILLISECOND, MINUTE, SECOND, Size, Span, TIB, read_span, show_span};
 
 section! {
     "Journal"
-    /// What was published, kept for clients that come back and for the time after a restart. The oldest events go when any
-    /// of the limits is passed; the latest status of each service stays.
+    /// What was published, kept for clients that come back. In memory the oldest events go when any of the limits is passed;
+    /// the latest status of each service stays.
     pub struct Journal {
-        /// Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process
-        /// ends.
-        "journal" => pub home: Home = HOME, "disk";
+        /// Where the journal lives: in `memory`, which forgets everything when the process ends, or on `disk`, in `DATA_DIR`,
+        /// where nothing is trimmed yet.
+        "journal" => pub home: Home = HOME, "memory";
 
         /// The directory of the journal on disk, made if it is not there. It belongs to one server at a time.
         "data_dir" => pub data_dir: PathBuf = DIRECTORY, "./data";
@@ -28,19 +26,14 @@ section! {
         /// within that time; it survives the end of the process. `never`: the same, whenever the operating system likes.
         "journal_sync" => pub sync: Sync = SYNC, "always";
 
-        /// The most events to keep. `auto` is no limit on disk, and 100000 in memory.
-        "journal_max_events" => pub max_events: Option<usize> = Or("auto", Number(1..=1_000_000_000_000_usize)), "auto";
+        /// The most events to keep in memory.
+        "journal_max_events" => pub max_events: usize = Number(1..=100_000_000), "100000";
 
-        /// The most bytes to keep: on disk those of the whole directory, at least 256 MiB, and publishes wait rather than
-        /// let it grow beyond. `auto` is 4 GiB on disk, and 256 MiB in memory.
-        "journal_max_bytes" => pub max_bytes: Option<usize> = Or("auto", Size(MIB..=TIB)), "auto";
+        /// The most bytes of events to keep in memory.
+        "journal_max_bytes" => pub max_bytes: usize = Size(MIB..=TIB), "256MiB";
 
-        /// The greatest age of an event to keep. `auto` is 7 days on disk, and 24 hours in memory.
-        "journal_max_age" => pub max_age: Option<Duration> = Or("auto", Span(SECOND..=3_650 * DAY)), "auto";
-
-        /// What single topics keep on disk, each for itself, instead of `JOURNAL_MAX_AGE`. `*` stands for any one segment of
-        /// a topic, `**` at the end for one or more; of several patterns that match, the most specific holds.
-        "journal_keep" => pub keep: Vec<Rule> = List(KEEP), "notifications/user/*=7d,chat/room/*=10000";
+        /// The greatest age of an event to keep in memory.
+        "journal_max_age" => pub max_age: Duration = Span(SECOND..=3_650 * DAY), "24h";
     }
 }
 
@@ -53,7 +46,7 @@ pub enum Home {
     Memory,
 }
 
-const HOME: Choice<Home> = Choice { of: &[("disk", Home::Disk), ("memory", Home::Memory)], note: "" };
+const HOME: Choice<Home> = Choice { of: &[("memory", Home::Memory), ("disk", Home::Disk)], note: "" };
 
 const DIRECTORY: Parsed<PathBuf> = Parsed {
     placeholder: "DIRECTORY",
@@ -81,50 +74,9 @@ const SYNC: Parsed<Sync> = Parsed {
     },
 };
 
-const KEEP: Parsed<Rule> = Parsed {
-    placeholder: "PATTERN=LIMITS",
-    allowed: "`PATTERN=LIMITS`, such as `chat/room/*=10000+30d`: a number of events, a size (`64MiB`), an age (`30d`), or \
-              several of these joined by `+`",
-    read: |text| {
-        let (pattern, limits) = text.split_once('=')?;
-        let pattern = Pattern::parse(pattern.trim()).ok()?;
-        let mut rule = Rule { pattern, max_age: None, max_events: None, max_bytes: None };
-        for limit in limits.split('+').map(str::trim) {
-            let unset = if let Ok(events) = limit.parse() {
-                rule.max_events.replace(events).is_none() && events > 0
-            } else if let Some(span) = read_span(limit) {
-                rule.max_age.replace(span).is_none() && !span.is_zero()
-            } else {
-                let bytes = u64::try_from(read_size(limit)?).ok()?;
-                rule.max_bytes.replace(bytes).is_none() && bytes > 0
-            };
-            if !unset {
-                return None; // said twice, or nothing at all
-            }
-        }
-        Some(rule)
-    },
-    show: |rule| {
-        let events = rule.max_events.map(|events| events.to_string());
-        let bytes = rule.max_bytes.map(|bytes| show_size(usize::try_from(bytes).unwrap_or(usize::MAX)));
-        let limits: Vec<_> = [events, bytes, rule.max_age.map(show_span)].into_iter().flatten().collect();
-        format!("{}={}", rule.pattern, limits.join("+"))
-    },
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_topic_keeps_is_read_and_shown() {
-        for text in ["chat/room/*=10000", "chat/**=10000+64MiB+30d", "notifications/user/*=7d"] {
-            assert_eq!((KEEP.show)(&(KEEP.read)(text).unwrap()), text);
-        }
-        for text in ["", "chat", "chat=", "chat=0", "chat=1+2", "chat=1d+2d", "chat=x", "**/a=1", "chat=1++1d"] {
-            assert!((KEEP.read)(text).is_none(), "{text}");
-        }
-    }
 
     #[test]
     fn the_promise_is_read_and_shown() {

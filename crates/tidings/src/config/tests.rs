@@ -153,7 +153,7 @@ fn a_value_that_is_not_allowed_stops_the_start_wherever_it_came_from() {
     insta::assert_snapshot!(start().file("tidings.toml", "port = [1, 2]").refused(), @"PORT=1,2 (tidings.toml) is not allowed; allowed is a whole number from 0 to 65535");
     insta::assert_snapshot!(start().file("tidings.toml", "[port]\nnumber = 1").refused(), @"PORT={ number = 1 } (tidings.toml) is not allowed; allowed is a whole number from 0 to 65535");
     insta::assert_snapshot!(start().env("NODE_ENV", "test").refused(), @"NODE_ENV=test (environment) is not allowed; allowed is `development` or `production`");
-    insta::assert_snapshot!(start().env("JOURNAL", "tape").refused(), @"JOURNAL=tape (environment) is not allowed; allowed is `disk` or `memory`");
+    insta::assert_snapshot!(start().env("JOURNAL", "tape").refused(), @"JOURNAL=tape (environment) is not allowed; allowed is `memory` or `disk`");
     insta::assert_snapshot!(start().env("LOG_LEVEL", "debgu").refused(), @"LOG_LEVEL=debgu (environment) is not allowed; allowed is `trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`");
     insta::assert_snapshot!(start().env("HOST", "my\nbox").refused(), @r"HOST=my\nbox (environment) is not allowed; allowed is a list, separated by commas, of IP addresses or `localhost`");
 }

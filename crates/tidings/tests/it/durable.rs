@@ -117,7 +117,7 @@ async fn a_second_server_on_the_same_directory_is_refused() {
     let second = config(&[("JOURNAL", "disk"), ("DATA_DIR", house.path())]).unwrap();
     let error = Server::builder().config(second).build().err().unwrap().to_string();
     assert!(error.contains(house.path()) && error.contains("in use"), "{error}");
-    let refusal = Place::new().env("DATA_DIR", house.path()).env("PORT", "0").refusal(&[]);
+    let refusal = Place::new().env("JOURNAL", "disk").env("DATA_DIR", house.path()).env("PORT", "0").refusal(&[]);
     assert!(refusal.contains(house.path()), "{refusal}");
     // The first is none the worse for it.
     assert_eq!(start_on(Server::builder().config(config(&[]).unwrap())).get("/health/ready").await.status, 200);
@@ -126,6 +126,6 @@ async fn a_second_server_on_the_same_directory_is_refused() {
 #[tokio::test]
 async fn a_directory_that_can_not_be_one_is_refused_with_a_clear_line() {
     let place = Place::new().file("data", "a file");
-    let refusal = place.env("PORT", "0").refusal(&[]);
+    let refusal = place.env("JOURNAL", "disk").env("PORT", "0").refusal(&[]);
     assert!(refusal.contains("data"), "{refusal}");
 }

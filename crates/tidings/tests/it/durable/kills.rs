@@ -40,7 +40,7 @@ const CALLS: [(&str, &str, &[&str]); 3] = [
 ];
 
 fn start(directory: &std::path::Path) -> Process {
-    Place::new().env("DATA_DIR", directory.to_str().unwrap()).env("LOG_LEVEL", "warn").start(&[])
+    Place::new().env("JOURNAL", "disk").env("DATA_DIR", directory.to_str().unwrap()).env("LOG_LEVEL", "warn").start(&[])
 }
 
 /// The event id of what was acknowledged; `None` if the server was not there to answer.
