@@ -36,7 +36,7 @@ pub(crate) struct Client {
 }
 
 enum Through {
-    Process { process: Child, lines: Lines<BufReader<ChildStdout>> },
+    Process { process: Box<Child>, lines: Lines<BufReader<ChildStdout>> },
     Browser(browser::Followed),
 }
 
@@ -89,7 +89,7 @@ fn process((interpreter, script): &Program, url: &str, events: &str, token: &str
     }
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    Through::Process { process, lines }
+    Through::Process { process: Box::new(process), lines }
 }
 
 impl Client {
