@@ -37,7 +37,7 @@ pub(crate) struct Client {
 
 #[expect(clippy::large_enum_variant, reason = "a test has a few of them")]
 enum Through {
-    Process { process: Child, lines: Lines<BufReader<ChildStdout>> },
+    Process { process: Box<Child>, lines: Lines<BufReader<ChildStdout>> },
     Browser(browser::Followed),
 }
 
@@ -90,7 +90,7 @@ fn process((interpreter, script): &Program, url: &str, events: &str, token: &str
     }
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    Through::Process { process, lines }
+    Through::Process { process: Box::new(process), lines }
 }
 
 impl Client {
