@@ -34,8 +34,7 @@ impl Pattern {
             return Err(Error::Rest);
         }
         let is_wildcard = |segment: &str| segment == "*" || segment == "**";
-        let plain: Vec<_> =
-            text.split('/').map(|segment| if is_wildcard(segment) { "x" } else { segment }).collect();
+        let plain: Vec<_> = text.split('/').map(|segment| if is_wildcard(segment) { "x" } else { segment }).collect();
         TopicName::parse(&plain.join("/"))?;
         Ok(Self(text.into()))
     }

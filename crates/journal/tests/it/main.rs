@@ -2,6 +2,8 @@
 
 mod contract;
 mod disk;
+mod inspect;
+mod retention;
 
 use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
 
