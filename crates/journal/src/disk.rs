@@ -12,13 +12,14 @@
 //!
 //! - [`Options`]: how a log is opened; [`Retention`]: how much it keeps
 //! - `home`, `mark`: the directory, its lock and format; a position known to be safe
-//! - `tables`, `keys`, `codec`: what is written, in which tables of the storage engine
+//! - `tables`, `keys`, `codec`, `run`: what is written, in which tables of the storage engine
 //! - `topics`: what is known of each topic, in memory
 //! - `open`: from a directory to a log
 //! - `log`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
-//! - `reader`: reading
-//! - `filter`: what is left out when the storage engine rewrites its files
+//! - `reader`: reading; [`Inspection`], `verify`: looking at a directory that no server holds
+//! - `janitor`, `trim`, `ceiling`: what goes; `filter`: what is left out when the storage engine rewrites its files
 
+mod ceiling;
 mod chore;
 mod codec;
 mod committer;
@@ -26,29 +27,39 @@ mod error;
 mod filter;
 mod group;
 mod home;
+mod inspect;
+mod janitor;
 mod keys;
 mod log;
 mod mark;
 mod open;
 mod options;
 mod reader;
+mod run;
 mod syncer;
 mod tables;
 mod topics;
+mod trim;
+mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use error::OpenError;
+pub use inspect::{Inspection, Stats, TopicStats};
 pub use options::{Options, Retention, Rule, Sync};
+pub use verify::Report;
 
 use crate::{Epochs, Error, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail};
 use committer::{Append, Committer, Job};
 use group::{Encoded, LONGEST_KEY};
+use janitor::Janitor;
 use log::{Found, Log};
+use mark::Mark;
 use tables::Commit;
 
 /// How many appends wait to be taken up, and how many bytes they may hold. Beyond it, [`Journal::append`] waits.
@@ -62,8 +73,8 @@ pub struct Disk {
     /// Room for what waits, in KiB.
     room: Arc<Semaphore>,
     committer: Option<JoinHandle<()>>,
-    /// Threads that end when their sender is dropped.
-    helpers: Vec<(std::sync::mpsc::Sender<()>, JoinHandle<()>)>,
+    /// Threads that are woken by their sender, and end when it is dropped.
+    helpers: Vec<(SyncSender<()>, JoinHandle<()>)>,
 }
 
 impl Disk {
@@ -91,16 +102,16 @@ impl Disk {
         if let Sync::Interval(interval) = sync {
             disk.help("journal-sync", move |log, stop| syncer::run(&log, interval, &stop))?;
         }
+        let jobs = disk.jobs.as_ref().map(mpsc::Sender::downgrade);
+        if let Some(jobs) = jobs {
+            disk.help("journal-janitor", move |log, stop| Janitor::new(log, jobs).run(&stop))?;
+        }
         Ok(disk)
     }
 
     /// Starts a thread that ends with this log.
-    fn help(
-        &mut self,
-        name: &str,
-        run: impl FnOnce(Arc<Log>, std::sync::mpsc::Receiver<()>) + Send + 'static,
-    ) -> Result<(), OpenError> {
-        let (stop, stopped) = std::sync::mpsc::channel();
+    fn help(&mut self, name: &str, run: impl FnOnce(Arc<Log>, Receiver<()>) + Send + 'static) -> Result<(), OpenError> {
+        let (stop, stopped) = std::sync::mpsc::sync_channel(1);
         let log = self.log.clone();
         let thread = spawn(name, &self.log.options.dir, move || run(log, stopped))?;
         self.helpers.push((stop, thread));
@@ -153,7 +164,7 @@ impl Journal for Disk {
         let share = u32::try_from((weight / 1_024 + 1).min(WAITING_KIB)).unwrap_or(u32::MAX);
         let permit = self.room.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
         let (answer, answered) = oneshot::channel();
-        self.send(Job::Append(Append { records, receipt, weight, share: permit, answer })).await?;
+        self.send(Job::Append(Append { records, receipt, weight, permit, answer })).await?;
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
@@ -182,6 +193,9 @@ impl Journal for Disk {
 
     fn expire(&self, now_ms: i64) {
         self.log.floors.set_now(now_ms);
+        for (wake, _) in &self.helpers {
+            let _ = wake.try_send(()); // full: it is about to wake
+        }
     }
 
     fn health(&self) -> Result<(), Error> {
@@ -198,11 +212,16 @@ impl Journal for Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let (stops, helpers): (Vec<_>, Vec<_>) = self.helpers.drain(..).unzip();
-        drop(stops);
-        self.jobs = None;
-        for thread in helpers.into_iter().chain(self.committer.take()) {
+        for (stop, thread) in self.helpers.drain(..) {
+            drop(stop);
             let _ = thread.join(); // a panic has been told by then
+        }
+        self.jobs = None;
+        if let Some(committer) = self.committer.take() {
+            let _ = committer.join();
+        }
+        if let Ok(mut mark) = Mark::open(self.log.home.dir()) {
+            let _ = mark.set(self.log.synced()); // it may be old
         }
     }
 }

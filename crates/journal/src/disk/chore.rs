@@ -13,7 +13,7 @@ pub(super) enum Chore {
     /// Topics that hold nothing are forgotten.
     Fold(Fold, oneshot::Sender<()>),
     /// Some of what each topic holds is written down.
-    Checkpoint,
+    Checkpoint(oneshot::Sender<()>),
 }
 
 /// The oldest records of a topic, which go.
@@ -59,19 +59,19 @@ impl Checkpoint {
 
 impl Group<'_> {
     /// Adds a chore. Returns whom to tell when it is done.
-    pub(super) fn chore(&mut self, chore: Chore, checkpoint: &mut Checkpoint) -> Option<oneshot::Sender<()>> {
+    pub(super) fn chore(&mut self, chore: Chore, checkpoint: &mut Checkpoint) -> oneshot::Sender<()> {
         match chore {
             Chore::Trim(trim, done) => {
                 self.trim(trim);
-                Some(done)
+                done
             }
             Chore::Fold(fold, done) => {
                 self.fold(fold);
-                Some(done)
+                done
             }
-            Chore::Checkpoint => {
+            Chore::Checkpoint(done) => {
                 self.checkpoint(checkpoint);
-                None
+                done
             }
         }
     }
@@ -79,12 +79,7 @@ impl Group<'_> {
     fn trim(&mut self, trim: Trim) {
         self.must_sync = true;
         let mut topics = self.log.topics.write();
-        let Some(topic) = topics.get_mut(&trim.topic) else {
-            return;
-        };
-        topic.row.events = topic.row.events.saturating_sub(trim.events);
-        topic.row.bytes = topic.row.bytes.saturating_sub(trim.bytes);
-        topic.oldest_ms = trim.oldest_ms;
+        topics.discount(&trim.topic, trim.events, trim.bytes, trim.oldest_ms);
         for (name, floor) in std::iter::once((trim.topic, trim.floor)).chain(trim.others) {
             if let Some(topic) = topics.get_mut(&name) {
                 topic.row.floor = topic.row.floor.max(floor);

@@ -10,21 +10,9 @@ use bytes::Bytes;
 use super::keys::TopicId;
 use crate::{Epoch, Kept, Position, Record, TopicName};
 
-/// What stands in a topic.
-#[derive(Debug)]
-pub(super) enum Stored {
-    /// The record itself.
-    Record(Record),
-    /// It is too large to be written twice: it stands in this topic.
-    In(TopicId),
-}
-
-/// The longest record that is written to each of its topics, in bytes. One block of a table holds four of them: reading
-/// the copy costs no more than finding out where the record is.
+/// The longest record that is written to each of its topics, in bytes. Reading such a copy costs no more than finding out
+/// where the record is.
 pub(super) const LONGEST_COPY: usize = 1_024;
-
-const RECORD: u8 = 0;
-const POINTER: u8 = 1;
 
 /// A topic's row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,12 +43,11 @@ pub(super) struct Listed {
     pub(super) others: Vec<TopicId>,
 }
 
-/// A record as it is stored. It does not say where: that is its key.
+/// A record as it is stored. It does not say where.
 pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     let topics: usize = record.topics.iter().map(|topic| topic.as_str().len() + 2).sum();
     let key = record.key.as_deref().unwrap_or_default();
     let mut bytes = Vec::with_capacity(32 + topics + record.event.len() + key.len() + record.data.len());
-    bytes.push(RECORD);
     bytes.extend(record.at_ms.to_le_bytes());
     put_number(&mut bytes, record.topics.len() as u64);
     for topic in &*record.topics {
@@ -78,13 +65,6 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     bytes
 }
 
-/// Where a record stands that is too large for a copy.
-pub(super) fn encode_pointer(topic: TopicId) -> Vec<u8> {
-    let mut bytes = vec![POINTER];
-    bytes.extend(topic.to_le_bytes());
-    bytes
-}
-
 /// What makes texts that come again and again cheap: the names of a page are mostly the same.
 #[derive(Default)]
 pub(super) struct Interner {
@@ -92,13 +72,8 @@ pub(super) struct Interner {
     event: Option<Arc<str>>,
 }
 
-/// Reads what stands in a topic.
-pub(super) fn decode_stored(mut bytes: &[u8], interner: &mut Interner) -> Option<Stored> {
-    match take::<1>(&mut bytes)? {
-        [RECORD] => {}
-        [POINTER] => return Some(Stored::In(u64::from_le_bytes(bytes.try_into().ok()?))),
-        _ => return None,
-    }
+/// Reads a record.
+pub(super) fn decode_record(mut bytes: &[u8], interner: &mut Interner) -> Option<Record> {
     let at_ms = i64::from_le_bytes(take(&mut bytes)?);
     let topics = decode_topics(&mut bytes, interner)?;
     let event = take_text(&mut bytes)?;
@@ -111,7 +86,7 @@ pub(super) fn decode_stored(mut bytes: &[u8], interner: &mut Interner) -> Option
         [1] => Some(take_text(&mut bytes)?.into()),
         _ => return None,
     };
-    Some(Stored::Record(Record { topics, event, key, data: Bytes::copy_from_slice(bytes), at_ms }))
+    Some(Record { topics, event, key, data: Bytes::copy_from_slice(bytes), at_ms })
 }
 
 fn decode_topics(bytes: &mut &[u8], interner: &mut Interner) -> Option<Arc<[TopicName]>> {
@@ -161,7 +136,9 @@ pub(super) fn encode_batch(batch: &[Listed]) -> Vec<u8> {
         put_number(&mut bytes, listed.topic);
         put_number(&mut bytes, listed.bytes << 1 | u64::from(listed.keyed));
         put_number(&mut bytes, listed.others.len() as u64);
-        listed.others.iter().for_each(|&topic| put_number(&mut bytes, topic));
+        for &topic in &listed.others {
+            put_number(&mut bytes, topic);
+        }
     }
     bytes
 }
@@ -227,7 +204,7 @@ pub(super) fn receipt_end(mut bytes: &[u8]) -> Option<i64> {
     take(&mut bytes).map(i64::from_le_bytes)
 }
 
-fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -240,13 +217,13 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
     Some(*taken)
 }
 
-fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let [byte] = take(bytes)?;
@@ -284,10 +261,8 @@ mod tests {
             };
             let mut interner = Interner::default();
             for _ in 0..2 {
-                match decode_stored(&encode_record(&record), &mut interner) {
-                    Some(Stored::Record(read)) => prop_assert_eq!(format!("{read:?}"), format!("{record:?}")),
-                    other => prop_assert!(false, "{other:?}"),
-                }
+                let read = decode_record(&encode_record(&record), &mut interner);
+                prop_assert_eq!(format!("{read:?}"), format!("{:?}", Some(&record)));
             }
             let [id, floor, last, counted, events, bytes] = numbers;
             let [floor, last, counted] = [floor, last, counted].map(Position::new);
@@ -302,7 +277,7 @@ mod tests {
 
         #[test]
         fn garbage_is_refused_without_a_panic(garbage: Vec<u8>) {
-            let _ = decode_stored(&garbage, &mut Interner::default());
+            let _ = decode_record(&garbage, &mut Interner::default());
             let _ = TopicRow::decode(&garbage);
             let _ = decode_batch(&garbage);
             let _ = decode_epochs(&garbage);

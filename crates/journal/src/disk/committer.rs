@@ -1,7 +1,6 @@
 //! The one thread that writes: it takes all appends in flight, writes them in one batch, syncs once, and answers all.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -35,7 +34,7 @@ pub(super) struct Append {
     pub(super) receipt: Option<Receipt>,
     pub(super) weight: usize,
     /// Its share of the memory for appends in flight.
-    pub(super) share: OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
     pub(super) answer: oneshot::Sender<Result<Position, Error>>,
 }
 
@@ -95,7 +94,7 @@ impl Committer {
         while self.log.health().is_ok() {
             if let Err(error) = self.log.tables.check() {
                 self.log.fail("writing to the journal", &error);
-            } else if self.log.full.load(Ordering::Acquire) {
+            } else if self.log.is_full() {
                 self.step(Vec::new()); // trimming is what makes room
             } else if !self.log.tables.is_congested() {
                 return;
@@ -109,8 +108,10 @@ impl Committer {
         if appends.is_empty() && chores.is_empty() {
             return;
         }
-        let (batches, answers): (Vec<_>, Vec<_>) =
-            appends.into_iter().map(|append| ((append.records, append.receipt), (append.answer, append.share))).unzip();
+        let (batches, answers): (Vec<_>, Vec<_>) = appends
+            .into_iter()
+            .map(|append| ((append.records, append.receipt), (append.answer, append.permit)))
+            .unzip();
         let done: Vec<_> = match self.write(batches, chores) {
             Ok(firsts) => firsts.into_iter().map(Ok).collect(),
             Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
@@ -132,7 +133,7 @@ impl Committer {
         let firsts = batches.into_iter().map(|(records, receipt)| group.append(records, receipt)).collect();
         let mut answers = Vec::new();
         for chore in chores {
-            answers.extend(group.chore(chore, &mut self.checkpoint));
+            answers.push(group.chore(chore, &mut self.checkpoint));
         }
         let sync = group.must_sync || log.options.sync == Sync::Always;
         let batch = group.finish();
@@ -151,7 +152,7 @@ impl Committer {
         }
         let mut more = true;
         while more && self.log.health().is_ok() {
-            self.log.chores.lock().push(Chore::Checkpoint);
+            self.log.chores.lock().push(Chore::Checkpoint(oneshot::channel().0));
             self.step(Vec::new());
             more = self.checkpoint.is_under_way();
         }

@@ -21,7 +21,7 @@ pub(super) struct Floors {
     /// Nothing goes before the floors were read.
     known: AtomicBool,
     /// The floor of each topic that is known. Records of a topic that is not in here go: it was forgotten.
-    of_topics: RwLock<HashMap<TopicId, Position>>,
+    by_topic: RwLock<HashMap<TopicId, Position>>,
     /// The last position that is safe: the batch that holds it stays, as it is how the log's end is found.
     head: AtomicU64,
     /// The time, for receipts.
@@ -38,14 +38,14 @@ impl Floors {
 
     /// The floor of `topic` is at least `floor`. A topic has to be told before its first record is written.
     pub(super) fn raise(&self, topic: TopicId, floor: Position) {
-        let mut floors = self.of_topics.write();
+        let mut floors = self.by_topic.write();
         let known = floors.entry(topic).or_default();
         *known = floor.max(*known);
     }
 
     /// Nothing of `topic` is kept any more.
     pub(super) fn forget(&self, topic: TopicId) {
-        self.of_topics.write().remove(&topic);
+        self.by_topic.write().remove(&topic);
     }
 
     pub(super) fn set_head(&self, head: Position) {
@@ -56,6 +56,10 @@ impl Floors {
         self.now_ms.store(now_ms, Ordering::Relaxed);
     }
 
+    pub(super) fn now_ms(&self) -> i64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
     /// How many bytes compaction has left out of an event table since this was last asked.
     pub(super) fn take_left_out(&self, shard: usize) -> u64 {
         self.left_out.get(shard).map_or(0, |bytes| bytes.swap(0, Ordering::Relaxed))
@@ -63,7 +67,7 @@ impl Floors {
 
     /// `None` for a topic that was forgotten.
     fn of(&self, topic: TopicId) -> Option<Position> {
-        self.of_topics.read().get(&topic).copied()
+        self.by_topic.read().get(&topic).copied()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything that is written in one step: the appends in flight, and what else is due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch, Slice};
@@ -8,6 +8,7 @@ use fjall::{Keyspace, OwnedWriteBatch, Slice};
 use super::codec::{self, Listed};
 use super::keys::{self, Kind, TopicId};
 use super::log::Log;
+use super::run::{self, Element};
 use super::topics::{Keyed, Topics};
 use crate::{Entry, Error, EventId, Kept, Position, Receipt, Record, TopicName};
 
@@ -21,6 +22,8 @@ pub(super) struct Encoded {
 pub(super) struct Group<'a> {
     pub(super) log: &'a Log,
     batch: OwnedWriteBatch,
+    /// The records without a key, by topic, that are not in the batch yet.
+    runs: HashMap<TopicId, run::Builder>,
     /// Rows that may be written more than once: the last one counts. The engine would not know which one is the last.
     rows: BTreeMap<(Table, Vec<u8>), Option<Slice>>,
     /// The topics whose row is due.
@@ -72,6 +75,7 @@ impl<'a> Group<'a> {
         Self {
             log,
             batch: log.tables.db.batch(),
+            runs: HashMap::new(),
             rows: BTreeMap::new(),
             due: BTreeSet::new(),
             listed: Vec::new(),
@@ -122,18 +126,10 @@ impl<'a> Group<'a> {
             names.push(name.clone());
         }
         let kind = if record.key.is_some() { Kind::Keyed } else { Kind::Plain };
-        let written = self.put_record(&ids, kind, position, bytes);
+        let written = self.put_record(&ids, kind, position, &bytes);
         match (&record.key, names.first()) {
             (Some(key), Some(_)) => self.supersede(topics, position, names, key),
-            (None, Some(name)) => {
-                if let Some(topic) = topics.get_mut(name) {
-                    if topic.row.events == 0 {
-                        topic.oldest_ms = Some(record.at_ms);
-                    }
-                    topic.row.events += 1;
-                    topic.row.bytes += written;
-                }
-            }
+            (None, Some(name)) => topics.count(name, written, Some(record.at_ms), &self.log.options.retention),
             (_, None) => {} // in no topic: it has a position, and nobody can ask for it
         }
         let mut ids = ids.into_iter();
@@ -144,27 +140,36 @@ impl<'a> Group<'a> {
     }
 
     /// Puts a record into its topics. Returns how many bytes that takes.
-    fn put_record(&mut self, topics: &[TopicId], kind: Kind, position: Position, bytes: Vec<u8>) -> u64 {
-        let Some((&first, others)) = topics.split_first() else {
-            return 0;
-        };
-        let record = Slice::from(bytes);
-        let copy = match others {
-            [] => None,
-            _ if record.len() <= codec::LONGEST_COPY => Some(record.clone()),
-            _ => Some(codec::encode_pointer(first).into()),
-        };
+    fn put_record(&mut self, topics: &[TopicId], kind: Kind, position: Position, record: &[u8]) -> u64 {
         let mut written = 0;
-        let values = std::iter::once(record).chain(copy.into_iter().cycle());
-        for (&topic, value) in topics.iter().zip(values) {
-            let key = keys::event(topic, kind, position);
-            written += (key.len() + value.len()) as u64;
+        for &topic in topics {
+            let element = Element::of(record, topics[0], topic);
+            written += element.weight();
             match kind {
-                Kind::Plain => self.batch.insert(&self.log.tables.events[keys::shard(topic)], key, value),
-                Kind::Keyed => _ = self.rows.insert((Table::Events(keys::shard(topic)), key.to_vec()), Some(value)),
+                Kind::Plain => {
+                    let run = self.runs.entry(topic).or_insert_with(|| run::Builder::new(position));
+                    run.push(position, element);
+                    if run.is_full()
+                        && let Some(run) = self.runs.remove(&topic)
+                    {
+                        self.put_run(topic, run);
+                    }
+                }
+                Kind::Keyed => {
+                    let mut run = run::Builder::new(position);
+                    run.push(position, element);
+                    let key = keys::event(topic, kind, position).to_vec();
+                    self.put(Table::Events(keys::shard(topic)), key, run.finish().1);
+                }
             }
         }
         written
+    }
+
+    fn put_run(&mut self, topic: TopicId, run: run::Builder) {
+        let (last, bytes) = run.finish();
+        let key = keys::event(topic, Kind::Plain, last);
+        self.batch.insert(&self.log.tables.events[keys::shard(topic)], key, bytes);
     }
 
     /// Lets a record with a key take the place of the one before it.
@@ -209,6 +214,9 @@ impl<'a> Group<'a> {
 
     /// Turns all of it into one batch. Nothing may be added afterwards.
     pub(super) fn finish(&mut self) -> OwnedWriteBatch {
+        for (topic, run) in std::mem::take(&mut self.runs) {
+            self.put_run(topic, run);
+        }
         let tables = &self.log.tables;
         let mut batch = std::mem::replace(&mut self.batch, tables.db.batch());
         if !self.listed.is_empty() {

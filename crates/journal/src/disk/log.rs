@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
+use super::ceiling::Trimmed;
 use super::chore::Chore;
 use super::error::describe;
 use super::filter::Floors;
@@ -25,8 +26,9 @@ pub(super) struct Log {
     pub(super) tails: Tails,
     /// What the janitor wants to have written.
     pub(super) chores: Mutex<Vec<Chore>>,
-    /// Whether the directory has reached its ceiling: appends wait.
-    pub(super) full: AtomicBool,
+    /// What was trimmed and may still be on disk.
+    pub(super) trimmed: Mutex<Trimmed>,
+    full: AtomicBool,
     /// How many pages are read at the same time.
     pub(super) readers: Semaphore,
     head: AtomicU64,
@@ -62,6 +64,7 @@ impl Log {
             floors: found.floors,
             tails: Tails::default(),
             chores: Mutex::default(),
+            trimmed: Mutex::default(),
             full: AtomicBool::new(false),
             readers: Semaphore::new(READERS),
             head: AtomicU64::new(found.head.get()),
@@ -101,6 +104,18 @@ impl Log {
         self.floors.set_head(self.synced());
     }
 
+    /// Whether the directory has reached its ceiling: appends wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_full(&self, full: bool) {
+        if self.full.swap(full, Ordering::AcqRel) != full && full {
+            let dir = self.home.dir().display();
+            tracing::warn!("the journal in {dir} has reached its ceiling on disk; appends wait until room is made");
+        }
+    }
+
     /// Whether appends are taken.
     pub(super) fn health(&self) -> Result<(), Error> {
         self.closed.read().as_ref().map_or(Ok(()), |why| Err(Error::Closed(why.clone())))
@@ -124,6 +139,7 @@ impl Log {
         if healthy {
             tracing::error!("{closed}");
         }
+        self.chores.lock().clear(); // whoever waits for one is told
         closed
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fjall::{PersistMode, Slice};
 
-use super::codec::{self, Interner, Stored, TopicRow};
+use super::codec::{self, Interner, TopicRow};
 use super::error::OpenError;
 use super::filter::Floors;
 use super::home::{self, Home};
@@ -15,6 +15,7 @@ use super::keys::{self, Kind, TopicId, meta};
 use super::log::Found;
 use super::mark;
 use super::options::{Options, Retention};
+use super::reader;
 use super::tables::Tables;
 use super::topics::Topics;
 use crate::{Epoch, Epochs, Position, TopicName};
@@ -111,7 +112,7 @@ impl Contents {
         let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten);
         let checkpoint = Position::new(reading.meta_number(meta::CHECKPOINT)?);
         reading.topics(&mut topics, retention)?;
-        let listed = reading.batches(&mut topics, checkpoint)?;
+        let listed = reading.batches(&mut topics, checkpoint, retention)?;
         let keyed = reading.keyed(&mut topics)?;
         // A floor is on the device before anything is destroyed by it, but the batch below it may be gone.
         let floors = topics.iter().map(|(_, topic)| topic.row.floor.max(topic.row.last));
@@ -167,7 +168,7 @@ impl Reading<'_> {
     }
 
     /// Counts what was appended after the checkpoint. Returns the last position that is listed.
-    fn batches(&self, topics: &mut Topics, checkpoint: Position) -> Result<Position, OpenError> {
+    fn batches(&self, topics: &mut Topics, checkpoint: Position, retention: &Retention) -> Result<Position, OpenError> {
         let names: HashMap<TopicId, TopicName> =
             topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect();
         // The batch that the checkpoint is in may begin before it.
@@ -186,19 +187,15 @@ impl Reading<'_> {
             for listed in batch {
                 last = position;
                 for (nth, id) in std::iter::once(&listed.topic).chain(&listed.others).enumerate() {
-                    let Some(topic) = names.get(id).and_then(|name| topics.get_mut(name)) else {
-                        continue; // forgotten since
+                    // A topic that has no name has been forgotten since.
+                    let Some((name, topic)) = names.get(id).and_then(|name| Some((name, topics.get_mut(name)?))) else {
+                        continue;
                     };
                     topic.row.last = topic.row.last.max(position);
                     if nth == 0 && !listed.keyed && position > topic.row.counted {
-                        topic.row.events += 1;
-                        topic.row.bytes += listed.bytes;
+                        topics.count(name, listed.bytes, None, retention);
                     }
-                }
-                for id in std::iter::once(&listed.topic).chain(&listed.others) {
-                    if position > checkpoint
-                        && let Some(name) = names.get(id)
-                    {
+                    if position > checkpoint {
                         topics.touch(name);
                     }
                 }
@@ -227,10 +224,8 @@ impl Reading<'_> {
         let mut interner = Interner::default();
         let mut last = Position::START;
         for (position, topic, key) in newest {
-            let stored = self.tables.events[keys::shard(topic)].get(keys::event(topic, Kind::Keyed, position));
-            let stored = stored.map_err(|error| OpenError::engine(self.dir, error))?;
-            let Some(Stored::Record(record)) = stored.and_then(|value| codec::decode_stored(&value, &mut interner))
-            else {
+            let record = reader::get(self.tables, topic, Kind::Keyed, position, &mut interner);
+            let Ok(Some(reader::Taken { record, .. })) = record else {
                 return Err(self.damaged(&format!("the record at position {position}")));
             };
             last = position;

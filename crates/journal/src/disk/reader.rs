@@ -2,10 +2,11 @@
 
 use fjall::{Iter, Slice};
 
-use super::codec::{self, Interner, Stored};
+use super::codec::{self, Interner};
 use super::error::describe;
 use super::keys::{self, Kind, TopicId};
 use super::log::Log;
+use super::run::{self, Element, Place};
 use super::tables::Tables;
 use crate::{Entry, Epochs, Error, EventId, Kept, Limit, Page, Position, Record, Selector};
 
@@ -13,11 +14,19 @@ use std::sync::Arc;
 
 /// One topic's records of one kind, oldest first.
 struct Source {
-    topic: TopicId,
     kind: Kind,
-    rest: Iter,
+    after: Position,
+    until: Position,
+    runs: Iter,
+    run: Option<run::Reader<Slice>>,
     /// The one that comes next.
-    head: Option<(Position, Slice)>,
+    head: Option<(Position, Place)>,
+}
+
+/// A record, and what it takes in its topics.
+pub(super) struct Taken {
+    pub(super) record: Record,
+    pub(super) bytes: u64,
 }
 
 /// The entries of some topics, merged.
@@ -47,7 +56,7 @@ impl Log {
                     page.next = last.id.position;
                     break;
                 }
-                if let Some(record) = merge.take(position)? {
+                if let Some(Taken { record, .. }) = merge.take(position)? {
                     bytes += record.data.len();
                     page.entries.push(Arc::new(entry(&self.epochs, position, record)));
                 }
@@ -97,9 +106,9 @@ impl<'a> Merge<'a> {
             if after >= until {
                 continue;
             }
-            let range = keys::event(topic, kind, after.next())..=keys::event(topic, kind, until);
-            let rest = tables.events[keys::shard(topic)].range(range);
-            let mut source = Source { topic, kind, rest, head: None };
+            let range = keys::event(topic, kind, after.next())..=keys::event(topic, kind, Position::new(u64::MAX));
+            let runs = tables.events[keys::shard(topic)].range(range);
+            let mut source = Source { kind, after, until, runs, run: None, head: None };
             source.advance()?;
             sources.push(source);
         }
@@ -112,32 +121,50 @@ impl<'a> Merge<'a> {
     }
 
     /// The record at the position that comes next. `None` if it was trimmed between one look and the other.
-    pub(super) fn take(&mut self, position: Position) -> Result<Option<Record>, Error> {
-        let mut record = None;
+    pub(super) fn take(&mut self, position: Position) -> Result<Option<Taken>, Error> {
+        let mut taken = None;
         for source in &mut self.sources {
-            if let Some((_, value)) = source.head.take_if(|(at, _)| *at == position) {
-                source.advance()?;
-                if record.is_none() {
-                    let damaged = || Error::Unreadable(format!("the record at position {position} is damaged"));
-                    record = match codec::decode_stored(&value, &mut self.interner).ok_or_else(damaged)? {
-                        Stored::Record(record) => Some(record),
-                        Stored::In(topic) => get(self.tables, topic, source.kind, position, &mut self.interner)?,
-                    };
-                }
+            let Some((_, place)) = source.head.take_if(|(at, _)| *at == position) else {
+                continue;
+            };
+            if taken.is_none() {
+                taken = match source.element(&place) {
+                    Element::Record(record) => Some(decode(position, record, &mut self.interner)?),
+                    Element::In(topic) => get(self.tables, topic, source.kind, position, &mut self.interner)?,
+                };
             }
+            source.advance()?;
         }
-        Ok(record)
+        Ok(taken)
     }
 }
 
 impl Source {
+    /// Moves on to the next record that is wanted.
     fn advance(&mut self) -> Result<(), Error> {
-        debug_assert!(self.head.is_none(), "topic {} was advanced past a record", self.topic);
-        if let Some(next) = self.rest.next() {
-            let (key, value) = next.into_inner().map_err(unreadable)?;
-            self.head = keys::parse_event(&key).map(|(_, _, position)| (position, value));
+        let damaged = || Error::Unreadable("a run of records is damaged".to_owned());
+        loop {
+            if let Some(run) = &mut self.run {
+                match run.next().ok_or_else(damaged)? {
+                    Some((position, _)) if position <= self.after => continue,
+                    Some((position, _)) if position > self.until => return Ok(()),
+                    Some(next) => {
+                        self.head = Some(next);
+                        return Ok(());
+                    }
+                    None => self.run = None,
+                }
+            }
+            let Some(run) = self.runs.next() else {
+                return Ok(());
+            };
+            let value = run.value().map_err(unreadable)?;
+            self.run = Some(run::Reader::new(value).ok_or_else(damaged)?);
         }
-        Ok(())
+    }
+
+    fn element(&self, place: &Place) -> Element<'_> {
+        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(place))
     }
 }
 
@@ -148,15 +175,36 @@ pub(super) fn get(
     kind: Kind,
     position: Position,
     interner: &mut Interner,
-) -> Result<Option<Record>, Error> {
-    let key = keys::event(topic, kind, position);
-    let Some(value) = tables.events[keys::shard(topic)].get(key).map_err(unreadable)? else {
+) -> Result<Option<Taken>, Error> {
+    let before = Position::new(position.get().saturating_sub(1));
+    let mut one = Merge::new(tables, [(topic, kind, before)], position)?;
+    let Some(source) = one.sources.first_mut() else {
         return Ok(None);
     };
-    match codec::decode_stored(&value, interner) {
-        Some(Stored::Record(record)) => Ok(Some(record)),
-        _ => Err(Error::Unreadable(format!("the record at position {position} is damaged"))),
+    match source.head.take() {
+        Some((at, place)) if at == position => match source.element(&place) {
+            Element::Record(record) => decode(position, record, interner).map(Some),
+            Element::In(_) => Err(damaged(position)),
+        },
+        _ => Ok(None),
     }
+}
+
+fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<Taken, Error> {
+    let record = codec::decode_record(bytes, interner).ok_or_else(|| damaged(position))?;
+    Ok(Taken { bytes: weight(bytes, &record), record })
+}
+
+/// What a record takes in its topics, as it was counted when it was written.
+fn weight(bytes: &[u8], record: &Record) -> u64 {
+    let topics = &record.topics;
+    let distinct = topics.iter().enumerate().filter(|(nth, topic)| !topics[..*nth].contains(topic)).count();
+    let others = distinct.saturating_sub(1) as u64;
+    Element::of(bytes, 0, 0).weight() + others * Element::of(bytes, 0, 1).weight()
+}
+
+fn damaged(position: Position) -> Error {
+    Error::Unreadable(format!("the record at position {position} is damaged"))
 }
 
 /// A record in its place.
@@ -166,7 +214,6 @@ pub(super) fn entry(epochs: &Epochs, position: Position, record: Record) -> Entr
 }
 
 /// What a reader is told.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-pub(super) fn unreadable(error: fjall::Error) -> Error {
-    Error::Unreadable(describe(&error))
+pub(super) fn unreadable(error: impl std::borrow::Borrow<fjall::Error>) -> Error {
+    Error::Unreadable(describe(error.borrow()))
 }

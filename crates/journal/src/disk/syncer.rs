@@ -10,7 +10,7 @@ use super::log::Log;
 ///
 /// [`Sync::Interval`]: super::Sync::Interval
 pub(super) fn run(log: &Arc<Log>, interval: Duration, stop: &Receiver<()>) {
-    while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(interval) {
+    while stop.recv_timeout(interval) != Err(RecvTimeoutError::Disconnected) {
         let head = log.head();
         if log.health().is_err() {
             return;

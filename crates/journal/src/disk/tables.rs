@@ -58,6 +58,8 @@ impl Tables {
             .cache_size(options.cache_bytes)
             .max_cached_files(Some(options.open_files.max(10)))
             .max_journaling_size(LOG_BYTES)
+            // The thread that all wait for would do it.
+            .journal_compression(fjall::CompressionType::None)
             .worker_threads(2)
             .with_compaction_filter_factories(Arc::new(filters))
             .open()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::codec::TopicRow;
 use super::keys::TopicId;
 use super::options::Retention;
+use super::trim::Bounds;
 use crate::{Position, Selector, TopicName};
 
 /// All topics that hold something, and those that are remembered for their floor.
@@ -22,6 +23,11 @@ pub(super) struct Topics {
     pub(super) next_id: TopicId,
     /// The topics whose row is not up to date.
     dirty: Vec<TopicName>,
+    /// The topics that hold more than their rule allows.
+    over: Vec<TopicName>,
+    /// What all hold together.
+    events: u64,
+    bytes: u64,
 }
 
 /// One topic.
@@ -34,8 +40,9 @@ pub(super) struct Topic {
     pub(super) keyed: usize,
     /// When its oldest record without a key was published, if that is known, in milliseconds since 1970.
     pub(super) oldest_ms: Option<i64>,
-    /// Whether it is in `dirty`.
+    /// Whether it is in `dirty`, and in `over`.
     dirty: bool,
+    over: bool,
 }
 
 /// A record with a key.
@@ -55,7 +62,9 @@ impl Topics {
     pub(super) fn load(&mut self, name: TopicName, row: TopicRow, retention: &Retention) {
         self.next_id = self.next_id.max(row.id + 1);
         let rule = retention.rule_of(&name);
-        self.by_name.insert(name, Topic { row, rule, keyed: 0, oldest_ms: None, dirty: false });
+        self.events += row.events;
+        self.bytes += row.bytes;
+        self.by_name.insert(name, Topic { row, rule, keyed: 0, oldest_ms: None, dirty: false, over: false });
     }
 
     pub(super) fn get(&self, name: &TopicName) -> Option<&Topic> {
@@ -83,6 +92,52 @@ impl Topics {
         }
         let topic = self.by_name.entry(name.clone()).or_insert_with(|| unreachable!("added above"));
         (topic, new)
+    }
+
+    /// Counts a record without a key in its first topic.
+    pub(super) fn count(&mut self, name: &TopicName, bytes: u64, at_ms: Option<i64>, retention: &Retention) {
+        let Some(topic) = self.by_name.get_mut(name) else {
+            return;
+        };
+        if topic.row.events == 0 {
+            topic.oldest_ms = at_ms;
+        }
+        topic.row.events += 1;
+        topic.row.bytes += bytes;
+        self.events += 1;
+        self.bytes += bytes;
+        if !topic.over && Bounds::of(retention, topic, i64::MIN).is_exceeded(topic) {
+            topic.over = true;
+            self.over.push(name.clone());
+        }
+    }
+
+    /// Takes what was trimmed out of the counts.
+    pub(super) fn discount(&mut self, name: &TopicName, events: u64, bytes: u64, oldest_ms: Option<i64>) {
+        let Some(topic) = self.by_name.get_mut(name) else {
+            return;
+        };
+        let (events, bytes) = (events.min(topic.row.events), bytes.min(topic.row.bytes));
+        topic.row.events -= events;
+        topic.row.bytes -= bytes;
+        topic.oldest_ms = oldest_ms;
+        self.events -= events;
+        self.bytes -= bytes;
+    }
+
+    /// Takes the names of the topics that hold more than their rule allows.
+    pub(super) fn take_over(&mut self) -> Vec<TopicName> {
+        for name in &self.over {
+            if let Some(topic) = self.by_name.get_mut(name) {
+                topic.over = false;
+            }
+        }
+        std::mem::take(&mut self.over)
+    }
+
+    /// How many records without a key there are in all topics, and what they take.
+    pub(super) fn totals(&self) -> (u64, u64) {
+        (self.events, self.bytes)
     }
 
     /// Notes that the row of `name` is not up to date.

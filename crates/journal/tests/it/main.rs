@@ -3,6 +3,8 @@
 
 mod contract;
 mod disk;
+mod inspect;
+mod retention;
 
 use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
 

@@ -15,7 +15,7 @@ section! {
     /// the latest status of each service stays.
     pub struct Journal {
         /// Where the journal lives: in `memory`, which forgets everything when the process ends, or on `disk`, in `DATA_DIR`,
-        /// where nothing is trimmed yet.
+        /// which keeps 7 days and at most 4 GiB.
         "journal" => pub home: Home = HOME, "memory";
 
         /// The directory of the journal on disk, made if it is not there. It belongs to one server at a time.

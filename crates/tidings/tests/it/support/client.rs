@@ -35,7 +35,6 @@ pub(crate) struct Client {
     status: Option<i32>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a test has a few of them")]
 enum Through {
     Process { process: Box<Child>, lines: Lines<BufReader<ChildStdout>> },
     Browser(browser::Followed),

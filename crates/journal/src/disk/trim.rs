@@ -1,0 +1,137 @@
+//! What of a topic goes: the oldest records, as many as are over its bounds.
+
+use std::collections::HashMap;
+
+use super::chore::Trim;
+use super::keys::Kind;
+use super::log::Log;
+use super::options::Retention;
+use super::reader::{Merge, Taken};
+use super::topics::Topic;
+use crate::{Error, Position, TopicName};
+
+/// What a topic may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) events: u64,
+    pub(super) bytes: u64,
+    /// What was published before goes, in milliseconds since 1970.
+    pub(super) since_ms: i64,
+}
+
+/// What to do next.
+pub(super) enum Next {
+    /// Nothing: the topic is within its bounds.
+    Within,
+    /// These records go.
+    Step(Trim),
+}
+
+impl Bounds {
+    pub(super) const NONE: Self = Self { events: u64::MAX, bytes: u64::MAX, since_ms: i64::MIN };
+
+    /// Those that `topic`'s rule sets it.
+    pub(super) fn of(retention: &Retention, topic: &Topic, now_ms: i64) -> Self {
+        let rule = topic.rule.and_then(|rule| retention.rules.get(rule));
+        let age = rule.map_or(retention.max_age, |rule| rule.max_age);
+        let since_ms =
+            age.map_or(i64::MIN, |age| now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
+        Self {
+            events: rule.and_then(|rule| rule.max_events).unwrap_or(u64::MAX),
+            bytes: rule.and_then(|rule| rule.max_bytes).unwrap_or(u64::MAX),
+            since_ms,
+        }
+    }
+
+    /// Whether the topic holds too much.
+    pub(super) fn is_exceeded(&self, topic: &Topic) -> bool {
+        topic.row.events > self.events || topic.row.bytes > self.bytes
+    }
+
+    /// Whether the topic's oldest record is too old, or may be.
+    pub(super) fn is_aged(&self, topic: &Topic) -> bool {
+        topic.row.events > 0 && self.since_ms > i64::MIN && topic.oldest_ms.is_none_or(|oldest| oldest < self.since_ms)
+    }
+}
+
+/// Looks at some of a topic's oldest records.
+pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, Error> {
+    let topic = {
+        let topics = log.topics.read();
+        match topics.get(name) {
+            Some(topic) if bounds.is_exceeded(topic) || bounds.is_aged(topic) => topic.clone(),
+            _ => return Ok(Next::Within),
+        }
+    };
+    let surplus_events = topic.row.events.saturating_sub(bounds.events);
+    let surplus_bytes = topic.row.bytes.saturating_sub(bounds.bytes);
+    let mut step =
+        Trim { topic: name.clone(), floor: Position::START, events: 0, bytes: 0, oldest_ms: None, others: Vec::new() };
+    let mut others: HashMap<TopicName, Position> = HashMap::new();
+    let mut merge = Merge::new(&log.tables, [(topic.row.id, Kind::Plain, topic.row.floor)], log.head())?;
+    for _ in 0..log.options.tuning.trim_step {
+        let Some(position) = merge.peek() else {
+            break;
+        };
+        let Some(Taken { record, bytes }) = merge.take(position)? else {
+            continue;
+        };
+        if record.topics.first() != Some(name) {
+            continue; // a guest: its own topic keeps it or lets it go
+        }
+        if step.events >= surplus_events && step.bytes >= surplus_bytes && record.at_ms >= bounds.since_ms {
+            step.oldest_ms = Some(record.at_ms);
+            break;
+        }
+        step.floor = position;
+        step.events += 1;
+        step.bytes += bytes;
+        others.extend(record.topics[1..].iter().map(|other| (other.clone(), position)));
+    }
+    if step.events == 0 {
+        // Within its bounds after all: now it is known how old the oldest is. If there is none, the counts are wrong, and
+        // are put right.
+        if let Some(topic) = log.topics.write().get_mut(name) {
+            topic.oldest_ms = Some(step.oldest_ms.unwrap_or(i64::MAX));
+        }
+        return Ok(Next::Within);
+    }
+    others.remove(name);
+    step.others = others.into_iter().collect();
+    Ok(Next::Step(step))
+}
+
+/// The level to which the largest have to sink so that all `sizes` together are at most `most`.
+pub(super) fn water_level(mut sizes: Vec<u64>, most: u64) -> u64 {
+    let mut rest: u128 = sizes.iter().map(|&size| u128::from(size)).sum();
+    let most = u128::from(most);
+    if rest <= most {
+        return u64::MAX;
+    }
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    // With the largest `count` at one level, that level is what the others leave over, divided.
+    for (nth, &size) in sizes.iter().enumerate() {
+        rest -= u128::from(size);
+        let level = most.saturating_sub(rest) / (nth as u128 + 1);
+        let next = sizes.get(nth + 1).copied().unwrap_or_default();
+        if level >= u128::from(next) {
+            return u64::try_from(level).unwrap_or(u64::MAX);
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_sink_to_one_level() {
+        assert_eq!(water_level(vec![1, 2, 3], 6), u64::MAX);
+        assert_eq!(water_level(vec![1, 2, 10], 9), 6);
+        assert_eq!(water_level(vec![8, 2, 10], 12), 5);
+        assert_eq!(water_level(vec![5, 5, 5], 9), 3);
+        assert_eq!(water_level(vec![5, 5, 5], 0), 0);
+        assert_eq!(water_level(vec![], 0), u64::MAX);
+    }
+}

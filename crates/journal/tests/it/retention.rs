@@ -1,0 +1,152 @@
+//! What goes, what stays, and who is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_journal::disk::{Disk, Inspection, Options, Retention, Rule};
+use tidings_journal::{Journal, Limit, Pattern, Position, Record};
+
+use crate::{all, numbered, of, record, status};
+
+const HOUR: i64 = 3_600_000;
+
+fn rule(pattern: &str) -> Rule {
+    Rule { pattern: Pattern::parse(pattern).unwrap(), max_age: None, max_events: None, max_bytes: None }
+}
+
+fn open(dir: &tempfile::TempDir, retention: Retention) -> Disk {
+    let mut options = Options::new(dir.path());
+    options.retention = retention;
+    Disk::open(options).unwrap()
+}
+
+/// Has the log look at what it keeps until `names` hold what is expected.
+async fn until(log: &Disk, now_ms: i64, names: &[&str], expected: &[&str]) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        log.expire(now_ms);
+        let found = all(log, names).await;
+        if found == expected {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{names:?}: {found:?}, not {expected:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn each_topic_keeps_what_its_rule_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let retention = Retention {
+        rules: vec![
+            Rule { max_events: Some(3), ..rule("chat/room/*") },
+            Rule { max_events: Some(1), ..rule("chat/room/lobby") },
+            Rule { max_bytes: Some(400), ..rule("big/*") },
+        ],
+        ..Retention::default()
+    };
+    let log = open(&dir, retention.clone());
+    log.append(numbered(&["chat/room/r", "chat"], 0..6)).await.unwrap();
+    log.append(numbered(&["chat/room/lobby", "chat"], 6..9)).await.unwrap();
+    log.append(numbered(&["other"], 0..4)).await.unwrap();
+    log.append((0..5).map(|_| record(&["big/a"], &"x".repeat(100))).collect()).await.unwrap();
+    until(&log, 0, &["chat/room/r"], &["3", "4", "5"]).await;
+    until(&log, 0, &["chat/room/lobby"], &["8"]).await;
+    assert_eq!(all(&log, &["other"]).await, ["0", "1", "2", "3"]);
+    let kept = "x".repeat(100);
+    until(&log, 0, &["big/a"], &[&kept, &kept, &kept]).await;
+    drop(log);
+    let log = open(&dir, retention);
+    assert_eq!(all(&log, &["chat/room/r", "chat/room/lobby"]).await, ["3", "4", "5", "8"]);
+    assert_eq!(log.floor(&of(&["chat/room/r"])), Position::new(3));
+}
+
+#[tokio::test]
+async fn a_trimmed_topic_is_a_loss_for_its_followers_and_those_of_its_aggregates_and_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = vec![Rule { max_events: Some(2), ..rule("chat/room/busy") }];
+    let log = open(&dir, Retention { rules, ..Retention::default() });
+    log.append(vec![record(&["chat/room/quiet", "chat"], "q")]).await.unwrap();
+    log.append(numbered(&["chat/room/busy", "chat"], 0..10)).await.unwrap();
+    until(&log, 0, &["chat/room/busy"], &["8", "9"]).await;
+    assert_eq!(log.floor(&of(&["chat/room/busy"])), Position::new(9));
+    assert_eq!(log.floor(&of(&["chat"])), Position::new(9));
+    assert_eq!(log.floor(&of(&["chat/room/quiet"])), Position::START);
+    assert_eq!(log.floor(&of(&["chat/room/quiet", "chat"])), Position::new(9));
+    assert_eq!(all(&log, &["chat/room/quiet"]).await, ["q"]);
+    let page = log.read(&of(&["chat"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+    assert!(page.floor > Position::START, "the page tells that it has a hole");
+}
+
+#[tokio::test]
+async fn old_records_go_and_the_newest_of_each_key_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let retention = Retention {
+        rules: vec![Rule { max_age: Some(Duration::from_hours(48)), ..rule("slow/*") }],
+        max_age: Some(Duration::from_hours(1)),
+        ..Retention::default()
+    };
+    let log = open(&dir, retention.clone());
+    let at = |hours: i64, topic: &str, data: &str| Record { at_ms: hours * HOUR, ..record(&[topic], data) };
+    log.append(vec![at(0, "a", "old"), status("db", "online"), at(0, "slow/a", "old"), at(2, "a", "new")])
+        .await
+        .unwrap();
+    until(&log, 2 * HOUR, &["a"], &["new"]).await;
+    assert_eq!(log.floor(&of(&["a"])), Position::new(1));
+    until(&log, 5 * HOUR, &["a"], &[]).await;
+    assert_eq!(all(&log, &["slow/a"]).await, ["old"]);
+    drop(log);
+    let log = open(&dir, retention);
+    until(&log, 50 * HOUR, &["slow/a"], &[]).await;
+    assert_eq!(all(&log, &["system/status"]).await, ["online"]);
+    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    assert_eq!(log.append(vec![record(&["a"], "next")]).await.unwrap(), Position::new(5), "ids never go back");
+}
+
+#[tokio::test]
+async fn over_the_total_the_largest_topics_sink_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir, Retention { max_events: 10, ..Retention::default() });
+    log.append(numbered(&["a"], 0..20)).await.unwrap();
+    log.append(numbered(&["b"], 0..7)).await.unwrap();
+    log.append(numbered(&["c"], 0..2)).await.unwrap();
+    until(&log, 0, &["a"], &["16", "17", "18", "19"]).await;
+    until(&log, 0, &["b"], &["3", "4", "5", "6"]).await;
+    assert_eq!(all(&log, &["c"]).await, ["0", "1"]);
+}
+
+#[tokio::test]
+async fn nothing_is_missing_in_silence_while_topics_are_trimmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = vec![Rule { max_events: Some(5), ..rule("t/*") }];
+    let log = Arc::new(open(&dir, Retention { rules, ..Retention::default() }));
+    let writer = tokio::spawn({
+        let log = log.clone();
+        async move {
+            for number in 0..300_u32 {
+                let names = [format!("t/{}", number % 3), "all".to_owned()];
+                log.append(numbered(&[&names[0], &names[1]], number..number + 2)).await.unwrap();
+                log.expire(0);
+            }
+        }
+    });
+    let mut after = Position::START;
+    let mut expected = None;
+    while !writer.is_finished() || after < log.head() {
+        let page = log.read(&of(&["all"]), after, log.head(), Limit { events: 3, bytes: 1 << 20 }).await.unwrap();
+        if page.floor > after {
+            expected = None; // told that something is missing
+        }
+        for entry in &page.entries {
+            let number = entry.id.position.get();
+            assert!(expected.is_none_or(|expected| number == expected), "{number}, not {expected:?}");
+            expected = Some(number + 1);
+        }
+        after = page.next;
+        tokio::task::yield_now().await;
+    }
+    writer.await.unwrap();
+    drop(log);
+    let log = Inspection::open(dir.path()).unwrap();
+    assert_eq!(log.verify().unwrap().problems, [""; 0]);
+}
