@@ -5,9 +5,11 @@ mod kills;
 use serde_json::json;
 use tempfile::TempDir;
 use tidings::Server;
+use tidings::server::Error;
+use tidings_journal::disk::OpenError;
 
 use crate::support::binary::Place;
-use crate::support::{ADMIN, TestServer, config, start_on, start_with};
+use crate::support::{ADMIN, TestServer, config, start_built, start_on, until};
 
 /// A directory, and servers that keep their log in it, one after the other.
 struct House(TempDir);
@@ -21,8 +23,21 @@ impl House {
         self.0.path().to_str().unwrap()
     }
 
+    /// Not at once: a process that another test starts holds a copy of every lock until it has begun.
     async fn start(&self) -> TestServer {
-        start_with(&[("JOURNAL", "disk"), ("DATA_DIR", self.path())]).await
+        let mut built = None;
+        until(async || {
+            let config = config(&[("JOURNAL", "disk"), ("DATA_DIR", self.path())]).unwrap();
+            match Server::builder().config(config).build() {
+                Err(Error::Open(OpenError::InUse { .. })) => false,
+                other => {
+                    built = Some(other.unwrap());
+                    true
+                }
+            }
+        })
+        .await;
+        start_built(built.unwrap())
     }
 
     /// Ends `server` in peace and starts the next.

@@ -55,7 +55,11 @@ pub(crate) async fn start_at(settings: &[(&str, &str)], clock: Clock) -> TestSer
 
 /// A server that was put together by the test.
 pub(crate) fn start_on(builder: tidings::server::Builder) -> TestServer {
-    let server = builder.build().unwrap();
+    start_built(builder.build().unwrap())
+}
+
+/// The same, of a server whose building the test looked at.
+pub(crate) fn start_built(server: Server) -> TestServer {
     let (address, handle) = (server.addresses()[0], server.handle());
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(server.run(async {
