@@ -134,6 +134,11 @@ impl<F: Follower> Cursor<F> {
         }
     }
 
+    /// Whether a ring has several frames after the cursor, which make less than `bytes` together.
+    pub(crate) fn is_filling(&self, bytes: u64) -> bool {
+        self.follower.rings().iter().any(|ring| ring.is_filling(self.taken.seq, bytes))
+    }
+
     fn take(&mut self, visible: Mark, out: &mut Vec<Frame>, max_bytes: usize) -> Result<(), BelowFloor> {
         let mut window = Window {
             after: self.taken.seq,

@@ -169,6 +169,13 @@ impl Ring {
         Ok(state.slots.back().is_some_and(|newest| newest.slot.mark.seq > after))
     }
 
+    /// Whether several frames came after `after`, which make less than `bytes` together.
+    pub(crate) fn is_filling(&self, after: Seq, bytes: u64) -> bool {
+        let state = self.state.lock();
+        let several = state.slots.iter().rev().nth(1).is_some_and(|held| held.slot.mark.seq > after);
+        several && state.slots.get(state.first_after(after)).is_some_and(|first| state.bytes_from(first) < bytes)
+    }
+
     /// Gives the window's frames to `take`, in order. Returns where it stopped, if `max_bytes` made it stop before `until`;
     /// `Err` if a stored event of the window is no longer here.
     pub(crate) fn collect(&self, window: Window, mut take: impl FnMut(Taken)) -> Result<Option<Seq>, BelowFloor> {
@@ -477,6 +484,18 @@ mod tests {
         assert_eq!(take(50).len(), 1);
         ring.expire(&Limits::default(), 0);
         assert!(ring.state.lock().runs.is_none());
+    }
+
+    #[test]
+    fn a_write_fills_up_while_several_frames_wait_and_are_not_yet_many() {
+        let ring = ring();
+        let one = slot(1, true, 0).frame.len() as u64;
+        ring.push(slot(1, true, 0), &Limits::default());
+        assert!(!ring.is_filling(Seq(0), u64::MAX), "one frame is not held up");
+        ring.push(slot(2, true, 0), &Limits::default());
+        assert!(ring.is_filling(Seq(0), 2 * one + 1));
+        assert!(!ring.is_filling(Seq(0), 2 * one), "enough");
+        assert!(!ring.is_filling(Seq(1), u64::MAX), "one is left");
     }
 
     #[test]

@@ -21,6 +21,12 @@ use crate::wording::{Ending, Reason, Reset};
 /// About how many bytes one poll gives out: a vectored write that the kernel takes in one go.
 const BATCH_BYTES: usize = 64 << 10;
 
+/// A write of so many bytes costs little more than half as many would: no use to wait for more.
+const WORTH_A_WRITE: u64 = 16 << 10;
+
+/// How many turns a stream waits at most for a write to be worth it.
+const TURNS: u8 = 3;
+
 /// An open stream.
 pub struct Subscription {
     cursor: Cursor<Seat>,
@@ -30,6 +36,8 @@ pub struct Subscription {
     behind: bool,
     /// Set once the ending was given out; whether the client is to come back.
     ended: Option<bool>,
+    /// How many turns it has let pass since it last took something.
+    waited: u8,
 }
 
 /// A stream's place in the hub.
@@ -67,7 +75,7 @@ impl Subscription {
     /// A stream at `newest`, which is what was visible when `connection` began to follow its rings.
     pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, newest: Mark) -> Self {
         let cursor = Cursor::new(Seat { hub, connection }, newest);
-        Self { cursor, start: None, behind: false, ended: None }
+        Self { cursor, start: None, behind: false, ended: None, waited: 0 }
     }
 
     fn hub(&self) -> &Arc<Inner> {
@@ -117,6 +125,15 @@ impl Subscription {
         }
         self.connection().sent(self.hub().fanout.now_ms(), self.cursor.position());
         Poll::Ready(Step::Frames)
+    }
+
+    /// Whether to let the other tasks go first, before the next [`Subscription::poll_frames`]: where several frames are there
+    /// at once, publishers are faster than streams, and what they bring meanwhile goes out in the same write, which costs as
+    /// much as some fifty frames. True a few times in a row at most. For carriers that can wait a turn for less than that.
+    pub fn waits_a_turn(&mut self) -> bool {
+        let waits = self.waited < TURNS && !self.behind && self.cursor.is_filling(WORTH_A_WRITE);
+        self.waited = if waits { self.waited + 1 } else { 0 };
+        waits
     }
 
     /// Waits for a kill alone. For whoever is stuck in the middle of a frame.

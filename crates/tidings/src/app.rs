@@ -167,7 +167,7 @@ pub(crate) fn spread(least: Duration, most: Duration) -> Duration {
 
 /// RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    format!("{time:.3}")
 }
 
 /// The same, of milliseconds since 1970.

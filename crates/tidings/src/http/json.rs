@@ -77,7 +77,7 @@ impl Object {
 
     /// The beginning of every answer to a POST.
     pub(crate) fn success(message: &str) -> Self {
-        Self::new().value("success", true).text("message", message)
+        Self::new().written("success", "true").text("message", message)
     }
 
     /// What was written, still open for more.

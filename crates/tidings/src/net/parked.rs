@@ -169,6 +169,10 @@ impl Parked {
             if self.finish.is_some() {
                 return Poll::Ready(Ok(Over::Said));
             }
+            if self.subscription.waits_a_turn() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match self.subscription.poll_frames(cx, &mut self.unwritten) {
                 Poll::Ready(Step::Frames) => {}
                 Poll::Ready(Step::End { reconnect }) => self.finish = Some(self.chunked && !reconnect),
