@@ -11,6 +11,7 @@ use tidings_journal::{EventId, Receipt, TopicName};
 
 use crate::auth::{Authenticator, Identity};
 use crate::config::Config;
+use crate::http::admission::Admission;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
@@ -23,6 +24,7 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) admission: Admission,
     pub(crate) idempotency: Idempotency,
     pub(crate) rooms: Rooms,
     pub(crate) census: Arc<Census>,
@@ -79,6 +81,7 @@ impl App {
             clock,
             proxies,
             census,
+            admission: Admission::default(),
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             started: tokio::time::Instant::now(),

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tidings_hub::{Publication, UserId};
 use tidings_journal::{Kept, Receipt};
 
+use super::admission::Share;
 use super::error::{Code, Error};
 use super::reply::{Draft, Reply};
 use crate::app::App;
@@ -110,9 +111,10 @@ impl Once {
 }
 
 /// Does `work` unless its answer is known. With a key the work goes on even if the caller goes away meanwhile: what waits
-/// for the key then finds it done, or free.
+/// for the key then finds it done, or free. `share` is held as long as the work goes on.
 pub(crate) async fn once<W>(
     app: Arc<App>,
+    share: Share,
     note: Option<(Scope, Fingerprint)>,
     work: impl FnOnce(Once) -> W + Send + 'static,
 ) -> Result<Response, Error>
@@ -120,9 +122,11 @@ where
     W: Future<Output = Result<Reply, Error>> + Send + 'static,
 {
     let Some((scope, fingerprint)) = note else {
+        let _share = share;
         return work(Once { app, note: None }).await.map(IntoResponse::into_response);
     };
     let task = tokio::spawn(async move {
+        let _share = share;
         let turn = app.idempotency.turn(&scope);
         let _first = turn.lock.lock().await;
         if let Some(kept) = app.hub.receipt(&scope.0).await? {

@@ -26,6 +26,11 @@ pub(crate) struct Process {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::bare().env("JOURNAL", "memory")
+    }
+
+    /// The same, with the journal where it is by itself.
+    pub(crate) fn bare() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
@@ -37,6 +42,11 @@ impl Place {
     pub(crate) fn file(self, name: &str, content: &str) -> Self {
         std::fs::write(self.directory.path().join(name), content).unwrap();
         self
+    }
+
+    /// Where its commands run.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
