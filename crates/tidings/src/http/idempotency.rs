@@ -87,15 +87,26 @@ impl Fingerprint {
 impl Once {
     /// Publishes, and answers with what `draft` becomes.
     pub(crate) async fn publish(&self, publication: Publication, draft: Draft) -> Result<Reply, Error> {
+        self.publish_beside(publication, None, draft).await
+    }
+
+    /// The same, with something of the server's own in the same step.
+    pub(crate) async fn publish_beside(
+        &self,
+        publication: Publication,
+        beside: Option<Publication>,
+        draft: Draft,
+    ) -> Result<Reply, Error> {
         let receipt = self.receipt(&draft);
-        let id = self.app.publish_with(Some(publication), receipt).await?;
+        let publications = std::iter::once(publication).chain(beside).collect();
+        let id = self.app.publish_with(publications, receipt).await?;
         Ok(draft.complete(id))
     }
 
     /// There is nothing to publish: answers with `draft`, which names no event.
     pub(crate) async fn nothing(&self, draft: Draft) -> Result<Reply, Error> {
         let id = match self.receipt(&draft) {
-            Some(receipt) => self.app.publish_with(None, Some(receipt)).await?,
+            Some(receipt) => self.app.publish_with(Vec::new(), Some(receipt)).await?,
             None => self.app.hub.head(),
         };
         Ok(draft.complete(id))

@@ -84,7 +84,7 @@ fn room(dir: &Path) -> Option<u64> {
     // The directory may be still to be made: its disk is that of the nearest one above.
     let whole = std::path::absolute(dir).ok()?;
     let above = whole.ancestors().find(|above| above.is_dir())?;
-    let disk = rustix::fs::statvfs(above).ok()?;
+    let disk = rustix::fs::statvfs(above).ok().filter(|disk| disk.f_blocks > 0)?; // else it is no disk
     Some(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken(dir)))
 }
 

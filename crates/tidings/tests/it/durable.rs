@@ -1,6 +1,8 @@
 //! The log on disk, from outside: what was acknowledged is there after every end of the process, under its id.
 
 mod kills;
+mod rooms;
+mod troubles;
 
 use serde_json::json;
 use tempfile::TempDir;
