@@ -8,6 +8,7 @@
 mod cases;
 mod contender;
 mod document;
+mod durable;
 mod lab;
 mod load;
 mod machine;
@@ -86,6 +87,15 @@ async fn measure(options: &Options, cases: &[Case]) -> Result<()> {
             record.write()?;
         }
     }
+    let extent = durable::Extent { rounds: if options.quick { 1 } else { options.rounds }, quick: options.quick };
+    for name in options.durable() {
+        let section = durable::measure(name, extent).await?;
+        eprint!("\n{}", document::section(&section));
+        record.put(section);
+        if options.is_complete() {
+            record.write()?;
+        }
+    }
     if options.is_complete() {
         eprintln!("bench: written to {}", record::shown("md"));
     }
@@ -96,7 +106,7 @@ impl Options {
     fn cases(&self) -> Result<Vec<Case>> {
         let mut cases = cases::all();
         cases.extend(self.yardstick.as_deref().map(cases::second_generator));
-        let names: Vec<_> = cases.iter().map(|case| case.name).collect();
+        let names: Vec<_> = cases.iter().map(|case| case.name).chain(durable::NAMES).collect();
         if let Some(unknown) = self.only.iter().find(|name| !names.contains(&name.as_str())) {
             bail!("there is no case `{unknown}`; there are {}", names.join(", "));
         }
@@ -104,6 +114,14 @@ impl Options {
             cases.retain(|case| self.only.iter().any(|name| name == case.name));
         }
         Ok(cases)
+    }
+
+    /// The cases of the log on disk. They are Tidings' alone.
+    fn durable(&self) -> impl Iterator<Item = &'static str> {
+        let of_tidings = self.servers.is_empty() || self.servers.contains(&Contender::Tidings);
+        let wanted =
+            move |name: &&str| of_tidings && (self.only.is_empty() || self.only.iter().any(|only| only == name));
+        durable::NAMES.into_iter().filter(wanted)
     }
 
     /// Whether the result may take the place of an earlier one.

@@ -112,24 +112,28 @@ impl Hub {
 
     /// Stores and delivers. When this returns, the journal's promise holds and every reader can see the event.
     pub async fn publish(&self, publication: Publication) -> Result<EventId, tidings_journal::Error> {
-        self.publish_with(Some(publication), None).await
+        self.publish_with(vec![publication], None).await
     }
 
-    /// The same, and keeps a receipt of it in the same step; there may be nothing else to keep. Returns the event's id.
+    /// The same, of several in one step, all or nothing and one behind the other, with a receipt that is kept in that step
+    /// too; there may be nothing but that. Returns the first event's id.
     pub async fn publish_with(
         &self,
-        publication: Option<Publication>,
+        publications: Vec<Publication>,
         receipt: Option<Receipt>,
     ) -> Result<EventId, tidings_journal::Error> {
-        let record = publication.map(|publication| publication.into_record(self.inner.clock.now_ms()));
-        let batch = record.iter().cloned().collect();
-        let position = self.inner.journal.append_with(batch, receipt).await?;
-        let id = self.inner.id_of(position);
-        if let Some(record) = record {
-            self.inner.hand_out(&Entry { id, record });
+        let now_ms = self.inner.clock.now_ms();
+        let batch: Vec<_> = publications.into_iter().map(|publication| publication.into_record(now_ms)).collect();
+        let first = self.inner.journal.append_with(batch.clone(), receipt).await?;
+        let mut position = first;
+        for (nth, record) in batch.into_iter().enumerate() {
+            if nth > 0 {
+                position = position.next();
+            }
+            self.inner.hand_out(&Entry { id: self.inner.id_of(position), record });
             self.inner.until_visible(position).await?;
         }
-        Ok(id)
+        Ok(self.inner.id_of(first))
     }
 
     /// The receipt that was kept under `key`, unless it has expired.

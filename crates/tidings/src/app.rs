@@ -10,10 +10,12 @@ use tidings_hub::{Clock, Hub, Publication, UserId};
 use tidings_journal::{EventId, Receipt, TopicName};
 
 use crate::auth::{Authenticator, Identity};
-use crate::config::Config;
+use crate::config::{Config, Home};
+use crate::http::admission::Admission;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
+use crate::members::Members;
 use crate::net::census::Census;
 
 /// The shared state of all requests.
@@ -23,8 +25,10 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) admission: Admission,
     pub(crate) idempotency: Idempotency,
     pub(crate) rooms: Rooms,
+    pub(crate) members: Members,
     pub(crate) census: Arc<Census>,
     pub(crate) started: tokio::time::Instant,
     /// The port of the first listener, for the examples on the page.
@@ -73,12 +77,14 @@ impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { hub, auth, config, clock, proxies, census, port } = parts;
         Arc::new(Self {
+            members: Members::new(config.journal.home == Home::Disk),
             hub,
             auth,
             config,
             clock,
             proxies,
             census,
+            admission: Admission::default(),
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             started: tokio::time::Instant::now(),
@@ -118,20 +124,20 @@ impl App {
 
     /// Stores and delivers; an answer means that the event is in the log.
     pub(crate) async fn publish(&self, publication: Publication) -> Result<EventId, Unpublished> {
-        self.publish_with(Some(publication), None).await
+        self.publish_with(vec![publication], None).await
     }
 
-    /// The same, and keeps a receipt of it; there may be nothing else to keep. Returns the event's id.
+    /// The same, of several in one step, with a receipt; there may be nothing but that. Returns the first event's id.
     pub(crate) async fn publish_with(
         &self,
-        publication: Option<Publication>,
+        publications: Vec<Publication>,
         receipt: Option<Receipt>,
     ) -> Result<EventId, Unpublished> {
         let _in_progress = self.publishing.read().await;
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
-        self.hub.publish_with(publication, receipt).await.map_err(Unpublished::Journal)
+        self.hub.publish_with(publications, receipt).await.map_err(Unpublished::Journal)
     }
 
     /// Takes nothing any more, and waits for the publishes that were taken.

@@ -12,6 +12,7 @@
 //! - `net`: sockets; `http`: what comes before and after a route; `routes`: one file for each group of paths
 //! - [`cli`]: the commands; `client`: what they need to talk to a running server
 //! - `app`, `topics`: what every request can reach, and the contract's topics
+//! - `members`: who is in which room, written down
 //! - `telemetry`: the log
 
 mod app;
@@ -24,6 +25,7 @@ mod fresh;
 pub mod handle;
 mod http;
 mod lifecycle;
+mod members;
 mod net;
 mod routes;
 pub mod server;

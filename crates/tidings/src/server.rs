@@ -1,17 +1,18 @@
 //! The server as a library: settings in, a running server out.
 
+mod journal;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
 use tidings_hub::{Clock, Hub, Options, RingLimits, Runner, StreamLimits};
 use tidings_journal::Journal;
-use tidings_journal::disk::{self, Disk};
-use tidings_journal::memory::{Memory, Retention};
+use tidings_journal::disk;
 
 use crate::app::{self, App};
 use crate::auth::{self, Authenticator};
-use crate::config::{self, Config, Home};
+use crate::config::{self, Config};
 use crate::handle::Handle;
 use crate::http::client_ip::{TrustedHeader, TrustedProxies};
 use crate::http::cors;
@@ -81,7 +82,7 @@ pub enum Error {
 }
 
 impl Server {
-    /// A builder with the settings of development.
+    /// A builder with the settings of development, and the log in memory ([`Config::default`]).
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -191,11 +192,16 @@ impl Builder {
 
     /// `port` is for the examples on the page.
     fn assemble(self, port: u16) -> Result<(Router, Engine), Error> {
+        let journal = journal::open(&self.config.journal)?;
+        self.assemble_over(journal, port)
+    }
+
+    pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>, port: u16) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let descriptors = descriptors();
         let limits = limits(&config, descriptors);
-        let (hub, runner) = hub(&config, limits, clock.clone())?;
+        let (hub, runner) = hub(journal, &config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
             config::TrustedHeader::Forwarded => TrustedHeader::Forwarded,
@@ -215,8 +221,7 @@ impl Builder {
     }
 }
 
-fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> Result<(Hub, Runner), Error> {
-    let journal = journal(&config.journal)?;
+fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,
         write_timeout: config.streams.write_timeout,
@@ -227,23 +232,7 @@ fn hub(config: &Config, streams: StreamLimits, clock: Clock) -> Result<(Hub, Run
         rooms: topics::chat(),
         presence_grace: config.streams.presence_grace,
     };
-    Ok(Hub::new(journal, options, Arc::new(Words), clock))
-}
-
-fn journal(settings: &config::Journal) -> Result<Arc<dyn Journal>, Error> {
-    match settings.home {
-        Home::Memory => Ok(Arc::new(Memory::new(Retention {
-            max_events: settings.max_events,
-            max_bytes: settings.max_bytes,
-            max_age: settings.max_age,
-            ..Retention::default()
-        }))),
-        Home::Disk => {
-            let mut options = disk::Options::new(&settings.data_dir);
-            options.sync = settings.sync;
-            Ok(Arc::new(Disk::open(options)?))
-        }
-    }
+    Hub::new(journal, options, Arc::new(Words), clock)
 }
 
 /// How many files and sockets this process may have open: as many as the system lets it.

@@ -18,6 +18,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::contender::{Access, Contender};
+use super::durable;
 use super::load::{Load, Report};
 
 pub(super) use second_generator::second_generator;
@@ -41,7 +42,7 @@ pub(super) fn all() -> Vec<Case> {
 
 /// The names of all cases, in the order of the document.
 pub(super) fn order() -> Vec<&'static str> {
-    all().iter().map(|case| case.name).chain([second_generator::NAME]).collect()
+    all().iter().map(|case| case.name).chain(durable::NAMES).chain([second_generator::NAME]).collect()
 }
 
 pub(super) struct Case {

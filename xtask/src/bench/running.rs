@@ -35,13 +35,23 @@ pub(super) struct Running {
 impl Running {
     /// Returns once the server takes connections.
     pub(super) async fn start(contender: Contender) -> Result<Self> {
+        let command = |folder: &Path, port| contender.command(folder, port);
+        Self::start_by(contender.title(), contender.processes(), command).await
+    }
+
+    /// The same, by a command for a folder and a port.
+    pub(super) async fn start_by(
+        title: &str,
+        count: usize,
+        command: impl FnOnce(&Path, u16) -> Result<Command>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let command = contender.command(folder.path(), port)?;
+        let command = command(folder.path(), port)?;
         let processes = Processes::start(&mut pinned(CORE, &command), folder.path())?;
         let mut running = Self { processes, folder, port };
-        let started = running.wait_until_ready(contender.processes()).await;
-        started.with_context(|| format!("{} did not start", contender.title()))?;
+        let started = running.wait_until_ready(count).await;
+        started.with_context(|| format!("{title} did not start"))?;
         Ok(running)
     }
 

@@ -21,6 +21,9 @@ use crate::process::{root, target};
 /// With `DRAIN_SECONDS=0` a server ends at once. One that does not hangs, and is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Where its log is, unless `DATA_DIR` says otherwise.
+const DATA: &str = "target/dev/data";
+
 pub(super) struct Server {
     sockets: Sockets,
     root: PathBuf,
@@ -84,6 +87,10 @@ impl Server {
         let mut command = process::Command::new(&self.executable);
         // A process group of its own: ctrl-c reaches this process alone, which passes it on once.
         command.current_dir(&self.root).env("DRAIN_SECONDS", "0").stdin(Stdio::null()).process_group(0);
+        if std::env::var_os("DATA_DIR").is_none() {
+            // Not that of a server that is run beside this one: a log belongs to one process.
+            command.env("DATA_DIR", self.root.join(DATA));
+        }
         self.sockets.hand_to(&mut command)?;
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true).spawn().with_context(|| format!("{} did not start", self.executable.display()))

@@ -72,12 +72,13 @@ mod tests {
         MAX_CONNECTION_AGE = off  # default
         STREAM_LANE = parked  # default
         PRESENCE_GRACE = 1m  # default
-        JOURNAL = memory  # default
+        JOURNAL = disk  # default
         DATA_DIR = ./data  # default
         JOURNAL_SYNC = always  # default
-        JOURNAL_MAX_EVENTS = 100000  # default
-        JOURNAL_MAX_BYTES = 256MiB  # default
-        JOURNAL_MAX_AGE = 24h  # default
+        JOURNAL_KEEP = (none)  # default
+        JOURNAL_MAX_AGE = auto  # default
+        JOURNAL_MAX_BYTES = auto  # default
+        JOURNAL_MAX_EVENTS = auto  # default
         LOG_LEVEL = info  # default
         LOG_FORMAT = text  # default
         DRAIN_SECONDS = 10s  # default

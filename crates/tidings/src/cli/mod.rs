@@ -6,6 +6,7 @@
 mod backoff;
 mod bench;
 mod config;
+mod journal;
 mod publish;
 mod remote;
 mod serve;
@@ -33,7 +34,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("{error:#}"));
+            say(&told(&error));
             ExitCode::FAILURE
         }
     }
@@ -46,6 +47,8 @@ fn command() -> Command {
         token::arguments(Command::new("token")).about("Make a token that a server with the same settings accepts"),
         publish::Arguments::augment_args(Command::new("publish")).about("Publish to a running server"),
         tail::Arguments::augment_args(Command::new("tail")).about("Follow a stream of a running server"),
+        journal::Arguments::augment_args(Command::new("journal"))
+            .about("Look into the log of a server that is not running"),
         bench::Arguments::augment_args(Command::new("bench")).about("Load a running server and measure"),
     ];
     flags(Command::new("tidings"))
@@ -65,6 +68,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         }
         Some(("publish", matches)) => publish::run(&publish::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("tail", matches)) => tail::run(tail::Arguments::from_arg_matches(matches)?),
+        Some(("journal", matches)) => journal::run(&journal::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("bench", matches)) => bench::run(&bench::Arguments::from_arg_matches(matches)?, &mut out),
         Some((_, matches)) => serve::run(&load(flags_from(matches))?),
         None => serve::run(&load(flags_from(matches))?),
@@ -99,6 +103,19 @@ fn missing(error: &clap::Error) -> Option<String> {
     }
 }
 
+/// An error and its causes. Those of ours that name their cause do so at their end, and it is not said twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// Whoever read the output has seen enough (`| head`), which is no failure.
 fn is_closed_output(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
@@ -118,6 +135,16 @@ mod tests {
     #[test]
     fn clap_finds_no_fault_with_the_commands() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || std::io::Error::other("no room");
+        assert_eq!(told(&anyhow::Error::from(cause()).context("writing")), "writing: no room");
+        assert_eq!(
+            told(&anyhow::Error::from(cause()).context("can't write: no room. Make some")),
+            "can't write: no room. Make some"
+        );
     }
 
     #[test]

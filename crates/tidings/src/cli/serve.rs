@@ -99,6 +99,6 @@ fn journal(loaded: &Loaded) -> String {
     let value = |name| loaded.value(name).unwrap_or_default();
     match loaded.config.journal.home {
         Home::Memory => "in memory, forgotten with the process".to_owned(),
-        Home::Disk => format!("{}, sync {}", value("DATA_DIR"), value("JOURNAL_SYNC")),
+        Home::Disk => format!("{}, on disk, sync {}", value("DATA_DIR"), value("JOURNAL_SYNC")),
     }
 }

@@ -1,9 +1,11 @@
 //! What single values can't show: settings that are each allowed, but not together.
 
+use tidings_journal::disk::Retention;
+
 use super::error::Error;
 use super::secret::Secret;
-use super::units::show_span;
-use super::{Config, Loaded, Mode};
+use super::units::{show_size, show_span};
+use super::{Config, Home, Loaded, Mode};
 
 /// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
 const SECRET_BYTES: usize = 32;
@@ -26,6 +28,7 @@ pub(super) fn check(loaded: &mut Loaded) -> Result<(), Error> {
     open_to_all_with_credentials(loaded)?;
     ways_in(loaded)?;
     secret(loaded)?;
+    journal(loaded)?;
     drain(&loaded.config, &mut loaded.warnings);
     Ok(())
 }
@@ -93,6 +96,36 @@ fn secret(loaded: &mut Loaded) -> Result<(), Error> {
             Ok(())
         }
     }
+}
+
+/// What the journal in memory, or the one on disk, can't do.
+fn journal(loaded: &Loaded) -> Result<(), Error> {
+    let journal = &loaded.config.journal;
+    if journal.home == Home::Memory && !journal.keep.is_empty() {
+        return Err(Error::Conflict(format!(
+            "JOURNAL_KEEP ({}) needs JOURNAL=disk, and JOURNAL is memory ({}): the journal in memory has limits for all topics \
+             together; set JOURNAL_MAX_AGE, JOURNAL_MAX_BYTES or JOURNAL_MAX_EVENTS",
+            place(loaded, "JOURNAL_KEEP"),
+            place(loaded, "JOURNAL"),
+        )));
+    }
+    let least = usize::try_from(Retention::LEAST_DISK).unwrap_or(usize::MAX);
+    if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < least) {
+        return Err(Error::Conflict(format!(
+            "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed is at least {}, or JOURNAL=memory",
+            show_size(bytes),
+            place(loaded, "JOURNAL_MAX_BYTES"),
+            show_size(least),
+        )));
+    }
+    let mut patterns = std::collections::BTreeSet::new();
+    if let Some(twice) = journal.keep.iter().find(|rule| !patterns.insert(rule.pattern.as_str())) {
+        let (origin, pattern) = (place(loaded, "JOURNAL_KEEP"), &twice.pattern);
+        return Err(Error::Conflict(format!(
+            "JOURNAL_KEEP ({origin}) names {pattern} twice; join its limits with `+`"
+        )));
+    }
+    Ok(())
 }
 
 fn drain(config: &Config, warnings: &mut Vec<String>) {

@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidings_journal::disk::Sync;
+use tidings_journal::disk::{Rule, Sync};
 
-use super::rule::{Choice, Number, Parsed};
+use super::keep;
+use super::rule::{Choice, List, Number, Or, Parsed};
 use super::setting::section;
-use super::units::{DAY, MIB, MILLISECOND, MINUTE, SECOND, Size, Span, TIB, read_span, show_span};
+use super::units::{MIB, MILLISECOND, MINUTE, Size, Span, TIB, read_span, show_span};
 
 section! {
     "Journal"
-    /// What was published, kept for clients that come back. In memory the oldest events go when any of the limits is passed;
-    /// the latest status of each service stays.
+    /// What was published, kept for clients that come back. What is over a limit goes, the oldest first, while publishes go
+    /// on; the latest status of each service stays whatever its age.
     pub struct Journal {
-        /// Where the journal lives: in `memory`, which forgets everything when the process ends, or on `disk`, in `DATA_DIR`,
-        /// which keeps 7 days and at most 4 GiB.
-        "journal" => pub home: Home = HOME, "memory";
+        /// Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends.
+        "journal" => pub home: Home = HOME, "disk";
 
         /// The directory of the journal on disk, made if it is not there. It belongs to one server at a time.
         "data_dir" => pub data_dir: PathBuf = DIRECTORY, "./data";
@@ -26,14 +26,23 @@ section! {
         /// within that time; it survives the end of the process. `never`: the same, whenever the operating system likes.
         "journal_sync" => pub sync: Sync = SYNC, "always";
 
-        /// The most events to keep in memory.
-        "journal_max_events" => pub max_events: usize = Number(1..=100_000_000), "100000";
+        /// How much single topics keep, on disk: patterns of topics with limits, such as
+        /// `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`. Each topic that a pattern matches has these
+        /// limits for itself: an age, a size, a number of events, or several. What counts is the topic that an event was
+        /// published to: `chat/room/general`, and not `chat`, which shows all rooms. Of several patterns the most specific
+        /// holds, and in place of `JOURNAL_MAX_AGE`. In a pattern `*` is one segment, and `**` at the end one or more.
+        "journal_keep" => pub keep: Vec<Rule> = List(keep::KEEP), "";
 
-        /// The most bytes of events to keep in memory.
-        "journal_max_bytes" => pub max_bytes: usize = Size(MIB..=TIB), "256MiB";
+        /// The greatest age of an event. `auto` is 7 days on disk, 24 hours in memory.
+        "journal_max_age" => pub max_age: Option<Duration> = Or("auto", Span(keep::AGE)), "auto";
 
-        /// The greatest age of an event to keep in memory.
-        "journal_max_age" => pub max_age: Duration = Span(SECOND..=3_650 * DAY), "24h";
+        /// The most bytes to keep. On disk it is what `DATA_DIR` takes as a whole, at least 256 MiB: near it the topics that
+        /// hold most are trimmed, and publishes wait rather than let it pass. `auto` is 4 GiB, or half of what the disk has
+        /// left if that is less. In memory it is what the events hold, and `auto` is 256 MiB.
+        "journal_max_bytes" => pub max_bytes: Option<usize> = Or("auto", Size(MIB..=1_024 * TIB)), "auto";
+
+        /// The most events to keep, of all topics together. `auto` is no limit on disk, 100,000 in memory.
+        "journal_max_events" => pub max_events: Option<usize> = Or("auto", Number(1..=1_000_000_000)), "auto";
     }
 }
 
@@ -46,7 +55,7 @@ pub enum Home {
     Memory,
 }
 
-const HOME: Choice<Home> = Choice { of: &[("memory", Home::Memory), ("disk", Home::Disk)], note: "" };
+const HOME: Choice<Home> = Choice { of: &[("disk", Home::Disk), ("memory", Home::Memory)], note: "" };
 
 const DIRECTORY: Parsed<PathBuf> = Parsed {
     placeholder: "DIRECTORY",

@@ -13,6 +13,7 @@ mod error;
 mod flags;
 mod http;
 mod journal;
+mod keep;
 mod layers;
 mod log;
 mod mode;
@@ -46,7 +47,11 @@ use layers::Layers;
 use reading::Reading;
 use setting::{Section, Setting};
 
-/// The settings that hold. `Config::default()` is what a development server has when nothing was written anywhere.
+/// The settings that hold.
+///
+/// `Config::default()` is for servers that are part of an application: what [`Config::load`] finds where nothing was written
+/// anywhere, but with the journal in memory, as a library makes no directory that nobody asked for. For one that outlives
+/// the process, set `journal.home` and `journal.data_dir`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Development or production.
@@ -124,7 +129,9 @@ impl Config {
 impl Default for Config {
     #[expect(clippy::expect_used, reason = "the presets are constants, and a test reads them all")]
     fn default() -> Self {
-        Self::read(&Layers::none()).expect("presets follow their own rules").config
+        let mut config = Self::read(&Layers::none()).expect("presets follow their own rules").config;
+        config.journal.home = Home::Memory;
+        config
     }
 }
 

@@ -65,7 +65,11 @@ fn without_anything_it_is_a_development_server_on_port_3000() {
     assert_eq!(config.streams.heartbeat_interval, Duration::from_secs(25));
     assert_eq!(config.lifecycle.drain, Duration::from_secs(10));
     assert_eq!(config.log.format, Format::Text);
-    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    assert_eq!((config.journal.home, config.journal.data_dir.to_str()), (Home::Disk, Some("./data")));
+    let mut embedded = Config::default();
+    assert_eq!(embedded.journal.home, Home::Memory, "a library writes nothing that nobody asked for");
+    embedded.journal.home = Home::Disk;
+    assert_eq!(format!("{config:?}"), format!("{embedded:?}"));
 }
 
 #[test]
@@ -153,7 +157,7 @@ fn a_value_that_is_not_allowed_stops_the_start_wherever_it_came_from() {
     insta::assert_snapshot!(start().file("tidings.toml", "port = [1, 2]").refused(), @"PORT=1,2 (tidings.toml) is not allowed; allowed is a whole number from 0 to 65535");
     insta::assert_snapshot!(start().file("tidings.toml", "[port]\nnumber = 1").refused(), @"PORT={ number = 1 } (tidings.toml) is not allowed; allowed is a whole number from 0 to 65535");
     insta::assert_snapshot!(start().env("NODE_ENV", "test").refused(), @"NODE_ENV=test (environment) is not allowed; allowed is `development` or `production`");
-    insta::assert_snapshot!(start().env("JOURNAL", "tape").refused(), @"JOURNAL=tape (environment) is not allowed; allowed is `memory` or `disk`");
+    insta::assert_snapshot!(start().env("JOURNAL", "tape").refused(), @"JOURNAL=tape (environment) is not allowed; allowed is `disk` or `memory`");
     insta::assert_snapshot!(start().env("LOG_LEVEL", "debgu").refused(), @"LOG_LEVEL=debgu (environment) is not allowed; allowed is `trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`");
     insta::assert_snapshot!(start().env("HOST", "my\nbox").refused(), @r"HOST=my\nbox (environment) is not allowed; allowed is a list, separated by commas, of IP addresses or `localhost`");
 }
@@ -250,6 +254,17 @@ fn every_origin_together_with_credentials_is_refused() {
     insta::assert_snapshot!(start().env("CORS_ORIGIN", "https://a.example, *").refused(), @"CORS_ORIGIN=* (environment) is not allowed together with CORS_CREDENTIALS=true (default); list the origins, or set CORS_CREDENTIALS=false");
     let without = start().env("CORS_ORIGIN", "*").env("CORS_CREDENTIALS", "no").loaded();
     assert_eq!(without.config.cors.origins, ["*"]);
+}
+
+#[test]
+fn what_a_journal_can_not_keep_is_refused() {
+    let keep = || start().env("JOURNAL_KEEP", "chat/room/*=7d,chat/**=10000events");
+    assert_eq!(keep().loaded().config.journal.keep.len(), 2);
+    insta::assert_snapshot!(keep().flag("journal", "memory").refused(), @"JOURNAL_KEEP (environment) needs JOURNAL=disk, and JOURNAL is memory (flag --journal): the journal in memory has limits for all topics together; set JOURNAL_MAX_AGE, JOURNAL_MAX_BYTES or JOURNAL_MAX_EVENTS");
+    insta::assert_snapshot!(start().env("JOURNAL_MAX_BYTES", "64MiB").refused(), @"JOURNAL_MAX_BYTES=64MiB (environment) is too little for the journal on disk; allowed is at least 256MiB, or JOURNAL=memory");
+    start().env("JOURNAL_MAX_BYTES", "64MiB").env("JOURNAL", "memory").loaded();
+    insta::assert_snapshot!(start().env("JOURNAL_KEEP", "a=7d,b=1d,a=1GiB").refused(), @"JOURNAL_KEEP (environment) names a twice; join its limits with `+`");
+    insta::assert_snapshot!(start().env("JOURNAL_KEEP", "chat/**=10000").refused(), @"JOURNAL_KEEP=chat/**=10000 (environment) is not allowed; allowed is a list, separated by commas, of a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as `10000events`, each with its unit and once; topics that begin with `system` or `_` are the server's");
 }
 
 #[test]

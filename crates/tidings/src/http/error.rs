@@ -215,6 +215,10 @@ impl Error {
         Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
     }
 
+    pub(crate) fn retry_after(self, delay: Duration) -> Self {
+        Self { retry_after: Some(delay), ..self }
+    }
+
     #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
         self.code

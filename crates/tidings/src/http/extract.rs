@@ -97,8 +97,9 @@ impl Publisher {
         W: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
         let Self { app, caller, key } = self;
+        let share = app.admission.enter(body.len())?;
         let note = key.map(|scope| (scope, Fingerprint::of(target, body)));
-        idempotency::once(app, note, move |once| work(once, caller)).await
+        idempotency::once(app, share, note, move |once| work(once, caller)).await
     }
 }
 

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tidings_hub::{Publication, UserId};
 use tidings_journal::{Kept, Receipt};
 
+use super::admission::Share;
 use super::error::{Code, Error};
 use super::reply::{Draft, Reply};
 use crate::app::App;
@@ -86,15 +87,26 @@ impl Fingerprint {
 impl Once {
     /// Publishes, and answers with what `draft` becomes.
     pub(crate) async fn publish(&self, publication: Publication, draft: Draft) -> Result<Reply, Error> {
+        self.publish_beside(publication, None, draft).await
+    }
+
+    /// The same, with something of the server's own in the same step.
+    pub(crate) async fn publish_beside(
+        &self,
+        publication: Publication,
+        beside: Option<Publication>,
+        draft: Draft,
+    ) -> Result<Reply, Error> {
         let receipt = self.receipt(&draft);
-        let id = self.app.publish_with(Some(publication), receipt).await?;
+        let publications = std::iter::once(publication).chain(beside).collect();
+        let id = self.app.publish_with(publications, receipt).await?;
         Ok(draft.complete(id))
     }
 
     /// There is nothing to publish: answers with `draft`, which names no event.
     pub(crate) async fn nothing(&self, draft: Draft) -> Result<Reply, Error> {
         let id = match self.receipt(&draft) {
-            Some(receipt) => self.app.publish_with(None, Some(receipt)).await?,
+            Some(receipt) => self.app.publish_with(Vec::new(), Some(receipt)).await?,
             None => self.app.hub.head(),
         };
         Ok(draft.complete(id))
@@ -110,9 +122,10 @@ impl Once {
 }
 
 /// Does `work` unless its answer is known. With a key the work goes on even if the caller goes away meanwhile: what waits
-/// for the key then finds it done, or free.
+/// for the key then finds it done, or free. `share` is held as long as the work goes on.
 pub(crate) async fn once<W>(
     app: Arc<App>,
+    share: Share,
     note: Option<(Scope, Fingerprint)>,
     work: impl FnOnce(Once) -> W + Send + 'static,
 ) -> Result<Response, Error>
@@ -120,9 +133,11 @@ where
     W: Future<Output = Result<Reply, Error>> + Send + 'static,
 {
     let Some((scope, fingerprint)) = note else {
+        let _share = share;
         return work(Once { app, note: None }).await.map(IntoResponse::into_response);
     };
     let task = tokio::spawn(async move {
+        let _share = share;
         let turn = app.idempotency.turn(&scope);
         let _first = turn.lock.lock().await;
         if let Some(kept) = app.hub.receipt(&scope.0).await? {

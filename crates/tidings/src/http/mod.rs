@@ -1,6 +1,7 @@
 //! What is HTTP about the server: the checks that come before a route and the answers that come after.
 
 pub(crate) mod accept;
+pub(crate) mod admission;
 pub(crate) mod base_path;
 pub(crate) mod client_ip;
 pub(crate) mod cors;

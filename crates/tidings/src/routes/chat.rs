@@ -79,14 +79,19 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
     let room = name("roomId", &room)?;
     let work = async move |once: Once, caller: Identity| {
         let (app, topic) = (&once.app, topics::room(&room));
+        app.members.restore(&app.hub).await;
         let _turn = app.rooms.lock(&topic, &caller.id).await;
         let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
-        if !app.hub.presence().join(&topic, &caller.id, &caller.username, app.now().as_millisecond()) {
+        let joined_at_ms = app.now().as_millisecond();
+        if !app.hub.presence().join(&topic, &caller.id, &caller.username, joined_at_ms) {
             return once.nothing(draft).await;
         }
-        let told = once.publish(announcement(app, &room, &caller.username, "joined"), draft).await;
+        let announcement = announcement(app, &room, &caller.username, "joined");
+        let member = Member { user: caller.id, username: caller.username, joined_at_ms, connections: 0 };
+        let told = once.publish_beside(announcement, app.members.joined(&topic, &member), draft).await;
         if told.is_err() {
-            app.hub.presence().leave(&topic, &caller.id); // nobody was told, so nobody joined
+            app.hub.presence().leave(&topic, &member.user); // nobody was told, so nobody joined
+            app.members.forget(&topic, &member.user);
         }
         told
     };
@@ -98,14 +103,17 @@ pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<
     let room = name("roomId", &room)?;
     let work = async move |once: Once, caller: Identity| {
         let (app, topic) = (&once.app, topics::room(&room));
+        app.members.restore(&app.hub).await;
         let _turn = app.rooms.lock(&topic, &caller.id).await;
         let draft = Draft::success(&format!("Successfully left room {room}"), |reply| reply);
         let Some(member) = app.hub.presence().leave(&topic, &caller.id) else {
             return once.nothing(draft).await;
         };
-        let told = once.publish(announcement(app, &room, &member.username, "left"), draft).await;
-        if told.is_err() {
-            app.hub.presence().restore(&topic, &member);
+        let announcement = announcement(app, &room, &member.username, "left");
+        let told = once.publish_beside(announcement, app.members.leaving(&topic, &caller.id), draft).await;
+        match told {
+            Ok(_) => app.members.forget(&topic, &caller.id),
+            Err(_) => app.hub.presence().restore(&topic, &member),
         }
         told
     };
@@ -119,6 +127,7 @@ pub(crate) async fn members(
     InPath(room): InPath,
 ) -> Result<Reply, Error> {
     let topic = topics::room(&name("roomId", &room)?);
+    app.members.restore(&app.hub).await;
     let member = |member: &Member| {
         json!({
             "userId": member.user.as_str(),
@@ -148,16 +157,23 @@ pub(crate) async fn typing(
     Ok(Reply::success("Typing indicator sent", |reply| reply))
 }
 
-/// Ends the memberships of those who went away without leaving, for ever.
+/// Ends the memberships of those who went away without leaving, for ever. Those who were members when the server ended have
+/// one grace period from now on.
 pub(crate) async fn end_memberships(app: Arc<App>) {
+    app.members.restore(&app.hub).await;
     loop {
         let (topic, user) = app.hub.presence().grace_over().await;
         let _turn = app.rooms.lock(&topic, &user).await;
         let room = topic.as_str().rsplit('/').next().unwrap_or_default().to_owned(); // names of rooms need no escapes
         let Some(member) = app.hub.presence().leave_if_over(&topic, &user) else { continue };
-        if app.publish(announcement(&app, &room, &member.username, "left")).await.is_err() {
-            app.hub.presence().restore(&topic, &member);
-            tracing::warn!(room, "a member whose grace is over stays for another one: the room could not be told");
+        let announcement = announcement(&app, &room, &member.username, "left");
+        let told = [Some(announcement), app.members.leaving(&topic, &user)].into_iter().flatten().collect();
+        match app.publish_with(told, None).await {
+            Ok(_) => app.members.forget(&topic, &user),
+            Err(_) => {
+                app.hub.presence().restore(&topic, &member);
+                tracing::warn!(room, "a member whose grace is over stays for another one: the room could not be told");
+            }
         }
     }
 }

@@ -48,6 +48,11 @@ impl Place {
         self.env("TIDINGS_URL", &format!("http://{address}")).env("TIDINGS_TOKEN", demo::TOKEN)
     }
 
+    /// The directory of its server's log.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
         let environment = self.environment.iter().map(|(name, value)| (name, value));

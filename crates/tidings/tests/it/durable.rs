@@ -1,6 +1,8 @@
 //! The log on disk, from outside: what was acknowledged is there after every end of the process, under its id.
 
 mod kills;
+mod rooms;
+mod troubles;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -9,7 +11,7 @@ use tidings::server::Error;
 use tidings_journal::disk::OpenError;
 
 use crate::support::binary::Place;
-use crate::support::{ADMIN, TestServer, config, start_built, start_on, until};
+use crate::support::{ADMIN, TestServer, config, demo, start_built, start_on, until};
 
 /// A directory, and servers that keep their log in it, one after the other.
 struct House(TempDir);
@@ -25,9 +27,14 @@ impl House {
 
     /// Not at once: a process that another test starts holds a copy of every lock until it has begun.
     async fn start(&self) -> TestServer {
+        self.start_with(&[]).await
+    }
+
+    async fn start_with(&self, more: &[(&str, &str)]) -> TestServer {
         let mut built = None;
+        let settings = [&[("JOURNAL", "disk"), ("DATA_DIR", self.path())], more].concat();
         until(async || {
-            let config = config(&[("JOURNAL", "disk"), ("DATA_DIR", self.path())]).unwrap();
+            let config = config(&settings).unwrap();
             match Server::builder().config(config).build() {
                 Err(Error::Open(OpenError::InUse { .. })) => false,
                 other => {
@@ -123,6 +130,36 @@ async fn the_latest_status_of_each_service_survives() {
     stream.expect("connected").await;
     assert_eq!(stream.expect("system-status").await.data["status"], "online");
     assert_eq!(stream.expect("synced").await.data["count"], 1);
+}
+
+#[test]
+fn by_itself_the_binary_keeps_its_log_in_data_and_says_so() {
+    let place = Place::bare();
+    let data = place.path().join("data");
+    let mut server = place.start(&[]);
+    assert!(server.said().contains("journal    ./data, on disk, sync always"), "{}", server.said());
+    assert!(data.join("FORMAT").exists());
+    server.signal("TERM");
+    assert!(server.ended().success());
+}
+
+#[tokio::test]
+async fn topics_keep_what_they_are_told_to() {
+    let house = House::new();
+    let keep = "notifications/user/*=1events,chat/room/*=2events";
+    let server = house.start_with(&[("JOURNAL_KEEP", keep)]).await;
+    for nth in 0..3 {
+        server.post("/chat/message", json!({"roomId": "r", "message": nth.to_string()})).await;
+        server.post("/notifications/send?targetUserId=ann", json!({"title": nth.to_string(), "message": "m"})).await;
+        server.notify("to all").await;
+    }
+    let count = async |topic: &str, token: &str| server.kept(topic, token).await.len();
+    until(async || count("chat/room/r", ADMIN).await == 2).await;
+    until(async || count("notifications/user/ann", &demo("ann", "user")).await == 1).await;
+    assert_eq!(count("notifications", ADMIN).await, 3, "no rule matches it");
+    let mut stream = server.resumed("/chat/room/r/stream", ADMIN, "earliest").await;
+    stream.expect("connected").await;
+    assert_eq!(stream.expect("chat-message").await.data["message"], "1", "the two newest");
 }
 
 #[tokio::test]

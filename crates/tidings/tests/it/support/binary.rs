@@ -26,6 +26,11 @@ pub(crate) struct Process {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::bare().env("JOURNAL", "memory")
+    }
+
+    /// The same, with the journal where it is by itself.
+    pub(crate) fn bare() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
@@ -37,6 +42,11 @@ impl Place {
     pub(crate) fn file(self, name: &str, content: &str) -> Self {
         std::fs::write(self.directory.path().join(name), content).unwrap();
         self
+    }
+
+    /// Where its commands run.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -79,9 +89,19 @@ impl Place {
 
     /// The same, with at most so many file descriptors.
     pub(crate) fn start_limited(self, arguments: &[&str], descriptors: u64) -> Process {
+        self.start_behind(arguments, &format!("ulimit -n {descriptors}"))
+    }
+
+    /// The same, with files of at most so many KiB: writing more fails.
+    pub(crate) fn start_with_files_of_at_most(self, arguments: &[&str], kib: u64) -> Process {
+        // The signal that comes with it would end the process. `sh` counts blocks of 512 bytes.
+        self.start_behind(arguments, &format!("trap '' XFSZ && ulimit -f {}", kib * 2))
+    }
+
+    fn start_behind(self, arguments: &[&str], first: &str) -> Process {
         let inner = self.command(arguments);
         let mut command = Command::new("sh");
-        command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &descriptors.to_string()]);
+        command.args(["-c", &format!(r#"{first} && exec "$0" "$@""#)]);
         command.arg(inner.get_program()).args(inner.get_args()).env_clear();
         command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(self.directory.path()).stdin(Stdio::null());

@@ -70,7 +70,13 @@ pub(crate) fn start_built(server: Server) -> TestServer {
 
 /// Settings as they would stand in the environment, on a free port; streams are not spread when the server ends.
 pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings::config::Error> {
-    let presets = [("PORT", "0"), ("HOST", "127.0.0.1"), ("DRAIN_SECONDS", "0"), ("LOG_LEVEL", "error")];
+    let presets = [
+        ("PORT", "0"),
+        ("HOST", "127.0.0.1"),
+        ("DRAIN_SECONDS", "0"),
+        ("LOG_LEVEL", "error"),
+        ("JOURNAL", "memory"), // the tests that need another name a directory of their own
+    ];
     let unset = presets.into_iter().filter(|(name, _)| settings.iter().all(|(set, _)| set != name));
     // The same promises hold in both lanes: `cargo xtask test` runs this binary once for each.
     let lane = std::env::var("TIDINGS_TEST_LANE").map(|lane| ("STREAM_LANE".to_owned(), lane));

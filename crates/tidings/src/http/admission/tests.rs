@@ -1,0 +1,184 @@
+//! A log that takes its time, and more publishes than there is room for.
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::header::RETRY_AFTER;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use tidings_journal::memory::{Memory, Retention};
+use tidings_journal::{
+    Epochs, Error as JournalError, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
+};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, yield_now};
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::auth::demo;
+use crate::server::{Engine, Server};
+
+/// Appends wait until it is told that its disk is fast again.
+struct Slow {
+    journal: Memory,
+    is_fast: watch::Receiver<bool>,
+}
+
+#[async_trait::async_trait]
+impl Journal for Slow {
+    fn epochs(&self) -> Epochs {
+        self.journal.epochs()
+    }
+
+    fn head(&self) -> Position {
+        self.journal.head()
+    }
+
+    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, JournalError> {
+        let _ = self.is_fast.clone().wait_for(|is_fast| *is_fast).await;
+        self.journal.append_with(batch, receipt).await
+    }
+
+    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, JournalError> {
+        self.journal.receipt(key, now_ms).await
+    }
+
+    fn tail(&self) -> Box<dyn Tail> {
+        self.journal.tail()
+    }
+
+    async fn read(&self, of: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, JournalError> {
+        self.journal.read(of, after, until, limit).await
+    }
+
+    async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, JournalError> {
+        self.journal.oldest(selector).await
+    }
+
+    fn floor(&self, selector: &Selector) -> Position {
+        self.journal.floor(selector)
+    }
+
+    fn expire(&self, now_ms: i64) {
+        self.journal.expire(now_ms);
+    }
+
+    fn health(&self) -> Result<(), JournalError> {
+        self.journal.health()
+    }
+
+    async fn close(&self) {
+        self.journal.close().await;
+    }
+}
+
+/// A server over such a log.
+struct House {
+    router: Router,
+    log: Arc<Slow>,
+    faster: watch::Sender<bool>,
+    engine: Engine,
+}
+
+impl House {
+    fn new() -> Self {
+        let (faster, is_fast) = watch::channel(false);
+        let log = Arc::new(Slow { journal: Memory::new(Retention::default()), is_fast });
+        let (router, engine) = Server::builder().assemble_over(log.clone(), 0).unwrap();
+        Self { router, log, faster, engine }
+    }
+
+    /// Publishes some 200 KiB, and returns once it waits for the log or is answered.
+    async fn publish(&self, key: Option<usize>) -> JoinHandle<Response> {
+        let body = format!(r#"{{"title":"T","message":"M","metadata":"{}"}}"#, "m".repeat(200 << 10));
+        let mut request = Request::post("/notifications/broadcast")
+            .header("Authorization", format!("Bearer {}", demo::TOKEN))
+            .header("Content-Type", "application/json");
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key.to_string());
+        }
+        let answer = self.router.clone().oneshot(request.body(Body::from(body)).unwrap());
+        let publishing = tokio::spawn(async move { answer.await.unwrap() });
+        // There is one thread: what can go on has gone on by then.
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        publishing
+    }
+
+    /// Publishes until one is refused. Returns those that wait, and the refused one.
+    async fn fill(&self, is_keyed: bool) -> (Vec<JoinHandle<Response>>, Response) {
+        let mut waiting = Vec::new();
+        loop {
+            let publishing = self.publish(is_keyed.then_some(waiting.len())).await;
+            if publishing.is_finished() {
+                return (waiting, publishing.await.unwrap());
+            }
+            waiting.push(publishing);
+        }
+    }
+
+    /// Has everything that waits written. Returns how many events are in the log then.
+    async fn written(self, wanted: usize) -> usize {
+        let Self { log, faster, engine, .. } = self;
+        let running = tokio::spawn(engine.run(std::future::pending()));
+        faster.send_replace(true);
+        while log.head().get() < u64::try_from(wanted).unwrap() {
+            yield_now().await;
+        }
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        running.abort();
+        usize::try_from(log.head().get()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn publishes_that_wait_for_the_log_hold_no_more_than_their_room_and_none_is_lost() {
+    for is_keyed in [false, true] {
+        let house = House::new();
+        let (waiting, refused) = house.fill(is_keyed).await;
+        assert!((100..ROOM / 600).contains(&waiting.len()), "{}", waiting.len());
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(refused.headers()[RETRY_AFTER], "2");
+        let body = refused.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "journal_unavailable");
+        assert_eq!(house.written(waiting.len()).await, waiting.len(), "the refused one is not in the log");
+        for publish in waiting {
+            assert_eq!(publish.await.unwrap().status(), StatusCode::OK);
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_with_a_key_who_left_still_take_their_room_until_their_event_is_written() {
+    let house = House::new();
+    let (waiting, _) = house.fill(true).await;
+    for caller in &waiting {
+        caller.abort();
+    }
+    let refused = house.publish(Some(usize::MAX)).await;
+    assert_eq!(refused.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(house.written(waiting.len()).await, waiting.len());
+}
+
+#[tokio::test]
+async fn callers_without_one_who_left_make_room() {
+    let house = House::new();
+    let (waiting, _) = house.fill(false).await;
+    for caller in &waiting {
+        caller.abort();
+    }
+    assert!(!house.publish(None).await.is_finished(), "it waits for the log, as there is room again");
+}
+
+#[test]
+fn the_largest_body_of_all_always_fits_once() {
+    let admission = Admission::default();
+    let share = admission.enter(usize::MAX >> 12).unwrap();
+    assert!(admission.enter(0).is_err());
+    drop(share);
+    assert!(admission.enter(0).is_ok());
+}

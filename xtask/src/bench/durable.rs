@@ -1,0 +1,148 @@
+//! What the log on disk carries: publishes that wait for the disk, a crowd that comes back after a restart, and the fan-out
+//! beside that of the log in memory.
+//!
+//! Owns these cases, which have more steps than a server under a load: what they find becomes sections of the same document.
+
+mod crowd;
+mod fanout;
+mod library;
+mod publish;
+mod publishers;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use super::cases::Bound;
+use super::contender::Contender;
+use super::machine;
+use super::record::{Heading, Line, Section, Verdict, median};
+use super::running::Running;
+
+/// In the order of the document.
+pub(super) const NAMES: [&str; 4] = [publish::NAME, crowd::NAME, fanout::NAME, library::NAME];
+
+/// How one of them is to be measured.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    pub(super) rounds: u32,
+    pub(super) quick: bool,
+}
+
+/// Measures the case of this name.
+pub(super) async fn measure(name: &str, extent: Extent) -> Result<Section> {
+    match name {
+        publish::NAME => publish::measure(extent).await,
+        crowd::NAME => crowd::measure(extent).await,
+        fanout::NAME => fanout::measure(extent).await,
+        _ => library::measure().await,
+    }
+}
+
+/// A table on its way into the document.
+struct Sheet {
+    case: &'static str,
+    title: &'static str,
+    about: &'static str,
+    columns: Vec<(&'static str, usize)>,
+    rows: Vec<(String, Vec<Vec<f64>>)>,
+    goals: Vec<Goal>,
+}
+
+/// What the median of a cell is held to.
+struct Goal {
+    said: &'static str,
+    row: &'static str,
+    column: &'static str,
+    bound: Bound,
+}
+
+impl Sheet {
+    /// Adds what one round found of a row, a value for each column. Where nothing was measured it is `None`.
+    fn note(&mut self, row: &str, found: &[Option<f64>]) {
+        let index = self.rows.iter().position(|(name, _)| name == row).unwrap_or_else(|| {
+            self.rows.push((row.to_owned(), vec![Vec::new(); self.columns.len()]));
+            self.rows.len() - 1
+        });
+        for (cell, value) in self.rows[index].1.iter_mut().zip(found) {
+            cell.extend(value);
+            cell.sort_by(f64::total_cmp);
+        }
+    }
+
+    fn median(&self, row: &str, column: &str) -> Option<(f64, usize)> {
+        let at = self.columns.iter().position(|(title, _)| *title == column)?;
+        let (_, cells) = self.rows.iter().find(|(name, _)| name == row)?;
+        Some((median(&cells[at])?, self.columns[at].1))
+    }
+
+    fn finish(self, rounds: u32) -> Result<Section> {
+        let judge = |goal: &Goal| {
+            let (found, decimals) = self.median(goal.row, goal.column)?;
+            Some(Verdict { goal: goal.said.to_owned(), found, decimals, met: goal.bound.holds(found) })
+        };
+        let verdicts = self.goals.iter().filter_map(judge).collect();
+        let headings = self.columns.iter().map(|&(title, decimals)| Heading { title: title.to_owned(), decimals });
+        Ok(Section {
+            case: self.case.to_owned(),
+            title: self.title.to_owned(),
+            about: self.about.to_owned(),
+            measured: machine::when_and_what()?,
+            rounds,
+            columns: headings.collect(),
+            rows: self.rows.into_iter().map(|(name, cells)| Line { name, cells }).collect(),
+            verdicts,
+        })
+    }
+}
+
+/// Where the log is.
+enum Log<'a> {
+    Memory,
+    /// In a directory, with this `JOURNAL_SYNC`.
+    Disk(&'a Path, &'static str),
+}
+
+/// Starts Tidings on its core.
+async fn start(log: Log<'_>) -> Result<Running> {
+    Running::start_by(Contender::Tidings.title(), 1, |folder, port| {
+        let mut command: Command = Contender::Tidings.command(folder, port)?;
+        if let Log::Disk(directory, sync) = log {
+            command.env("JOURNAL", "disk").env("DATA_DIR", directory).env("JOURNAL_SYNC", sync);
+        }
+        Ok(command)
+    })
+    .await
+}
+
+/// A directory for a log, on the disk of the system's temporary files.
+fn directory() -> Result<TempDir> {
+    Ok(tempfile::tempdir()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_shows_every_round_and_judges_the_median() {
+        let mut sheet = Sheet {
+            case: "case",
+            title: "",
+            about: "",
+            columns: vec![("a", 0), ("b", 1)],
+            rows: Vec::new(),
+            goals: vec![Goal { said: "at most 2", row: "one", column: "b", bound: Bound::AtMost(2.0) }],
+        };
+        for value in [3.0, 1.0, 2.0] {
+            sheet.note("one", &[None, Some(value)]);
+        }
+        sheet.note("two", &[Some(9.0), None]);
+        assert_eq!(sheet.median("one", "b"), Some((2.0, 1)));
+        assert_eq!(sheet.rows[0].1, [vec![], vec![1.0, 2.0, 3.0]]);
+        let goal = &sheet.goals[0];
+        assert!(goal.bound.holds(sheet.median(goal.row, goal.column).unwrap().0));
+    }
+}

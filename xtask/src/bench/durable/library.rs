@@ -1,0 +1,116 @@
+//! The log without a server: what `crates/journal/benches/disk.rs` measures, taken over into the document.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::time::timeout;
+
+use super::{Bound, Goal, Section, Sheet};
+use crate::process;
+
+pub(super) const NAME: &str = "durable-log";
+
+const PATIENCE: Duration = Duration::from_mins(15);
+const FIGURE: &str = "figure";
+const TIMES: &str = "× bare `fdatasync`";
+const SINGLE: &str = "one event, synced, p50, µs";
+const BATCHES: &str = "in one topic: batches of 1,000, synced, 4 in flight, /s";
+
+pub(super) async fn measure() -> Result<Section> {
+    let mut sheet = Sheet {
+        case: NAME,
+        title: "The log on disk by itself",
+        about: "What `cargo bench -p tidings-journal` measures, on both cores: events of 256 bytes, appended by the library. \
+                A bare `fdatasync` of as many bytes, on the same disk in the same run, is what a single append is held to.",
+        columns: vec![(FIGURE, 1), (TIMES, 2)],
+        rows: Vec::new(),
+        goals: vec![
+            Goal {
+                said: "events through the library in batches, at least 250,000 a second",
+                row: BATCHES,
+                column: FIGURE,
+                bound: Bound::AtLeast(250_000.0),
+            },
+            Goal {
+                said: "a single durable append at most 1.5 × a bare `fdatasync`",
+                row: SINGLE,
+                column: TIMES,
+                bound: Bound::AtMost(1.5),
+            },
+        ],
+    };
+    let mut command = process::cargo("bench")?;
+    command.args(["--locked", "--package", "tidings-journal", "--bench", "disk"]);
+    let running = tokio::process::Command::from(command)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(PATIENCE, running).await.context("the journal's benchmark does not end")??;
+    ensure!(output.status.success(), "the journal's benchmark failed, {}", output.status);
+    let mut part = String::new();
+    for line in String::from_utf8(output.stdout)?.lines() {
+        match figure(line) {
+            Some(Figure { what, value, unit, times }) => {
+                let row = format!("{part}{what}, {unit}");
+                sheet.note(&row, &[Some(value), times]);
+            }
+            // `1000000 events in one topic`: what the lines below it are about.
+            None => match line.split_once(" events ") {
+                Some((_, about)) => part = format!("{}: ", about.trim()),
+                None => {
+                    if let Some((_, about)) = line.split_once(" topics ") {
+                        part = format!("many topics {}: ", about.trim());
+                    }
+                }
+            },
+        }
+    }
+    ensure!(!sheet.rows.is_empty(), "the journal's benchmark said nothing");
+    sheet.finish(1)
+}
+
+/// A line of the benchmark's table.
+#[derive(Debug, PartialEq)]
+struct Figure<'a> {
+    what: &'a str,
+    value: f64,
+    unit: &'a str,
+    /// `(1.23 x)`: beside what the disk does.
+    times: Option<f64>,
+}
+
+/// Reads `what it is        123 /s`, with `(1.23 x)` behind it or not.
+fn figure(line: &str) -> Option<Figure<'_>> {
+    let (what, rest) = line.trim_end().rsplit_once("  ")?;
+    let mut words = rest.split_whitespace();
+    let (value, unit) = (words.next()?.parse().ok()?, words.next()?);
+    let times = words.next().and_then(|word| word.strip_prefix('(')?.parse().ok());
+    Some(Figure { what: what.trim(), value, unit: unit.trim_end_matches(','), times })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_the_benchmark_are_understood() {
+        let line = |what, value, unit, times| Some(Figure { what, value, unit, times });
+        assert_eq!(
+            figure("one event, synced, p50                                    300 µs (1.23 x)"),
+            line("one event, synced, p50", 300.0, "µs", Some(1.23))
+        );
+        assert_eq!(
+            figure("batches of 1,000, synced, 4 in flight                    400000 /s"),
+            line("batches of 1,000, synced, 4 in flight", 400_000.0, "/s", None)
+        );
+        assert_eq!(
+            figure("on disk, of which data               512.5 MiB, 244.1 MiB"),
+            line("on disk, of which data", 512.5, "MiB", None)
+        );
+        for other in ["", "1000000 events in one topic", "100,000 topics with 3 events each"] {
+            assert_eq!(figure(other), None, "{other}");
+        }
+    }
+}
