@@ -139,5 +139,7 @@ fn build() -> Result<()> {
         "bench-axum-sse",
         "--package",
         "bench-floor",
+        "--package",
+        "bench-crowd",
     ]))
 }
