@@ -19,8 +19,9 @@ enum Task {
     Publish { port: u16, token: String, connections: usize, millis: u64 },
     /// So many messages to each of the rooms `r0`, `r1`, ….
     Fill { port: u16, token: String, connections: usize, rooms: usize, messages: usize },
-    /// So many clients, spread over the rooms, come back with one id, and read until each has so many messages.
-    Return { port: u16, token: String, clients: usize, rooms: usize, messages: usize, cursor: String },
+    /// So many clients, spread over the rooms, come back with one id, at most so many under way without an answer at once, and
+    /// read until each has so many messages.
+    Return { port: u16, token: String, clients: usize, under_way: usize, rooms: usize, messages: usize, cursor: String },
 }
 
 #[expect(clippy::print_stdout, reason = "whoever starts this program reads here what it found")]
@@ -39,8 +40,8 @@ fn main() -> Result<()> {
                 let until = publishing::Extent::Rooms { rooms, messages };
                 serde_json::to_string(&publishing::run(port, token, connections, until).await?)?
             }
-            Task::Return { port, token, clients, rooms, messages, cursor } => {
-                let crowd = returning::Crowd { port, token, clients, rooms, messages, cursor };
+            Task::Return { port, token, clients, under_way, rooms, messages, cursor } => {
+                let crowd = returning::Crowd { port, token, clients, under_way, rooms, messages, cursor };
                 serde_json::to_string(&returning::run(crowd).await?)?
             }
         })

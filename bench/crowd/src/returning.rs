@@ -12,13 +12,12 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
-/// How many connects may be without a head at once: with more it is the listener's queue that is measured.
-const UNDER_WAY: usize = 512;
-
 pub(crate) struct Crowd {
     pub(crate) port: u16,
     pub(crate) token: String,
     pub(crate) clients: usize,
+    /// How many may be without a head at once.
+    pub(crate) under_way: usize,
     pub(crate) rooms: usize,
     /// What each of them missed.
     pub(crate) messages: usize,
@@ -32,7 +31,7 @@ pub(crate) struct Found {
 }
 
 pub(crate) async fn run(crowd: Crowd) -> Result<Found> {
-    let (start, crowd, gate) = (Instant::now(), Rc::new(crowd), Rc::new(Semaphore::new(UNDER_WAY)));
+    let (start, gate, crowd) = (Instant::now(), Rc::new(Semaphore::new(crowd.under_way)), Rc::new(crowd));
     LocalSet::new()
         .run_until(async {
             let mut clients = JoinSet::new();

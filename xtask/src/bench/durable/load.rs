@@ -11,6 +11,8 @@ use super::super::contender::{self, Access, Contender};
 use super::super::load::output;
 use super::super::running::Running;
 
+/// How many of a crowd may be without a head at once: with more it is the listener's queue that is measured.
+const UNDER_WAY: usize = 512;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What many publishers found.
@@ -50,7 +52,10 @@ pub(super) async fn come_back(
     (rooms, messages): (usize, usize),
     cursor: &str,
 ) -> Result<Returned> {
-    let task = json!({ "task": "return", "clients": clients, "rooms": rooms, "messages": messages, "cursor": cursor });
+    let mut task = json!({ "task": "return", "clients": clients, "underWay": UNDER_WAY });
+    task["rooms"] = json!(rooms);
+    task["messages"] = json!(messages);
+    task["cursor"] = json!(cursor);
     run(server, task).await
 }
 
