@@ -71,7 +71,7 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The log can't be opened.
-    #[error(transparent)]
+    #[error("{0}{advice}", advice = journal::advice(.0))]
     Open(#[from] disk::OpenError),
     /// The log can't be read any more, so nothing can be delivered.
     #[error("the journal failed: {0}")]

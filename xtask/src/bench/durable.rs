@@ -6,8 +6,8 @@
 mod crowd;
 mod fanout;
 mod library;
+mod load;
 mod publish;
-mod publishers;
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ use super::cases::Bound;
 use super::contender::Contender;
 use super::machine;
 use super::record::{Heading, Line, Section, Verdict, median};
-use super::running::Running;
+use super::running::{CORE, Running};
 
 /// In the order of the document.
 pub(super) const NAMES: [&str; 4] = [publish::NAME, crowd::NAME, fanout::NAME, library::NAME];
@@ -107,7 +107,12 @@ enum Log<'a> {
 
 /// Starts Tidings on its core.
 async fn start(log: Log<'_>) -> Result<Running> {
-    Running::start_by(Contender::Tidings.title(), 1, |folder, port| {
+    start_on(CORE, log).await
+}
+
+/// Starts Tidings on these cores, as `taskset` counts.
+async fn start_on(cores: &str, log: Log<'_>) -> Result<Running> {
+    Running::start_by(Contender::Tidings.title(), 1, cores, |folder, port| {
         let mut command: Command = Contender::Tidings.command(folder, port)?;
         if let Log::Disk(directory, sync) = log {
             command.env("JOURNAL", "disk").env("DATA_DIR", directory).env("JOURNAL_SYNC", sync);

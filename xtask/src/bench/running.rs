@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::contender::Contender;
 
 /// Servers have this core for themselves, as `taskset` counts.
-const CORE: &str = "0";
+pub(super) const CORE: &str = "0";
 /// What a server says goes here.
 const LOG: &str = "said.log";
 const SOON: Duration = Duration::from_millis(10);
@@ -36,19 +36,20 @@ impl Running {
     /// Returns once the server takes connections.
     pub(super) async fn start(contender: Contender) -> Result<Self> {
         let command = |folder: &Path, port| contender.command(folder, port);
-        Self::start_by(contender.title(), contender.processes(), command).await
+        Self::start_by(contender.title(), contender.processes(), CORE, command).await
     }
 
-    /// The same, by a command for a folder and a port.
+    /// The same, on these cores and by a command for a folder and a port.
     pub(super) async fn start_by(
         title: &str,
         count: usize,
+        cores: &str,
         command: impl FnOnce(&Path, u16) -> Result<Command>,
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let command = command(folder.path(), port)?;
-        let processes = Processes::start(&mut pinned(CORE, &command), folder.path())?;
+        let processes = Processes::start(&mut pinned(cores, &command), folder.path())?;
         let mut running = Self { processes, folder, port };
         let started = running.wait_until_ready(count).await;
         started.with_context(|| format!("{title} did not start"))?;

@@ -251,7 +251,10 @@ impl From<tidings_journal::Error> for Error {
         if let tidings_journal::Error::TooLarge(problem) = error {
             return Self::new(Code::PayloadTooLarge, problem);
         }
-        tracing::error!(%error, "the journal refused");
+        // Why it is closed was said when it closed.
+        if !matches!(error, tidings_journal::Error::Closed(_)) {
+            tracing::error!(%error, "the journal refused");
+        }
         let retry_after = Some(Duration::from_secs(5));
         Self { retry_after, ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment") }
     }

@@ -101,6 +101,19 @@ impl Publisher {
         let note = key.map(|scope| (scope, Fingerprint::of(target, body)));
         idempotency::once(app, share, note, move |once| work(once, caller)).await
     }
+
+    /// The same without a body, and the work goes on even if the caller goes away meanwhile: what changes two things must not
+    /// stop between them.
+    pub(crate) async fn once_to_the_end<W>(
+        self,
+        work: impl FnOnce(Once, Identity) -> W + Send + 'static,
+    ) -> Result<Response, Error>
+    where
+        W: Future<Output = Result<Reply, Error>> + Send + 'static,
+    {
+        let task = tokio::spawn(async move { self.once(None, &[], work).await });
+        task.await.unwrap_or_else(|_| Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end")))
+    }
 }
 
 impl FromRequest<Arc<App>> for JsonBody {

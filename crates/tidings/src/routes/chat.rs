@@ -95,7 +95,7 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
         }
         told
     };
-    publisher.once(None, &[], work).await
+    publisher.once_to_the_end(work).await
 }
 
 /// `POST /chat/room/{roomId}/leave`
@@ -117,7 +117,7 @@ pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<
         }
         told
     };
-    publisher.once(None, &[], work).await
+    publisher.once_to_the_end(work).await
 }
 
 /// `GET /chat/room/{roomId}/members`

@@ -28,6 +28,17 @@ pub(super) fn open(settings: &config::Journal) -> Result<Arc<dyn Journal>, disk:
     })
 }
 
+/// What to do about a log that can't be opened, where the error does not say it itself: it knows no settings.
+pub(super) fn advice(error: &disk::OpenError) -> &'static str {
+    match error {
+        disk::OpenError::InUse { .. } => "; stop the other one, or name another directory with DATA_DIR",
+        disk::OpenError::Io { .. } => {
+            "; name a directory that can be written with DATA_DIR, or do without with JOURNAL=memory"
+        }
+        _ => "",
+    }
+}
+
 fn in_memory(settings: &config::Journal) -> memory::Retention {
     let default = memory::Retention::default();
     memory::Retention {

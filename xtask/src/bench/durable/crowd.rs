@@ -1,23 +1,17 @@
 //! A crowd that comes back at once after a restart, each of whom missed a hundred events, and those who meanwhile go on.
 
-use std::fs;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::super::contender::{Access, Contender, Endpoints};
 use super::super::load::{Load, Report};
 use super::super::running::Running;
-use super::publishers::{self, Calls};
-use super::{Bound, Extent, Goal, Log, Section, Sheet, directory, start};
+use super::{Bound, Extent, Goal, Log, Section, Sheet, directory, load, start};
 
 pub(super) const NAME: &str = "durable-return";
 
@@ -25,8 +19,6 @@ const CLIENTS: usize = 10_000;
 const ROOMS: usize = 100;
 /// What each missed.
 const MESSAGES: usize = 100;
-/// How many connects may be without a head at once: more, and it is the listener's queue that is measured.
-const UNDER_WAY: usize = 512;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often the memory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -62,7 +54,6 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
             goal("live delivery to 1,000 others meanwhile at most 2 × its usual p99", BOTH, RATIO, Bound::AtMost(2.0)),
         ],
     };
-    raise_descriptors()?;
     let clients = if extent.quick { 1_000 } else { CLIENTS };
     for round in 1..=extent.rounds {
         eprintln!("bench: {NAME}, round {round} of {}", extent.rounds);
@@ -70,8 +61,8 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
         let disk = || Log::Disk(data.path(), "always");
         let cursor = {
             let server = start(disk()).await?;
-            let first = publishers::run(&server, 1, Calls::ToRooms { rooms: 1, messages: 1 }).await?;
-            publishers::run(&server, 64, Calls::ToRooms { rooms: ROOMS, messages: MESSAGES }).await?;
+            let first = load::fill(&server, 1, 1, 1).await?;
+            load::fill(&server, 64, ROOMS, MESSAGES).await?;
             first.last
         };
 
@@ -109,76 +100,24 @@ async fn others(load: &Load, to: &Endpoints, server: &Running) -> Result<Report>
     load.run(Contender::Tidings, Access::Demo, to, &server.pids()?).await
 }
 
-/// How a crowd came back.
+/// How a crowd came back: in how many seconds, and the most memory of the server above what it had before, in bytes.
 struct Returned {
-    /// Until the last of them had everything.
     seconds: f64,
-    /// The most memory of the server above what it had before, in bytes.
     memory: f64,
 }
 
 async fn come_back(server: &Running, clients: usize, cursor: &str) -> Result<Returned> {
-    let token = Contender::Tidings.endpoints(server.port(), Access::Demo)?.token.context("Tidings asks for a token")?;
-    let pid = *server.pids()?.first().context("the server has a process")?;
-    let (idle, start, gate) = (memory(pid)?, Instant::now(), Arc::new(Semaphore::new(UNDER_WAY)));
-    let mut crowd = JoinSet::new();
-    for nth in 0..clients {
-        let head = format!(
-            "GET /chat/room/r{}/stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\
-             Authorization: Bearer {token}\r\nLast-Event-ID: {cursor}\r\n\r\n",
-            nth % ROOMS
-        );
-        crowd.spawn(client(server.port(), head, gate.clone()));
-    }
-    let (mut most, mut looks, mut sockets) = (idle, interval(LOOK), Vec::with_capacity(clients));
+    let pid = load::pid(server)?;
+    let idle = load::memory(pid)?;
+    let (mut most, mut looks) = (idle, interval(LOOK));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let everybody = async {
-        loop {
-            tokio::select! {
-                done = crowd.join_next() => match done {
-                    Some(socket) => sockets.push(socket??),
-                    None => return Ok::<_, anyhow::Error>(start.elapsed()),
-                },
-                _ = looks.tick() => most = most.max(memory(pid)?),
-            }
+    let mut crowd = Box::pin(load::come_back(server, clients, (ROOMS, MESSAGES), cursor));
+    loop {
+        tokio::select! {
+            returned = &mut crowd => return Ok(Returned { seconds: returned?.seconds, memory: most - idle }),
+            _ = looks.tick() => most = most.max(load::memory(pid)?),
         }
-    };
-    let took = timeout(PATIENCE, everybody).await.context("some of the crowd never caught up")??;
-    most = most.max(memory(pid)?); // all are still open
-    ensure!(sockets.len() == clients, "some of the crowd got lost");
-    Ok(Returned { seconds: took.as_secs_f64(), memory: most - idle })
-}
-
-/// Reads its stream until it has everything that it missed. Returns the stream, which stays open.
-async fn client(port: u16, head: String, gate: Arc<Semaphore>) -> Result<TcpStream> {
-    let permit = gate.acquire().await?;
-    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    socket.write_all(head.as_bytes()).await?;
-    let mut bytes = Vec::with_capacity(8 << 10);
-    let (mut permit, mut seen) = (Some(permit), 0);
-    // One message more than was missed stands in the first room: the one that the id is of comes before all of them.
-    while seen < MESSAGES {
-        ensure!(socket.read_buf(&mut bytes).await? > 0, "the server closed a stream of the crowd");
-        if permit.take().is_some() {
-            ensure!(bytes.starts_with(b"HTTP/1.1 200"), "refused: {}", String::from_utf8_lossy(&bytes));
-        }
-        seen += take_messages(&mut bytes);
     }
-    ensure!(seen == MESSAGES, "{seen} messages came to one who missed {MESSAGES}");
-    Ok(socket)
-}
-
-/// Counts the events in `bytes` and leaves what may be the beginning of the next.
-fn take_messages(bytes: &mut Vec<u8>) -> usize {
-    const NAME: &[u8] = b"event: chat-message\n";
-    let (mut from, mut count) = (0, 0);
-    while let Some(at) = bytes[from..].windows(NAME.len()).position(|window| window == NAME) {
-        from += at + NAME.len();
-        count += 1;
-    }
-    let rest = from.max(bytes.len().saturating_sub(NAME.len() - 1));
-    bytes.drain(..rest);
-    count
 }
 
 /// Waits until so many streams are open.
@@ -199,34 +138,4 @@ async fn until_open(server: &Running, streams: u64) -> Result<()> {
         }
     };
     timeout(PATIENCE, ask).await.context("the others did not come")?
-}
-
-/// A process's share of memory (PSS), in bytes.
-#[expect(clippy::cast_precision_loss, reason = "shown in MiB with one decimal")]
-fn memory(pid: u32) -> Result<f64> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let kib = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().split(' ').next()?.parse::<u64>().ok());
-    Ok(kib.context("smaps_rollup has no Pss")? as f64 * 1_024.0)
-}
-
-fn raise_descriptors() -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit })?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_are_counted_once_however_the_bytes_come() {
-        let text = b"event: chat-message\nid: a-1\ndata: 1\n\nevent: chat-message\nid: a-2\ndata: 2\n\n";
-        for cut in 0..text.len() {
-            let mut bytes = text[..cut].to_vec();
-            let before = take_messages(&mut bytes);
-            bytes.extend(&text[cut..]);
-            assert_eq!(before + take_messages(&mut bytes), 2, "cut at {cut}");
-        }
-    }
 }

@@ -23,7 +23,7 @@ pub(super) async fn measure() -> Result<Section> {
         title: "The log on disk by itself",
         about: "What `cargo bench -p tidings-journal` measures, on both cores: events of 256 bytes, appended by the library. \
                 A bare `fdatasync` of as many bytes, on the same disk in the same run, is what a single append is held to.",
-        columns: vec![(FIGURE, 1), (TIMES, 2)],
+        columns: vec![(FIGURE, 2), (TIMES, 2)],
         rows: Vec::new(),
         goals: vec![
             Goal {
@@ -57,14 +57,13 @@ pub(super) async fn measure() -> Result<Section> {
                 sheet.note(&row, &[Some(value), times]);
             }
             // `1000000 events in one topic`: what the lines below it are about.
-            None => match line.split_once(" events ") {
-                Some((_, about)) => part = format!("{}: ", about.trim()),
-                None => {
-                    if let Some((_, about)) = line.split_once(" topics ") {
-                        part = format!("many topics {}: ", about.trim());
-                    }
+            None => {
+                if let Some((topics, _)) = line.split_once(" topics with ") {
+                    part = format!("{topics} topics: ");
+                } else if let Some((_, about)) = line.split_once(" events ") {
+                    part = format!("{}: ", about.trim());
                 }
-            },
+            }
         }
     }
     ensure!(!sheet.rows.is_empty(), "the journal's benchmark said nothing");

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::publishers::{self, Calls};
-use super::{Bound, Extent, Goal, Log, Section, Sheet, directory, start};
+use super::load::{self, Published};
+use super::{Bound, CORE, Extent, Goal, Log, Section, Sheet, directory, start_on};
 
 pub(super) const NAME: &str = "durable-publish";
 
 const CONNECTIONS: usize = 64;
-const ALWAYS: &str = "on disk, `JOURNAL_SYNC=always`";
+const BOTH: &str = "0,1";
+const ALWAYS: &str = "on disk, `JOURNAL_SYNC=always`, both cores";
+const PINNED: &str = "on disk, `JOURNAL_SYNC=always`, one core";
+const INTERVAL: &str = "on disk, `JOURNAL_SYNC=interval:100ms`, both cores";
+const MEMORY: &str = "in memory, both cores";
+const MEMORY_PINNED: &str = "in memory, one core";
 const RATE: &str = "publishes a second";
 
 pub(super) async fn measure(extent: Extent) -> Result<Section> {
@@ -18,8 +23,9 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
         case: NAME,
         title: "Durable publishes",
         about: "64 connections, each with one publish under way, the next as soon as that is answered, for 5 s. Nobody follows \
-                what is published. With `JOURNAL_SYNC=always` an answer waits until the device has the event. The load comes \
-                from `cargo xtask bench` itself, on the other core.",
+                what is published. With `JOURNAL_SYNC=always` an answer waits until the device has the event. The load, \
+                `bench-crowd`, has core 1; the server has core 0 for itself, or both, one of them with the load: the log's thread \
+                then need not wait for those that serve.",
         columns: vec![(RATE, 0), ("p50, ms", 2), ("p99, ms", 2), ("CPU per publish, µs", 1)],
         rows: Vec::new(),
         goals: vec![Goal {
@@ -31,17 +37,23 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
     };
     let duration = Duration::from_secs(if extent.quick { 1 } else { 5 });
     for round in 1..=extent.rounds {
-        for row in [ALWAYS, "on disk, `JOURNAL_SYNC=interval:100ms`", "in memory"] {
+        for row in [ALWAYS, PINNED, INTERVAL, MEMORY, MEMORY_PINNED] {
             eprintln!("bench: {NAME}, round {round} of {}: {row}", extent.rounds);
             let data = directory()?;
-            let server = start(match row {
-                "in memory" => Log::Memory,
-                ALWAYS => Log::Disk(data.path(), "always"),
-                _ => Log::Disk(data.path(), "interval:100ms"),
-            })
-            .await?;
-            let found = publishers::run(&server, CONNECTIONS, Calls::For(duration)).await?;
-            let cells = [found.per_second, found.p50_ms, found.p99_ms, found.cpu_micros];
+            let log = match row {
+                MEMORY | MEMORY_PINNED => Log::Memory,
+                INTERVAL => Log::Disk(data.path(), "interval:100ms"),
+                _ => Log::Disk(data.path(), "always"),
+            };
+            let server = start_on(if matches!(row, PINNED | MEMORY_PINNED) { CORE } else { BOTH }, log).await?;
+            let pid = load::pid(&server)?;
+            let before = load::cpu(pid)?;
+            let Published { answered, seconds, p50_micros, p99_micros, .. } =
+                load::publish(&server, CONNECTIONS, duration).await?;
+            let used = load::cpu(pid)?.saturating_sub(before).as_secs_f64();
+            #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+            let answered = answered as f64;
+            let cells = [answered / seconds, p50_micros / 1_000.0, p99_micros / 1_000.0, used * 1e6 / answered];
             sheet.note(row, &cells.map(Some));
         }
     }

@@ -97,7 +97,11 @@ impl House {
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key.to_string());
         }
-        let answer = self.router.clone().oneshot(request.body(Body::from(body)).unwrap());
+        self.call(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn call(&self, request: Request<Body>) -> JoinHandle<Response> {
+        let answer = self.router.clone().oneshot(request);
         let publishing = tokio::spawn(async move { answer.await.unwrap() });
         // There is one thread: what can go on has gone on by then.
         for _ in 0..100 {
@@ -172,6 +176,14 @@ async fn callers_without_one_who_left_make_room() {
         caller.abort();
     }
     assert!(!house.publish(None).await.is_finished(), "it waits for the log, as there is room again");
+}
+
+#[tokio::test]
+async fn who_leaves_while_joining_a_room_has_joined_and_the_room_is_told() {
+    let house = House::new();
+    let join = Request::post("/chat/room/r/join").header("Authorization", format!("Bearer {}", demo::TOKEN));
+    house.call(join.body(Body::empty()).unwrap()).await.abort();
+    assert_eq!(house.written(1).await, 1);
 }
 
 #[test]

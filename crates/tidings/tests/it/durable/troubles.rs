@@ -71,6 +71,7 @@ async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and
     let said = server.last_words(); // it was killed
     assert!(said.contains("see to the disk") && said.contains(house.path()), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(said.matches("see to the disk").count(), 1, "what closed it is said once: {said}");
 
     let server = house.start().await;
     let mut all = server.resumed("/notifications/stream", "", "earliest").await;
@@ -86,6 +87,7 @@ fn a_directory_that_can_not_be_written_is_refused_with_a_clear_line() {
     // Not by its mode, which says nothing to a superuser.
     let refusal = said_at_last(&Place::bare().env("DATA_DIR", "/proc/tidings").env("PORT", "0"));
     assert!(refusal.contains("the journal in /proc/tidings can't be opened: making the directory"), "{refusal}");
+    assert!(refusal.contains("DATA_DIR") && refusal.contains("JOURNAL=memory"), "{refusal}");
 }
 
 #[tokio::test]
