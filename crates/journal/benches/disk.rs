@@ -54,6 +54,7 @@ async fn measure() {
         large(&dir.join(name.replace(' ', "-")), name, events, topics, in_both).await;
     }
     many_topics(&dir.join("many")).await;
+    ceiling(&dir.join("ceiling")).await;
     fs::remove_dir_all(&dir).unwrap();
 }
 
@@ -161,6 +162,29 @@ async fn many_topics(dir: &Path) {
     let _log = open(dir, Sync::Always);
     row("opening", &format!("{:.2} s", start.elapsed().as_secs_f64()));
     row("memory after opening", &mebibytes(resident().saturating_sub(before)));
+}
+
+/// Twice as much is written as may be kept on disk.
+async fn ceiling(dir: &Path) {
+    println!("\n1 GiB written below a ceiling of 512 MiB, half of it to one topic of 1,000");
+    let mut options = Options::new(dir);
+    options.retention.max_disk = 512 << 20;
+    let log = Disk::open(options).unwrap();
+    let (start, mut most, mut longest) = (Instant::now(), 0, Duration::ZERO);
+    let events = (1 << 30) / DATA_BYTES;
+    let names: Vec<_> = (0..1_000).map(|number| format!("room/{number}")).collect();
+    let pool: Vec<_> = (0..1_000).map(|n| record(if n % 2 == 0 { "busy" } else { &names[n] }, None)).collect();
+    for batch in 0..events / 1_000 {
+        let before = Instant::now();
+        log.append(pool.clone()).await.unwrap();
+        longest = longest.max(before.elapsed());
+        if batch % 20 == 0 {
+            most = most.max(disk_bytes(dir));
+        }
+    }
+    row("batches of 1,000, synced", &rate(events, start.elapsed()));
+    row("the most on disk", &mebibytes(most));
+    row("the longest append", &format!("{} ms", longest.as_millis()));
 }
 
 async fn scan(log: &Disk, what: &str, topic: &str) {

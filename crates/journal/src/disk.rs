@@ -14,7 +14,7 @@
 //! - `home`, `mark`: the directory, its lock and format; a position known to be safe
 //! - `tables`, `keys`, `codec`, `run`: what is written, in which tables of the storage engine
 //! - `topics`: what is known of each topic, in memory
-//! - `open`: from a directory to a log
+//! - `open`: from a directory to a log; `wal`, `manifest`: whether the storage engine may be let at its files
 //! - `log`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
 //! - `reader`: reading; [`Inspection`], `verify`: looking at a directory that no server holds
 //! - `janitor`, `trim`, `ceiling`: what goes; `filter`: what is left out when the storage engine rewrites its files
@@ -23,6 +23,8 @@ mod ceiling;
 mod chore;
 mod codec;
 mod committer;
+#[cfg(test)]
+mod crash;
 mod error;
 mod filter;
 mod group;
@@ -31,6 +33,7 @@ mod inspect;
 mod janitor;
 mod keys;
 mod log;
+mod manifest;
 mod mark;
 mod open;
 mod options;
@@ -41,6 +44,7 @@ mod tables;
 mod topics;
 mod trim;
 mod verify;
+mod wal;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -130,6 +134,17 @@ impl Disk {
         self.log.health().err().unwrap_or_else(|| self.log.close("its writing thread has ended; restart the server"))
     }
 
+    /// Says where, and what to do.
+    fn unreadable(&self, error: Error) -> Error {
+        match error {
+            Error::Unreadable(why) => Error::Unreadable(format!(
+                "{why}, in {}. Stop the server, then restore the directory from a backup or move it away",
+                self.log.home.dir().display()
+            )),
+            other => other,
+        }
+    }
+
     /// Runs `read` where waiting for the device holds up nobody.
     async fn reading<T: Send + 'static>(
         &self,
@@ -138,7 +153,8 @@ impl Disk {
         let log = self.log.clone();
         let _permit = self.log.readers.acquire().await; // never closed
         let done = tokio::task::spawn_blocking(move || read(&log)).await;
-        done.unwrap_or_else(|error| Err(Error::Unreadable(format!("reading was broken off: {error}"))))
+        let done = done.unwrap_or_else(|error| Err(Error::Unreadable(format!("reading was broken off: {error}"))));
+        done.map_err(|error| self.unreadable(error))
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::chore::{Checkpoint, Chore};
 use super::group::{Encoded, Group};
-use super::log::Log;
+use super::log::{Log, Watch};
 use super::options::Sync;
 use super::tables::Commit;
 use crate::{Error, Position, Receipt};
@@ -18,6 +18,9 @@ const STEP_BYTES: usize = 8 << 20;
 
 /// How long the thread sleeps before it looks again whether there is room.
 const NO_ROOM: Duration = Duration::from_millis(2);
+
+/// After so many looks, the thread lends a hand itself: a second.
+const LONG: u32 = 500;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
@@ -46,9 +49,6 @@ pub(super) struct Committer {
     checkpoint: Checkpoint,
 }
 
-/// Turns the log red if the thread ends by a panic: nobody else would notice.
-struct Watch(Arc<Log>);
-
 impl Committer {
     pub(super) fn new(log: Arc<Log>, jobs: mpsc::Receiver<Job>, commit: Box<dyn Commit>) -> Self {
         Self { log, jobs, commit, checkpoint: Checkpoint::default() }
@@ -56,7 +56,7 @@ impl Committer {
 
     /// Writes until the log is dropped.
     pub(super) fn run(mut self) {
-        let _watch = Watch(self.log.clone());
+        let _watch = Watch::new(self.log.clone(), "writing to the journal");
         while let Some(job) = self.jobs.blocking_recv() {
             let mut appends = Vec::new();
             let mut close = Vec::new();
@@ -91,13 +91,20 @@ impl Committer {
 
     /// Waits until the storage engine can take a batch, and the directory is below its ceiling.
     fn wait_for_room(&mut self) {
-        while self.log.health().is_ok() {
+        for look in 1_u32.. {
+            if self.log.health().is_err() {
+                return;
+            }
             if let Err(error) = self.log.tables.check() {
                 self.log.fail("writing to the journal", &error);
             } else if self.log.is_full() {
                 self.step(Vec::new()); // trimming is what makes room
             } else if !self.log.tables.is_congested() {
                 return;
+            } else if look.is_multiple_of(LONG)
+                && let Err(error) = self.log.tables.help()
+            {
+                self.log.fail("making room in the journal", &error);
             }
             std::thread::sleep(NO_ROOM);
         }
@@ -164,15 +171,6 @@ impl Committer {
             }
             Ok(()) => {}
             Err(error) => _ = self.log.fail("syncing the journal", &error),
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let error = std::io::Error::other("the writing thread has panicked");
-            self.0.fail("writing to the journal", &error.into());
         }
     }
 }

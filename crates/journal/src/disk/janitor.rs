@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::ceiling::Ceiling;
 use super::chore::{Chore, Fold};
 use super::committer::Job;
-use super::log::Log;
+use super::log::{Log, Watch};
 use super::mark::Mark;
 use super::trim::{self, Bounds};
 use crate::TopicName;
@@ -43,6 +43,7 @@ impl Janitor {
 
     /// Works until `stop` is dropped or the log is closed.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
+        let _watch = Watch::new(self.log.clone(), "tidying up the journal");
         while stop.recv_timeout(self.rest()) != Err(RecvTimeoutError::Disconnected) {
             if self.turn().is_err() {
                 break;

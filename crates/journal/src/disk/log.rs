@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use fjall::Snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
@@ -31,6 +32,8 @@ pub(super) struct Log {
     full: AtomicBool,
     /// How many pages are read at the same time.
     pub(super) readers: Semaphore,
+    /// What readers see.
+    view: RwLock<Arc<View>>,
     head: AtomicU64,
     synced: AtomicU64,
     checkpoint: AtomicU64,
@@ -38,6 +41,13 @@ pub(super) struct Log {
     pub(super) tables: Tables,
     /// The last to go: until then, nobody else may open the directory.
     pub(super) home: Home,
+}
+
+/// The log as it was after one step: a record with a key and the one that it took the place of are never both there, nor
+/// both gone.
+pub(super) struct View {
+    pub(super) head: Position,
+    pub(super) snapshot: Snapshot,
 }
 
 /// What was found in a directory.
@@ -67,6 +77,7 @@ impl Log {
             trimmed: Mutex::default(),
             full: AtomicBool::new(false),
             readers: Semaphore::new(READERS),
+            view: RwLock::new(Arc::new(View { head: found.head, snapshot: found.tables.db.snapshot() })),
             head: AtomicU64::new(found.head.get()),
             synced: AtomicU64::new(found.head.get()),
             checkpoint: AtomicU64::new(found.checkpoint.get()),
@@ -95,7 +106,15 @@ impl Log {
         self.checkpoint.store(position.get(), Ordering::Release);
     }
 
-    pub(super) fn set_head(&self, head: Position) {
+    /// What there is to read.
+    pub(super) fn view(&self) -> Arc<View> {
+        self.view.read().clone()
+    }
+
+    /// Shows what was appended up to `head`.
+    pub(super) fn show(&self, head: Position) {
+        let view = Arc::new(View { head, snapshot: self.tables.db.snapshot() });
+        *self.view.write() = view;
         self.head.store(head.get(), Ordering::Release);
     }
 
@@ -141,5 +160,26 @@ impl Log {
         }
         self.chores.lock().clear(); // whoever waits for one is told
         closed
+    }
+}
+
+/// Turns a log red if the thread that holds this ends by a panic: nobody else would notice.
+pub(super) struct Watch {
+    log: Arc<Log>,
+    what: &'static str,
+}
+
+impl Watch {
+    /// `what` is what the thread does.
+    pub(super) fn new(log: Arc<Log>, what: &'static str) -> Self {
+        Self { log, what }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.log.fail(self.what, &std::io::Error::other("the thread has panicked").into());
+        }
     }
 }

@@ -26,6 +26,9 @@ const EVENTS: &str = "events-";
 /// A key that sorts behind all others and means nothing: see [`Tables::settle`].
 const BEAT: &[u8] = &[0xff; 24];
 
+/// The most files of one table that overlap. From 20 on, the engine slows a writer down; from 30 on, it halts it.
+const MOST_RUNS: usize = 16;
+
 /// The most bytes that the write-ahead log takes, about: the engine looks only when a table is written out.
 const LOG_BYTES: u64 = 128 << 20;
 
@@ -47,6 +50,9 @@ pub(super) fn shard_of_name(name: &str) -> Option<usize> {
 }
 
 impl Tables {
+    /// The number that the engine gave to the table `order`: tables are made in this order, all at once (see `open`).
+    pub(super) const ORDER_ID: u64 = 1 + keys::SHARDS as u64;
+
     /// Opens the tables in `path`, making those that are not there.
     pub(super) fn open(path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Self, fjall::Error> {
         let filtered = floors.clone();
@@ -92,7 +98,16 @@ impl Tables {
 
     /// Whether so much waits to be written out that the engine would soon halt a writer.
     pub(super) fn is_congested(&self) -> bool {
-        self.all().any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= 16)
+        self.all().any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= MOST_RUNS)
+    }
+
+    /// Merges files where there are too many. The engine does it by itself, but only as often as a table was written out:
+    /// if nothing may be written until it has, that may be once too few.
+    pub(super) fn help(&self) -> Result<(), fjall::Error> {
+        for table in self.all().filter(|table| table.tree.l0_run_count() >= MOST_RUNS) {
+            table.tree.compact(table.config.compaction_strategy.clone(), 0)?;
+        }
+        Ok(())
     }
 
     /// Fails if a write in the background has failed.

@@ -83,15 +83,21 @@ impl Topics {
         self.by_name.len()
     }
 
-    /// The topic with this name, and whether it is new.
-    pub(super) fn get_or_add(&mut self, name: &TopicName, retention: &Retention) -> (&mut Topic, bool) {
+    /// Lists what stands at `position` in the topic with this name. Returns its id, and whether it is new.
+    pub(super) fn list(&mut self, name: &TopicName, position: Position, retention: &Retention) -> (TopicId, bool) {
         let new = !self.by_name.contains_key(name);
         if new {
             let row = TopicRow { id: self.next_id, floor: self.forgotten, ..TopicRow::default() };
             self.load(name.clone(), row, retention);
         }
-        let topic = self.by_name.entry(name.clone()).or_insert_with(|| unreachable!("added above"));
-        (topic, new)
+        let Some(topic) = self.by_name.get_mut(name) else {
+            return (0, false); // never: it is there by now
+        };
+        topic.row.last = topic.row.last.max(position);
+        if !std::mem::replace(&mut topic.dirty, true) {
+            self.dirty.push(name.clone());
+        }
+        (topic.row.id, new)
     }
 
     /// Counts a record without a key in its first topic.
@@ -258,9 +264,9 @@ mod tests {
     fn vanished_topics_are_folded_lowest_floor_first_and_no_floor_sinks() {
         let mut topics = Topics::new(0, Position::START);
         for number in 1..=10 {
-            let (topic, _) = topics.get_or_add(&name(&format!("t/{number}")), &Retention::default());
-            topic.row.floor = Position::new(number);
-            topic.row.last = Position::new(number);
+            let name = name(&format!("t/{number}"));
+            topics.list(&name, Position::new(number), &Retention::default());
+            topics.get_mut(&name).unwrap().row.floor = Position::new(number);
         }
         assert!(topics.vanished(10).is_none());
         let (gone, floor) = topics.vanished(8).unwrap();
@@ -273,7 +279,7 @@ mod tests {
             let selector = Selector::topics([name(&format!("t/{number}"))]);
             assert!(topics.floor(&selector) >= Position::new(number));
         }
-        let (again, new) = topics.get_or_add(&name("t/1"), &Retention::default());
-        assert!(new && again.row.id == 11, "an id is never used again");
+        let again = topics.list(&name("t/1"), Position::new(11), &Retention::default());
+        assert_eq!(again, (11, true), "an id is never used again");
     }
 }

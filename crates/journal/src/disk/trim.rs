@@ -68,7 +68,9 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
     let mut step =
         Trim { topic: name.clone(), floor: Position::START, events: 0, bytes: 0, oldest_ms: None, others: Vec::new() };
     let mut others: HashMap<TopicName, Position> = HashMap::new();
-    let mut merge = Merge::new(&log.tables, [(topic.row.id, Kind::Plain, topic.row.floor)], log.head())?;
+    let view = log.view();
+    let oldest = [(topic.row.id, Kind::Plain, topic.row.floor)];
+    let mut merge = Merge::new(&log.tables, &view.snapshot, oldest, view.head)?;
     for _ in 0..log.options.tuning.trim_step {
         let Some(position) = merge.peek() else {
             break;
