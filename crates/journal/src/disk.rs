@@ -6,7 +6,8 @@
 //! to nobody before that. A topic's records lie side by side, so that a page of a topic is one range; reads go on while
 //! the thread writes. In memory is an entry for each topic, and nothing for each record.
 //!
-//! A failed write or sync is final: the log refuses appends ([`Journal::health`] tells why), and reads go on.
+//! A failed write or sync is final: the log refuses appends ([`Journal::health`] tells why), and reads go on. A directory
+//! that is at its ceiling, with nothing left to let go of, refuses them too, until there is room.
 //!
 //! # Layout
 //!
@@ -27,6 +28,8 @@ mod committer;
 mod crash;
 mod error;
 mod filter;
+#[cfg(test)]
+mod full;
 mod group;
 mod home;
 mod inspect;
@@ -66,7 +69,8 @@ use log::{Found, Log};
 use mark::Mark;
 use tables::Commit;
 
-/// How many appends wait to be taken up, and how many bytes they may hold. Beyond it, [`Journal::append`] waits.
+/// How many appends wait to be taken up, and how many KiB of memory they and those being written may take. Beyond it,
+/// [`Journal::append`] waits.
 const WAITING_APPENDS: usize = 4_096;
 const WAITING_KIB: usize = 64 << 10;
 
@@ -151,8 +155,13 @@ impl Disk {
         read: impl FnOnce(&Log) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let log = self.log.clone();
-        let _permit = self.log.readers.acquire().await; // never closed
-        let done = tokio::task::spawn_blocking(move || read(&log)).await;
+        let permit = self.log.readers.clone().acquire_owned().await; // never closed
+        let reading = move || {
+            let done = read(&log);
+            drop(permit); // not before: whoever asked may be gone, and the device still busy
+            done
+        };
+        let done = tokio::task::spawn_blocking(reading).await;
         let done = done.unwrap_or_else(|error| Err(Error::Unreadable(format!("reading was broken off: {error}"))));
         done.map_err(|error| self.unreadable(error))
     }
@@ -219,6 +228,7 @@ impl Journal for Disk {
     }
 
     async fn close(&self) {
+        self.log.begin_to_close();
         let (answer, answered) = oneshot::channel();
         if self.send(Job::Close(answer)).await.is_ok() {
             let _ = answered.await; // an error is the log's state by now
@@ -228,6 +238,7 @@ impl Journal for Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        self.log.begin_to_close();
         for (stop, thread) in self.helpers.drain(..) {
             drop(stop);
             let _ = thread.join(); // a panic has been told by then

@@ -117,7 +117,7 @@ impl<'a> Group<'a> {
         let retention = &log.options.retention;
         let mut ids = std::mem::take(&mut self.ids);
         for name in &*record.topics {
-            let (id, new) = topics.list(name, position, retention);
+            let (id, new) = topics.list(name, kind, position, retention);
             if ids.contains(&id) {
                 continue; // named twice
             }

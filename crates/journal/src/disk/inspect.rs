@@ -94,7 +94,7 @@ impl Inspection {
         let keyed = topics.keyed().count() as u64;
         let stats = |(name, topic): (&TopicName, &Topic)| TopicStats {
             name: name.clone(),
-            floor: topic.row.floor,
+            floor: topic.row.lost(),
             last: topic.row.last,
             events: topic.row.events,
             bytes: topic.row.bytes,

@@ -198,7 +198,7 @@ impl Reading<'_> {
                     let Some((name, topic)) = names.get(id).and_then(|name| Some((name, topics.get_mut(name)?))) else {
                         continue;
                     };
-                    topic.row.last = topic.row.last.max(position);
+                    topic.row.note(if listed.keyed { Kind::Keyed } else { Kind::Plain }, position);
                     if nth == 0 && !listed.keyed && position > topic.row.counted {
                         topics.count(name, listed.bytes, None, retention);
                     }

@@ -23,10 +23,12 @@ struct Source {
     head: Option<(Position, Place)>,
 }
 
-/// A record, and what it takes in its topics.
+/// A record, and what it takes.
 pub(super) struct Taken {
     pub(super) record: Record,
-    pub(super) bytes: u64,
+    /// In its first topic, and in each of the others.
+    pub(super) own: u64,
+    pub(super) copy: u64,
 }
 
 /// The entries of some topics, merged.
@@ -205,15 +207,7 @@ pub(super) fn get(
 
 fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<Taken, Error> {
     let record = codec::decode_record(bytes, interner).ok_or_else(|| damaged(position))?;
-    Ok(Taken { bytes: weight(bytes, &record), record })
-}
-
-/// What a record takes in its topics, as it was counted when it was written.
-fn weight(bytes: &[u8], record: &Record) -> u64 {
-    let topics = &record.topics;
-    let distinct = topics.iter().enumerate().filter(|(nth, topic)| !topics[..*nth].contains(topic)).count();
-    let others = distinct.saturating_sub(1) as u64;
-    Element::of(bytes, 0, 0).weight() + others * Element::of(bytes, 0, 1).weight()
+    Ok(Taken { own: Element::of(bytes, 0, 0).weight(), copy: Element::of(bytes, 0, 1).weight(), record })
 }
 
 fn damaged(position: Position) -> Error {
