@@ -6,7 +6,8 @@
 //! to nobody before that. A topic's records lie side by side, so that a page of a topic is one range; reads go on while
 //! the thread writes. In memory is an entry for each topic, and nothing for each record.
 //!
-//! A failed write or sync is final: the log refuses appends ([`Journal::health`] tells why), and reads go on.
+//! A failed write or sync is final: the log refuses appends ([`Journal::health`] tells why), and reads go on. A directory
+//! that is at its ceiling, with nothing left to let go of, refuses them too, until there is room.
 //!
 //! # Layout
 //!
@@ -14,7 +15,7 @@
 //! - `home`, `mark`: the directory, its lock and format; a position known to be safe
 //! - `tables`, `keys`, `codec`, `run`: what is written, in which tables of the storage engine
 //! - `topics`: what is known of each topic, in memory
-//! - `open`: from a directory to a log
+//! - `open`: from a directory to a log; `wal`, `manifest`: whether the storage engine may be let at its files
 //! - `log`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
 //! - `reader`: reading; [`Inspection`], `verify`: looking at a directory that no server holds
 //! - `janitor`, `trim`, `ceiling`: what goes; `filter`: what is left out when the storage engine rewrites its files
@@ -23,14 +24,19 @@ mod ceiling;
 mod chore;
 mod codec;
 mod committer;
+#[cfg(test)]
+mod crash;
 mod error;
 mod filter;
+#[cfg(test)]
+mod full;
 mod group;
 mod home;
 mod inspect;
 mod janitor;
 mod keys;
 mod log;
+mod manifest;
 mod mark;
 mod open;
 mod options;
@@ -41,6 +47,7 @@ mod tables;
 mod topics;
 mod trim;
 mod verify;
+mod wal;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,7 +69,8 @@ use log::{Found, Log};
 use mark::Mark;
 use tables::Commit;
 
-/// How many appends wait to be taken up, and how many bytes they may hold. Beyond it, [`Journal::append`] waits.
+/// How many appends wait to be taken up, and how many KiB of memory they and those being written may take. Beyond it,
+/// [`Journal::append`] waits.
 const WAITING_APPENDS: usize = 4_096;
 const WAITING_KIB: usize = 64 << 10;
 
@@ -130,15 +138,32 @@ impl Disk {
         self.log.health().err().unwrap_or_else(|| self.log.close("its writing thread has ended; restart the server"))
     }
 
+    /// Says where, and what to do.
+    fn unreadable(&self, error: Error) -> Error {
+        match error {
+            Error::Unreadable(why) => Error::Unreadable(format!(
+                "{why}, in {}. Stop the server, then restore the directory from a backup or move it away",
+                self.log.home.dir().display()
+            )),
+            other => other,
+        }
+    }
+
     /// Runs `read` where waiting for the device holds up nobody.
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Log) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let log = self.log.clone();
-        let _permit = self.log.readers.acquire().await; // never closed
-        let done = tokio::task::spawn_blocking(move || read(&log)).await;
-        done.unwrap_or_else(|error| Err(Error::Unreadable(format!("reading was broken off: {error}"))))
+        let permit = self.log.readers.clone().acquire_owned().await; // never closed
+        let reading = move || {
+            let done = read(&log);
+            drop(permit); // not before: whoever asked may be gone, and the device still busy
+            done
+        };
+        let done = tokio::task::spawn_blocking(reading).await;
+        let done = done.unwrap_or_else(|error| Err(Error::Unreadable(format!("reading was broken off: {error}"))));
+        done.map_err(|error| self.unreadable(error))
     }
 }
 
@@ -203,6 +228,7 @@ impl Journal for Disk {
     }
 
     async fn close(&self) {
+        self.log.begin_to_close();
         let (answer, answered) = oneshot::channel();
         if self.send(Job::Close(answer)).await.is_ok() {
             let _ = answered.await; // an error is the log's state by now
@@ -212,6 +238,7 @@ impl Journal for Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        self.log.begin_to_close();
         for (stop, thread) in self.helpers.drain(..) {
             drop(stop);
             let _ = thread.join(); // a panic has been told by then

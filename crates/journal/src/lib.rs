@@ -88,7 +88,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970.
     fn expire(&self, now_ms: i64);
 
-    /// Whether the log takes appends; if not, why, and what to do about it. Never gets better by itself.
+    /// Whether the log takes appends; if not, why, and what to do about it. Gets better by itself only where it says so.
     fn health(&self) -> Result<(), Error>;
 
     /// Takes no more appends, and returns once everything is as safe as it can be. Reads go on.

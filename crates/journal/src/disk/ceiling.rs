@@ -12,11 +12,7 @@ use super::chore::Trim;
 use super::janitor::Over;
 use super::keys::{self, Kind, SHARDS, TopicId};
 use super::log::Log;
-use super::options::Retention;
 use crate::Position;
-
-/// What the write-ahead log may take: not ours to trim.
-pub(super) const LOG_BYTES: u64 = 192 << 20;
 
 /// Of what the ceiling leaves for tables, so much is used; the rest is for rewriting.
 const USED_PERCENT: u64 = 70;
@@ -33,6 +29,9 @@ const DROPPABLE: u64 = 32 << 20;
 /// The most topics that are kept in mind. Of those of which little was trimmed, no file will be dropped soon.
 const MOST_TOPICS: usize = 4_096;
 
+/// The write-ahead log that is written to has at least so many bytes, most of them a hole.
+const ACTIVE_LOG: u64 = 64 << 20;
+
 /// What was trimmed and may still be on disk.
 #[derive(Default)]
 pub(super) struct Trimmed {
@@ -45,21 +44,28 @@ pub(super) struct Trimmed {
 /// What keeps the directory below its ceiling.
 pub(super) struct Ceiling {
     most: u64,
+    /// What the tables may take.
+    goal: u64,
+    /// What the write-ahead log may take.
+    log_bytes: u64,
     near: bool,
+    /// What the tables took when there was nothing left to trim, and nothing left to give back.
+    spent: Option<u64>,
 }
 
 impl Trimmed {
     /// Notes what is about to be trimmed.
     pub(super) fn add(&mut self, log: &Log, trim: &Trim) {
         let topics = log.topics.read();
-        let Some(topic) = topics.get(&trim.topic) else {
-            return;
-        };
-        let id = topic.row.id;
-        self.garbage[keys::shard(id)] += trim.bytes;
-        let (bytes, floor) = self.topics.entry(id).or_default();
-        *bytes += trim.bytes;
-        *floor = trim.floor.max(*floor);
+        let others = trim.others.iter().map(|guests| (&guests.topic, guests.floor, guests.bytes));
+        for (name, floor, bytes) in std::iter::once((&trim.topic, trim.floor, trim.own)).chain(others) {
+            let Some(id) = topics.get(name).map(|topic| topic.row.id) else {
+                continue;
+            };
+            self.garbage[keys::shard(id)] += bytes;
+            let known = self.topics.entry(id).or_default();
+            *known = (known.0 + bytes, known.1.max(floor));
+        }
         if self.topics.len() > MOST_TOPICS {
             self.topics.retain(|_, (bytes, _)| *bytes > DROPPABLE / 8);
         }
@@ -74,8 +80,15 @@ impl Trimmed {
 
 impl Ceiling {
     pub(super) fn new(log: &Log) -> Self {
-        let most = log.options.retention.max_disk.max(Retention::LEAST_DISK);
-        Self { most, near: false }
+        let most = Self::bytes(log);
+        let log_bytes = log.options.tuning.log_bytes + ACTIVE_LOG / 2;
+        let goal = most.saturating_sub(log_bytes + ACTIVE_LOG / 2) / 100 * USED_PERCENT;
+        Self { most, goal, log_bytes, near: false, spent: None }
+    }
+
+    /// What the directory may take, in bytes.
+    pub(super) fn bytes(log: &Log) -> u64 {
+        log.options.retention.max_disk.max(log.options.tuning.least_disk)
     }
 
     /// Whether the ceiling is near enough to look often.
@@ -83,54 +96,122 @@ impl Ceiling {
         self.near
     }
 
+    /// Looks at what is on disk, and says how much may be appended before the next look: it is written to the log, and once
+    /// more to the tables. `reserved` bytes are for something else. Returns what is on disk.
+    pub(super) fn look(&mut self, log: &Log, reserved: u64) -> u64 {
+        let tables = tables_bytes(log);
+        let disk = log.home.disk_bytes().unwrap_or_else(|error| {
+            tracing::warn!(%error, "what the journal takes on disk can't be looked up, and is estimated");
+            tables + log.tables.db.journal_disk_space().unwrap_or(self.log_bytes)
+        });
+        let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + reserved) / 2;
+        self.near = tables > self.goal / 2 || room < 2 * ACTIVE_LOG;
+        log.set_room(room);
+        if room > 0 && !log.tables.is_congested() {
+            log.recover();
+        }
+        disk
+    }
+
     /// Makes room if there is too little. `trim_to` trims the largest topics until all hold at most so many bytes.
     pub(super) fn hold(&mut self, log: &Log, mut trim_to: impl FnMut(u64) -> Result<u64, Over>) -> Result<(), Over> {
-        let goal = (self.most.saturating_sub(LOG_BYTES)) / 100 * USED_PERCENT;
-        loop {
+        while !log.is_closing() {
             drop_files(log)?;
-            settle(log)?;
-            let disk = log.home.disk_bytes().unwrap_or_default();
-            let tables: u64 = log.tables.all().map(fjall::Keyspace::disk_space).sum();
-            log.set_full(disk > self.most / 100 * FULL_PERCENT);
-            self.near = tables > goal / 2;
-            if tables <= goal {
+            let disk = self.look(log, 0);
+            // Near the ceiling, all of the log goes that can.
+            settle(log, if log.is_full() { ACTIVE_LOG } else { self.log_bytes })?;
+            let tables = tables_bytes(log);
+            if tables <= self.goal {
+                self.spent = None;
                 return Ok(());
             }
             let garbage = take_garbage(log);
             let (_, held) = log.topics.read().totals();
             let waste: u64 = garbage.iter().sum();
-            let room = self.most.saturating_sub(disk);
-            if waste > (held + waste) / 100 * GARBAGE_PERCENT && rewrite(log, &garbage, room)? {
+            if waste > (held + waste) / 100 * GARBAGE_PERCENT && self.rewrite(log, &garbage, disk)? {
                 continue;
             }
             // What the records weigh is not what they take: they are compressed, and there is garbage among them.
-            let surplus = u128::from(tables - goal / 100 * 95) * u128::from(held + waste) / u128::from(tables);
+            let surplus = u128::from(tables - self.goal / 100 * 95) * u128::from(held + waste) / u128::from(tables);
             let surplus = u64::try_from(surplus).unwrap_or(u64::MAX).max(1);
-            if trim_to(held.saturating_sub(surplus))? == 0 {
-                return Ok(()); // nothing is left to trim
+            if trim_to(held.saturating_sub(surplus))? > 0 {
+                continue;
+            }
+            // Nothing is left to trim: the counts and guesses that led here are of no more use.
+            if self.spent.is_some_and(|spent| tables >= spent) {
+                return Ok(());
+            }
+            self.give_back_all(log)?;
+            self.spent = Some(tables_bytes(log));
+        }
+        Ok(())
+    }
+
+    /// Rewrites the table with the most garbage, if there is room for it. Returns whether it was worth it.
+    fn rewrite(&mut self, log: &Log, garbage: &[u64; SHARDS], disk: u64) -> Result<bool, Over> {
+        let room = self.most.saturating_sub(disk);
+        let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(garbage[shard]);
+        let fitting = (0..SHARDS).filter(|&shard| rest(shard) <= room && garbage[shard] > 0);
+        let Some(shard) = fitting.max_by_key(|&shard| garbage[shard]) else {
+            return Ok(false);
+        };
+        self.look(log, rest(shard));
+        let table = &log.tables.events[shard];
+        let before = table.disk_space();
+        table.major_compact().map_err(|error| broken(log, &error))?;
+        log.trimmed.lock().garbage[shard] = 0;
+        log.floors.take_left_out(shard);
+        Ok(table.disk_space() < before)
+    }
+
+    /// Has the engine give back whatever it can.
+    fn give_back_all(&mut self, log: &Log) -> Result<(), Over> {
+        let floors: Vec<_> = {
+            let topics = log.topics.read();
+            let floors = topics.iter().map(|(_, topic)| (topic.row.id, topic.row.floor));
+            floors.filter(|(_, floor)| *floor > Position::START).collect()
+        };
+        for (topic, floor) in floors {
+            drop_below(log, topic, floor)?;
+        }
+        settle(log, ACTIVE_LOG)?;
+        for table in log.tables.all() {
+            let disk = self.look(log, table.disk_space());
+            if table.disk_space() <= self.most.saturating_sub(disk) && !log.is_closing() {
+                table.major_compact().map_err(|error| broken(log, &error))?;
             }
         }
+        Ok(())
     }
+}
+
+fn tables_bytes(log: &Log) -> u64 {
+    log.tables.all().map(fjall::Keyspace::disk_space).sum()
 }
 
 /// Has the engine drop the files that hold nothing but what was trimmed from one topic.
 fn drop_files(log: &Log) -> Result<(), Over> {
     let droppable = log.trimmed.lock().take_droppable();
     for (topic, floor) in droppable {
-        let shard = keys::shard(topic);
-        let table = &log.tables.events[shard];
-        let before = table.disk_space();
-        let range = keys::event(topic, Kind::Plain, Position::START)..=keys::event(topic, Kind::Plain, floor);
-        table.tree.drop_range(range).map_err(|error| broken(log, &error.into()))?;
-        let dropped = before.saturating_sub(table.disk_space());
-        let garbage = &mut log.trimmed.lock().garbage[shard];
-        *garbage = garbage.saturating_sub(dropped);
+        drop_below(log, topic, floor)?;
     }
     Ok(())
 }
 
-fn settle(log: &Log) -> Result<(), Over> {
-    log.tables.settle().map_err(|error| broken(log, &error))
+fn drop_below(log: &Log, topic: TopicId, floor: Position) -> Result<(), Over> {
+    let shard = keys::shard(topic);
+    let table = &log.tables.events[shard];
+    let before = table.disk_space();
+    let range = keys::event(topic, Kind::Plain, Position::START)..=keys::event(topic, Kind::Plain, floor);
+    table.tree.drop_range(range).map_err(|error| broken(log, &error.into()))?;
+    let dropped = before.saturating_sub(table.disk_space());
+    let garbage = &mut log.trimmed.lock().garbage[shard];
+    *garbage = garbage.saturating_sub(dropped);
+    Ok(())
+}
+
+fn settle(log: &Log, most: u64) -> Result<(), Over> {
+    log.tables.settle(most).map_err(|error| broken(log, &error))
 }
 
 /// What there is to be given back, by table.
@@ -140,20 +221,6 @@ fn take_garbage(log: &Log) -> [u64; SHARDS] {
         *garbage = garbage.saturating_sub(log.floors.take_left_out(shard));
     }
     trimmed.garbage
-}
-
-/// Rewrites the table with the most garbage, if there is room for it. Returns whether it was worth it.
-fn rewrite(log: &Log, garbage: &[u64; SHARDS], room: u64) -> Result<bool, Over> {
-    let fits = |shard: usize| log.tables.events[shard].disk_space() <= room;
-    let Some(shard) = (0..SHARDS).filter(|&shard| fits(shard)).max_by_key(|&shard| garbage[shard]) else {
-        return Ok(false);
-    };
-    let table = &log.tables.events[shard];
-    let before = table.disk_space();
-    table.major_compact().map_err(|error| broken(log, &error))?;
-    log.trimmed.lock().garbage[shard] = 0;
-    log.floors.take_left_out(shard);
-    Ok(table.disk_space() < before)
 }
 
 fn broken(log: &Log, error: &fjall::Error) -> Over {

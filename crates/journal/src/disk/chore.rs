@@ -22,13 +22,23 @@ pub(super) struct Trim {
     pub(super) topic: TopicName,
     /// The highest of their positions.
     pub(super) floor: Position,
-    /// How many they are, and what they take.
+    /// How many they are, and what they take: in this topic, and in all.
     pub(super) events: u64,
+    pub(super) own: u64,
     pub(super) bytes: u64,
     /// When the oldest of those that stay was published, if that is known.
     pub(super) oldest_ms: Option<i64>,
-    /// Their other topics, each with the highest position of those that stand in it.
-    pub(super) others: Vec<(TopicName, Position)>,
+    /// Their other topics.
+    pub(super) others: Vec<Guests>,
+}
+
+/// Those of the records that stand in another topic too.
+pub(super) struct Guests {
+    pub(super) topic: TopicName,
+    /// The highest of their positions.
+    pub(super) floor: Position,
+    /// What they take there.
+    pub(super) bytes: u64,
 }
 
 /// Topics that hold nothing.
@@ -36,6 +46,20 @@ pub(super) struct Fold {
     pub(super) topics: Vec<TopicName>,
     /// What is at least as high as the floor of each.
     pub(super) floor: Position,
+}
+
+impl Trim {
+    /// Nothing of `topic` yet.
+    pub(super) fn new(topic: TopicName) -> Self {
+        Self { topic, floor: Position::START, events: 0, own: 0, bytes: 0, oldest_ms: None, others: Vec::new() }
+    }
+}
+
+impl Guests {
+    /// None in `topic` yet.
+    pub(super) fn new(topic: TopicName) -> Self {
+        Self { topic, floor: Position::START, bytes: 0 }
+    }
 }
 
 /// How far the counts are written down.
@@ -80,7 +104,8 @@ impl Group<'_> {
         self.must_sync = true;
         let mut topics = self.log.topics.write();
         topics.discount(&trim.topic, trim.events, trim.bytes, trim.oldest_ms);
-        for (name, floor) in std::iter::once((trim.topic, trim.floor)).chain(trim.others) {
+        let others = trim.others.into_iter().map(|guests| (guests.topic, guests.floor));
+        for (name, floor) in std::iter::once((trim.topic, trim.floor)).chain(others) {
             if let Some(topic) = topics.get_mut(&name) {
                 topic.row.floor = topic.row.floor.max(floor);
                 self.floors.push((topic.row.id, topic.row.floor));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::keys::TopicId;
+use super::keys::{Kind, TopicId};
 use crate::{Epoch, Kept, Position, Record, TopicName};
 
 /// The longest record that is written to each of its topics, in bytes. Reading such a copy costs no more than finding out
@@ -18,10 +18,13 @@ pub(super) const LONGEST_COPY: usize = 1_024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TopicRow {
     pub(super) id: TopicId,
-    /// The highest position ever trimmed away.
+    /// The highest position of a record without a key that was ever trimmed away: what is below it is hidden, and goes.
     pub(super) floor: Position,
-    /// The highest position ever listed.
+    /// The highest position of a record with a key that was ever let go of for there being too many.
+    pub(super) keyed_floor: Position,
+    /// The highest position ever listed, and the highest of a record without a key.
     pub(super) last: Position,
+    pub(super) last_plain: Position,
     /// Up to which position the counts count.
     pub(super) counted: Position,
     /// Records without a key of which this is the first topic.
@@ -106,26 +109,43 @@ fn decode_topics(bytes: &mut &[u8], interner: &mut Interner) -> Option<Arc<[Topi
 }
 
 impl TopicRow {
+    /// Notes that a record stands at `position`.
+    pub(super) fn note(&mut self, kind: Kind, position: Position) {
+        self.last = self.last.max(position);
+        if kind == Kind::Plain {
+            self.last_plain = self.last_plain.max(position);
+        }
+    }
+
+    /// The highest position ever trimmed away: a cursor below it would miss something.
+    pub(super) fn lost(&self) -> Position {
+        self.floor.max(self.keyed_floor)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(24);
-        let numbers = [self.id, self.floor.get(), self.last.get(), self.counted.get(), self.events, self.bytes];
-        for number in numbers {
+        let positions = [self.floor, self.keyed_floor, self.last, self.last_plain, self.counted].map(Position::get);
+        for number in [self.id].into_iter().chain(positions).chain([self.events, self.bytes]) {
             put_number(&mut bytes, number);
         }
         bytes
     }
 
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let mut number = || take_number(&mut bytes);
-        let row = Self {
-            id: number()?,
-            floor: Position::new(number()?),
-            last: Position::new(number()?),
-            counted: Position::new(number()?),
-            events: number()?,
-            bytes: number()?,
+        let mut numbers = Vec::with_capacity(8);
+        while !bytes.is_empty() {
+            numbers.push(take_number(&mut bytes)?);
+        }
+        let (id, positions, events, bytes) = match numbers[..] {
+            [id, floor, keyed_floor, last, last_plain, counted, events, bytes] => {
+                (id, [floor, keyed_floor, last, last_plain, counted], events, bytes)
+            }
+            // As they were at first.
+            [id, floor, last, counted, events, bytes] => (id, [floor, 0, last, last, counted], events, bytes),
+            _ => return None,
         };
-        bytes.is_empty().then_some(row)
+        let [floor, keyed_floor, last, last_plain, counted] = positions.map(Position::new);
+        Some(Self { id, floor, keyed_floor, last, last_plain, counted, events, bytes })
     }
 }
 
@@ -253,7 +273,7 @@ mod tests {
         fn what_was_written_reads_back(
             names in proptest::collection::vec("[a-z]{1,5}/[a-z0-9]{1,20}", 1..5),
             event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
-            numbers: [u64; 6], keyed: bool,
+            numbers: [u64; 8], keyed: bool,
         ) {
             let topics: Vec<_> = names.iter().map(|name| TopicName::parse(name).unwrap()).collect();
             let record = Record {
@@ -264,9 +284,10 @@ mod tests {
                 let read = decode_record(&encode_record(&record), &mut interner);
                 prop_assert_eq!(format!("{read:?}"), format!("{:?}", Some(&record)));
             }
-            let [id, floor, last, counted, events, bytes] = numbers;
-            let [floor, last, counted] = [floor, last, counted].map(Position::new);
-            let row = TopicRow { id, floor, last, counted, events, bytes };
+            let [id, floor, keyed_floor, last, last_plain, counted, events, bytes] = numbers;
+            let [floor, keyed_floor, last, last_plain, counted] =
+                [floor, keyed_floor, last, last_plain, counted].map(Position::new);
+            let row = TopicRow { id, floor, keyed_floor, last, last_plain, counted, events, bytes };
             prop_assert_eq!(TopicRow::decode(&row.encode()), Some(row));
             let listed = Listed { topic: id, keyed, bytes: bytes >> 1, others: vec![events, id] };
             let batch = vec![listed.clone(), Listed { others: vec![], ..listed }];

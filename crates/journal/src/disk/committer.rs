@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::ceiling::Ceiling;
 use super::chore::{Checkpoint, Chore};
 use super::group::{Encoded, Group};
-use super::log::Log;
+use super::log::{Log, Watch};
 use super::options::Sync;
 use super::tables::Commit;
 use crate::{Error, Position, Receipt};
@@ -18,6 +19,9 @@ const STEP_BYTES: usize = 8 << 20;
 
 /// How long the thread sleeps before it looks again whether there is room.
 const NO_ROOM: Duration = Duration::from_millis(2);
+
+/// After so many looks, the thread lends a hand itself: a second.
+const LONG: u32 = 500;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
@@ -46,9 +50,6 @@ pub(super) struct Committer {
     checkpoint: Checkpoint,
 }
 
-/// Turns the log red if the thread ends by a panic: nobody else would notice.
-struct Watch(Arc<Log>);
-
 impl Committer {
     pub(super) fn new(log: Arc<Log>, jobs: mpsc::Receiver<Job>, commit: Box<dyn Commit>) -> Self {
         Self { log, jobs, commit, checkpoint: Checkpoint::default() }
@@ -56,7 +57,7 @@ impl Committer {
 
     /// Writes until the log is dropped.
     pub(super) fn run(mut self) {
-        let _watch = Watch(self.log.clone());
+        let _watch = Watch::new(self.log.clone(), "writing to the journal");
         while let Some(job) = self.jobs.blocking_recv() {
             let mut appends = Vec::new();
             let mut close = Vec::new();
@@ -75,8 +76,15 @@ impl Committer {
                 let full = records >= STEP_RECORDS || bytes >= STEP_BYTES;
                 next = if full { None } else { self.jobs.try_recv().ok() };
             }
+            if !appends.is_empty()
+                && let Err(error) = self.wait_for_room()
+            {
+                for append in appends.drain(..) {
+                    let _ = append.answer.send(Err(error.clone())); // whoever asked may be gone
+                }
+            }
             if !appends.is_empty() {
-                self.wait_for_room();
+                self.log.take_room(bytes as u64);
             }
             self.step(appends);
             if !close.is_empty() {
@@ -89,17 +97,50 @@ impl Committer {
         self.close();
     }
 
-    /// Waits until the storage engine can take a batch, and the directory is below its ceiling.
-    fn wait_for_room(&mut self) {
-        while self.log.health().is_ok() {
+    /// Waits until the storage engine can take a batch, and the directory is below its ceiling. Fails if that takes too
+    /// long.
+    fn wait_for_room(&mut self) -> Result<(), Error> {
+        let looks = self.log.options.tuning.patience.as_millis() / NO_ROOM.as_millis();
+        for look in 1_u32.. {
+            if !self.log.is_open() {
+                break;
+            }
+            let is_full = self.log.is_full();
             if let Err(error) = self.log.tables.check() {
-                self.log.fail("writing to the journal", &error);
-            } else if self.log.is_full() {
+                return Err(self.log.fail("writing to the journal", &error));
+            }
+            if !is_full && !self.log.tables.is_congested() {
+                break;
+            }
+            if self.log.is_closing() || self.log.is_stalled() || u128::from(look) > looks {
+                return Err(self.log.stall(&self.why(is_full)));
+            }
+            if is_full {
                 self.step(Vec::new()); // trimming is what makes room
-            } else if !self.log.tables.is_congested() {
-                return;
+            } else if look.is_multiple_of(LONG)
+                && let Err(error) = self.log.tables.help()
+            {
+                return Err(self.log.fail("making room in the journal", &error));
             }
             std::thread::sleep(NO_ROOM);
+        }
+        Ok(())
+    }
+
+    /// Why appends are refused for now.
+    fn why(&self, is_full: bool) -> String {
+        let dir = self.log.home.dir().display();
+        if is_full {
+            let most = Ceiling::bytes(&self.log) >> 20;
+            format!(
+                "{dir} is at its ceiling of {most} MiB, and nothing is left in it that may go. Raise the ceiling, or remove \
+                 from the directory what is not the journal's; appends are taken again as soon as there is room"
+            )
+        } else {
+            format!(
+                "the disk that {dir} is on does not keep up with what is written. See to the disk; appends are taken again \
+                 as soon as it does"
+            )
         }
     }
 
@@ -127,7 +168,9 @@ impl Committer {
         batches: Vec<(Vec<Encoded>, Option<Receipt>)>,
         chores: Vec<Chore>,
     ) -> Result<Vec<Position>, Error> {
-        self.log.health()?;
+        if !self.log.is_open() {
+            self.log.health()?;
+        }
         let log = self.log.clone();
         let mut group = Group::new(&log);
         let firsts = batches.into_iter().map(|(records, receipt)| group.append(records, receipt)).collect();
@@ -147,32 +190,33 @@ impl Committer {
 
     /// Has everything on the device, and writes down what makes the next start quick.
     fn close(&mut self) {
-        if self.log.health().is_err() {
-            return;
-        }
-        let mut more = true;
-        while more && self.log.health().is_ok() {
+        let mut more = self.log.is_open();
+        // The engine might never let go of a writer that it halts: without the counts, the next start takes a little longer.
+        while more && self.log.is_open() && self.is_ready() {
             self.log.chores.lock().push(Chore::Checkpoint(oneshot::channel().0));
             self.step(Vec::new());
             more = self.checkpoint.is_under_way();
         }
+        if !self.log.is_open() {
+            return;
+        }
         let head = self.log.head();
         match self.commit.sync() {
-            Ok(()) if self.log.health().is_ok() => {
+            Ok(()) => {
                 self.log.set_synced(head);
                 self.log.close("the server is stopping");
             }
-            Ok(()) => {}
             Err(error) => _ = self.log.fail("syncing the journal", &error),
         }
     }
-}
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let error = std::io::Error::other("the writing thread has panicked");
-            self.0.fail("writing to the journal", &error.into());
-        }
+    /// Whether the storage engine takes a batch within a second.
+    fn is_ready(&self) -> bool {
+        (0..LONG).any(|look| {
+            if look > 0 {
+                std::thread::sleep(NO_ROOM);
+            }
+            !self.log.tables.is_congested()
+        })
     }
 }

@@ -32,7 +32,7 @@ pub enum OpenError {
         what: String,
     },
     /// The operating system says no.
-    #[error("the journal in {} can't be opened: {what}: {source}", dir.display())]
+    #[error("the journal in {} can't be opened: {what}: {source}. See that the server may read and write there, and that the disk has room", dir.display())]
     Io {
         /// The directory.
         dir: PathBuf,

@@ -29,6 +29,8 @@ pub(super) struct Group<'a> {
     /// The topics whose row is due.
     pub(super) due: BTreeSet<TopicName>,
     listed: Vec<Listed>,
+    /// The ids of one record's topics: emptied for each.
+    ids: Vec<TopicId>,
     first: Position,
     next: Position,
     /// For the tails.
@@ -79,6 +81,7 @@ impl<'a> Group<'a> {
             rows: BTreeMap::new(),
             due: BTreeSet::new(),
             listed: Vec::new(),
+            ids: Vec::new(),
             first: next,
             next,
             entries: Vec::new(),
@@ -109,32 +112,32 @@ impl<'a> Group<'a> {
     fn add(&mut self, topics: &mut Topics, Encoded { record, bytes }: Encoded) {
         let position = self.next;
         self.next = position.next();
-        let mut names: Vec<TopicName> = Vec::with_capacity(record.topics.len());
-        let mut ids: Vec<TopicId> = Vec::with_capacity(record.topics.len());
+        let kind = if record.key.is_some() { Kind::Keyed } else { Kind::Plain };
+        let log = self.log;
+        let retention = &log.options.retention;
+        let mut ids = std::mem::take(&mut self.ids);
         for name in &*record.topics {
-            let (topic, new) = topics.get_or_add(name, &self.log.options.retention);
-            if ids.contains(&topic.row.id) {
+            let (id, new) = topics.list(name, kind, position, retention);
+            if ids.contains(&id) {
                 continue; // named twice
             }
-            topic.row.last = position;
-            ids.push(topic.row.id);
+            ids.push(id);
             if new {
-                self.log.floors.raise(topic.row.id, topic.row.floor);
+                log.floors.raise(id, topics.forgotten);
                 self.due.insert(name.clone());
             }
-            topics.touch(name);
-            names.push(name.clone());
         }
-        let kind = if record.key.is_some() { Kind::Keyed } else { Kind::Plain };
         let written = self.put_record(&ids, kind, position, &bytes);
-        match (&record.key, names.first()) {
-            (Some(key), Some(_)) => self.supersede(topics, position, names, key),
-            (None, Some(name)) => topics.count(name, written, Some(record.at_ms), &self.log.options.retention),
+        match (&record.key, record.topics.first()) {
+            (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key),
+            (None, Some(name)) => topics.count(name, written, Some(record.at_ms), retention),
             (_, None) => {} // in no topic: it has a position, and nobody can ask for it
         }
-        let mut ids = ids.into_iter();
-        let topic = ids.next().unwrap_or_default();
-        self.listed.push(Listed { topic, keyed: kind == Kind::Keyed, bytes: written, others: ids.collect() });
+        let topic = ids.first().copied().unwrap_or_default();
+        let others = ids.get(1..).unwrap_or_default().to_vec();
+        self.listed.push(Listed { topic, keyed: kind == Kind::Keyed, bytes: written, others });
+        ids.clear();
+        self.ids = ids;
         let id = EventId { epoch: self.log.epochs.current(), position };
         self.entries.push(Arc::new(Entry { id, record }));
     }
@@ -173,12 +176,18 @@ impl<'a> Group<'a> {
     }
 
     /// Lets a record with a key take the place of the one before it.
-    fn supersede(&mut self, topics: &mut Topics, position: Position, names: Vec<TopicName>, key: &Arc<str>) {
+    fn supersede(&mut self, topics: &mut Topics, position: Position, names: &[TopicName], key: &Arc<str>) {
+        let mut distinct: Vec<TopicName> = Vec::with_capacity(names.len());
+        for name in names {
+            if !distinct.contains(name) {
+                distinct.push(name.clone());
+            }
+        }
         let Some(id) = names.first().and_then(|name| topics.get(name)).map(|topic| topic.row.id) else {
             return;
         };
         self.put(Table::Keys, keys::key(id, key), keys::position(position).to_vec());
-        if let Some((earlier, keyed)) = topics.add_keyed(position, names, key.clone()) {
+        if let Some((earlier, keyed)) = topics.add_keyed(position, distinct, key.clone()) {
             self.remove_keyed(topics, earlier, &keyed);
         }
         while let Some((oldest, keyed)) = topics.take_oldest_keyed(self.log.options.retention.max_keyed) {
@@ -257,7 +266,7 @@ impl<'a> Group<'a> {
             self.floors.drain(..).for_each(|(topic, floor)| self.log.floors.raise(topic, floor));
             self.forgotten.drain(..).for_each(|topic| self.log.floors.forget(topic));
         }
-        self.log.tails.push(&self.entries, || self.log.set_head(end));
+        self.log.tails.push(&self.entries, || self.log.show(end));
     }
 }
 

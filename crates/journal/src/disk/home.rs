@@ -110,7 +110,8 @@ fn check_format(dir: &Path) -> Result<bool, OpenError> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut entries = fs::read_dir(dir).map_err(OpenError::io(dir, "reading the directory"))?;
-            let ours = |name: &std::ffi::OsStr| name == LOCK_FILE || name == "FORMAT.new";
+            // A file system of its own may be mounted here; ext4 puts `lost+found` into each.
+            let ours = |name: &std::ffi::OsStr| name == LOCK_FILE || name == "FORMAT.new" || name == "lost+found";
             return match entries.find(|entry| !entry.as_ref().is_ok_and(|entry| ours(&entry.file_name()))) {
                 None => Ok(false),
                 Some(Ok(_)) => Err(foreign("it is not empty, and there is no file FORMAT in it")),
@@ -179,6 +180,13 @@ mod tests {
         let error = Home::take(dir.path()).err().unwrap().to_string();
         assert!(error.contains("format 2") && error.contains("left as it is"), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_volume_that_was_just_mounted_counts_as_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("lost+found")).unwrap();
+        Home::take(dir.path()).unwrap();
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::iter::Peekable;
 use std::path::Path;
 
+use fjall::Snapshot;
+
 use super::codec::{self, Interner, Listed};
 use super::error::OpenError;
 use super::home::Home;
@@ -31,6 +33,7 @@ use crate::{Entry, Epoch, Epochs, Error, Position, TopicName};
 pub struct Inspection {
     pub(super) tables: Tables,
     pub(super) contents: Contents,
+    snapshot: Snapshot,
     epochs: Epochs,
     pub(super) home: Home,
 }
@@ -80,7 +83,8 @@ impl Inspection {
         let mut earlier = contents.epochs.clone();
         let last = earlier.pop().map(|(epoch, _)| epoch);
         let last = last.ok_or_else(|| OpenError::damaged(dir, "it has no epoch"))?;
-        Ok(Self { tables, contents, epochs: Epochs::new(last, earlier), home })
+        let snapshot = tables.db.snapshot();
+        Ok(Self { tables, contents, snapshot, epochs: Epochs::new(last, earlier), home })
     }
 
     /// What there is.
@@ -90,7 +94,7 @@ impl Inspection {
         let keyed = topics.keyed().count() as u64;
         let stats = |(name, topic): (&TopicName, &Topic)| TopicStats {
             name: name.clone(),
-            floor: topic.row.floor,
+            floor: topic.row.lost(),
             last: topic.row.last,
             events: topic.row.events,
             bytes: topic.row.bytes,
@@ -130,7 +134,7 @@ impl Inspection {
         position: Position,
         interner: &mut Interner,
     ) -> Result<Option<Taken>, Error> {
-        reader::get(&self.tables, topic, kind, position, interner)
+        reader::get(&self.tables, &self.snapshot, topic, kind, position, interner)
     }
 }
 

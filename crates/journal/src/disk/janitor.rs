@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::ceiling::Ceiling;
 use super::chore::{Chore, Fold};
 use super::committer::Job;
-use super::log::Log;
+use super::log::{Log, Watch};
 use super::mark::Mark;
 use super::trim::{self, Bounds};
 use crate::TopicName;
@@ -43,6 +43,8 @@ impl Janitor {
 
     /// Works until `stop` is dropped or the log is closed.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
+        let _watch = Watch::new(self.log.clone(), "tidying up the journal");
+        self.ceiling.look(&self.log, 0);
         while stop.recv_timeout(self.rest()) != Err(RecvTimeoutError::Disconnected) {
             if self.turn().is_err() {
                 break;
@@ -59,7 +61,9 @@ impl Janitor {
 
     /// Does what is due.
     fn turn(&mut self) -> Result<(), Over> {
-        self.log.health().map_err(|_| Over)?;
+        if !self.log.is_open() || self.log.is_closing() {
+            return Err(Over);
+        }
         if let Err(error) = self.log.tables.check() {
             self.log.fail("writing to the journal", &error);
             return Err(Over);
@@ -145,7 +149,9 @@ fn write(
 ) -> Result<(), Over> {
     let (done, written) = oneshot::channel();
     log.chores.lock().push(chore(done));
-    log.health().map_err(|_| Over)?; // else nobody might look
+    if !log.is_open() || log.is_closing() {
+        return Err(Over); // nobody might look
+    }
     // If the queue is full, the committer is at work and will look at the chores anyway.
     let _ = jobs.upgrade().ok_or(Over)?.try_send(Job::Chores);
     written.blocking_recv().map_err(|_| Over)

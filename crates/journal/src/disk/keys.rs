@@ -2,16 +2,17 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `events-0` … `events-7` | topic id, kind, position | a record, or where it stands ([`codec`](super::codec)) |
-//! | `order` | the first position of a batch | the topics of each of its records |
-//! | `topics` | a topic's name | its id, floor and counts |
-//! | `keys` | topic id, key | the position of the newest record with that key |
-//! | `receipts` | the receipt's key | its value, and where the batch stands |
-//! | `meta` | a name | epochs, the checkpoint, the common floor |
+//! | `events-0` … `events-7` | topic id, kind, the last position of the run | a run of records ([`run`](super::run)) |
+//! | `order` | the first position of a batch | the topics of each of its records, and what it takes |
+//! | `topics` | a topic's name | its id, floors and counts |
+//! | `keys` | id of a record's first topic, its key | the position of the newest record with that key |
+//! | `receipts` | `r`, the receipt's key | when it ends, its value, and where the batch stands |
+//! | `meta` | a name | epochs, the checkpoint, the common floor, the next topic id |
 //!
 //! Numbers are big-endian, so that their order is that of the bytes. A topic's records lie side by side, oldest first: to
-//! read a topic is to read one range. What is trimmed is a prefix of that range, so that trimming is one new number, the
-//! topic's floor, and no mark is written for each record; records with a key go one by one, and therefore stand apart.
+//! read a topic is to read one range. Of records without a key, what is trimmed is a prefix of that range, so that trimming
+//! is one new number, the topic's floor, and no mark is written for each record. Records with a key go one by one, whenever
+//! they are superseded: each is a run of its own, and they stand apart from the others.
 
 use crate::Position;
 

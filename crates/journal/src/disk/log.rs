@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use fjall::Snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
@@ -28,16 +29,31 @@ pub(super) struct Log {
     pub(super) chores: Mutex<Vec<Chore>>,
     /// What was trimmed and may still be on disk.
     pub(super) trimmed: Mutex<Trimmed>,
-    full: AtomicBool,
+    /// How many bytes may be appended before the directory is looked at again.
+    room: AtomicU64,
     /// How many pages are read at the same time.
-    pub(super) readers: Semaphore,
+    pub(super) readers: Arc<Semaphore>,
+    /// What readers see.
+    view: RwLock<Arc<View>>,
     head: AtomicU64,
     synced: AtomicU64,
     checkpoint: AtomicU64,
+    /// Whether the log is about to be closed: nobody waits for room any more.
+    closing: AtomicBool,
+    /// Why appends are refused for good.
     closed: RwLock<Option<String>>,
+    /// Why they are refused for now.
+    stalled: RwLock<Option<String>>,
     pub(super) tables: Tables,
     /// The last to go: until then, nobody else may open the directory.
     pub(super) home: Home,
+}
+
+/// The log as it was after one step: a record with a key and the one that it took the place of are never both there, nor
+/// both gone.
+pub(super) struct View {
+    pub(super) head: Position,
+    pub(super) snapshot: Snapshot,
 }
 
 /// What was found in a directory.
@@ -53,7 +69,7 @@ pub(super) struct Found {
 }
 
 /// More at once would not be faster: they wait for one device.
-const READERS: usize = 32;
+pub(super) const READERS: usize = 32;
 
 impl Log {
     pub(super) fn new(found: Found, options: Options) -> Self {
@@ -65,12 +81,15 @@ impl Log {
             tails: Tails::default(),
             chores: Mutex::default(),
             trimmed: Mutex::default(),
-            full: AtomicBool::new(false),
-            readers: Semaphore::new(READERS),
+            room: AtomicU64::new(u64::MAX),
+            readers: Arc::new(Semaphore::new(READERS)),
+            view: RwLock::new(Arc::new(View { head: found.head, snapshot: found.tables.db.snapshot() })),
             head: AtomicU64::new(found.head.get()),
             synced: AtomicU64::new(found.head.get()),
             checkpoint: AtomicU64::new(found.checkpoint.get()),
+            closing: AtomicBool::new(false),
             closed: RwLock::new(None),
+            stalled: RwLock::new(None),
             tables: found.tables,
             home: found.home,
         }
@@ -95,7 +114,15 @@ impl Log {
         self.checkpoint.store(position.get(), Ordering::Release);
     }
 
-    pub(super) fn set_head(&self, head: Position) {
+    /// What there is to read.
+    pub(super) fn view(&self) -> Arc<View> {
+        self.view.read().clone()
+    }
+
+    /// Shows what was appended up to `head`.
+    pub(super) fn show(&self, head: Position) {
+        let view = Arc::new(View { head, snapshot: self.tables.db.snapshot() });
+        *self.view.write() = view;
         self.head.store(head.get(), Ordering::Release);
     }
 
@@ -104,21 +131,62 @@ impl Log {
         self.floors.set_head(self.synced());
     }
 
-    /// Whether the directory has reached its ceiling: appends wait.
+    /// Whether nothing may be appended before the directory was looked at, or has shrunk.
     pub(super) fn is_full(&self) -> bool {
-        self.full.load(Ordering::Acquire)
+        self.room.load(Ordering::Acquire) == 0
     }
 
-    pub(super) fn set_full(&self, full: bool) {
-        if self.full.swap(full, Ordering::AcqRel) != full && full {
-            let dir = self.home.dir().display();
-            tracing::warn!("the journal in {dir} has reached its ceiling on disk; appends wait until room is made");
-        }
+    /// Says how many bytes may be appended before the directory is looked at again.
+    pub(super) fn set_room(&self, bytes: u64) {
+        self.room.store(bytes, Ordering::Release);
+    }
+
+    /// Notes that so much is about to be appended.
+    pub(super) fn take_room(&self, bytes: u64) {
+        let take = |room: u64| Some(room.saturating_sub(bytes));
+        let _ = self.room.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
     }
 
     /// Whether appends are taken.
     pub(super) fn health(&self) -> Result<(), Error> {
-        self.closed.read().as_ref().map_or(Ok(()), |why| Err(Error::Closed(why.clone())))
+        let why = self.closed.read().clone().or_else(|| self.stalled.read().clone());
+        why.map_or(Ok(()), |why| Err(Error::Closed(why)))
+    }
+
+    /// Whether the log is not closed, for good. Appends may be refused for now.
+    pub(super) fn is_open(&self) -> bool {
+        self.closed.read().is_none()
+    }
+
+    /// Refuses appends for now.
+    pub(super) fn stall(&self, why: &str) -> Error {
+        let mut stalled = self.stalled.write();
+        if stalled.is_none() {
+            tracing::error!("{why}");
+        }
+        Error::Closed(stalled.get_or_insert_with(|| why.to_owned()).clone())
+    }
+
+    /// Takes appends again, if they were refused for now.
+    pub(super) fn recover(&self) {
+        if self.stalled.write().take().is_some() {
+            tracing::info!("the journal in {} takes appends again", self.home.dir().display());
+        }
+    }
+
+    /// Whether appends are refused for now.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.read().is_some()
+    }
+
+    /// Lets nobody wait for room any more.
+    pub(super) fn begin_to_close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Whether the log is about to be closed.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Refuses appends from now on. The first reason stays.
@@ -131,15 +199,36 @@ impl Log {
     pub(super) fn fail(&self, what: &str, error: &fjall::Error) -> Error {
         let dir = self.home.dir().display();
         let error = describe(error);
-        let healthy = self.health().is_ok();
+        let was_open = self.is_open();
         let closed = self.close(&format!(
             "{what} in {dir} failed: {error}. Nothing more is written, and what was acknowledged is kept; see to the disk \
              (is it full?), then restart the server"
         ));
-        if healthy {
+        if was_open {
             tracing::error!("{closed}");
         }
         self.chores.lock().clear(); // whoever waits for one is told
         closed
+    }
+}
+
+/// Turns a log red if the thread that holds this ends by a panic: nobody else would notice.
+pub(super) struct Watch {
+    log: Arc<Log>,
+    what: &'static str,
+}
+
+impl Watch {
+    /// `what` is what the thread does.
+    pub(super) fn new(log: Arc<Log>, what: &'static str) -> Self {
+        Self { log, what }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.log.fail(self.what, &std::io::Error::other("the thread has panicked").into());
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use fjall::{PersistMode, Slice};
+use fjall::{PersistMode, Slice, Snapshot};
 
 use super::codec::{self, Interner, TopicRow};
 use super::error::OpenError;
@@ -13,11 +13,13 @@ use super::filter::Floors;
 use super::home::{self, Home};
 use super::keys::{self, Kind, TopicId, meta};
 use super::log::Found;
+use super::manifest;
 use super::mark;
 use super::options::{Options, Retention};
 use super::reader;
 use super::tables::Tables;
 use super::topics::Topics;
+use super::wal;
 use crate::{Epoch, Epochs, Position, TopicName};
 
 /// The most epochs that are remembered. A cursor of an older one gets a reset.
@@ -89,6 +91,10 @@ fn make_tables(home: &Home, options: &Options) -> Result<(), OpenError> {
 
 /// The storage engine panics on some damaged files; to the operator they are all damage.
 fn open_tables(home: &Home, path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Tables, OpenError> {
+    if path.exists() {
+        manifest::check(home, path)?;
+        wal::mend(home, path)?;
+    }
     match catch_unwind(AssertUnwindSafe(|| Tables::open(path, options, floors))) {
         Ok(opened) => opened.map_err(|error| OpenError::engine(home.dir(), error)),
         Err(_) => Err(OpenError::damaged(home.dir(), "the storage engine could not read its files")),
@@ -107,7 +113,7 @@ fn check_mark(home: &Home, head: Position) -> Result<(), OpenError> {
 impl Contents {
     /// Reads what has to be in memory. Takes time by the number of topics, not of records.
     fn read(home: &Home, tables: &Tables, retention: &Retention) -> Result<Self, OpenError> {
-        let reading = Reading { dir: home.dir(), tables };
+        let reading = Reading { dir: home.dir(), tables, snapshot: tables.db.snapshot() };
         let forgotten = Position::new(reading.meta_number(meta::FORGOTTEN)?);
         let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten);
         let checkpoint = Position::new(reading.meta_number(meta::CHECKPOINT)?);
@@ -131,6 +137,7 @@ impl Contents {
 struct Reading<'a> {
     dir: &'a Path,
     tables: &'a Tables,
+    snapshot: Snapshot,
 }
 
 impl Reading<'_> {
@@ -191,7 +198,7 @@ impl Reading<'_> {
                     let Some((name, topic)) = names.get(id).and_then(|name| Some((name, topics.get_mut(name)?))) else {
                         continue;
                     };
-                    topic.row.last = topic.row.last.max(position);
+                    topic.row.note(if listed.keyed { Kind::Keyed } else { Kind::Plain }, position);
                     if nth == 0 && !listed.keyed && position > topic.row.counted {
                         topics.count(name, listed.bytes, None, retention);
                     }
@@ -224,7 +231,7 @@ impl Reading<'_> {
         let mut interner = Interner::default();
         let mut last = Position::START;
         for (position, topic, key) in newest {
-            let record = reader::get(self.tables, topic, Kind::Keyed, position, &mut interner);
+            let record = reader::get(self.tables, &self.snapshot, topic, Kind::Keyed, position, &mut interner);
             let Ok(Some(reader::Taken { record, .. })) = record else {
                 return Err(self.damaged(&format!("the record at position {position}")));
             };

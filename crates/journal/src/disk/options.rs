@@ -26,8 +26,8 @@ pub struct Options {
 pub enum Sync {
     /// Once the device has it (`fdatasync`). Survives the loss of power.
     Always,
-    /// Once the operating system has it, which has the device take it within this time. Survives the end of the process;
-    /// the loss of power costs at most what was appended in that time.
+    /// Once the operating system has it; every so often, the device is made to take what it has. Survives the end of the
+    /// process; the loss of power costs at most what was appended in that time, and while the device was at it.
     Interval(Duration),
     /// Once the operating system has it, which writes when it likes. Survives the end of the process.
     Never,
@@ -35,8 +35,11 @@ pub enum Sync {
 
 /// How much is kept. What is over it goes, the oldest of a topic first, in the background.
 ///
-/// A record is governed by its first topic, the one it was published to; the other topics show what that one keeps. The
-/// newest record of each key is exempt from all of it: a service that last reported a month ago still has a status. At
+/// A record is governed by its first topic, the one it was published to. Its other topics show it until it goes, or
+/// something newer goes that stood there too: a topic never has a hole. So if of `chat/room/a` and `chat/room/b`, which are
+/// both shown under `chat`, one is trimmed, `chat` begins behind what was trimmed last, and `chat/room/b` still has all.
+///
+/// The newest record of each key is exempt from all of it: a service that last reported a month ago still has a status. At
 /// most [`Retention::max_keyed`] of those are kept.
 #[derive(Clone, Debug)]
 pub struct Retention {
@@ -48,10 +51,10 @@ pub struct Retention {
     pub max_events: u64,
     /// What all topics hold together, in bytes as they are written. Over it, the topics that hold most go first.
     pub max_bytes: u64,
-    /// What the directory takes on disk, in bytes, everything included; at least [`Retention::LEAST_DISK`]. Appends wait
-    /// rather than let it pass.
+    /// What the directory takes on disk, in bytes, everything included; at least [`Retention::LEAST_DISK`]. The topics that
+    /// hold most go first. Appends wait rather than let it pass, and are refused after ten seconds, until there is room.
     pub max_disk: u64,
-    /// Records with a key.
+    /// Records with a key. Over it, the oldest goes, and counts as trimmed from its topics.
     pub max_keyed: usize,
 }
 
@@ -75,12 +78,18 @@ pub(crate) struct Tuning {
     pub(crate) memtable_bytes: u64,
     /// How many records may be appended before the counts are written down.
     pub(crate) checkpoint_every: u64,
-    /// The most records that are looked at in one step of trimming.
-    pub(crate) trim_step: usize,
+    /// The most records that go in one step of trimming.
+    pub(crate) trim_step: u64,
     /// How many names of topics that hold nothing are remembered.
     pub(crate) max_vanished: usize,
     /// How long the janitor rests.
     pub(crate) rest: Duration,
+    /// How long an append waits for room, before it and all others are refused until there is some.
+    pub(crate) patience: Duration,
+    /// See [`Retention::LEAST_DISK`].
+    pub(crate) least_disk: u64,
+    /// What the write-ahead log may take, about, before every table has to write out what it holds.
+    pub(crate) log_bytes: u64,
 }
 
 impl Options {
@@ -130,6 +139,9 @@ impl Default for Tuning {
             trim_step: 1_000,
             max_vanished: 65_536,
             rest: Duration::from_secs(1),
+            patience: Duration::from_secs(10),
+            least_disk: Retention::LEAST_DISK,
+            log_bytes: 128 << 20,
         }
     }
 }

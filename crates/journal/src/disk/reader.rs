@@ -1,16 +1,16 @@
 //! Reading: pages of some topics, in the order of the log. Everything here waits for the device, and runs where it may.
 
-use fjall::{Iter, Slice};
+use std::sync::Arc;
+
+use fjall::{Iter, Readable as _, Slice, Snapshot};
 
 use super::codec::{self, Interner};
 use super::error::describe;
 use super::keys::{self, Kind, TopicId};
-use super::log::Log;
+use super::log::{Log, View};
 use super::run::{self, Element, Place};
 use super::tables::Tables;
 use crate::{Entry, Epochs, Error, EventId, Kept, Limit, Page, Position, Record, Selector};
-
-use std::sync::Arc;
 
 /// One topic's records of one kind, oldest first.
 struct Source {
@@ -23,15 +23,18 @@ struct Source {
     head: Option<(Position, Place)>,
 }
 
-/// A record, and what it takes in its topics.
+/// A record, and what it takes.
 pub(super) struct Taken {
     pub(super) record: Record,
-    pub(super) bytes: u64,
+    /// In its first topic, and in each of the others.
+    pub(super) own: u64,
+    pub(super) copy: u64,
 }
 
 /// The entries of some topics, merged.
 pub(super) struct Merge<'a> {
     tables: &'a Tables,
+    snapshot: &'a Snapshot,
     sources: Vec<Source>,
     interner: Interner,
 }
@@ -45,10 +48,11 @@ impl Log {
         until: Position,
         limit: Limit,
     ) -> Result<Page, Error> {
-        let until = until.min(self.head());
+        let view = self.view();
+        let until = until.min(view.head);
         let mut page = Page { entries: Vec::new(), next: until.max(after), floor: Position::START };
         if until > after {
-            let mut merge = self.merge(selector, after, until)?;
+            let mut merge = self.merge(&view, selector, after, until)?;
             let mut bytes = 0;
             while let Some(position) = merge.peek() {
                 let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
@@ -69,7 +73,8 @@ impl Log {
 
     /// The position of the oldest record of `selector`.
     pub(super) fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
-        Ok(self.merge(selector, Position::START, self.head())?.peek())
+        let view = self.view();
+        Ok(self.merge(&view, selector, Position::START, view.head)?.peek())
     }
 
     /// The receipt with this key.
@@ -79,7 +84,13 @@ impl Log {
         Ok(receipt.filter(|(end, _)| *end > now_ms).map(|(_, kept)| kept))
     }
 
-    fn merge(&self, selector: &Selector, after: Position, until: Position) -> Result<Merge<'_>, Error> {
+    fn merge<'a>(
+        &'a self,
+        view: &'a View,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+    ) -> Result<Merge<'a>, Error> {
         let mut wanted = Vec::new();
         {
             let topics = self.topics.read();
@@ -90,7 +101,7 @@ impl Log {
                 }
             }
         }
-        Merge::new(&self.tables, wanted, until)
+        Merge::new(&self.tables, &view.snapshot, wanted, until)
     }
 }
 
@@ -98,6 +109,7 @@ impl<'a> Merge<'a> {
     /// Each topic's records of a kind after a position, up to `until`.
     pub(super) fn new(
         tables: &'a Tables,
+        snapshot: &'a Snapshot,
         wanted: impl IntoIterator<Item = (TopicId, Kind, Position)>,
         until: Position,
     ) -> Result<Self, Error> {
@@ -107,12 +119,12 @@ impl<'a> Merge<'a> {
                 continue;
             }
             let range = keys::event(topic, kind, after.next())..=keys::event(topic, kind, Position::new(u64::MAX));
-            let runs = tables.events[keys::shard(topic)].range(range);
+            let runs = snapshot.range(&tables.events[keys::shard(topic)], range);
             let mut source = Source { kind, after, until, runs, run: None, head: None };
             source.advance()?;
             sources.push(source);
         }
-        Ok(Self { tables, sources, interner: Interner::default() })
+        Ok(Self { tables, snapshot, sources, interner: Interner::default() })
     }
 
     /// The position that comes next.
@@ -130,7 +142,9 @@ impl<'a> Merge<'a> {
             if taken.is_none() {
                 taken = match source.element(&place) {
                     Element::Record(record) => Some(decode(position, record, &mut self.interner)?),
-                    Element::In(topic) => get(self.tables, topic, source.kind, position, &mut self.interner)?,
+                    Element::In(topic) => {
+                        get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
+                    }
                 };
             }
             source.advance()?;
@@ -171,13 +185,14 @@ impl Source {
 /// The record that stands in `topic` at `position`.
 pub(super) fn get(
     tables: &Tables,
+    snapshot: &Snapshot,
     topic: TopicId,
     kind: Kind,
     position: Position,
     interner: &mut Interner,
 ) -> Result<Option<Taken>, Error> {
     let before = Position::new(position.get().saturating_sub(1));
-    let mut one = Merge::new(tables, [(topic, kind, before)], position)?;
+    let mut one = Merge::new(tables, snapshot, [(topic, kind, before)], position)?;
     let Some(source) = one.sources.first_mut() else {
         return Ok(None);
     };
@@ -192,15 +207,7 @@ pub(super) fn get(
 
 fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<Taken, Error> {
     let record = codec::decode_record(bytes, interner).ok_or_else(|| damaged(position))?;
-    Ok(Taken { bytes: weight(bytes, &record), record })
-}
-
-/// What a record takes in its topics, as it was counted when it was written.
-fn weight(bytes: &[u8], record: &Record) -> u64 {
-    let topics = &record.topics;
-    let distinct = topics.iter().enumerate().filter(|(nth, topic)| !topics[..*nth].contains(topic)).count();
-    let others = distinct.saturating_sub(1) as u64;
-    Element::of(bytes, 0, 0).weight() + others * Element::of(bytes, 0, 1).weight()
+    Ok(Taken { own: Element::of(bytes, 0, 0).weight(), copy: Element::of(bytes, 0, 1).weight(), record })
 }
 
 fn damaged(position: Position) -> Error {

@@ -12,7 +12,7 @@ use super::log::Log;
 pub(super) fn run(log: &Arc<Log>, interval: Duration, stop: &Receiver<()>) {
     while stop.recv_timeout(interval) != Err(RecvTimeoutError::Disconnected) {
         let head = log.head();
-        if log.health().is_err() {
+        if !log.is_open() {
             return;
         }
         if head > log.synced() {

@@ -26,8 +26,8 @@ const EVENTS: &str = "events-";
 /// A key that sorts behind all others and means nothing: see [`Tables::settle`].
 const BEAT: &[u8] = &[0xff; 24];
 
-/// The most bytes that the write-ahead log takes, about: the engine looks only when a table is written out.
-const LOG_BYTES: u64 = 128 << 20;
+/// The most files of one table that overlap. From 20 on, the engine slows a writer down; from 30 on, it halts it.
+const MOST_RUNS: usize = 16;
 
 /// All tables.
 #[derive(Clone)]
@@ -47,6 +47,9 @@ pub(super) fn shard_of_name(name: &str) -> Option<usize> {
 }
 
 impl Tables {
+    /// The number that the engine gave to the table `order`: tables are made in this order, all at once (see `open`).
+    pub(super) const ORDER_ID: u64 = 1 + keys::SHARDS as u64;
+
     /// Opens the tables in `path`, making those that are not there.
     pub(super) fn open(path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Self, fjall::Error> {
         let filtered = floors.clone();
@@ -57,7 +60,8 @@ impl Tables {
         let db = Database::builder(path)
             .cache_size(options.cache_bytes)
             .max_cached_files(Some(options.open_files.max(10)))
-            .max_journaling_size(LOG_BYTES)
+            // About: the engine looks only when a table is written out.
+            .max_journaling_size(options.tuning.log_bytes.max(64 << 20))
             // The thread that all wait for would do it.
             .journal_compression(fjall::CompressionType::None)
             .worker_threads(2)
@@ -92,7 +96,16 @@ impl Tables {
 
     /// Whether so much waits to be written out that the engine would soon halt a writer.
     pub(super) fn is_congested(&self) -> bool {
-        self.all().any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= 16)
+        self.all().any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= MOST_RUNS)
+    }
+
+    /// Merges files where there are too many. The engine does it by itself, but only as often as a table was written out:
+    /// if nothing may be written until it has, that may be once too few.
+    pub(super) fn help(&self) -> Result<(), fjall::Error> {
+        for table in self.all().filter(|table| table.tree.l0_run_count() >= MOST_RUNS) {
+            table.tree.compact(table.config.compaction_strategy.clone(), 0)?;
+        }
+        Ok(())
     }
 
     /// Fails if a write in the background has failed.
@@ -100,12 +113,14 @@ impl Tables {
         self.db.persist(PersistMode::Buffer)
     }
 
-    /// Has every table write out what it holds in memory if the write-ahead log has grown too long, so that it can go.
+    /// Has every table write out what it holds in memory if the write-ahead log takes more than `most` bytes, so that it can
+    /// go.
     ///
     /// The engine lets go of a part of it once each table has a file with something newer. A table whose newest records
     /// were all left out by compaction has none, and would hold on to it for ever: so each is given something new first.
-    pub(super) fn settle(&self) -> Result<(), fjall::Error> {
-        if self.db.journal_disk_space()? <= 2 * LOG_BYTES {
+    pub(super) fn settle(&self, most: u64) -> Result<(), fjall::Error> {
+        // A writer that is halted might never be let go of; what waits to be written out comes first.
+        if self.db.journal_disk_space()? <= most || self.is_congested() {
             return Ok(());
         }
         self.write_out()

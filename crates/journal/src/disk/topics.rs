@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::codec::TopicRow;
-use super::keys::TopicId;
+use super::keys::{Kind, TopicId};
 use super::options::Retention;
 use super::trim::Bounds;
 use crate::{Position, Selector, TopicName};
@@ -40,6 +40,8 @@ pub(super) struct Topic {
     pub(super) keyed: usize,
     /// When its oldest record without a key was published, if that is known, in milliseconds since 1970.
     pub(super) oldest_ms: Option<i64>,
+    /// Up to here there are only guests in it: records without a key of which another topic is the first.
+    pub(super) own_after: Position,
     /// Whether it is in `dirty`, and in `over`.
     dirty: bool,
     over: bool,
@@ -64,7 +66,14 @@ impl Topics {
         let rule = retention.rule_of(&name);
         self.events += row.events;
         self.bytes += row.bytes;
-        self.by_name.insert(name, Topic { row, rule, keyed: 0, oldest_ms: None, dirty: false, over: false });
+        let own_after = Position::START;
+        let mut topic = Topic { row, rule, keyed: 0, oldest_ms: None, own_after, dirty: false, over: false };
+        // A rule may have been lowered since it was written down.
+        if Bounds::of(retention, &topic, i64::MIN).is_exceeded(&topic) {
+            topic.over = true;
+            self.over.push(name.clone());
+        }
+        self.by_name.insert(name, topic);
     }
 
     pub(super) fn get(&self, name: &TopicName) -> Option<&Topic> {
@@ -83,15 +92,27 @@ impl Topics {
         self.by_name.len()
     }
 
-    /// The topic with this name, and whether it is new.
-    pub(super) fn get_or_add(&mut self, name: &TopicName, retention: &Retention) -> (&mut Topic, bool) {
+    /// Lists what stands at `position` in the topic with this name. Returns its id, and whether it is new.
+    pub(super) fn list(
+        &mut self,
+        name: &TopicName,
+        kind: Kind,
+        position: Position,
+        retention: &Retention,
+    ) -> (TopicId, bool) {
         let new = !self.by_name.contains_key(name);
         if new {
             let row = TopicRow { id: self.next_id, floor: self.forgotten, ..TopicRow::default() };
             self.load(name.clone(), row, retention);
         }
-        let topic = self.by_name.entry(name.clone()).or_insert_with(|| unreachable!("added above"));
-        (topic, new)
+        let Some(topic) = self.by_name.get_mut(name) else {
+            return (0, false); // never: it is there by now
+        };
+        topic.row.note(kind, position);
+        if !std::mem::replace(&mut topic.dirty, true) {
+            self.dirty.push(name.clone());
+        }
+        (topic.row.id, new)
     }
 
     /// Counts a record without a key in its first topic.
@@ -192,7 +213,7 @@ impl Topics {
         self.keys.remove(&(id, keyed.key.clone()));
         for name in &keyed.topics {
             if let Some(topic) = self.by_name.get_mut(name) {
-                topic.row.floor = topic.row.floor.max(position);
+                topic.row.keyed_floor = topic.row.keyed_floor.max(position);
             }
         }
         Some((position, keyed))
@@ -214,7 +235,7 @@ impl Topics {
     }
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
-        let floor = |name| self.by_name.get(name).map_or(self.forgotten, |topic| topic.row.floor);
+        let floor = |name| self.by_name.get(name).map_or(self.forgotten, |topic| topic.row.lost());
         selector.as_slice().iter().map(floor).max().unwrap_or_default()
     }
 
@@ -226,9 +247,9 @@ impl Topics {
             return None;
         }
         let surplus = vanished.len() - most / 2;
-        vanished.select_nth_unstable_by_key(surplus - 1, |(_, topic)| topic.row.floor);
+        vanished.select_nth_unstable_by_key(surplus - 1, |(_, topic)| topic.row.lost());
         vanished.truncate(surplus);
-        let floor = vanished.iter().map(|(_, topic)| topic.row.floor).max()?;
+        let floor = vanished.iter().map(|(_, topic)| topic.row.lost()).max()?;
         Some((vanished.into_iter().map(|(name, _)| name.clone()).collect(), floor))
     }
 
@@ -242,7 +263,7 @@ impl Topics {
 impl Topic {
     /// Whether it holds nothing.
     pub(super) fn is_vanished(&self) -> bool {
-        self.row.last <= self.row.floor && self.keyed == 0
+        self.row.last_plain <= self.row.floor && self.keyed == 0
     }
 }
 
@@ -258,9 +279,9 @@ mod tests {
     fn vanished_topics_are_folded_lowest_floor_first_and_no_floor_sinks() {
         let mut topics = Topics::new(0, Position::START);
         for number in 1..=10 {
-            let (topic, _) = topics.get_or_add(&name(&format!("t/{number}")), &Retention::default());
-            topic.row.floor = Position::new(number);
-            topic.row.last = Position::new(number);
+            let name = name(&format!("t/{number}"));
+            topics.list(&name, Kind::Plain, Position::new(number), &Retention::default());
+            topics.get_mut(&name).unwrap().row.floor = Position::new(number);
         }
         assert!(topics.vanished(10).is_none());
         let (gone, floor) = topics.vanished(8).unwrap();
@@ -273,7 +294,7 @@ mod tests {
             let selector = Selector::topics([name(&format!("t/{number}"))]);
             assert!(topics.floor(&selector) >= Position::new(number));
         }
-        let (again, new) = topics.get_or_add(&name("t/1"), &Retention::default());
-        assert!(new && again.row.id == 11, "an id is never used again");
+        let again = topics.list(&name("t/1"), Kind::Plain, Position::new(11), &Retention::default());
+        assert_eq!(again, (11, true), "an id is never used again");
     }
 }

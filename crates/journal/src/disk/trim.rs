@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::chore::Trim;
+use super::chore::{Guests, Trim};
 use super::keys::Kind;
 use super::log::Log;
 use super::options::Retention;
 use super::reader::{Merge, Taken};
 use super::topics::Topic;
-use crate::{Error, Position, TopicName};
+use crate::{Error, TopicName};
 
 /// What a topic may hold.
 #[derive(Clone, Copy, Debug)]
@@ -65,39 +65,50 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
     };
     let surplus_events = topic.row.events.saturating_sub(bounds.events);
     let surplus_bytes = topic.row.bytes.saturating_sub(bounds.bytes);
-    let mut step =
-        Trim { topic: name.clone(), floor: Position::START, events: 0, bytes: 0, oldest_ms: None, others: Vec::new() };
-    let mut others: HashMap<TopicName, Position> = HashMap::new();
-    let mut merge = Merge::new(&log.tables, [(topic.row.id, Kind::Plain, topic.row.floor)], log.head())?;
-    for _ in 0..log.options.tuning.trim_step {
-        let Some(position) = merge.peek() else {
-            break;
-        };
-        let Some(Taken { record, bytes }) = merge.take(position)? else {
+    let mut step = Trim::new(name.clone());
+    let mut others: HashMap<TopicName, Guests> = HashMap::new();
+    let view = log.view();
+    let mut own_after = topic.row.floor.max(topic.own_after);
+    let mut merge = Merge::new(&log.tables, &view.snapshot, [(topic.row.id, Kind::Plain, own_after)], view.head)?;
+    while let Some(position) = merge.peek() {
+        let Some(Taken { record, own, copy }) = merge.take(position)? else {
             continue;
         };
         if record.topics.first() != Some(name) {
+            if step.events == 0 {
+                own_after = position;
+            }
             continue; // a guest: its own topic keeps it or lets it go
         }
-        if step.events >= surplus_events && step.bytes >= surplus_bytes && record.at_ms >= bounds.since_ms {
+        let enough = step.events >= surplus_events && step.bytes >= surplus_bytes && record.at_ms >= bounds.since_ms;
+        if enough || step.events >= log.options.tuning.trim_step {
             step.oldest_ms = Some(record.at_ms);
             break;
         }
         step.floor = position;
         step.events += 1;
-        step.bytes += bytes;
-        others.extend(record.topics[1..].iter().map(|other| (other.clone(), position)));
+        step.own += own;
+        step.bytes += own;
+        for (nth, other) in record.topics.iter().enumerate().skip(1) {
+            if record.topics[..nth].contains(other) {
+                continue; // named twice
+            }
+            step.bytes += copy;
+            let guests = others.entry(other.clone()).or_insert_with(|| Guests::new(other.clone()));
+            guests.floor = position;
+            guests.bytes += copy;
+        }
     }
     if step.events == 0 {
-        // Within its bounds after all: now it is known how old the oldest is. If there is none, the counts are wrong, and
-        // are put right.
+        // Within its bounds after all: now it is known how old the oldest is, if it is there. What was counted may still be
+        // on its way.
         if let Some(topic) = log.topics.write().get_mut(name) {
-            topic.oldest_ms = Some(step.oldest_ms.unwrap_or(i64::MAX));
+            topic.oldest_ms = step.oldest_ms;
+            topic.own_after = own_after;
         }
         return Ok(Next::Within);
     }
-    others.remove(name);
-    step.others = others.into_iter().collect();
+    step.others = others.into_values().collect();
     Ok(Next::Step(step))
 }
 

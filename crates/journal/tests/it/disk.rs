@@ -86,3 +86,26 @@ async fn a_log_that_was_half_made_is_made_anew() {
     std::fs::remove_file(dir.path().join("db.new/version")).unwrap();
     assert_eq!(open(&dir).head(), Position::START);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_can_not_be_written_to_is_refused_and_the_error_says_which() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let refused = |dir: &std::path::Path| {
+        let error = Disk::open(Options::new(dir)).err().unwrap().to_string();
+        assert!(error.contains(dir.to_str().unwrap()) && error.contains("may read and write there"), "{error}");
+    };
+    // Nobody may write there, whoever runs this.
+    let nowhere = if cfg!(target_os = "linux") { "/proc/self/journal" } else { "/dev/null/journal" };
+    refused(nowhere.as_ref());
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    let set = |mode| std::fs::set_permissions(dir.path().join("LOCK"), std::fs::Permissions::from_mode(mode)).unwrap();
+    set(0o444);
+    if std::fs::OpenOptions::new().write(true).open(dir.path().join("LOCK")).is_err() {
+        refused(dir.path()); // not for root, to whom nothing is read-only
+    }
+    set(0o644);
+    drop(open(&dir));
+}

@@ -150,3 +150,44 @@ async fn nothing_is_missing_in_silence_while_topics_are_trimmed() {
     let log = Inspection::open(dir.path()).unwrap();
     assert_eq!(log.verify().unwrap().problems, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_topic_is_trimmed_however_many_guests_stand_before_its_own_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = vec![Rule { max_events: Some(2), ..rule("chat") }];
+    let log = open(&dir, Retention { rules, ..Retention::default() });
+    log.append(numbered(&["chat/room/r", "chat"], 0..2_500)).await.unwrap();
+    log.append(numbered(&["chat"], 0..5)).await.unwrap();
+    until(&log, 0, &["chat"], &["3", "4"]).await;
+    assert_eq!(all(&log, &["chat/room/r"]).await.len(), 2_500, "the guests' own topic keeps them");
+}
+
+#[tokio::test]
+async fn a_rule_that_was_lowered_holds_from_the_next_start_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir, Retention::default());
+    log.append(numbered(&["a"], 0..10)).await.unwrap();
+    drop(log);
+    let rules = vec![Rule { max_events: Some(3), ..rule("a") }];
+    let log = open(&dir, Retention { rules, ..Retention::default() });
+    until(&log, 0, &["a"], &["7", "8", "9"]).await;
+}
+
+#[tokio::test]
+async fn too_many_keys_cost_no_record_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir, Retention { max_keyed: 1, ..Retention::default() });
+    let large = "x".repeat(5_000);
+    log.append(vec![record(&["system/status", "all"], &large), record(&["system/status"], "small")]).await.unwrap();
+    log.append(vec![status("a", "1"), status("b", "2")]).await.unwrap();
+    assert_eq!(all(&log, &["system/status"]).await, [&large, "small", "2"]);
+    assert_eq!(all(&log, &["all"]).await, [&*large]);
+    assert_eq!(log.floor(&of(&["system/status"])), Position::new(3));
+    assert_eq!(log.floor(&of(&["all"])), Position::START);
+    drop(log);
+    let log = open(&dir, Retention { max_keyed: 1, ..Retention::default() });
+    assert_eq!(all(&log, &["system/status"]).await, [&large, "small", "2"]);
+    assert_eq!(log.floor(&of(&["system/status"])), Position::new(3));
+    drop(log);
+    assert_eq!(Inspection::open(dir.path()).unwrap().verify().unwrap().problems, [""; 0]);
+}

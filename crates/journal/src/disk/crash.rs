@@ -1,0 +1,454 @@
+//! The log on a disk that fails, and after the power went.
+//!
+//! A seeded run of many rounds. Each opens what the last one left, compares it with what was acknowledged, appends for a
+//! while, meets a fault at some step, and is cut off: either as by `SIGKILL`, so that everything given to the operating
+//! system stays, or as by the loss of power, so that of what was not synced only some beginning stays, its end torn.
+//!
+//! `JOURNAL_CRASH_SEEDS` is how many histories are tried, `JOURNAL_CRASH_ROUNDS` how many rounds each of them has;
+//! `JOURNAL_CRASH_SEED` repeats one.
+
+mod disk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use tempfile::TempDir;
+
+use self::disk::{Fault, Faulty, Steps, active_log, copy, copy_while_quiet, listing, tables, used_bytes};
+use super::{Disk, Inspection, OpenError, Options, Rule, Sync, open};
+use crate::{EventId, Journal, Limit, Pattern, Position, Receipt, Record, Selector, TopicName};
+
+/// What was appended: acknowledged, or perhaps.
+#[derive(Clone, Debug)]
+struct Told {
+    id: EventId,
+    topics: Vec<TopicName>,
+    key: Option<Arc<str>>,
+    data: Bytes,
+}
+
+/// Everything that is known from outside.
+#[derive(Default)]
+struct Oracle {
+    acknowledged: BTreeMap<Position, Told>,
+    /// Receipts that were acknowledged, with the first position of their batch.
+    receipts: BTreeMap<Bytes, Position>,
+    /// The newest acknowledged position of each key.
+    keys: BTreeMap<Arc<str>, Position>,
+    /// Batches that were refused: they may be there, whole.
+    uncertain: Vec<Vec<Record>>,
+    /// What was acknowledged and then lost, where that is allowed.
+    lost: Vec<EventId>,
+    rounds_with_loss: usize,
+}
+
+struct Run {
+    rng: StdRng,
+    sync: Sync,
+    options: Options,
+    oracle: Oracle,
+    number: u64,
+    /// Keeps the directory of this round, until the next one has taken its place.
+    dir: TempDir,
+}
+
+const TOPICS: [&str; 5] = ["a", "b", "chat/room/r", "chat/room/s", "t/x"];
+
+fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).unwrap()
+}
+
+impl Run {
+    fn new(seed: u64, sync: Sync) -> Self {
+        let dir = scratch();
+        let mut options = Options::new(dir.path());
+        options.sync = sync;
+        options.tuning.memtable_bytes = 16 << 10;
+        options.tuning.checkpoint_every = 40;
+        options.tuning.rest = Duration::from_millis(1);
+        options.retention.rules =
+            vec![Rule { pattern: Pattern::parse("t/*").unwrap(), max_age: None, max_events: Some(5), max_bytes: None }];
+        let rng = StdRng::seed_from_u64(seed);
+        Self { rng, sync, options, oracle: Oracle::default(), number: 0, dir }
+    }
+
+    fn record(&mut self) -> Record {
+        self.number += 1;
+        let name = *TOPICS.choose(&mut self.rng).unwrap();
+        let mut topics = vec![topic(name)];
+        if name.starts_with("chat") {
+            topics.push(topic("chat"));
+        }
+        let keyed = name == "b" && self.rng.random_bool(0.5);
+        let key = keyed.then(|| Arc::from(format!("k{}", self.rng.random_range(0..4))));
+        let filling = if self.rng.random_bool(0.05) { 5_000 } else { self.rng.random_range(0..200) };
+        let data = format!("{} {}", self.number, "x".repeat(filling));
+        Record { topics: topics.into(), event: "e".into(), key, data: data.into(), at_ms: 0 }
+    }
+
+    /// One life of the process.
+    async fn round(&mut self, round: u64) {
+        self.options.dir = self.dir.path().to_owned();
+        let found = open::for_writing(&self.options).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let fault = *[Fault::NoSpace, Fault::Torn, Fault::NoSync].choose(&mut self.rng).unwrap();
+        let steps = Steps::new(self.rng.random_range(1..15), fault);
+        let database = found.tables.db.clone();
+        let faulty = Faulty { database, dir: self.dir.path().to_owned(), steps: steps.clone() };
+        faulty.note(); // opening has synced
+        let log = Arc::new(Disk::start(found, self.options.clone(), Box::new(faulty)).unwrap());
+        self.compare(&log, round).await;
+        let appends = self.rng.random_range(1..15);
+        for _ in 0..appends {
+            self.append(&log).await;
+        }
+        if self.rng.random_bool(0.3) && log.health().is_ok() {
+            log.log.tables.write_out().unwrap();
+        }
+        if self.rng.random_bool(0.1) {
+            log.close().await;
+        }
+        let torn = {
+            let steps = steps.lock();
+            steps.failed && steps.fault == Fault::Torn
+        };
+        let power = torn || self.rng.random_bool(0.5);
+        let next = self.cut_off(&log, &steps, power);
+        drop(log);
+        self.dir = next;
+    }
+
+    async fn append(&mut self, log: &Arc<Disk>) {
+        let mut in_flight = Vec::new();
+        for _ in 0..self.rng.random_range(1..4) {
+            let records: Vec<_> = (0..self.rng.random_range(1..6)).map(|_| self.record()).collect();
+            let receipt = self.rng.random_bool(0.2).then(|| Receipt {
+                key: format!("r{}", self.number).into(),
+                value: "v".into(),
+                expires_at_ms: i64::MAX,
+            });
+            in_flight.push((records, receipt));
+        }
+        let appends = in_flight.iter().map(|(records, receipt)| {
+            let (log, records, receipt) = (log.clone(), records.clone(), receipt.clone());
+            tokio::spawn(async move { log.append_with(records, receipt).await })
+        });
+        let appends: Vec<_> = appends.collect();
+        let mut answers = Vec::new();
+        for append in appends {
+            answers.push(append.await.unwrap());
+        }
+        let epoch = log.epochs().current();
+        for ((records, receipt), answer) in in_flight.into_iter().zip(answers) {
+            let Ok(first) = answer else {
+                self.oracle.uncertain.push(records);
+                continue;
+            };
+            if let Some(receipt) = receipt {
+                self.oracle.receipts.insert(receipt.key, first);
+            }
+            let mut position = first;
+            for record in records {
+                if let Some(key) = &record.key {
+                    self.oracle.keys.insert(key.clone(), position);
+                }
+                let told = Told {
+                    id: EventId { epoch, position },
+                    topics: record.topics.to_vec(),
+                    key: record.key,
+                    data: record.data,
+                };
+                self.oracle.acknowledged.insert(position, told);
+                position = position.next();
+            }
+        }
+    }
+
+    /// Every acknowledged event is there, in order, with its id, or its topic's floor tells that it is not; nothing is
+    /// there that was never appended, or only half.
+    async fn compare(&mut self, log: &Disk, round: u64) {
+        let (head, epochs) = (log.head(), log.epochs());
+        let mut found: BTreeMap<Position, (EventId, Bytes)> = BTreeMap::new();
+        let mut places: BTreeSet<(TopicName, Position)> = BTreeSet::new();
+        for name in TOPICS.into_iter().chain(["chat"]) {
+            let page = log.read(&Selector::topics([topic(name)]), Position::START, head, Limit::NONE).await.unwrap();
+            assert!(page.entries.is_sorted_by_key(|entry| entry.id.position), "round {round}");
+            for entry in page.entries {
+                let before = found.insert(entry.id.position, (entry.id, entry.record.data.clone()));
+                assert!(before.is_none_or(|(_, data)| data == entry.record.data), "round {round}: two at one position");
+                places.insert((topic(name), entry.id.position));
+            }
+        }
+        let last = self.oracle.acknowledged.last_key_value().map_or(Position::START, |(position, _)| *position);
+        if head < last {
+            assert_ne!(self.sync, Sync::Always, "round {round}: {last} was acknowledged, and the log ends at {head}");
+            self.oracle.rounds_with_loss += 1;
+            let lost = self.oracle.acknowledged.split_off(&head.next());
+            self.oracle.lost.extend(lost.into_values().map(|told| told.id));
+            self.oracle.receipts.retain(|_, first| *first <= head);
+            self.oracle.keys.clear();
+            for told in self.oracle.acknowledged.values() {
+                if let Some(key) = &told.key {
+                    self.oracle.keys.insert(key.clone(), told.id.position);
+                }
+            }
+        }
+        for id in &self.oracle.lost {
+            assert!(epochs.locate(*id, head).is_err(), "round {round}: {id} was lost, and passes for a good cursor");
+        }
+        let newest_keys: Vec<Position> = self.newest_keys(log, &found);
+        for (position, told) in &self.oracle.acknowledged {
+            assert_eq!(epochs.locate(told.id, head), Ok(*position), "round {round}: {} was acknowledged", told.id);
+            let trimmed = log.floor(&Selector::topics([told.topics[0].clone()])) >= *position;
+            let superseded = told.key.is_some() && !newest_keys.contains(position);
+            match found.get(position) {
+                Some((id, data)) => assert_eq!((*id, data), (told.id, &told.data), "round {round}"),
+                None => assert!(trimmed || superseded, "round {round}: {} is missing", told.id),
+            }
+            for topic in told.topics.iter().filter(|_| !superseded) {
+                let trimmed = log.floor(&Selector::topics([topic.clone()])) >= *position && told.key.is_none();
+                let there = places.contains(&(topic.clone(), *position));
+                assert!(trimmed || there, "round {round}: {} is missing in {topic}", told.id);
+            }
+        }
+        for (key, first) in &self.oracle.receipts {
+            let kept = log.receipt(key, 0).await.unwrap();
+            assert_eq!(kept.map(|kept| kept.first), Some(*first), "round {round}: a receipt is missing");
+        }
+        self.settle_uncertain(&found, &epochs, round);
+    }
+
+    /// Of each key, the position that is found: the acknowledged one, or a later one that was refused.
+    fn newest_keys(&self, log: &Disk, found: &BTreeMap<Position, (EventId, Bytes)>) -> Vec<Position> {
+        let topics = log.log.topics.read();
+        let newest: Vec<_> = topics.keyed().map(|(position, _)| position).collect();
+        for position in self.oracle.keys.values() {
+            assert!(newest.contains(position) || newest.iter().any(|newer| newer > position));
+        }
+        assert!(newest.iter().all(|position| found.contains_key(position)));
+        newest
+    }
+
+    /// What was refused is there whole or not at all; from now on, what is there counts as acknowledged.
+    fn settle_uncertain(&mut self, found: &BTreeMap<Position, (EventId, Bytes)>, epochs: &crate::Epochs, round: u64) {
+        let uncertain = std::mem::take(&mut self.oracle.uncertain);
+        let positions: BTreeMap<&Bytes, Position> =
+            found.iter().map(|(position, (_, data))| (data, *position)).collect();
+        let all: BTreeSet<&Bytes> = uncertain.iter().flatten().map(|record| &record.data).collect();
+        for batch in &uncertain {
+            // Those that can neither be trimmed nor superseded.
+            let lasting = |record: &&Record| record.key.is_none() && record.topics[0].as_str() != "t/x";
+            let there: Vec<_> = batch.iter().filter(lasting).map(|record| positions.get(&record.data)).collect();
+            let whole = there.iter().all(Option::is_some) || there.iter().all(Option::is_none);
+            assert!(whole && there.is_sorted(), "round {round}: half a batch: {there:?}");
+        }
+        for (position, (id, data)) in found {
+            if self.oracle.acknowledged.contains_key(position) {
+                continue;
+            }
+            assert!(all.contains(data), "round {round}: {id} was never appended: {data:?}");
+            assert_eq!(epochs.id_of(*position), *id, "round {round}");
+        }
+        // A refused batch that is there stays in the oracle as what may be there, so that later rounds know it.
+        let kept = |batch: &Vec<Record>| batch.iter().any(|record| positions.contains_key(&record.data));
+        self.oracle.uncertain = uncertain.into_iter().filter(kept).collect();
+    }
+
+    /// A copy of what is left when the process, or the power, is cut off now.
+    fn cut_off(&mut self, log: &Disk, steps: &Mutex<Steps>, power: bool) -> TempDir {
+        let next = scratch();
+        copy_while_quiet(log, self.dir.path(), next.path());
+        let active = active_log(next.path());
+        let (path, synced) = steps.lock().synced.clone();
+        // Before a table is written out the engine syncs what it holds: then the end of the log is not torn.
+        let written_out = tables(next.path()) != steps.lock().tables;
+        if power && !written_out && path.file_name() == active.file_name() {
+            let used = used_bytes(&active, synced).unwrap();
+            let mut file = OpenOptions::new().write(true).open(&active).unwrap();
+            let stays = self.rng.random_range(synced..=used);
+            if self.rng.random_bool(0.5) {
+                let length = file.metadata().unwrap().len();
+                file.set_len(stays).unwrap();
+                file.set_len(length).unwrap();
+            } else {
+                // The device writes in any order: a sector is missing, and what comes after it is there.
+                let sector = [0; 512];
+                let hole = usize::try_from(used - stays).unwrap().min(sector.len());
+                file.seek(SeekFrom::Start(stays)).unwrap();
+                file.write_all(&sector[..hole]).unwrap();
+            }
+        }
+        next
+    }
+}
+
+/// Where files need outlive nothing: what a crash leaves of them is decided here, and not by a device.
+fn scratch() -> TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|number| number.parse().ok())
+}
+
+/// Says how to repeat a run that failed.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with JOURNAL_CRASH_SEED={}", self.0);
+        }
+    }
+}
+
+/// Runs `seeds` histories of some rounds each, on two threads.
+fn run(sync: Sync, seeds: u64) -> Vec<Oracle> {
+    let (first, seeds) = match variable("JOURNAL_CRASH_SEED") {
+        Some(seed) => (seed, 1),
+        None => (rand::random(), variable("JOURNAL_CRASH_SEEDS").unwrap_or(seeds)),
+    };
+    println!("JOURNAL_CRASH_SEED={first} and the {seeds} from there on");
+    let half = |from: u64| {
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            (from..seeds).step_by(2).map(|nth| runtime.block_on(history(first.wrapping_add(nth), sync))).collect()
+        }
+    };
+    let others = std::thread::spawn(half(1));
+    let mut oracles: Vec<_> = half(0)();
+    oracles.extend::<Vec<_>>(others.join().unwrap());
+    oracles
+}
+
+async fn history(seed: u64, sync: Sync) -> Oracle {
+    let _seed = Seed(seed);
+    let mut run = Run::new(seed, sync);
+    for round in 0..variable("JOURNAL_CRASH_ROUNDS").unwrap_or(3) {
+        run.round(round).await;
+    }
+    let inspection = Inspection::open(run.dir.path()).unwrap();
+    assert_eq!(inspection.verify().unwrap().problems, [""; 0]);
+    run.oracle
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_crash_with_its_id() {
+    let oracles = run(Sync::Always, 120);
+    let acknowledged: usize = oracles.iter().map(|oracle| oracle.acknowledged.len()).sum();
+    assert!(acknowledged > 10 * oracles.len(), "only {acknowledged} were acknowledged");
+}
+
+#[test]
+fn what_was_lost_where_that_is_allowed_never_passes_for_something_else() {
+    let oracles = run(Sync::Never, 40);
+    let lost = oracles.iter().any(|oracle| oracle.rounds_with_loss > 0);
+    assert!(lost || oracles.len() < 40, "the power never took anything");
+}
+
+#[tokio::test]
+async fn after_a_failed_write_appends_are_refused_and_reads_go_on() {
+    for fault in [Fault::NoSpace, Fault::Torn, Fault::NoSync] {
+        let dir = scratch();
+        let options = Options::new(dir.path());
+        let found = open::for_writing(&options).unwrap();
+        let steps = Steps::new(1, fault);
+        let faulty = Faulty { database: found.tables.db.clone(), dir: dir.path().to_owned(), steps };
+        let log = Disk::start(found, options, Box::new(faulty)).unwrap();
+        let record = |data: &'static str| Record {
+            topics: [topic("a")].into(),
+            event: "e".into(),
+            key: None,
+            data: Bytes::from_static(data.as_bytes()),
+            at_ms: 0,
+        };
+        log.append(vec![record("kept")]).await.unwrap();
+        let mut tail = log.tail();
+        let error = log.append(vec![record("refused")]).await.unwrap_err().to_string();
+        assert!(error.contains("see to the disk (is it full?), then restart the server"), "{error}");
+        assert_eq!(log.health().unwrap_err().to_string(), error);
+        assert_eq!(log.append(vec![record("too late")]).await.unwrap_err().to_string(), error);
+        let page = log.read(&Selector::topics([topic("a")]), Position::START, log.head(), Limit::NONE).await.unwrap();
+        assert_eq!(page.entries.len(), 1, "what was refused is not shown");
+        let shown = tokio::time::timeout(Duration::from_millis(1), tail.next()).await;
+        assert!(shown.is_err(), "nor does a tail show it");
+        tokio::time::timeout(Duration::from_secs(10), log.close()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
+    let seed = variable("JOURNAL_CRASH_SEED").unwrap_or_else(rand::random);
+    let _seed = Seed(seed);
+    let mut run = Run::new(seed, Sync::Always);
+    run.options.retention.rules.clear();
+    run.options.dir = run.dir.path().to_owned();
+    {
+        let log = Arc::new(Disk::open(run.options.clone()).unwrap());
+        for _ in 0..30 {
+            run.append(&log).await;
+        }
+        log.log.tables.write_out().unwrap();
+        for _ in 0..5 {
+            run.append(&log).await;
+        }
+    }
+    let (mut refused, mut unreadable) = (0, 0);
+    let files: Vec<_> = listing(run.dir.path()).into_iter().filter(|(_, length, _)| *length > 0).collect();
+    for (file, ..) in &files {
+        let dir = scratch();
+        copy(run.dir.path(), dir.path()).unwrap();
+        let file = file.strip_prefix(run.dir.path()).unwrap();
+        let path = dir.path().join(file);
+        let used = used_bytes(&path, 0).unwrap();
+        let at = usize::try_from(run.rng.random_range(0..used.max(1))).unwrap();
+        let bit = 1 << run.rng.random_range(0..8);
+        flip(&path, at, bit);
+        let what = format!("{} damaged at byte {at}, bit {bit}", file.display());
+        let options = Options { dir: dir.path().to_owned(), ..run.options.clone() };
+        let named = |error: &dyn std::error::Error| {
+            let text = error.to_string();
+            assert!(text.contains(dir.path().to_str().unwrap()), "{what}: {text}");
+        };
+        let opened = Disk::open(options.clone());
+        let is_refused = opened.is_err();
+        refused += u32::from(is_refused);
+        let log = opened.unwrap_or_else(|error| {
+            named(&error);
+            assert!(!matches!(error, OpenError::InUse { .. }), "{what}: nobody has it open");
+            // What is intact was left alone: with the damage mended, all is there.
+            flip(&path, at, bit);
+            Disk::open(options).unwrap()
+        });
+        for told in run.oracle.acknowledged.values().filter(|told| told.key.is_none()) {
+            let selector = Selector::topics([told.topics[0].clone()]);
+            let before = Position::new(told.id.position.get() - 1);
+            match log.read(&selector, before, told.id.position, Limit::NONE).await {
+                Ok(page) => {
+                    assert_eq!(page.entries.len(), 1, "{what}: {} is missing", told.id);
+                    assert_eq!(page.entries[0].record.data, told.data, "{what}");
+                }
+                Err(error) => {
+                    assert!(!is_refused, "{what}, and mended: {error}");
+                    named(&error);
+                    unreadable += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 0 && unreadable > 0, "{refused} refused, {unreadable} records unreadable");
+}
+
+fn flip(path: &std::path::Path, at: usize, bit: u8) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= bit;
+    fs::write(path, bytes).unwrap();
+}

@@ -1,0 +1,49 @@
+//! The lists of files that make up each table, before the storage engine sees them.
+//!
+//! The engine writes a checksum of each list, does not look at it when it opens, and removes every file that is not listed:
+//! one flipped bit would cost a file, in silence. So this looks first. It never writes.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::codec;
+use super::error::OpenError;
+use super::home::Home;
+
+/// Checks the lists of all tables in `db`.
+pub(super) fn check(home: &Home, db: &Path) -> Result<(), OpenError> {
+    let dir = home.dir();
+    let reading = |error| OpenError::io(dir, "reading a list of files")(error);
+    for entry in fs::read_dir(db.join("keyspaces")).map_err(reading)? {
+        let table = entry.map_err(reading)?.path();
+        let current = table.join("current");
+        let pointer = match fs::read(&current) {
+            Ok(pointer) => pointer,
+            // A table that was never completed; the engine makes it anew.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(reading(error)),
+        };
+        let damaged = |path: &Path| {
+            let name = path.strip_prefix(dir).unwrap_or(path).display();
+            OpenError::damaged(dir, format!("the checksum of {name} is wrong"))
+        };
+        // The number of the list (u64), its checksum (u128), the kind of checksum (u8), little-endian.
+        let mut rest = &pointer[..];
+        let (Some(number), Some(sum), Some([0]), []) =
+            (codec::take(&mut rest), codec::take(&mut rest), codec::take(&mut rest), rest)
+        else {
+            return Err(damaged(&current));
+        };
+        let list = table.join(format!("v{}", u64::from_le_bytes(number)));
+        match fs::read(&list) {
+            Ok(bytes) if xxh3_128(&bytes) == u128::from_le_bytes(sum) => {}
+            Ok(_) => return Err(damaged(&list)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged(&current)),
+            Err(error) => return Err(reading(error)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! The storage engine's write-ahead log, before the engine sees it: whether it is whole, and where it is torn.
+//!
+//! A machine that loses power leaves the end of a file half written, and not always in order: a sector may be missing before
+//! one that is there. The engine cuts off an end that makes no sense to it, but takes a batch with a hole for damage and
+//! refuses to open, and cuts off just as well what had been safely on the device and was damaged later. So this looks first:
+//!
+//! - The log that was written to last is cut where it stops making sense, unless a position was safely on the device behind
+//!   that place (see [`mark`](super::mark)).
+//! - One before it was synced when it was completed. It is whole, or it is damaged.
+//!
+//! Nothing is written unless all is well.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::error::OpenError;
+use super::home::Home;
+use super::tables::Tables;
+use super::{codec, keys, mark};
+use crate::Position;
+
+/// What one file holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// Where the last whole batch ends, in bytes.
+    whole: u64,
+    /// The last position that the whole batches list, if they list one.
+    last: Option<Position>,
+    /// Whether there is something else than zeros behind them.
+    more: bool,
+}
+
+/// Checks the logs of the tables in `db`, and cuts off the torn end of the last one.
+pub(super) fn mend(home: &Home, db: &Path) -> Result<(), OpenError> {
+    let dir = home.dir();
+    let reading = |error| OpenError::io(dir, "reading the write-ahead log")(error);
+    let mut logs = logs(db).map_err(reading)?;
+    let Some(last) = logs.pop() else {
+        return Ok(());
+    };
+    let mut listed = None;
+    for log in &logs {
+        let found = read(log).map_err(reading)?;
+        if found.more {
+            let name = log.strip_prefix(dir).unwrap_or(log).display();
+            return Err(OpenError::damaged(dir, format!("{name} makes no sense from byte {} on", found.whole)));
+        }
+        listed = found.last.or(listed);
+    }
+    let found = read(&last).map_err(reading)?;
+    if !found.more {
+        return Ok(());
+    }
+    let synced = mark::read(dir).map_err(OpenError::io(dir, "reading the mark"))?.unwrap_or_default();
+    if let Some(end) = found.last.or(listed).filter(|end| *end < synced) {
+        return Err(OpenError::Lost { dir: dir.to_owned(), found: end.get(), synced: synced.get() });
+    }
+    let name = last.strip_prefix(dir).unwrap_or(&last).display();
+    tracing::warn!("the journal in {}: {name} was half written; it was cut off at byte {}", dir.display(), found.whole);
+    let cut = OpenOptions::new().write(true).open(&last).and_then(|file| {
+        file.set_len(found.whole)?;
+        file.sync_all()
+    });
+    cut.map_err(OpenError::io(dir, "cutting off the torn end of the write-ahead log"))
+}
+
+/// The files of the log, oldest first.
+fn logs(db: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(db)? {
+        let path = entry?.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        if let Some(number) = number.filter(|_| path.extension().is_some_and(|extension| extension == "jnl")) {
+            logs.push((number, path));
+        }
+    }
+    logs.sort_unstable();
+    Ok(logs.into_iter().map(|(_, path)| path).collect())
+}
+
+fn read(path: &Path) -> io::Result<Found> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut reader =
+        Reader { file: BufReader::with_capacity(256 << 10, file), at: 0, length, bytes: Vec::new(), listed: None };
+    let mut found = Found::default();
+    while reader.batch()? {
+        found.whole = reader.at;
+        found.last = reader.listed.or(found.last);
+    }
+    // What stopped it may have been read already.
+    found.more = !is_zero(path, found.whole)?;
+    Ok(found)
+}
+
+fn is_zero(path: &Path, from: u64) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
+    let (mut chunk, zeros) = (vec![0; 256 << 10], vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(true),
+            read if chunk[..read] != zeros[..read] => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+/// Reads batches as the engine writes them, numbers little-endian:
+///
+/// ```text
+/// start  1, number of items (u32), sequence number (u64)
+/// item   2, kind (u8), compression (u8; none here: 0), table (u64), lengths of key (u16), value, value (u32), key, value
+/// end    3, XXH3 of all items (u64), "FJL\x03"
+/// ```
+struct Reader {
+    file: BufReader<File>,
+    at: u64,
+    length: u64,
+    /// The item that is read.
+    bytes: Vec<u8>,
+    /// The last position that the batch lists, if it does.
+    listed: Option<Position>,
+}
+
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const TRAILER: [u8; 4] = *b"FJL\x03";
+
+/// What an item has before its key, without the first byte.
+const ITEM_HEAD: usize = 1 + 1 + 8 + 2 + 4 + 4;
+
+impl Reader {
+    /// Reads a batch, if there is a whole one.
+    fn batch(&mut self) -> io::Result<bool> {
+        self.listed = None;
+        let Some([START]) = self.take()? else {
+            return Ok(false);
+        };
+        let (Some(items), Some(_)) = (self.take()?.map(u32::from_le_bytes), self.take::<8>()?) else {
+            return Ok(false);
+        };
+        let mut hash = Xxh3::new();
+        for _ in 0..items {
+            if !self.item(&mut hash)? {
+                return Ok(false);
+            }
+        }
+        let (Some([END]), Some(sum), Some(TRAILER)) = (self.take()?, self.take()?, self.take()?) else {
+            return Ok(false);
+        };
+        Ok(u64::from_le_bytes(sum) == hash.digest())
+    }
+
+    fn item(&mut self, hash: &mut Xxh3) -> io::Result<bool> {
+        let (Some([ITEM]), Some(head)) = (self.take()?, self.take::<ITEM_HEAD>()?) else {
+            return Ok(false);
+        };
+        let mut rest = &head[..];
+        let (kind, [compression], table, key, value, stored) = (
+            codec::take::<1>(&mut rest).unwrap_or_default(),
+            codec::take(&mut rest).unwrap_or_default(),
+            u64::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+            u16::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+            u32::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+            u32::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+        );
+        let bytes = u64::from(key) + u64::from(value);
+        if compression != 0 || value != stored || bytes > self.length.saturating_sub(self.at) {
+            return Ok(false);
+        }
+        self.bytes.clear();
+        (&mut self.file).take(bytes).read_to_end(&mut self.bytes)?;
+        self.at += self.bytes.len() as u64;
+        hash.update(&[ITEM]);
+        hash.update(&head);
+        hash.update(&self.bytes);
+        let Some((key, value)) = self.bytes.split_at_checked(usize::from(key)) else {
+            return Ok(false);
+        };
+        if table == Tables::ORDER_ID && kind == [0] {
+            let batch = keys::parse_position(key).zip(codec::decode_batch(value));
+            let end = batch.and_then(|(first, batch)| first.get().saturating_add(batch.len() as u64).checked_sub(1));
+            self.listed = end.map(Position::new).or(self.listed);
+        }
+        Ok(true)
+    }
+
+    fn take<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
+        let mut bytes = [0; N];
+        match self.file.read_exact(&mut bytes) {
+            Ok(()) => {
+                self.at += N as u64;
+                Ok(Some(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::options::Options;
+    use super::*;
+
+    /// A log of three batches, and where each of them ends.
+    fn three() -> (tempfile::TempDir, Home, PathBuf, Vec<u64>) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::take(dir.path()).unwrap();
+        let tables = Tables::open(&home.db(), &Options::new(dir.path()), &Arc::default()).unwrap();
+        let log = logs(&home.db()).unwrap().pop().unwrap();
+        let mut ends = Vec::new();
+        for number in 1..=3 {
+            let mut batch = tables.db.batch();
+            let listed = codec::Listed { topic: 1, keyed: false, bytes: 9, others: Vec::new() };
+            batch.insert(&tables.order, keys::position(Position::new(number)), codec::encode_batch(&[listed]));
+            batch.insert(&tables.topics, "a", vec![7; 2_000]);
+            batch.remove(&tables.keys, "b");
+            batch.commit().unwrap();
+            tables.check().unwrap();
+            let found = read(&log).unwrap();
+            assert_eq!((found.last, found.more), (Some(Position::new(number)), false));
+            ends.push(found.whole);
+        }
+        (dir, home, log, ends)
+    }
+
+    #[test]
+    fn every_torn_end_is_cut_off_and_the_engine_opens_what_is_left() {
+        let (_dir, home, log, ends) = three();
+        let whole = std::fs::read(&log).unwrap();
+        let end = usize::try_from(ends[2]).unwrap();
+        let start = usize::try_from(ends[1]).unwrap();
+        for torn in (start + 1..end).step_by(97).chain(end - 20..end) {
+            let mut bytes = whole.clone();
+            bytes.truncate(end + 100);
+            bytes[torn..].fill(0); // the end is missing
+            std::fs::write(&log, &bytes).unwrap();
+            mend(&home, &home.db()).unwrap();
+            assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1]);
+            bytes[torn..].copy_from_slice(&whole[torn..end + 100]);
+            let hole = torn.min(end - 1);
+            bytes[hole] ^= 0xff; // one byte in the middle is
+            std::fs::write(&log, &bytes).unwrap();
+            mend(&home, &home.db()).unwrap();
+            assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1], "damaged at {hole}");
+        }
+        let tables = Tables::open(&home.db(), &Options::new(home.dir()), &Arc::default()).unwrap();
+        assert_eq!(tables.order.iter().count(), 2);
+    }
+
+    #[test]
+    fn what_was_safely_on_the_device_is_never_cut_off() {
+        let (dir, home, log, ends) = three();
+        mark::Mark::open(dir.path()).unwrap().set(Position::new(3)).unwrap();
+        let mut bytes = std::fs::read(&log).unwrap();
+        bytes[usize::try_from(ends[1]).unwrap() + 50] ^= 1;
+        std::fs::write(&log, &bytes).unwrap();
+        assert!(matches!(mend(&home, &home.db()), Err(OpenError::Lost { found: 2, synced: 3, .. })));
+        assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was left as it is");
+    }
+
+    #[test]
+    fn a_log_that_was_completed_is_whole_or_damaged() {
+        let (_dir, home, log, ends) = three();
+        std::fs::write(log.with_file_name("1.jnl"), [0; 64]).unwrap();
+        mend(&home, &home.db()).unwrap();
+        let mut bytes = std::fs::read(&log).unwrap();
+        bytes[usize::try_from(ends[0]).unwrap() + 50] ^= 1;
+        std::fs::write(&log, &bytes).unwrap();
+        let error = mend(&home, &home.db()).unwrap_err().to_string();
+        assert!(error.contains(&format!("db/0.jnl makes no sense from byte {} on", ends[0])), "{error}");
+        assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was left as it is");
+    }
+}
