@@ -9,6 +9,7 @@ mod calls_system;
 mod clients;
 mod cors;
 mod crowd;
+mod dashboard;
 mod durable;
 mod ending;
 mod errors;
