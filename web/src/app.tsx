@@ -7,11 +7,13 @@ import {useEffect} from 'preact/hooks'
 import {Console} from './console/console'
 import {Dashboard} from './dashboard/dashboard'
 import {about, learnAbout, unreachable} from './lib/server'
+import {Reference} from './reference/reference'
 import {Segments} from './ui/parts'
 
 const VIEWS = [
   {key: 'console', label: 'Console', view: Console},
   {key: 'dashboard', label: 'Dashboard', view: Dashboard},
+  {key: 'reference', label: 'Reference', view: Reference},
 ] as const
 
 export const route = signal(location.hash)

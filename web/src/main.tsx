@@ -4,6 +4,7 @@ import './style/tokens.css'
 import './style/base.css'
 import './style/console.css'
 import './style/dashboard.css'
+import './style/reference.css'
 
 const root = document.getElementById('app')
 if (root) render(<App />, root)

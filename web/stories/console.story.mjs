@@ -127,7 +127,7 @@ story('a wrong token is told from a missing one, and is kept in memory only', {r
   assert.ok(!kept.includes('eyJ'), kept)
 })
 
-story('a server that comes back is reconnected to, and says what it forgot', {refusals: true}, async ({open, server}) => {
+story('a server that comes back is reconnected to, and says what it forgot', {settings: {JOURNAL: 'memory'}, refusals: true}, async ({open, server}) => {
   const page = await open()
   const stream = panelOf(page)
   await stream.connect()
@@ -144,7 +144,7 @@ story('a server that comes back is reconnected to, and says what it forgot', {re
   assert.equal(await stream.fact('Reconnects'), '1')
 })
 
-story('a durable server that comes back has forgotten nothing', {settings: {JOURNAL: 'disk'}, refusals: true}, async ({open, server}) => {
+story('a durable server that comes back has forgotten nothing', {refusals: true}, async ({open, server}) => {
   const page = await open()
   const stream = panelOf(page)
   await stream.connect()

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict'
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {mkdtempSync, rmSync} from 'node:fs'
+import {existsSync, mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {delimiter, join} from 'node:path'
 import {after, test} from 'node:test'
 import {fileURLToPath} from 'node:url'
 import {chromium} from 'playwright-core'
@@ -34,8 +34,15 @@ let browser
 
 /** The one browser of this file. */
 async function launched() {
-  browser ??= chromium.launch({executablePath: process.env.TIDINGS_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS})
+  browser ??= chromium.launch({executablePath: found(process.env.TIDINGS_CHROMIUM ?? 'chromium'), args: FLAGS})
   return browser
+}
+
+/** The path of a program: the driver takes no names. */
+function found(program) {
+  if (program.includes('/')) return program
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? program
 }
 
 after(async () => (await browser)?.close())
@@ -101,10 +108,10 @@ export class Server {
  */
 export function story(name, {settings, refusals = false, ...look}, tell) {
   test(name, {timeout: 90_000}, async () => {
+    const browser = await launched()
     const server = await Server.start(settings)
-    const context = await (await launched()).newContext({viewport: {width: 1440, height: 900}, ...look})
+    const context = await browser.newContext({viewport: {width: 1440, height: 900}, ...look})
     context.setDefaultTimeout(PATIENCE_MS)
-    await context.grantPermissions(['clipboard-read', 'clipboard-write'])
     const complaints = []
     const open = async (path = '') => {
       const page = await context.newPage()
@@ -117,6 +124,8 @@ export function story(name, {settings, refusals = false, ...look}, tell) {
       return page
     }
     try {
+      await context.grantPermissions(['clipboard-read', 'clipboard-write'])
+      if (process.env.TIDINGS_WEB_FRESH) await fromDist(context)
       await tell({open, server, context})
       assert.deepEqual(complaints, [], 'the browser’s console is silent')
     } finally {
@@ -124,6 +133,14 @@ export function story(name, {settings, refusals = false, ...look}, tell) {
       await server.end()
     }
   })
+}
+
+/** Gives pages what was built last instead of what the binary carries: no need to build that while one works on the page. */
+async function fromDist(context) {
+  for (const extension of ['js', 'css']) {
+    const path = fileURLToPath(new URL(`../dist/assets/app.${extension}`, import.meta.url))
+    await context.route(`**/assets/app-*.${extension}`, (route) => route.fulfill({path}))
+  }
 }
 
 /** The nth panel of the console, with what is done there. */

@@ -78,7 +78,7 @@ export function Chart({title, times, lines, write}: Props) {
   useEffect(() => {
     plot.current?.setData([times, ...lines.map(({values}) => values)])
     // The legend tells the newest, until somebody points at a moment.
-    if (plot.current?.cursor.idx == null) plot.current?.setLegend({idx: times.length - 1})
+    if (plot.current?.cursor.idx == null) plot.current?.setLegend({idx: times.length - 1}, false)
   }, [times, lines, names, theme])
 
   const last = lines.map(({label, values}) => `${label} ${write(values.at(-1) ?? 0)}`).join(', ')
