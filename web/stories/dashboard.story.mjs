@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import {panelOf, story} from './support.mjs'
 
-story('an operator sees who is connected, and disconnects one', {}, async ({open}) => {
+// A stream that is cut is how the server says "come back"; the browser writes a line about it.
+story('an operator sees who is connected, and disconnects one', {refusals: true}, async ({open}) => {
   const visitor = await open()
   const stream = panelOf(visitor)
   await stream.choose('As', 'bob (user)')

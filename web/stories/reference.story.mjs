@@ -41,7 +41,7 @@ story('a refusal in the reference is explained', {refusals: true}, async ({open}
 
 story('the guide shows each framework', {}, async ({open}) => {
   const page = await open('#/reference')
-  for (const [name, has] of [['React', 'useEffect'], ['Vue', 'onUnmounted'], ['Angular', 'Injectable'], ['Plain JavaScript', 'EventSource']]) {
+  for (const [name, has] of [['React', 'useEffect'], ['Vue', 'onScopeDispose'], ['Angular', 'Injectable'], ['Plain JavaScript', 'EventSource']]) {
     await page.getByRole('radio', {name, exact: true}).check()
     await page.locator('.code').filter({hasText: has}).first().waitFor()
   }

@@ -84,7 +84,9 @@ function Index({document, operations, current}: {document: Document; operations:
                   title={one.summary}
                 >
                   <Method operation={one} />
-                  <span class="mono">{one.path}</span>
+                  <span class="mono">
+                    {one.path.split('/').map((part, nth) => (nth === 0 ? part : [<wbr key={nth} />, `/${part}`]))}
+                  </span>
                 </a>
               ))}
             </section>
