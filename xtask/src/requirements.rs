@@ -27,7 +27,7 @@ pub(crate) const TESTS: [Requirement; 4] = [
     Requirement { name: "node 20.19 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
     Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
     Requirement {
-        name: "python3 3.9 or newer with venv and pip",
+        name: "python3 3.11 or newer with venv and pip",
         lacking: python,
         debian: &["python3", "python3-venv"],
         macos: Some("python"),
@@ -130,7 +130,7 @@ fn npm() -> Result<()> {
 
 /// Debian splits `ensurepip`, without which `python3 -m venv` fails, from `python3`.
 fn python() -> Result<()> {
-    let script = "import platform, sys; assert sys.version_info >= (3, 9), platform.python_version(); \
+    let script = "import platform, sys; assert sys.version_info >= (3, 11), platform.python_version(); \
                   import venv, ensurepip";
     process::ask(Command::new("python3").args(["-c", script])).map(drop)
 }
