@@ -20,7 +20,7 @@ pub(crate) struct Clients {
     /// The interpreter that has the libraries which `clients/python/*.py` import.
     python: PathBuf,
     /// The browser.
-    pub(crate) chromium: OsString,
+    chromium: OsString,
 }
 
 impl Clients {
@@ -98,27 +98,27 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// What an installation was made from, kept inside it.
-pub(crate) struct Stamp {
+struct Stamp {
     path: PathBuf,
     content: String,
 }
 
 impl Stamp {
-    pub(crate) fn new(installed: &Path) -> Self {
+    fn new(installed: &Path) -> Self {
         Self { path: installed.join("made-from"), content: String::new() }
     }
 
-    pub(crate) fn add(&mut self, source: &str) {
+    fn add(&mut self, source: &str) {
         self.content.push_str(source);
         self.content.push('\n');
     }
 
-    pub(crate) fn is_current(&self) -> bool {
+    fn is_current(&self) -> bool {
         fs::read_to_string(&self.path).is_ok_and(|made_from| made_from == self.content)
     }
 
     /// To be called last: an installation that was interrupted has no stamp, or an old one.
-    pub(crate) fn write(&self) -> io::Result<()> {
+    fn write(&self) -> io::Result<()> {
         fs::write(&self.path, &self.content)
     }
 }

@@ -27,8 +27,6 @@ mod http;
 mod lifecycle;
 mod members;
 mod net;
-#[cfg(test)]
-mod openapi;
 mod routes;
 pub mod server;
 mod telemetry;

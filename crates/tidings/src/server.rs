@@ -164,7 +164,8 @@ impl Builder {
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
-        let (router, engine) = self.assemble()?;
+        let first = listeners.first().and_then(|one| one.local_addr().ok());
+        let (router, engine) = self.assemble(first.map_or(0, |address| address.port()))?;
         Ok(Server { engine, router, listeners })
     }
 
@@ -185,15 +186,17 @@ impl Builder {
     /// # }
     /// ```
     pub fn embed(self) -> Result<(Router, Engine), Error> {
-        self.assemble()
+        let port = self.config.http.port;
+        self.assemble(port)
     }
 
-    fn assemble(self) -> Result<(Router, Engine), Error> {
+    /// `port` is for the examples on the page.
+    fn assemble(self, port: u16) -> Result<(Router, Engine), Error> {
         let journal = journal::open(&self.config.journal)?;
-        self.assemble_over(journal)
+        self.assemble_over(journal, port)
     }
 
-    pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
+    pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>, port: u16) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let descriptors = descriptors();
@@ -208,6 +211,7 @@ impl Builder {
             auth: Authenticator::new(&auth_options(&config)),
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
+            port,
             config,
             clock,
         });

@@ -38,11 +38,6 @@ pub(crate) fn members() -> TopicName {
     fixed("_members")
 }
 
-/// What the server does, for its operators.
-pub(crate) fn dashboard() -> TopicName {
-    fixed("system/dashboard")
-}
-
 /// What of `group` is meant for `user` alone.
 pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
     user.topic(group)
@@ -67,7 +62,7 @@ mod tests {
     fn the_longest_names_fit() {
         let longest = "x".repeat(128);
         let user = UserId::parse(&"/".repeat(128)).unwrap();
-        for group in [notifications(), realtime(), chat(), status(), members(), dashboard()] {
+        for group in [notifications(), realtime(), chat(), status(), members()] {
             entity(&of_user(&group, &user), &longest);
         }
         assert_eq!(room("a:b@c").as_str(), "chat/room/a:b@c");

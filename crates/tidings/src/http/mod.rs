@@ -2,7 +2,6 @@
 
 pub(crate) mod accept;
 pub(crate) mod admission;
-pub(crate) mod asset;
 pub(crate) mod base_path;
 pub(crate) mod client_ip;
 pub(crate) mod cors;
