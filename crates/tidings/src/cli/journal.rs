@@ -1,6 +1,7 @@
 //! `tidings journal`: what a directory holds that no server has open.
 //!
-//! Must never change a log: it only reads, and while it does, no server can open the directory.
+//! Must never append to a log or begin an epoch in it: it only reads, and while it does, no server can open the directory. As
+//! at a start, what was half written when the last process died is cut off.
 
 mod export;
 mod stats;
