@@ -197,3 +197,23 @@ async fn a_page_is_read_once_for_all_who_missed_it_wherever_in_it_they_stand() {
     assert_eq!(journal.gate.available_permits(), 99);
     running.abort();
 }
+
+#[tokio::test]
+async fn a_stream_lets_others_go_first_a_few_times_where_several_events_wait_and_never_for_one() {
+    let (hub, runner) = hub(Arc::new(Memory::new(Retention::default())));
+    let running = tokio::spawn(runner.run());
+    let (mut stream, _) = hub.subscribe(subscribe(After::Now)).await.unwrap();
+    for events in [1, 2] {
+        for _ in 0..events {
+            let event = EventName::from_static("event");
+            hub.publish(Publication { topics: [topic()].into(), event, key: None, data: "{}".to_owned() })
+                .await
+                .unwrap();
+        }
+        let waits = (0..).take_while(|_| stream.waits_a_turn()).take(10).count();
+        assert_eq!(waits, if events == 1 { 0 } else { 3 });
+        assert_eq!(stream.next().await.unwrap().len(), events);
+        assert!(!stream.waits_a_turn(), "nothing is left to wait for");
+    }
+    running.abort();
+}
