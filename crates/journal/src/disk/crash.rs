@@ -447,6 +447,34 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
     assert!(refused > 0 && unreadable > 0, "{refused} refused, {unreadable} records unreadable");
 }
 
+#[tokio::test]
+async fn a_log_that_is_refused_keeps_its_bytes_wherever_the_damage_is() {
+    let mut run = Run::new(7, Sync::Always);
+    run.options.dir = run.dir.path().to_owned();
+    {
+        let log = Arc::new(Disk::open(run.options.clone()).unwrap());
+        run.append(&log).await;
+        log.close().await; // from now on everything is known to be safe
+    }
+    let files = listing(run.dir.path());
+    let (log, ..) = files.iter().find(|(path, ..)| path.extension().is_some_and(|end| end == "jnl")).unwrap();
+    let log = log.strip_prefix(run.dir.path()).unwrap();
+    let used = usize::try_from(used_bytes(&run.dir.path().join(log), 0).unwrap()).unwrap();
+    let mut refused = 0;
+    for at in (0..used).step_by(used / 40) {
+        let dir = scratch();
+        copy(run.dir.path(), dir.path()).unwrap();
+        let path = dir.path().join(log);
+        flip(&path, at, 1);
+        let damaged = fs::read(&path).unwrap();
+        if Disk::open(Options { dir: dir.path().to_owned(), ..run.options.clone() }).is_err() {
+            assert!(fs::read(&path).unwrap() == damaged, "byte {at}");
+            refused += 1;
+        }
+    }
+    assert!(refused >= 20, "{refused}");
+}
+
 fn flip(path: &std::path::Path, at: usize, bit: u8) {
     let mut bytes = fs::read(path).unwrap();
     bytes[at] ^= bit;

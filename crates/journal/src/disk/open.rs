@@ -40,10 +40,8 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     let home = Home::take(&options.dir)?;
     let floors = Arc::new(Floors::default());
     make_tables(&home, options)?;
-    let tables = open_tables(&home, &home.db(), options, &floors)?;
-    let contents = Contents::read(&home, &tables, &options.retention)?;
+    let (tables, contents) = look(&home, options, &floors)?;
     let Contents { topics, epochs: mut earlier, head, checkpoint } = contents;
-    check_mark(&home, head)?;
     if earlier.len() > MOST_EPOCHS {
         earlier.drain(..earlier.len() - MOST_EPOCHS);
     }
@@ -66,10 +64,26 @@ pub(super) fn for_reading(dir: &Path) -> Result<(Home, Tables, Contents), OpenEr
     if !home.db().exists() {
         return Err(OpenError::damaged(dir, "there is no folder db in it"));
     }
-    let options = Options::new(dir);
-    let tables = open_tables(&home, &home.db(), &options, &Arc::default())?;
-    let contents = Contents::read(&home, &tables, &options.retention)?;
+    let (tables, contents) = look(&home, &Options::new(dir), &Arc::default())?;
     Ok((home, tables, contents))
+}
+
+/// Opens the tables and reads what has to be in memory. A directory that is refused keeps all its bytes: who has them can
+/// mend them.
+fn look(home: &Home, options: &Options, floors: &Arc<Floors>) -> Result<(Tables, Contents), OpenError> {
+    let path = home.db();
+    manifest::check(home, &path)?;
+    let cut = wal::mend(home, &path)?;
+    let looked = open_tables(home, &path, options, floors).and_then(|tables| {
+        let contents = Contents::read(home, &tables, &options.retention)?;
+        check_mark(home, contents.head)?;
+        Ok((tables, contents))
+    });
+    // Where the log lists no position before its bad place, only the tables tell that what came after had been safe.
+    if let (Err(_), Some(cut)) = (&looked, cut) {
+        cut.undo().map_err(OpenError::io(home.dir(), "putting the end of the write-ahead log back"))?;
+    }
+    looked
 }
 
 /// Makes the tables if there are none. They are made beside their place and moved to it when they are complete: the
@@ -91,10 +105,6 @@ fn make_tables(home: &Home, options: &Options) -> Result<(), OpenError> {
 
 /// The storage engine panics on some damaged files; to the operator they are all damage.
 fn open_tables(home: &Home, path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Tables, OpenError> {
-    if path.exists() {
-        manifest::check(home, path)?;
-        wal::mend(home, path)?;
-    }
     match catch_unwind(AssertUnwindSafe(|| Tables::open(path, options, floors))) {
         Ok(opened) => opened.map_err(|error| OpenError::engine(home.dir(), error)),
         Err(_) => Err(OpenError::damaged(home.dir(), "the storage engine could not read its files")),

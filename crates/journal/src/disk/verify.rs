@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::codec;
 use super::codec::Interner;
 use super::inspect::{Batches, Inspection};
 use super::keys::{self, Kind, TopicId};
 use super::reader::unreadable;
 use super::run::Reader;
 use super::tables::Tables;
-use super::{codec, mark};
 use crate::{Error, Position, TopicName};
 
 /// What a look at everything found.
@@ -177,14 +177,6 @@ impl Inspection {
         let epochs = &self.contents.epochs;
         if !epochs.is_sorted_by_key(|(_, end)| *end) {
             report.problem("an epoch ends before the one before it".to_owned());
-        }
-        match mark::read(self.home.dir()) {
-            Ok(Some(synced)) if synced > self.contents.head => {
-                let head = self.contents.head;
-                report.problem(format!("position {synced} was safely on disk, but the log ends at {head}"));
-            }
-            Ok(_) => {}
-            Err(error) => report.problem(format!("the mark can't be read: {error}")),
         }
         for guard in self.tables.receipts.iter() {
             let (key, value) = guard.into_inner().map_err(unreadable)?;

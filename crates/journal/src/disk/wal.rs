@@ -8,10 +8,11 @@
 //!   that place (see [`mark`](super::mark)).
 //! - One before it was synced when it was completed. It is whole, or it is damaged.
 //!
-//! Nothing is written unless all is well.
+//! Nothing is written unless all is well, as far as the log tells. Where the rest of the directory tells otherwise, what was cut
+//! off is put back.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -33,13 +34,48 @@ struct Found {
     more: bool,
 }
 
-/// Checks the logs of the tables in `db`, and cuts off the torn end of the last one.
-pub(super) fn mend(home: &Home, db: &Path) -> Result<(), OpenError> {
+/// What was cut off a file.
+#[derive(Debug)]
+pub(super) struct Cut {
+    path: PathBuf,
+    at: u64,
+    /// Up to the last that is not zero.
+    end: Vec<u8>,
+    /// The length that the file had, in bytes.
+    length: u64,
+}
+
+impl Cut {
+    fn off(path: &Path, at: u64) -> io::Result<Self> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut end = Vec::new();
+        file.seek(SeekFrom::Start(at))?;
+        file.read_to_end(&mut end)?;
+        let length = at + end.len() as u64;
+        end.truncate(end.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        file.set_len(at)?;
+        file.sync_all()?;
+        Ok(Self { path: path.to_owned(), at, end, length })
+    }
+
+    /// Puts it back.
+    pub(super) fn undo(&self) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(&self.path)?;
+        file.set_len(self.at)?;
+        file.seek(SeekFrom::Start(self.at))?;
+        file.write_all(&self.end)?;
+        file.set_len(self.length)?;
+        file.sync_all()
+    }
+}
+
+/// Checks the logs of the tables in `db`, and cuts off the torn end of the last one. Returns what was cut off.
+pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
     let dir = home.dir();
     let reading = |error| OpenError::io(dir, "reading the write-ahead log")(error);
     let mut logs = logs(db).map_err(reading)?;
     let Some(last) = logs.pop() else {
-        return Ok(());
+        return Ok(None);
     };
     let mut listed = None;
     for log in &logs {
@@ -52,7 +88,7 @@ pub(super) fn mend(home: &Home, db: &Path) -> Result<(), OpenError> {
     }
     let found = read(&last).map_err(reading)?;
     if !found.more {
-        return Ok(());
+        return Ok(None);
     }
     let synced = mark::read(dir).map_err(OpenError::io(dir, "reading the mark"))?.unwrap_or_default();
     if let Some(end) = found.last.or(listed).filter(|end| *end < synced) {
@@ -60,11 +96,9 @@ pub(super) fn mend(home: &Home, db: &Path) -> Result<(), OpenError> {
     }
     let name = last.strip_prefix(dir).unwrap_or(&last).display();
     tracing::warn!("the journal in {}: {name} was half written; it was cut off at byte {}", dir.display(), found.whole);
-    let cut = OpenOptions::new().write(true).open(&last).and_then(|file| {
-        file.set_len(found.whole)?;
-        file.sync_all()
-    });
-    cut.map_err(OpenError::io(dir, "cutting off the torn end of the write-ahead log"))
+    let cut =
+        Cut::off(&last, found.whole).map_err(OpenError::io(dir, "cutting off the torn end of the write-ahead log"))?;
+    Ok(Some(cut))
 }
 
 /// The files of the log, oldest first.
@@ -98,7 +132,7 @@ fn read(path: &Path) -> io::Result<Found> {
 
 fn is_zero(path: &Path, from: u64) -> io::Result<bool> {
     let mut file = File::open(path)?;
-    io::Seek::seek(&mut file, io::SeekFrom::Start(from))?;
+    file.seek(SeekFrom::Start(from))?;
     let (mut chunk, zeros) = (vec![0; 256 << 10], vec![0; 256 << 10]);
     loop {
         match file.read(&mut chunk)? {
