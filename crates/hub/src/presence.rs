@@ -6,7 +6,7 @@
 //!
 //! This module keeps the state; what is said to a room about it is its owner's affair.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -29,10 +29,18 @@ pub struct Presence {
 #[derive(Default)]
 struct State {
     rooms: HashMap<TopicName, HashMap<UserId, Membership>>,
-    /// The open streams of each user, by topic.
-    streams: HashMap<UserId, HashMap<TopicName, usize>>,
+    /// Those who are a member of a room or hear one.
+    users: HashMap<UserId, User>,
     /// Memberships without a stream, by the end of their grace.
     deadlines: BTreeSet<(Instant, TopicName, UserId)>,
+}
+
+#[derive(Default)]
+struct User {
+    /// The open streams, by topic.
+    streams: HashMap<TopicName, usize>,
+    /// The rooms that this is a member of: a stream on all of them concerns no others.
+    rooms: HashSet<TopicName>,
 }
 
 struct Membership {
@@ -68,6 +76,7 @@ impl Presence {
         }
         let membership = Membership { username: username.to_owned(), joined_at_ms: now_ms, deadline: None };
         state.rooms.entry(room.clone()).or_default().insert(user.clone(), membership);
+        state.users.entry(user.clone()).or_default().rooms.insert(room.clone());
         self.settle(&mut state, room, user);
         true
     }
@@ -132,19 +141,17 @@ impl Presence {
             return;
         }
         let mut state = self.state.lock();
-        let heard = state.streams.entry(user.clone()).or_default();
+        let known = state.users.entry(user.clone()).or_default();
         for topic in &heard_on {
-            change(heard.entry((*topic).clone()).or_default());
+            change(known.streams.entry((*topic).clone()).or_default());
         }
-        heard.retain(|_, count| *count > 0);
-        if heard.is_empty() {
-            state.streams.remove(user);
-        }
+        known.streams.retain(|_, count| *count > 0);
         let rooms: Vec<_> = if heard_on.contains(&&self.everywhere) {
-            state.rooms.iter().filter(|(_, members)| members.contains_key(user)).map(|(room, _)| room.clone()).collect()
+            known.rooms.iter().cloned().collect()
         } else {
             heard_on.into_iter().cloned().collect()
         };
+        state.forget_if_idle(user);
         for room in rooms {
             self.settle(&mut state, &room, user);
         }
@@ -189,6 +196,10 @@ impl State {
         if members.is_empty() {
             self.rooms.remove(room);
         }
+        if let Some(known) = self.users.get_mut(user) {
+            known.rooms.remove(room);
+        }
+        self.forget_if_idle(user);
         if let Some(deadline) = membership.deadline {
             self.deadlines.remove(&(deadline, room.clone(), user.clone()));
         }
@@ -196,9 +207,15 @@ impl State {
     }
 
     fn hearing(&self, everywhere: &TopicName, room: &TopicName, user: &UserId) -> usize {
-        let heard = self.streams.get(user);
-        let on = |topic| heard.and_then(|heard| heard.get(topic)).copied().unwrap_or(0);
+        let known = self.users.get(user);
+        let on = |topic| known.and_then(|known| known.streams.get(topic)).copied().unwrap_or(0);
         on(room) + on(everywhere)
+    }
+
+    fn forget_if_idle(&mut self, user: &UserId) {
+        if self.users.get(user).is_some_and(|known| known.streams.is_empty() && known.rooms.is_empty()) {
+            self.users.remove(user);
+        }
     }
 }
 
@@ -250,7 +267,7 @@ mod tests {
         assert_eq!(closed.elapsed().as_secs(), GRACE.as_secs());
         assert!(presence.leave_if_over(&room, &ann).is_some());
         assert_eq!(presence.members(&room), []);
-        assert!(presence.state.lock().streams.is_empty());
+        assert!(presence.state.lock().users.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

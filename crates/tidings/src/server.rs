@@ -252,6 +252,13 @@ const RESERVED: usize = 512;
 fn limits(config: &Config, descriptors: usize) -> StreamLimits {
     let fit = descriptors.saturating_sub(RESERVED).max(1);
     let total = config.streams.max_connections.unwrap_or(fit);
+    if total > fit {
+        tracing::warn!(
+            "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fit} streams): what \
+             comes above waits instead of being told `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
+             MAX_CONNECTIONS"
+        );
+    }
     StreamLimits {
         total,
         per_user: config.streams.max_connections_per_user,

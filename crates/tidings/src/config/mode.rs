@@ -52,7 +52,16 @@ impl Mode {
     pub(super) fn read(reading: &mut Reading<'_>) -> Result<Self, Error> {
         let app = reading.take("app_env", &RULE, "")?;
         let mode = match app {
-            Some(mode) => mode,
+            Some(mode) => {
+                if mode == Self::Development && reading.says("node_env", &RULE) == Some(Some(Self::Production)) {
+                    reading.warnings.push(
+                        "APP_ENV=development comes before NODE_ENV=production: the defaults are those of development, demo \
+                         tokens among them"
+                            .to_owned(),
+                    );
+                }
+                mode
+            }
             None => reading.take("node_env", &RULE, "")?.unwrap_or_default(),
         };
         reading.mode = mode;

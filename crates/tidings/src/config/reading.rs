@@ -46,6 +46,11 @@ impl<'a> Reading<'a> {
         self.effective.push(Effective { name: variable(key), value: rule.show(&value), origin });
         Ok(value)
     }
+
+    /// What was written for a setting that something else may overrule; nothing where it is absent or not allowed.
+    pub(super) fn says<R: Rule>(&self, key: &str, rule: &R) -> Option<R::Value> {
+        self.layers.of(key).first().and_then(|written| rule.read(&written.raw))
+    }
 }
 
 impl Preset {

@@ -213,6 +213,11 @@ fn app_env_comes_before_node_env() {
     let loaded = start().env("NODE_ENV", "test").file(".env", "APP_ENV=development").loaded();
     assert_eq!(loaded.config.mode, Mode::Development);
     assert_eq!(loaded.warnings, Vec::<String>::new());
+    let lax = start().env("NODE_ENV", "production").file(".env", "APP_ENV=development").loaded();
+    assert_eq!(lax.config.mode, Mode::Development);
+    insta::assert_snapshot!(lax.warnings.join("\n"), @"APP_ENV=development comes before NODE_ENV=production: the defaults are those of development, demo tokens among them");
+    let strict = start().env("NODE_ENV", "development").env("APP_ENV", "production").env("JWT_SECRET", STRONG).loaded();
+    assert_eq!(strict.warnings, Vec::<String>::new());
 }
 
 #[test]
