@@ -261,7 +261,10 @@ impl Connection {
     }
 
     pub(crate) fn sent(&self, now_ms: i64, position: Position) {
-        self.last_activity_ms.fetch_max(now_ms, Ordering::Relaxed);
+        // Only the stream's own task says so, one at a time: no need of a read-modify-write.
+        if self.last_activity_ms.load(Ordering::Relaxed) < now_ms {
+            self.last_activity_ms.store(now_ms, Ordering::Relaxed);
+        }
         self.position.store(position.get(), Ordering::Relaxed);
     }
 

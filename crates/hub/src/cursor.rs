@@ -136,7 +136,9 @@ impl<F: Follower> Cursor<F> {
 
     /// Whether a ring has several frames after the cursor, which make less than `bytes` together.
     pub(crate) fn is_filling(&self, bytes: u64) -> bool {
-        self.follower.rings().iter().any(|ring| ring.is_filling(self.taken.seq, bytes))
+        // Of one thing that was handed out, no ring has several frames: mostly, none need be asked.
+        let several = self.follower.fanout().visible().seq.0 > self.taken.seq.0 + 1;
+        several && self.follower.rings().iter().any(|ring| ring.is_filling(self.taken.seq, bytes))
     }
 
     fn take(&mut self, visible: Mark, out: &mut Vec<Frame>, max_bytes: usize) -> Result<(), BelowFloor> {
@@ -149,12 +151,8 @@ impl<F: Follower> Cursor<F> {
             joined: false,
         };
         let mut last = None;
-        let mut speaking: SmallVec<[&Ring; 2]> = SmallVec::new();
-        for ring in self.follower.rings() {
-            if ring.has_after(window.after)? {
-                speaking.push(ring);
-            }
-        }
+        let rings = self.follower.rings().iter();
+        let speaking: SmallVec<[&Arc<Ring>; 2]> = rings.filter(|ring| ring.newest() > window.after).collect();
         if let [ring] = speaking[..] {
             window.joined = true;
             let cut = ring.collect(window, |taken| {

@@ -13,7 +13,7 @@ use slab::Slab;
 use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
-use crate::sync::Mutex;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// How long an event that is not stored stays deliverable, in milliseconds. A "typing…" of ten seconds ago is a lie.
 const EPHEMERAL_MS: i64 = 5_000;
@@ -67,6 +67,9 @@ pub(crate) struct Taken {
 /// The newest frames of one topic.
 pub struct Ring {
     topic: TopicName,
+    /// The `seq` of the latest slot that was ever here, or of the floor: who is there need not lock. Stored before the
+    /// batch becomes visible, and never below the floor.
+    newest: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -137,7 +140,8 @@ impl Default for Limits {
 impl Ring {
     pub(crate) fn new(topic: TopicName, floor: Mark) -> Self {
         let (slots, waiting) = (VecDeque::new(), Slab::new());
-        Self { topic, state: Mutex::new(State { slots, pushed: 0, floor, runs: None, waiting, generation: 0 }) }
+        let newest = AtomicU64::new(floor.seq.0);
+        Self { topic, newest, state: Mutex::new(State { slots, pushed: 0, floor, runs: None, waiting, generation: 0 }) }
     }
 
     pub(crate) fn topic(&self) -> &TopicName {
@@ -147,6 +151,7 @@ impl Ring {
     pub(crate) fn push(&self, slot: Slot, limits: &Limits) {
         let mut state = self.state.lock();
         let now_ms = slot.at_ms;
+        self.newest.store(slot.mark.seq.0, Ordering::Release);
         state.pushed += bytes_of(&slot.frame);
         let pushed = state.pushed;
         state.slots.push_back(Held { slot, pushed });
@@ -160,13 +165,9 @@ impl Ring {
         state.evict(limits, now_ms);
     }
 
-    /// Whether anything came after `after`; `Err` if a stored event of that is no longer here.
-    pub(crate) fn has_after(&self, after: Seq) -> Result<bool, BelowFloor> {
-        let state = self.state.lock();
-        if after < state.floor.seq {
-            return Err(BelowFloor);
-        }
-        Ok(state.slots.back().is_some_and(|newest| newest.slot.mark.seq > after))
+    /// The latest that was ever here: a reader who has taken so much finds nothing, and has missed nothing.
+    pub(crate) fn newest(&self) -> Seq {
+        Seq(self.newest.load(Ordering::Acquire))
     }
 
     /// Whether several frames came after `after`, which make less than `bytes` together.
