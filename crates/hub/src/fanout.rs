@@ -20,6 +20,7 @@ use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
 use crate::ring::{Limits, Mark, Ring, Seq, Slot};
+use crate::slack;
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 
 /// Something to hand out.
@@ -165,6 +166,9 @@ impl Rings {
             followed.get_mut().followers -= 1;
             if followed.get().followers == 0 {
                 followed.remove();
+                if let Some(room) = slack::excess(self.by_topic.len(), self.by_topic.capacity()) {
+                    self.by_topic.shrink_to(room, |followed| self.hasher.hash_one(followed.ring.topic()));
+                }
             }
         }
     }

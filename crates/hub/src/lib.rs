@@ -30,6 +30,7 @@ mod publication;
 mod registry;
 mod replay;
 mod ring;
+mod slack;
 mod subscribe;
 mod subscription;
 mod sync;

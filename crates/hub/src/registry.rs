@@ -12,6 +12,7 @@ use smallvec::{SmallVec, smallvec};
 use tidings_journal::TopicName;
 
 use crate::connection::{Connection, ConnectionId, Opening, Signals};
+use crate::slack;
 use crate::tally::{Ended, Refused, Tally};
 use crate::user::UserId;
 use crate::wheel::{Turn, Wishes};
@@ -149,6 +150,9 @@ impl Registry {
         if let Ok(named) = open.by_id.find_entry(connection.id.hash(), |one| one.id == connection.id) {
             named.remove();
         }
+        if let Some(room) = slack::excess(open.by_id.len(), open.by_id.capacity()) {
+            open.by_id.shrink_to(room, |one| one.id.hash());
+        }
         if let Some(user) = &connection.user {
             open.authenticated -= 1;
             open.by_user.remove(user, connection);
@@ -158,6 +162,9 @@ impl Registry {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
+            }
+            if let Some(room) = slack::excess(open.by_address.len(), open.by_address.capacity()) {
+                open.by_address.shrink_to(room);
             }
         }
         for kind in connection.counted_as {
@@ -253,9 +260,7 @@ impl ByUser {
 
     fn add(&mut self, user: &UserId, connection: &Arc<Connection>) {
         let Self { table, hasher } = self;
-        let rehash =
-            |own: &SmallVec<[Arc<Connection>; 2]>| hasher.hash_one(own.first().and_then(|one| one.user.as_ref()));
-        match table.entry(hasher.hash_one(Some(user)), |own| is_of(own, user), rehash) {
+        match table.entry(hasher.hash_one(Some(user)), |own| is_of(own, user), |own| hash_of(hasher, own)) {
             hash_table::Entry::Occupied(mut own) => own.get_mut().push(connection.clone()),
             hash_table::Entry::Vacant(place) => drop(place.insert(smallvec![connection.clone()])),
         }
@@ -271,8 +276,15 @@ impl ByUser {
         }
         if own.get().is_empty() {
             own.remove();
+            if let Some(room) = slack::excess(self.table.len(), self.table.capacity()) {
+                self.table.shrink_to(room, |own| hash_of(&self.hasher, own));
+            }
         }
     }
+}
+
+fn hash_of(hasher: &RandomState, own: &[Arc<Connection>]) -> u64 {
+    hasher.hash_one(own.first().and_then(|one| one.user.as_ref()))
 }
 
 fn is_of(own: &[Arc<Connection>], user: &UserId) -> bool {

@@ -13,6 +13,7 @@ use slab::Slab;
 use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
+use crate::slack;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// How long an event that is not stored stays deliverable, in milliseconds. A "typing…" of ten seconds ago is a lie.
@@ -162,6 +163,9 @@ impl Ring {
     pub(crate) fn expire(&self, limits: &Limits, now_ms: i64) {
         let mut state = self.state.lock();
         state.runs = state.runs.take().and_then(Runs::pinned);
+        if slack::excess(state.waiting.len(), state.waiting.capacity()).is_some() {
+            state.waiting.shrink_to_fit();
+        }
         state.evict(limits, now_ms);
     }
 
