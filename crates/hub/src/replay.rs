@@ -121,10 +121,11 @@ impl Replays {
         let encoded =
             |entry: &Arc<_>| publication::encode(entry, Some(entry.id)).map(|frame| (entry.id.position, frame));
         let frames: Vec<_> = read.entries.iter().filter_map(encoded).collect();
-        let bytes = frames.iter().map(|(_, frame)| size_of_val(frame) + frame.len()).sum();
+        // That nothing was missed is worth keeping too: a crowd that comes back to a quiet topic asks for it again and again.
+        let bytes = size_of::<Page>() + frames.iter().map(|(_, frame)| size_of_val(frame) + frame.len()).sum::<usize>();
         let (topic, next, used) = (topic.clone(), read.next, true.into());
         let page = Arc::new(Page { topic, after, next, frames, bytes, used });
-        if !page.frames.is_empty() {
+        if page.next > after {
             self.kept.lock().keep(page.clone());
         }
         Ok(Found::Page(page))
@@ -154,7 +155,16 @@ impl Kept {
         Some(page.clone())
     }
 
+    /// Keeps a page, and lets go of those within it: of a topic about which many ask from further and further back, one is
+    /// enough.
     fn keep(&mut self, page: Arc<Page>) {
+        let within = |kept: &Arc<Page>| page.after <= kept.after && kept.next <= page.next;
+        let pages = self.topics.get(&page.topic).map_or(&[][..], |topic| &topic.pages);
+        if pages.iter().any(within) {
+            let within: Vec<_> = pages.iter().filter(|kept| within(kept)).cloned().collect();
+            within.iter().for_each(|kept| self.forget(kept));
+            self.order.retain(|kept| !within.iter().any(|gone| Arc::ptr_eq(gone, kept)));
+        }
         self.bytes += page.bytes;
         self.topics.entry(page.topic.clone()).or_default().pages.push(page.clone());
         self.order.push_back(page);
@@ -233,6 +243,21 @@ mod tests {
         assert_eq!(merged(&[page(0, 256, 1..=256)], 0), (64, 64));
         assert_eq!(merged(&[page(0, 256, 1..=256)], 200), (56, 256));
         assert_eq!(merged(&[page(0, 300, (2..=256).step_by(2)), page(0, 300, (1..=255).step_by(2))], 0), (64, 64));
+    }
+
+    #[test]
+    fn a_page_that_holds_another_takes_its_place() {
+        let replays = Replays::new();
+        for (after, next) in [(5, 10), (3, 12), (10, 12), (20, 30), (1, 12)] {
+            replays.kept.lock().keep(page(after, next, []));
+        }
+        let kept = replays.kept.lock();
+        let pages = |pages: &mut dyn Iterator<Item = &Arc<Page>>| {
+            pages.map(|page| (page.after.get(), page.next.get())).collect::<Vec<_>>()
+        };
+        assert_eq!(pages(&mut kept.order.iter()), [(20, 30), (1, 12)]);
+        assert_eq!(pages(&mut kept.topics.values().flat_map(|topic| &topic.pages)), [(20, 30), (1, 12)]);
+        assert_eq!(kept.bytes, 2);
     }
 
     #[test]

@@ -136,6 +136,11 @@ impl Subscription {
         waits
     }
 
+    /// Whether the journal has what comes next: it was missed, and is no longer at hand.
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
     /// Waits for a kill alone. For whoever is stuck in the middle of a frame.
     pub fn poll_killed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.connection().poll_killed(cx)

@@ -199,6 +199,35 @@ async fn a_page_is_read_once_for_all_who_missed_it_wherever_in_it_they_stand() {
 }
 
 #[tokio::test]
+async fn that_nothing_was_missed_is_read_once_for_all_who_come_back_to_a_quiet_topic() {
+    let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
+    let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+    let (hub, runner) = hub(journal.clone());
+    let running = tokio::spawn(runner.run());
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        let (event, busy) = (EventName::from_static("event"), TopicName::parse("busy").unwrap());
+        let publication = Publication { topics: [busy].into(), event, key: None, data: "{}".to_owned() };
+        ids.push(hub.publish(publication).await.unwrap());
+    }
+    journal.gate.add_permits(100);
+    for nth in [10, 11, 30, 48] {
+        let (mut stream, _) = hub.subscribe(subscribe(After::Id(ids[nth].to_string()))).await.unwrap();
+        assert!(stream.is_behind(), "nobody follows the topic any more");
+        while stream.is_behind() {
+            tokio::select! {
+                biased;
+                frames = stream.next() => panic!("nothing was missed, and yet there were {frames:?}"),
+                () = std::future::ready(()) => {}
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(journal.gate.available_permits(), 99);
+    running.abort();
+}
+
+#[tokio::test]
 async fn a_stream_lets_others_go_first_a_few_times_where_several_events_wait_and_never_for_one() {
     let (hub, runner) = hub(Arc::new(Memory::new(Retention::default())));
     let running = tokio::spawn(runner.run());

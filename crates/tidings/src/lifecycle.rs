@@ -28,6 +28,7 @@ use crate::config;
 use crate::http::router::StreamPaths;
 use crate::net::accept::Lane;
 use crate::net::cut::LEAVING;
+use crate::net::turns::Turns;
 use crate::routes::chat;
 use crate::server::Error;
 
@@ -50,6 +51,7 @@ pub(crate) async fn serve(
         head_timeout: app.config.http.head_timeout,
         write_timeout: app.config.streams.write_timeout,
         census: app.census.clone(),
+        turns: Turns::new(),
         closing: CancellationToken::new(),
         connections: TaskTracker::new(),
     };

@@ -1,5 +1,6 @@
 //! Why a directory can't be opened as a log.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Why a log could not be opened. Each says what to do.
@@ -41,6 +42,16 @@ pub enum OpenError {
         /// The reason.
         source: std::io::Error,
     },
+    /// It may not be written to, and is only to be looked at.
+    #[error("the journal in {} can't be looked at where it is: {what}: {source}. The storage engine opens its files for writing even to read them: copy the directory to a place where it may, and look at the copy", dir.display())]
+    ReadOnly {
+        /// The directory.
+        dir: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// A file is damaged, or missing.
     #[error("the journal in {} is damaged: {what}. Restore the directory from a backup, or move it away to start with an empty journal", dir.display())]
     Damaged {
@@ -74,11 +85,29 @@ impl OpenError {
     /// What the storage engine said, while it opened or read.
     pub(super) fn engine(dir: &Path, error: fjall::Error) -> Self {
         match error {
+            // The system has nothing against it: the file ends where more was written.
+            fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source))
+                if source.kind() == ErrorKind::UnexpectedEof =>
+            {
+                Self::damaged(dir, "a file ends too early")
+            }
             fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
                 Self::Io { dir: dir.to_owned(), what: "a file", source }
             }
             fjall::Error::Locked => Self::InUse { dir: dir.to_owned(), by: None },
             other => Self::damaged(dir, describe(&other)),
+        }
+    }
+
+    /// The same for who only wants to look.
+    pub(super) fn to_a_reader(self) -> Self {
+        match self {
+            Self::Io { dir, what, source }
+                if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+            {
+                Self::ReadOnly { dir, what, source }
+            }
+            other => other,
         }
     }
 }
@@ -90,5 +119,37 @@ pub(super) fn describe(error: &fjall::Error) -> String {
         fjall::Error::Poisoned => "an earlier write in the background failed".to_owned(),
         fjall::Error::Storage(error) => format!("{error:?}"),
         other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use super::*;
+
+    fn engine(kind: ErrorKind) -> [OpenError; 2] {
+        let dir = Path::new("here");
+        let (own, storage) = (fjall::Error::Io(Error::from(kind)), fjall::LsmError::Io(Error::from(kind)));
+        [OpenError::engine(dir, own), OpenError::engine(dir, fjall::Error::Storage(storage))]
+    }
+
+    #[test]
+    fn a_file_that_ends_too_early_is_damaged_and_what_the_system_refuses_is_not() {
+        assert!(engine(ErrorKind::UnexpectedEof).iter().all(|error| matches!(error, OpenError::Damaged { .. })));
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::StorageFull, ErrorKind::Other] {
+            assert!(engine(kind).iter().all(|error| matches!(error, OpenError::Io { .. })), "{kind}");
+        }
+    }
+
+    #[test]
+    fn who_may_not_write_is_told_to_look_at_a_copy() {
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            for error in engine(kind) {
+                assert!(error.to_a_reader().to_string().contains("look at the copy"), "{kind}");
+            }
+        }
+        let [own, _] = engine(ErrorKind::StorageFull);
+        assert!(matches!(own.to_a_reader(), OpenError::Io { .. }));
     }
 }

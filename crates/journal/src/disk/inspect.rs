@@ -19,7 +19,8 @@ use crate::{Entry, Epoch, Epochs, Error, Position, TopicName};
 /// A log that is looked at. Until it is dropped, no server can open the directory.
 ///
 /// No record is changed and no epoch begins. The storage engine does with its files what it does whenever it opens them:
-/// it cuts off what was half written when the last process died.
+/// it opens them for writing, and cuts off what was half written when the last process died. What may only be read is looked at
+/// in a copy.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

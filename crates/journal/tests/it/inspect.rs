@@ -44,6 +44,22 @@ fn what_is_no_log_is_said_to_be_none() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "looking makes nothing");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_may_not_be_written_to_is_looked_at_in_a_copy_and_the_error_says_so() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    drop(Disk::open(Options::new(dir.path())).unwrap());
+    let lock = dir.path().join("LOCK");
+    std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o444)).unwrap();
+    if std::fs::OpenOptions::new().write(true).open(&lock).is_err() {
+        // Not for root, to whom nothing is read-only.
+        let error = Inspection::open(dir.path()).err().unwrap();
+        assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn an_end_that_was_cut_off_is_noticed() {
     let dir = tempfile::tempdir().unwrap();

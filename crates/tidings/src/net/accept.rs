@@ -18,12 +18,16 @@ use tokio_util::task::TaskTracker;
 use super::census::Census;
 use super::head::{self, Head};
 use super::parked;
+use super::turns::Turns;
 use crate::http::extract::Peer;
 use crate::http::router::StreamPaths;
 
 /// How long the loop waits after an accept that failed for want of something (descriptors, memory): long enough not to
 /// spin, short enough that nobody notices when it is over.
 const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// How many connections are accepted before others get their turn.
+const IN_A_ROW: u32 = 8;
 
 /// How long a connection may be silent before the kernel asks whether the other end is there.
 const KEEPALIVE: Duration = Duration::from_mins(1);
@@ -38,6 +42,8 @@ pub(crate) struct Lane {
     pub(crate) head_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) census: Arc<Census>,
+    /// Of those who ask for a stream in the parked lane, and of what they missed.
+    pub(crate) turns: Turns,
     /// Tells connections to end after the request that they are serving.
     pub(crate) closing: CancellationToken,
     pub(crate) connections: TaskTracker,
@@ -46,8 +52,12 @@ pub(crate) struct Lane {
 impl Lane {
     /// Accepts until the server closes.
     pub(crate) async fn accept(self, listener: TcpListener) {
-        let mut crowded = false;
+        let (mut crowded, mut in_a_row) = (false, 0);
         loop {
+            if in_a_row == IN_A_ROW {
+                in_a_row = 0;
+                tokio::task::yield_now().await;
+            }
             let has_room = self.census.has_room(self.connections.len());
             if !has_room && !crowded {
                 tracing::warn!("there are too many connections: new ones wait");
@@ -67,6 +77,7 @@ impl Lane {
             let Some(accepted) = accepted else { continue };
             match accepted {
                 Ok((stream, peer)) => {
+                    in_a_row += 1;
                     self.connections.spawn(self.clone().serve(stream, peer));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
@@ -120,10 +131,18 @@ impl Lane {
     }
 
     /// The parked lane: the request goes through the same router and layers, and what is left of it sleeps in a task of
-    /// its own.
+    /// its own. Until nothing is missed any more, all of it is done in turns.
     async fn park(self, socket: TcpStream, peer: SocketAddr, mut request: http::Request<()>) {
         request.extensions_mut().insert(Peer(peer));
-        match parked::answer(socket, self.router, request).await {
+        match self.turns.run(parked::answer(socket, self.router, request)).await {
+            Ok(Some(parked)) if parked.is_behind() => {
+                let (turns, connections) = (self.turns, self.connections.clone());
+                self.connections.spawn(async move {
+                    if let Some(parked) = turns.run(parked.catch_up()).await {
+                        connections.spawn(parked);
+                    }
+                });
+            }
             Ok(Some(parked)) => drop(self.connections.spawn(parked)),
             Ok(None) => {}
             Err(error) => tracing::trace!(%peer, %error, "a connection broke off"),

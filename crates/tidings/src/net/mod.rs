@@ -7,3 +7,4 @@ pub(crate) mod head;
 mod hyper;
 pub(crate) mod listen;
 pub(crate) mod parked;
+pub(crate) mod turns;

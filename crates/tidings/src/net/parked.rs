@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use super::cut;
+use super::{cut, turns};
 use crate::http::stream_response::{Saying, StreamSlot};
 
 /// The most frames in one vectored write (`IOV_MAX` is 1,024; more slices than this cost stack and gain nothing).
@@ -155,8 +155,23 @@ impl Future for Parked {
 }
 
 impl Parked {
-    /// Writes what there is until there is no more.
+    /// Whether something was missed that is yet to be read from the log.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.subscription.is_behind()
+    }
+
+    /// Goes on until nothing is missed any more. `None` if it is over before that.
+    pub(crate) async fn catch_up(mut self) -> Option<Self> {
+        let caught_up = std::future::poll_fn(|cx| match Pin::new(&mut self).poll(cx) {
+            Poll::Pending if self.is_behind() => Poll::Pending,
+            polled => Poll::Ready(polled.is_pending()),
+        });
+        caught_up.await.then_some(self)
+    }
+
+    /// Writes what there is until there is no more, but of what was missed one page.
     fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Over>> {
+        let mut missed = false;
         loop {
             match self.poll_write(socket, cx) {
                 Poll::Ready(Ok(())) => {}
@@ -169,10 +184,15 @@ impl Parked {
             if self.finish.is_some() {
                 return Poll::Ready(Ok(Over::Said));
             }
+            if missed {
+                turns::let_others_go_first(cx);
+                return Poll::Pending;
+            }
             if self.subscription.waits_a_turn() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            missed = self.is_behind();
             match self.subscription.poll_frames(cx, &mut self.unwritten) {
                 Poll::Ready(Step::Frames) => {}
                 Poll::Ready(Step::End { reconnect }) => self.finish = Some(self.chunked && !reconnect),
