@@ -45,6 +45,22 @@ pub struct Following {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behind;
 
+/// What a cursor took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// How many events; several may stand in one frame.
+    pub events: u64,
+    /// When the oldest of them was handed out, in milliseconds since 1970.
+    pub oldest_ms: i64,
+}
+
+impl Took {
+    fn add(&mut self, taken: &Taken) {
+        self.oldest_ms = if self.events == 0 { taken.at_ms } else { self.oldest_ms };
+        self.events += taken.events;
+    }
+}
+
 impl Follower for Following {
     fn fanout(&self) -> &Fanout {
         &self.fanout
@@ -113,16 +129,14 @@ impl<F: Follower> Cursor<F> {
         cx: &mut Context<'_>,
         out: &mut Vec<Frame>,
         max_bytes: usize,
-    ) -> Poll<Result<(), Behind>> {
+    ) -> Poll<Result<Took, Behind>> {
         loop {
             let visible = self.follower.fanout().visible();
             if visible.seq > self.taken.seq {
-                let before = out.len();
-                if let Err(BelowFloor) = self.take(visible, out, max_bytes) {
-                    return Poll::Ready(Err(Behind));
-                }
-                if out.len() > before {
-                    return Poll::Ready(Ok(()));
+                match self.take(visible, out, max_bytes) {
+                    Err(BelowFloor) => return Poll::Ready(Err(Behind)),
+                    Ok(Took { events: 0, .. }) => {}
+                    Ok(took) => return Poll::Ready(Ok(took)),
                 }
             }
             for (ring, registration) in self.follower.rings().iter().zip(&mut self.registrations) {
@@ -141,7 +155,7 @@ impl<F: Follower> Cursor<F> {
         several && self.follower.rings().iter().any(|ring| ring.is_filling(self.taken.seq, bytes))
     }
 
-    fn take(&mut self, visible: Mark, out: &mut Vec<Frame>, max_bytes: usize) -> Result<(), BelowFloor> {
+    fn take(&mut self, visible: Mark, out: &mut Vec<Frame>, max_bytes: usize) -> Result<Took, BelowFloor> {
         let mut window = Window {
             after: self.taken.seq,
             until: visible.seq,
@@ -150,13 +164,14 @@ impl<F: Follower> Cursor<F> {
             max_bytes,
             joined: false,
         };
-        let mut last = None;
+        let (mut last, mut took) = (None, Took::default());
         let rings = self.follower.rings().iter();
         let speaking: SmallVec<[&Arc<Ring>; 2]> = rings.filter(|ring| ring.newest() > window.after).collect();
         if let [ring] = speaking[..] {
             window.joined = true;
             let cut = ring.collect(window, |taken| {
                 last = Some(taken.mark);
+                took.add(&taken);
                 out.push(taken.frame);
             })?;
             window.until = cut.unwrap_or(window.until);
@@ -170,6 +185,7 @@ impl<F: Follower> Cursor<F> {
             merged.sort_unstable_by_key(|taken| taken.mark.seq);
             merged.dedup_by_key(|taken| taken.mark.seq); // one frame may stand in several rings
             last = merged.last().map(|taken| taken.mark);
+            merged.iter().for_each(|taken| took.add(taken));
             out.extend(merged.into_iter().map(|taken| taken.frame));
         }
         self.taken = match last {
@@ -178,7 +194,7 @@ impl<F: Follower> Cursor<F> {
             Some(last) => Mark { seq: visible.seq, position: visible.position.max(last.position) },
             None => visible,
         };
-        Ok(())
+        Ok(took)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::publication::{Ephemeral, Publication, Stored};
 use crate::registry::{self, Full, Registry};
 use crate::replay::Replays;
 use crate::ring;
+use crate::traffic::{Counters, Traffic};
 use crate::wheel::{self, Wheel, Wishes};
 use crate::wording::Wording;
 
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) epochs: Epochs,
     pub(crate) connections: Registry,
     presence: Presence,
+    pub(crate) traffic: Counters,
     wheel: Wheel,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) max_age: Option<Duration>,
@@ -102,6 +104,7 @@ impl Hub {
             max_age: options.max_age,
             connections,
             presence: Presence::new(options.rooms, options.presence_grace),
+            traffic: Counters::default(),
             clock,
             handing_out: Mutex::new(()),
             delivered: Notify::new(),
@@ -164,6 +167,11 @@ impl Hub {
     /// The open streams.
     pub fn connections(&self) -> &Registry {
         &self.inner.connections
+    }
+
+    /// What streams were given since the start.
+    pub fn traffic(&self) -> Traffic {
+        self.inner.traffic.read()
     }
 
     /// Who is in which room.

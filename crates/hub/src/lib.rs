@@ -13,7 +13,8 @@
 //! - [`publication`](Publication): what is published
 //! - `ring`, [`fanout`](Fanout), [`cursor`](Cursor): the delivery core, checked by a model of its threads
 //! - [`subscription`](Subscription): one open stream as a state machine; `replay`: what it missed, read from the journal
-//! - [`connection`](Connection), [`registry`](Registry): who is connected; [`tally`](Tally): what became of all of them
+//! - [`connection`](Connection), [`registry`](Registry): who is connected; [`tally`](Tally): what became of all of them;
+//!   [`traffic`](Traffic): what they were given
 //! - [`presence`](Presence): who is in which room
 //! - `wheel`: heartbeats, the ends of credentials, and peers that take no bytes
 //! - [`wording`](Wording): what the embedder says on the hub's behalf
@@ -35,13 +36,14 @@ mod subscribe;
 mod subscription;
 mod sync;
 mod tally;
+mod traffic;
 pub mod user;
 mod wheel;
 mod wording;
 
 pub use clock::Clock;
 pub use connection::{Connection, ConnectionId};
-pub use cursor::{Behind, Cursor};
+pub use cursor::{Behind, Cursor, Took};
 pub use fanout::{Delivery, Fanout};
 pub use history::History;
 pub use hub::{Hub, Options, Runner};
@@ -52,6 +54,7 @@ pub use ring::Limits as RingLimits;
 pub use subscribe::{After, Error as SubscribeError, Start, Subscribe};
 pub use subscription::{Step, Subscription};
 pub use tally::{Ended, Refused, Tally};
+pub use traffic::{Delays, Traffic};
 pub use user::UserId;
 pub use wheel::HeartbeatStyle;
 pub use wording::{Cause, Ending, Reason, Reset, Wording};

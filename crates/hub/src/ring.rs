@@ -63,6 +63,10 @@ pub(crate) struct Slot {
 pub(crate) struct Taken {
     pub(crate) mark: Mark,
     pub(crate) frame: Frame,
+    /// How many events the frame has.
+    pub(crate) events: u64,
+    /// When the first of them was handed out, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
 }
 
 /// The newest frames of one topic.
@@ -106,6 +110,7 @@ struct Runs {
 struct Run {
     first: Seq,
     last: Mark,
+    events: u64,
     frame: Frame,
 }
 
@@ -190,10 +195,11 @@ impl Ring {
         }
         let first = state.first_after(window.after);
         if window.joined
-            && let Some((mark, frame)) = state.run(first, &window)
+            && let Some(run) = state.run(first, &window)
         {
-            take(Taken { mark, frame });
-            return Ok((mark.seq < window.until).then_some(mark.seq));
+            let last = run.mark.seq;
+            take(run);
+            return Ok((last < window.until).then_some(last));
         }
         let mut bytes = 0;
         for Held { slot, .. } in state.slots.range(first..) {
@@ -201,7 +207,7 @@ impl Ring {
                 break;
             }
             if slot.stored || (slot.mark.seq > window.ephemeral_after && slot.is_fresh(window.now_ms)) {
-                take(Taken { mark: slot.mark, frame: slot.frame.clone() });
+                take(Taken { mark: slot.mark, frame: slot.frame.clone(), events: 1, at_ms: slot.at_ms });
                 bytes += slot.frame.len();
             }
             if bytes >= window.max_bytes {
@@ -283,12 +289,12 @@ impl State {
         self.pushed - held.pushed + bytes_of(&held.slot.frame)
     }
 
-    /// The frames from the slot `first` on as one, and the place of the last of them; `None` if they are few.
-    fn run(&mut self, first: usize, window: &Window) -> Option<(Mark, Frame)> {
-        let start = self.slots.get(first)?.slot.mark.seq;
+    /// The frames from the slot `first` on as one, with the place of the last of them; `None` if they are few.
+    fn run(&mut self, first: usize, window: &Window) -> Option<Taken> {
+        let Slot { mark: Mark { seq: start, .. }, at_ms, .. } = self.slots.get(first)?.slot;
         let mut known = self.runs.iter().flat_map(|runs| &runs.runs);
         if let Some(run) = known.find(|run| run.first == start && run.last.seq <= window.until) {
-            return Some((run.last, run.frame.clone()));
+            return Some(Taken { mark: run.last, frame: run.frame.clone(), events: run.events, at_ms });
         }
         let mut bytes = 0;
         let belongs = |held: &&Held| {
@@ -305,8 +311,9 @@ impl State {
         }
         let last = self.slots.get(first + count - 1)?.slot.mark;
         let frame = Frame::join(slots.take(count).map(|held| &held.slot.frame))?;
-        self.runs.get_or_insert_default().runs.push_back(Run { first: start, last, frame: frame.clone() });
-        Some((last, frame))
+        let events = count as u64;
+        self.runs.get_or_insert_default().runs.push_back(Run { first: start, last, events, frame: frame.clone() });
+        Some(Taken { mark: last, frame, events, at_ms })
     }
 
     fn evict(&mut self, limits: &Limits, now_ms: i64) {

@@ -139,10 +139,12 @@ impl Inner {
             Asked::Nothing => Start { resumed: None, cursor: Some(self.id_of(head).to_string()) },
             Asked::Everything => {
                 subscription.start_at(floor);
+                self.traffic.resumed();
                 Start { resumed: Some(true), cursor: Some(after.to_string()) }
             }
             Asked::Place(position) if position >= floor => {
                 subscription.start_at(position);
+                self.traffic.resumed();
                 Start { resumed: Some(true), cursor: Some(after.to_string()) }
             }
             Asked::Place(_) => {
@@ -188,6 +190,7 @@ impl Inner {
         selector: &Selector,
     ) -> Result<Frame, tidings_journal::Error> {
         let oldest = self.journal.oldest(selector).await?.map(|oldest| self.id_of(oldest));
+        self.traffic.reset(reason);
         let (requested, resumed_from) = (requested.to_string(), self.id_of(head));
         Ok(self.wording.reset(&Reset { reason, requested, resumed_from, oldest }))
     }

@@ -158,13 +158,16 @@ impl Subscription {
     fn poll_events(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<()> {
         loop {
             if !self.behind {
+                let before = out.len();
                 match self.cursor.poll_take(cx, out, BATCH_BYTES) {
                     Poll::Pending => {
                         self.start = None;
                         self.connection().caught_up(self.cursor.seq());
                         return Poll::Pending;
                     }
-                    Poll::Ready(Ok(())) => {
+                    Poll::Ready(Ok(took)) => {
+                        let (hub, bytes) = (self.hub(), bytes_of(&out[before..]));
+                        hub.traffic.delivered(took.events, bytes, || hub.clock.now_ms() - took.oldest_ms);
                         if self.connection().has_caught_up() {
                             self.connection().caught_up(self.cursor.seq());
                         }
@@ -175,6 +178,9 @@ impl Subscription {
             }
             match ready!(self.poll_batch(cx)) {
                 Ok(Batch::Frames(frames, next)) => {
+                    if !frames.is_empty() {
+                        self.hub().traffic.replayed(frames.len() as u64, bytes_of(&frames));
+                    }
                     out.extend(frames);
                     self.behind = self.cursor.seek(next) == Err(Behind);
                 }
@@ -212,6 +218,7 @@ impl Subscription {
     /// Retention has overtaken the cursor: goes on from the head, and says so.
     fn reset(&mut self, oldest: Option<Position>) -> Frame {
         let requested = self.hub().id_of(self.cursor.position()).to_string();
+        self.hub().traffic.reset(Reason::Trimmed);
         self.cursor.skip_to_head();
         self.behind = false;
         let oldest = oldest.map(|oldest| self.hub().id_of(oldest));
@@ -224,6 +231,10 @@ impl Subscription {
     pub fn position(&self) -> Position {
         self.cursor.position()
     }
+}
+
+fn bytes_of(frames: &[Frame]) -> u64 {
+    frames.iter().map(|frame| frame.len() as u64).sum()
 }
 
 impl Follower for Seat {

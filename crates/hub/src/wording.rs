@@ -113,6 +113,18 @@ impl Cause {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Trimmed, Self::Epoch, Self::Ahead, Self::Malformed];
+
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Trimmed => 0,
+            Self::Epoch => 1,
+            Self::Ahead => 2,
+            Self::Malformed => 3,
+        }
+    }
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

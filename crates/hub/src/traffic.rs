@@ -1,0 +1,157 @@
+//! What streams were given since the start: events, their bytes, how late, and what came of their cursors. For those who watch
+//! a server.
+//!
+//! Counted once for each write, by every worker at once: so there are several sets of counters, each in a cache line of its
+//! own, and a thread keeps to one of them.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::wording::Reason;
+
+/// Sets of counters; more threads than these share them.
+const STRIPES: usize = 16;
+
+/// Of so many writes of a stripe the delay of one is looked at: a look at the clock costs as much as all of the counting.
+const SAMPLE: u64 = 16;
+
+/// The upper bounds of the delays that are told apart, in milliseconds.
+const BOUNDS_MS: [u32; 13] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
+
+/// The counters.
+#[derive(Default)]
+pub(crate) struct Counters {
+    stripes: [Stripe; STRIPES],
+    /// By bound; the last is for what is above all of them.
+    delays: [AtomicU64; BOUNDS_MS.len() + 1],
+    delays_ms: AtomicU64,
+    resumed: AtomicU64,
+    resets: [AtomicU64; Reason::ALL.len()],
+}
+
+/// The counters of some threads.
+#[derive(Default)]
+#[repr(align(64))]
+struct Stripe {
+    writes: AtomicU64,
+    events: AtomicU64,
+    bytes: AtomicU64,
+    replayed: AtomicU64,
+}
+
+/// What streams were given since the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Events, each counted for every stream that took it.
+    pub events: u64,
+    /// Their bytes, framing included.
+    pub bytes: u64,
+    /// Those of the events that had been missed and were read from the log.
+    pub replayed: u64,
+    /// Streams that began at the place that their client asked for.
+    pub resumed: u64,
+    /// Streams that were told `reset`, by reason.
+    pub resets: [(Reason, u64); Reason::ALL.len()],
+    /// How long live events were on their way: from when readers could see them to when a stream took them to write them.
+    pub delays: Delays,
+}
+
+/// A histogram of delays, of one write in sixteen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delays {
+    /// Upper bounds in milliseconds, rising, and how many were at most so long and longer than the bound before; the last has
+    /// no bound.
+    pub counts: Vec<(Option<u32>, u64)>,
+    /// All of them together, in milliseconds.
+    pub sum_ms: u64,
+}
+
+impl Counters {
+    /// A stream took `events` live events of `bytes` together; `delay_ms` is how long the oldest of them was on its way.
+    pub(crate) fn delivered(&self, events: u64, bytes: u64, delay_ms: impl FnOnce() -> i64) {
+        let stripe = self.stripe();
+        stripe.count(events, bytes);
+        if stripe.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE) {
+            let delay_ms = delay_ms().max(0).unsigned_abs();
+            let bound = BOUNDS_MS.partition_point(|bound| u64::from(*bound) < delay_ms);
+            self.delays[bound].fetch_add(1, Ordering::Relaxed);
+            self.delays_ms.fetch_add(delay_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// A stream took `events` of `bytes` together that it had missed.
+    pub(crate) fn replayed(&self, events: u64, bytes: u64) {
+        let stripe = self.stripe();
+        stripe.count(events, bytes);
+        stripe.replayed.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(crate) fn resumed(&self) {
+        self.resumed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reset(&self, reason: Reason) {
+        self.resets[reason.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Traffic {
+        let sum = |of: fn(&Stripe) -> &AtomicU64| self.stripes.iter().map(|one| of(one).load(Ordering::Relaxed)).sum();
+        let bounds = BOUNDS_MS.into_iter().map(Some).chain([None]);
+        Traffic {
+            events: sum(|stripe| &stripe.events),
+            bytes: sum(|stripe| &stripe.bytes),
+            replayed: sum(|stripe| &stripe.replayed),
+            resumed: self.resumed.load(Ordering::Relaxed),
+            resets: Reason::ALL.map(|reason| (reason, self.resets[reason.index()].load(Ordering::Relaxed))),
+            delays: Delays {
+                counts: bounds.zip(self.delays.iter().map(|count| count.load(Ordering::Relaxed))).collect(),
+                sum_ms: self.delays_ms.load(Ordering::Relaxed),
+            },
+        }
+    }
+
+    fn stripe(&self) -> &Stripe {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
+        }
+        &self.stripes[MINE.with(|mine| *mine)]
+    }
+}
+
+impl Stripe {
+    fn count(&self, events: u64, bytes: u64) {
+        self.events.fetch_add(events, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_thread_counts_is_in_the_sum() {
+        let counters = Counters::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 * STRIPES {
+                scope.spawn(|| counters.delivered(2, 30, || 0));
+                scope.spawn(|| counters.replayed(1, 10));
+            }
+        });
+        let traffic = counters.read();
+        let threads = 2 * STRIPES as u64;
+        assert_eq!((traffic.events, traffic.bytes, traffic.replayed), (3 * threads, 40 * threads, threads));
+    }
+
+    #[test]
+    fn of_every_sixteenth_write_the_delay_is_counted_below_its_bound() {
+        let counters = Counters::default();
+        for delay_ms in [-3, 1, 2, 7, 60_000] {
+            counters.delivered(1, 1, || delay_ms);
+            (1..SAMPLE).for_each(|_| counters.delivered(1, 1, || unreachable!()));
+        }
+        let Delays { counts, sum_ms } = counters.read().delays;
+        let found: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!((found, sum_ms), (vec![(Some(1), 2), (Some(2), 1), (Some(10), 1), (None, 1)], 60_010));
+    }
+}
