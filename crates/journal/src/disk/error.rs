@@ -100,7 +100,7 @@ impl OpenError {
     }
 
     /// The same for who only wants to look.
-    pub(super) fn to_a_reader(self) -> Self {
+    pub(super) fn for_a_reader(self) -> Self {
         match self {
             Self::Io { dir, what, source }
                 if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
@@ -146,10 +146,10 @@ mod tests {
     fn who_may_not_write_is_told_to_look_at_a_copy() {
         for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
             for error in engine(kind) {
-                assert!(error.to_a_reader().to_string().contains("look at the copy"), "{kind}");
+                assert!(error.for_a_reader().to_string().contains("look at the copy"), "{kind}");
             }
         }
         let [own, _] = engine(ErrorKind::StorageFull);
-        assert!(matches!(own.to_a_reader(), OpenError::Io { .. }));
+        assert!(matches!(own.for_a_reader(), OpenError::Io { .. }));
     }
 }

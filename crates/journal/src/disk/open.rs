@@ -60,7 +60,7 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
 /// Opens a directory to look at what is in it. Nothing is appended and no epoch begins; the storage engine may still cut
 /// off what was half written when the last process died, and opens its files for writing.
 pub(super) fn for_reading(dir: &Path) -> Result<(Home, Tables, Contents), OpenError> {
-    take_and_look(dir).map_err(OpenError::to_a_reader)
+    take_and_look(dir).map_err(OpenError::for_a_reader)
 }
 
 fn take_and_look(dir: &Path) -> Result<(Home, Tables, Contents), OpenError> {
