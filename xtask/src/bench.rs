@@ -55,6 +55,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) use nchan::look as look_for_nchan;
+pub(crate) use nchan::look_for_nginx;
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "the measurements read /proc and pin with taskset: they need Linux");

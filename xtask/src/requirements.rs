@@ -1,5 +1,5 @@
-//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, and Chromium; for the
-//! measurements nginx with nchan, and taskset.
+//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, Chromium, and
+//! nginx; for the measurements nginx with nchan, and taskset.
 //!
 //! Owns the lists, the check and the words for what is lacking. Must never change a developer's system: only where
 //! `CI=true`, as root and where `apt-get` is, the missing packages are installed.
@@ -23,7 +23,7 @@ pub(crate) struct Requirement {
     macos: Option<&'static str>,
 }
 
-pub(crate) const TESTS: [Requirement; 4] = [
+pub(crate) const TESTS: [Requirement; 5] = [
     Requirement { name: "node 20.19 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
     Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
     Requirement {
@@ -38,6 +38,7 @@ pub(crate) const TESTS: [Requirement; 4] = [
         debian: &["chromium"],
         macos: Some("google-chrome"),
     },
+    Requirement { name: "nginx", lacking: bench::look_for_nginx, debian: &["nginx"], macos: Some("nginx") },
 ];
 
 pub(crate) const BENCH: [Requirement; 2] = [

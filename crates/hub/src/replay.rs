@@ -162,7 +162,9 @@ impl Kept {
         let pages = self.topics.get(&page.topic).map_or(&[][..], |topic| &topic.pages);
         if pages.iter().any(within) {
             let within: Vec<_> = pages.iter().filter(|kept| within(kept)).cloned().collect();
-            within.iter().for_each(|kept| self.forget(kept));
+            for kept in &within {
+                self.forget(kept);
+            }
             self.order.retain(|kept| !within.iter().any(|gone| Arc::ptr_eq(gone, kept)));
         }
         self.bytes += page.bytes;

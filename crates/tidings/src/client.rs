@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client, for the commands that talk to a running server.
+//! A small HTTP client, for the commands that talk to a running server.
 //!
 //! Owns the address, the token, and which failures may pass. Must never put the token anywhere but into the
 //! `Authorization` header, never follow a redirect (the token would go along), and never repeat a call by itself: only
@@ -33,7 +33,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// The longest answer that is read, in bytes; a stream is none.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A server, and who calls it. Holds a token, so it has no `Debug`.
@@ -60,16 +60,26 @@ pub(crate) enum Error {
 impl Client {
     /// A client for the server at `address`; nothing is connected yet.
     pub(crate) fn new(address: Address, token: Option<&str>) -> Result<Self, Error> {
+        Self::speaking(address, token, false)
+    }
+
+    /// One that speaks HTTP/2 where TLS offers it, as browsers do.
+    pub(crate) fn like_a_browser(address: Address, token: Option<&str>) -> Result<Self, Error> {
+        Self::speaking(address, token, true)
+    }
+
+    fn speaking(address: Address, token: Option<&str>, http2: bool) -> Result<Self, Error> {
         let authorization = token.map(bearer).transpose()?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(&address)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls(&address)?).https_or_http();
+        let connector = if http2 {
+            connector.enable_all_versions().wrap_connector(tcp)
+        } else {
+            connector.enable_http1().wrap_connector(tcp)
+        };
         // Each call has a connection of its own: one that was kept may be dead, which looks like a lost answer.
         let http = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { http, address, authorization })
@@ -111,6 +121,17 @@ impl Client {
             if is_event_stream(response.headers()) { Ok(response.into_body()) } else { Err(Failure::NoStream) }
         };
         self.in_time(opened).await
+    }
+
+    /// Asks for a path without a body and returns the answer as it is, whatever its status. How long to wait is the
+    /// caller's to say.
+    pub(crate) async fn ask(
+        &self,
+        method: http::Method,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Response<Incoming>, Failure> {
+        self.send(method, path, headers, Bytes::new()).await
     }
 
     async fn send(
@@ -164,7 +185,7 @@ fn tls(address: &Address) -> Result<rustls::ClientConfig, Error> {
 }
 
 /// What the server says about a call that it did not do. An answer that breaks off still has its status.
-async fn refusal(response: Response<Incoming>) -> Refusal {
+pub(crate) async fn refusal(response: Response<Incoming>) -> Refusal {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();

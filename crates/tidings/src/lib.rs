@@ -13,6 +13,7 @@
 //! - [`cli`]: the commands; `client`: what they need to talk to a running server
 //! - `app`, `topics`: what every request can reach, and the contract's topics
 //! - `members`: who is in which room, written down
+//! - `proxies`: what proxies do to streams, and what mends it
 //! - `telemetry`: the log
 
 mod app;
@@ -29,6 +30,7 @@ mod members;
 mod net;
 #[cfg(test)]
 mod openapi;
+mod proxies;
 mod routes;
 pub mod server;
 mod telemetry;

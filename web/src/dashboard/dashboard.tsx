@@ -11,7 +11,7 @@ import {Chart, type Line} from './chart'
 import {Connections} from './connections'
 import {Drain} from './drain'
 import {Tail} from './tail'
-import {samples, state, stats, stop, sum, watch, type Stats} from './watch'
+import {p99, samples, state, stats, stop, sum, watch, type Stats} from './watch'
 
 const who = signal('')
 
@@ -97,6 +97,7 @@ function Account({news, token}: {news: Stats; token: string | undefined}) {
     () => [{label: 'delivered', color: '--accent', values: all.map(({deliveries}) => deliveries)}],
     [all],
   )
+  const delay = useMemo(() => p99(all), [all])
   const perSecond = (value: number) => (value < 10 ? value.toFixed(1).replace('.0', '') : count(Math.round(value)))
   return (
     <div class="dashboard">
@@ -104,6 +105,7 @@ function Account({news, token}: {news: Stats; token: string | undefined}) {
         <Tile name="Connections" value={count(news.totalConnections)} note={`${count(news.authenticatedConnections)} with a user`} />
         <Tile name="Publishes per second" value={perSecond(last?.publishes ?? 0)} note={`${count(news.published)} in the log’s count`} />
         <Tile name="Deliveries per second" value={perSecond(last?.deliveries ?? 0)} note={`${count(news.deliveries)} live, since the start`} />
+        <Tile name="Delay, p99" value={delay === undefined ? '–' : delay === null ? '> 10 s' : `≤ ${span(delay)}`} note="from the log to the write, last minute" />
         <Tile name="Opened per second" value={perSecond(last?.opens ?? 0)} note={`${count(news.totalOpened)} since the start`} />
         <Tile
           name="Streams behind"

@@ -20,12 +20,16 @@ export interface Stats {
   closed: Record<string, number>
   published: number
   deliveries: number
+  delays: Delays
   head: string
   lag: {streams: number; mostBytes: number}
   memory: number | null
   rooms: {room: string; streams: number; members: number; first: string[]}[]
   roomsInUse: number
 }
+
+/** Of so many writes the delay was at most so many milliseconds, and longer than the bound before; the last has no bound. */
+export type Delays = [bound: number | null, count: number][]
 
 /** What is drawn of a second. */
 export interface Sample {
@@ -34,6 +38,7 @@ export interface Sample {
   byType: Record<string, number>
   total: number
   memory: number | null
+  delays: Delays
   /** Per second, since the sample before. */
   publishes: number
   deliveries: number
@@ -83,6 +88,7 @@ function take(news: Stats): void {
     byType: news.connectionsByType,
     total: news.totalConnections,
     memory: news.memory,
+    delays: news.delays,
     publishes: before ? rate(news.published, before.published) : 0,
     deliveries: before ? rate(news.deliveries, before.deliveries) : 0,
     opens: before ? rate(news.totalOpened, before.totalOpened) : 0,
@@ -92,6 +98,16 @@ function take(news: Stats): void {
     stats.value = news
     samples.value = [...samples.value, sample].slice(-KEPT)
   })
+}
+
+/** The bound within which 99 of 100 delays of the last minute stayed; nothing where there was none, `null` above all bounds. */
+export function p99(all: Sample[]): number | null | undefined {
+  const now = all.at(-1)?.delays ?? []
+  const then = all.at(-60)?.delays ?? all[0]?.delays ?? []
+  const counts = now.map(([bound, count], nth) => [bound, Math.max(0, count - (then[nth]?.[1] ?? 0))] as const)
+  const total = counts.reduce((sum, [, count]) => sum + count, 0)
+  let seen = 0
+  return counts.find(([, count]) => count > 0 && (seen += count) >= total * 0.99)?.[0]
 }
 
 export const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((all, one) => all + one, 0)

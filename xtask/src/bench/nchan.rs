@@ -32,6 +32,14 @@ pub(crate) fn look() -> Result<()> {
     module().map(drop)
 }
 
+/// Whether nginx is there, which needs no module to stand before a server.
+///
+/// # Errors
+/// Why it is not.
+pub(crate) fn look_for_nginx() -> Result<()> {
+    build_information().map(drop)
+}
+
 /// The versions of both, as they name themselves.
 pub(super) fn version() -> Result<String> {
     let nginx = build_information()?.lines().next().unwrap_or_default().replace("nginx version: nginx/", "nginx ");

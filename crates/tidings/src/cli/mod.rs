@@ -1,11 +1,12 @@
 //! The command line: one file for each command.
 //!
 //! Owns which commands there are, and how a command that fails says so: one line, and 1; or 2 for a command line that
-//! makes no sense. `serve` is what runs where no command is named.
+//! makes no sense, and where `doctor` found nothing to measure. `serve` is what runs where no command is named.
 
 mod backoff;
 mod bench;
 mod config;
+mod doctor;
 mod journal;
 mod publish;
 mod remote;
@@ -31,7 +32,7 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     match run(&matches) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&told(&error));
@@ -50,6 +51,8 @@ fn command() -> Command {
         journal::Arguments::augment_args(Command::new("journal"))
             .about("Look into the log of a server that is not running"),
         bench::Arguments::augment_args(Command::new("bench")).about("Load a running server and measure"),
+        doctor::Arguments::augment_args(Command::new("doctor"))
+            .about("Measure what proxies do to the streams of a running server, and say what mends it"),
     ];
     flags(Command::new("tidings"))
         .about("An event server for the web")
@@ -58,7 +61,7 @@ fn command() -> Command {
         .subcommands(commands)
 }
 
-fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     match matches.subcommand() {
         Some(("config", matches)) => config::run(&load(flags_from(matches))?, &mut out),
@@ -70,9 +73,11 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         Some(("tail", matches)) => tail::run(tail::Arguments::from_arg_matches(matches)?),
         Some(("journal", matches)) => journal::run(&journal::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("bench", matches)) => bench::run(&bench::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("doctor", matches)) => return doctor::run(doctor::Arguments::from_arg_matches(matches)?, &mut out),
         Some((_, matches)) => serve::run(&load(flags_from(matches))?),
         None => serve::run(&load(flags_from(matches))?),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn load(flags: Flags) -> anyhow::Result<Loaded> {

@@ -189,7 +189,7 @@ impl What {
 
 /// A path with its target. An empty one is sent too, for the server to refuse: a script that lost the id must not tell
 /// the world.
-fn aimed(path: &str, target: Option<&str>) -> String {
+pub(super) fn aimed(path: &str, target: Option<&str>) -> String {
     target.map_or_else(
         || path.to_owned(),
         |user| format!("{path}?{}", Serializer::new(String::new()).append_pair("targetUserId", user).finish()),

@@ -38,13 +38,17 @@ pub(super) struct Remote {
 impl Remote {
     /// A client that calls with the token, or, on this machine, with the demo token.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
-        let token = self.token().or_else(|| {
+        Ok(Client::new(self.url.clone(), self.token_or_demo())?)
+    }
+
+    /// The token to call with: the one that was given, or, on this machine, the demo token.
+    pub(super) fn token_or_demo(&self) -> Option<&str> {
+        self.token().or_else(|| {
             self.url.is_loopback().then(|| {
                 say("calling with the demo token, as TIDINGS_TOKEN is not set");
                 demo::TOKEN
             })
-        });
-        Ok(Client::new(self.url.clone(), token)?)
+        })
     }
 
     /// The token that was given.

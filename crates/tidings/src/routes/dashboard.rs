@@ -88,7 +88,10 @@ fn stats(app: &App) -> String {
     stats["uptime"] = app.started.elapsed().as_secs_f64().into();
     stats["head"] = app.hub.head().to_string().into();
     stats["published"] = app.hub.head().position.get().into();
-    stats["deliveries"] = app.hub.deliveries().into();
+    let traffic = app.hub.traffic();
+    stats["deliveries"] = traffic.events.into();
+    // Each its upper bound in milliseconds, without one the last, and how many: the page takes the difference of two accounts.
+    stats["delays"] = json!(traffic.delays.counts);
     stats["lag"] = json!({ "streams": behind, "mostBytes": most });
     stats["memory"] = memory().into();
     stats["rooms"] = rooms.iter().map(|(name, room)| room.describe(app, name)).collect::<Vec<_>>().into();

@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+#[cfg(unix)]
+mod doctor;
 mod journal;
+#[cfg(unix)]
+mod nginx;
 mod proxy;
 mod publish;
 mod serve;

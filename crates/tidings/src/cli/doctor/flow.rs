@@ -1,0 +1,156 @@
+//! Whether events come one by one, as they were published, or are held back.
+
+use std::time::Duration;
+
+use tidings_sse::Message;
+use tokio::time::{Instant, sleep_until};
+
+use super::finding::{Finding, Level};
+use super::probe::{Next, Stream};
+use super::trial::Trial;
+use crate::proxies::Trouble;
+
+/// How many events are published.
+const EVENTS: u32 = 5;
+
+/// How far apart. What comes later than this came after its successor was published: held back, not just slow.
+const SPACING: Duration = Duration::from_millis(500);
+
+/// How long the last may take.
+const LAST: Duration = Duration::from_secs(3);
+
+/// A delay that a reader notices.
+const NOTICED: Duration = Duration::from_millis(250);
+
+/// How much later than promised a heartbeat may come.
+const LATE_HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// A heartbeat that comes more rarely is not waited for.
+const LONGEST_HEARTBEAT: Duration = Duration::from_mins(1);
+
+/// Publishes events one by one while it reads them. Returns what was found and the id of the last event that came, or why
+/// nothing can be published.
+pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<(Finding, Option<String>), String> {
+    let publishing = publish(trial);
+    tokio::pin!(publishing);
+    let mut published = None;
+    let mut came: Vec<(String, Instant)> = Vec::new();
+    // Publishing has bounds of its own; until it is done there is no hurry.
+    let mut deadline = Instant::now() + Duration::from_hours(1);
+    let published = loop {
+        if let Some(published) = published.take_if(|published: &mut Vec<_>| came.len() >= published.len()) {
+            break published;
+        }
+        tokio::select! {
+            done = &mut publishing, if published.is_none() => {
+                published = Some(done?);
+                deadline = Instant::now() + LAST;
+            }
+            next = stream.next(deadline) => match next {
+                Next::Event(message, at) if trial.knows(&message) => came.push((message.id, at)),
+                Next::Event(..) => {}
+                Next::Silence | Next::End => break match published {
+                    Some(published) => published,
+                    None => publishing.await?,
+                },
+            },
+        }
+    };
+    let delays: Vec<_> = published
+        .iter()
+        .map(|(id, answered)| {
+            let at = came.iter().find(|(came, _)| came == id)?.1;
+            Some(at.saturating_duration_since(*answered))
+        })
+        .collect();
+    Ok((judge(&delays), came.pop().map(|(id, _)| id)))
+}
+
+/// The ids, and when each publish was answered.
+async fn publish(trial: &Trial<'_>) -> Result<Vec<(String, Instant)>, String> {
+    let start = Instant::now();
+    let mut published = Vec::new();
+    for n in 0..EVENTS {
+        sleep_until(start + SPACING * n).await;
+        let id = trial.publish().await?;
+        published.push((id, Instant::now()));
+    }
+    Ok(published)
+}
+
+/// The delay of each event behind the answer to its publisher, `None` where it did not come.
+fn judge(delays: &[Option<Duration>]) -> Finding {
+    let all = delays.len();
+    let lost = delays.iter().filter(|delay| delay.is_none()).count();
+    let held = delays.iter().flatten().filter(|delay| **delay > SPACING).count();
+    let longest = delays.iter().flatten().max().copied().unwrap_or_default();
+    let (longest_ms, spacing_ms) = (longest.as_secs_f64() * 1e3, SPACING.as_millis());
+    let finding = if lost > 0 {
+        let message = format!("{lost} of {all} events, {spacing_ms} ms apart, had not come {} s later", LAST.as_secs());
+        Finding::trouble(Trouble::Buffering, Level::Problem, message)
+    } else if held > 1 {
+        let message =
+            format!("{held} of {all} events, {spacing_ms} ms apart, came in clumps, up to {longest_ms:.0} ms late");
+        Finding::trouble(Trouble::Buffering, Level::Problem, message)
+    } else if longest > NOTICED {
+        let message = format!("{all} events came one by one, but up to {longest_ms:.0} ms late");
+        Finding::new("buffering", Level::Warning, message)
+            .meaning("The way is slow or busy; nothing seems to hold events back.")
+    } else {
+        let message = format!("none: {all} events, {spacing_ms} ms apart, came at most {longest_ms:.1} ms late");
+        Finding::ok("buffering", message)
+    };
+    finding.measured(longest_ms, "ms")
+}
+
+/// Waits for a heartbeat, where nothing can be published.
+pub(super) async fn by_heartbeat(stream: &mut Stream, interval: Option<u64>, why: &str) -> Finding {
+    let Some(interval) = interval.map(Duration::from_millis).filter(|interval| *interval <= LONGEST_HEARTBEAT) else {
+        return Finding::skipped("buffering", format!("{why}; and heartbeats are too rare to measure by"));
+    };
+    let began = Instant::now();
+    let deadline = began + interval + LATE_HEARTBEAT;
+    loop {
+        match stream.next(deadline).await {
+            Next::Event(Message { event, .. }, at) if event == "heartbeat" => {
+                let seconds = at.saturating_duration_since(began).as_secs_f64();
+                let promised = interval.as_secs_f64();
+                let message = format!("none: a heartbeat came after {seconds:.1} s of {promised:.1} ({why})");
+                return Finding::ok("buffering", message).measured(seconds, "s");
+            }
+            Next::Event(..) => {}
+            Next::Silence => {
+                let seconds = (deadline - began).as_secs_f64();
+                let message = format!("no heartbeat for {seconds:.1} s ({why})");
+                return Finding::trouble(Trouble::Buffering, Level::Problem, message).measured(seconds, "s");
+            }
+            Next::End => {
+                let seconds = began.elapsed().as_secs_f64();
+                let message = format!("the stream was cut after {seconds:.1} s, before a heartbeat came ({why})");
+                return Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(seconds, "s");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(delays: &[u64]) -> Level {
+        let delays: Vec<_> = delays.iter().map(|ms| Some(Duration::from_millis(*ms))).collect();
+        judge(&delays).level
+    }
+
+    #[test]
+    fn events_that_come_at_the_end_are_held_back() {
+        assert_eq!(level(&[2000, 1500, 1000, 500, 0]), Level::Problem);
+        assert_eq!(judge(&[Some(Duration::ZERO), None]).level, Level::Problem);
+    }
+
+    #[test]
+    fn one_late_event_is_no_buffer() {
+        assert_eq!(level(&[1, 1, 700, 1, 1]), Level::Warning);
+        assert_eq!(level(&[200, 210, 190, 200, 240]), Level::Ok);
+    }
+}

@@ -1,0 +1,175 @@
+//! What proxies do to event streams, and the lines of their configuration that mend it.
+//!
+//! Owns that knowledge for everything that gives it out: `tidings doctor`, `docs/proxies.md` and `docs/proxies.json`, which
+//! a page can read. Must never measure anything itself.
+
+#[cfg(test)]
+mod document;
+mod mend;
+
+use http::HeaderMap;
+use http::header::{SERVER, SET_COOKIE, VIA};
+
+pub(crate) use mend::mend;
+
+/// A proxy that we can advise on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Proxy {
+    Nginx,
+    Caddy,
+    Traefik,
+    Haproxy,
+    Alb,
+    Cloudflare,
+}
+
+/// What a proxy can do to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Buffering,
+    Compression,
+    IdleCut,
+    Authorization,
+    LastEventId,
+    Headers,
+    Http1,
+}
+
+impl Proxy {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Nginx, Self::Caddy, Self::Traefik, Self::Haproxy, Self::Alb, Self::Cloudflare];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "Caddy",
+            Self::Traefik => "Traefik",
+            Self::Haproxy => "HAProxy",
+            Self::Alb => "AWS ALB",
+            Self::Cloudflare => "Cloudflare",
+        }
+    }
+
+    /// The word by which `--proxy` and the JSON document call it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Haproxy => "haproxy",
+            Self::Alb => "alb",
+            Self::Cloudflare => "cloudflare",
+        }
+    }
+
+    /// Who answered, as far as the head of an answer gives it away. Traefik and HAProxy put nothing into it. The outermost
+    /// comes first, as it is the one that wrote last.
+    pub(crate) fn guess(headers: &HeaderMap) -> Option<Self> {
+        let says = |name, word: &str| {
+            headers
+                .get_all(name)
+                .iter()
+                .any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(word))
+        };
+        if headers.contains_key("cf-ray") || says(SERVER, "cloudflare") {
+            Some(Self::Cloudflare)
+        } else if says(SERVER, "awselb") || says(SET_COOKIE, "awsalb") {
+            Some(Self::Alb)
+        } else if says(VIA, "caddy") || says(SERVER, "caddy") {
+            Some(Self::Caddy)
+        } else if says(SERVER, "nginx") || says(SERVER, "openresty") {
+            Some(Self::Nginx)
+        } else {
+            None
+        }
+    }
+}
+
+impl Trouble {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Buffering,
+        Self::Compression,
+        Self::IdleCut,
+        Self::Authorization,
+        Self::LastEventId,
+        Self::Headers,
+        Self::Http1,
+    ];
+
+    /// The check of `tidings doctor` that finds it.
+    pub(crate) fn check(self) -> &'static str {
+        match self {
+            Self::Buffering => "buffering",
+            Self::Compression => "compression",
+            Self::IdleCut => "idle",
+            Self::Authorization => "authorization",
+            Self::LastEventId => "last-event-id",
+            Self::Headers => "headers",
+            Self::Http1 => "http-version",
+        }
+    }
+
+    /// What it means for those who read the stream.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Buffering => {
+                "Something between holds events back until enough of them have come: readers see them late and in clumps, \
+                 or not at all. Where no setting helps, look for a virus scanner or another filter that reads answers whole."
+            }
+            Self::Compression => {
+                "The proxy compresses the stream, although it is marked no-transform. A compressor may hold events back, \
+                 and keeps a window of up to 256 KiB for each open stream."
+            }
+            Self::IdleCut => {
+                "The proxy closes streams that are silent for longer than it waits. Readers come back and miss nothing, but \
+                 each does so over and over. Its patience must be longer than the server's HEARTBEAT_INTERVAL."
+            }
+            Self::Authorization => {
+                "The token that was sent did not arrive: readers are anonymous, and get nothing that is meant for them."
+            }
+            Self::LastEventId => {
+                "The id that was sent did not arrive: a reader that comes back gets nothing of what it missed. Until it \
+                 does, clients can put it into the URL, as ?lastEventId=."
+            }
+            Self::Headers => {
+                "The head of the answer is not the server's: caches may keep the stream and show it to others, or a browser \
+                 may not take it for one."
+            }
+            Self::Http1 => {
+                "Over HTTP/1.1 a browser opens six connections to an origin, in all its tabs together: six streams, and \
+                 every other call waits. HTTP/2 lifts that."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn guess(name: &'static str, value: &'static str) -> Option<Proxy> {
+        let header = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        Proxy::guess(&HeaderMap::from_iter([header]))
+    }
+
+    #[test]
+    fn a_proxy_is_known_by_what_it_puts_into_the_head() {
+        assert_eq!(guess("server", "nginx/1.22.1"), Some(Proxy::Nginx));
+        assert_eq!(guess("server", "Caddy"), Some(Proxy::Caddy));
+        assert_eq!(guess("via", "1.1 Caddy"), Some(Proxy::Caddy));
+        assert_eq!(guess("cf-ray", "8f2"), Some(Proxy::Cloudflare));
+        assert_eq!(guess("server", "awselb/2.0"), Some(Proxy::Alb));
+        assert_eq!(guess("server", "Apache"), None);
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_command_line() {
+        use clap::ValueEnum as _;
+        for proxy in Proxy::ALL {
+            assert_eq!(proxy.to_possible_value().unwrap().get_name(), proxy.word());
+        }
+    }
+}

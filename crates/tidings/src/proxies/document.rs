@@ -1,0 +1,42 @@
+//! The same knowledge as a document for people and one for programs, both committed.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::{Proxy, Trouble, mend};
+
+fn markdown() -> String {
+    let mut text = String::from(
+        "<!-- Written by `cargo xtask docs`; the source is crates/tidings/src/proxies.rs. -->\n\
+         # Behind a proxy\n\n\
+         What stands between a server and its readers can hold events back, cut streams and change heads. `tidings doctor \
+         URL` measures it from where a reader is, and prints the lines below that mend what it found. `--json` gives the \
+         same to programs, and [proxies.json](proxies.json) holds this page for them.\n",
+    );
+    for trouble in Trouble::ALL {
+        let _ = write!(text, "\n## {}\n\n{}\n", trouble.check(), trouble.meaning());
+        for proxy in Proxy::ALL {
+            let _ = write!(text, "\n{}:\n\n```\n{}\n```\n", proxy.name(), mend(trouble, proxy));
+        }
+    }
+    text
+}
+
+fn for_programs() -> String {
+    let proxies: Vec<_> = Proxy::ALL.iter().map(|proxy| json!({ "id": proxy.word(), "name": proxy.name() })).collect();
+    let troubles: Vec<_> = Trouble::ALL
+        .iter()
+        .map(|&trouble| {
+            let lines = Proxy::ALL.iter().map(|&proxy| (proxy.word().to_owned(), Value::from(mend(trouble, proxy))));
+            json!({ "check": trouble.check(), "meaning": trouble.meaning(), "mend": lines.collect::<Map<_, _>>() })
+        })
+        .collect();
+    format!("{:#}\n", json!({ "proxies": proxies, "troubles": troubles }))
+}
+
+#[test]
+fn the_committed_page_on_proxies_is_fresh() {
+    crate::fresh::assert_fresh("docs/proxies.md", &markdown());
+    crate::fresh::assert_fresh("docs/proxies.json", &for_programs());
+}
