@@ -106,12 +106,18 @@ impl Examination {
         self.findings.push(head::first_byte(&stream));
         self.findings.push(head::version(&stream.head, https));
         self.findings.push(head::rewritten(&stream.head.headers));
-        self.findings.push(head::clock(connected.timestamp.as_deref(), &stream.head.headers, now()));
+        let taken = stream.last_bytes - stream.opened;
+        self.findings.push(head::clock(connected.timestamp.as_deref(), &stream.head.headers, now(), taken));
         self.findings.push(head::authorization(&connected, token.is_some()));
         self.findings.push(idle::announced(connected.heartbeat_interval));
 
         let user = connected.user_id.filter(|_| connected.authenticated);
-        self.findings.extend(deliveries(client, stream, user, connected.heartbeat_interval).await);
+        let deliveries = deliveries(client, stream, user, connected.heartbeat_interval).await;
+        if deliveries.iter().any(|finding| finding.check == "buffering" && finding.level == Level::Problem) {
+            // A head that is late because it was held back is no finding of its own.
+            self.findings.retain(|finding| finding.check != "first-byte");
+        }
+        self.findings.extend(deliveries);
         if let Some(seconds) = patient {
             self.findings.push(idle::wait(client, Duration::from_secs(seconds), connected.heartbeat_interval).await);
         }

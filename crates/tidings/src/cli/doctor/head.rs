@@ -97,8 +97,9 @@ pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
     Finding::ok("headers", format!("Content-Type and Cache-Control are the server's{accel}"))
 }
 
-/// The server's own clock stands in `connected`; `Date` may be that of a proxy.
-pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp) -> Finding {
+/// The server's own clock stands in `connected`; `Date` may be that of a proxy. It was read at some time while the answer
+/// was `taken`, so that much behind is no skew.
+pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp, taken: Duration) -> Finding {
     let date = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(&date).ok());
     let date = date.and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|date| date.as_secs_f64());
     let server = server.and_then(|time| time.parse::<Timestamp>().ok());
@@ -107,7 +108,8 @@ pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp) -
         (None, Some(date)) => (date, "Date field's"),
         (None, None) => return Finding::skipped("clock", "neither the server nor a Date field says what time it is"),
     };
-    let skew = server - seconds(now);
+    let behind = seconds(now) - server;
+    let skew = if behind > 0.0 { -(behind - taken.as_secs_f64()).max(0.0) } else { -behind };
     let direction = if skew < 0.0 { "behind" } else { "ahead of" };
     let message = format!("the {whose} clock is {:.1} s {direction} this machine's", skew.abs());
     let finding = if skew.abs() > LEEWAY {
@@ -166,5 +168,43 @@ pub(super) fn authorization(connected: &Connected, sent: bool) -> Finding {
             Level::Problem,
             "Authorization was sent, and the stream is anonymous",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-23T22:30:15Z";
+
+    fn skew(server: &str, taken: u64) -> (Level, f64) {
+        let found = clock(Some(server), &HeaderMap::new(), NOW.parse().unwrap(), Duration::from_secs(taken));
+        (found.level, found.value.unwrap().0.round())
+    }
+
+    #[test]
+    fn clocks_may_differ_by_as_much_as_tokens_are_granted() {
+        assert_eq!(skew("2026-11-23T22:30:15Z", 0), (Level::Ok, 0.0));
+        assert_eq!(skew("2026-11-23T22:30:25Z", 0), (Level::Warning, 10.0));
+        assert_eq!(skew("2026-11-23T22:29:15Z", 0), (Level::Problem, -60.0));
+    }
+
+    #[test]
+    fn an_answer_that_was_long_on_its_way_is_no_clock_behind() {
+        assert_eq!(skew("2026-11-23T22:30:07Z", 10), (Level::Ok, 0.0));
+    }
+
+    #[test]
+    fn a_token_is_judged_by_its_own_times() {
+        let level = |claims: &str| {
+            let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
+            super::token(&token, NOW.parse().unwrap()).unwrap().level
+        };
+        let now = NOW.parse::<Timestamp>().unwrap().as_second();
+        assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now + 3600)), Level::Ok);
+        assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now + 60)), Level::Warning);
+        assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now - 1)), Level::Problem);
+        assert_eq!(level(&format!(r#"{{"exp":{},"iat":{}}}"#, now + 3600, now + 60)), Level::Problem);
+        assert!(super::token(crate::auth::demo::TOKEN, NOW.parse().unwrap()).is_none());
     }
 }
