@@ -20,7 +20,7 @@ pub(crate) struct Clients {
     /// The interpreter that has the libraries which `clients/python/*.py` import.
     python: PathBuf,
     /// The browser.
-    chromium: OsString,
+    pub(crate) chromium: OsString,
 }
 
 impl Clients {
@@ -98,27 +98,27 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// What an installation was made from, kept inside it.
-struct Stamp {
+pub(crate) struct Stamp {
     path: PathBuf,
     content: String,
 }
 
 impl Stamp {
-    fn new(installed: &Path) -> Self {
+    pub(crate) fn new(installed: &Path) -> Self {
         Self { path: installed.join("made-from"), content: String::new() }
     }
 
-    fn add(&mut self, source: &str) {
+    pub(crate) fn add(&mut self, source: &str) {
         self.content.push_str(source);
         self.content.push('\n');
     }
 
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         fs::read_to_string(&self.path).is_ok_and(|made_from| made_from == self.content)
     }
 
     /// To be called last: an installation that was interrupted has no stamp, or an old one.
-    fn write(&self) -> io::Result<()> {
+    pub(crate) fn write(&self) -> io::Result<()> {
         fs::write(&self.path, &self.content)
     }
 }

@@ -20,6 +20,7 @@ mod process;
 mod requirements;
 mod test;
 mod tools;
+mod web;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Command {
     Crash(crash::Options),
     /// Write the generated documents anew.
     Docs,
+    /// Build the page that the binary carries into web/dist, or check it.
+    Web(web::Options),
     /// What continuous integration runs: lint, then test.
     Ci,
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Coverage => coverage::run(),
         Command::Crash(options) => crash::run(&options),
         Command::Docs => docs::run(),
+        Command::Web(options) => web::run(&options),
         Command::Ci => ci::run(),
     };
     match outcome {

@@ -24,10 +24,10 @@ pub(crate) struct Requirement {
 }
 
 pub(crate) const TESTS: [Requirement; 4] = [
-    Requirement { name: "node 18.3 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
+    Requirement { name: "node 20.19 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
     Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
     Requirement {
-        name: "python3 3.9 or newer with venv and pip",
+        name: "python3 3.11 or newer with venv and pip",
         lacking: python,
         debian: &["python3", "python3-venv"],
         macos: Some("python"),
@@ -110,7 +110,7 @@ fn install(required: &[Requirement]) -> Result<()> {
     Ok(())
 }
 
-/// `node:util`'s `parseArgs`, which the client program uses, came with 18.3.
+/// What builds the page needs 20.19, and so does npm's `eventsource` of the client programs.
 fn node() -> Result<()> {
     let version = process::ask(Command::new("node").arg("--version"))?;
     if node_is_new_enough(&version) {
@@ -121,7 +121,7 @@ fn node() -> Result<()> {
 
 fn node_is_new_enough(version: &str) -> bool {
     let mut parts = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
-    (parts.next(), parts.next()) >= (Some(18), Some(3))
+    (parts.next(), parts.next()) >= (Some(20), Some(19))
 }
 
 fn npm() -> Result<()> {
@@ -130,7 +130,7 @@ fn npm() -> Result<()> {
 
 /// Debian splits `ensurepip`, without which `python3 -m venv` fails, from `python3`.
 fn python() -> Result<()> {
-    let script = "import platform, sys; assert sys.version_info >= (3, 9), platform.python_version(); \
+    let script = "import platform, sys; assert sys.version_info >= (3, 11), platform.python_version(); \
                   import venv, ensurepip";
     process::ask(Command::new("python3").args(["-c", script])).map(drop)
 }
@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn node_is_compared_by_number_not_by_text() {
-        for new_enough in ["v18.3.0", "v18.20.8", "v20.0.0", "v100.1.2"] {
+        for new_enough in ["v20.19.0", "v20.20.2", "v22.0.0", "v100.1.2"] {
             assert!(node_is_new_enough(new_enough), "{new_enough}");
         }
-        for too_old in ["v18.2.0", "v9.11.2", "v16.20.2", "", "nonsense"] {
+        for too_old in ["v20.18.3", "v9.11.2", "v16.20.2", "", "nonsense"] {
             assert!(!node_is_new_enough(too_old), "{too_old}");
         }
     }
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(
             message(&lacking),
             "this needs what the machine lacks:\n  \
-             node 18.3 or newer: not found\n  \
+             node 20.19 or newer: not found\n  \
              npm: not found\n\
              install it with\n  \
              Debian, Ubuntu: sudo apt-get install nodejs npm\n  \

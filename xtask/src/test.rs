@@ -9,10 +9,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{clients, process, requirements};
+use crate::{clients, process, requirements, web};
 
 /// With arguments after `--`, only the tests that they choose: they go to `cargo test`, as in
-/// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, every test, then the contract's tests once more with hyper
+/// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, the page's checks and every test, then what people do with the page in a browser, then the contract's tests once more with hyper
 /// carrying the streams, then the hub's interleavings under shuttle.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
@@ -23,9 +23,13 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     requirements::ensure(&requirements::TESTS)?;
+    if options.cargo.is_empty() {
+        web::check()?;
+    }
     let clients = clients::provision()?;
     process::run(clients.announce(several_at_once(process::cargo("test")?.args(selection(&options.cargo)))))?;
     if options.cargo.is_empty() {
+        web::stories(&clients.chromium)?;
         process::run(clients.announce(several_at_once(&mut other_lane()?)))?;
         process::run(&mut interleavings()?)?;
     }

@@ -31,8 +31,6 @@ pub(crate) struct App {
     pub(crate) members: Members,
     pub(crate) census: Arc<Census>,
     pub(crate) started: tokio::time::Instant,
-    /// The port of the first listener, for the examples on the page.
-    pub(crate) port: u16,
     phase: AtomicU8,
     /// Held for reading by each publish in progress.
     publishing: tokio::sync::RwLock<()>,
@@ -70,12 +68,11 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
     pub(crate) census: Arc<Census>,
-    pub(crate) port: u16,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, auth, config, clock, proxies, census, port } = parts;
+        let Parts { hub, auth, config, clock, proxies, census } = parts;
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
             hub,
@@ -88,7 +85,6 @@ impl App {
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             started: tokio::time::Instant::now(),
-            port,
             phase: AtomicU8::new(Phase::Serving as u8),
             publishing: tokio::sync::RwLock::default(),
         })

@@ -27,6 +27,8 @@ mod http;
 mod lifecycle;
 mod members;
 mod net;
+#[cfg(test)]
+mod openapi;
 mod routes;
 pub mod server;
 mod telemetry;

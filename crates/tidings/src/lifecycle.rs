@@ -29,7 +29,7 @@ use crate::http::router::StreamPaths;
 use crate::net::accept::Lane;
 use crate::net::cut::LEAVING;
 use crate::net::turns::Turns;
-use crate::routes::chat;
+use crate::routes::{chat, dashboard};
 use crate::server::Error;
 
 /// How long the streams of the last wave have to go. The hub kills those whose peers take nothing after a second.
@@ -91,6 +91,7 @@ async fn run(
 ) -> Result<(), Error> {
     let _streams = KilledOnDrop(app.clone());
     let _memberships = AbortOnDropHandle::new(tokio::spawn(chat::end_memberships(app.clone())));
+    let _dashboard = AbortOnDropHandle::new(tokio::spawn(dashboard::report(app.clone())));
     let mut moving = AbortOnDropHandle::new(tokio::spawn(runner.run()));
     tokio::select! {
         () = shutdown => {

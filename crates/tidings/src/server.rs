@@ -164,8 +164,7 @@ impl Builder {
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
-        let first = listeners.first().and_then(|one| one.local_addr().ok());
-        let (router, engine) = self.assemble(first.map_or(0, |address| address.port()))?;
+        let (router, engine) = self.assemble()?;
         Ok(Server { engine, router, listeners })
     }
 
@@ -186,17 +185,15 @@ impl Builder {
     /// # }
     /// ```
     pub fn embed(self) -> Result<(Router, Engine), Error> {
-        let port = self.config.http.port;
-        self.assemble(port)
+        self.assemble()
     }
 
-    /// `port` is for the examples on the page.
-    fn assemble(self, port: u16) -> Result<(Router, Engine), Error> {
+    fn assemble(self) -> Result<(Router, Engine), Error> {
         let journal = journal::open(&self.config.journal)?;
-        self.assemble_over(journal, port)
+        self.assemble_over(journal)
     }
 
-    pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>, port: u16) -> Result<(Router, Engine), Error> {
+    pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let descriptors = descriptors();
@@ -211,7 +208,6 @@ impl Builder {
             auth: Authenticator::new(&auth_options(&config)),
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
-            port,
             config,
             clock,
         });

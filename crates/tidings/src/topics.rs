@@ -38,6 +38,11 @@ pub(crate) fn members() -> TopicName {
     fixed("_members")
 }
 
+/// What the server does, for its operators.
+pub(crate) fn dashboard() -> TopicName {
+    fixed("system/dashboard")
+}
+
 /// What of `group` is meant for `user` alone.
 pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
     user.topic(group)
@@ -62,7 +67,7 @@ mod tests {
     fn the_longest_names_fit() {
         let longest = "x".repeat(128);
         let user = UserId::parse(&"/".repeat(128)).unwrap();
-        for group in [notifications(), realtime(), chat(), status(), members()] {
+        for group in [notifications(), realtime(), chat(), status(), members(), dashboard()] {
             entity(&of_user(&group, &user), &longest);
         }
         assert_eq!(room("a:b@c").as_str(), "chat/room/a:b@c");

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod admission;
+pub(crate) mod asset;
 pub(crate) mod base_path;
 pub(crate) mod client_ip;
 pub(crate) mod cors;

@@ -9,10 +9,10 @@ use http::Request;
 
 use super::{accept, base_path, cors, observe};
 use crate::app::App;
-use crate::routes::{self, chat, connections, events, health, notifications, page, realtime, status};
+use crate::routes::{self, api, chat, connections, dashboard, events, health, notifications, page, realtime, status};
 
 /// Every stream. The router and the parked lane both go by this table, so that they never differ.
-fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 6] {
+fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
     [
         ("/notifications/stream", get(notifications::stream)),
         ("/realtime/stream", get(realtime::stream)),
@@ -20,38 +20,52 @@ fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 6] {
         ("/chat/room/{roomId}/stream", get(chat::room_stream)),
         ("/system/status/stream", get(status::stream)),
         ("/system/heartbeat", get(status::heartbeat)),
+        ("/system/dashboard/stream", get(dashboard::stream)),
+    ]
+}
+
+/// Every call that is answered at once.
+fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 27] {
+    [
+        ("/", get(page::index)),
+        ("/assets/{file}", get(page::file)),
+        ("/api", get(api::api)),
+        ("/openapi.json", get(api::openapi)),
+        ("/notifications/send", post(notifications::send)),
+        ("/notifications/broadcast", post(notifications::broadcast)),
+        ("/realtime/update", post(realtime::update)),
+        ("/realtime/entity/{entity}/create", post(realtime::created)),
+        ("/realtime/entity/{entity}/update", post(realtime::updated)),
+        ("/realtime/entity/{entity}/delete", post(realtime::deleted)),
+        ("/chat/message", post(chat::message)),
+        ("/chat/room/{roomId}/join", post(chat::join)),
+        ("/chat/room/{roomId}/leave", post(chat::leave)),
+        ("/chat/room/{roomId}/members", get(chat::members)),
+        ("/chat/room/{roomId}/typing", post(chat::typing)),
+        ("/system/status/update", post(status::update)),
+        ("/system/status", get(status::latest)),
+        ("/system/stats", get(connections::counts)),
+        ("/system/connections", get(connections::list)),
+        ("/system/connections/{id}", delete(connections::end)),
+        ("/system/users/{userId}/connections", delete(connections::end_user)),
+        ("/system/cleanup", post(connections::cleanup)),
+        ("/system/health", get(health::system)),
+        ("/events", get(events::list)),
+        ("/health", get(health::brief)),
+        ("/health/live", get(health::live)),
+        ("/health/ready", get(health::ready)),
     ]
 }
 
 /// The routes, without layers.
 fn routes() -> Router<Arc<App>> {
-    let streams = streams().into_iter().fold(Router::new(), |router, (path, stream)| router.route(path, stream));
-    streams
-        .route("/", get(page::page))
-        .route("/api", get(page::api))
-        .route("/notifications/send", post(notifications::send))
-        .route("/notifications/broadcast", post(notifications::broadcast))
-        .route("/realtime/update", post(realtime::update))
-        .route("/realtime/entity/{entity}/create", post(realtime::created))
-        .route("/realtime/entity/{entity}/update", post(realtime::updated))
-        .route("/realtime/entity/{entity}/delete", post(realtime::deleted))
-        .route("/chat/message", post(chat::message))
-        .route("/chat/room/{roomId}/join", post(chat::join))
-        .route("/chat/room/{roomId}/leave", post(chat::leave))
-        .route("/chat/room/{roomId}/members", get(chat::members))
-        .route("/chat/room/{roomId}/typing", post(chat::typing))
-        .route("/system/status/update", post(status::update))
-        .route("/system/status", get(status::latest))
-        .route("/system/stats", get(connections::counts))
-        .route("/system/connections", get(connections::list))
-        .route("/system/connections/{id}", delete(connections::end))
-        .route("/system/users/{userId}/connections", delete(connections::end_user))
-        .route("/system/cleanup", post(connections::cleanup))
-        .route("/system/health", get(health::system))
-        .route("/events", get(events::list))
-        .route("/health", get(health::brief))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
+    streams().into_iter().chain(calls()).fold(Router::new(), |router, (path, route)| router.route(path, route))
+}
+
+/// Every path there is, for the document that describes them.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<&'static str> {
+    streams().into_iter().chain(calls()).map(|(path, _)| path).collect()
 }
 
 /// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the

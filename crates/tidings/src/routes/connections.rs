@@ -19,14 +19,19 @@ const PAGE: usize = 1_000;
 
 /// `GET /system/stats`: how many there are, as existing front ends know it, and beside that what became of all that were.
 pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
+    Reply::json(&tallied(&app))
+}
+
+/// How many streams there are and were.
+pub(crate) fn tallied(app: &App) -> Value {
     let tally = app.hub.connections().tally();
-    let mut answer = current_stats(&app);
+    let mut answer = current_stats(app);
     answer["totalOpened"] = tally.opened.into();
     answer["opened"] = json!(tally.opened_by_kind);
     answer["refused"] = by_reason(Refused::ALL.map(|why| (why.as_str(), tally.refused(why))));
     answer["ended"] = by_reason(Ended::ALL.map(|how| (how.as_str(), tally.ended(how))));
     answer["closed"] = by_reason(app.census.closed.all());
-    Reply::json(&answer)
+    answer
 }
 
 /// Every reason, also those that never were: whoever watches a number should find it from the beginning.

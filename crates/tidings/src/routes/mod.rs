@@ -1,7 +1,9 @@
 //! One file for each group of calls: whoever knows the URL knows the file.
 
+pub(crate) mod api;
 pub(crate) mod chat;
 pub(crate) mod connections;
+pub(crate) mod dashboard;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod notifications;

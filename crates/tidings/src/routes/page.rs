@@ -1,164 +1,73 @@
-//! `GET /` and `GET /api`: what there is here, for people and for programs.
+//! `GET /` and `GET /assets/…`: the page for people, built from `web/` and carried in the binary.
+//!
+//! Owns under which names the page's files are served, and what the page may do. Must never put anything of a request or
+//! of the settings into the page beside the base path: what it shows it asks for, like anybody.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use serde_json::{Map, Value, json};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use http::{HeaderMap, HeaderValue};
 
-use super::current_stats;
-use super::health::VERSION;
-use crate::app::{App, rfc3339};
-use crate::auth::demo;
-use crate::http::reply::Reply;
+use crate::app::App;
+use crate::http::asset::{self, Content};
+use crate::http::error::{Code, Error};
 
-/// Every call: its group and name in `GET /api`, what to write to reach it, who may, and what it does.
-const CALLS: [(&str, &str, &str, &str, &str); 30] = [
-    (
-        "notifications",
-        "stream",
-        "GET /notifications/stream",
-        "anyone",
-        "Notifications as they come; with a token, your own too",
-    ),
-    (
-        "notifications",
-        "send",
-        "POST /notifications/send",
-        "token",
-        "Notify one user (?targetUserId=); everybody, as admin",
-    ),
-    (
-        "notifications",
-        "broadcast",
-        "POST /notifications/broadcast",
-        "admin",
-        "Notify everybody, and learn how many are connected",
-    ),
-    ("realtime", "stream", "GET /realtime/stream", "anyone", "Entity updates; ?entities=order,user for some"),
-    (
-        "realtime",
-        "update",
-        "POST /realtime/update",
-        "token",
-        "Tell one user of an update (?targetUserId=); everybody, as admin",
-    ),
-    ("realtime", "entityCreate", "POST /realtime/entity/:entity/create", "admin", "The body was created"),
-    ("realtime", "entityUpdate", "POST /realtime/entity/:entity/update", "admin", "The body was updated"),
-    ("realtime", "entityDelete", "POST /realtime/entity/:entity/delete", "admin", "The body was deleted"),
-    ("chat", "stream", "GET /chat/stream", "token", "All rooms, or one with ?roomId="),
-    ("chat", "roomStream", "GET /chat/room/:roomId/stream", "token", "One room"),
-    ("chat", "sendMessage", "POST /chat/message", "token", "Say something in a room"),
-    ("chat", "joinRoom", "POST /chat/room/:roomId/join", "token", "Become a member"),
-    ("chat", "leaveRoom", "POST /chat/room/:roomId/leave", "token", "Stop being one"),
-    ("chat", "members", "GET /chat/room/:roomId/members", "token", "Who is in a room"),
-    ("chat", "typing", "POST /chat/room/:roomId/typing", "token", "Show that you are typing"),
-    (
-        "system",
-        "statusStream",
-        "GET /system/status/stream",
-        "anyone",
-        "The latest status of each service, then changes",
-    ),
-    ("system", "heartbeat", "GET /system/heartbeat", "anyone", "Signs of life"),
-    ("system", "status", "GET /system/status", "anyone", "The latest status of each service"),
-    ("system", "updateStatus", "POST /system/status/update", "admin", "Report how a service is"),
-    ("system", "connections", "GET /system/connections", "admin", "Who is connected"),
-    ("system", "disconnect", "DELETE /system/connections/:id", "admin", "End one stream"),
-    ("system", "disconnectUser", "DELETE /system/users/:userId/connections", "admin", "End all streams of a user"),
-    ("system", "stats", "GET /system/stats", "anyone", "How many are connected"),
-    ("system", "cleanup", "POST /system/cleanup", "admin", "Kept for old clients; there is nothing to clean up"),
-    ("system", "health", "GET /system/health", "anyone", "How the server is"),
-    ("events", "list", "GET /events", "as the topic's stream", "What is kept of a topic, page by page"),
-    ("health", "health", "GET /health", "anyone", "How the server is, in short"),
-    ("health", "live", "GET /health/live", "anyone", "The process answers"),
-    ("health", "ready", "GET /health/ready", "anyone", "New streams are welcome"),
-    ("api", "info", "GET /api", "anyone", "This list as JSON"),
-];
+/// Scripts, styles and calls of this server's alone; nothing inline, nothing from elsewhere, no frame around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page's looks; no script, nothing from elsewhere.
-const STYLE: &str = include_str!("page.css");
+/// How the page names its files.
+const FOLDER: &str = "./assets/";
 
-/// `GET /api`
-pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
-    let mut endpoints = Map::new();
-    for (group, name, call, _, _) in CALLS {
-        let group = endpoints.entry(group).or_insert_with(|| Value::Object(Map::new()));
-        group[name] = call.into();
+const INDEX: &str = include_str!("../../../../web/dist/index.html");
+
+/// A file of the page.
+struct File {
+    /// As the page names it.
+    name: &'static str,
+    /// As it is served: what it holds is part of the name, so it may be kept for ever.
+    served: String,
+    media_type: &'static str,
+    content: Content,
+}
+
+static FILES: LazyLock<[File; 3]> = LazyLock::new(|| {
+    [
+        File::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../../../web/dist/assets/app.js")),
+        File::new("app.css", "text/css; charset=utf-8", include_bytes!("../../../../web/dist/assets/app.css")),
+        File::new("icon.svg", "image/svg+xml", include_bytes!("../../../../web/dist/assets/icon.svg")),
+    ]
+});
+
+impl File {
+    fn new(name: &'static str, media_type: &'static str, bytes: &'static [u8]) -> Self {
+        let content = Content::new(Bytes::from_static(bytes));
+        let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+        let served = format!("{stem}-{}.{extension}", content.fingerprint());
+        Self { name, served, media_type, content }
     }
-    let mut authentication = json!({
-        "description": "Send a token as Authorization: Bearer, or as ?token= where no header can be set",
-        "example": "Authorization: Bearer <token>",
-        "tokenFormat": "a JWT (HS256, HS384 or HS512)",
-    });
-    if app.config.auth.demo {
-        authentication["example"] = "Authorization: Bearer <base64-encoded-token>".into();
-        authentication["tokenFormat"] = "base64(userId:username:email:roles)".into();
-        authentication["testToken"] = demo::TOKEN.into();
-    }
-    Reply::json(&json!({
-        "name": "Tidings",
-        "version": VERSION,
-        "description": "Notifications, entity updates, chat rooms and status over Server-Sent Events",
-        "endpoints": endpoints,
-        "authentication": authentication,
-        "currentStats": current_stats(&app),
-        "timestamp": rfc3339(app.now()),
-    }))
 }
 
 /// `GET /`
-pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
-    let base = app.config.http.base_path.as_deref().unwrap_or_default();
-    let mut rows = String::new();
-    for (_, _, call, who, what) in CALLS {
-        let (method, path) = call.split_once(' ').unwrap_or_default();
-        let path = if method == "GET" && !path.contains(':') && who == "anyone" {
-            format!("<a href=\"{base}{path}\">{path}</a>")
-        } else {
-            path.to_owned()
-        };
-        let kind = if call.ends_with("stream") || call.ends_with("heartbeat") { "stream" } else { "call" };
-        let _ = writeln!(
-            rows,
-            "<tr class={kind}><td><b>{method}</b> <code>{path}</code></td><td>{who}</td><td>{what}</td></tr>"
-        );
-    }
-    let token = if app.config.auth.demo {
-        format!(
-            "<h2>The test token</h2><p>User <code>test123</code>, an admin. In development only.</p>\
-             <pre>{}</pre>\
-             <h2>Try it</h2><p>Follow the notifications in one terminal …</p>\
-             <pre>curl -N http://localhost:{port}{base}/notifications/stream \\\n  -H 'Authorization: Bearer {0}'</pre>\
-             <p>… and send one from another.</p>\
-             <pre>curl http://localhost:{port}{base}/notifications/send \\\n  -H 'Authorization: Bearer {0}' \\\n  \
-             -H 'Content-Type: application/json' \\\n  -d '{{\"title\":\"Hello\",\"message\":\"It works\"}}'</pre>",
-            demo::TOKEN,
-            port = app.port,
-        )
-    } else {
-        "<p>Calls that need a token take a JWT as <code>Authorization: Bearer …</code>, streams also as \
-         <code>?token=…</code>.</p>"
-            .to_owned()
-    };
-    let page = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>Tidings</title><style>{STYLE}</style>\
-         <main><h1>Tidings</h1><p>Version {VERSION}. Live notifications, entity updates, chat rooms and status over plain \
-         Server-Sent Events.</p>{token}\
-         <h2>Streams and calls</h2><div class=wide><table><thead><tr><th>call<th>who<th>what\
-         <tbody>{rows}</table></div></main></html>\n"
-    );
-    let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CACHE_CONTROL, "no-store"),
-        // Only the inline style: no script at all, nothing from elsewhere, no frame around it.
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-        ),
-    ];
-    (headers, page).into_response()
+pub(crate) async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    // Relative where there is no base path: the page may still stand below one that a proxy took off.
+    let base = app.config.http.base_path.as_deref().unwrap_or(".");
+    let page = FILES.iter().fold(INDEX.to_owned(), |page, file| {
+        page.replace(&format!("{FOLDER}{}", file.name), &format!("{base}/assets/{}", file.served))
+    });
+    let mut response = asset::answer(&headers, "text/html; charset=utf-8", "no-cache", &Content::new(page.into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// `GET /assets/{file}`
+pub(crate) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+    let file = FILES.iter().find(|file| file.served == name);
+    let file = file.ok_or_else(|| Error::new(Code::NotFound, format!("Cannot GET /assets/{name}")))?;
+    Ok(asset::answer(&headers, file.media_type, "public, max-age=31536000, immutable", &file.content))
 }

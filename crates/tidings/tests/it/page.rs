@@ -1,4 +1,4 @@
-//! `GET /` and `GET /api`: what there is, for people and for programs.
+//! The page at `/` with its files, `GET /api` and `GET /openapi.json`: what there is, for people and for programs.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ async fn the_test_token_is_shown_only_while_demo_tokens_are_on() {
     assert_eq!(authentication["example"], "Authorization: Bearer <base64-encoded-token>");
     assert_eq!(authentication["tokenFormat"], "base64(userId:username:email:roles)");
     assert_eq!(authentication["testToken"], ADMIN);
-    assert!(server.get("/").await.text().contains(ADMIN));
+    assert!(!server.get("/").await.text().contains(ADMIN), "the page asks for it");
 
     for settings in [
         &[("AUTH_DEMO", "false")][..],
@@ -87,27 +87,81 @@ async fn the_test_token_is_shown_only_while_demo_tokens_are_on() {
     }
 }
 
+/// The page's files, as it names them.
+fn files(page: &str) -> Vec<&str> {
+    let named = page.split('"').filter(|text| text.contains("/assets/"));
+    named.collect()
+}
+
 #[tokio::test]
-async fn the_page_is_html_without_anything_from_elsewhere() {
+async fn the_page_is_html_without_anything_inline_or_from_elsewhere() {
     let server = start().await;
     for path in ["/", "/?utm_source=x"] {
         let page = server.get(path).await;
         assert_eq!(page.status, 200);
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
-        assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
-        assert!(page.text().to_ascii_lowercase().starts_with("<!doctype html>"));
-        assert!(page.text().contains("/notifications/stream"));
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let text = page.text();
+        assert!(text.to_ascii_lowercase().starts_with("<!doctype html>"));
+        assert!(!text.contains("<style") && !text.contains("style=") && !text.contains("://"), "{text}");
+        assert_eq!(files(&text).len(), 3, "{text}");
     }
     let head = server.request("HEAD", "/", &[], b"").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
 
 #[tokio::test]
-async fn the_page_links_below_the_base_path() {
+async fn the_pages_files_may_be_kept_for_ever_and_the_page_is_asked_for_again() {
+    let server = start().await;
+    let page = server.get("/").await;
+    assert_eq!(page.header("cache-control"), Some("no-cache"));
+    let text = page.text();
+    for file in files(&text) {
+        let path = file.strip_prefix('.').unwrap();
+        let plain = server.get(path).await;
+        assert_eq!(plain.status, 200, "{path}");
+        assert_eq!(plain.header("cache-control"), Some("public, max-age=31536000, immutable"));
+        assert_eq!(plain.header("vary"), Some("accept-encoding"));
+        let gzip = server.request("GET", path, &[("Accept-Encoding", "br, gzip")], b"").await;
+        assert_eq!(gzip.header("content-encoding"), Some("gzip"));
+        assert_eq!(&gzip.body[..2], b"\x1f\x8b");
+        assert_eq!(gzip.header("content-type"), plain.header("content-type"));
+        assert_ne!(gzip.header("etag"), plain.header("etag"));
+    }
+    for (path, accepted) in [("/", "gzip"), ("/", "identity"), ("/openapi.json", "gzip")] {
+        let first = server.request("GET", path, &[("Accept-Encoding", accepted)], b"").await;
+        let tag = first.header("etag").unwrap().to_owned();
+        let headers = [("Accept-Encoding", accepted), ("If-None-Match", tag.as_str())];
+        let again = server.request("GET", path, &headers, b"").await;
+        assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, Some(tag.as_str())), "{path}");
+    }
+    server.get("/assets/app-000000000000.js").await.assert_refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn all_that_the_page_takes_is_150_kib_compressed_at_most() {
+    let server = start().await;
+    let mut size = 0;
+    let page = server.get("/").await.text();
+    for path in files(&page).into_iter().map(|file| file.strip_prefix('.').unwrap()).chain(["/", "/openapi.json"]) {
+        size += server.request("GET", path, &[("Accept-Encoding", "gzip")], b"").await.body.len();
+    }
+    assert!((1..=150 << 10).contains(&size), "{size} bytes");
+}
+
+#[tokio::test]
+async fn the_page_names_its_files_below_the_base_path() {
     let server = start_with(&[("BASE_PATH", "/live")]).await;
     let page = server.get("/live").await.text();
-    assert!(page.contains("href=\"/live/health\""), "{page}");
-    assert!(!page.contains("href=\"/health\""), "{page}");
+    let files = files(&page);
+    assert_eq!(files.len(), 3);
+    for file in files {
+        assert!(file.starts_with("/live/assets/"), "{file}");
+        assert_eq!(server.get(file).await.status, 200, "{file}");
+    }
     assert_eq!(server.call("GET", "/live/", "", Value::Null).await.text(), page);
+    assert_eq!(server.get("/live/openapi.json").await.json()["servers"][0]["url"], "/live");
 }

@@ -84,7 +84,7 @@ impl House {
     fn new() -> Self {
         let (faster, is_fast) = watch::channel(false);
         let log = Arc::new(Slow { journal: Memory::new(Retention::default()), is_fast });
-        let (router, engine) = Server::builder().assemble_over(log.clone(), 0).unwrap();
+        let (router, engine) = Server::builder().assemble_over(log.clone()).unwrap();
         Self { router, log, faster, engine }
     }
 

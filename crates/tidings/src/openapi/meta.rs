@@ -1,0 +1,87 @@
+//! What is kept, how the server is, and what there is.
+
+use super::answers::{Alive, Api, Events, Health, SystemHealth};
+
+/// What is kept of a topic, page by page
+///
+/// With the rights of the stream that shows the topic.
+#[utoipa::path(
+    get,
+    path = "/events",
+    operation_id = "listEvents",
+    tag = "Log",
+    params(
+        ("topic" = String, Query, description = "`notifications`, `realtime`, `realtime/entity/{entity}`, `chat`, `chat/room/{roomId}`, `system/status`, or one's own `notifications/user/{me}`", example = "notifications"),
+        ("after" = Option<String>, Query, description = "Only what came after this id; the oldest kept without it"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "At most so many; 100 without it"),
+    ),
+    responses((status = 200, description = "Oldest first; at most about 1 MiB", body = Events)),
+    security((), ("bearer" = []), ("token" = [])),
+)]
+pub(super) fn events() {}
+
+/// How the server is, in short
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "health",
+    tag = "Health",
+    responses((status = 200, description = "It answers", body = Health)),
+    security(),
+)]
+pub(super) fn health() {}
+
+/// Whether the process answers
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "live",
+    tag = "Health",
+    responses((status = 200, description = "It does", body = Alive)),
+    security(),
+)]
+pub(super) fn live() {}
+
+/// Whether new streams are welcome
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "ready",
+    tag = "Health",
+    responses((status = 200, description = "They are", body = Alive)),
+    security(),
+)]
+pub(super) fn ready() {}
+
+/// How the server is
+#[utoipa::path(
+    get,
+    path = "/system/health",
+    operation_id = "systemHealth",
+    tag = "Health",
+    responses((status = 200, description = "It answers", body = SystemHealth)),
+    security(),
+)]
+pub(super) fn system_health() {}
+
+/// Every call in a list
+#[utoipa::path(
+    get,
+    path = "/api",
+    operation_id = "api",
+    tag = "About",
+    responses((status = 200, description = "What there is", body = Api)),
+    security(),
+)]
+pub(super) fn api() {}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "About",
+    responses((status = 200, description = "OpenAPI 3.1", body = Value)),
+    security(),
+)]
+pub(super) fn openapi() {}

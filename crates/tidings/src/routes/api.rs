@@ -1,0 +1,92 @@
+//! `GET /api` and `GET /openapi.json`: what there is here, for programs.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde_json::{Map, Value, json};
+
+use super::current_stats;
+use super::health::VERSION;
+use crate::app::{App, rfc3339};
+use crate::auth::demo;
+use crate::http::asset;
+use crate::http::reply::Reply;
+
+/// Every call: its group and name in `GET /api`, and what to write to reach it.
+const CALLS: [(&str, &str, &str); 32] = [
+    ("notifications", "stream", "GET /notifications/stream"),
+    ("notifications", "send", "POST /notifications/send"),
+    ("notifications", "broadcast", "POST /notifications/broadcast"),
+    ("realtime", "stream", "GET /realtime/stream"),
+    ("realtime", "update", "POST /realtime/update"),
+    ("realtime", "entityCreate", "POST /realtime/entity/:entity/create"),
+    ("realtime", "entityUpdate", "POST /realtime/entity/:entity/update"),
+    ("realtime", "entityDelete", "POST /realtime/entity/:entity/delete"),
+    ("chat", "stream", "GET /chat/stream"),
+    ("chat", "roomStream", "GET /chat/room/:roomId/stream"),
+    ("chat", "sendMessage", "POST /chat/message"),
+    ("chat", "joinRoom", "POST /chat/room/:roomId/join"),
+    ("chat", "leaveRoom", "POST /chat/room/:roomId/leave"),
+    ("chat", "members", "GET /chat/room/:roomId/members"),
+    ("chat", "typing", "POST /chat/room/:roomId/typing"),
+    ("system", "statusStream", "GET /system/status/stream"),
+    ("system", "heartbeat", "GET /system/heartbeat"),
+    ("system", "status", "GET /system/status"),
+    ("system", "updateStatus", "POST /system/status/update"),
+    ("system", "connections", "GET /system/connections"),
+    ("system", "disconnect", "DELETE /system/connections/:id"),
+    ("system", "disconnectUser", "DELETE /system/users/:userId/connections"),
+    ("system", "stats", "GET /system/stats"),
+    ("system", "cleanup", "POST /system/cleanup"),
+    ("system", "dashboard", "GET /system/dashboard/stream"),
+    ("system", "health", "GET /system/health"),
+    ("events", "list", "GET /events"),
+    ("health", "health", "GET /health"),
+    ("health", "live", "GET /health/live"),
+    ("health", "ready", "GET /health/ready"),
+    ("api", "info", "GET /api"),
+    ("api", "openapi", "GET /openapi.json"),
+];
+
+/// `GET /api`
+pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
+    let mut endpoints = Map::new();
+    for (group, name, call) in CALLS {
+        let group = endpoints.entry(group).or_insert_with(|| Value::Object(Map::new()));
+        group[name] = call.into();
+    }
+    let mut authentication = json!({
+        "description": "Send a token as Authorization: Bearer, or as ?token= where no header can be set",
+        "example": "Authorization: Bearer <token>",
+        "tokenFormat": "a JWT (HS256, HS384 or HS512)",
+    });
+    if app.config.auth.demo {
+        authentication["example"] = "Authorization: Bearer <base64-encoded-token>".into();
+        authentication["tokenFormat"] = "base64(userId:username:email:roles)".into();
+        authentication["testToken"] = demo::TOKEN.into();
+    }
+    Reply::json(&json!({
+        "name": "Tidings",
+        "version": VERSION,
+        "description": "Notifications, entity updates, chat rooms and status over Server-Sent Events",
+        "endpoints": endpoints,
+        "authentication": authentication,
+        "currentStats": current_stats(&app),
+        "timestamp": rfc3339(app.now()),
+    }))
+}
+
+/// The document as it is committed; a test of [`crate::openapi`] keeps it what the code says.
+const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
+
+/// `GET /openapi.json`
+pub(crate) async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let document = match &app.config.http.base_path {
+        // The paths in the document are written below its servers' URLs.
+        Some(base) => OPENAPI.replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1),
+        None => OPENAPI.to_owned(),
+    };
+    asset::answer(&headers, "application/json; charset=utf-8", "no-cache", &asset::Content::new(document.into()))
+}

@@ -1,0 +1,114 @@
+//! `GET /system/dashboard/stream`: what the server does, each second, for admins who watch.
+//!
+//! Owns the event `stats` and the task that says it. It is never stored and has no id: who comes back wants the present.
+//! Must never cost anything while nobody watches.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+use tidings_hub::Publication;
+use tidings_journal::TopicName;
+use tidings_sse::EventName;
+use tokio::time::MissedTickBehavior;
+
+use super::connections::tallied;
+use crate::app::{App, rfc3339};
+use crate::http::error::Error;
+use crate::http::stream::{Spec, StreamCall};
+use crate::topics;
+
+/// The name under which its streams are counted.
+const KIND: &str = "dashboard";
+
+/// How often it is said.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// So many rooms are told, those with the most streams, and so many members of each by name.
+const ROOMS: usize = 50;
+const MEMBERS: usize = 20;
+
+/// `GET /system/dashboard/stream`
+pub(crate) async fn stream(State(app): State<Arc<App>>, call: StreamCall) -> Result<Response, Error> {
+    let caller = call.caller()?;
+    if !app.is_admin(&caller) {
+        return Err(Error::admin_only(&app.config.auth.admin_role));
+    }
+    let visitor = crate::auth::Visitor { identity: Some(caller), auth_error: None };
+    call.open(Spec::new(&[KIND, "heartbeat"], vec![topics::dashboard()]), visitor).await
+}
+
+/// Says what the server does while somebody watches, for ever.
+pub(crate) async fn report(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let watched = app.hub.connections().stats().by_kind.iter().any(|(kind, count)| *kind == KIND && *count > 0);
+        if watched {
+            let event = EventName::from_static("stats");
+            let topics = [topics::dashboard()].into();
+            app.hub.publish_ephemeral(&Publication { topics, event, key: None, data: stats(&app) });
+        }
+    }
+}
+
+/// What `GET /system/stats` answers, and beside it what only an operator should know.
+fn stats(app: &App) -> String {
+    let mut stats = tallied(app);
+    let (mut behind, mut most) = (0_u64, 0_u64);
+    let mut rooms = BTreeMap::<String, Room>::new();
+    for connection in app.hub.connections().all() {
+        let lag = connection.lag_bytes().unwrap_or(0);
+        behind += u64::from(lag > 0);
+        most = most.max(lag);
+        for topic in connection.topics() {
+            if let Some(name) = topic.as_str().strip_prefix("chat/room/") {
+                rooms.entry(name.to_owned()).or_insert_with(|| Room::new(topic.clone())).streams += 1;
+            }
+        }
+    }
+    let heard = rooms.len();
+    let mut rooms: Vec<_> = rooms.into_iter().collect();
+    rooms.sort_by_key(|(_, room)| Reverse(room.streams));
+    rooms.truncate(ROOMS);
+    stats["timestamp"] = rfc3339(app.now()).into();
+    stats["uptime"] = app.started.elapsed().as_secs_f64().into();
+    stats["head"] = app.hub.head().to_string().into();
+    stats["published"] = app.hub.head().position.get().into();
+    stats["lag"] = json!({ "streams": behind, "mostBytes": most });
+    stats["memory"] = memory().into();
+    stats["rooms"] = rooms.iter().map(|(name, room)| room.describe(app, name)).collect::<Vec<_>>().into();
+    stats["roomsHeard"] = heard.into();
+    stats.to_string()
+}
+
+/// A room that somebody hears by its own stream.
+struct Room {
+    topic: TopicName,
+    streams: u64,
+}
+
+impl Room {
+    fn new(topic: TopicName) -> Self {
+        Self { topic, streams: 0 }
+    }
+
+    fn describe(&self, app: &App, name: &str) -> Value {
+        let members = app.hub.presence().members(&self.topic);
+        let first: Vec<_> = members.iter().take(MEMBERS).map(|member| member.username.as_str()).collect();
+        json!({ "room": name, "streams": self.streams, "members": members.len(), "first": first })
+    }
+}
+
+/// The resident memory of this process in bytes; `None` where the system does not tell it as Linux does.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1_024)
+}

@@ -1,0 +1,47 @@
+//! `GET /system/dashboard/stream`: what an operator sees.
+
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN, demo, start};
+
+#[tokio::test]
+async fn an_admin_is_told_each_second_what_the_server_does() {
+    let server = start().await;
+    let _beside = server.connected("/notifications/stream", "").await;
+    server.notify("one").await;
+    let mut stream = server.connected("/system/dashboard/stream", ADMIN).await;
+    let first = stream.block("stats").await;
+    assert_eq!(first.id, None, "it is never stored");
+    let told: Value = serde_json::from_str(&first.data).unwrap();
+    assert_eq!(told["totalConnections"], 2);
+    assert_eq!(told["connectionsByType"], json!({"dashboard": 1, "heartbeat": 2, "notifications": 1}));
+    assert_eq!((&told["published"], &told["opened"]["notifications"]), (&json!(1), &json!(1)));
+    assert_eq!(told["lag"], json!({"streams": 0, "mostBytes": 0}));
+    assert_eq!(told["ended"]["client_left"], 0);
+    server.notify("two").await;
+    let second: Value = serde_json::from_str(&stream.block("stats").await.data).unwrap();
+    assert_eq!(second["published"], 2);
+    assert!(second["uptime"].as_f64() > told["uptime"].as_f64());
+    assert_eq!((&second["rooms"], &second["roomsHeard"]), (&json!([]), &json!(0)));
+}
+
+#[tokio::test]
+async fn an_admin_is_told_of_the_rooms_that_are_heard_and_who_is_in_them() {
+    let server = start().await;
+    let ann = demo("ann", "user");
+    let _hears = server.connected("/chat/room/general/stream", &ann).await;
+    server.call("POST", "/chat/room/general/join", &ann, Value::Null).await;
+    let mut stream = server.connected("/system/dashboard/stream", ADMIN).await;
+    let told: Value = serde_json::from_str(&stream.block("stats").await.data).unwrap();
+    assert_eq!(told["rooms"], json!([{"room": "general", "streams": 1, "members": 1, "first": ["ann-name"]}]));
+}
+
+#[tokio::test]
+async fn nobody_but_an_admin_may_watch_what_the_server_does() {
+    let server = start().await;
+    let path = "/system/dashboard/stream";
+    server.get(path).await.assert_refused(401, "token_missing");
+    server.call("GET", path, &demo("ann", "user"), Value::Null).await.assert_refused(403, "forbidden");
+    let events = format!("/events?topic=system/dashboard&token={ADMIN}");
+    server.get(&events).await.assert_refused(403, "forbidden");
+}

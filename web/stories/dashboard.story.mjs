@@ -1,0 +1,58 @@
+// The dashboard, as an operator uses it.
+
+import assert from 'node:assert/strict'
+import {panelOf, story} from './support.mjs'
+
+// A stream that is cut is how the server says "come back"; the browser writes a line about it.
+story('an operator sees who is connected, and disconnects one', {refusals: true}, async ({open}) => {
+  const visitor = await open()
+  const stream = panelOf(visitor)
+  await stream.choose('As', 'bob (user)')
+  await stream.connect()
+  const page = await open('#/dashboard')
+  const table = page.getByRole('region', {name: 'Connections', exact: true})
+  await table.locator('tr[data-user=bob]').waitFor()
+  assert.equal(await table.locator('tr[data-user]').count(), 2)
+  await table.getByLabel('User', {exact: true}).fill('bob')
+  await table.locator('tr[data-user=test123]').waitFor({state: 'detached'})
+  await table.getByRole('button', {name: 'Disconnect bob from notifications'}).click()
+  await stream.panel.locator('[data-event=revoked]').waitFor()
+  await page.getByRole('region', {name: 'Why streams ended'}).locator('li').getByText('disconnected').waitFor()
+  // Its token is still good, so it comes back.
+  await stream.state('open')
+  await table.locator('tr[data-user=bob]').waitFor()
+})
+
+story('an operator sees events flow, rooms fill and history', {}, async ({open, server}) => {
+  await server.notify('long ago')
+  const page = await open('#/dashboard')
+  const chat = await open('#/console/chat')
+  await chat.getByRole('button', {name: 'Join'}).click()
+  await page.getByRole('region', {name: 'Chat rooms'}).locator('.member').getByText('testuser').waitFor()
+  const tail = page.getByRole('region', {name: 'Live tail', exact: true})
+  await tail.getByRole('button', {name: 'Follow'}).click()
+  await tail.locator('.event').filter({hasText: 'long ago'}).waitFor()
+  await server.notify('just now')
+  await tail.locator('.event').filter({hasText: 'just now'}).waitFor()
+})
+
+story('the dashboard is for admins, and says so', {refusals: true}, async ({open}) => {
+  const page = await open('#/dashboard')
+  await page.getByText('Streams behind').waitFor()
+  await page.getByLabel('Watch as').selectOption({label: 'ann (user)'})
+  await page.getByText('The dashboard is for the role admin').waitFor()
+})
+
+story('the dashboard’s stream is closed when nobody looks', {}, async ({open, server}) => {
+  const page = await open('#/dashboard')
+  await page.getByText('Streams behind').waitFor()
+  await page.getByRole('link', {name: 'Console', exact: true}).click()
+  await page.getByRole('heading', {name: 'Console'}).waitFor()
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const {body} = await server.call('GET', '/system/stats')
+    if (body.totalConnections === 0) break
+    assert.ok(Date.now() < deadline, JSON.stringify(body.connectionsByType))
+    await new Promise((done) => setTimeout(done, 50))
+  }
+})

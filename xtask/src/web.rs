@@ -1,0 +1,122 @@
+//! `cargo xtask web`: builds the page that the binary carries, or checks it.
+//!
+//! Owns `web/dist`, which is committed so that nobody needs Node to build the server. Must never install what the lock file
+//! does not pin.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::clients::Stamp;
+use crate::{chromium, process, requirements};
+
+/// The variable that names another folder to build into.
+const DIST: &str = "TIDINGS_WEB_DIST";
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Instead of building it, check that the committed page is what its sources say, and use it in a browser.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    requirements::ensure(&requirements::TESTS)?;
+    if options.check {
+        check()?;
+        return stories(&chromium::find()?);
+    }
+    let web = install()?;
+    process::run(&mut npm(&web, &["run", "check"]))?;
+    process::run(&mut npm(&web, &["run", "build"]))
+}
+
+/// Types, unit tests, and whether the committed page is fresh.
+pub(crate) fn check() -> Result<()> {
+    let web = install()?;
+    process::run(&mut npm(&web, &["run", "check"]))?;
+    process::run(&mut npm(&web, &["test"]))?;
+    let built = process::target()?.join("web");
+    process::run(npm(&web, &["run", "build"]).env(DIST, &built))?;
+    let differing = differing(&files(&web.join("dist"))?, &files(&built)?);
+    if differing.is_empty() {
+        return Ok(());
+    }
+    bail!("web/dist is not what web/src says; build it with `cargo xtask web`: {}", differing.join(", "))
+}
+
+/// What people do with the page, done in a browser with a server of this workspace.
+pub(crate) fn stories(chromium: &OsString) -> Result<()> {
+    let web = install()?;
+    process::run(process::cargo("build")?.args(["--package", "tidings", "--locked"]))?;
+    let binary = process::target()?.join("debug").join("tidings");
+    process::run(npm(&web, &["run", "stories"]).env("TIDINGS_BINARY", binary).env(chromium::VARIABLE, chromium))
+}
+
+/// The folder of the page, with what its lock file pins.
+fn install() -> Result<PathBuf> {
+    const LOCKS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
+    let web = process::root()?.join("web");
+    let modules = web.join("node_modules");
+    let mut stamp = Stamp::new(&modules);
+    for name in LOCKS {
+        stamp.add(&fs::read_to_string(web.join(name))?);
+    }
+    if !stamp.is_current() {
+        process::run(&mut npm(&web, &["ci"]))?;
+        stamp.write()?;
+    }
+    Ok(web)
+}
+
+fn npm(web: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("npm");
+    command.args(arguments).current_dir(web);
+    command
+}
+
+/// Every file below `folder`, by its path there.
+fn files(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder)?.to_owned(), fs::read(&path)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What is in one and not the same in the other.
+fn differing(committed: &BTreeMap<PathBuf, Vec<u8>>, built: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<String> {
+    let mut paths: Vec<_> = committed.keys().chain(built.keys()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.retain(|path| committed.get(*path) != built.get(*path));
+    paths.into_iter().map(|path| path.display().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_added_or_changed_is_named() {
+        let of = |files: &[(&str, &str)]| {
+            files.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec())).collect()
+        };
+        let committed = of(&[("app.js", "1"), ("old.js", "1"), ("same.css", "1")]);
+        let built = of(&[("app.js", "2"), ("new.js", "1"), ("same.css", "1")]);
+        assert_eq!(differing(&committed, &built), ["app.js", "new.js", "old.js"]);
+        assert_eq!(differing(&built, &built), [""; 0]);
+    }
+}
