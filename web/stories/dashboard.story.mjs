@@ -23,6 +23,36 @@ story('an operator sees who is connected, and disconnects one', {refusals: true}
   await table.locator('tr[data-user=bob]').waitFor()
 })
 
+story('what an operator looks for stays looked for while streams come and go', {}, async ({open, server}) => {
+  const visitor = await open()
+  const stream = panelOf(visitor)
+  await stream.choose('As', 'bob (user)')
+  await stream.connect()
+  const page = await open('#/dashboard')
+  const table = page.getByRole('region', {name: 'Connections', exact: true})
+  await table.locator('tr[data-user=bob]').waitFor()
+  // The next look at everybody is answered late.
+  let late
+  const held = new Promise((done) => (late = done))
+  const everybody = (url) => url.pathname === '/system/connections' && !url.searchParams.has('userId')
+  await page.route(everybody, (route) => late(route))
+  const newcomer = await server.stream('/notifications/stream')
+  const route = await held
+  const fate = Promise.race([
+    page.waitForEvent('requestfailed', (request) => request === route.request()).then(() => 'given up'),
+    page.waitForEvent('requestfinished', (request) => request === route.request()).then(() => 'answered'),
+  ])
+  await table.getByLabel('User', {exact: true}).fill('bob')
+  await table.locator('tr[data-user=test123]').first().waitFor({state: 'detached'})
+  await route.continue().catch(() => {})
+  assert.equal(await fate, 'given up')
+  // And the look at who is left after the newcomer is for bob alone.
+  const next = page.waitForResponse((response) => new URL(response.url()).pathname === '/system/connections')
+  newcomer.abort()
+  assert.equal(new URL((await next).url()).searchParams.get('userId'), 'bob')
+  assert.deepEqual(await table.locator('tr[data-user]').evaluateAll((rows) => rows.map((row) => row.dataset.user)), ['bob'])
+})
+
 story('an operator sees events flow, rooms fill and history', {}, async ({open, server}) => {
   await server.notify('long ago')
   const page = await open('#/dashboard')

@@ -97,6 +97,14 @@ export class Server {
     return {status: response.status, body: await response.json()}
   }
 
+  /** Opens a stream outside of any browser; `abort` ends it. */
+  async stream(path, token = ADMIN) {
+    const stream = new AbortController()
+    const response = await fetch(this.url + path, {headers: {Authorization: `Bearer ${token}`}, signal: stream.signal})
+    assert.equal(response.status, 200)
+    return stream
+  }
+
   notify(title, target) {
     return this.call('POST', `/notifications/send${target ? `?targetUserId=${target}` : ''}`, {title, message: 'm'})
   }

@@ -30,6 +30,13 @@ const SIZE = 25
 /** A crowd that comes and goes does not make the table jump more often than this. */
 const REST_MS = 1_500
 
+function pathOf(by: string, text: string, cursor: string): string {
+  const query = new URLSearchParams({limit: String(SIZE)})
+  if (text.trim()) query.set(by, text.trim())
+  if (cursor) query.set('cursor', cursor)
+  return `/system/connections?${query}`
+}
+
 export function Connections({stats, token}: {stats: Stats; token: string | undefined}) {
   const [by, setBy] = useState('userId')
   const [text, setText] = useState('')
@@ -38,16 +45,23 @@ export function Connections({stats, token}: {stats: Stats; token: string | undef
   const [page, setPage] = useState<Page>()
   const [refused, setRefused] = useState<Answer>()
   const readAt = useRef(0)
+  const reading = useRef<AbortController | undefined>(undefined)
   const cursor = cursors.at(-1) ?? ''
   const changes = stats.totalOpened + sum(stats.ended)
 
-  const read = async (abort?: AbortSignal) => {
+  // What is looked for now: a read that was put off must not look for what was looked for then.
+  const wanted = useRef({path: '', token})
+  wanted.current = {path: pathOf(by, text, cursor), token}
+
+  const read = async () => {
+    reading.current?.abort() // an older question's answer must not come last
+    const abort = new AbortController()
+    reading.current = abort
     readAt.current = performance.now()
-    const query = new URLSearchParams({limit: String(SIZE)})
-    if (text.trim()) query.set(by, text.trim())
-    if (cursor) query.set('cursor', cursor)
+    const {path, token} = wanted.current
     try {
-      const answer = await make({method: 'GET', path: `/system/connections?${query}`, token}, abort)
+      const answer = await make({method: 'GET', path, token}, abort.signal)
+      if (abort.signal.aborted) return
       setRefused(answer.status === 200 ? undefined : answer)
       if (answer.status === 200) setPage(answer.body as Page)
     } catch {
@@ -56,22 +70,15 @@ export function Connections({stats, token}: {stats: Stats; token: string | undef
   }
 
   useEffect(() => {
-    const abort = new AbortController()
     const rest = Math.max(0, readAt.current + REST_MS - performance.now())
-    const timer = setTimeout(() => void read(abort.signal), rest)
-    return () => {
-      clearTimeout(timer)
-      abort.abort()
-    }
+    const timer = setTimeout(() => void read(), rest)
+    return () => clearTimeout(timer)
   }, [changes])
   useEffect(() => {
-    const abort = new AbortController()
-    const timer = setTimeout(() => void read(abort.signal), 200)
-    return () => {
-      clearTimeout(timer)
-      abort.abort()
-    }
+    const timer = setTimeout(() => void read(), 200)
+    return () => clearTimeout(timer)
   }, [by, text, cursor, token])
+  useEffect(() => () => reading.current?.abort(), [])
 
   const end = async (id: string) => {
     const answer = await make({method: 'DELETE', path: `/system/connections/${id}`, token})
