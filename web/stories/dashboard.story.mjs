@@ -1,7 +1,7 @@
 // The dashboard, as an operator uses it.
 
 import assert from 'node:assert/strict'
-import {panelOf, story} from './support.mjs'
+import {ANN, panelOf, story} from './support.mjs'
 
 // A stream that is cut is how the server says "come back"; the browser writes a line about it.
 story('an operator sees who is connected, and disconnects one', {refusals: true}, async ({open}) => {
@@ -31,12 +31,14 @@ story('what an operator looks for stays looked for while streams come and go', {
   const page = await open('#/dashboard')
   const table = page.getByRole('region', {name: 'Connections', exact: true})
   await table.locator('tr[data-user=bob]').waitFor()
+  const ann = await server.stream('/notifications/stream', ANN)
+  await table.locator('tr[data-user=ann]').waitFor()
   // The next look at everybody is answered late.
   let late
   const held = new Promise((done) => (late = done))
   const everybody = (url) => url.pathname === '/system/connections' && !url.searchParams.has('userId')
   await page.route(everybody, (route) => late(route))
-  const newcomer = await server.stream('/notifications/stream')
+  ann.abort()
   const route = await held
   const fate = Promise.race([
     page.waitForEvent('requestfailed', (request) => request === route.request()).then(() => 'given up'),
@@ -46,9 +48,9 @@ story('what an operator looks for stays looked for while streams come and go', {
   await table.locator('tr[data-user=test123]').first().waitFor({state: 'detached'})
   await route.continue().catch(() => {})
   assert.equal(await fate, 'given up')
-  // And the look at who is left after the newcomer is for bob alone.
+  // And the look that a newcomer makes needful is for bob alone.
   const next = page.waitForResponse((response) => new URL(response.url()).pathname === '/system/connections')
-  newcomer.abort()
+  await server.stream('/notifications/stream', ANN)
   assert.equal(new URL((await next).url()).searchParams.get('userId'), 'bob')
   assert.deepEqual(await table.locator('tr[data-user]').evaluateAll((rows) => rows.map((row) => row.dataset.user)), ['bob'])
 })
@@ -64,6 +66,24 @@ story('an operator sees events flow, rooms fill and history', {}, async ({open, 
   await tail.locator('.event').filter({hasText: 'long ago'}).waitFor()
   await server.notify('just now')
   await tail.locator('.event').filter({hasText: 'just now'}).waitFor()
+})
+
+story('an operator drains the server, if that is meant', {refusals: true}, async ({open, server}) => {
+  const page = await open('#/dashboard')
+  const visitor = await open()
+  const stream = panelOf(visitor)
+  await stream.connect()
+  const drain = page.getByRole('region', {name: 'Drain', exact: true})
+  await drain.getByRole('button', {name: 'Drain …'}).click()
+  await drain.getByRole('button', {name: 'Keep it running'}).and(page.locator(':focus')).waitFor()
+  await page.keyboard.press('Escape')
+  await drain.getByRole('alertdialog').waitFor({state: 'detached'})
+  assert.equal((await server.call('GET', '/health/ready')).status, 200)
+  await drain.getByRole('button', {name: 'Drain …'}).click()
+  await drain.getByRole('button', {name: 'Drain and stop'}).click()
+  await stream.panel.locator('[data-event=draining]').waitFor()
+  await server.ended()
+  await page.getByText('what is shown below was true before').waitFor()
 })
 
 story('the dashboard is for admins, and says so', {refusals: true}, async ({open}) => {

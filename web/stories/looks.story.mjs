@@ -22,10 +22,10 @@ const VIEWS = {
     await publisherOf(page).publish()
     await first.event('It works').waitFor()
     await first.panel.getByRole('button', {name: 'Drop and resume'}).click()
-    await server.notify('While away')
+    await server.notify('While you were away', undefined, 'Kept in the log, and replayed')
     await first.panel.getByRole('button', {name: 'Resume now'}).click()
     await first.panel.locator('.resumed[data-checked=true]').waitFor()
-    await first.event('It works').locator('summary').click()
+    await first.event('While you were away').locator('summary').click()
   },
   'console/chat': async ({page}) => {
     await page.getByRole('button', {name: 'Join'}).click()

@@ -13,6 +13,7 @@ import {fileURLToPath} from 'node:url'
 import {chromium} from 'playwright-core'
 
 export const ADMIN = 'dGVzdDEyMzp0ZXN0dXNlcjp0ZXN0QGV4YW1wbGUuY29tOnVzZXIsYWRtaW4='
+export const ANN = 'YW5uOmFubjphbm5AZXhhbXBsZS5jb206dXNlcg=='
 
 const BINARY = process.env.TIDINGS_BINARY ?? fileURLToPath(new URL('../../target/debug/tidings', import.meta.url))
 
@@ -83,6 +84,12 @@ export class Server {
     await once(this.child, 'exit')
   }
 
+  /** Waits for its end, which must not be by a signal. */
+  async ended() {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit')
+    assert.equal(this.child.exitCode, 0)
+  }
+
   async end() {
     await this.kill()
     rmSync(this.directory, {recursive: true, force: true})
@@ -105,8 +112,8 @@ export class Server {
     return stream
   }
 
-  notify(title, target) {
-    return this.call('POST', `/notifications/send${target ? `?targetUserId=${target}` : ''}`, {title, message: 'm'})
+  notify(title, target, message = 'm') {
+    return this.call('POST', `/notifications/send${target ? `?targetUserId=${target}` : ''}`, {title, message})
   }
 }
 

@@ -51,6 +51,8 @@ struct Rings {
     hasher: RandomState,
     /// The newest thing handed out.
     newest: Mark,
+    /// Of each thing handed out, its followers at that moment, topic by topic.
+    deliveries: u64,
 }
 
 struct Followed {
@@ -68,7 +70,7 @@ impl Fanout {
             visible_position: AtomicU64::new(position.get()),
             now_ms: AtomicI64::new(0),
             limits,
-            rings: Mutex::new(Rings { by_topic: HashTable::new(), hasher: RandomState::new(), newest }),
+            rings: Mutex::new(Rings { by_topic: HashTable::new(), hasher: RandomState::new(), newest, deliveries: 0 }),
         }
     }
 
@@ -109,6 +111,11 @@ impl Fanout {
         Position::new(self.visible_position.load(Ordering::Acquire))
     }
 
+    /// How often something was handed to a stream. What stands in several topics of one stream counts in each.
+    pub fn deliveries(&self) -> u64 {
+        self.rings.lock().deliveries
+    }
+
     pub(crate) fn now_ms(&self) -> i64 {
         self.now_ms.load(Ordering::Relaxed)
     }
@@ -145,7 +152,7 @@ impl Fanout {
 
 impl Rings {
     fn follow(&mut self, topic: &TopicName) -> Arc<Ring> {
-        let Self { by_topic, hasher, newest } = self;
+        let Self { by_topic, hasher, newest, .. } = self;
         let same = |followed: &Followed| followed.ring.topic() == topic;
         match by_topic.entry(hasher.hash_one(topic), same, |followed| hasher.hash_one(followed.ring.topic())) {
             Entry::Occupied(mut followed) => {
@@ -183,6 +190,7 @@ impl Rings {
             self.newest.position = position;
         }
         let mut frame = None;
+        let mut followers = 0;
         for topic in delivery.topics() {
             let Some(followed) = self.get(topic) else {
                 continue;
@@ -190,7 +198,8 @@ impl Rings {
             if frame.is_none() {
                 frame = delivery.encode();
             }
-            let Some(frame) = frame.clone() else { return };
+            let Some(frame) = frame.clone() else { break };
+            followers += followed.followers;
             let stored = delivery.position().is_some();
             followed.ring.push(Slot { mark: self.newest, stored, at_ms: now_ms, frame }, limits);
             // Always, even if nobody waits there now: a reader may be between its last look and its sleep.
@@ -198,5 +207,6 @@ impl Rings {
                 touched.push(followed.ring.clone());
             }
         }
+        self.deliveries += followers as u64;
     }
 }

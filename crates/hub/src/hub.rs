@@ -175,6 +175,12 @@ impl Hub {
     pub fn head(&self) -> EventId {
         self.inner.id_of(self.inner.fanout.visible_position())
     }
+
+    /// How often an event was handed to a stream since the start, live; what is read from the log for those who come back is
+    /// not among it. What stands in several topics of one stream counts in each.
+    pub fn deliveries(&self) -> u64 {
+        self.inner.fanout.deliveries()
+    }
 }
 
 impl Runner {

@@ -102,6 +102,11 @@ impl Presence {
         members
     }
 
+    /// The rooms that have members, and how many.
+    pub fn rooms(&self) -> Vec<(TopicName, usize)> {
+        self.state.lock().rooms.iter().map(|(room, members)| (room.clone(), members.len())).collect()
+    }
+
     /// A stream of `user` on `topics` opened.
     pub(crate) fn opened<'a>(&self, user: &UserId, topics: impl IntoIterator<Item = &'a TopicName>) {
         self.count(user, topics, |count| *count += 1);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rand::RngExt as _;
 use tidings_hub::{Clock, Hub, Publication, UserId};
 use tidings_journal::{EventId, Receipt, TopicName};
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Identity};
 use crate::config::{Config, Home};
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) census: Arc<Census>,
     pub(crate) started: tokio::time::Instant,
     phase: AtomicU8,
+    /// Cancelled when an operator asks for the end.
+    pub(crate) stop: CancellationToken,
     /// Held for reading by each publish in progress.
     publishing: tokio::sync::RwLock<()>,
 }
@@ -86,6 +89,7 @@ impl App {
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             started: tokio::time::Instant::now(),
             phase: AtomicU8::new(Phase::Serving as u8),
+            stop: CancellationToken::new(),
             publishing: tokio::sync::RwLock::default(),
         })
     }

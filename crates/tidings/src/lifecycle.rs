@@ -1,6 +1,7 @@
 //! How a server lives and ends.
 //!
-//! It serves until it is told to stop. Then, so that nobody loses anything and the clients don't all come back at once:
+//! It serves until it is told to stop, by whoever runs it or by an admin's `POST /system/drain`. Then, so that nobody loses
+//! anything and the clients don't all come back at once:
 //!
 //! 1. `/health/ready` turns 503, so that no balancer sends anybody here any more; new streams are told `busy`. The
 //!    listener stays open and publishes are taken.
@@ -12,7 +13,9 @@
 //!
 //! What is left after `SHUTDOWN_TIMEOUT` is left behind.
 
+use std::convert::Infallible;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,15 +96,33 @@ async fn run(
     let _memberships = AbortOnDropHandle::new(tokio::spawn(chat::end_memberships(app.clone())));
     let _dashboard = AbortOnDropHandle::new(tokio::spawn(dashboard::report(app.clone())));
     let mut moving = AbortOnDropHandle::new(tokio::spawn(runner.run()));
+    let mut shutdown = pin!(shutdown);
+    let stop = async {
+        tokio::select! {
+            () = &mut shutdown => false,
+            () = app.stop.cancelled() => true,
+        }
+    };
     tokio::select! {
-        () = shutdown => {
+        by_call = stop => {
             let ending = async {
                 end(&app).await;
                 close.await;
                 app.hub.close().await;
             };
             let limit = app.config.lifecycle.shutdown_timeout;
-            tokio::time::timeout(limit, ending).await.map_err(|_| Error::Left(left()))
+            let ending = tokio::time::timeout(limit, ending);
+            // Whoever runs it may still want it gone sooner, and tell so by what `shutdown` waits for.
+            let listening = async {
+                if by_call {
+                    shutdown.await;
+                }
+                std::future::pending::<Infallible>().await
+            };
+            tokio::select! {
+                ended = ending => ended.map_err(|_| Error::Left(left())),
+                never = listening => match never {},
+            }
         }
         failed = &mut moving => {
             app.enter(Phase::Closing);

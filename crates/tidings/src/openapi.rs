@@ -46,6 +46,7 @@ use crate::http::error::Code;
         streams::chat, streams::room, chat::message, chat::join, chat::leave, chat::members, chat::typing,
         streams::status, system::update_status, system::status, streams::heartbeat,
         streams::dashboard, system::connections, system::disconnect, system::disconnect_user, system::stats, system::cleanup,
+        system::drain,
         meta::events,
         meta::health, meta::live, meta::ready, meta::system_health,
         meta::api, meta::openapi,

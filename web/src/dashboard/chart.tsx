@@ -23,6 +23,9 @@ interface Props {
 
 const HEIGHT = 180
 
+/** A moment is told to the second. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300]
+
 /** Whole numbers: there is no half a stream. */
 const STEPS = [0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power))
 
@@ -49,7 +52,7 @@ export function Chart({title, times, lines, write}: Props) {
         legend: {live: true},
         scales: {x: {time: true}, y: {range: (_, __, most) => [0, Math.max(1, most * 1.1)]}},
         axes: [
-          {...axis, size: 26, values: (_, splits) => splits.map(clock)},
+          {...axis, size: 26, incrs: SECONDS, values: (_, splits) => splits.map(clock)},
           {...axis, size: 52, incrs: STEPS, values: (_, splits) => splits.map(write)},
         ],
         series: [

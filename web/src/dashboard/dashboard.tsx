@@ -9,6 +9,7 @@ import {IdentityChoice} from '../ui/identity'
 import {Empty} from '../ui/parts'
 import {Chart, type Line} from './chart'
 import {Connections} from './connections'
+import {Drain} from './drain'
 import {Tail} from './tail'
 import {samples, state, stats, stop, sum, watch, type Stats} from './watch'
 
@@ -92,12 +93,17 @@ function Account({news, token}: {news: Stats; token: string | undefined}) {
     ],
     [all],
   )
-  const perSecond = (value: number) => (value < 10 && value % 1 !== 0 ? value.toFixed(1) : count(Math.round(value)))
+  const deliveries = useMemo<Line[]>(
+    () => [{label: 'delivered', color: '--accent', values: all.map(({deliveries}) => deliveries)}],
+    [all],
+  )
+  const perSecond = (value: number) => (value < 10 ? value.toFixed(1).replace('.0', '') : count(Math.round(value)))
   return (
     <div class="dashboard">
       <dl class="tiles">
         <Tile name="Connections" value={count(news.totalConnections)} note={`${count(news.authenticatedConnections)} with a user`} />
         <Tile name="Publishes per second" value={perSecond(last?.publishes ?? 0)} note={`${count(news.published)} in the log’s count`} />
+        <Tile name="Deliveries per second" value={perSecond(last?.deliveries ?? 0)} note={`${count(news.deliveries)} live, since the start`} />
         <Tile name="Opened per second" value={perSecond(last?.opens ?? 0)} note={`${count(news.totalOpened)} since the start`} />
         <Tile
           name="Streams behind"
@@ -111,6 +117,7 @@ function Account({news, token}: {news: Stats; token: string | undefined}) {
       <div class="charts">
         <Chart title="Open streams" times={times} lines={streams} write={(value) => count(Math.round(value))} />
         <Chart title="Per second" times={times} lines={flow} write={perSecond} />
+        <Chart title="Deliveries per second" times={times} lines={deliveries} write={perSecond} />
       </div>
       <Connections stats={news} token={token} />
       <div class="lower">
@@ -118,6 +125,7 @@ function Account({news, token}: {news: Stats; token: string | undefined}) {
         <Reasons title="Refused and closed" counts={{...news.refused, ...news.closed}} none="Nobody was refused." />
         <Rooms news={news} />
       </div>
+      <Drain stats={news} token={token} />
       <Tail as={who.value || (identities.value.find(({admin}) => admin)?.key ?? '')} />
     </div>
   )
@@ -165,9 +173,9 @@ function Rooms({news}: {news: Stats}) {
     <section class="card" aria-label="Chat rooms">
       <header class="panel-head">
         <h2>Chat rooms</h2>
-        <span class="hint">{plural(news.roomsHeard, 'room')} heard</span>
+        <span class="hint">{plural(news.roomsInUse, 'room')} in use</span>
       </header>
-      {news.rooms.length === 0 && <p class="faint">No room has a stream of its own open.</p>}
+      {news.rooms.length === 0 && <p class="faint">No room has a member, or a stream of its own.</p>}
       <ul class="rooms">
         {news.rooms.map((room) => (
           <li key={room.room}>

@@ -19,11 +19,12 @@ export interface Stats {
   ended: Record<string, number>
   closed: Record<string, number>
   published: number
+  deliveries: number
   head: string
   lag: {streams: number; mostBytes: number}
   memory: number | null
   rooms: {room: string; streams: number; members: number; first: string[]}[]
-  roomsHeard: number
+  roomsInUse: number
 }
 
 /** What is drawn of a second. */
@@ -35,6 +36,7 @@ export interface Sample {
   memory: number | null
   /** Per second, since the sample before. */
   publishes: number
+  deliveries: number
   opens: number
   ends: number
 }
@@ -82,6 +84,7 @@ function take(news: Stats): void {
     total: news.totalConnections,
     memory: news.memory,
     publishes: before ? rate(news.published, before.published) : 0,
+    deliveries: before ? rate(news.deliveries, before.deliveries) : 0,
     opens: before ? rate(news.totalOpened, before.totalOpened) : 0,
     ends: before ? rate(sum(news.ended), sum(before.ended)) : 0,
   }

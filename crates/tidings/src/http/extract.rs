@@ -32,7 +32,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Caller(pub(crate) Identity);
 
 /// Proof that the caller has the admin role.
-pub(crate) struct Admin;
+pub(crate) struct Admin(pub(crate) Identity);
 
 /// The query's parameters, decoded. Of a repeated one the first that is not empty counts.
 pub(crate) struct Params(HashMap<String, String>);
@@ -69,7 +69,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         let Caller(identity) = Caller::from_request_parts(parts, app).await?;
         if app.is_admin(&identity) {
-            return Ok(Self);
+            return Ok(Self(identity));
         }
         Err(Error::admin_only(&app.config.auth.admin_role))
     }

@@ -25,7 +25,7 @@ fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
 }
 
 /// Every call that is answered at once.
-fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 27] {
+fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 28] {
     [
         ("/", get(page::index)),
         ("/assets/{file}", get(page::file)),
@@ -49,6 +49,7 @@ fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 27] {
         ("/system/connections/{id}", delete(connections::end)),
         ("/system/users/{userId}/connections", delete(connections::end_user)),
         ("/system/cleanup", post(connections::cleanup)),
+        ("/system/drain", post(connections::drain)),
         ("/system/health", get(health::system)),
         ("/events", get(events::list)),
         ("/health", get(health::brief)),

@@ -165,6 +165,16 @@ pub(super) struct Ended {
 }
 
 #[derive(Serialize, ToSchema)]
+pub(super) struct Draining {
+    success: bool,
+    message: String,
+    /// How many streams are open.
+    streams: u64,
+    /// Over how long they are ended.
+    seconds: f64,
+}
+
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Cleanup {
     success: bool,

@@ -1,6 +1,6 @@
 //! `/system/…`, but for its streams.
 
-use super::answers::{Cleanup, Connections, Ended, Services, Success, Tally};
+use super::answers::{Cleanup, Connections, Draining, Ended, Services, Success, Tally};
 use super::bodies::StatusUpdate;
 
 /// Report how a service is
@@ -88,6 +88,19 @@ pub(super) fn disconnect_user() {}
     security(),
 )]
 pub(super) fn stats() {}
+
+/// End all streams, then the server
+///
+/// As a signal to the process would: streams are ended one by one over `DRAIN_SECONDS` and told to come back, then the server stops. To ask again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/system/drain",
+    operation_id = "drain",
+    tag = "Connections",
+    responses((status = 202, description = "It has begun", body = Draining)),
+    security(("bearer" = ["admin"]), ("token" = ["admin"])),
+)]
+pub(super) fn drain() {}
 
 /// Kept for old clients; there is nothing to clean up
 #[utoipa::path(

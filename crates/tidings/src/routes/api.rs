@@ -15,7 +15,7 @@ use crate::http::asset;
 use crate::http::reply::Reply;
 
 /// Every call: its group and name in `GET /api`, and what to write to reach it.
-const CALLS: [(&str, &str, &str); 32] = [
+const CALLS: [(&str, &str, &str); 33] = [
     ("notifications", "stream", "GET /notifications/stream"),
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
@@ -40,6 +40,7 @@ const CALLS: [(&str, &str, &str); 32] = [
     ("system", "disconnectUser", "DELETE /system/users/:userId/connections"),
     ("system", "stats", "GET /system/stats"),
     ("system", "cleanup", "POST /system/cleanup"),
+    ("system", "drain", "POST /system/drain"),
     ("system", "dashboard", "GET /system/dashboard/stream"),
     ("system", "health", "GET /system/health"),
     ("events", "list", "GET /events"),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 use tidings_hub::{Cause, Connection, ConnectionId, Ended, Ending, Filter, Refused};
 use tidings_journal::TopicName;
 
 use super::{current_stats, stats};
-use crate::app::{App, rfc3339_ms, spread};
+use crate::app::{App, Phase, rfc3339_ms, spread};
 use crate::http::error::{Code, Error};
 use crate::http::extract::{Admin, InPath, Params, user};
 use crate::http::reply::Reply;
@@ -101,6 +102,19 @@ pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): 
 fn disconnected() -> Ending {
     let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(5)));
     Ending { cause: Cause::Disconnected, retry }
+}
+
+/// `POST /system/drain`: begins the server's end, as a signal would. To ask again changes nothing.
+pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> (StatusCode, Reply) {
+    let streams = app.hub.connections().stats().total;
+    if app.phase() == Phase::Serving && !app.stop.is_cancelled() {
+        tracing::info!(user = %caller.id, streams, "an admin asked for the end");
+    }
+    app.stop.cancel();
+    let seconds = app.config.lifecycle.drain.as_secs_f64();
+    let message = format!("Draining: {streams} streams are ended over {seconds} s, then the server stops");
+    let reply = Reply::success(&message, |reply| reply.value("streams", streams).value("seconds", seconds));
+    (StatusCode::ACCEPTED, reply)
 }
 
 /// `POST /system/cleanup`: streams end by themselves here, so there is never anything to clean up.

@@ -25,10 +25,13 @@ use crate::topics;
 /// The name under which its streams are counted.
 const KIND: &str = "dashboard";
 
+/// What the topics of rooms begin with.
+const ROOM: &str = "chat/room/";
+
 /// How often it is said.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// So many rooms are told, those with the most streams, and so many members of each by name.
+/// So many rooms are told, those with the most streams and members, and so many members of each by name.
 const ROOMS: usize = 50;
 const MEMBERS: usize = 20;
 
@@ -67,41 +70,48 @@ fn stats(app: &App) -> String {
         behind += u64::from(lag > 0);
         most = most.max(lag);
         for topic in connection.topics() {
-            if let Some(name) = topic.as_str().strip_prefix("chat/room/") {
+            if let Some(name) = topic.as_str().strip_prefix(ROOM) {
                 rooms.entry(name.to_owned()).or_insert_with(|| Room::new(topic.clone())).streams += 1;
             }
         }
     }
-    let heard = rooms.len();
+    for (topic, members) in app.hub.presence().rooms() {
+        if let Some(name) = topic.as_str().strip_prefix(ROOM) {
+            rooms.entry(name.to_owned()).or_insert_with(|| Room::new(topic.clone())).members = members;
+        }
+    }
+    let in_use = rooms.len();
     let mut rooms: Vec<_> = rooms.into_iter().collect();
-    rooms.sort_by_key(|(_, room)| Reverse(room.streams));
+    rooms.sort_by_key(|(_, room)| Reverse((room.streams, room.members)));
     rooms.truncate(ROOMS);
     stats["timestamp"] = rfc3339(app.now()).into();
     stats["uptime"] = app.started.elapsed().as_secs_f64().into();
     stats["head"] = app.hub.head().to_string().into();
     stats["published"] = app.hub.head().position.get().into();
+    stats["deliveries"] = app.hub.deliveries().into();
     stats["lag"] = json!({ "streams": behind, "mostBytes": most });
     stats["memory"] = memory().into();
     stats["rooms"] = rooms.iter().map(|(name, room)| room.describe(app, name)).collect::<Vec<_>>().into();
-    stats["roomsHeard"] = heard.into();
+    stats["roomsInUse"] = in_use.into();
     stats.to_string()
 }
 
-/// A room that somebody hears by its own stream.
+/// A room that has members, or that somebody hears by its own stream.
 struct Room {
     topic: TopicName,
     streams: u64,
+    members: usize,
 }
 
 impl Room {
     fn new(topic: TopicName) -> Self {
-        Self { topic, streams: 0 }
+        Self { topic, streams: 0, members: 0 }
     }
 
     fn describe(&self, app: &App, name: &str) -> Value {
         let members = app.hub.presence().members(&self.topic);
         let first: Vec<_> = members.iter().take(MEMBERS).map(|member| member.username.as_str()).collect();
-        json!({ "room": name, "streams": self.streams, "members": members.len(), "first": first })
+        json!({ "room": name, "streams": self.streams, "members": self.members, "first": first })
     }
 }
 

@@ -242,6 +242,7 @@ async fn only_an_admin_sees_and_ends_connections() {
     for (method, path) in [
         ("GET", "/system/connections".to_owned()),
         ("POST", "/system/cleanup".to_owned()),
+        ("POST", "/system/drain".to_owned()),
         ("DELETE", format!("/system/connections/{id}")),
         ("DELETE", "/system/connections/nonsense".to_owned()),
         ("DELETE", "/system/users/test123/connections".to_owned()),

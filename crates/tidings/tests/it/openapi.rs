@@ -1,5 +1,8 @@
-//! `docs/openapi.json` against a running server: schemathesis calls by it and holds the answers against it.
+//! `docs/openapi.json` against a running server: which methods each path takes, and whether schemathesis, which calls by it,
+//! gets the answers that it says. That its paths are the router's, all of them, is a test beside the router's table
+//! (`src/openapi.rs`).
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -19,8 +22,13 @@ async fn every_call_answers_as_the_openapi_document_says() {
     let mut command = Command::new(PathBuf::from(python).with_file_name("schemathesis"));
     command
         .args(["run", &format!("http://{}/openapi.json", server.address), "--no-color", "--seed", "1"])
-        // A stream does not end; the tests of streams read those.
-        .args(["--exclude-path-regex", "(stream|heartbeat)$", "--header", &format!("Authorization: Bearer {ADMIN}")])
+        // A stream does not end, and a drain ends the server; other tests are about those.
+        .args([
+            "--exclude-path-regex",
+            "(stream|heartbeat|drain)$",
+            "--header",
+            &format!("Authorization: Bearer {ADMIN}"),
+        ])
         .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "15"])
         .current_dir(place.path())
         .stdin(Stdio::null())
@@ -29,5 +37,43 @@ async fn every_call_answers_as_the_openapi_document_says() {
     let output = tokio::time::timeout(Duration::from_mins(3), command.output()).await.expect("in time").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("24 selected / 31 total"), "{said}");
+    assert!(said.contains("24 selected / 32 total"), "{said}");
+}
+
+#[tokio::test]
+async fn each_path_takes_the_methods_that_are_described_and_no_other() {
+    let server = start().await;
+    let document = server.get("/openapi.json").await.json();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(!paths.is_empty());
+    for (path, described) in paths {
+        let mut described: BTreeSet<_> = described.as_object().unwrap().keys().map(|key| key.to_uppercase()).collect();
+        if described.contains("GET") {
+            described.insert("HEAD".to_owned()); // a GET without its body, which a client may ask for without being told
+        }
+        // No path takes this one, so each says what it does take.
+        let refused = server.request("PATCH", &path.replace(['{', '}'], ""), &[], b"").await;
+        assert_eq!(refused.status, 405, "{path}");
+        let taken: BTreeSet<_> = refused.header("allow").unwrap_or_default().split(',').map(str::to_owned).collect();
+        assert_eq!(taken, described, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_api_lists_is_what_is_described() {
+    let server = start().await;
+    let document = server.get("/openapi.json").await.json();
+    let mut described = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            described.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let listed = server.get("/api").await.json();
+    let listed =
+        listed["endpoints"].as_object().unwrap().values().flat_map(|group| group.as_object().unwrap().values());
+    // The list writes a parameter as `:name`, as it always has.
+    let braced = |part: &str| part.strip_prefix(':').map_or(part.to_owned(), |name| format!("{{{name}}}"));
+    let listed = listed.map(|call| call.as_str().unwrap().split('/').map(braced).collect::<Vec<_>>().join("/"));
+    assert_eq!(listed.collect::<BTreeSet<_>>(), described);
 }

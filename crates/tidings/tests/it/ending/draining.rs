@@ -57,6 +57,20 @@ async fn each_stream_is_told_draining_to_come_back_soon_and_is_cut() {
 }
 
 #[tokio::test]
+async fn an_admin_begins_the_end_by_a_call() {
+    let mut server = start().await;
+    let mut stream = server.connected("/notifications/stream", ADMIN).await;
+    let answer = server.call("POST", "/system/drain", ADMIN, Value::Null).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let answer = answer.json();
+    assert_eq!((&answer["success"], &answer["streams"]), (&json!(true), &json!(1)));
+    stream.expect("draining").await;
+    assert_eq!(stream.end().await, End::Cut);
+    until(async || TcpStream::connect(server.address).await.is_err()).await;
+    server.stopped().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_http_1_0_stream_is_told_draining_too() {
     let mut server = start().await;
     let address = server.address;
