@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rand::RngExt as _;
@@ -16,6 +16,7 @@ use crate::http::client_ip::TrustedProxies;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
 use crate::members::Members;
+use crate::metrics::Counts;
 use crate::net::census::Census;
 
 /// The shared state of all requests.
@@ -30,7 +31,10 @@ pub(crate) struct App {
     pub(crate) rooms: Rooms,
     pub(crate) members: Members,
     pub(crate) census: Arc<Census>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) started: tokio::time::Instant,
+    /// The same by the clock.
+    pub(crate) started_at: Timestamp,
     /// The port of the first listener, for the examples on the page.
     pub(crate) port: u16,
     phase: AtomicU8,
@@ -78,6 +82,8 @@ impl App {
         let Parts { hub, auth, config, clock, proxies, census, port } = parts;
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
+            counts: Arc::default(),
+            started_at: clock.now(),
             hub,
             auth,
             config,
@@ -137,7 +143,10 @@ impl App {
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
-        self.hub.publish_with(publications, receipt).await.map_err(Unpublished::Journal)
+        let (events, begun) = (publications.len(), Instant::now());
+        let first = self.hub.publish_with(publications, receipt).await.map_err(Unpublished::Journal)?;
+        self.counts.published(events, begun.elapsed());
+        Ok(first)
     }
 
     /// Takes nothing any more, and waits for the publishes that were taken.

@@ -13,7 +13,7 @@
 //! - [`cli`]: the commands; `client`: what they need to talk to a running server
 //! - `app`, `topics`: what every request can reach, and the contract's topics
 //! - `members`: who is in which room, written down
-//! - `telemetry`: the log
+//! - `telemetry`: the log; `metrics`: the numbers for a Prometheus
 
 mod app;
 pub mod auth;
@@ -26,6 +26,7 @@ pub mod handle;
 mod http;
 mod lifecycle;
 mod members;
+mod metrics;
 mod net;
 mod routes;
 pub mod server;

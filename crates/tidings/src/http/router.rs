@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, map_request};
+use axum::middleware::{from_fn_with_state, map_request};
 use axum::routing::{MethodRouter, delete, get, post};
 use http::Request;
 
 use super::{accept, base_path, cors, observe};
 use crate::app::App;
-use crate::routes::{self, chat, connections, events, health, notifications, page, realtime, status};
+use crate::routes::{self, chat, connections, events, health, metrics, notifications, page, realtime, status};
 
 /// Every stream. The router and the parked lane both go by this table, so that they never differ.
 fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 6] {
@@ -52,6 +52,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/health", get(health::brief))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::scrape))
 }
 
 /// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
@@ -63,13 +64,14 @@ pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error>
         development: app.config.mode == crate::config::Mode::Development,
     })?;
     let base = app.config.http.base_path.clone();
+    let counts = app.counts.clone();
     let routed = routes()
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .with_state(app)
         .merge(more)
         .layer(cors)
-        .layer(from_fn(observe::observe));
+        .layer(from_fn_with_state(counts, observe::observe));
     Ok(match base {
         // Around the whole router: a path must be rewritten before it is looked up.
         Some(base) => Router::new()

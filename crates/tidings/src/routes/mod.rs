@@ -4,6 +4,7 @@ pub(crate) mod chat;
 pub(crate) mod connections;
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod metrics;
 pub(crate) mod notifications;
 pub(crate) mod page;
 pub(crate) mod realtime;

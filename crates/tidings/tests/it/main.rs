@@ -18,6 +18,7 @@ mod extremes;
 mod hostile;
 mod idempotency;
 mod limits;
+mod metrics;
 mod page;
 mod presence;
 mod request_ids;
