@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::RngExt as _;
@@ -143,7 +143,7 @@ impl App {
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
-        let (events, begun) = (publications.len(), Instant::now());
+        let (events, begun) = (publications.len(), tokio::time::Instant::now());
         let first = self.hub.publish_with(publications, receipt).await.map_err(Unpublished::Journal)?;
         self.counts.published(events, begun.elapsed());
         Ok(first)

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
 
 use crate::app::App;
 use crate::auth::Refusal;
 use crate::http::error::{Code, Error};
 use crate::metrics;
 
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /metrics`
 pub(crate) async fn scrape(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Error> {
@@ -21,13 +20,11 @@ pub(crate) async fn scrape(State(app): State<Arc<App>>, headers: HeaderMap) -> R
     // Counting open files takes a system call for every few hundred of them.
     let written = tokio::task::spawn_blocking(move || metrics::write(app)).await;
     match written {
-        Ok(Ok(text)) => Ok(([(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, NO_STORE)], text).into_response()),
+        Ok(Ok(text)) => Ok(([(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, "no-store")], text).into_response()),
         // Text can always be written; the task is given up only when the runtime goes away.
         Ok(Err(_)) | Err(_) => Err(Error::new(Code::Draining, "The numbers could not be written")),
     }
 }
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 fn may_read(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(expected) = &app.config.auth.metrics_token else {
