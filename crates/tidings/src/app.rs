@@ -17,6 +17,7 @@ use crate::http::client_ip::TrustedProxies;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
 use crate::members::Members;
+use crate::metrics::Counts;
 use crate::net::census::Census;
 
 /// The shared state of all requests.
@@ -31,7 +32,10 @@ pub(crate) struct App {
     pub(crate) rooms: Rooms,
     pub(crate) members: Members,
     pub(crate) census: Arc<Census>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) started: tokio::time::Instant,
+    /// The same by the clock.
+    pub(crate) started_at: Timestamp,
     phase: AtomicU8,
     /// Cancelled when an operator asks for the end.
     pub(crate) stop: CancellationToken,
@@ -78,6 +82,8 @@ impl App {
         let Parts { hub, auth, config, clock, proxies, census } = parts;
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
+            counts: Arc::default(),
+            started_at: clock.now(),
             hub,
             auth,
             config,
@@ -137,7 +143,10 @@ impl App {
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
-        self.hub.publish_with(publications, receipt).await.map_err(Unpublished::Journal)
+        let (events, begun) = (publications.len(), tokio::time::Instant::now());
+        let first = self.hub.publish_with(publications, receipt).await.map_err(Unpublished::Journal)?;
+        self.counts.published(events, begun.elapsed());
+        Ok(first)
     }
 
     /// Takes nothing any more, and waits for the publishes that were taken.

@@ -14,7 +14,7 @@
 //! - `app`, `topics`: what every request can reach, and the contract's topics
 //! - `members`: who is in which room, written down
 //! - `proxies`: what proxies do to streams, and what mends it
-//! - `telemetry`: the log
+//! - `telemetry`: the log; `metrics`: the numbers for a Prometheus
 
 mod app;
 pub mod auth;
@@ -27,6 +27,7 @@ pub mod handle;
 mod http;
 mod lifecycle;
 mod members;
+mod metrics;
 mod net;
 #[cfg(test)]
 mod openapi;

@@ -49,7 +49,7 @@ use crate::http::error::Code;
         system::drain,
         meta::events,
         meta::health, meta::live, meta::ready, meta::system_health,
-        meta::api, meta::openapi,
+        meta::api, meta::openapi, meta::metrics,
     ),
     components(schemas(answers::Failure)),
     modifiers(&Credentials, &Refusals),

@@ -56,6 +56,7 @@ mod tests {
         AUTH_COOKIE = (none)  # default
         ADMIN_ROLE = admin  # default
         OPEN_PUBLISH = false  # default
+        METRICS_TOKEN = (none)  # default
         JWT_SECRET = (hidden, 32 bytes)  # environment
         JWT_ISSUER = (none)  # default
         JWT_AUDIENCE = (none)  # default

@@ -25,6 +25,10 @@ section! {
         /// Whether any valid token may publish to everybody, not only an administrator's.
         "open_publish" => pub open_publish: bool = Switch, "false";
 
+        /// What `GET /metrics` asks for as `Authorization: Bearer …`. Without it the numbers are open to whoever reaches
+        /// the port; they name no user, topic, room, address or token.
+        "metrics_token" => pub metrics_token: Option<Secret> = Optional(Hidden), "";
+
         /// The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512). `openssl rand -base64 48` makes a good one.
         /// Production needs it, with at least 32 bytes, and takes none that was ever published as an example.
         "jwt_secret" => pub jwt_secret: Option<Secret> = Optional(Hidden), "";

@@ -5,7 +5,7 @@ use tidings_journal::disk::Retention;
 use super::error::Error;
 use super::secret::Secret;
 use super::units::{show_size, show_span};
-use super::{Config, Home, Loaded, Mode};
+use super::{Auth, Config, Home, Loaded, Mode};
 
 /// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
 const SECRET_BYTES: usize = 32;
@@ -27,7 +27,8 @@ const PUBLISHED: [&str; 9] = [
 pub(super) fn check(loaded: &mut Loaded) -> Result<(), Error> {
     open_to_all_with_credentials(loaded)?;
     ways_in(loaded)?;
-    secret(loaded)?;
+    secret(loaded, "JWT_SECRET", |auth| &auth.jwt_secret)?;
+    secret(loaded, "METRICS_TOKEN", |auth| &auth.metrics_token)?;
     journal(loaded)?;
     drain(&loaded.config, &mut loaded.warnings);
     Ok(())
@@ -76,8 +77,8 @@ fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-fn secret(loaded: &mut Loaded) -> Result<(), Error> {
-    let Some(secret) = &loaded.config.auth.jwt_secret else {
+fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secret>) -> Result<(), Error> {
+    let Some(secret) = of(&loaded.config.auth) else {
         return Ok(());
     };
     let flaw = if published(secret) {
@@ -87,7 +88,7 @@ fn secret(loaded: &mut Loaded) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    let flaw = format!("JWT_SECRET=(hidden) ({}) {flaw}", place(loaded, "JWT_SECRET"));
+    let flaw = format!("{name}=(hidden) ({}) {flaw}", place(loaded, name));
     let allowed = format!("at least {SECRET_BYTES} bytes that nobody can guess");
     match loaded.config.mode {
         Mode::Production => Err(Error::Conflict(format!("{flaw}; allowed in production is {allowed}"))),

@@ -68,8 +68,8 @@ struct Answer<'a> {
 }
 
 impl Code {
-    #[cfg(test)]
-    const ALL: [Self; 17] = [
+    /// Every code, each at the place that its number says.
+    pub(crate) const ALL: [Self; 17] = [
         Self::ValidationFailed,
         Self::InvalidJson,
         Self::TokenMissing,

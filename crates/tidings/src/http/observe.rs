@@ -1,8 +1,10 @@
-//! Around every request: its id, one line in the log, and the headers that every answer has.
+//! Around every request: its id, one line in the log, its place in the counts if it failed, and the headers that every answer has.
 //!
 //! A failure is logged here and nowhere else. The path is logged without its query, because a query may hold a token.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
@@ -10,9 +12,10 @@ use http::header::X_CONTENT_TYPE_OPTIONS;
 
 use super::error::Code;
 use super::request_id::{self, RequestId};
+use crate::metrics::Counts;
 
 /// The outermost layer but the base path's.
-pub(crate) async fn observe(request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(counts): State<Arc<Counts>>, request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
@@ -20,6 +23,9 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     // A peer's fault is nobody's emergency, and neither is what we do on purpose; ours is.
     let on_purpose = matches!(code, Some(Code::Draining | Code::TooManyConnections));
     let failed = status >= 500 && !on_purpose;
+    if let Some(code) = code {
+        counts.refused(code);
+    }
     let code = code.map(Code::as_str);
     if failed {
         tracing::error!(request = %id, %method, path, status, code, "answered");

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, map_request};
+use axum::middleware::{from_fn_with_state, map_request};
 use axum::routing::{MethodRouter, delete, get, post};
 use http::Request;
 
 use super::{accept, base_path, cors, observe};
 use crate::app::App;
-use crate::routes::{self, api, chat, connections, dashboard, events, health, notifications, page, realtime, status};
+use crate::routes::{
+    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status,
+};
 
 /// Every stream. The router and the parked lane both go by this table, so that they never differ.
 fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
@@ -25,7 +27,7 @@ fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
 }
 
 /// Every call that is answered at once.
-fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 28] {
+fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 29] {
     [
         ("/", get(page::index)),
         ("/assets/{file}", get(page::file)),
@@ -55,6 +57,7 @@ fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 28] {
         ("/health", get(health::brief)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
+        ("/metrics", get(metrics::scrape)),
     ]
 }
 
@@ -78,13 +81,14 @@ pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error>
         development: app.config.mode == crate::config::Mode::Development,
     })?;
     let base = app.config.http.base_path.clone();
+    let counts = app.counts.clone();
     let routed = routes()
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .with_state(app)
         .merge(more)
         .layer(cors)
-        .layer(from_fn(observe::observe));
+        .layer(from_fn_with_state(counts, observe::observe));
     Ok(match base {
         // Around the whole router: a path must be rewritten before it is looked up.
         Some(base) => Router::new()

@@ -85,3 +85,16 @@ pub(super) fn api() {}
     security(),
 )]
 pub(super) fn openapi() {}
+
+/// The numbers of the server, for a Prometheus
+///
+/// OpenMetrics text. Where `METRICS_TOKEN` is set, it is asked for as `Authorization: Bearer`.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "Health",
+    responses((status = 200, description = "What is counted, now", body = String, content_type = "application/openmetrics-text")),
+    security(),
+)]
+pub(super) fn metrics() {}

@@ -15,7 +15,7 @@ use crate::http::asset;
 use crate::http::reply::Reply;
 
 /// Every call: its group and name in `GET /api`, and what to write to reach it.
-const CALLS: [(&str, &str, &str); 33] = [
+const CALLS: [(&str, &str, &str); 34] = [
     ("notifications", "stream", "GET /notifications/stream"),
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
@@ -43,6 +43,7 @@ const CALLS: [(&str, &str, &str); 33] = [
     ("system", "drain", "POST /system/drain"),
     ("system", "dashboard", "GET /system/dashboard/stream"),
     ("system", "health", "GET /system/health"),
+    ("system", "metrics", "GET /metrics"),
     ("events", "list", "GET /events"),
     ("health", "health", "GET /health"),
     ("health", "live", "GET /health/live"),

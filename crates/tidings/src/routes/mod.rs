@@ -6,6 +6,7 @@ pub(crate) mod connections;
 pub(crate) mod dashboard;
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod metrics;
 pub(crate) mod notifications;
 pub(crate) mod page;
 pub(crate) mod realtime;

@@ -19,6 +19,7 @@ mod extremes;
 mod hostile;
 mod idempotency;
 mod limits;
+mod metrics;
 mod openapi;
 mod page;
 mod presence;

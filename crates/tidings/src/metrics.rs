@@ -1,0 +1,224 @@
+//! The numbers of a server, written as OpenMetrics text.
+//!
+//! Owns the names of the metrics, and the few counts that nobody else keeps. Everything else is read where it is counted
+//! already, when somebody asks: nothing is counted twice, and an open stream costs nothing more. Labels come from closed
+//! sets; must never carry a user, a topic, a room, an address, a path or a token.
+
+mod process;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tidings_hub::{Delays, Ended, Refused};
+
+use crate::app::App;
+use crate::http::error::Code;
+use crate::routes::health::VERSION;
+
+/// From what a log in memory takes to what a disk in trouble does, in seconds.
+const PUBLISH_SECONDS: [f64; 14] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What is counted for the metrics alone.
+pub(crate) struct Counts {
+    published: AtomicU64,
+    /// How long publishes took until every reader could see them. Observed once per publish, not once per stream that it
+    /// goes to, so that delivery pays nothing.
+    publish: Histogram,
+    /// By the number of the [`Code`].
+    refused: [AtomicU64; Code::ALL.len()],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            published: AtomicU64::new(0),
+            publish: Histogram::new(PUBLISH_SECONDS),
+            refused: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl Counts {
+    /// So many events were stored and made visible in one step; none if only a receipt was.
+    pub(crate) fn published(&self, events: usize, took: Duration) {
+        if events > 0 {
+            self.published.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.publish.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A request was answered with an error.
+    pub(crate) fn refused(&self, code: Code) {
+        self.refused[code as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// All numbers of now. Blocks for as long as the system takes to list the open files.
+pub(crate) fn write(app: Arc<App>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Numbers(app)));
+    let mut written = String::new();
+    text::encode(&mut written, &registry)?;
+    Ok(written)
+}
+
+struct Numbers(Arc<App>);
+
+impl fmt::Debug for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Numbers")
+    }
+}
+
+impl Collector for Numbers {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let app = &*self.0;
+        let mut writer = Writer(encoder);
+        writer.build()?;
+        streams(app, &mut writer)?;
+        deliveries(app, &mut writer)?;
+        publishes(app, &mut writer)?;
+        process::write(app.started_at, &mut writer)
+    }
+}
+
+fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let registry = app.hub.connections();
+    let (stats, tally) = (registry.stats(), registry.tally());
+    writer.gauge("tidings_streams", "Open streams", float(stats.total))?;
+    writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated))?;
+    let open = stats.by_kind.iter().map(|(kind, count)| (*kind, float(*count)));
+    writer.gauges("tidings_streams_by_kind", "Open streams by kind; one may count under several", "kind", open)?;
+    writer.counter("tidings_streams_opened", "Streams that were opened", tally.opened)?;
+    let opened = tally.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));
+    let help = "Streams that were opened, by kind; one may count under several";
+    writer.counters("tidings_streams_opened_by_kind", help, "kind", opened)?;
+    let ended = Ended::ALL.map(|how| (how.as_str(), tally.ended(how)));
+    writer.counters("tidings_streams_ended", "Streams that ended", "reason", ended)?;
+    let refused = Refused::ALL.map(|why| (why.as_str(), tally.refused(why)));
+    writer.counters("tidings_streams_refused", "Streams that were not let in", "reason", refused)?;
+    let help = "Connections without a stream that were closed from this side";
+    writer.counters("tidings_connections_closed", help, "reason", app.census.closed.all())
+}
+
+fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let traffic = app.hub.traffic();
+    writer.counter("tidings_deliveries", "Events given to streams, each counted for every stream", traffic.events)?;
+    writer.counter("tidings_delivered_bytes", "Bytes of those events, framing included", traffic.bytes)?;
+    let help = "Those of the deliveries that had been missed and were read from the log";
+    writer.counter("tidings_deliveries_replayed", help, traffic.replayed)?;
+    writer.counter("tidings_streams_resumed", "Streams that went on where their client asked for", traffic.resumed)?;
+    let resets = traffic.resets.map(|(reason, count)| (reason.as_str(), count));
+    writer.counters("tidings_streams_reset", "Streams that were told `reset`", "reason", resets)?;
+    let (mut behind, mut most) = (0, 0);
+    for lag in app.hub.connections().all().iter().filter_map(|connection| connection.lag_bytes()) {
+        behind += usize::from(lag > 0);
+        most = most.max(lag);
+    }
+    writer.gauge("tidings_streams_behind", "Live streams that have yet to be sent something", float(behind))?;
+    let most = float(usize::try_from(most).unwrap_or(usize::MAX));
+    writer.gauge("tidings_lag_bytes", "How far the live stream that is furthest behind is behind", most)?;
+    let Delays { counts, sum_ms } = traffic.delays;
+    let seconds = |ms: Option<u32>| ms.map_or(f64::MAX, |ms| f64::from(ms) / 1_000.0); // MAX is what the crate takes for +Inf
+    let buckets: Vec<_> = counts.iter().map(|(bound, count)| (seconds(*bound), *count)).collect();
+    let count = counts.iter().map(|(_, count)| count).sum();
+    let help = "Time of live events from when readers could see them to the write to a stream, of one write in 16";
+    let mut histogram = writer.0.encode_descriptor("tidings_delivery_seconds", help, None, MetricType::Histogram)?;
+    histogram.encode_histogram::<NoLabelSet>(Duration::from_millis(sum_ms).as_secs_f64(), count, &buckets, None)
+}
+
+fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let counts = &app.counts;
+    let published = counts.published.load(Ordering::Relaxed);
+    writer.counter("tidings_events_published", "Events that were stored since the start", published)?;
+    let help = "Time from the start of a publish until it is stored and every reader can see it";
+    counts.publish.encode(writer.0.encode_descriptor(
+        "tidings_publish_seconds",
+        help,
+        None,
+        MetricType::Histogram,
+    )?)?;
+    let refused = Code::ALL.map(|code| (code.as_str(), counts.refused[code as usize].load(Ordering::Relaxed)));
+    let help = "Requests that were answered with an error, by its code";
+    writer.counters("tidings_requests_refused", help, "code", refused)?;
+    let writable = if app.hub.health().is_ok() { 1.0 } else { 0.0 };
+    writer.gauge("tidings_journal_writable", "Whether the log takes events: 1 or 0", writable)
+}
+
+/// Writes one metric at a time.
+struct Writer<'a>(DescriptorEncoder<'a>);
+
+impl Writer<'_> {
+    fn build(&mut self) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor("tidings_build", "The program", None, MetricType::Info)?;
+        metric.encode_info(&[("version", VERSION)])
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'static str, f64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (word, value) in values {
+            metric.encode_family(&[(label, word)])?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'static str, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (word, value) in values {
+            metric.encode_family(&[(label, word)])?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// A count as a gauge has it; exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 of anything counted here")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_the_place_of_its_number() {
+        for (nth, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, nth, "{}", code.as_str());
+        }
+    }
+}

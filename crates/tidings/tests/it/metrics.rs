@@ -1,0 +1,109 @@
+//! `GET /metrics`: what a Prometheus reads, who may, and that the rules and the dashboard ask for nothing that is not there.
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+use serde_json::json;
+
+use crate::support::{ADMIN, TestServer, start, start_with, until};
+
+async fn scrape(server: &TestServer) -> String {
+    let answer = server.get("/metrics").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text()
+}
+
+/// The value of one line, named with its labels.
+fn value(text: &str, series: &str) -> Option<f64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    rest.parse().ok()
+}
+
+#[tokio::test]
+async fn the_numbers_follow_what_happens() {
+    let server = start().await;
+    let mut stream = server.stream("/chat/stream", ADMIN).await;
+    stream.expect("connected").await;
+    server.post("/notifications/broadcast", json!({"title": "t", "message": "m"})).await;
+    server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
+    stream.expect("chat-message").await;
+    server.call("POST", "/notifications/broadcast", "", json!({})).await.assert_refused(401, "token_missing");
+    let text = scrape(&server).await;
+    assert_eq!(value(&text, "tidings_streams"), Some(1.0), "{text}");
+    assert_eq!(value(&text, "tidings_streams_by_kind{kind=\"chat\"}"), Some(1.0), "{text}");
+    assert_eq!(value(&text, "tidings_streams_opened_total"), Some(1.0), "{text}");
+    assert_eq!(value(&text, "tidings_events_published_total"), Some(2.0), "{text}");
+    assert_eq!(value(&text, "tidings_publish_seconds_count"), Some(2.0), "{text}");
+    assert_eq!(value(&text, "tidings_deliveries_total"), Some(1.0), "{text}");
+    assert!(value(&text, "tidings_delivered_bytes_total").unwrap() > 50.0, "{text}");
+    assert_eq!(value(&text, "tidings_requests_refused_total{code=\"token_missing\"}"), Some(1.0), "{text}");
+    assert_eq!(value(&text, "tidings_journal_writable"), Some(1.0), "{text}");
+    drop(stream);
+    until(async || value(&scrape(&server).await, "tidings_streams_ended_total{reason=\"client_left\"}") == Some(1.0))
+        .await;
+}
+
+#[tokio::test]
+async fn what_was_missed_is_told_apart_from_what_is_live() {
+    let server = start().await;
+    for nth in 0..3 {
+        server.notify(&format!("number {nth}")).await;
+    }
+    let mut back = server.stream("/notifications/stream?lastEventId=earliest", ADMIN).await;
+    for _ in 0..3 {
+        back.expect("notification").await;
+    }
+    let mut stray = server.stream("/notifications/stream?lastEventId=nonsense", ADMIN).await;
+    stray.expect("reset").await;
+    let text = scrape(&server).await;
+    assert_eq!(value(&text, "tidings_deliveries_replayed_total"), Some(3.0), "{text}");
+    assert_eq!(value(&text, "tidings_streams_resumed_total"), Some(1.0), "{text}");
+    assert_eq!(value(&text, "tidings_streams_reset_total{reason=\"malformed\"}"), Some(1.0), "{text}");
+}
+
+#[tokio::test]
+async fn the_text_is_open_metrics() {
+    let server = start().await;
+    let answer = server.get("/metrics").await;
+    assert_eq!(answer.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    let text = answer.text();
+    assert!(text.ends_with("\n# EOF\n"), "{text}");
+    let comment = Regex::new(r"^# (HELP|TYPE) [a-z_]+ .+$|^# EOF$").unwrap();
+    let sample = Regex::new(r#"^[a-z_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? [0-9.eE+-]+$"#).unwrap();
+    let mut series = BTreeSet::new();
+    for line in text.lines().filter(|line| !comment.is_match(line)) {
+        assert!(sample.is_match(line), "{line}");
+        assert!(series.insert(line.rsplit_once(' ').unwrap().0), "twice: {line}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_token_only_its_bearer_reads_the_numbers() {
+    let server = start_with(&[("METRICS_TOKEN", "for the scraper")]).await;
+    server.get("/metrics").await.assert_refused(401, "token_missing");
+    for wrong in ["for the scrapeR", "for", ADMIN] {
+        server.call("GET", "/metrics", wrong, json!(null)).await.assert_refused(401, "token_invalid");
+    }
+    assert_eq!(server.call("GET", "/metrics", "for the scraper", json!(null)).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_rules_and_the_dashboard_ask_only_for_what_is_there() {
+    let server = start().await;
+    let mut stream = server.stream("/chat/stream", ADMIN).await;
+    stream.expect("connected").await;
+    let text = scrape(&server).await;
+    let there: BTreeSet<_> =
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let name = Regex::new(r"\b(tidings|process)_[a-z_]+").unwrap();
+    for file in [
+        include_str!("../../../../deploy/prometheus/alerts.yml"),
+        include_str!("../../../../deploy/grafana/tidings.json"),
+    ] {
+        let mut asked = name.find_iter(file).map(|found| found.as_str()).peekable();
+        assert!(asked.peek().is_some());
+        for one in asked {
+            assert!(there.contains(one), "{one} is not in the scrape");
+        }
+    }
+}
