@@ -50,10 +50,12 @@ async fn what_was_missed_is_told_apart_from_what_is_live() {
         server.notify(&format!("number {nth}")).await;
     }
     let mut back = server.stream("/notifications/stream?lastEventId=earliest", ADMIN).await;
+    back.expect("connected").await;
     for _ in 0..3 {
         back.expect("notification").await;
     }
     let mut stray = server.stream("/notifications/stream?lastEventId=nonsense", ADMIN).await;
+    stray.expect("connected").await;
     stray.expect("reset").await;
     let text = scrape(&server).await;
     assert_eq!(value(&text, "tidings_deliveries_replayed_total"), Some(3.0), "{text}");

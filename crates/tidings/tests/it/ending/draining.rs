@@ -234,6 +234,19 @@ async fn streams_that_went_away_do_not_hold_up_the_end() {
     server.stopped().await.unwrap();
 }
 
+/// Waits until the one stream takes nothing more: it had its turns while it was looked at, and stayed where it was.
+async fn until_stuck(server: &TestServer) {
+    let (mut place, mut looks) = (Value::Null, 0);
+    until(async || {
+        let list = server.call("GET", "/system/connections", ADMIN, Value::Null).await.json();
+        let now = list["connections"][0]["lastEventId"].clone();
+        looks = if now == place { looks + 1 } else { 0 };
+        place = now;
+        looks == 20
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
     // Less than the second after which a stream that takes nothing is killed.
@@ -246,6 +259,7 @@ async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
     for _ in 0..60 {
         server.handle.publish("notifications", "notification", &ballast).await.unwrap();
     }
+    until_stuck(&server).await;
     let stopping = Instant::now();
     match server.stopped().await {
         Err(Error::Left(1)) => {}
