@@ -4,6 +4,10 @@
 //! own checks of `exp` and `nbf` do, so they are off and done here against the caller's `now`. That way a stream ends at
 //! the very instant from which its token is refused.
 
+mod proven;
+
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -13,6 +17,7 @@ use tidings_hub::UserId;
 
 use super::identity::LEEWAY;
 use super::{Expiry, Identity, MAX_TOKEN_BYTES, Refusal};
+use proven::{Proven, Token};
 
 /// What a token may be signed with. An allowlist, so that neither `none` nor a public key used as a secret gets in
 /// (RFC 8725, section 3.1).
@@ -35,6 +40,14 @@ pub(super) struct Verifier {
     key: DecodingKey,
     validation: Validation,
     require_exp: bool,
+    proven: Proven,
+}
+
+/// What a token says that is signed as it should be, by and for whom it should be. When that holds is another matter.
+struct Claimed {
+    /// With its end.
+    identity: Identity,
+    valid_from: Option<Timestamp>,
 }
 
 /// The claims that mean something here. What only describes the user is lenient: a name or a list of roles of another
@@ -81,7 +94,12 @@ impl Verifier {
             validation.set_audience(&options.audiences);
             validation.required_spec_claims.insert("aud".to_owned());
         }
-        Self { key: DecodingKey::from_secret(&options.secret), validation, require_exp: options.require_exp }
+        Self {
+            key: DecodingKey::from_secret(&options.secret),
+            validation,
+            require_exp: options.require_exp,
+            proven: Proven::default(),
+        }
     }
 
     /// Checks signature, times and claims at `now`. Why a token is refused is logged in words of our own, because an
@@ -100,6 +118,20 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(invalid("too long"));
         }
+        let name = Token::of(token);
+        if let Some(claimed) = self.proven.get(&name) {
+            return claimed.judge(now).map(|()| claimed.identity.clone());
+        }
+        let claimed = self.read(token)?;
+        claimed.judge(now)?;
+        let identity = claimed.identity.clone();
+        self.proven.put(&name, Arc::new(claimed));
+        Ok(identity)
+    }
+
+    /// Checks everything that is the same at all times.
+    fn read(&self, token: &str) -> Result<Claimed, (Refusal, &'static str)> {
+        let invalid = |reason| (Refusal::Invalid, reason);
         let data = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| invalid(reason(&error)))?;
         // RFC 7515, section 4.1.11: an extension that is critical and not understood. The library leaves it to us.
@@ -108,17 +140,10 @@ impl Verifier {
         }
         let claims = data.claims;
         let expires = claims.exp.map(|exp| Expiry::of(exp.0));
-        match expires {
-            Some(expiry) if expiry.is_past(now) => return Err((Refusal::Expired, "expired")),
-            None if self.require_exp => return Err(invalid("no exp")),
-            _ => {}
+        if expires.is_none() && self.require_exp {
+            return Err(invalid("no exp"));
         }
-        if let Some(NumericDate(nbf)) = claims.nbf {
-            let valid_from = nbf.checked_sub(LEEWAY).unwrap_or(Timestamp::MIN);
-            if now < valid_from {
-                return Err((Refusal::NotYetValid, "not valid yet"));
-            }
-        }
+        let valid_from = claims.nbf.map(|NumericDate(nbf)| nbf.checked_sub(LEEWAY).unwrap_or(Timestamp::MIN));
         let id = UserId::parse(&claims.sub).map_err(|_| invalid("sub is not a user id"))?;
         let username = [&claims.preferred_username, &claims.name]
             .into_iter()
@@ -126,7 +151,21 @@ impl Verifier {
             .find(|name| !name.trim().is_empty());
         let realm_roles = claims.realm_access.get("roles").unwrap_or(&Value::Null);
         let roles = roles(&claims.roles).chain(roles(realm_roles));
-        Ok(Identity::verified(id, username, claims.email.as_str(), roles, expires))
+        let identity = Identity::verified(id, username, claims.email.as_str(), roles, expires);
+        Ok(Claimed { identity, valid_from })
+    }
+}
+
+impl Claimed {
+    /// Whether it holds at `now`.
+    fn judge(&self, now: Timestamp) -> Result<(), (Refusal, &'static str)> {
+        if self.identity.expires.is_some_and(|expiry| expiry.is_past(now)) {
+            return Err((Refusal::Expired, "expired"));
+        }
+        if self.valid_from.is_some_and(|from| now < from) {
+            return Err((Refusal::NotYetValid, "not valid yet"));
+        }
+        Ok(())
     }
 }
 

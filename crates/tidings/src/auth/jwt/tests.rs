@@ -241,3 +241,41 @@ proptest! {
         let _ = judged(&json!({ "sub": "u1", "exp": exp, "nbf": nbf, "roles": claims }));
     }
 }
+
+#[test]
+fn a_token_that_was_good_once_is_judged_by_the_time_of_each_call() {
+    let token = signed(&Header::default(), &json!({ "sub": "u1", "nbf": NOW - 100, "exp": NOW + 100 }));
+    let verifier = Verifier::new(&options());
+    let at = |second: i64| verifier.verify(&token, Timestamp::from_second(NOW + second).unwrap());
+    assert!(at(0).is_ok());
+    for (second, judged) in [
+        (129, None),
+        (130, Some(Refusal::Expired)),
+        (0, None),
+        (-130, None),
+        (-131, Some(Refusal::NotYetValid)),
+        (9, None),
+    ] {
+        assert_eq!(at(second).err(), judged, "after {second} s");
+    }
+    assert_eq!(verifier.proven.len(), 1);
+}
+
+#[test]
+fn what_is_refused_is_not_remembered_and_another_ending_is_another_token() {
+    let claims = json!({ "sub": "u1", "exp": NOW });
+    let good = signed(&Header::default(), &claims);
+    let verifier = Verifier::new(&options());
+    assert!(verifier.verify(&good, now()).is_ok());
+    let (signed_part, signature) = good.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = format!("{signed_part}.{other}{}", &signature[1..]);
+    let expired = signed(&Header::default(), &json!({ "sub": "u1", "exp": NOW - 100 }));
+    for token in [&forged, &expired, &format!("{good}x"), &good[..good.len() - 1], "a.b.c"] {
+        assert!(verifier.verify(token, now()).is_err(), "{token}");
+        assert!(verifier.verify(token, now()).is_err(), "{token}, again");
+    }
+    assert_eq!(verifier.proven.len(), 1);
+    let elsewhere = Verifier::new(&Options { issuers: vec!["somebody".to_owned()], ..options() });
+    assert_eq!(elsewhere.verify(&good, now()), Err(Refusal::Invalid), "what one remembers is nothing to another");
+}
