@@ -55,6 +55,29 @@ story('what an operator looks for stays looked for while streams come and go', {
   assert.deepEqual(await table.locator('tr[data-user]').evaluateAll((rows) => rows.map((row) => row.dataset.user)), ['bob'])
 })
 
+story('a look at the table that was put off asks for what is looked for by then', {}, async ({open, server}) => {
+  const page = await open('#/dashboard')
+  const table = page.getByRole('region', {name: 'Connections', exact: true})
+  await table.locator('tr[data-user=test123]').waitFor()
+  // From here on the page's time stands still unless it is told to go on: the look for a newcomer is put off, and stays so.
+  await page.clock.install()
+  await page.clock.pauseAt(Date.now() + 1_000)
+  const looks = []
+  page.on('request', (request) => {
+    const url = new URL(request.url())
+    if (url.pathname === '/system/connections') looks.push(url.searchParams.get('userId'))
+  })
+  await server.stream('/notifications/stream', ANN)
+  await table.getByText('2 streams open').waitFor()
+  await page.clock.runFor(100)
+  await table.getByLabel('User', {exact: true}).fill('bob')
+  await page.clock.runFor(1_000)
+  await page.clock.runFor(600_000)
+  await table.getByText('Nobody like that is connected.').waitFor()
+  assert.equal(looks.at(-1), 'bob', `${looks.length} looks: ${looks}`)
+  assert.ok(looks.length > 1, 'the one that was put off came too')
+})
+
 story('an operator sees events flow, rooms fill and history', {}, async ({open, server}) => {
   await server.notify('long ago')
   const page = await open('#/dashboard')
