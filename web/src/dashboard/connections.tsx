@@ -3,7 +3,7 @@
 // Read anew when the dashboard's stream tells that streams came or went, never on a timer of its own.
 
 import {useEffect, useRef, useState} from 'preact/hooks'
-import {count, plural, span} from '../lib/format'
+import {bytes, count, plural, span} from '../lib/format'
 import {make, type Answer} from '../lib/server'
 import {AnswerView} from '../ui/answer'
 import {Choice, Empty} from '../ui/parts'
@@ -18,6 +18,8 @@ interface Connection {
   subscriptions: string[]
   topics: string[]
   lastEventId: string
+  /** `null` while it catches up. */
+  lagBytes: number | null
 }
 
 interface Page {
@@ -139,6 +141,7 @@ export function Connections({stats, token}: {stats: Stats; token: string | undef
               <th scope="col">Age</th>
               <th scope="col">Quiet for</th>
               <th scope="col">Address</th>
+              <th scope="col">Behind</th>
               <th scope="col">Last id</th>
               <th scope="col">
                 <span class="unseen">What to do</span>
@@ -154,6 +157,7 @@ export function Connections({stats, token}: {stats: Stats; token: string | undef
                 <td class="num">{span(Math.max(0, now - Date.parse(one.connectedAt)))}</td>
                 <td class="num">{span(Math.max(0, now - Date.parse(one.lastActivity)))}</td>
                 <td class="mono">{one.address ?? '–'}</td>
+                <td class="num">{one.lagBytes === null ? 'catching up' : one.lagBytes ? bytes(one.lagBytes) : '–'}</td>
                 <td class="mono">{one.lastEventId}</td>
                 <td>
                   <button

@@ -154,6 +154,9 @@ pub(super) struct Connection {
     subscriptions: Vec<String>,
     topics: Vec<String>,
     last_event_id: String,
+    /// How many bytes of its topics it has yet to be sent; `null` while it catches up with what it missed.
+    #[schema(required)]
+    lag_bytes: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -70,6 +70,7 @@ fn describe(app: &App, connection: &Connection) -> Value {
         "subscriptions": connection.counted_as,
         "topics": topics,
         "lastEventId": app.hub.id_of(connection.position()).to_string(),
+        "lagBytes": connection.lag_bytes(),
     });
     if let Some(user) = &connection.user {
         description["userId"] = user.as_str().into();

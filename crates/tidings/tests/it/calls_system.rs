@@ -166,6 +166,7 @@ async fn the_connections_are_listed_with_what_they_follow() {
     assert_eq!(known["userId"], "test123");
     assert_eq!(known["subscriptions"], json!(["realtime-updates", "heartbeat"]));
     assert_eq!(known["connectedAt"], "2026-11-23T22:30:14.226Z");
+    assert_eq!(known["lagBytes"], 0);
 }
 
 #[tokio::test]
