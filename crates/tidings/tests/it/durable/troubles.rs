@@ -41,6 +41,7 @@ async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and
     let house = House::new();
     // Made beforehand, as making one writes files that are larger than what is allowed below.
     drop(house.start().await);
+    until_free(&house).await;
     let server = place(&house).start_with_files_of_at_most(&[], 256);
     let mut stream = in_time(Stream::open(server.addresses[0], "/notifications/stream", &[])).await;
     stream.expect("connected").await;
@@ -120,6 +121,11 @@ async fn a_directory_of_a_newer_version_is_refused_and_left_as_it_is() {
     let refusal = refusal(&house).await;
     assert!(refusal.contains("format 99") && refusal.contains("left as it is"), "{refusal}");
     assert_eq!(fs::read_to_string(format).unwrap(), "tidings journal, format 99\n");
+}
+
+/// Waits until nobody holds the log: a process that another test starts has a copy of the lock until it has begun.
+async fn until_free(house: &House) {
+    until(async || place(house).run(&["journal", "stats", house.path()]).status.success()).await;
 }
 
 /// The line with which a start is refused; not because of the lock, which a process that another test starts may still hold.
