@@ -156,7 +156,7 @@ fn a_reader_that_fell_out_of_its_ring_is_told_and_never_skips() {
             while taken.last() != Some(&3) {
                 let mut frames = Vec::new();
                 match poll_fn(|cx| reader.poll_take(cx, &mut frames, 1 << 16)).await {
-                    Ok(()) => taken.extend(frames.iter().map(number)),
+                    Ok(_) => taken.extend(frames.iter().map(number)),
                     Err(Behind) => loop {
                         let visible = fanout.visible_position();
                         taken.extend(reader.position().get() + 1..=visible.get());
