@@ -147,6 +147,9 @@ fn tidings(port: u16, lane: &str) -> Result<Command> {
         ("STREAM_LANE", lane),
         ("JWT_SECRET", SECRET),
         ("MAX_CONNECTIONS_PER_USER", "100000000"),
+        // A reader that is stalled on purpose is to stay.
+        ("MAX_LAG_BYTES", "2MiB"),
+        ("WRITE_TIMEOUT", "5m"),
         ("DRAIN_SECONDS", "0"),
     ]);
     Ok(command)

@@ -22,7 +22,7 @@ from `/proc`; it holds the kernel's work for the receiving side of loopback too,
 are padded to {EVENT_BYTES} bytes on the wire, framing included.
 
 **Who.** Tidings with its defaults, its journal in memory, `MAX_CONNECTIONS_PER_USER` raised, as a whole crowd comes as one
-user; the same with `STREAM_LANE=hyper`, where hyper carries the streams; nginx with nchan, as Debian packages them, with
+user, and `MAX_LAG_BYTES` and `WRITE_TIMEOUT`, so that a reader that is stalled on purpose stays; the same with `STREAM_LANE=hyper`, where hyper carries the streams; nginx with nchan, as Debian packages them, with
 one worker and messages in memory; `bench/axum-sse`, a plain axum `Sse` application over `tokio::sync::broadcast`; and the
 floor, `bench/floor`: one thread that calls `send` for each socket, with no journal, ids or checks.
 
