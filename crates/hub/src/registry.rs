@@ -194,6 +194,12 @@ impl Registry {
         }
     }
 
+    /// How many live streams have yet to be sent something, and how many bytes the furthest of them is behind.
+    pub fn lag(&self) -> (u64, u64) {
+        let lags = self.all().into_iter().filter_map(|connection| connection.lag_bytes());
+        lags.fold((0, 0), |(behind, most), lag| (behind + u64::from(lag > 0), most.max(lag)))
+    }
+
     /// Up to `limit` connections in the order of opening, and whether there are more.
     pub fn list(&self, filter: &Filter, limit: usize) -> (Vec<Arc<Connection>>, bool) {
         let open = self.open.lock();

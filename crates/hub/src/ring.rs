@@ -219,6 +219,9 @@ impl Ring {
 
     /// The bytes of the frames after `after`; of all frames that are here, if there were more.
     pub(crate) fn bytes_after(&self, after: Seq) -> u64 {
+        if self.newest() <= after {
+            return 0; // as for nearly every stream: who watches asks for all of them
+        }
         let state = self.state.lock();
         state.slots.get(state.first_after(after)).map_or(0, |first| state.bytes_from(first))
     }

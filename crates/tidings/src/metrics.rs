@@ -4,7 +4,7 @@
 //! already, when somebody asks: nothing is counted twice, and an open stream costs nothing more. Labels come from closed
 //! sets; must never carry a user, a topic, a room, an address, a path or a token.
 
-mod process;
+pub(crate) mod process;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ const PUBLISH_SECONDS: [f64; 14] =
 
 /// What is counted for the metrics alone.
 pub(crate) struct Counts {
+    /// Held while the numbers are written, which anybody may ask for: one at a time is enough.
+    pub(crate) writing: tokio::sync::Mutex<()>,
     published: AtomicU64,
     /// How long publishes took until every reader could see them. Observed once per publish, not once per stream that it
     /// goes to, so that delivery pays nothing.
@@ -39,6 +41,7 @@ pub(crate) struct Counts {
 impl Default for Counts {
     fn default() -> Self {
         Self {
+            writing: tokio::sync::Mutex::default(),
             published: AtomicU64::new(0),
             publish: Histogram::new(PUBLISH_SECONDS),
             refused: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -93,9 +96,9 @@ impl Collector for Numbers {
 fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let registry = app.hub.connections();
     let (stats, tally) = (registry.stats(), registry.tally());
-    writer.gauge("tidings_streams", "Open streams", float(stats.total))?;
-    writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated))?;
-    let open = stats.by_kind.iter().map(|(kind, count)| (*kind, float(*count)));
+    writer.gauge("tidings_streams", "Open streams", float(stats.total as u64))?;
+    writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated as u64))?;
+    let open = stats.by_kind.iter().map(|(kind, count)| (*kind, float(*count as u64)));
     writer.gauges("tidings_streams_by_kind", "Open streams by kind; one may count under several", "kind", open)?;
     writer.counter("tidings_streams_opened", "Streams that were opened", tally.opened)?;
     let opened = tally.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));
@@ -118,14 +121,9 @@ fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     writer.counter("tidings_streams_resumed", "Streams that went on where their client asked for", traffic.resumed)?;
     let resets = traffic.resets.map(|(reason, count)| (reason.as_str(), count));
     writer.counters("tidings_streams_reset", "Streams that were told `reset`", "reason", resets)?;
-    let (mut behind, mut most) = (0, 0);
-    for lag in app.hub.connections().all().iter().filter_map(|connection| connection.lag_bytes()) {
-        behind += usize::from(lag > 0);
-        most = most.max(lag);
-    }
+    let (behind, most) = app.hub.connections().lag();
     writer.gauge("tidings_streams_behind", "Live streams that have yet to be sent something", float(behind))?;
-    let most = float(usize::try_from(most).unwrap_or(usize::MAX));
-    writer.gauge("tidings_lag_bytes", "How far the live stream that is furthest behind is behind", most)?;
+    writer.gauge("tidings_lag_bytes", "How far the live stream that is furthest behind is behind", float(most))?;
     let Delays { counts, sum_ms } = traffic.delays;
     let seconds = |ms: Option<u32>| ms.map_or(f64::MAX, |ms| f64::from(ms) / 1_000.0); // MAX is what the crate takes for +Inf
     let buckets: Vec<_> = counts.iter().map(|(bound, count)| (seconds(*bound), *count)).collect();
@@ -207,7 +205,7 @@ impl Writer<'_> {
 
 /// A count as a gauge has it; exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 of anything counted here")]
-fn float(count: usize) -> f64 {
+fn float(count: u64) -> f64 {
     count as f64
 }
 

@@ -12,15 +12,14 @@ pub(super) fn write(started_at: Timestamp, writer: &mut Writer<'_>) -> fmt::Resu
     let help = "When the server was put together, in seconds since 1970";
     writer.gauge("process_start_time_seconds", help, started_at.as_duration().as_secs_f64())?;
     if let Some(bytes) = resident_bytes() {
-        writer.gauge("process_resident_memory_bytes", "Memory of this process that is in RAM", bytes)?;
+        writer.gauge("process_resident_memory_bytes", "Memory of this process that is in RAM", float(bytes))?;
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-        writer.gauge("process_open_fds", "Open file descriptors", float(open.count()))?;
+        writer.gauge("process_open_fds", "Open file descriptors", float(open.count() as u64))?;
     }
     #[cfg(unix)]
     if let Ok((soft, _)) = rlimit::Resource::NOFILE.get() {
-        let soft = float(usize::try_from(soft).unwrap_or(usize::MAX));
-        writer.gauge("process_max_fds", "How many file descriptors may be open", soft)?;
+        writer.gauge("process_max_fds", "How many file descriptors may be open", float(soft))?;
     }
     #[cfg(target_os = "linux")]
     if let Ok(time) = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID) {
@@ -31,9 +30,9 @@ pub(super) fn write(started_at: Timestamp, writer: &mut Writer<'_>) -> fmt::Resu
 }
 
 /// From Linux's `/proc`; elsewhere there is none.
-fn resident_bytes() -> Option<f64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: usize = line.split_whitespace().next()?.parse().ok()?;
-    Some(float(kibibytes.saturating_mul(1_024)))
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes.saturating_mul(1_024))
 }

@@ -20,6 +20,7 @@ use super::connections::tallied;
 use crate::app::{App, rfc3339};
 use crate::http::error::Error;
 use crate::http::stream::{Spec, StreamCall};
+use crate::metrics::process::resident_bytes;
 use crate::topics;
 
 /// The name under which its streams are counted.
@@ -63,12 +64,8 @@ pub(crate) async fn report(app: Arc<App>) {
 /// What `GET /system/stats` answers, and beside it what only an operator should know.
 fn stats(app: &App) -> String {
     let mut stats = tallied(app);
-    let (mut behind, mut most) = (0_u64, 0_u64);
     let mut rooms = BTreeMap::<String, Room>::new();
     for connection in app.hub.connections().all() {
-        let lag = connection.lag_bytes().unwrap_or(0);
-        behind += u64::from(lag > 0);
-        most = most.max(lag);
         for topic in connection.topics() {
             if let Some(name) = topic.as_str().strip_prefix(ROOM) {
                 rooms.entry(name.to_owned()).or_insert_with(|| Room::new(topic.clone())).streams += 1;
@@ -92,8 +89,9 @@ fn stats(app: &App) -> String {
     stats["deliveries"] = traffic.events.into();
     // Each its upper bound in milliseconds, without one the last, and how many: the page takes the difference of two accounts.
     stats["delays"] = json!(traffic.delays.counts);
+    let (behind, most) = app.hub.connections().lag();
     stats["lag"] = json!({ "streams": behind, "mostBytes": most });
-    stats["memory"] = memory().into();
+    stats["memory"] = resident_bytes().into();
     stats["rooms"] = rooms.iter().map(|(name, room)| room.describe(app, name)).collect::<Vec<_>>().into();
     stats["roomsInUse"] = in_use.into();
     stats.to_string()
@@ -116,12 +114,4 @@ impl Room {
         let first: Vec<_> = members.iter().take(MEMBERS).map(|member| member.username.as_str()).collect();
         json!({ "room": name, "streams": self.streams, "members": self.members, "first": first })
     }
-}
-
-/// The resident memory of this process in bytes; `None` where the system does not tell it as Linux does.
-fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1_024)
 }

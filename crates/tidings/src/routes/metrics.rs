@@ -17,6 +17,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// `GET /metrics`
 pub(crate) async fn scrape(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Error> {
     may_read(&app, &headers)?;
+    let counts = app.counts.clone();
+    let _one_at_a_time = counts.writing.lock().await;
     // Counting open files takes a system call for every few hundred of them.
     let written = tokio::task::spawn_blocking(move || metrics::write(app)).await;
     match written {
