@@ -102,7 +102,7 @@ impl Server {
         self.engine.handle()
     }
 
-    /// Serves until `shutdown` resolves, then drains: ends the streams one by one, takes publishes to the last wave, and
+    /// Serves until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one by one, takes publishes to the last wave, and
     /// returns when everything is closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { engine, router, listeners } = self;
@@ -116,7 +116,7 @@ impl Engine {
         Handle::new(self.app.clone())
     }
 
-    /// Delivers until `shutdown` resolves, then drains: ends the streams one by one, takes publishes to the last wave, and
+    /// Delivers until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one by one, takes publishes to the last wave, and
     /// returns when the streams are gone. Only then may the application close its connections: this future, and not
     /// `shutdown`, is what to give to axum's `with_graceful_shutdown`, which waits for every stream to end.
     ///
