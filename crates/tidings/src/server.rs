@@ -102,8 +102,8 @@ impl Server {
         self.engine.handle()
     }
 
-    /// Serves until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one by one, takes publishes to the last wave, and
-    /// returns when everything is closed.
+    /// Serves until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one
+    /// by one, takes publishes to the last wave, and returns when everything is closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { engine, router, listeners } = self;
         lifecycle::serve(engine.app, engine.runner, router, listeners, shutdown).await
@@ -116,9 +116,9 @@ impl Engine {
         Handle::new(self.app.clone())
     }
 
-    /// Delivers until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one by one, takes publishes to the last wave, and
-    /// returns when the streams are gone. Only then may the application close its connections: this future, and not
-    /// `shutdown`, is what to give to axum's `with_graceful_shutdown`, which waits for every stream to end.
+    /// Delivers until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one
+    /// by one, takes publishes to the last wave, and returns when the streams are gone. Only then may the application close
+    /// its connections: this future, and not `shutdown`, is what to give to axum's `with_graceful_shutdown`, which waits for every stream to end.
     ///
     /// `SHUTDOWN_TIMEOUT` holds for the drain; how long the application waits for its own calls is up to it.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
