@@ -6,6 +6,7 @@ import {effect, signal} from '@preact/signals'
 import {useEffect} from 'preact/hooks'
 import {Console} from './console/console'
 import {Dashboard} from './dashboard/dashboard'
+import {Doctor} from './doctor/doctor'
 import {about, learnAbout, unreachable} from './lib/server'
 import {Reference} from './reference/reference'
 import {Segments} from './ui/parts'
@@ -14,6 +15,7 @@ const VIEWS = [
   {key: 'console', label: 'Console', view: Console},
   {key: 'dashboard', label: 'Dashboard', view: Dashboard},
   {key: 'reference', label: 'Reference', view: Reference},
+  {key: 'doctor', label: 'Doctor', view: Doctor},
 ] as const
 
 export const route = signal(location.hash)

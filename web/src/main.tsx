@@ -5,6 +5,7 @@ import './style/base.css'
 import './style/console.css'
 import './style/dashboard.css'
 import './style/reference.css'
+import './style/doctor.css'
 
 const root = document.getElementById('app')
 if (root) render(<App />, root)

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import {mkdirSync, readFileSync} from 'node:fs'
 import {createRequire} from 'node:module'
 import {fileURLToPath} from 'node:url'
-import {panelOf, publisherOf, story} from './support.mjs'
+import {behind, COMPRESSING} from './nginx.mjs'
+import {doctorOf, panelOf, publisherOf, story} from './support.mjs'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const SHOTS = fileURLToPath(new URL('shots/', import.meta.url))
@@ -45,6 +46,15 @@ const VIEWS = {
   'reference/sendNotification': async ({page}) => {
     await page.getByRole('button', {name: 'Send POST'}).click()
     await page.locator('.answer').waitFor()
+  },
+  doctor: async ({page}) => {
+    await doctorOf(page).examine()
+  },
+  'doctor/mend': async ({page, server}) => {
+    await behind(server, `${COMPRESSING} proxy_set_header Last-Event-ID "";`, async (url) => {
+      await page.goto(`${url}/#/doctor`)
+      await doctorOf(page).examine()
+    })
   },
   reference: async ({page}) => {
     await page.getByText('The shortest client').or(page.locator('.code')).first().waitFor()

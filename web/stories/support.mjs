@@ -128,14 +128,14 @@ export function story(name, {settings, refusals = false, ...look}, tell) {
     const context = await browser.newContext({viewport: {width: 1440, height: 900}, ...look})
     context.setDefaultTimeout(PATIENCE_MS)
     const complaints = []
-    const open = async (path = '') => {
+    const open = async (path = '', at = server.url) => {
       const page = await context.newPage()
       page.on('pageerror', (error) => complaints.push(String(error)))
       page.on('console', (message) => {
         const expected = refusals && message.text().startsWith('Failed to load resource')
         if (['error', 'warning'].includes(message.type()) && !expected) complaints.push(message.text())
       })
-      await page.goto(`${server.url}/${path}`)
+      await page.goto(`${at}/${path}`)
       return page
     }
     try {
@@ -186,5 +186,29 @@ export function publisherOf(page) {
       await form.getByRole('button', {name: 'Publish', exact: true}).click()
     },
     answered: (status) => form.locator(`.answer[data-status="${status}"]`).waitFor(),
+  }
+}
+
+/** The doctor, and what it found. */
+export function doctorOf(page) {
+  const status = page.getByRole('region', {name: 'Examination'}).getByRole('status')
+  const findings = page.getByRole('region', {name: 'Findings'})
+  return {
+    status,
+    finding: (check) => findings.locator(`[data-check=${check}]`),
+    begin: () => page.getByRole('button', {name: /^Examine/}).click(),
+    ended: () => page.locator('.verdict.done').waitFor({timeout: 45_000}),
+    examine: async () => {
+      await page.getByRole('button', {name: /^Examine/}).click()
+      await page.locator('.verdict.done').waitFor({timeout: 45_000})
+    },
+    /** The checks of these levels, as `check: level`. */
+    found: (levels) =>
+      findings.locator('li').evaluateAll(
+        (all, levels) =>
+          all.map(({dataset}) => dataset).filter(({level}) => levels.includes(level)).map(({check, level}) => `${check}: ${level}`),
+        levels,
+      ),
+    choose: (label, option) => page.getByLabel(label, {exact: true}).selectOption({label: option}),
   }
 }

@@ -1,14 +1,13 @@
 //! What proxies do to event streams, and the lines of their configuration that mend it.
 //!
 //! Owns that knowledge for everything that gives it out: `tidings doctor`, `docs/proxies.md` and `docs/proxies.json`, which
-//! a page can read. Must never measure anything itself.
+//! the doctor of the page is built with. Must never measure anything itself.
 
 #[cfg(test)]
 mod document;
 mod mend;
 
 use http::HeaderMap;
-use http::header::{SERVER, SET_COOKIE, VIA};
 
 pub(crate) use mend::mend;
 
@@ -34,6 +33,19 @@ pub(crate) enum Trouble {
     Headers,
     Http1,
 }
+
+/// By which header field each is known, and a word in its value. Traefik and HAProxy put nothing into the head. The outermost
+/// proxy comes first, as it is the one that wrote last.
+const SIGNS: [(Proxy, &str, &str); 8] = [
+    (Proxy::Cloudflare, "cf-ray", ""),
+    (Proxy::Cloudflare, "server", "cloudflare"),
+    (Proxy::Alb, "server", "awselb"),
+    (Proxy::Alb, "set-cookie", "awsalb"),
+    (Proxy::Caddy, "via", "caddy"),
+    (Proxy::Caddy, "server", "caddy"),
+    (Proxy::Nginx, "server", "nginx"),
+    (Proxy::Nginx, "server", "openresty"),
+];
 
 impl Proxy {
     pub(crate) const ALL: [Self; 6] =
@@ -62,26 +74,15 @@ impl Proxy {
         }
     }
 
-    /// Who answered, as far as the head of an answer gives it away. Traefik and HAProxy put nothing into it. The outermost
-    /// comes first, as it is the one that wrote last.
+    /// Who answered, as far as the head of an answer gives it away.
     pub(crate) fn guess(headers: &HeaderMap) -> Option<Self> {
-        let says = |name, word: &str| {
+        let says = |name: &str, word: &str| {
             headers
                 .get_all(name)
                 .iter()
                 .any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(word))
         };
-        if headers.contains_key("cf-ray") || says(SERVER, "cloudflare") {
-            Some(Self::Cloudflare)
-        } else if says(SERVER, "awselb") || says(SET_COOKIE, "awsalb") {
-            Some(Self::Alb)
-        } else if says(VIA, "caddy") || says(SERVER, "caddy") {
-            Some(Self::Caddy)
-        } else if says(SERVER, "nginx") || says(SERVER, "openresty") {
-            Some(Self::Nginx)
-        } else {
-            None
-        }
+        SIGNS.iter().find(|(_, name, word)| says(name, word)).map(|(proxy, ..)| *proxy)
     }
 }
 

@@ -207,7 +207,8 @@ export class EventStream {
   }
 }
 
-async function refusalOf(response: Response): Promise<Refusal> {
+/** Reads what a server, or whatever stands before it, answered instead of a stream. */
+export async function refusalOf(response: Response): Promise<Refusal> {
   const fallback = `${response.status} ${response.statusText}`.trim()
   try {
     const body = (await response.json()) as {message?: string; code?: string}

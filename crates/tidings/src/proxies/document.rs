@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{Proxy, Trouble, mend};
+use super::{Proxy, SIGNS, Trouble, mend};
 
 fn markdown() -> String {
     let mut text = String::from(
@@ -12,7 +12,8 @@ fn markdown() -> String {
          # Behind a proxy\n\n\
          What stands between a server and its readers can hold events back, cut streams and change heads. `tidings doctor \
          URL` measures it from where a reader is, and prints the lines below that mend what it found. `--json` gives the \
-         same to programs, and [proxies.json](proxies.json) holds this page for them.\n",
+         same to programs, and [proxies.json](proxies.json) holds this page for them. The *Doctor* of the server's page at `/` \
+         measures from a browser, and shows the same lines.\n",
     );
     for trouble in Trouble::ALL {
         let _ = write!(text, "\n## {}\n\n{}\n", trouble.check(), trouble.meaning());
@@ -32,7 +33,11 @@ fn for_programs() -> String {
             json!({ "check": trouble.check(), "meaning": trouble.meaning(), "mend": lines.collect::<Map<_, _>>() })
         })
         .collect();
-    format!("{:#}\n", json!({ "proxies": proxies, "troubles": troubles }))
+    let signs: Vec<_> = SIGNS
+        .iter()
+        .map(|(proxy, header, word)| json!({ "proxy": proxy.word(), "header": header, "contains": word }))
+        .collect();
+    format!("{:#}\n", json!({ "proxies": proxies, "signs": signs, "troubles": troubles }))
 }
 
 #[test]

@@ -23,9 +23,14 @@ fn buffering(proxy: Proxy) -> &'static str {
              proxy_set_header Connection \"\";\n\
              proxy_buffering off;"
         }
-        Proxy::Caddy => "reverse_proxy localhost:3000 {\n    flush_interval -1\n}",
+        Proxy::Caddy => {
+            "# Caddy passes text/event-stream on at once, whatever flush_interval says: take out response_buffers of\n\
+             # reverse_proxy; and where the Content-Type is changed before it comes to Caddy\n\
+             reverse_proxy localhost:3000 {\n    flush_interval -1\n}"
+        }
         Proxy::Traefik => {
-            "# take the buffering middleware off the router; and for the service:\n\
+            "# Traefik passes text/event-stream on at once, whatever flushInterval says: take the buffering middleware off the\n\
+             # router; and where the Content-Type is changed before it comes to Traefik, for the service:\n\
              http:\n  services:\n    tidings:\n      loadBalancer:\n        responseForwarding:\n          \
              flushInterval: \"-1\""
         }
@@ -51,7 +56,8 @@ fn compression(proxy: Proxy) -> &'static str {
              gzip off;"
         }
         Proxy::Caddy => {
-            "@calls not path */stream */system/heartbeat\n\
+            "# Caddy compresses nothing that is marked no-transform; where that is lost before it comes to Caddy\n\
+             @calls not path */stream */system/heartbeat\n\
              encode @calls zstd gzip"
         }
         Proxy::Traefik => {
@@ -59,7 +65,8 @@ fn compression(proxy: Proxy) -> &'static str {
              - text/event-stream"
         }
         Proxy::Haproxy => {
-            "# name the types to compress, without text/event-stream\n\
+            "# HAProxy compresses nothing that is marked no-transform; where that is lost before it comes to HAProxy, name\n\
+             # the types to compress, without text/event-stream\n\
              compression type text/html text/css application/javascript application/json"
         }
         Proxy::Alb => "# an ALB does not compress; in a CloudFront before it, set \"Compress\": false for these paths",
@@ -74,25 +81,25 @@ fn idle_cut(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => "# in the location; the default is 60s\nproxy_read_timeout 1h;",
         Proxy::Caddy => {
-            "# Caddy waits without end by default; take out what shortens it, or\n\
+            "# Caddy waits without end by default; take out what shortens it (also write in the timeouts of servers), or\n\
              reverse_proxy localhost:3000 {\n    transport http {\n        read_timeout 1h\n    }\n}"
         }
         Proxy::Traefik => {
-            "# of the entry point, in the static configuration; 0 is without end\n\
+            "# of the entry point, in the static configuration; 0, the default, is without end\n\
              entryPoints:\n  websecure:\n    transport:\n      respondingTimeouts:\n        writeTimeout: 0"
         }
         Proxy::Haproxy => {
-            "# timeout client in the frontend, timeout server in the backend\n\
+            "# timeout client in the frontend, timeout server in the backend; timeout tunnel is for upgraded connections only\n\
              timeout client 1h\n\
              timeout server 1h"
         }
         Proxy::Alb => {
-            "# the default is 60 s\n\
+            "# the default is 60 s; a CloudFront before it waits for 30 s (its origin response timeout)\n\
              aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes \
              Key=idle_timeout.timeout_seconds,Value=300"
         }
         Proxy::Cloudflare => {
-            "# it cuts after about 100 s of silence, which only Enterprise zones can change: let the server speak sooner\n\
+            "# it cuts after 120 s of silence (long 100 s), which only Enterprise zones can change: let the server speak sooner\n\
              HEARTBEAT_INTERVAL=25s"
         }
     }

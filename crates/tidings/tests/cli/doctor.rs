@@ -92,7 +92,7 @@ async fn a_person_reads_the_lines_that_mend_it() {
     let output = place.run(&["doctor", &url, "--proxy=caddy"]).await;
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.starts_with("problem  compression    Content-Encoding: gzip\n"), "{shown}");
-    assert!(shown.contains("  Caddy:\n    @calls not path"), "{shown}");
+    assert!(shown.contains("  Caddy:\n    # ") && shown.contains("\n    @calls not path"), "{shown}");
     assert_eq!(output.status.code(), Some(1));
 }
 
