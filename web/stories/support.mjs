@@ -196,8 +196,6 @@ export function doctorOf(page) {
   return {
     status,
     finding: (check) => findings.locator(`[data-check=${check}]`),
-    begin: () => page.getByRole('button', {name: /^Examine/}).click(),
-    ended: () => page.locator('.verdict.done').waitFor({timeout: 45_000}),
     examine: async () => {
       await page.getByRole('button', {name: /^Examine/}).click()
       await page.locator('.verdict.done').waitFor({timeout: 45_000})

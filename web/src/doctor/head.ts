@@ -32,7 +32,7 @@ export function firstByte({openedAt, headAt, lastBytesAt}: Pick<Probe, 'openedAt
 
 /** By the name of the protocol that the browser gives: `http/1.1`, `h2`, `h3`. */
 export function version(protocol: string | undefined, https: boolean): Finding {
-  if (!protocol) return skipped('http-version', 'this browser does not tell it')
+  if (!protocol) return skipped('http-version', 'this browser could not tell it')
   if (protocol === 'h2' || protocol === 'h3') return ok('http-version', `HTTP/${protocol.slice(1)}`)
   const name = protocol.toUpperCase()
   return https
