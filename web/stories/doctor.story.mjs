@@ -8,6 +8,9 @@ import {doctorOf, story} from './support.mjs'
 const BAD = ['problem']
 const settings = {HEARTBEAT_INTERVAL: '10s'}
 
+/** For where a heartbeat has to be waited for. */
+const beating = {HEARTBEAT_INTERVAL: '2s'}
+
 const CHECKS = ['http-version', 'first-byte', 'compression', 'headers', 'clock', 'authorization', 'heartbeat', 'buffering', 'last-event-id', 'resume']
 
 story('straight to the server everything is well', {settings}, async ({open}) => {
@@ -93,7 +96,7 @@ story('it is stopped by the keyboard, and leaves no stream behind', {settings}, 
   await page.getByRole('button', {name: 'Examine again'}).waitFor()
 })
 
-story('without a token, what needs a publish says what it could not do', {settings}, async ({open}) => {
+story('without a token, what needs a publish says what it could not do', {settings: beating}, async ({open}) => {
   const page = await open('#/doctor')
   const doctor = doctorOf(page)
   await doctor.choose('Examine as', 'Anonymous (no token)')
@@ -104,7 +107,7 @@ story('without a token, what needs a publish says what it could not do', {settin
   assert.match(await doctor.status.textContent(), /; 2 checks could not be made\.$/)
 })
 
-story('a user who may not publish is told what that leaves open', {settings, refusals: true}, async ({open}) => {
+story('a user who may not publish is told what that leaves open', {settings: beating, refusals: true}, async ({open}) => {
   const page = await open('#/doctor')
   const refusal = {status: 403, json: {success: false, message: 'Not yours', code: 'forbidden'}}
   await page.route('**/realtime/update*', (route) => route.fulfill(refusal))

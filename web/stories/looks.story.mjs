@@ -47,10 +47,7 @@ const VIEWS = {
     await page.getByRole('button', {name: 'Send POST'}).click()
     await page.locator('.answer').waitFor()
   },
-  doctor: async ({page}) => {
-    await doctorOf(page).examine()
-  },
-  'doctor/mend': async ({page, server}) => {
+  doctor: async ({page, server}) => {
     await behind(server, `${COMPRESSING} proxy_set_header Last-Event-ID "";`, async (url) => {
       await page.goto(`${url}/#/doctor`)
       await doctorOf(page).examine()
