@@ -107,6 +107,15 @@ story('without a token, what needs a publish says what it could not do', {settin
   assert.match(await doctor.status.textContent(), /; 2 checks could not be made\.$/)
 })
 
+story('a token that is dropped on the way is missed', {settings: beating}, async ({open, server}) => {
+  await behind(server, `${RIGHT} proxy_set_header Authorization "";`, async (url) => {
+    const doctor = doctorOf(await open('#/doctor', url))
+    await doctor.examine()
+    assert.deepEqual(await doctor.found(BAD), ['authorization: problem'])
+    assert.match(await doctor.finding('buffering').textContent(), /none: a heartbeat came after/)
+  })
+})
+
 story('a user who may not publish is told what that leaves open', {settings: beating, refusals: true}, async ({open}) => {
   const page = await open('#/doctor')
   const refusal = {status: 403, json: {success: false, message: 'Not yours', code: 'forbidden'}}
