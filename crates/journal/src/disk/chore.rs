@@ -48,6 +48,16 @@ pub(super) struct Fold {
     pub(super) floor: Position,
 }
 
+impl Chore {
+    /// How many records it lets go of.
+    pub(super) fn trims(&self) -> u64 {
+        match self {
+            Self::Trim(trim, _) => trim.events,
+            Self::Fold(..) | Self::Checkpoint(_) => 0,
+        }
+    }
+}
+
 impl Trim {
     /// Nothing of `topic` yet.
     pub(super) fn new(topic: TopicName) -> Self {
