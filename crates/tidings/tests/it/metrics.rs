@@ -141,6 +141,17 @@ async fn each_histogram_ends_in_a_bucket_without_bound_or_no_quantile_comes_of_i
     assert_eq!(seen, 4, "{text}");
 }
 
+#[test]
+fn promtool_takes_the_rules_and_each_alert_fires_when_it_should() {
+    let prometheus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/prometheus");
+    for arguments in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
+        let ran = std::process::Command::new("promtool").args(arguments).current_dir(&prometheus).output();
+        let ran = ran.expect("promtool is needed: apt-get install prometheus, or brew install prometheus");
+        let said = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(ran.status.success(), "{arguments:?}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn with_a_token_only_its_bearer_reads_the_numbers() {
     let server = start_with(&[("METRICS_TOKEN", "for the scraper")]).await;
