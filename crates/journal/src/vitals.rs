@@ -100,7 +100,9 @@ mod tests {
     fn a_time_is_counted_below_the_first_bound_that_it_does_not_exceed() {
         let stopwatch = Stopwatch::default();
         let times = [0, 50_000, 50_001, 5_000_000_000, 5_000_000_001].map(Duration::from_nanos);
-        times.into_iter().for_each(|took| stopwatch.observe(took));
+        for took in times {
+            stopwatch.observe(took);
+        }
         let Times { counts, sum } = stopwatch.read();
         let found: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
         let us = |us| Some(Duration::from_micros(us));

@@ -1,9 +1,10 @@
 //! The one thread that writes: it takes all appends in flight, writes them in one batch, syncs once, and answers all.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::ceiling::Ceiling;
 use super::chore::{Checkpoint, Chore};
@@ -159,7 +160,9 @@ impl Committer {
         let done: Vec<_> = match self.write(batches, chores) {
             Ok(firsts) => {
                 let now = Instant::now();
-                answers.iter().for_each(|(.., since)| self.log.counters.appends.observe(now - *since));
+                for (.., since) in &answers {
+                    self.log.counters.appends.observe(now - *since);
+                }
                 firsts.into_iter().map(Ok).collect()
             }
             Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
@@ -182,7 +185,6 @@ impl Committer {
         let mut group = Group::new(&log);
         let appends = !batches.is_empty();
         let records: usize = batches.iter().map(|(records, _)| records.len()).sum();
-        let trimmed: u64 = chores.iter().map(Chore::trims).sum();
         let firsts = batches.into_iter().map(|(records, receipt)| group.append(records, receipt)).collect();
         let mut answers = Vec::new();
         for chore in chores {
@@ -198,7 +200,6 @@ impl Committer {
         group.taken(sync);
         add(&log.counters.batches, u64::from(appends));
         add(&log.counters.records, records as u64);
-        add(&log.counters.trimmed, trimmed);
         for answer in answers {
             let _ = answer.send(());
         }
