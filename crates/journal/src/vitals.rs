@@ -19,7 +19,7 @@ pub struct Vitals {
     pub kept: Option<u64>,
     /// Entries without a key that were let go of since the start.
     pub trimmed: Option<u64>,
-    /// When the oldest of those that are kept was published, in milliseconds since 1970; may be a second old.
+    /// When the oldest of those that are kept was published, in milliseconds since 1970; may be some seconds old.
     pub oldest_ms: Option<i64>,
     /// Of a log on disk.
     pub disk: Option<DiskVitals>,

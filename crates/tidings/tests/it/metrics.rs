@@ -24,7 +24,7 @@ async fn on_disk(directory: &std::path::Path) -> TestServer {
     start_with(&[("JOURNAL", "disk"), ("DATA_DIR", directory.to_str().unwrap())]).await
 }
 
-/// The scrape, once `series` is in it: some of the log's numbers come from a look around that it takes every second.
+/// The scrape, once `series` is in it: some of the log's numbers come from a look around that it takes every few seconds.
 async fn scrape_with(server: &TestServer, series: &str) -> String {
     until(async || value(&scrape(server).await, series).is_some()).await;
     scrape(server).await
