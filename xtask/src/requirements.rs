@@ -1,5 +1,5 @@
-//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, Chromium, and
-//! nginx; for the measurements nginx with nchan, and taskset.
+//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, Chromium, nginx, and
+//! Prometheus's promtool; for the measurements nginx with nchan, and taskset.
 //!
 //! Owns the lists, the check and the words for what is lacking. Must never change a developer's system: only where
 //! `CI=true`, as root and where `apt-get` is, the missing packages are installed.
@@ -23,7 +23,7 @@ pub(crate) struct Requirement {
     macos: Option<&'static str>,
 }
 
-pub(crate) const TESTS: [Requirement; 5] = [
+pub(crate) const TESTS: [Requirement; 6] = [
     Requirement { name: "node 20.19 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
     Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
     Requirement {
@@ -39,6 +39,7 @@ pub(crate) const TESTS: [Requirement; 5] = [
         macos: Some("google-chrome"),
     },
     Requirement { name: "nginx", lacking: bench::look_for_nginx, debian: &["nginx"], macos: Some("nginx") },
+    Requirement { name: "promtool", lacking: promtool, debian: &["prometheus"], macos: Some("prometheus") },
 ];
 
 pub(crate) const BENCH: [Requirement; 2] = [
@@ -134,6 +135,10 @@ fn python() -> Result<()> {
     let script = "import platform, sys; assert sys.version_info >= (3, 11), platform.python_version(); \
                   import venv, ensurepip";
     process::ask(Command::new("python3").args(["-c", script])).map(drop)
+}
+
+fn promtool() -> Result<()> {
+    process::ask(Command::new("promtool").arg("--version")).map(drop)
 }
 
 fn taskset() -> Result<()> {

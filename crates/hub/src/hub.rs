@@ -149,6 +149,11 @@ impl Hub {
         self.inner.journal.health()
     }
 
+    /// How the log fares.
+    pub fn vitals(&self) -> tidings_journal::Vitals {
+        self.inner.journal.vitals()
+    }
+
     /// Has the log take no more appends, and waits until what it has is safe.
     pub async fn close(&self) {
         self.inner.journal.close().await;

@@ -55,13 +55,14 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
 pub use error::OpenError;
 pub use inspect::{Inspection, Stats, TopicStats};
 pub use options::{Options, Retention, Rule, Sync};
 pub use verify::Report;
 
-use crate::{Epochs, Error, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail};
+use crate::{Epochs, Error, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, Vitals};
 use committer::{Append, Committer, Job};
 use group::{Encoded, LONGEST_KEY};
 use janitor::Janitor;
@@ -189,7 +190,8 @@ impl Journal for Disk {
         let share = u32::try_from((weight / 1_024 + 1).min(WAITING_KIB)).unwrap_or(u32::MAX);
         let permit = self.room.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
         let (answer, answered) = oneshot::channel();
-        self.send(Job::Append(Append { records, receipt, weight, permit, answer })).await?;
+        let since = Instant::now();
+        self.send(Job::Append(Append { records, receipt, weight, permit, since, answer })).await?;
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
@@ -225,6 +227,10 @@ impl Journal for Disk {
 
     fn health(&self) -> Result<(), Error> {
         self.log.health()
+    }
+
+    fn vitals(&self) -> Vitals {
+        self.log.vitals()
     }
 
     async fn close(&self) {

@@ -13,6 +13,7 @@
 //! - [`memory`]: the log in memory, for tests and for those who need no more
 //! - [`disk`]: the log on disk, which outlives the process
 //! - `tail`: the end of the log as it grows, for both
+//! - `vitals`: what a log tells of itself to those who watch it
 
 pub mod disk;
 mod entry;
@@ -23,6 +24,7 @@ mod pattern;
 mod receipt;
 mod tail;
 pub mod topic;
+mod vitals;
 
 use std::sync::Arc;
 
@@ -34,6 +36,7 @@ pub use memory::Memory;
 pub use pattern::{Error as PatternError, Pattern};
 pub use receipt::{Kept, Receipt};
 pub use topic::{Segment, TopicName};
+pub use vitals::{DiskVitals, Times, Vitals};
 
 /// Why the log did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -90,6 +93,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Whether the log takes appends; if not, why, and what to do about it. Gets better by itself only where it says so.
     fn health(&self) -> Result<(), Error>;
+
+    /// How the log fares. Never waits for the device.
+    fn vitals(&self) -> Vitals {
+        Vitals::default()
+    }
 
     /// Takes no more appends, and returns once everything is as safe as it can be. Reads go on.
     async fn close(&self);

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::tail::Tails;
 use crate::{
-    Entry, Epoch, Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
+    Entry, Epoch, Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, Vitals,
 };
 use index::Topics;
 use receipts::Receipts;
@@ -57,6 +57,8 @@ struct Log {
     /// Those with a key, oldest first.
     keyed: BTreeSet<Position>,
     receipts: Receipts,
+    /// How many of those without a key were let go of.
+    trimmed: u64,
 }
 
 impl Default for Retention {
@@ -79,6 +81,7 @@ impl Memory {
                 bytes: 0,
                 keyed: BTreeSet::new(),
                 receipts: Receipts::default(),
+                trimmed: 0,
             }),
             tails: Tails::default(),
         }
@@ -154,6 +157,17 @@ impl Journal for Memory {
         Ok(())
     }
 
+    fn vitals(&self) -> Vitals {
+        let log = self.log.lock();
+        let oldest = log.unkeyed.front().and_then(|position| log.entries.get(position));
+        Vitals {
+            kept: Some(log.unkeyed.len() as u64),
+            trimmed: Some(log.trimmed),
+            oldest_ms: oldest.map(|entry| entry.record.at_ms),
+            disk: None,
+        }
+    }
+
     async fn close(&self) {}
 }
 
@@ -189,6 +203,7 @@ impl Log {
             }
             self.bytes -= entry.record.weight();
             self.unkeyed.pop_front();
+            self.trimmed += 1;
             self.forget(oldest);
         }
         while self.keyed.len() > retention.max_keyed

@@ -4,6 +4,7 @@
 //! already, when somebody asks: nothing is counted twice, and an open stream costs nothing more. Labels come from closed
 //! sets; must never carry a user, a topic, a room, an address, a path or a token.
 
+mod journal;
 pub(crate) mod process;
 
 use std::fmt;
@@ -89,6 +90,7 @@ impl Collector for Numbers {
         streams(app, &mut writer)?;
         deliveries(app, &mut writer)?;
         publishes(app, &mut writer)?;
+        journal::write(app, &mut writer)?;
         process::write(app.started_at, &mut writer)
     }
 }
@@ -125,12 +127,9 @@ fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     writer.gauge("tidings_streams_behind", "Live streams that have yet to be sent something", float(behind))?;
     writer.gauge("tidings_lag_bytes", "How far the live stream that is furthest behind is behind", float(most))?;
     let Delays { counts, sum_ms } = traffic.delays;
-    let seconds = |ms: Option<u32>| ms.map_or(f64::MAX, |ms| f64::from(ms) / 1_000.0); // MAX is what the crate takes for +Inf
-    let buckets: Vec<_> = counts.iter().map(|(bound, count)| (seconds(*bound), *count)).collect();
-    let count = counts.iter().map(|(_, count)| count).sum();
+    let counts = counts.into_iter().map(|(bound, count)| (bound.map(|ms| f64::from(ms) / 1_000.0), count));
     let help = "Time of live events from when readers could see them to the write to a stream, of one write in 16";
-    let mut histogram = writer.0.encode_descriptor("tidings_delivery_seconds", help, None, MetricType::Histogram)?;
-    histogram.encode_histogram::<NoLabelSet>(Duration::from_millis(sum_ms).as_secs_f64(), count, &buckets, None)
+    writer.histogram("tidings_delivery_seconds", help, counts, Duration::from_millis(sum_ms))
 }
 
 fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
@@ -146,9 +145,7 @@ fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     )?)?;
     let refused = Code::ALL.map(|code| (code.as_str(), counts.refused[code as usize].load(Ordering::Relaxed)));
     let help = "Requests that were answered with an error, by its code";
-    writer.counters("tidings_requests_refused", help, "code", refused)?;
-    let writable = if app.hub.health().is_ok() { 1.0 } else { 0.0 };
-    writer.gauge("tidings_journal_writable", "Whether the log takes events: 1 or 0", writable)
+    writer.counters("tidings_requests_refused", help, "code", refused)
 }
 
 /// Writes one metric at a time.
@@ -186,6 +183,21 @@ impl Writer<'_> {
     fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    /// `counts` are bounds in seconds, and how many are above the bound before; the last has none.
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        counts: impl IntoIterator<Item = (Option<f64>, u64)>,
+        sum: Duration,
+    ) -> fmt::Result {
+        let buckets: Vec<_> =
+            counts.into_iter().map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), count)).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let mut histogram = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        histogram.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)
     }
 
     fn counters(

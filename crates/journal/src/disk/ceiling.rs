@@ -104,6 +104,7 @@ impl Ceiling {
             tracing::warn!(%error, "what the journal takes on disk can't be looked up, and is estimated");
             tables + log.tables.db.journal_disk_space().unwrap_or(self.log_bytes)
         });
+        log.set_disk_bytes(disk);
         let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + reserved) / 2;
         self.near = tables > self.goal / 2 || room < 2 * ACTIVE_LOG;
         log.set_room(room);

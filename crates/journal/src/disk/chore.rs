@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::group::Group;
 use super::keys::meta;
+use crate::vitals::add;
 use crate::{Position, TopicName};
 
 /// Something to be written in the next step.
@@ -104,6 +105,7 @@ impl Group<'_> {
         self.must_sync = true;
         let mut topics = self.log.topics.write();
         topics.discount(&trim.topic, trim.events, trim.bytes, trim.oldest_ms);
+        add(&self.log.counters.trimmed, trim.events);
         let others = trim.others.into_iter().map(|guests| (guests.topic, guests.floor));
         for (name, floor) in std::iter::once((trim.topic, trim.floor)).chain(others) {
             if let Some(topic) = topics.get_mut(&name) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::ceiling::Ceiling;
 use super::chore::{Checkpoint, Chore};
@@ -11,6 +12,7 @@ use super::group::{Encoded, Group};
 use super::log::{Log, Watch};
 use super::options::Sync;
 use super::tables::Commit;
+use crate::vitals::add;
 use crate::{Error, Position, Receipt};
 
 /// The most records and bytes in one step. More would not be faster, and the first would wait for the last.
@@ -39,6 +41,8 @@ pub(super) struct Append {
     pub(super) weight: usize,
     /// Its share of the memory for appends in flight.
     pub(super) permit: OwnedSemaphorePermit,
+    /// When it was ready to be written.
+    pub(super) since: Instant,
     pub(super) answer: oneshot::Sender<Result<Position, Error>>,
 }
 
@@ -151,13 +155,19 @@ impl Committer {
         }
         let (batches, answers): (Vec<_>, Vec<_>) = appends
             .into_iter()
-            .map(|append| ((append.records, append.receipt), (append.answer, append.permit)))
+            .map(|append| ((append.records, append.receipt), (append.answer, append.permit, append.since)))
             .unzip();
         let done: Vec<_> = match self.write(batches, chores) {
-            Ok(firsts) => firsts.into_iter().map(Ok).collect(),
+            Ok(firsts) => {
+                let now = Instant::now();
+                for (.., since) in &answers {
+                    self.log.counters.appends.observe(now - *since);
+                }
+                firsts.into_iter().map(Ok).collect()
+            }
             Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
         };
-        for ((answer, _permit), done) in answers.into_iter().zip(done) {
+        for ((answer, _permit, _), done) in answers.into_iter().zip(done) {
             let _ = answer.send(done); // whoever asked may be gone; what was appended stays
         }
     }
@@ -173,6 +183,8 @@ impl Committer {
         }
         let log = self.log.clone();
         let mut group = Group::new(&log);
+        let appends = !batches.is_empty();
+        let records: usize = batches.iter().map(|(records, _)| records.len()).sum();
         let firsts = batches.into_iter().map(|(records, receipt)| group.append(records, receipt)).collect();
         let mut answers = Vec::new();
         for chore in chores {
@@ -180,8 +192,14 @@ impl Committer {
         }
         let sync = group.must_sync || log.options.sync == Sync::Always;
         let batch = group.finish();
+        let since = Instant::now();
         self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
+        if sync {
+            log.counters.syncs.observe(since.elapsed());
+        }
         group.taken(sync);
+        add(&log.counters.batches, u64::from(appends));
+        add(&log.counters.records, records as u64);
         for answer in answers {
             let _ = answer.send(());
         }

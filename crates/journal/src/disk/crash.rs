@@ -371,11 +371,15 @@ async fn after_a_failed_write_appends_are_refused_and_reads_go_on() {
             at_ms: 0,
         };
         log.append(vec![record("kept")]).await.unwrap();
+        assert!(!log.vitals().disk.unwrap().failed);
         let mut tail = log.tail();
         let error = log.append(vec![record("refused")]).await.unwrap_err().to_string();
         assert!(error.contains("see to the disk (is it full?), then restart the server"), "{error}");
         assert_eq!(log.health().unwrap_err().to_string(), error);
         assert_eq!(log.append(vec![record("too late")]).await.unwrap_err().to_string(), error);
+        let vitals = log.vitals().disk.unwrap();
+        assert!(vitals.failed);
+        assert_eq!((vitals.batches, vitals.records), (1, 1), "what was refused is not counted as written");
         let page = log.read(&Selector::topics([topic("a")]), Position::START, log.head(), Limit::NONE).await.unwrap();
         assert_eq!(page.entries.len(), 1, "what was refused is not shown");
         let shown = tokio::time::timeout(Duration::from_millis(1), tail.next()).await;

@@ -48,6 +48,8 @@ async fn a_log_that_stays_full_says_so_and_goes_on_when_there_is_room() {
     let error = log.append(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
     assert!(error.contains("at its ceiling of 8 MiB") && error.contains("Raise the ceiling"), "{error}");
     assert_eq!(log.health().unwrap_err().to_string(), error);
+    let vitals = log.vitals().disk.unwrap();
+    assert!(!vitals.failed && vitals.bytes > vitals.ceiling, "refusing for now is no failure: {vitals:?}");
     let error = log.append(vec![record(&["a"], b"refused at once")]).await.unwrap_err().to_string();
     assert_eq!(log.health().unwrap_err().to_string(), error);
     let selector = Selector::topics([TopicName::parse("a").unwrap()]);

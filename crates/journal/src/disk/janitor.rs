@@ -96,6 +96,7 @@ impl Janitor {
             let topics = self.log.topics.read();
             let aged = |topic| Bounds::of(retention, topic, now_ms).is_aged(topic);
             over.extend(topics.iter().filter(|(_, topic)| aged(topic)).map(|(name, _)| name.clone()));
+            self.log.set_oldest(topics.oldest_ms());
             let vanished = topics.vanished(self.log.options.tuning.max_vanished);
             drop(topics);
             if let Some((topics, floor)) = vanished {

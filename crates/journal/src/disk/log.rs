@@ -1,13 +1,13 @@
 //! What the threads of a log share, and whether it still takes appends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use fjall::Snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
-use super::ceiling::Trimmed;
+use super::ceiling::{Ceiling, Trimmed};
 use super::chore::Chore;
 use super::error::describe;
 use super::filter::Floors;
@@ -16,6 +16,7 @@ use super::options::Options;
 use super::tables::Tables;
 use super::topics::Topics;
 use crate::tail::Tails;
+use crate::vitals::{Counters, DiskVitals, Vitals};
 use crate::{Epochs, Error, Position};
 
 /// A log that is open for writing.
@@ -33,6 +34,11 @@ pub(super) struct Log {
     room: AtomicU64,
     /// How many pages are read at the same time.
     pub(super) readers: Arc<Semaphore>,
+    pub(super) counters: Counters,
+    /// What the directory took when it was last looked at; `u64::MAX` before.
+    disk_bytes: AtomicU64,
+    /// When the oldest record without a key was published, as of the last look; `i64::MAX` if that is not known.
+    oldest_ms: AtomicI64,
     /// What readers see.
     view: RwLock<Arc<View>>,
     head: AtomicU64,
@@ -40,6 +46,8 @@ pub(super) struct Log {
     checkpoint: AtomicU64,
     /// Whether the log is about to be closed: nobody waits for room any more.
     closing: AtomicBool,
+    /// Whether they are refused because a write or a sync failed.
+    failed: AtomicBool,
     /// Why appends are refused for good.
     closed: RwLock<Option<String>>,
     /// Why they are refused for now.
@@ -83,11 +91,15 @@ impl Log {
             trimmed: Mutex::default(),
             room: AtomicU64::new(u64::MAX),
             readers: Arc::new(Semaphore::new(READERS)),
+            counters: Counters::default(),
+            disk_bytes: AtomicU64::new(u64::MAX),
+            oldest_ms: AtomicI64::new(i64::MAX),
             view: RwLock::new(Arc::new(View { head: found.head, snapshot: found.tables.db.snapshot() })),
             head: AtomicU64::new(found.head.get()),
             synced: AtomicU64::new(found.head.get()),
             checkpoint: AtomicU64::new(found.checkpoint.get()),
             closing: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             closed: RwLock::new(None),
             stalled: RwLock::new(None),
             tables: found.tables,
@@ -145,6 +157,36 @@ impl Log {
     pub(super) fn take_room(&self, bytes: u64) {
         let take = |room: u64| Some(room.saturating_sub(bytes));
         let _ = self.room.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+    }
+
+    pub(super) fn set_disk_bytes(&self, bytes: u64) {
+        self.disk_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_oldest(&self, at_ms: Option<i64>) {
+        self.oldest_ms.store(at_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// What [`Journal::vitals`](crate::Journal::vitals) returns.
+    pub(super) fn vitals(&self) -> Vitals {
+        let Counters { batches, records, trimmed, appends, syncs } = &self.counters;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let ceiling = Ceiling::bytes(self);
+        let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
+        Vitals {
+            kept: Some(self.topics.read().totals().0),
+            trimmed: Some(read(trimmed)),
+            oldest_ms: (oldest_ms < i64::MAX).then_some(oldest_ms),
+            disk: Some(DiskVitals {
+                failed: self.failed.load(Ordering::Acquire),
+                bytes: Some(read(&self.disk_bytes)).filter(|bytes| *bytes < u64::MAX),
+                ceiling: (ceiling < u64::MAX).then_some(ceiling),
+                batches: read(batches),
+                records: read(records),
+                appends: appends.read(),
+                syncs: syncs.read(),
+            }),
+        }
     }
 
     /// Whether appends are taken.
@@ -205,6 +247,7 @@ impl Log {
              (is it full?), then restart the server"
         ));
         if was_open {
+            self.failed.store(true, Ordering::Release);
             tracing::error!("{closed}");
         }
         self.chores.lock().clear(); // whoever waits for one is told

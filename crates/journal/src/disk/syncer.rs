@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::log::Log;
 
 /// Syncs at least every `interval` what was appended meanwhile, until `stop` is dropped or a sync fails.
@@ -16,8 +18,12 @@ pub(super) fn run(log: &Arc<Log>, interval: Duration, stop: &Receiver<()>) {
             return;
         }
         if head > log.synced() {
+            let since = Instant::now();
             match log.tables.db.persist(fjall::PersistMode::SyncData) {
-                Ok(()) => log.set_synced(head),
+                Ok(()) => {
+                    log.counters.syncs.observe(since.elapsed());
+                    log.set_synced(head);
+                }
                 Err(error) => _ = log.fail("syncing the journal", &error),
             }
         }

@@ -156,6 +156,14 @@ impl Topics {
         std::mem::take(&mut self.over)
     }
 
+    /// When the oldest record without a key was published, in milliseconds since 1970. `None` if there is none, or if that of
+    /// some topic is not known.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        let holding = self.by_name.values().filter(|topic| topic.row.events > 0);
+        let known: Option<Vec<i64>> = holding.map(|topic| topic.oldest_ms).collect();
+        known?.into_iter().min()
+    }
+
     /// How many records without a key there are in all topics, and what they take.
     pub(super) fn totals(&self) -> (u64, u64) {
         (self.events, self.bytes)

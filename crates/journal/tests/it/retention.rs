@@ -55,6 +55,8 @@ async fn each_topic_keeps_what_its_rule_says() {
     assert_eq!(all(&log, &["other"]).await, ["0", "1", "2", "3"]);
     let kept = "x".repeat(100);
     until(&log, 0, &["big/a"], &[&kept, &kept, &kept]).await;
+    let vitals = log.vitals();
+    assert_eq!((vitals.kept, vitals.trimmed), (Some(3 + 1 + 4 + 3), Some(3 + 2 + 2)));
     drop(log);
     let log = open(&dir, retention);
     assert_eq!(all(&log, &["chat/room/r", "chat/room/lobby"]).await, ["3", "4", "5", "8"]);

@@ -35,6 +35,7 @@ pub(crate) enum Code {
     TooManyConnections,
     Draining,
     JournalUnavailable,
+    Internal,
 }
 
 /// A failure on its way out.
@@ -69,7 +70,7 @@ struct Answer<'a> {
 
 impl Code {
     /// Every code, each at the place that its number says.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::ValidationFailed,
         Self::InvalidJson,
         Self::TokenMissing,
@@ -87,6 +88,7 @@ impl Code {
         Self::TooManyConnections,
         Self::Draining,
         Self::JournalUnavailable,
+        Self::Internal,
     ];
 
     /// The identifier on the wire, the status it comes with, and what it means and asks for.
@@ -168,6 +170,11 @@ impl Code {
                 "journal_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The log can't be written. Whether the event is in it is unknown: repeat with the same `Idempotency-Key`.",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server has a fault; its log says what. Only `GET /metrics` answers so. Please report it.",
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! `GET /metrics`: the numbers of [`crate::metrics`], for a Prometheus that comes by, and who may read them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -23,8 +24,11 @@ pub(crate) async fn scrape(State(app): State<Arc<App>>, headers: HeaderMap) -> R
     let written = tokio::task::spawn_blocking(move || metrics::write(app)).await;
     match written {
         Ok(Ok(text)) => Ok(([(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, "no-store")], text).into_response()),
-        // Text can always be written; the task is given up only when the runtime goes away.
-        Ok(Err(_)) | Err(_) => Err(Error::new(Code::Draining, "The numbers could not be written")),
+        Err(gone) if gone.is_cancelled() => Err(Error::new(Code::Draining, "The server is about to stop")),
+        Ok(Err(fmt::Error)) | Err(_) => {
+            tracing::error!("the metrics could not be written");
+            Err(Error::new(Code::Internal, "The numbers could not be written"))
+        }
     }
 }
 

@@ -19,6 +19,54 @@ fn value(text: &str, series: &str) -> Option<f64> {
     rest.parse().ok()
 }
 
+/// A server whose log is on disk.
+async fn on_disk(directory: &std::path::Path) -> TestServer {
+    start_with(&[("JOURNAL", "disk"), ("DATA_DIR", directory.to_str().unwrap())]).await
+}
+
+/// The scrape, once `series` is in it: some of the log's numbers come from a look around that it takes every few seconds.
+async fn scrape_with(server: &TestServer, series: &str) -> String {
+    until(async || value(&scrape(server).await, series).is_some()).await;
+    scrape(server).await
+}
+
+#[tokio::test]
+async fn a_log_on_disk_tells_how_it_fares() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = on_disk(directory.path()).await;
+    for nth in 0..3 {
+        server.notify(&format!("number {nth}")).await;
+    }
+    let text = scrape_with(&server, "tidings_journal_oldest_age_seconds").await;
+    let is = |series: &str| value(&text, series);
+    assert_eq!(is("tidings_journal_events"), Some(3.0), "{text}");
+    assert_eq!(is("tidings_journal_trimmed_total"), Some(0.0), "{text}");
+    assert_eq!(is("tidings_journal_records_total"), Some(3.0), "{text}");
+    assert_eq!(is("tidings_journal_failed"), Some(0.0), "{text}");
+    assert_eq!(is("tidings_journal_append_seconds_count"), Some(3.0), "{text}");
+    assert_eq!(is("tidings_journal_append_seconds_bucket{le=\"+Inf\"}"), Some(3.0), "{text}");
+    assert!((Some(1.0)..=Some(3.0)).contains(&is("tidings_journal_batches_total")), "{text}");
+    assert!(is("tidings_journal_disk_bytes") > Some(0.0), "{text}");
+    assert!(is("tidings_journal_disk_bytes") < is("tidings_journal_ceiling_bytes"), "{text}");
+    assert!(is("tidings_journal_free_bytes") > Some(0.0), "{text}");
+    assert!(is("tidings_journal_oldest_age_seconds") < Some(60.0), "{text}");
+}
+
+#[tokio::test]
+async fn a_log_in_memory_tells_nothing_of_a_disk() {
+    let server = start().await;
+    server.notify("one").await;
+    let text = scrape(&server).await;
+    let told: BTreeSet<_> = text
+        .lines()
+        .filter(|line| line.starts_with("tidings_journal_"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let expected =
+        ["events", "oldest_age_seconds", "trimmed_total", "writable"].map(|name| format!("tidings_journal_{name}"));
+    assert_eq!(told, expected.iter().map(String::as_str).collect());
+}
+
 #[tokio::test]
 async fn the_numbers_follow_what_happens() {
     let server = start().await;
@@ -80,6 +128,31 @@ async fn the_text_is_open_metrics() {
 }
 
 #[tokio::test]
+async fn each_histogram_ends_in_a_bucket_without_bound_or_no_quantile_comes_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = scrape(&on_disk(directory.path()).await).await;
+    let mut seen = 0;
+    for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" histogram")) {
+        let all = value(&text, &format!("{name}_count"));
+        assert!(all.is_some(), "{name}: {text}");
+        assert_eq!(value(&text, &format!("{name}_bucket{{le=\"+Inf\"}}")), all, "{name}: {text}");
+        seen += 1;
+    }
+    assert_eq!(seen, 4, "{text}");
+}
+
+#[test]
+fn promtool_takes_the_rules_and_each_alert_fires_when_it_should() {
+    let prometheus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/prometheus");
+    for arguments in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
+        let ran = std::process::Command::new("promtool").args(arguments).current_dir(&prometheus).output();
+        let ran = ran.expect("promtool is needed: apt-get install prometheus, or brew install prometheus");
+        let said = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(ran.status.success(), "{arguments:?}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn with_a_token_only_its_bearer_reads_the_numbers() {
     let server = start_with(&[("METRICS_TOKEN", "for the scraper")]).await;
     server.get("/metrics").await.assert_refused(401, "token_missing");
@@ -91,10 +164,12 @@ async fn with_a_token_only_its_bearer_reads_the_numbers() {
 
 #[tokio::test]
 async fn the_rules_and_the_dashboard_ask_only_for_what_is_there() {
-    let server = start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let server = on_disk(directory.path()).await;
     let mut stream = server.stream("/chat/stream", ADMIN).await;
     stream.expect("connected").await;
-    let text = scrape(&server).await;
+    server.notify("so that there is an oldest").await;
+    let text = scrape_with(&server, "tidings_journal_oldest_age_seconds").await;
     let there: BTreeSet<_> =
         text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
     let name = Regex::new(r"\b(tidings|process)_[a-z_]+").unwrap();

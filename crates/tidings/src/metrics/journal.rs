@@ -1,0 +1,73 @@
+//! How the log fares, under its names.
+//!
+//! What a log does not have, or does not know, is left out, never written as zero.
+
+use std::fmt;
+use std::time::Duration;
+
+use tidings_journal::{DiskVitals, Times, Vitals};
+
+use super::{Writer, float};
+use crate::app::App;
+
+pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let writable = if app.hub.health().is_ok() { 1.0 } else { 0.0 };
+    writer.gauge("tidings_journal_writable", "Whether the log takes events: 1 or 0", writable)?;
+    let Vitals { kept, trimmed, oldest_ms, disk } = app.hub.vitals();
+    if let Some(kept) = kept {
+        writer.gauge("tidings_journal_events", "Events that the log keeps, but for those with a key", float(kept))?;
+    }
+    if let Some(trimmed) = trimmed {
+        let help = "Events that the log let go of, but for those with a key";
+        writer.counter("tidings_journal_trimmed", help, trimmed)?;
+    }
+    if let Some(oldest_ms) = oldest_ms {
+        let age_ms = app.now().as_millisecond().saturating_sub(oldest_ms).max(0).unsigned_abs();
+        let age = Duration::from_millis(age_ms).as_secs_f64();
+        writer.gauge(
+            "tidings_journal_oldest_age_seconds",
+            "Age of the oldest of the events that the log keeps",
+            age,
+        )?;
+    }
+    disk.map_or(Ok(()), |disk| on_disk(app, &disk, writer))
+}
+
+fn on_disk(app: &App, vitals: &DiskVitals, writer: &mut Writer<'_>) -> fmt::Result {
+    let DiskVitals { failed, bytes, ceiling, batches, records, appends, syncs } = vitals;
+    let help = "Whether a write or a sync of the log has failed, so that it takes no events until a restart: 1 or 0";
+    writer.gauge("tidings_journal_failed", help, if *failed { 1.0 } else { 0.0 })?;
+    if let Some(bytes) = *bytes {
+        writer.gauge("tidings_journal_disk_bytes", "What the log takes on disk", float(bytes))?;
+    }
+    if let Some(ceiling) = *ceiling {
+        writer.gauge("tidings_journal_ceiling_bytes", "What the log may take on disk", float(ceiling))?;
+    }
+    if let Some(free) = free(app) {
+        let help = "What may still be written to the file system that the log is on";
+        writer.gauge("tidings_journal_free_bytes", help, float(free))?;
+    }
+    writer.counter("tidings_journal_batches", "Batches that were written to the log, each in one step", *batches)?;
+    writer.counter("tidings_journal_records", "Events in those batches", *records)?;
+    let help = "Time of an append to the log, from when it was ready to be written until it was safe";
+    times(writer, "tidings_journal_append_seconds", help, appends)?;
+    let help = "Time of a write to the log that waited for the device, or of a sync between writes";
+    times(writer, "tidings_journal_sync_seconds", help, syncs)
+}
+
+fn times(writer: &mut Writer<'_>, name: &str, help: &str, times: &Times) -> fmt::Result {
+    let counts = times.counts.iter().map(|(bound, count)| (bound.as_ref().map(Duration::as_secs_f64), *count));
+    writer.histogram(name, help, counts, times.sum)
+}
+
+/// What this process may still write there.
+#[cfg(unix)]
+fn free(app: &App) -> Option<u64> {
+    let disk = rustix::fs::statvfs(&app.config.journal.data_dir).ok().filter(|disk| disk.f_blocks > 0)?; // else it is no disk
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free(_: &App) -> Option<u64> {
+    None
+}
