@@ -44,9 +44,10 @@ pub(super) async fn measure() -> Result<Section> {
     command.args(["--locked", "--package", "tidings-journal", "--bench", "disk"]);
     let running = tokio::process::Command::from(command)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .output();
+        .spawn()? // not `output`, which would keep to itself why it failed
+        .wait_with_output();
     let output = timeout(PATIENCE, running).await.context("the journal's benchmark does not end")??;
     ensure!(output.status.success(), "the journal's benchmark failed, {}", output.status);
     let mut part = String::new();
