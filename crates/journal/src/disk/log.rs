@@ -246,8 +246,8 @@ impl Log {
             "{what} in {dir} failed: {error}. Nothing more is written, and what was acknowledged is kept; see to the disk \
              (is it full?), then restart the server"
         ));
+        self.failed.store(true, Ordering::Release);
         if was_open {
-            self.failed.store(true, Ordering::Release);
             tracing::error!("{closed}");
         }
         self.chores.lock().clear(); // whoever waits for one is told

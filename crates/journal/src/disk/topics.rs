@@ -159,9 +159,9 @@ impl Topics {
     /// When the oldest record without a key was published, in milliseconds since 1970. `None` if there is none, or if that of
     /// some topic is not known.
     pub(super) fn oldest_ms(&self) -> Option<i64> {
-        let holding = self.by_name.values().filter(|topic| topic.row.events > 0);
-        let known: Option<Vec<i64>> = holding.map(|topic| topic.oldest_ms).collect();
-        known?.into_iter().min()
+        let mut holding = self.by_name.values().filter(|topic| topic.row.events > 0);
+        let first = holding.next()?.oldest_ms?;
+        holding.try_fold(first, |oldest, topic| Some(oldest.min(topic.oldest_ms?)))
     }
 
     /// How many records without a key there are in all topics, and what they take.
