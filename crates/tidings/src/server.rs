@@ -118,7 +118,8 @@ impl Engine {
 
     /// Delivers until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one
     /// by one, takes publishes to the last wave, and returns when the streams are gone. Only then may the application close
-    /// its connections: this future, and not `shutdown`, is what to give to axum's `with_graceful_shutdown`, which waits for every stream to end.
+    /// its connections: this future, and not `shutdown`, is what to give to axum's `with_graceful_shutdown`, which waits for
+    /// every stream to end.
     ///
     /// `SHUTDOWN_TIMEOUT` holds for the drain; how long the application waits for its own calls is up to it.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
