@@ -1,7 +1,8 @@
 //! What the log on disk does in a second, beside what the disk itself does, in one run: `cargo bench -p tidings-journal`.
 //!
-//! Prints a table and judges nothing: speed belongs to a machine. `JOURNAL_BENCH_DIR` names the disk to measure (by default
-//! the system's temporary directory), `JOURNAL_BENCH_EVENTS` how many events the large log has (1,000,000).
+//! Prints a table and judges nothing: speed belongs to a machine. With arguments (`-- singles "one topic" ceiling`) it
+//! measures only those parts. `JOURNAL_BENCH_DIR` names the disk to measure (by default the system's temporary directory),
+//! `JOURNAL_BENCH_EVENTS` how many events the large log has (1,000,000).
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
 #![allow(clippy::unwrap_used, reason = "a measurement that fails is to end, and to say where")]
@@ -27,6 +28,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const DATA_BYTES: usize = 256;
 const SINGLES: usize = 2_000;
 
+/// So many in a row, then as many of the other: a disk that is busier for a while is so for both.
+const IN_A_ROW: usize = 100;
+
 fn main() {
     // `cargo test --all-targets` runs this too, and has not asked for it.
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -41,11 +45,12 @@ async fn measure() {
     let events = std::env::var("JOURNAL_BENCH_EVENTS").ok().map_or(1_000_000, |number| number.parse().unwrap());
     let dir = base.join(format!("journal-bench-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
-    let bare = bare_sync(&dir.join("bare"));
-    row("fdatasync of 256 bytes appended, p50", &micros(bare));
-    singles(&dir.join("single"), bare).await;
-    in_flight(&dir.join("in-flight")).await;
     let only: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |part: &str| only.is_empty() || only.iter().any(|only| only == part);
+    if wanted("singles") {
+        singles(&dir).await;
+        in_flight(&dir.join("in-flight")).await;
+    }
     for (name, events, topics, in_both) in [
         // What opening takes, in time and memory, is to be about the same for a tenth of it.
         ("a tenth in one topic", events / 10, 1, false),
@@ -53,37 +58,40 @@ async fn measure() {
         ("1,000 topics", events, 1_000, false),
         ("1,000 topics and one for all", events, 1_000, true),
     ] {
-        if !only.is_empty() && !only.iter().any(|only| only == name) {
-            continue;
+        if wanted(name) {
+            large(&dir.join(name.replace(' ', "-")), name, events, topics, in_both).await;
         }
-        large(&dir.join(name.replace(' ', "-")), name, events, topics, in_both).await;
     }
-    many_topics(&dir.join("many")).await;
-    ceiling(&dir.join("ceiling")).await;
+    if wanted("many topics") {
+        many_topics(&dir.join("many")).await;
+    }
+    if wanted("ceiling") {
+        ceiling(&dir.join("ceiling")).await;
+    }
     fs::remove_dir_all(&dir).unwrap();
 }
 
-fn bare_sync(path: &Path) -> Duration {
-    let mut file = File::create(path).unwrap();
-    let mut times = Vec::new();
-    for _ in 0..SINGLES {
-        let start = Instant::now();
-        file.write_all(&[b'x'; DATA_BYTES]).unwrap();
-        file.sync_data().unwrap();
-        times.push(start.elapsed());
+/// One event at a time, beside what the disk needs for as many bytes.
+async fn singles(dir: &Path) {
+    let mut file = File::create(dir.join("bare")).unwrap();
+    let log = open(&dir.join("single"), Sync::Always);
+    let (mut bare, mut single) = (Vec::new(), Vec::new());
+    for _ in 0..SINGLES / IN_A_ROW {
+        for _ in 0..IN_A_ROW {
+            let start = Instant::now();
+            file.write_all(&[b'x'; DATA_BYTES]).unwrap();
+            file.sync_data().unwrap();
+            bare.push(start.elapsed());
+        }
+        for _ in 0..IN_A_ROW {
+            let record = record("a", None);
+            let start = Instant::now();
+            log.append(vec![record]).await.unwrap();
+            single.push(start.elapsed());
+        }
     }
-    median(times)
-}
-
-async fn singles(dir: &Path, bare: Duration) {
-    let log = open(dir, Sync::Always);
-    let mut times = Vec::new();
-    for _ in 0..SINGLES {
-        let start = Instant::now();
-        log.append(vec![record("a", None)]).await.unwrap();
-        times.push(start.elapsed());
-    }
-    let single = median(times);
+    let (bare, single) = (median(bare), median(single));
+    row("fdatasync of 256 bytes appended, p50", &micros(bare));
     let ratio = single.as_secs_f64() / bare.as_secs_f64();
     row("one event, synced, p50", &format!("{} ({ratio:.2} x)", micros(single)));
 }
