@@ -3,6 +3,10 @@
 //! What was trimmed still takes its place until the storage engine rewrites the tables that it is in, and rewriting takes
 //! more room for a while. So this looks at what is really on disk, begins well below the ceiling, first has the engine give
 //! back what was trimmed already, one table of eight at a time, and only then trims more.
+//!
+//! What is on disk is not all: whatever the tables still hold in memory is in the write-ahead log now, and will be in a
+//! file of its table too before the log lets go of it; and the engine merges files when it likes. Both are counted as if
+//! they were there.
 
 use std::collections::HashMap;
 
@@ -23,6 +27,9 @@ const FULL_PERCENT: u64 = 95;
 /// With less than this to be given back, rewriting is not worth it.
 const GARBAGE_PERCENT: u64 = 15;
 
+/// Down to so much of what the tables may take, topics are trimmed: there is to be something between two times.
+const TRIMMED_PERCENT: u64 = 90;
+
 /// From so many trimmed bytes of one topic on, whole files may hold nothing else.
 const DROPPABLE: u64 = 32 << 20;
 
@@ -31,6 +38,15 @@ const MOST_TOPICS: usize = 4_096;
 
 /// The write-ahead log that is written to has at least so many bytes, most of them a hole.
 const ACTIVE_LOG: u64 = 64 << 20;
+
+/// Of files that the engine has replaced but not removed, so much is let be.
+const LINGERING: u64 = 16 << 20;
+
+/// Of the ceiling, the most that the write-ahead log takes by itself: a quarter.
+const LOG_SHARE: u64 = 4;
+
+/// Of the ceiling, what tables may hold in memory when appends wait for room: a sixteenth.
+const PENDING_SHARE: u64 = 16;
 
 /// What was trimmed and may still be on disk.
 #[derive(Default)]
@@ -81,8 +97,9 @@ impl Trimmed {
 impl Ceiling {
     pub(super) fn new(log: &Log) -> Self {
         let most = Self::bytes(log);
-        let log_bytes = log.options.tuning.log_bytes + ACTIVE_LOG / 2;
-        let goal = most.saturating_sub(log_bytes + ACTIVE_LOG / 2) / 100 * USED_PERCENT;
+        let log_bytes = log.options.tuning.log_bytes.min(most / LOG_SHARE);
+        // Most of what the log holds may be in memory too, and come on top of it.
+        let goal = most.saturating_sub(2 * log_bytes + ACTIVE_LOG / 2) / 100 * USED_PERCENT;
         Self { most, goal, log_bytes, near: false, spent: None }
     }
 
@@ -96,8 +113,9 @@ impl Ceiling {
         self.near
     }
 
-    /// Looks at what is on disk, and says how much may be appended before the next look: it is written to the log, and once
-    /// more to the tables. `reserved` bytes are for something else. Returns what is on disk.
+    /// Looks at what is on disk and what will be without another append, and says how much may be appended before the next
+    /// look: it is written to the log, and once more to the tables. `reserved` bytes are for something else. Returns what is
+    /// on disk.
     pub(super) fn look(&mut self, log: &Log, reserved: u64) -> u64 {
         let tables = tables_bytes(log);
         let disk = log.home.disk_bytes().unwrap_or_else(|error| {
@@ -105,7 +123,8 @@ impl Ceiling {
             tables + log.tables.db.journal_disk_space().unwrap_or(self.log_bytes)
         });
         log.set_disk_bytes(disk);
-        let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + reserved) / 2;
+        let coming = log.tables.pending() + log.tables.largest_merge();
+        let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 2;
         self.near = tables > self.goal / 2 || room < 2 * ACTIVE_LOG;
         log.set_room(room);
         if room > 0 && !log.tables.is_congested() {
@@ -114,13 +133,26 @@ impl Ceiling {
         disk
     }
 
-    /// Makes room if there is too little. `trim_to` trims the largest topics until all hold at most so many bytes.
-    pub(super) fn hold(&mut self, log: &Log, mut trim_to: impl FnMut(u64) -> Result<u64, Over>) -> Result<(), Over> {
+    /// Makes room if there is too little. `trim_to` trims the largest topics until all hold at most so many bytes; `let_go`
+    /// has the engine remove the files that it has replaced.
+    pub(super) fn hold(
+        &mut self,
+        log: &Log,
+        mut trim_to: impl FnMut(u64) -> Result<u64, Over>,
+        mut let_go: impl FnMut() -> Result<(), Over>,
+    ) -> Result<(), Over> {
         while !log.is_closing() {
             drop_files(log)?;
+            if self.near && lingering(log) > LINGERING {
+                let_go()?;
+            }
             let disk = self.look(log, 0);
-            // Near the ceiling, all of the log goes that can.
-            settle(log, if log.is_full() { ACTIVE_LOG } else { self.log_bytes })?;
+            if log.is_full() {
+                // All of the log goes that can, and with it what waits in memory.
+                settle(log, ACTIVE_LOG, self.most / PENDING_SHARE)?;
+            } else {
+                settle(log, self.log_bytes, u64::MAX)?;
+            }
             let tables = tables_bytes(log);
             if tables <= self.goal {
                 self.spent = None;
@@ -133,7 +165,8 @@ impl Ceiling {
                 continue;
             }
             // What the records weigh is not what they take: they are compressed, and there is garbage among them.
-            let surplus = u128::from(tables - self.goal / 100 * 95) * u128::from(held + waste) / u128::from(tables);
+            let surplus =
+                u128::from(tables - self.goal / 100 * TRIMMED_PERCENT) * u128::from(held + waste) / u128::from(tables);
             let surplus = u64::try_from(surplus).unwrap_or(u64::MAX).max(1);
             if trim_to(held.saturating_sub(surplus))? > 0 {
                 continue;
@@ -175,7 +208,7 @@ impl Ceiling {
         for (topic, floor) in floors {
             drop_below(log, topic, floor)?;
         }
-        settle(log, ACTIVE_LOG)?;
+        settle(log, ACTIVE_LOG, u64::MAX)?;
         for table in log.tables.all() {
             let disk = self.look(log, table.disk_space());
             if table.disk_space() <= self.most.saturating_sub(disk) && !log.is_closing() {
@@ -184,6 +217,11 @@ impl Ceiling {
         }
         Ok(())
     }
+}
+
+/// What the tables take on disk beside what is in use: files that were replaced, and such as are being written.
+fn lingering(log: &Log) -> u64 {
+    log.home.table_bytes().unwrap_or_default().saturating_sub(tables_bytes(log))
 }
 
 fn tables_bytes(log: &Log) -> u64 {
@@ -211,8 +249,8 @@ fn drop_below(log: &Log, topic: TopicId, floor: Position) -> Result<(), Over> {
     Ok(())
 }
 
-fn settle(log: &Log, most: u64) -> Result<(), Over> {
-    log.tables.settle(most).map_err(|error| broken(log, &error))
+fn settle(log: &Log, most: u64, pending: u64) -> Result<(), Over> {
+    log.tables.settle(most, pending).map_err(|error| broken(log, &error))
 }
 
 /// What there is to be given back, by table.

@@ -15,6 +15,8 @@ pub(super) enum Chore {
     Fold(Fold, oneshot::Sender<()>),
     /// Some of what each topic holds is written down.
     Checkpoint(oneshot::Sender<()>),
+    /// Something that means nothing is written: readers see a newer state, and hold on to no older one.
+    Beat(oneshot::Sender<()>),
 }
 
 /// The oldest records of a topic, which go.
@@ -96,6 +98,10 @@ impl Group<'_> {
             }
             Chore::Checkpoint(done) => {
                 self.checkpoint(checkpoint);
+                done
+            }
+            Chore::Beat(done) => {
+                self.beat();
                 done
             }
         }

@@ -87,9 +87,6 @@ impl Committer {
                     let _ = append.answer.send(Err(error.clone())); // whoever asked may be gone
                 }
             }
-            if !appends.is_empty() {
-                self.log.take_room(bytes as u64);
-            }
             self.step(appends);
             if !close.is_empty() {
                 self.close();
@@ -192,6 +189,7 @@ impl Committer {
         }
         let sync = group.must_sync || log.options.sync == Sync::Always;
         let batch = group.finish();
+        self.log.take_room(group.bytes());
         let since = Instant::now();
         self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
         if sync {

@@ -9,6 +9,7 @@ use super::codec::{self, Listed};
 use super::keys::{self, Kind, TopicId};
 use super::log::Log;
 use super::run::{self, Element};
+use super::tables::BEAT;
 use super::topics::{Keyed, Topics};
 use crate::{Entry, Error, EventId, Kept, Position, Receipt, Record, TopicName};
 
@@ -42,6 +43,8 @@ pub(super) struct Group<'a> {
     pub(super) checkpoint: Option<Position>,
     /// Whether the step has to be on the device whatever the mode.
     pub(super) must_sync: bool,
+    /// What is in the batch, in bytes.
+    batch_bytes: usize,
 }
 
 /// Where a row goes.
@@ -89,6 +92,7 @@ impl<'a> Group<'a> {
             forgotten: Vec::new(),
             checkpoint: None,
             must_sync: false,
+            batch_bytes: 0,
         }
     }
 
@@ -172,6 +176,7 @@ impl<'a> Group<'a> {
     fn put_run(&mut self, topic: TopicId, run: run::Builder) {
         let (last, bytes) = run.finish();
         let key = keys::event(topic, Kind::Plain, last);
+        self.batch_bytes += key.len() + bytes.len();
         self.batch.insert(&self.log.tables.events[keys::shard(topic)], key, bytes);
     }
 
@@ -212,6 +217,11 @@ impl<'a> Group<'a> {
         self.put(Table::Meta, key.to_vec(), number.to_be_bytes().to_vec());
     }
 
+    /// Writes what means nothing.
+    pub(super) fn beat(&mut self) {
+        self.put(Table::Meta, BEAT.to_vec(), Vec::new());
+    }
+
     /// Removes the row of a topic.
     pub(super) fn remove_topic(&mut self, name: &TopicName) {
         self.rows.insert((Table::Topics, name.as_str().into()), None);
@@ -229,7 +239,9 @@ impl<'a> Group<'a> {
         let tables = &self.log.tables;
         let mut batch = std::mem::replace(&mut self.batch, tables.db.batch());
         if !self.listed.is_empty() {
-            batch.insert(&tables.order, keys::position(self.first), codec::encode_batch(&self.listed));
+            let listed = codec::encode_batch(&self.listed);
+            self.batch_bytes += listed.len();
+            batch.insert(&tables.order, keys::position(self.first), listed);
         }
         let counted = self.end();
         {
@@ -242,12 +254,18 @@ impl<'a> Group<'a> {
         }
         for ((table, key), value) in std::mem::take(&mut self.rows) {
             let table = table.of(tables);
+            self.batch_bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
             match value {
                 Some(value) => batch.insert(table, key, value),
                 None => batch.remove(table, key),
             }
         }
         batch
+    }
+
+    /// What the finished batch takes in the write-ahead log, and once more in the tables, in bytes, about.
+    pub(super) fn bytes(&self) -> u64 {
+        self.batch_bytes as u64
     }
 
     /// The position of the last record.

@@ -62,6 +62,11 @@ impl Home {
         self.dir.join("db.new")
     }
 
+    /// How much of it is the tables' files, in bytes.
+    pub(super) fn table_bytes(&self) -> io::Result<u64> {
+        bytes_below(&self.db().join("keyspaces"))
+    }
+
     /// How much is on disk, in bytes.
     pub(super) fn disk_bytes(&self) -> io::Result<u64> {
         bytes_below(&self.dir)

@@ -2,6 +2,7 @@
 //!
 //! It decides; what it decides is written by the committer, as a [`Chore`] in the next step.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -29,6 +30,10 @@ pub(super) struct Janitor {
 /// Looking at all topics holds up the committer: 100,000 of them for some milliseconds. The more there are, the longer it
 /// is to the next look.
 const TOPICS_PER_SECOND: usize = 5_000;
+
+/// The most topics that are trimmed in one step of the committer. A step costs a sync, however many they are; publishers
+/// wait while it is taken.
+const TRIMS_AT_ONCE: usize = 64;
 
 /// The log is closing, or broken: there is nothing left to do.
 pub(super) struct Over;
@@ -73,7 +78,8 @@ impl Janitor {
         self.keep_totals()?;
         self.checkpoint()?;
         let (log, jobs) = (self.log.clone(), self.jobs.clone());
-        self.ceiling.hold(&log, |bytes| trim_largest(&log, &jobs, u64::MAX, bytes))
+        let trim_to = |bytes| trim_largest(&log, &jobs, u64::MAX, bytes);
+        self.ceiling.hold(&log, trim_to, || let_go(&log, &jobs))
     }
 
     fn note_synced(&mut self) {
@@ -103,15 +109,13 @@ impl Janitor {
                 self.write(|done| Chore::Fold(Fold { topics, floor }, done))?;
             }
         }
-        for name in over {
-            let bounds = {
-                let topics = self.log.topics.read();
-                topics.get(&name).map(|topic| Bounds::of(&self.log.options.retention, topic, now_ms))
-            };
-            if let Some(bounds) = bounds {
-                trim_to(&self.log, &self.jobs, &name, bounds)?;
-            }
-        }
+        // A topic may hold too much and too old.
+        let bounds: BTreeMap<_, _> = {
+            let topics = self.log.topics.read();
+            let bounds = |topic| Bounds::of(&self.log.options.retention, topic, now_ms);
+            over.into_iter().filter_map(|name| topics.get(&name).map(bounds).map(|bounds| (name, bounds))).collect()
+        };
+        trim_to(&self.log, &self.jobs, bounds)?;
         Ok(())
     }
 
@@ -142,6 +146,18 @@ impl Janitor {
     }
 }
 
+/// Has the engine remove the files that it has replaced.
+fn let_go(log: &Log, jobs: &mpsc::WeakSender<Job>) -> Result<(), Over> {
+    if log.tables.is_congested() {
+        return Ok(());
+    }
+    write(log, jobs, Chore::Beat)?;
+    log.tables.let_go().map_err(|error| {
+        log.fail("making room in the journal", &error);
+        Over
+    })
+}
+
 /// Has a chore written, and waits for it.
 fn write(
     log: &Log,
@@ -149,30 +165,57 @@ fn write(
     chore: impl FnOnce(oneshot::Sender<()>) -> Chore,
 ) -> Result<(), Over> {
     let (done, written) = oneshot::channel();
-    log.chores.lock().push(chore(done));
+    write_all(log, jobs, vec![chore(done)], vec![written])
+}
+
+/// Has chores written, in one step if the committer is idle, and waits for all of them.
+fn write_all(
+    log: &Log,
+    jobs: &mpsc::WeakSender<Job>,
+    chores: Vec<Chore>,
+    written: Vec<oneshot::Receiver<()>>,
+) -> Result<(), Over> {
+    log.chores.lock().extend(chores);
     if !log.is_open() || log.is_closing() {
         return Err(Over); // nobody might look
     }
     // If the queue is full, the committer is at work and will look at the chores anyway.
     let _ = jobs.upgrade().ok_or(Over)?.try_send(Job::Chores);
-    written.blocking_recv().map_err(|_| Over)
+    written.into_iter().try_for_each(|written| written.blocking_recv().map_err(|_| Over))
 }
 
-/// Trims one topic until it is within `bounds`. Returns how many bytes that let go.
-fn trim_to(log: &Log, jobs: &mpsc::WeakSender<Job>, name: &TopicName, bounds: Bounds) -> Result<u64, Over> {
+/// Trims each topic until it is within its bounds; none may be named twice. Returns how many bytes that let go.
+fn trim_to(
+    log: &Log,
+    jobs: &mpsc::WeakSender<Job>,
+    topics: impl IntoIterator<Item = (TopicName, Bounds)>,
+) -> Result<u64, Over> {
     let mut gone = 0;
+    let mut rest = topics.into_iter();
+    let mut at_hand = Vec::with_capacity(TRIMS_AT_ONCE);
     loop {
-        match trim::next(log, name, bounds) {
-            Ok(trim::Next::Within) => return Ok(gone),
+        at_hand.extend(rest.by_ref().take(TRIMS_AT_ONCE - at_hand.len()));
+        if at_hand.is_empty() {
+            return Ok(gone);
+        }
+        let (mut trims, mut written) = (Vec::new(), Vec::new());
+        at_hand.retain(|(name, bounds)| match trim::next(log, name, *bounds) {
+            Ok(trim::Next::Within) => false,
             Ok(trim::Next::Step(step)) => {
                 gone += step.bytes;
                 log.trimmed.lock().add(log, &step);
-                write(log, jobs, |done| Chore::Trim(step, done))?;
+                let (done, receiver) = oneshot::channel();
+                trims.push(Chore::Trim(step, done));
+                written.push(receiver);
+                true
             }
             Err(error) => {
                 tracing::error!(topic = %name, %error, "a topic can't be trimmed");
-                return Ok(gone);
+                false
             }
+        });
+        if !trims.is_empty() {
+            write_all(log, jobs, trims, written)?;
         }
     }
 }
@@ -180,7 +223,6 @@ fn trim_to(log: &Log, jobs: &mpsc::WeakSender<Job>, name: &TopicName, bounds: Bo
 /// Trims the topics that hold most, until all together hold at most `events` records and `bytes`. Returns how many bytes
 /// that let go.
 fn trim_largest(log: &Log, jobs: &mpsc::WeakSender<Job>, events: u64, bytes: u64) -> Result<u64, Over> {
-    let mut gone = 0;
     let (by_events, by_bytes) = {
         let topics = log.topics.read();
         let level = |most, of: fn(&super::topics::Topic) -> u64| {
@@ -190,11 +232,82 @@ fn trim_largest(log: &Log, jobs: &mpsc::WeakSender<Job>, events: u64, bytes: u64
         };
         (level(events, |topic| topic.row.events), level(bytes, |topic| topic.row.bytes))
     };
-    for name in by_events.1 {
-        gone += trim_to(log, jobs, &name, Bounds { events: by_events.0, ..Bounds::NONE })?;
-    }
-    for name in by_bytes.1 {
-        gone += trim_to(log, jobs, &name, Bounds { bytes: by_bytes.0, ..Bounds::NONE })?;
-    }
+    let each = |names: Vec<TopicName>, bounds| names.into_iter().map(move |name| (name, bounds));
+    let mut gone = trim_to(log, jobs, each(by_events.1, Bounds { events: by_events.0, ..Bounds::NONE }))?;
+    gone += trim_to(log, jobs, each(by_bytes.1, Bounds { bytes: by_bytes.0, ..Bounds::NONE }))?;
     Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use fjall::{Database, OwnedWriteBatch};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::disk::tables::Commit;
+    use crate::disk::{Disk, Options, Rule, open};
+    use crate::{Journal as _, Pattern, Record};
+
+    /// Says when it is about to write, and waits until it may.
+    struct Held {
+        db: Database,
+        begun: Sender<()>,
+        go_on: Receiver<()>,
+    }
+
+    impl Commit for Held {
+        fn commit(&mut self, batch: OwnedWriteBatch, sync: bool) -> Result<(), fjall::Error> {
+            let _ = self.begun.send(());
+            let _ = self.go_on.recv(); // nobody holds it any more once the other end is gone
+            self.db.commit(batch, sync)
+        }
+
+        fn sync(&mut self) -> Result<(), fjall::Error> {
+            Commit::sync(&mut self.db)
+        }
+    }
+
+    async fn until(log: &Disk, what: &str, done: impl Fn(&Disk) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        for now_ms in 1.. {
+            if done(log) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{what}");
+            log.expire(now_ms);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_counted_and_not_written_yet_is_trimmed_once_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = Options::new(dir.path());
+        let pattern = Pattern::parse("a").unwrap();
+        options.retention.rules = vec![Rule { pattern, max_age: None, max_events: Some(2), max_bytes: None }];
+        let found = open::for_writing(&options).unwrap();
+        let ((begun, began), (go_on, wait)) = (channel(), channel());
+        let commit = Held { db: found.tables.db.clone(), begun, go_on: wait };
+        let log = Arc::new(Disk::start(found, options, Box::new(commit)).unwrap());
+        let records = (0..5).map(|_| Record {
+            topics: [TopicName::parse("a").unwrap()].into(),
+            event: "e".into(),
+            key: None,
+            data: "x".into(),
+            at_ms: 0,
+        });
+        let appending = tokio::spawn({
+            let (log, records) = (log.clone(), records.collect());
+            async move { log.append(records).await }
+        });
+        tokio::task::spawn_blocking(move || began.recv()).await.unwrap().unwrap();
+        // The janitor has looked for them in vain once it no longer knows how old the oldest is.
+        until(&log, "it is counted", |log| log.vitals().oldest_ms == Some(0)).await;
+        until(&log, "it is looked for", |log| log.vitals().oldest_ms.is_none()).await;
+        drop(go_on);
+        appending.await.unwrap().unwrap();
+        until(&log, "it is trimmed", |log| log.vitals().kept == Some(2)).await;
+    }
 }

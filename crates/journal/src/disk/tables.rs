@@ -24,7 +24,7 @@ const RECEIPTS: &str = "receipts";
 const EVENTS: &str = "events-";
 
 /// A key that sorts behind all others and means nothing: see [`Tables::settle`].
-const BEAT: &[u8] = &[0xff; 24];
+pub(super) const BEAT: &[u8] = &[0xff; 24];
 
 /// The most files of one table that overlap. From 20 on, the engine slows a writer down; from 30 on, it halts it.
 const MOST_RUNS: usize = 16;
@@ -39,6 +39,8 @@ pub(super) struct Tables {
     pub(super) keys: Keyspace,
     pub(super) receipts: Keyspace,
     pub(super) meta: Keyspace,
+    /// Bytes that a table holds in memory before it writes a file.
+    memtable_bytes: u64,
 }
 
 /// Which event table has this name.
@@ -85,6 +87,7 @@ impl Tables {
             keys: table("keys")?,
             receipts: table(RECEIPTS)?,
             meta: table("meta")?,
+            memtable_bytes: memtable,
             db,
         })
     }
@@ -113,14 +116,26 @@ impl Tables {
         self.db.persist(PersistMode::Buffer)
     }
 
-    /// Has every table write out what it holds in memory if the write-ahead log takes more than `most` bytes, so that it can
-    /// go.
+    /// What all tables hold in memory, in bytes: it will be written out.
+    pub(super) fn pending(&self) -> u64 {
+        self.db.write_buffer_size()
+    }
+
+    /// What the engine may write beside what is there when it merges files of one table, in bytes, about: one thread of it
+    /// merges, and only the upper levels are merged whole.
+    pub(super) fn largest_merge(&self) -> u64 {
+        let largest = self.all().map(Keyspace::disk_space).max().unwrap_or_default();
+        largest.min(MOST_RUNS as u64 * self.memtable_bytes)
+    }
+
+    /// Has every table write out what it holds in memory if that is more than `pending` bytes, or the write-ahead log takes
+    /// more than `most`, so that it can go.
     ///
     /// The engine lets go of a part of it once each table has a file with something newer. A table whose newest records
     /// were all left out by compaction has none, and would hold on to it for ever: so each is given something new first.
-    pub(super) fn settle(&self, most: u64) -> Result<(), fjall::Error> {
+    pub(super) fn settle(&self, most: u64, pending: u64) -> Result<(), fjall::Error> {
         // A writer that is halted might never be let go of; what waits to be written out comes first.
-        if self.db.journal_disk_space()? <= most || self.is_congested() {
+        if self.pending() <= pending && self.db.journal_disk_space()? <= most || self.is_congested() {
             return Ok(());
         }
         self.write_out()
@@ -132,6 +147,14 @@ impl Tables {
         self.all().for_each(|table| batch.insert(table, BEAT, []));
         batch.commit()?;
         self.all().try_for_each(|table| table.rotate_memtable().map(drop))
+    }
+
+    /// Has the engine remove the files that it has replaced.
+    ///
+    /// It keeps them for those who still read an older state, and looks whether there are any whenever a table is written
+    /// out; then a table must have something to be written out, and whoever shows the log must have taken a newer state.
+    pub(super) fn let_go(&self) -> Result<(), fjall::Error> {
+        self.meta.rotate_memtable().map(drop)
     }
 
     /// Takes one key-value pair out of the way if it is no row of ours.

@@ -127,8 +127,16 @@ impl Topics {
         topic.row.bytes += bytes;
         self.events += 1;
         self.bytes += bytes;
-        if !topic.over && Bounds::of(retention, topic, i64::MIN).is_exceeded(topic) {
-            topic.over = true;
+        if Bounds::of(retention, topic, i64::MIN).is_exceeded(topic) {
+            self.note_over(name);
+        }
+    }
+
+    /// Notes that `name` holds more than its rule allows.
+    pub(super) fn note_over(&mut self, name: &TopicName) {
+        if let Some(topic) = self.by_name.get_mut(name)
+            && !std::mem::replace(&mut topic.over, true)
+        {
             self.over.push(name.clone());
         }
     }

@@ -100,11 +100,15 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
         }
     }
     if step.events == 0 {
-        // Within its bounds after all: now it is known how old the oldest is, if it is there. What was counted may still be
-        // on its way.
-        if let Some(topic) = log.topics.write().get_mut(name) {
+        // Within its bounds after all: now it is known how old the oldest is, if it is there.
+        let on_its_way = bounds.is_exceeded(&topic) && topic.row.last_plain > view.head;
+        let mut topics = log.topics.write();
+        if let Some(topic) = topics.get_mut(name) {
             topic.oldest_ms = step.oldest_ms;
             topic.own_after = own_after;
+        }
+        if on_its_way {
+            topics.note_over(name); // it was counted, and is not there yet
         }
         return Ok(Next::Within);
     }

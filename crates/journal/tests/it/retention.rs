@@ -106,6 +106,25 @@ async fn old_records_go_and_the_newest_of_each_key_stays() {
 }
 
 #[tokio::test]
+async fn of_many_topics_that_hold_too_much_and_too_old_each_is_trimmed_once() {
+    // Fewer and more than are trimmed at once.
+    for topics in [30, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let rules = vec![Rule { max_events: Some(3), max_age: Some(Duration::from_hours(1)), ..rule("t/*") }];
+        let log = open(&dir, Retention { rules, ..Retention::default() });
+        let names: Vec<_> = (0..topics).map(|number| format!("t/{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let old = names.iter().flat_map(|name| numbered(&[name, "all"], 0..6));
+        log.append(old.map(|record| Record { at_ms: HOUR / 2, ..record }).collect()).await.unwrap();
+        until(&log, 2 * HOUR, &names, &[]).await;
+        let vitals = log.vitals();
+        assert_eq!((vitals.kept, vitals.trimmed), (Some(0), Some(6 * topics)));
+        log.append(vec![record(&["t/0"], "next"), record(&["other"], "next")]).await.unwrap();
+        assert_eq!(log.vitals().kept, Some(2), "nothing was discounted twice");
+    }
+}
+
+#[tokio::test]
 async fn over_the_total_the_largest_topics_sink_first() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir, Retention { max_events: 10, ..Retention::default() });
