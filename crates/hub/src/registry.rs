@@ -184,6 +184,11 @@ impl Registry {
         self.open.lock().tally.clone()
     }
 
+    /// How many streams may be open.
+    pub fn limit(&self) -> usize {
+        self.limits.total
+    }
+
     /// How many streams are open.
     pub fn stats(&self) -> Stats {
         let open = self.open.lock();

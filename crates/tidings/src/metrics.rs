@@ -7,6 +7,7 @@
 mod journal;
 pub(crate) mod process;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,8 +100,12 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let registry = app.hub.connections();
     let (stats, tally) = (registry.stats(), registry.tally());
     writer.gauge("tidings_streams", "Open streams", float(stats.total as u64))?;
+    writer.gauge("tidings_streams_limit", "How many streams may be open", float(registry.limit() as u64))?;
     writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated as u64))?;
-    let open = stats.by_kind.iter().map(|(kind, count)| (*kind, float(*count as u64)));
+    // A kind that was there stays, with zero: a series that ends says that nobody knows.
+    let mut open: BTreeMap<_, _> = tally.opened_by_kind.keys().map(|kind| (*kind, 0)).collect();
+    open.extend(stats.by_kind);
+    let open = open.into_iter().map(|(kind, count)| (kind, float(count as u64)));
     writer.gauges("tidings_streams_by_kind", "Open streams by kind; one may count under several", "kind", open)?;
     writer.counter("tidings_streams_opened", "Streams that were opened", tally.opened)?;
     let opened = tally.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));

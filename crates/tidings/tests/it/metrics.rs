@@ -7,6 +7,8 @@ use serde_json::json;
 
 use crate::support::{ADMIN, TestServer, start, start_with, until};
 
+const ALERTS: &str = include_str!("../../../../deploy/prometheus/alerts.yml");
+
 async fn scrape(server: &TestServer) -> String {
     let answer = server.get("/metrics").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -69,7 +71,7 @@ async fn a_log_in_memory_tells_nothing_of_a_disk() {
 
 #[tokio::test]
 async fn the_numbers_follow_what_happens() {
-    let server = start().await;
+    let server = start_with(&[("MAX_CONNECTIONS", "7")]).await;
     let mut stream = server.stream("/chat/stream", ADMIN).await;
     stream.expect("connected").await;
     server.post("/notifications/broadcast", json!({"title": "t", "message": "m"})).await;
@@ -78,6 +80,7 @@ async fn the_numbers_follow_what_happens() {
     server.call("POST", "/notifications/broadcast", "", json!({})).await.assert_refused(401, "token_missing");
     let text = scrape(&server).await;
     assert_eq!(value(&text, "tidings_streams"), Some(1.0), "{text}");
+    assert_eq!(value(&text, "tidings_streams_limit"), Some(7.0), "{text}");
     assert_eq!(value(&text, "tidings_streams_by_kind{kind=\"chat\"}"), Some(1.0), "{text}");
     assert_eq!(value(&text, "tidings_streams_opened_total"), Some(1.0), "{text}");
     assert_eq!(value(&text, "tidings_events_published_total"), Some(2.0), "{text}");
@@ -89,6 +92,8 @@ async fn the_numbers_follow_what_happens() {
     drop(stream);
     until(async || value(&scrape(&server).await, "tidings_streams_ended_total{reason=\"client_left\"}") == Some(1.0))
         .await;
+    let text = scrape(&server).await;
+    assert_eq!(value(&text, "tidings_streams_by_kind{kind=\"chat\"}"), Some(0.0), "zero, not gone: {text}");
 }
 
 #[tokio::test]
@@ -173,14 +178,31 @@ async fn the_rules_and_the_dashboard_ask_only_for_what_is_there() {
     let there: BTreeSet<_> =
         text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
     let name = Regex::new(r"\b(tidings|process)_[a-z_]+").unwrap();
-    for file in [
-        include_str!("../../../../deploy/prometheus/alerts.yml"),
-        include_str!("../../../../deploy/grafana/tidings.json"),
-    ] {
+    for file in [ALERTS, include_str!("../../../../deploy/grafana/tidings.json")] {
         let mut asked = name.find_iter(file).map(|found| found.as_str()).peekable();
         assert!(asked.peek().is_some());
         for one in asked {
             assert!(there.contains(one), "{one} is not in the scrape");
         }
+    }
+    let label = Regex::new(r#"\b(tidings_[a-z_]+)\{([a-z]+)=~?"([a-z_|]+)""#).unwrap();
+    let mut asked = label.captures_iter(ALERTS).peekable();
+    assert!(asked.peek().is_some());
+    for [metric, label, words] in asked.map(|found| found.extract().1) {
+        for word in words.split('|') {
+            let series = format!("{metric}{{{label}=\"{word}\"}}");
+            assert!(value(&text, &series).is_some(), "{series} is not in the scrape");
+        }
+    }
+}
+
+#[test]
+fn an_alert_advises_only_settings_that_there_are() {
+    let settings = include_str!("../../../../docs/configuration.md");
+    let name = Regex::new(r"\b[A-Z]+(_[A-Z]+)+\b").unwrap();
+    let mut advised = name.find_iter(ALERTS).map(|found| found.as_str()).peekable();
+    assert!(advised.peek().is_some());
+    for one in advised {
+        assert!(settings.contains(&format!("| `{one}` |")), "{one} is no setting");
     }
 }

@@ -1,4 +1,4 @@
-//! A server that runs out of file descriptors.
+//! A server that runs out of file descriptors, and one that has few.
 
 #![cfg(target_os = "linux")]
 
@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::place;
+use crate::support::binary::Process;
 use crate::support::{http, in_time, until};
 
 /// The processor time that a process has taken so far, in ticks of 10 ms (proc(5)).
@@ -34,4 +35,24 @@ async fn a_server_that_has_no_descriptors_left_waits_without_spinning_and_recove
     assert!(spent <= 20, "it spins: {spent} ticks of 10 ms in one second");
     drop(silent);
     assert_eq!(in_time(http::request(address, "GET", "/health/ready", &[], b"")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_limit_of_streams_that_the_descriptors_can_not_hold_is_warned_of_at_the_start() {
+    let too_many = place().env("MAX_CONNECTIONS", "189").start_limited(&[], 700);
+    let warning = "MAX_CONNECTIONS=189 is more than the 700 file descriptors of this process allow (188 streams)";
+    assert!(too_many.said().contains(warning), "{}", too_many.said());
+    assert_eq!(limits(&too_many).await, ["tidings_streams_limit 189.0", "process_max_fds 700.0"]);
+    for fitting in ["188", "auto"] {
+        let process = place().env("MAX_CONNECTIONS", fitting).start_limited(&[], 700);
+        assert!(!process.said().contains("file descriptors of this process allow"), "{}", process.said());
+        assert_eq!(limits(&process).await, ["tidings_streams_limit 188.0", "process_max_fds 700.0"]);
+    }
+}
+
+/// What the metrics tell of how much may be open.
+async fn limits(process: &Process) -> Vec<String> {
+    let answer = in_time(http::request(process.addresses[0], "GET", "/metrics", &[], b"")).await;
+    let named = |line: &&str| ["tidings_streams_limit ", "process_max_fds "].iter().any(|name| line.starts_with(name));
+    answer.text().lines().filter(named).map(str::to_owned).collect()
 }
