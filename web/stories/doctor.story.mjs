@@ -33,6 +33,17 @@ story('behind a right nginx too', {settings}, async ({open, server}) => {
   })
 })
 
+story('over TLS the browser speaks HTTP/2', {settings, ignoreHTTPSErrors: true}, async ({open, server}) => {
+  const tell = async (url) => {
+    const doctor = doctorOf(await open('#/doctor', url))
+    await doctor.examine()
+    assert.deepEqual(await doctor.found(BAD), [])
+    assert.match(await doctor.finding('http-version').textContent(), /HTTP\/2$/)
+    for (const check of CHECKS) assert.equal(await doctor.finding(check).getAttribute('data-level'), 'ok', check)
+  }
+  await behind(server, RIGHT, tell, {tls: true})
+})
+
 story('an nginx that buffers is told to stop, by lines that can be copied', {settings}, async ({open, server}) => {
   await behind(server, BUFFERING, async (url) => {
     const page = await open('#/doctor', url)

@@ -2,7 +2,7 @@
 //
 // Owns its process and its folder: both end with what is told behind it.
 
-import {spawn} from 'node:child_process'
+import {execFileSync, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {connect, createServer} from 'node:net'
@@ -20,13 +20,14 @@ export const COMPRESSING = `${RIGHT} gzip on; gzip_types text/event-stream;`
 
 /**
  * Tells `tell` the URL of an nginx with these lines in its location. It takes no port 0, so it listens on a socket in its own
- * folder, and a free port is forwarded to that.
+ * folder, and a free port is forwarded to that. With `tls` it speaks HTTP/2, and has a certificate that nobody vouches for.
  */
-export async function behind(server, lines, tell) {
+export async function behind(server, lines, tell, {tls = false} = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-nginx-'))
   const socket = join(folder, 'nginx.sock')
   const file = join(folder, 'nginx.conf')
-  writeFileSync(file, configuration(socket, new URL(server.url).host, lines))
+  if (tls) certify(folder)
+  writeFileSync(file, configuration(socket, tls, new URL(server.url).host, lines))
   const child = spawn(found(), ['-p', folder, '-e', join(folder, 'error.log'), '-c', file], {stdio: 'ignore'})
   const ended = once(child, 'exit')
   const open = new Set()
@@ -45,7 +46,7 @@ export async function behind(server, lines, tell) {
     while (!(await answers(socket))) await pause(10)
     door.listen(0, '127.0.0.1')
     await once(door, 'listening')
-    await tell(`http://127.0.0.1:${door.address().port}`)
+    await tell(`${tls ? 'https' : 'http'}://127.0.0.1:${door.address().port}`)
   } finally {
     door.close()
     for (const one of open) one.destroy()
@@ -67,15 +68,24 @@ async function answers(socket) {
   }
 }
 
-/** One process, so that its end is the end of all of it. */
-function configuration(socket, server, lines) {
+/** Puts a certificate and its key into the folder. */
+function certify(folder) {
+  const what = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '1']
+  const how = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const where = ['-out', 'certificate.pem', '-keyout', 'key.pem']
+  execFileSync('openssl', ['req', '-x509', ...how, ...what, ...where], {cwd: folder, stdio: 'pipe'})
+}
+
+/** One process, so that its end is the end of all of it. Newer ones would like `http2 on;` better, which older ones don't know. */
+function configuration(socket, tls, server, lines) {
+  const listen = tls ? ' ssl http2; ssl_certificate certificate.pem; ssl_certificate_key key.pem' : ''
   return `daemon off; master_process off; pid nginx.pid; error_log error.log warn;
 events { worker_connections 64; }
 http {
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   server {
-    listen unix:${socket};
+    listen unix:${socket}${listen};
     location / { proxy_pass http://${server}; ${lines} }
   }
 }

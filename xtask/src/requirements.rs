@@ -1,4 +1,4 @@
-//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, Chromium, nginx, and
+//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, Chromium, nginx, openssl, and
 //! Prometheus's promtool; for the measurements nginx with nchan, and taskset.
 //!
 //! Owns the lists, the check and the words for what is lacking. Must never change a developer's system: only where
@@ -23,7 +23,7 @@ pub(crate) struct Requirement {
     macos: Option<&'static str>,
 }
 
-pub(crate) const TESTS: [Requirement; 6] = [
+pub(crate) const TESTS: [Requirement; 7] = [
     Requirement { name: "node 20.19 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
     Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
     Requirement {
@@ -39,6 +39,7 @@ pub(crate) const TESTS: [Requirement; 6] = [
         macos: Some("google-chrome"),
     },
     Requirement { name: "nginx", lacking: bench::look_for_nginx, debian: &["nginx"], macos: Some("nginx") },
+    Requirement { name: "openssl", lacking: openssl, debian: &["openssl"], macos: Some("openssl") },
     Requirement { name: "promtool", lacking: promtool, debian: &["prometheus"], macos: Some("prometheus") },
 ];
 
@@ -139,6 +140,10 @@ fn python() -> Result<()> {
 
 fn promtool() -> Result<()> {
     process::ask(Command::new("promtool").arg("--version")).map(drop)
+}
+
+fn openssl() -> Result<()> {
+    process::ask(Command::new("openssl").arg("version")).map(drop)
 }
 
 fn taskset() -> Result<()> {

@@ -30,6 +30,11 @@ use crate::proxies::{Proxy, Trouble};
 /// Nothing could be measured.
 const UNMEASURED: u8 = 2;
 
+/// Of a certificate.
+const UNTRUSTED: &str = "It is of no authority that this machine trusts, for another name, or not valid now. Where an \
+                         authority of your own issued it, name that one's certificate in SSL_CERT_FILE, which takes the \
+                         place of the system's.";
+
 /// What to examine.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -158,7 +163,12 @@ impl Examination {
                     Failure::Refused(refusal) => refusal.in_full(),
                     other => other.to_string(),
                 };
-                Err(self.unmeasured(message))
+                let finding = Finding::new("reach", Level::Problem, message);
+                self.findings.push(match failure {
+                    Failure::Untrusted(_) => finding.meaning(UNTRUSTED),
+                    _ => finding,
+                });
+                Err(Stop { measured: false })
             }
         }
     }

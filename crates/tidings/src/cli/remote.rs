@@ -11,6 +11,8 @@ use super::terminal::say;
 #[derive(clap::Args)]
 pub(super) struct Remote {
     /// Where the server is, with its base path if it has one.
+    ///
+    /// For https the system's root certificates count, or those in the file that SSL_CERT_FILE names.
     #[arg(
         long,
         global = true,

@@ -83,6 +83,45 @@ async fn a_rewritten_head_is_seen() {
     assert_eq!((bad, code), (vec!["headers: problem".to_owned()], Some(1)), "{report}");
 }
 
+/// A place whose commands call the server behind `nginx` over TLS, and trust only what `roots` vouches for.
+fn calling_over_tls(nginx: &Nginx, roots: &str) -> (Place, String) {
+    let url = format!("https://localhost:{}", nginx.address.port());
+    let place = Place::new().env("TIDINGS_URL", &url).env("TIDINGS_TOKEN", tidings::auth::demo::TOKEN);
+    (place.env("SSL_CERT_FILE", roots), url)
+}
+
+#[tokio::test]
+async fn over_tls_it_speaks_http_2_as_browsers_do() {
+    let server = Place::new().env("HEARTBEAT_INTERVAL", "10s").serve().await;
+    let nginx = Nginx::with_tls_for("localhost", server.address, Nginx::RIGHT).await;
+    let (place, _) = calling_over_tls(&nginx, &nginx.certificate());
+    let (bad, code, report) = findings(&place, &[]).await;
+    assert!(bad.is_empty(), "{report}");
+    assert_eq!((code, &report["healthy"], &report["proxy"]), (Some(0), &true.into(), &"nginx".into()));
+    assert_eq!(finding(&report, "http-version")["message"], "HTTP/2.0", "{report}");
+    for check in ["first-byte", "buffering", "authorization", "last-event-id", "resume", "clock"] {
+        assert_eq!(finding(&report, check)["level"], "ok", "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_can_not_be_trusted_is_what_is_wrong() {
+    let server = Place::new().serve().await;
+    let right = Nginx::with_tls_for("localhost", server.address, Nginx::RIGHT).await;
+    let wrong = Nginx::with_tls_for("events.example.com", server.address, Nginx::RIGHT).await;
+    for (nginx, roots, words) in
+        [(&right, wrong.certificate(), "UnknownIssuer"), (&wrong, wrong.certificate(), "events.example.com")]
+    {
+        let (place, url) = calling_over_tls(nginx, &roots);
+        let (bad, code, report) = findings(&place, &[]).await;
+        assert_eq!((bad, code), (vec!["reach: problem".to_owned()], Some(2)), "{report}");
+        let found = finding(&report, "reach");
+        let message = found["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("can't trust {url}: ")) && message.contains(words), "{message}");
+        assert!(found["meaning"].as_str().unwrap().contains("SSL_CERT_FILE"), "{found}");
+    }
+}
+
 #[tokio::test]
 async fn a_person_reads_the_lines_that_mend_it() {
     let server = Place::new().serve().await;

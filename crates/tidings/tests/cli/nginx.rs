@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rcgen::{CertificateParams, DnType, KeyPair};
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -17,7 +18,7 @@ use crate::support::in_time;
 pub(crate) struct Nginx {
     pub(crate) address: SocketAddr,
     _child: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Nginx {
@@ -25,13 +26,32 @@ impl Nginx {
     pub(crate) const RIGHT: &str = "proxy_http_version 1.1; proxy_set_header Connection \"\";";
 
     /// nginx with these lines in its location.
-    ///
-    /// It takes no port 0. So it listens on a socket in its own folder, and a free port is forwarded to that.
     pub(crate) async fn before(server: SocketAddr, lines: &str) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), "", server, lines).await
+    }
+
+    /// The same over TLS and HTTP/2, with a certificate for `name` that nobody but itself vouches for.
+    pub(crate) async fn with_tls_for(name: &str, server: SocketAddr, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        std::fs::write(folder.path().join("certificate.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+        // As nginx has it since long ago. Newer ones would like `http2 on;` better, which older ones don't know.
+        Self::start(folder, "ssl http2", server, lines).await
+    }
+
+    /// Of one with TLS: what vouches for it.
+    pub(crate) fn certificate(&self) -> String {
+        self.folder.path().join("certificate.pem").to_str().unwrap().to_owned()
+    }
+
+    /// It takes no port 0. So it listens on a socket in its own folder, and a free port is forwarded to that.
+    async fn start(folder: TempDir, listen: &str, server: SocketAddr, lines: &str) -> Self {
         let socket = folder.path().join("nginx.sock");
         let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, configuration(&socket, server, lines)).unwrap();
+        std::fs::write(&file, configuration(&socket, listen, server, lines)).unwrap();
         let child = Command::new(find())
             .arg("-p")
             .arg(folder.path())
@@ -56,7 +76,7 @@ impl Nginx {
                 tokio::spawn(forward(client, socket.clone()));
             }
         });
-        Self { address, _child: child, _folder: folder }
+        Self { address, _child: child, folder }
     }
 }
 
@@ -67,7 +87,9 @@ async fn forward(mut client: TcpStream, socket: PathBuf) {
 }
 
 /// One process, so that its end is the end of all of it.
-fn configuration(socket: &Path, server: SocketAddr, lines: &str) -> String {
+fn configuration(socket: &Path, listen: &str, server: SocketAddr, lines: &str) -> String {
+    let certificate =
+        if listen.is_empty() { "" } else { "ssl_certificate certificate.pem; ssl_certificate_key key.pem;" };
     format!(
         "daemon off; master_process off; pid nginx.pid; error_log error.log warn;
 events {{ worker_connections 64; }}
@@ -75,7 +97,8 @@ http {{
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   server {{
-    listen unix:{};
+    listen unix:{} {listen};
+    {certificate}
     location / {{ proxy_pass http://{server}; {lines} }}
   }}
 }}
