@@ -12,7 +12,7 @@ use super::terminal::say;
 pub(super) struct Remote {
     /// Where the server is, with its base path if it has one.
     ///
-    /// For https the system's root certificates count, or those in the file that SSL_CERT_FILE names.
+    /// For https the system's root certificates count, or those in the file that `SSL_CERT_FILE` names.
     #[arg(
         long,
         global = true,
