@@ -13,7 +13,7 @@ use crate::{clients, process, requirements, web};
 
 /// With arguments after `--`, only the tests that they choose: they go to `cargo test`, as in
 /// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, the page's checks and every test, then what people do with the page in a browser, then the contract's tests once more with hyper
-/// carrying the streams, then the hub's interleavings under shuttle.
+/// carrying the streams and every feature switched on, then the hub's interleavings under shuttle.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
     /// For cargo test.
@@ -55,10 +55,13 @@ fn selection(given: &[OsString]) -> Vec<&OsStr> {
     whole.into_iter().chain([OsStr::new("--locked")]).chain(given.iter().map(OsString::as_os_str)).collect()
 }
 
-/// The contract's tests with the other of the two lanes that carry a stream: what is promised does not depend on it.
+/// The contract's tests with the other of the two lanes that carry a stream, and in a server that was built with everything
+/// it can be: what is promised depends on neither. The tests of the library come along, as they hold for that build too.
 fn other_lane() -> Result<Command> {
     let mut command = process::cargo("test")?;
-    command.args(["--package", "tidings", "--test", "it", "--locked"]).env("TIDINGS_TEST_LANE", "hyper");
+    command
+        .args(["--package", "tidings", "--all-features", "--lib", "--test", "it", "--locked"])
+        .env("TIDINGS_TEST_LANE", "hyper");
     Ok(command)
 }
 

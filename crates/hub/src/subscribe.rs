@@ -57,6 +57,8 @@ pub struct Start {
     /// Where the stream stands before its first event: the head if nothing was asked, else what was asked. `None` when
     /// that was malformed, or when a snapshot follows and names its own place.
     pub cursor: Option<String>,
+    /// Why not, where what was asked for does not follow whole.
+    pub reset: Option<Reason>,
 }
 
 /// Why a stream is not opened. Either may pass.
@@ -134,27 +136,27 @@ impl Inner {
                 first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
                 let synced = self.wording.synced(first.len(), self.id_of(head));
                 first.push(synced);
-                Start { resumed: None, cursor: None }
+                Start { resumed: None, cursor: None, reset: None }
             }
-            Asked::Nothing => Start { resumed: None, cursor: Some(self.id_of(head).to_string()) },
+            Asked::Nothing => Start { resumed: None, cursor: Some(self.id_of(head).to_string()), reset: None },
             Asked::Everything => {
                 subscription.start_at(floor);
                 self.traffic.resumed();
-                Start { resumed: Some(true), cursor: Some(after.to_string()) }
+                Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
             }
             Asked::Place(position) if position >= floor => {
                 subscription.start_at(position);
                 self.traffic.resumed();
-                Start { resumed: Some(true), cursor: Some(after.to_string()) }
+                Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
             }
             Asked::Place(_) => {
                 first.push(self.reset(Reason::Trimmed, after, head, selector).await?);
-                Start { resumed: Some(false), cursor: Some(after.to_string()) }
+                Start { resumed: Some(false), cursor: Some(after.to_string()), reset: Some(Reason::Trimmed) }
             }
             Asked::Stray(reason) => {
                 first.push(self.reset(reason, after, head, selector).await?);
                 let echo = (reason != Reason::Malformed).then(|| after.to_string());
-                Start { resumed: Some(false), cursor: echo }
+                Start { resumed: Some(false), cursor: echo, reset: Some(reason) }
             }
         };
         subscription.say_first(first);

@@ -19,6 +19,7 @@ use crate::http::idempotency::Idempotency;
 use crate::members::Members;
 use crate::metrics::Counts;
 use crate::net::census::Census;
+use crate::traces::{self, Tracer};
 
 /// The shared state of all requests.
 pub(crate) struct App {
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) members: Members,
     pub(crate) census: Arc<Census>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) tracer: Tracer,
     pub(crate) started: tokio::time::Instant,
     /// The same by the clock.
     pub(crate) started_at: Timestamp,
@@ -75,11 +77,12 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
     pub(crate) census: Arc<Census>,
+    pub(crate) tracer: Tracer,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, auth, config, clock, proxies, census } = parts;
+        let Parts { hub, auth, config, clock, proxies, census, tracer } = parts;
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
             counts: Arc::default(),
@@ -90,6 +93,7 @@ impl App {
             clock,
             proxies,
             census,
+            tracer,
             admission: Admission::default(),
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
@@ -144,7 +148,8 @@ impl App {
             return Err(Unpublished::Closing);
         }
         let (events, begun) = (publications.len(), tokio::time::Instant::now());
-        let first = self.hub.publish_with(publications, receipt).await.map_err(Unpublished::Journal)?;
+        let publish = traces::step("append and show", self.hub.publish_with(publications, receipt));
+        let first = publish.await.map_err(Unpublished::Journal)?;
         self.counts.published(events, begun.elapsed());
         Ok(first)
     }

@@ -14,7 +14,7 @@
 //! - `app`, `topics`: what every request can reach, and the contract's topics
 //! - `members`: who is in which room, written down
 //! - `proxies`: what proxies do to streams, and what mends it
-//! - `telemetry`: the log; `metrics`: the numbers for a Prometheus
+//! - `telemetry`: the log; `metrics`: the numbers for a Prometheus; `traces`: the spans for a collector
 
 mod app;
 pub mod auth;
@@ -36,6 +36,7 @@ mod routes;
 pub mod server;
 mod telemetry;
 mod topics;
+mod traces;
 
 pub use handle::Handle;
 pub use server::Server;

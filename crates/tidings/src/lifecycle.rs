@@ -55,6 +55,7 @@ pub(crate) async fn serve(
         write_timeout: app.config.streams.write_timeout,
         census: app.census.clone(),
         turns: Turns::new(),
+        tracer: app.tracer.clone(),
         closing: CancellationToken::new(),
         connections: TaskTracker::new(),
     };

@@ -22,6 +22,7 @@ use crate::lifecycle;
 use crate::net::census::{Census, LEAVING};
 use crate::net::listen;
 use crate::topics;
+use crate::traces::Tracer;
 
 /// A server that is ready to run.
 ///
@@ -46,6 +47,7 @@ pub struct Builder {
     listeners: Vec<TcpListener>,
     clock: Option<Clock>,
     routes: Option<Routes>,
+    tracer: Tracer,
 }
 
 /// What moves a server whose routes an application of one's own serves: [`Builder::embed`].
@@ -156,6 +158,12 @@ impl Builder {
         self
     }
 
+    /// What makes spans of its requests.
+    pub(crate) fn tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
     /// Opens the sockets and the journal, and puts everything together. Needs no runtime yet. Waits for the disk.
     pub fn build(mut self) -> Result<Server, Error> {
         let mut listeners = std::mem::take(&mut self.listeners);
@@ -195,7 +203,7 @@ impl Builder {
     }
 
     pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
-        let Self { config, clock, routes, .. } = self;
+        let Self { config, clock, routes, tracer, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let descriptors = descriptors();
         let limits = limits(&config, descriptors);
@@ -211,6 +219,7 @@ impl Builder {
             census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
             config,
             clock,
+            tracer,
         });
         let engine = Engine { app: app.clone(), runner, limits };
         let more = routes.map_or_else(Router::new, |routes| routes(engine.handle()));

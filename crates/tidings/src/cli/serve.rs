@@ -9,6 +9,7 @@ use crate::config::{Home, Loaded};
 use crate::net::listen;
 use crate::server::Server;
 use crate::telemetry;
+use crate::traces::Export;
 
 /// Runs until SIGTERM or ctrl-c; a second one ends at once.
 pub(super) fn run(loaded: &Loaded) -> anyhow::Result<()> {
@@ -18,15 +19,18 @@ pub(super) fn run(loaded: &Loaded) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut builder = Server::builder().config(loaded.config.clone());
+        let traces = Export::start();
+        let mut builder = Server::builder().config(loaded.config.clone()).tracer(traces.tracer());
         for listener in listen::inherited()? {
             builder = builder.listener(listener);
         }
         let signals = signals()?;
         let server = builder.build()?;
-        let _ = std::io::stderr().write_all(banner(loaded, &server).as_bytes());
+        let _ = std::io::stderr().write_all(banner(loaded, &server, traces.endpoint()).as_bytes());
         tokio::spawn(give_memory_back());
-        server.run(signals).await?;
+        let ended = server.run(signals).await;
+        traces.flush().await;
+        ended?;
         tracing::info!("stopped");
         Ok(())
     })
@@ -83,7 +87,7 @@ fn signals() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// What a person who started the server wants to know.
-fn banner(loaded: &Loaded, server: &Server) -> String {
+fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
     let config = &loaded.config;
     let base = config.http.base_path.as_deref().unwrap_or_default();
     let mut addresses = server.addresses();
@@ -101,6 +105,7 @@ fn banner(loaded: &Loaded, server: &Server) -> String {
         ("capacity", format!("{} streams", server.capacity())),
         ("journal", journal(loaded)),
     ];
+    rows.extend(traces.map(|endpoint| ("traces", endpoint.to_owned())));
     if config.auth.demo {
         rows.push(("token", demo::TOKEN.to_owned()));
         rows.push(("", "(user test123, an admin; demo tokens are for development)".to_owned()));

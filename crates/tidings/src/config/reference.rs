@@ -29,6 +29,8 @@ An unknown flag, an unknown key in `tidings.toml`, or a value that is not allowe
 which, where it was written, and what is allowed. Unknown names in the environment and in `.env` are ignored; one that looks
 like a misspelling of a setting is warned of. `tidings config` shows what holds and where each value comes from.
 
+What begins with `OTEL_` is OpenTelemetry's and no setting: [Traces](operating.md#traces).
+
 | values | are written |
 |---|---|
 | durations | `500ms`, `25s`, `2m`, `24h`, `7d`; a bare number is seconds |

@@ -24,6 +24,7 @@ use super::idempotency::{self, Fingerprint, Once, Scope};
 use super::reply::Reply;
 use crate::app::App;
 use crate::auth::{Credential, Identity};
+use crate::traces;
 
 /// How long a body may take to arrive. The head has its own limit.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -111,7 +112,7 @@ impl Publisher {
     where
         W: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
-        let task = tokio::spawn(async move { self.once(None, &[], work).await });
+        let task = tokio::spawn(traces::carried(async move { self.once(None, &[], work).await }));
         task.await.unwrap_or_else(|_| Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end")))
     }
 }
@@ -130,7 +131,8 @@ impl FromRequest<Arc<App>> for JsonBody {
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(too_large()); // before the body is sent, to a client that asks first
         }
-        match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await {
+        let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect());
+        match traces::step("read the body", read).await {
             Ok(Ok(collected)) => Ok(Self(collected.to_bytes())),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
             Ok(Err(_)) => Err(Error::new(Code::InvalidJson, "The body broke off")),

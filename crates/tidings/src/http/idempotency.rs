@@ -20,6 +20,7 @@ use super::admission::Share;
 use super::error::{Code, Error};
 use super::reply::{Draft, Reply};
 use crate::app::App;
+use crate::traces;
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_mins(5);
@@ -136,7 +137,7 @@ where
         let _share = share;
         return work(Once { app, note: None }).await.map(IntoResponse::into_response);
     };
-    let task = tokio::spawn(async move {
+    let task = tokio::spawn(traces::carried(async move {
         let _share = share;
         let turn = app.idempotency.turn(&scope);
         let _first = turn.lock.lock().await;
@@ -145,13 +146,14 @@ where
         }
         let once = Once { app: app.clone(), note: Some((scope, fingerprint)) };
         work(once).await.map(|reply| (reply, false))
-    });
+    }));
     let Ok(result) = task.await else {
         return Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end"));
     };
     let (reply, replayed) = result?;
     let mut response = reply.into_response();
     if replayed {
+        traces::note(traces::PUBLISH, "repeated");
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::routes::{
     self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status,
 };
+use crate::traces::Tracer;
 
 /// Every stream. The router and the parked lane both go by this table, so that they never differ.
 fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
@@ -26,13 +27,9 @@ fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
     ]
 }
 
-/// Every call that is answered at once.
-fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 29] {
+/// Every call that publishes.
+fn publishes() -> [(&'static str, MethodRouter<Arc<App>>); 11] {
     [
-        ("/", get(page::index)),
-        ("/assets/{file}", get(page::file)),
-        ("/api", get(api::api)),
-        ("/openapi.json", get(api::openapi)),
         ("/notifications/send", post(notifications::send)),
         ("/notifications/broadcast", post(notifications::broadcast)),
         ("/realtime/update", post(realtime::update)),
@@ -42,9 +39,19 @@ fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 29] {
         ("/chat/message", post(chat::message)),
         ("/chat/room/{roomId}/join", post(chat::join)),
         ("/chat/room/{roomId}/leave", post(chat::leave)),
-        ("/chat/room/{roomId}/members", get(chat::members)),
         ("/chat/room/{roomId}/typing", post(chat::typing)),
         ("/system/status/update", post(status::update)),
+    ]
+}
+
+/// Every other call.
+fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 18] {
+    [
+        ("/", get(page::index)),
+        ("/assets/{file}", get(page::file)),
+        ("/api", get(api::api)),
+        ("/openapi.json", get(api::openapi)),
+        ("/chat/room/{roomId}/members", get(chat::members)),
         ("/system/status", get(status::latest)),
         ("/system/stats", get(connections::counts)),
         ("/system/connections", get(connections::list)),
@@ -61,15 +68,16 @@ fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 29] {
     ]
 }
 
-/// The routes, without layers.
-fn routes() -> Router<Arc<App>> {
-    streams().into_iter().chain(calls()).fold(Router::new(), |router, (path, route)| router.route(path, route))
+/// The routes, without layers but that of spans, which is around those alone that have one.
+fn routes(tracer: &Tracer) -> Router<Arc<App>> {
+    let traced = streams().into_iter().chain(publishes()).map(|(path, route)| (path, tracer.around(path, route)));
+    traced.chain(calls()).fold(Router::new(), |router, (path, route)| router.route(path, route))
 }
 
 /// Every path there is, for the document that describes them.
 #[cfg(test)]
 pub(crate) fn paths() -> Vec<&'static str> {
-    streams().into_iter().chain(calls()).map(|(path, _)| path).collect()
+    streams().into_iter().chain(publishes()).chain(calls()).map(|(path, _)| path).collect()
 }
 
 /// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
@@ -82,7 +90,7 @@ pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error>
     })?;
     let base = app.config.http.base_path.clone();
     let counts = app.counts.clone();
-    let routed = routes()
+    let routed = routes(&app.tracer)
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .with_state(app)

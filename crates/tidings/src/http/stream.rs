@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_hub::{After, HeartbeatStyle, Refused, Subscribe, SubscribeError, Wording as _};
+use tidings_hub::{After, HeartbeatStyle, Refused, Start, Subscribe, SubscribeError, Wording as _};
 use tidings_journal::TopicName;
 
 use super::accept;
@@ -21,6 +21,7 @@ use crate::app::{App, Phase, spread};
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::config;
 use crate::net::cut::Cut;
+use crate::traces;
 
 /// What a path's stream is.
 #[derive(Clone, Debug)]
@@ -84,6 +85,7 @@ impl StreamCall {
     /// Opens the stream, for a visitor who may read all of its topics.
     pub(crate) async fn open(self, spec: Spec, visitor: Visitor) -> Result<Response, Error> {
         let Self { app, parts, params } = self;
+        traces::note(traces::STREAM, spec.counted_as[0]);
         if !accept::accepts_event_stream(&parts.headers) {
             let message = "This is an event stream: accept text/event-stream";
             return Err(Error::new(Code::NotAcceptable, message));
@@ -121,7 +123,7 @@ impl StreamCall {
             app.hub.connections().refused(Refused::Journal);
             return refuse(&app, &parts, &after, "journal_unavailable", error.into());
         }
-        let (mut subscription, start) = match app.hub.subscribe(request).await {
+        let (mut subscription, start) = match traces::step("subscribe", app.hub.subscribe(request)).await {
             Ok(opened) => opened,
             Err(SubscribeError::Full(full)) => {
                 return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
@@ -130,6 +132,7 @@ impl StreamCall {
                 return refuse(&app, &parts, &after, "journal_unavailable", error.into());
             }
         };
+        note_start(&start, spec.snapshot);
         let now = app.now();
         let connected = Connected {
             now,
@@ -145,6 +148,20 @@ impl StreamCall {
         subscription.say_first([connected.frame()].into_iter().chain(beat));
         tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
         Ok(carrying(Saying::Everything(Box::new(subscription)), &parts))
+    }
+}
+
+/// Writes into the request's span from where the stream goes on.
+fn note_start(start: &Start, snapshot: bool) {
+    let word = match start {
+        Start { reset: Some(_), .. } => "reset",
+        Start { resumed: Some(_), .. } => "resumed",
+        Start { .. } if snapshot => "snapshot",
+        Start { .. } => "now",
+    };
+    traces::note(traces::START, word);
+    if let Some(reason) = start.reset {
+        traces::note(traces::RESET, reason.as_str());
     }
 }
 
@@ -180,6 +197,7 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
     if extract::is_head(parts) {
         return Ok(response(Body::new(StreamBody::nothing())));
     }
+    traces::note(traces::ERROR, reason);
     let retry = spread(Duration::from_secs(1), Duration::from_secs(10));
     Ok(carrying(Saying::Once(words::busy(reason, retry, after)), parts))
 }

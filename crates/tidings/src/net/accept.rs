@@ -21,6 +21,7 @@ use super::parked;
 use super::turns::Turns;
 use crate::http::extract::Peer;
 use crate::http::router::StreamPaths;
+use crate::traces::Tracer;
 
 /// How long the loop waits after an accept that failed for want of something (descriptors, memory): long enough not to
 /// spin, short enough that nobody notices when it is over.
@@ -44,6 +45,7 @@ pub(crate) struct Lane {
     pub(crate) census: Arc<Census>,
     /// Of those who ask for a stream in the parked lane, and of what they missed.
     pub(crate) turns: Turns,
+    pub(crate) tracer: Tracer,
     /// Tells connections to end after the request that they are serving.
     pub(crate) closing: CancellationToken,
     pub(crate) connections: TaskTracker,
@@ -134,6 +136,7 @@ impl Lane {
     /// its own. Until nothing is missed any more, all of it is done in turns.
     async fn park(self, socket: TcpStream, peer: SocketAddr, mut request: http::Request<()>) {
         request.extensions_mut().insert(Peer(peer));
+        self.tracer.arrived(&mut request);
         match self.turns.run(parked::answer(socket, self.router, request)).await {
             Ok(Some(parked)) if parked.is_behind() => {
                 let (turns, connections) = (self.turns, self.connections.clone());

@@ -28,3 +28,5 @@ mod resume;
 mod settings;
 mod streams;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -1,0 +1,98 @@
+//! A collector of OTLP over HTTP that keeps what it is sent.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use http::HeaderMap;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use parking_lot::Mutex;
+use prost::Message as _;
+use serde_json::Value;
+
+use crate::support::until;
+
+pub(super) struct Collector {
+    pub(super) address: SocketAddr,
+    posts: Posts,
+}
+
+type Posts = Arc<Mutex<Vec<Post>>>;
+
+/// One export, as it came.
+#[derive(Clone)]
+pub(super) struct Post {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Collector {
+    pub(super) async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, posts) = (listener.local_addr().unwrap(), Posts::default());
+        let router = Router::new().route("/v1/traces", post(take)).with_state(posts.clone());
+        tokio::spawn(axum::serve(listener, router).into_future());
+        Self { address, posts }
+    }
+
+    pub(super) fn posts(&self) -> Vec<Post> {
+        self.posts.lock().clone()
+    }
+
+    /// Every span so far.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        let requests = self.requests().into_iter();
+        let scopes = requests.flat_map(|request| request.resource_spans).flat_map(|resource| resource.scope_spans);
+        scopes.flat_map(|scope| scope.spans).collect()
+    }
+
+    /// The span of this name, once it is there.
+    pub(super) async fn span(&self, name: &str) -> Span {
+        let mut found = None;
+        until(async || {
+            found = self.spans().into_iter().find(|span| span.name == name);
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
+    /// Whose spans they are.
+    pub(super) fn resource(&self) -> Vec<KeyValue> {
+        let mut requests = self.requests();
+        requests.swap_remove(0).resource_spans.swap_remove(0).resource.unwrap().attributes
+    }
+
+    fn requests(&self) -> Vec<ExportTraceServiceRequest> {
+        self.posts().into_iter().map(|post| ExportTraceServiceRequest::decode(post.body).unwrap()).collect()
+    }
+}
+
+async fn take(State(posts): State<Posts>, headers: HeaderMap, body: Bytes) {
+    posts.lock().push(Post { headers, body });
+}
+
+/// The value of an attribute; `null` if it is not there.
+pub(super) fn attribute(attributes: &[KeyValue], name: &str) -> Value {
+    let found = attributes.iter().find(|attribute| attribute.key == name);
+    match found.and_then(|attribute| attribute.value.as_ref()?.value.clone()) {
+        Some(Any::StringValue(text)) => text.into(),
+        Some(Any::IntValue(number)) => number.into(),
+        Some(other) => panic!("{name}: {other:?}"),
+        None => Value::Null,
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
