@@ -281,6 +281,28 @@ async fn a_collector_that_is_down_costs_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_collector_behind_tls_has_to_be_trusted() {
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    let start = |collector: &Collector| {
+        place(collector.address)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("https://localhost:{}", collector.address.port()))
+            .env("SSL_CERT_FILE", roots.path().to_str().unwrap())
+            .start(&[])
+    };
+    let (collector, certificate) = Collector::secure().await;
+    std::fs::write(roots.path(), certificate).unwrap();
+    let server = start(&collector);
+    publish(&server, &[]).await;
+    collector.span("POST /notifications/send").await;
+
+    let (other, _) = Collector::secure().await;
+    let server = start(&other);
+    publish(&server, &[]).await;
+    until(async || server.said().contains("invalid peer certificate")).await;
+    assert!(other.posts().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_never_answers_holds_up_neither_a_request_nor_the_end() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // the system accepts, nobody reads
     let mut server = place(silent.local_addr().unwrap())
