@@ -105,6 +105,12 @@ impl Subscription {
         self.start.get_or_insert_default().preface.splice(0..0, frames);
     }
 
+    /// Takes the first of those, if it has at most `most` bytes: it can go out with the head of the response, in one write.
+    pub fn take_first(&mut self, most: usize) -> Option<Frame> {
+        let preface = &mut self.start.as_mut()?.preface;
+        (preface.first()?.block().len() <= most).then(|| preface.remove(0))
+    }
+
     /// Adds the next frames to `out`. Pending when there are none; the task is woken when there are.
     pub fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Step> {
         if let Some(reconnect) = self.ended {

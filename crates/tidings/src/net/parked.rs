@@ -25,6 +25,10 @@ use crate::http::stream_response::{Saying, StreamSlot};
 /// The most frames in one vectored write (`IOV_MAX` is 1,024; more slices than this cost stack and gain nothing).
 const MAX_SLICES: usize = 64;
 
+/// The longest first frame that goes out with the head, in bytes: both fit into any new socket's buffer, so that nobody waits
+/// for a client that reads nothing before its stream is parked.
+const WITH_THE_HEAD: usize = 2 << 10;
+
 /// How much of what a client sends on an open stream, where it means nothing, is thrown away before others get their turn.
 const NONSENSE: usize = 16 << 10;
 
@@ -62,11 +66,15 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
     let mut response = router.oneshot(request.map(|()| Body::empty())).await.unwrap_or_else(|never| match never {});
     let slot = response.extensions_mut().remove::<StreamSlot>();
     match slot.and_then(|slot| slot.take()) {
-        Some(Saying::Everything(subscription)) => {
+        Some(Saying::Everything(mut subscription)) => {
             if chunked {
                 response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
-            socket.write_all(&head(version, &response)).await?;
+            let mut bytes = head(version, &response);
+            if let Some(frame) = subscription.take_first(WITH_THE_HEAD) {
+                bytes.extend_from_slice(bytes_of(&frame, chunked));
+            }
+            socket.write_all(&bytes).await?;
             let socket = Some(socket);
             Ok(Some(Parked {
                 socket,
@@ -82,7 +90,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
                 response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             let mut bytes = head(version, &response);
-            bytes.extend_from_slice(if chunked { frame.chunked() } else { frame.block() });
+            bytes.extend_from_slice(bytes_of(&frame, chunked));
             socket.write_all(&bytes).await?;
             cut::break_off(socket).await;
             Ok(None)
