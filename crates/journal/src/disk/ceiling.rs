@@ -7,6 +7,9 @@
 //! What is on disk is not all: whatever the tables still hold in memory is in the write-ahead log now, and will be in a
 //! file of its table too before the log lets go of it; and the engine merges files when it likes. Both are counted as if
 //! they were there.
+//!
+//! A directory that is above its ceiling already, because that was lowered, or of what is not ours, has no room to rewrite
+//! anything. It takes more for a while, a table of eight at a time: else all would be trimmed, and nothing given back.
 
 use std::collections::HashMap;
 
@@ -161,14 +164,18 @@ impl Ceiling {
             let garbage = take_garbage(log);
             let (_, held) = log.topics.read().totals();
             let waste: u64 = garbage.iter().sum();
-            if waste > (held + waste) / 100 * GARBAGE_PERCENT && self.rewrite(log, &garbage, disk)? {
+            // What the records weigh is not what they take: they are compressed, and there is garbage among them.
+            let aim = u128::from(self.goal / 100 * TRIMMED_PERCENT) * u128::from(held + waste) / u128::from(tables);
+            let aim = u64::try_from(aim).unwrap_or(u64::MAX);
+            let is_over = disk > self.most;
+            if waste > (held + waste) / 100 * GARBAGE_PERCENT
+                && self.rewrite(log, &garbage, disk, is_over && held <= aim)?
+            {
                 continue;
             }
-            // What the records weigh is not what they take: they are compressed, and there is garbage among them.
-            let surplus =
-                u128::from(tables - self.goal / 100 * TRIMMED_PERCENT) * u128::from(held + waste) / u128::from(tables);
-            let surplus = u64::try_from(surplus).unwrap_or(u64::MAX).max(1);
-            if trim_to(held.saturating_sub(surplus))? > 0 {
+            // What was trimmed and takes its place still is as good as held, unless it can be rewritten whatever it takes.
+            let most_held = if is_over { aim } else { aim.saturating_sub(waste) };
+            if trim_to(most_held)? > 0 {
                 continue;
             }
             // Nothing is left to trim: the counts and guesses that led here are of no more use.
@@ -181,12 +188,15 @@ impl Ceiling {
         Ok(())
     }
 
-    /// Rewrites the table with the most garbage, if there is room for it. Returns whether it was worth it.
-    fn rewrite(&mut self, log: &Log, garbage: &[u64; SHARDS], disk: u64) -> Result<bool, Over> {
+    /// Rewrites the table with the most garbage for which there is room; or if it `has_to`, that which takes least. Returns
+    /// whether it was worth it.
+    fn rewrite(&mut self, log: &Log, garbage: &[u64; SHARDS], disk: u64, has_to: bool) -> Result<bool, Over> {
         let room = self.most.saturating_sub(disk);
         let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(garbage[shard]);
-        let fitting = (0..SHARDS).filter(|&shard| rest(shard) <= room && garbage[shard] > 0);
-        let Some(shard) = fitting.max_by_key(|&shard| garbage[shard]) else {
+        let wasteful = || (0..SHARDS).filter(|&shard| garbage[shard] > 0);
+        let fitting = wasteful().filter(|&shard| rest(shard) <= room).max_by_key(|&shard| garbage[shard]);
+        let least = || wasteful().filter(|_| has_to).min_by_key(|&shard| rest(shard));
+        let Some(shard) = fitting.or_else(least) else {
             return Ok(false);
         };
         self.look(log, rest(shard));
@@ -211,7 +221,8 @@ impl Ceiling {
         settle(log, ACTIVE_LOG, u64::MAX)?;
         for table in log.tables.all() {
             let disk = self.look(log, table.disk_space());
-            if table.disk_space() <= self.most.saturating_sub(disk) && !log.is_closing() {
+            let is_over = disk > self.most; // then it would never fit
+            if (is_over || table.disk_space() <= self.most - disk) && !log.is_closing() {
                 table.major_compact().map_err(|error| broken(log, &error))?;
             }
         }

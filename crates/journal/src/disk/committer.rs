@@ -118,7 +118,8 @@ impl Committer {
             }
             if is_full {
                 self.step(Vec::new()); // trimming is what makes room
-            } else if look.is_multiple_of(LONG)
+            }
+            if look.is_multiple_of(LONG)
                 && let Err(error) = self.log.tables.help()
             {
                 return Err(self.log.fail("making room in the journal", &error));
