@@ -28,6 +28,9 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// How long an export may take where nobody says, repetitions included: what the specification of OTLP says.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The most spans that may wait, or be sent at once: the SDK takes the memory for them at the start.
+const MOST_SPANS: u64 = 100_000;
+
 /// How often the log says that spans are lost.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
 
@@ -106,6 +109,9 @@ impl Running {
             Some("https") => true,
             _ => bail!("the OTLP endpoint is no URL with http:// or https://"),
         };
+        let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        ensure!(!has_user, "a user in the OTLP endpoint is sent to nobody; OTEL_EXPORTER_OTLP_HEADERS is for such");
+        check_batches()?;
         let of_traces_or_all = |name: &str| {
             let names = [format!("OTEL_EXPORTER_OTLP_TRACES_{name}"), format!("OTEL_EXPORTER_OTLP_{name}")];
             names.into_iter().find_map(|name| Some((variable(&name)?, name)))
@@ -131,6 +137,20 @@ impl Running {
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build();
         Ok(Self { provider: ManuallyDrop::new(provider), endpoint: shown })
     }
+}
+
+/// Refuses what the SDK would take, and spin on, or run out of memory by, or never send anything with.
+fn check_batches() -> anyhow::Result<()> {
+    for (name, most) in [
+        ("OTEL_BSP_SCHEDULE_DELAY", u64::MAX),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", MOST_SPANS),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", MOST_SPANS),
+    ] {
+        let Some(text) = variable(name) else { continue };
+        let number: u64 = text.parse().with_context(|| format!("{name}={text} is no number"))?;
+        ensure!((1..=most).contains(&number), "{name}={text} is not between 1 and {most}");
+    }
+    Ok(())
 }
 
 /// Who the spans are of. The standard variables have the last word, `OTEL_SERVICE_NAME` the very last.

@@ -338,9 +338,13 @@ fn what_is_sent_where_is_said_at_the_start_and_a_bad_setting_is_a_warning() {
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://sesame:sesame@127.0.0.1:9/v1/traces"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "99999999999999"),
     ] {
         let said = traces(name, value);
+        assert!(!said.contains("sesame"), "{said}");
         assert!(said.contains("WARN") && said.contains("no traces are sent"), "{said}");
         assert!(!said.contains("traces     http"), "{said}");
     }
