@@ -78,8 +78,9 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// What the files below `dir` take on disk. Files may vanish meanwhile.
+/// What the files below `dir` take on disk. Files may vanish meanwhile, and what may not be read is none of ours: `lost+found`.
 fn bytes_below(dir: &Path) -> io::Result<u64> {
+    let foreign = |error: io::Error| if error.kind() == io::ErrorKind::PermissionDenied { Ok(0) } else { Err(error) };
     let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
     let mut bytes = 0;
     let entries = match fs::read_dir(dir) {
@@ -89,7 +90,7 @@ fn bytes_below(dir: &Path) -> io::Result<u64> {
     for entry in entries {
         let entry = entry?;
         match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes += bytes_below(&entry.path())?,
+            Ok(metadata) if metadata.is_dir() => bytes += bytes_below(&entry.path()).or_else(foreign)?,
             Ok(metadata) => bytes += allocated(&metadata),
             Err(error) => gone(error)?,
         }
@@ -192,6 +193,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("lost+found")).unwrap();
         Home::take(dir.path()).unwrap();
+    }
+
+    /// Whoever may read everything, such as root, would not notice.
+    #[cfg(unix)]
+    #[test]
+    fn what_may_not_be_read_is_not_counted_and_no_failure() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let found = dir.path().join("lost+found");
+        fs::create_dir(&found).unwrap();
+        let home = Home::take(dir.path()).unwrap();
+        fs::set_permissions(&found, fs::Permissions::from_mode(0o000)).unwrap();
+        let bytes = home.disk_bytes();
+        fs::set_permissions(&found, fs::Permissions::from_mode(0o700)).unwrap(); // so that it can be removed
+        assert!(bytes.is_ok(), "{bytes:?}");
     }
 
     #[test]
