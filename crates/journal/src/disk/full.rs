@@ -147,3 +147,59 @@ async fn a_reader_that_gave_up_is_counted_until_its_read_is_over() {
     drop(go_on);
     until("it is counted no more", || log.log.readers.available_permits() == READERS).await;
 }
+
+const EIGHT_KIB: usize = 8 << 10;
+
+fn below(dir: &tempfile::TempDir, ceiling: u64) -> Options {
+    let mut options = Options::new(dir.path());
+    options.retention.max_disk = ceiling;
+    options.retention.max_age = None;
+    options.tuning.least_disk = 0;
+    options.tuning.log_bytes = 40 << 20;
+    options.tuning.memtable_bytes = 1 << 20;
+    options.tuning.rest = Duration::from_millis(100);
+    options
+}
+
+/// Writes 180 MiB below a ceiling that is far away, has all but `kept` bytes of it trimmed, and opens the log again below a
+/// ceiling of 160 MiB, where it must come to.
+async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
+    // Nothing is written out meanwhile, so that the engine does not merge away what is trimmed.
+    let mut far = below(dir, 1 << 30);
+    far.tuning.log_bytes = 128 << 20;
+    let log = Disk::open(far.clone()).unwrap();
+    let noise: Vec<u8> = (0..1 << 20).map(|_| rand::random()).collect();
+    let one = |number: usize| {
+        let from = number * 7_919 % (noise.len() - EIGHT_KIB);
+        record(&[&format!("t/{}", number % 997)], &noise[from..from + EIGHT_KIB])
+    };
+    for step in 0..180 {
+        log.append((0..128).map(|nth| one(step * 128 + nth)).collect()).await.unwrap();
+    }
+    log.close().await;
+    drop(log);
+    far.retention.max_bytes = kept;
+    let log = Disk::open(far).unwrap();
+    until("it is trimmed", || log.log.topics.read().totals().1 <= kept).await;
+    log.close().await;
+    assert!(log.log.home.disk_bytes().unwrap() > 160 << 20);
+    drop(log);
+    let log = Disk::open(below(dir, 160 << 20)).unwrap();
+    until("it is below", || !log.log.is_full() && log.log.home.disk_bytes().unwrap() <= 160 << 20).await;
+    log.append(vec![record(&["a"], b"taken")]).await.unwrap();
+    log
+}
+
+#[tokio::test]
+async fn a_lowered_ceiling_costs_little_more_than_what_is_above_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = lowered(&dir, u64::MAX).await.vitals().kept.unwrap();
+    // 33 of the 160 MiB are for the tables.
+    assert!(kept > (20 << 20) / EIGHT_KIB as u64, "{kept} events are kept");
+}
+
+#[tokio::test]
+async fn what_was_trimmed_before_a_start_above_the_ceiling_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    lowered(&dir, 1).await;
+}
