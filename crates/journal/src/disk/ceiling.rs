@@ -45,7 +45,8 @@ const ACTIVE_LOG: u64 = 64 << 20;
 /// Of files that the engine has replaced but not removed, so much is let be.
 const LINGERING: u64 = 16 << 20;
 
-/// Of the ceiling, the most that the write-ahead log takes by itself: a quarter.
+/// Of the ceiling, the most that the write-ahead log takes by itself: a quarter. Of the least ceiling that is just what the log
+/// that is written to has; with less, all would be written out at every turn.
 const LOG_SHARE: u64 = 4;
 
 /// Of the ceiling, what tables may hold in memory when appends wait for room: a sixteenth.

@@ -28,9 +28,9 @@ fn small(dir: &tempfile::TempDir, patience: Duration) -> Disk {
     Disk::open(options).unwrap()
 }
 
-/// Until `done`, or for twenty seconds.
+/// Until `done`, or for a minute.
 async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while !done() {
         assert!(tokio::time::Instant::now() < deadline, "{what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
