@@ -8,8 +8,9 @@
 //! file of its table too before the log lets go of it; and the engine merges files when it likes. Both are counted as if
 //! they were there.
 //!
-//! A directory that is above its ceiling already, because that was lowered, or of what is not ours, has no room to rewrite
-//! anything. It takes more for a while, a table of eight at a time: else all would be trimmed, and nothing given back.
+//! A directory that is at its ceiling already or above it, because that was lowered, or of what is not ours, has no room to
+//! rewrite anything. Once enough is trimmed, it takes more for a while, a table of eight at a time: else all would be trimmed,
+//! and nothing given back.
 
 use std::collections::HashMap;
 
@@ -168,14 +169,12 @@ impl Ceiling {
             // What the records weigh is not what they take: they are compressed, and there is garbage among them.
             let aim = u128::from(self.goal / 100 * TRIMMED_PERCENT) * u128::from(held + waste) / u128::from(tables);
             let aim = u64::try_from(aim).unwrap_or(u64::MAX);
-            let is_over = disk > self.most;
-            if waste > (held + waste) / 100 * GARBAGE_PERCENT
-                && self.rewrite(log, &garbage, disk, is_over && held <= aim)?
-            {
+            let is_worth_it = waste > (held + waste) / 100 * GARBAGE_PERCENT;
+            if is_worth_it && self.rewrite(log, &garbage, disk, held <= aim)? {
                 continue;
             }
-            // What was trimmed and takes its place still is as good as held, unless it can be rewritten whatever it takes.
-            let most_held = if is_over { aim } else { aim.saturating_sub(waste) };
+            // What was trimmed and takes its place still is as good as held, until it is worth rewriting.
+            let most_held = if is_worth_it { aim } else { aim.saturating_sub(waste) };
             if trim_to(most_held)? > 0 {
                 continue;
             }
