@@ -148,7 +148,7 @@ impl Janitor {
 
 /// Has the engine remove the files that it has replaced.
 fn let_go(log: &Log, jobs: &mpsc::WeakSender<Job>) -> Result<(), Over> {
-    if log.tables.is_congested() {
+    if log.tables.is_busy() {
         return Ok(());
     }
     write(log, jobs, Chore::Beat)?;

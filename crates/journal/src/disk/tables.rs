@@ -102,6 +102,13 @@ impl Tables {
         self.all().any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= MOST_RUNS)
     }
 
+    /// Whether it is better to ask the engine for nothing more: it would soon halt a writer, or has yet to begin with what it was
+    /// asked for before. Its threads have one queue of a thousand requests, to which they add themselves, and wait for room in
+    /// it: once it is full, they may wait for each other for ever.
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_congested() || self.db.outstanding_flushes() > 0
+    }
+
     /// Merges files where there are too many. The engine does it by itself, but only as often as a table was written out:
     /// if nothing may be written until it has, that may be once too few.
     pub(super) fn help(&self) -> Result<(), fjall::Error> {
@@ -134,8 +141,8 @@ impl Tables {
     /// The engine lets go of a part of it once each table has a file with something newer. A table whose newest records
     /// were all left out by compaction has none, and would hold on to it for ever: so each is given something new first.
     pub(super) fn settle(&self, most: u64, pending: u64) -> Result<(), fjall::Error> {
-        // A writer that is halted might never be let go of; what waits to be written out comes first.
-        if self.pending() <= pending && self.db.journal_disk_space()? <= most || self.is_congested() {
+        // What waits to be written out comes first.
+        if self.pending() <= pending && self.db.journal_disk_space()? <= most || self.is_busy() {
             return Ok(());
         }
         self.write_out()
