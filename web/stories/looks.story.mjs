@@ -71,6 +71,11 @@ for (const [view, prepare] of Object.entries(VIEWS)) {
           return {scrollWidth, clientWidth}
         })
         assert.ok(scrollWidth <= clientWidth, `it is ${scrollWidth - clientWidth} px wider than the screen`)
+        const outside = await page.evaluate(() => {
+          const sticksOut = (choice) => choice.getBoundingClientRect().right > choice.closest('.segments').getBoundingClientRect().right
+          return [...document.querySelectorAll('.segments label')].filter(sticksOut).map((choice) => choice.textContent)
+        })
+        assert.deepEqual(outside, [], 'choices stick out of their box')
         await page.evaluate(AXE)
         const {violations} = await page.evaluate(() => window.axe.run())
         const serious = violations.filter(({impact}) => impact === 'serious' || impact === 'critical')
