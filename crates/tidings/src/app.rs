@@ -1,5 +1,6 @@
 //! What every request can reach: the hub, the judges of credentials, the settings, and how far the server's end has come.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -175,9 +176,15 @@ impl Rooms {
 /// `<prefix>_<milliseconds>_<nine random characters>`: the form that existing front ends know.
 pub(crate) fn mint_id(prefix: &str, now: Timestamp) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let mut rng = rand::rng();
-    let random: String = (0..9).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect();
-    format!("{prefix}_{}_{random}", now.as_millisecond())
+    const IDS: u64 = 36_u64.pow(9);
+    let mut random = rand::random_range(0..IDS);
+    let mut id = String::with_capacity(prefix.len() + 24);
+    let _ = write!(id, "{prefix}_{}_", now.as_millisecond()); // writing to a String can't fail
+    for _ in 0..9 {
+        id.push(char::from(ALPHABET[usize::try_from(random % 36).unwrap_or_default()]));
+        random /= 36;
+    }
+    id
 }
 
 /// A delay at random, so that clients that were cut together don't come back together.

@@ -1,16 +1,27 @@
 //! The names of the contract's own topics.
 
+use std::sync::LazyLock;
+
 use tidings_hub::UserId;
 use tidings_journal::TopicName;
 
+/// A name that is checked once.
+macro_rules! fixed {
+    ($name:literal) => {{
+        #[expect(clippy::expect_used, reason = "the names are constants, and a test makes each")]
+        static NAME: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse($name).expect("a valid constant"));
+        NAME.clone()
+    }};
+}
+
 /// Notifications to all.
 pub(crate) fn notifications() -> TopicName {
-    fixed("notifications")
+    fixed!("notifications")
 }
 
 /// All entity updates.
 pub(crate) fn realtime() -> TopicName {
-    fixed("realtime")
+    fixed!("realtime")
 }
 
 /// The updates of one entity, within `group`: all of them, or one user's.
@@ -20,7 +31,7 @@ pub(crate) fn entity(group: &TopicName, entity: &str) -> TopicName {
 
 /// All rooms.
 pub(crate) fn chat() -> TopicName {
-    fixed("chat")
+    fixed!("chat")
 }
 
 /// One room.
@@ -30,27 +41,22 @@ pub(crate) fn room(room: &str) -> TopicName {
 
 /// The status of services.
 pub(crate) fn status() -> TopicName {
-    fixed("system/status")
+    fixed!("system/status")
 }
 
 /// Who is in which room: the server's own, which nobody can follow.
 pub(crate) fn members() -> TopicName {
-    fixed("_members")
+    fixed!("_members")
 }
 
 /// What the server does, for its operators.
 pub(crate) fn dashboard() -> TopicName {
-    fixed("system/dashboard")
+    fixed!("system/dashboard")
 }
 
 /// What of `group` is meant for `user` alone.
 pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
     user.topic(group)
-}
-
-#[expect(clippy::expect_used, reason = "the names are constants, and a test makes each")]
-fn fixed(name: &'static str) -> TopicName {
-    TopicName::parse(name).expect("a valid constant")
 }
 
 #[expect(clippy::expect_used, reason = "names of entities and rooms were checked to fit a segment")]

@@ -147,7 +147,7 @@ impl JsonBody {
     }
 
     /// The body as an object.
-    pub(crate) fn fields(&self) -> Result<fields::Fields, Error> {
+    pub(crate) fn fields(&self) -> Result<fields::Fields<'_>, Error> {
         fields::Fields::parse(&self.0)
     }
 }
@@ -257,6 +257,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
+    if value == mime::APPLICATION_JSON.as_ref() {
+        return true; // as nearly everybody writes it
+    }
     let Ok(media) = value.parse::<mime::Mime>() else {
         return false;
     };

@@ -1,8 +1,11 @@
 //! The fields of a JSON body, checked one by one, all problems told at once.
 
+use std::borrow::{Borrow, Cow};
 use std::ops::RangeInclusive;
 
 use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::error::{Code, Error, Problem};
@@ -12,20 +15,32 @@ use super::json::{Compact, MAX_DEPTH};
 const RESERVED: [&str; 3] = ["id", "timestamp", "username"];
 
 /// A JSON object that is taken apart.
-pub(crate) struct Fields {
+pub(crate) struct Fields<'a> {
     /// What was not asked for yet. Of a repeated name the last value counts, as in JavaScript.
-    left: IndexMap<String, Box<RawValue>>,
+    left: IndexMap<Name<'a>, &'a RawValue>,
     problems: Vec<Problem>,
 }
 
-impl Fields {
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Error> {
-        let value: &RawValue = parse(body)?;
-        if !value.get().starts_with('{') {
-            return Err(Error::field("body", "must be a JSON object"));
+/// A field's name, where it stands in the body unless that writes it with escapes.
+#[derive(PartialEq, Eq, Hash, Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
+        match serde_json::from_slice(body) {
+            Ok(left) => Ok(Self { left, problems: Vec::new() }),
+            // Either it is not JSON, or JSON of another kind.
+            Err(error) => Err(parse(body).err().unwrap_or_else(|| match error.classify() {
+                Category::Data => Error::field("body", "must be a JSON object"),
+                _ => not_json(&error),
+            })),
         }
-        let left = serde_json::from_str(value.get()).map_err(|error| not_json(&error))?;
-        Ok(Self { left, problems: Vec::new() })
     }
 
     /// A string with `length` characters. Empty if it is missing or wrong, which [`Fields::finish`] then tells.
@@ -84,7 +99,7 @@ impl Fields {
     /// Any value, if it is there.
     pub(crate) fn maybe_raw(&mut self, name: &'static str) -> Option<Compact> {
         let value = self.left.shift_remove(name)?;
-        let compact = Compact::new(&value).ok();
+        let compact = Compact::new(value).ok();
         if compact.is_none() {
             self.problem(name, format!("nests deeper than {MAX_DEPTH} levels"));
         }
@@ -105,14 +120,15 @@ impl Fields {
     pub(crate) fn rest(&mut self) -> Vec<(String, Compact)> {
         let mut rest = Vec::with_capacity(self.left.len());
         for (name, value) in std::mem::take(&mut self.left) {
-            if RESERVED.contains(&name.as_str()) {
+            if RESERVED.contains(&name.borrow()) {
                 continue;
             }
-            match Compact::new(&value) {
-                Ok(compact) => rest.push((name, compact)),
-                Err(_) => self
-                    .problems
-                    .push(Problem { field: name.into(), problem: format!("nests deeper than {MAX_DEPTH} levels") }),
+            match Compact::new(value) {
+                Ok(compact) => rest.push((name.0.into_owned(), compact)),
+                Err(_) => self.problems.push(Problem {
+                    field: name.0.into_owned().into(),
+                    problem: format!("nests deeper than {MAX_DEPTH} levels"),
+                }),
             }
         }
         rest

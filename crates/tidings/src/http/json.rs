@@ -4,8 +4,7 @@
 //! their order, because the text is never turned into values and back. Only insignificant white space goes, so that the
 //! result is one line.
 
-use std::fmt::Write as _;
-
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// How deep arrays and objects may nest. The value stands up to four levels deep in what we send, and parsers on the
@@ -25,26 +24,28 @@ impl Compact {
     pub(crate) fn new(value: &RawValue) -> Result<Self, TooDeep> {
         let text = value.get();
         let mut compact = String::with_capacity(text.len());
-        let (mut in_string, mut escaped, mut depth) = (false, false, 0_usize);
-        for char in text.chars() {
+        let (mut from, mut in_string, mut escaped, mut depth) = (0, false, false, 0_usize);
+        for (at, byte) in text.bytes().enumerate() {
             if in_string {
-                compact.push(char);
-                in_string = escaped || char != '"';
-                escaped = !escaped && char == '\\';
+                in_string = escaped || byte != b'"';
+                escaped = !escaped && byte == b'\\';
                 continue;
             }
-            match char {
-                ' ' | '\t' | '\r' | '\n' => continue,
-                '"' => in_string = true,
-                '{' | '[' => depth += 1,
-                '}' | ']' => depth = depth.saturating_sub(1),
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => {
+                    compact.push_str(&text[from..at]);
+                    from = at + 1;
+                }
+                b'"' => in_string = true,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth > MAX_DEPTH {
                 return Err(TooDeep);
             }
-            compact.push(char);
         }
+        compact.push_str(&text[from..]);
         Ok(Self(compact))
     }
 
@@ -136,12 +137,10 @@ impl Object {
         fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
     }
 
-    /// A value of ours.
+    /// A value of ours, whose maps have text as keys.
     #[must_use]
-    pub(crate) fn value(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.name(name);
-        let _ = write!(self.0, "{}", value.into()); // writing to a String can't fail
-        self
+    pub(crate) fn value(self, name: &str, value: &impl Serialize) -> Self {
+        self.written(name, &serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())) // no other way to fail
     }
 
     pub(crate) fn finish(mut self) -> String {
@@ -160,7 +159,17 @@ impl Object {
 }
 
 fn quote(out: &mut String, text: &str) {
-    out.push_str(&serde_json::to_string(text).unwrap_or_default()); // a string always serializes
+    // All else stands for itself (RFC 8259, section 7), and nearly every text has nothing else. To look at all of it, whatever
+    // was found, is what can be done for many bytes at once.
+    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+        out.push_str(&serde_json::to_string(text).unwrap_or_default()); // a string always serializes
+        return;
+    }
+    out.reserve(text.len() + 2);
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 #[cfg(test)]
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn an_object_is_written_in_the_order_of_its_calls() {
         assert_eq!(Object::new().finish(), "{}");
-        let object = Object::new().text("a", "\"\n").maybe_text("b", None).value("c", 1);
+        let object = Object::new().text("a", "\"\n").maybe_text("b", None).value("c", &1);
         assert_eq!(object.finish(), r#"{"a":"\"\n","c":1}"#);
     }
 
@@ -211,6 +220,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_quoted_reads_back_and_is_as_short_as_it_can_be(text in any::<String>()) {
+            let quoted = Compact::string(&text);
+            prop_assert_eq!(quoted.as_str(), serde_json::to_string(&text).unwrap());
+        }
+
         #[test]
         fn compacting_changes_no_value_and_leaves_one_line(value in any_json()) {
             let compacted = compact(&serde_json::to_string_pretty(&value).unwrap()).unwrap();

@@ -2,38 +2,93 @@
 //!
 //! A failure is logged here and nowhere else. The path is logged without its query, because a query may hold a token.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
-use http::HeaderValue;
 use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderValue, Method};
+use tower::layer::layer_fn;
+use tower::{Layer, Service};
 
 use super::error::Code;
 use super::request_id::{self, RequestId};
 use crate::metrics::Counts;
 
-/// The outermost layer but the base path's.
-pub(crate) async fn observe(State(counts): State<Arc<Counts>>, request: Request, next: Next) -> Response {
-    let id = RequestId::from_headers(request.headers());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = next.run(request).await;
-    let (status, code) = (response.status().as_u16(), response.extensions().get::<Code>().copied());
-    // A peer's fault is nobody's emergency, and neither is what we do on purpose; ours is.
-    let on_purpose = matches!(code, Some(Code::Draining | Code::TooManyConnections));
-    let failed = status >= 500 && !on_purpose;
-    if let Some(code) = code {
-        counts.refused(code);
+/// The outermost layer but the base path's. Its own service instead of `from_fn`, which takes three allocations more.
+pub(crate) fn layer<S>(counts: Arc<Counts>) -> impl Layer<S, Service = Observe<S>> + Clone {
+    layer_fn(move |inner| Observe { inner, counts: counts.clone() })
+}
+
+/// A service whose requests are observed.
+#[derive(Clone)]
+pub(crate) struct Observe<S> {
+    inner: S,
+    counts: Arc<Counts>,
+}
+
+/// A request on its way.
+pub(crate) struct Observed<F> {
+    answer: F,
+    id: RequestId,
+    method: Method,
+    path: String,
+    counts: Arc<Counts>,
+}
+
+impl<S> Service<Request> for Observe<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Unpin,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Observed<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
     }
-    let code = code.map(Code::as_str);
-    if failed {
-        tracing::error!(request = %id, %method, path, status, code, "answered");
-    } else {
-        tracing::debug!(request = %id, %method, path, status, code, "answered");
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let id = RequestId::from_headers(request.headers());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        Observed { answer: self.inner.call(request), id, method, path, counts: self.counts.clone() }
     }
-    let headers = response.headers_mut();
-    headers.insert(request_id::HEADER, id.header_value());
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+}
+
+impl<F, E> Future for Observed<F>
+where
+    F: Future<Output = Result<Response, E>> + Unpin,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(cx));
+        Poll::Ready(answer.map(|response| self.finish(response)))
+    }
+}
+
+impl<F> Observed<F> {
+    fn finish(&self, mut response: Response) -> Response {
+        let Self { id, method, path, .. } = self;
+        let (status, code) = (response.status().as_u16(), response.extensions().get::<Code>().copied());
+        // A peer's fault is nobody's emergency, and neither is what we do on purpose; ours is.
+        let on_purpose = matches!(code, Some(Code::Draining | Code::TooManyConnections));
+        let failed = status >= 500 && !on_purpose;
+        if let Some(code) = code {
+            self.counts.refused(code);
+        }
+        let code = code.map(Code::as_str);
+        if failed {
+            tracing::error!(request = %id, %method, path, status, code, "answered");
+        } else {
+            tracing::debug!(request = %id, %method, path, status, code, "answered");
+        }
+        let headers = response.headers_mut();
+        headers.insert(request_id::HEADER, id.header_value());
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
 }

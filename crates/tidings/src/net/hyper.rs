@@ -78,6 +78,7 @@ impl Lane {
         let mut leave = Leave::Not;
         loop {
             tokio::select! {
+                biased; // none of the others is in a hurry, and to draw lots takes time
                 result = &mut connection => {
                     if let Err(error) = result {
                         tracing::trace!(%peer, error = &*error, "a connection broke off");

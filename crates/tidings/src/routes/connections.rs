@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tidings_hub::{Cause, Connection, ConnectionId, Ended, Ending, Filter, Refused};
 use tidings_journal::TopicName;
 
-use super::{current_stats, stats};
+use super::{Counts, current_stats};
 use crate::app::{App, Phase, rfc3339_ms, spread};
 use crate::http::error::{Code, Error};
 use crate::http::extract::{Admin, InPath, Params, user};
@@ -26,7 +26,7 @@ pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
 /// How many streams there are and were.
 pub(crate) fn tallied(app: &App) -> Value {
     let tally = app.hub.connections().tally();
-    let mut answer = current_stats(app);
+    let mut answer = json!(current_stats(app));
     answer["totalOpened"] = tally.opened.into();
     answer["opened"] = json!(tally.opened_by_kind);
     answer["refused"] = by_reason(Refused::ALL.map(|why| (why.as_str(), tally.refused(why))));
@@ -54,7 +54,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     let registry = app.hub.connections();
     let (page, more) = registry.list(&filter, limit);
     let connections: Vec<_> = page.iter().map(|connection| describe(&app, connection)).collect();
-    let mut answer = json!({ "connections": connections, "stats": stats(&registry.stats()) });
+    let mut answer = json!({ "connections": connections, "stats": Counts::from(registry.stats()) });
     if let Some(last) = page.last().filter(|_| more) {
         answer["next"] = last.serial.to_string().into();
     }
@@ -88,7 +88,7 @@ pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, InPath(id): InPat
         return Err(Error::new(Code::NotFound, "No such connection; it may have ended already"));
     };
     connection.end(disconnected());
-    Ok(Reply::success(&format!("Disconnected {}", connection.id), |reply| reply.value("ended", 1)))
+    Ok(Reply::success(&format!("Disconnected {}", connection.id), |reply| reply.value("ended", &1)))
 }
 
 /// `DELETE /system/users/{userId}/connections`
@@ -96,7 +96,7 @@ pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): 
     let user = user("userId", &id)?;
     let ended = app.hub.connections().end_user(&user, disconnected());
     let message = format!("Disconnected {ended} connections of {user}");
-    Ok(Reply::success(&message, |reply| reply.value("ended", ended)))
+    Ok(Reply::success(&message, |reply| reply.value("ended", &ended)))
 }
 
 /// The token stays good, so the client is told to come back – not at once, or an operator would see no effect.
@@ -114,7 +114,7 @@ pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> 
     app.stop.cancel();
     let seconds = app.config.lifecycle.drain.as_secs_f64();
     let message = format!("Draining: {streams} streams are ended over {seconds} s, then the server stops");
-    let reply = Reply::success(&message, |reply| reply.value("streams", streams).value("seconds", seconds));
+    let reply = Reply::success(&message, |reply| reply.value("streams", &streams).value("seconds", &seconds));
     (StatusCode::ACCEPTED, reply)
 }
 
@@ -122,6 +122,6 @@ pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> 
 pub(crate) async fn cleanup(State(app): State<Arc<App>>, _: Admin) -> Reply {
     let stats = current_stats(&app);
     Reply::success("Cleaned up 0 inactive connections", |reply| {
-        reply.value("statsBefore", stats.clone()).value("statsAfter", stats)
+        reply.value("statsBefore", &stats).value("statsAfter", &stats)
     })
 }

@@ -39,10 +39,10 @@ pub(crate) async fn list(
     let mut answer = Object::new()
         .written("events", &format!("[{}]", events.join(",")))
         .text("next", &history.next.to_string())
-        .value("end", history.end);
+        .value("end", &history.end);
     if let Some(gap) = history.gap {
         let oldest = history.oldest.map(|oldest| oldest.to_string());
-        answer = answer.value("gap", serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }));
+        answer = answer.value("gap", &serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }));
     }
     Ok(Reply::written(answer.finish()))
 }

@@ -13,7 +13,7 @@ pub(crate) mod realtime;
 pub(crate) mod status;
 
 use http::Uri;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 use tidings_hub::{Stats, UserId};
 
 use crate::app::App;
@@ -32,23 +32,32 @@ pub(crate) async fn method_not_allowed(method: http::Method, uri: Uri) -> Error 
 }
 
 /// Counts as existing front ends know them.
-pub(crate) fn stats(stats: &Stats) -> Value {
-    let by_type: serde_json::Map<_, _> =
-        stats.by_kind.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
-    json!({
-        "totalConnections": stats.total,
-        "authenticatedConnections": stats.authenticated,
-        "connectionsByType": by_type,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Counts {
+    total_connections: usize,
+    authenticated_connections: usize,
+    #[serde(serialize_with = "as_map")]
+    connections_by_type: Vec<(&'static str, usize)>,
+}
+
+fn as_map<S: Serializer>(counts: &[(&'static str, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter().copied())
+}
+
+impl From<Stats> for Counts {
+    fn from(Stats { total, authenticated, by_kind }: Stats) -> Self {
+        Self { total_connections: total, authenticated_connections: authenticated, connections_by_type: by_kind }
+    }
 }
 
 /// The counts of now.
-pub(crate) fn current_stats(app: &App) -> Value {
-    stats(&app.hub.connections().stats())
+pub(crate) fn current_stats(app: &App) -> Counts {
+    app.hub.connections().stats().into()
 }
 
 /// The user that a call is aimed at: named in the query or in the body, and the same if in both.
-pub(crate) fn target(params: &extract::Params, fields: &mut Fields) -> Result<Option<UserId>, Error> {
+pub(crate) fn target(params: &extract::Params, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
     const FIELD: &str = "targetUserId";
     // Present but empty is an error, not "everybody": a front end that lost the id must not tell the world.
     let of_query = params.get(FIELD).map(|text| extract::user(FIELD, text)).transpose()?;

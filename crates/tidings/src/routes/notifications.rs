@@ -72,14 +72,14 @@ pub(crate) async fn broadcast(
         let (id, publication) = notification.publication(once.app.now(), None);
         let stats = current_stats(&once.app);
         let message = "Notification broadcast successfully";
-        let draft = Draft::naming_event(message, |reply| reply.value("stats", stats).text("id", &id));
+        let draft = Draft::naming_event(message, |reply| reply.value("stats", &stats).text("id", &id));
         once.publish(publication, draft).await
     };
     publisher.once(None, body.bytes(), work).await
 }
 
 impl Notification {
-    fn read(mut fields: Fields) -> Result<Self, Error> {
+    fn read(mut fields: Fields<'_>) -> Result<Self, Error> {
         let notification = Self {
             title: fields.text("title", 1..=200),
             message: fields.text("message", 1..=10_000),

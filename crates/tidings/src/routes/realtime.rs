@@ -138,7 +138,7 @@ fn entities(list: &str) -> Result<Vec<String>, Error> {
 }
 
 impl Update {
-    fn read(mut fields: Fields, caller: &Identity) -> Result<Self, Error> {
+    fn read(mut fields: Fields<'_>, caller: &Identity) -> Result<Self, Error> {
         let mut rest = Vec::new();
         let entity = if fields.has("entity") || !fields.has("entityType") {
             fields.name("entity")
