@@ -66,7 +66,9 @@ impl Tables {
             .max_journaling_size(options.tuning.log_bytes.max(64 << 20))
             // The thread that all wait for would do it.
             .journal_compression(fjall::CompressionType::None)
-            .worker_threads(2)
+            // With more, the first gives each request to merge back to the queue and takes it out again, over and over, for as
+            // long as another merges: a core that everything else here goes without.
+            .worker_threads(1)
             .with_compaction_filter_factories(Arc::new(filters))
             .open()?;
         let memtable = options.tuning.memtable_bytes;
@@ -103,8 +105,8 @@ impl Tables {
     }
 
     /// Whether it is better to ask the engine for nothing more: it would soon halt a writer, or has yet to begin with what it was
-    /// asked for before. Its threads have one queue of a thousand requests, to which they add themselves, and wait for room in
-    /// it: once it is full, they may wait for each other for ever.
+    /// asked for before. Its thread has a queue of a thousand requests, to which it adds itself, and waits for room in it: once
+    /// that is full, it may wait for itself for ever.
     pub(super) fn is_busy(&self) -> bool {
         self.is_congested() || self.db.outstanding_flushes() > 0
     }
@@ -139,7 +141,7 @@ impl Tables {
     /// more than `most`, so that it can go.
     ///
     /// The engine lets go of a part of it once each table has a file with something newer. A table whose newest records
-    /// were all left out by compaction has none, and would hold on to it for ever: so each is given something new first.
+    /// were all left out by compaction has none, and would hold on to it for ever: so one that holds nothing is given something new.
     pub(super) fn settle(&self, most: u64, pending: u64) -> Result<(), fjall::Error> {
         // What waits to be written out comes first.
         if self.pending() <= pending && self.db.journal_disk_space()? <= most || self.is_busy() {
@@ -148,10 +150,14 @@ impl Tables {
         self.write_out()
     }
 
-    /// Has every table write out what it holds in memory.
+    /// Has every table write out what it holds in memory, and one that holds nothing something new.
+    ///
+    /// Only such a one: with a key at the very end, a file of events overlaps all that come later, and the engine, which
+    /// otherwise moves the files of a topic down as they are, would write them once more to merge them.
     pub(super) fn write_out(&self) -> Result<(), fjall::Error> {
         let mut batch = self.db.batch();
-        self.all().for_each(|table| batch.insert(table, BEAT, []));
+        let idle = self.all().filter(|table| table.tree.active_memtable().is_empty());
+        idle.for_each(|table| batch.insert(table, BEAT, []));
         batch.commit()?;
         self.all().try_for_each(|table| table.rotate_memtable().map(drop))
     }
