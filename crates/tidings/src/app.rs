@@ -176,12 +176,11 @@ impl Rooms {
 /// `<prefix>_<milliseconds>_<nine random characters>`: the form that existing front ends know.
 pub(crate) fn mint_id(prefix: &str, now: Timestamp) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    const IDS: u64 = 36_u64.pow(9);
-    let mut random = rand::random_range(0..IDS);
+    let mut random = rand::random_range(0..36_u64.pow(9));
     let mut id = String::with_capacity(prefix.len() + 24);
     let _ = write!(id, "{prefix}_{}_", now.as_millisecond()); // writing to a String can't fail
     for _ in 0..9 {
-        id.push(char::from(ALPHABET[usize::try_from(random % 36).unwrap_or_default()]));
+        id.push(char::from(ALPHABET[(random % 36) as usize]));
         random /= 36;
     }
     id

@@ -8,7 +8,6 @@ use tidings_journal::TopicName;
 /// A name that is checked once.
 macro_rules! fixed {
     ($name:literal) => {{
-        #[expect(clippy::expect_used, reason = "the names are constants, and a test makes each")]
         static NAME: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse($name).expect("a valid constant"));
         NAME.clone()
     }};

@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::error::{Code, Error, Problem};
@@ -21,7 +20,7 @@ pub(crate) struct Fields<'a> {
     problems: Vec<Problem>,
 }
 
-/// A field's name, where it stands in the body unless that writes it with escapes.
+/// A field's name, where it stands in the body unless that writes it with escapes. Hashed as its text is, by which it is found.
 #[derive(PartialEq, Eq, Hash, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -33,24 +32,18 @@ impl Borrow<str> for Name<'_> {
 
 impl<'a> Fields<'a> {
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
-        match serde_json::from_slice(body) {
-            Ok(left) => Ok(Self { left, problems: Vec::new() }),
-            // Either it is not JSON, or JSON of another kind.
-            Err(error) => Err(parse(body).err().unwrap_or_else(|| match error.classify() {
-                Category::Data => Error::field("body", "must be a JSON object"),
-                _ => not_json(&error),
-            })),
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            parse(body)?;
+            return Err(Error::field("body", "must be a JSON object"));
         }
+        let left = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        Ok(Self { left, problems: Vec::new() })
     }
 
     /// A string with `length` characters. Empty if it is missing or wrong, which [`Fields::finish`] then tells.
     pub(crate) fn text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
-        let present = self.left.contains_key(name);
-        let text = self.maybe_text(name, length);
-        if !present {
-            self.problem(name, "is required");
-        }
-        text.unwrap_or_default()
+        let text = self.required(name);
+        text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
     }
 
     /// A string with `length` characters, if it is there.
@@ -61,22 +54,13 @@ impl<'a> Fields<'a> {
 
     /// A string that has `length` characters once it is trimmed.
     pub(crate) fn trimmed(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
-        let present = self.left.contains_key(name);
-        let text = self.string(name).map(|text| text.trim().to_owned());
-        if !present {
-            self.problem(name, "is required");
-        }
+        let text = self.required(name).map(|text| text.trim().to_owned());
         text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
     }
 
     /// A name: 1–128 letters, digits and `-_.:@`.
     pub(crate) fn name(&mut self, name: &'static str) -> String {
-        let present = self.left.contains_key(name);
-        let text = self.string(name);
-        if !present {
-            self.problem(name, "is required");
-        }
-        match text {
+        match self.required(name) {
             Some(text) if is_name(&text) => text,
             Some(_) => {
                 self.problem(name, NOT_A_NAME);
@@ -120,7 +104,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn rest(&mut self) -> Vec<(String, Compact)> {
         let mut rest = Vec::with_capacity(self.left.len());
         for (name, value) in std::mem::take(&mut self.left) {
-            if RESERVED.contains(&name.borrow()) {
+            if RESERVED.contains(&&*name.0) {
                 continue;
             }
             match Compact::new(value) {
@@ -139,8 +123,20 @@ impl<'a> Fields<'a> {
         if self.problems.is_empty() { Ok(()) } else { Err(Error::validation(self.problems)) }
     }
 
+    fn required(&mut self, name: &'static str) -> Option<String> {
+        if let Some(value) = self.left.shift_remove(name) {
+            return self.read(name, value);
+        }
+        self.problem(name, "is required");
+        None
+    }
+
     fn string(&mut self, name: &'static str) -> Option<String> {
         let value = self.left.shift_remove(name)?;
+        self.read(name, value)
+    }
+
+    fn read(&mut self, name: &'static str, value: &RawValue) -> Option<String> {
         let text = serde_json::from_str(value.get()).ok();
         if text.is_none() {
             self.problem(name, "must be a string");
@@ -183,7 +179,7 @@ fn not_json(error: &serde_json::Error) -> Error {
 mod tests {
     use super::*;
 
-    fn problems(fields: &Fields) -> Vec<String> {
+    fn problems(fields: &Fields<'_>) -> Vec<String> {
         let told = |problem: &Problem| format!("{}: {}", problem.field, problem.problem);
         fields.problems.iter().map(told).collect()
     }
@@ -227,7 +223,9 @@ mod tests {
         assert_eq!(code(b""), Some(Code::InvalidJson));
         assert_eq!(code(b"{} {}"), Some(Code::InvalidJson));
         assert_eq!(code(b"{\"a\":\"\xff\"}"), Some(Code::InvalidJson));
-        assert_eq!(code(b"[1]"), Some(Code::ValidationFailed));
+        for other in [&b"[1]"[..], b"1e999", br#""\ud800""#] {
+            assert_eq!(code(other), Some(Code::ValidationFailed), "{other:?}");
+        }
         assert_eq!(code(b" {} "), None);
     }
 }

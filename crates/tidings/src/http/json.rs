@@ -137,10 +137,10 @@ impl Object {
         fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
     }
 
-    /// A value of ours, whose maps have text as keys.
+    /// A value of ours. With texts as the keys of its maps it always serializes.
     #[must_use]
     pub(crate) fn value(self, name: &str, value: &impl Serialize) -> Self {
-        self.written(name, &serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())) // no other way to fail
+        self.written(name, &serde_json::to_string(value).unwrap_or_default())
     }
 
     pub(crate) fn finish(mut self) -> String {

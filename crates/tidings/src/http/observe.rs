@@ -17,7 +17,7 @@ use super::error::Code;
 use super::request_id::{self, RequestId};
 use crate::metrics::Counts;
 
-/// The outermost layer but the base path's. Its own service instead of `from_fn`, which takes three allocations more.
+/// The outermost layer but the base path's. A service of its own: `from_fn` would box the rest of the stack for each request.
 pub(crate) fn layer<S>(counts: Arc<Counts>) -> impl Layer<S, Service = Observe<S>> + Clone {
     layer_fn(move |inner| Observe { inner, counts: counts.clone() })
 }

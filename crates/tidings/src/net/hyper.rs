@@ -78,13 +78,7 @@ impl Lane {
         let mut leave = Leave::Not;
         loop {
             tokio::select! {
-                biased; // none of the others is in a hurry, and to draw lots takes time
-                result = &mut connection => {
-                    if let Err(error) = result {
-                        tracing::trace!(%peer, error = &*error, "a connection broke off");
-                    }
-                    return;
-                }
+                biased; // the connection last: one that always has something to do would keep the others from their turn
                 () = cut.killed() => return,
                 () = guest.sent_away() => {
                     leave = Leave::Soon;
@@ -122,6 +116,12 @@ impl Lane {
                         (None, _) => now + GRACE,
                     };
                     watch.as_mut().reset(next);
+                }
+                result = &mut connection => {
+                    if let Err(error) = result {
+                        tracing::trace!(%peer, error = &*error, "a connection broke off");
+                    }
+                    return;
                 }
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tidings_hub::{Cause, Connection, ConnectionId, Ended, Ending, Filter, Refused};
 use tidings_journal::TopicName;
 
-use super::{Counts, current_stats};
+use super::{StreamCounts, current_stats};
 use crate::app::{App, Phase, rfc3339_ms, spread};
 use crate::http::error::{Code, Error};
 use crate::http::extract::{Admin, InPath, Params, user};
@@ -54,7 +54,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     let registry = app.hub.connections();
     let (page, more) = registry.list(&filter, limit);
     let connections: Vec<_> = page.iter().map(|connection| describe(&app, connection)).collect();
-    let mut answer = json!({ "connections": connections, "stats": Counts::from(registry.stats()) });
+    let mut answer = json!({ "connections": connections, "stats": StreamCounts::from(registry.stats()) });
     if let Some(last) = page.last().filter(|_| more) {
         answer["next"] = last.serial.to_string().into();
     }

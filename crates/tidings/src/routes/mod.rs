@@ -34,7 +34,7 @@ pub(crate) async fn method_not_allowed(method: http::Method, uri: Uri) -> Error 
 /// Counts as existing front ends know them.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Counts {
+pub(crate) struct StreamCounts {
     total_connections: usize,
     authenticated_connections: usize,
     #[serde(serialize_with = "as_map")]
@@ -45,14 +45,14 @@ fn as_map<S: Serializer>(counts: &[(&'static str, usize)], serializer: S) -> Res
     serializer.collect_map(counts.iter().copied())
 }
 
-impl From<Stats> for Counts {
+impl From<Stats> for StreamCounts {
     fn from(Stats { total, authenticated, by_kind }: Stats) -> Self {
         Self { total_connections: total, authenticated_connections: authenticated, connections_by_type: by_kind }
     }
 }
 
 /// The counts of now.
-pub(crate) fn current_stats(app: &App) -> Counts {
+pub(crate) fn current_stats(app: &App) -> StreamCounts {
     app.hub.connections().stats().into()
 }
 
