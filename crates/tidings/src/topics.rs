@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tidings_hub::UserId;
 use tidings_journal::TopicName;
 
-/// A name that is checked once.
+/// A name that is checked once: they are constants, and a test makes each.
 macro_rules! fixed {
     ($name:literal) => {{
         static NAME: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse($name).expect("a valid constant"));

@@ -141,7 +141,8 @@ impl Tables {
     /// more than `most`, so that it can go.
     ///
     /// The engine lets go of a part of it once each table has a file with something newer. A table whose newest records
-    /// were all left out by compaction has none, and would hold on to it for ever: so one that holds nothing is given something new.
+    /// were all left out by compaction has none, and would hold on to it for ever: so one that holds nothing in memory is given
+    /// something new.
     pub(super) fn settle(&self, most: u64, pending: u64) -> Result<(), fjall::Error> {
         // What waits to be written out comes first.
         if self.pending() <= pending && self.db.journal_disk_space()? <= most || self.is_busy() {
