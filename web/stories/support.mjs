@@ -49,6 +49,9 @@ function found(program) {
 after(async () => (await browser)?.close())
 
 export class Server {
+  /** Answers that are still being read: `fetch` cuts one that the garbage collector finds (undici's `FinalizationRegistry`). */
+  streams = []
+
   static async start(settings = {}) {
     const server = new Server()
     server.directory = mkdtempSync(join(tmpdir(), 'tidings-page-'))
@@ -109,6 +112,7 @@ export class Server {
     const stream = new AbortController()
     const response = await fetch(this.url + path, {headers: {Authorization: `Bearer ${token}`}, signal: stream.signal})
     assert.equal(response.status, 200)
+    this.streams.push(response)
     return stream
   }
 
