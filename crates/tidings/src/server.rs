@@ -207,6 +207,8 @@ impl Builder {
         let clock = clock.unwrap_or_else(Clock::system);
         let descriptors = descriptors();
         let limits = limits(&config, descriptors);
+        #[cfg(target_os = "linux")]
+        have_slots(descriptors.min(limits.total.saturating_add(RESERVED)));
         let (hub, runner) = hub(journal, &config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
@@ -246,6 +248,23 @@ fn descriptors() -> usize {
     let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
     usize::try_from(most).unwrap_or(usize::MAX)
 }
+
+/// Linux keeps a process's descriptors in a table that it doubles when it is full, never shrinks, and, where the process has
+/// several threads, replaces only after every core has been seen to let go of the old one (`synchronize_rcu`). Whoever accepts
+/// the connection that doesn't fit waits for that, some 10 to 30 ms, and with it all streams of its thread. So the table is made
+/// as large as it will be while there are none.
+#[cfg(target_os = "linux")]
+fn have_slots(descriptors: usize) {
+    let last = i32::try_from(descriptors.min(SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);
+    if let Err(error) = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), last) {
+        tracing::debug!(%error, "the table of file descriptors grows as they are needed");
+    }
+}
+
+/// Beyond so many, a table costs more memory before its first use (8 bytes of the kernel's for each) than it is worth: half a
+/// MiB.
+#[cfg(target_os = "linux")]
+const SLOTS: usize = 65_536;
 
 /// How many descriptors are the log's.
 const OF_THE_LOG: usize = 256;

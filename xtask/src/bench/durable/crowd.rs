@@ -40,7 +40,7 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
                 come back with an id from before all of them, 512 connects under way. Caught up is who has all 100. The 1,000 \
                 others follow notifications, 50 a second for as long as the crowd needs; latency counts from just before a \
                 publish is sent, and so holds the disk's time. Both loads share one core, the server has the other. Memory is \
-                the most that the server has (PSS), less what it had before.",
+                the most that the server has (RSS), less what it had before.",
         columns: vec![(TIME, 2), (MEMORY, 1), ("p50, ms", 1), ("p99, ms", 1), (RATIO, 2)],
         rows: Vec::new(),
         goals: vec![
