@@ -87,6 +87,7 @@ pub(super) fn cpu(pid: u32) -> Result<Duration> {
 #[expect(clippy::cast_precision_loss, reason = "shown in MiB with one decimal")]
 pub(super) fn memory(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse::<u64>().ok());
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse::<u64>().ok());
     Ok(kib.context("status has no VmRSS")? as f64 * 1_024.0)
 }
