@@ -11,7 +11,7 @@ use super::codec::{self, Interner, TopicRow};
 use super::error::OpenError;
 use super::filter::Floors;
 use super::home::{self, Home};
-use super::keys::{self, Kind, TopicId, meta};
+use super::keys::{self, Kind, SHARDS, TopicId, meta};
 use super::log::Found;
 use super::manifest;
 use super::mark;
@@ -33,6 +33,8 @@ pub(super) struct Contents {
     pub(super) head: Position,
     /// Up to where the counts of all topics were written down.
     pub(super) checkpoint: Position,
+    /// What was trimmed from each table and may still be there, as of then.
+    garbage: [u64; SHARDS],
 }
 
 /// Opens a directory for writing, making it if it is not there.
@@ -41,7 +43,7 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     let floors = Arc::new(Floors::default());
     make_tables(&home, options)?;
     let (tables, contents) = look(&home, options, &floors)?;
-    let Contents { topics, epochs: mut earlier, head, checkpoint } = contents;
+    let Contents { topics, epochs: mut earlier, head, checkpoint, garbage } = contents;
     if earlier.len() > MOST_EPOCHS {
         earlier.drain(..earlier.len() - MOST_EPOCHS);
     }
@@ -54,7 +56,8 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     }
     floors.set_head(head);
     floors.begin();
-    Ok(Found { home, tables, floors, topics, epochs: Epochs::new(current, earlier), head, checkpoint })
+    let epochs = Epochs::new(current, earlier);
+    Ok(Found { home, tables, floors, topics, epochs, head, checkpoint, garbage })
 }
 
 /// Opens a directory to look at what is in it. Nothing is appended and no epoch begins; the storage engine may still cut
@@ -143,7 +146,11 @@ impl Contents {
             epochs = earlier;
             epochs.push((last, head));
         }
-        Ok(Self { topics, epochs, head, checkpoint })
+        let mut garbage = [0; SHARDS];
+        for (shard, bytes) in garbage.iter_mut().enumerate() {
+            *bytes = reading.meta_number(&meta::trimmed(shard))?;
+        }
+        Ok(Self { topics, epochs, head, checkpoint, garbage })
     }
 }
 
