@@ -111,6 +111,15 @@ impl Running {
         };
         let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
         ensure!(!has_user, "a user in the OTLP endpoint is sent to nobody; OTEL_EXPORTER_OTLP_HEADERS is for such");
+        let is_odd =
+            |authority: &http::uri::Authority| authority.port().is_none() && authority.as_str() != authority.host();
+        ensure!(!uri.authority().is_some_and(is_odd), "the port of the OTLP endpoint is no number up to 65535");
+        if let Some(exporter) = variable("OTEL_TRACES_EXPORTER") {
+            ensure!(
+                exporter.eq_ignore_ascii_case("otlp"),
+                "OTEL_TRACES_EXPORTER={exporter}, but only otlp is there, or none"
+            );
+        }
         check_batches()?;
         let of_traces_or_all = |name: &str| {
             let names = [format!("OTEL_EXPORTER_OTLP_TRACES_{name}"), format!("OTEL_EXPORTER_OTLP_{name}")];

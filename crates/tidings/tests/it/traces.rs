@@ -338,6 +338,8 @@ fn what_is_sent_where_is_said_at_the_start_and_a_bad_setting_is_a_warning() {
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:65536/v1/traces"),
+        ("OTEL_TRACES_EXPORTER", "console"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://sesame:sesame@127.0.0.1:9/v1/traces"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
         ("OTEL_BSP_SCHEDULE_DELAY", "0"),
