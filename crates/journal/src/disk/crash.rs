@@ -407,16 +407,22 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
     }
     let (mut refused, mut unreadable) = (0, 0);
     let files: Vec<_> = listing(run.dir.path()).into_iter().filter(|(_, length, _)| *length > 0).collect();
-    for (file, ..) in &files {
+    for (file, gone) in files.iter().flat_map(|(file, ..)| [(file, false), (file, true)]) {
         let dir = scratch();
         copy(run.dir.path(), dir.path()).unwrap();
         let file = file.strip_prefix(run.dir.path()).unwrap();
         let path = dir.path().join(file);
-        let used = used_bytes(&path, 0).unwrap();
-        let at = usize::try_from(run.rng.random_range(0..used.max(1))).unwrap();
-        let bit = 1 << run.rng.random_range(0..8);
-        flip(&path, at, bit);
-        let what = format!("{} damaged at byte {at}, bit {bit}", file.display());
+        let intact = fs::read(&path).unwrap();
+        let what = if gone {
+            fs::remove_file(&path).unwrap();
+            format!("{} removed", file.display())
+        } else {
+            let used = used_bytes(&path, 0).unwrap();
+            let at = usize::try_from(run.rng.random_range(0..used.max(1))).unwrap();
+            let bit = 1 << run.rng.random_range(0..8);
+            flip(&path, at, bit);
+            format!("{} damaged at byte {at}, bit {bit}", file.display())
+        };
         let options = Options { dir: dir.path().to_owned(), ..run.options.clone() };
         let named = |error: &dyn std::error::Error| {
             let text = error.to_string();
@@ -429,8 +435,8 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
             named(&error);
             assert!(!matches!(error, OpenError::InUse { .. }), "{what}: nobody has it open");
             // What is intact was left alone: with the damage mended, all is there.
-            flip(&path, at, bit);
-            Disk::open(options).unwrap()
+            fs::write(&path, intact).unwrap();
+            Disk::open(options).unwrap_or_else(|error| panic!("{what}, and mended: {error}"))
         });
         for told in run.oracle.acknowledged.values().filter(|told| told.key.is_none()) {
             let selector = Selector::topics([told.topics[0].clone()]);

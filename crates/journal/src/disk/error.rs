@@ -85,11 +85,15 @@ impl OpenError {
     /// What the storage engine said, while it opened or read.
     pub(super) fn engine(dir: &Path, error: fjall::Error) -> Self {
         match error {
-            // The system has nothing against it: the file ends where more was written.
+            // The system has nothing against it: a file is not what the engine left behind.
             fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source))
-                if source.kind() == ErrorKind::UnexpectedEof =>
+                if is_damage(source.kind()) =>
             {
-                Self::damaged(dir, "a file ends too early")
+                let what = match source.kind() {
+                    ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => "a file ends too early",
+                    _ => "a file is missing",
+                };
+                Self::damaged(dir, what)
             }
             fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
                 Self::Io { dir: dir.to_owned(), what: "a file", source }
@@ -110,6 +114,13 @@ impl OpenError {
             other => other,
         }
     }
+}
+
+/// Whether the engine's getting this from the system means that its files are damaged. Of an empty file it asks for what is
+/// before the beginning; without its own list it takes the directory for a new one, and finds it full.
+fn is_damage(kind: ErrorKind) -> bool {
+    use ErrorKind::{AlreadyExists, InvalidInput, NotFound, UnexpectedEof};
+    matches!(kind, UnexpectedEof | InvalidInput | NotFound | AlreadyExists)
 }
 
 /// What went wrong, in words for an operator.
@@ -136,7 +147,9 @@ mod tests {
 
     #[test]
     fn a_file_that_ends_too_early_is_damaged_and_what_the_system_refuses_is_not() {
-        assert!(engine(ErrorKind::UnexpectedEof).iter().all(|error| matches!(error, OpenError::Damaged { .. })));
+        for kind in [ErrorKind::UnexpectedEof, ErrorKind::InvalidInput, ErrorKind::NotFound, ErrorKind::AlreadyExists] {
+            assert!(engine(kind).iter().all(|error| matches!(error, OpenError::Damaged { .. })), "{kind}");
+        }
         for kind in [ErrorKind::PermissionDenied, ErrorKind::StorageFull, ErrorKind::Other] {
             assert!(engine(kind).iter().all(|error| matches!(error, OpenError::Io { .. })), "{kind}");
         }

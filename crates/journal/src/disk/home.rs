@@ -127,7 +127,8 @@ fn check_format(dir: &Path) -> Result<bool, OpenError> {
         Err(error) => return Err(OpenError::io(dir, "reading FORMAT")(error)),
     };
     let number = str::from_utf8(&text).ok().and_then(|text| text.trim_end().strip_prefix(PREFIX));
-    match number.and_then(|number| number.parse().ok()) {
+    let is_number = |number: &&str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    match number.filter(is_number).map(|number| number.parse().unwrap_or(u32::MAX)) {
         Some(FORMAT) => Ok(true),
         Some(found) if found > FORMAT => Err(OpenError::Newer { dir: dir.to_owned(), found, known: FORMAT }),
         _ => Err(foreign("its file FORMAT says something else")),

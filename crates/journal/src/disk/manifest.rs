@@ -1,7 +1,8 @@
 //! The lists of files that make up each table, before the storage engine sees them.
 //!
 //! The engine writes a checksum of each list, does not look at it when it opens, and removes every file that is not listed:
-//! one flipped bit would cost a file, in silence. So this looks first. It never writes.
+//! one flipped bit would cost a file, in silence. A table without a list it takes for one that was never completed, and makes
+//! it anew; but all tables are complete before the directory has any (see `open`). So this looks first. It never writes.
 
 use std::fs;
 use std::io;
@@ -12,24 +13,24 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::codec;
 use super::error::OpenError;
 use super::home::Home;
+use super::tables::Tables;
 
 /// Checks the lists of all tables in `db`.
 pub(super) fn check(home: &Home, db: &Path) -> Result<(), OpenError> {
     let dir = home.dir();
     let reading = |error| OpenError::io(dir, "reading a list of files")(error);
-    for entry in fs::read_dir(db.join("keyspaces")).map_err(reading)? {
-        let table = entry.map_err(reading)?.path();
+    for id in Tables::IDS {
+        let table = db.join("keyspaces").join(id.to_string());
         let current = table.join("current");
+        let named = |path: &Path| path.strip_prefix(dir).unwrap_or(path).display().to_string();
         let pointer = match fs::read(&current) {
             Ok(pointer) => pointer,
-            // A table that was never completed; the engine makes it anew.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::damaged(dir, format!("{} is not there", named(&current))));
+            }
             Err(error) => return Err(reading(error)),
         };
-        let damaged = |path: &Path| {
-            let name = path.strip_prefix(dir).unwrap_or(path).display();
-            OpenError::damaged(dir, format!("the checksum of {name} is wrong"))
-        };
+        let damaged = |path: &Path| OpenError::damaged(dir, format!("the checksum of {} is wrong", named(path)));
         // The number of the list (u64), its checksum (u128), the kind of checksum (u8), little-endian.
         let mut rest = &pointer[..];
         let (Some(number), Some(sum), Some([0]), []) =

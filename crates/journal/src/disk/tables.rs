@@ -52,6 +52,9 @@ impl Tables {
     /// The number that the engine gave to the table `order`: tables are made in this order, all at once (see `open`).
     pub(super) const ORDER_ID: u64 = 1 + keys::SHARDS as u64;
 
+    /// The numbers of all tables, the engine's own list of them first.
+    pub(super) const IDS: std::ops::RangeInclusive<u64> = 0..=Self::ORDER_ID + 4;
+
     /// Opens the tables in `path`, making those that are not there.
     pub(super) fn open(path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Self, fjall::Error> {
         let filtered = floors.clone();
