@@ -128,6 +128,30 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_whose_directory_is_gone_takes_nothing_more() {
+    for replaced in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let mut options = Options::new(&data);
+        options.tuning.rest = Duration::from_millis(10);
+        let log = Disk::open(options.clone()).unwrap();
+        log.append(vec![record(&["a"], b"kept")]).await.unwrap();
+        fs::rename(&data, dir.path().join("away")).unwrap();
+        let other = replaced.then(|| Disk::open(options).unwrap());
+        until("it is noticed", || log.health().is_err()).await;
+        let refused = log.append(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
+        assert!(refused.contains("was removed, or another directory took its place"), "{refused}");
+        assert!(log.vitals().disk.unwrap().failed);
+        let a = Selector::topics([TopicName::parse("a").unwrap()]);
+        let page = log.read(&a, Position::START, log.head(), Limit::NONE).await;
+        assert_eq!(page.unwrap().entries.len(), 1, "what there is can be read");
+        log.close().await;
+        assert!(other.is_none_or(|other| other.health().is_ok()));
+    }
+}
+
 #[tokio::test]
 async fn a_reader_that_gave_up_is_counted_until_its_read_is_over() {
     let dir = tempfile::tempdir().unwrap();

@@ -62,6 +62,24 @@ impl Home {
         self.dir.join("db.new")
     }
 
+    /// The folder with the tables, to be compared with what is there later. The handle keeps its number from going to another.
+    #[cfg(unix)]
+    pub(super) fn folder(&self) -> io::Result<File> {
+        File::open(self.db())
+    }
+
+    /// Whether what is there now is this folder. Where that can't be told, it is.
+    #[cfg(unix)]
+    pub(super) fn has(&self, folder: &File) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        match (folder.metadata(), fs::metadata(self.db())) {
+            (Ok(ours), Ok(there)) => number(ours) == number(there),
+            (_, Err(error)) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+            (Err(_), Ok(_)) => true,
+        }
+    }
+
     /// How much of it is the tables' files, in bytes.
     pub(super) fn table_bytes(&self) -> io::Result<u64> {
         bytes_below(&self.db().join("keyspaces"))

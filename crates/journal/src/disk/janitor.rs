@@ -22,6 +22,8 @@ pub(super) struct Janitor {
     log: Arc<Log>,
     jobs: mpsc::WeakSender<Job>,
     mark: Option<Mark>,
+    #[cfg(unix)]
+    folder: Option<std::fs::File>,
     ceiling: Ceiling,
     /// The time of the last look at all topics.
     looked_ms: i64,
@@ -43,7 +45,15 @@ impl Janitor {
         let mark = Mark::open(log.home.dir()).inspect_err(|error| {
             tracing::warn!(%error, "the journal's mark can't be written; damage to its end would go unnoticed");
         });
-        Self { ceiling: Ceiling::new(&log), log, jobs, mark: mark.ok(), looked_ms: i64::MIN }
+        Self {
+            mark: mark.ok(),
+            #[cfg(unix)]
+            folder: log.home.folder().ok(),
+            ceiling: Ceiling::new(&log),
+            log,
+            jobs,
+            looked_ms: i64::MIN,
+        }
     }
 
     /// Works until `stop` is dropped or the log is closed.
@@ -71,6 +81,11 @@ impl Janitor {
         }
         if let Err(error) = self.log.tables.check() {
             self.log.fail("writing to the journal", &error);
+            return Err(Over);
+        }
+        #[cfg(unix)]
+        if self.folder.as_ref().is_some_and(|folder| !self.log.home.has(folder)) {
+            self.log.fail_without_directory();
             return Err(Over);
         }
         self.note_synced();

@@ -244,11 +244,25 @@ impl Log {
     pub(super) fn fail(&self, what: &str, error: &fjall::Error) -> Error {
         let dir = self.home.dir().display();
         let error = describe(error);
-        let was_open = self.is_open();
-        let closed = self.close(&format!(
+        self.give_up(&format!(
             "{what} in {dir} failed: {error}. Nothing more is written, and what was acknowledged is kept; see to the disk \
              (is it full?), then restart the server"
-        ));
+        ))
+    }
+
+    /// Refuses appends for good, because the directory is not there any more: its files are written to, but nobody would find
+    /// them.
+    pub(super) fn fail_without_directory(&self) -> Error {
+        let dir = self.home.dir().display();
+        self.give_up(&format!(
+            "{dir} was removed, or another directory took its place, while the server was running. Nothing more is written; \
+             put it back, or restart the server to begin with what is there now"
+        ))
+    }
+
+    fn give_up(&self, why: &str) -> Error {
+        let was_open = self.is_open();
+        let closed = self.close(why);
         self.failed.store(true, Ordering::Release);
         if was_open {
             tracing::error!("{closed}");
