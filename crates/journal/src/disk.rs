@@ -113,7 +113,9 @@ impl Disk {
         }
         let jobs = disk.jobs.as_ref().map(mpsc::Sender::downgrade);
         if let Some(jobs) = jobs {
-            disk.help("journal-janitor", move |log, stop| Janitor::new(log, jobs).run(&stop))?;
+            // Here, and not in its thread: it is about the directory as it is now.
+            let janitor = Janitor::new(disk.log.clone(), jobs);
+            disk.help("journal-janitor", move |_, stop| janitor.run(&stop))?;
         }
         Ok(disk)
     }

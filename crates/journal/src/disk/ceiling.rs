@@ -13,6 +13,7 @@
 //! and nothing given back.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use fjall::AbstractTree as _;
 
@@ -46,12 +47,21 @@ const ACTIVE_LOG: u64 = 64 << 20;
 /// Of files that the engine has replaced but not removed, so much is let be.
 const LINGERING: u64 = 16 << 20;
 
+/// How long the janitor waits at a time for the engine to be quiet, and how often: half a second.
+const QUIET: Duration = Duration::from_millis(5);
+const QUIET_LOOKS: u32 = 100;
+const QUIET_IN_A_ROW: u32 = 3;
+
 /// Of the ceiling, the most that the write-ahead log takes by itself: a quarter. Of the least ceiling that is just what the log
 /// that is written to has; with less, all would be written out at every turn.
 const LOG_SHARE: u64 = 4;
 
-/// Of the ceiling, what tables may hold in memory when appends wait for room: a sixteenth.
-const PENDING_SHARE: u64 = 16;
+/// Of the ceiling, what the last step takes that begins while there is still room: of the least ceiling, just the most that is
+/// ever written in one.
+const STEP_SHARE: u64 = 32;
+
+/// Of the ceiling, what tables may hold in memory when appends wait for room.
+const PENDING_SHARE: u64 = 64;
 
 /// What was trimmed and may still be on disk.
 #[derive(Default)]
@@ -114,6 +124,11 @@ impl Ceiling {
         let log_bytes = log.options.tuning.log_bytes.min(most / LOG_SHARE);
         // Most of what the log holds may be in memory too, and come on top of it.
         let goal = most.saturating_sub(2 * log_bytes + ACTIVE_LOG / 2) / 100 * USED_PERCENT;
+        // When appends wait and nothing is under way any more, there has to be room again: beside the tables for one more
+        // merge, and for a step or two.
+        let rest = most / 100 * FULL_PERCENT;
+        let rest = rest.saturating_sub(ACTIVE_LOG + LINGERING + 2 * (most / PENDING_SHARE) + 4 * (most / STEP_SHARE));
+        let goal = goal.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
         Self { most, goal, log_bytes, near: false, spent: None }
     }
 
@@ -128,8 +143,8 @@ impl Ceiling {
     }
 
     /// Looks at what is on disk and what will be without another append, and says how much may be appended before the next
-    /// look: it is written to the log, and once more to the tables. `reserved` bytes are for something else. Returns what is
-    /// on disk.
+    /// look: it is written to the log, once more to a table, and a third time when that is merged. `reserved` bytes are for
+    /// something else. Returns what is on disk.
     pub(super) fn look(&mut self, log: &Log, reserved: u64) -> u64 {
         let tables = tables_bytes(log);
         let disk = log.home.disk_bytes().unwrap_or_else(|error| {
@@ -138,7 +153,8 @@ impl Ceiling {
         });
         log.set_disk_bytes(disk);
         let coming = log.tables.pending() + log.tables.largest_merge();
-        let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 2;
+        let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 3;
+        let room = room.saturating_sub(self.most / STEP_SHARE);
         self.near = tables > self.goal / 2 || room < 2 * ACTIVE_LOG;
         log.set_room(room);
         if room > 0 && !log.tables.is_congested() {
@@ -160,9 +176,9 @@ impl Ceiling {
             if self.near && lingering(log) > LINGERING {
                 let_go()?;
             }
-            let disk = self.look(log, 0);
+            self.look(log, 0);
             if log.is_full() {
-                // All of the log goes that can, and with it what waits in memory.
+                // All of the log goes that can, and with it what waits in memory: with that, there is room again.
                 settle(log, ACTIVE_LOG, self.most / PENDING_SHARE)?;
             } else {
                 settle(log, self.log_bytes, u64::MAX)?;
@@ -179,7 +195,10 @@ impl Ceiling {
             let aim = u128::from(self.goal / 100 * TRIMMED_PERCENT) * u128::from(held + waste) / u128::from(tables);
             let aim = u64::try_from(aim).unwrap_or(u64::MAX);
             let is_worth_it = waste > (held + waste) / 100 * GARBAGE_PERCENT;
-            if is_worth_it && self.rewrite(log, &garbage, disk, held <= aim)? {
+            if is_worth_it && !quiet(log, &mut let_go)? && !log.is_full() {
+                return Ok(()); // at the next turn, or when nothing is appended any more
+            }
+            if is_worth_it && self.rewrite(log, &garbage, held <= aim)? {
                 continue;
             }
             // What was trimmed and takes its place still is as good as held, until it is worth rewriting.
@@ -199,7 +218,8 @@ impl Ceiling {
 
     /// Rewrites the table with the most garbage for which there is room; or if it `has_to`, that which takes least. Returns
     /// whether it was worth it.
-    fn rewrite(&mut self, log: &Log, garbage: &[u64; SHARDS], disk: u64, has_to: bool) -> Result<bool, Over> {
+    fn rewrite(&mut self, log: &Log, garbage: &[u64; SHARDS], has_to: bool) -> Result<bool, Over> {
+        let disk = self.look(log, 0);
         let room = self.most.saturating_sub(disk);
         let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(garbage[shard]);
         let wasteful = || (0..SHARDS).filter(|&shard| garbage[shard] > 0);
@@ -237,6 +257,30 @@ impl Ceiling {
         }
         Ok(())
     }
+}
+
+/// Waits until the engine has nothing under way, and has removed the files that it replaced: what is rewritten comes on top of
+/// them. Returns whether that is so; with appends going on, it may never be.
+fn quiet(log: &Log, let_go: &mut impl FnMut() -> Result<(), Over>) -> Result<bool, Over> {
+    let mut in_a_row = 0;
+    for _ in 0..QUIET_LOOKS {
+        if log.is_closing() {
+            break;
+        }
+        if log.tables.is_at_work() {
+            in_a_row = 0; // and what was just written out may be about to be merged
+        } else if lingering(log) > LINGERING {
+            let_go()?;
+            in_a_row = 0;
+        } else {
+            in_a_row += 1;
+        }
+        if in_a_row == QUIET_IN_A_ROW {
+            return Ok(true);
+        }
+        std::thread::sleep(QUIET);
+    }
+    Ok(false)
 }
 
 /// What the tables take on disk beside what is in use: files that were replaced, and such as are being written.

@@ -4,11 +4,12 @@ use std::fs;
 use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
 use super::log::READERS;
-use super::{Disk, Options};
+use super::{Disk, Options, Sync};
 use crate::{Journal, Limit, Position, Record, Selector, TopicName};
 
 fn record(topics: &[&str], data: &[u8]) -> Record {
@@ -125,6 +126,41 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
         assert!(log.floor(&selector) < newest, "{topic}");
         let page = log.read(&selector, newest, log.head(), Limit::NONE).await.unwrap();
         assert!(page.entries.len() >= 14, "{} of {topic}", page.entries.len());
+    }
+}
+
+/// Looks at all times, also between two appends: it is merging that takes most.
+#[tokio::test]
+async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_they_compress_to() {
+    const CEILING: u64 = 256 << 20;
+    const LARGE: usize = 250_000;
+    let noise: Vec<u8> = (0..2 * LARGE).map(|_| rand::random()).collect();
+    for like in [noise, vec![b'z'; 2 * LARGE]] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = Options::new(dir.path());
+        options.retention.max_disk = CEILING;
+        options.retention.max_age = None;
+        options.sync = Sync::Never;
+        let log = Arc::new(Disk::open(options).unwrap());
+        let (done, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let watching = std::thread::spawn({
+            let (log, done, most) = (log.clone(), done.clone(), most.clone());
+            move || {
+                while !done.load(Ordering::Relaxed) {
+                    most.fetch_max(log.log.home.disk_bytes().unwrap(), Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+        });
+        for step in 0..100 {
+            let large = |nth: usize| &like[(step * 7_919 + nth * 1_009) % LARGE..][..LARGE];
+            log.append((0..32).map(|nth| record(&["a"], large(nth))).collect()).await.unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        watching.join().unwrap();
+        let most = most.load(Ordering::Relaxed);
+        assert!(most <= CEILING, "{} MiB were on disk", most >> 20);
+        assert!(log.vitals().kept.unwrap() > 64, "{:?} are kept", log.vitals().kept);
     }
 }
 

@@ -4,6 +4,8 @@
 //!
 //! - It has no thread of its own that would bring down what waits to be written out: [`Tables::is_congested`] is asked
 //!   before each batch, as the engine, once it halts a writer, never lets go of it if a background write has failed.
+//! - It compresses on every level. By itself it would from the third on, and what a merge brings up from there again took
+//!   several times its place, which nobody had seen coming.
 //! - Its write-ahead log is kept until every table has written out what it holds of it, so that tables which are seldom
 //!   written have to be made to ([`Tables::settle`]).
 
@@ -12,7 +14,10 @@ use std::sync::Arc;
 
 use fjall::compaction::Leveled;
 use fjall::compaction::filter::Factory;
-use fjall::{AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::config::CompressionPolicy;
+use fjall::{
+    AbstractTree as _, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+};
 
 use super::filter::{Floors, Trimmed};
 use super::keys;
@@ -68,7 +73,7 @@ impl Tables {
             // About: the engine looks only when a table is written out.
             .max_journaling_size(options.tuning.log_bytes.max(64 << 20))
             // The thread that all wait for would do it.
-            .journal_compression(fjall::CompressionType::None)
+            .journal_compression(CompressionType::None)
             // With more, the first gives each request to merge back to the queue and takes it out again, over and over, for as
             // long as another merges: a core that everything else here goes without.
             .worker_threads(1)
@@ -78,7 +83,10 @@ impl Tables {
         let table = |name: &str| {
             db.keyspace(name, || {
                 let leveled = Leveled::default().with_table_target_size(2 * memtable);
-                KeyspaceCreateOptions::default().max_memtable_size(memtable).compaction_strategy(Arc::new(leveled))
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(memtable)
+                    .compaction_strategy(Arc::new(leveled))
+                    .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
             })
         };
         let mut events = Vec::with_capacity(keys::SHARDS);
@@ -114,6 +122,11 @@ impl Tables {
         self.is_congested() || self.db.outstanding_flushes() > 0
     }
 
+    /// Whether the engine writes out or merges.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.db.outstanding_flushes() > 0 || self.db.active_compactions() > 0
+    }
+
     /// Merges files where there are too many. The engine does it by itself, but only as often as a table was written out:
     /// if nothing may be written until it has, that may be once too few.
     pub(super) fn help(&self) -> Result<(), fjall::Error> {
@@ -134,10 +147,15 @@ impl Tables {
     }
 
     /// What the engine may write beside what is there when it merges files of one table, in bytes, about: one thread of it
-    /// merges, and only the upper levels are merged whole.
+    /// merges, and only the upper levels are merged whole. What is still in memory may be merged as soon as it has a file.
     pub(super) fn largest_merge(&self) -> u64 {
-        let largest = self.all().map(Keyspace::disk_space).max().unwrap_or_default();
-        largest.min(MOST_RUNS as u64 * self.memtable_bytes)
+        let largest = self.all().map(Keyspace::disk_space).max().unwrap_or_default() + self.pending();
+        largest.min(self.most_merged())
+    }
+
+    /// The most that it ever is.
+    pub(super) fn most_merged(&self) -> u64 {
+        MOST_RUNS as u64 * self.memtable_bytes
     }
 
     /// Has every table write out what it holds in memory if that is more than `pending` bytes, or the write-ahead log takes
