@@ -85,15 +85,6 @@ pub(super) struct Ceiling {
 }
 
 impl Trimmed {
-    /// So much of each table, of topics that are no longer known.
-    pub(super) fn of(garbage: [u64; SHARDS]) -> Self {
-        Self { garbage, topics: HashMap::new() }
-    }
-
-    pub(super) fn garbage(&self) -> [u64; SHARDS] {
-        self.garbage
-    }
-
     /// Notes what is about to be trimmed.
     pub(super) fn add(&mut self, log: &Log, trim: &Trim) {
         let topics = log.topics.read();

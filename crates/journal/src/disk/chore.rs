@@ -150,10 +150,6 @@ impl Group<'_> {
         self.due.extend(checkpoint.topics.drain(rest..));
         if checkpoint.topics.is_empty() {
             self.put_meta(meta::CHECKPOINT, checkpoint.upto.get());
-            let garbage = self.log.trimmed.lock().garbage();
-            for (shard, bytes) in garbage.into_iter().enumerate() {
-                self.put_meta(&meta::trimmed(shard), bytes);
-            }
             self.checkpoint = Some(checkpoint.upto);
         }
     }

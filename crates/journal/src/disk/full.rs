@@ -251,24 +251,6 @@ async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
 }
 
 #[tokio::test]
-async fn what_was_trimmed_and_still_takes_its_place_is_known_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut options = below(&dir, 1 << 30);
-    options.tuning.log_bytes = 128 << 20; // nothing is written out, nor merged away
-    options.retention.max_bytes = 1 << 20;
-    let log = Disk::open(options.clone()).unwrap();
-    for topic in 0..512 {
-        log.append(vec![record(&[&format!("t/{topic}")], &[1; EIGHT_KIB])]).await.unwrap();
-    }
-    until("it is trimmed", || log.log.topics.read().totals().1 <= 1 << 20).await;
-    log.close().await;
-    let before = log.log.trimmed.lock().garbage();
-    assert!(before.iter().sum::<u64>() >= 3 << 20, "{before:?}");
-    drop(log);
-    assert_eq!(Disk::open(options).unwrap().log.trimmed.lock().garbage(), before);
-}
-
-#[tokio::test]
 async fn a_lowered_ceiling_costs_little_more_than_what_is_above_it() {
     let dir = tempfile::tempdir().unwrap();
     let kept = lowered(&dir, u64::MAX).await.vitals().kept.unwrap();

@@ -7,7 +7,7 @@
 //! | `topics` | a topic's name | its id, floors and counts |
 //! | `keys` | id of a record's first topic, its key | the position of the newest record with that key |
 //! | `receipts` | `r`, the receipt's key | when it ends, its value, and where the batch stands |
-//! | `meta` | a name | epochs, the checkpoint, the common floor, the next topic id, what was trimmed |
+//! | `meta` | a name | epochs, the checkpoint, the common floor, the next topic id |
 //!
 //! Numbers are big-endian, so that their order is that of the bytes. A topic's records lie side by side, oldest first: to
 //! read a topic is to read one range. Of records without a key, what is trimmed is a prefix of that range, so that trimming
@@ -96,11 +96,6 @@ pub(super) mod meta {
     pub(in crate::disk) const FORGOTTEN: &[u8] = b"forgotten";
     /// The id of the next topic, at least.
     pub(in crate::disk) const NEXT_ID: &[u8] = b"next-id";
-
-    /// How many bytes were trimmed from this table and may still be on disk, as of the checkpoint.
-    pub(in crate::disk) fn trimmed(shard: usize) -> Vec<u8> {
-        format!("trimmed-{shard}").into_bytes()
-    }
 }
 
 #[cfg(test)]

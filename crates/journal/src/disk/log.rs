@@ -12,7 +12,6 @@ use super::chore::Chore;
 use super::error::describe;
 use super::filter::Floors;
 use super::home::Home;
-use super::keys::SHARDS;
 use super::options::Options;
 use super::tables::Tables;
 use super::topics::Topics;
@@ -75,8 +74,6 @@ pub(super) struct Found {
     pub(super) head: Position,
     /// Up to where the counts of all topics were written down.
     pub(super) checkpoint: Position,
-    /// What was trimmed from each table and may still be there.
-    pub(super) garbage: [u64; SHARDS],
 }
 
 /// More at once would not be faster: they wait for one device.
@@ -91,7 +88,7 @@ impl Log {
             floors: found.floors,
             tails: Tails::default(),
             chores: Mutex::default(),
-            trimmed: Mutex::new(Trimmed::of(found.garbage)),
+            trimmed: Mutex::default(),
             room: AtomicU64::new(u64::MAX),
             readers: Arc::new(Semaphore::new(READERS)),
             counters: Counters::default(),

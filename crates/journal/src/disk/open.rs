@@ -11,7 +11,7 @@ use super::codec::{self, Interner, TopicRow};
 use super::error::OpenError;
 use super::filter::Floors;
 use super::home::{self, Home};
-use super::keys::{self, Kind, SHARDS, TopicId, meta};
+use super::keys::{self, Kind, TopicId, meta};
 use super::log::Found;
 use super::manifest;
 use super::mark;
@@ -33,8 +33,6 @@ pub(super) struct Contents {
     pub(super) head: Position,
     /// Up to where the counts of all topics were written down.
     pub(super) checkpoint: Position,
-    /// What was trimmed from each table and may still be there, as of then.
-    garbage: [u64; SHARDS],
 }
 
 /// Opens a directory for writing, making it if it is not there.
@@ -43,7 +41,7 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     let floors = Arc::new(Floors::default());
     make_tables(&home, options)?;
     let (tables, contents) = look(&home, options, &floors)?;
-    let Contents { topics, epochs: mut earlier, head, checkpoint, garbage } = contents;
+    let Contents { topics, epochs: mut earlier, head, checkpoint } = contents;
     if earlier.len() > MOST_EPOCHS {
         earlier.drain(..earlier.len() - MOST_EPOCHS);
     }
@@ -56,8 +54,7 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     }
     floors.set_head(head);
     floors.begin();
-    let epochs = Epochs::new(current, earlier);
-    Ok(Found { home, tables, floors, topics, epochs, head, checkpoint, garbage })
+    Ok(Found { home, tables, floors, topics, epochs: Epochs::new(current, earlier), head, checkpoint })
 }
 
 /// Opens a directory to look at what is in it. Nothing is appended and no epoch begins; the storage engine may still cut
@@ -146,11 +143,7 @@ impl Contents {
             epochs = earlier;
             epochs.push((last, head));
         }
-        let mut garbage = [0; SHARDS];
-        for (shard, bytes) in garbage.iter_mut().enumerate() {
-            *bytes = reading.meta_number(&meta::trimmed(shard))?;
-        }
-        Ok(Self { topics, epochs, head, checkpoint, garbage })
+        Ok(Self { topics, epochs, head, checkpoint })
     }
 }
 
