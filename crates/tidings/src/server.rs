@@ -178,7 +178,7 @@ impl Builder {
     }
 
     /// Puts everything together for an application that has a router and sockets of its own. Like [`Builder::build`] it
-    /// raises the process's limit of file descriptors as far as it goes. It opens no sockets, and `HEAD_TIMEOUT`
+    /// raises the process's limit of file descriptors as far as it goes, and on Linux makes room for them. It opens no sockets, and `HEAD_TIMEOUT`
     /// and `MAX_HEAD_BYTES`, which are about sockets, do nothing.
     ///
     /// The routes are complete: what they don't know they answer with 404, so they are best the application's fallback. To
@@ -208,7 +208,7 @@ impl Builder {
         let descriptors = descriptors();
         let limits = limits(&config, descriptors);
         #[cfg(target_os = "linux")]
-        have_slots(descriptors.min(limits.total.saturating_add(RESERVED)));
+        have_slots(descriptors);
         let (hub, runner) = hub(journal, &config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
@@ -252,7 +252,7 @@ fn descriptors() -> usize {
 /// Linux keeps a process's descriptors in a table that it doubles when it is full, never shrinks, and, where the process has
 /// several threads, replaces only after every core has been seen to let go of the old one (`synchronize_rcu`). Whoever accepts
 /// the connection that doesn't fit waits for that, some 10 to 30 ms, and with it all streams of its thread. So the table is made
-/// as large as it will be while there are none.
+/// large enough for all, or for many, while there are none.
 #[cfg(target_os = "linux")]
 fn have_slots(descriptors: usize) {
     let last = i32::try_from(descriptors.min(SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);

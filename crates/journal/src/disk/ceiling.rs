@@ -47,20 +47,24 @@ const ACTIVE_LOG: u64 = 64 << 20;
 /// Of files that the engine has replaced but not removed, so much is let be.
 const LINGERING: u64 = 16 << 20;
 
-/// How long the janitor waits at a time for the engine to be quiet, and how often: half a second.
+/// How long the janitor waits at a time for the engine to be quiet, and how often: half a second. One look is not enough: the
+/// engine may be between two things.
 const QUIET: Duration = Duration::from_millis(5);
 const QUIET_LOOKS: u32 = 100;
 const QUIET_IN_A_ROW: u32 = 3;
+
+/// How often it has the engine remove files meanwhile. What stays is read by somebody.
+const MOST_BEATS: u32 = 3;
 
 /// Of the ceiling, the most that the write-ahead log takes by itself: a quarter. Of the least ceiling that is just what the log
 /// that is written to has; with less, all would be written out at every turn.
 const LOG_SHARE: u64 = 4;
 
-/// Of the ceiling, what the last step takes that begins while there is still room: of the least ceiling, just the most that is
-/// ever written in one.
+/// Of the ceiling, about what the last step takes that begins while there is still room: of the least ceiling, the bytes from
+/// which on a step takes no further append.
 const STEP_SHARE: u64 = 32;
 
-/// Of the ceiling, what tables may hold in memory when appends wait for room.
+/// Of the ceiling, what tables may hold in memory when appends wait for room: little, as it counts twice.
 const PENDING_SHARE: u64 = 64;
 
 /// What was trimmed and may still be on disk.
@@ -182,15 +186,20 @@ impl Ceiling {
             let garbage = take_garbage(log);
             let (_, held) = log.topics.read().totals();
             let waste: u64 = garbage.iter().sum();
-            // What the records weigh is not what they take: they are compressed, and there is garbage among them.
-            let aim = u128::from(self.goal / 100 * TRIMMED_PERCENT) * u128::from(held + waste) / u128::from(tables);
-            let aim = u64::try_from(aim).unwrap_or(u64::MAX);
+            let aim = Scale { tables, weight: held + waste }.weight(self.goal / 100 * TRIMMED_PERCENT);
             let is_worth_it = waste > (held + waste) / 100 * GARBAGE_PERCENT;
-            if is_worth_it && !quiet(log, &mut let_go)? && !log.is_full() {
-                return Ok(()); // at the next turn, or when nothing is appended any more
-            }
-            if is_worth_it && self.rewrite(log, &garbage, held <= aim)? {
-                continue;
+            if is_worth_it {
+                let is_quiet = quiet(log, &mut let_go)?;
+                if log.is_closing() {
+                    return Ok(());
+                }
+                if !is_quiet && (log.tables.is_at_work() || !log.is_full()) {
+                    trim_to(aim)?;
+                    return Ok(()); // it is rewritten at a later turn, at last when nothing is appended any more
+                }
+                if self.rewrite(log, held <= aim)? {
+                    continue;
+                }
             }
             // What was trimmed and takes its place still is as good as held, until it is worth rewriting.
             let most_held = if is_worth_it { aim } else { aim.saturating_sub(waste) };
@@ -209,10 +218,11 @@ impl Ceiling {
 
     /// Rewrites the table with the most garbage for which there is room; or if it `has_to`, that which takes least. Returns
     /// whether it was worth it.
-    fn rewrite(&mut self, log: &Log, garbage: &[u64; SHARDS], has_to: bool) -> Result<bool, Over> {
-        let disk = self.look(log, 0);
-        let room = self.most.saturating_sub(disk);
-        let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(garbage[shard]);
+    fn rewrite(&mut self, log: &Log, has_to: bool) -> Result<bool, Over> {
+        let garbage = take_garbage(log);
+        let room = self.most.saturating_sub(self.look(log, 0));
+        let scale = Scale::of(log);
+        let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(scale.on_disk(garbage[shard]));
         let wasteful = || (0..SHARDS).filter(|&shard| garbage[shard] > 0);
         let fitting = wasteful().filter(|&shard| rest(shard) <= room).max_by_key(|&shard| garbage[shard]);
         let least = || wasteful().filter(|_| has_to).min_by_key(|&shard| rest(shard));
@@ -250,10 +260,41 @@ impl Ceiling {
     }
 }
 
+/// What records weigh, and what they take in the tables, which is not the same: they are compressed.
+#[derive(Clone, Copy)]
+struct Scale {
+    tables: u64,
+    /// Of all records in them, those that were trimmed among them.
+    weight: u64,
+}
+
+impl Scale {
+    fn of(log: &Log) -> Self {
+        let waste: u64 = log.trimmed.lock().garbage.iter().sum();
+        let (_, held) = log.topics.read().totals();
+        Self { tables: tables_bytes(log), weight: held + waste }
+    }
+
+    /// About what takes so many bytes weighs.
+    fn weight(self, bytes: u64) -> u64 {
+        share(bytes, self.weight, self.tables)
+    }
+
+    /// About what that of such a weight takes.
+    fn on_disk(self, weight: u64) -> u64 {
+        share(weight, self.tables, self.weight)
+    }
+}
+
+fn share(of: u64, part: u64, whole: u64) -> u64 {
+    let share = u128::from(of) * u128::from(part) / u128::from(whole.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
 /// Waits until the engine has nothing under way, and has removed the files that it replaced: what is rewritten comes on top of
 /// them. Returns whether that is so; with appends going on, it may never be.
 fn quiet(log: &Log, let_go: &mut impl FnMut() -> Result<(), Over>) -> Result<bool, Over> {
-    let mut in_a_row = 0;
+    let (mut in_a_row, mut beats) = (0, 0);
     for _ in 0..QUIET_LOOKS {
         if log.is_closing() {
             break;
@@ -261,8 +302,10 @@ fn quiet(log: &Log, let_go: &mut impl FnMut() -> Result<(), Over>) -> Result<boo
         if log.tables.is_at_work() {
             in_a_row = 0; // and what was just written out may be about to be merged
         } else if lingering(log) > LINGERING {
-            let_go()?;
-            in_a_row = 0;
+            if beats < MOST_BEATS {
+                let_go()?;
+            }
+            (in_a_row, beats) = (0, beats + 1);
         } else {
             in_a_row += 1;
         }
@@ -295,10 +338,10 @@ fn drop_files(log: &Log) -> Result<(), Over> {
 fn drop_below(log: &Log, topic: TopicId, floor: Position) -> Result<(), Over> {
     let shard = keys::shard(topic);
     let table = &log.tables.events[shard];
-    let before = table.disk_space();
+    let (scale, before) = (Scale::of(log), table.disk_space());
     let range = keys::event(topic, Kind::Plain, Position::START)..=keys::event(topic, Kind::Plain, floor);
     table.tree.drop_range(range).map_err(|error| broken(log, &error.into()))?;
-    let dropped = before.saturating_sub(table.disk_space());
+    let dropped = scale.weight(before.saturating_sub(table.disk_space()));
     let garbage = &mut log.trimmed.lock().garbage[shard];
     *garbage = garbage.saturating_sub(dropped);
     Ok(())

@@ -93,7 +93,7 @@ impl OpenError {
                     ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => "a file ends too early",
                     _ => "a file is missing",
                 };
-                Self::damaged(dir, what)
+                Self::damaged(dir, format!("{what} ({source})"))
             }
             fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
                 Self::Io { dir: dir.to_owned(), what: "a file", source }

@@ -62,22 +62,11 @@ impl Home {
         self.dir.join("db.new")
     }
 
-    /// The folder with the tables, to be compared with what is there later. The handle keeps its number from going to another.
+    /// The folder with the tables, as it is now.
     #[cfg(unix)]
-    pub(super) fn folder(&self) -> io::Result<File> {
-        File::open(self.db())
-    }
-
-    /// Whether what is there now is this folder. Where that can't be told, it is.
-    #[cfg(unix)]
-    pub(super) fn has(&self, folder: &File) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        match (folder.metadata(), fs::metadata(self.db())) {
-            (Ok(ours), Ok(there)) => number(ours) == number(there),
-            (_, Err(error)) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-            (Err(_), Ok(_)) => true,
-        }
+    pub(super) fn folder(&self) -> io::Result<Folder> {
+        let path = std::path::absolute(self.db())?;
+        Ok(Folder { file: File::open(&path)?, path })
     }
 
     /// How much of it is the tables' files, in bytes.
@@ -88,6 +77,28 @@ impl Home {
     /// How much is on disk, in bytes.
     pub(super) fn disk_bytes(&self) -> io::Result<u64> {
         bytes_below(&self.dir)
+    }
+}
+
+/// A folder, to be compared with what is in its place later.
+#[cfg(unix)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Keeps its number from going to another.
+    file: File,
+}
+
+#[cfg(unix)]
+impl Folder {
+    /// Whether it is still there. Where that can't be told, it is.
+    pub(super) fn is_there(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        match (self.file.metadata(), fs::metadata(&self.path)) {
+            (Ok(ours), Ok(there)) => number(ours) == number(there),
+            (_, Err(error)) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+            (Err(_), Ok(_)) => true,
+        }
     }
 }
 

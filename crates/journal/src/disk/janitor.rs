@@ -23,7 +23,7 @@ pub(super) struct Janitor {
     jobs: mpsc::WeakSender<Job>,
     mark: Option<Mark>,
     #[cfg(unix)]
-    folder: Option<std::fs::File>,
+    folder: Option<super::home::Folder>,
     ceiling: Ceiling,
     /// The time of the last look at all topics.
     looked_ms: i64,
@@ -79,13 +79,13 @@ impl Janitor {
         if !self.log.is_open() || self.log.is_closing() {
             return Err(Over);
         }
-        if let Err(error) = self.log.tables.check() {
-            self.log.fail("writing to the journal", &error);
+        #[cfg(unix)]
+        if self.folder.as_ref().is_some_and(|folder| !folder.is_there()) {
+            self.log.fail_without_directory();
             return Err(Over);
         }
-        #[cfg(unix)]
-        if self.folder.as_ref().is_some_and(|folder| !self.log.home.has(folder)) {
-            self.log.fail_without_directory();
+        if let Err(error) = self.log.tables.check() {
+            self.log.fail("writing to the journal", &error);
             return Err(Over);
         }
         self.note_synced();

@@ -57,7 +57,8 @@ impl Tables {
     /// The number that the engine gave to the table `order`: tables are made in this order, all at once (see `open`).
     pub(super) const ORDER_ID: u64 = 1 + keys::SHARDS as u64;
 
-    /// The numbers of all tables, the engine's own list of them first.
+    /// The numbers of all tables, the engine's own list of them first. A directory without one of these is damaged: who adds a
+    /// table needs a new format.
     pub(super) const IDS: std::ops::RangeInclusive<u64> = 0..=Self::ORDER_ID + 4;
 
     /// Opens the tables in `path`, making those that are not there.
@@ -122,9 +123,10 @@ impl Tables {
         self.is_congested() || self.db.outstanding_flushes() > 0
     }
 
-    /// Whether the engine writes out or merges.
+    /// Whether the engine writes out or merges, or is about to.
     pub(super) fn is_at_work(&self) -> bool {
-        self.db.outstanding_flushes() > 0 || self.db.active_compactions() > 0
+        let is_written_out = |table: &Keyspace| table.sealed_memtable_count() > 0;
+        self.db.active_compactions() > 0 || self.db.outstanding_flushes() > 0 || self.all().any(is_written_out)
     }
 
     /// Merges files where there are too many. The engine does it by itself, but only as often as a table was written out:
@@ -153,9 +155,9 @@ impl Tables {
         largest.min(self.most_merged())
     }
 
-    /// The most that it ever is.
+    /// The most that it is, about: all files that overlap, and all of the level below, which are four of twice the size.
     pub(super) fn most_merged(&self) -> u64 {
-        MOST_RUNS as u64 * self.memtable_bytes
+        (MOST_RUNS as u64 + 8) * self.memtable_bytes
     }
 
     /// Has every table write out what it holds in memory if that is more than `pending` bytes, or the write-ahead log takes

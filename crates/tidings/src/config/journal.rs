@@ -12,8 +12,9 @@ use super::units::{MIB, MILLISECOND, MINUTE, Size, Span, TIB, read_span, show_sp
 
 section! {
     "Journal"
-    /// What was published, kept for clients that come back. What is over a limit goes, the oldest first, while publishes go
-    /// on; the latest status of each service stays whatever its age.
+    /// What was published, kept for clients that come back. What is over a limit goes while publishes go on: the oldest of a
+    /// topic first, and over a limit of all topics together, from those that hold most. The latest status of each service stays
+    /// whatever its age.
     pub struct Journal {
         /// Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends.
         "journal" => pub home: Home = HOME, "disk";

@@ -262,8 +262,11 @@ impl From<tidings_journal::Error> for Error {
         if !matches!(error, tidings_journal::Error::Closed(_)) {
             tracing::error!(%error, "the journal refused");
         }
-        let retry_after = Some(Duration::from_secs(5));
-        Self { retry_after, ..Self::new(Code::JournalUnavailable, "The log can't be written at the moment") }
+        let message = match error {
+            tidings_journal::Error::Unreadable(_) => "This part of the log can't be read",
+            _ => "The log can't be written at the moment",
+        };
+        Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(Code::JournalUnavailable, message) }
     }
 }
 

@@ -116,7 +116,7 @@ impl Running {
         ensure!(!uri.authority().is_some_and(is_odd), "the port of the OTLP endpoint is no number up to 65535");
         if let Some(exporter) = variable("OTEL_TRACES_EXPORTER") {
             ensure!(
-                exporter.eq_ignore_ascii_case("otlp"),
+                exporter.split(',').any(|one| one.trim().eq_ignore_ascii_case("otlp")),
                 "OTEL_TRACES_EXPORTER={exporter}, but only otlp is there, or none"
             );
         }

@@ -83,6 +83,30 @@ async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and
     server.notify("it takes events again").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_directory_goes_publishes_are_refused_streams_stay_open_and_what_is_put_back_is_whole() {
+    let house = House::new();
+    let server = place(&house).start(&[]);
+    let mut stream = in_time(Stream::open(server.addresses[0], "/notifications/stream", &[])).await;
+    stream.expect("connected").await;
+    let id = publish(&server).await.json()["eventId"].as_str().unwrap().to_owned();
+    assert_eq!(stream.expect("notification").await.last_id, id);
+    let (there, away) = (house.0.path().join("db"), house.0.path().join("away"));
+    fs::rename(&there, &away).unwrap();
+    until(async || call(&server, "GET", "/health/ready", "").await.status == 503).await;
+    publish(&server).await.assert_refused(503, "journal_unavailable");
+    let page = call(&server, "GET", "/events?topic=notifications", "").await.json();
+    assert_eq!(page["events"][0]["id"], *id, "what there is can still be read");
+    assert_eq!(call(&server, "GET", "/system/stats", "").await.json()["totalConnections"], 1, "the stream is open");
+    let said = server.last_words(); // it was killed
+    assert_eq!(said.matches("was removed, or another directory took its place").count(), 1, "{said}");
+    fs::rename(away, there).unwrap();
+    let server = house.start().await;
+    let mut all = server.resumed("/notifications/stream", "", "earliest").await;
+    all.expect("connected").await;
+    assert_eq!(all.expect("notification").await.last_id, id);
+}
+
 #[test]
 fn a_directory_that_can_not_be_written_is_refused_with_a_clear_line() {
     // Not by its mode, which says nothing to a superuser.

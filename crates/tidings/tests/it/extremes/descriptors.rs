@@ -52,14 +52,11 @@ async fn a_limit_of_streams_that_the_descriptors_can_not_hold_is_warned_of_at_th
 
 #[tokio::test]
 async fn the_table_of_descriptors_has_room_for_all_streams_before_the_first_comes() {
-    for (streams, least) in [("3000", 3_512), ("188", 700)] {
-        let process = place().env("MAX_CONNECTIONS", streams).start_limited(&[], 4_000);
-        let slots = slots(process.id());
-        // The kernel rounds up to a power of two.
-        assert!((least..2 * least).contains(&slots), "{slots} slots for {streams} streams");
-        let open = std::fs::read_dir(format!("/proc/{}/fd", process.id())).unwrap();
-        assert!(open.count() < 100, "what made room is closed again");
-    }
+    let process = place().start_limited(&[], 4_000);
+    let slots = slots(process.id());
+    assert!(slots >= 4_000, "{slots} slots");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", process.id())).unwrap();
+    assert!(open.count() < 100, "what made room is closed again");
 }
 
 /// How many descriptors fit into the table that a process has now (proc(5)).
