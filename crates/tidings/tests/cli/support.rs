@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where and with what the commands of a test run.
 pub(crate) struct Place {
-    directory: TempDir,
+    directory: Arc<TempDir>,
     environment: Vec<(String, String)>,
 }
 
@@ -24,6 +25,8 @@ pub(crate) struct Place {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// A server whose directory is gone takes no more events.
+    _directory: Arc<TempDir>,
 }
 
 /// A command that goes on until it is told to stop. Dropping it kills it.
@@ -35,7 +38,7 @@ pub(crate) struct Running {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self { directory: Arc::new(tempfile::tempdir().unwrap()), environment: Vec::new() }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -115,7 +118,7 @@ impl Place {
         })
         .await;
         tokio::spawn(async move { while let Ok(Some(_)) = stderr.next_line().await {} });
-        Server { child, address }
+        Server { child, address, _directory: self.directory.clone() }
     }
 }
 
