@@ -122,7 +122,7 @@ impl Ceiling {
         // When appends wait and nothing is under way any more, there has to be room again: beside the tables for one more
         // merge, and for a step or two.
         let rest = most / 100 * FULL_PERCENT;
-        let rest = rest.saturating_sub(ACTIVE_LOG + LINGERING + 2 * (most / PENDING_SHARE) + 4 * (most / STEP_SHARE));
+        let rest = rest.saturating_sub(ACTIVE_LOG + LINGERING + 2 * (most / PENDING_SHARE) + 3 * (most / STEP_SHARE));
         let goal = goal.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
         Self { most, goal, log_bytes, near: false, spent: None }
     }
