@@ -178,8 +178,8 @@ impl Builder {
     }
 
     /// Puts everything together for an application that has a router and sockets of its own. Like [`Builder::build`] it
-    /// raises the process's limit of file descriptors as far as it goes, and on Linux makes room for them. It opens no sockets, and `HEAD_TIMEOUT`
-    /// and `MAX_HEAD_BYTES`, which are about sockets, do nothing.
+    /// raises the process's limit of file descriptors as far as it goes, and on Linux makes room for them. It opens no sockets,
+    /// and `HEAD_TIMEOUT` and `MAX_HEAD_BYTES`, which are about sockets, do nothing.
     ///
     /// The routes are complete: what they don't know they answer with 404, so they are best the application's fallback. To
     /// let the server see its clients' addresses, serve with axum's `into_make_service_with_connect_info::<SocketAddr>()`.

@@ -263,7 +263,7 @@ impl<'a> Group<'a> {
         batch
     }
 
-    /// What the finished batch takes in the write-ahead log, and once more in the tables, in bytes, about.
+    /// What the finished batch takes each time that it is written, in bytes, about.
     pub(super) fn bytes(&self) -> u64 {
         self.batch_bytes as u64
     }
