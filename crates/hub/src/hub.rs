@@ -144,6 +144,11 @@ impl Hub {
         self.inner.journal.receipt(key, self.inner.clock.now_ms()).await
     }
 
+    /// Whether the log has a place for `topic` already: see [`Journal::knows`]. Never waits for the device.
+    pub fn knows(&self, topic: &TopicName) -> bool {
+        self.inner.journal.knows(topic)
+    }
+
     /// Whether the log takes appends; if not, why.
     pub fn health(&self) -> Result<(), tidings_journal::Error> {
         self.inner.journal.health()

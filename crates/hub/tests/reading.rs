@@ -83,6 +83,10 @@ impl Journal for Gated {
         self.journal.floor(selector)
     }
 
+    fn knows(&self, topic: &TopicName) -> bool {
+        self.journal.knows(topic)
+    }
+
     fn expire(&self, now_ms: i64) {
         self.journal.expire(now_ms);
     }

@@ -62,7 +62,7 @@ pub use inspect::{Inspection, Stats, TopicStats};
 pub use options::{Options, Retention, Rule, Sync};
 pub use verify::Report;
 
-use crate::{Epochs, Error, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, Vitals};
+use crate::{Epochs, Error, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName, Vitals};
 use committer::{Append, Committer, Job};
 use group::{Encoded, LONGEST_KEY};
 use janitor::Janitor;
@@ -218,6 +218,10 @@ impl Journal for Disk {
 
     fn floor(&self, selector: &Selector) -> Position {
         self.log.topics.read().floor(selector)
+    }
+
+    fn knows(&self, topic: &TopicName) -> bool {
+        self.log.topics.read().get(topic).is_some()
     }
 
     fn expire(&self, now_ms: i64) {

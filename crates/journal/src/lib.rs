@@ -88,6 +88,10 @@ pub trait Journal: Send + Sync + 'static {
     /// something. An entry that was superseded by a newer one of its key does not count as trimmed.
     fn floor(&self, selector: &Selector) -> Position;
 
+    /// Whether the log has a place for `topic` already: something of it is kept, or was and its floor is remembered. Publishing
+    /// to a topic that is not known makes one, which takes memory. Never waits for the device.
+    fn knows(&self, topic: &TopicName) -> bool;
+
     /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970.
     fn expire(&self, now_ms: i64);
 

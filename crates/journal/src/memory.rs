@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 
 use crate::tail::Tails;
 use crate::{
-    Entry, Epoch, Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, Vitals,
+    Entry, Epoch, Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
+    TopicName, Vitals,
 };
 use index::Topics;
 use receipts::Receipts;
@@ -145,6 +146,10 @@ impl Journal for Memory {
 
     fn floor(&self, selector: &Selector) -> Position {
         self.log.lock().topics.floor(selector)
+    }
+
+    fn knows(&self, topic: &TopicName) -> bool {
+        self.log.lock().topics.knows(topic)
     }
 
     fn expire(&self, now_ms: i64) {

@@ -109,6 +109,11 @@ impl Topics {
         selector.as_slice().iter().map(floor).max().unwrap_or_default()
     }
 
+    /// Whether the topic has a place here.
+    pub(super) fn knows(&self, topic: &TopicName) -> bool {
+        self.by_name.contains_key(topic)
+    }
+
     pub(super) fn oldest(&self, selector: &Selector) -> Option<Position> {
         let oldest = |name| self.by_name.get(name).and_then(|topic: &Topic| topic.positions.front().copied());
         selector.as_slice().iter().filter_map(oldest).min()

@@ -35,6 +35,7 @@ promises! {
     a_new_epoch_knows_what_belongs_to_it
     a_record_in_no_topic_has_a_place_all_the_same
     a_topic_named_twice_shows_the_entry_once
+    a_topic_is_known_from_its_first_entry_on
     a_closed_log_still_reads
 }
 
@@ -278,6 +279,14 @@ async fn a_topic_named_twice_shows_the_entry_once(home: &Home) {
     log.append(vec![record(&["a", "b", "a"], "1")]).await.unwrap();
     log.append(vec![Record { key: Some("k".into()), ..record(&["a", "a"], "2") }]).await.unwrap();
     assert_eq!(all(&*log, &["a"]).await, ["1", "2"]);
+}
+
+async fn a_topic_is_known_from_its_first_entry_on(home: &Home) {
+    let log = home.open();
+    log.append(vec![record(&["chat/room/r", "chat"], "1"), status("db", "2")]).await.unwrap();
+    for (name, known) in [("chat/room/r", true), ("chat", true), ("system/status", true), ("chat/room", false)] {
+        assert_eq!(log.knows(&crate::topic(name)), known, "{name}");
+    }
 }
 
 async fn a_closed_log_still_reads(home: &Home) {

@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Epochs, Error as JournalError, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
+    Epochs, Error as JournalError, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
@@ -57,6 +57,10 @@ impl Journal for Slow {
 
     fn floor(&self, selector: &Selector) -> Position {
         self.journal.floor(selector)
+    }
+
+    fn knows(&self, topic: &TopicName) -> bool {
+        self.journal.knows(topic)
     }
 
     fn expire(&self, now_ms: i64) {
