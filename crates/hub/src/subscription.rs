@@ -30,7 +30,7 @@ const TURNS: u8 = 3;
 /// An open stream.
 pub struct Subscription {
     cursor: Cursor<Seat>,
-    /// What a stream has no more once it is live.
+    /// What a stream has only before it is live, and at its end.
     start: Option<Box<Start>>,
     /// Whether the journal has what comes next, rather than the rings.
     behind: bool,
@@ -52,6 +52,8 @@ struct Start {
     preface: Vec<Frame>,
     /// What was missed, while it is being read.
     reading: Option<Reading>,
+    /// Where the stream ends by itself, if it does: what was visible when [`Subscription::finish`] was called.
+    until: Option<Mark>,
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Batch, tidings_journal::Error>> + Send>>;
@@ -127,10 +129,34 @@ impl Subscription {
                 self.ended = Some(ending.cause.reconnect());
             }
             Poll::Ready(Mail::Heartbeat(frame)) => out.push(frame),
-            Poll::Pending => ready!(self.poll_events(cx, out)),
+            Poll::Pending if self.has_finished() => return self.end(),
+            Poll::Pending => match self.poll_events(cx, out) {
+                Poll::Ready(()) => {}
+                Poll::Pending if self.has_finished() => return self.end(),
+                Poll::Pending => return Poll::Pending,
+            },
         }
         self.connection().sent(self.hub().fanout.now_ms(), self.cursor.position());
         Poll::Ready(Step::Frames)
+    }
+
+    /// Has the stream end once it has given out what is visible now, without an event that says so: its client sends nothing
+    /// any more, and may or may not be there to read.
+    pub fn finish(&mut self) {
+        let visible = self.hub().fanout.visible();
+        self.start.get_or_insert_default().until.get_or_insert(visible);
+    }
+
+    fn has_finished(&self) -> bool {
+        let until = self.start.as_ref().and_then(|start| start.until);
+        until.is_some_and(|until| {
+            if self.behind { self.cursor.position() >= until.position } else { self.cursor.seq() >= until.seq }
+        })
+    }
+
+    fn end(&mut self) -> Poll<Step> {
+        self.ended = Some(false);
+        Poll::Ready(Step::End { reconnect: false })
     }
 
     /// Whether to let the other tasks go first, before the next [`Subscription::poll_frames`]: where several frames are there
@@ -167,7 +193,7 @@ impl Subscription {
                 let before = out.len();
                 match self.cursor.poll_take(cx, out, BATCH_BYTES) {
                     Poll::Pending => {
-                        self.start = None;
+                        self.start = self.start.take().filter(|start| start.until.is_some());
                         self.connection().caught_up(self.cursor.seq());
                         return Poll::Pending;
                     }
@@ -205,12 +231,11 @@ impl Subscription {
     }
 
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Batch, tidings_journal::Error>> {
-        let mut start = self.start.take().unwrap_or_default();
-        let mut reading = start.reading.take().unwrap_or_else(|| self.read());
+        let begun = self.start.as_mut().and_then(|start| start.reading.take());
+        let mut reading = begun.unwrap_or_else(|| self.read());
         let batch = reading.as_mut().poll(cx);
         if batch.is_pending() {
-            start.reading = Some(reading);
-            self.start = Some(start);
+            self.start.get_or_insert_default().reading = Some(reading);
         }
         batch
     }

@@ -30,7 +30,7 @@ use crate::app::{App, Phase, spread};
 use crate::config;
 use crate::http::router::StreamPaths;
 use crate::net::accept::Lane;
-use crate::net::cut::LEAVING;
+use crate::net::peer::LEAVING;
 use crate::net::turns::Turns;
 use crate::routes::{chat, dashboard};
 use crate::server::Error;

@@ -14,7 +14,8 @@ use tidings_hub::{Connection, Step, Subscription};
 use tidings_sse::Frame;
 use tokio::time::Sleep;
 
-use crate::net::cut::{Cut, LEAVING};
+use crate::net::cut::Cut;
+use crate::net::peer::LEAVING;
 
 /// Where a handler leaves what a stream is to say for whoever carries it: the parked lane, or the body in the same
 /// response. Whichever is first takes it.
@@ -36,6 +37,8 @@ pub(crate) struct StreamBody {
     ready: VecDeque<Bytes>,
     frames: Vec<Frame>,
     cut: Option<Cut>,
+    /// Whether the stream ends with what was visible when its client had sent a FIN.
+    finishes: bool,
 }
 
 enum State {
@@ -74,12 +77,12 @@ impl StreamSlot {
 impl StreamBody {
     /// A body that says what is in `slot`. `cut` ends the connection under it, where there is such a handle.
     pub(crate) fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
-        Self { state: State::Untaken(slot), ready: VecDeque::new(), frames: Vec::new(), cut }
+        Self { state: State::Untaken(slot), ready: VecDeque::new(), frames: Vec::new(), cut, finishes: false }
     }
 
     /// The body of an answer to HEAD: as long as that of a stream, which is unknown, and without anything in it.
     pub(crate) fn nothing() -> Self {
-        Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None }
+        Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, finishes: false }
     }
 
     fn take(&mut self, saying: Option<Saying>) -> State {
@@ -105,6 +108,20 @@ impl StreamBody {
         }
     }
 
+    /// Has the stream end with what is visible now, if its client has sent a FIN: it may only have shut its sending side.
+    fn finish_if_half_closed(&mut self) {
+        let State::Open(subscription) = &mut self.state else { return };
+        if self.finishes || !self.cut.as_ref().is_some_and(Cut::is_half_closed) {
+            return;
+        }
+        self.finishes = true;
+        subscription.finish();
+        if subscription.is_behind() {
+            // Brings the reset of a client that is gone before the log was read for it.
+            self.ready.push_back(Frame::comment().block_bytes());
+        }
+    }
+
     fn cutting(&mut self) -> State {
         let Some(cut) = self.cut.as_ref().filter(|cut| !cut.is_shared()) else {
             return State::Failing(Box::pin(tokio::time::sleep(LEAVING)));
@@ -124,6 +141,7 @@ impl Body for StreamBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, CutOff>>> {
         let this = &mut *self;
         this.tells(|stream| stream.took_bytes(true));
+        this.finish_if_half_closed();
         loop {
             if let Some(bytes) = this.ready.pop_front() {
                 this.tells(|stream| stream.handed_over());

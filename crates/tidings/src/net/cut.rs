@@ -13,27 +13,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tidings_hub::Connection;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::census::Guest;
-
-/// How long a client has to read its last words before a stream breaks off. Of a body that breaks off, a browser's `fetch`
-/// throws away what the page has not read yet, and with it what was said last (docs/clients.md); HTTP/2 drops what is queued
-/// on a stream that is reset.
-pub(crate) const LEAVING: Duration = Duration::from_millis(100);
-
-/// How long a peer has to close its side once we have closed ours: after a cut, or after an answer that was given before
-/// the request was read to its end. Closing with unread bytes in the buffer would reset the connection,
-/// and a reset destroys what the peer has not read yet (RFC 9112 section 9.6).
-const LINGER: Duration = Duration::from_secs(1);
+use super::peer::{self, HalfClosed};
 
 /// The handle: cuts the connection it belongs to.
 #[derive(Clone, Default)]
@@ -50,6 +40,8 @@ struct State {
     abandoned: AtomicBool,
     /// Whether bytes were written since somebody last asked.
     written: AtomicBool,
+    /// Whether the peer of a stream has sent a FIN.
+    half_closed: AtomicBool,
     kill: Notify,
     /// The stream that the connection carries, to be told when its socket takes nothing.
     stream: Mutex<Option<Arc<Connection>>>,
@@ -63,6 +55,8 @@ pub(crate) struct Cuttable {
     socket: Option<TcpStream>,
     /// Whether the peer has said that nothing more comes from it.
     peer_done: bool,
+    /// Set once the peer of a stream has said so.
+    half_closed: Option<HalfClosed>,
     /// Whether the socket refused bytes since it last took all.
     refused: bool,
     cut: Cut,
@@ -112,6 +106,11 @@ impl Cut {
         self.state.written.swap(false, Ordering::Relaxed)
     }
 
+    /// Whether the peer has sent a FIN since the connection carries a stream, which it then has to itself.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.state.half_closed.load(Ordering::Relaxed)
+    }
+
     fn is_asked(&self) -> bool {
         self.state.after_flush.load(Ordering::Acquire)
     }
@@ -129,6 +128,7 @@ impl Cuttable {
             read_before: read_before.into(),
             socket: Some(socket),
             peer_done: false,
+            half_closed: None,
             refused: false,
             cut: cut.clone(),
             guest,
@@ -139,6 +139,25 @@ impl Cuttable {
 
     fn socket(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         self.socket.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Whether it carries, or has carried, a stream that has it to itself.
+    fn carries_stream(&self) -> bool {
+        self.cut.state.stream.lock().is_some()
+    }
+
+    /// Looks for the end of what the peer sends while a stream is open, as hyper doesn't read meanwhile. Fails once the peer
+    /// is gone.
+    fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(socket) = self.socket.as_mut() else { return Poll::Pending };
+        if self.half_closed.is_none() {
+            ready!(peer::poll_fin(socket, cx))?;
+            self.peer_done = true;
+            self.half_closed = Some(HalfClosed::new());
+            self.cut.state.half_closed.store(true, Ordering::Relaxed);
+            cx.waker().wake_by_ref(); // the body is asked again, and sees it
+        }
+        self.half_closed.as_mut().map_or(Poll::Pending, |half_closed| half_closed.poll_reset(socket, cx))
     }
 
     /// Tells the stream, and whoever sends idle connections away, whether the socket took bytes.
@@ -157,6 +176,9 @@ impl Cuttable {
 
 impl AsyncRead for Cuttable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.carries_stream() {
+            return Poll::Ready(Ok(())); // what came meanwhile was thrown away, so that nothing can follow
+        }
         if self.read_before.is_empty() {
             let before = buf.filled().len();
             let read = ready!(self.socket()?.poll_read(cx, buf));
@@ -196,6 +218,11 @@ impl AsyncWrite for Cuttable {
         if std::mem::replace(&mut self.refused, false) {
             self.guest.unsent(false);
         }
+        if self.carries_stream()
+            && let Poll::Ready(gone) = self.poll_peer(cx)
+        {
+            gone?;
+        }
         // hyper asks its transport to flush only after its own buffer is empty.
         if self.cut.is_asked() {
             Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
@@ -216,31 +243,10 @@ impl Drop for Cuttable {
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             if self.cut.is_asked() {
-                self.connections.spawn_on(break_off(socket), &runtime);
+                self.connections.spawn_on(peer::break_off(socket), &runtime);
             } else {
-                self.connections.spawn_on(close(socket), &runtime);
+                self.connections.spawn_on(peer::close(socket), &runtime);
             }
         }
     }
-}
-
-/// Ends a stream without its last chunk, once the client has had a moment to read what came before.
-pub(crate) async fn break_off(mut socket: TcpStream) {
-    let _ = tokio::time::timeout(LEAVING, until_peer_closes(&mut socket)).await;
-    close(socket).await;
-}
-
-/// Says that nothing more comes, and waits a moment for the peer to say the same.
-pub(crate) async fn close(mut socket: TcpStream) {
-    let wait = async {
-        socket.shutdown().await?;
-        until_peer_closes(&mut socket).await
-    };
-    let _ = tokio::time::timeout(LINGER, wait).await; // either way it is over
-}
-
-async fn until_peer_closes(socket: &mut TcpStream) -> io::Result<()> {
-    let mut nonsense = [0; 512];
-    while socket.read(&mut nonsense).await? > 0 {}
-    Ok(())
 }

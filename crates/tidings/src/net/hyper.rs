@@ -69,6 +69,8 @@ impl Lane {
         let max_head_bytes = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
         let timer = TokioTimer::new();
         builder.http1().timer(timer.clone()).header_read_timeout(self.head_timeout).max_buf_size(self.max_head_bytes);
+        // A request that arrived whole is answered, whatever its sender has shut since.
+        builder.http1().half_close(true);
         builder.http2().timer(timer).max_header_list_size(max_head_bytes);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
         // Over HTTP/1 hyper times each head, from the end of the answer before it. Who connects and says nothing, dawdles over

@@ -7,4 +7,5 @@ pub(crate) mod head;
 mod hyper;
 pub(crate) mod listen;
 pub(crate) mod parked;
+pub(crate) mod peer;
 pub(crate) mod turns;

@@ -15,11 +15,12 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use tidings_hub::{Step, Subscription};
 use tidings_sse::Frame;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use super::{cut, turns};
+use super::peer::{self, HalfClosed};
+use super::turns;
 use crate::http::stream_response::{Saying, StreamSlot};
 
 /// The most frames in one vectored write (`IOV_MAX` is 1,024; more slices than this cost stack and gain nothing).
@@ -28,9 +29,6 @@ const MAX_SLICES: usize = 64;
 /// The longest first frame that goes out with the head, in bytes: both fit into any new socket's buffer, so that nobody waits
 /// for a client that reads nothing before its stream is parked.
 const WITH_THE_HEAD: usize = 2 << 10;
-
-/// How much of what a client sends on an open stream, where it means nothing, is thrown away before others get their turn.
-const NONSENSE: usize = 16 << 10;
 
 /// The end of a finished body (RFC 9112 section 7.1).
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -49,6 +47,8 @@ pub(crate) struct Parked {
     chunked: bool,
     /// Set when nothing comes after what is unwritten; whether the last chunk does.
     finish: Option<bool>,
+    /// Set once the peer has sent a FIN.
+    half_closed: Option<HalfClosed>,
 }
 
 /// How a stream came to its end.
@@ -83,6 +83,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
                 written: 0,
                 chunked,
                 finish: None,
+                half_closed: None,
             }))
         }
         Some(Saying::Once(frame)) => {
@@ -92,7 +93,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
             let mut bytes = head(version, &response);
             bytes.extend_from_slice(bytes_of(&frame, chunked));
             socket.write_all(&bytes).await?;
-            cut::break_off(socket).await;
+            peer::break_off(socket).await;
             Ok(None)
         }
         None => {
@@ -103,7 +104,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
             let mut bytes = head(version, &Response::from_parts(parts, ()));
             bytes.extend_from_slice(&body);
             socket.write_all(&bytes).await?;
-            cut::close(socket).await;
+            peer::close(socket).await;
             Ok(None)
         }
     }
@@ -143,7 +144,7 @@ impl Future for Parked {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(mut socket) = self.socket.take() else { return Poll::Ready(()) };
-        let over = match poll_gone(&mut socket, cx) {
+        let over = match self.poll_peer(&mut socket, cx) {
             Poll::Ready(gone) => Poll::Ready(gone.map(|()| Over::Gone)),
             Poll::Pending => self.poll_events(&mut socket, cx),
         };
@@ -153,8 +154,8 @@ impl Future for Parked {
                 return Poll::Pending;
             }
             // A task of its own: the few bytes of a socket that lingers should not hold a subscription.
-            Poll::Ready(Ok(Over::Said)) if self.finish == Some(true) => drop(tokio::spawn(cut::close(socket))),
-            Poll::Ready(Ok(Over::Said)) => drop(tokio::spawn(cut::break_off(socket))),
+            Poll::Ready(Ok(Over::Said)) if self.finish == Some(true) => drop(tokio::spawn(peer::close(socket))),
+            Poll::Ready(Ok(Over::Said)) => drop(tokio::spawn(peer::break_off(socket))),
             Poll::Ready(Ok(Over::Gone)) => {}
             Poll::Ready(Err(error)) => tracing::trace!(%error, "a stream broke off"),
         }
@@ -175,6 +176,20 @@ impl Parked {
             polled => Poll::Ready(polled.is_pending()),
         });
         caught_up.await.then_some(self)
+    }
+
+    /// Ready when the peer is gone. A peer that has sent a FIN may only have shut its sending side: it is written what it is
+    /// owed, and then the stream ends.
+    fn poll_peer(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(half_closed) = &mut self.half_closed {
+            return half_closed.poll_reset(socket, cx);
+        }
+        ready!(peer::poll_fin(socket, cx))?;
+        self.subscription.finish();
+        if self.unwritten.is_empty() && self.is_behind() {
+            self.unwritten.push(Frame::comment()); // brings the reset of a peer that is gone before the log was read for it
+        }
+        self.half_closed.insert(HalfClosed::new()).poll_reset(socket, cx)
     }
 
     /// Writes what there is until there is no more, but of what was missed one page.
@@ -258,23 +273,6 @@ impl Parked {
 
 fn bytes_of(frame: &Frame, chunked: bool) -> &[u8] {
     if chunked { frame.chunked() } else { frame.block() }
-}
-
-/// Whether the peer has closed its side. What it sends on an open stream means nothing and is thrown away; reading it
-/// also registers the task to be woken when the peer leaves.
-fn poll_gone(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    let mut nonsense = 0;
-    while nonsense < NONSENSE {
-        let mut space = [0; 256];
-        let mut buffer = ReadBuf::new(&mut space);
-        ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer))?;
-        match buffer.filled().len() {
-            0 => return Poll::Ready(Ok(())),
-            length => nonsense += length,
-        }
-    }
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod errors;
 mod events_page;
 mod example;
 mod extremes;
+mod half_closed;
 mod hostile;
 mod idempotency;
 mod limits;

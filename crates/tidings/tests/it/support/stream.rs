@@ -169,6 +169,11 @@ impl Stream {
         .await;
     }
 
+    /// Shuts the sending side.
+    pub(crate) async fn shut(&mut self) {
+        self.socket.shutdown().await.unwrap();
+    }
+
     /// The socket, to misbehave with.
     pub(crate) fn into_socket(self) -> TcpStream {
         self.socket

@@ -1,0 +1,166 @@
+//! Peers that shut their sending side, and wait for what they asked for; and peers that closed, which look the same at first.
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::http::parse_head;
+use crate::support::stalled::publish_big;
+use crate::support::stream::End;
+use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start, start_with, until};
+
+const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// Sends bytes, shuts the sending side, and reads to the end.
+async fn say_and_shut(server: &TestServer, said: &str) -> String {
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(said.as_bytes()).await.unwrap();
+    socket.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    in_time(socket.read_to_end(&mut answer)).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// A notification for all; the request of one minor version of HTTP/1.
+fn publish(minor: u8, title: &str) -> String {
+    let body = json!({"title": title, "message": "m"}).to_string();
+    format!(
+        "POST /notifications/broadcast HTTP/1.{minor}\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn every_call_that_arrived_whole_is_answered_whole_whatever_its_sender_shut() {
+    let server = start().await;
+    let calls = [
+        (LIVE.to_owned(), "200", r#"{"status":"ok"}"#),
+        ("GET /health/live HTTP/1.0\r\n\r\n".to_owned(), "200", r#"{"status":"ok"}"#),
+        ("GET /nope HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "404", "not_found"),
+        ("GET /chat/stream HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "401", "token_missing"),
+        ("GET /events?topic=notifications HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "200", "\"events\""),
+        ("HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "200", ""),
+        (publish(1, "whole"), "200", "eventId"),
+        (publish(0, "whole"), "200", "eventId"),
+    ];
+    for (said, status, body) in calls {
+        for _ in 0..20 {
+            let answer = say_and_shut(&server, &said).await;
+            let (came, _, length) = parse_head(answer.as_bytes()).unwrap_or_else(|| panic!("{said}: {answer:?}"));
+            assert_eq!(came.to_string(), status, "{said}");
+            assert!(answer[length..].contains(body), "{said}: {answer}");
+        }
+    }
+    let kept = server.get("/events?topic=notifications&limit=1000").await.json();
+    assert_eq!(kept["events"].as_array().unwrap().len(), 40, "each was published once");
+}
+
+#[tokio::test]
+async fn pipelined_calls_are_all_answered_and_one_that_did_not_arrive_whole_does_nothing() {
+    let server = start().await;
+    let answers = say_and_shut(&server, &[LIVE, &publish(1, "a"), LIVE, &publish(1, "b")].concat()).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 4, "{answers}");
+    let torn = publish(1, "torn");
+    for length in [torn.len() - 1, torn.len() - 20, 60] {
+        let answers = say_and_shut(&server, &[LIVE, &torn[..length]].concat()).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 1, "{answers}");
+    }
+    let kept = server.get("/events?topic=notifications").await.json();
+    let titles: Vec<_> = kept["events"].as_array().unwrap().iter().map(|event| &event["data"]["title"]).collect();
+    assert_eq!(titles, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_shut_its_side_says_what_it_owes_and_ends() {
+    let server = start().await;
+    publish_big(&server, 60).await;
+    // Of a connection that has carried another request, hyper is the lane of the stream too.
+    for before in ["", LIVE] {
+        for minor in [1, 0] {
+            let said =
+                format!("{before}GET /notifications/stream?lastEventId=earliest HTTP/1.{minor}\r\nHost: x\r\n\r\n");
+            let said = say_and_shut(&server, &said).await;
+            assert_eq!(said.matches("event: notification\n").count(), 60, "{before}{minor}");
+            assert!(said.contains("event: connected\n") && !said.contains("event: reset"));
+            assert_eq!(said.ends_with("\r\n0\r\n\r\n"), minor == 1, "{before}{minor}");
+        }
+    }
+    server.until_nobody_is_left().await;
+}
+
+#[tokio::test]
+async fn a_live_stream_whose_client_shuts_its_side_ends_whole() {
+    let server = start().await;
+    for path in ["/notifications/stream", "/system/heartbeat", "/realtime/stream"] {
+        let mut stream = server.connected(path, ADMIN).await;
+        server.notify("seen").await;
+        stream.shut().await;
+        assert_eq!(stream.end().await, End::Finished, "{path}");
+        server.until_nobody_is_left().await;
+    }
+}
+
+#[tokio::test]
+async fn who_closed_is_noticed_at_once_however_much_it_is_owed() {
+    let server = start().await;
+    publish_big(&server, 100).await;
+    for before in ["", LIVE] {
+        for path in ["/notifications/stream?lastEventId=earliest", "/notifications/stream"] {
+            for _ in 0..10 {
+                let mut socket = TcpStream::connect(server.address).await.unwrap();
+                let said = format!("{before}GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+                socket.write_all(said.as_bytes()).await.unwrap();
+                drop(socket);
+            }
+            server.until_nobody_is_left().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_reloaded_again_and_again_is_never_told_busy() {
+    let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "20")]).await;
+    publish_big(&server, 20).await;
+    let token = demo("reloader", "user");
+    for nth in 0..40 {
+        let mut page = Vec::new();
+        for path in ["/notifications/stream?lastEventId=earliest", "/notifications/stream", "/realtime/stream"] {
+            let mut stream = server.stream(path, &token).await;
+            let first = stream.next().await;
+            assert_eq!(first.event, "connected", "reload {nth}");
+            page.push(stream);
+        }
+    }
+    server.until_nobody_is_left().await;
+}
+
+/// A stream asked for on a connection that has carried a call.
+async fn second_on_its_connection(server: &TestServer) -> Stream {
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(LIVE.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    in_time(async {
+        while !answer.ends_with(br#"{"status":"ok"}"#) {
+            socket.read_buf(&mut answer).await.unwrap();
+        }
+    })
+    .await;
+    Stream::open_on(socket, "/notifications/stream", &[]).await
+}
+
+#[tokio::test]
+async fn a_stream_that_came_second_on_its_connection_sees_its_client_shut_and_close() {
+    let server = start().await;
+    let mut stream = second_on_its_connection(&server).await;
+    stream.expect("connected").await;
+    server.notify("seen").await;
+    stream.expect("notification").await;
+    stream.shut().await;
+    assert_eq!(stream.end().await, End::Finished);
+    server.until_nobody_is_left().await;
+    let mut stream = second_on_its_connection(&server).await;
+    stream.expect("connected").await;
+    drop(stream);
+    until(async || server.stats().await["totalConnections"] == 0).await;
+}
