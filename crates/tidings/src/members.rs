@@ -8,17 +8,20 @@
 use std::collections::{BTreeSet, HashMap};
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use tidings_hub::{After, Hub, Member, Publication, UserId};
+use serde::Deserialize;
+use tidings_hub::{After, Hub, MAX_MEMBERSHIPS, Member, Publication, TooMany, UserId};
 use tidings_journal::TopicName;
 use tidings_sse::EventName;
 use tokio::sync::OnceCell;
 
 use crate::http::fields;
+use crate::http::json::Object;
 use crate::topics;
 
-/// More are not remembered: the log keeps the latest of so many keys, and the status of services has its share.
-const MOST: u32 = 50_000;
+/// How many slots there are: one for each membership that [`Presence`](tidings_hub::Presence) lets in. The log keeps the
+/// latest event of so many keys, and the status of services has its share.
+#[expect(clippy::cast_possible_truncation, reason = "a constant that fits, as a test shows")]
+const MOST: u32 = MAX_MEMBERSHIPS as u32;
 
 const EVENT: EventName = EventName::from_static("member");
 
@@ -40,7 +43,7 @@ struct Slots {
 }
 
 /// A member as it is written; a slot that nobody has is `null`.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {
     room: String,
@@ -87,16 +90,20 @@ impl Members {
         }
     }
 
-    /// What is to be written when somebody joins, if it is to be.
-    pub(crate) fn joined(&self, room: &TopicName, member: &Member) -> Option<Publication> {
-        let slot = if self.is_kept { self.slots.lock().take(room, &member.user)? } else { return None };
-        let written = Written {
-            room: room.as_str().rsplit('/').next().unwrap_or_default().to_owned(), // names of rooms need no escapes
-            user_id: member.user.as_str().to_owned(),
-            username: member.username.clone(),
-            joined_at: member.joined_at_ms,
-        };
-        Some(record(slot, serde_json::to_string(&written).ok()?))
+    /// What is to be written when somebody joins, if anything is. Fails where there is no slot: a membership that would be
+    /// gone after a restart must not be acknowledged.
+    pub(crate) fn joined(&self, room: &TopicName, member: &Member) -> Result<Option<Publication>, TooMany> {
+        if !self.is_kept {
+            return Ok(None);
+        }
+        let slot = self.slots.lock().take(room, &member.user).ok_or(TooMany::Memberships)?;
+        let written = Object::new()
+            .text("room", room.as_str().rsplit('/').next().unwrap_or_default()) // names of rooms need no escapes
+            .text("userId", member.user.as_str())
+            .text("username", &member.username)
+            .value("joinedAt", &member.joined_at_ms)
+            .finish();
+        Ok(Some(record(slot, written)))
     }
 
     /// What is to be written when somebody leaves. The slot is free once [`Members::forget`] says that it was written: before
@@ -158,7 +165,7 @@ fn read(data: &[u8]) -> Option<(TopicName, Member)> {
     let written: Written = serde_json::from_slice(data).ok()?;
     let room = fields::is_name(&written.room).then(|| topics::room(&written.room))?;
     let user = UserId::parse(&written.user_id).ok()?;
-    Some((room, Member { user, username: written.username, joined_at_ms: written.joined_at, connections: 0 }))
+    Some((room, Member { user, username: written.username.into(), joined_at_ms: written.joined_at, connections: 0 }))
 }
 
 #[cfg(test)]
@@ -166,7 +173,7 @@ mod tests {
     use super::*;
 
     fn member(user: &str) -> Member {
-        Member { user: UserId::parse(user).unwrap(), username: "Ann".to_owned(), joined_at_ms: 7, connections: 0 }
+        Member { user: UserId::parse(user).unwrap(), username: "Ann".into(), joined_at_ms: 7, connections: 0 }
     }
 
     fn slot(publication: Option<Publication>) -> Option<u32> {
@@ -176,7 +183,7 @@ mod tests {
     #[test]
     fn a_slot_is_used_again_once_its_end_was_written() {
         let (members, room) = (Members::new(true), topics::room("r"));
-        let joined = |user: &str| slot(members.joined(&room, &member(user)));
+        let joined = |user: &str| slot(members.joined(&room, &member(user)).unwrap());
         assert_eq!([joined("a"), joined("b"), joined("c")], [Some(0), Some(1), Some(2)]);
         let b = UserId::parse("b").unwrap();
         assert_eq!(slot(members.leaving(&room, &b)), Some(1));
@@ -189,7 +196,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_the_slots_between_are_free() {
         let (before, room) = (Members::new(true), topics::room("r"));
-        let written = before.joined(&room, &member("a%/b")).unwrap();
+        let written = before.joined(&room, &member("a%/b")).unwrap().unwrap();
         let (found, member) = read(written.data.as_bytes()).unwrap();
         assert_eq!((&found, member.user.as_str(), member.joined_at_ms), (&room, "a%/b", 7));
         let mut slots = Slots::default();
@@ -212,14 +219,16 @@ mod tests {
 
     #[test]
     fn in_memory_nothing_is_written() {
-        assert!(Members::new(false).joined(&topics::room("r"), &member("a")).is_none());
+        assert!(Members::new(false).joined(&topics::room("r"), &member("a")).unwrap().is_none());
     }
 
     #[test]
     fn there_is_an_end_to_what_is_remembered() {
         let (members, room) = (Members::new(true), topics::room("r"));
         members.slots.lock().unused = MOST - 1;
-        assert!(members.joined(&room, &member("a")).is_some());
-        assert!(members.joined(&room, &member("b")).is_none());
+        assert!(members.joined(&room, &member("a")).is_ok());
+        assert_eq!(members.joined(&room, &member("b")).err(), Some(TooMany::Memberships));
+        assert!(members.joined(&room, &member("a")).is_ok(), "who has a slot keeps it");
+        assert_eq!(usize::try_from(MOST), Ok(MAX_MEMBERSHIPS));
     }
 }

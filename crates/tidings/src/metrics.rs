@@ -18,7 +18,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelS
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tidings_hub::{Delays, Ended, Refused};
+use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, Refused};
 
 use crate::app::App;
 use crate::http::error::Code;
@@ -91,6 +91,7 @@ impl Collector for Numbers {
         streams(app, &mut writer)?;
         deliveries(app, &mut writer)?;
         publishes(app, &mut writer)?;
+        users(app, &mut writer)?;
         journal::write(app, &mut writer)?;
         process::write(app.started_at, &mut writer)
     }
@@ -151,6 +152,13 @@ fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let refused = Code::ALL.map(|code| (code.as_str(), counts.refused[code as usize].load(Ordering::Relaxed)));
     let help = "Requests that were answered with an error, by its code";
     writer.counters("tidings_requests_refused", help, "code", refused)
+}
+
+/// What users can add to, and its bounds.
+fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let (members, most) = (app.hub.presence().memberships() as u64, MAX_MEMBERSHIPS as u64);
+    writer.gauge("tidings_memberships", "Memberships of rooms", float(members))?;
+    writer.gauge("tidings_memberships_limit", "How many memberships of rooms there may be", float(most))
 }
 
 /// Writes one metric at a time.

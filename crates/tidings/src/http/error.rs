@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use tidings_hub::Full;
+use tidings_hub::{Full, TooMany};
 
 use crate::app::Unpublished;
 use crate::auth::Refusal;
@@ -32,6 +32,7 @@ pub(crate) enum Code {
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyConflict,
+    RateLimited,
     TooManyConnections,
     Draining,
     JournalUnavailable,
@@ -70,7 +71,7 @@ struct Answer<'a> {
 
 impl Code {
     /// Every code, each at the place that its number says.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::ValidationFailed,
         Self::InvalidJson,
         Self::TokenMissing,
@@ -85,6 +86,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::IdempotencyConflict,
+        Self::RateLimited,
         Self::TooManyConnections,
         Self::Draining,
         Self::JournalUnavailable,
@@ -156,6 +158,12 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The `Idempotency-Key` was used for another request. Take a new key for a new request.",
             ),
+            Self::RateLimited => (
+                "rate_limited",
+                StatusCode::TOO_MANY_REQUESTS,
+                "This user or address does more than it may; with status 503, all users together do. The message says what \
+                 to do. Nothing was published; try again after `Retry-After`.",
+            ),
             Self::TooManyConnections => (
                 "too_many_connections",
                 StatusCode::TOO_MANY_REQUESTS,
@@ -215,6 +223,20 @@ impl Error {
         };
         let retry_after = Some(Duration::from_secs(5));
         Self { status, retry_after, ..Self::new(Code::TooManyConnections, message) }
+    }
+
+    /// A join that would be one too many.
+    pub(crate) fn too_many(refused: TooMany) -> Self {
+        let advice = match refused {
+            TooMany::Rooms => "leave one, or let its grace pass without a stream",
+            TooMany::Memberships => "the server holds no more until some leave; its operator sees why in GET /metrics",
+        };
+        let error = Self::new(Code::RateLimited, format!("Not joined: {refused}; {advice}"));
+        let status = match refused {
+            TooMany::Rooms => error.status,
+            TooMany::Memberships => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { status, ..error }.retry_after(Duration::from_mins(1))
     }
 
     pub(crate) fn draining() -> Self {

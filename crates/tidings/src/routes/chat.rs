@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
-use tidings_hub::{Member, Publication};
+use tidings_hub::{Member, Publication, shortened};
 use tidings_journal::TopicName;
 use tidings_sse::EventName;
 
@@ -83,12 +83,16 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
         let _turn = app.rooms.lock(&topic, &caller.id).await;
         let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
         let joined_at_ms = app.now().as_millisecond();
-        if !app.hub.presence().join(&topic, &caller.id, &caller.username, joined_at_ms) {
+        let username = shortened(&caller.username);
+        if !app.hub.presence().join(&topic, &caller.id, username, joined_at_ms).map_err(Error::too_many)? {
             return once.nothing(draft).await;
         }
-        let announcement = announcement(app, &room, &caller.username, "joined");
-        let member = Member { user: caller.id, username: caller.username, joined_at_ms, connections: 0 };
-        let told = once.publish_beside(announcement, app.members.joined(&topic, &member), draft).await;
+        let announcement = announcement(app, &room, username, "joined");
+        let member = Member { user: caller.id.clone(), username: username.into(), joined_at_ms, connections: 0 };
+        let told = match app.members.joined(&topic, &member) {
+            Ok(written) => once.publish_beside(announcement, written, draft).await,
+            Err(full) => Err(Error::too_many(full)),
+        };
         if told.is_err() {
             app.hub.presence().leave(&topic, &member.user); // nobody was told, so nobody joined
             app.members.forget(&topic, &member.user);
@@ -131,7 +135,7 @@ pub(crate) async fn members(
     let member = |member: &Member| {
         json!({
             "userId": member.user.as_str(),
-            "username": member.username,
+            "username": &*member.username,
             "joinedAt": rfc3339_ms(member.joined_at_ms),
             "connections": member.connections,
         })

@@ -4,7 +4,7 @@
 //! Must never cost anything while nobody watches.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,23 +64,24 @@ pub(crate) async fn report(app: Arc<App>) {
 /// What `GET /system/stats` answers, and beside it what only an operator should know.
 fn stats(app: &App) -> String {
     let mut stats = tallied(app);
-    let mut rooms = BTreeMap::<String, Room>::new();
+    let mut rooms = HashMap::<TopicName, Room>::new();
     for connection in app.hub.connections().all() {
-        for topic in connection.topics() {
-            if let Some(name) = topic.as_str().strip_prefix(ROOM) {
-                rooms.entry(name.to_owned()).or_insert_with(|| Room::new(topic.clone())).streams += 1;
-            }
+        for topic in connection.topics().filter(|topic| topic.as_str().starts_with(ROOM)) {
+            rooms.entry(topic.clone()).or_default().streams += 1;
         }
     }
     for (topic, members) in app.hub.presence().rooms() {
-        if let Some(name) = topic.as_str().strip_prefix(ROOM) {
-            rooms.entry(name.to_owned()).or_insert_with(|| Room::new(topic.clone())).members = members;
-        }
+        rooms.entry(topic).or_default().members = members;
     }
     let in_use = rooms.len();
     let mut rooms: Vec<_> = rooms.into_iter().collect();
-    rooms.sort_by_key(|(_, room)| Reverse((room.streams, room.members)));
-    rooms.truncate(ROOMS);
+    let rank = |(topic, room): &(TopicName, Room)| (Reverse((room.streams, room.members)), topic.clone());
+    // Only those that are told are put in order: there may be very many.
+    if in_use > ROOMS {
+        rooms.select_nth_unstable_by_key(ROOMS, rank);
+        rooms.truncate(ROOMS);
+    }
+    rooms.sort_by_cached_key(rank);
     stats["timestamp"] = rfc3339(app.now()).into();
     stats["uptime"] = app.started.elapsed().as_secs_f64().into();
     stats["head"] = app.hub.head().to_string().into();
@@ -92,26 +93,23 @@ fn stats(app: &App) -> String {
     let (behind, most) = app.hub.connections().lag();
     stats["lag"] = json!({ "streams": behind, "mostBytes": most });
     stats["memory"] = resident_bytes().into();
-    stats["rooms"] = rooms.iter().map(|(name, room)| room.describe(app, name)).collect::<Vec<_>>().into();
+    stats["rooms"] = rooms.iter().map(|(topic, room)| room.describe(app, topic)).collect::<Vec<_>>().into();
     stats["roomsInUse"] = in_use.into();
     stats.to_string()
 }
 
 /// A room that has members, or that somebody hears by its own stream.
+#[derive(Default)]
 struct Room {
-    topic: TopicName,
     streams: u64,
     members: usize,
 }
 
 impl Room {
-    fn new(topic: TopicName) -> Self {
-        Self { topic, streams: 0, members: 0 }
-    }
-
-    fn describe(&self, app: &App, name: &str) -> Value {
-        let members = app.hub.presence().members(&self.topic);
-        let first: Vec<_> = members.iter().take(MEMBERS).map(|member| member.username.as_str()).collect();
+    fn describe(&self, app: &App, topic: &TopicName) -> Value {
+        let members = app.hub.presence().members(topic);
+        let name = topic.as_str().strip_prefix(ROOM);
+        let first: Vec<_> = members.iter().take(MEMBERS).map(|member| &*member.username).collect();
         json!({ "room": name, "streams": self.streams, "members": self.members, "first": first })
     }
 }

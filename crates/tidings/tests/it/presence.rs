@@ -1,5 +1,6 @@
 //! Who is in a room: joining makes a member, leaving or a time without a stream ends it, and the room is told of both.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::support::{ADMIN, Stream, TestServer, demo, start, start_with, until};
@@ -230,4 +231,40 @@ async fn with_a_grace_of_nothing_a_member_without_a_stream_leaves_at_once() {
     assert_eq!(members(&server, "r").await, [("bob".into(), 1)]);
     drop(stream);
     says(&mut room, "bob-name left the room").await;
+}
+
+#[tokio::test]
+async fn a_user_is_in_so_many_rooms_and_who_is_refused_is_not_said_to_have_joined() {
+    let server = start().await;
+    let ann = demo("ann", "user,admin");
+    for nth in 0..tidings_hub::MAX_ROOMS {
+        let answer = server.call("POST", &format!("/chat/room/{nth}/join"), &ann, json!(null)).await;
+        assert_eq!(answer.status, 200, "{nth}: {}", answer.text());
+    }
+    let mut every = witness(&server, "r").await;
+    let refused = server.call("POST", "/chat/room/r/join", &ann, json!(null)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
+    assert!(refused.json()["message"].as_str().unwrap().contains("leave one"), "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(members(&server, "r").await, []);
+    leave(&server, "bob", "r").await;
+    join(&server, "bob", "r").await;
+    says(&mut every, "bob-name joined the room").await;
+    // Who is in can join again and hear of it, and who leaves one has room for another.
+    assert_eq!(server.call("POST", "/chat/room/7/join", &ann, json!(null)).await.status, 200);
+    assert_eq!(server.call("POST", "/chat/room/7/leave", &ann, json!(null)).await.status, 200);
+    join(&server, "ann", "r").await;
+    says(&mut every, "ann-name joined the room").await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_too_long_to_keep_is_cut_between_two_characters() {
+    let server = start().await;
+    let name = "é".repeat(1_000);
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("ann:{name}:a@example.com:user"));
+    let mut room = witness(&server, "r").await;
+    assert_eq!(server.call("POST", "/chat/room/r/join", &token, json!(null)).await.status, 200);
+    says(&mut room, &format!("{} joined the room", &name[..256])).await;
+    let listed = server.call("GET", "/chat/room/r/members", ADMIN, json!(null)).await.json();
+    assert_eq!(listed["members"][0]["username"], name[..256]);
 }
