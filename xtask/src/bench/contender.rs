@@ -132,7 +132,7 @@ impl Contender {
 
 /// A program of this workspace, as `build` has left it.
 pub(super) fn built(name: &str) -> Result<Command> {
-    Ok(Command::new(process::target()?.join("release").join(name)))
+    Ok(Command::new(process::target()?.join(super::PROFILE).join(name)))
 }
 
 /// With its defaults, except for what would refuse a crowd that comes as one user from one address, or a reader that a

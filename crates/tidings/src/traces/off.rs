@@ -28,7 +28,7 @@ impl Export {
         if super::endpoint(super::variable).is_some() {
             tracing::warn!(
                 "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces: none are sent. Build it with \
-                 `cargo build --release --features otlp`, or unset the variable"
+                 `cargo build --profile dist --features otlp`, or unset the variable"
             );
         }
         Self

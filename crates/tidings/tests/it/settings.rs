@@ -224,7 +224,7 @@ async fn the_banner_and_the_log_go_to_standard_error_and_the_log_may_be_json() {
 fn who_asks_a_server_without_traces_for_them_is_told_how_to_get_them() {
     for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
         let said = Place::new().env(name, "http://127.0.0.1:4318").start(&[]).said();
-        assert_says(&said, &["WARN", "without traces", "cargo build --release --features otlp"]);
+        assert_says(&said, &["WARN", "without traces", "cargo build --profile dist --features otlp"]);
     }
     let off = Place::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318").env("OTEL_SDK_DISABLED", "true");
     assert!(!off.start(&[]).said().contains("WARN"));
