@@ -1,7 +1,7 @@
 // The dashboard, as an operator uses it.
 
 import assert from 'node:assert/strict'
-import {ANN, panelOf, story} from './support.mjs'
+import {ANN, PATIENCE_MS, panelOf, story} from './support.mjs'
 
 // A stream that is cut is how the server says "come back"; the browser writes a line about it.
 story('an operator sees who is connected, and disconnects one', {refusals: true}, async ({open}) => {
@@ -121,7 +121,7 @@ story('the dashboard’s stream is closed when nobody looks', {}, async ({open, 
   await page.getByText('Streams behind').waitFor()
   await page.getByRole('link', {name: 'Console', exact: true}).click()
   await page.getByRole('heading', {name: 'Console'}).waitFor()
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + PATIENCE_MS
   for (;;) {
     const {body} = await server.call('GET', '/system/stats')
     if (body.totalConnections === 0) break

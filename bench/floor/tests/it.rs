@@ -22,7 +22,7 @@ impl Program {
 
     fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(&self.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_mins(10))).unwrap();
         socket
     }
 }

@@ -69,7 +69,7 @@ async fn an_end_that_was_cut_off_is_noticed() {
             log.append(vec![record(&["a"], "an event that was acknowledged")]).await.unwrap();
         }
         // The mark is written a moment after; closing writes it too.
-        tokio::time::timeout(Duration::from_secs(10), log.close()).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(10), log.close()).await.unwrap();
     }
     let journal = dir.path().join("db/0.jnl");
     let bytes = std::fs::read(&journal).unwrap();

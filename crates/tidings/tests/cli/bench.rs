@@ -28,7 +28,7 @@ async fn every_delivery_of_every_publish_is_counted() {
     assert!(told["deliveries"]["bytes"].as_f64().unwrap() > 100.0, "{told}");
     let latency = |name: &str| told["latencyMicros"][name].as_u64().unwrap();
     let rising = ["p50", "p90", "p99", "p999", "max"].map(latency);
-    assert!(rising[0] > 0 && rising.is_sorted() && rising[4] < 30_000_000, "{told}");
+    assert!(rising[0] > 0 && rising.is_sorted(), "{told}");
     for unmeasured in ["/idle/cpuPercent", "/connections/cpuMicros", "/deliveries/cpuMicros", "/memory/before"] {
         assert_eq!(told.pointer(unmeasured), Some(&Value::Null), "{unmeasured}: {told}");
     }
@@ -198,18 +198,25 @@ async fn ctrl_c_ends_it_with_what_was_measured_so_far() {
 }
 
 #[tokio::test]
+#[cfg(unix)]
 async fn a_stream_that_the_server_ends_is_missing_from_the_deliveries() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
-    let mut bench = place.start(&["bench", "--connections=2", "--rate=20", "--duration=3s", "--json"]);
+    let mut bench = place.start(&["bench", "--connections=2", "--rate=20", "--duration=10m", "--json"]);
     while !bench.note().await.contains(" published, ") {}
     let connections = server.call("GET", "/system/connections").await.1;
     let id = connections["connections"][0]["id"].as_str().unwrap();
     assert_eq!(server.call("DELETE", &format!("/system/connections/{id}")).await.0, 200);
+    server.until_open(1).await;
+    for _ in 0..3 {
+        bench.note().await; // a second has passed, in which more was published
+    }
+    bench.interrupt();
     let told: Value = serde_json::from_str(&bench.line().await).unwrap();
     assert_eq!(told["connections"]["ended"], 1, "{told}");
-    let [wanted, got] = ["wanted", "got"].map(|name| told["deliveries"][name].as_u64().unwrap());
-    assert!(got < wanted && got >= 60, "{told}");
+    let [sent, wanted, got] = [("publishes", "sent"), ("deliveries", "wanted"), ("deliveries", "got")]
+        .map(|(of, name)| told[of][name].as_u64().unwrap());
+    assert!(got < wanted && got > sent / 2, "{told}");
     assert_eq!(bench.end().await.0.code(), Some(0));
 }
 

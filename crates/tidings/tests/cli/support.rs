@@ -12,8 +12,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteEx
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-/// Longer than anything here takes; a test that waits this long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+#[path = "../it/support/patience.rs"]
+mod patience;
+
+pub(crate) use patience::in_time;
 
 /// Where and with what the commands of a test run.
 pub(crate) struct Place {
@@ -229,9 +231,4 @@ async fn read_all(mut from: impl AsyncRead + Unpin) -> String {
     let mut text = String::new();
     from.read_to_string(&mut text).await.unwrap();
     text
-}
-
-/// Fails the test if `work` takes too long.
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.expect("in time")
 }

@@ -1,7 +1,5 @@
 //! Many at once.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::support::descriptors::have_room_for;
@@ -80,5 +78,5 @@ async fn a_thousand_streams_beat_and_are_drained() {
     for reader in readers {
         assert_eq!(reader.await.unwrap(), crate::support::stream::End::Cut);
     }
-    tokio::time::timeout(Duration::from_secs(5), server.stopped()).await.unwrap().unwrap();
+    server.stopped().await.unwrap();
 }

@@ -14,10 +14,10 @@ use crate::support::binary::Place;
 use crate::support::{ADMIN, TestServer, config, demo, start_built, start_on, until};
 
 /// A directory, and servers that keep their log in it, one after the other.
-struct House(TempDir);
+pub(crate) struct House(TempDir);
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
@@ -26,11 +26,11 @@ impl House {
     }
 
     /// Not at once: a process that another test starts holds a copy of every lock until it has begun.
-    async fn start(&self) -> TestServer {
+    pub(crate) async fn start(&self) -> TestServer {
         self.start_with(&[]).await
     }
 
-    async fn start_with(&self, more: &[(&str, &str)]) -> TestServer {
+    pub(crate) async fn start_with(&self, more: &[(&str, &str)]) -> TestServer {
         let mut built = None;
         let settings = [&[("JOURNAL", "disk"), ("DATA_DIR", self.path())], more].concat();
         until(async || {

@@ -107,14 +107,12 @@ async fn what_is_not_the_examples_own_is_the_servers() {
 async fn the_example_drains_before_it_closes() {
     let example = example().await;
     let mut own = example.stream("/orders/eu/stream", &[]).await;
-    let stopping = tokio::time::Instant::now();
     example.stop.send(()).unwrap();
     let draining = own.expect("draining").await;
     assert_eq!(draining.data, json!({"reason": "shutdown", "reconnect": true}));
     assert!(draining.retry.is_some());
     assert_eq!(own.end().await, End::Cut);
     in_time(example.running).await.unwrap().unwrap();
-    assert!(stopping.elapsed().as_secs() < 8);
     until(async || tokio::net::TcpStream::connect(example.address).await.is_err()).await;
 }
 

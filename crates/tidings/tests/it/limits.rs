@@ -1,7 +1,5 @@
 //! What the server refuses, ends or cuts so that it stays upright, and what it says about it.
 
-use std::time::Duration;
-
 use crate::support::stalled::stalled;
 use crate::support::stream::End;
 use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start_with, until};
@@ -162,11 +160,11 @@ async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nob
 
 #[tokio::test]
 async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
-    let server = start_with(&[("MAX_LAG_BYTES", "64KiB")]).await;
+    // Its end is not that of the write timeout, which is longer than a test waits.
+    let server = start_with(&[("MAX_LAG_BYTES", "64KiB"), ("WRITE_TIMEOUT", "1h")]).await;
     let slow = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     publish_much(&server, 8).await;
-    // Long before the write timeout of 30 s.
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 0).await;
     drop(slow);
     let mut back = server.stream_with("/notifications/stream", "", &[("Last-Event-ID", "earliest")]).await;
@@ -177,12 +175,12 @@ async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
 }
 
 #[tokio::test]
-async fn a_server_stops_in_time_although_a_peer_takes_nothing() {
-    let mut server = start_with(&[("MAX_LAG_BYTES", "2MiB")]).await;
+async fn a_server_stops_although_a_peer_takes_nothing() {
+    // It waits for neither: both are longer than a test waits.
+    let settings = [("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h"), ("SHUTDOWN_TIMEOUT", "1h")];
+    let mut server = start_with(&settings).await;
     let _stalled = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     publish_much(&server, 8).await;
-    let asked = tokio::time::Instant::now();
     server.stopped().await.unwrap();
-    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
 }

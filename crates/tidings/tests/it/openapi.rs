@@ -5,11 +5,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::support::{ADMIN, start};
+use crate::support::{ADMIN, in_time, start};
 
 /// Statuses, media types and bodies; no server error, whatever is sent.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
@@ -33,8 +32,7 @@ async fn every_call_answers_as_the_openapi_document_says() {
         .current_dir(place.path())
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    // Some thousand calls: more than anything else here takes.
-    let output = tokio::time::timeout(Duration::from_mins(3), command.output()).await.expect("in time").unwrap();
+    let output = in_time(command.output()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("25 selected / 33 total"), "{said}");

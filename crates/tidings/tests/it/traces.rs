@@ -306,7 +306,7 @@ async fn a_collector_behind_tls_has_to_be_trusted() {
 async fn a_collector_that_never_answers_holds_up_neither_a_request_nor_the_end() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // the system accepts, nobody reads
     let mut server = place(silent.local_addr().unwrap())
-        .env("OTEL_EXPORTER_OTLP_TIMEOUT", &(10 * PATIENCE).as_millis().to_string())
+        .env("OTEL_EXPORTER_OTLP_TIMEOUT", &(2 * PATIENCE).as_millis().to_string())
         .env("OTEL_BSP_MAX_QUEUE_SIZE", "2")
         .start(&[]);
     until(async || {

@@ -6,20 +6,24 @@ use serde_json::{Value, json};
 use tidings::handle::{Cause, Ended, Refused};
 use tokio::task::JoinSet;
 
+use crate::support::checks::SetClock;
 use crate::support::descriptors::have_room_for;
-use crate::support::{ADMIN, TestServer, demo, start_with, token_that_runs_out, until};
+use crate::support::{ADMIN, TestServer, demo, jwt, start_at, start_with, until};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 #[tokio::test]
 async fn every_ending_is_counted_by_its_reason_and_shown() {
-    let server = start_with(&[("JWT_SECRET", SECRET), ("AUTH_DEMO", "true")]).await;
+    let time = SetClock::at("2026-11-23T22:30:15.138Z");
+    let settings = [("JWT_SECRET", SECRET), ("AUTH_DEMO", "true"), ("HEARTBEAT_INTERVAL", "1s")];
+    let server = start_at(&settings, time.clock()).await;
     let leaves = server.connected("/notifications/stream", "").await;
     let mut kicked = server.connected("/chat/stream", ADMIN).await;
-    let mut expired = server.connected("/realtime/stream", &token_that_runs_out(SECRET)).await;
+    let mut expired = server.connected("/realtime/stream", &jwt(SECRET, time.now(), 600)).await;
     drop(leaves);
     server.call("DELETE", "/system/users/test123/connections", ADMIN, Value::Null).await;
     kicked.end().await;
+    time.advance(Duration::from_hours(1)); // noticed at the next heartbeat
     expired.end().await;
     server.until_nobody_is_left().await;
     let stats = server.get("/system/stats").await.json();
@@ -39,7 +43,8 @@ async fn every_refusal_is_counted_by_its_reason_and_shown() {
         ("MAX_CONNECTIONS_PER_USER", "1"),
         ("MAX_CONNECTIONS_PER_IP", "1"),
         ("TRUSTED_PROXIES", "127.0.0.1"),
-        ("DRAIN_SECONDS", "20s"),
+        ("DRAIN_SECONDS", "10m"),
+        ("SHUTDOWN_TIMEOUT", "1h"),
     ];
     let mut server = start_with(&settings).await;
     let far = [("X-Forwarded-For", "192.0.2.7")];

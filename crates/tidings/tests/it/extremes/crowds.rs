@@ -1,7 +1,6 @@
 //! Everybody at once.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::place;
 use crate::support::descriptors::have_room_for;
-use crate::support::{ADMIN, http, start_with};
+use crate::support::{ADMIN, http, in_time, start_with};
 
 /// Connects, asks for a stream, tells the first event's name, and reads until `marker` came or the stream ended.
 async fn follow(address: SocketAddr, marker: &[u8], first: mpsc::Sender<String>) -> std::io::Result<bool> {
@@ -48,7 +47,7 @@ async fn ten_thousand_clients_that_come_at_once_are_all_let_in_and_all_hear_the_
             assert_eq!(firsts.recv().await.as_deref(), Some("connected"), "number {nth}");
         }
     };
-    tokio::time::timeout(Duration::from_secs(40), all).await.expect("all are let in");
+    in_time(all).await;
     let headers = [("Authorization", &*format!("Bearer {ADMIN}")), ("Content-Type", "application/json")];
     let body = json!({"title": "to ten thousand", "message": "m"}).to_string();
     let answer = http::request(address, "POST", "/notifications/broadcast", &headers, body.as_bytes()).await;
@@ -58,7 +57,7 @@ async fn ten_thousand_clients_that_come_at_once_are_all_let_in_and_all_hear_the_
             assert!(heard.unwrap().unwrap(), "a stream ended");
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), heard).await.expect("all hear it");
+    in_time(heard).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +77,7 @@ async fn of_more_than_fit_that_come_at_once_as_many_as_fit_get_in_and_all_others
             told.push(firsts.recv().await.unwrap());
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), all).await.expect("all are told");
+    in_time(all).await;
     let connected = told.iter().filter(|name| *name == "connected").count();
     let busy = told.iter().filter(|name| *name == "busy").count();
     assert_eq!((connected, busy), (FIT, CROWD - FIT));

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::place;
 use crate::support::binary::Process;
@@ -19,7 +20,7 @@ fn processor_ticks(id: u32) -> u64 {
 
 #[tokio::test]
 async fn a_server_that_has_no_descriptors_left_waits_without_spinning_and_recovers() {
-    let process = place().env("HEAD_TIMEOUT", "60s").start(&[]);
+    let process = place().env("HEAD_TIMEOUT", "5m").start(&[]);
     let address = process.addresses[0];
     // What it counted on at its start is gone: something else in the process took it, so to speak.
     process.limit_descriptors(64);
@@ -30,9 +31,10 @@ async fn a_server_that_has_no_descriptors_left_waits_without_spinning_and_recove
     }
     until(async || process.said().contains("can't accept at the moment")).await;
     let before = processor_ticks(process.id());
+    let began = Instant::now();
     tokio::time::sleep(Duration::from_secs(1)).await; // not for luck: the second is what is measured
-    let spent = processor_ticks(process.id()) - before;
-    assert!(spent <= 20, "it spins: {spent} ticks of 10 ms in one second");
+    let (spent, passed) = (processor_ticks(process.id()) - before, began.elapsed());
+    assert!(u128::from(spent) * 50 <= passed.as_millis(), "it spins: {spent} ticks of 10 ms in {passed:?}");
     drop(silent);
     assert_eq!(in_time(http::request(address, "GET", "/health/ready", &[], b"")).await.status, 200);
 }

@@ -30,7 +30,7 @@ const DESCRIPTORS: u64 = 700;
 /// A server that gives up on nobody by itself while a test runs.
 fn small() -> Process {
     have_room_for(1_200);
-    place().env("HEAD_TIMEOUT", "60s").env("WRITE_TIMEOUT", "60s").start_limited(&[], DESCRIPTORS)
+    place().env("HEAD_TIMEOUT", "5m").env("WRITE_TIMEOUT", "1h").start_limited(&[], DESCRIPTORS)
 }
 
 /// Opens `count` connections that then do nothing: over HTTP/2, kept alive after a call, or in the middle of a head.

@@ -109,22 +109,34 @@ async fn in_comment_style_a_silent_stream_beats_by_a_comment_of_two_bytes() {
 
 #[tokio::test]
 async fn in_comment_style_a_stream_that_is_not_silent_does_not_beat() {
+    const INTERVAL: Duration = Duration::from_secs(1);
     let server = start_with(&[("HEARTBEAT_INTERVAL", "1s"), ("HEARTBEAT_STYLE", "comment")]).await;
-    let mut stream = server.stream("/notifications/stream", "").await;
-    let mut silent = server.stream("/realtime/stream", "").await;
-    stream.expect("connected").await;
-    let beats = async { silent.read_until(|text| text.ends_with(":\n:\n")).await };
-    let talk = async {
-        loop {
-            server.notify("talk").await;
-            stream.expect("notification").await;
+    loop {
+        let mut stream = server.stream("/notifications/stream", "").await;
+        let mut silent = server.stream("/realtime/stream", "").await;
+        stream.expect("connected").await;
+        // The longest that the stream may have been silent for, by the time that a publish and its delivery took.
+        let (mut said, mut longest) = (Instant::now(), Duration::ZERO);
+        let beats = async { silent.read_until(|text| text.ends_with(":\n:\n")).await };
+        let talk = async {
+            loop {
+                let before = said;
+                said = Instant::now();
+                server.notify("talk").await;
+                stream.expect("notification").await;
+                longest = longest.max(before.elapsed());
+            }
+        };
+        tokio::select! {
+            () = beats => {}
+            () = talk => {}
         }
-    };
-    tokio::select! {
-        () = beats => {}
-        () = talk => {}
+        // The first beat may be early by a fifth. On a machine that is too busy to talk that often, once more.
+        if longest < INTERVAL * 4 / 5 {
+            assert!(!stream.text().contains("\n:"), "{}", stream.text());
+            return;
+        }
     }
-    assert!(!stream.text().contains("\n:"), "{}", stream.text());
 }
 
 #[tokio::test]

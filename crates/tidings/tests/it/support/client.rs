@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::{browser, in_time};
+use super::{PATIENCE, browser, in_time};
 
 /// Which library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,9 @@ fn python(script: &str) -> Program {
 
 fn process((interpreter, script): &Program, url: &str, events: &str, token: &str, last_event_id: &str) -> Through {
     let mut command = Command::new(interpreter);
-    command.arg(script).args([url, "--events", events, "--count", "1000000"]);
+    // Should this program be killed, they end by themselves.
+    let limit = PATIENCE.as_millis().to_string();
+    command.arg(script).args([url, "--events", events, "--count", "1000000", "--timeout-ms", &limit]);
     for (name, value) in [("--token", token), ("--last-event-id", last_event_id)] {
         if !value.is_empty() {
             command.args([name, value]);

@@ -7,10 +7,10 @@ pub(crate) mod checks;
 pub(crate) mod client;
 pub(crate) mod descriptors;
 pub(crate) mod http;
+pub(crate) mod patience;
 pub(crate) mod stalled;
 pub(crate) mod stream;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,10 +22,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use http::Answer;
+pub(crate) use patience::{PATIENCE, in_time};
 pub(crate) use stream::Stream;
-
-/// Longer than anything here takes; a test that waits this long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `test123`, roles `user` and `admin`.
 pub(crate) const ADMIN: &str = tidings::auth::demo::TOKEN;
@@ -189,12 +187,7 @@ impl Drop for TestServer {
     }
 }
 
-/// Fails the test if `work` takes too long.
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.expect("in time")
-}
-
-/// Asks again and again until `done`; fails the test if that takes too long.
+/// Asks again and again until `done`; fails the test if that hangs.
 pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
     in_time(async {
         while !done().await {
@@ -208,12 +201,6 @@ pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
 pub(crate) fn demo(user: &str, roles: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(format!("{user}:{user}-name:{user}@example.com:{roles}"))
-}
-
-/// A JWT of `ann` that stops being taken two to three seconds from now.
-pub(crate) fn token_that_runs_out(secret: &str) -> String {
-    // Its `exp` is 27 seconds ago, and the leeway 30.
-    jwt(secret, Clock::system().now() - Duration::from_secs(57), 30)
 }
 
 /// A JWT of `ann`, issued at `now` for so many seconds.
