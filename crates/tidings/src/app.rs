@@ -1,8 +1,8 @@
 //! What every request can reach: the hub, the judges of credentials, the settings, and how far the server's end has come.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Authenticator, Identity};
 use crate::config::{Config, Home};
 use crate::http::admission::Admission;
+use crate::http::asset::Content;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
@@ -36,6 +37,7 @@ pub(crate) struct App {
     pub(crate) census: Arc<Census>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) tracer: Tracer,
+    pub(crate) pages: Pages,
     pub(crate) started: tokio::time::Instant,
     /// The same by the clock.
     pub(crate) started_at: Timestamp,
@@ -70,6 +72,13 @@ pub(crate) enum Unpublished {
 /// not cross. 64 locks for all pairs, so that they take no memory per pair.
 pub(crate) struct Rooms([tokio::sync::Mutex<()>; 64]);
 
+/// Answers that depend on nothing but the settings, each made when it is asked for the first time.
+#[derive(Default)]
+pub(crate) struct Pages {
+    pub(crate) index: OnceLock<Content>,
+    pub(crate) openapi: OnceLock<Content>,
+}
+
 /// The parts of an [`App`].
 pub(crate) struct Parts {
     pub(crate) hub: Hub,
@@ -95,6 +104,7 @@ impl App {
             proxies,
             census,
             tracer,
+            pages: Pages::default(),
             admission: Admission::default(),
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),

@@ -61,6 +61,11 @@ impl Handle {
         Self { app }
     }
 
+    /// Resolves when an admin has asked for the end (`POST /system/drain`).
+    pub(crate) async fn drained_by_call(&self) {
+        self.app.stop.cancelled().await;
+    }
+
     /// Stores an event of any topic and delivers it. Returns its id once the log's promise holds.
     ///
     /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`; `event` is the event's name, 1–64

@@ -1,28 +1,82 @@
 //! The log: to standard error, as text for people or JSON for machines.
 //!
-//! What is never in it: tokens, tickets, cookies, query strings, bodies.
+//! What is never in it: tokens, tickets, cookies, query strings, bodies. Nothing that happens to it, or that it does to
+//! standard error, may be felt anywhere else: see [`queue`].
 
-use std::io::IsTerminal as _;
+pub(crate) mod panics;
+mod queue;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Format, Log};
+use queue::{Dropped, Queue};
 
 /// What the storage engine says at `info` is of use to whoever works on it: some fifty lines at each start.
 const ENGINE: &str = "fjall=warn,lsm_tree=warn";
 
-/// Starts the log of this process. A second call changes nothing.
-pub(crate) fn start(log: &Log) {
-    // The settings were checked when they were read; a filter that does not parse can only come from a library user.
-    let filter = EnvFilter::try_new(quiet(&log.level)).unwrap_or_else(|_| EnvFilter::new(quiet("info")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match log.format {
-        Format::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
-        Format::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+/// How long the end of the process waits for what is still to be written.
+const LAST_LINES: Duration = Duration::from_millis(200);
+
+/// What this process says on standard error, once [`start`] was called.
+static QUEUE: Queue = Queue::new();
+static RUNS: AtomicBool = AtomicBool::new(false);
+
+/// One line for the queue: the log hands over each in one piece.
+struct Line;
+
+/// Starts the log of this process, and has panics written to it. A second call changes nothing.
+pub(crate) fn start(log: &Log) -> io::Result<()> {
+    if RUNS.swap(true, Ordering::AcqRel) {
+        return Ok(());
+    }
+    std::thread::Builder::new().name("log".to_owned()).spawn(|| {
+        QUEUE.write_to(io::stderr(), |lines| tracing::warn!(lines, "lines of the log were dropped: nobody took them"));
+    })?;
+    // Its own errors would be written by `eprintln!`, which panics if it can't.
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Line).log_internal_errors(false);
+    let lines = match log.format {
+        Format::Text => lines.with_target(false).with_ansi(io::stderr().is_terminal()).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    if let Err(error) = started {
+    if let Err(error) = tracing_subscriber::registry().with(filter(&log.level)).with(lines).try_init() {
         tracing::debug!(%error, "the log runs already");
     }
+    panics::log_them();
+    Ok(())
+}
+
+/// Says lines that are no entries of the log: in their order among these, and with the same care. Before the log runs, and in
+/// programs that have none, at once.
+pub(crate) fn say(lines: &str) {
+    if RUNS.load(Ordering::Acquire) {
+        QUEUE.put(lines.as_bytes());
+    } else {
+        let _ = io::stderr().write_all(lines.as_bytes()); // a closed standard error is no reason to panic
+    }
+}
+
+/// Waits a little for what is still to be written, before the process ends.
+pub(crate) fn flush() {
+    if RUNS.load(Ordering::Acquire) {
+        QUEUE.flush(LAST_LINES);
+    }
+}
+
+/// How many lines were dropped, by reason.
+pub(crate) fn dropped() -> [(&'static str, u64); 2] {
+    let Dropped { full, failed } = QUEUE.dropped();
+    [("full", full), ("failed", failed)]
+}
+
+/// The settings were checked when they were read; a filter that does not parse can only come from a library user.
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(quiet(level)).unwrap_or_else(|_| EnvFilter::new(quiet("info")))
 }
 
 /// The filter with the storage engine's `info` left out, unless it says itself what the engine may say.
@@ -31,6 +85,17 @@ fn quiet(level: &str) -> String {
         // Of two directives for one target the later holds.
         Some(first) if first.eq_ignore_ascii_case("info") => format!("{ENGINE},{level}"),
         _ => level.to_owned(),
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        QUEUE.put(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

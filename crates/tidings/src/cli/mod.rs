@@ -23,6 +23,7 @@ use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use tidings_hub::Clock;
 
 use crate::config::{Config, Flags, Loaded, environment, flags, flags_from, refused_arguments};
+use crate::telemetry;
 use terminal::say;
 
 /// Runs the command that the arguments of this process name.
@@ -31,14 +32,16 @@ pub fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return refuse(&error),
     };
-    match run(&matches) {
+    let code = match run(&matches) {
         Ok(code) => code,
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&told(&error));
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::flush();
+    code
 }
 
 fn command() -> Command {

@@ -1,7 +1,8 @@
 //! `tidings serve`: runs the server until it is told to stop.
 
+mod signals;
+
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::time::Duration;
 
 use crate::auth::demo;
@@ -11,29 +12,32 @@ use crate::server::Server;
 use crate::telemetry;
 use crate::traces::Export;
 
-/// Runs until SIGTERM or ctrl-c; a second one ends at once.
+/// Runs until it is told to stop.
 pub(super) fn run(loaded: &Loaded) -> anyhow::Result<()> {
-    telemetry::start(&loaded.config.log);
+    telemetry::start(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let traces = Export::start();
         let mut builder = Server::builder().config(loaded.config.clone()).tracer(traces.tracer());
         for listener in listen::inherited()? {
             builder = builder.listener(listener);
         }
-        let signals = signals()?;
         let server = builder.build()?;
-        let _ = std::io::stderr().write_all(banner(loaded, &server, traces.endpoint()).as_bytes());
+        let stop = signals::listen(loaded.config.lifecycle.shutdown_timeout, server.handle())?;
+        telemetry::say(&banner(loaded, &server, traces.endpoint()));
         tokio::spawn(give_memory_back());
-        let ended = server.run(signals).await;
+        let ended = server.run(stop.cancelled_owned()).await;
         traces.flush().await;
         ended?;
         tracing::info!("stopped");
         Ok(())
-    })
+    });
+    // What still reads from a disk that is stuck is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Has the allocator give back what a crowd that has gone needed, for ever. mimalloc returns pages that were freed a second ago
@@ -50,40 +54,6 @@ async fn give_memory_back() {
             drop(std::hint::black_box(Vec::<u8>::with_capacity(A_PAGE)));
         }
     }
-}
-
-/// Resolves with the first signal to stop; the second one ends the process.
-#[cfg(unix)]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut next = async move || {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    Ok(async move {
-        next().await;
-        tracing::info!("stopping; once more ends at once");
-        tokio::spawn(async move {
-            next().await;
-            tracing::warn!("ended at once");
-            std::process::exit(130);
-        });
-    })
-}
-
-/// Resolves with ctrl-c; the second one ends the process.
-#[cfg(not(unix))]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async move {
-        let _ = tokio::signal::ctrl_c().await;
-        tokio::spawn(async move {
-            let _ = tokio::signal::ctrl_c().await;
-            std::process::exit(130);
-        });
-    })
 }
 
 /// What a person who started the server wants to know.

@@ -4,11 +4,12 @@
 //! (CWE-150), and text that changes its direction shows what it does not say (CWE-1007).
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
-/// One line to standard error.
+use crate::telemetry;
+
+/// One line to standard error. Where the log runs it goes the log's way, behind what that has yet to say.
 pub(super) fn say(message: &str) {
-    let _ = writeln!(std::io::stderr(), "tidings: {}", plain(message)); // a closed standard error is no reason to panic
+    telemetry::say(&format!("tidings: {}\n", plain(message)));
 }
 
 /// Text on one line, with what could command a terminal written out: `\n`, `\u001b`.

@@ -182,7 +182,8 @@ impl Code {
             Self::Internal => (
                 "internal",
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "The server has a fault; its log says what. Only `GET /metrics` answers so. Please report it.",
+                "The server has a fault; its log says what. Whether a publish took place is unknown: repeat it with the same \
+                 `Idempotency-Key`. Please report it.",
             ),
         }
     }
@@ -242,6 +243,12 @@ impl Error {
     pub(crate) fn draining() -> Self {
         let retry_after = Some(Duration::from_secs(2));
         Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
+    }
+
+    /// Work in a task of its own that did not come to its end: it panicked, or the server has ended.
+    pub(crate) fn unfinished(gone: &tokio::task::JoinError) -> Self {
+        let code = if gone.is_panic() { Code::Internal } else { Code::JournalUnavailable };
+        Self::new(code, "The publish did not come to an end")
     }
 
     pub(crate) fn retry_after(self, delay: Duration) -> Self {

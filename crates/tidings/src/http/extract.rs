@@ -113,7 +113,7 @@ impl Publisher {
         W: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
         let task = tokio::spawn(traces::carried(async move { self.once(None, &[], work).await }));
-        task.await.unwrap_or_else(|_| Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end")))
+        task.await.unwrap_or_else(|gone| Err(Error::unfinished(&gone)))
     }
 }
 

@@ -147,10 +147,7 @@ where
         let once = Once { app: app.clone(), note: Some((scope, fingerprint)) };
         work(once).await.map(|reply| (reply, false))
     }));
-    let Ok(result) = task.await else {
-        return Err(Error::new(Code::JournalUnavailable, "The publish did not come to an end"));
-    };
-    let (reply, replayed) = result?;
+    let (reply, replayed) = task.await.map_err(|gone| Error::unfinished(&gone))??;
     let mut response = reply.into_response();
     if replayed {
         traces::note(traces::PUBLISH, "repeated");

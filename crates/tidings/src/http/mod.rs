@@ -9,6 +9,7 @@ pub(crate) mod cors;
 pub(crate) mod error;
 pub(crate) mod extract;
 pub(crate) mod fields;
+pub(crate) mod guard;
 pub(crate) mod idempotency;
 pub(crate) mod json;
 mod list;

@@ -16,6 +16,7 @@ use tower::{Layer, Service};
 use super::error::Code;
 use super::request_id::{self, RequestId};
 use crate::metrics::Counts;
+use crate::telemetry::panics::Panic;
 
 /// The outermost layer but the base path's. A service of its own: `from_fn` would box the rest of the stack for each request.
 pub(crate) fn layer<S>(counts: Arc<Counts>) -> impl Layer<S, Service = Observe<S>> + Clone {
@@ -81,7 +82,10 @@ impl<F> Observed<F> {
             self.counts.refused(code);
         }
         let code = code.map(Code::as_str);
-        if failed {
+        if let Some(panic) = response.extensions_mut().remove::<Arc<Panic>>() {
+            let Panic { message, at, backtrace } = &*panic;
+            tracing::error!(request = %id, %method, path, status, code, panic = message, at, backtrace, "panicked");
+        } else if failed {
             tracing::error!(request = %id, %method, path, status, code, "answered");
         } else {
             tracing::debug!(request = %id, %method, path, status, code, "answered");

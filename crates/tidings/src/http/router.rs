@@ -7,7 +7,7 @@ use axum::middleware::map_request;
 use axum::routing::{MethodRouter, delete, get, post};
 use http::Request;
 
-use super::{accept, base_path, cors, observe};
+use super::{accept, base_path, cors, guard, observe};
 use crate::app::App;
 use crate::routes::{
     self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status,
@@ -96,7 +96,7 @@ pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error>
         .with_state(app)
         .merge(more)
         // In one: each `layer` has a box and two clones around every route.
-        .layer((observe::layer(counts), cors));
+        .layer((observe::layer(counts), cors, guard::layer()));
     Ok(match base {
         // Around the whole router: a path must be rewritten before it is looked up.
         Some(base) => Router::new()

@@ -1,4 +1,5 @@
-//! What the system says of this process, under the names that Prometheus's own clients use.
+//! What the system says of this process, under the names that Prometheus's own clients use; and what belongs to the process
+//! and not to one of its servers.
 //!
 //! What can't be read is left out, never written as zero.
 
@@ -7,6 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{Writer, float};
+use crate::telemetry::{self, panics};
 
 pub(super) fn write(started_at: Timestamp, writer: &mut Writer<'_>) -> fmt::Result {
     let help = "When the server was put together, in seconds since 1970";
@@ -26,7 +28,11 @@ pub(super) fn write(started_at: Timestamp, writer: &mut Writer<'_>) -> fmt::Resu
         let used = std::time::Duration::from(time).as_secs_f64();
         writer.seconds("process_cpu_seconds", "CPU time that this process used", used)?;
     }
-    Ok(())
+    let help =
+        "Lines of the log that were dropped: nobody took them in time (full), or they could not be written (failed)";
+    writer.counters("tidings_log_lines_dropped", help, "reason", telemetry::dropped())?;
+    let help = "Panics, each a fault of the server's; its log tells of them";
+    writer.counter("tidings_panics", help, panics::count())
 }
 
 /// From Linux's `/proc`; elsewhere there is none.

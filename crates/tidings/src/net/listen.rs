@@ -88,8 +88,11 @@ fn is_missing_family(error: &Error) -> bool {
         || source.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-/// "Address family not supported by protocol"; std has no kind for it.
-const EAFNOSUPPORT: i32 = 97;
+/// "Address family not supported by protocol", whose number is each system's own; std has no kind for it.
+#[cfg(unix)]
+const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+#[cfg(not(unix))]
+const EAFNOSUPPORT: i32 = 10_047; // Windows Sockets' `WSAEAFNOSUPPORT`
 
 fn open(address: IpAddr, port: u16) -> Result<TcpListener, Error> {
     let address = SocketAddr::new(address, port);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
@@ -85,10 +86,14 @@ const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 /// `GET /openapi.json`
 pub(crate) async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let document = match &app.config.http.base_path {
-        // The paths in the document are written below its servers' URLs.
-        Some(base) => OPENAPI.replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1),
-        None => OPENAPI.to_owned(),
-    };
-    asset::answer(&headers, "application/json; charset=utf-8", "no-cache", &asset::Content::new(document.into()))
+    let content = app.pages.openapi.get_or_init(|| asset::Content::new(document(app.config.http.base_path.as_deref())));
+    asset::answer(&headers, "application/json; charset=utf-8", "no-cache", content)
+}
+
+/// The document; the paths in it are written below its servers' URLs.
+fn document(base: Option<&str>) -> Bytes {
+    match base {
+        Some(base) => OPENAPI.replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1).into(),
+        None => Bytes::from_static(OPENAPI.as_bytes()),
+    }
 }

@@ -53,16 +53,21 @@ impl File {
 
 /// `GET /`
 pub(crate) async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    // Relative where there is no base path: the page may still stand below one that a proxy took off.
-    let base = app.config.http.base_path.as_deref().unwrap_or(".");
-    let page = FILES.iter().fold(INDEX.to_owned(), |page, file| {
-        page.replace(&format!("{FOLDER}{}", file.name), &format!("{base}/assets/{}", file.served))
-    });
-    let mut response = asset::answer(&headers, "text/html; charset=utf-8", "no-cache", &Content::new(page.into()));
+    let content = app.pages.index.get_or_init(|| Content::new(page(app.config.http.base_path.as_deref()).into()));
+    let mut response = asset::answer(&headers, "text/html; charset=utf-8", "no-cache", content);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+/// The page, which names its files relative to itself where there is no base path: it may still stand below one that a proxy
+/// took off.
+fn page(base: Option<&str>) -> String {
+    let base = base.unwrap_or(".");
+    FILES.iter().fold(INDEX.to_owned(), |page, file| {
+        page.replace(&format!("{FOLDER}{}", file.name), &format!("{base}/assets/{}", file.served))
+    })
 }
 
 /// `GET /assets/{file}`

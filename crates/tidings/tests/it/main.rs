@@ -24,6 +24,8 @@ mod metrics;
 mod openapi;
 mod page;
 mod presence;
+#[cfg(unix)]
+mod process;
 mod request_ids;
 mod resume;
 mod settings;

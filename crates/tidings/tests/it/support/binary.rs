@@ -57,6 +57,11 @@ impl Place {
         command
     }
 
+    /// The command that starts a server here, as `change` makes it of the usual one, and the place, which it needs.
+    pub(crate) fn command_in(self, change: impl FnOnce(&Command) -> Command) -> (Command, Self) {
+        (change(&self.command(&[])), self)
+    }
+
     /// Runs a command that ends by itself.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()

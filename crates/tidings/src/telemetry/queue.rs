@@ -1,0 +1,314 @@
+//! The way from the log to standard error: a queue with a bound, and the one thread that writes.
+//!
+//! Whoever logs only puts a line into the queue, which takes no longer than copying it. Standard error may be a pipe that
+//! nobody reads, a full disk, or a terminal that is gone: then the thread waits or fails, and nobody else. A line that finds no
+//! room, or that can't be written, is dropped and counted.
+//!
+//! Not `tracing-appender`, whose queue is bounded in lines of any length, which does not count what could not be written, and
+//! which writes to standard output when it fails.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+/// How many bytes may wait to be written: some thousands of lines.
+const ROOM: usize = 1 << 20;
+
+/// How long the thread waits before it tries again to write to a file that does not block and is full.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// Lines on their way to a file.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    /// Told when there is something to write.
+    filled: Condvar,
+    /// Told when everything was written or dropped.
+    emptied: Condvar,
+    full: AtomicU64,
+    failed: AtomicU64,
+}
+
+struct State {
+    lines: VecDeque<Box<[u8]>>,
+    /// The bytes of the lines that wait, and of those that the thread has taken and is not done with.
+    bytes: usize,
+}
+
+/// How many lines were dropped, by reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    /// There was no room: the file takes less than is logged, or nothing.
+    pub(crate) full: u64,
+    /// The file refused them.
+    pub(crate) failed: u64,
+}
+
+impl Queue {
+    pub(crate) const fn new() -> Self {
+        Self {
+            state: Mutex::new(State { lines: VecDeque::new(), bytes: 0 }),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            full: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// Has a line written, or drops it where there is no room. Never waits for the file.
+    pub(crate) fn put(&self, line: &[u8]) {
+        let mut state = self.state.lock();
+        let bytes = state.bytes.saturating_add(line.len());
+        if bytes > ROOM {
+            self.full.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        state.bytes = bytes;
+        state.lines.push_back(line.into());
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Waits until everything is written or dropped, but no longer than `limit`.
+    pub(crate) fn flush(&self, limit: Duration) {
+        self.emptied.wait_while_for(&mut self.state.lock(), |state| state.bytes > 0, limit);
+    }
+
+    pub(crate) fn dropped(&self) -> Dropped {
+        Dropped { full: self.full.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
+    }
+
+    /// Writes what comes, for ever. After lines were dropped, `tell` is called with their number as soon as a line could be
+    /// written again and there is room for what it may want to log.
+    pub(crate) fn write_to(&self, mut file: impl Write, tell: impl Fn(u64)) -> ! {
+        let mut writing = Writing { queue: self, taken: VecDeque::new(), held: 0, torn: false, told: 0 };
+        loop {
+            // The log must outlive its own faults; the panic hook has counted this one.
+            let _ = catch_unwind(AssertUnwindSafe(|| writing.write_next(&mut file, &tell)));
+        }
+    }
+
+    fn release(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        state.bytes -= bytes;
+        if state.bytes == 0 {
+            self.emptied.notify_all();
+        }
+    }
+}
+
+/// What the thread knows.
+struct Writing<'a> {
+    queue: &'a Queue,
+    /// What it has taken from the queue.
+    taken: VecDeque<Box<[u8]>>,
+    /// The bytes of the line that it writes, or wrote last.
+    held: usize,
+    /// Whether a line was written in part: the next must not be taken for the rest of it.
+    torn: bool,
+    /// How many dropped lines were told of.
+    told: u64,
+}
+
+impl Writing<'_> {
+    /// Writes everything that waits now, or waits for something.
+    fn write_next(&mut self, file: &mut impl Write, tell: &impl Fn(u64)) {
+        self.let_go();
+        if self.taken.is_empty() {
+            let mut state = self.queue.state.lock();
+            self.queue.filled.wait_while(&mut state, |state| state.lines.is_empty());
+            std::mem::swap(&mut self.taken, &mut state.lines);
+        }
+        let mut written = false;
+        // Line by line: a pipe takes 4 KiB in one piece, so that what other processes write stands between two lines.
+        while let Some(line) = self.taken.pop_front() {
+            self.let_go();
+            self.held = line.len();
+            match self.write(file, &line) {
+                Ok(()) => written = true,
+                Err(_) => drop(self.queue.failed.fetch_add(1, Ordering::Relaxed)),
+            }
+        }
+        let Dropped { full, failed } = self.queue.dropped();
+        let untold = full + failed - self.told;
+        // Only once something was written: what is said of a file that is gone would be dropped too, and said of again.
+        if written && untold > 0 {
+            self.told += untold;
+            tell(untold);
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.queue.release(std::mem::take(&mut self.held));
+    }
+
+    fn write(&mut self, file: &mut impl Write, line: &[u8]) -> io::Result<()> {
+        if self.torn {
+            write_all(file, b"\n").map_err(|(_, error)| error)?;
+            self.torn = false;
+        }
+        write_all(file, line).map_err(|(written, error)| {
+            self.torn |= written > 0;
+            error
+        })
+    }
+}
+
+/// Writes all, or tells how much of it. Waits where a file that does not block would have a blocking one wait.
+fn write_all(file: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(AGAIN),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((written, error)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A file that does what it is told, write by write; then it takes everything.
+    #[derive(Clone, Default)]
+    struct File(Arc<(Mutex<FileState>, Condvar)>);
+
+    #[derive(Default)]
+    struct FileState {
+        script: VecDeque<io::Result<usize>>,
+        written: Vec<u8>,
+        is_stuck: bool,
+    }
+
+    impl File {
+        fn that(script: impl IntoIterator<Item = io::Result<usize>>) -> Self {
+            let file = Self::default();
+            file.0.0.lock().script.extend(script);
+            file
+        }
+
+        fn stick(&self, is_stuck: bool) {
+            self.0.0.lock().is_stuck = is_stuck;
+            self.0.1.notify_all();
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.0.lock().written.clone()).unwrap()
+        }
+    }
+
+    impl Write for File {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (state, changed) = &*self.0;
+            let mut state = state.lock();
+            changed.wait_while(&mut state, |state| state.is_stuck);
+            let taken = state.script.pop_front().unwrap_or(Ok(bytes.len()))?;
+            state.written.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A queue whose thread writes to `file`, and says there how many lines were dropped.
+    fn queue(file: &File) -> &'static Queue {
+        let queue: &'static Queue = Box::leak(Box::new(Queue::new()));
+        let file = file.clone();
+        std::thread::spawn(move || queue.write_to(file, |lines| queue.put(format!("dropped {lines}\n").as_bytes())));
+        queue
+    }
+
+    fn error(kind: io::ErrorKind) -> io::Result<usize> {
+        Err(kind.into())
+    }
+
+    #[test]
+    fn lines_are_written_whole_and_in_order_however_the_file_takes_them() {
+        let file = File::that([Ok(2), error(io::ErrorKind::WouldBlock), error(io::ErrorKind::Interrupted), Ok(1)]);
+        let queue = queue(&file);
+        for line in ["first\n", "second\n", "third\n"] {
+            queue.put(line.as_bytes());
+        }
+        queue.flush(PATIENCE);
+        assert_eq!(file.text(), "first\nsecond\nthird\n");
+        assert_eq!(queue.dropped(), Dropped { full: 0, failed: 0 });
+    }
+
+    #[test]
+    fn a_file_that_takes_nothing_holds_nobody_up_and_is_told_of_when_it_does_again() {
+        let file = File::default();
+        file.stick(true);
+        let queue = queue(&file);
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+        for _ in 0..1024 + 7 {
+            queue.put(&line);
+        }
+        queue.flush(Duration::from_millis(1));
+        assert_eq!(queue.dropped(), Dropped { full: 7, failed: 0 });
+        file.stick(false);
+        queue.flush(PATIENCE);
+        queue.put(b"again\n");
+        queue.flush(PATIENCE);
+        let text = file.text();
+        assert_eq!((text.matches("dropped 7\n").count(), text.matches("dropped").count()), (1, 1));
+        assert_eq!((text.lines().count(), text.lines().last()), (1024 + 2, Some("again")));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_dropped_and_nothing_is_said_of_it_to_a_file_that_is_gone() {
+        for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull, io::ErrorKind::FileTooLarge] {
+            let file = File::that([error(kind), error(kind), error(kind)]);
+            let queue = queue(&file);
+            for nth in 1..=3 {
+                queue.put(b"lost\n");
+                queue.flush(PATIENCE);
+                assert_eq!(queue.dropped(), Dropped { full: 0, failed: nth }, "{kind}");
+            }
+            queue.put(b"kept\n");
+            queue.flush(PATIENCE);
+            queue.put(b"kept\n");
+            queue.flush(PATIENCE);
+            assert_eq!(file.text(), "kept\ndropped 3\nkept\n", "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_line_that_was_written_in_part_begins_on_a_line_of_its_own() {
+        let file = File::that([Ok(3), error(io::ErrorKind::StorageFull)]);
+        let queue = queue(&file);
+        queue.put(b"first\n");
+        queue.flush(PATIENCE);
+        queue.put(b"second\n");
+        queue.flush(PATIENCE);
+        queue.put(b"third\n");
+        queue.flush(PATIENCE);
+        assert_eq!(file.text(), "fir\nsecond\ndropped 1\nthird\n");
+    }
+
+    #[test]
+    fn the_log_outlives_a_fault_of_its_own() {
+        let file = File::default();
+        let queue: &'static Queue = Box::leak(Box::new(Queue::new()));
+        let end = file.clone();
+        std::thread::spawn(move || queue.write_to(end, |_| panic!("a fault")));
+        queue.put(&vec![b'x'; ROOM + 1]);
+        for line in ["one\n", "two\n"] {
+            queue.put(line.as_bytes());
+            queue.flush(PATIENCE);
+        }
+        assert_eq!(file.text(), "one\ntwo\n");
+    }
+}

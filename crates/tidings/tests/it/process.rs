@@ -1,0 +1,5 @@
+//! The process: its log, its signals, its end.
+
+mod log;
+mod panics;
+mod support;

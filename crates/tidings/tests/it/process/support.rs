@@ -1,0 +1,82 @@
+//! The real binary, with a standard error of the test's choosing.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::support::binary::Place;
+use crate::support::stream::Stream;
+use crate::support::{Answer, http, in_time, until};
+
+/// A server of which nothing is known but where it listens. Dropping it kills it.
+pub(super) struct Bare {
+    child: Child,
+    _place: Place,
+    pub(super) address: SocketAddr,
+}
+
+impl Bare {
+    /// Starts it with its standard error on `stderr`, after what the shell is to do `first`: a redirection (`2>/dev/full`), a
+    /// limit. Waits until it answers.
+    pub(super) async fn start(place: Place, stderr: impl Into<Stdio>, first: &str) -> Self {
+        // The socket is the test's, as where it listens can't be read off a banner that nobody sees. The shell moves it from
+        // standard input to the first descriptor of systemd's protocol.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (mut command, place) = place.env("LISTEN_FDS", "1").command_in(|inner| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!(r#"{first} exec "$0" "$@" 3<&0 </dev/null"#)]);
+            command.arg(inner.get_program()).args(inner.get_args()).env_clear();
+            command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command.current_dir(inner.get_current_dir().unwrap());
+            command
+        });
+        command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(stderr);
+        let server = Self { child: command.spawn().unwrap(), _place: place, address };
+        until(async || server.get("/health/live").await.status == 200).await;
+        server
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        in_time(http::request(self.address, "GET", path, &[], b"")).await
+    }
+
+    /// A stream whose `connected` was read.
+    pub(super) async fn stream(&self) -> Stream {
+        let accept = [("Accept", "text/event-stream")];
+        let mut stream = in_time(Stream::open(self.address, "/notifications/stream", &accept)).await;
+        stream.expect("connected").await;
+        stream
+    }
+
+    /// A number of its metrics.
+    pub(super) async fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics").await.text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
+    /// Sends it a signal (`TERM`, `HUP`).
+    pub(super) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until(async || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap()
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
