@@ -4,9 +4,11 @@
 
 use anyhow::Result;
 
+use crate::suites::Suites;
 use crate::{lint, test};
 
 pub(crate) fn run() -> Result<()> {
-    lint::run()?;
-    test::run(&test::Options::default())
+    let mut suites = Suites::new();
+    suites.run("lint", lint::run)?;
+    test::all(suites)
 }

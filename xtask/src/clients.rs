@@ -10,13 +10,16 @@ use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 
-use crate::{chromium, process};
+use crate::node::Node;
+use crate::{chromium, process, python};
 
 /// Where the tests find them.
 pub(crate) struct Clients {
-    /// The folder with the programs of `clients/node` and the modules they import: a module is looked up from the file that
-    /// names it, so the programs are copied beside them.
-    node: PathBuf,
+    /// What runs the programs of `clients/node`.
+    pub(crate) node: Node,
+    /// The folder with them and the modules they import: a module is looked up from the file that names it, so the programs
+    /// are copied beside them.
+    programs: PathBuf,
     /// The interpreter that has the libraries which `clients/python/*.py` import.
     python: PathBuf,
     /// The browser.
@@ -25,36 +28,35 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// Tells a command, and the tests that it runs, where the programs are.
-    pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> &'command mut Command {
-        command
-            .env("TIDINGS_NODE_CLIENTS", &self.node)
+    pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> Result<&'command mut Command> {
+        let command = self.node.announce(command)?;
+        Ok(command
+            .env("TIDINGS_NODE_CLIENTS", &self.programs)
             .env("TIDINGS_PYTHON", &self.python)
-            .env(chromium::VARIABLE, &self.chromium)
+            .env(chromium::VARIABLE, &self.chromium))
     }
 }
 
 /// Installs what is missing or was made from other lock files.
 pub(crate) fn provision() -> Result<Clients> {
-    let sources = process::root()?.join("clients");
-    let installed = process::target()?.join("clients");
-    Ok(Clients {
-        node: node(&sources.join("node"), &installed.join("node"))?,
-        python: python(&sources.join("python"), &installed.join("python"))?,
-        chromium: chromium::find()?,
-    })
+    let python = python()?;
+    let node = crate::node::provision()?;
+    Ok(Clients { programs: programs(&node)?, node, python, chromium: chromium::find()? })
 }
 
-fn node(sources: &Path, installed: &Path) -> Result<PathBuf> {
+fn programs(node: &Node) -> Result<PathBuf> {
     const LOCKS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
-    fs::create_dir_all(installed)?;
-    for entry in fs::read_dir(sources)? {
+    let sources = process::root()?.join("clients").join("node");
+    let installed = process::target()?.join("clients").join("node");
+    fs::create_dir_all(&installed)?;
+    for entry in fs::read_dir(&sources)? {
         let program = entry?.path();
         if let (Some("mjs" | "html"), Some(name)) = (program.extension().and_then(OsStr::to_str), program.file_name()) {
             fs::copy(&program, installed.join(name))?;
         }
     }
 
-    let mut stamp = Stamp::new(installed);
+    let mut stamp = Stamp::new(&installed);
     for name in LOCKS {
         stamp.add(&read(&sources.join(name))?);
     }
@@ -62,27 +64,30 @@ fn node(sources: &Path, installed: &Path) -> Result<PathBuf> {
         for name in LOCKS {
             fs::copy(sources.join(name), installed.join(name))?;
         }
-        process::run(Command::new("npm").arg("ci").current_dir(installed))?;
+        process::run(&mut node.npm(&installed, &["ci"])?)?;
         stamp.write()?;
     }
-    Ok(installed.to_owned())
+    Ok(installed)
 }
 
-fn python(sources: &Path, installed: &Path) -> Result<PathBuf> {
-    let requirements = sources.join("requirements.txt");
+/// The interpreter of the tests, with its packages.
+pub(crate) fn python() -> Result<PathBuf> {
+    let system = python::find()?;
+    let requirements = process::root()?.join("clients").join("python").join("requirements.txt");
+    let installed = process::target()?.join("clients").join("python");
     let interpreter = installed.join("bin").join("python");
 
-    let mut stamp = Stamp::new(installed);
+    let mut stamp = Stamp::new(&installed);
     stamp.add(&read(&requirements)?);
-    stamp.add(&process::ask(Command::new("python3").arg("--version"))?);
+    stamp.add(&process::ask(Command::new(system).arg("--version"))?);
     // A virtual environment only links the interpreter it was made with, which may have been removed since.
     let works = process::ask(Command::new(&interpreter).arg("--version")).is_ok();
     if !(works && stamp.is_current()) {
-        match fs::remove_dir_all(installed) {
+        match fs::remove_dir_all(&installed) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        process::run(Command::new("python3").args(["-m", "venv"]).arg(installed))?;
+        process::run(Command::new(system).args(["-m", "venv"]).arg(&installed))?;
         process::run(
             Command::new(&interpreter)
                 .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--requirement"])

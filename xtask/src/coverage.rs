@@ -18,13 +18,15 @@ pub(crate) fn run() -> Result<()> {
     let target = process::target()?.join("coverage");
     process::run(
         clients
-            .announce(&mut TARPAULIN.command()?)
+            .announce(&mut TARPAULIN.command()?)?
             .args(["--engine", "llvm", "--workspace", "--exclude", "xtask", "--exclude-files", "xtask/*", "--locked"])
             .args(["--skip-clean", "--out", "Stdout", "--out", "Html"])
             .arg("--target-dir")
             .arg(&target)
             .arg("--output-dir")
-            .arg(&target),
+            .arg(&target)
+            // Those that need more than Rust, too.
+            .args(["--", "--include-ignored"]),
     )?;
     eprintln!("line by line: {}", target.join("tarpaulin-report.html").display());
     Ok(())

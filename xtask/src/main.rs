@@ -1,8 +1,8 @@
 //! Every command of a developer: `cargo xtask <command>`.
 //!
 //! Owns the command line and nothing else; each command is a module of its name, and what several of them need stands in
-//! [`process`], [`requirements`], [`clients`], [`chromium`] and [`tools`]. Must never be needed to build or run the server: `cargo run`
-//! works without it. Linux and macOS.
+//! [`process`], [`requirements`], [`suites`], [`python`], [`node`], [`clients`], [`chromium`] and [`tools`]. Must never be
+//! needed to build or run the server: `cargo run` works without it. Linux and macOS.
 
 #![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
 
@@ -16,8 +16,11 @@ mod dev;
 mod docs;
 mod fmt;
 mod lint;
+mod node;
 mod process;
+mod python;
 mod requirements;
+mod suites;
 mod test;
 mod tools;
 mod web;
@@ -30,7 +33,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Command {
-    /// Run every test; install the client programs they use into target/clients.
+    /// Run every test, after installing what they need: client programs into target/clients, packages where that needs no
+    /// password.
     Test(test::Options),
     /// Check format, lints, documentation, dependencies and what committed files name.
     Lint,

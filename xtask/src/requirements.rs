@@ -1,16 +1,16 @@
-//! What the machine needs beside Rust: for the tests Node with npm, Python with venv and pip, Chromium, nginx, openssl, and
-//! Prometheus's promtool; for the measurements nginx with nchan, and taskset.
+//! What the machine needs beside Rust: for the tests Python with venv and pip, Chromium, nginx, openssl, and Prometheus's
+//! promtool ([`crate::node`] sees to Node by itself); for the measurements nginx with nchan, and taskset.
 //!
-//! Owns the lists, the check and the words for what is lacking. Must never change a developer's system: only where
-//! `CI=true`, as root and where `apt-get` is, the missing packages are installed.
+//! Owns the lists, the check, and what is installed: where `apt-get` is, as root or where `sudo` asks for no password, the
+//! packages that are missing, after it was said which and by which command. Elsewhere it changes nothing and says the one
+//! line that would. Must never let a command begin that lacks something.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
-use std::{env, ffi::OsStr};
 
 use anyhow::{Result, bail};
 
-use crate::{bench, chromium, process};
+use crate::{bench, chromium, process, python};
 
 /// One program, how to see that it is there, and which packages bring it.
 pub(crate) struct Requirement {
@@ -18,49 +18,74 @@ pub(crate) struct Requirement {
     name: &'static str,
     /// What is wrong with it on this machine.
     lacking: fn() -> Result<()>,
-    debian: &'static [&'static str],
+    /// Debian's packages; where one set does not bring it, the next, as older releases call it.
+    debian: &'static [&'static [&'static str]],
     /// `None` where what needs it does not run there.
     macos: Option<&'static str>,
+    /// What brings it where no package of the distribution does.
+    otherwise: Option<fn() -> Result<()>>,
 }
 
-pub(crate) const TESTS: [Requirement; 7] = [
-    Requirement { name: "node 20.19 or newer", lacking: node, debian: &["nodejs"], macos: Some("node") },
-    Requirement { name: "npm", lacking: npm, debian: &["npm"], macos: Some("node") },
+pub(crate) const TESTS: [Requirement; 5] = [
+    PYTHON,
     Requirement {
-        name: "python3 3.11 or newer with venv and pip",
-        lacking: python,
-        debian: &["python3", "python3-venv"],
-        macos: Some("python"),
+        name: "nginx",
+        lacking: bench::look_for_nginx,
+        debian: &[&["nginx"]],
+        macos: Some("nginx"),
+        otherwise: None,
     },
+    Requirement { name: "openssl", lacking: openssl, debian: &[&["openssl"]], macos: Some("openssl"), otherwise: None },
+    Requirement {
+        name: "promtool",
+        lacking: promtool,
+        debian: &[&["prometheus"]],
+        macos: Some("prometheus"),
+        otherwise: None,
+    },
+    // The last, as what brings it otherwise needs Python. Ubuntu's package is for snap, which a container has not.
     Requirement {
         name: "chromium or google-chrome",
         lacking: browser,
-        debian: &["chromium"],
+        debian: &[&["chromium"]],
         macos: Some("google-chrome"),
+        otherwise: Some(chromium::download),
     },
-    Requirement { name: "nginx", lacking: bench::look_for_nginx, debian: &["nginx"], macos: Some("nginx") },
-    Requirement { name: "openssl", lacking: openssl, debian: &["openssl"], macos: Some("openssl") },
-    Requirement { name: "promtool", lacking: promtool, debian: &["prometheus"], macos: Some("prometheus") },
 ];
+
+/// Debian splits `ensurepip`, without which `python3 -m venv` fails, from `python3`.
+pub(crate) const PYTHON: Requirement = Requirement {
+    name: "python3 3.11 or newer with venv and pip",
+    lacking: python_is_there,
+    debian: &[&["python3", "python3-venv"], &["python3.11", "python3.11-venv"]],
+    macos: Some("python"),
+    otherwise: None,
+};
 
 pub(crate) const BENCH: [Requirement; 2] = [
     Requirement {
         name: "nginx with the module nchan",
         lacking: bench::look_for_nchan,
-        debian: &["nginx", "libnginx-mod-nchan"],
+        debian: &[&["nginx", "libnginx-mod-nchan"]],
         macos: None,
+        otherwise: None,
     },
-    Requirement { name: "taskset", lacking: taskset, debian: &["util-linux"], macos: None },
+    Requirement { name: "taskset", lacking: taskset, debian: &[&["util-linux"]], macos: None, otherwise: None },
 ];
 
-/// Checks that everything is there; in CI on Debian, installs what is not.
+/// Checks that everything is there; installs what is not, where that asks nobody for a password.
 ///
 /// # Errors
-/// What is lacking, why, and the commands that bring it.
+/// What is lacking, why, and the command that brings it.
 pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
     let mut lacking = check(required);
-    if !lacking.is_empty() && may_install() {
-        install(required)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    if let Some(as_root) = Root::find() {
+        let names: Vec<_> = lacking.iter().map(|(requirement, _)| requirement.name).collect();
+        eprintln!("This machine lacks {}. It is installed now:", names.join(", "));
+        as_root.install(&lacking)?;
         lacking = check(required);
     }
     if lacking.is_empty() {
@@ -69,11 +94,13 @@ pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
     bail!("{}", message(&lacking))
 }
 
-fn check(required: &[Requirement]) -> Vec<(&Requirement, anyhow::Error)> {
+type Lacking<'a> = (&'a Requirement, anyhow::Error);
+
+fn check(required: &[Requirement]) -> Vec<Lacking<'_>> {
     required.iter().filter_map(|one| Some((one, (one.lacking)().err()?))).collect()
 }
 
-fn message(lacking: &[(&Requirement, anyhow::Error)]) -> String {
+fn message(lacking: &[Lacking<'_>]) -> String {
     let mut text = String::from("this needs what the machine lacks:\n");
     for (requirement, why) in lacking {
         // Of what a program says, the reason is the last line.
@@ -81,61 +108,73 @@ fn message(lacking: &[(&Requirement, anyhow::Error)]) -> String {
         let why = why.lines().next_back().unwrap_or_default();
         let _ = writeln!(text, "  {}: {why}", requirement.name);
     }
-    let mut macos: Vec<_> = lacking.iter().filter_map(|(requirement, _)| requirement.macos).collect();
-    macos.dedup();
-    let debian: Vec<_> = lacking.iter().flat_map(|(requirement, _)| requirement.debian).copied().collect();
-    let _ = write!(text, "install it with\n  Debian, Ubuntu: sudo apt-get install {}", debian.join(" "));
-    if !macos.is_empty() {
-        let _ = write!(text, "\n  macOS: brew install {}", macos.join(" "));
-    }
+    let line = if cfg!(target_os = "macos") { brew(lacking) } else { apt(lacking) };
+    let _ = write!(text, "install it with: {line}");
     text
 }
 
-fn may_install() -> bool {
-    env::var_os("CI").as_deref() == Some(OsStr::new("true"))
-        && rustix::process::geteuid().is_root()
-        && process::ask(Command::new("apt-get").arg("--version")).is_ok()
+fn apt(lacking: &[Lacking<'_>]) -> String {
+    let packages: Vec<_> = lacking.iter().flat_map(|(requirement, _)| requirement.debian[0]).copied().collect();
+    format!("sudo apt-get install {}", packages.join(" "))
 }
 
-/// One after the other: some packages of Node bring npm along and conflict with Debian's.
-fn install(required: &[Requirement]) -> Result<()> {
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).arg("--quiet");
-        command
-    };
-    process::run(apt().arg("update"))?;
-    for requirement in required {
-        if (requirement.lacking)().is_err() {
-            process::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(requirement.debian))?;
+fn brew(lacking: &[Lacking<'_>]) -> String {
+    let formulae: Vec<_> = lacking.iter().filter_map(|(requirement, _)| requirement.macos).collect();
+    format!("brew install {}", formulae.join(" "))
+}
+
+/// The right to install packages.
+struct Root {
+    /// What stands before a command.
+    prefix: &'static [&'static str],
+}
+
+impl Root {
+    /// `None` where it would take a password, or where there is no `apt-get`.
+    fn find() -> Option<Self> {
+        process::ask(Command::new("apt-get").arg("--version")).ok()?;
+        if rustix::process::geteuid().is_root() {
+            return Some(Self { prefix: &[] });
         }
+        process::ask(Command::new("sudo").args(["-n", "true"])).ok()?;
+        Some(Self { prefix: &["sudo", "-n"] })
     }
-    Ok(())
-}
 
-/// What builds the page needs 20.19, and so does npm's `eventsource` of the client programs.
-fn node() -> Result<()> {
-    let version = process::ask(Command::new("node").arg("--version"))?;
-    if node_is_new_enough(&version) {
-        return Ok(());
+    fn apt_get(&self) -> Command {
+        let mut words = self.prefix.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]);
+        let mut command = Command::new(words.next().expect("there are some"));
+        command.args(words).stdin(Stdio::null());
+        command
     }
-    bail!("this is {version}")
+
+    /// One after the other, so that one that can't be had is told by its name.
+    fn install(&self, lacking: &[Lacking<'_>]) -> Result<()> {
+        process::run(self.apt_get().arg("update"))?;
+        for (requirement, _) in lacking {
+            for packages in requirement.debian {
+                if (requirement.lacking)().is_err() && self.can_install(packages) {
+                    process::run(self.apt_get().args(INSTALL).args(*packages))?;
+                }
+            }
+            if let Some(otherwise) = requirement.otherwise
+                && (requirement.lacking)().is_err()
+            {
+                otherwise()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this release has all of them.
+    fn can_install(&self, packages: &[&str]) -> bool {
+        process::ask(self.apt_get().arg("--simulate").args(INSTALL).args(packages)).is_ok()
+    }
 }
 
-fn node_is_new_enough(version: &str) -> bool {
-    let mut parts = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
-    (parts.next(), parts.next()) >= (Some(20), Some(19))
-}
+const INSTALL: [&str; 3] = ["install", "--yes", "--no-install-recommends"];
 
-fn npm() -> Result<()> {
-    process::ask(Command::new("npm").arg("--version")).map(drop)
-}
-
-/// Debian splits `ensurepip`, without which `python3 -m venv` fails, from `python3`.
-fn python() -> Result<()> {
-    let script = "import platform, sys; assert sys.version_info >= (3, 11), platform.python_version(); \
-                  import venv, ensurepip";
-    process::ask(Command::new("python3").args(["-c", script])).map(drop)
+fn python_is_there() -> Result<()> {
+    python::find().map(drop)
 }
 
 fn promtool() -> Result<()> {
@@ -159,26 +198,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn node_is_compared_by_number_not_by_text() {
-        for new_enough in ["v20.19.0", "v20.20.2", "v22.0.0", "v100.1.2"] {
-            assert!(node_is_new_enough(new_enough), "{new_enough}");
-        }
-        for too_old in ["v20.18.3", "v9.11.2", "v16.20.2", "", "nonsense"] {
-            assert!(!node_is_new_enough(too_old), "{too_old}");
-        }
+    fn what_is_lacking_is_said_with_the_one_line_that_brings_it() {
+        let lacking: Vec<_> = TESTS[..2].iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
+        assert_eq!(apt(&lacking), "sudo apt-get install python3 python3-venv nginx");
+        assert_eq!(brew(&lacking), "brew install python nginx");
+        let message = message(&lacking);
+        let lines: Vec<_> = message.lines().collect();
+        assert_eq!(
+            lines[..3],
+            [
+                "this needs what the machine lacks:",
+                "  python3 3.11 or newer with venv and pip: not found",
+                "  nginx: not found"
+            ]
+        );
+        assert!(lines.len() == 4 && lines[3].starts_with("install it with: "), "{message}");
     }
 
     #[test]
-    fn what_is_lacking_is_said_with_the_command_that_brings_it() {
-        let lacking: Vec<_> = TESTS[..2].iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
-        assert_eq!(
-            message(&lacking),
-            "this needs what the machine lacks:\n  \
-             node 20.19 or newer: not found\n  \
-             npm: not found\n\
-             install it with\n  \
-             Debian, Ubuntu: sudo apt-get install nodejs npm\n  \
-             macOS: brew install node"
-        );
+    fn what_needs_no_password_stands_before_each_command() {
+        let words = |root: Root| {
+            let command = root.apt_get();
+            let words = [command.get_program()].into_iter().chain(command.get_args());
+            words.map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        let apt = "env DEBIAN_FRONTEND=noninteractive apt-get --quiet";
+        assert_eq!(words(Root { prefix: &[] }), apt);
+        assert_eq!(words(Root { prefix: &["sudo", "-n"] }), format!("sudo -n {apt}"));
     }
 }

@@ -1,48 +1,128 @@
 //! `cargo xtask test`: everything that can fail.
 //!
-//! Owns what the tests are given: the client programs and where they lie. Must never skip in silence: what is lacking ends
-//! the run before the first test.
+//! Owns the suites, their order, and what the tests are given: the client programs and where they lie. Must never skip in
+//! silence: what is lacking is installed, or ends the run before the first test, and `--quick` names what it leaves out.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use crate::{clients, process, requirements, web};
+use crate::clients::{self, Clients};
+use crate::suites::Suites;
+use crate::{process, requirements, web};
 
 /// With arguments after `--`, only the tests that they choose: they go to `cargo test`, as in
-/// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, the page's checks and every test, then what people do with the page in a browser, then the contract's tests once more with hyper
-/// carrying the streams and every feature switched on, then the hub's interleavings under shuttle.
+/// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, the page's checks and every test, then what people do with
+/// the page in a browser, then the contract's tests once more with hyper carrying the streams and every feature switched on,
+/// then the hub's interleavings under shuttle.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
+    /// Only what needs nothing but Rust, streams parked, without the slowest; names at its end what it left out.
+    #[arg(long)]
+    quick: bool,
+
     /// For cargo test.
     #[arg(last = true)]
     cargo: Vec<OsString>,
 }
 
+/// Tests that need more than Rust are marked `#[ignore = "needs …"]`: this runs them too.
+const WITH_PROGRAMS: &str = "--include-ignored";
+
+/// What `--quick` leaves out, and why.
+const LEFT_OUT: [(&str, &str); 7] = [
+    ("the page's types, unit tests and freshness", "Node"),
+    ("what people do with the page", "a browser and nginx"),
+    ("the tests that are shown above as ignored", "the programs that each names"),
+    ("extremes, and servers that are killed under load", "half a minute"),
+    ("the examples in the documentation", "as long as a build of each"),
+    ("the server with every feature, streams through hyper", "a second build"),
+    ("the hub's interleavings", "a third build"),
+];
+
+/// The slow ones among the tests that need nothing but Rust, by what stands in their names.
+const SLOW: [&str; 2] = ["extremes::", "durable::kills::"];
+
 pub(crate) fn run(options: &Options) -> Result<()> {
-    requirements::ensure(&requirements::TESTS)?;
-    if options.cargo.is_empty() {
-        web::check()?;
+    if options.quick {
+        return quick(&options.cargo);
     }
-    let clients = clients::provision()?;
-    process::run(clients.announce(several_at_once(process::cargo("test")?.args(selection(&options.cargo)))))?;
     if options.cargo.is_empty() {
-        web::stories(&clients.chromium)?;
-        process::run(clients.announce(several_at_once(&mut other_lane()?)))?;
-        process::run(&mut interleavings()?)?;
+        return all(Suites::new());
     }
+    let clients = provision()?;
+    process::run(clients.announce(&mut cargo_test(&options.cargo, &[WITH_PROGRAMS])?)?)
+}
+
+/// Every suite, after those that ran before. How long each took is shown at the end; in continuous integration, whose log
+/// ends in the summary of the last, before that.
+pub(crate) fn all(mut suites: Suites) -> Result<()> {
+    const LAST: &str = "the hub's interleavings";
+    let clients = suites.run("what the tests need", provision)?;
+    suites.run("the page's types, unit tests, freshness", || web::check(&clients.node))?;
+    suites.run("building the tests", || {
+        process::run(process::cargo("test")?.args(["--workspace", "--locked", "--no-run"]))
+    })?;
+    suites.run("every test, streams parked", || {
+        process::run(clients.announce(&mut cargo_test(&[], &[WITH_PROGRAMS])?)?)
+    })?;
+    suites.run("the page in a browser", || web::stories(&clients.node, &clients.chromium))?;
+    suites.run("building the server with every feature", || process::run(other_lane()?.arg("--no-run")))?;
+    suites.run("the server with every feature, streams through hyper", || {
+        process::run(clients.announce(other_lane()?.args(["--", WITH_PROGRAMS]))?)
+    })?;
+    if is_ci() {
+        suites.tell_before(LAST);
+        return process::run(&mut interleavings()?);
+    }
+    suites.run(LAST, || process::run(&mut interleavings()?))?;
+    suites.tell();
     Ok(())
 }
 
+fn provision() -> Result<Clients> {
+    requirements::ensure(&requirements::TESTS)?;
+    clients::provision()
+}
+
+fn quick(given: &[OsString]) -> Result<()> {
+    ensure!(!is_ci(), "--quick leaves tests out, which continuous integration must not");
+    let skipped = SLOW.map(|name| ["--skip", name]);
+    let targets: Vec<_> =
+        if given.is_empty() { vec!["--lib".into(), "--bins".into(), "--tests".into()] } else { given.to_vec() };
+    process::run(&mut cargo_test(&targets, skipped.as_flattened())?)?;
+    eprintln!("\nThis was --quick. It left out:");
+    for (what, needs) in LEFT_OUT {
+        eprintln!("  {what} (needs {needs})");
+    }
+    eprintln!("`cargo xtask test` runs everything.");
+    Ok(())
+}
+
+fn is_ci() -> bool {
+    env::var_os("CI").as_deref() == Some(OsStr::new("true"))
+}
+
+/// The tests that `given` chooses, with these arguments for the test programs beside those that are in it.
+fn cargo_test(given: &[OsString], of_programs: &[&str]) -> Result<Command> {
+    let mut command = process::cargo("test")?;
+    command.args(selection(given));
+    if !given.iter().any(|argument| argument == "--") {
+        command.arg("--");
+    }
+    command.args(of_programs);
+    several_at_once(&mut command);
+    Ok(command)
+}
+
 /// Most tests wait for a server most of the time: more of them at once than there are cores, unless somebody said how many.
-fn several_at_once(command: &mut Command) -> &mut Command {
+fn several_at_once(command: &mut Command) {
     const THREADS: &str = "RUST_TEST_THREADS";
     if env::var_os(THREADS).is_none() {
         command.env(THREADS, "6");
     }
-    command
 }
 
 /// The arguments of `cargo test`: the whole workspace, unless a package is named, which `--workspace` would overrule.
@@ -62,6 +142,7 @@ fn other_lane() -> Result<Command> {
     command
         .args(["--package", "tidings", "--all-features", "--lib", "--test", "it", "--locked"])
         .env("TIDINGS_TEST_LANE", "hyper");
+    several_at_once(&mut command);
     Ok(command)
 }
 
@@ -82,9 +163,16 @@ fn interleavings() -> Result<Command> {
 mod tests {
     use super::*;
 
-    fn arguments(given: &[&str]) -> String {
-        let given: Vec<_> = given.iter().map(OsString::from).collect();
-        selection(&given).join(OsStr::new(" ")).into_string().unwrap()
+    fn words<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> String {
+        words.into_iter().collect::<Vec<_>>().join(OsStr::new(" ")).into_string().unwrap()
+    }
+
+    fn given(arguments: &[&str]) -> Vec<OsString> {
+        arguments.iter().map(OsString::from).collect()
+    }
+
+    fn arguments(of: &[&str]) -> String {
+        words(selection(&given(of)))
     }
 
     #[test]
@@ -102,6 +190,14 @@ mod tests {
     #[test]
     fn what_the_test_program_is_given_names_no_package() {
         assert_eq!(arguments(&["--", "-p"]), "--workspace --locked -- -p");
+    }
+
+    #[test]
+    fn what_needs_programs_runs_too_beside_what_was_asked_for() {
+        let whole = cargo_test(&[], &[WITH_PROGRAMS]).unwrap();
+        assert_eq!(words(whole.get_args()), "test --workspace --locked -- --include-ignored");
+        let chosen = cargo_test(&given(&["a_name", "--", "--nocapture"]), &[WITH_PROGRAMS]).unwrap();
+        assert_eq!(words(chosen.get_args()), "test --workspace --locked a_name -- --nocapture --include-ignored");
     }
 
     #[test]

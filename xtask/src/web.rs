@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use crate::clients::Stamp;
+use crate::node::{self, Node};
 use crate::{chromium, process, requirements};
 
 /// The variable that names another folder to build into.
@@ -25,23 +25,26 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    requirements::ensure(&requirements::TESTS)?;
     if options.check {
-        check()?;
-        return stories(&chromium::find()?);
+        requirements::ensure(&requirements::TESTS)?;
+        let node = node::provision()?;
+        check(&node)?;
+        return stories(&node, &chromium::find()?);
     }
-    let web = install()?;
-    process::run(&mut npm(&web, &["run", "check"]))?;
-    process::run(&mut npm(&web, &["run", "build"]))
+    requirements::ensure(&[requirements::PYTHON])?;
+    let node = node::provision()?;
+    let web = install(&node)?;
+    process::run(&mut node.npm(&web, &["run", "check"])?)?;
+    process::run(&mut node.npm(&web, &["run", "build"])?)
 }
 
 /// Types, unit tests, and whether the committed page is fresh.
-pub(crate) fn check() -> Result<()> {
-    let web = install()?;
-    process::run(&mut npm(&web, &["run", "check"]))?;
-    process::run(&mut npm(&web, &["test"]))?;
+pub(crate) fn check(node: &Node) -> Result<()> {
+    let web = install(node)?;
+    process::run(&mut node.npm(&web, &["run", "check"])?)?;
+    process::run(&mut node.npm(&web, &["test"])?)?;
     let built = process::target()?.join("web");
-    process::run(npm(&web, &["run", "build"]).env(DIST, &built))?;
+    process::run(node.npm(&web, &["run", "build"])?.env(DIST, &built))?;
     let differing = differing(&files(&web.join("dist"))?, &files(&built)?);
     if differing.is_empty() {
         return Ok(());
@@ -50,15 +53,15 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// What people do with the page, done in a browser with a server of this workspace.
-pub(crate) fn stories(chromium: &OsString) -> Result<()> {
-    let web = install()?;
+pub(crate) fn stories(node: &Node, chromium: &OsString) -> Result<()> {
+    let web = install(node)?;
     process::run(process::cargo("build")?.args(["--package", "tidings", "--locked"]))?;
     let binary = process::target()?.join("debug").join("tidings");
-    process::run(npm(&web, &["run", "stories"]).env("TIDINGS_BINARY", binary).env(chromium::VARIABLE, chromium))
+    process::run(node.npm(&web, &["run", "stories"])?.env("TIDINGS_BINARY", binary).env(chromium::VARIABLE, chromium))
 }
 
 /// The folder of the page, with what its lock file pins.
-fn install() -> Result<PathBuf> {
+pub(crate) fn install(node: &Node) -> Result<PathBuf> {
     const LOCKS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
     let web = process::root()?.join("web");
     let modules = web.join("node_modules");
@@ -67,16 +70,10 @@ fn install() -> Result<PathBuf> {
         stamp.add(&fs::read_to_string(web.join(name))?);
     }
     if !stamp.is_current() {
-        process::run(&mut npm(&web, &["ci"]))?;
+        process::run(&mut node.npm(&web, &["ci"])?)?;
         stamp.write()?;
     }
     Ok(web)
-}
-
-fn npm(web: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("npm");
-    command.args(arguments).current_dir(web);
-    command
 }
 
 /// Every file below `folder`, by its path there.

@@ -43,6 +43,7 @@ fn is_well(report: &Value, check: &str) {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn a_right_nginx_is_healthy() {
     let (bad, code, report) = through(Nginx::RIGHT, &["--patient=1"]).await;
     assert!(bad.is_empty(), "{report}");
@@ -53,6 +54,7 @@ async fn a_right_nginx_is_healthy() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn an_nginx_that_buffers_is_told_to_stop() {
     // With HTTP/1.0 behind it, as is its default: chunks of HTTP/1.1 it passes on as they come.
     let (bad, code, report) = through("proxy_ignore_headers X-Accel-Buffering;", &[]).await;
@@ -61,6 +63,7 @@ async fn an_nginx_that_buffers_is_told_to_stop() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn compression_is_found_and_the_rest_still_measured() {
     let (bad, code, report) = through(&format!("{} gzip on; gzip_types text/event-stream;", Nginx::RIGHT), &[]).await;
     assert_eq!((bad, code), (vec!["compression: problem".to_owned()], Some(1)), "{report}");
@@ -68,6 +71,7 @@ async fn compression_is_found_and_the_rest_still_measured() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn an_idle_cut_is_timed() {
     let (bad, code, report) = through(&format!("{} proxy_read_timeout 2s;", Nginx::RIGHT), &["--patient=20"]).await;
     assert_eq!((bad, code), (vec!["idle: problem".to_owned()], Some(1)), "{report}");
@@ -76,6 +80,7 @@ async fn an_idle_cut_is_timed() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn a_token_that_is_dropped_on_the_way_is_missed() {
     let (bad, code, report) = through(&format!("{} proxy_set_header Authorization \"\";", Nginx::RIGHT), &[]).await;
     assert_eq!((bad, code), (vec!["authorization: problem".to_owned()], Some(1)), "{report}");
@@ -83,6 +88,7 @@ async fn a_token_that_is_dropped_on_the_way_is_missed() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn a_last_event_id_that_is_dropped_on_the_way_is_missed() {
     let (bad, code, report) = through(&format!("{} proxy_set_header Last-Event-ID \"\";", Nginx::RIGHT), &[]).await;
     assert_eq!((bad, code), (vec!["last-event-id: problem".to_owned()], Some(1)), "{report}");
@@ -90,6 +96,7 @@ async fn a_last_event_id_that_is_dropped_on_the_way_is_missed() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn a_rewritten_head_is_seen() {
     let lines = "proxy_hide_header Cache-Control; add_header Cache-Control \"public, max-age=60\";";
     let (bad, code, report) = through(&format!("{} {lines}", Nginx::RIGHT), &[]).await;
@@ -104,6 +111,7 @@ fn calling_over_tls(nginx: &Nginx, roots: &str) -> (Place, String) {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn over_tls_it_speaks_http_2_as_browsers_do() {
     let server = Place::new().env("HEARTBEAT_INTERVAL", "10s").serve().await;
     let nginx = Nginx::with_tls_for("localhost", server.address, Nginx::RIGHT).await;
@@ -118,6 +126,7 @@ async fn over_tls_it_speaks_http_2_as_browsers_do() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn a_certificate_that_can_not_be_trusted_is_what_is_wrong() {
     let server = Place::new().serve().await;
     let right = Nginx::with_tls_for("localhost", server.address, Nginx::RIGHT).await;
@@ -136,6 +145,7 @@ async fn a_certificate_that_can_not_be_trusted_is_what_is_wrong() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn a_person_reads_the_lines_that_mend_it() {
     let server = Place::new().serve().await;
     let nginx = Nginx::before(server.address, &format!("{} gzip on; gzip_types *;", Nginx::RIGHT)).await;

@@ -61,6 +61,7 @@ async fn shows(client: &mut Client, title: &str, id: &str) {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn every_client_gets_events_of_every_name_and_heartbeats() {
     each(ALL, |library| async move {
         let server = start_with(&[("HEARTBEAT_INTERVAL", "300ms")]).await;
@@ -87,6 +88,7 @@ async fn every_client_gets_events_of_every_name_and_heartbeats() {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn comment_heartbeats_are_no_events_to_any_client() {
     each(ALL, |library| async move {
         let server = start_with(&[("HEARTBEAT_INTERVAL", "100ms"), ("HEARTBEAT_STYLE", "comment")]).await;
@@ -104,6 +106,7 @@ async fn comment_heartbeats_are_no_events_to_any_client() {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_client_that_reconnects_misses_nothing_when_it_is_kicked_and_gets_nothing_twice() {
     each(RECONNECTING, |library| async move {
         let server = start().await;
@@ -124,6 +127,7 @@ async fn a_client_that_reconnects_misses_nothing_when_it_is_kicked_and_gets_noth
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_client_that_has_seen_no_event_yet_misses_nothing_either() {
     each(RECONNECTING, |library| async move {
         let server = start_with(&[("HEARTBEAT_INTERVAL", "300ms")]).await;
@@ -142,6 +146,7 @@ async fn a_client_that_has_seen_no_event_yet_misses_nothing_either() {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_client_that_is_ended_again_and_again_gets_each_event_once_and_in_order() {
     each(RECONNECTING, |library| async move {
         // Each stream is told `draining` after a second, give or take a tenth, and comes back half a second later.
@@ -168,6 +173,7 @@ async fn a_client_that_is_ended_again_and_again_gets_each_event_once_and_in_orde
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_client_without_a_loop_ends_and_goes_on_where_it_was_when_it_is_started_again() {
     let server = start().await;
     let mut client = follow(Library::Sseclient, &server, "notification").await;
@@ -186,6 +192,7 @@ async fn a_client_without_a_loop_ends_and_goes_on_where_it_was_when_it_is_starte
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_client_that_was_told_busy_keeps_its_place() {
     each(SHOWING_LAST_WORDS, |library| async move {
         let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
@@ -205,6 +212,7 @@ async fn a_client_that_was_told_busy_keeps_its_place() {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_nothing() {
     each(RECONNECTING, |library| async move {
         let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
@@ -232,6 +240,7 @@ async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_n
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_client_comes_back_to_the_servers_successor_and_is_told_that_the_log_is_another() {
     each(RECONNECTING, |library| async move {
         // Both listen on one socket, as when a service manager holds it: who comes in between waits.
@@ -263,6 +272,7 @@ async fn a_client_comes_back_to_the_servers_successor_and_is_told_that_the_log_i
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_lasting_refusal_ends_every_client_that_looks_at_the_status() {
     each(ALL, |library| async move {
         let server = start().await;
@@ -282,6 +292,7 @@ async fn a_lasting_refusal_ends_every_client_that_looks_at_the_status() {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn a_token_that_ran_out_ends_a_stream_and_a_new_one_goes_on_where_it_was() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     each(ALL, |library| async move {

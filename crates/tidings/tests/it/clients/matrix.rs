@@ -129,6 +129,7 @@ fn libraries() -> impl Iterator<Item = &'static Facts> {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn each_client_survives_each_way_of_ending_as_the_table_says() {
     let cases = libraries().flat_map(|facts| {
         let name = |way| format!("{:?}, {way:?}", facts.library);
@@ -138,6 +139,7 @@ async fn each_client_survives_each_way_of_ending_as_the_table_says() {
 }
 
 #[tokio::test]
+#[ignore = "needs Node, Python and a browser: `cargo xtask test` runs it"]
 async fn each_client_takes_each_refusal_as_the_table_says() {
     let cases = libraries().flat_map(|facts| {
         let statuses = facts.refusals().map(|(status, refused)| (Answer::Status(status), refused));
