@@ -135,7 +135,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let call = StreamCall::new(Handle::from_ref(state).app, parts.clone());
+        let call = StreamCall::of_embedder(Handle::from_ref(state).app, parts.clone());
         let visitor = call.visitor()?;
         Ok(Self { call, visitor })
     }

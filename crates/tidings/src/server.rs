@@ -225,7 +225,7 @@ impl Builder {
         });
         let engine = Engine { app: app.clone(), runner, limits };
         let more = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
-        Ok((router(app, more)?, engine))
+        Ok((router(&app, more)?, engine))
     }
 }
 

@@ -39,8 +39,11 @@ pub(crate) enum Code {
     Internal,
 }
 
+/// The most problems that one answer names, where what is asked for can have any number of them.
+pub(crate) const MAX_PROBLEMS: usize = 16;
+
 /// A failure on its way out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Error {
     code: Code,
@@ -52,7 +55,7 @@ pub(crate) struct Error {
 }
 
 /// What is wrong with one field.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
     pub(crate) field: Cow<'static, str>,
     pub(crate) problem: String,

@@ -1,14 +1,13 @@
 //! What a handler needs of a request, read and checked before it runs: who calls, the body, the parameters, and where a
 //! stream is to go on.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -21,6 +20,7 @@ use tidings_hub::{After, UserId};
 use super::error::{Code, Error, Problem};
 use super::fields;
 use super::idempotency::{self, Fingerprint, Once, Scope};
+use super::query::{self, Params};
 use super::reply::Reply;
 use crate::app::App;
 use crate::auth::{Credential, Identity};
@@ -29,14 +29,19 @@ use crate::traces;
 /// How long a body may take to arrive. The head has its own limit.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What the router gives to each handler: the server, and what its path knows of a query.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) app: Arc<App>,
+    /// The names that the path knows.
+    pub(crate) query: &'static [query::Name],
+}
+
 /// The caller of an endpoint that needs to know who calls.
 pub(crate) struct Caller(pub(crate) Identity);
 
 /// Proof that the caller has the admin role.
 pub(crate) struct Admin(pub(crate) Identity);
-
-/// The query's parameters, decoded. Of a repeated one the first that is not empty counts.
-pub(crate) struct Params(HashMap<String, String>);
 
 /// The one parameter of a path, decoded.
 pub(crate) struct InPath(pub(crate) String);
@@ -49,44 +54,70 @@ pub(crate) struct Publisher {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Identity,
     key: Option<Scope>,
+    /// Judged when it is asked for, at the latest before something is published: after the caller's rights.
+    query: Result<Params, Error>,
 }
 
 /// The socket's other end, put into the request by the accept loop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-impl FromRequestParts<Arc<App>> for Caller {
-    type Rejection = Error;
+impl FromRef<Route> for Arc<App> {
+    fn from_ref(route: &Route) -> Self {
+        route.app.clone()
+    }
+}
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+impl Route {
+    fn params(&self, parts: &Parts) -> Result<Params, Error> {
+        Params::read(parts.uri.query(), self.query)
+    }
+
+    fn identify(&self, parts: &Parts) -> Result<Identity, Error> {
         let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
-        Ok(Self(app.auth.required(credential.as_ref(), app.now())?))
+        Ok(self.app.auth.required(credential.as_ref(), self.app.now())?)
     }
 }
 
-impl FromRequestParts<Arc<App>> for Admin {
+impl FromRequestParts<Route> for Caller {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let Caller(identity) = Caller::from_request_parts(parts, app).await?;
-        if app.is_admin(&identity) {
-            return Ok(Self(identity));
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
+        let identity = route.identify(parts)?;
+        route.params(parts)?;
+        Ok(Self(identity))
+    }
+}
+
+impl FromRequestParts<Route> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
+        let identity = route.identify(parts)?;
+        if !route.app.is_admin(&identity) {
+            return Err(Error::admin_only(&route.app.config.auth.admin_role));
         }
-        Err(Error::admin_only(&app.config.auth.admin_role))
+        route.params(parts)?;
+        Ok(Self(identity))
     }
 }
 
-impl FromRequestParts<Arc<App>> for Publisher {
+impl FromRequestParts<Route> for Publisher {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let Caller(caller) = Caller::from_request_parts(parts, app).await?;
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
+        let caller = route.identify(parts)?;
         let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
-        Ok(Self { app: app.clone(), caller, key })
+        Ok(Self { app: route.app.clone(), caller, key, query: route.params(parts) })
     }
 }
 
 impl Publisher {
+    /// What the query says.
+    pub(crate) fn params(&self) -> Result<&Params, Error> {
+        self.query.as_ref().map_err(Error::clone)
+    }
+
     /// Publishes by `work`, or answers as it did when the same call came with the same key before.
     pub(crate) async fn once<W>(
         self,
@@ -97,7 +128,8 @@ impl Publisher {
     where
         W: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
-        let Self { app, caller, key } = self;
+        let Self { app, caller, key, query } = self;
+        query?;
         let share = app.admission.enter(body.len())?;
         let note = key.map(|scope| (scope, Fingerprint::of(target, body)));
         idempotency::once(app, share, note, move |once| work(once, caller)).await
@@ -117,10 +149,10 @@ impl Publisher {
     }
 }
 
-impl FromRequest<Arc<App>> for JsonBody {
+impl FromRequest<Route> for JsonBody {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+    async fn from_request(request: Request, Route { app, .. }: &Route) -> Result<Self, Error> {
         if !is_json(request.headers()) {
             let message = "The body must be JSON: send `Content-Type: application/json`";
             return Err(Error::new(Code::UnsupportedMediaType, message));
@@ -152,11 +184,11 @@ impl JsonBody {
     }
 }
 
-impl FromRequestParts<Arc<App>> for InPath {
+impl FromRequestParts<Route> for InPath {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let refused = match Path::from_request_parts(parts, app).await {
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
+        let refused = match Path::from_request_parts(parts, route).await {
             Ok(Path(text)) => return Ok(Self(text)),
             Err(PathRejection::FailedToDeserializePathParams(refused)) => refused.into_kind(),
             Err(_) => return Err(Error::field("path", "can't be read")),
@@ -170,58 +202,20 @@ impl FromRequestParts<Arc<App>> for InPath {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Params {
-    type Rejection = std::convert::Infallible;
+impl FromRequestParts<Route> for Params {
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts.uri.query()))
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
+        route.params(parts)
     }
 }
 
-impl Params {
-    pub(crate) fn of(query: Option<&str>) -> Self {
-        let mut params = HashMap::new();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let known = params.entry(name.into_owned()).or_insert_with(String::new);
-            if known.is_empty() {
-                *known = value.into_owned();
-            }
-        }
-        Self(params)
-    }
-
-    /// The parameter, if it is there; it may be empty.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// The parameter, if it is there and not empty.
-    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
-        self.get(name).filter(|value| !value.is_empty())
-    }
-
-    /// A number within `range`, or `default`.
-    pub(crate) fn number(
-        &self,
-        name: &'static str,
-        range: std::ops::RangeInclusive<usize>,
-        default: usize,
-    ) -> Result<usize, Error> {
-        let Some(text) = self.filled(name) else {
-            return Ok(default);
-        };
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| Error::field(name, format!("must be a number from {} to {}", range.start(), range.end())))
-    }
-}
-
-/// Where a stream is to go on: `Last-Event-ID`, else a parameter of that name in one of its three spellings.
+/// Where a stream is to go on: `Last-Event-ID`, else the parameter of that name.
 pub(crate) fn cursor(headers: &HeaderMap, params: &Params) -> After {
     let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let spellings = ["lastEventId", "last_event_id", "lastEventID"];
     let cursor = match &header {
         Some(header) if !header.is_empty() => header.as_ref(),
-        _ => spellings.iter().find_map(|name| params.filled(name)).unwrap_or_default(),
+        _ => params.filled(query::CURSOR.as_str()).unwrap_or_default(),
     };
     after(cursor)
 }
@@ -278,11 +272,12 @@ mod tests {
 
     #[test]
     fn the_header_goes_before_the_parameter_and_an_empty_one_asks_for_nothing() {
-        let params = Params::of(Some("last_event_id=b-2"));
-        assert_eq!(cursor(&with("last-event-id", "a-1"), &params), After::Id("a-1".into()));
-        assert_eq!(cursor(&with("last-event-id", ""), &params), After::Id("b-2".into()));
-        assert_eq!(cursor(&HeaderMap::new(), &Params::of(Some("lastEventID=earliest"))), After::Earliest);
-        assert_eq!(cursor(&HeaderMap::new(), &Params::of(Some("lastEventId="))), After::Now);
+        let params = |query| Params::read(Some(query), &[query::CURSOR]).unwrap();
+        let cursor_of = |query| cursor(&HeaderMap::new(), &params(query));
+        assert_eq!(cursor(&with("last-event-id", "a-1"), &params("last_event_id=b-2")), After::Id("a-1".into()));
+        assert_eq!(cursor(&with("last-event-id", ""), &params("last_event_id=b-2")), After::Id("b-2".into()));
+        assert_eq!(cursor_of("lastEventID=earliest"), After::Earliest);
+        assert_eq!(cursor_of("lastEventId="), After::Now);
     }
 
     #[test]

@@ -7,82 +7,96 @@ use axum::middleware::map_request;
 use axum::routing::{MethodRouter, delete, get, post};
 use http::Request;
 
+use super::extract::Route;
+use super::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
 use super::{accept, base_path, cors, guard, observe};
 use crate::app::App;
 use crate::routes::{
     self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status,
 };
-use crate::traces::Tracer;
+
+/// A path, the names that it knows of a query, and where it leads.
+type Row = (&'static str, &'static [Name], MethodRouter<Route>);
+
+/// Where nothing of a query is read.
+const NO_QUERY: &[Name] = &[];
+
+/// What the query of every stream may say.
+const STREAM: &[Name] = &[TOKEN, TICKET, CURSOR];
 
 /// Every stream. The router and the parked lane both go by this table, so that they never differ.
-fn streams() -> [(&'static str, MethodRouter<Arc<App>>); 7] {
+fn streams() -> [Row; 7] {
     [
-        ("/notifications/stream", get(notifications::stream)),
-        ("/realtime/stream", get(realtime::stream)),
-        ("/chat/stream", get(chat::stream)),
-        ("/chat/room/{roomId}/stream", get(chat::room_stream)),
-        ("/system/status/stream", get(status::stream)),
-        ("/system/heartbeat", get(status::heartbeat)),
-        ("/system/dashboard/stream", get(dashboard::stream)),
+        ("/notifications/stream", STREAM, get(notifications::stream)),
+        ("/realtime/stream", &[TOKEN, TICKET, CURSOR, ENTITIES], get(realtime::stream)),
+        ("/chat/stream", &[TOKEN, TICKET, CURSOR, ROOM], get(chat::stream)),
+        ("/chat/room/{roomId}/stream", STREAM, get(chat::room_stream)),
+        ("/system/status/stream", STREAM, get(status::stream)),
+        ("/system/heartbeat", STREAM, get(status::heartbeat)),
+        ("/system/dashboard/stream", STREAM, get(dashboard::stream)),
     ]
 }
 
 /// Every call that publishes.
-fn publishes() -> [(&'static str, MethodRouter<Arc<App>>); 11] {
+fn publishes() -> [Row; 11] {
     [
-        ("/notifications/send", post(notifications::send)),
-        ("/notifications/broadcast", post(notifications::broadcast)),
-        ("/realtime/update", post(realtime::update)),
-        ("/realtime/entity/{entity}/create", post(realtime::created)),
-        ("/realtime/entity/{entity}/update", post(realtime::updated)),
-        ("/realtime/entity/{entity}/delete", post(realtime::deleted)),
-        ("/chat/message", post(chat::message)),
-        ("/chat/room/{roomId}/join", post(chat::join)),
-        ("/chat/room/{roomId}/leave", post(chat::leave)),
-        ("/chat/room/{roomId}/typing", post(chat::typing)),
-        ("/system/status/update", post(status::update)),
+        ("/notifications/send", &[TOKEN, TARGET], post(notifications::send)),
+        // It has no target, and says so to who gives one.
+        ("/notifications/broadcast", &[TOKEN, TARGET], post(notifications::broadcast)),
+        ("/realtime/update", &[TOKEN, TARGET], post(realtime::update)),
+        ("/realtime/entity/{entity}/create", &[TOKEN], post(realtime::created)),
+        ("/realtime/entity/{entity}/update", &[TOKEN], post(realtime::updated)),
+        ("/realtime/entity/{entity}/delete", &[TOKEN], post(realtime::deleted)),
+        ("/chat/message", &[TOKEN], post(chat::message)),
+        ("/chat/room/{roomId}/join", &[TOKEN], post(chat::join)),
+        ("/chat/room/{roomId}/leave", &[TOKEN], post(chat::leave)),
+        ("/chat/room/{roomId}/typing", &[TOKEN], post(chat::typing)),
+        ("/system/status/update", &[TOKEN], post(status::update)),
     ]
 }
 
 /// Every other call.
-fn calls() -> [(&'static str, MethodRouter<Arc<App>>); 18] {
+fn calls() -> [Row; 18] {
     [
-        ("/", get(page::index)),
-        ("/assets/{file}", get(page::file)),
-        ("/api", get(api::api)),
-        ("/openapi.json", get(api::openapi)),
-        ("/chat/room/{roomId}/members", get(chat::members)),
-        ("/system/status", get(status::latest)),
-        ("/system/stats", get(connections::counts)),
-        ("/system/connections", get(connections::list)),
-        ("/system/connections/{id}", delete(connections::end)),
-        ("/system/users/{userId}/connections", delete(connections::end_user)),
-        ("/system/cleanup", post(connections::cleanup)),
-        ("/system/drain", post(connections::drain)),
-        ("/system/health", get(health::system)),
-        ("/events", get(events::list)),
-        ("/health", get(health::brief)),
-        ("/health/live", get(health::live)),
-        ("/health/ready", get(health::ready)),
-        ("/metrics", get(metrics::scrape)),
+        ("/", NO_QUERY, get(page::index)),
+        ("/assets/{file}", NO_QUERY, get(page::file)),
+        ("/api", NO_QUERY, get(api::api)),
+        ("/openapi.json", NO_QUERY, get(api::openapi)),
+        ("/chat/room/{roomId}/members", &[TOKEN], get(chat::members)),
+        ("/system/status", NO_QUERY, get(status::latest)),
+        ("/system/stats", NO_QUERY, get(connections::counts)),
+        ("/system/connections", connections::QUERY, get(connections::list)),
+        ("/system/connections/{id}", &[TOKEN], delete(connections::end)),
+        ("/system/users/{userId}/connections", &[TOKEN], delete(connections::end_user)),
+        ("/system/cleanup", &[TOKEN], post(connections::cleanup)),
+        ("/system/drain", &[TOKEN], post(connections::drain)),
+        ("/system/health", NO_QUERY, get(health::system)),
+        ("/events", events::QUERY, get(events::list)),
+        ("/health", NO_QUERY, get(health::brief)),
+        ("/health/live", NO_QUERY, get(health::live)),
+        ("/health/ready", NO_QUERY, get(health::ready)),
+        ("/metrics", NO_QUERY, get(metrics::scrape)),
     ]
 }
 
 /// The routes, without layers but that of spans, which is around those alone that have one.
-fn routes(tracer: &Tracer) -> Router<Arc<App>> {
-    let traced = streams().into_iter().chain(publishes()).map(|(path, route)| (path, tracer.around(path, route)));
-    traced.chain(calls()).fold(Router::new(), |router, (path, route)| router.route(path, route))
+fn routes(app: &Arc<App>) -> Router {
+    let traced = streams().into_iter().chain(publishes());
+    let traced = traced.map(|(path, query, route)| (path, query, app.tracer.around(path, route)));
+    traced.chain(calls()).fold(Router::new(), |router, (path, query, route)| {
+        router.route(path, route.with_state(Route { app: app.clone(), query }))
+    })
 }
 
-/// Every path there is, for the document that describes them.
+/// Every path there is, and the names that it knows of a query, for the document that describes them.
 #[cfg(test)]
-pub(crate) fn paths() -> Vec<&'static str> {
-    streams().into_iter().chain(publishes()).chain(calls()).map(|(path, _)| path).collect()
+pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
+    streams().into_iter().chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
 }
 
 /// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
 /// body of a stream may never be polled.
-pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error> {
+pub(crate) fn router(app: &Arc<App>, more: Router) -> Result<Router, cors::Error> {
     let cors = cors::layer(&cors::Options {
         origins: app.config.cors.origins.clone(),
         credentials: app.config.cors.credentials,
@@ -90,10 +104,9 @@ pub(crate) fn router(app: Arc<App>, more: Router) -> Result<Router, cors::Error>
     })?;
     let base = app.config.http.base_path.clone();
     let counts = app.counts.clone();
-    let routed = routes(&app.tracer)
+    let routed = routes(app)
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
-        .with_state(app)
         .merge(more)
         // In one: each `layer` has a box and two clones around every route.
         .layer((observe::layer(counts), cors, guard::layer()));
@@ -117,7 +130,7 @@ impl StreamPaths {
     /// The paths of the table, below `base` and without it.
     pub(crate) fn new(base: Option<&str>) -> Self {
         let mut paths = matchit::Router::new();
-        for (path, _) in streams() {
+        for (path, ..) in streams() {
             // The router was built from the same table, and would have panicked; here a path that is left out is only
             // carried by the other lane.
             let _ = paths.insert(path, ());

@@ -14,7 +14,8 @@ use tidings_journal::TopicName;
 
 use super::accept;
 use super::error::{Code, Error};
-use super::extract::{self, Params};
+use super::extract::{self, Route};
+use super::query::{self, Params};
 use super::stream_response::{Saying, StreamBody, StreamSlot};
 use super::words::{self, Connected, Words};
 use crate::app::{App, Phase, spread};
@@ -42,16 +43,18 @@ pub(crate) struct Spec {
 pub(crate) struct StreamCall {
     app: Arc<App>,
     parts: Parts,
-    pub(crate) params: Params,
+    /// Judged when it is asked for, at the latest before the stream opens: after the caller's rights.
+    query: Result<Params, Error>,
 }
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-impl FromRequestParts<Arc<App>> for StreamCall {
+impl FromRequestParts<Route> for StreamCall {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        Ok(Self::new(app.clone(), parts.clone()))
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Self::Rejection> {
+        let query = Params::read(parts.uri.query(), route.query);
+        Ok(Self { app: route.app.clone(), parts: parts.clone(), query })
     }
 }
 
@@ -62,9 +65,16 @@ impl Spec {
 }
 
 impl StreamCall {
-    pub(crate) fn new(app: Arc<App>, parts: Parts) -> Self {
-        let params = Params::of(parts.uri.query());
-        Self { app, parts, params }
+    /// Of a path of an embedding application, whose names are not all known here.
+    pub(crate) fn of_embedder(app: Arc<App>, parts: Parts) -> Self {
+        const KNOWN: &[query::Name] = &[query::TOKEN, query::TICKET, query::CURSOR];
+        let query = Params::read_among_others(parts.uri.query(), KNOWN);
+        Self { app, parts, query }
+    }
+
+    /// What the query says.
+    pub(crate) fn params(&self) -> Result<&Params, Error> {
+        self.query.as_ref().map_err(Error::clone)
     }
 
     /// The caller of a stream that also serves the anonymous.
@@ -84,7 +94,8 @@ impl StreamCall {
 
     /// Opens the stream, for a visitor who may read all of its topics.
     pub(crate) async fn open(self, spec: Spec, visitor: Visitor) -> Result<Response, Error> {
-        let Self { app, parts, params } = self;
+        let Self { app, parts, query } = self;
+        let params = query?;
         traces::note(traces::STREAM, spec.counted_as[0]);
         if !accept::accepts_event_stream(&parts.headers) {
             let message = "This is an event stream: accept text/event-stream";

@@ -27,7 +27,7 @@ pub(super) fn message() {}
     operation_id = "joinRoom",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The room", example = "general"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     responses((status = 200, description = "The caller is a member", body = Success)),
@@ -44,7 +44,7 @@ pub(super) fn join() {}
     operation_id = "leaveRoom",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The room", example = "general"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     responses((status = 200, description = "The caller is no member", body = Success)),
@@ -59,7 +59,7 @@ pub(super) fn leave() {}
     operation_id = "roomMembers",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The room", example = "general"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
     ),
     responses((status = 200, description = "In the order of joining", body = Members)),
     security(("bearer" = []), ("token" = [])),
@@ -75,7 +75,7 @@ pub(super) fn members() {}
     operation_id = "typing",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The room", example = "general"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
     ),
     responses((status = 200, description = "Who listens now was told", body = Success)),
     security(("bearer" = []), ("token" = [])),

@@ -28,7 +28,7 @@ pub(super) fn update() {}
     operation_id = "entityCreated",
     tag = "Entity updates",
     params(
-        ("entity" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The kind of entity", example = "order"),
+        ("entity" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The kind of entity", example = "order"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
@@ -44,7 +44,7 @@ pub(super) fn created() {}
     operation_id = "entityUpdated",
     tag = "Entity updates",
     params(
-        ("entity" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The kind of entity", example = "order"),
+        ("entity" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The kind of entity", example = "order"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
@@ -60,7 +60,7 @@ pub(super) fn updated() {}
     operation_id = "entityDeleted",
     tag = "Entity updates",
     params(
-        ("entity" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The kind of entity", example = "order"),
+        ("entity" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The kind of entity", example = "order"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),

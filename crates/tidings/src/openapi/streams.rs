@@ -10,7 +10,7 @@
     tag = "Notifications",
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set"),
+        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
     ),
     responses((status = 200, description = "Events: `connected`, `notification`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
     security((), ("bearer" = []), ("token" = [])),
@@ -26,9 +26,9 @@ pub(super) fn notifications() {}
     operation_id = "realtimeStream",
     tag = "Entity updates",
     params(
-        ("entities" = Option<String>, Query, description = "Up to 64 kinds of entities, separated by commas", example = "order,user"),
+        ("entities" = Option<String>, Query, description = "Up to 64 kinds of entities, separated by commas or as repeats of the parameter; empty is all", example = "order,user"),
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set"),
+        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
     ),
     responses((status = 200, description = "Events: `connected`, `realtime-update`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
     security((), ("bearer" = []), ("token" = [])),
@@ -42,9 +42,9 @@ pub(super) fn realtime() {}
     operation_id = "chatStream",
     tag = "Chat",
     params(
-        ("roomId" = Option<String>, Query, description = "The one room to hear"),
+        ("roomId" = Option<String>, Query, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The one room to hear; `room` is the same"),
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set"),
+        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
     ),
     responses((status = 200, description = "Events: `connected`, `chat-message`, `typing`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
     security(("bearer" = []), ("token" = [])),
@@ -58,9 +58,9 @@ pub(super) fn chat() {}
     operation_id = "roomStream",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:@-]+$", description = "The room", example = "general"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set"),
+        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
     ),
     responses((status = 200, description = "Events: `connected`, `chat-message`, `typing`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
     security(("bearer" = []), ("token" = [])),
@@ -75,7 +75,7 @@ pub(super) fn room() {}
     tag = "System status",
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set"),
+        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
     ),
     responses((status = 200, description = "Events: `connected`, `system-status`, `synced` after the present; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
     security((), ("bearer" = []), ("token" = [])),
@@ -90,7 +90,7 @@ pub(super) fn status() {}
     tag = "System status",
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set"),
+        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
     ),
     responses((status = 200, description = "Events: `connected`, `heartbeat`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
     security((), ("bearer" = []), ("token" = [])),
@@ -107,7 +107,7 @@ pub(super) fn heartbeat() {}
     tag = "Connections",
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set"),
+        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
     ),
     responses((status = 200, description = "Events: `connected`, `stats`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),

@@ -37,7 +37,7 @@ pub(super) fn status() {}
     tag = "Connections",
     params(
         ("userId" = Option<String>, Query, min_length = 1, description = "Only this user's"),
-        ("topic" = Option<String>, Query, description = "Only those that follow this topic", example = "notifications"),
+        ("topic" = Option<String>, Query, min_length = 1, description = "Only those that follow this topic", example = "notifications"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "At most so many; 1,000 without it"),
         ("cursor" = Option<String>, Query, description = "The `next` of an earlier answer"),
     ),

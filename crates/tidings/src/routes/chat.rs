@@ -16,6 +16,7 @@ use crate::http::error::Error;
 use crate::http::extract::{Caller, InPath, JsonBody, Publisher};
 use crate::http::idempotency::Once;
 use crate::http::json::Object;
+use crate::http::query;
 use crate::http::reply::{Draft, Reply};
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
@@ -23,11 +24,11 @@ use crate::topics;
 /// The event of everything that is said in a room.
 const MESSAGE: EventName = EventName::from_static("chat-message");
 
-/// `GET /chat/stream`: all rooms, or the one that `?roomId=` names.
+/// `GET /chat/stream`: all rooms, or the one that `?roomId=` names. An empty name is a bad one: a page that lost it must not
+/// follow all.
 pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
     let caller = call.caller()?;
-    let room = call.params.filled("roomId").or_else(|| call.params.filled("room"));
-    let topic = match room {
+    let topic = match call.params()?.get(query::ROOM.as_str()) {
         Some(room) => topics::room(&name("roomId", room)?),
         None => topics::chat(),
     };

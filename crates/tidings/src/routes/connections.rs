@@ -12,11 +12,21 @@ use tidings_journal::TopicName;
 use super::{StreamCounts, current_stats};
 use crate::app::{App, Phase, rfc3339_ms, spread};
 use crate::http::error::{Code, Error};
-use crate::http::extract::{Admin, InPath, Params, user};
+use crate::http::extract::{Admin, InPath, user};
+use crate::http::query::{self, Name, Params};
 use crate::http::reply::Reply;
 
 /// The most connections in one answer, and how many there are in one that asks for no number.
 const PAGE: usize = 1_000;
+
+/// What a query of `/system/connections` may say.
+pub(crate) const QUERY: &[Name] = &[
+    query::TOKEN,
+    Name::single(&["userId"]),
+    Name::single(&["topic"]),
+    Name::single(&["limit"]),
+    Name::single(&["cursor"]),
+];
 
 /// `GET /system/stats`: how many there are, as existing front ends know it, and beside that what became of all that were.
 pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
@@ -46,8 +56,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     let serial =
         |text: &str| text.parse().map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"));
     let filter = Filter {
-        user: params.filled("userId").map(|text| user("userId", text)).transpose()?,
-        topic: params.filled("topic").map(topic).transpose()?,
+        user: params.get("userId").map(|text| user("userId", text)).transpose()?,
+        topic: params.get("topic").map(topic).transpose()?,
         after: params.filled("cursor").map(serial).transpose()?.unwrap_or(0),
     };
     let limit = params.number("limit", 1..=PAGE, PAGE)?;

@@ -10,10 +10,15 @@ use tidings_journal::TopicName;
 use crate::app::App;
 use crate::auth::{Credential, Identity, Visitor};
 use crate::http::error::{Code, Error};
-use crate::http::extract::{self, Params};
+use crate::http::extract;
 use crate::http::json::Object;
+use crate::http::query::{self, Name, Params};
 use crate::http::reply::Reply;
 use crate::topics;
+
+/// What a query of `/events` may say.
+pub(crate) const QUERY: &[Name] =
+    &[query::TOKEN, Name::single(&["topic"]), Name::single(&["after"]), Name::single(&["limit"])];
 
 /// `GET /events`
 pub(crate) async fn list(

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::http::error::{Code, Error};
 use crate::http::extract;
 use crate::http::fields::{self, Fields};
+use crate::http::query::{self, Params};
 
 /// The answer to a path that is none of ours.
 pub(crate) async fn not_found(method: http::Method, uri: Uri) -> Error {
@@ -57,10 +58,12 @@ pub(crate) fn current_stats(app: &App) -> StreamCounts {
 }
 
 /// The user that a call is aimed at: named in the query or in the body, and the same if in both.
-pub(crate) fn target(params: &extract::Params, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
-    const FIELD: &str = "targetUserId";
-    // Present but empty is an error, not "everybody": a front end that lost the id must not tell the world.
+///
+/// A target that was lost on the way – empty, misspelled, or named twice – must not become "everybody".
+pub(crate) fn target(params: &Params, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
+    const FIELD: &str = query::TARGET.as_str();
     let of_query = params.get(FIELD).map(|text| extract::user(FIELD, text)).transpose()?;
+    fields.only_spelled(FIELD)?;
     let of_body = fields.maybe_text(FIELD, 0..=usize::MAX).map(|text| extract::user(FIELD, &text)).transpose()?;
     if of_query.is_some() && of_body.is_some() && of_query != of_body {
         return Err(Error::field(FIELD, "differs between the query and the body"));

@@ -11,7 +11,7 @@ use tidings_sse::EventName;
 use super::{current_stats, target};
 use crate::app::{App, mint_id, rfc3339};
 use crate::http::error::Error;
-use crate::http::extract::{JsonBody, Params, Publisher};
+use crate::http::extract::{JsonBody, Publisher};
 use crate::http::fields::Fields;
 use crate::http::idempotency::Once;
 use crate::http::json::{Compact, Object};
@@ -38,9 +38,9 @@ pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
 }
 
 /// `POST /notifications/send`
-pub(crate) async fn send(publisher: Publisher, params: Params, body: JsonBody) -> Result<Response, Error> {
+pub(crate) async fn send(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
     let mut fields = body.fields()?;
-    let target = target(&params, &mut fields)?;
+    let target = target(publisher.params()?, &mut fields)?;
     if target.is_none() {
         publisher.app.may_publish_to_all(&publisher.caller)?;
     }
@@ -59,12 +59,11 @@ pub(crate) async fn send(publisher: Publisher, params: Params, body: JsonBody) -
 pub(crate) async fn broadcast(
     State(app): State<Arc<App>>,
     publisher: Publisher,
-    params: Params,
     body: JsonBody,
 ) -> Result<Response, Error> {
     app.may_publish_to_all(&publisher.caller)?;
     let mut fields = body.fields()?;
-    if target(&params, &mut fields)?.is_some() {
+    if target(publisher.params()?, &mut fields)?.is_some() {
         return Err(Error::field("targetUserId", "is not for a broadcast; use /notifications/send"));
     }
     let notification = Notification::read(fields)?;

@@ -12,10 +12,11 @@ use super::{name, target};
 use crate::app::{App, mint_id, rfc3339};
 use crate::auth::Identity;
 use crate::http::error::Error;
-use crate::http::extract::{InPath, JsonBody, Params, Publisher};
+use crate::http::extract::{InPath, JsonBody, Publisher};
 use crate::http::fields::{self, Fields};
 use crate::http::idempotency::Once;
 use crate::http::json::{Compact, MAX_DEPTH, Object};
+use crate::http::query;
 use crate::http::reply::Draft;
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
@@ -43,7 +44,7 @@ pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
     let all = topics::realtime();
     let own = visitor.identity.as_ref().map(|me| topics::of_user(&all, &me.id));
     let groups: Vec<_> = [all].into_iter().chain(own).collect();
-    let entities = entities(call.params.get("entities").unwrap_or_default())?;
+    let entities = entities(call.params()?.all(query::ENTITIES.as_str()))?;
     let follows = if entities.is_empty() {
         groups
     } else {
@@ -53,9 +54,9 @@ pub(crate) async fn stream(call: StreamCall) -> Result<Response, Error> {
 }
 
 /// `POST /realtime/update`
-pub(crate) async fn update(publisher: Publisher, params: Params, body: JsonBody) -> Result<Response, Error> {
+pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
     let mut fields = body.fields()?;
-    let target = target(&params, &mut fields)?;
+    let target = target(publisher.params()?, &mut fields)?;
     if target.is_none() {
         publisher.app.may_publish_to_all(&publisher.caller)?;
     }
@@ -122,10 +123,10 @@ async fn happened(
     publisher.once(None, body.bytes(), work).await
 }
 
-/// The names in `?entities=a,b`, each once.
-fn entities(list: &str) -> Result<Vec<String>, Error> {
+/// The names in `?entities=a,b&entities=c`, each once. Empty ones are none: who joins an empty list filters nothing.
+fn entities<'a>(lists: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Error> {
     let mut entities: Vec<String> = Vec::new();
-    for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+    for text in lists.flat_map(|list| list.split(',')).map(str::trim).filter(|text| !text.is_empty()) {
         let entity = name("entities", text)?;
         if !entities.contains(&entity) {
             entities.push(entity);

@@ -103,11 +103,11 @@ async fn entity_action_and_data_are_needed() {
 async fn names_of_entities_have_1_to_128_characters_of_a_small_alphabet() {
     let server = start().await;
     let of = |entity: &str| json!({"entity": entity, "action": "create", "data": 1});
-    for good in ["x", "A-b_c.d:e@f9", &"x".repeat(128), "..", "%".replace('%', "-").as_str()] {
+    for good in ["x", "A-b_c.d:e@f9", &"x".repeat(128), "...", "%".replace('%', "-").as_str()] {
         assert_eq!(update(&server, "", ADMIN, of(good)).await.status, 200, "{good}");
     }
     let stored = server.stored().await;
-    for bad in ["", " ", "a b", "a/b", "a%2Fb", "*", "é", "a\0", "a\n", "a,b", "a#", &"x".repeat(129)] {
+    for bad in ["", " ", "a b", "a/b", "a%2Fb", "*", "é", "a\0", "a\n", "a,b", "a#", &"x".repeat(129), ".", ".."] {
         update(&server, "", ADMIN, of(bad)).await.assert_invalid(&["entity"]);
     }
     assert_eq!(server.stored().await, stored);
@@ -196,7 +196,28 @@ async fn a_bad_name_in_the_path_is_refused_like_any_bad_field() {
         assert_eq!(answer.status, 200, "{good}: {}", answer.text());
     }
     let too_long = "x".repeat(129);
-    for bad in [too_long.as_str(), "a%20b", "a%2Fb", "%00", "%0A", "%C3%A9", "a%", "%zz", "%2A", "%FF", "%C3", "a+b"] {
+    for bad in [
+        too_long.as_str(),
+        "a%20b",
+        "a%2Fb",
+        "%00",
+        "%0A",
+        "%C3%A9",
+        "a%",
+        "%zz",
+        "%2A",
+        "%FF",
+        "%C3",
+        "a+b",
+        ".",
+        "..",
+        "%2E%2E",
+    ] {
+        if bad != "%0A" {
+            // White space around a name in the list is none of it.
+            let path = format!("/realtime/stream?entities=ok,{bad}");
+            server.call("GET", &path, ADMIN, Value::Null).await.assert_invalid(&["entities"]);
+        }
         let answer = server.call("POST", &format!("/realtime/entity/{bad}/create"), ADMIN, json!({})).await;
         answer.assert_invalid(&["entity"]);
     }

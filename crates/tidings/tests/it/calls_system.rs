@@ -70,6 +70,8 @@ async fn a_status_is_one_of_four_words_and_a_services_name_is_a_name() {
         (json!({"service": "db", "status": true}), &["status"]),
         (json!({"service": "", "status": "online"}), &["service"]),
         (json!({"service": "a b", "status": "online"}), &["service"]),
+        (json!({"service": "..", "status": "online"}), &["service"]),
+        (json!({"service": ".", "status": "online"}), &["service"]),
         (json!({"service": too_long, "status": "online"}), &["service"]),
         (json!({"service": "db", "status": "online", "message": 1}), &["message"]),
     ] {

@@ -26,6 +26,7 @@ mod page;
 mod presence;
 #[cfg(unix)]
 mod process;
+mod queries;
 mod request_ids;
 mod resume;
 mod settings;

@@ -59,6 +59,65 @@ async fn a_lone_surrogate_is_no_text() {
 }
 
 #[tokio::test]
+async fn half_of_a_character_is_refused_with_its_place_wherever_it_stands() {
+    let server = start().await;
+    for (path, body, place) in [
+        ("/notifications/send", r#"{"title":"T","message":"M","metadata":{"a":[0,"x\ud83d"]}}"#, "metadata.a[1]"),
+        ("/notifications/send", r#"{"title":"T","message":"M","more":{"\udfff":1}}"#, "more"),
+        ("/notifications/broadcast", r#"{"title":"T","message":"M","\ud800":1}"#, "body"),
+        ("/realtime/update", r#"{"entity":"e","action":"update","data":{"a":"x\ud83d"}}"#, "data.a"),
+        ("/realtime/entity/e/create", r#"{"a":"\ud83d\u0020"}"#, "a"),
+        ("/realtime/entity/e/update", r#"["ok",["\ude00\ud83d"]]"#, "[1][0]"),
+        ("/realtime/entity/e/delete", r#""\udc00""#, "body"),
+        ("/chat/message", r#"{"roomId":"r","message":"m","metadata":["\ud83d"]}"#, "metadata[0]"),
+        ("/chat/message", r#"{"roomId":"r","message":"m","unknown":"\ud83d"}"#, "unknown"),
+        ("/system/status/update", r#"{"service":"s","status":"online","metrics":{"m":"\uDBFF"}}"#, "metrics.m"),
+    ] {
+        let answer = post_json(&server, path, body.as_bytes()).await;
+        answer.assert_invalid(&[place]);
+        assert!(answer.text().contains("unpaired surrogate"), "{}", answer.text());
+    }
+    assert_eq!(server.stored().await, 0);
+    let whole = r#"{"a":"\ud83d\ude00 \\ud83d","\u00e9":"\u0000"}"#;
+    assert_eq!(post_json(&server, "/realtime/entity/e/create", whole.as_bytes()).await.status, 200);
+    let kept = server.get("/events?topic=realtime").await.text();
+    assert!(kept.contains(whole), "it is passed on as it came: {kept}");
+}
+
+#[tokio::test]
+async fn a_number_that_no_double_holds_is_refused_with_its_place_and_others_pass_digit_by_digit() {
+    let server = start().await;
+    let many = format!("[{}]", "9".repeat(310));
+    for (path, body, place) in [
+        ("/notifications/send", r#"{"title":"T","message":"M","metadata":{"a":{"b":1e400}}}"#, "metadata.a.b"),
+        ("/realtime/update", r#"{"entity":"e","action":"update","data":[1,-1E+309]}"#, "data[1]"),
+        ("/realtime/entity/e/create", "1e999", "body"),
+        ("/realtime/entity/e/create", many.as_str(), "[0]"),
+        ("/chat/message", r#"{"roomId":"r","message":"m","metadata":2e308}"#, "metadata"),
+        ("/system/status/update", r#"{"service":"s","status":"online","load":1e309}"#, "load"),
+    ] {
+        post_json(&server, path, body.as_bytes()).await.assert_invalid(&[place]);
+    }
+    assert_eq!(server.stored().await, 0);
+    let fine = r#"[1e308,-1.7976931348623157E+308,1e-400,12345678901234567890123,0.10,1.0,"1e400","3e999"]"#;
+    assert_eq!(post_json(&server, "/realtime/entity/e/create", fine.as_bytes()).await.status, 200);
+    let kept = server.get("/events?topic=realtime").await.text();
+    assert!(kept.contains(fine), "it is passed on as it came: {kept}");
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_named() {
+    let server = start().await;
+    for (path, body) in WITH_BODY {
+        let marked = [b"\xef\xbb\xbf", body.as_bytes()].concat();
+        let answer = post_json(&server, path, &marked).await;
+        answer.assert_refused(400, "invalid_json");
+        assert!(answer.text().contains("byte order mark"), "{}", answer.text());
+    }
+    assert_eq!(server.stored().await, 0);
+}
+
+#[tokio::test]
 async fn what_nests_too_deep_for_the_parsers_of_others_is_refused_however_deep_it_is() {
     let server = start().await;
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);

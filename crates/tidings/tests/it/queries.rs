@@ -1,0 +1,294 @@
+//! Queries: what one says is read whole, or refused by name.
+
+use serde_json::{Value, json};
+
+use crate::support::{ADMIN, Answer, TestServer, demo, start};
+
+async fn get(server: &TestServer, path: &str) -> Answer {
+    server.call("GET", path, ADMIN, Value::Null).await
+}
+
+async fn send(server: &TestServer, query: &str, body: &Value) -> Answer {
+    server.call("POST", &format!("/notifications/send{query}"), ADMIN, body.clone()).await
+}
+
+/// Every path that reads a query, with its method, and what it needs of one.
+const PATHS: [(&str, &str); 22] = [
+    ("GET", "/notifications/stream?"),
+    ("GET", "/realtime/stream?"),
+    ("GET", "/chat/stream?"),
+    ("GET", "/chat/room/r/stream?"),
+    ("GET", "/system/status/stream?"),
+    ("GET", "/system/heartbeat?"),
+    ("GET", "/system/dashboard/stream?"),
+    ("POST", "/notifications/send?"),
+    ("POST", "/notifications/broadcast?"),
+    ("POST", "/realtime/update?"),
+    ("POST", "/realtime/entity/e/create?"),
+    ("POST", "/realtime/entity/e/update?"),
+    ("POST", "/realtime/entity/e/delete?"),
+    ("POST", "/chat/message?"),
+    ("POST", "/chat/room/r/join?"),
+    ("POST", "/chat/room/r/leave?"),
+    ("GET", "/chat/room/r/members?"),
+    ("POST", "/chat/room/r/typing?"),
+    ("POST", "/system/status/update?"),
+    ("GET", "/system/connections?"),
+    ("GET", "/events?topic=notifications&"),
+    ("POST", "/system/cleanup?"),
+];
+
+/// A body that every call takes.
+fn body() -> Value {
+    json!({
+        "title": "T", "message": "M", "entity": "e", "action": "update", "data": 1, "roomId": "r", "service": "s",
+        "status": "online",
+    })
+}
+
+#[tokio::test]
+async fn a_list_is_joined_over_all_repeats_and_commas() {
+    let server = start().await;
+    for query in [
+        "entities=order&entities=user",
+        "entities[]=order&entities[]=user",
+        "entities%5B%5D=order&entities%5B%5D=user",
+        "entities[0]=order&entities[1]=user",
+        "entities=order,&entities=&entities=user,order",
+    ] {
+        let mut stream = server.connected(&format!("/realtime/stream?{query}"), "").await;
+        for entity in ["order", "user", "invoice"] {
+            server.post("/realtime/update", json!({"entity": entity, "action": "update", "data": 1})).await;
+        }
+        server.post("/realtime/update", json!({"entity": "order", "action": "delete", "data": 2})).await;
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            let update = stream.expect("realtime-update").await;
+            heard.push(update.data["entity"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(heard, ["order", "user", "order"], "{query}");
+    }
+    let names: Vec<_> = (0..65).map(|nth| format!("entities=e{nth}")).collect();
+    get(&server, &format!("/realtime/stream?{}", names.join("&"))).await.assert_invalid(&["entities"]);
+    get(&server, "/realtime/stream?entities=ok&entities=a%20b").await.assert_invalid(&["entities"]);
+    get(&server, "/realtime/stream?entities=ok&entities=%FF").await.assert_invalid(&["entities"]);
+}
+
+#[tokio::test]
+async fn an_empty_list_is_no_filter() {
+    let server = start().await;
+    for query in ["entities=", "entities", "entities=,", "entities=&entities=", "entities[]="] {
+        let mut stream = server.connected(&format!("/realtime/stream?{query}"), "").await;
+        server.post("/realtime/update", json!({"entity": "order", "action": "update", "data": 1})).await;
+        stream.expect("realtime-update").await;
+    }
+}
+
+#[tokio::test]
+async fn two_values_of_a_single_parameter_are_refused_and_one_value_twice_is_one() {
+    let server = start().await;
+    for (path, field) in [
+        ("/chat/stream?roomId=a&roomId=b", "roomId"),
+        ("/chat/stream?roomId=a&room=b", "roomId"),
+        ("/chat/stream?room=a&room=", "roomId"),
+        ("/notifications/stream?lastEventId=a-1&lastEventId=a-2", "lastEventId"),
+        ("/notifications/stream?lastEventId=a-1&last_event_id=a-2", "lastEventId"),
+        ("/system/status/stream?last_event_id=earliest&lastEventID=a-2", "lastEventId"),
+        ("/system/heartbeat?ticket=a&ticket=b", "ticket"),
+        ("/system/connections?userId=a&userId=b", "userId"),
+        ("/system/connections?limit=1&limit=2", "limit"),
+        ("/system/connections?topic=chat&topic=realtime", "topic"),
+        ("/events?topic=notifications&topic=chat", "topic"),
+        ("/events?topic=notifications&after=earliest&after=x-1", "after"),
+        ("/events?topic=notifications&limit=&limit=2", "limit"),
+    ] {
+        get(&server, path).await.assert_invalid(&[field]);
+    }
+    let body = json!({"title": "T", "message": "M"});
+    send(&server, "?targetUserId=a&targetUserId=b", &body).await.assert_invalid(&["targetUserId"]);
+    send(&server, "?targetUserId=a&targetUserId=", &body).await.assert_invalid(&["targetUserId"]);
+    let update = server.call("POST", "/realtime/update?targetUserId=a&targetUserId=b", ADMIN, self::body()).await;
+    update.assert_invalid(&["targetUserId"]);
+    assert_eq!(server.stored().await, 0);
+    let same = send(&server, "?targetUserId=a%20b&targetUserId=a+b", &body).await;
+    assert_eq!(same.json()["message"], "Notification sent successfully to a b");
+    for path in [
+        "/chat/stream?roomId=a&room=a",
+        "/notifications/stream?lastEventId=&last_event_id=earliest&lastEventID=earliest",
+        "/realtime/stream?last_event_id=earliest",
+    ] {
+        server.connected(path, ADMIN).await;
+    }
+}
+
+#[tokio::test]
+async fn two_tokens_in_a_query_are_refused_on_every_path() {
+    let server = start().await;
+    let other = demo("bob", "admin");
+    for (method, path) in PATHS {
+        let path = format!("{path}token={ADMIN}&token={other}");
+        server.call(method, &path, "", body()).await.assert_invalid(&["token"]);
+    }
+    assert_eq!(server.stored().await, 0);
+    assert_eq!(server.stats().await["totalConnections"], 0);
+}
+
+#[tokio::test]
+async fn a_target_or_a_room_that_is_there_but_empty_is_refused() {
+    let server = start().await;
+    let body = json!({"title": "T", "message": "M"});
+    for query in ["?targetUserId=", "?targetUserId", "?x=1&targetUserId=&y=2"] {
+        send(&server, query, &body).await.assert_invalid(&["targetUserId"]);
+    }
+    send(&server, "", &json!({"title": "T", "message": "M", "targetUserId": ""}))
+        .await
+        .assert_invalid(&["targetUserId"]);
+    for path in ["/chat/stream?roomId=", "/chat/stream?roomId", "/chat/stream?room="] {
+        get(&server, path).await.assert_invalid(&["roomId"]);
+    }
+    get(&server, "/system/connections?userId=").await.assert_invalid(&["userId"]);
+    get(&server, "/system/connections?topic=").await.assert_invalid(&["topic"]);
+    assert_eq!(server.stored().await, 0);
+}
+
+#[tokio::test]
+async fn a_misspelled_name_is_refused_on_every_path_that_knows_it() {
+    let server = start().await;
+    for (method, path) in PATHS {
+        for name in ["Token", "tokens", "t-oken", "taken", "TOKEN[]", "token[]"] {
+            let answer = server.call(method, &format!("{path}{name}=x"), ADMIN, body()).await;
+            answer.assert_invalid(&["token"]);
+            assert!(answer.text().contains(&format!("`{name}`")), "{}", answer.text());
+        }
+        if path.contains("/stream") || path.contains("heartbeat") {
+            for name in ["lasteventid", "last-event-id", "lastEventIds", "Last_Event_Id"] {
+                get(&server, &format!("{path}{name}=x")).await.assert_invalid(&["lastEventId"]);
+            }
+            get(&server, &format!("{path}tickets=x")).await.assert_invalid(&["ticket"]);
+        }
+    }
+    for (path, field) in [
+        ("/chat/stream?roomid=a", "roomId"),
+        ("/chat/stream?room_id=a", "roomId"),
+        ("/chat/stream?rooms=a", "roomId"),
+        ("/chat/stream?roomId[]=a", "roomId"),
+        ("/realtime/stream?Entities=a", "entities"),
+        ("/realtime/stream?entitie=a", "entities"),
+        ("/realtime/stream?entities[a]=a", "entities"),
+        ("/system/connections?user_id=a", "userId"),
+        ("/system/connections?userid=a", "userId"),
+        ("/system/connections?limits=1", "limit"),
+        ("/system/connections?Cursor=1", "cursor"),
+        ("/events?topic=notifications&LIMIT=1", "limit"),
+        ("/events?topic=notifications&aftr=1&afte=x", "after"),
+    ] {
+        let answer = get(&server, path).await;
+        if path.contains("aftr") {
+            assert_eq!(answer.status, 200, "four letters are near to too much");
+            continue;
+        }
+        answer.assert_invalid(&[field]);
+    }
+    for name in ["targetUserID", "target_user_id", "TARGETUSERID", "targetUserIds", "argetUserId", "targetUserld"] {
+        for path in ["/notifications/send", "/notifications/broadcast", "/realtime/update"] {
+            let answer = server.call("POST", &format!("{path}?{name}=a"), ADMIN, body()).await;
+            answer.assert_invalid(&["targetUserId"]);
+        }
+    }
+    assert_eq!(server.stored().await, 0);
+    assert_eq!(server.stats().await["totalConnections"], 0);
+}
+
+#[tokio::test]
+async fn a_misspelled_target_in_a_body_is_refused_and_other_fields_are_passed_on() {
+    let server = start().await;
+    for name in ["targetUserID", "targetuserid", "target_user_id", "TARGET-USER-ID", "Targetuser_Id"] {
+        for path in ["/notifications/send", "/notifications/broadcast", "/realtime/update"] {
+            let mut body = body();
+            body[name] = "a".into();
+            let answer = server.call("POST", path, ADMIN, body).await;
+            answer.assert_invalid(&["targetUserId"]);
+            assert!(answer.text().contains(name), "{}", answer.text());
+        }
+    }
+    let twice = br#"{"title":"T","message":"M","targetUserId":"a","targetUserId":"b"}"#;
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
+    server.request("POST", "/notifications/send", &headers, twice).await.assert_invalid(&["targetUserId"]);
+    assert_eq!(server.stored().await, 0);
+    // One letter more is a field of the publisher's own.
+    let own = json!({"title": "T", "message": "M", "targetUserIds": ["a"], "targetUser": "b", "Title": 1});
+    server.post("/notifications/send", own).await;
+    let kept = server.only("notifications").await;
+    assert_eq!((&kept["data"]["targetUserIds"], &kept["data"]["Title"]), (&json!(["a"]), &json!(1)));
+}
+
+#[tokio::test]
+async fn every_other_unknown_name_is_ignored() {
+    let server = start().await;
+    let unknown =
+        "_=1&v=2&Room=x&user=y&page=3&targets=4&roomIdentifier=5&utm_source=z&limit2=6&=7&&%FF=8&token1=9&eventId=1";
+    for (method, path) in PATHS {
+        if path.contains("stream") || path.contains("heartbeat") {
+            server.connected(&format!("{path}{unknown}"), ADMIN).await;
+        } else {
+            let answer = server.call(method, &format!("{path}{unknown}"), ADMIN, body()).await;
+            assert_eq!(answer.status, 200, "{path} {}", answer.text());
+        }
+    }
+    for path in ["/health", "/api", "/system/stats", "/system/status", "/metrics", "/openapi.json", "/"] {
+        assert_eq!(server.get(&format!("{path}?tokens=x&Token=y&token=a&token=b")).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_call_learns_that_first() {
+    let server = start().await;
+    let bad = "?tokens=x&targetUserID=y&roomid=z";
+    server.call("POST", &format!("/notifications/send{bad}"), "", body()).await.assert_refused(401, "token_missing");
+    get(&server, "/chat/stream?roomid=z&token=bad").await.assert_invalid(&["roomId"]);
+    server.get("/chat/stream?roomid=z").await.assert_refused(401, "token_missing");
+    let user = demo("bob", "user");
+    for (method, path) in [
+        ("POST", "/notifications/broadcast"),
+        ("POST", "/realtime/entity/e/create"),
+        ("POST", "/system/status/update"),
+        ("GET", "/system/connections"),
+        ("GET", "/system/dashboard/stream"),
+    ] {
+        server.call(method, &format!("{path}{bad}"), &user, body()).await.assert_refused(403, "forbidden");
+    }
+}
+
+#[tokio::test]
+async fn what_no_text_can_be_made_of_is_refused_and_odd_escapes_stand_for_themselves() {
+    let server = start().await;
+    let body = json!({"title": "T", "message": "M"});
+    for bad in ["%FF", "a%C3", "%ED%A0%80", "a%00b", "%0A"] {
+        send(&server, &format!("?targetUserId={bad}"), &body).await.assert_invalid(&["targetUserId"]);
+        get(&server, &format!("/chat/stream?roomId={bad}")).await.assert_invalid(&["roomId"]);
+        get(&server, &format!("/system/connections?userId={bad}")).await.assert_invalid(&["userId"]);
+    }
+    assert_eq!(server.stored().await, 0);
+    for (said, user) in [("100%", "100%"), ("%zz%2", "%zz%2"), ("a+b%2Bc", "a b+c"), ("a=b", "a=b"), ("%C3%A9", "é")] {
+        let answer = send(&server, &format!("?targetUserId={said}"), &body).await;
+        assert_eq!(answer.json()["message"], format!("Notification sent successfully to {user}"));
+    }
+    // A cursor that nothing can be made of is answered in the stream: whoever sent it must learn that it is malformed.
+    for bad in ["%FF", "%00", "x"] {
+        let mut stream = server.connected(&format!("/notifications/stream?lastEventId={bad}"), "").await;
+        assert_eq!(stream.expect("reset").await.data["reason"], "malformed");
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_parameters_get_one_short_answer() {
+    let server = start().await;
+    let many = "a=b&".repeat(3_000);
+    server.connected(&format!("/notifications/stream?{many}"), "").await;
+    let wrong: Vec<_> = ('a'..='z').map(|letter| format!("token{letter}=1")).collect();
+    let wrong = wrong.join("&").repeat(40);
+    let answer = get(&server, &format!("/notifications/stream?{wrong}")).await;
+    answer.assert_refused(400, "validation_failed");
+    assert!(answer.body.len() < 4_096, "{}", answer.body.len());
+}
