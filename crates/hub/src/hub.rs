@@ -120,11 +120,14 @@ impl Hub {
 
     /// The same, of several in one step, all or nothing and one behind the other, with a receipt that is kept in that step
     /// too; there may be nothing but that. Returns the first event's id.
+    ///
+    /// Fails before anything is stored if the data of one is larger than [`MAX_DATA_BYTES`](crate::MAX_DATA_BYTES).
     pub async fn publish_with(
         &self,
         publications: Vec<Publication>,
         receipt: Option<Receipt>,
     ) -> Result<EventId, tidings_journal::Error> {
+        publications.iter().try_for_each(Publication::check)?;
         let now_ms = self.inner.clock.now_ms();
         let batch: Vec<_> = publications.into_iter().map(|publication| publication.into_record(now_ms)).collect();
         let first = self.inner.journal.append_with(batch.clone(), receipt).await?;
@@ -164,9 +167,11 @@ impl Hub {
         self.inner.journal.close().await;
     }
 
-    /// Delivers to who listens now, and stores nothing.
-    pub fn publish_ephemeral(&self, publication: &Publication) {
+    /// Delivers to who listens now, and stores nothing. Fails as [`Hub::publish_with`] does for data that is too large.
+    pub fn publish_ephemeral(&self, publication: &Publication) -> Result<(), tidings_journal::Error> {
+        publication.check()?;
         self.inner.fanout.deliver([Ephemeral(publication)], self.inner.clock.now_ms());
+        Ok(())
     }
 
     /// The id of the event at `position`.

@@ -8,6 +8,13 @@ use tidings_sse::{Event, EventName, Frame, Id};
 
 use crate::fanout::Delivery;
 
+/// The most bytes that the data of an event may have: 251 KiB.
+///
+/// With an envelope of up to 4 KiB around it, its `data:` line stays below 256 KiB, the longest that common readers take:
+/// Spring's `WebClient` gives up at 262,144 bytes, comes back by its last id, is sent the same event, and never sees what comes
+/// after it.
+pub const MAX_DATA_BYTES: usize = 251 << 10;
+
 /// An event to be stored and delivered.
 #[derive(Clone, Debug)]
 pub struct Publication {
@@ -17,11 +24,23 @@ pub struct Publication {
     pub event: EventName,
     /// With a key, it takes the place of the earlier one with the same first topic and key.
     pub key: Option<Arc<str>>,
-    /// The event's data.
+    /// The event's data, of at most [`MAX_DATA_BYTES`].
     pub data: String,
 }
 
 impl Publication {
+    /// Fails for an event that not all readers could take. One that is in the log already is never judged: what an earlier
+    /// version stored is replayed as it is.
+    pub(crate) fn check(&self) -> Result<(), tidings_journal::Error> {
+        let bytes = self.data.len();
+        if bytes > MAX_DATA_BYTES {
+            let problem =
+                format!("The event's data has {bytes} bytes; the most that all clients can read is {MAX_DATA_BYTES}");
+            return Err(tidings_journal::Error::TooLarge(problem));
+        }
+        Ok(())
+    }
+
     pub(crate) fn into_record(self, at_ms: i64) -> Record {
         let Self { topics, event, key, data } = self;
         Record { topics, event: event.as_str().into(), key, data: Bytes::from(data), at_ms }

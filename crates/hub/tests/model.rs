@@ -171,12 +171,13 @@ impl World {
 
     fn publish_ephemeral(&mut self) {
         self.oracle.ephemeral += 1;
-        self.hub.publish_ephemeral(&Publication {
+        let publication = Publication {
             topics: [topic("chat/room/r"), topic("chat")].into(),
             event: EventName::from_static("ephemeral"),
             key: None,
             data: self.oracle.ephemeral.to_string(),
-        });
+        };
+        self.hub.publish_ephemeral(&publication).unwrap();
     }
 
     async fn connect(&mut self, nth: usize) {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, Options, Publication, Refused, Reset, RingLimits, Runner, StreamLimits,
-    Subscribe, SubscribeError, Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Publication, Refused, Reset, RingLimits,
+    Runner, StreamLimits, Subscribe, SubscribeError, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
@@ -175,6 +175,33 @@ async fn a_stream_whose_place_can_not_be_read_is_counted_as_refused_and_not_as_o
     let (tally, stats) = (hub.connections().tally(), hub.connections().stats());
     assert_eq!((tally.opened, tally.all_ended(), stats.total), (0, 0, 0));
     assert_eq!((tally.refused(Refused::Journal), tally.all_refused()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_event_too_large_to_be_published_is_replayed_if_an_earlier_version_stored_it() {
+    let journal = Arc::new(Memory::new(Retention::default()));
+    let (hub, runner) = hub(journal.clone());
+    let running = tokio::spawn(runner.run());
+    let large: Arc<str> = "x".repeat(MAX_DATA_BYTES + 1).into();
+    let data = large.as_bytes().to_vec().into();
+    let record = Record { topics: [topic()].into(), event: "event".into(), key: None, data, at_ms: 0 };
+    let stored = journal.append(vec![record]).await.unwrap();
+
+    let event = EventName::from_static("event");
+    let [small, large] = ["{}", &large].map(str::to_owned).map(|data| {
+        let event = event.clone();
+        Publication { topics: [topic()].into(), event, key: None, data }
+    });
+    let refused = hub.publish_with(vec![small, large.clone()], None).await;
+    assert!(matches!(refused, Err(Error::TooLarge(_))), "all or nothing");
+    assert!(matches!(hub.publish_ephemeral(&large), Err(Error::TooLarge(_))));
+    assert_eq!(journal.head(), stored);
+
+    let (mut stream, _) = hub.subscribe(subscribe(After::Earliest)).await.unwrap();
+    let frames = stream.next().await.unwrap();
+    assert_eq!(frames.len(), 1);
+    assert!(frames[0].block().len() > MAX_DATA_BYTES);
+    running.abort();
 }
 
 #[tokio::test]

@@ -16,18 +16,19 @@ const ID: &[u8] = b"id: ";
 const RETRY: &[u8] = b"retry: ";
 const DATA: &[u8] = b"data: ";
 
-/// Encodes `event`: `event`, `id`, `retry`, then `data`, and a blank line.
+/// Encodes `event`: `event`, `retry`, `data`, last `id`, and a blank line.
+///
+/// The id is last because some clients believe a line as soon as they have read it. When a connection breaks in the middle of
+/// an event, `r3labs/sse` hands out the part that it has, and `fetch-event-source` keeps the id; both come back behind an event
+/// that they never had. The standard gives the order of the fields no meaning, so that it costs nothing to show the id only
+/// behind the data.
 pub(crate) fn frame(event: &Event) -> Frame {
     let mut digits = itoa::Buffer::new();
     let retry = event.retry.map(|delay| digits.format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).as_bytes());
-    let fields = [
-        (EVENT, Some(event.name.as_str().as_bytes())),
-        (ID, event.id.as_ref().map(|id| id.as_str().as_bytes())),
-        (RETRY, retry),
-    ];
+    let id = event.id.as_ref().map(|id| id.as_str().as_bytes());
     let lines = || {
-        let before = fields.iter().filter_map(|&(name, value)| Some((name, value?)));
-        before.chain(lines(&event.data).map(|line| (DATA, line)))
+        let before = iter::once((EVENT, event.name.as_str().as_bytes())).chain(retry.map(|retry| (RETRY, retry)));
+        before.chain(lines(&event.data).map(|line| (DATA, line))).chain(id.map(|id| (ID, id)))
     };
 
     let length = lines().map(|(name, value)| name.len() + value.len() + 1).sum::<usize>() + 1;
@@ -109,10 +110,21 @@ mod tests {
             .retry(Duration::from_secs(3))
             .id(Id::parse("k3-41").unwrap())
             .encode();
-        let expected = "31\r\nevent: connected\nid: k3-41\nretry: 3000\ndata: {}\n\n\r\n";
+        let expected = "31\r\nevent: connected\nretry: 3000\ndata: {}\nid: k3-41\n\n\r\n";
         assert_eq!(frame.chunked(), expected.as_bytes());
         assert_eq!(frame.len(), expected.len());
-        assert_eq!(frame.block(), b"event: connected\nid: k3-41\nretry: 3000\ndata: {}\n\n");
+        assert_eq!(frame.block(), b"event: connected\nretry: 3000\ndata: {}\nid: k3-41\n\n");
+    }
+
+    #[test]
+    fn no_part_of_an_id_is_shown_before_all_of_the_data() {
+        let id = Id::parse("k3-41").unwrap();
+        for data in ["{}", "id: 7", "a\r\nid: 7\rb", ""] {
+            let without = Event::new(NAME, data).retry(Duration::ZERO).encode();
+            let with = Event::new(NAME, data).retry(Duration::ZERO).id(id.clone()).encode();
+            let all_but_its_end = without.block().strip_suffix(b"\n").unwrap();
+            assert_eq!(with.block(), [all_but_its_end, b"id: k3-41\n\n"].concat(), "{data:?}");
+        }
     }
 
     #[test]

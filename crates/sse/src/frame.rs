@@ -19,7 +19,7 @@ const COMMENT: &[u8] = b"2\r\n:\n\r\n";
 /// [`chunked`](Self::chunked) and all others [`block`](Self::block), both without copying:
 ///
 /// ```text
-/// 22\r\n event: typing\nid: k3-41\ndata: {}\n\n \r\n
+/// 22\r\n event: typing\ndata: {}\nid: k3-41\n\n \r\n
 ///        '------------- block -------------'
 /// '------------------ chunked -------------------'
 /// ```

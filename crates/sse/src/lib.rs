@@ -15,7 +15,7 @@
 //! let frame = Event::new(NOTIFICATION, r#"{"title":"Hello"}"#)
 //!     .id(Id::parse("k3-41")?)
 //!     .encode();
-//! assert_eq!(frame.block(), b"event: notification\nid: k3-41\ndata: {\"title\":\"Hello\"}\n\n");
+//! assert_eq!(frame.block(), b"event: notification\ndata: {\"title\":\"Hello\"}\nid: k3-41\n\n");
 //! assert_eq!(frame.chunked()[..4], *b"37\r\n"); // HTTP/1.1 takes `chunked`, HTTP/2 the bare `block`
 //!
 //! let mut decoder = Decoder::new();

@@ -1,7 +1,7 @@
 //! What every request can reach: the hub, the judges of credentials, the settings, and how far the server's end has come.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tidings_journal::{EventId, Receipt, TopicName};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Identity};
-use crate::config::{Config, Home};
+use crate::config::{Config, Home, Mode};
 use crate::http::admission::Admission;
 use crate::http::asset::Content;
 use crate::http::client_ip::TrustedProxies;
@@ -46,7 +46,16 @@ pub(crate) struct App {
     pub(crate) stop: CancellationToken,
     /// Held for reading by each publish in progress.
     publishing: tokio::sync::RwLock<()>,
+    /// Whether a large event was warned of.
+    warned_of_size: AtomicBool,
 }
+
+/// The longest line that Go's `bufio.Scanner` reads unless it is given a larger buffer, and with it the libraries that stand on
+/// it: at a longer one they stop, and say so only to who asks.
+const SCANNER_BYTES: usize = 64 << 10;
+
+/// What stands around the data of an event on the wire, at most.
+const BLOCK_BYTES: usize = 256;
 
 /// How far the server's end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +121,7 @@ impl App {
             phase: AtomicU8::new(Phase::Serving as u8),
             stop: CancellationToken::new(),
             publishing: tokio::sync::RwLock::default(),
+            warned_of_size: AtomicBool::new(false),
         })
     }
 
@@ -158,11 +168,25 @@ impl App {
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
+        self.warn_of_size(&publications);
         let (events, begun) = (publications.len(), tokio::time::Instant::now());
         let publish = traces::step("append and show", self.hub.publish_with(publications, receipt));
         let first = publish.await.map_err(Unpublished::Journal)?;
         self.counts.published(events, begun.elapsed());
         Ok(first)
+    }
+
+    /// Tells a developer, once, of an event that some readers can't take unless they are told to.
+    fn warn_of_size(&self, publications: &[Publication]) {
+        let most = publications.iter().map(|publication| publication.data.len()).max().unwrap_or_default();
+        let large = most + BLOCK_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
+        if large && !self.warned_of_size.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                bytes = most,
+                "an event is larger than 64 KiB, at which clients with Go's bufio.Scanner stop unless they set a larger buffer; \
+                 docs/integrating.md says how. Of further ones nothing is said"
+            );
+        }
     }
 
     /// Takes nothing any more, and waits for the publishes that were taken.

@@ -17,6 +17,7 @@ use tidings_sse::EventName;
 use crate::app::{App, Unpublished};
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::http::error::Error;
+use crate::http::json::{Compact, MAX_DEPTH, TooDeep};
 use crate::http::stream::{Spec, StreamCall};
 
 /// The way into a server, for routes and tasks of one's own. Cheap to clone; axum's `State<Handle>` where it is the state.
@@ -51,7 +52,8 @@ pub enum PublishError {
     /// The server is about to stop. The event is not in the log and never will be.
     #[error("the server is about to stop")]
     Draining,
-    /// The log refused. Whether the event is in it is unknown.
+    /// The log refused. Whether the event is in it is unknown, unless it is [too large](tidings_journal::Error::TooLarge): then
+    /// it is not.
     #[error(transparent)]
     Journal(tidings_journal::Error),
 }
@@ -69,13 +71,14 @@ impl Handle {
     /// Stores an event of any topic and delivers it. Returns its id once the log's promise holds.
     ///
     /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`; `event` is the event's name, 1–64
-    /// characters of `[A-Za-z0-9._:-]`; `data` becomes one line of JSON.
+    /// characters of `[A-Za-z0-9._:-]`; `data` becomes one line of compact JSON, at most
+    /// [`MAX_DATA_BYTES`](crate::MAX_DATA_BYTES) long and 120 levels deep.
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
         let publication = Publication {
             topics: [TopicName::parse(topic)?].into(),
             event: EventName::parse(event)?,
             key: None,
-            data: serde_json::to_string(data)?,
+            data: compact(data)?,
         };
         self.app.publish(publication).await.map_err(|error| match error {
             Unpublished::Closing => PublishError::Draining,
@@ -92,6 +95,16 @@ impl Handle {
     /// `GET /system/stats` shows, for metrics of one's own.
     pub fn tally(&self) -> Tally {
         self.app.hub.connections().tally()
+    }
+}
+
+/// One line of JSON, whatever white space and depth a `RawValue` in `data` brings along.
+fn compact(data: &impl Serialize) -> Result<String, serde_json::Error> {
+    use serde::ser::Error as _;
+    let written = serde_json::value::to_raw_value(data)?;
+    match Compact::new(&written) {
+        Ok(compact) => Ok(compact.into_string()),
+        Err(TooDeep) => Err(serde_json::Error::custom(format!("nests deeper than {MAX_DEPTH} levels"))),
     }
 }
 

@@ -45,7 +45,7 @@ mod tests {
         PORT = 4000  # environment
         HOST = localhost  # default
         BASE_PATH = (none)  # default
-        MAX_BODY_BYTES = 256KiB  # default
+        MAX_BODY_BYTES = 250KiB  # default
         MAX_HEAD_BYTES = 16KiB  # default
         HEAD_TIMEOUT = 10s  # default
         TRUSTED_PROXIES = (none)  # default

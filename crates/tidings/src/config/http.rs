@@ -24,8 +24,9 @@ section! {
         /// dropped.
         "base_path" => pub base_path: Option<String> = BASE_PATH, "";
 
-        /// The largest body of a request.
-        "max_body_bytes" => pub max_body_bytes: usize = Size(KIB..=64 * MIB), "256KiB";
+        /// The largest body of a request. Whatever it is, the data of an event has at most 251 KiB, as some clients read no
+        /// more.
+        "max_body_bytes" => pub max_body_bytes: usize = Size(KIB..=64 * MIB), "250KiB";
 
         /// The largest head of a request: its first line and all header fields together.
         "max_head_bytes" => pub max_head_bytes: usize = Size(8 * KIB..=MIB), "16KiB";

@@ -59,7 +59,7 @@ fn without_anything_it_is_a_development_server_on_port_3000() {
     assert_eq!(config.http.port, 3000);
     assert_eq!(config.http.host, Host::Loopback);
     assert_eq!(config.http.base_path, None);
-    assert_eq!(config.http.max_body_bytes, 256 * 1024);
+    assert_eq!(config.http.max_body_bytes, 250 * 1024);
     assert!(config.auth.demo);
     assert!(config.auth.jwt_secret.is_none());
     assert_eq!(config.streams.heartbeat_interval, Duration::from_secs(25));

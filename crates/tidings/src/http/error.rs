@@ -149,7 +149,7 @@ impl Code {
             Self::PayloadTooLarge => (
                 "payload_too_large",
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is larger than `MAX_BODY_BYTES`. Nothing was published.",
+                "The body is larger than `MAX_BODY_BYTES`, or the data of the event larger than 251 KiB. Nothing was published.",
             ),
             Self::UnsupportedMediaType => (
                 "unsupported_media_type",
@@ -252,6 +252,11 @@ impl Error {
     pub(crate) fn unfinished(gone: &tokio::task::JoinError) -> Self {
         let code = if gone.is_panic() { Code::Internal } else { Code::JournalUnavailable };
         Self::new(code, "The publish did not come to an end")
+    }
+
+    /// The same, with more behind its message.
+    pub(crate) fn adding(self, more: &str) -> Self {
+        Self { message: format!("{}{more}", self.message).into(), ..self }
     }
 
     pub(crate) fn retry_after(self, delay: Duration) -> Self {

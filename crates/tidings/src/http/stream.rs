@@ -201,9 +201,14 @@ fn response(body: Body) -> Response {
 /// Refuses a stream for a reason that will pass. To a browser's `EventSource` any status but 200 is fatal for good, so
 /// whoever asks for `text/event-stream` by name is told in band when to come back.
 fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: Error) -> Result<Response, Error> {
-    let in_band = app.config.streams.refusal == config::Refusal::Busy;
-    if !in_band || !accept::names_event_stream(&parts.headers) {
+    if app.config.streams.refusal != config::Refusal::Busy {
         return Err(error);
+    }
+    if !accept::names_event_stream(&parts.headers) {
+        return Err(error.adding(
+            "; a client that asks with `Accept: text/event-stream` is answered 200 and an event `busy`, which says when to come \
+             back",
+        ));
     }
     if extract::is_head(parts) {
         return Ok(response(Body::new(StreamBody::nothing())));

@@ -1,4 +1,6 @@
 //! The server's own events in words: JSON for what the hub decides to say.
+//!
+//! Where a block has a `retry:`, its data has the same number.
 
 use std::time::Duration;
 
@@ -44,7 +46,10 @@ impl Wording for Words {
 
     fn ending(&self, ending: &Ending) -> Frame {
         let cause = ending.cause;
-        let data = json!({ "reason": cause.as_str(), "reconnect": cause.reconnect() });
+        let mut data = json!({ "reason": cause.as_str(), "reconnect": cause.reconnect() });
+        if let Some(retry) = ending.retry {
+            data["retry"] = milliseconds(retry).into();
+        }
         Event::new(cause.event(), data.to_string()).retry(ending.retry).encode()
     }
 
@@ -59,7 +64,7 @@ impl Wording for Words {
 /// It repeats the cursor that was asked, because to some clients (httpx-sse in the loop that it documents) an event
 /// without an id is a new beginning: they would come back without their place.
 pub(crate) fn busy(reason: &str, retry: Duration, asked: &After) -> Frame {
-    let data = json!({ "reason": reason, "reconnect": true });
+    let data = json!({ "reason": reason, "reconnect": true, "retry": milliseconds(retry) });
     let cursor = match asked {
         After::Id(text) if EventId::parse(text) == Err(IdError::Malformed) => None,
         asked => Id::parse(&asked.to_string()).ok(),
@@ -77,7 +82,9 @@ impl Connected<'_> {
             "authenticated": identity.is_some(),
             "userId": identity.map(|identity| identity.id.as_str()),
             "subscriptions": self.counted_as,
-            "heartbeatInterval": u64::try_from(self.heartbeat_interval.as_millis()).unwrap_or(u64::MAX),
+            "heartbeatInterval": milliseconds(self.heartbeat_interval),
+            "retry": milliseconds(self.retry),
+            "expiresIn": self.expires_in(),
             "resumed": self.resumed,
         });
         if let Some(code) = self.visitor.auth_error {
@@ -87,6 +94,17 @@ impl Connected<'_> {
         let id = self.cursor.and_then(|cursor| Id::parse(cursor).ok());
         Event::new(EventName::from_static("connected"), data.to_string()).id(id).retry(self.retry).encode()
     }
+
+    /// In how many milliseconds the stream ends with `expired`; `None` is never.
+    fn expires_in(&self) -> Option<i64> {
+        let expiry = self.visitor.identity.as_ref()?.expires?;
+        Some((expiry.refused_from().as_millisecond() - self.now.as_millisecond()).max(0))
+    }
+}
+
+/// A `retry:` as data repeats it: some clients, `okhttp-sse` among them, hide that field from the application.
+fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn wire_id(id: EventId) -> Option<Id> {

@@ -1,6 +1,6 @@
 //! `POST /realtime/…`.
 
-use super::answers::{Published, Success};
+use super::answers::Published;
 use super::bodies::Update;
 
 /// Tell one user of an update, or everybody
@@ -32,7 +32,7 @@ pub(super) fn update() {}
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Success)),
+    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn created() {}
@@ -48,7 +48,7 @@ pub(super) fn created() {}
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Success)),
+    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn updated() {}
@@ -64,7 +64,7 @@ pub(super) fn updated() {}
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Success)),
+    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn deleted() {}

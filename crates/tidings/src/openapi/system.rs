@@ -1,6 +1,6 @@
 //! `/system/…`, but for its streams.
 
-use super::answers::{Cleanup, Connections, Draining, Ended, Services, Success, Tally};
+use super::answers::{Cleanup, Connections, Draining, Ended, Published, Services, Tally};
 use super::bodies::StatusUpdate;
 
 /// Report how a service is
@@ -13,7 +13,7 @@ use super::bodies::StatusUpdate;
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
     ),
     request_body = StatusUpdate,
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Success)),
+    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn update_status() {}

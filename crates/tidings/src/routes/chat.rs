@@ -158,7 +158,7 @@ pub(crate) async fn typing(
         .text("username", &caller.username)
         .text("timestamp", &rfc3339(app.now()))
         .finish();
-    app.hub.publish_ephemeral(&publication(&room, EventName::from_static("typing"), data));
+    app.hub.publish_ephemeral(&publication(&room, EventName::from_static("typing"), data))?;
     Ok(Reply::success("Typing indicator sent", |reply| reply))
 }
 

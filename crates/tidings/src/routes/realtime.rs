@@ -117,8 +117,8 @@ async fn happened(
     let update = Update { entity, action, data, author, rest: Vec::new() };
     let work = async move |once: Once, _| {
         let message = format!("Entity {} {noun} broadcasted", update.entity);
-        let (_, publication) = update.publication(once.app.now(), None);
-        once.publish(publication, Draft::success(&message, |reply| reply)).await
+        let (id, publication) = update.publication(once.app.now(), None);
+        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
     };
     publisher.once(None, body.bytes(), work).await
 }

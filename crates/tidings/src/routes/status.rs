@@ -46,8 +46,9 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
     fields.finish()?;
     let work = async move |once: Once, _| {
         let now = once.app.now();
+        let id = mint_id("status", now);
         let data = Object::new()
-            .text("id", &mint_id("status", now))
+            .text("id", &id)
             .text("timestamp", &rfc3339(now))
             .text("service", &service)
             .maybe_text("status", status)
@@ -58,7 +59,7 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
         let (topics, event) = ([topics::status()].into(), EventName::from_static("system-status"));
         let publication = Publication { topics, event, key: Some(service.as_str().into()), data };
         let message = format!("System status updated for {service}");
-        once.publish(publication, Draft::success(&message, |reply| reply)).await
+        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
     };
     publisher.once(None, body.bytes(), work).await
 }

@@ -156,7 +156,9 @@ async fn an_entitys_calls_make_their_body_the_data_and_their_caller_the_author()
         let answer = server.post(&format!("/realtime/entity/order/{action}"), body.clone()).await.json();
         assert_eq!(answer["success"], true);
         assert_eq!(answer["message"], message);
+        assert_eq!(names(&answer), ["success", "message", "id", "eventId"]);
         let event = server.kept("realtime", ADMIN).await.pop().unwrap();
+        assert_eq!((&event["data"]["id"], &event["id"]), (&answer["id"], &answer["eventId"]));
         assert_eq!(event["event"], "realtime-update");
         let mut fields = names(&event["data"]);
         fields.sort_unstable();

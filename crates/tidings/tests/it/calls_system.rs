@@ -34,7 +34,9 @@ async fn a_status_goes_to_all_who_follow_the_status() {
     let answer = server.post(UPDATE, json!({"service": "db", "status": "degraded"})).await.json();
     assert_eq!(answer["success"], true);
     assert_eq!(answer["message"], "System status updated for db");
+    assert_eq!(names(&answer), ["success", "message", "id", "eventId"]);
     let event = stream.expect("system-status").await;
+    assert_eq!((&event.data["id"], event.last_id.as_str()), (&answer["id"], answer["eventId"].as_str().unwrap()));
     assert_eq!(names(&event.data), ["id", "timestamp", "service", "status"]);
     assert_minted(&event.data["id"], "status");
     assert_eq!(event.data["timestamp"], "2026-11-23T22:30:15.251Z");
@@ -267,7 +269,7 @@ async fn an_admin_ends_one_connection_and_its_token_stays_good() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["success"], true);
     let revoked = ended.expect("revoked").await;
-    assert_eq!(names(&revoked.data), ["reason", "reconnect"]);
+    assert_eq!(names(&revoked.data), ["reason", "reconnect", "retry"]);
     assert_eq!(revoked.data["reconnect"], true);
     assert!(revoked.retry.is_some());
     assert_eq!(ended.end().await, End::Cut);

@@ -24,7 +24,7 @@ async fn delete(server: &TestServer, path: &str) -> Value {
 /// The stream is told `revoked`, to come back, and is cut.
 async fn expect_kick(stream: &mut Stream) -> Received {
     let revoked = stream.expect("revoked").await;
-    assert_eq!(revoked.data, json!({"reason": "disconnected", "reconnect": true}));
+    assert_eq!(revoked.data, json!({"reason": "disconnected", "reconnect": true, "retry": revoked.retry}));
     assert!(revoked.retry.is_some());
     assert_eq!(stream.end().await, End::Cut);
     revoked

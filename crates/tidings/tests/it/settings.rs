@@ -30,7 +30,7 @@ fn nothing_needs_to_be_set() {
             "PORT = 3000  # default",
             "HOST = localhost  # default",
             "BASE_PATH = (none)  # default",
-            "MAX_BODY_BYTES = 256KiB  # default",
+            "MAX_BODY_BYTES = 250KiB  # default",
             "AUTH_DEMO = true  # default",
             "HEARTBEAT_INTERVAL = 25s  # default",
             "CORS_ORIGIN = (none)  # default",

@@ -1,6 +1,7 @@
 //! What each stream is: its path, who may open it, under which names it counts, and how long its clients wait.
 
 mod blocks;
+mod cuts;
 mod delivery;
 mod heads;
 mod heartbeats;

@@ -13,7 +13,7 @@ pub(crate) struct Facts {
     pub(crate) library: Library,
     name: &'static str,
     /// For each of [`WAYS`].
-    ends: [End; 6],
+    ends: [End; 7],
     /// For each of [`STATUSES`].
     refusals: [Refused; 3],
     /// Told `expired` and finished.
@@ -56,13 +56,14 @@ pub(crate) enum Refused {
 use Refused::{Callers, ForEver};
 use Then::{Back, Raises, Skips, Stops};
 
-const WAYS: [(Way, &str); 6] = [
+const WAYS: [(Way, &str); 7] = [
     (Way::Finished, "finished"),
     (Way::Cut, "cut"),
     (Way::Busy, "`busy`, cut"),
     (Way::Closed, "HTTP/1.0, closed"),
     (Way::Reset, "reset"),
     (Way::Broken, "cut within an event"),
+    (Way::Brink, "cut behind its id"),
 ];
 
 const STATUSES: [u16; 3] = [204, 401, 503];
@@ -71,7 +72,15 @@ pub(crate) const ALL: [Facts; 6] = [
     Facts {
         library: Library::Browser,
         name: "`EventSource` in Chromium",
-        ends: [sure(Back("")), sure(Back("")), sure(Back("")), sure(Back("")), unsure(Back("")), sure(Back(""))],
+        ends: [
+            sure(Back("")),
+            sure(Back("")),
+            sure(Back("")),
+            sure(Back("")),
+            unsure(Back("")),
+            sure(Back("")),
+            sure(Back("")),
+        ],
         refusals: [Refused::Stops; 3],
         expired: ForEver,
         waits: "3 s",
@@ -86,6 +95,7 @@ pub(crate) const ALL: [Facts; 6] = [
             sure(Back("")),
             unsure(Back("TypeError: terminated")),
             sure(Back("TypeError: terminated")),
+            sure(Back("TypeError: terminated")),
         ],
         refusals: [Refused::Stops; 3],
         expired: ForEver,
@@ -94,7 +104,15 @@ pub(crate) const ALL: [Facts; 6] = [
     Facts {
         library: Library::EventSourceClient,
         name: "npm `eventsource-client`",
-        ends: [sure(Back("")), sure(Back("")), sure(Back("")), sure(Back("")), unsure(Back("")), sure(Back(""))],
+        ends: [
+            sure(Back("")),
+            sure(Back("")),
+            sure(Back("")),
+            sure(Back("")),
+            unsure(Back("")),
+            sure(Back("")),
+            sure(Back("")),
+        ],
         refusals: [Refused::Stops, ForEver, ForEver],
         expired: ForEver,
         waits: "2 s",
@@ -108,6 +126,7 @@ pub(crate) const ALL: [Facts; 6] = [
             unsure(Back("TypeError: network error")),
             sure(Stops),
             unsure(Back("TypeError: network error")),
+            sure(Back("TypeError: network error")),
             sure(Skips("TypeError: network error")),
         ],
         refusals: [ForEver; 3],
@@ -124,6 +143,7 @@ pub(crate) const ALL: [Facts; 6] = [
             sure(Stops),
             unsure(Raises("ReadError")),
             sure(Raises("RemoteProtocolError")),
+            sure(Raises("RemoteProtocolError")),
         ],
         refusals: [Callers; 3],
         expired: Callers,
@@ -138,6 +158,7 @@ pub(crate) const ALL: [Facts; 6] = [
             sure(Raises("ChunkedEncodingError")),
             sure(Stops),
             unsure(Raises("ChunkedEncodingError")),
+            sure(Raises("ChunkedEncodingError")),
             sure(Raises("ChunkedEncodingError")),
         ],
         refusals: [Callers; 3],
@@ -218,7 +239,7 @@ pub(crate) fn tables() -> String {
     for (_, name) in WAYS {
         let _ = write!(text, " {name} |");
     }
-    text += "\n|---|---|---|---|---|---|---|---|\n";
+    text += "\n|---|---|---|---|---|---|---|---|---|\n";
     for facts in &ALL {
         let _ = write!(text, "| {} | {} |", facts.name, facts.version());
         for end in facts.ends {

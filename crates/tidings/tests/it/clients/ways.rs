@@ -39,8 +39,10 @@ pub(crate) enum Way {
     Closed,
     /// By a reset of the connection.
     Reset,
-    /// Cut within an event, after its id.
+    /// Cut within an event, in its data: before its id, as Tidings writes it.
     Broken,
+    /// Cut within an event, between the end of its id and the blank line: of all bytes of an event the only one.
+    Brink,
 }
 
 /// What a request is answered.
@@ -155,9 +157,10 @@ async fn stream(mut socket: TcpStream, way: Way, sign: &Notify) -> std::io::Resu
     let retry = RETRY.as_millis();
     let mut rest = match way {
         Way::Busy => {
-            [head(true), framed(&format!("event: last\nid: {ID}\nretry: {retry}\ndata: 2\n\n"), true)].concat()
+            [head(true), framed(&format!("event: last\nretry: {retry}\ndata: 2\nid: {ID}\n\n"), true)].concat()
         }
-        Way::Broken => framed(&format!("event: half\nid: {HALF}\nda"), true),
+        Way::Broken => framed("event: half\ndata: 2\ndata: ", true),
+        Way::Brink => framed(&format!("event: half\ndata: 2\nid: {HALF}\n"), true),
         _ => framed(&format!("event: last\nretry: {retry}\ndata: 2\n\n"), chunked),
     };
     if way == Way::Finished {
@@ -166,7 +169,7 @@ async fn stream(mut socket: TcpStream, way: Way, sign: &Notify) -> std::io::Resu
     if way != Way::Busy {
         // Python's requests holds back what does not fill 128 bytes where there are no chunks.
         let comment = "-".repeat(256);
-        let first = framed(&format!("event: first\nid: {ID}\ndata: 1\n\n: {comment}\n"), chunked);
+        let first = framed(&format!("event: first\ndata: 1\nid: {ID}\n\n: {comment}\n"), chunked);
         socket.write_all(&[head(chunked), first].concat()).await?;
         sign.notified().await;
     }

@@ -66,7 +66,8 @@ async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and
     // New ones are sent to look again, and what is there can still be read.
     let accept = [("Accept", "text/event-stream")];
     let mut second = in_time(Stream::open(server.addresses[0], "/notifications/stream", &accept)).await;
-    assert_eq!(second.expect("busy").await.data, json!({"reason": "journal_unavailable", "reconnect": true}));
+    let busy = second.expect("busy").await;
+    assert_eq!(busy.data, json!({"reason": "journal_unavailable", "reconnect": true, "retry": busy.retry}));
     let page = call(&server, "GET", "/events?topic=notifications&limit=1", "").await.json();
     assert_eq!(page["events"][0]["id"], *acknowledged[0]);
     let said = server.last_words(); // it was killed

@@ -45,7 +45,8 @@ async fn each_stream_is_told_draining_to_come_back_soon_and_is_cut() {
     let mut retries = Vec::new();
     for stream in &mut streams {
         let block = stream.block("draining").await;
-        assert_eq!((block.id, block.data.as_str()), (None, r#"{"reason":"shutdown","reconnect":true}"#));
+        let data = format!(r#"{{"reason":"shutdown","reconnect":true,"retry":{}}}"#, block.retry.unwrap());
+        assert_eq!((block.id, block.data), (None, data));
         retries.push(block.retry.unwrap());
         assert_eq!(stream.end().await, End::Cut);
     }
@@ -163,7 +164,8 @@ async fn a_new_event_source_is_told_busy_in_one_block_and_cut() {
         assert_eq!(stream.header("content-type"), Some("text/event-stream"));
         assert_eq!(stream.header("x-accel-buffering"), Some("no"));
         let busy = stream.block("busy").await;
-        assert_eq!((busy.id, busy.data.as_str()), (None, r#"{"reason":"draining","reconnect":true}"#));
+        let data = format!(r#"{{"reason":"draining","reconnect":true,"retry":{}}}"#, busy.retry.unwrap());
+        assert_eq!((busy.id, busy.data), (None, data));
         retries.push(busy.retry.unwrap());
         assert_eq!(stream.end().await, End::Cut);
         assert_eq!(stream.blocks().len(), 1);

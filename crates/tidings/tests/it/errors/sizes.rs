@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tidings::handle::PublishError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::post_json;
+use crate::support::binary::Place;
 use crate::support::{ADMIN, Answer, TestServer, http, in_time, start, start_with};
 
 /// The head of a POST as an admin, without its end.
@@ -59,7 +61,7 @@ fn chunked(body: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_body_of_more_than_max_body_bytes_is_refused_with_and_without_a_declared_length() {
-    for (settings, limit) in [(&[][..], 256 * 1024), (&[("MAX_BODY_BYTES", "2KiB")], 2 * 1024)] {
+    for (settings, limit) in [(&[][..], 250 * 1024), (&[("MAX_BODY_BYTES", "2KiB")], 2 * 1024)] {
         let server = start_with(settings).await;
         assert_eq!(post_json(&server, "/notifications/send", &sized(limit)).await.status, 200);
         post_json(&server, "/notifications/send", &sized(limit + 1)).await.assert_refused(413, "payload_too_large");
@@ -75,10 +77,113 @@ async fn a_body_of_more_than_max_body_bytes_is_refused_with_and_without_a_declar
     }
 }
 
+/// 251 KiB: the most that the data of an event may have.
+const MOST: usize = 251 << 10;
+
+/// Calls that publish, and their bodies with something in them that makes the event as long as it is to be.
+const CALLS: [(&str, &str); 6] = [
+    ("/notifications/send", r#"{"title":"T","message":"M","metadata":"…"}"#),
+    ("/notifications/broadcast", r#"{"title":"T","message":"M","pad":"…"}"#),
+    ("/realtime/update", r#"{"entity":"order","action":"update","data":"…"}"#),
+    ("/realtime/entity/order/create", r#""…""#),
+    ("/chat/message", r#"{"roomId":"r","message":"M","metadata":"…"}"#),
+    ("/system/status/update", r#"{"service":"db","status":"online","metrics":"…"}"#),
+];
+
+#[tokio::test]
+async fn an_event_larger_than_all_clients_can_read_is_refused_whatever_call_makes_it() {
+    let server = start_with(&[("MAX_BODY_BYTES", "1MiB")]).await;
+    let page = async |limit: usize| {
+        let topics = ["notifications", "realtime", "chat", "system/status"];
+        let mut events = Vec::new();
+        for topic in topics {
+            let path = format!("/events?topic={topic}&limit={limit}");
+            let bearer = format!("Bearer {ADMIN}");
+            let page = server.request("GET", &path, &[("Authorization", &bearer)], b"").await.json();
+            events.extend(page["events"].as_array().unwrap().clone());
+        }
+        events
+    };
+    for (path, body) in CALLS {
+        let before = page(1000).await.len();
+        let body = |pad: usize| body.replace('…', &"x".repeat(pad)).into_bytes();
+        let short = post_json(&server, path, &body(1)).await;
+        assert_eq!(short.status, 200, "{path}: {}", short.text());
+        let id = short.json()["eventId"].clone();
+        let stored = page(1000).await.into_iter().find(|event| event["id"] == id).unwrap();
+        let pad = MOST - stored["data"].to_string().len() + 1;
+        post_json(&server, path, &body(pad + 1)).await.assert_refused(413, "payload_too_large");
+        let most = post_json(&server, path, &body(pad)).await;
+        assert_eq!(most.status, 200, "{path}: {}", most.text());
+        let after = page(1000).await;
+        let id = most.json()["eventId"].clone();
+        let stored = after.iter().find(|event| event["id"] == id).unwrap();
+        assert_eq!(stored["data"].to_string().len(), MOST, "{path}");
+        let more = if path.starts_with("/system") { 1 } else { 2 }; // of a service the latest is kept
+        assert_eq!(after.len(), before + more, "{path}: what was refused is not in the log");
+    }
+}
+
+#[tokio::test]
+async fn the_largest_event_is_one_block_below_256_kib_and_a_larger_one_of_the_library_is_an_error() {
+    let server = start().await;
+    let mut stream = server.connected("/notifications/stream", "").await;
+    let data = "x".repeat(MOST - 2);
+    let id = server.handle.publish("notifications", "notification", &data).await.unwrap();
+    let block = stream.block("notification").await;
+    assert_eq!((block.id, block.data.len()), (Some(id.to_string()), MOST));
+    assert!(stream.text().rsplit_once("\n\nevent: ").unwrap().1.len() < 256 << 10);
+    for data in ["x".repeat(MOST - 1), "\u{1}".repeat(MOST / 6 + 1)] {
+        let refused = server.handle.publish("notifications", "notification", &data).await.unwrap_err();
+        assert!(
+            matches!(refused, PublishError::Journal(tidings_journal::Error::TooLarge(_))),
+            "{} bytes once escaped: {refused}",
+            serde_json::to_string(&data).unwrap().len()
+        );
+    }
+    assert_eq!(server.head().await, id.to_string(), "nothing else was stored");
+}
+
+#[tokio::test]
+async fn what_the_library_publishes_is_one_line_of_compact_json() {
+    let server = start().await;
+    let mut stream = server.connected("/notifications/stream", "").await;
+    let raw = serde_json::value::RawValue::from_string("{ \"a\" :\r\n [ 1.5 ,\n2 ] }".to_owned()).unwrap();
+    server.handle.publish("notifications", "notification", &raw).await.unwrap();
+    assert_eq!(stream.block("notification").await.data, r#"{"a":[1.5,2]}"#);
+    let deep = format!("{}{}", "[".repeat(121), "]".repeat(121));
+    let raw = serde_json::value::RawValue::from_string(deep).unwrap();
+    let refused = server.handle.publish("notifications", "notification", &raw).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Data(_)), "{refused}");
+}
+
+#[test]
+fn in_development_an_event_above_64_kib_is_warned_of_once() {
+    for (mode, warnings) in [("development", 1), ("production", 0)] {
+        let place = Place::new().env("APP_ENV", mode).env("HOST", "127.0.0.1").env("AUTH_DEMO", "true");
+        let secret = "nJ4vWq81-Zr0xk_Tg7Lm2Yb9Hc5Pd3Ef6";
+        let server = place.env("JWT_SECRET", secret).env("LOG_FORMAT", "text").start(&[]);
+        let publish = |bytes: usize| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let bearer = format!("Bearer {ADMIN}");
+            let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
+            let body = sized(bytes);
+            let path = "/notifications/send";
+            let call = http::request(server.addresses[0], "POST", path, &headers, &body);
+            assert_eq!(runtime.block_on(in_time(call)).status, 200);
+        };
+        for kib in [60, 65, 66, 200] {
+            publish(kib << 10);
+        }
+        let said = server.last_words();
+        assert_eq!(said.matches("64 KiB").count(), warnings, "{mode}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn a_length_that_is_too_large_is_refused_before_the_body_arrives() {
     let server = start().await;
-    for length in ["262145", "1000000000000"] {
+    for length in ["256001", "1000000000000"] {
         for expect in ["", "Expect: 100-continue\r\n"] {
             let head = head(&server, &format!("Content-Length: {length}\r\n{expect}"));
             exchange(&server, head.as_bytes()).await.assert_refused(413, "payload_too_large");

@@ -12,11 +12,9 @@ async fn connected_says_everything_and_the_head_is_its_id_when_nothing_was_asked
     let mut stream = server.stream("/notifications/stream", &demo("ann", "user")).await;
     stream.expect("connected").await;
     let text = stream.text();
-    let start = format!(
-        "event: connected\nid: {head}\nretry: 3000\ndata: {{\"message\":\"SSE connection established\",\"timestamp\":\""
-    );
-    assert!(text.starts_with(&start), "{text}");
-    assert!(text.ends_with("}\n\n"), "{text}");
+    let start = "event: connected\nretry: 3000\ndata: {\"message\":\"SSE connection established\",\"timestamp\":\"";
+    assert!(text.starts_with(start), "{text}");
+    assert!(text.ends_with(&format!("}}\nid: {head}\n\n")), "{text}");
     let data: Value = serde_json::from_str(&stream.blocks()[0].data).unwrap();
     let keys: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
@@ -27,6 +25,8 @@ async fn connected_says_everything_and_the_head_is_its_id_when_nothing_was_asked
         "userId",
         "subscriptions",
         "heartbeatInterval",
+        "retry",
+        "expiresIn",
         "resumed",
     ];
     assert_eq!(keys, expected);
@@ -38,6 +38,8 @@ async fn connected_says_everything_and_the_head_is_its_id_when_nothing_was_asked
     assert_eq!(data["userId"], "ann");
     assert_eq!(data["subscriptions"], json!(["notifications", "heartbeat"]));
     assert_eq!(data["heartbeatInterval"], 7_000);
+    assert_eq!(data["retry"], 3_000);
+    assert_eq!(data["expiresIn"], json!(null), "a demo token has no end");
     assert_eq!(data["resumed"], json!(null));
 }
 
@@ -197,5 +199,7 @@ async fn data_is_one_line_of_compact_json_however_it_was_sent() {
     let text = stream.text();
     let (before, rest) = text.split_once(r#""entity":"order","action":"create","data":{"b":[1,2.50,""#).unwrap();
     assert!(before.ends_with("Z\","), "{text}");
-    assert!(rest.ends_with("],\"a\":null},\"userId\":\"test123\"}\n\n"), "{text}");
+    let (rest, id) = rest.rsplit_once("\nid: ").unwrap();
+    assert!(rest.ends_with("],\"a\":null},\"userId\":\"test123\"}"), "{text}");
+    assert_eq!(id.trim_end(), answer.json()["eventId"]);
 }

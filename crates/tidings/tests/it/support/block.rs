@@ -1,6 +1,6 @@
 //! A block of an event stream as it stood on the wire, byte by byte. Unlike a decoder, this forgives nothing.
 
-/// `event`, `id`, `retry`, `data`, in this order and each at most once.
+/// `event`, `retry`, `data`, `id`, in this order and each at most once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) event: String,
@@ -26,8 +26,9 @@ impl Block {
             Some(line[name.len() + 2..].to_owned())
         };
         let event = field("event").unwrap_or_else(|| panic!("an event without a name: {block:?}"));
-        let (id, retry) = (field("id"), field("retry"));
+        let retry = field("retry").map(|retry| retry.parse().unwrap());
         let data = field("data").unwrap_or_else(|| panic!("an event without data: {block:?}"));
+        let id = field("id");
         assert_eq!(lines.next(), None, "a line too much: {block:?}");
         if let Some(id) = &id {
             let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -35,6 +36,10 @@ impl Block {
         }
         let json: serde_json::Value = serde_json::from_str(&data).expect("data is JSON");
         assert_eq!(data.len(), json.to_string().len(), "not compact: {data}");
-        Self { event, id, retry: retry.map(|retry| retry.parse().unwrap()), data }
+        assert!(data.len() <= 251 << 10, "{} bytes of data", data.len());
+        if retry.is_some() {
+            assert_eq!(json["retry"].as_u64(), retry, "what is hidden from some clients is not in the data: {block:?}");
+        }
+        Self { event, id, retry, data }
     }
 }

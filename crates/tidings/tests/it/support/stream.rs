@@ -209,12 +209,18 @@ impl Stream {
             for item in self.decoder.by_ref() {
                 match item.unwrap() {
                     Decoded::Retry(delay) => retry = Some(delay.as_millis()),
-                    Decoded::Event(message) => self.events.push_back(Received {
-                        event: message.event,
-                        last_id: message.id,
-                        retry: retry.take(),
-                        data: serde_json::from_str(&message.data).expect("data is JSON"),
-                    }),
+                    Decoded::Event(message) => {
+                        let data: Value = serde_json::from_str(&message.data).expect("data is JSON");
+                        let retry = retry.take();
+                        if retry.is_some() {
+                            assert_eq!(
+                                data["retry"].as_u64().map(u128::from),
+                                retry,
+                                "some clients hide `retry:`: {data}"
+                            );
+                        }
+                        self.events.push_back(Received { event: message.event, last_id: message.id, retry, data });
+                    }
                     Decoded::Comment(_) => {}
                 }
             }
