@@ -84,11 +84,16 @@ impl Queue {
     /// Writes what comes, for ever. After lines were dropped, `tell` is called with their number as soon as a line could be
     /// written again and there is room for what it may want to log.
     pub(crate) fn write_to(&self, mut file: impl Write, tell: impl Fn(u64)) -> ! {
-        let mut writing = Writing { queue: self, taken: VecDeque::new(), held: 0, torn: false, told: 0 };
+        let mut writing = Writing { queue: self, taken: VecDeque::new(), held: 0, takes: true, torn: false, told: 0 };
         loop {
             // The log must outlive its own faults; the panic hook has counted this one.
             let _ = catch_unwind(AssertUnwindSafe(|| writing.write_next(&mut file, &tell)));
         }
+    }
+
+    /// Whether more than a few lines find room.
+    fn has_room(&self) -> bool {
+        self.state.lock().bytes <= ROOM / 2
     }
 
     fn release(&self, bytes: usize) {
@@ -107,6 +112,8 @@ struct Writing<'a> {
     taken: VecDeque<Box<[u8]>>,
     /// The bytes of the line that it writes, or wrote last.
     held: usize,
+    /// Whether the file took the last line.
+    takes: bool,
     /// Whether a line was written in part: the next must not be taken for the rest of it.
     torn: bool,
     /// How many dropped lines were told of.
@@ -122,20 +129,19 @@ impl Writing<'_> {
             self.queue.filled.wait_while(&mut state, |state| state.lines.is_empty());
             std::mem::swap(&mut self.taken, &mut state.lines);
         }
-        let mut written = false;
         // Line by line: a pipe takes 4 KiB in one piece, so that what other processes write stands between two lines.
         while let Some(line) = self.taken.pop_front() {
             self.let_go();
             self.held = line.len();
-            match self.write(file, &line) {
-                Ok(()) => written = true,
-                Err(_) => drop(self.queue.failed.fetch_add(1, Ordering::Relaxed)),
+            self.takes = self.write(file, &line).is_ok();
+            if !self.takes {
+                self.queue.failed.fetch_add(1, Ordering::Relaxed);
             }
         }
         let Dropped { full, failed } = self.queue.dropped();
         let untold = full + failed - self.told;
-        // Only once something was written: what is said of a file that is gone would be dropped too, and said of again.
-        if written && untold > 0 {
+        // Not as long as it would be dropped too, and told of again.
+        if untold > 0 && self.takes && self.queue.has_room() {
             self.told += untold;
             tell(untold);
         }
