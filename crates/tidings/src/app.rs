@@ -44,6 +44,8 @@ pub(crate) struct App {
     phase: AtomicU8,
     /// Cancelled when an operator asks for the end.
     pub(crate) stop: CancellationToken,
+    /// When the last streams are told to go, once that is known.
+    drained: OnceLock<tokio::time::Instant>,
     /// Held for reading by each publish in progress.
     publishing: tokio::sync::RwLock<()>,
     /// Whether a large event was warned of.
@@ -120,6 +122,7 @@ impl App {
             started: tokio::time::Instant::now(),
             phase: AtomicU8::new(Phase::Serving as u8),
             stop: CancellationToken::new(),
+            drained: OnceLock::new(),
             publishing: tokio::sync::RwLock::default(),
             warned_of_size: AtomicBool::new(false),
         })
@@ -139,6 +142,17 @@ impl App {
 
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Tells when the drain that has begun will be over.
+    pub(crate) fn drains_until(&self, over: tokio::time::Instant) {
+        let _ = self.drained.set(over); // a server drains once
+    }
+
+    /// How long the drain goes on. No other node is known, so that before its end a client would come back to this server.
+    pub(crate) fn left_of_drain(&self) -> Duration {
+        let now = tokio::time::Instant::now();
+        self.drained.get().map_or(Duration::ZERO, |over| over.saturating_duration_since(now))
     }
 
     pub(crate) fn is_admin(&self, identity: &Identity) -> bool {

@@ -4,6 +4,7 @@
 //! the same answers to what is refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::response::{IntoResponse, Response};
@@ -174,7 +175,7 @@ impl IntoResponse for PublishError {
             Self::Topic(_) => Error::field("topic", problem),
             Self::Event(_) => Error::field("event", problem),
             Self::Data(_) => Error::field("data", problem),
-            Self::Draining => Error::draining(),
+            Self::Draining => Error::draining(Duration::ZERO),
             Self::Journal(error) => error.into(),
         };
         error.into_response()

@@ -6,12 +6,18 @@
 //! 1. `/health/ready` turns 503, so that no balancer sends anybody here any more; new streams are told `busy`. The
 //!    listener stays open and publishes are taken.
 //! 2. Open streams are ended one by one at an even rate over `DRAIN_SECONDS`, in random order, each told `draining` and
-//!    to come back after 0.5–2 s. A client that comes back finds another server, or this one's successor, and goes on by
-//!    its last id.
-//! 3. After the last of them publishes are refused, the listener closes, calls in progress end.
-//! 4. The journal takes nothing more, and what it has is made safe.
+//!    to come back 0.5–2 s after the last of them was told. So a client comes back once, finds this server's successor, and
+//!    goes on by its last id.
+//! 3. After the last of them publishes are refused, and those that were taken are waited for.
+//! 4. When the streams are gone, which takes their last words no longer than a second, the listener closes. By then a call
+//!    that has not arrived whole, or whose answer nobody takes, is cut; one that did arrive is answered.
+//! 5. The journal takes nothing more, and what it has is made safe.
 //!
-//! What is left after `SHUTDOWN_TIMEOUT` is left behind.
+//! So the end takes `DRAIN_SECONDS` and at most a second and a half, and what the journal needs. What is left after
+//! `SHUTDOWN_TIMEOUT` is left behind.
+
+mod left;
+mod watch;
 
 use std::convert::Infallible;
 use std::net::TcpListener;
@@ -35,8 +41,13 @@ use crate::net::turns::Turns;
 use crate::routes::{chat, dashboard};
 use crate::server::Error;
 
-/// How long the streams of the last wave have to go. The hub kills those whose peers take nothing after a second.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+pub use left::Left;
+
+/// How long after the last wave streams and calls have to go by themselves.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long an answer that was waited for longer than that has to be taken.
+const A_MOMENT: Duration = Duration::from_millis(200);
 
 /// Serves on `listeners` until `shutdown`, then drains and closes everything.
 pub(crate) async fn serve(
@@ -57,45 +68,71 @@ pub(crate) async fn serve(
         turns: Turns::new(),
         tracer: app.tracer.clone(),
         closing: CancellationToken::new(),
+        cut: CancellationToken::new(),
         connections: TaskTracker::new(),
     };
     // However this ends – its caller may also drop it – listeners and connections end with it.
-    let _closing = lane.closing.clone().drop_guard();
+    let _cut = lane.cut.clone().drop_guard();
+    let listening = CancellationToken::new();
+    let _closed = listening.clone().drop_guard();
     let accepting = TaskTracker::new();
     for listener in listeners {
-        accepting.spawn(lane.clone().accept(tokio::net::TcpListener::from_std(listener)?));
+        let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
+        let (lane, listening) = (lane.clone(), listening.clone());
+        accepting.spawn(watch::keep("accept", move || lane.clone().accept(listener.clone(), listening.clone())));
     }
-    let close = async {
-        lane.closing.cancel();
-        accepting.close();
-        lane.connections.close();
-        accepting.wait().await;
-        lane.connections.wait().await;
-    };
-    run(app, runner, shutdown, close, || lane.connections.len()).await
+    accepting.close();
+    let sockets = Sockets { lane, listening, accepting };
+    run(app, runner, shutdown, Some(sockets)).await
+}
+
+/// What a server that listens itself has to close.
+struct Sockets {
+    lane: Lane,
+    /// Cancelled to close the listeners.
+    listening: CancellationToken,
+    accepting: TaskTracker,
+}
+
+impl Sockets {
+    /// Lets nobody in any more, and has every connection go once it was answered, until `limit` at most; but whoever arrived
+    /// whole is answered first.
+    async fn close(&self, app: &App, limit: Instant) {
+        self.listening.cancel();
+        self.accepting.wait().await;
+        let connections = &self.lane.connections;
+        self.lane.closing.cancel();
+        connections.close();
+        if tokio::time::timeout_at(limit, connections.wait()).await.is_ok() {
+            return;
+        }
+        until(|| app.counts.whole_calls() == 0).await;
+        let _ = tokio::time::timeout(A_MOMENT, connections.wait()).await;
+        self.lane.cut.cancel(); // the others have had their time
+    }
 }
 
 /// Moves what others serve until `shutdown`, then drains. The connections are theirs to close, after this.
 pub(crate) async fn accompany(app: Arc<App>, runner: Runner, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let streams = {
-        let app = app.clone();
-        move || app.hub.connections().stats().total
-    };
-    run(app, runner, shutdown, std::future::ready(()), streams).await
+    run(app, runner, shutdown, None).await
 }
 
-/// Moves the hub until `shutdown`, ends the streams, then has `close` close what is left. `left` counts what it did not
-/// close in time.
+/// Moves the hub until `shutdown`, ends the streams, then closes what is left.
 async fn run(
     app: Arc<App>,
     runner: Runner,
     shutdown: impl Future<Output = ()>,
-    close: impl Future<Output = ()>,
-    left: impl Fn() -> usize,
+    sockets: Option<Sockets>,
 ) -> Result<(), Error> {
     let _streams = KilledOnDrop(app.clone());
-    let _memberships = AbortOnDropHandle::new(tokio::spawn(chat::end_memberships(app.clone())));
-    let _dashboard = AbortOnDropHandle::new(tokio::spawn(dashboard::report(app.clone())));
+    let _memberships = AbortOnDropHandle::new(tokio::spawn({
+        let app = app.clone();
+        watch::keep("memberships", move || chat::end_memberships(app.clone()))
+    }));
+    let _dashboard = AbortOnDropHandle::new(tokio::spawn({
+        let app = app.clone();
+        watch::keep("dashboard", move || dashboard::report(app.clone()))
+    }));
     let mut moving = AbortOnDropHandle::new(tokio::spawn(runner.run()));
     let mut shutdown = pin!(shutdown);
     let stop = async {
@@ -107,12 +144,10 @@ async fn run(
     tokio::select! {
         by_call = stop => {
             let ending = async {
-                end(&app).await;
-                close.await;
+                end(&app, sockets.as_ref()).await;
                 app.hub.close().await;
             };
-            let limit = app.config.lifecycle.shutdown_timeout;
-            let ending = tokio::time::timeout(limit, ending);
+            let ending = tokio::time::timeout(app.config.lifecycle.shutdown_timeout, ending);
             // Whoever runs it may still want it gone sooner, and tell so by what `shutdown` waits for.
             let listening = async {
                 if by_call {
@@ -121,7 +156,10 @@ async fn run(
                 std::future::pending::<Infallible>().await
             };
             tokio::select! {
-                ended = ending => ended.map_err(|_| Error::Left(left())),
+                ended = ending => ended.map_err(|_| {
+                    let connections = sockets.as_ref().map_or(0, |sockets| sockets.lane.connections.len());
+                    Error::Left(Left::of(&app, connections))
+                }),
                 never = listening => match never {},
             }
         }
@@ -129,7 +167,7 @@ async fn run(
             app.enter(Phase::Closing);
             Err(match failed {
                 Ok(error) => Error::Journal(error),
-                Err(error) => Error::Io(std::io::Error::other(error)), // it panicked; nothing is delivered any more
+                Err(_) => Error::Runner, // it panicked, which the log has told; nothing is delivered any more
             })
         }
     }
@@ -146,13 +184,17 @@ impl Drop for KilledOnDrop {
     }
 }
 
-async fn end(app: &App) {
+async fn end(app: &App, sockets: Option<&Sockets>) {
     app.enter(Phase::Draining);
     let streams = drain(app).await;
+    let limit = Instant::now() + LAST_WORDS;
     app.close().await;
-    until_gone(app).await;
+    until_gone(app, limit).await;
     if streams > 0 {
         tokio::time::sleep(LEAVING).await; // the last of them are still reading what they were told
+    }
+    if let Some(sockets) = sockets {
+        sockets.close(app, limit).await;
     }
 }
 
@@ -162,29 +204,44 @@ async fn drain(app: &App) -> u32 {
     if open.is_empty() {
         return 0;
     }
-    tracing::info!(streams = open.len(), over = ?app.config.lifecycle.drain, "draining");
+    let over = app.config.lifecycle.drain;
+    tracing::info!(streams = open.len(), ?over, "draining");
     open.shuffle(&mut rand::rng());
     let (start, count) = (Instant::now(), u32::try_from(open.len()).unwrap_or(u32::MAX));
+    app.drains_until(start + over.min(app.config.lifecycle.shutdown_timeout));
     for (nth, connection) in (0..count).zip(open) {
-        tokio::time::sleep_until(start + app.config.lifecycle.drain * nth / count).await;
-        connection.end(draining());
+        tokio::time::sleep_until(start + over * nth / count).await;
+        connection.end(draining(app));
     }
     count
 }
 
-/// Waits until all streams are gone, for as long as last words may take. Those that slipped in since the last wave are
-/// ended too.
-async fn until_gone(app: &App) {
-    let limit = Instant::now() + LAST_WORDS;
-    while app.hub.connections().stats().total > 0 && Instant::now() < limit {
-        for connection in app.hub.connections().all() {
-            connection.end(draining());
+/// Waits until all streams are gone, and until `limit` at most: those that are left then are killed. Those that slipped in
+/// since the last wave are ended too.
+async fn until_gone(app: &App, limit: Instant) {
+    let gone = until(|| {
+        let open = app.hub.connections().all();
+        for connection in &open {
+            connection.end(draining(app));
         }
+        open.is_empty()
+    });
+    if tokio::time::timeout_at(limit, gone).await.is_err() {
+        for connection in app.hub.connections().all() {
+            connection.kill();
+        }
+    }
+}
+
+/// Looks again and again until it is so.
+async fn until(so: impl Fn() -> bool) {
+    while !so() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-fn draining() -> Ending {
-    let retry = Some(spread(Duration::from_millis(500), Duration::from_secs(2)));
-    Ending { cause: Cause::Shutdown, retry }
+/// Until the drain is over, whoever comes back would find this server again.
+fn draining(app: &App) -> Ending {
+    let retry = spread(Duration::from_millis(500), Duration::from_secs(2)) + app.left_of_drain();
+    Ending { cause: Cause::Shutdown, retry: Some(retry) }
 }

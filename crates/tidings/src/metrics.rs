@@ -10,7 +10,7 @@ pub(crate) mod process;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -38,7 +38,14 @@ pub(crate) struct Counts {
     publish: Histogram,
     /// By the number of the [`Code`].
     refused: [AtomicU64; Code::ALL.len()],
+    /// Requests that are being answered, until their answer's head is ready.
+    calls: AtomicUsize,
+    /// Those of them whose body is still on its way.
+    arriving: AtomicUsize,
 }
+
+/// Counts in one of the gauges as long as it is there.
+pub(crate) struct Counted<'a>(&'a AtomicUsize);
 
 impl Default for Counts {
     fn default() -> Self {
@@ -47,7 +54,15 @@ impl Default for Counts {
             published: AtomicU64::new(0),
             publish: Histogram::new(PUBLISH_SECONDS),
             refused: std::array::from_fn(|_| AtomicU64::new(0)),
+            calls: AtomicUsize::new(0),
+            arriving: AtomicUsize::new(0),
         }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -58,6 +73,28 @@ impl Counts {
             self.published.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
             self.publish.observe(took.as_secs_f64());
         }
+    }
+
+    /// A request begins to be answered.
+    pub(crate) fn called(&self) {
+        self.calls.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It was answered, or given up.
+    pub(crate) fn answered(&self) {
+        self.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// A request's body is on its way, as long as what is returned is there.
+    pub(crate) fn arriving(&self) -> Counted<'_> {
+        self.arriving.fetch_add(1, Ordering::AcqRel);
+        Counted(&self.arriving)
+    }
+
+    /// How many requests have arrived whole and are being answered.
+    pub(crate) fn whole_calls(&self) -> usize {
+        let arriving = self.arriving.load(Ordering::Acquire);
+        self.calls.load(Ordering::Acquire).saturating_sub(arriving)
     }
 
     /// A request was answered with an error.

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
+use jiff::Timestamp;
 use tidings_hub::{Clock, Hub, Options, RingLimits, Runner, StreamLimits};
 use tidings_journal::Journal;
 use tidings_journal::disk;
@@ -58,6 +59,8 @@ pub struct Engine {
     limits: StreamLimits,
 }
 
+pub use lifecycle::Left;
+
 type Routes = Box<dyn FnOnce(Handle) -> Router + Send>;
 
 /// Why a server can't be built or went down.
@@ -72,15 +75,27 @@ pub enum Error {
     /// The system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// The clock, which no log and no token gets along with.
+    #[error("the system's clock says {0}, which is before 1970; set it and start again")]
+    Clock(Timestamp),
+    /// The limit of open files.
+    #[error(
+        "{0} file descriptors leave no room for streams: {RESERVED} are kept for the log, for calls and for health checks; \
+         raise the limit (`ulimit -Hn`, LimitNOFILE=)"
+    )]
+    Descriptors(usize),
     /// The log can't be opened.
     #[error("{0}{advice}", advice = journal::advice(.0))]
     Open(#[from] disk::OpenError),
     /// The log can't be read any more, so nothing can be delivered.
     #[error("the journal failed: {0}")]
     Journal(tidings_journal::Error),
+    /// What delivers to the streams has panicked.
+    #[error("nothing is delivered any more: the task that does it has panicked, see the log")]
+    Runner,
     /// Streams or calls were left when the time was over.
-    #[error("{0} connections were still open after SHUTDOWN_TIMEOUT")]
-    Left(usize),
+    #[error("SHUTDOWN_TIMEOUT is over; what was left: {0}")]
+    Left(Left),
 }
 
 impl Server {
@@ -198,6 +213,7 @@ impl Builder {
     }
 
     fn assemble(self) -> Result<(Router, Engine), Error> {
+        clock_is_set()?;
         let journal = journal::open(&self.config.journal)?;
         self.assemble_over(journal)
     }
@@ -206,6 +222,9 @@ impl Builder {
         let Self { config, clock, routes, tracer, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let descriptors = descriptors();
+        if descriptors <= RESERVED {
+            return Err(Error::Descriptors(descriptors));
+        }
         let limits = limits(&config, descriptors);
         #[cfg(target_os = "linux")]
         have_slots(descriptors);
@@ -227,6 +246,12 @@ impl Builder {
         let more = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
         Ok((router(&app, more)?, engine))
     }
+}
+
+/// Fails before 1970: the storage engine, among others, counts the time from there, and ends the process if it can't.
+pub(crate) fn clock_is_set() -> Result<(), Error> {
+    let now = Clock::system().now();
+    if now < Timestamp::UNIX_EPOCH { Err(Error::Clock(now)) } else { Ok(()) }
 }
 
 fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {
@@ -272,6 +297,9 @@ const OF_THE_LOG: usize = 256;
 /// How many are kept for everything that is no stream, the log among it.
 const RESERVED: usize = 512;
 
+/// So few streams are hardly meant where nobody set their number: the usual limit of descriptors has room for as many.
+const FEW: usize = 512;
+
 /// How many streams may be open. By itself it is what fits, less what the log, publishes, health checks and the operator
 /// need.
 fn limits(config: &Config, descriptors: usize) -> StreamLimits {
@@ -282,6 +310,12 @@ fn limits(config: &Config, descriptors: usize) -> StreamLimits {
             "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fit} streams): what \
              comes above waits instead of being told `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
              MAX_CONNECTIONS"
+        );
+    }
+    if config.streams.max_connections.is_none() && fit < FEW {
+        tracing::warn!(
+            "only {fit} streams fit: this process may have {descriptors} file descriptors, and {RESERVED} are kept for \
+             everything else; raise the limit (`ulimit -Hn`, LimitNOFILE=)"
         );
     }
     StreamLimits {

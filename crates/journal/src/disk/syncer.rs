@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::log::Log;
+use super::log::{Log, Watch};
 
 /// Syncs at least every `interval` what was appended meanwhile, until `stop` is dropped or a sync fails.
 ///
 /// [`Sync::Interval`]: super::Sync::Interval
 pub(super) fn run(log: &Arc<Log>, interval: Duration, stop: &Receiver<()>) {
+    let _watch = Watch::new(log.clone(), "syncing the journal");
     while stop.recv_timeout(interval) != Err(RecvTimeoutError::Disconnected) {
         let head = log.head();
         if !log.is_open() {

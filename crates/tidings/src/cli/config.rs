@@ -82,7 +82,7 @@ mod tests {
         JOURNAL_MAX_EVENTS = auto  # default
         LOG_LEVEL = info  # default
         LOG_FORMAT = text  # default
-        DRAIN_SECONDS = 10s  # default
+        DRAIN_SECONDS = 8s  # default
         SHUTDOWN_TIMEOUT = 30s  # default
         # warning: JOURNAL_MAX_BYTE (environment) is no setting and has no effect; did you mean JOURNAL_MAX_BYTES?
         ");

@@ -23,6 +23,7 @@ use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use tidings_hub::Clock;
 
 use crate::config::{Config, Flags, Loaded, environment, flags, flags_from, refused_arguments};
+use crate::server::clock_is_set;
 use crate::telemetry;
 use terminal::say;
 
@@ -65,6 +66,7 @@ fn command() -> Command {
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    clock_is_set()?;
     let mut out = std::io::stdout();
     match matches.subcommand() {
         Some(("config", matches)) => config::run(&load(flags_from(matches))?, &mut out),

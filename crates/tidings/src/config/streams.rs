@@ -57,8 +57,8 @@ section! {
     /// How the server ends, after SIGTERM or ctrl-c.
     pub struct Lifecycle {
         /// Over how long open streams are ended one by one, so that their clients don't all come back at once. Takes other
-        /// units too, despite its name.
-        "drain_seconds" => pub drain: Duration = Span(Duration::ZERO..=10 * MINUTE), "10s";
+        /// units too, despite its name. By itself, all of the end fits into the 10 seconds that `docker stop` gives.
+        "drain_seconds" => pub drain: Duration = Span(Duration::ZERO..=10 * MINUTE), "8s";
 
         /// When the process exits, whatever is left.
         "shutdown_timeout" => pub shutdown_timeout: Duration = Span(Duration::ZERO..=HOUR), "30s";

@@ -63,7 +63,7 @@ fn without_anything_it_is_a_development_server_on_port_3000() {
     assert!(config.auth.demo);
     assert!(config.auth.jwt_secret.is_none());
     assert_eq!(config.streams.heartbeat_interval, Duration::from_secs(25));
-    assert_eq!(config.lifecycle.drain, Duration::from_secs(10));
+    assert_eq!(config.lifecycle.drain, Duration::from_secs(8));
     assert_eq!(config.log.format, Format::Text);
     assert_eq!((config.journal.home, config.journal.data_dir.to_str()), (Home::Disk, Some("./data")));
     let mut embedded = Config::default();

@@ -243,8 +243,9 @@ impl Error {
         Self { status, ..error }.retry_after(Duration::from_mins(1))
     }
 
-    pub(crate) fn draining() -> Self {
-        let retry_after = Some(Duration::from_secs(2));
+    /// `left` is how long this server goes on to drain.
+    pub(crate) fn draining(left: Duration) -> Self {
+        let retry_after = Some(Duration::from_secs(2) + left);
         Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
     }
 
@@ -284,7 +285,7 @@ impl From<Refusal> for Error {
 impl From<Unpublished> for Error {
     fn from(error: Unpublished) -> Self {
         match error {
-            Unpublished::Closing => Self::draining(),
+            Unpublished::Closing => Self::draining(Duration::ZERO),
             Unpublished::Journal(error) => error.into(),
         }
     }

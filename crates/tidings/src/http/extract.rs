@@ -163,6 +163,7 @@ impl FromRequest<Route> for JsonBody {
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(too_large()); // before the body is sent, to a client that asks first
         }
+        let _arriving = app.counts.arriving();
         let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect());
         match traces::step("read the body", read).await {
             Ok(Ok(collected)) => Ok(Self(collected.to_bytes())),

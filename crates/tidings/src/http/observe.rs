@@ -36,7 +36,23 @@ pub(crate) struct Observed<F> {
     id: RequestId,
     method: Method,
     path: String,
-    counts: Arc<Counts>,
+    in_progress: InProgress,
+}
+
+/// Counts among the calls in progress as long as it is there.
+struct InProgress(Arc<Counts>);
+
+impl InProgress {
+    fn new(counts: Arc<Counts>) -> Self {
+        counts.called();
+        Self(counts)
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
 }
 
 impl<S> Service<Request> for Observe<S>
@@ -55,7 +71,8 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let id = RequestId::from_headers(request.headers());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        Observed { answer: self.inner.call(request), id, method, path, counts: self.counts.clone() }
+        let in_progress = InProgress::new(self.counts.clone());
+        Observed { answer: self.inner.call(request), id, method, path, in_progress }
     }
 }
 
@@ -79,7 +96,7 @@ impl<F> Observed<F> {
         let on_purpose = matches!(code, Some(Code::Draining | Code::TooManyConnections));
         let failed = status >= 500 && !on_purpose;
         if let Some(code) = code {
-            self.counts.refused(code);
+            self.in_progress.0.refused(code);
         }
         let code = code.map(Code::as_str);
         if let Some(panic) = response.extensions_mut().remove::<Arc<Panic>>() {

@@ -106,7 +106,7 @@ impl StreamCall {
             if !extract::is_head(&parts) {
                 app.hub.connections().refused(Refused::Draining);
             }
-            return refuse(&app, &parts, &after, "draining", Error::draining());
+            return refuse(&app, &parts, &after, "draining", Error::draining(app.left_of_drain()));
         }
         if extract::is_head(&parts) {
             return Ok(response(Body::new(StreamBody::nothing())));
@@ -214,6 +214,6 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
         return Ok(response(Body::new(StreamBody::nothing())));
     }
     traces::note(traces::ERROR, reason);
-    let retry = spread(Duration::from_secs(1), Duration::from_secs(10));
+    let retry = spread(Duration::from_secs(1), Duration::from_secs(10)) + app.left_of_drain();
     Ok(carrying(Saying::Once(words::busy(reason, retry, after)), parts))
 }

@@ -48,12 +48,14 @@ pub(crate) struct Lane {
     pub(crate) tracer: Tracer,
     /// Tells connections to end after the request that they are serving.
     pub(crate) closing: CancellationToken,
+    /// Ends those that did not, whatever they are doing.
+    pub(crate) cut: CancellationToken,
     pub(crate) connections: TaskTracker,
 }
 
 impl Lane {
-    /// Accepts until the server closes.
-    pub(crate) async fn accept(self, listener: TcpListener) {
+    /// Accepts as long as the server listens. Keeps nothing from one connection to the next, so that it may be begun anew.
+    pub(crate) async fn accept(self, listener: Arc<TcpListener>, listening: CancellationToken) {
         let (mut crowded, mut in_a_row) = (false, 0);
         loop {
             if in_a_row == IN_A_ROW {
@@ -74,13 +76,14 @@ impl Lane {
             };
             let accepted = tokio::select! {
                 accepted = accept => accepted,
-                () = self.closing.cancelled() => return,
+                () = listening.cancelled() => return,
             };
             let Some(accepted) = accepted else { continue };
             match accepted {
                 Ok((stream, peer)) => {
                     in_a_row += 1;
-                    self.connections.spawn(self.clone().serve(stream, peer));
+                    let (lane, cut) = (self.clone(), self.cut.clone());
+                    self.connections.spawn(async move { cut.run_until_cancelled(lane.serve(stream, peer)).await });
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

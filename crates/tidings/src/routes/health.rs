@@ -43,7 +43,7 @@ pub(crate) async fn live() -> Reply {
 /// `GET /health/ready`: whether new streams should be sent here.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.phase() != Phase::Serving {
-        return Error::draining().into_response();
+        return Error::draining(app.left_of_drain()).into_response();
     }
     match app.hub.health() {
         Ok(()) => Reply::json(&json!({ "status": "ok" })).into_response(),

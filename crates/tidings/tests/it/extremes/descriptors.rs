@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::place;
-use crate::support::binary::Process;
+use crate::support::binary::{Place, Process};
 use crate::support::{http, in_time, until};
 
 /// The processor time that a process has taken so far, in ticks of 10 ms (proc(5)).
@@ -50,6 +50,24 @@ async fn a_limit_of_streams_that_the_descriptors_can_not_hold_is_warned_of_at_th
         assert!(!process.said().contains("file descriptors of this process allow"), "{}", process.said());
         assert_eq!(limits(&process).await, ["tidings_streams_limit 188.0", "process_max_fds 700.0"]);
     }
+}
+
+#[test]
+fn descriptors_that_leave_no_room_for_streams_stop_the_start_in_one_line() {
+    for descriptors in [64, 512] {
+        let refused = place().refused_limited(descriptors);
+        assert!(refused.contains(&format!("{descriptors} file descriptors leave no room for streams")), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn few_descriptors_are_warned_of_where_nobody_set_the_number_of_streams() {
+    let warning = "only 88 streams fit: this process may have 600 file descriptors";
+    let said = |place: Place| place.start_limited(&[], 600).said();
+    let of_itself = said(place());
+    assert!(of_itself.contains(warning), "{of_itself}");
+    let meant = said(place().env("MAX_CONNECTIONS", "50"));
+    assert!(!meant.contains("streams fit"), "{meant}");
 }
 
 #[tokio::test]

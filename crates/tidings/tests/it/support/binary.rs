@@ -103,6 +103,21 @@ impl Place {
         self.start_behind(arguments, &format!("trap '' XFSZ && ulimit -f {}", kib * 2))
     }
 
+    /// The one line with which a start is refused that has at most so many file descriptors.
+    #[track_caller]
+    pub(crate) fn refused_limited(&self, descriptors: u64) -> String {
+        let script = format!(r#"ulimit -n {descriptors} && exec "$0" "$@""#);
+        let inner = self.command(&[]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(inner.get_program()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.env("PORT", "0").current_dir(self.directory.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success(), "it started");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        said
+    }
+
     fn start_behind(self, arguments: &[&str], first: &str) -> Process {
         let inner = self.command(arguments);
         let mut command = Command::new("sh");
