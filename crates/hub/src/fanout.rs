@@ -137,6 +137,23 @@ impl Fanout {
         }
     }
 
+    /// Has the rings of `floors` let go of what stands at or below them. Readers that have not taken it are behind, and the
+    /// journal tells them that it is gone.
+    pub(crate) fn forget(&self, floors: &[(TopicName, Position)]) {
+        for (topic, floor) in floors {
+            let ring = self.rings.lock().get(topic).map(|followed| followed.ring.clone());
+            if let Some(ring) = ring {
+                ring.forget(*floor);
+            }
+        }
+    }
+
+    /// How many cursors follow each of `topics`.
+    pub(crate) fn followers<'a>(&self, topics: impl IntoIterator<Item = &'a TopicName>) -> Vec<usize> {
+        let rings = self.rings.lock();
+        topics.into_iter().map(|topic| rings.get(topic).map_or(0, |followed| followed.followers)).collect()
+    }
+
     /// How many topics have followers.
     pub fn followed_topics(&self) -> usize {
         self.rings.lock().by_topic.len()

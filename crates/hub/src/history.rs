@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidings_journal::{Entry, EventId, Limit, Selector, TopicName};
+use tidings_journal::{Entry, EventId, Limit, Position, Selector, TopicName};
 
 use crate::hub::Hub;
 use crate::subscribe::{After, Asked};
@@ -26,7 +26,63 @@ pub struct History {
     pub oldest: Option<EventId>,
 }
 
+/// From where to read backwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// From the newest event that readers can see.
+    Latest,
+    /// Before the event with this id, as the client sent it.
+    Id(String),
+}
+
+/// A piece of what is kept, read backwards.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// Oldest first.
+    pub entries: Vec<Arc<Entry>>,
+    /// What the piece before this one asks to be before.
+    pub prev: EventId,
+    /// Whether nothing older is kept.
+    pub end: bool,
+    /// Why the place that was asked for could not be served; the piece then ends with what is newest, or is empty where all of
+    /// it was trimmed.
+    pub gap: Option<Reason>,
+    /// The oldest event that is kept.
+    pub oldest: Option<EventId>,
+}
+
 impl Hub {
+    /// What is kept of `topics` before a place, the newest of it, without opening a stream.
+    pub async fn history_before(
+        &self,
+        topics: Vec<TopicName>,
+        before: &Before,
+        events: usize,
+    ) -> Result<Earlier, tidings_journal::Error> {
+        let inner = &self.inner;
+        let selector = Selector::topics(topics);
+        let asked = match before {
+            Before::Latest => Asked::Nothing,
+            Before::Id(id) => inner.locate(&After::Id(id.clone())).await?,
+        };
+        let (place, gap) = match asked {
+            Asked::Nothing | Asked::Everything => (None, None),
+            Asked::Place(position) => (Some(position), None),
+            Asked::Stray(reason) => (None, Some(reason)),
+        };
+        let _permit = inner.replays.permit().await;
+        let limit = Limit { events, bytes: HISTORY_BYTES };
+        let newest = inner.fanout.visible_position().next();
+        let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
+        // What was asked for is gone, and everything before it: told, never an empty page without a word.
+        let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
+        let gap = gap.or(is_gone.then_some(Reason::Trimmed));
+        let oldest = inner.journal.oldest(&selector).await?.map(|oldest| inner.id_of(oldest));
+        // Where nothing was found, it was searched from behind the newest, a place that has no id yet.
+        let prev = inner.id_of(page.prev.min(inner.fanout.visible_position()));
+        Ok(Earlier { entries: page.entries, prev, end: page.end, gap, oldest })
+    }
+
     /// What is kept of `topics` after a cursor, oldest first, without opening a stream.
     pub async fn history(
         &self,

@@ -158,6 +158,11 @@ impl Presence {
         self.state.lock().memberships
     }
 
+    /// The rooms that `user` is a member of.
+    pub fn rooms_of(&self, user: &UserId) -> Vec<TopicName> {
+        self.state.lock().users.get(user).map(|known| known.rooms.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// A stream of `user` on `topics` opened.
     pub(crate) fn opened<'a>(&self, user: &UserId, topics: impl IntoIterator<Item = &'a TopicName>) {
         for topic in topics.into_iter().filter(|topic| self.is_of_rooms(topic)) {

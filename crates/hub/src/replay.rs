@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tidings_journal::{Error, Limit, Position, Selector, TopicName};
@@ -34,6 +34,8 @@ const BATCH: Limit = Limit { events: 64, bytes: 64 << 10 };
 pub(crate) struct Replays {
     permits: Semaphore,
     kept: Mutex<Kept>,
+    /// How often something was erased: what was read before is read again.
+    erased: AtomicU64,
 }
 
 #[derive(Default)]
@@ -78,7 +80,7 @@ enum Found {
 
 impl Replays {
     pub(crate) fn new() -> Self {
-        Self { permits: Semaphore::new(CONCURRENT_READS), kept: Mutex::default() }
+        Self { permits: Semaphore::new(CONCURRENT_READS), kept: Mutex::default(), erased: AtomicU64::new(0) }
     }
 
     /// Waits for its turn to read something big.
@@ -90,14 +92,31 @@ impl Replays {
     pub(crate) async fn batch(&self, hub: &Inner, selector: &Selector, after: Position) -> Result<Batch, Error> {
         let topics = selector.as_slice();
         let mut pages = Vec::with_capacity(topics.len());
-        for topic in topics {
-            match self.page(hub, topic, after).await? {
-                Found::Page(page) => pages.push(page),
-                Found::Trimmed => return Ok(Batch::Trimmed(hub.journal.oldest(selector).await?)),
+        loop {
+            let erased = self.erased.load(Ordering::Acquire);
+            pages.clear();
+            for topic in topics {
+                match self.page(hub, topic, after).await? {
+                    Found::Page(page) => pages.push(page),
+                    Found::Trimmed => return Ok(Batch::Trimmed(hub.journal.oldest(selector).await?)),
+                }
+            }
+            let (frames, next) = merge(&pages, after);
+            if self.erased.load(Ordering::Acquire) == erased {
+                return Ok(Batch::Frames(frames, next));
             }
         }
-        let (frames, next) = merge(&pages, after);
-        Ok(Batch::Frames(frames, next))
+    }
+
+    /// Lets go of every page, and has what is being read read again: something of it was erased.
+    pub(crate) fn forget(&self) {
+        let mut kept = self.kept.lock();
+        self.erased.fetch_add(1, Ordering::AcqRel);
+        kept.order.clear();
+        kept.bytes = 0;
+        for topic in kept.topics.values_mut() {
+            topic.pages.clear();
+        }
     }
 
     async fn page(&self, hub: &Inner, topic: &TopicName, after: Position) -> Result<Found, Error> {
@@ -113,6 +132,7 @@ impl Replays {
             return Ok(Found::Page(page));
         }
         let _permit = self.permit().await;
+        let erased = self.erased.load(Ordering::Acquire);
         let selector = Selector::topics([topic.clone()]);
         let read = hub.journal.read(&selector, after, hub.fanout.visible_position(), PAGE).await?;
         if read.floor > after {
@@ -125,8 +145,9 @@ impl Replays {
         let bytes = size_of::<Page>() + frames.iter().map(|(_, frame)| size_of_val(frame) + frame.len()).sum::<usize>();
         let (topic, next, used) = (topic.clone(), read.next, true.into());
         let page = Arc::new(Page { topic, after, next, frames, bytes, used });
-        if page.next > after {
-            self.kept.lock().keep(page.clone());
+        let mut kept = self.kept.lock();
+        if page.next > after && self.erased.load(Ordering::Acquire) == erased {
+            kept.keep(page.clone());
         }
         Ok(Found::Page(page))
     }
@@ -260,6 +281,16 @@ mod tests {
         assert_eq!(pages(&mut kept.order.iter()), [(20, 30), (1, 12)]);
         assert_eq!(pages(&mut kept.topics.values().flat_map(|topic| &topic.pages)), [(20, 30), (1, 12)]);
         assert_eq!(kept.bytes, 2);
+    }
+
+    #[test]
+    fn nothing_is_kept_once_something_was_erased() {
+        let replays = Replays::new();
+        replays.kept.lock().keep(page(0, 10, 1..=10));
+        replays.forget();
+        let kept = replays.kept.lock();
+        assert!(kept.around(&TopicName::parse("a").unwrap(), Position::new(5)).is_none());
+        assert_eq!((kept.order.len(), kept.bytes), (0, 0));
     }
 
     #[test]

@@ -174,6 +174,19 @@ impl Ring {
         state.evict(limits, now_ms);
     }
 
+    /// Lets go of what stands at or below `floor` in the log.
+    pub(crate) fn forget(&self, floor: Position) {
+        let mut state = self.state.lock();
+        let upto = state.slots.partition_point(|held| held.slot.mark.position <= floor);
+        // What is not stored and came after the last of them stays: it has the same position, and was not erased.
+        let Some(last) = state.slots.iter().take(upto).rposition(|held| held.slot.stored) else {
+            return;
+        };
+        state.floor = state.slots[last].slot.mark;
+        state.slots.drain(..=last);
+        state.runs = None;
+    }
+
     /// The latest that was ever here: a reader who has taken so much finds nothing, and has missed nothing.
     pub(crate) fn newest(&self) -> Seq {
         Seq(self.newest.load(Ordering::Acquire))
@@ -430,6 +443,43 @@ mod tests {
         assert_eq!(seqs(&ring, window(0)), Ok(vec![1]));
         ring.expire(&limits, 10_001);
         assert_eq!(seqs(&ring, window(0)), Err(BelowFloor));
+    }
+
+    #[test]
+    fn what_was_erased_is_taken_by_nobody_and_what_came_after_it_is() {
+        let ring = ring();
+        for (seq, position, stored) in [(1, 1, true), (2, 4, true), (3, 4, false), (4, 6, true)] {
+            let mark = Mark { seq: Seq(seq), position: Position::new(position) };
+            ring.push(Slot { mark, ..slot(seq, stored, 0) }, &Limits::default());
+        }
+        ring.forget(Position::new(0));
+        assert_eq!(seqs(&ring, window(0)), Ok(vec![1, 2, 3, 4]));
+        ring.forget(Position::new(5));
+        assert_eq!(seqs(&ring, window(1)), Err(BelowFloor));
+        assert_eq!(
+            seqs(&ring, window(2)),
+            Ok(vec![3, 4]),
+            "what is not stored stands behind the event whose position it has"
+        );
+        assert_eq!(ring.locate(Position::new(3)), Err(BelowFloor));
+        assert_eq!(ring.bytes_after(Seq(0)), 2 * bytes_of(&slot(1, true, 0).frame));
+    }
+
+    #[test]
+    fn a_run_that_was_joined_before_is_not_given_out_after_it_was_erased() {
+        let ring = ring();
+        for seq in 1..=20 {
+            ring.push(slot(seq, true, 0), &Limits::default());
+        }
+        let joined = |after| {
+            let mut last = Vec::new();
+            let window = Window { joined: true, ..window(after) };
+            ring.collect(window, |taken| last.push((taken.events, taken.mark.seq.0))).map(|_| last)
+        };
+        assert_eq!(joined(0), Ok(vec![(20, 20)]));
+        ring.forget(Position::new(10));
+        assert_eq!(joined(0), Err(BelowFloor));
+        assert_eq!(joined(10), Ok(vec![(10, 20)]));
     }
 
     #[test]

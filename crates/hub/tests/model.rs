@@ -4,7 +4,7 @@
 //! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then out of the log.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tidings_hub::{
-    After, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Publication, Reset, RingLimits,
-    Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
+    After, Before, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Publication, Reset,
+    RingLimits, Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, Journal, Position, Record, TopicName};
@@ -50,6 +50,12 @@ impl Wording for Plain {
 struct Oracle {
     /// Topics of each position, from 1 on; for keyed events the key.
     published: Vec<(Vec<TopicName>, Option<&'static str>)>,
+    /// Unkeyed positions that are kept.
+    kept: VecDeque<u64>,
+    /// Positions that retention has let go, or that were erased.
+    gone: BTreeSet<u64>,
+    /// Those that were erased: unlike the others, they may not be shown even where a ring still had them.
+    erased: BTreeSet<u64>,
     ephemeral: u64,
 }
 
@@ -58,11 +64,24 @@ impl Oracle {
         self.published.len() as u64
     }
 
-    /// Positions that retention has let go: all unkeyed ones but the newest `KEPT`.
-    fn trimmed(&self) -> BTreeSet<u64> {
-        let unkeyed = (1..).zip(&self.published).filter(|(_, (_, key))| key.is_none()).map(|(position, _)| position);
-        let unkeyed: Vec<u64> = unkeyed.collect();
-        unkeyed[..unkeyed.len().saturating_sub(KEPT)].iter().copied().collect()
+    /// Retention lets all unkeyed ones go but the newest `KEPT` that were not erased.
+    fn push(&mut self, topics: Vec<TopicName>, key: Option<&'static str>) {
+        self.published.push((topics, key));
+        if key.is_none() {
+            self.kept.push_back(self.head());
+        }
+        while self.kept.len() > KEPT {
+            self.gone.extend(self.kept.pop_front());
+        }
+    }
+
+    /// What is still there of `topics` up to `until` goes.
+    fn erase(&mut self, topics: &[TopicName], until: u64) {
+        let there = |position: &u64| !self.superseded(*position) && !self.gone.contains(position);
+        let erased = (1..=until).filter(|position| self.stands_in(*position, topics)).filter(there);
+        self.erased.extend(erased.collect::<Vec<_>>());
+        self.gone.extend(&self.erased);
+        self.kept.retain(|position| !self.erased.contains(position));
     }
 
     fn stands_in(&self, position: u64, topics: &[TopicName]) -> bool {
@@ -71,7 +90,7 @@ impl Oracle {
     }
 
     fn floor(&self, topics: &[TopicName]) -> u64 {
-        self.trimmed().into_iter().filter(|position| self.stands_in(*position, topics)).max().unwrap_or(0)
+        self.gone.iter().copied().filter(|position| self.stands_in(*position, topics)).max().unwrap_or(0)
     }
 
     /// Whether a newer event of the same key makes this one superfluous for somebody who was away.
@@ -158,7 +177,7 @@ impl World {
             _ => (&[KEYED], Some(["db", "web", "mail"][self.rng.random_range(0..3)])),
         };
         let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
-        self.oracle.published.push((topics.clone(), key));
+        self.oracle.push(topics.clone(), key);
         let publication = Publication {
             topics: topics.into(),
             event: EventName::from_static("stored"),
@@ -167,6 +186,25 @@ impl World {
         };
         let id = self.hub.publish(publication).await.unwrap();
         assert_eq!(id.position.get(), self.oracle.head(), "positions are dense");
+    }
+
+    /// An operator erases some topics, mostly up to an event of late.
+    async fn erase(&mut self) {
+        let head = self.oracle.head();
+        if head == 0 {
+            return;
+        }
+        let names = TOPICS.into_iter().chain([KEYED]).filter(|_| self.rng.random_bool(0.3));
+        let topics: Vec<_> = names.map(topic).collect();
+        let until = head - self.rng.random_range(0..head.min(12));
+        self.oracle.erase(&topics, until);
+        let id = self.hub.id_of(Position::new(until)).to_string();
+        self.hub.erase(topics.clone(), &id).await.unwrap();
+        let page = self.hub.history(topics.clone(), &After::Earliest, 1_000).await.unwrap();
+        let shown = page.entries.iter().map(|entry| entry.id.position.get());
+        assert!(shown.clone().all(|position| !self.oracle.gone.contains(&position)), "nothing shows what was erased");
+        let backwards = self.hub.history_before(topics, &Before::Latest, 1_000).await.unwrap();
+        assert!(shown.eq(backwards.entries.iter().map(|entry| entry.id.position.get())));
     }
 
     fn publish_ephemeral(&mut self) {
@@ -264,6 +302,7 @@ impl World {
             }
             "stored" => {
                 let position = number(&message.id);
+                assert!(!self.oracle.erased.contains(&position), "{position} was erased before it was taken");
                 assert!(position > client.seen, "{position} came twice or out of order, after {}", client.seen);
                 assert!(self.oracle.stands_in(position, &client.topics), "{position} is not its business");
                 for skipped in client.seen + 1..position {
@@ -300,6 +339,7 @@ async fn run(seed: u64, reconnects: usize) -> World {
         let nth = world.rng.random_range(0..world.clients.len());
         match world.rng.random_range(0..10) {
             0..=2 => world.publish().await,
+            3 if world.rng.random_bool(0.2) => world.erase().await,
             3 => world.publish_ephemeral(),
             4..=6 if world.clients[nth].connection.is_none() => world.connect(nth).await,
             4..=6 => {
@@ -330,12 +370,14 @@ async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
         // Polled by hand with a waker that does nothing: nothing may be pending only for a task's budget.
         let world = tokio::task::coop::unconstrained(run(seed, 250)).await;
         *totals.entry("reconnects").or_default() += world.reconnects;
+        *totals.entry("erased").or_default() += world.oracle.erased.len();
         *totals.entry("resets").or_default() += world.clients.iter().map(|client| client.resets).sum::<usize>();
         *totals.entry("received").or_default() += world.clients.iter().map(|client| client.received).sum::<usize>();
     }
     // The test is worth something only if it went where it hurts.
     assert!(totals["reconnects"] >= 10_000, "{totals:?}");
     assert!(totals["resets"] >= 500, "{totals:?}");
+    assert!(totals["erased"] >= 2_000, "{totals:?}");
     assert!(totals["received"] >= 20_000, "{totals:?}");
 }
 

@@ -11,7 +11,8 @@ use tidings_hub::{
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName,
+    Earlier, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
+    TopicName,
 };
 use tidings_sse::{EventName, Frame};
 use tokio::sync::Semaphore;
@@ -81,6 +82,18 @@ impl Journal for Gated {
 
     fn floor(&self, selector: &Selector) -> Position {
         self.journal.floor(selector)
+    }
+
+    async fn read_before(&self, of: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+        self.journal.read_before(of, before, limit).await
+    }
+
+    fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+        self.journal.topics(prefix, after, most)
+    }
+
+    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
+        self.journal.erase(topics, until).await
     }
 
     fn knows(&self, topic: &TopicName) -> bool {

@@ -17,15 +17,17 @@
 //! - `topics`: what is known of each topic, in memory
 //! - `open`: from a directory to a log; `wal`, `manifest`: whether the storage engine may be let at its files
 //! - `log`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
-//! - `reader`: reading; [`Inspection`], `verify`: looking at a directory that no server holds
-//! - `janitor`, `trim`, `ceiling`: what goes; `filter`: what is left out when the storage engine rewrites its files
+//! - `reader`, `backwards`: reading; [`Inspection`], `verify`: looking at a directory that no server holds
+//! - `janitor`, `trim`, `erase`, `ceiling`: what goes; `filter`: what is left out when the storage engine rewrites its files
 
+mod backwards;
 mod ceiling;
 mod chore;
 mod codec;
 mod committer;
 #[cfg(test)]
 mod crash;
+mod erase;
 mod error;
 mod filter;
 #[cfg(test)]
@@ -62,7 +64,10 @@ pub use inspect::{Inspection, Stats, TopicStats};
 pub use options::{Options, Retention, Rule, Sync};
 pub use verify::Report;
 
-use crate::{Epochs, Error, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName, Vitals};
+use crate::{
+    Earlier, Epochs, Error, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName,
+    Vitals,
+};
 use committer::{Append, Committer, Job};
 use group::{Encoded, LONGEST_KEY};
 use janitor::Janitor;
@@ -211,6 +216,11 @@ impl Journal for Disk {
         self.reading(move |log| log.page(&selector, after, until, limit)).await
     }
 
+    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+        let selector = selector.clone();
+        self.reading(move |log| log.page_before(&selector, before, limit)).await
+    }
+
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
         let selector = selector.clone();
         self.reading(move |log| log.oldest(&selector)).await
@@ -222,6 +232,17 @@ impl Journal for Disk {
 
     fn knows(&self, topic: &TopicName) -> bool {
         self.log.topics.read().get(topic).is_some()
+    }
+
+    fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+        self.log.topics.read().holding(prefix, after, most)
+    }
+
+    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
+        self.log.health()?;
+        let jobs = self.jobs.as_ref().map(mpsc::Sender::downgrade).ok_or_else(|| self.stopped())?;
+        let topics = topics.to_vec();
+        self.reading(move |log| erase::erase(log, &jobs, &topics, until)).await
     }
 
     fn expire(&self, now_ms: i64) {

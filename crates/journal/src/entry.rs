@@ -56,6 +56,30 @@ pub struct Page {
     pub floor: Position,
 }
 
+/// What one read backwards found.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// In the order of the log.
+    pub entries: Vec<Arc<Entry>>,
+    /// Down to where the log was searched: what the next read asks to be before.
+    pub prev: Position,
+    /// Whether nothing older is kept.
+    pub end: bool,
+    /// The highest position ever trimmed away from the selected topics, as of this read.
+    pub floor: Position,
+}
+
+/// What the log keeps of one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Its name.
+    pub topic: TopicName,
+    /// Entries that were published to it and are kept. What it shows of other topics is counted there.
+    pub events: u64,
+    /// What they take, in bytes.
+    pub bytes: u64,
+}
+
 impl Record {
     /// What it weighs against a bound on bytes: its texts, and a fixed share for the structures around them.
     pub fn weight(&self) -> usize {

@@ -29,7 +29,7 @@ mod vitals;
 use std::sync::Arc;
 
 pub use disk::Disk;
-pub use entry::{Entry, Limit, Page, Record, Selector};
+pub use entry::{Earlier, Entry, Holding, Limit, Page, Record, Selector};
 pub use epochs::{Epochs, Stray};
 pub use id::{Epoch, Error as IdError, EventId, Position};
 pub use memory::Memory;
@@ -81,6 +81,10 @@ pub trait Journal: Send + Sync + 'static {
     /// The entries of `selector` after `after`, up to and including `until`, oldest first, as many as `limit` allows.
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error>;
 
+    /// The newest entries of `selector` before `before`, oldest first, as many as `limit` allows. They end at the highest
+    /// position ever trimmed away from one of the topics, where [`Journal::read`] begins.
+    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error>;
+
     /// The position of the oldest entry of `selector` that is kept.
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error>;
 
@@ -91,6 +95,19 @@ pub trait Journal: Send + Sync + 'static {
     /// Whether the log has a place for `topic` already: something of it is kept, or was and its floor is remembered. Publishing
     /// to a topic that is not known makes one, which takes memory. Never waits for the device.
     fn knows(&self, topic: &TopicName) -> bool;
+
+    /// The topics whose name begins with `prefix` and comes after `after`, by name, at most `most` of them: those of which
+    /// something is kept, and those whose floor is remembered. Never waits for the device.
+    fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding>;
+
+    /// Erases every entry that stands in one of `topics` at or below `until`, from all topics that it stands in. Entries with a
+    /// key go too.
+    ///
+    /// Once it returns, no read returns any of them, after any crash, and the floor of each of their topics is at least as
+    /// high as the highest erased position in it. Returns these topics with their floors. In a topic that is not one of
+    /// `topics`, entries below its new floor may be hidden with it. After an error some may be erased and others not. Dropping
+    /// the future does not stop it.
+    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error>;
 
     /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970.
     fn expire(&self, now_ms: i64);

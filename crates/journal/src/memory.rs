@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 
 use crate::tail::Tails;
 use crate::{
-    Entry, Epoch, Epochs, Error, EventId, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
-    TopicName, Vitals,
+    Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record,
+    Selector, Tail, TopicName, Vitals,
 };
 use index::Topics;
 use receipts::Receipts;
@@ -140,6 +140,27 @@ impl Journal for Memory {
         Ok(page)
     }
 
+    async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
+        let log = self.log.lock();
+        let before = before.min(log.head.next());
+        let floor = log.topics.floor(selector);
+        let mut page = Earlier { entries: Vec::new(), prev: before, end: true, floor };
+        let mut bytes = 0;
+        for position in log.topics.merged_before(selector, floor, before, limit.events.max(1)) {
+            if page.entries.len() >= limit.events.max(1) || bytes >= limit.bytes.max(1) {
+                page.end = false;
+                break;
+            }
+            if let Some(entry) = log.entries.get(&position) {
+                bytes += entry.record.data.len();
+                page.entries.push(entry.clone());
+            }
+            page.prev = position;
+        }
+        page.entries.reverse();
+        Ok(page)
+    }
+
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
         Ok(self.log.lock().topics.oldest(selector))
     }
@@ -150,6 +171,14 @@ impl Journal for Memory {
 
     fn knows(&self, topic: &TopicName) -> bool {
         self.log.lock().topics.knows(topic)
+    }
+
+    fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+        self.log.lock().topics.list(prefix, after, most)
+    }
+
+    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
+        Ok(self.log.lock().erase(topics, until))
     }
 
     fn expire(&self, now_ms: i64) {
@@ -216,6 +245,27 @@ impl Log {
         {
             self.forget(oldest);
         }
+    }
+
+    /// See [`Journal::erase`].
+    fn erase(&mut self, topics: &[TopicName], until: Position) -> Vec<(TopicName, Position)> {
+        let mut touched = BTreeSet::new();
+        for position in self.topics.merged(&Selector::topics(topics), Position::START, until, usize::MAX) {
+            let Some(entry) = self.entries.get(&position).cloned() else {
+                continue;
+            };
+            touched.extend(entry.record.topics.iter().cloned());
+            if entry.record.key.is_some() {
+                self.keyed.remove(&position);
+            } else {
+                self.bytes -= entry.record.weight();
+                self.trimmed += 1;
+            }
+            self.forget(position);
+        }
+        self.unkeyed.retain(|position| self.entries.contains_key(position));
+        let floor = |name: TopicName| (self.topics.floor_of(&name), name);
+        touched.into_iter().map(floor).map(|(floor, name)| (name, floor)).collect()
     }
 
     fn forget(&mut self, position: Position) {

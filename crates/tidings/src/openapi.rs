@@ -16,6 +16,7 @@ mod notifications;
 mod realtime;
 mod streams;
 mod system;
+mod topics;
 
 use serde_json::json;
 use utoipa::openapi::path::Operation;
@@ -47,7 +48,7 @@ use crate::http::error::Code;
         streams::status, system::update_status, system::status, streams::heartbeat,
         streams::dashboard, system::connections, system::disconnect, system::disconnect_user, system::stats, system::cleanup,
         system::drain,
-        meta::events,
+        meta::events, topics::erase, topics::erase_user, topics::list,
         meta::health, meta::live, meta::ready, meta::system_health,
         meta::api, meta::openapi, meta::metrics,
     ),
@@ -117,7 +118,7 @@ fn refuse(path: &str, operation: &mut Operation) {
     if path == "/health/ready" {
         codes.extend([Code::Draining, Code::JournalUnavailable]);
     }
-    if ["/events", "/system/status"].contains(&path) {
+    if ["/events", "/users/{id}", "/system/status"].contains(&path) {
         codes.push(Code::JournalUnavailable);
     }
     let mut by_status = std::collections::BTreeMap::<u16, Vec<Code>>::new();

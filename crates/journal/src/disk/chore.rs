@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::group::Group;
 use super::keys::meta;
+use super::topics::Topics;
 use crate::vitals::add;
 use crate::{Position, TopicName};
 
@@ -11,6 +12,8 @@ use crate::{Position, TopicName};
 pub(super) enum Chore {
     /// The oldest records of a topic go.
     Trim(Trim, oneshot::Sender<()>),
+    /// What was to be erased goes, beside what is trimmed for it.
+    Erase(Erase, oneshot::Sender<()>),
     /// Topics that hold nothing are forgotten.
     Fold(Fold, oneshot::Sender<()>),
     /// Some of what each topic holds is written down.
@@ -42,6 +45,14 @@ pub(super) struct Guests {
     pub(super) floor: Position,
     /// What they take there.
     pub(super) bytes: u64,
+}
+
+/// What goes at somebody's word.
+pub(super) struct Erase {
+    /// Topics, each with what its floor is at least.
+    pub(super) floors: Vec<(TopicName, Position)>,
+    /// Where records with a key stand.
+    pub(super) keyed: Vec<Position>,
 }
 
 /// Topics that hold nothing.
@@ -92,6 +103,10 @@ impl Group<'_> {
                 self.trim(trim);
                 done
             }
+            Chore::Erase(erase, done) => {
+                self.erase(erase);
+                done
+            }
             Chore::Fold(fold, done) => {
                 self.fold(fold);
                 done
@@ -114,11 +129,29 @@ impl Group<'_> {
         add(&self.log.counters.trimmed, trim.events);
         let others = trim.others.into_iter().map(|guests| (guests.topic, guests.floor));
         for (name, floor) in std::iter::once((trim.topic, trim.floor)).chain(others) {
-            if let Some(topic) = topics.get_mut(&name) {
-                topic.row.floor = topic.row.floor.max(floor);
-                self.floors.push((topic.row.id, topic.row.floor));
-                self.due.insert(name);
+            self.raise(&mut topics, name, floor);
+        }
+    }
+
+    fn raise(&mut self, topics: &mut Topics, name: TopicName, floor: Position) {
+        if let Some(topic) = topics.get_mut(&name) {
+            topic.row.floor = topic.row.floor.max(floor);
+            self.floors.push((topic.row.id, topic.row.floor));
+            self.due.insert(name);
+        }
+    }
+
+    fn erase(&mut self, erase: Erase) {
+        self.must_sync = true;
+        let mut topics = self.log.topics.write();
+        for position in erase.keyed {
+            // One that was superseded meanwhile is gone.
+            if let Some(keyed) = topics.take_keyed(position) {
+                self.forget_keyed(&topics, position, keyed);
             }
+        }
+        for (name, floor) in erase.floors {
+            self.raise(&mut topics, name, floor);
         }
     }
 

@@ -133,7 +133,7 @@ impl<'a> Group<'a> {
         }
         let written = self.put_record(&ids, kind, position, &bytes);
         match (&record.key, record.topics.first()) {
-            (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key),
+            (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key, written),
             (None, Some(name)) => topics.count(name, written, Some(record.at_ms), retention),
             (_, None) => {} // in no topic: it has a position, and nobody can ask for it
         }
@@ -181,7 +181,7 @@ impl<'a> Group<'a> {
     }
 
     /// Lets a record with a key take the place of the one before it.
-    fn supersede(&mut self, topics: &mut Topics, position: Position, names: &[TopicName], key: &Arc<str>) {
+    fn supersede(&mut self, topics: &mut Topics, position: Position, names: &[TopicName], key: &Arc<str>, bytes: u64) {
         let mut distinct: Vec<TopicName> = Vec::with_capacity(names.len());
         for name in names {
             if !distinct.contains(name) {
@@ -192,16 +192,22 @@ impl<'a> Group<'a> {
             return;
         };
         self.put(Table::Keys, keys::key(id, key), keys::position(position).to_vec());
-        if let Some((earlier, keyed)) = topics.add_keyed(position, distinct, key.clone()) {
+        if let Some((earlier, keyed)) = topics.add_keyed(position, Keyed { topics: distinct, key: key.clone(), bytes })
+        {
             self.remove_keyed(topics, earlier, &keyed);
         }
         while let Some((oldest, keyed)) = topics.take_oldest_keyed(self.log.options.retention.max_keyed) {
-            self.remove_keyed(topics, oldest, &keyed);
-            if let Some(topic) = keyed.topics.first().and_then(|name| topics.get(name)) {
-                self.rows.insert((Table::Keys, keys::key(topic.row.id, &keyed.key)), None);
-            }
-            self.due.extend(keyed.topics);
+            self.forget_keyed(topics, oldest, keyed);
         }
+    }
+
+    /// Removes a record with a key, and its key.
+    pub(super) fn forget_keyed(&mut self, topics: &Topics, position: Position, keyed: Keyed) {
+        self.remove_keyed(topics, position, &keyed);
+        if let Some(topic) = keyed.topics.first().and_then(|name| topics.get(name)) {
+            self.rows.insert((Table::Keys, keys::key(topic.row.id, &keyed.key)), None);
+        }
+        self.due.extend(keyed.topics);
     }
 
     fn remove_keyed(&mut self, topics: &Topics, position: Position, keyed: &Keyed) {

@@ -174,7 +174,7 @@ fn let_go(log: &Log, jobs: &mpsc::WeakSender<Job>) -> Result<(), Over> {
 }
 
 /// Has a chore written, and waits for it.
-fn write(
+pub(super) fn write(
     log: &Log,
     jobs: &mpsc::WeakSender<Job>,
     chore: impl FnOnce(oneshot::Sender<()>) -> Chore,
@@ -184,7 +184,7 @@ fn write(
 }
 
 /// Has chores written, in one step if the committer is idle, and waits for all of them.
-fn write_all(
+pub(super) fn write_all(
     log: &Log,
     jobs: &mpsc::WeakSender<Job>,
     chores: Vec<Chore>,
@@ -213,6 +213,7 @@ fn trim_to(
         if at_hand.is_empty() {
             return Ok(gone);
         }
+        let _turn = log.trimming.lock();
         let (mut trims, mut written) = (Vec::new(), Vec::new());
         at_hand.retain(|(name, bounds)| match trim::next(log, name, *bounds) {
             Ok(trim::Next::Within) => false,

@@ -28,6 +28,9 @@ pub(super) struct Log {
     pub(super) tails: Tails,
     /// What the janitor wants to have written.
     pub(super) chores: Mutex<Vec<Chore>>,
+    /// Held by whoever trims, from when it looks at a topic until what it decided is written: what two decided at the same
+    /// time would be discounted twice.
+    pub(super) trimming: Mutex<()>,
     /// What was trimmed and may still be on disk.
     pub(super) trimmed: Mutex<Trimmed>,
     /// How many bytes may be appended before the directory is looked at again.
@@ -88,6 +91,7 @@ impl Log {
             floors: found.floors,
             tails: Tails::default(),
             chores: Mutex::default(),
+            trimming: Mutex::default(),
             trimmed: Mutex::default(),
             room: AtomicU64::new(u64::MAX),
             readers: Arc::new(Semaphore::new(READERS)),

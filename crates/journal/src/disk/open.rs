@@ -18,7 +18,7 @@ use super::mark;
 use super::options::{Options, Retention};
 use super::reader;
 use super::tables::Tables;
-use super::topics::Topics;
+use super::topics::{Keyed, Topics};
 use super::wal;
 use crate::{Epoch, Epochs, Position, TopicName};
 
@@ -246,7 +246,7 @@ impl Reading<'_> {
         let mut last = Position::START;
         for (position, topic, key) in newest {
             let record = reader::get(self.tables, &self.snapshot, topic, Kind::Keyed, position, &mut interner);
-            let Ok(Some(reader::Taken { record, .. })) = record else {
+            let Ok(Some(reader::Taken { record, own, .. })) = record else {
                 return Err(self.damaged(&format!("the record at position {position}")));
             };
             last = position;
@@ -257,7 +257,7 @@ impl Reading<'_> {
                         listed.push(name.clone());
                     }
                 }
-                topics.add_keyed(position, listed, key);
+                topics.add_keyed(position, Keyed { topics: listed, key, bytes: own });
             }
         }
         Ok(last)

@@ -205,7 +205,8 @@ pub(super) fn get(
     }
 }
 
-fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<Taken, Error> {
+/// A record that was read at `position`.
+pub(super) fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<Taken, Error> {
     let record = codec::decode_record(bytes, interner).ok_or_else(|| damaged(position))?;
     Ok(Taken { own: Element::of(bytes, 0, 0).weight(), copy: Element::of(bytes, 0, 1).weight(), record })
 }

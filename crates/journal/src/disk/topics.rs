@@ -1,18 +1,21 @@
 //! What is known of each topic, in memory: its floor, and how much it holds. One small entry per topic, none per record.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::codec::TopicRow;
 use super::keys::{Kind, TopicId};
 use super::options::Retention;
 use super::trim::Bounds;
-use crate::{Position, Selector, TopicName};
+use crate::{Holding, Position, Selector, TopicName};
 
 /// All topics that hold something, and those that are remembered for their floor.
 #[derive(Default)]
 pub(super) struct Topics {
     by_name: HashMap<TopicName, Topic>,
+    /// The same names, in order.
+    names: BTreeSet<TopicName>,
     /// The newest position of each key.
     keys: HashMap<(TopicId, Arc<str>), Position>,
     /// The records with a key, oldest first.
@@ -52,6 +55,8 @@ pub(super) struct Topic {
 pub(super) struct Keyed {
     pub(super) topics: Vec<TopicName>,
     pub(super) key: Arc<str>,
+    /// What it takes in its first topic.
+    pub(super) bytes: u64,
 }
 
 impl Topics {
@@ -73,6 +78,7 @@ impl Topics {
             topic.over = true;
             self.over.push(name.clone());
         }
+        self.names.insert(name.clone());
         self.by_name.insert(name, topic);
     }
 
@@ -200,20 +206,15 @@ impl Topics {
     }
 
     /// Lists a record with a key. Returns what it takes the place of.
-    pub(super) fn add_keyed(
-        &mut self,
-        position: Position,
-        topics: Vec<TopicName>,
-        key: Arc<str>,
-    ) -> Option<(Position, Keyed)> {
-        let id = self.by_name.get(topics.first()?)?.row.id;
-        for name in &topics {
+    pub(super) fn add_keyed(&mut self, position: Position, keyed: Keyed) -> Option<(Position, Keyed)> {
+        let id = self.by_name.get(keyed.topics.first()?)?.row.id;
+        for name in &keyed.topics {
             if let Some(topic) = self.by_name.get_mut(name) {
                 topic.keyed += 1;
             }
         }
-        let earlier = self.keys.insert((id, key.clone()), position);
-        self.keyed.insert(position, Keyed { topics, key });
+        let earlier = self.keys.insert((id, keyed.key.clone()), position);
+        self.keyed.insert(position, keyed);
         let earlier = earlier?;
         Some((earlier, self.unlist_keyed(earlier)?))
     }
@@ -224,6 +225,11 @@ impl Topics {
             return None;
         }
         let (&position, _) = self.keyed.first_key_value()?;
+        Some((position, self.take_keyed(position)?))
+    }
+
+    /// Takes a record with a key, which counts as trimmed from its topics.
+    pub(super) fn take_keyed(&mut self, position: Position) -> Option<Keyed> {
         let keyed = self.unlist_keyed(position)?;
         let id = self.by_name.get(keyed.topics.first()?)?.row.id;
         self.keys.remove(&(id, keyed.key.clone()));
@@ -232,7 +238,7 @@ impl Topics {
                 topic.row.keyed_floor = topic.row.keyed_floor.max(position);
             }
         }
-        Some((position, keyed))
+        Some(keyed)
     }
 
     fn unlist_keyed(&mut self, position: Position) -> Option<Keyed> {
@@ -248,6 +254,31 @@ impl Topics {
     /// The records with a key, oldest first.
     pub(super) fn keyed(&self) -> impl Iterator<Item = (Position, &Keyed)> {
         self.keyed.iter().map(|(&position, keyed)| (position, keyed))
+    }
+
+    /// See [`Journal::topics`](crate::Journal::topics).
+    pub(super) fn holding(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+        let from = match after {
+            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
+            _ => Bound::Included(prefix),
+        };
+        let named = self.names.range::<str, _>((from, Bound::Unbounded));
+        let named = named.take_while(|name| name.as_str().starts_with(prefix)).take(most);
+        let listed: Vec<_> = named.filter_map(|name| self.by_name.get_key_value(name)).collect();
+        let mut keyed: HashMap<&TopicName, (u64, u64)> = HashMap::new();
+        if listed.iter().any(|(_, topic)| topic.keyed > 0) {
+            for one in self.keyed.values() {
+                if let Some(name) = one.topics.first() {
+                    let sums = keyed.entry(name).or_default();
+                    *sums = (sums.0 + 1, sums.1 + one.bytes);
+                }
+            }
+        }
+        let holding = |(name, topic): (&TopicName, &Topic)| {
+            let (events, bytes) = keyed.get(name).copied().unwrap_or_default();
+            Holding { topic: name.clone(), events: topic.row.events + events, bytes: topic.row.bytes + bytes }
+        };
+        listed.into_iter().map(holding).collect()
     }
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
@@ -272,6 +303,7 @@ impl Topics {
     /// Forgets `name`, if it still holds nothing. Returns its id.
     pub(super) fn forget(&mut self, name: &TopicName) -> Option<TopicId> {
         self.by_name.get(name).filter(|topic| topic.is_vanished())?;
+        self.names.remove(name);
         self.by_name.remove(name).map(|topic| topic.row.id)
     }
 }

@@ -8,7 +8,7 @@ use super::log::Log;
 use super::options::Retention;
 use super::reader::{Merge, Taken};
 use super::topics::Topic;
-use crate::{Error, TopicName};
+use crate::{Error, Position, TopicName};
 
 /// What a topic may hold.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Bounds {
     pub(super) bytes: u64,
     /// What was published before goes, in milliseconds since 1970.
     pub(super) since_ms: i64,
+    /// What stands at or below it goes.
+    pub(super) until: Position,
 }
 
 /// What to do next.
@@ -28,7 +30,8 @@ pub(super) enum Next {
 }
 
 impl Bounds {
-    pub(super) const NONE: Self = Self { events: u64::MAX, bytes: u64::MAX, since_ms: i64::MIN };
+    pub(super) const NONE: Self =
+        Self { events: u64::MAX, bytes: u64::MAX, since_ms: i64::MIN, until: Position::START };
 
     /// Those that `topic`'s rule sets it.
     pub(super) fn of(retention: &Retention, topic: &Topic, now_ms: i64) -> Self {
@@ -40,12 +43,18 @@ impl Bounds {
             events: rule.and_then(|rule| rule.max_events).unwrap_or(u64::MAX),
             bytes: rule.and_then(|rule| rule.max_bytes).unwrap_or(u64::MAX),
             since_ms,
+            until: Position::START,
         }
     }
 
     /// Whether the topic holds too much.
     pub(super) fn is_exceeded(&self, topic: &Topic) -> bool {
         topic.row.events > self.events || topic.row.bytes > self.bytes
+    }
+
+    /// Whether some of the topic's records may stand where all have to go.
+    pub(super) fn is_erased(&self, topic: &Topic) -> bool {
+        topic.row.events > 0 && topic.row.floor < self.until
     }
 
     /// Whether the topic's oldest record is too old, or may be.
@@ -59,7 +68,9 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
     let topic = {
         let topics = log.topics.read();
         match topics.get(name) {
-            Some(topic) if bounds.is_exceeded(topic) || bounds.is_aged(topic) => topic.clone(),
+            Some(topic) if bounds.is_exceeded(topic) || bounds.is_aged(topic) || bounds.is_erased(topic) => {
+                topic.clone()
+            }
             _ => return Ok(Next::Within),
         }
     };
@@ -80,7 +91,8 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
             }
             continue; // a guest: its own topic keeps it or lets it go
         }
-        let enough = step.events >= surplus_events && step.bytes >= surplus_bytes && record.at_ms >= bounds.since_ms;
+        let within = step.events >= surplus_events && step.bytes >= surplus_bytes && record.at_ms >= bounds.since_ms;
+        let enough = within && position > bounds.until;
         if enough || step.events >= log.options.tuning.trim_step {
             step.oldest_ms = Some(record.at_ms);
             break;

@@ -1,9 +1,10 @@
 //! Which positions stand in which topic, and what was trimmed away from it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::{Entry, Position, Selector, TopicName};
+use crate::{Entry, Holding, Position, Selector, TopicName};
 
 /// How many topics that hold nothing any more are remembered one by one. Above it, the half that was trimmed longest ago
 /// is folded into one common floor, so that a server that sees a new room every second stays bounded.
@@ -13,6 +14,8 @@ const MAX_VANISHED: usize = 65_536;
 #[derive(Default)]
 pub(super) struct Topics {
     by_name: HashMap<TopicName, Topic>,
+    /// The same names, in order.
+    names: BTreeSet<TopicName>,
     /// How many in `by_name` hold nothing and are there only for their floor.
     vanished: usize,
     /// The floor of every topic that is not in `by_name`.
@@ -27,6 +30,9 @@ struct Topic {
     floor: Position,
     /// The newest position of each key.
     keys: HashMap<Arc<str>, Position>,
+    /// The entries of which this is the first topic, and their weight.
+    events: u64,
+    bytes: u64,
 }
 
 impl Topics {
@@ -42,15 +48,20 @@ impl Topics {
                     }
                     topic
                 }
-                None => self
-                    .by_name
-                    .entry(name.clone())
-                    .or_insert_with(|| Topic { floor: self.forgotten, ..Topic::default() }),
+                None => {
+                    self.names.insert(name.clone());
+                    let new = || Topic { floor: self.forgotten, ..Topic::default() };
+                    self.by_name.entry(name.clone()).or_insert_with(new)
+                }
             };
             if topic.positions.back() == Some(&position) {
                 continue; // named twice
             }
             topic.positions.push_back(position);
+            if nth == 0 {
+                topic.events += 1;
+                topic.bytes += entry.record.weight() as u64;
+            }
             if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
                 superseded = topic.keys.insert(key.clone(), position);
             }
@@ -78,6 +89,10 @@ impl Topics {
                 continue; // named twice
             };
             topic.positions.remove(at); // nearly always the front
+            if nth == 0 {
+                topic.events -= 1;
+                topic.bytes -= entry.record.weight() as u64;
+            }
             if trimmed {
                 topic.floor = topic.floor.max(position);
                 if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
@@ -101,12 +116,31 @@ impl Topics {
         let (_, &mut median, _) = floors.select_nth_unstable(middle);
         self.forgotten = self.forgotten.max(median);
         self.by_name.retain(|_, topic| !topic.positions.is_empty() || topic.floor > median);
+        self.names.retain(|name| self.by_name.contains_key(name));
         self.vanished = self.by_name.values().filter(|topic| topic.positions.is_empty()).count();
     }
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
-        let floor = |name| self.by_name.get(name).map_or(self.forgotten, |topic| topic.floor);
-        selector.as_slice().iter().map(floor).max().unwrap_or_default()
+        selector.as_slice().iter().map(|name| self.floor_of(name)).max().unwrap_or_default()
+    }
+
+    pub(super) fn floor_of(&self, name: &TopicName) -> Position {
+        self.by_name.get(name).map_or(self.forgotten, |topic| topic.floor)
+    }
+
+    /// See [`Journal::topics`](crate::Journal::topics).
+    pub(super) fn list(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+        let from = match after {
+            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
+            _ => Bound::Included(prefix),
+        };
+        let named = self.names.range::<str, _>((from, Bound::Unbounded));
+        let named = named.take_while(|name| name.as_str().starts_with(prefix)).take(most);
+        let holding = |name: &TopicName| {
+            let Topic { events, bytes, .. } = self.by_name.get(name)?;
+            Some(Holding { topic: name.clone(), events: *events, bytes: *bytes })
+        };
+        named.filter_map(holding).collect()
     }
 
     /// Whether the topic has a place here.
@@ -117,6 +151,28 @@ impl Topics {
     pub(super) fn oldest(&self, selector: &Selector) -> Option<Position> {
         let oldest = |name| self.by_name.get(name).and_then(|topic: &Topic| topic.positions.front().copied());
         selector.as_slice().iter().filter_map(oldest).min()
+    }
+
+    /// The positions of `selector` between `after` and `before`, the highest first, each once: at least `limit + 1` of them,
+    /// if there are.
+    pub(super) fn merged_before(
+        &self,
+        selector: &Selector,
+        after: Position,
+        before: Position,
+        limit: usize,
+    ) -> Vec<Position> {
+        let mut merged = Vec::new();
+        for topic in selector.as_slice().iter().filter_map(|name| self.by_name.get(name)) {
+            let end = topic.positions.partition_point(|&position| position < before);
+            let wanted = topic.positions.range(..end).rev().take_while(|&&position| position > after);
+            merged.extend(wanted.take(limit.saturating_add(1)));
+        }
+        if selector.as_slice().len() > 1 {
+            merged.sort_unstable_by(|a: &Position, b: &Position| b.cmp(a));
+            merged.dedup();
+        }
+        merged
     }
 
     /// The positions of `selector` in `after..=until`, in order, each once: at least `limit + 1` of them, if there are.

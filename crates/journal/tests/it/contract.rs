@@ -25,6 +25,15 @@ promises! {
     a_large_entry_reads_the_same_in_each_of_its_topics
     pages_join_without_hole_or_repeat_whatever_their_size
     a_page_ends_at_until
+    pages_read_backwards_are_those_read_forwards_whatever_their_size
+    a_page_before_a_place_that_nothing_stands_at_ends_below_it
+    reading_backwards_ends_where_something_was_trimmed
+    what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell
+    erasing_a_topic_that_shows_others_erases_them_too
+    erasing_takes_records_with_a_key_and_their_keys_begin_anew
+    what_came_after_the_place_stays_when_a_topic_is_erased
+    what_was_erased_stays_erased_after_the_next_start
+    topics_are_listed_by_name_with_what_was_published_to_them
     what_was_appended_reads_back_whole
     the_newest_of_each_key_takes_the_place_of_the_one_before_and_no_floor_rises
     too_many_keys_are_trimmed_and_it_shows
@@ -129,6 +138,185 @@ async fn a_page_ends_at_until(home: &Home) {
     assert_eq!(page.next, Position::new(5));
     let page = log.read(&of(&["a"]), Position::new(8), Position::new(99), Limit::NONE).await.unwrap();
     assert_eq!((numbers(&page.entries), page.next), (vec![9, 10], Position::new(10)));
+}
+
+/// All pages of `names` from the head backwards, in the order of the log, and how many there were.
+async fn backwards(log: &dyn Journal, names: &[&str], limit: Limit) -> (Vec<u64>, usize) {
+    let (mut before, mut seen, mut pages) = (log.head().next(), Vec::new(), 0);
+    loop {
+        let page = log.read_before(&of(names), before, limit).await.unwrap();
+        pages += 1;
+        seen.splice(0..0, numbers(&page.entries));
+        if page.end {
+            return (seen, pages);
+        }
+        assert!(page.prev < before, "a page makes progress");
+        before = page.prev;
+    }
+}
+
+async fn pages_read_backwards_are_those_read_forwards_whatever_their_size(home: &Home) {
+    let log = home.open();
+    for batch in 0..10 {
+        let records = (30 * batch..30 * batch + 30).map(|n: usize| match n % 7 {
+            0 => Record { key: Some("k".into()), ..record(&["a"], "keyed") },
+            1 => record(&["chat/room/r", "chat"], &"x".repeat(100 * n)),
+            _ => record(&[["a", "b", "c"][n % 3]], &n.to_string()),
+        });
+        log.append(records.collect()).await.unwrap();
+    }
+    for names in [&["a"][..], &["a", "b"], &["chat"], &["chat", "chat/room/r"], &["none"]] {
+        let forwards = log.read(&of(names), Position::START, log.head(), Limit::NONE).await.unwrap();
+        for limit in [
+            Limit { events: 1, bytes: 1 << 20 },
+            Limit { events: 7, bytes: 5 },
+            Limit { events: 13, bytes: 1 << 20 },
+            Limit::NONE,
+        ] {
+            let (seen, pages) = backwards(&*log, names, limit).await;
+            assert_eq!(seen, numbers(&forwards.entries), "{names:?} {limit:?}");
+            assert!(pages >= seen.len().div_ceil(limit.events), "{names:?} {limit:?}");
+        }
+    }
+}
+
+async fn a_page_before_a_place_that_nothing_stands_at_ends_below_it(home: &Home) {
+    let log = home.open();
+    log.append(numbered(&["a"], 0..5)).await.unwrap();
+    log.append(numbered(&["b"], 0..5)).await.unwrap();
+    let page = |before| {
+        let (log, limit) = (&log, Limit { events: 2, bytes: 1 << 20 });
+        async move { log.read_before(&of(&["a"]), Position::new(before), limit).await.unwrap() }
+    };
+    for (before, expected, end) in
+        [(99, &[4, 5][..], false), (8, &[4, 5], false), (5, &[3, 4], false), (3, &[1, 2], true)]
+    {
+        let page = page(before).await;
+        assert_eq!((numbers(&page.entries), page.end), (expected.to_vec(), end), "before {before}");
+    }
+    for before in [0, 1] {
+        let page = page(before).await;
+        assert!(page.entries.is_empty() && page.end);
+    }
+}
+
+async fn reading_backwards_ends_where_something_was_trimmed(home: &Home) {
+    let log = home.open_keeping(2);
+    let keyed = |key: &str| Record { key: Some(key.into()), ..record(&["a"], key) };
+    log.append(vec![record(&["a"], "1"), keyed("x"), keyed("y"), keyed("z"), record(&["a"], "5")]).await.unwrap();
+    let page = log.read_before(&of(&["a"]), Position::new(6), Limit::NONE).await.unwrap();
+    assert_eq!((numbers(&page.entries), page.end, page.floor), (vec![3, 4, 5], true, Position::new(2)));
+}
+
+async fn what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell(home: &Home) {
+    let log = home.open();
+    let large = "x".repeat(10_000);
+    log.append(vec![record(&["chat/room/s", "chat"], "s1"), record(&["chat/room/r", "chat"], "r2")]).await.unwrap();
+    log.append(vec![record(&["chat/room/r", "chat"], &large), record(&["chat/room/s", "chat"], "s4")]).await.unwrap();
+    log.append(vec![record(&["chat/room/r", "chat"], "r5")]).await.unwrap();
+    let mut floors = log.erase(&[crate::topic("chat/room/r")], Position::new(4)).await.unwrap();
+    floors.sort();
+    let three = Position::new(3);
+    assert_eq!(floors, [(crate::topic("chat"), three), (crate::topic("chat/room/r"), three)]);
+    assert_eq!(all(&*log, &["chat/room/r"]).await, ["r5"]);
+    assert_eq!(all(&*log, &["chat/room/s"]).await, ["s1", "s4"], "another room keeps what it has");
+    let page = log.read(&of(&["chat"]), three, log.head(), Limit::NONE).await.unwrap();
+    assert_eq!((numbers(&page.entries), page.floor), (vec![4, 5], three));
+    assert_eq!(backwards(&*log, &["chat"], Limit::NONE).await.0, [4, 5]);
+    assert_eq!(log.floor(&of(&["chat/room/r"])), three);
+    assert_eq!(log.floor(&of(&["chat/room/s"])), Position::START);
+    assert_eq!(log.oldest(&of(&["chat/room/r"])).await.unwrap(), Some(Position::new(5)));
+    assert_eq!(log.erase(&[crate::topic("chat/room/r")], Position::new(4)).await.unwrap(), [], "twice is once");
+    assert_eq!(log.erase(&[crate::topic("none")], Position::new(4)).await.unwrap(), []);
+    assert_eq!(log.append(vec![record(&["chat/room/r"], "r6")]).await.unwrap(), Position::new(6));
+    assert_eq!(all(&*log, &["chat/room/r"]).await, ["r5", "r6"]);
+}
+
+async fn erasing_a_topic_that_shows_others_erases_them_too(home: &Home) {
+    let log = home.open();
+    for number in 0..200 {
+        let room = format!("chat/room/{}", number % 80);
+        log.append(vec![record(&[&room, "chat"], "guest"), record(&["chat"], "own")]).await.unwrap();
+    }
+    let floors = log.erase(&[crate::topic("chat")], Position::new(300)).await.unwrap();
+    assert_eq!(floors.len(), 81, "the topic, and each of those");
+    let (chat, head) = (of(&["chat"]), log.head());
+    let page = log.read(&chat, log.floor(&chat), head, Limit::NONE).await.unwrap();
+    assert_eq!(numbers(&page.entries), (301..=400).collect::<Vec<_>>());
+    let rooms: Vec<_> = (0..80).map(|room| format!("chat/room/{room}")).collect();
+    let rooms: Vec<_> = rooms.iter().map(String::as_str).collect();
+    let page = log.read(&of(&rooms), Position::START, head, Limit::NONE).await.unwrap();
+    assert_eq!(numbers(&page.entries), (301..400).step_by(2).collect::<Vec<_>>());
+    if let Some(kept) = log.vitals().kept {
+        assert_eq!(kept, 100, "each was discounted once");
+    }
+}
+
+async fn erasing_takes_records_with_a_key_and_their_keys_begin_anew(home: &Home) {
+    let log = home.open();
+    log.append(vec![status("db", "1"), status("web", "2"), status("db", "3"), status("mail", "4")]).await.unwrap();
+    let floors = log.erase(&[crate::topic("system/status")], Position::new(3)).await.unwrap();
+    assert_eq!(floors, [(crate::topic("system/status"), Position::new(3))]);
+    assert_eq!(all(&*log, &["system/status"]).await, ["4"]);
+    assert_eq!(log.floor(&of(&["system/status"])), Position::new(3));
+    log.append(vec![status("db", "5"), status("mail", "6")]).await.unwrap();
+    assert_eq!(all(&*log, &["system/status"]).await, ["5", "6"]);
+}
+
+async fn what_came_after_the_place_stays_when_a_topic_is_erased(home: &Home) {
+    let log = home.open();
+    log.append(numbered(&["a"], 0..3_000)).await.unwrap();
+    log.append(numbered(&["b"], 0..10)).await.unwrap();
+    log.erase(&[crate::topic("a")], Position::new(2_500)).await.unwrap();
+    let page = log.read(&of(&["a"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+    assert_eq!(numbers(&page.entries), (2_501..=3_000).collect::<Vec<_>>());
+    assert_eq!(page.floor, Position::new(2_500));
+    log.erase(&[crate::topic("a"), crate::topic("b")], log.head()).await.unwrap();
+    assert_eq!(all(&*log, &["a", "b"]).await, [""; 0]);
+    assert_eq!((log.floor(&of(&["a"])), log.floor(&of(&["b"]))), (Position::new(3_000), Position::new(3_010)));
+    assert_eq!(log.vitals().kept, Some(0));
+    log.append(numbered(&["a"], 0..2)).await.unwrap();
+    assert_eq!((all(&*log, &["a"]).await.len(), log.vitals().kept), (2, Some(2)));
+}
+
+async fn what_was_erased_stays_erased_after_the_next_start(home: &Home) {
+    let Home::Disk(dir) = home else { return };
+    let log = home.open();
+    let rooms = numbered(&["chat/room/r", "chat"], 0..10).into_iter().chain(numbered(&["chat/room/s", "chat"], 0..2));
+    log.append(rooms.chain([status("db", "1"), status("web", "2")]).collect()).await.unwrap();
+    log.erase(&[crate::topic("chat/room/r"), crate::topic("system/status")], Position::new(13)).await.unwrap();
+    drop(log);
+    for _ in 0..2 {
+        let log = home.open();
+        assert_eq!(all(&*log, &["chat/room/r"]).await, [""; 0]);
+        assert_eq!(all(&*log, &["chat", "chat/room/s", "system/status"]).await, ["0", "1", "2"]);
+        assert_eq!(log.floor(&of(&["chat/room/r"])), Position::new(10));
+        assert_eq!(log.floor(&of(&["system/status"])), Position::new(13));
+    }
+    let inspection = tidings_journal::disk::Inspection::open(dir.path()).unwrap();
+    assert_eq!(inspection.verify().unwrap().problems, [""; 0]);
+    assert_eq!(inspection.entries().count(), 3);
+}
+
+async fn topics_are_listed_by_name_with_what_was_published_to_them(home: &Home) {
+    let log = home.open();
+    log.append(vec![record(&["chat/room/b", "chat"], "1"), record(&["chat/room/a", "chat"], "2")]).await.unwrap();
+    log.append(vec![record(&["chat/room/b", "chat"], "3"), status("db", "4"), status("db", "5")]).await.unwrap();
+    let list = |prefix: &str, after: Option<&str>, most| {
+        let listed = log.topics(prefix, after.map(crate::topic).as_ref(), most);
+        listed.into_iter().map(|holding| (holding.topic.to_string(), holding.events)).collect::<Vec<_>>()
+    };
+    let all = [("chat", 0), ("chat/room/a", 1), ("chat/room/b", 2), ("system/status", 1)];
+    let all: Vec<_> = all.into_iter().map(|(name, events)| (name.to_owned(), events)).collect();
+    assert_eq!(list("", None, 10), all);
+    assert_eq!(list("", None, 2), all[..2]);
+    assert_eq!(list("", Some("chat/room/a"), 10), all[2..]);
+    assert_eq!(list("chat/room/", None, 10), all[1..3]);
+    assert_eq!(list("chat/room/", Some("chat"), 1), all[1..2]);
+    assert_eq!(list("chat/room/", Some("chat/room/b"), 1), []);
+    assert!(log.topics("", None, 10).iter().all(|holding| (holding.bytes > 0) == (holding.events > 0)));
+    log.erase(&[crate::topic("chat")], log.head()).await.unwrap();
+    assert_eq!(list("chat", None, 10).iter().map(|(_, events)| events).sum::<u64>(), 0);
 }
 
 async fn what_was_appended_reads_back_whole(home: &Home) {

@@ -12,7 +12,7 @@ use super::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
 use super::{accept, base_path, cors, guard, observe};
 use crate::app::App;
 use crate::routes::{
-    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status,
+    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status, topics,
 };
 
 /// A path, the names that it knows of a query, and where it leads.
@@ -56,7 +56,7 @@ fn publishes() -> [Row; 11] {
 }
 
 /// Every other call.
-fn calls() -> [Row; 18] {
+fn calls() -> [Row; 20] {
     [
         ("/", NO_QUERY, get(page::index)),
         ("/assets/{file}", NO_QUERY, get(page::file)),
@@ -71,7 +71,9 @@ fn calls() -> [Row; 18] {
         ("/system/cleanup", &[TOKEN], post(connections::cleanup)),
         ("/system/drain", &[TOKEN], post(connections::drain)),
         ("/system/health", NO_QUERY, get(health::system)),
-        ("/events", events::QUERY, get(events::list)),
+        ("/system/topics", topics::QUERY, get(topics::list)),
+        ("/users/{id}", &[TOKEN], delete(topics::erase_user)),
+        ("/events", events::QUERY, get(events::list).delete(events::erase)),
         ("/health", NO_QUERY, get(health::brief)),
         ("/health/live", NO_QUERY, get(health::live)),
         ("/health/ready", NO_QUERY, get(health::ready)),

@@ -190,13 +190,53 @@ pub(super) struct Cleanup {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Events {
     events: Vec<Event>,
-    /// Where the next page begins: its `after`.
-    next: String,
-    /// Whether this is all there is.
+    /// Where the next page begins: its `after`. When reading forwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    /// Where the next older page ends: its `before`. When reading backwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev: Option<String>,
+    /// Whether nothing newer is there, or nothing older when reading backwards.
     end: bool,
     /// What was asked for can't be had whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     gap: Option<Gap>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Erased {
+    success: bool,
+    message: String,
+    topic: String,
+    /// Nothing at or before this id is left in the topic; a client that comes back from before it gets a `reset`.
+    floor: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErasedUser {
+    success: bool,
+    message: String,
+    /// How many memberships of rooms were ended.
+    memberships: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Topics {
+    topics: Vec<Topic>,
+    /// If there are more: the `cursor` that asks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Topic {
+    name: String,
+    /// What was published to it and is kept. What it shows of other topics is counted there: each message under its room, and none under `chat`.
+    events: u64,
+    /// What they take, in bytes.
+    bytes: u64,
+    /// Streams that follow it.
+    followers: u64,
 }
 
 #[derive(Serialize, ToSchema)]

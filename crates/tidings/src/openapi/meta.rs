@@ -4,7 +4,7 @@ use super::answers::{Alive, Api, Events, Health, SystemHealth};
 
 /// What is kept of a topic, page by page
 ///
-/// With the rights of the stream that shows the topic.
+/// With the rights of the stream that shows the topic. Forwards from `after`, or backwards from `before`: then the answer has `prev` instead of `next`.
 #[utoipa::path(
     get,
     path = "/events",
@@ -13,7 +13,8 @@ use super::answers::{Alive, Api, Events, Health, SystemHealth};
     params(
         ("topic" = String, Query, description = "`notifications`, `realtime`, `realtime/entity/{entity}`, `chat`, `chat/room/{roomId}`, `system/status`, or one's own `notifications/user/{me}`", example = "notifications"),
         ("after" = Option<String>, Query, description = "Only what came after this id; the oldest kept without it"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "At most so many; 100 without it"),
+        ("before" = Option<String>, Query, description = "Instead of `after`: the newest of what came before this id, or `latest` for the newest of all"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "At most so many; 100 without it. A page may be shorter: only `end` says that it is the last"),
     ),
     responses((status = 200, description = "Oldest first; at most about 1 MiB", body = Events)),
     security((), ("bearer" = []), ("token" = [])),

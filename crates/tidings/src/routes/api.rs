@@ -16,7 +16,7 @@ use crate::http::asset;
 use crate::http::reply::Reply;
 
 /// Every call: its group and name in `GET /api`, and what to write to reach it.
-const CALLS: [(&str, &str, &str); 34] = [
+const CALLS: [(&str, &str, &str); 37] = [
     ("notifications", "stream", "GET /notifications/stream"),
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
@@ -46,6 +46,9 @@ const CALLS: [(&str, &str, &str); 34] = [
     ("system", "health", "GET /system/health"),
     ("system", "metrics", "GET /metrics"),
     ("events", "list", "GET /events"),
+    ("events", "erase", "DELETE /events"),
+    ("events", "eraseUser", "DELETE /users/:id"),
+    ("events", "topics", "GET /system/topics"),
     ("health", "health", "GET /health"),
     ("health", "live", "GET /health/live"),
     ("health", "ready", "GET /health/ready"),

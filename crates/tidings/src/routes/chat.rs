@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
-use tidings_hub::{Member, Publication, shortened};
+use tidings_hub::{Member, Publication, UserId, shortened};
 use tidings_journal::TopicName;
 use tidings_sse::EventName;
 
@@ -181,6 +181,26 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
             }
         }
     }
+}
+
+/// Ends all memberships of a user; each room is told. Returns how many there were.
+pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize, Error> {
+    app.members.restore(&app.hub).await;
+    let mut ended = 0;
+    for topic in app.hub.presence().rooms_of(user) {
+        let _turn = app.rooms.lock(&topic, user).await;
+        let room = topic.as_str().rsplit('/').next().unwrap_or_default().to_owned(); // names of rooms need no escapes
+        let Some(member) = app.hub.presence().leave(&topic, user) else { continue };
+        let announcement = announcement(app, &room, &member.username, "left");
+        let told = [Some(announcement), app.members.leaving(&topic, user)].into_iter().flatten().collect();
+        if let Err(error) = app.publish_with(told, None).await {
+            app.hub.presence().restore(&topic, &member);
+            return Err(error.into());
+        }
+        app.members.forget(&topic, user);
+        ended += 1;
+    }
+    Ok(ended)
 }
 
 /// What a room is told when somebody joined or left.

@@ -1,24 +1,37 @@
-//! `GET /events`: what is kept of one topic, page by page, with the rights of that topic's stream.
+//! `GET /events`: what is kept of one topic, page by page in either direction, with the rights of that topic's stream.
+//! `DELETE /events`: what stands in a topic up to an event, erased.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use http::Uri;
-use tidings_hub::{After, Reason};
-use tidings_journal::TopicName;
+use tidings_hub::{After, Before, EraseError, Reason};
+use tidings_journal::{Entry, EventId, TopicName};
 
 use crate::app::App;
 use crate::auth::{Credential, Identity, Visitor};
 use crate::http::error::{Code, Error};
-use crate::http::extract;
+use crate::http::extract::{self, Admin};
 use crate::http::json::Object;
 use crate::http::query::{self, Name, Params};
 use crate::http::reply::Reply;
 use crate::topics;
 
-/// What a query of `/events` may say.
-pub(crate) const QUERY: &[Name] =
-    &[query::TOKEN, Name::single(&["topic"]), Name::single(&["after"]), Name::single(&["limit"])];
+/// What a query of `/events` may say, whatever is done.
+pub(crate) const QUERY: &[Name] = &[
+    query::TOKEN,
+    Name::single(&["topic"]),
+    Name::single(&["after"]),
+    Name::single(&["before"]),
+    Name::single(&["limit"]),
+    Name::single(&["until"]),
+];
+
+/// Longer than any id is malformed whatever it says.
+const LONGEST_ID: usize = 256;
+
+/// How many names of topics are listed at a time: the log is held up while they are.
+const LISTED: usize = 1_000;
 
 /// `GET /events`
 pub(crate) async fn list(
@@ -31,28 +44,103 @@ pub(crate) async fn list(
     let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
     let credential = Credential::find(&headers, uri.query(), None, false);
     authorise(&app, &topic, credential.as_ref())?;
-    let after = match extract::after(params.get("after").unwrap_or_default()) {
+    let limit = params.number("limit", 1..=1_000, 100)?;
+    refuse(&params, &["until"], "is for erasing; a page is bounded by `before` or `limit`")?;
+    match (params.filled("after"), params.filled("before")) {
+        (Some(_), Some(_)) => Err(Error::field("before", "can't be asked for together with `after`")),
+        (None, Some(before)) => list_before(&app, topic, before, limit).await,
+        (after, None) => list_after(&app, topic, after, limit).await,
+    }
+}
+
+async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usize) -> Result<Reply, Error> {
+    let after = match extract::after(after.unwrap_or_default()) {
         After::Now => After::Earliest,
         after => after,
     };
-    let limit = params.number("limit", 1..=1_000, 100)?;
     let history = app.hub.history(vec![topic], &after, limit).await?;
     if history.gap == Some(Reason::Malformed) {
         return Err(Error::field("after", "must be the id of an event, or `earliest`"));
     }
-    let events: Vec<_> = history.entries.iter().map(|entry| event(entry)).collect();
-    let mut answer = Object::new()
-        .written("events", &format!("[{}]", events.join(",")))
-        .text("next", &history.next.to_string())
-        .value("end", &history.end);
-    if let Some(gap) = history.gap {
-        let oldest = history.oldest.map(|oldest| oldest.to_string());
-        answer = answer.value("gap", &serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }));
-    }
-    Ok(Reply::written(answer.finish()))
+    let answer = page(&history.entries).text("next", &history.next.to_string()).value("end", &history.end);
+    Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
 }
 
-fn event(entry: &tidings_journal::Entry) -> String {
+async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) -> Result<Reply, Error> {
+    let before = match before {
+        "latest" => Before::Latest,
+        id => Before::Id(id.chars().take(LONGEST_ID).collect()),
+    };
+    let history = app.hub.history_before(vec![topic], &before, limit).await?;
+    if history.gap == Some(Reason::Malformed) {
+        return Err(Error::field("before", "must be the id of an event, or `latest`"));
+    }
+    let answer = page(&history.entries).text("prev", &history.prev.to_string()).value("end", &history.end);
+    Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
+}
+
+/// Fails if one of `names`, which mean something in another call of this path, is there.
+fn refuse(params: &Params, names: &[&'static str], problem: &str) -> Result<(), Error> {
+    match names.iter().find(|name| params.get(name).is_some()) {
+        Some(name) => Err(Error::field(name, problem)),
+        None => Ok(()),
+    }
+}
+
+/// `DELETE /events`
+pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, params: Params) -> Result<Reply, Error> {
+    let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
+    let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
+    if topics::is_private(&topic) {
+        return Err(Error::field("topic", "is the server's own, of which nothing can be erased"));
+    }
+    let until = params.filled("until").ok_or_else(|| Error::field("until", "is required"))?;
+    refuse(&params, &["after", "before", "limit"], "can't bound what is erased: all up to `until` is")?;
+    let floor = erase_all(&app, vec![topic.clone()], until, "until").await?;
+    tracing::info!(admin = %caller.id, %floor, "an admin erased what a topic held");
+    let message = format!("Erased {topic} up to {until}");
+    Ok(Reply::success(&message, |reply| reply.text("topic", topic.as_str()).text("floor", &floor.to_string())))
+}
+
+/// Erases what stands in `named` up to the event with the id `until`, which the caller gave as `field`, and in all topics that
+/// they show. Returns the highest of their floors.
+pub(crate) async fn erase_all(
+    app: &App,
+    mut named: Vec<TopicName>,
+    until: &str,
+    field: &'static str,
+) -> Result<EventId, Error> {
+    let shown: Vec<_> = named.iter().filter_map(topics::shown_below).collect();
+    for prefix in shown {
+        let mut after = None;
+        loop {
+            let page = app.hub.topics(&prefix, after.as_ref(), LISTED);
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.topic.clone());
+            named.extend(page.into_iter().map(|(holding, _)| holding.topic));
+        }
+    }
+    let until = until.chars().take(LONGEST_ID).collect::<String>();
+    app.hub.erase(named, &until).await.map_err(|error| match error {
+        EraseError::Stray(_) => {
+            Error::field(field, "must be the id of an event of this log, as an event or an answer named it")
+        }
+        EraseError::Journal(error) => error.into(),
+    })
+}
+
+fn page(entries: &[Arc<Entry>]) -> Object {
+    let events: Vec<_> = entries.iter().map(|entry| event(entry)).collect();
+    Object::new().written("events", &format!("[{}]", events.join(",")))
+}
+
+fn with_gap(answer: Object, gap: Option<Reason>, oldest: Option<EventId>) -> Object {
+    let Some(gap) = gap else { return answer };
+    let oldest = oldest.map(|oldest| oldest.to_string());
+    answer.value("gap", &serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }))
+}
+
+fn event(entry: &Entry) -> String {
     let record = &entry.record;
     let topic = record.topics.first().map_or("", TopicName::as_str);
     Object::new()

@@ -11,6 +11,7 @@ pub(crate) mod notifications;
 pub(crate) mod page;
 pub(crate) mod realtime;
 pub(crate) mod status;
+pub(crate) mod topics;
 
 use http::Uri;
 use serde::{Serialize, Serializer};

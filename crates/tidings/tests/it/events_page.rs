@@ -90,6 +90,70 @@ async fn next_is_a_cursor_for_the_stream_too() {
 }
 
 #[tokio::test]
+async fn pages_backwards_are_the_newest_before_an_id_oldest_first_down_to_the_end() {
+    for settings in [&[][..], &[("JOURNAL_MAX_EVENTS", "7")]] {
+        let server = start_with(settings).await;
+        notify(&server, 9).await;
+        let first = 9 - if settings.is_empty() { 9 } else { 7 };
+        let (mut seen, mut before) = (Vec::new(), "latest".to_owned());
+        loop {
+            let page = page(&server, &format!("topic=notifications&limit=3&before={before}")).await;
+            assert_eq!(names(&page), ["events", "prev", "end"]);
+            seen.splice(0..0, titles(&page).into_iter().map(str::to_owned));
+            if page["end"] == true {
+                break;
+            }
+            page["prev"].as_str().unwrap().clone_into(&mut before);
+        }
+        assert_eq!(seen, (first..9).map(|nth| nth.to_string()).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn before_is_exclusive_and_takes_the_id_of_any_event() {
+    let server = start().await;
+    notify(&server, 2).await;
+    server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
+    notify(&server, 1).await;
+    let all = page(&server, "topic=notifications").await;
+    let id = |nth: usize| all["events"][nth]["id"].as_str().unwrap();
+    let before = async |id: &str| page(&server, &format!("topic=notifications&before={id}")).await;
+    assert_eq!(titles(&before(id(1)).await), ["0"]);
+    assert_eq!(titles(&before(server.only("chat").await["id"].as_str().unwrap()).await), ["0", "1"]);
+    let newest = before("latest").await;
+    assert_eq!(newest["events"], all["events"]);
+    let none = before(id(0)).await;
+    assert_eq!((&none["events"], &none["end"], none.get("gap")), (&json!([]), &json!(true), None));
+    // The place where one direction ended is a cursor for the other, and for the stream.
+    assert_eq!(titles(&page(&server, &format!("topic=notifications&after={}", id(0))).await), ["1", "0"]);
+    let both = format!("/events?topic=notifications&before={}&after={}", id(1), id(0));
+    server.get(&both).await.assert_invalid(&["before"]);
+}
+
+#[tokio::test]
+async fn before_a_place_that_is_none_of_this_log_is_told() {
+    let server = start_with(&[("JOURNAL_MAX_EVENTS", "3")]).await;
+    notify(&server, 1).await;
+    let first = page(&server, "topic=notifications").await["events"][0]["id"].as_str().unwrap().to_owned();
+    notify(&server, 5).await;
+    let other = start().await.notify("of another log").await;
+    for (before, reason) in [(other, "epoch"), (first.replace("-1", "-99"), "ahead")] {
+        let page = page(&server, &format!("topic=notifications&before={before}")).await;
+        assert_eq!(page["gap"], json!({"reason": reason, "oldest": page["events"][0]["id"]}));
+        assert_eq!(titles(&page), ["2", "3", "4"], "it ends with the newest");
+    }
+    let gone = page(&server, &format!("topic=notifications&before={first}")).await;
+    assert_eq!((&gone["events"], &gone["end"], &gone["gap"]["reason"]), (&json!([]), &json!(true), &json!("trimmed")));
+    for bad in ["17", "earliest", "-1", "null"] {
+        server.get(&format!("/events?topic=notifications&before={bad}")).await.assert_invalid(&["before"]);
+    }
+    let empty = page(&server, "topic=realtime/entity/none&before=latest").await;
+    assert_eq!((&empty["events"], &empty["end"], empty.get("gap")), (&json!([]), &json!(true), None));
+    let again = page(&server, &format!("topic=realtime/entity/none&before={}", empty["prev"].as_str().unwrap())).await;
+    assert_eq!(again.get("gap"), None, "`prev` is always a place of this log");
+}
+
+#[tokio::test]
 async fn a_page_has_100_events_unless_it_is_asked_for_1_to_1_000() {
     let server = start().await;
     notify(&server, 101).await;

@@ -12,6 +12,7 @@ mod crowd;
 mod dashboard;
 mod durable;
 mod ending;
+mod erasing;
 mod errors;
 mod events_page;
 mod example;

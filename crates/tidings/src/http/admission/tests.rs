@@ -8,7 +8,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Epochs, Error as JournalError, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName,
+    Earlier, Epochs, Error as JournalError, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector,
+    Tail, TopicName,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
@@ -57,6 +58,18 @@ impl Journal for Slow {
 
     fn floor(&self, selector: &Selector) -> Position {
         self.journal.floor(selector)
+    }
+
+    async fn read_before(&self, of: &Selector, before: Position, limit: Limit) -> Result<Earlier, JournalError> {
+        self.journal.read_before(of, before, limit).await
+    }
+
+    fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
+        self.journal.topics(prefix, after, most)
+    }
+
+    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, JournalError> {
+        self.journal.erase(topics, until).await
     }
 
     fn knows(&self, topic: &TopicName) -> bool {
