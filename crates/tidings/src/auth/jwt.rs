@@ -26,7 +26,8 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorith
 /// What JWTs are checked with. Holds a secret, so it has no `Debug`.
 #[derive(Clone)]
 pub struct Options {
-    /// The shared secret of HS256, HS384 and HS512. Empty is no key at all.
+    /// The shared secret of HS256, HS384 and HS512. It counts without white space around it; where there is some, a token that is
+    /// signed with the secret as it stands is taken too, as earlier versions signed so. Empty is no key at all.
     pub secret: Vec<u8>,
     /// The `iss` that are trusted; empty trusts all, otherwise a token without one is refused.
     pub issuers: Vec<String>,
@@ -38,6 +39,8 @@ pub struct Options {
 
 pub(super) struct Verifier {
     key: DecodingKey,
+    /// The secret as it was written, where that is another one.
+    as_written: Option<DecodingKey>,
     validation: Validation,
     require_exp: bool,
     proven: Proven,
@@ -94,8 +97,11 @@ impl Verifier {
             validation.set_audience(&options.audiences);
             validation.required_spec_claims.insert("aud".to_owned());
         }
+        let trimmed = options.secret.trim_ascii();
+        let as_written = trimmed.len() < options.secret.len();
         Self {
-            key: DecodingKey::from_secret(&options.secret),
+            key: DecodingKey::from_secret(trimmed),
+            as_written: as_written.then(|| DecodingKey::from_secret(&options.secret)),
             validation,
             require_exp: options.require_exp,
             proven: Proven::default(),
@@ -132,8 +138,12 @@ impl Verifier {
     /// Checks everything that is the same at all times.
     fn read(&self, token: &str) -> Result<Claimed, (Refusal, &'static str)> {
         let invalid = |reason| (Refusal::Invalid, reason);
-        let data = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| invalid(reason(&error)))?;
+        let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation);
+        let data = match (decode(&self.key), &self.as_written) {
+            (Err(error), Some(key)) if *error.kind() == ErrorKind::InvalidSignature => decode(key),
+            (decoded, _) => decoded,
+        };
+        let data = data.map_err(|error| invalid(reason(&error)))?;
         // RFC 7515, section 4.1.11: an extension that is critical and not understood. The library leaves it to us.
         if data.header.crit.is_some() {
             return Err(invalid("critical extension"));

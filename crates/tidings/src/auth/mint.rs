@@ -67,7 +67,7 @@ impl Claims {
     }
 }
 
-/// Signs `claims` with `secret` by HS256, as of `now`. The `jti` is 128 random bits.
+/// Signs `claims` with `secret`, less white space around it, by HS256, as of `now`. The `jti` is 128 random bits.
 pub fn mint(secret: &[u8], claims: &Claims, now: Timestamp) -> Result<String, Error> {
     let payload = Payload {
         iat: now.as_second(),
@@ -80,7 +80,7 @@ pub fn mint(secret: &[u8], claims: &Claims, now: Timestamp) -> Result<String, Er
         iss: claims.issuer.as_deref(),
         aud: claims.audience.as_deref(),
     };
-    let key = EncodingKey::from_secret(secret);
+    let key = EncodingKey::from_secret(secret.trim_ascii());
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, &key)?;
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Error::TooLong(token.len()));

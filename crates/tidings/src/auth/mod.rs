@@ -88,7 +88,7 @@ enum Fault {
 impl Authenticator {
     /// Prepares the keys. An empty JWT secret is no key: whatever it signs is refused.
     pub fn new(options: &Options) -> Self {
-        let jwt = options.jwt.as_ref().filter(|jwt| !jwt.secret.is_empty());
+        let jwt = options.jwt.as_ref().filter(|jwt| !jwt.secret.trim_ascii().is_empty());
         Self { demo: options.demo, jwt: jwt.map(jwt::Verifier::new) }
     }
 
@@ -254,7 +254,9 @@ mod tests {
     fn an_empty_secret_is_no_key() {
         let claims = serde_json::json!({ "sub": "u1", "exp": NOW + 60 });
         let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b"")).unwrap();
-        let authenticator = authenticator(true, Some(b""));
-        assert_eq!(authenticator.required(Some(&bearer(&token)), at(NOW)), Err(Refusal::Invalid));
+        for empty in [&b""[..], b"\n", b" \r\n"] {
+            let authenticator = authenticator(true, Some(empty));
+            assert_eq!(authenticator.required(Some(&bearer(&token)), at(NOW)), Err(Refusal::Invalid));
+        }
     }
 }

@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn each_setting_is_one_line_with_its_origin_and_secrets_stay_hidden() {
         let environment = [
-            ("JWT_SECRET", "correct-horse-battery-staple-012"),
+            ("JWT_SECRET", "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90"),
             ("PORT", "4000"),
             ("HEARTBEAT_INTERVAL", "1500ms"),
             ("JOURNAL_MAX_BYTE", "1MiB"),

@@ -3,25 +3,13 @@
 use tidings_journal::disk::Retention;
 
 use super::error::Error;
+use super::guessable::{self, Flaw};
 use super::secret::Secret;
 use super::units::{show_size, show_span};
 use super::{Auth, Config, Home, Loaded, Mode};
 
 /// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
 const SECRET_BYTES: usize = 32;
-
-/// Parts of secrets that stand in manuals, templates and playgrounds: their letters and digits, in lower case.
-const PUBLISHED: [&str; 9] = [
-    "yourjwtsecret",
-    "yoursecret",
-    "yoursupersecret",
-    "yourverysecret",
-    "your256bitsecret",
-    "atleast256bitslong",
-    "changeme",
-    "changethis",
-    "changeinproduction",
-];
 
 /// Refuses what must not be served, and warns of what is doubtful.
 pub(super) fn check(loaded: &mut Loaded) -> Result<(), Error> {
@@ -77,23 +65,43 @@ fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses in production what anybody could guess, and warns of what may be a mistake.
 fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secret>) -> Result<(), Error> {
-    let Some(secret) = of(&loaded.config.auth) else {
+    let Some(secret) = of(&loaded.config.auth).clone() else {
         return Ok(());
     };
-    let flaw = if published(secret) {
-        "was published as an example".to_owned()
-    } else if secret.len() < SECRET_BYTES {
-        format!("is only {} bytes long", secret.len())
-    } else {
-        return Ok(());
+    let shown = format!("{name}=(hidden) ({})", place(loaded, name));
+    let trimmed = secret.trimmed();
+    if trimmed != secret.expose() {
+        loaded
+            .warnings
+            .push(format!("{shown} has white space around it, a line break at its end perhaps; it counts without"));
+    }
+    let quoted = |quote: char| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote);
+    if quoted('"') || quoted('\'') {
+        loaded
+            .warnings
+            .push(format!("{shown} stands between quotes, and they count: leave them out if they are not meant"));
+    }
+    let flaw = match guessable::flaw(&secret) {
+        Some(Flaw::Published) => "was published as an example".to_owned(),
+        _ if trimmed.len() < SECRET_BYTES => format!("is only {} bytes long", trimmed.len()),
+        Some(Flaw::Words) => "is made of words that anybody can guess".to_owned(),
+        Some(Flaw::Pattern) => "is a pattern that anybody can guess".to_owned(),
+        Some(Flaw::Poor) => {
+            loaded.warnings.push(format!(
+                "{shown} has so few different characters that it may be guessed; a later version will refuse it in production. \
+                 `openssl rand -base64 48` makes a good one"
+            ));
+            return Ok(());
+        }
+        None => return Ok(()),
     };
-    let flaw = format!("{name}=(hidden) ({}) {flaw}", place(loaded, name));
     let allowed = format!("at least {SECRET_BYTES} bytes that nobody can guess");
     match loaded.config.mode {
-        Mode::Production => Err(Error::Conflict(format!("{flaw}; allowed in production is {allowed}"))),
+        Mode::Production => Err(Error::Conflict(format!("{shown} {flaw}; allowed in production is {allowed}"))),
         Mode::Development => {
-            loaded.warnings.push(format!("{flaw}; production will need {allowed}"));
+            loaded.warnings.push(format!("{shown} {flaw}; production will need {allowed}"));
             Ok(())
         }
     }
@@ -138,12 +146,6 @@ fn drain(config: &Config, warnings: &mut Vec<String>) {
             show_span(lifecycle.drain)
         ));
     }
-}
-
-fn published(secret: &Secret) -> bool {
-    let letters: String =
-        secret.expose().chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    PUBLISHED.iter().any(|example| letters.contains(example))
 }
 
 /// Where a setting was written, for a message.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidings_journal::disk::{Rule, Sync};
 
 use super::keep;
+use super::path::Directory;
 use super::rule::{Choice, List, Number, Or, Parsed};
 use super::setting::section;
 use super::units::{MIB, MILLISECOND, MINUTE, Size, Span, TIB, read_span, show_span};
@@ -20,7 +21,7 @@ section! {
         "journal" => pub home: Home = HOME, "disk";
 
         /// The directory of the journal on disk, made if it is not there. It belongs to one server at a time.
-        "data_dir" => pub data_dir: PathBuf = DIRECTORY, "./data";
+        "data_dir" => pub data_dir: PathBuf = Directory, "./data";
 
         /// When a publish to the journal on disk is answered and shown. `always`: once the device has it, so that it
         /// survives a loss of power. `interval:100ms`: once the operating system has it, which hands it to the device
@@ -57,13 +58,6 @@ pub enum Home {
 }
 
 const HOME: Choice<Home> = Choice { of: &[("disk", Home::Disk), ("memory", Home::Memory)], note: "" };
-
-const DIRECTORY: Parsed<PathBuf> = Parsed {
-    placeholder: "DIRECTORY",
-    allowed: "the path of a directory",
-    read: |text| (!text.is_empty()).then(|| text.into()),
-    show: |path| path.display().to_string(),
-};
 
 /// The shortest and the longest time that an event may be without the device.
 const INTERVAL: std::ops::RangeInclusive<Duration> = MILLISECOND..=MINUTE;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::dotenv;
 use super::error::{Error, shown};
+use super::path;
 use super::rule::Raw;
 use super::setting::{Setting, flag};
 use super::spelling;
@@ -46,7 +47,9 @@ pub struct Flags {
 pub(super) struct Layers {
     /// By the setting's key; what counts most stands first.
     written: BTreeMap<&'static str, Vec<Written>>,
-    /// Names that look like a misspelled setting where unknown ones are ignored.
+    /// The home directory, as the environment names it.
+    pub(super) home: Option<String>,
+    /// Names that look like a misspelled setting where unknown ones are ignored, and what was passed over.
     pub(super) warnings: Vec<String>,
 }
 
@@ -74,11 +77,15 @@ impl Layers {
                 None => return Err(unknown(table, &key, &text, origin)),
             }
         }
+        let mut home = None;
+        let environment = environment.inspect(|(name, text)| {
+            if name == "HOME" {
+                home = Some(text.clone());
+            }
+        });
         layers.variables(table, environment.map(|(name, text)| (name, text, Origin::Environment)));
-        let dotenv = read(&directory.join(".env"), ".env", false)?;
-        // The last of several lines for one name counts, as in the `dotenv` of Node.
-        let lines = dotenv::parse(&dotenv)?.into_iter().rev();
-        layers.variables(table, lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })));
+        layers.home = home;
+        layers.dotenv(table, directory)?;
         layers.file(table, flags.file.as_deref(), directory)?;
         Ok(layers)
     }
@@ -90,6 +97,23 @@ impl Layers {
 
     fn put(&mut self, setting: &Setting, raw: Raw, origin: Origin) {
         self.written.entry(setting.key).or_default().push(Written { raw, origin });
+    }
+
+    fn dotenv(&mut self, table: &[Setting], directory: &Path) -> Result<(), Error> {
+        const NAME: &str = ".env";
+        let path = directory.join(NAME);
+        if path.is_dir() {
+            // What Python's `venv` is often told to make.
+            self.warnings.push(".env is a directory, which holds no settings".to_owned());
+            return Ok(());
+        }
+        let is_setting = |name: &str| table.iter().any(|setting| setting.variable() == name);
+        let dotenv::Parsed { lines, passed_over } = dotenv::parse(&read(&path, NAME, false)?, is_setting)?;
+        // The last of several lines for one name counts, as in the `dotenv` of Node.
+        let lines = lines.into_iter().rev();
+        self.variables(table, lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })));
+        self.warnings.extend(passed_over_in(NAME, &passed_over));
+        Ok(())
     }
 
     /// A layer of variables. An empty one counts as absent, as compose files hand on what isn't set.
@@ -113,13 +137,22 @@ impl Layers {
 
     /// Nothing written anywhere.
     pub(super) fn none() -> Self {
-        Self { written: BTreeMap::new(), warnings: Vec::new() }
+        Self { written: BTreeMap::new(), home: None, warnings: Vec::new() }
     }
 
     fn file(&mut self, table: &[Setting], named: Option<&Path>, directory: &Path) -> Result<(), Error> {
-        let path = directory.join(named.unwrap_or(Path::new(FILE)));
-        let name = named.map_or(FILE.to_owned(), |path| path.display().to_string());
+        let home = self.home.as_deref();
+        let named = named
+            .map(|path| path.to_str().map_or_else(|| path.to_owned(), |text| path::expand(text, home).as_ref().into()));
+        let path = directory.join(named.as_deref().unwrap_or(Path::new(FILE)));
+        let name = named.as_deref().map_or(FILE.to_owned(), |path| path.display().to_string());
         let text = read(&path, &name, named.is_some())?;
+        let text = String::from_utf8(text).map_err(|error| {
+            let before = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..before].split(|&byte| byte == b'\n').count();
+            Error::Malformed { file: name.clone(), line, problem: "it is not UTF-8".to_owned() }
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let content: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().map_or(0, |span| span.start);
             Error::Malformed {
@@ -140,18 +173,26 @@ impl Layers {
     }
 }
 
-/// A file's text without a byte order mark; a file that need not be there counts as empty.
-fn read(path: &Path, name: &str, needed: bool) -> Result<String, Error> {
-    match fs::read_to_string(path) {
-        Ok(mut text) => {
-            if text.starts_with('\u{feff}') {
-                text.remove(0);
-            }
-            Ok(text)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => Ok(String::new()),
+/// A file's bytes; a file that need not be there counts as empty.
+fn read(path: &Path, name: &str, needed: bool) -> Result<Vec<u8>, Error> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => Ok(Vec::new()),
         Err(source) => Err(Error::Unreadable { file: name.to_owned(), source }),
     }
+}
+
+/// Names the lines that were not understood, by their numbers alone: what stands in them is somebody else's.
+fn passed_over_in(file: &str, lines: &[usize]) -> Option<String> {
+    const NAMED: usize = 10;
+    let numbers: Vec<_> = lines.iter().take(NAMED).map(ToString::to_string).collect();
+    let (last, others) = numbers.split_last()?;
+    let list = match lines.len() {
+        1 => format!("line {last} is"),
+        2..=NAMED => format!("lines {} and {last} are", others.join(", ")),
+        all => format!("lines {} and {} more are", numbers.join(", "), all - NAMED),
+    };
+    Some(format!("{file}, {list} not understood and passed over, as no setting is named there"))
 }
 
 fn raw(value: &toml::Value) -> Raw {

@@ -36,10 +36,13 @@ impl<'a> Reading<'a> {
             Some(first) => (first.raw.clone(), first.origin.clone()),
             None => (Raw::Text(preset.into().of(self.mode).to_owned()), Origin::Default),
         };
-        let Some(value) = rule.read(&raw) else {
+        let home = self.layers.home.as_deref();
+        let expanded = rule.at_home(&raw, home);
+        let Some(value) = rule.read(expanded.as_ref().unwrap_or(&raw)) else {
             return Err(Error::refused(key, &raw, rule.secret(), origin, rule.allowed()));
         };
-        for shadowed in written.filter(|shadowed| rule.read(&shadowed.raw).is_none()) {
+        let refused = |raw: &Raw| rule.read(rule.at_home(raw, home).as_ref().unwrap_or(raw)).is_none();
+        for shadowed in written.filter(|shadowed| refused(&shadowed.raw)) {
             let refused = Error::refused(key, &shadowed.raw, rule.secret(), shadowed.origin.clone(), rule.allowed());
             self.warnings.push(format!("{refused} (it has no effect: {origin} comes first)"));
         }

@@ -43,6 +43,11 @@ pub(super) trait Rule {
     /// The value in its normal form; [`read`](Self::read) takes it back, but for secrets.
     fn show(&self, value: &Self::Value) -> String;
 
+    /// The same text with the home directory in the place of a `~`; nothing where there is none to replace.
+    fn at_home(&self, _raw: &Raw, _home: Option<&str>) -> Option<Raw> {
+        None
+    }
+
     /// The word that stands for the value in `--help`.
     fn placeholder(&self) -> &'static str;
 

@@ -20,6 +20,12 @@ impl Secret {
         &self.0
     }
 
+    /// The text without the white space around it: files, `--env-file` and Kubernetes' secrets tend to end with a line break
+    /// that nobody means.
+    pub fn trimmed(&self) -> &str {
+        self.0.trim_ascii()
+    }
+
     /// Its length in bytes, which may be shown.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -46,5 +52,11 @@ mod tests {
         let secret = Secret::new("correct horse battery staple");
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
         assert_eq!(format!("{:#?}", Some(&secret)), "Some(\n    Secret(hidden),\n)");
+    }
+
+    #[test]
+    fn what_is_trimmed_is_white_space_around_it() {
+        assert_eq!(Secret::new("\t a b\r\n").trimmed(), "a b");
+        assert_eq!(Secret::new("\u{a0}a").trimmed(), "\u{a0}a");
     }
 }

@@ -176,10 +176,51 @@ fn a_file_that_cannot_be_understood_stops_the_start() {
     insta::assert_snapshot!(start().file("tidings.toml", "port = 1\nhost = 'a\n").refused(), @"tidings.toml, line 2, can't be understood: invalid literal string, expected `'`");
     insta::assert_snapshot!(start().file("tidings.toml", "port = 1\nport = 2\n").refused(), @"tidings.toml, line 2, can't be understood: duplicate key");
     insta::assert_snapshot!(start().file(".env", "PORT=1\nHOST local\n").refused(), @".env, line 2, can't be understood: a line is NAME=value, and a value with spaces, quotes or backslashes stands between single quotes");
-    insta::assert_snapshot!(start().file(".env", b"PORT=\xff").refused(), @".env can't be read: stream did not contain valid UTF-8");
+    insta::assert_snapshot!(start().file(".env", b"PORT=\xff").refused(), @".env, line 1, can't be understood: a line is NAME=value, and a value with spaces, quotes or backslashes stands between single quotes");
+    insta::assert_snapshot!(start().file("tidings.toml", b"port = 1\nhost = '\xff'").refused(), @"tidings.toml, line 2, can't be understood: it is not UTF-8");
+    let directory = start();
+    fs::create_dir(directory.directory.path().join("tidings.toml")).unwrap();
+    assert!(directory.refused().starts_with("tidings.toml can't be read: "));
+}
+
+#[test]
+fn what_is_somebody_elses_in_dotenv_is_passed_over_with_a_warning_that_shows_none_of_it() {
+    let file = b"APP_NAME=My Cool App\nPORT=3118\nLATIN=caf\xe9\nJWT_SERCET=it's hunter2\nHOST=localhost\n";
+    let loaded = start().file(".env", file).loaded();
+    assert_eq!((loaded.config.http.port, loaded.config.http.host), (3118, Host::Loopback));
+    insta::assert_snapshot!(loaded.warnings.join("\n"), @r"
+    JWT_SERCET (.env line 4) is no setting and has no effect; did you mean JWT_SECRET?
+    .env, lines 1, 3 and 4 are not understood and passed over, as no setting is named there
+    ");
+    let many = start().file(".env", "a line\n".repeat(25)).loaded();
+    insta::assert_snapshot!(many.warnings.join("\n"), @".env, lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 15 more are not understood and passed over, as no setting is named there");
+    let one = start().file(".env", "a line\n").loaded();
+    insta::assert_snapshot!(one.warnings.join("\n"), @".env, line 1 is not understood and passed over, as no setting is named there");
     let directory = start();
     fs::create_dir(directory.directory.path().join(".env")).unwrap();
-    assert!(directory.refused().starts_with(".env can't be read: "));
+    insta::assert_snapshot!(directory.loaded().warnings.join("\n"), @".env is a directory, which holds no settings");
+}
+
+#[test]
+fn a_path_may_begin_with_the_home_directory_and_is_never_one_that_nobody_means() {
+    let at_home = || start().env("HOME", "/home/ann").file(".env", "DATA_DIR=~/tidings-data\n");
+    let loaded = at_home().loaded();
+    assert_eq!(loaded.config.journal.data_dir.to_str(), Some("/home/ann/tidings-data"));
+    assert_eq!(loaded.value("DATA_DIR"), Some("/home/ann/tidings-data"));
+    let flag = at_home().flag("data_dir", "~/other").loaded();
+    assert_eq!(flag.config.journal.data_dir.to_str(), Some("/home/ann/other"));
+    assert_eq!(flag.warnings, Vec::<String>::new());
+    let homeless = start().file("tidings.toml", "data_dir = '~/tidings-data'").refused();
+    insta::assert_snapshot!(homeless, @"DATA_DIR=~/tidings-data (tidings.toml) is not allowed; allowed is the path of a directory, which may begin with `~/` where HOME is set; without quotes, variables and `file:`");
+    for path in ["~bob/data", "$HOME/data", "${HOME}/data", "file:///srv/data", "\"/srv/data\""] {
+        let refused = start().env("HOME", "/home/ann").env("DATA_DIR", path).refused();
+        assert!(refused.starts_with(&format!("DATA_DIR={}", error::shown(path, false))), "{refused}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("t.toml"), "port = 7").unwrap();
+    let mut named = start().env("HOME", directory.path().to_str().unwrap());
+    named.flags.file = Some("~/t.toml".into());
+    assert_eq!(named.loaded().config.http.port, 7);
 }
 
 #[test]
@@ -252,6 +293,40 @@ fn development_starts_with_a_weak_secret_and_says_so() {
     let loaded = start().env("JWT_SECRET", "hunter2").loaded();
     assert_eq!(loaded.config.auth.jwt_secret.unwrap().expose(), "hunter2");
     insta::assert_snapshot!(loaded.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) is only 7 bytes long; production will need at least 32 bytes that nobody can guess");
+}
+
+#[test]
+fn secrets_that_anybody_can_guess_stop_the_start_of_production_and_poor_ones_are_warned_of() {
+    let with = |name: &str, secret: &str| {
+        start().env("APP_ENV", "production").env("JWT_SECRET", STRONG).file(".env", "").flag(name, secret)
+    };
+    for (secret, why) in [
+        ("a-string-secret-at-least-256-bits-long", "was published as an example"),
+        ("secretsecretsecretsecretsecretsecret", "is made of words that anybody can guess"),
+        ("0123456789abcdef0123456789abcdef", "is a pattern that anybody can guess"),
+        (&"a".repeat(64), "is a pattern that anybody can guess"),
+    ] {
+        for name in ["jwt_secret", "metrics_token"] {
+            let refused = with(name, secret).refused();
+            assert!(refused.contains(why) && refused.starts_with(&name.to_uppercase()), "{refused}");
+            assert!(!refused.contains(secret), "{refused}");
+            let developing = start().flag(name, secret).loaded().warnings.join("\n");
+            assert!(developing.contains(why) && developing.contains("production will need"), "{developing}");
+        }
+    }
+    let poor = with("jwt_secret", "8181418414181848114844181848148188").loaded();
+    insta::assert_snapshot!(poor.warnings.join("\n"), @"JWT_SECRET=(hidden) (flag --jwt-secret) has so few different characters that it may be guessed; a later version will refuse it in production. `openssl rand -base64 48` makes a good one");
+}
+
+#[test]
+fn a_secret_is_judged_without_white_space_around_it_which_is_warned_of() {
+    let production = || start().env("APP_ENV", "production");
+    let broken = production().env("JWT_SECRET", &format!("{STRONG}\n")).loaded();
+    insta::assert_snapshot!(broken.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) has white space around it, a line break at its end perhaps; it counts without");
+    insta::assert_snapshot!(production().env("JWT_SECRET", &format!("short{}", "\n".repeat(32))).refused(), @"JWT_SECRET=(hidden) (environment) is only 5 bytes long; allowed in production is at least 32 bytes that nobody can guess");
+    let quoted = production().env("JWT_SECRET", &format!("\"{STRONG}\"")).loaded();
+    insta::assert_snapshot!(quoted.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) stands between quotes, and they count: leave them out if they are not meant");
+    assert!(start().env("JWT_SECRET", " \n").loaded().config.auth.jwt_secret.is_none());
 }
 
 #[test]

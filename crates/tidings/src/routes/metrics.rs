@@ -38,6 +38,6 @@ fn may_read(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let given = headers.get(AUTHORIZATION).ok_or(Refusal::Missing)?;
     let (scheme, token) = given.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refusal::Invalid)?;
-    let same = aws_lc_rs::constant_time::verify_slices_are_equal(token.as_bytes(), expected.expose().as_bytes());
+    let same = aws_lc_rs::constant_time::verify_slices_are_equal(token.as_bytes(), expected.trimmed().as_bytes());
     if scheme.eq_ignore_ascii_case("bearer") && same.is_ok() { Ok(()) } else { Err(Refusal::Invalid) }
 }

@@ -137,6 +137,40 @@ fn unknown_names_in_the_environment_and_dotenv_are_ignored_and_misspelled_ones_w
 }
 
 #[test]
+fn other_programs_lines_in_dotenv_do_not_stop_the_start_and_are_not_shown() {
+    let file =
+        "APP_NAME=My Cool App\nAUTHOR=Conan O'Brien\nMY-KEY=hunter2\nwords\nOPEN=\"hunter2\nHEARTBEAT_INTERVAL=7s\n";
+    let place = Place::new().file(".env", file);
+    let settings = place.settings(&[]);
+    assert_eq!(lines(&settings, &["HEARTBEAT_INTERVAL"]), ["HEARTBEAT_INTERVAL = 7s  # .env line 6"]);
+    let said = place.start(&[]).said();
+    assert_says(&said, &["WARN", "lines 1, 2, 3, 4 and 5"]);
+    assert!(!said.contains("hunter2") && !said.contains("Conan"), "{said}");
+    for ours in ["HEARTBEAT_INTERVAL=7 s and more", "HOST=\"localhost", "HOST localhost", "export PORT=it's"] {
+        let refusal = Place::new().file(".env", &format!("A=b c\n{ours}\n")).refusal(&[]);
+        assert_says(&refusal, &[".env, line 2,"]);
+    }
+}
+
+#[test]
+fn the_journal_is_in_the_home_directory_where_its_path_begins_with_a_tilde() {
+    let home = tempfile::tempdir().unwrap();
+    let place = Place::bare().env("HOME", home.path().to_str().unwrap()).file(".env", "DATA_DIR=~/tidings/data\n");
+    let directory = place.path().to_owned();
+    let process = place.start(&[]);
+    assert!(home.path().join("tidings/data").is_dir(), "{}", process.said());
+    assert!(!directory.join("~").exists());
+    for path in ["~/data", "$HOME/data", "file:///srv/data", "'/srv/data'"] {
+        let place = Place::bare().env("DATA_DIR", path);
+        assert_says(
+            &place.refusal(&[]),
+            &[&format!("DATA_DIR={}", path.replace('\'', "\\'")), "environment", "allowed"],
+        );
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "{path}");
+    }
+}
+
+#[test]
 fn production_does_not_start_with_the_demo_token_as_the_only_way_in() {
     for name in ["NODE_ENV", "APP_ENV"] {
         assert_says(&Place::new().env(name, "production").refusal(&[]), &["JWT_SECRET"]);
@@ -149,7 +183,13 @@ fn production_does_not_start_with_the_demo_token_as_the_only_way_in() {
 
 #[test]
 fn production_does_not_start_with_a_short_or_published_secret() {
-    for secret in ["your-jwt-secret", "0123456789012345678901234567890"] {
+    for secret in [
+        "your-jwt-secret",
+        "0123456789012345678901234567890",
+        "0123456789abcdef0123456789abcdef",
+        "a-string-secret-at-least-256-bits-long",
+        "secretsecretsecretsecretsecretsecret",
+    ] {
         let refusal = Place::new().env("NODE_ENV", "production").env("JWT_SECRET", secret).refusal(&[]);
         assert_says(&refusal, &["JWT_SECRET", "environment", "32 bytes"]);
         assert!(!refusal.contains(secret), "{refusal}");

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::auth::mint;
 
 const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
 const NOW: i64 = 1_800_000_000;
@@ -45,6 +46,38 @@ fn the_three_hmac_algorithms_are_accepted() {
     for algorithm in ALGORITHMS {
         let token = signed(&Header::new(algorithm), &json!({ "sub": "u1", "exp": NOW }));
         assert!(Verifier::new(&options()).verify(&token, now()).is_ok(), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_secret_with_a_line_break_at_its_end_verifies_without_it_and_as_it_was_written() {
+    let claims = json!({ "sub": "u1", "exp": NOW });
+    let signed_with =
+        |secret: &[u8]| jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret)).unwrap();
+    for around in ["\n", "\r\n", " ", "\t\n\n"] {
+        let written = [SECRET, around.as_bytes()].concat();
+        let verifier = Verifier::new(&Options { secret: written.clone(), ..options() });
+        assert!(verifier.verify(&signed_with(SECRET), now()).is_ok(), "{around:?}");
+        assert!(verifier.verify(&signed_with(&written), now()).is_ok(), "{around:?}");
+        for other in [&b"\n"[..], b"", &[b" ", SECRET].concat(), &SECRET[..SECRET.len() - 1]] {
+            assert_eq!(verifier.verify(&signed_with(other), now()), Err(Refusal::Invalid), "{around:?}");
+        }
+        let minted = mint::mint(&written, &mint_claims(), now()).unwrap();
+        assert!(Verifier::new(&options()).verify(&minted, now()).is_ok(), "it signs without {around:?}");
+    }
+    let clean = Verifier::new(&options());
+    assert_eq!(clean.verify(&signed_with(&[SECRET, b"\n"].concat()), now()), Err(Refusal::Invalid));
+}
+
+fn mint_claims() -> mint::Claims {
+    mint::Claims {
+        sub: UserId::parse("u1").unwrap(),
+        username: None,
+        email: None,
+        roles: Vec::new(),
+        expires_in: std::time::Duration::from_mins(1),
+        issuer: None,
+        audience: None,
     }
 }
 

@@ -7,8 +7,25 @@ use jsonwebtoken::Algorithm;
 use serde_json::json;
 
 use super::{REQUIRED, SECRET, connected, get, is_admin, jwt, sign, speaks_as};
+use crate::support::binary::Place;
 use crate::support::checks::SetClock;
 use crate::support::{ADMIN, start, start_at, start_with};
+
+#[tokio::test]
+async fn a_secret_with_a_line_break_at_its_end_takes_the_tokens_of_both() {
+    let written = format!("{SECRET}\n");
+    let server = start_with(&[("JWT_SECRET", &written)]).await;
+    let claims = json!({"sub": "ann", "exp": 4_000_000_000_u64});
+    let sign = |secret: &str| sign(Algorithm::HS256, secret, &claims);
+    for secret in [SECRET, &written] {
+        let connected = server.stream("/chat/stream", &sign(secret)).await.expect("connected").await;
+        assert_eq!(connected.data["userId"], "ann", "{secret:?}");
+    }
+    let refused = server.call("GET", "/chat/stream", &sign(&format!(" {SECRET}")), json!(null)).await;
+    refused.assert_refused(401, "token_invalid");
+    let said = Place::new().env("JWT_SECRET", &written).start(&[]).said();
+    assert!(said.contains("WARN") && said.contains("JWT_SECRET") && said.contains("line break"), "{said}");
+}
 
 #[tokio::test]
 async fn a_jwt_is_signed_by_hs256_hs384_or_hs512() {
