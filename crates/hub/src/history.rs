@@ -76,7 +76,7 @@ impl Hub {
         let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
         // What was asked for is gone, and everything before it: told, never an empty page without a word.
         let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
-        let gap = gap.or(is_gone.then_some(Reason::Trimmed));
+        let gap = gap.or((is_gone || page.damaged).then_some(Reason::Trimmed));
         let oldest = inner.journal.oldest(&selector).await?.map(|oldest| inner.id_of(oldest));
         // Where nothing was found, it was searched from behind the newest, a place that has no id yet.
         let prev = inner.id_of(page.prev.min(inner.fanout.visible_position()));

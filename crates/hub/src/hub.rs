@@ -17,6 +17,7 @@ use crate::publication::{Ephemeral, Publication, Stored};
 use crate::registry::{self, Full, Registry};
 use crate::replay::Replays;
 use crate::ring;
+use crate::time::Time;
 use crate::traffic::{Counters, Traffic};
 use crate::wheel::{self, Wheel, Wishes};
 use crate::wording::Wording;
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     pub(crate) heartbeat_interval: Duration,
     pub(crate) max_age: Option<Duration>,
     pub(crate) clock: Clock,
+    time: Time,
     /// Held while something is handed out: what comes next is decided under it.
     handing_out: Mutex<()>,
     /// Told after each delivery: publishers wait until readers can see what they published.
@@ -93,6 +95,7 @@ impl Hub {
             max_lag_bytes: u64::try_from(options.max_lag_bytes).unwrap_or(u64::MAX),
         };
         let wheel = Wheel::new(limits, signals);
+        let time = Time::new(clock.clone(), &*journal);
         let inner = Arc::new(Inner {
             epochs: journal.epochs(),
             journal,
@@ -106,6 +109,7 @@ impl Hub {
             presence: Presence::new(options.rooms, options.presence_grace),
             traffic: Counters::default(),
             clock,
+            time,
             handing_out: Mutex::new(()),
             delivered: Notify::new(),
             stopped: AtomicBool::new(false),
@@ -128,9 +132,11 @@ impl Hub {
         receipt: Option<Receipt>,
     ) -> Result<EventId, tidings_journal::Error> {
         publications.iter().try_for_each(Publication::check)?;
-        let now_ms = self.inner.clock.now_ms();
-        let batch: Vec<_> = publications.into_iter().map(|publication| publication.into_record(now_ms)).collect();
-        let first = self.inner.journal.append_with(batch.clone(), receipt).await?;
+        let journal = &*self.inner.journal;
+        let stamp = self.inner.time.stamp(journal);
+        let batch: Vec<_> = publications.into_iter().map(|publication| publication.into_record(stamp.at_ms)).collect();
+        let first = journal.append_with(batch.clone(), receipt).await?;
+        self.inner.time.stamped(journal, stamp, first, batch.len());
         let mut position = first;
         for (nth, record) in batch.into_iter().enumerate() {
             if nth > 0 {
@@ -144,7 +150,7 @@ impl Hub {
 
     /// The receipt that was kept under `key`, unless it has expired.
     pub async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, tidings_journal::Error> {
-        self.inner.journal.receipt(key, self.inner.clock.now_ms()).await
+        self.inner.journal.receipt(key, self.inner.time.now_ms()).await
     }
 
     /// Whether the log has a place for `topic` already: see [`Journal::knows`]. Never waits for the device.
@@ -216,10 +222,9 @@ impl Runner {
             let mut ticks = tokio::time::interval(TICK);
             loop {
                 ticks.tick().await;
-                let now_ms = inner.clock.now_ms();
-                inner.fanout.tick(now_ms);
+                inner.fanout.tick(inner.clock.now_ms());
                 inner.replays.tick();
-                inner.journal.expire(now_ms);
+                inner.journal.expire(inner.time.look(&*inner.journal));
             }
         };
         tokio::select! {

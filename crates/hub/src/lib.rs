@@ -18,7 +18,7 @@
 //! - [`presence`](Presence): who is in which room
 //! - `wheel`: heartbeats, the ends of credentials, and peers that take no bytes
 //! - [`wording`](Wording): what the embedder says on the hub's behalf
-//! - [`clock`](Clock), [`user`](UserId)
+//! - [`clock`](Clock), [`user`](UserId); `time`: the log's time, which no clock that is set can move
 
 mod clock;
 mod connection;
@@ -38,6 +38,7 @@ mod subscribe;
 mod subscription;
 mod sync;
 mod tally;
+mod time;
 mod traffic;
 pub mod user;
 mod wheel;

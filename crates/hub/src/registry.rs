@@ -99,7 +99,7 @@ impl Registry {
     /// be; among those that were opened only with [`Registry::opened`].
     pub(crate) fn admit(&self, mut opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
         let mut open = self.open.lock();
-        let turn = Turn::new(wishes, self.signals.now(), opening.now_ms);
+        let turn = Turn::new(wishes, self.signals.now());
         if let Err(full) = open.admit(&self.limits, &opening) {
             open.tally.count_refused(full.into());
             return Err(full);

@@ -133,6 +133,9 @@ impl Inner {
             Asked::Nothing if snapshot => {
                 let _permit = self.replays.permit().await;
                 let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
+                if page.damaged {
+                    first.push(self.reset(Reason::Trimmed, after, head, selector).await?);
+                }
                 first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
                 let synced = self.wording.synced(first.len(), self.id_of(head));
                 first.push(synced);

@@ -75,27 +75,24 @@ pub(crate) struct Wheel {
 
 /// One stream's times. They lie in its [`Connection`].
 pub(crate) struct Turn {
-    /// When its credential is refused or it has lived long enough, whichever is first, in milliseconds since 1970.
-    last_ms: i64,
+    /// When its credential is refused, in milliseconds since 1970.
+    expires_ms: i64,
+    /// When it has lived long enough, whatever is done to the wall clock; [`Tick::NEVER`] if that is never.
+    aged: Tick,
     /// When to look at it next; [`Tick::NEVER`] if it is not on the wheel.
     due: Tick,
     next_beat: Tick,
     style: HeartbeatStyle,
-    /// Whether its end is one of age, after which the client should come back.
-    ends_by_age: bool,
 }
 
 impl Turn {
-    pub(crate) fn new(wishes: Wishes, now: Tick, now_ms: i64) -> Self {
-        let ms = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let expires = wishes.expires_at_ms.unwrap_or(i64::MAX);
-        let aged = wishes.age.map_or(i64::MAX, |age| now_ms.saturating_add(ms(age)));
+    pub(crate) fn new(wishes: Wishes, now: Tick) -> Self {
         Self {
-            last_ms: expires.min(aged),
+            expires_ms: wishes.expires_at_ms.unwrap_or(i64::MAX),
+            aged: wishes.age.map_or(Tick::NEVER, |age| now.next().after(age)),
             due: Tick::NEVER,
             next_beat: now.next().after(wishes.first_beat), // the tick that is has begun already
             style: wishes.style,
-            ends_by_age: aged < expires,
         }
     }
 }
@@ -134,11 +131,11 @@ impl Wheel {
         if connection.ending_since().is_some() {
             return now.after(LAST_WORDS);
         }
-        let (next_beat, last_ms) = connection.turn(|turn| (turn.next_beat, turn.last_ms));
-        let left = Duration::from_millis(last_ms.saturating_sub(now_ms).max(0).unsigned_abs());
+        let (next_beat, expires_ms, aged) = connection.turn(|turn| (turn.next_beat, turn.expires_ms, turn.aged));
+        let left = Duration::from_millis(expires_ms.saturating_sub(now_ms).max(0).unsigned_abs());
         let blocked = connection.blocked_since();
         let patience = blocked.map(|since| since.after(self.limits.write_timeout).min(now.after(LAG_LOOK)));
-        patience.unwrap_or(next_beat).min(next_beat).min(now.after(left.min(HORIZON)))
+        patience.unwrap_or(next_beat).min(next_beat).min(aged).min(now.after(left.min(HORIZON)))
     }
 
     /// Turns for ever.
@@ -188,7 +185,7 @@ impl Wheel {
                     continue;
                 }
                 if connection.ending_since().is_none() {
-                    if let Some(ending) = self.ending(&connection, now_ms) {
+                    if let Some(ending) = self.ending(&connection, now, now_ms) {
                         connection.end(ending);
                     } else if let Some(style) = self.beat(&connection, now, now_ms) {
                         if style == HeartbeatStyle::Event {
@@ -203,18 +200,17 @@ impl Wheel {
     }
 
     /// Why a stream is to end now, if it is.
-    fn ending(&self, connection: &Connection, now_ms: i64) -> Option<Ending> {
-        let (last_ms, by_age) = connection.turn(|turn| (turn.last_ms, turn.ends_by_age));
+    fn ending(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<Ending> {
+        let (expires_ms, aged) = connection.turn(|turn| (turn.expires_ms, turn.aged));
         // A socket that takes nothing, and further behind than it may be.
         let slow = || {
             let lag = connection.blocked_since().and_then(|_| connection.lag_bytes());
             lag.is_some_and(|lag| lag > self.limits.max_lag_bytes)
         };
-        match last_ms <= now_ms {
-            true if by_age => Some(Ending::AGED),
-            true => Some(Ending::EXPIRED),
-            false => slow().then_some(Ending::SLOW),
+        if expires_ms <= now_ms {
+            return Some(Ending::EXPIRED);
         }
+        if aged <= now { Some(Ending::AGED) } else { slow().then_some(Ending::SLOW) }
     }
 
     /// Whether nothing but a kill ends this stream in time.

@@ -12,12 +12,14 @@
 //! # Layout
 //!
 //! - [`Options`]: how a log is opened; [`Retention`]: how much it keeps
-//! - `home`, `mark`: the directory, its lock and format; a position known to be safe
+//! - `home`, `mark`, `times`: the directory, its lock and format; a position known to be safe; the log's time
+//! - `place`: whether the directory is still where it was
 //! - `tables`, `keys`, `codec`, `run`: what is written, in which tables of the storage engine
 //! - `topics`: what is known of each topic, in memory
 //! - `open`: from a directory to a log; `wal`, `manifest`: whether the storage engine may be let at its files
 //! - `log`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
-//! - `reader`, `backwards`: reading; [`Inspection`], `verify`: looking at a directory that no server holds
+//! - `reader`, `backwards`: reading, `damage`: around what can't be read any more; [`Inspection`], `verify`: looking at a
+//!   directory that no server holds
 //! - `janitor`, `trim`, `erase`, `ceiling`: what goes; `filter`: what is left out when the storage engine rewrites its files
 
 mod backwards;
@@ -27,6 +29,7 @@ mod codec;
 mod committer;
 #[cfg(test)]
 mod crash;
+mod damage;
 mod erase;
 mod error;
 mod filter;
@@ -42,10 +45,13 @@ mod manifest;
 mod mark;
 mod open;
 mod options;
+#[cfg(unix)]
+mod place;
 mod reader;
 mod run;
 mod syncer;
 mod tables;
+mod times;
 mod topics;
 mod trim;
 mod verify;
@@ -65,8 +71,8 @@ pub use options::{Options, Retention, Rule, Sync};
 pub use verify::Report;
 
 use crate::{
-    Earlier, Epochs, Error, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, TopicName,
-    Vitals,
+    Earlier, Epochs, Error, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, Timeline,
+    TopicName, Vitals,
 };
 use committer::{Append, Committer, Job};
 use group::{Encoded, LONGEST_KEY};
@@ -149,7 +155,7 @@ impl Disk {
     /// Says where, and what to do.
     fn unreadable(&self, error: Error) -> Error {
         match error {
-            Error::Unreadable(why) => Error::Unreadable(format!(
+            Error::Damaged(why) | Error::Unreadable(why) => Error::Unreadable(format!(
                 "{why}, in {}. Stop the server, then restore the directory from a backup or move it away",
                 self.log.home.dir().display()
             )),
@@ -252,6 +258,14 @@ impl Journal for Disk {
         }
     }
 
+    fn kept_time(&self) -> Option<Timeline> {
+        times::read(self.log.home.dir())
+    }
+
+    fn keep_time(&self, timeline: &Timeline) {
+        self.log.keep_time(timeline);
+    }
+
     fn health(&self) -> Result<(), Error> {
         self.log.health()
     }
@@ -280,7 +294,9 @@ impl Drop for Disk {
         if let Some(committer) = self.committer.take() {
             let _ = committer.join();
         }
-        if let Ok(mut mark) = Mark::open(self.log.home.dir()) {
+        if self.log.home.is_ours()
+            && let Ok(mut mark) = Mark::open(self.log.home.dir())
+        {
             let _ = mark.set(self.log.synced()); // it may be old
         }
     }

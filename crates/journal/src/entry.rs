@@ -54,6 +54,8 @@ pub struct Page {
     /// The highest position ever trimmed away from the selected topics, as of this read. When it is above the cursor
     /// that was read from, the page has a hole before its first entry.
     pub floor: Position,
+    /// Whether there is such a hole because a part of the log can't be read any more. `floor` is its end, or higher.
+    pub damaged: bool,
 }
 
 /// What one read backwards found.
@@ -67,6 +69,8 @@ pub struct Earlier {
     pub end: bool,
     /// The highest position ever trimmed away from the selected topics, as of this read.
     pub floor: Position,
+    /// Whether something before the place that was asked for was left out, because it can't be read any more.
+    pub damaged: bool,
 }
 
 /// What the log keeps of one topic.

@@ -13,6 +13,7 @@
 //! - [`memory`]: the log in memory, for tests and for those who need no more
 //! - [`disk`]: the log on disk, which outlives the process
 //! - `tail`: the end of the log as it grows, for both
+//! - `timeline`: the time by which records age, whatever is done to the wall clock
 //! - `vitals`: what a log tells of itself to those who watch it
 
 pub mod disk;
@@ -23,6 +24,7 @@ pub mod memory;
 mod pattern;
 mod receipt;
 mod tail;
+mod timeline;
 pub mod topic;
 mod vitals;
 
@@ -35,6 +37,7 @@ pub use id::{Epoch, Error as IdError, EventId, Position};
 pub use memory::Memory;
 pub use pattern::{Error as PatternError, Pattern};
 pub use receipt::{Kept, Receipt};
+pub use timeline::{Look, Timeline};
 pub use topic::{Segment, TopicName};
 pub use vitals::{DiskVitals, Times, Vitals};
 
@@ -47,6 +50,9 @@ pub enum Error {
     /// What was to be appended is larger than the log takes. It is not in the log.
     #[error("{0}")]
     TooLarge(String),
+    /// A part of the log is damaged, and will be as unreadable at the next try.
+    #[error("the journal is damaged: {0}")]
+    Damaged(String),
     /// What was asked for can't be read.
     #[error("the journal can't be read: {0}")]
     Unreadable(String),
@@ -72,13 +78,14 @@ pub trait Journal: Send + Sync + 'static {
     /// Appends as [`Journal::append`] does, and keeps a receipt of it in the same step. The batch may be empty.
     async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error>;
 
-    /// The receipt with this key, unless it has expired by `now_ms`.
+    /// The receipt with this key, unless it has expired by `now_ms`, in log time (see [`Timeline`]).
     async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error>;
 
     /// Every entry appended from now on, in order, once, after the promise holds for it.
     fn tail(&self) -> Box<dyn Tail>;
 
-    /// The entries of `selector` after `after`, up to and including `until`, oldest first, as many as `limit` allows.
+    /// The entries of `selector` after `after`, up to and including `until`, oldest first, as many as `limit` allows. What is
+    /// damaged is left out, and counts as trimmed: see [`Page::damaged`].
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error>;
 
     /// The newest entries of `selector` before `before`, oldest first, as many as `limit` allows. They end at the highest
@@ -109,8 +116,20 @@ pub trait Journal: Send + Sync + 'static {
     /// the future does not stop it.
     async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error>;
 
-    /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970.
+    /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970: in log time, not the wall
+    /// clock's (see [`Timeline`]).
     fn expire(&self, now_ms: i64);
+
+    /// The log's time as the last process left it; `None` if nothing is known of it.
+    fn kept_time(&self) -> Option<Timeline> {
+        None
+    }
+
+    /// Ages records by `timeline` from now on, and keeps it for the next process. By itself it does nothing: records are as old
+    /// as they say.
+    fn keep_time(&self, timeline: &Timeline) {
+        let _ = timeline;
+    }
 
     /// Whether the log takes appends; if not, why, and what to do about it. Gets better by itself only where it says so.
     fn health(&self) -> Result<(), Error>;

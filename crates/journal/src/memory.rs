@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::tail::Tails;
 use crate::{
     Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record,
-    Selector, Tail, TopicName, Vitals,
+    Selector, Tail, Timeline, TopicName, Vitals,
 };
 use index::Topics;
 use receipts::Receipts;
@@ -60,6 +60,10 @@ struct Log {
     receipts: Receipts,
     /// How many of those without a key were let go of.
     trimmed: u64,
+    /// By what entries age.
+    timeline: Timeline,
+    /// The log's time when it was last told.
+    now_ms: Option<i64>,
 }
 
 impl Default for Retention {
@@ -83,6 +87,8 @@ impl Memory {
                 keyed: BTreeSet::new(),
                 receipts: Receipts::default(),
                 trimmed: 0,
+                timeline: Timeline::new(0, 0),
+                now_ms: None,
             }),
             tails: Tails::default(),
         }
@@ -104,10 +110,13 @@ impl Journal for Memory {
         let first = log.head.next();
         let appended: Vec<_> = batch.into_iter().map(|record| log.push(self.epochs.current(), record)).collect();
         if let Some(now_ms) = appended.last().map(|entry| entry.record.at_ms) {
+            // What it bears was read from the wall clock, which may have been set since.
+            let now_ms = log.now_ms.unwrap_or(now_ms);
             log.trim(&self.retention, now_ms);
         }
         if let Some(receipt) = receipt {
-            log.receipts.keep(receipt, first, appended.len());
+            let skew = log.timeline.skew();
+            log.receipts.keep(receipt, first, appended.len(), skew);
         }
         self.tails.push(&appended, || ());
         Ok(first)
@@ -124,7 +133,8 @@ impl Journal for Memory {
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
         let log = self.log.lock();
         let until = until.min(log.head);
-        let mut page = Page { entries: Vec::new(), next: until.max(after), floor: log.topics.floor(selector) };
+        let mut page =
+            Page { entries: Vec::new(), next: until.max(after), floor: log.topics.floor(selector), damaged: false };
         let mut bytes = 0;
         for position in log.topics.merged(selector, after, until, limit.events) {
             let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
@@ -144,7 +154,7 @@ impl Journal for Memory {
         let log = self.log.lock();
         let before = before.min(log.head.next());
         let floor = log.topics.floor(selector);
-        let mut page = Earlier { entries: Vec::new(), prev: before, end: true, floor };
+        let mut page = Earlier { entries: Vec::new(), prev: before, end: true, damaged: false, floor };
         let mut bytes = 0;
         for position in log.topics.merged_before(selector, floor, before, limit.events.max(1)) {
             if page.entries.len() >= limit.events.max(1) || bytes >= limit.bytes.max(1) {
@@ -183,8 +193,18 @@ impl Journal for Memory {
 
     fn expire(&self, now_ms: i64) {
         let mut log = self.log.lock();
+        log.now_ms = Some(now_ms);
         log.trim(&self.retention, now_ms);
         log.receipts.expire(now_ms);
+    }
+
+    fn keep_time(&self, timeline: &Timeline) {
+        let mut log = self.log.lock();
+        let moved = timeline.moved_since(&log.timeline);
+        if log.now_ms.is_some() {
+            log.receipts.move_by(moved);
+        }
+        log.timeline = timeline.clone();
     }
 
     fn health(&self) -> Result<(), Error> {
@@ -231,7 +251,8 @@ impl Log {
             let Some(entry) = self.entries.get(&oldest) else {
                 break;
             };
-            let expired = now_ms.saturating_sub(entry.record.at_ms) > max_age;
+            let at_ms = entry.record.at_ms.saturating_add(self.timeline.skew_at(oldest));
+            let expired = now_ms.saturating_sub(at_ms) > max_age;
             if self.unkeyed.len() <= retention.max_events && self.bytes <= retention.max_bytes && !expired {
                 break;
             }

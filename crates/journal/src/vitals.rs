@@ -30,6 +30,11 @@ pub struct Vitals {
 pub struct DiskVitals {
     /// Whether a write or a sync has failed: no append is taken until the log is opened anew.
     pub failed: bool,
+    /// How many places of the log were found that can't be read any more, because a file is damaged.
+    pub damaged: u64,
+    /// How many files there are in the directory with what was cut off the log though it had been acknowledged, because what
+    /// came before it was damaged. The operator removes them.
+    pub cut: u64,
     /// What the directory takes on disk, in bytes; may be some seconds old. `None` before the first look.
     pub bytes: Option<u64>,
     /// What it may take, in bytes.

@@ -41,7 +41,7 @@ fn connection(serial: u64, wheel: &Wheel, wishes: Wishes, clock: &Clock) -> Arc<
 }
 
 fn open(serial: u64, wheel: &Wheel, wishes: Wishes, clock: &Clock, opening: Opening) -> Arc<Connection> {
-    let turn = Turn::new(wishes, wheel.signals.now(), clock.now_ms());
+    let turn = Turn::new(wishes, wheel.signals.now());
     let connection = Arc::new(Connection::new(serial, opening, turn, wheel.signals.clone()));
     wheel.add(connection.clone(), clock.now_ms());
     connection

@@ -201,7 +201,7 @@ pub(super) fn decode_epochs(mut bytes: &[u8]) -> Option<(Vec<(Epoch, Position)>,
     }
 }
 
-/// A receipt's value, its end first: the compaction filter reads no further.
+/// A receipt's value, its end first.
 pub(super) fn encode_receipt(expires_at_ms: i64, kept: &Kept) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32 + kept.value.len());
     bytes.extend(expires_at_ms.to_le_bytes());
@@ -217,11 +217,6 @@ pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(i64, Kept)> {
     let first = Position::new(take_number(&mut bytes)?);
     let events = u32::try_from(take_number(&mut bytes)?).ok()?;
     Some((end, Kept { value: Bytes::copy_from_slice(bytes), first, events }))
-}
-
-/// When a receipt ends.
-pub(super) fn receipt_end(mut bytes: &[u8]) -> Option<i64> {
-    take(&mut bytes).map(i64::from_le_bytes)
 }
 
 pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {

@@ -52,11 +52,20 @@ pub(super) struct Committer {
     jobs: mpsc::Receiver<Job>,
     commit: Box<dyn Commit>,
     checkpoint: Checkpoint,
+    #[cfg(unix)]
+    place: Option<super::place::Place>,
 }
 
 impl Committer {
     pub(super) fn new(log: Arc<Log>, jobs: mpsc::Receiver<Job>, commit: Box<dyn Commit>) -> Self {
-        Self { log, jobs, commit, checkpoint: Checkpoint::default() }
+        Self {
+            #[cfg(unix)]
+            place: super::place::Place::of(&log.home.db()).ok(),
+            log,
+            jobs,
+            commit,
+            checkpoint: Checkpoint::default(),
+        }
     }
 
     /// Writes until the log is dropped.
@@ -195,6 +204,10 @@ impl Committer {
         self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
         if sync {
             log.counters.syncs.observe(since.elapsed());
+        }
+        #[cfg(unix)]
+        if self.place.as_mut().is_some_and(|place| !place.is_there()) {
+            return Err(log.fail_without_directory()); // it was written to files that nobody will find
         }
         group.taken(sync);
         add(&log.counters.batches, u64::from(appends));

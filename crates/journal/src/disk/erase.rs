@@ -71,20 +71,41 @@ fn look(
     let Some(row) = log.topics.read().get(name).map(|topic| topic.row) else {
         return Ok(None);
     };
-    let view = log.view();
-    let wanted = [(row.id, Kind::Plain, row.floor)];
-    let mut merge = Merge::new(&log.tables, &view.snapshot, wanted, until.min(view.head))?;
+    let (view, until) = (log.view(), until.min(log.view().head));
     let mut highest = None;
-    while let Some(position) = merge.peek() {
-        if let Some(Taken { record, .. }) = merge.take(position)?
-            && let Some(first) = record.topics.first().filter(|first| *first != name)
-        {
-            let goal = goals.entry(first.clone()).or_default();
-            *goal = position.max(*goal);
+    let mut after = row.floor;
+    let look_on = |after: Position, highest: &mut Option<Position>, goals: &mut BTreeMap<TopicName, Position>| {
+        let mut merge = Merge::new(&log.tables, &view.snapshot, [(row.id, Kind::Plain, after)], until)?;
+        while let Some(position) = merge.peek()? {
+            if let Some(Taken { record, .. }) = merge.take(position)?
+                && let Some(first) = record.topics.first().filter(|first| *first != name)
+            {
+                let goal = goals.entry(first.clone()).or_default();
+                *goal = position.max(*goal);
+            }
+            *highest = Some(position);
         }
-        highest = Some(position);
+        Ok(())
+    };
+    loop {
+        let why = match look_on(after, &mut highest, goals) {
+            Err(Error::Damaged(why)) => why,
+            looked => return looked.map(|()| highest),
+        };
+        // What can't be read here may be read where it was published to: that is erased too.
+        after = after.max(highest.unwrap_or_default());
+        let end = log.hole_end(&view, (name, row.id, Kind::Plain), after, until, &why)?;
+        let end = end.filter(|end| *end > after).ok_or(Error::Unreadable(why))?;
+        let hosts = log.gone(row.id, after, end).hosts;
+        let known = log.topics.read();
+        for (host, last) in hosts {
+            if let Some((first, _)) = known.iter().find(|(_, topic)| topic.row.id == host) {
+                let goal = goals.entry(first.clone()).or_default();
+                *goal = last.max(*goal);
+            }
+        }
+        (highest, after) = (Some(end), end);
     }
-    Ok(highest)
 }
 
 /// Trims each of a few topics up to its bound.

@@ -128,6 +128,8 @@ pub(super) fn describe(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => error.to_string(),
         fjall::Error::Poisoned => "an earlier write in the background failed".to_owned(),
+        fjall::Error::Storage(fjall::LsmError::Unrecoverable) => "a file that is listed is missing".to_owned(),
+        fjall::Error::Storage(fjall::LsmError::ChecksumMismatch { .. }) => "a checksum is wrong".to_owned(),
         fjall::Error::Storage(error) => format!("{error:?}"),
         other => format!("{other:?}"),
     }

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 
 use super::keys::{self, Kind, TopicId};
 use super::{codec, tables};
-use crate::Position;
+use crate::{Position, Timeline};
 
 /// What may go. Only what is safely written down may be in here: what compaction destroys must be known to be trimmed after
 /// the loss of power, or a reader would miss it without being told.
@@ -24,8 +24,10 @@ pub(super) struct Floors {
     by_topic: RwLock<HashMap<TopicId, Position>>,
     /// The last position that is safe: the batch that holds it stays, as it is how the log's end is found.
     head: AtomicU64,
-    /// The time, for receipts.
+    /// The log's time now.
     now_ms: AtomicI64,
+    /// By what receipts and records age, if that is not what they say.
+    timeline: RwLock<Option<Arc<Timeline>>>,
     /// How many bytes were left out, of each table.
     left_out: [AtomicU64; keys::SHARDS],
 }
@@ -58,6 +60,25 @@ impl Floors {
 
     pub(super) fn now_ms(&self) -> i64 {
         self.now_ms.load(Ordering::Relaxed)
+    }
+
+    /// See [`Journal::keep_time`](crate::Journal::keep_time). Returns whether records are older or younger than before.
+    pub(super) fn set_timeline(&self, timeline: &Timeline) -> bool {
+        let mut known = self.timeline.write();
+        let was_plain = known.as_ref().is_none_or(|known| known.is_plain());
+        let changed = !was_plain || !timeline.is_plain();
+        *known = Some(Arc::new(timeline.clone()));
+        changed
+    }
+
+    /// By what records age, once that is known.
+    pub(super) fn timeline(&self) -> Option<Arc<Timeline>> {
+        self.timeline.read().clone()
+    }
+
+    /// By how many milliseconds the log's time was ahead of what the record at `position` bears.
+    pub(super) fn skew_at(&self, position: Position) -> i64 {
+        self.timeline.read().as_ref().map_or(0, |timeline| timeline.skew_at(position))
     }
 
     /// How many bytes compaction has left out of an event table since this was last asked.
@@ -166,7 +187,8 @@ struct OfReceipts(Arc<Floors>);
 impl CompactionFilter for OfReceipts {
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
         let now_ms = self.0.now_ms.load(Ordering::Relaxed);
-        let end = codec::receipt_end(&item.value()?);
+        let receipt = codec::decode_receipt(&item.value()?);
+        let end = receipt.map(|(end, kept)| end.saturating_add(self.0.skew_at(kept.first)));
         Ok(if end.is_some_and(|end| end <= now_ms) { Verdict::Destroy } else { Verdict::Keep })
     }
 }

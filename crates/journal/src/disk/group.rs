@@ -45,6 +45,8 @@ pub(super) struct Group<'a> {
     pub(super) must_sync: bool,
     /// What is in the batch, in bytes.
     batch_bytes: usize,
+    /// By how many milliseconds the log's time is ahead of the wall clock's.
+    skew: i64,
 }
 
 /// Where a row goes.
@@ -93,6 +95,7 @@ impl<'a> Group<'a> {
             checkpoint: None,
             must_sync: false,
             batch_bytes: 0,
+            skew: log.skew(),
         }
     }
 
@@ -134,7 +137,7 @@ impl<'a> Group<'a> {
         let written = self.put_record(&ids, kind, position, &bytes);
         match (&record.key, record.topics.first()) {
             (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key, written),
-            (None, Some(name)) => topics.count(name, written, Some(record.at_ms), retention),
+            (None, Some(name)) => topics.count(name, written, Some(record.at_ms.saturating_add(self.skew)), retention),
             (_, None) => {} // in no topic: it has a position, and nobody can ask for it
         }
         let topic = ids.first().copied().unwrap_or_default();

@@ -4,6 +4,8 @@
 //! FORMAT   "tidings journal, format 1"; read before anything else is touched
 //! LOCK     locked by the process that has the log open, and its process id
 //! synced   a position that is known to be on the device (see `mark`)
+//! time     the log's time (see `times`)
+//! cut-*    what was cut off the write-ahead log though it was whole, once; the operator's to remove (see `wal`)
 //! db/      the tables (see `tables`)
 //! ```
 
@@ -11,7 +13,12 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
+
 use super::error::OpenError;
+#[cfg(unix)]
+use super::place;
+use super::wal;
 
 /// The format that is written here.
 const FORMAT: u32 = 1;
@@ -23,7 +30,7 @@ const PREFIX: &str = "tidings journal, format ";
 /// A directory that is ours until this is dropped.
 pub(super) struct Home {
     dir: PathBuf,
-    _lock: File,
+    lock: Mutex<File>,
 }
 
 impl Home {
@@ -31,7 +38,7 @@ impl Home {
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
         fs::create_dir_all(dir).map_err(OpenError::io(dir, "making the directory"))?;
         let format = check_format(dir)?;
-        let home = Self { dir: dir.to_owned(), _lock: lock(dir)? };
+        let home = Self { dir: dir.to_owned(), lock: Mutex::new(lock(dir)?) };
         if !format {
             write_format(dir).map_err(OpenError::io(dir, "writing FORMAT"))?;
         }
@@ -44,12 +51,43 @@ impl Home {
             let what = "there is no file FORMAT in it".to_owned();
             return Err(OpenError::Foreign { dir: dir.to_owned(), what });
         }
-        Ok(Self { dir: dir.to_owned(), _lock: lock(dir)? })
+        Ok(Self { dir: dir.to_owned(), lock: Mutex::new(lock(dir)?) })
     }
 
     /// The directory.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether the lock is still there; if somebody has removed it, it is put back. Fails if another process has the directory
+    /// by now.
+    #[cfg(unix)]
+    pub(super) fn keep_lock(&self) -> Result<(), OpenError> {
+        let mut ours = self.lock.lock();
+        if is_named(&ours, &self.dir.join(LOCK_FILE)).unwrap_or(true) {
+            return Ok(());
+        }
+        *ours = lock(&self.dir)?;
+        tracing::warn!(
+            "the file {LOCK_FILE} in {} was removed while the server was running, and was put back: it keeps other processes out",
+            self.dir.display()
+        );
+        Ok(())
+    }
+
+    /// Whether the path of the directory still leads to it: what is written by name goes to what is there.
+    pub(super) fn is_ours(&self) -> bool {
+        is_named(&self.lock.lock(), &self.dir.join(LOCK_FILE)).unwrap_or(false)
+    }
+
+    /// Fails while a storage engine has the tables open. It has a lock of its own, which holds where ours was removed: nobody may
+    /// touch its files then.
+    pub(super) fn check_engine(&self) -> Result<(), OpenError> {
+        let in_use = || OpenError::InUse { dir: self.dir.clone(), by: None };
+        match File::open(self.db().join("lock")).map(|file| file.try_lock()) {
+            Ok(Err(TryLockError::WouldBlock)) => Err(in_use()),
+            _ => Ok(()), // the engine itself will say what is wrong
+        }
     }
 
     /// Where the tables are.
@@ -62,11 +100,10 @@ impl Home {
         self.dir.join("db.new")
     }
 
-    /// The folder with the tables, as it is now.
-    #[cfg(unix)]
-    pub(super) fn folder(&self) -> io::Result<Folder> {
-        let path = std::path::absolute(self.db())?;
-        Ok(Folder { file: File::open(&path)?, path })
+    /// How many files there are with what was cut off the write-ahead log though it was whole.
+    pub(super) fn cut_files(&self) -> io::Result<u64> {
+        let is_cut = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(wal::CUT);
+        Ok(fs::read_dir(&self.dir)?.flatten().filter(is_cut).count() as u64)
     }
 
     /// How much of it is the tables' files, in bytes.
@@ -77,28 +114,6 @@ impl Home {
     /// How much is on disk, in bytes.
     pub(super) fn disk_bytes(&self) -> io::Result<u64> {
         bytes_below(&self.dir)
-    }
-}
-
-/// A folder, to be compared with what is in its place later.
-#[cfg(unix)]
-pub(super) struct Folder {
-    path: PathBuf,
-    /// Keeps its number from going to another.
-    file: File,
-}
-
-#[cfg(unix)]
-impl Folder {
-    /// Whether it is still there. Where that can't be told, it is.
-    pub(super) fn is_there(&self) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        match (self.file.metadata(), fs::metadata(&self.path)) {
-            (Ok(ours), Ok(there)) => number(ours) == number(there),
-            (_, Err(error)) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-            (Err(_), Ok(_)) => true,
-        }
     }
 }
 
@@ -173,19 +188,29 @@ fn write_format(dir: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// How often the lock is taken anew where somebody removes it meanwhile.
+const LOCK_TRIES: u32 = 10;
+
 fn lock(dir: &Path) -> Result<File, OpenError> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).open(dir.join(LOCK_FILE));
-    let mut file = file.map_err(OpenError::io(dir, "opening LOCK"))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let by = file.read_to_string(&mut text).ok().and_then(|_| text.trim_end().parse().ok());
-            return Err(OpenError::InUse { dir: dir.to_owned(), by });
+    let path = dir.join(LOCK_FILE);
+    let mut tries = 1..=LOCK_TRIES;
+    let mut file = loop {
+        let last = tries.next().is_none_or(|nth| nth == LOCK_TRIES);
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = file.map_err(OpenError::io(dir, "opening LOCK"))?;
+        match file.try_lock() {
+            // A lock on a file that nobody will find keeps nobody out.
+            Ok(()) if !last && !is_named(&file, &path).unwrap_or(true) => {}
+            Ok(()) => break file,
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let by = file.read_to_string(&mut text).ok().and_then(|_| text.trim_end().parse().ok());
+                return Err(OpenError::InUse { dir: dir.to_owned(), by });
+            }
+            Err(TryLockError::Error(error)) => return Err(OpenError::io(dir, "locking LOCK")(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(OpenError::io(dir, "locking LOCK")(error)),
-    }
+    };
     let mut sign = || {
         file.set_len(0)?;
         file.rewind()?;
@@ -195,9 +220,38 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
+/// Whether `path` leads to this file.
+#[cfg(unix)]
+fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(there) => Ok(place::number(&there) == place::number(&file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_named(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true) // a file that is open can't be removed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_is_removed_is_put_back_and_one_that_another_has_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::take(dir.path()).unwrap();
+        home.keep_lock().unwrap();
+        fs::remove_file(dir.path().join(LOCK_FILE)).unwrap();
+        home.keep_lock().unwrap();
+        assert!(matches!(Home::take(dir.path()), Err(OpenError::InUse { .. })));
+        fs::remove_file(dir.path().join(LOCK_FILE)).unwrap();
+        let _other = Home::take(dir.path()).unwrap();
+        assert!(matches!(home.keep_lock(), Err(OpenError::InUse { .. })));
+    }
 
     #[test]
     fn a_directory_belongs_to_one_at_a_time_and_says_to_whom() {

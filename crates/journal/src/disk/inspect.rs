@@ -7,11 +7,12 @@ use std::path::Path;
 use fjall::Snapshot;
 
 use super::codec::{self, Interner, Listed};
+use super::damage::unreadable;
 use super::error::OpenError;
 use super::home::Home;
 use super::keys::{self, Kind};
 use super::open::{self, Contents};
-use super::reader::{self, Taken, entry, unreadable};
+use super::reader::{self, Taken, entry};
 use super::tables::Tables;
 use super::topics::Topic;
 use crate::{Entry, Epoch, Epochs, Error, Position, TopicName};
@@ -170,7 +171,7 @@ impl Iterator for Batches {
                 continue;
             }
             let (Some(first), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
-                return Some(Err(Error::Unreadable("a batch is damaged".to_owned())));
+                return Some(Err(Error::Damaged("a batch makes no sense".to_owned())));
             };
             self.next = first;
             self.batch = batch.into_iter();

@@ -14,6 +14,7 @@ use super::chore::{Chore, Fold};
 use super::committer::Job;
 use super::log::{Log, Watch};
 use super::mark::Mark;
+use super::times::Times;
 use super::trim::{self, Bounds};
 use crate::TopicName;
 
@@ -22,8 +23,9 @@ pub(super) struct Janitor {
     log: Arc<Log>,
     jobs: mpsc::WeakSender<Job>,
     mark: Option<Mark>,
+    times: Times,
     #[cfg(unix)]
-    folder: Option<super::home::Folder>,
+    place: Option<super::place::Place>,
     ceiling: Ceiling,
     /// The time of the last look at all topics.
     looked_ms: i64,
@@ -47,8 +49,9 @@ impl Janitor {
         });
         Self {
             mark: mark.ok(),
+            times: Times::default(),
             #[cfg(unix)]
-            folder: log.home.folder().ok(),
+            place: super::place::Place::of(&log.home.db()).ok(),
             ceiling: Ceiling::new(&log),
             log,
             jobs,
@@ -66,6 +69,7 @@ impl Janitor {
             }
         }
         self.note_synced();
+        self.note_time();
     }
 
     /// A full directory is looked at more often.
@@ -80,15 +84,23 @@ impl Janitor {
             return Err(Over);
         }
         #[cfg(unix)]
-        if self.folder.as_ref().is_some_and(|folder| !folder.is_there()) {
-            self.log.fail_without_directory();
-            return Err(Over);
+        {
+            if self.place.as_mut().is_some_and(|place| !place.is_there()) {
+                self.log.fail_without_directory();
+                return Err(Over);
+            }
+            if let Err(error) = self.log.home.keep_lock() {
+                self.log.fail_to_keep(&error);
+                return Err(Over);
+            }
         }
         if let Err(error) = self.log.tables.check() {
             self.log.fail("writing to the journal", &error);
             return Err(Over);
         }
         self.note_synced();
+        self.note_time();
+        self.log.look_for_cut_files();
         self.keep_rules()?;
         self.keep_totals()?;
         self.checkpoint()?;
@@ -106,12 +118,19 @@ impl Janitor {
         }
     }
 
+    fn note_time(&mut self) {
+        if self.log.home.is_ours() {
+            self.times.note(self.log.home.dir(), self.log.floors.timeline().as_deref());
+        }
+    }
+
     /// Trims every topic to what its rule says.
     fn keep_rules(&mut self) -> Result<(), Over> {
         let now_ms = self.log.floors.now_ms();
         let mut over = self.log.topics.write().take_over();
         let pause = i64::try_from(self.log.topics.read().len() / TOPICS_PER_SECOND).unwrap_or(i64::MAX);
-        if now_ms > self.looked_ms.saturating_add(pause.saturating_mul(1_000)) {
+        // The log's time may go back, if the wall clock has stood there for long enough.
+        if now_ms.abs_diff(self.looked_ms) > pause.saturating_mul(1_000).unsigned_abs() {
             self.looked_ms = now_ms;
             let retention = &self.log.options.retention;
             let topics = self.log.topics.read();

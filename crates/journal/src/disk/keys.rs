@@ -24,7 +24,7 @@ pub(super) const SHARDS: usize = 8;
 pub(super) type TopicId = u64;
 
 /// Whether a record has a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Plain = 0,
     Keyed = 1,

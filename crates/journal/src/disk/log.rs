@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::ceiling::{Ceiling, Trimmed};
 use super::chore::Chore;
-use super::error::describe;
+use super::damage::Holes;
+use super::error::{OpenError, describe};
 use super::filter::Floors;
 use super::home::Home;
 use super::options::Options;
@@ -17,7 +18,7 @@ use super::tables::Tables;
 use super::topics::Topics;
 use crate::tail::Tails;
 use crate::vitals::{Counters, DiskVitals, Vitals};
-use crate::{Epochs, Error, Position};
+use crate::{Epochs, Error, Position, Timeline};
 
 /// A log that is open for writing.
 pub(super) struct Log {
@@ -33,6 +34,8 @@ pub(super) struct Log {
     pub(super) trimming: Mutex<()>,
     /// What was trimmed and may still be on disk.
     pub(super) trimmed: Mutex<Trimmed>,
+    /// What can't be read any more.
+    pub(super) holes: Holes,
     /// How many bytes may be appended before the directory is looked at again.
     room: AtomicU64,
     /// How many pages are read at the same time.
@@ -40,6 +43,8 @@ pub(super) struct Log {
     pub(super) counters: Counters,
     /// What the directory took when it was last looked at; `u64::MAX` before.
     disk_bytes: AtomicU64,
+    /// How many files there are with what was cut off the write-ahead log though it was whole.
+    cut_files: AtomicU64,
     /// When the oldest record without a key was published, as of the last look; `i64::MAX` if that is not known.
     oldest_ms: AtomicI64,
     /// What readers see.
@@ -93,10 +98,12 @@ impl Log {
             chores: Mutex::default(),
             trimming: Mutex::default(),
             trimmed: Mutex::default(),
+            holes: Holes::default(),
             room: AtomicU64::new(u64::MAX),
             readers: Arc::new(Semaphore::new(READERS)),
             counters: Counters::default(),
             disk_bytes: AtomicU64::new(u64::MAX),
+            cut_files: AtomicU64::new(found.home.cut_files().unwrap_or_default()),
             oldest_ms: AtomicI64::new(i64::MAX),
             view: RwLock::new(Arc::new(View { head: found.head, snapshot: found.tables.db.snapshot() })),
             head: AtomicU64::new(found.head.get()),
@@ -167,6 +174,34 @@ impl Log {
         self.disk_bytes.store(bytes, Ordering::Relaxed);
     }
 
+    /// See [`Journal::keep_time`](crate::Journal::keep_time).
+    pub(super) fn keep_time(&self, timeline: &Timeline) {
+        if self.floors.set_timeline(timeline) {
+            self.topics.write().forget_ages();
+        }
+    }
+
+    /// By how many milliseconds the log's time is ahead of the wall clock's.
+    pub(super) fn skew(&self) -> i64 {
+        self.floors.timeline().map_or(0, |timeline| timeline.skew())
+    }
+
+    /// Looks whether the operator has removed what was cut off.
+    pub(super) fn look_for_cut_files(&self) {
+        if self.cut_files.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        if let Ok(cut) = self.home.cut_files() {
+            let before = self.cut_files.swap(cut, Ordering::Relaxed);
+            if cut == 0 && before > 0 {
+                tracing::info!(
+                    "what was cut off the journal in {} was removed: it is well again",
+                    self.home.dir().display()
+                );
+            }
+        }
+    }
+
     pub(super) fn set_oldest(&self, at_ms: Option<i64>) {
         self.oldest_ms.store(at_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
     }
@@ -180,9 +215,12 @@ impl Log {
         Vitals {
             kept: Some(self.topics.read().totals().0),
             trimmed: Some(read(trimmed)),
-            oldest_ms: (oldest_ms < i64::MAX).then_some(oldest_ms),
+            // As the wall clock would say it.
+            oldest_ms: (oldest_ms < i64::MAX).then(|| oldest_ms.saturating_sub(self.skew())),
             disk: Some(DiskVitals {
                 failed: self.failed.load(Ordering::Acquire),
+                damaged: self.holes.count() as u64,
+                cut: read(&self.cut_files),
                 bytes: Some(read(&self.disk_bytes)).filter(|bytes| *bytes < u64::MAX),
                 ceiling: (ceiling < u64::MAX).then_some(ceiling),
                 batches: read(batches),
@@ -258,6 +296,14 @@ impl Log {
         self.give_up(&format!(
             "{dir} was removed, or another directory took its place, while the server was running. Nothing more is written; \
              put it back, or restart the server to begin with what is there now"
+        ))
+    }
+
+    /// Refuses appends for good, because the directory can't be kept from others any more.
+    pub(super) fn fail_to_keep(&self, error: &OpenError) -> Error {
+        self.give_up(&format!(
+            "the lock was removed while the server was running, and can't be taken again: {error}. Nothing more is written; \
+             restart the server when nobody else has the directory"
         ))
     }
 

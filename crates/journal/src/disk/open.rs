@@ -20,7 +20,7 @@ use super::reader;
 use super::tables::Tables;
 use super::topics::{Keyed, Topics};
 use super::wal;
-use crate::{Epoch, Epochs, Position, TopicName};
+use crate::{Epoch, Epochs, Error, Position, TopicName};
 
 /// The most epochs that are remembered. A cursor of an older one gets a reset.
 const MOST_EPOCHS: usize = 10_000;
@@ -76,6 +76,7 @@ fn take_and_look(dir: &Path) -> Result<(Home, Tables, Contents), OpenError> {
 /// mend them.
 fn look(home: &Home, options: &Options, floors: &Arc<Floors>) -> Result<(Tables, Contents), OpenError> {
     let path = home.db();
+    home.check_engine()?;
     manifest::check(home, &path)?;
     let cut = wal::mend(home, &path)?;
     let looked = open_tables(home, &path, options, floors).and_then(|tables| {
@@ -246,10 +247,24 @@ impl Reading<'_> {
         let mut last = Position::START;
         for (position, topic, key) in newest {
             let record = reader::get(self.tables, &self.snapshot, topic, Kind::Keyed, position, &mut interner);
-            let Ok(Some(reader::Taken { record, own, .. })) = record else {
-                return Err(self.damaged(&format!("the record at position {position}")));
-            };
             last = position;
+            let (record, own) = match record {
+                Ok(Some(reader::Taken { record, own, .. })) => (record, own),
+                Err(Error::Damaged(why)) => {
+                    // One record is no reason to do without all others: it counts as trimmed.
+                    if let Some(name) = names.get(&topic) {
+                        tracing::error!(
+                            topic = %name,
+                            "the journal in {} is damaged: the newest event with a certain key, at position {position}, can't be \
+                             read ({why}); it counts as trimmed",
+                            self.dir.display()
+                        );
+                        topics.lose_keyed(name, position);
+                    }
+                    continue;
+                }
+                Ok(None) | Err(_) => return Err(self.damaged(&format!("the record at position {position}"))),
+            };
             if names.contains_key(&topic) {
                 let mut listed: Vec<TopicName> = Vec::new();
                 for name in &*record.topics {

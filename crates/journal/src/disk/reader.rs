@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fjall::{Iter, Readable as _, Slice, Snapshot};
 
 use super::codec::{self, Interner};
-use super::error::describe;
+use super::damage::unreadable;
 use super::keys::{self, Kind, TopicId};
 use super::log::{Log, View};
 use super::run::{self, Element, Place};
@@ -37,6 +37,8 @@ pub(super) struct Merge<'a> {
     snapshot: &'a Snapshot,
     sources: Vec<Source>,
     interner: Interner,
+    /// Why what comes after the last one that was taken can't be read.
+    broken: Option<Error>,
 }
 
 impl Log {
@@ -50,38 +52,118 @@ impl Log {
     ) -> Result<Page, Error> {
         let view = self.view();
         let until = until.min(view.head);
-        let mut page = Page { entries: Vec::new(), next: until.max(after), floor: Position::START };
-        if until > after {
-            let mut merge = self.merge(&view, selector, after, until)?;
-            let mut bytes = 0;
-            while let Some(position) = merge.peek() {
-                let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
-                if let Some(last) = page.entries.last().filter(|_| full) {
-                    page.next = last.id.position;
-                    break;
-                }
-                if let Some(Taken { record, .. }) = merge.take(position)? {
-                    bytes += record.data.len();
-                    page.entries.push(Arc::new(entry(&self.epochs, position, record)));
-                }
+        let mut from = after;
+        let mut page = loop {
+            match self.piece(&view, selector, from, until, limit) {
+                Err(Error::Damaged(why)) => from = self.skip(&view, selector, from, until, &why)?,
+                read => break read?,
             }
-        }
+        };
+        page.damaged = from > after;
         // After reading: what was trimmed meanwhile, and may be missing in the page, is below it.
         page.floor = self.topics.read().floor(selector);
+        if page.damaged {
+            page.floor = page.floor.max(from);
+        }
         Ok(page)
+    }
+
+    /// A page up to where the log is damaged, if it is; fails if it is right behind `after`.
+    fn piece(
+        &self,
+        view: &View,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
+        let next = until.max(after);
+        let mut page = Page { entries: Vec::new(), next, floor: Position::START, damaged: false };
+        if until <= after {
+            return Ok(page);
+        }
+        let mut merge = self.merge(view, selector, after, until)?;
+        let (mut bytes, mut done) = (0, after);
+        let mut next = || {
+            let Some(position) = merge.peek()? else {
+                return Ok(None);
+            };
+            let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
+            if let Some(last) = page.entries.last().filter(|_| full) {
+                page.next = last.id.position;
+                return Ok(None);
+            }
+            if let Some(Taken { record, .. }) = merge.take(position)? {
+                bytes += record.data.len();
+                page.entries.push(Arc::new(entry(&self.epochs, position, record)));
+            }
+            Ok(Some(position))
+        };
+        loop {
+            match next() {
+                Ok(Some(position)) => done = position,
+                Ok(None) => return Ok(page),
+                Err(Error::Damaged(_)) if done > after => {
+                    page.next = done;
+                    return Ok(page);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Where to read on behind what can't be read after `after`.
+    fn skip(
+        &self,
+        view: &View,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        why: &str,
+    ) -> Result<Position, Error> {
+        let wanted: Vec<_> = {
+            let topics = self.topics.read();
+            let ids = |name| topics.get(name).map(|topic| (name, topic.row.id, topic.row.floor));
+            selector.as_slice().iter().filter_map(ids).collect()
+        };
+        let mut behind = None;
+        for (name, id, floor) in wanted {
+            // Records without a key are hidden up to the floor, and read from there on.
+            for (kind, from) in [(Kind::Plain, after.max(floor)), (Kind::Keyed, after)] {
+                behind = behind.max(self.hole_end(view, (name, id, kind), from, until, why)?);
+            }
+        }
+        // Else it can be read after all, at another try.
+        behind.filter(|behind| *behind > after).ok_or_else(|| Error::Unreadable(why.to_owned()))
     }
 
     /// The position of the oldest record of `selector`.
     pub(super) fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
         let view = self.view();
-        Ok(self.merge(&view, selector, Position::START, view.head)?.peek())
+        let mut after = Position::START;
+        loop {
+            match self.merge(&view, selector, after, view.head) {
+                Err(Error::Damaged(why)) => after = self.skip(&view, selector, after, view.head, &why)?,
+                merge => return merge?.peek(),
+            }
+        }
     }
 
     /// The receipt with this key.
     pub(super) fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
-        let value = self.tables.receipts.get(keys::receipt(key)).map_err(unreadable)?;
+        let value = match self.tables.receipts.get(keys::receipt(key)).map_err(unreadable) {
+            Err(Error::Damaged(why)) => {
+                // To say nothing of it would refuse all publishes with such a key for ever.
+                tracing::error!(
+                    "what was published with some idempotency keys can't be read ({why}): a repeat may be published twice"
+                );
+                return Ok(None);
+            }
+            value => value?,
+        };
         let receipt = value.as_deref().and_then(codec::decode_receipt);
-        Ok(receipt.filter(|(end, _)| *end > now_ms).map(|(_, kept)| kept))
+        let is_good = |(end, kept): &(i64, Kept)| end.saturating_add(self.floors.skew_at(kept.first)) > now_ms;
+        Ok(receipt.filter(is_good).map(|(_, kept)| kept))
     }
 
     fn merge<'a>(
@@ -124,12 +206,17 @@ impl<'a> Merge<'a> {
             source.advance()?;
             sources.push(source);
         }
-        Ok(Self { tables, snapshot, sources, interner: Interner::default() })
+        Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
     }
 
-    /// The position that comes next.
-    pub(super) fn peek(&self) -> Option<Position> {
-        self.sources.iter().filter_map(|source| source.head.as_ref()).map(|(position, _)| *position).min()
+    /// The position that comes next. Fails if it can't be told: then nothing more may be taken.
+    pub(super) fn peek(&mut self) -> Result<Option<Position>, Error> {
+        match self.broken.take() {
+            Some(error) => Err(error),
+            None => {
+                Ok(self.sources.iter().filter_map(|source| source.head.as_ref()).map(|(position, _)| *position).min())
+            }
+        }
     }
 
     /// The record at the position that comes next. `None` if it was trimmed between one look and the other.
@@ -147,7 +234,9 @@ impl<'a> Merge<'a> {
                     }
                 };
             }
-            source.advance()?;
+            if let Err(error) = source.advance() {
+                self.broken = Some(error); // this one is whole
+            }
         }
         Ok(taken)
     }
@@ -156,7 +245,7 @@ impl<'a> Merge<'a> {
 impl Source {
     /// Moves on to the next record that is wanted.
     fn advance(&mut self) -> Result<(), Error> {
-        let damaged = || Error::Unreadable("a run of records is damaged".to_owned());
+        let damaged = || Error::Damaged("a run of records makes no sense".to_owned());
         loop {
             if let Some(run) = &mut self.run {
                 match run.next().ok_or_else(damaged)? {
@@ -212,16 +301,11 @@ pub(super) fn decode(position: Position, bytes: &[u8], interner: &mut Interner) 
 }
 
 fn damaged(position: Position) -> Error {
-    Error::Unreadable(format!("the record at position {position} is damaged"))
+    Error::Damaged(format!("the record at position {position} makes no sense"))
 }
 
 /// A record in its place.
 pub(super) fn entry(epochs: &Epochs, position: Position, record: Record) -> Entry {
     let EventId { epoch, position } = epochs.id_of(position);
     Entry { id: EventId { epoch, position }, record }
-}
-
-/// What a reader is told.
-pub(super) fn unreadable(error: impl std::borrow::Borrow<fjall::Error>) -> Error {
-    Error::Unreadable(describe(error.borrow()))
 }

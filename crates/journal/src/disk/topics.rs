@@ -178,6 +178,11 @@ impl Topics {
         holding.try_fold(first, |oldest, topic| Some(oldest.min(topic.oldest_ms?)))
     }
 
+    /// How old records are is computed in another way from now on.
+    pub(super) fn forget_ages(&mut self) {
+        self.by_name.values_mut().for_each(|topic| topic.oldest_ms = None);
+    }
+
     /// How many records without a key there are in all topics, and what they take.
     pub(super) fn totals(&self) -> (u64, u64) {
         (self.events, self.bytes)
@@ -239,6 +244,13 @@ impl Topics {
             }
         }
         Some(keyed)
+    }
+
+    /// Notes that a record with a key can't be read any more.
+    pub(super) fn lose_keyed(&mut self, name: &TopicName, position: Position) {
+        if let Some(topic) = self.by_name.get_mut(name) {
+            topic.row.keyed_floor = topic.row.keyed_floor.max(position);
+        }
     }
 
     fn unlist_keyed(&mut self, position: Position) -> Option<Keyed> {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::chore::{Guests, Trim};
-use super::keys::Kind;
+use super::damage::Gone;
+use super::keys::{Kind, TopicId};
 use super::log::Log;
 use super::options::Retention;
 use super::reader::{Merge, Taken};
@@ -80,9 +81,22 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
     let mut others: HashMap<TopicName, Guests> = HashMap::new();
     let view = log.view();
     let mut own_after = topic.row.floor.max(topic.own_after);
-    let mut merge = Merge::new(&log.tables, &view.snapshot, [(topic.row.id, Kind::Plain, own_after)], view.head)?;
-    while let Some(position) = merge.peek() {
-        let Some(Taken { record, own, copy }) = merge.take(position)? else {
+    let begun = Merge::new(&log.tables, &view.snapshot, [(topic.row.id, Kind::Plain, own_after)], view.head);
+    let mut merge = match begun {
+        Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), bounds, own_after, &why),
+        begun => begun?,
+    };
+    loop {
+        let next = merge.peek().and_then(|next| next.map(|at| merge.take(at).map(|taken| (at, taken))).transpose());
+        let (position, taken) = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => break,
+            // What comes before it goes first.
+            Err(Error::Damaged(_)) if step.events > 0 => break,
+            Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), bounds, own_after, &why),
+            Err(error) => return Err(error),
+        };
+        let Some(Taken { record, own, copy }) = taken else {
             continue;
         };
         if record.topics.first() != Some(name) {
@@ -91,10 +105,11 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
             }
             continue; // a guest: its own topic keeps it or lets it go
         }
-        let within = step.events >= surplus_events && step.bytes >= surplus_bytes && record.at_ms >= bounds.since_ms;
+        let at_ms = record.at_ms.saturating_add(log.floors.skew_at(position));
+        let within = step.events >= surplus_events && step.bytes >= surplus_bytes && at_ms >= bounds.since_ms;
         let enough = within && position > bounds.until;
         if enough || step.events >= log.options.tuning.trim_step {
-            step.oldest_ms = Some(record.at_ms);
+            step.oldest_ms = Some(at_ms);
             break;
         }
         step.floor = position;
@@ -126,6 +141,44 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
     }
     step.others = others.into_values().collect();
     Ok(Next::Step(step))
+}
+
+/// What can't be read directly behind `after` goes too, if the topic holds too much, or if what comes next is too old.
+fn around_damage(
+    log: &Log,
+    (name, topic): (&TopicName, &Topic),
+    bounds: Bounds,
+    after: Position,
+    why: &str,
+) -> Result<Next, Error> {
+    let (view, id) = (log.view(), topic.row.id);
+    let Some(end) = log.hole_end(&view, (name, id, Kind::Plain), after, view.head, why)? else {
+        return Err(Error::Unreadable(why.to_owned())); // it can be read after all, at the next turn
+    };
+    if !bounds.is_exceeded(topic) && !bounds.is_erased(topic) {
+        let mut merge = Merge::new(&log.tables, &view.snapshot, [(id, Kind::Plain, end)], view.head)?;
+        let taken = merge.peek()?.map(|next| merge.take(next).map(|taken| (next, taken))).transpose()?;
+        let age = |(next, taken): (Position, Option<Taken>)| {
+            Some(taken?.record.at_ms.saturating_add(log.floors.skew_at(next)))
+        };
+        // Nothing tells how old it is if nothing comes next: it is looked at again in as long as anything is kept.
+        let next_ms = taken.and_then(age).unwrap_or_else(|| log.floors.now_ms());
+        if next_ms >= bounds.since_ms {
+            if let Some(topic) = log.topics.write().get_mut(name) {
+                topic.oldest_ms = Some(next_ms);
+            }
+            return Ok(Next::Within);
+        }
+    }
+    let Gone { events, bytes, others, .. } = log.gone(id, after, end);
+    let names: HashMap<TopicId, TopicName> = {
+        let topics = log.topics.read();
+        topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect()
+    };
+    let guests = |(id, floor)| names.get(&id).map(|name| Guests { topic: name.clone(), floor, bytes: 0 });
+    let others = others.into_iter().filter_map(guests).collect();
+    log.holes.forget(id, end);
+    Ok(Next::Step(Trim { topic: name.clone(), floor: end, events, own: bytes, bytes, oldest_ms: None, others }))
 }
 
 /// The level to which the largest have to sink so that all `sizes` together are at most `most`.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::codec;
 use super::codec::Interner;
+use super::damage::unreadable;
 use super::inspect::{Batches, Inspection};
 use super::keys::{self, Kind, TopicId};
-use super::reader::unreadable;
 use super::run::Reader;
 use super::tables::Tables;
 use crate::{Error, Position, TopicName};

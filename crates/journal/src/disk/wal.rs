@@ -5,7 +5,9 @@
 //! refuses to open, and cuts off just as well what had been safely on the device and was damaged later. So this looks first:
 //!
 //! - The log that was written to last is cut where it stops making sense, unless a position was safely on the device behind
-//!   that place (see [`mark`](super::mark)).
+//!   that place (see [`mark`](super::mark)). Where whole batches come behind it, that is no torn end: each batch was on the
+//!   device before the next was begun. Then what is cut off is kept in a file beside, for who can mend it, and as long as
+//!   that is there, the log says that it has lost something.
 //! - One before it was synced when it was completed. It is whole, or it is damaged.
 //!
 //! Nothing is written unless all is well, as far as the log tells. Where the rest of the directory tells otherwise, what was cut
@@ -43,19 +45,56 @@ pub(super) struct Cut {
     end: Vec<u8>,
     /// The length that the file had, in bytes.
     length: u64,
+    /// Where it is kept.
+    kept: Option<PathBuf>,
 }
 
 impl Cut {
-    fn off(path: &Path, at: u64) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    /// What comes behind `at`, which is still there.
+    fn of(path: &Path, at: u64) -> io::Result<Self> {
+        let mut file = File::open(path)?;
         let mut end = Vec::new();
         file.seek(SeekFrom::Start(at))?;
         file.read_to_end(&mut end)?;
         let length = at + end.len() as u64;
         end.truncate(end.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
-        file.set_len(at)?;
+        Ok(Self { path: path.to_owned(), at, end, length, kept: None })
+    }
+
+    /// How many whole batches there are behind the place that makes no sense, and the last position that they list.
+    fn whole_batches(&self) -> (u64, Option<Position>) {
+        let (mut batches, mut last) = (0, None);
+        let mut rest = &self.end[..];
+        while let Some(start) = rest.iter().position(|byte| *byte == START) {
+            rest = &rest[start..];
+            let mut reader = Reader::new(rest, rest.len() as u64);
+            if let Ok(true) = reader.batch() {
+                (batches, last) = (batches + 1, reader.listed.or(last));
+                rest = usize::try_from(reader.at).ok().and_then(|at| rest.get(at..)).unwrap_or_default();
+            } else {
+                rest = &rest[1..];
+            }
+        }
+        (batches, last)
+    }
+
+    /// Writes it to a file of its own in `home`.
+    fn keep(&mut self, home: &Home) -> io::Result<&Path> {
+        let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let path = (0..).map(|nth: u32| home.dir().join(format!("{CUT}{name}-{}-{nth}", self.at)));
+        let path = path.into_iter().find(|path| !path.exists()).unwrap_or_default();
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        file.write_all(&self.end)?;
         file.sync_all()?;
-        Ok(Self { path: path.to_owned(), at, end, length })
+        super::home::sync_dir(home.dir())?;
+        Ok(self.kept.insert(path))
+    }
+
+    /// Cuts it off.
+    fn off(&self) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        file.set_len(self.at)?;
+        file.sync_all()
     }
 
     /// Puts it back.
@@ -65,20 +104,24 @@ impl Cut {
         file.seek(SeekFrom::Start(self.at))?;
         file.write_all(&self.end)?;
         file.set_len(self.length)?;
-        file.sync_all()
+        file.sync_all()?;
+        self.kept.as_ref().map_or(Ok(()), std::fs::remove_file)
     }
 }
+
+/// How the names of the files begin in which is kept what was cut off though it was whole.
+pub(super) const CUT: &str = "cut-";
 
 /// Checks the logs of the tables in `db`, and cuts off the torn end of the last one. Returns what was cut off.
 pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
     let dir = home.dir();
     let reading = |error| OpenError::io(dir, "reading the write-ahead log")(error);
     let mut logs = logs(db).map_err(reading)?;
-    let Some(last) = logs.pop() else {
+    let Some((_, last)) = logs.pop() else {
         return Ok(None);
     };
     let mut listed = None;
-    for log in &logs {
+    for (_, log) in &logs {
         let found = read(log).map_err(reading)?;
         if found.more {
             let name = log.strip_prefix(dir).unwrap_or(log).display();
@@ -95,14 +138,35 @@ pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
         return Err(OpenError::Lost { dir: dir.to_owned(), found: end.get(), synced: synced.get() });
     }
     let name = last.strip_prefix(dir).unwrap_or(&last).display();
-    tracing::warn!("the journal in {}: {name} was half written; it was cut off at byte {}", dir.display(), found.whole);
-    let cut =
-        Cut::off(&last, found.whole).map_err(OpenError::io(dir, "cutting off the torn end of the write-ahead log"))?;
+    let cutting = |error| OpenError::io(dir, "cutting off the torn end of the write-ahead log")(error);
+    let mut cut = Cut::of(&last, found.whole).map_err(cutting)?;
+    let (whole, end) = cut.whole_batches();
+    if whole == 0 {
+        tracing::warn!(
+            "the journal in {}: {name} was half written; it was cut off at byte {}",
+            dir.display(),
+            found.whole
+        );
+    } else {
+        let kept =
+            cut.keep(home).map_err(OpenError::io(dir, "keeping what is cut off the write-ahead log"))?.to_owned();
+        let (last, end) =
+            (found.last.or(listed).unwrap_or_default(), end.map_or_else(String::new, |end| format!(" up to {end}")));
+        tracing::error!(
+            "the journal in {} is damaged: {name} makes no sense from byte {} on, and {whole} whole batches come behind it. \
+             Acknowledged events after position {last}{end} are lost. What was cut off is kept in {}; until that file is removed, \
+             the server says that it has lost something. See \"A damaged journal\" in docs/operating.md",
+            dir.display(),
+            found.whole,
+            kept.display()
+        );
+    }
+    cut.off().map_err(cutting)?;
     Ok(Some(cut))
 }
 
-/// The files of the log, oldest first.
-fn logs(db: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files of the log and their numbers, oldest first.
+pub(super) fn logs(db: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(db)? {
         let path = entry?.path();
@@ -112,14 +176,13 @@ fn logs(db: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     logs.sort_unstable();
-    Ok(logs.into_iter().map(|(_, path)| path).collect())
+    Ok(logs)
 }
 
 fn read(path: &Path) -> io::Result<Found> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    let mut reader =
-        Reader { file: BufReader::with_capacity(256 << 10, file), at: 0, length, bytes: Vec::new(), listed: None };
+    let mut reader = Reader::new(BufReader::with_capacity(256 << 10, file), length);
     let mut found = Found::default();
     while reader.batch()? {
         found.whole = reader.at;
@@ -150,8 +213,8 @@ fn is_zero(path: &Path, from: u64) -> io::Result<bool> {
 /// item   2, kind (u8), compression (u8; none here: 0), table (u64), lengths of key (u16), value, value (u32), key, value
 /// end    3, XXH3 of all items (u64), "FJL\x03"
 /// ```
-struct Reader {
-    file: BufReader<File>,
+struct Reader<R> {
+    file: R,
     at: u64,
     length: u64,
     /// The item that is read.
@@ -168,7 +231,11 @@ const TRAILER: [u8; 4] = *b"FJL\x03";
 /// What an item has before its key, without the first byte.
 const ITEM_HEAD: usize = 1 + 1 + 8 + 2 + 4 + 4;
 
-impl Reader {
+impl<R: Read> Reader<R> {
+    fn new(file: R, length: u64) -> Self {
+        Self { file, at: 0, length, bytes: Vec::new(), listed: None }
+    }
+
     /// Reads a batch, if there is a whole one.
     fn batch(&mut self) -> io::Result<bool> {
         self.listed = None;
@@ -249,7 +316,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::take(dir.path()).unwrap();
         let tables = Tables::open(&home.db(), &Options::new(dir.path()), &Arc::default()).unwrap();
-        let log = logs(&home.db()).unwrap().pop().unwrap();
+        let (_, log) = logs(&home.db()).unwrap().pop().unwrap();
         let mut ends = Vec::new();
         for number in 1..=3 {
             let mut batch = tables.db.batch();
@@ -299,6 +366,31 @@ mod tests {
         std::fs::write(&log, &bytes).unwrap();
         assert!(matches!(mend(&home, &home.db()), Err(OpenError::Lost { found: 2, synced: 3, .. })));
         assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was left as it is");
+    }
+
+    #[test]
+    fn whole_batches_behind_a_bad_one_are_kept_beside_and_a_torn_end_is_not() {
+        let (_dir, home, log, ends) = three();
+        let bytes = std::fs::read(&log).unwrap();
+        let ends: Vec<_> = ends.iter().map(|end| usize::try_from(*end).unwrap()).collect();
+        // In the second batch: its first and last byte, a length, a key, and where it says how many items it has.
+        for at in [ends[0], ends[1] - 1, ends[0] + 30, ends[0] + 40, ends[0] + 2] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 4;
+            std::fs::write(&log, &damaged).unwrap();
+            let cut = mend(&home, &home.db()).unwrap().unwrap();
+            let kept = cut.kept.clone().unwrap();
+            assert_eq!(std::fs::read(&kept).unwrap(), damaged[ends[0]..ends[2]], "byte {at}");
+            assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[0] as u64);
+            assert_eq!(home.cut_files().unwrap(), 1);
+            cut.undo().unwrap();
+            assert!(std::fs::read(&log).unwrap() == damaged);
+            assert_eq!(home.cut_files().unwrap(), 0);
+        }
+        let mut torn = bytes;
+        torn[ends[1] + 30] ^= 4;
+        std::fs::write(&log, &torn).unwrap();
+        assert!(mend(&home, &home.db()).unwrap().unwrap().kept.is_none());
     }
 
     #[test]

@@ -109,3 +109,114 @@ fn a_directory_that_can_not_be_written_to_is_refused_and_the_error_says_which() 
     set(0o644);
     drop(open(&dir));
 }
+
+/// What was acknowledged is lost with the directory; what is published after it is gone must not be acknowledged.
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_directory_is_gone() {
+    use std::fs;
+    type Loss = fn(&std::path::Path);
+    let losses: [(&str, Loss); 4] = [
+        ("removed", |dir| fs::remove_dir_all(dir).unwrap()),
+        ("moved", |dir| fs::rename(dir, dir.with_file_name("moved")).unwrap()),
+        ("replaced", |dir| {
+            fs::rename(dir, dir.with_file_name("moved")).unwrap();
+            drop(Disk::open(Options::new(dir)).unwrap());
+        }),
+        ("half removed", |dir| {
+            for file in fs::read_dir(dir.join("db")).unwrap().flatten().map(|entry| entry.path()) {
+                if file.extension().is_some_and(|end| end == "jnl") {
+                    fs::remove_file(file).unwrap();
+                }
+            }
+        }),
+    ];
+    for sync in [Sync::Always, Sync::Never] {
+        for (what, lose) in losses {
+            let parent = tempfile::tempdir().unwrap();
+            let dir = parent.path().join("log");
+            let mut options = Options::new(&dir);
+            options.sync = sync;
+            let log = Disk::open(options).unwrap();
+            log.append(vec![record(&["a"], "1")]).await.unwrap();
+            lose(&dir);
+            let error = log.append(vec![record(&["a"], "2")]).await.unwrap_err().to_string();
+            assert!(error.contains("was removed, or another directory took its place"), "{what}: {error}");
+            assert!(log.health().is_err() && log.vitals().disk.unwrap().failed, "{what}");
+            assert_eq!(all(&log, &["a"]).await, ["1"], "{what}: reads go on, and what was refused is not shown");
+            log.close().await;
+            drop(log);
+            if what == "replaced" {
+                assert_eq!(Disk::open(Options::new(&dir)).unwrap().head(), Position::START, "the other is left alone");
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_moved_directory_is_not_opened_by_another_while_the_first_has_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let (dir, moved) = (parent.path().join("log"), parent.path().join("moved"));
+    let log = Disk::open(Options::new(&dir)).unwrap();
+    log.append(vec![record(&["a"], "1")]).await.unwrap();
+    std::fs::rename(&dir, &moved).unwrap();
+    for _ in 0..2 {
+        let error = Disk::open(Options::new(&moved)).err().unwrap();
+        assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+        // The storage engine has a lock too, and its files are not touched while it is held.
+        std::fs::remove_file(moved.join("LOCK")).unwrap();
+    }
+    assert!(log.append(vec![record(&["a"], "2")]).await.is_err());
+    drop(log);
+    // What was refused may be there.
+    assert!(Disk::open(Options::new(&moved)).unwrap().head() >= Position::new(1));
+}
+
+#[tokio::test]
+async fn acknowledged_events_behind_damage_are_kept_beside_and_told_until_they_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    for number in 1..=20 {
+        log.append(vec![record(&["a"], &format!("event {number:02}"))]).await.unwrap();
+    }
+    // As after a kill: without the mark, which is written some time after what it marks.
+    std::fs::remove_file(dir.path().join("synced")).unwrap();
+    copy_all(dir.path(), copy.path());
+    drop(log);
+    let journal = copy.path().join("db/0.jnl");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let tenth = bytes.windows(8).position(|bytes| bytes == b"event 10").unwrap();
+    bytes[tenth + 7] ^= 1;
+    std::fs::write(&journal, bytes).unwrap();
+    let log = open(&copy);
+    assert_eq!(log.head(), Position::new(9));
+    assert!(log.health().is_ok(), "it goes on");
+    log.append(vec![record(&["a"], "event 10 again")]).await.unwrap();
+    let cut = |log: &Disk| log.vitals().disk.unwrap().cut;
+    assert_eq!(cut(&log), 1);
+    drop(log);
+    let log = open(&copy);
+    assert_eq!((log.head(), cut(&log)), (Position::new(10), 1), "it is told as long as the file is there");
+    let kept: Vec<_> = std::fs::read_dir(copy.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    let kept = kept.iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with("cut-")).unwrap();
+    let bytes = std::fs::read(kept).unwrap();
+    assert!(bytes.windows(8).any(|bytes| bytes == b"event 20"));
+    std::fs::remove_file(kept).unwrap();
+    while cut(&log) > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy_all(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}

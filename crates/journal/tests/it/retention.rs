@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_journal::disk::{Disk, Inspection, Options, Retention, Rule};
-use tidings_journal::{Journal, Limit, Pattern, Position, Record};
+use tidings_journal::{Journal, Limit, Memory, Pattern, Position, Receipt, Record, Timeline};
 
 use crate::{all, numbered, of, record, status};
 
@@ -211,4 +211,158 @@ async fn too_many_keys_cost_no_record_without_one() {
     assert_eq!(log.floor(&of(&["system/status"])), Position::new(3));
     drop(log);
     assert_eq!(Inspection::open(dir.path()).unwrap().verify().unwrap().problems, [""; 0]);
+}
+
+/// Keeps what is younger than an hour, and of the topic `probe` what is younger than a millisecond.
+fn an_hour() -> Retention {
+    let rules = vec![Rule { max_age: Some(Duration::from_millis(1)), ..rule("probe") }];
+    Retention { rules, max_age: Some(Duration::from_hours(1)), ..Retention::default() }
+}
+
+/// Both homes, each keeping what is younger than an hour.
+fn homes(dir: &tempfile::TempDir) -> [Box<dyn Journal>; 2] {
+    let memory = tidings_journal::memory::Retention { max_age: Duration::from_hours(1), ..Default::default() };
+    [Box::new(open(dir, an_hour())), Box::new(Memory::new(memory))]
+}
+
+/// A log whose clock can be set: by `wall` people read the time, by `steady` it passes.
+struct Clocked<'a> {
+    log: &'a dyn Journal,
+    timeline: Timeline,
+    wall: i64,
+    steady: i64,
+}
+
+impl<'a> Clocked<'a> {
+    fn new(log: &'a dyn Journal, wall: i64) -> Self {
+        Self { log, timeline: Timeline::new(wall, 0), wall, steady: 0 }
+    }
+
+    fn pass(&mut self, ms: i64) {
+        (self.wall, self.steady) = (self.wall + ms, self.steady + ms);
+        self.look();
+    }
+
+    fn set(&mut self, by_ms: i64) {
+        self.wall += by_ms;
+        self.look();
+    }
+
+    fn look(&mut self) {
+        self.timeline.look(self.wall, self.steady, self.log.head());
+        self.log.keep_time(&self.timeline);
+        self.log.expire(self.timeline.now_ms(self.wall));
+    }
+
+    async fn append(&self, topic: &str, data: &str) {
+        self.log.append(vec![Record { at_ms: self.wall, ..record(&[topic], data) }]).await.unwrap();
+    }
+
+    /// Fails unless `names` hold `expected` once the log has let go of what is too old now, and a second later.
+    async fn holds(&mut self, names: &[&str], expected: &[&str]) {
+        self.look();
+        if self.log.vitals().disk.is_some() {
+            for _ in 0..2 {
+                self.append("probe", "p").await;
+                self.pass(1_000);
+                while !all(self.log, &["probe"]).await.is_empty() {
+                    self.look();
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
+        assert_eq!(all(self.log, names).await, expected);
+    }
+}
+
+const MINUTE: i64 = 60_000;
+
+#[tokio::test]
+async fn no_setting_of_the_clock_takes_what_is_young_and_time_takes_what_is_old() {
+    for jump in [240 * HOUR, -240 * HOUR, 24 * 365 * HOUR] {
+        let dir = tempfile::tempdir().unwrap();
+        for log in homes(&dir) {
+            let mut log = Clocked::new(&*log, 1_000 * HOUR);
+            log.append("a", "1").await;
+            log.pass(30 * MINUTE);
+            log.set(jump);
+            log.append("a", "2").await;
+            log.pass(10 * MINUTE);
+            log.set(-jump);
+            log.append("a", "3").await;
+            log.holds(&["a"], &["1", "2", "3"]).await;
+            log.pass(25 * MINUTE);
+            log.holds(&["a"], &["2", "3"]).await;
+            log.pass(28 * MINUTE);
+            log.holds(&["a"], &["3"]).await;
+            log.pass(20 * MINUTE);
+            log.holds(&["a"], &[]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_right_for_good_takes_nothing_before_its_time_either() {
+    let dir = tempfile::tempdir().unwrap();
+    for log in homes(&dir) {
+        let mut log = Clocked::new(&*log, 0); // the machine has booted in 1970
+        log.append("a", "1").await;
+        log.pass(30 * MINUTE);
+        log.set(490_000 * HOUR);
+        for data in ["2", "3", "4", "5"] {
+            log.pass(29 * MINUTE);
+            log.append("a", data).await;
+        }
+        assert_eq!(log.timeline.skew(), 0, "the clock has stood for long enough");
+        log.holds(&["a"], &["3", "4", "5"]).await;
+        log.pass(2 * HOUR);
+        log.holds(&["a"], &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_lives_as_long_as_time_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    for log in homes(&dir) {
+        let mut clocked = Clocked::new(&*log, 1_000 * HOUR);
+        let keep = async |key: &'static str, wall: i64| {
+            let receipt = Receipt { key: key.into(), value: "v".into(), expires_at_ms: wall + 5 * MINUTE };
+            log.append_with(vec![record(&["a"], key)], Some(receipt)).await.unwrap();
+        };
+        let held = async |clocked: &Clocked<'_>, key: &str| {
+            let now = clocked.timeline.now_ms(clocked.wall);
+            log.receipt(key.as_bytes(), now).await.unwrap().is_some()
+        };
+        keep("before", clocked.wall).await;
+        clocked.set(240 * HOUR);
+        keep("after", clocked.wall).await;
+        clocked.pass(4 * MINUTE);
+        assert!(held(&clocked, "before").await && held(&clocked, "after").await);
+        clocked.set(-240 * HOUR);
+        assert!(held(&clocked, "before").await && held(&clocked, "after").await);
+        clocked.pass(2 * MINUTE);
+        assert!(!held(&clocked, "before").await && !held(&clocked, "after").await);
+    }
+}
+
+#[tokio::test]
+async fn the_log_on_disk_knows_after_a_restart_how_old_its_records_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir, an_hour());
+    let mut clocked = Clocked::new(&log, 0);
+    clocked.append("a", "1").await;
+    clocked.pass(10 * MINUTE);
+    clocked.set(490_000 * HOUR);
+    clocked.append("a", "2").await;
+    let wall = clocked.wall;
+    drop(log);
+    let log = open(&dir, an_hour());
+    let mut timeline = log.kept_time().unwrap();
+    assert_eq!(timeline.resume(wall + 5_000, 77, log.head()), None);
+    let mut clocked = Clocked { log: &log, timeline, wall: wall + 5_000, steady: 77 };
+    clocked.append("a", "3").await;
+    clocked.look();
+    clocked.holds(&["a"], &["1", "2", "3"]).await;
+    clocked.pass(51 * MINUTE);
+    clocked.holds(&["a"], &["2", "3"]).await;
 }

@@ -301,7 +301,9 @@ impl From<tidings_journal::Error> for Error {
             tracing::error!(%error, "the journal refused");
         }
         let message = match error {
-            tidings_journal::Error::Unreadable(_) => "This part of the log can't be read",
+            tidings_journal::Error::Unreadable(_) | tidings_journal::Error::Damaged(_) => {
+                "This part of the log can't be read"
+            }
             _ => "The log can't be written at the moment",
         };
         Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(Code::JournalUnavailable, message) }

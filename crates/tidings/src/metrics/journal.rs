@@ -34,9 +34,13 @@ pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
 }
 
 fn on_disk(app: &App, vitals: &DiskVitals, writer: &mut Writer<'_>) -> fmt::Result {
-    let DiskVitals { failed, bytes, ceiling, batches, records, appends, syncs } = vitals;
+    let DiskVitals { failed, damaged, cut, bytes, ceiling, batches, records, appends, syncs } = vitals;
     let help = "Whether a write or a sync of the log has failed, so that it takes no events until a restart: 1 or 0";
     writer.gauge("tidings_journal_failed", help, if *failed { 1.0 } else { 0.0 })?;
+    let help = "Places of the log that were found to be damaged since the start: what was there can't be read any more";
+    writer.gauge("tidings_journal_damaged_places", help, float(*damaged))?;
+    let help = "Files in the directory of the log with acknowledged events that were cut off behind damage, until they are removed";
+    writer.gauge("tidings_journal_cut_files", help, float(*cut))?;
     if let Some(bytes) = *bytes {
         writer.gauge("tidings_journal_disk_bytes", "What the log takes on disk", float(bytes))?;
     }

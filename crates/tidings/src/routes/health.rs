@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tidings_journal::disk::Sync;
 
 use crate::app::{App, Phase, rfc3339};
-use crate::http::error::Error;
+use crate::http::error::{Code, Error};
 use crate::http::reply::Reply;
 
 /// The server's version.
@@ -45,15 +46,25 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.phase() != Phase::Serving {
         return Error::draining(app.left_of_drain()).into_response();
     }
-    match app.hub.health() {
-        Ok(()) => Reply::json(&json!({ "status": "ok" })).into_response(),
-        Err(error) => Error::from(error).into_response(),
+    if let Err(error) = app.hub.health() {
+        return Error::from(error).into_response();
     }
+    // Such a loss breaks the promise that nothing acknowledged is lost: an operator is to know before anybody relies on it.
+    if app.config.journal.sync == Sync::Always && app.hub.vitals().disk.is_some_and(|disk| disk.cut > 0) {
+        let message = "The log has lost acknowledged events to damage; the server's own log says what to do";
+        return Error::new(Code::JournalUnavailable, message).into_response();
+    }
+    Reply::json(&json!({ "status": "ok" })).into_response()
+}
+
+/// Whether the log was found to be damaged: it serves what it has, and has lost something.
+fn is_damaged(app: &App) -> bool {
+    app.hub.vitals().disk.is_some_and(|disk| disk.damaged > 0 || disk.cut > 0)
 }
 
 fn status(app: &App) -> &'static str {
     match app.phase() {
-        Phase::Serving if app.hub.health().is_ok() => "ok",
+        Phase::Serving if app.hub.health().is_ok() && !is_damaged(&app) => "ok",
         Phase::Serving | Phase::Draining => "degraded",
         Phase::Closing => "down",
     }

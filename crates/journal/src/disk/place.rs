@@ -1,0 +1,126 @@
+//! Whether what is written goes where somebody will find it.
+//!
+//! A directory that is removed or moved away stays writable for who has its files open. So the files are looked at by their
+//! names, before any append is answered: two or three questions to the system, which take a few microseconds.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::wal;
+
+/// The folder with the tables as it was when the log was opened, and its write-ahead log.
+pub(super) struct Place {
+    path: PathBuf,
+    /// Keeps its number from going to another.
+    folder: File,
+    /// The newest file of the write-ahead log that was looked at, and its number.
+    log: Option<(u64, File)>,
+}
+
+impl Place {
+    /// The folder with the tables, as it is now.
+    pub(super) fn of(db: &Path) -> io::Result<Self> {
+        let path = std::path::absolute(db)?;
+        let mut place = Self { folder: File::open(&path)?, path, log: None };
+        place.follow()?;
+        Ok(place)
+    }
+
+    /// Whether it is still there. Where that can't be told, it is.
+    pub(super) fn is_there(&mut self) -> bool {
+        self.has_folder() && self.has_log()
+    }
+
+    fn has_folder(&self) -> bool {
+        match (self.folder.metadata(), fs::metadata(&self.path)) {
+            (Ok(ours), Ok(there)) => number(&ours) == number(&there),
+            (_, Err(error)) => !is_gone(&error),
+            (Err(_), Ok(_)) => true,
+        }
+    }
+
+    /// Removing a directory begins with what is in it. The engine removes its oldest files too, once there are newer ones.
+    fn has_log(&mut self) -> bool {
+        let is_linked = |(_, file): &(u64, File)| file.metadata().map_or(true, |metadata| metadata.nlink() > 0);
+        self.log.as_ref().is_some_and(is_linked) || self.follow().unwrap_or_else(|error| !is_gone(&error))
+    }
+
+    /// Looks for the newest file of the write-ahead log. Returns whether there is one that was not known.
+    fn follow(&mut self) -> io::Result<bool> {
+        let Some((newest, path)) = wal::logs(&self.path)?.pop() else {
+            return Ok(false);
+        };
+        if self.log.as_ref().is_some_and(|(known, _)| newest <= *known) {
+            return Ok(false);
+        }
+        self.log = Some((newest, File::open(path)?));
+        Ok(true)
+    }
+}
+
+/// Whether there is nothing at a path, rather than something that can't be looked at.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// By what two names are known to mean one file.
+pub(super) fn number(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = dir.path().join("db");
+        fs::create_dir(&db).unwrap();
+        fs::write(db.join("0.jnl"), "a").unwrap();
+        (dir, db)
+    }
+
+    #[test]
+    fn a_folder_that_is_moved_removed_or_replaced_is_gone() {
+        let (dir, db) = folder();
+        let mut place = Place::of(&db).unwrap();
+        assert!(place.is_there());
+        fs::rename(&db, dir.path().join("elsewhere")).unwrap();
+        assert!(!place.is_there());
+        fs::create_dir(&db).unwrap();
+        assert!(!place.is_there(), "another one is in its place");
+        fs::remove_dir(&db).unwrap();
+        fs::rename(dir.path().join("elsewhere"), &db).unwrap();
+        assert!(place.is_there());
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert!(!place.is_there());
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_noticed() {
+        let (dir, db) = folder();
+        let (_other, there) = folder();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&db, &link).unwrap();
+        let mut place = Place::of(&link).unwrap();
+        assert!(place.is_there());
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(there, &link).unwrap();
+        assert!(!place.is_there());
+    }
+
+    #[test]
+    fn a_write_ahead_log_may_be_followed_by_a_newer_one_and_not_by_nothing() {
+        let (_dir, db) = folder();
+        let mut place = Place::of(&db).unwrap();
+        fs::write(db.join("1.jnl"), "b").unwrap();
+        fs::remove_file(db.join("0.jnl")).unwrap();
+        assert!(place.is_there());
+        fs::remove_file(db.join("1.jnl")).unwrap();
+        assert!(!place.is_there(), "the folder is being removed");
+        fs::write(db.join("1.jnl"), "another").unwrap();
+        assert!(!place.is_there(), "what is written does not go there");
+    }
+}
