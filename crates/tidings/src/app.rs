@@ -18,6 +18,7 @@ use crate::http::asset::Content;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
+use crate::http::rates::Rates;
 use crate::members::Members;
 use crate::metrics::Counts;
 use crate::net::census::Census;
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) proxies: TrustedProxies,
     pub(crate) admission: Admission,
     pub(crate) idempotency: Idempotency,
+    pub(crate) rates: Rates,
     pub(crate) rooms: Rooms,
     pub(crate) members: Members,
     pub(crate) census: Arc<Census>,
@@ -107,6 +109,7 @@ impl App {
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
             counts: Arc::default(),
+            rates: Rates::new(&config),
             started_at: clock.now(),
             hub,
             auth,

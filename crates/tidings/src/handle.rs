@@ -18,6 +18,7 @@ use tidings_sse::EventName;
 use crate::app::{App, Unpublished};
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::http::error::Error;
+use crate::http::extract;
 use crate::http::json::{Compact, MAX_DEPTH, TooDeep};
 use crate::http::stream::{Spec, StreamCall};
 
@@ -164,7 +165,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let app = Handle::from_ref(state).app;
         let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
-        app.auth.required(credential.as_ref(), app.now()).map(Self)
+        extract::required(&app, credential.as_ref(), parts).map(Self)
     }
 }
 

@@ -22,6 +22,7 @@ use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, Refused};
 
 use crate::app::App;
 use crate::http::error::Code;
+use crate::http::rates::Rates;
 use crate::routes::health::VERSION;
 
 /// From what a log in memory takes to what a disk in trouble does, in seconds.
@@ -195,7 +196,13 @@ fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
 fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let (members, most) = (app.hub.presence().memberships() as u64, MAX_MEMBERSHIPS as u64);
     writer.gauge("tidings_memberships", "Memberships of rooms", float(members))?;
-    writer.gauge("tidings_memberships_limit", "How many memberships of rooms there may be", float(most))
+    writer.gauge("tidings_memberships_limit", "How many memberships of rooms there may be", float(most))?;
+    let help = "Users and addresses that there is something to remember of, for their limits";
+    writer.gauges("tidings_rates_known", help, "of", app.rates.known().map(|(of, count)| (of, float(count as u64))))?;
+    let help = "How many of each are remembered at most";
+    writer.gauge("tidings_rates_known_limit", help, float(Rates::most() as u64))?;
+    let help = "Calls that were refused because their user or address had done too much, by what";
+    writer.counters("tidings_rate_limited", help, "limit", app.rates.refused())
 }
 
 /// Writes one metric at a time.

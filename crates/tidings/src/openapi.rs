@@ -112,6 +112,9 @@ fn refuse(path: &str, operation: &mut Operation) {
     if publishes {
         codes.extend([Code::IdempotencyConflict, Code::Draining, Code::JournalUnavailable]);
     }
+    if !security.is_empty() {
+        codes.push(Code::RateLimited); // of publishes the rate, of all others a credential after many that were refused
+    }
     if is_stream {
         codes.extend([Code::NotAcceptable, Code::TooManyConnections, Code::Draining, Code::JournalUnavailable]);
     }

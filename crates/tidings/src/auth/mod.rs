@@ -64,6 +64,9 @@ pub enum Refusal {
     /// A ticket that was never issued, is spent, or died.
     #[error("Invalid authentication token")]
     TicketInvalid,
+    /// One of too many refused credentials from the same address.
+    #[error("Too many invalid credentials come from your address; get a valid one before you try again")]
+    TooMany,
 }
 
 impl Refusal {
@@ -74,6 +77,7 @@ impl Refusal {
             Self::Invalid | Self::NotYetValid => "token_invalid",
             Self::Expired => "token_expired",
             Self::TicketInvalid => "ticket_invalid",
+            Self::TooMany => "rate_limited",
         }
     }
 }

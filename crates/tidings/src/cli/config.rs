@@ -62,6 +62,9 @@ mod tests {
         JWT_AUDIENCE = (none)  # default
         JWT_REQUIRE_EXP = true  # default
         JWT_EXPIRES_IN = 24h  # default
+        PUBLISH_RATE = auto  # default
+        PUBLISH_BYTES = auto  # default
+        PUBLISH_UNLIMITED_ROLES = (none)  # default
         HEARTBEAT_INTERVAL = 1500ms  # environment
         HEARTBEAT_STYLE = event  # default
         STREAM_REFUSAL = busy  # default

@@ -59,7 +59,7 @@ const COOKIE: Parsed<String> = Parsed {
 };
 
 /// Roles are separated by commas in demo tokens and by spaces or commas in a JWT, so a role can hold neither.
-const ROLE: Parsed<String> = Parsed {
+pub(super) const ROLE: Parsed<String> = Parsed {
     placeholder: "NAME",
     allowed: "a name of 1 to 64 bytes without spaces, commas and colons",
     read: |text| {

@@ -16,6 +16,7 @@ mod http;
 mod journal;
 mod keep;
 mod layers;
+mod limits;
 mod log;
 mod mode;
 mod path;
@@ -39,6 +40,7 @@ pub use flags::{flags, flags_from, refused_arguments};
 pub use http::{Host, Http, TrustedHeader};
 pub use journal::{Home, Journal};
 pub use layers::{Flags, Origin, environment};
+pub use limits::Limits;
 pub use log::{Format, Log};
 pub use mode::Mode;
 pub use secret::Secret;
@@ -64,6 +66,8 @@ pub struct Config {
     pub cors: Cors,
     /// Who may do what.
     pub auth: Auth,
+    /// How much one user may publish.
+    pub limits: Limits,
     /// What open event streams do.
     pub streams: Streams,
     /// How much of the past is kept.
@@ -119,6 +123,7 @@ impl Config {
             http: Http::read(&mut reading)?,
             cors: Cors::read(&mut reading)?,
             auth: Auth::read(&mut reading)?,
+            limits: Limits::read(&mut reading)?,
             streams: Streams::read(&mut reading)?,
             journal: Journal::read(&mut reading)?,
             log: Log::read(&mut reading)?,
@@ -156,6 +161,7 @@ fn table() -> Vec<Setting> {
         Http::rows(),
         Cors::rows(),
         Auth::rows(),
+        Limits::rows(),
         Streams::rows(),
         Journal::rows(),
         Log::rows(),
@@ -167,11 +173,12 @@ fn table() -> Vec<Setting> {
 }
 
 /// The sections of the table, in the same order.
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     mode::SECTION,
     Http::SECTION,
     Cors::SECTION,
     Auth::SECTION,
+    Limits::SECTION,
     Streams::SECTION,
     Journal::SECTION,
     Log::SECTION,

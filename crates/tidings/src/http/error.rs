@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tidings_hub::{Full, TooMany};
 
+use super::rates::RateLimit;
 use crate::app::Unpublished;
 use crate::auth::Refusal;
 
@@ -52,6 +53,8 @@ pub(crate) struct Error {
     message: Cow<'static, str>,
     details: Vec<Problem>,
     retry_after: Option<Duration>,
+    /// Boxed, as few have one and every `Result` would be as large.
+    rate_limit: Option<Box<RateLimit>>,
 }
 
 /// What is wrong with one field.
@@ -202,7 +205,14 @@ impl Code {
 
 impl Error {
     pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, status: code.status(), message: message.into(), details: Vec::new(), retry_after: None }
+        Self {
+            code,
+            status: code.status(),
+            message: message.into(),
+            details: Vec::new(),
+            retry_after: None,
+            rate_limit: None,
+        }
     }
 
     /// Every problem at once: who mends one field should not learn of the next only then.
@@ -264,6 +274,11 @@ impl Error {
         Self { retry_after: Some(delay), ..self }
     }
 
+    /// Tells where the caller stands.
+    pub(crate) fn rate_limit(self, rate_limit: RateLimit) -> Self {
+        Self { rate_limit: Some(Box::new(rate_limit)), ..self }
+    }
+
     #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
         self.code
@@ -277,6 +292,9 @@ impl From<Refusal> for Error {
             Refusal::Invalid | Refusal::NotYetValid => Code::TokenInvalid,
             Refusal::Expired => Code::TokenExpired,
             Refusal::TicketInvalid => Code::TicketInvalid,
+            Refusal::TooMany => {
+                return Self::new(Code::RateLimited, refusal.to_string()).retry_after(Duration::from_secs(1));
+            }
         };
         Self::new(code, refusal.to_string())
     }
@@ -323,7 +341,12 @@ impl IntoResponse for Error {
         let body = serde_json::to_string(&answer).unwrap_or_default(); // strings and a number always serialize
         let mut response = (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response();
         if let Some(delay) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(delay.as_secs()));
+            // Rounded up: a client that waits so long finds the way free.
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(standing) = &self.rate_limit {
+            standing.write(response.headers_mut());
         }
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 section 11.6.1 demands a challenge. "Bearer" opens no password dialogue in a browser.
@@ -369,9 +392,14 @@ mod tests {
 
     #[test]
     fn a_refusal_answers_with_the_code_that_it_names() {
-        for refusal in
-            [Refusal::Missing, Refusal::Invalid, Refusal::Expired, Refusal::NotYetValid, Refusal::TicketInvalid]
-        {
+        for refusal in [
+            Refusal::Missing,
+            Refusal::Invalid,
+            Refusal::Expired,
+            Refusal::NotYetValid,
+            Refusal::TicketInvalid,
+            Refusal::TooMany,
+        ] {
             assert_eq!(Error::from(refusal).code().as_str(), refusal.code());
         }
     }

@@ -21,9 +21,10 @@ use super::error::{Code, Error, Problem};
 use super::fields;
 use super::idempotency::{self, Fingerprint, Once, Scope};
 use super::query::{self, Params};
+use super::rates::{Cost, Payer};
 use super::reply::Reply;
 use crate::app::App;
-use crate::auth::{Credential, Identity};
+use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::traces;
 
 /// How long a body may take to arrive. The head has its own limit.
@@ -53,6 +54,7 @@ pub(crate) struct JsonBody(Bytes);
 pub(crate) struct Publisher {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Identity,
+    payer: Payer,
     key: Option<Scope>,
     /// Judged when it is asked for, at the latest before something is published: after the caller's rights.
     query: Result<Params, Error>,
@@ -75,7 +77,7 @@ impl Route {
 
     fn identify(&self, parts: &Parts) -> Result<Identity, Error> {
         let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
-        Ok(self.app.auth.required(credential.as_ref(), self.app.now())?)
+        Ok(required(&self.app, credential.as_ref(), parts)?)
     }
 }
 
@@ -108,7 +110,8 @@ impl FromRequestParts<Route> for Publisher {
     async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
         let caller = route.identify(parts)?;
         let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
-        Ok(Self { app: route.app.clone(), caller, key, query: route.params(parts) })
+        let payer = route.app.rates.payer(&caller);
+        Ok(Self { app: route.app.clone(), caller, payer, key, query: route.params(parts) })
     }
 }
 
@@ -128,11 +131,12 @@ impl Publisher {
     where
         W: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
-        let Self { app, caller, key, query } = self;
+        let Self { app, caller, payer, key, query } = self;
         query?;
         let share = app.admission.enter(body.len())?;
         let note = key.map(|scope| (scope, Fingerprint::of(target, body)));
-        idempotency::once(app, share, note, move |once| work(once, caller)).await
+        let cost = Cost { payer, events: 1, bytes: body.len() };
+        idempotency::once(app, share, note, cost, move |once| work(once, caller)).await
     }
 
     /// The same without a body, and the work goes on even if the caller goes away meanwhile: what changes two things must not
@@ -236,6 +240,22 @@ pub(crate) fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let peer = peer.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0))?;
     Some(app.proxies.client(peer.ip(), &parts.headers))
+}
+
+/// Judges for an endpoint that needs to know who calls.
+pub(crate) fn required(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Identity, Refusal> {
+    app.auth.required(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
+}
+
+/// Judges for an endpoint that also serves the anonymous.
+pub(crate) fn optional(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Visitor, Refusal> {
+    app.auth.optional(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
+}
+
+/// Charges a refused credential to the address it came from. What is not there is no credential.
+pub(crate) fn charge(app: &App, parts: &Parts, refusal: Refusal) -> Refusal {
+    let address = if refusal == Refusal::Missing { None } else { address(app, parts) };
+    if address.is_none_or(|address| app.rates.failed_credential(address)) { refusal } else { Refusal::TooMany }
 }
 
 /// A user named by a caller.

@@ -18,6 +18,7 @@ use tidings_journal::{Kept, Receipt};
 
 use super::admission::Share;
 use super::error::{Code, Error};
+use super::rates::{Cost, Payer, RateLimit};
 use super::reply::{Draft, Reply};
 use crate::app::App;
 use crate::traces;
@@ -48,6 +49,7 @@ pub(crate) struct Fingerprint([u8; 32]);
 /// The right to publish once.
 pub(crate) struct Once {
     pub(crate) app: Arc<App>,
+    payer: Payer,
     note: Option<(Scope, Fingerprint)>,
 }
 
@@ -98,6 +100,8 @@ impl Once {
         beside: Option<Publication>,
         draft: Draft,
     ) -> Result<Reply, Error> {
+        let is_new = || publication.topics.iter().any(|topic| !self.app.hub.knows(topic));
+        self.app.rates.name(&self.payer, is_new)?;
         let receipt = self.receipt(&draft);
         let publications = std::iter::once(publication).chain(beside).collect();
         let id = self.app.publish_with(publications, receipt).await?;
@@ -123,11 +127,13 @@ impl Once {
 }
 
 /// Does `work` unless its answer is known. With a key the work goes on even if the caller goes away meanwhile: what waits
-/// for the key then finds it done, or free. `share` is held as long as the work goes on.
+/// for the key then finds it done, or free. `share` is held as long as the work goes on. `cost` is charged for the work, not
+/// for an answer that is known.
 pub(crate) async fn once<W>(
     app: Arc<App>,
     share: Share,
     note: Option<(Scope, Fingerprint)>,
+    cost: Cost,
     work: impl FnOnce(Once) -> W + Send + 'static,
 ) -> Result<Response, Error>
 where
@@ -135,25 +141,37 @@ where
 {
     let Some((scope, fingerprint)) = note else {
         let _share = share;
-        return work(Once { app, note: None }).await.map(IntoResponse::into_response);
+        let standing = app.rates.publish(&cost)?;
+        let reply = work(Once { app, payer: cost.payer, note: None }).await?;
+        return Ok(answer(reply, standing));
     };
     let task = tokio::spawn(traces::carried(async move {
         let _share = share;
         let turn = app.idempotency.turn(&scope);
         let _first = turn.lock.lock().await;
         if let Some(kept) = app.hub.receipt(&scope.0).await? {
-            return replay(&app, &kept, fingerprint).map(|reply| (reply, true));
+            return replay(&app, &kept, fingerprint).map(|reply| (reply, None));
         }
-        let once = Once { app: app.clone(), note: Some((scope, fingerprint)) };
-        work(once).await.map(|reply| (reply, false))
+        let standing = app.rates.publish(&cost)?;
+        let once = Once { app: app.clone(), payer: cost.payer, note: Some((scope, fingerprint)) };
+        work(once).await.map(|reply| (reply, Some(standing)))
     }));
-    let (reply, replayed) = task.await.map_err(|gone| Error::unfinished(&gone))??;
-    let mut response = reply.into_response();
-    if replayed {
-        traces::note(traces::PUBLISH, "repeated");
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    match task.await.map_err(|gone| Error::unfinished(&gone))?? {
+        (reply, Some(standing)) => Ok(answer(reply, standing)),
+        (reply, None) => {
+            traces::note(traces::PUBLISH, "repeated");
+            let mut response = reply.into_response();
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            Ok(response)
+        }
     }
-    Ok(response)
+}
+
+/// The answer to a publish, with where its publisher stands.
+pub(crate) fn answer(reply: Reply, standing: RateLimit) -> Response {
+    let mut response = reply.into_response();
+    standing.write(response.headers_mut());
+    response
 }
 
 /// What was answered the first time.

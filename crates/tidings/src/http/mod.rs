@@ -16,6 +16,7 @@ pub(crate) mod json;
 mod list;
 pub(crate) mod observe;
 pub(crate) mod query;
+pub(crate) mod rates;
 pub(crate) mod reply;
 mod request_id;
 pub(crate) mod router;

@@ -79,12 +79,12 @@ impl StreamCall {
 
     /// The caller of a stream that also serves the anonymous.
     pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
-        self.app.auth.optional(self.credential().as_ref(), self.app.now())
+        extract::optional(&self.app, self.credential().as_ref(), &self.parts)
     }
 
     /// The caller of a stream that needs to know who calls.
     pub(crate) fn caller(&self) -> Result<Identity, Refusal> {
-        self.app.auth.required(self.credential().as_ref(), self.app.now())
+        extract::required(&self.app, self.credential().as_ref(), &self.parts)
     }
 
     fn credential(&self) -> Option<Credential> {

@@ -14,9 +14,10 @@ use crate::app::{App, mint_id, rfc3339, rfc3339_ms};
 use crate::auth::{Identity, Visitor};
 use crate::http::error::Error;
 use crate::http::extract::{Caller, InPath, JsonBody, Publisher};
-use crate::http::idempotency::Once;
+use crate::http::idempotency::{Once, answer};
 use crate::http::json::Object;
 use crate::http::query;
+use crate::http::rates::Cost;
 use crate::http::reply::{Draft, Reply};
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
@@ -150,8 +151,9 @@ pub(crate) async fn typing(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     InPath(room): InPath,
-) -> Result<Reply, Error> {
+) -> Result<Response, Error> {
     let room = name("roomId", &room)?;
+    let standing = app.rates.publish(&Cost { payer: app.rates.payer(&caller), events: 1, bytes: 0 })?;
     let data = Object::new()
         .text("roomId", &room)
         .text("userId", caller.id.as_str())
@@ -159,7 +161,7 @@ pub(crate) async fn typing(
         .text("timestamp", &rfc3339(app.now()))
         .finish();
     app.hub.publish_ephemeral(&publication(&room, EventName::from_static("typing"), data))?;
-    Ok(Reply::success("Typing indicator sent", |reply| reply))
+    Ok(answer(Reply::success("Typing indicator sent", |reply| reply), standing))
 }
 
 /// Ends the memberships of those who went away without leaving, for ever. Those who were members when the server ended have

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use http::Uri;
+use http::request::Parts;
 use tidings_hub::{After, Before, EraseError, Reason};
 use tidings_journal::{Entry, EventId, TopicName};
 
@@ -34,16 +34,11 @@ const LONGEST_ID: usize = 256;
 const LISTED: usize = 1_000;
 
 /// `GET /events`
-pub(crate) async fn list(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    headers: http::HeaderMap,
-    params: Params,
-) -> Result<Reply, Error> {
+pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Params) -> Result<Reply, Error> {
     let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
     let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
-    let credential = Credential::find(&headers, uri.query(), None, false);
-    authorise(&app, &topic, credential.as_ref())?;
+    let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
+    authorise(&app, &topic, credential.as_ref(), &parts)?;
     let limit = params.number("limit", 1..=1_000, 100)?;
     refuse(&params, &["until"], "is for erasing; a page is bounded by `before` or `limit`")?;
     match (params.filled("after"), params.filled("before")) {
@@ -152,9 +147,8 @@ fn event(entry: &Entry) -> String {
 }
 
 /// Fails unless the stream of `topic` would be opened for the caller.
-fn authorise(app: &App, topic: &TopicName, credential: Option<&Credential>) -> Result<(), Error> {
-    let now = app.now();
-    let optional = || app.auth.optional(credential, now);
+fn authorise(app: &App, topic: &TopicName, credential: Option<&Credential>, parts: &Parts) -> Result<(), Error> {
+    let optional = || extract::optional(app, credential, parts);
     let (notifications, realtime) = (topics::notifications(), topics::realtime());
     let segments: Vec<_> = topic.as_str().split('/').collect();
     match segments.as_slice() {
@@ -172,11 +166,11 @@ fn authorise(app: &App, topic: &TopicName, credential: Option<&Credential>) -> R
             if own(&identity) { Ok(()) } else { Err(Error::new(Code::Forbidden, "This topic is another user's")) }
         }
         ["chat"] | ["chat", "room", _] => {
-            app.auth.required(credential, now)?;
+            extract::required(app, credential, parts)?;
             Ok(())
         }
         _ => {
-            app.auth.required(credential, now)?;
+            extract::required(app, credential, parts)?;
             Err(Error::new(Code::Forbidden, "No stream shows this topic"))
         }
     }

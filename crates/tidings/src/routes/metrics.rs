@@ -7,17 +7,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 
 use crate::app::App;
 use crate::auth::Refusal;
 use crate::http::error::{Code, Error};
+use crate::http::extract::charge;
 use crate::metrics;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /metrics`
-pub(crate) async fn scrape(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Error> {
-    may_read(&app, &headers)?;
+pub(crate) async fn scrape(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, Error> {
+    may_read(&app, &parts.headers).map_err(|refusal| charge(&app, &parts, refusal))?;
     let counts = app.counts.clone();
     let _one_at_a_time = counts.writing.lock().await;
     // Counting open files takes a system call for every few hundred of them.

@@ -28,6 +28,7 @@ mod presence;
 #[cfg(unix)]
 mod process;
 mod queries;
+mod rates;
 mod request_ids;
 mod resume;
 mod settings;

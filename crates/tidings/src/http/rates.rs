@@ -1,0 +1,259 @@
+//! How much one user, and one address, may do: publishes a second, names a minute, failed credentials a second.
+//!
+//! Owns the limits, what is charged to whom, and the fields by which an answer tells ([`RateLimit`]). Everything here is
+//! decided before anything is published or kept. Both tables are bounded, see [`table`]; must never hold what a request
+//! brought along but the user's id or the address.
+//!
+//! The buckets are not those of the `governor` crate: a cost may be larger than what a bucket holds (a body larger than
+//! `PUBLISH_BYTES` would be refused for ever), two buckets are charged together or not at all, and the table of all users
+//! has a bound.
+
+mod bucket;
+mod table;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tidings_hub::UserId;
+use tokio::time::Instant;
+
+use self::bucket::{Bucket, Quota, Window, whole_seconds};
+use self::table::{Idle, Table};
+use super::error::{Code, Error};
+use crate::auth::Identity;
+use crate::config::Config;
+
+/// How many names (rooms, topics of users, entities) one user makes in [`NAMES_PER`].
+const NAMES: u32 = 600;
+const NAMES_PER: Duration = Duration::from_mins(1);
+
+/// How many failed credentials of one address are answered with why in [`FAILURES_PER`].
+const FAILURES: u32 = 20;
+const FAILURES_PER: Duration = Duration::from_secs(1);
+
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>: lists of structured fields (RFC 9651).
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What is done by whom, and what may be.
+pub(crate) struct Rates {
+    events: Option<Quota>,
+    bytes: Option<Quota>,
+    /// The roles whose bearers may publish as much as they like; admins among them.
+    free: Vec<String>,
+    users: Table<UserId, Spent>,
+    addresses: Table<IpAddr, Window>,
+    refused: [AtomicU64; Limit::ALL.len()],
+}
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Events,
+    Bytes,
+    Names,
+    Credentials,
+}
+
+/// Who publishes.
+#[derive(Clone)]
+pub(crate) struct Payer {
+    user: UserId,
+    is_free: bool,
+}
+
+/// What a publish costs, and whom.
+pub(crate) struct Cost {
+    pub(crate) payer: Payer,
+    pub(crate) events: u32,
+    pub(crate) bytes: usize,
+}
+
+/// What one user has spent.
+#[derive(Default)]
+struct Spent {
+    events: Bucket,
+    bytes: Bucket,
+    names: Window,
+}
+
+/// Where a publisher stands after a call, for its answer. Empty for those without a limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RateLimit([Option<Standing>; 2]);
+
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    limit: Limit,
+    quota: Quota,
+    left: u64,
+    /// Until everything is left again.
+    reset: Duration,
+}
+
+impl Limit {
+    pub(crate) const ALL: [Self; 4] = [Self::Events, Self::Bytes, Self::Names, Self::Credentials];
+
+    /// Its word in the metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Bytes => "bytes",
+            Self::Names => "names",
+            Self::Credentials => "credentials",
+        }
+    }
+}
+
+impl Rates {
+    pub(crate) fn new(config: &Config) -> Self {
+        let limits = &config.limits;
+        // What is not set limits nobody where everybody may publish to all: there are no admins to tell apart.
+        let unless_open = |preset: u64| (!config.auth.open_publish).then_some(preset);
+        let events = limits.publish_rate.map_or_else(|| unless_open(100), |set| set.map(u64::from));
+        let bytes = limits.publish_bytes.map_or_else(|| unless_open(1 << 20), |set| set.map(|bytes| bytes as u64));
+        let admin = std::iter::once(&config.auth.admin_role);
+        Self {
+            events: events.map(Quota::twice),
+            bytes: bytes.map(Quota::twice),
+            free: admin.chain(&limits.publish_unlimited_roles).cloned().collect(),
+            users: Table::default(),
+            addresses: Table::default(),
+            refused: Default::default(),
+        }
+    }
+
+    pub(crate) fn payer(&self, caller: &Identity) -> Payer {
+        Payer { user: caller.id.clone(), is_free: self.free.iter().any(|role| caller.has_role(role)) }
+    }
+
+    /// Charges a publish of so many events and bytes, or refuses it. A publish is taken while anything is left, and may
+    /// leave a debt.
+    pub(crate) fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
+        let Cost { payer, events, bytes } = cost;
+        if payer.is_free || (self.events.is_none() && self.bytes.is_none()) {
+            return Ok(RateLimit::default());
+        }
+        let now = Instant::now();
+        let (waits, standing) = self.users.with(&payer.user, now, |spent| {
+            let waits = [
+                self.events.and_then(|quota| spent.events.wait(quota, now)),
+                self.bytes.and_then(|quota| spent.bytes.wait(quota, now)),
+            ];
+            if waits == [None, None] {
+                self.events.inspect(|quota| spent.events.take(u64::from(*events), *quota, now));
+                self.bytes.inspect(|quota| spent.bytes.take(*bytes as u64, *quota, now));
+            }
+            let of_events = self.events.map(|quota| Standing::of(Limit::Events, &spent.events, quota, now));
+            let of_bytes = self.bytes.map(|quota| Standing::of(Limit::Bytes, &spent.bytes, quota, now));
+            (waits, RateLimit([of_events, of_bytes]))
+        });
+        let (limit, wait, message) = match waits {
+            [None, None] => return Ok(standing),
+            [Some(wait), _] => (Limit::Events, wait, "You publish more events than you may; wait, then publish fewer"),
+            [None, Some(wait)] => (Limit::Bytes, wait, "You publish more bytes than you may; wait, then publish less"),
+        };
+        Err(self.refuse(limit, message, wait).rate_limit(standing))
+    }
+
+    /// Charges a name if it is new to the log, or refuses it.
+    pub(crate) fn name(&self, payer: &Payer, is_new: impl FnOnce() -> bool) -> Result<(), Error> {
+        if payer.is_free || !is_new() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let full = self.users.with(&payer.user, now, |spent| spent.names.take(NAMES, NAMES_PER, now));
+        let message =
+            "You make more new names (rooms, users, entities) than you may: 600 a minute; wait, or use those there are";
+        full.map_err(|wait| self.refuse(Limit::Names, message, wait))
+    }
+
+    /// Charges a credential that was refused to the address it came from. Returns whether there were not too many. A good
+    /// credential never comes here, so nobody is locked out by others behind the same address.
+    pub(crate) fn failed_credential(&self, address: IpAddr) -> bool {
+        let now = Instant::now();
+        let full = self.addresses.with(&network(address), now, |failed| failed.take(FAILURES, FAILURES_PER, now));
+        full.inspect_err(|_| self.count(Limit::Credentials)).is_ok()
+    }
+
+    fn refuse(&self, limit: Limit, message: &'static str, wait: Duration) -> Error {
+        self.count(limit);
+        Error::new(Code::RateLimited, message).retry_after(wait)
+    }
+
+    fn count(&self, limit: Limit) {
+        self.refused[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often each limit refused a call.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); Limit::ALL.len()] {
+        Limit::ALL.map(|limit| (limit.as_str(), self.refused[limit as usize].load(Ordering::Relaxed)))
+    }
+
+    /// How many users and addresses there is something to remember of.
+    pub(crate) fn known(&self) -> [(&'static str, usize); 2] {
+        let now = Instant::now();
+        self.users.sweep(now);
+        self.addresses.sweep(now);
+        [("users", self.users.len()), ("addresses", self.addresses.len())]
+    }
+
+    /// How many of each there may be.
+    pub(crate) const fn most() -> usize {
+        table::MOST
+    }
+}
+
+impl Idle for Spent {
+    fn is_idle(&self, now: Instant) -> bool {
+        self.events.full_in(now).is_zero() && self.bytes.full_in(now).is_zero() && self.names.is_over(NAMES_PER, now)
+    }
+}
+
+impl Idle for Window {
+    fn is_idle(&self, now: Instant) -> bool {
+        self.is_over(FAILURES_PER, now)
+    }
+}
+
+impl Standing {
+    fn of(limit: Limit, bucket: &Bucket, quota: Quota, now: Instant) -> Self {
+        Self { limit, quota, left: bucket.left(quota, now), reset: bucket.full_in(now) }
+    }
+
+    fn policy(&self) -> String {
+        let Quota { most, .. } = self.quota;
+        let (name, window) = (self.limit.as_str(), whole_seconds(self.quota.window()));
+        // Without a unit, it is requests.
+        let unit = if self.limit == Limit::Bytes { ";qu=\"content-bytes\"" } else { "" };
+        format!("\"{name}\";q={most};w={window}{unit}")
+    }
+
+    fn state(&self) -> String {
+        format!("\"{}\";r={};t={}", self.limit.as_str(), self.left, whole_seconds(self.reset))
+    }
+}
+
+impl RateLimit {
+    /// Writes the fields, if there is a limit to tell of.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        for (name, write) in [(POLICY, Standing::policy as fn(&Standing) -> String), (STATE, Standing::state)] {
+            let list: Vec<_> = self.0.iter().flatten().map(write).collect();
+            if let Some(value) = HeaderValue::try_from(list.join(", ")).ok().filter(|value| !value.is_empty()) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// What counts as one address: of IPv6 the 64 bits that a provider gives to one customer.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use super::*;
+
+fn rates(change: impl FnOnce(&mut Config)) -> Rates {
+    let mut config = Config::default();
+    change(&mut config);
+    Rates::new(&config)
+}
+
+fn payer(user: &str) -> Payer {
+    Payer { user: UserId::parse(user).unwrap(), is_free: false }
+}
+
+fn publish(rates: &Rates, payer: &Payer, events: u32, bytes: usize) -> Result<RateLimit, Error> {
+    rates.publish(&Cost { payer: payer.clone(), events, bytes })
+}
+
+fn fields(standing: &RateLimit) -> [Option<String>; 2] {
+    let mut headers = HeaderMap::new();
+    standing.write(&mut headers);
+    [POLICY, STATE].map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_publishes_so_much_at_once_and_so_much_a_second() {
+    let (rates, ann) = (rates(|_| ()), payer("ann"));
+    for nth in 0..200 {
+        let standing = publish(&rates, &ann, 1, 100).unwrap();
+        if nth == 0 {
+            let [policy, state] = fields(&standing).map(Option::unwrap);
+            assert_eq!(policy, r#""events";q=200;w=2, "bytes";q=2097152;w=2;qu="content-bytes""#);
+            assert_eq!(state, r#""events";r=199;t=1, "bytes";r=2097052;t=1"#);
+        }
+    }
+    assert!(publish(&rates, &ann, 1, 0).is_err());
+    publish(&rates, &payer("bob"), 1, 100).unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    publish(&rates, &ann, 1, 0).unwrap();
+    assert!(publish(&rates, &ann, 1, 0).is_err());
+    assert_eq!(rates.refused()[0], ("events", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_one_limit_is_not_charged_to_the_other() {
+    let (rates, ann) = (rates(|_| ()), payer("ann"));
+    publish(&rates, &ann, 1, 3 << 20).unwrap(); // a megabyte is owed, and what is left of events is untouched meanwhile
+    for _ in 0..500 {
+        assert!(publish(&rates, &ann, 1, 1).is_err());
+    }
+    tokio::time::sleep(Duration::from_millis(1_001)).await;
+    publish(&rates, &ann, 200, 1).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_free_and_where_all_may_publish_to_all_nobody_is_limited() {
+    let many = |rates: &Rates, payer: &Payer| (0..5_000).all(|_| publish(rates, payer, 1, 1 << 20).is_ok());
+    let free = Payer { is_free: true, ..payer("ann") };
+    assert!(many(&rates(|_| ()), &free));
+    assert_eq!(fields(&publish(&rates(|_| ()), &free, 1, 1).unwrap()), [None, None]);
+    let open = |config: &mut Config| config.auth.open_publish = true;
+    assert!(many(&rates(open), &payer("ann")));
+    let set = rates(|config| {
+        open(config);
+        config.limits.publish_rate = Some(Some(100));
+    });
+    assert!(!many(&set, &payer("ann")), "a rate that was set holds");
+    let off = rates(|config| {
+        config.limits.publish_rate = Some(None);
+        config.limits.publish_bytes = Some(None);
+    });
+    assert!(many(&off, &payer("ann")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_names_are_counted_by_the_minute() {
+    let (rates, ann) = (rates(|_| ()), payer("ann"));
+    assert!((0..NAMES).all(|_| rates.name(&ann, || true).is_ok()));
+    assert!(rates.name(&ann, || true).is_err());
+    assert!(rates.name(&ann, || false).is_ok(), "what is there already is no new name");
+    assert!(rates.name(&payer("bob"), || true).is_ok());
+    assert!(rates.name(&Payer { is_free: true, ..ann.clone() }, || true).is_ok());
+    tokio::time::sleep(NAMES_PER).await;
+    assert!(rates.name(&ann, || true).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_counted_by_the_second_and_a_64_is_one_address() {
+    let rates = rates(|_| ());
+    let failed = |address: &str| rates.failed_credential(address.parse().unwrap());
+    assert!((0..FAILURES).all(|nth| failed(&format!("2001:db8::{nth}"))));
+    assert!(!failed("2001:db8::ffff:1:2:3"));
+    assert!(failed("2001:db8:0:1::1"));
+    assert!((0..FAILURES).all(|_| failed("192.0.2.1")));
+    assert!(!failed("::ffff:192.0.2.1"), "the same, as IPv6 writes it");
+    assert!(failed("192.0.2.2"));
+    tokio::time::sleep(FAILURES_PER).await;
+    assert!(failed("192.0.2.1") && failed("2001:db8::1"));
+}
