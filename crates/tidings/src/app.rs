@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use rand::RngExt as _;
 use tidings_hub::{Clock, Hub, Publication, UserId};
 use tidings_journal::{EventId, Receipt, TopicName};
@@ -16,6 +17,7 @@ use crate::config::{Config, Home, Mode};
 use crate::http::admission::Admission;
 use crate::http::asset::Content;
 use crate::http::client_ip::TrustedProxies;
+use crate::http::cors;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
 use crate::http::rates::Rates;
@@ -39,6 +41,8 @@ pub(crate) struct App {
     pub(crate) census: Arc<Census>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) tracer: Tracer,
+    /// The origins whose pages may send cookies.
+    pub(crate) origins: RwLock<cors::Allowed>,
     pub(crate) pages: Pages,
     pub(crate) started: tokio::time::Instant,
     /// The same by the clock.
@@ -101,11 +105,12 @@ pub(crate) struct Parts {
     pub(crate) proxies: TrustedProxies,
     pub(crate) census: Arc<Census>,
     pub(crate) tracer: Tracer,
+    pub(crate) origins: cors::Allowed,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, auth, config, clock, proxies, census, tracer } = parts;
+        let Parts { hub, auth, config, clock, proxies, census, tracer, origins } = parts;
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
             counts: Arc::default(),
@@ -118,6 +123,7 @@ impl App {
             proxies,
             census,
             tracer,
+            origins: RwLock::new(origins),
             pages: Pages::default(),
             admission: Admission::default(),
             idempotency: Idempotency::default(),

@@ -238,6 +238,7 @@ impl Builder {
             auth: Authenticator::new(&auth_options(&config)),
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
+            origins: cors::Allowed::of(&cors::Options::of(&config))?,
             config,
             clock,
             tracer,

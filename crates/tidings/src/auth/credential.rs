@@ -5,12 +5,19 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
+/// What a browser says about who made a request (Fetch Metadata, section 2.1).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// A credential as the client sent it, not judged yet. It holds a secret, so it has no `Debug`.
-pub struct Credential(Form);
+pub struct Credential {
+    form: Form,
+    /// Whether a cookie carried it, which a browser sends without being asked.
+    is_cookie: bool,
+}
 
 /// What the client says its credential is.
 pub(super) enum Form {
@@ -32,23 +39,40 @@ impl Credential {
     ///   holds spaces. A cookie is percent-decoded for the same reason: no token holds a `%`.
     pub fn find(headers: &HeaderMap, query: Option<&str>, cookie: Option<&str>, for_stream: bool) -> Option<Self> {
         let query = query.unwrap_or_default();
+        let told = |form| Some(Self { form, is_cookie: false });
         if let Some(token) = bearer(headers) {
-            return Some(Self(Form::Token(token)));
+            return told(Form::Token(token));
         }
         if let Some(token) = parameter(query, "token") {
-            return Some(Self(Form::Token(token.replace(' ', "+"))));
+            return told(Form::Token(token.replace(' ', "+")));
         }
         if !for_stream {
             return None;
         }
         if parameter(query, "ticket").is_some() {
-            return Some(Self(Form::Ticket));
+            return told(Form::Ticket);
         }
-        cookie_value(headers, cookie?).map(|token| Self(Form::Token(token)))
+        cookie_value(headers, cookie?).map(|token| Self { form: Form::Token(token), is_cookie: true })
+    }
+
+    /// Whether it may be judged at all: a cookie that somebody else's page had a browser send may not.
+    ///
+    /// With `SameSite=None` any page can open streams in the name of its visitors. It can't read them, but it can use up as many
+    /// as they may have. So a cookie counts where the request has no `Origin` and the browser does not call it `cross-site`, or where
+    /// the page's origin is one that `is_allowed` to send credentials.
+    pub fn counts(&self, headers: &HeaderMap, is_allowed: impl Fn(&HeaderValue) -> bool) -> bool {
+        let own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
+        if !self.is_cookie {
+            return true;
+        }
+        if headers.contains_key(ORIGIN) {
+            return headers.get_all(ORIGIN).iter().all(is_allowed);
+        }
+        headers.get_all(FETCH_SITE).iter().all(own)
     }
 
     pub(super) fn form(&self) -> &Form {
-        &self.0
+        &self.form
     }
 }
 
@@ -85,7 +109,6 @@ fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -96,7 +119,7 @@ mod tests {
 
     /// What was found on a stream whose cookie is called `sid`: the token, or `ticket`.
     fn found(lines: &[(http::HeaderName, &str)], query: &str) -> Option<String> {
-        Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| match credential.0 {
+        Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| match credential.form {
             Form::Token(token) => token,
             Form::Ticket => "ticket".to_owned(),
         })
@@ -137,7 +160,7 @@ mod tests {
         headers.insert(AUTHORIZATION, HeaderValue::from_bytes(b"Bearer \xff\xfe").unwrap());
         assert!(
             Credential::find(&headers, Some("token=b"), None, true)
-                .is_some_and(|credential| matches!(credential.0, Form::Token(token) if token != "b"))
+                .is_some_and(|credential| matches!(credential.form, Form::Token(token) if token != "b"))
         );
     }
 
@@ -168,6 +191,41 @@ mod tests {
         assert_eq!(found(&lines, "").as_deref(), Some("YQ=="));
         assert_eq!(found(&[(COOKIE, "sid=\"YQ%3D%3D\"")], "").as_deref(), Some("YQ=="));
         assert_eq!(found(&[(COOKIE, "sid=")], ""), None);
+    }
+
+    #[test]
+    fn a_cookie_counts_only_where_no_other_sites_page_has_it_sent() {
+        let allowed = |origin: &HeaderValue| origin == "https://app.example.com";
+        let counts = |lines: &[(&'static str, &str)]| {
+            let lines = lines.iter().map(|(name, value)| (HeaderName::from_static(name), *value));
+            let headers = headers(&lines.chain([(COOKIE, "sid=d")]).collect::<Vec<_>>());
+            let found = |query| Credential::find(&headers, query, Some("sid"), true).unwrap();
+            assert!(found(Some("token=b")).counts(&headers, allowed), "what a page sends itself always counts");
+            found(None).counts(&headers, allowed)
+        };
+        for good in [
+            &[][..],
+            &[("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "https://app.example.com")],
+            &[("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")],
+        ] {
+            assert!(counts(good), "{good:?}");
+        }
+        for bad in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "")],
+            &[("sec-fetch-site", "Same-Origin")],
+            &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")],
+            &[("origin", "https://evil.example")],
+            &[("origin", "null")],
+            &[("origin", "")],
+            &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
+            &[("origin", "https://app.example.com"), ("origin", "https://evil.example")],
+        ] {
+            assert!(!counts(bad), "{bad:?}");
+        }
     }
 
     proptest! {

@@ -67,6 +67,9 @@ pub enum Refusal {
     /// One of too many refused credentials from the same address.
     #[error("Too many invalid credentials come from your address; get a valid one before you try again")]
     TooMany,
+    /// A cookie, sent at the instance of a page whose origin may not send it.
+    #[error("The cookie is not taken from a page of this origin; CORS_ORIGIN lists those that may send it")]
+    ForeignOrigin,
 }
 
 impl Refusal {
@@ -78,6 +81,7 @@ impl Refusal {
             Self::Expired => "token_expired",
             Self::TicketInvalid => "ticket_invalid",
             Self::TooMany => "rate_limited",
+            Self::ForeignOrigin => "forbidden",
         }
     }
 }

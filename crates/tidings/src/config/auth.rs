@@ -16,7 +16,7 @@ section! {
         "auth_demo" => pub demo: bool = Switch, Preset { development: "true", production: "false" };
 
         /// The name of a cookie that carries the token. It is read for streams only, so that no other site can publish
-        /// in a visitor's name.
+        /// in a visitor's name, and from pages of other origins only where `CORS_ORIGIN` allows them.
         "auth_cookie" => pub cookie: Option<String> = Optional(COOKIE), "";
 
         /// The role that may publish to everybody and look after the server.

@@ -14,6 +14,7 @@ use regex::Regex;
 use tower_http::cors::{AllowCredentials, AllowOrigin, Any, CorsLayer};
 
 use super::request_id;
+use crate::config::{Config, Mode};
 use origin::Origin;
 
 /// What a page may send. Clients that open streams with `fetch` send `Last-Event-ID`, which is always preflighted.
@@ -54,6 +55,17 @@ pub(crate) struct Options {
     pub(crate) development: bool,
 }
 
+impl Options {
+    /// What the settings say.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            origins: config.cors.origins.clone(),
+            credentials: config.cors.credentials,
+            development: config.mode == Mode::Development,
+        }
+    }
+}
+
 /// Why the rules can't stand.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -84,6 +96,38 @@ enum Rule {
     Pattern(Regex),
 }
 
+/// The origins that are allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct Allowed {
+    rules: Arc<[Rule]>,
+    credentials: bool,
+    development: bool,
+}
+
+impl Allowed {
+    /// Reads the rules of `options`.
+    pub(crate) fn of(options: &Options) -> Result<Self, Error> {
+        if options.origins.iter().any(|text| text == "*") {
+            if options.credentials {
+                return Err(Error::AnyWithCredentials);
+            }
+            return Ok(Self { rules: Arc::default(), credentials: false, development: false });
+        }
+        let rules = options.origins.iter().map(|text| Rule::parse(text)).collect::<Result<_, _>>()?;
+        Ok(Self { rules, credentials: options.credentials, development: options.development })
+    }
+
+    /// Whether pages of this origin may read answers.
+    fn reads(&self, origin: &HeaderValue) -> bool {
+        is_listed(&self.rules, origin) || (self.development && is_nearby(origin))
+    }
+
+    /// Whether pages of this origin may send cookies and `Authorization`, and read what is answered.
+    pub(crate) fn sends_credentials(&self, origin: &HeaderValue) -> bool {
+        (self.credentials && is_listed(&self.rules, origin)) || (self.development && is_nearby(origin))
+    }
+}
+
 /// The layer that answers preflights and marks answers by `options`.
 pub(crate) fn layer(options: &Options) -> Result<CorsLayer, Error> {
     let layer = CorsLayer::new()
@@ -91,20 +135,14 @@ pub(crate) fn layer(options: &Options) -> Result<CorsLayer, Error> {
         .allow_headers(ALLOWED_HEADERS)
         .expose_headers(EXPOSED_HEADERS)
         .max_age(MAX_AGE);
+    let allowed = Allowed::of(options)?;
     if options.origins.iter().any(|text| text == "*") {
-        if options.credentials {
-            return Err(Error::AnyWithCredentials);
-        }
         return Ok(layer.allow_origin(Any));
     }
-    let rules: Arc<[Rule]> = options.origins.iter().map(|text| Rule::parse(text)).collect::<Result<_, _>>()?;
-    let (listed, credentials, development) = (Arc::clone(&rules), options.credentials, options.development);
-    let allowed =
-        AllowOrigin::predicate(move |value, _| is_listed(&listed, value) || (development && is_nearby(value)));
-    let with_credentials = AllowCredentials::predicate(move |value, _| {
-        (credentials && is_listed(&rules, value)) || (development && is_nearby(value))
-    });
-    Ok(layer.allow_origin(allowed).allow_credentials(with_credentials).vary([ORIGIN]))
+    let readers = allowed.clone();
+    let readers = AllowOrigin::predicate(move |origin, _| readers.reads(origin));
+    let with_credentials = AllowCredentials::predicate(move |origin, _| allowed.sends_credentials(origin));
+    Ok(layer.allow_origin(readers).allow_credentials(with_credentials).vary([ORIGIN]))
 }
 
 fn is_listed(rules: &[Rule], value: &HeaderValue) -> bool {

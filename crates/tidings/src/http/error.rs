@@ -131,7 +131,8 @@ impl Code {
             Self::Forbidden => (
                 "forbidden",
                 StatusCode::FORBIDDEN,
-                "The token is good, but its user may not do this; mostly the admin role is missing.",
+                "The token is good, but its user may not do this; mostly the admin role is missing. Or a page of an origin that \
+                 `CORS_ORIGIN` does not allow sent the cookie.",
             ),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "No such path, or no such thing at this path."),
             Self::MethodNotAllowed => (
@@ -292,6 +293,7 @@ impl From<Refusal> for Error {
             Refusal::Invalid | Refusal::NotYetValid => Code::TokenInvalid,
             Refusal::Expired => Code::TokenExpired,
             Refusal::TicketInvalid => Code::TicketInvalid,
+            Refusal::ForeignOrigin => Code::Forbidden,
             Refusal::TooMany => {
                 return Self::new(Code::RateLimited, refusal.to_string()).retry_after(Duration::from_secs(1));
             }

@@ -99,11 +99,7 @@ pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
 /// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
 /// body of a stream may never be polled.
 pub(crate) fn router(app: &Arc<App>, more: Router) -> Result<Router, cors::Error> {
-    let cors = cors::layer(&cors::Options {
-        origins: app.config.cors.origins.clone(),
-        credentials: app.config.cors.credentials,
-        development: app.config.mode == crate::config::Mode::Development,
-    })?;
+    let cors = cors::layer(&cors::Options::of(&app.config))?;
     let base = app.config.http.base_path.clone();
     let counts = app.counts.clone();
     let routed = routes(app)

@@ -79,17 +79,20 @@ impl StreamCall {
 
     /// The caller of a stream that also serves the anonymous.
     pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
-        extract::optional(&self.app, self.credential().as_ref(), &self.parts)
+        extract::optional(&self.app, self.credential()?.as_ref(), &self.parts)
     }
 
     /// The caller of a stream that needs to know who calls.
     pub(crate) fn caller(&self) -> Result<Identity, Refusal> {
-        extract::required(&self.app, self.credential().as_ref(), &self.parts)
+        extract::required(&self.app, self.credential()?.as_ref(), &self.parts)
     }
 
-    fn credential(&self) -> Option<Credential> {
-        let cookie = self.app.config.auth.cookie.as_deref();
-        Credential::find(&self.parts.headers, self.parts.uri.query(), cookie, true)
+    fn credential(&self) -> Result<Option<Credential>, Refusal> {
+        let (app, headers) = (&self.app, &self.parts.headers);
+        let credential = Credential::find(headers, self.parts.uri.query(), app.config.auth.cookie.as_deref(), true);
+        let counts =
+            |credential: &Credential| credential.counts(headers, |origin| app.origins.read().sends_credentials(origin));
+        if credential.as_ref().is_none_or(counts) { Ok(credential) } else { Err(Refusal::ForeignOrigin) }
     }
 
     /// Opens the stream, for a visitor who may read all of its topics.

@@ -165,6 +165,52 @@ async fn the_credential_is_the_first_of_bearer_query_and_cookie_and_it_alone_dec
 }
 
 #[tokio::test]
+async fn a_cookie_counts_only_where_no_page_of_a_foreign_origin_has_it_sent() {
+    let allowed = "https://app.example.com";
+    let settings = [("AUTH_COOKIE", "sid"), ("CORS_ORIGIN", allowed), ("MAX_CONNECTIONS_PER_USER", "8")];
+    let server = start_with(&settings).await;
+    let ann = demo("ann", "user");
+    let cookie = format!("sid={ann}");
+    let with = |more: &[(&'static str, &'static str)]| [&[("Cookie", cookie.as_str())], more].concat();
+    for good in [
+        &[][..],
+        &[("Sec-Fetch-Site", "same-origin")],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Sec-Fetch-Site", "none")],
+        &[("Origin", allowed), ("Sec-Fetch-Site", "cross-site")],
+        &[("Origin", "http://localhost:5173")], // in development
+    ] {
+        for path in ["/chat/stream", "/notifications/stream"] {
+            let mut stream = server.stream_with(path, "", &with(good)).await;
+            assert_eq!(stream.expect("connected").await.data["userId"], "ann", "{good:?}");
+        }
+        server.until_nobody_is_left().await;
+    }
+    for bad in [
+        &[("Sec-Fetch-Site", "cross-site")][..],
+        &[("Origin", "https://evil.example")],
+        &[("Origin", "null")],
+        &[("Origin", "https://app.example.com.evil.example"), ("Sec-Fetch-Site", "same-origin")],
+    ] {
+        for kind in KINDS {
+            for method in ["GET", "HEAD"] {
+                let refused = server.request(method, kind.path, &with(bad), b"").await;
+                assert_eq!(refused.status, 403, "{method} {} {bad:?}", kind.path);
+            }
+            server.request("GET", kind.path, &with(bad), b"").await.assert_refused(403, "forbidden");
+        }
+        // What the page sends itself is judged by itself, as ever.
+        let query = with_token("/chat/stream", &ann);
+        server.stream_with(&query, "", &with(bad)).await.expect("connected").await;
+        server.until_nobody_is_left().await;
+    }
+    let body = br#"{"roomId":"r","message":"m"}"#;
+    let headers = with(&[("Content-Type", "application/json"), ("Sec-Fetch-Site", "same-origin")]);
+    server.request("POST", "/chat/message", &headers, body).await.assert_refused(401, "token_missing");
+    server.request("GET", "/events?topic=chat", &headers, b"").await.assert_refused(401, "token_missing");
+}
+
+#[tokio::test]
 async fn a_stream_whose_name_is_none_is_refused_after_the_token_was_judged() {
     let server = start().await;
     let too_many: Vec<_> = (0..65).map(|nth| format!("e{nth}")).collect();
