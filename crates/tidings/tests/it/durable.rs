@@ -1,5 +1,7 @@
 //! The log on disk, from outside: what was acknowledged is there after every end of the process, under its id.
 
+mod clocks;
+mod damage;
 mod kills;
 mod rooms;
 mod troubles;

@@ -149,7 +149,7 @@ async fn a_directory_of_a_newer_version_is_refused_and_left_as_it_is() {
 }
 
 /// Waits until nobody holds the log: a process that another test starts has a copy of the lock until it has begun.
-async fn until_free(house: &House) {
+pub(super) async fn until_free(house: &House) {
     until(async || place(house).run(&["journal", "stats", house.path()]).status.success()).await;
 }
 
