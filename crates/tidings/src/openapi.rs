@@ -149,7 +149,7 @@ fn document() -> utoipa::openapi::OpenApi {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{query, router};
+    use crate::http::{cors, query, router};
 
     #[test]
     fn the_committed_openapi_document_is_fresh() {
@@ -188,6 +188,19 @@ mod tests {
                 |name: &&str| *name == "ticket" || (path == "/notifications/broadcast" && *name == "targetUserId");
             let known: std::collections::BTreeSet<_> = names.filter(|name| !untold(name)).collect();
             assert_eq!(known, described, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_header_that_is_described_may_be_sent_by_a_page() {
+        let document = serde_json::to_value(document()).unwrap();
+        let allowed = cors::ALLOWED_HEADERS;
+        for call in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+        {
+            for parameter in call["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "header") {
+                let name = parameter["name"].as_str().unwrap().to_ascii_lowercase();
+                assert!(allowed.iter().any(|allowed| *allowed == name.as_str()), "{name}");
+            }
         }
     }
 }

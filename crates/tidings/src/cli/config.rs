@@ -52,6 +52,7 @@ mod tests {
         TRUSTED_HEADER = x-forwarded-for  # default
         CORS_ORIGIN = (none)  # default
         CORS_CREDENTIALS = true  # default
+        CORS_HEADERS = (none)  # default
         AUTH_DEMO = true  # default
         AUTH_COOKIE = (none)  # default
         ADMIN_ROLE = admin  # default

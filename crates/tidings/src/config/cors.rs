@@ -3,7 +3,9 @@
 //! Owns how patterns are listed. What a pattern is and matches is settled in [`http::cors`](crate::http::cors), which is
 //! asked here, so that a bad one is refused with its origin like any other value.
 
-use super::rule::{Raw, Rule, Shape, Switch};
+use http::HeaderName;
+
+use super::rule::{List, Parsed, Raw, Rule, Shape, Switch};
 use super::setting::section;
 use crate::http::cors;
 
@@ -19,8 +21,22 @@ section! {
 
         /// Whether pages of other origins may send cookies and `Authorization`.
         "cors_credentials" => pub credentials: bool = Switch, "true";
+
+        /// Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`,
+        /// `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog's, `x-datadog-trace-id`,
+        /// `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`.
+        "cors_headers" => pub headers: Vec<HeaderName> = List(HEADER), "";
     }
 }
+
+/// A header's name. A `*` is one too, but browsers take it for all headers, or for none where credentials are sent (Fetch
+/// standard, section 3.3.3), so it is refused wherever it stands.
+const HEADER: Parsed<HeaderName> = Parsed {
+    placeholder: "HEADER",
+    allowed: "names of headers, each written out, such as `sentry-trace`",
+    read: |text| text.parse().ok().filter(|_| !text.contains('*')),
+    show: ToString::to_string,
+};
 
 /// Patterns separated by commas, where a comma between the slashes of a regular expression does not separate.
 struct Patterns;
@@ -35,7 +51,7 @@ impl Rule for Patterns {
             Raw::Other(_) => return None,
         };
         // Whether `*` goes together with credentials is a question about two settings, asked when both are read.
-        let options = cors::Options { origins, credentials: false, development: false };
+        let options = cors::Options { origins, ..cors::Options::default() };
         cors::layer(&options).is_ok().then_some(options.origins)
     }
 

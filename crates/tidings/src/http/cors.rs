@@ -17,8 +17,9 @@ use super::request_id;
 use crate::config::{Config, Mode};
 use origin::Origin;
 
-/// What a page may send. Clients that open streams with `fetch` send `Last-Event-ID`, which is always preflighted.
-const ALLOWED_HEADERS: [HeaderName; 8] = [
+/// What a page may send. Clients that open streams with `fetch` send `Last-Event-ID`, which is always preflighted; the last
+/// three are the context of a trace (W3C Trace Context, W3C Baggage).
+pub(crate) const ALLOWED_HEADERS: [HeaderName; 11] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     ACCEPT,
@@ -27,11 +28,19 @@ const ALLOWED_HEADERS: [HeaderName; 8] = [
     HeaderName::from_static("x-requested-with"),
     HeaderName::from_static("idempotency-key"),
     request_id::HEADER,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
 ];
 
 /// What a page may read beyond what it always may.
-const EXPOSED_HEADERS: [HeaderName; 3] =
-    [request_id::HEADER, RETRY_AFTER, HeaderName::from_static("idempotency-replayed")];
+const EXPOSED_HEADERS: [HeaderName; 5] = [
+    request_id::HEADER,
+    RETRY_AFTER,
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("idempotency-replayed"),
+];
 
 const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
 
@@ -51,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) origins: Vec<String>,
     /// Whether pages of the allowed origins may send cookies and `Authorization`.
     pub(crate) credentials: bool,
+    /// What pages may send beyond [`ALLOWED_HEADERS`].
+    pub(crate) headers: Vec<HeaderName>,
     /// Whether origins on loopback, private addresses, `localhost` and `*.local` are allowed too, always with credentials.
     pub(crate) development: bool,
 }
@@ -61,6 +72,7 @@ impl Options {
         Self {
             origins: config.cors.origins.clone(),
             credentials: config.cors.credentials,
+            headers: config.cors.headers.clone(),
             development: config.mode == Mode::Development,
         }
     }
@@ -130,9 +142,10 @@ impl Allowed {
 
 /// The layer that answers preflights and marks answers by `options`.
 pub(crate) fn layer(options: &Options) -> Result<CorsLayer, Error> {
+    let more = options.headers.iter().filter(|header| !ALLOWED_HEADERS.contains(header)).cloned();
     let layer = CorsLayer::new()
         .allow_methods(METHODS)
-        .allow_headers(ALLOWED_HEADERS)
+        .allow_headers(ALLOWED_HEADERS.into_iter().chain(more).collect::<Vec<_>>())
         .expose_headers(EXPOSED_HEADERS)
         .max_age(MAX_AGE);
     let allowed = Allowed::of(options)?;

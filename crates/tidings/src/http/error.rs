@@ -55,6 +55,8 @@ pub(crate) struct Error {
     retry_after: Option<Duration>,
     /// Boxed, as few have one and every `Result` would be as large.
     rate_limit: Option<Box<RateLimit>>,
+    /// Set where a body of another content coding would be no use: it should come without one.
+    wants_identity: bool,
 }
 
 /// What is wrong with one field.
@@ -158,7 +160,7 @@ impl Code {
             Self::UnsupportedMediaType => (
                 "unsupported_media_type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The call takes `Content-Type: application/json`.",
+                "The call takes `Content-Type: application/json`, without a `Content-Encoding`.",
             ),
             Self::IdempotencyConflict => (
                 "idempotency_conflict",
@@ -213,6 +215,7 @@ impl Error {
             details: Vec::new(),
             retry_after: None,
             rate_limit: None,
+            wants_identity: false,
         }
     }
 
@@ -224,6 +227,13 @@ impl Error {
 
     pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
         Self::validation(vec![Problem { field: field.into(), problem: problem.into() }])
+    }
+
+    /// The body came in a content coding.
+    pub(crate) fn coded(coding: &str) -> Self {
+        let shown: String = coding.chars().take(32).collect();
+        let message = format!("The body is encoded as `{shown}`: send it as it is, without `Content-Encoding`");
+        Self { wants_identity: true, ..Self::new(Code::UnsupportedMediaType, message) }
     }
 
     pub(crate) fn admin_only(role: &str) -> Self {
@@ -349,6 +359,10 @@ impl IntoResponse for Error {
         }
         if let Some(standing) = &self.rate_limit {
             standing.write(response.headers_mut());
+        }
+        if self.wants_identity {
+            // RFC 9110 section 12.5.3: in an answer, what the server takes.
+            response.headers_mut().insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 section 11.6.1 demands a challenge. "Bearer" opens no password dialogue in a browser.

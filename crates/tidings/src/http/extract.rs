@@ -10,7 +10,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body::Body as _;
@@ -161,6 +161,9 @@ impl FromRequest<Route> for JsonBody {
             let message = "The body must be JSON: send `Content-Type: application/json`";
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
+        if let Some(coding) = content_coding(request.headers()) {
+            return Err(Error::coded(&coding));
+        }
         let limit = app.config.http.max_body_bytes;
         let too_large = || Error::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes"));
         let body = request.into_body();
@@ -268,6 +271,14 @@ pub(crate) fn is_head(parts: &Parts) -> bool {
     parts.method == Method::HEAD
 }
 
+/// The first coding of the body that is not `identity`, if it has one (RFC 9110, section 8.4).
+fn content_coding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii));
+    let coding = codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))?;
+    Some(String::from_utf8_lossy(coding).into_owned())
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
@@ -299,6 +310,16 @@ mod tests {
         assert_eq!(cursor(&with("last-event-id", ""), &params("last_event_id=b-2")), After::Id("b-2".into()));
         assert_eq!(cursor_of("lastEventID=earliest"), After::Earliest);
         assert_eq!(cursor_of("lastEventId="), After::Now);
+    }
+
+    #[test]
+    fn a_coding_is_none_only_if_all_of_it_is_identity() {
+        for none in ["identity", "", "Identity, identity", " ,"] {
+            assert_eq!(content_coding(&with("content-encoding", none)), None, "{none}");
+        }
+        for (some, first) in [("gzip", "gzip"), ("identity, br", "br"), ("GZIP", "GZIP"), ("x", "x")] {
+            assert_eq!(content_coding(&with("content-encoding", some)).as_deref(), Some(first), "{some}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use http::Request;
 
 use super::extract::Route;
 use super::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
-use super::{accept, base_path, cors, guard, observe};
+use super::{accept, base_path, cors, guard, host, observe};
 use crate::app::App;
 use crate::routes::{
     self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status, topics,
@@ -107,7 +107,7 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Result<Router, cors::Error
         .method_not_allowed_fallback(routes::method_not_allowed)
         .merge(more)
         // In one: each `layer` has a box and two clones around every route.
-        .layer((observe::layer(counts), cors, guard::layer()));
+        .layer((observe::layer(counts), cors, host::layer(), guard::layer()));
     Ok(match base {
         // Around the whole router: a path must be rewritten before it is looked up.
         Some(base) => Router::new()

@@ -102,10 +102,13 @@ async fn a_preflight_allows_what_clients_of_streams_send() {
     let allowed = [
         "accept",
         "authorization",
+        "baggage",
         "cache-control",
         "content-type",
         "idempotency-key",
         "last-event-id",
+        "traceparent",
+        "tracestate",
         "x-request-id",
         "x-requested-with",
     ];
@@ -116,6 +119,22 @@ async fn a_preflight_allows_what_clients_of_streams_send() {
     }
     for path in ["/notifications/send", "/system/connections/x", "/chat/room/r/stream"] {
         assert_allowed(&preflight(&server, path, origin, "POST", "content-type").await, origin);
+    }
+}
+
+#[tokio::test]
+async fn a_setting_allows_more_headers_and_takes_nothing_but_names() {
+    let server = start_with(&[("CORS_HEADERS", "sentry-trace, X-Datadog-Trace-Id,traceparent")]).await;
+    for path in ["/notifications/stream", "/realtime/update", "/nope"] {
+        let answer = preflight(&server, path, "http://localhost:5173", "GET", "sentry-trace").await;
+        let allowed = list(&answer, "access-control-allow-headers");
+        for header in ["sentry-trace", "x-datadog-trace-id", "traceparent", "last-event-id"] {
+            assert_eq!(allowed.iter().filter(|one| *one == header).count(), 1, "{path} {header}: {allowed:?}");
+        }
+    }
+    for bad in ["*", "x-datadog-*", "two words", "a:b", "é", "x\ny"] {
+        let refused = config(&[("CORS_HEADERS", bad)]).unwrap_err().to_string();
+        assert!(refused.contains("CORS_HEADERS") && refused.contains("sentry-trace"), "{refused}");
     }
 }
 
@@ -131,7 +150,7 @@ async fn a_page_may_read_the_request_id_and_when_to_come_back() {
     let server = start().await;
     let answer = get(&server, "/health", "http://localhost:5173").await;
     let exposed = list(&answer, "access-control-expose-headers");
-    for header in ["x-request-id", "retry-after"] {
+    for header in ["x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "idempotency-replayed"] {
         assert!(exposed.iter().any(|one| one == header), "{exposed:?}");
     }
 }

@@ -19,6 +19,7 @@ mod example;
 mod extremes;
 mod half_closed;
 mod hostile;
+mod hosts;
 mod idempotency;
 mod limits;
 mod metrics;

@@ -8,7 +8,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use super::*;
 
 fn options(origins: &[&str]) -> Options {
-    Options { origins: origins.iter().map(|&text| text.to_owned()).collect(), credentials: true, development: false }
+    Options { origins: origins.iter().map(|&text| text.to_owned()).collect(), credentials: true, ..Options::default() }
 }
 
 /// What the layer adds to the answer of a request by `method` from a page of `origin`.
@@ -130,7 +130,8 @@ async fn a_preflight_allows_exactly_the_listed_headers_and_methods() {
     assert_eq!(
         text(&headers, "access-control-allow-headers").as_deref(),
         Some(
-            "authorization,content-type,accept,cache-control,last-event-id,x-requested-with,idempotency-key,x-request-id"
+            "authorization,content-type,accept,cache-control,last-event-id,x-requested-with,idempotency-key,x-request-id,\
+             traceparent,tracestate,baggage"
         )
     );
     assert_eq!(text(&headers, "access-control-allow-methods").as_deref(), Some("GET,HEAD,POST,DELETE,OPTIONS"));
@@ -139,14 +140,87 @@ async fn a_preflight_allows_exactly_the_listed_headers_and_methods() {
 }
 
 #[tokio::test]
-async fn answers_expose_three_headers_and_vary_by_origin_allowed_or_not() {
+async fn answers_expose_five_headers_and_vary_by_origin_allowed_or_not() {
     let options = options(&["https://app.example.com"]);
     for origin in ["https://app.example.com", "https://evil.net"] {
         let headers = answer(&options, Method::GET, origin).await;
         assert_eq!(text(&headers, "vary").as_deref(), Some("origin"), "{origin}");
         assert_eq!(
             text(&headers, "access-control-expose-headers").as_deref(),
-            Some("x-request-id,retry-after,idempotency-replayed")
+            Some("x-request-id,retry-after,ratelimit,ratelimit-policy,idempotency-replayed")
+        );
+    }
+}
+
+#[tokio::test]
+async fn headers_of_ones_own_are_allowed_too_each_once() {
+    let mut options = options(&["https://app.example.com"]);
+    options.headers = vec![HeaderName::from_static("sentry-trace"), HeaderName::from_static("baggage")];
+    let headers = answer(&options, Method::OPTIONS, "https://app.example.com").await;
+    let allowed = text(&headers, "access-control-allow-headers").unwrap();
+    assert!(allowed.ends_with(",tracestate,baggage,sentry-trace"), "{allowed}");
+}
+
+/// What the server reads and no page may or need send, and why.
+const NOT_FOR_PAGES: [(&str, &str); 13] = [
+    ("accept-encoding", "the browser's own"),
+    ("connection", "the browser's own"),
+    ("content-encoding", "only `identity` is taken, which needs no header"),
+    ("content-length", "the browser's own"),
+    ("cookie", "the browser's own"),
+    ("date", "read in answers"),
+    ("host", "the browser's own"),
+    ("if-none-match", "the browser's own cache sends it"),
+    ("origin", "the browser's own"),
+    ("sec-fetch-site", "the browser's own"),
+    ("transfer-encoding", "the browser's own"),
+    ("upgrade", "the browser's own"),
+    ("x-forwarded-for", "a proxy's"),
+];
+
+/// The names that a file's code asks a `HeaderMap` for.
+fn read_headers(code: &str) -> Vec<String> {
+    let code = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let asked =
+        Regex::new(r#"headers\(?\)?\s*\.(?:get|get_all|contains_key)\(\s*(?:"([^"]+)"|([A-Z_]+))\s*\)"#).unwrap();
+    let asked = asked.captures_iter(code).map(|found| match (found.get(1), found.get(2)) {
+        (Some(text), _) => text.as_str().to_owned(),
+        (None, name) => {
+            let name = name.unwrap().as_str();
+            let constant = Regex::new(&format!(r#"const {name}: HeaderName = HeaderName::from_static\("([^"]+)"\)"#));
+            let constant = constant.unwrap().captures(code).map(|found| found[1].to_owned());
+            constant.unwrap_or_else(|| name.to_ascii_lowercase().replace('_', "-")) // one of the crate `http`
+        }
+    });
+    asked.collect()
+}
+
+#[test]
+fn a_page_may_send_every_header_that_the_server_reads() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut read) = (vec![sources], std::collections::BTreeSet::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            match name {
+                "cli" | "client" | "client.rs" | "proxies.rs" | "tests.rs" => {} // they read answers
+                _ if path.is_dir() => folders.push(path),
+                _ => read.extend(read_headers(&std::fs::read_to_string(&path).unwrap())),
+            }
+        }
+    }
+    for known in
+        ["authorization", "accept", "last-event-id", "idempotency-key", "x-request-id", "content-type", "cookie"]
+    {
+        assert!(read.contains(known), "the code is not read as it is written: {known} is missing in {read:?}");
+    }
+    for name in read {
+        let allowed = ALLOWED_HEADERS.iter().any(|allowed| *allowed == name.as_str());
+        let exempt = NOT_FOR_PAGES.iter().any(|(exempt, _)| *exempt == name);
+        assert!(
+            allowed || exempt,
+            "{name} is read, but a page can't send it: add it to ALLOWED_HEADERS, or say why not"
         );
     }
 }

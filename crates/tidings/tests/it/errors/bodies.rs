@@ -1,7 +1,7 @@
 //! Bodies that are not what they should be.
 
 use super::{WITH_BODY, WITH_OBJECT, post, post_json};
-use crate::support::start;
+use crate::support::{ADMIN, start};
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_refused() {
@@ -172,4 +172,31 @@ async fn a_body_must_be_declared_as_json() {
         let answer = post(&server, WITH_BODY[0].0, Some(kind), WITH_BODY[0].1.as_bytes()).await;
         assert_eq!(answer.status, 200, "{kind}: {}", answer.text());
     }
+}
+
+#[tokio::test]
+async fn a_body_in_a_coding_is_refused_with_what_is_taken() {
+    let server = start().await;
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = |coding| [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), coding];
+    for (path, body) in WITH_BODY {
+        for coding in ["gzip", "br", "deflate, identity", "Zstd", "x-gzip", "aes128gcm"] {
+            let coding_header = ("Content-Encoding", coding);
+            let answer = server.request("POST", path, &headers(coding_header), body.as_bytes()).await;
+            answer.assert_refused(415, "unsupported_media_type");
+            assert_eq!(answer.header("accept-encoding"), Some("identity"), "{path} {coding}");
+            let named = coding.split(',').next().unwrap();
+            assert!(answer.text().contains(&format!("`{named}`")), "{}", answer.text());
+        }
+    }
+    assert_eq!(server.stored().await, 0);
+    for (path, body) in WITH_BODY {
+        for coding in ["identity", "Identity", "identity, identity", ""] {
+            let answer = server.request("POST", path, &headers(("Content-Encoding", coding)), body.as_bytes()).await;
+            assert_eq!(answer.status, 200, "{path} {coding}: {}", answer.text());
+        }
+    }
+    // A call without a body looks at none.
+    let join = server.request("POST", "/chat/room/r/join", &headers(("Content-Encoding", "gzip")), b"\x1f\x8b").await;
+    assert_eq!(join.status, 200, "{}", join.text());
 }
