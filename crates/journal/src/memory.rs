@@ -34,6 +34,9 @@ pub struct Retention {
     pub max_age: Duration,
     /// Entries with a key.
     pub max_keyed: usize,
+    /// Topics that hold something: each takes memory. Over it, those whose newest entry is oldest go whole. Topics whose name
+    /// begins with `_` or `system/` count, and stay.
+    pub max_topics: usize,
 }
 
 /// The log in memory.
@@ -51,8 +54,10 @@ struct Log {
     entries: BTreeMap<Position, Arc<Entry>>,
     /// Which of them stand in which topic, and what was trimmed from it.
     topics: Topics,
-    /// Those without a key, oldest first: the order in which they go.
+    /// Those without a key, oldest first: the order in which they go. Some may have gone before their turn.
     unkeyed: VecDeque<Position>,
+    /// How many of those are kept.
+    kept: usize,
     /// The weight of those without a key.
     bytes: usize,
     /// Those with a key, oldest first.
@@ -64,11 +69,19 @@ struct Log {
     timeline: Timeline,
     /// The log's time when it was last told.
     now_ms: Option<i64>,
+    /// How many topics were let go of because there were too many.
+    topics_trimmed: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { max_events: 100_000, max_bytes: 256 << 20, max_age: Duration::from_hours(24), max_keyed: 10_000 }
+        Self {
+            max_events: 100_000,
+            max_bytes: 256 << 20,
+            max_age: Duration::from_hours(24),
+            max_keyed: 10_000,
+            max_topics: 200_000,
+        }
     }
 }
 
@@ -83,12 +96,14 @@ impl Memory {
                 entries: BTreeMap::new(),
                 topics: Topics::default(),
                 unkeyed: VecDeque::new(),
+                kept: 0,
                 bytes: 0,
                 keyed: BTreeSet::new(),
                 receipts: Receipts::default(),
                 trimmed: 0,
                 timeline: Timeline::new(0, 0),
                 now_ms: None,
+                topics_trimmed: 0,
             }),
             tails: Tails::default(),
         }
@@ -213,10 +228,12 @@ impl Journal for Memory {
 
     fn vitals(&self) -> Vitals {
         let log = self.log.lock();
-        let oldest = log.unkeyed.front().and_then(|position| log.entries.get(position));
+        let oldest = log.unkeyed.iter().find_map(|position| log.entries.get(position));
         Vitals {
-            kept: Some(log.unkeyed.len() as u64),
+            kept: Some(log.kept as u64),
             trimmed: Some(log.trimmed),
+            topics: Some(log.topics.held() as u64),
+            topics_trimmed: Some(log.topics_trimmed),
             oldest_ms: oldest.map(|entry| entry.record.at_ms),
             disk: None,
         }
@@ -239,6 +256,7 @@ impl Log {
             self.keyed.insert(self.head);
         } else {
             self.unkeyed.push_back(self.head);
+            self.kept += 1;
             self.bytes += entry.record.weight();
         }
         self.entries.insert(self.head, entry.clone());
@@ -248,23 +266,37 @@ impl Log {
     fn trim(&mut self, retention: &Retention, now_ms: i64) {
         let max_age = i64::try_from(retention.max_age.as_millis()).unwrap_or(i64::MAX);
         while let Some(&oldest) = self.unkeyed.front() {
-            let Some(entry) = self.entries.get(&oldest) else {
-                break;
-            };
-            let at_ms = entry.record.at_ms.saturating_add(self.timeline.skew_at(oldest));
-            let expired = now_ms.saturating_sub(at_ms) > max_age;
-            if self.unkeyed.len() <= retention.max_events && self.bytes <= retention.max_bytes && !expired {
-                break;
+            if let Some(entry) = self.entries.get(&oldest) {
+                let at_ms = entry.record.at_ms.saturating_add(self.timeline.skew_at(oldest));
+                let expired = now_ms.saturating_sub(at_ms) > max_age;
+                if self.kept <= retention.max_events && self.bytes <= retention.max_bytes && !expired {
+                    break;
+                }
+                self.forget(oldest);
             }
-            self.bytes -= entry.record.weight();
             self.unkeyed.pop_front();
-            self.trimmed += 1;
-            self.forget(oldest);
         }
         while self.keyed.len() > retention.max_keyed
-            && let Some(oldest) = self.keyed.pop_first()
+            && let Some(&oldest) = self.keyed.first()
         {
             self.forget(oldest);
+        }
+        while self.topics.held() > retention.max_topics
+            && let Some((name, positions)) = self.topics.take_oldest()
+        {
+            for position in positions {
+                self.forget(position);
+            }
+            self.topics.forget(&name);
+            self.topics_trimmed += 1;
+        }
+        self.settle();
+    }
+
+    /// Forgets the places of those that went before their turn, once they are most.
+    fn settle(&mut self) {
+        if self.unkeyed.len() > 2 * self.kept + 1_024 {
+            self.unkeyed.retain(|position| self.entries.contains_key(position));
         }
     }
 
@@ -276,23 +308,23 @@ impl Log {
                 continue;
             };
             touched.extend(entry.record.topics.iter().cloned());
-            if entry.record.key.is_some() {
-                self.keyed.remove(&position);
-            } else {
-                self.bytes -= entry.record.weight();
-                self.trimmed += 1;
-            }
             self.forget(position);
         }
-        self.unkeyed.retain(|position| self.entries.contains_key(position));
+        self.settle();
         let floor = |name: TopicName| (self.topics.floor_of(&name), name);
         touched.into_iter().map(floor).map(|(floor, name)| (name, floor)).collect()
     }
 
     fn forget(&mut self, position: Position) {
-        if let Some(entry) = self.entries.remove(&position) {
-            self.topics.trim(&entry);
+        let Some(entry) = self.entries.remove(&position) else {
+            return;
+        };
+        if !self.keyed.remove(&position) {
+            self.bytes -= entry.record.weight();
+            self.kept -= 1;
+            self.trimmed += 1;
         }
+        self.topics.trim(&entry);
     }
 }
 

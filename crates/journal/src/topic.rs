@@ -82,6 +82,11 @@ impl<'a> Segment<'a> {
     }
 }
 
+/// Whether a topic is the server's own: what it keeps there never yields to what others make.
+pub(crate) fn is_the_servers(name: &TopicName) -> bool {
+    name.as_str().starts_with('_') || name.as_str().starts_with("system/")
+}
+
 /// The number of characters in `segment`, an escape counting as one.
 fn checked_length(segment: &str) -> Result<usize, Error> {
     let mut chars = segment.chars();

@@ -19,6 +19,10 @@ pub struct Vitals {
     pub kept: Option<u64>,
     /// Entries without a key that were let go of since the start.
     pub trimmed: Option<u64>,
+    /// Topics of which something is kept.
+    pub topics: Option<u64>,
+    /// Topics that were let go of since the start because there were too many.
+    pub topics_trimmed: Option<u64>,
     /// When the oldest of those that are kept was published, in milliseconds since 1970; may be some seconds old.
     pub oldest_ms: Option<i64>,
     /// Of a log on disk.
@@ -64,6 +68,7 @@ pub(crate) struct Counters {
     pub(crate) batches: AtomicU64,
     pub(crate) records: AtomicU64,
     pub(crate) trimmed: AtomicU64,
+    pub(crate) topics_trimmed: AtomicU64,
     pub(crate) appends: Stopwatch,
     pub(crate) syncs: Stopwatch,
 }

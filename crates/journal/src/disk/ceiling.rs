@@ -106,6 +106,12 @@ impl Trimmed {
         }
     }
 
+    /// Notes that a topic is about to go whole, with its copies in others.
+    pub(super) fn add_whole(&mut self, topic: TopicId, bytes: u64) {
+        self.garbage[keys::shard(topic)] += bytes;
+        self.topics.remove(&topic);
+    }
+
     /// Takes the topics of which so much was trimmed that whole files may be theirs.
     fn take_droppable(&mut self) -> Vec<(TopicId, Position)> {
         let droppable = self.topics.extract_if(|_, (bytes, _)| *bytes >= DROPPABLE);

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::group::Group;
 use super::keys::meta;
-use super::topics::Topics;
+use super::topics::{Shown, Topics};
 use crate::vitals::add;
 use crate::{Position, TopicName};
 
@@ -16,6 +16,8 @@ pub(super) enum Chore {
     Erase(Erase, oneshot::Sender<()>),
     /// Topics that hold nothing are forgotten.
     Fold(Fold, oneshot::Sender<()>),
+    /// If there are too many topics, some go.
+    MakeRoom(oneshot::Sender<()>),
     /// Some of what each topic holds is written down.
     Checkpoint(oneshot::Sender<()>),
     /// Something that means nothing is written: readers see a newer state, and hold on to no older one.
@@ -88,6 +90,9 @@ pub(super) struct Checkpoint {
 /// The most rows of topics in one step: about a millisecond.
 const ROWS: usize = 512;
 
+/// The most topics that are trimmed in one step because there are too many: about a millisecond.
+const TRIMMED_AT_ONCE: usize = 512;
+
 impl Checkpoint {
     /// Whether there is more to write.
     pub(super) fn is_under_way(&self) -> bool {
@@ -109,6 +114,11 @@ impl Group<'_> {
             }
             Chore::Fold(fold, done) => {
                 self.fold(fold);
+                done
+            }
+            Chore::MakeRoom(done) => {
+                let log = self.log;
+                self.make_room(&mut log.topics.write());
                 done
             }
             Chore::Checkpoint(done) => {
@@ -134,9 +144,8 @@ impl Group<'_> {
     }
 
     fn raise(&mut self, topics: &mut Topics, name: TopicName, floor: Position) {
-        if let Some(topic) = topics.get_mut(&name) {
-            topic.row.floor = topic.row.floor.max(floor);
-            self.floors.push((topic.row.id, topic.row.floor));
+        if let Some((id, floor)) = topics.raise(&name, floor) {
+            self.floors.push((id, floor));
             self.due.insert(name);
         }
     }
@@ -166,10 +175,61 @@ impl Group<'_> {
                 self.remove_topic(&name);
             }
         }
-        let (forgotten, next_id) = (topics.forgotten.get(), topics.next_id);
-        drop(topics);
-        self.put_meta(meta::FORGOTTEN, forgotten);
-        self.put_meta(meta::NEXT_ID, next_id);
+        self.note_forgotten(&topics);
+    }
+
+    fn note_forgotten(&mut self, topics: &Topics) {
+        self.must_sync = true;
+        self.put_meta(meta::FORGOTTEN, topics.forgotten.get());
+        self.put_meta(meta::NEXT_ID, topics.next_id);
+    }
+
+    /// If more topics hold something than may, trims those whose newest record is oldest, whole, and forgets them: their floor
+    /// becomes the common one. Some more than have to go, as each time costs a sync.
+    ///
+    /// Nothing is read for it. A topic of which it is not known where its records are shown waits for the janitor to find out.
+    pub(super) fn make_room(&mut self, topics: &mut Topics) {
+        let most = self.log.options.retention.max_topics;
+        if topics.held() <= most {
+            return;
+        }
+        let goal = most - (most / 64).min(TRIMMED_AT_ONCE / 2);
+        let mut trimmed = 0;
+        while topics.held() > goal && trimmed < TRIMMED_AT_ONCE {
+            let Some((name, topic)) = topics.take_oldest() else { break };
+            if topic.shown == Shown::Unknown {
+                topics.put_back(name);
+                break;
+            }
+            self.trim_whole(topics, &name);
+            trimmed += 1;
+        }
+        if trimmed > 0 {
+            add(&self.log.counters.topics_trimmed, trimmed as u64);
+            self.note_forgotten(topics);
+        }
+    }
+
+    fn trim_whole(&mut self, topics: &mut Topics, name: &TopicName) {
+        if topics.get(name).is_some_and(|topic| topic.keyed > 0) {
+            for position in topics.keyed_in(name) {
+                if let Some(keyed) = topics.take_keyed(position) {
+                    self.forget_keyed(topics, position, keyed);
+                }
+            }
+        }
+        let Some(topic) = topics.remove(name) else { return };
+        add(&self.log.counters.trimmed, topic.row.events);
+        self.due.remove(name);
+        self.remove_topic(name);
+        self.forgotten.push(topic.row.id);
+        self.whole.push((topic.row.id, topic.row.bytes));
+        // What stood there is below the common floor; what it was shown in begins behind it, as when it is trimmed.
+        if topic.row.last_plain > topic.row.floor {
+            for other in topic.shown.topics() {
+                self.raise(topics, other.clone(), topic.row.last_plain);
+            }
+        }
     }
 
     /// Writes some of the counts. Once all that were out of date at the beginning are written, those of everything before

@@ -47,6 +47,8 @@ struct Oracle {
     uncertain: Vec<Vec<Record>>,
     /// What was acknowledged and then lost, where that is allowed.
     lost: Vec<EventId>,
+    /// Up to where a topic was erased, and that was acknowledged.
+    erased: Position,
     rounds_with_loss: usize,
 }
 
@@ -59,6 +61,9 @@ struct Run {
     /// Keeps the directory of this round, until the next one has taken its place.
     dir: TempDir,
 }
+
+/// The topic that is erased now and then.
+const ERASED: &str = "chat/room/s";
 
 const TOPICS: [&str; 5] = ["a", "b", "chat/room/r", "chat/room/s", "t/x"];
 
@@ -108,6 +113,10 @@ impl Run {
         let appends = self.rng.random_range(1..15);
         for _ in 0..appends {
             self.append(&log).await;
+            let head = log.head();
+            if self.rng.random_bool(0.1) && log.erase(&[topic(ERASED)], head).await.is_ok() {
+                self.oracle.erased = head;
+            }
         }
         if self.rng.random_bool(0.3) && log.health().is_ok() {
             log.log.tables.write_out().unwrap();
@@ -181,6 +190,8 @@ impl Run {
             let page = log.read(&Selector::topics([topic(name)]), Position::START, head, Limit::NONE).await.unwrap();
             assert!(page.entries.is_sorted_by_key(|entry| entry.id.position), "round {round}");
             for entry in page.entries {
+                let is_erased = entry.record.topics[0].as_str() == ERASED && entry.id.position <= self.oracle.erased;
+                assert!(!is_erased, "round {round}: {} was erased, and is shown in {name}", entry.id);
                 let before = found.insert(entry.id.position, (entry.id, entry.record.data.clone()));
                 assert!(before.is_none_or(|(_, data)| data == entry.record.data), "round {round}: two at one position");
                 places.insert((topic(name), entry.id.position));
@@ -244,7 +255,8 @@ impl Run {
         let all: BTreeSet<&Bytes> = uncertain.iter().flatten().map(|record| &record.data).collect();
         for batch in &uncertain {
             // Those that can neither be trimmed nor superseded.
-            let lasting = |record: &&Record| record.key.is_none() && record.topics[0].as_str() != "t/x";
+            let lasting =
+                |record: &&Record| record.key.is_none() && !["t/x", ERASED].contains(&record.topics[0].as_str());
             let there: Vec<_> = batch.iter().filter(lasting).map(|record| positions.get(&record.data)).collect();
             let whole = there.iter().all(Option::is_some) || there.iter().all(Option::is_none);
             assert!(whole && there.is_sorted(), "round {round}: half a batch: {there:?}");

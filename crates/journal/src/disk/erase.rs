@@ -4,7 +4,7 @@
 //! the bytes go when the storage engine rewrites the tables that they are in. A floor hides everything below it: in another
 //! topic that showed an erased record too, what is older than that record is hidden with it, as it is when a record is trimmed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +18,7 @@ use super::trim::{self, Bounds, Next};
 use crate::{Error, Position, TopicName};
 
 /// The most topics that are trimmed in one step of the committer.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 /// Erases what stands in `topics` at or below `until`. Returns the floor of each topic that something was erased from.
 pub(super) fn erase(
@@ -39,10 +39,11 @@ pub(super) fn erase(
     for goals in goals.chunks(AT_ONCE) {
         trim(log, jobs, goals, &mut touched)?;
     }
+    let named: HashSet<&TopicName> = topics.iter().collect();
     let keyed: Vec<Position> = {
         let known = log.topics.read();
         let hit = known.keyed().take_while(|(position, _)| *position <= until);
-        let hit = hit.filter(|(_, keyed)| keyed.topics.iter().any(|name| topics.contains(name)));
+        let hit = hit.filter(|(_, keyed)| keyed.topics.iter().any(|name| named.contains(name)));
         hit.map(|(position, keyed)| {
             touched.extend(keyed.topics.iter().cloned());
             position

@@ -47,7 +47,11 @@ impl Floors {
 
     /// Nothing of `topic` is kept any more.
     pub(super) fn forget(&self, topic: TopicId) {
-        self.by_topic.write().remove(&topic);
+        let mut floors = self.by_topic.write();
+        floors.remove(&topic);
+        if floors.capacity() > 4 * floors.len() + 1_024 {
+            floors.shrink_to_fit();
+        }
     }
 
     pub(super) fn set_head(&self, head: Position) {

@@ -39,6 +39,8 @@ pub(super) struct Group<'a> {
     /// What compaction may know of once the step is safe.
     pub(super) floors: Vec<(TopicId, Position)>,
     pub(super) forgotten: Vec<TopicId>,
+    /// Topics that went whole, and what they took.
+    pub(super) whole: Vec<(TopicId, u64)>,
     /// Up to where the counts of all topics are written down with this step.
     pub(super) checkpoint: Option<Position>,
     /// Whether the step has to be on the device whatever the mode.
@@ -92,6 +94,7 @@ impl<'a> Group<'a> {
             entries: Vec::new(),
             floors: Vec::new(),
             forgotten: Vec::new(),
+            whole: Vec::new(),
             checkpoint: None,
             must_sync: false,
             batch_bytes: 0,
@@ -108,6 +111,7 @@ impl<'a> Group<'a> {
             for record in records {
                 self.add(&mut topics, record);
             }
+            self.make_room(&mut topics);
         }
         if let Some(Receipt { key, value, expires_at_ms }) = receipt {
             let value = codec::encode_receipt(expires_at_ms, &Kept { value, first, events });
@@ -135,6 +139,9 @@ impl<'a> Group<'a> {
             }
         }
         let written = self.put_record(&ids, kind, position, &bytes);
+        if let Some((first, others)) = record.topics.split_first() {
+            topics.show(first, others);
+        }
         match (&record.key, record.topics.first()) {
             (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key, written),
             (None, Some(name)) => topics.count(name, written, Some(record.at_ms.saturating_add(self.skew)), retention),
@@ -292,6 +299,10 @@ impl<'a> Group<'a> {
             self.log.set_synced(end);
             self.floors.drain(..).for_each(|(topic, floor)| self.log.floors.raise(topic, floor));
             self.forgotten.drain(..).for_each(|topic| self.log.floors.forget(topic));
+        }
+        if !self.whole.is_empty() {
+            let mut trimmed = self.log.trimmed.lock();
+            self.whole.drain(..).for_each(|(topic, bytes)| trimmed.add_whole(topic, bytes));
         }
         self.log.tails.push(&self.entries, || self.log.show(end));
     }

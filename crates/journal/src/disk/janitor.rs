@@ -35,6 +35,9 @@ pub(super) struct Janitor {
 /// is to the next look.
 const TOPICS_PER_SECOND: usize = 5_000;
 
+/// How many topics are looked at in advance, to be trimmed should there be too many.
+const LOOKED_AT: usize = 1_024;
+
 /// The most topics that are trimmed in one step of the committer. A step costs a sync, however many they are; publishers
 /// wait while it is taken.
 const TRIMS_AT_ONCE: usize = 64;
@@ -103,6 +106,7 @@ impl Janitor {
         self.log.look_for_cut_files();
         self.keep_rules()?;
         self.keep_totals()?;
+        self.keep_topics()?;
         self.checkpoint()?;
         let (log, jobs) = (self.log.clone(), self.jobs.clone());
         let trim_to = |bytes| trim_largest(&log, &jobs, u64::MAX, bytes);
@@ -161,6 +165,33 @@ impl Janitor {
             trim_largest(&self.log, &self.jobs, retention.max_events, retention.max_bytes)?;
         }
         Ok(())
+    }
+
+    /// Finds out where the topics are shown that would go next if there were too many, and has those go that are too many: mostly
+    /// the committer has let them go by itself, but not what was there at the start.
+    fn keep_topics(&self) -> Result<(), Over> {
+        let most = self.log.options.retention.max_topics;
+        loop {
+            let held = self.log.topics.read().held();
+            if held <= most - most / 8 {
+                return Ok(());
+            }
+            let unknown = self.log.topics.write().unknown(LOOKED_AT);
+            for name in unknown {
+                if let Err(error) = trim::find_shown(&self.log, &name) {
+                    tracing::error!(topic = %name, %error, "a topic can't be read");
+                }
+            }
+            if held <= most {
+                return Ok(());
+            }
+            self.write(Chore::MakeRoom)?;
+            let mut topics = self.log.topics.write();
+            topics.shrink();
+            if topics.held() >= held {
+                return Ok(()); // those that are left are the server's own, or are written to all the time
+            }
+        }
     }
 
     /// Has the counts written down, in steps, so that the next start need not count much.

@@ -208,13 +208,19 @@ impl Log {
 
     /// What [`Journal::vitals`](crate::Journal::vitals) returns.
     pub(super) fn vitals(&self) -> Vitals {
-        let Counters { batches, records, trimmed, appends, syncs } = &self.counters;
+        let Counters { batches, records, trimmed, topics_trimmed, appends, syncs } = &self.counters;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let ceiling = Ceiling::bytes(self);
         let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
+        let (kept, topics) = {
+            let topics = self.topics.read();
+            (topics.totals().0, topics.held())
+        };
         Vitals {
-            kept: Some(self.topics.read().totals().0),
+            kept: Some(kept),
             trimmed: Some(read(trimmed)),
+            topics: Some(topics as u64),
+            topics_trimmed: Some(read(topics_trimmed)),
             // As the wall clock would say it.
             oldest_ms: (oldest_ms < i64::MAX).then(|| oldest_ms.saturating_sub(self.skew())),
             disk: Some(DiskVitals {

@@ -210,11 +210,12 @@ impl Reading<'_> {
                 last = position;
                 for (nth, id) in std::iter::once(&listed.topic).chain(&listed.others).enumerate() {
                     // A topic that has no name has been forgotten since.
-                    let Some((name, topic)) = names.get(id).and_then(|name| Some((name, topics.get_mut(name)?))) else {
+                    let Some(name) = names.get(id) else {
                         continue;
                     };
-                    topic.row.note(if listed.keyed { Kind::Keyed } else { Kind::Plain }, position);
-                    if nth == 0 && !listed.keyed && position > topic.row.counted {
+                    topics.note(name, if listed.keyed { Kind::Keyed } else { Kind::Plain }, position);
+                    let counted = topics.get(name).map_or(Position::START, |topic| topic.row.counted);
+                    if nth == 0 && !listed.keyed && position > counted {
                         topics.count(name, listed.bytes, None, retention);
                     }
                     if position > checkpoint {

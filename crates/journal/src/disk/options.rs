@@ -56,6 +56,9 @@ pub struct Retention {
     pub max_disk: u64,
     /// Records with a key. Over it, the oldest goes, and counts as trimmed from its topics.
     pub max_keyed: usize,
+    /// Topics that hold something: each takes memory. Over it, those whose newest record is oldest go whole. Topics whose name
+    /// begins with `_` or `system/` count, and stay.
+    pub max_topics: usize,
 }
 
 /// How much some topics keep, each for itself.
@@ -127,6 +130,7 @@ impl Default for Retention {
             max_bytes: u64::MAX,
             max_disk: 4 << 30,
             max_keyed: 10_000,
+            max_topics: 200_000,
         }
     }
 }

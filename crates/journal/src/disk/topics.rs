@@ -1,6 +1,7 @@
 //! What is known of each topic, in memory: its floor, and how much it holds. One small entry per topic, none per record.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::codec::TopicRow;
 use super::keys::{Kind, TopicId};
 use super::options::Retention;
 use super::trim::Bounds;
+use crate::topic::is_the_servers;
 use crate::{Holding, Position, Selector, TopicName};
 
 /// All topics that hold something, and those that are remembered for their floor.
@@ -24,6 +26,12 @@ pub(super) struct Topics {
     pub(super) forgotten: Position,
     /// The id of the next topic. 0 is none.
     pub(super) next_id: TopicId,
+    /// How many topics hold something.
+    held: usize,
+    /// The topics that may have to go when there are too many, the one whose newest record is oldest first. Each stands where
+    /// its newest record was when it was last looked at: that it has a newer one is seen when its turn comes, so that an append
+    /// costs nothing here.
+    ages: BinaryHeap<Reverse<(Position, TopicName)>>,
     /// The topics whose row is not up to date.
     dirty: Vec<TopicName>,
     /// The topics that hold more than their rule allows.
@@ -45,9 +53,21 @@ pub(super) struct Topic {
     pub(super) oldest_ms: Option<i64>,
     /// Up to here there are only guests in it: records without a key of which another topic is the first.
     pub(super) own_after: Position,
+    /// Which other topics show what was published to it.
+    pub(super) shown: Shown,
     /// Whether it is in `dirty`, and in `over`.
     dirty: bool,
     over: bool,
+}
+
+/// Which other topics show what was published to a topic and is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It was read from the directory, and its records were not looked at.
+    Unknown,
+    Nowhere,
+    In(TopicName),
+    Many(Box<[TopicName]>),
 }
 
 /// A record with a key.
@@ -72,14 +92,127 @@ impl Topics {
         self.events += row.events;
         self.bytes += row.bytes;
         let own_after = Position::START;
-        let mut topic = Topic { row, rule, keyed: 0, oldest_ms: None, own_after, dirty: false, over: false };
+        let (shown, dirty, over) = (Shown::Unknown, false, false);
+        let mut topic = Topic { row, rule, keyed: 0, oldest_ms: None, own_after, shown, dirty, over };
         // A rule may have been lowered since it was written down.
         if Bounds::of(retention, &topic, i64::MIN).is_exceeded(&topic) {
             topic.over = true;
             self.over.push(name.clone());
         }
         self.names.insert(name.clone());
-        self.by_name.insert(name, topic);
+        let is_held = !topic.is_vanished();
+        self.by_name.insert(name.clone(), topic);
+        if is_held {
+            self.note_held(&name);
+        }
+    }
+
+    /// Notes that a topic, which held nothing, does.
+    fn note_held(&mut self, name: &TopicName) {
+        self.held += 1;
+        if is_the_servers(name) {
+            return;
+        }
+        if self.ages.len() > 2 * self.by_name.len() + 1_024 {
+            // Most of them have gone by themselves.
+            let held = self.by_name.iter().filter(|(name, topic)| !topic.is_vanished() && !is_the_servers(name));
+            self.ages = held.map(|(name, topic)| Reverse((topic.row.last, name.clone()))).collect();
+        } else if let Some(topic) = self.by_name.get(name) {
+            self.ages.push(Reverse((topic.row.last, name.clone())));
+        }
+    }
+
+    /// Changes a topic, which may hold something before and nothing afterwards, or the other way round.
+    fn change(&mut self, name: &TopicName, change: impl FnOnce(&mut Topic)) {
+        let Some(topic) = self.by_name.get_mut(name) else {
+            return;
+        };
+        let before = topic.is_vanished();
+        change(topic);
+        match (before, topic.is_vanished()) {
+            (true, false) => self.note_held(name),
+            (false, true) => self.held -= 1,
+            _ => {}
+        }
+    }
+
+    /// Notes that a record stands at `position` of a topic.
+    pub(super) fn note(&mut self, name: &TopicName, kind: Kind, position: Position) {
+        self.change(name, |topic| topic.row.note(kind, position));
+    }
+
+    /// Raises the floor of a topic to at least `floor`. Returns its id and its floor.
+    pub(super) fn raise(&mut self, name: &TopicName, floor: Position) -> Option<(TopicId, Position)> {
+        self.change(name, |topic| topic.row.floor = topic.row.floor.max(floor));
+        self.by_name.get(name).map(|topic| (topic.row.id, topic.row.floor))
+    }
+
+    /// How many topics hold something.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Takes the topic whose newest record is oldest, of those that may have to go, out of their order. Whoever does not remove
+    /// it has to put it back.
+    pub(super) fn take_oldest(&mut self) -> Option<(TopicName, &Topic)> {
+        loop {
+            let Reverse((position, name)) = self.ages.pop()?;
+            match self.by_name.get(&name) {
+                Some(topic) if topic.is_vanished() => {}
+                Some(topic) if topic.row.last > position => self.ages.push(Reverse((topic.row.last, name))),
+                // A second look, as the compiler does not see that the first one ends here.
+                Some(_) => return self.by_name.get(&name).map(|topic| (name, topic)),
+                None => {}
+            }
+        }
+    }
+
+    /// Puts back what [`Topics::take_oldest`] took.
+    pub(super) fn put_back(&mut self, name: TopicName) {
+        if let Some(topic) = self.by_name.get(&name) {
+            self.ages.push(Reverse((topic.row.last, name)));
+        }
+    }
+
+    /// Those of the `most` topics that would have to go next of which it is not known where they are shown.
+    pub(super) fn unknown(&mut self, most: usize) -> Vec<TopicName> {
+        let mut looked_at = Vec::new();
+        let mut unknown = Vec::new();
+        while looked_at.len() < most
+            && let Some((name, topic)) = self.take_oldest()
+        {
+            if topic.shown == Shown::Unknown {
+                unknown.push(name.clone());
+            }
+            looked_at.push(name);
+        }
+        looked_at.into_iter().for_each(|name| self.put_back(name));
+        unknown
+    }
+
+    /// Removes a topic with all that it holds. Its floor is from then on that of every topic without a row.
+    pub(super) fn remove(&mut self, name: &TopicName) -> Option<Topic> {
+        let topic = self.by_name.remove(name)?;
+        self.names.remove(name);
+        self.held -= usize::from(!topic.is_vanished());
+        self.events -= topic.row.events;
+        self.bytes -= topic.row.bytes;
+        self.forgotten = self.forgotten.max(topic.row.last).max(topic.row.lost());
+        Some(topic)
+    }
+
+    /// The positions of the records with a key in a topic.
+    pub(super) fn keyed_in(&self, name: &TopicName) -> Vec<Position> {
+        self.keyed.iter().filter(|(_, keyed)| keyed.topics.contains(name)).map(|(position, _)| *position).collect()
+    }
+
+    /// Gives back memory that many topics have left behind.
+    pub(super) fn shrink(&mut self) {
+        if self.by_name.capacity() > 4 * self.by_name.len() + 1_024 {
+            self.by_name.shrink_to_fit();
+            self.ages.shrink_to_fit();
+        }
+        self.dirty.shrink_to(self.dirty.len().max(1_024));
     }
 
     pub(super) fn get(&self, name: &TopicName) -> Option<&Topic> {
@@ -114,11 +247,26 @@ impl Topics {
         let Some(topic) = self.by_name.get_mut(name) else {
             return (0, false); // never: it is there by now
         };
+        if new {
+            topic.shown = Shown::Nowhere;
+        }
+        let is_held = !topic.is_vanished();
         topic.row.note(kind, position);
+        let id = topic.row.id;
         if !std::mem::replace(&mut topic.dirty, true) {
             self.dirty.push(name.clone());
         }
-        (topic.row.id, new)
+        if !is_held && kind == Kind::Plain {
+            self.note_held(name); // one with a key is noted when it is added
+        }
+        (id, new)
+    }
+
+    /// Notes in which other topics a record of `name` stands.
+    pub(super) fn show(&mut self, name: &TopicName, others: &[TopicName]) {
+        if let Some(topic) = self.by_name.get_mut(name) {
+            topic.shown.add(others);
+        }
     }
 
     /// Counts a record without a key in its first topic.
@@ -214,9 +362,7 @@ impl Topics {
     pub(super) fn add_keyed(&mut self, position: Position, keyed: Keyed) -> Option<(Position, Keyed)> {
         let id = self.by_name.get(keyed.topics.first()?)?.row.id;
         for name in &keyed.topics {
-            if let Some(topic) = self.by_name.get_mut(name) {
-                topic.keyed += 1;
-            }
+            self.change(name, |topic| topic.keyed += 1);
         }
         let earlier = self.keys.insert((id, keyed.key.clone()), position);
         self.keyed.insert(position, keyed);
@@ -256,9 +402,7 @@ impl Topics {
     fn unlist_keyed(&mut self, position: Position) -> Option<Keyed> {
         let keyed = self.keyed.remove(&position)?;
         for name in &keyed.topics {
-            if let Some(topic) = self.by_name.get_mut(name) {
-                topic.keyed -= 1;
-            }
+            self.change(name, |topic| topic.keyed -= 1);
         }
         Some(keyed)
     }
@@ -320,6 +464,38 @@ impl Topics {
     }
 }
 
+impl Shown {
+    /// Adds the other topics of a record.
+    pub(super) fn add(&mut self, others: &[TopicName]) {
+        match self {
+            Self::Unknown => {}
+            Self::Nowhere => *self = Self::of(others.iter().cloned().collect()),
+            Self::In(known) if others == std::slice::from_ref(known) => {}
+            Self::In(_) | Self::Many(_) => {
+                *self = Self::of(self.topics().iter().chain(others).cloned().collect());
+            }
+        }
+    }
+
+    pub(super) fn of(topics: BTreeSet<TopicName>) -> Self {
+        let mut topics: Vec<_> = topics.into_iter().collect();
+        match topics.len() {
+            0 => Self::Nowhere,
+            1 => topics.pop().map_or(Self::Nowhere, Self::In),
+            _ => Self::Many(topics.into()),
+        }
+    }
+
+    /// The topics, as far as they are known.
+    pub(super) fn topics(&self) -> &[TopicName] {
+        match self {
+            Self::Unknown | Self::Nowhere => &[],
+            Self::In(topic) => std::slice::from_ref(topic),
+            Self::Many(topics) => topics,
+        }
+    }
+}
+
 impl Topic {
     /// Whether it holds nothing.
     pub(super) fn is_vanished(&self) -> bool {
@@ -341,7 +517,7 @@ mod tests {
         for number in 1..=10 {
             let name = name(&format!("t/{number}"));
             topics.list(&name, Kind::Plain, Position::new(number), &Retention::default());
-            topics.get_mut(&name).unwrap().row.floor = Position::new(number);
+            topics.raise(&name, Position::new(number)).unwrap();
         }
         assert!(topics.vanished(10).is_none());
         let (gone, floor) = topics.vanished(8).unwrap();
@@ -354,7 +530,62 @@ mod tests {
             let selector = Selector::topics([name(&format!("t/{number}"))]);
             assert!(topics.floor(&selector) >= Position::new(number));
         }
+        assert_eq!(topics.held(), 0);
         let again = topics.list(&name("t/1"), Kind::Plain, Position::new(11), &Retention::default());
         assert_eq!(again, (11, true), "an id is never used again");
+        assert_eq!(topics.held(), 1);
+    }
+
+    #[test]
+    fn the_topic_whose_newest_record_is_oldest_is_next_and_the_servers_own_never_are() {
+        let mut topics = Topics::new(0, Position::START);
+        let list = |topics: &mut Topics, text: &str, position| {
+            topics.list(&name(text), Kind::Plain, Position::new(position), &Retention::default());
+        };
+        for (position, text) in (1..).zip(["_members", "a", "b", "system/status", "c", "a"]) {
+            list(&mut topics, text, position);
+        }
+        assert_eq!(topics.held(), 5);
+        for expected in ["b", "c", "a"] {
+            let (oldest, _) = topics.take_oldest().unwrap();
+            assert_eq!(oldest.as_str(), expected);
+            topics.put_back(oldest.clone());
+            assert_eq!(topics.take_oldest().unwrap().0, oldest);
+            topics.remove(&oldest).unwrap();
+        }
+        assert!(topics.take_oldest().is_none());
+        assert_eq!((topics.held(), topics.forgotten), (2, Position::new(6)));
+        // One that came to hold nothing by itself is passed over, and has its turn again once it holds something.
+        list(&mut topics, "d", 7);
+        topics.raise(&name("d"), Position::new(7));
+        assert!(topics.take_oldest().is_none());
+        list(&mut topics, "d", 8);
+        assert_eq!((topics.held(), topics.take_oldest().unwrap().0), (3, name("d")));
+    }
+
+    #[test]
+    fn the_order_of_topics_does_not_grow_with_those_that_went_by_themselves() {
+        let mut topics = Topics::new(0, Position::START);
+        for number in 1..=10_000 {
+            let name = name(&format!("t/{number}"));
+            topics.list(&name, Kind::Plain, Position::new(number), &Retention::default());
+            topics.raise(&name, Position::new(number));
+            topics.forget(&name).unwrap();
+        }
+        assert!(topics.ages.len() < 2_000, "{}", topics.ages.len());
+    }
+
+    #[test]
+    fn where_records_are_shown_is_remembered() {
+        let mut shown = Shown::Nowhere;
+        for (others, expected) in
+            [(&["a"][..], &["a"][..]), (&["a"], &["a"]), (&[], &["a"]), (&["b", "a"], &["a", "b"])]
+        {
+            shown.add(&others.iter().map(|text| name(text)).collect::<Vec<_>>());
+            assert_eq!(shown.topics(), expected.iter().map(|text| name(text)).collect::<Vec<_>>());
+        }
+        let mut unknown = Shown::Unknown;
+        unknown.add(&[name("a")]);
+        assert_eq!(unknown, Shown::Unknown);
     }
 }

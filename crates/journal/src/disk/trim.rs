@@ -1,6 +1,6 @@
 //! What of a topic goes: the oldest records, as many as are over its bounds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::chore::{Guests, Trim};
 use super::damage::Gone;
@@ -8,7 +8,7 @@ use super::keys::{Kind, TopicId};
 use super::log::Log;
 use super::options::Retention;
 use super::reader::{Merge, Taken};
-use super::topics::Topic;
+use super::topics::{Shown, Topic};
 use crate::{Error, Position, TopicName};
 
 /// What a topic may hold.
@@ -179,6 +179,44 @@ fn around_damage(
     let others = others.into_iter().filter_map(guests).collect();
     log.holes.forget(id, end);
     Ok(Next::Step(Trim { topic: name.clone(), floor: end, events, own: bytes, bytes, oldest_ms: None, others }))
+}
+
+/// Finds out in which other topics the records of a topic are shown, and notes it.
+pub(super) fn find_shown(log: &Log, name: &TopicName) -> Result<(), Error> {
+    let Some(row) = log.topics.read().get(name).map(|topic| topic.row) else {
+        return Ok(());
+    };
+    let view = log.view();
+    // Where nothing was published to the topic itself, nothing of it need be read.
+    let after = if row.events > 0 { row.floor } else { view.head };
+    let mut merge = Merge::new(&log.tables, &view.snapshot, [(row.id, Kind::Plain, after)], view.head)?;
+    let mut others = BTreeSet::new();
+    let looked = (|| {
+        while let Some(position) = merge.peek()? {
+            if let Some(Taken { record, .. }) = merge.take(position)?
+                && record.topics.first() == Some(name)
+            {
+                others.extend(record.topics.iter().skip(1).filter(|other| *other != name).cloned());
+            }
+        }
+        Ok(())
+    })();
+    // What can't be read must not keep a topic from going: the order of the log tells where its records are shown.
+    if looked.is_err() {
+        let gone = log.gone(row.id, after, view.head).others;
+        let topics = log.topics.read();
+        others.extend(
+            topics
+                .iter()
+                .filter(|(_, topic)| gone.iter().any(|(id, _)| *id == topic.row.id))
+                .map(|(name, _)| name.clone()),
+        );
+    }
+    let mut topics = log.topics.write();
+    if let Some(topic) = topics.get_mut(name).filter(|topic| topic.row.last_plain <= view.head) {
+        topic.shown = Shown::of(others);
+    }
+    looked
 }
 
 /// The level to which the largest have to sink so that all `sizes` together are at most `most`.

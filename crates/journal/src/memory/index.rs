@@ -1,10 +1,11 @@
 //! Which positions stand in which topic, and what was trimmed away from it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::{Entry, Holding, Position, Selector, TopicName};
+use crate::{Entry, Holding, Position, Selector, TopicName, topic};
 
 /// How many topics that hold nothing any more are remembered one by one. Above it, the half that was trimmed longest ago
 /// is folded into one common floor, so that a server that sees a new room every second stays bounded.
@@ -18,6 +19,9 @@ pub(super) struct Topics {
     names: BTreeSet<TopicName>,
     /// How many in `by_name` hold nothing and are there only for their floor.
     vanished: usize,
+    /// The topics that may have to go when there are too many, the one whose newest entry is oldest first. Each stands where its
+    /// newest entry was when it was last looked at: that it has a newer one is seen when its turn comes.
+    ages: BinaryHeap<Reverse<(Position, TopicName)>>,
     /// The floor of every topic that is not in `by_name`.
     forgotten: Position,
 }
@@ -57,6 +61,7 @@ impl Topics {
             if topic.positions.back() == Some(&position) {
                 continue; // named twice
             }
+            let is_new = topic.positions.is_empty();
             topic.positions.push_back(position);
             if nth == 0 {
                 topic.events += 1;
@@ -65,6 +70,15 @@ impl Topics {
             if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
                 superseded = topic.keys.insert(key.clone(), position);
             }
+            if is_new && !topic::is_the_servers(name) {
+                self.ages.push(Reverse((position, name.clone())));
+            }
+        }
+        if self.ages.len() > 2 * self.by_name.len() + 1_024 {
+            // Most of them have gone by themselves.
+            let held = self.by_name.iter().filter(|(name, _)| !topic::is_the_servers(name));
+            let held = held.filter_map(|(name, topic)| Some(Reverse((*topic.positions.back()?, name.clone()))));
+            self.ages = held.collect();
         }
         superseded
     }
@@ -122,6 +136,38 @@ impl Topics {
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
         selector.as_slice().iter().map(|name| self.floor_of(name)).max().unwrap_or_default()
+    }
+
+    /// How many topics hold something.
+    pub(super) fn held(&self) -> usize {
+        self.by_name.len() - self.vanished
+    }
+
+    /// Takes the topic whose newest entry is oldest, of those that may have to go, out of their order. With it, where its
+    /// entries are.
+    pub(super) fn take_oldest(&mut self) -> Option<(TopicName, Vec<Position>)> {
+        loop {
+            let Reverse((position, name)) = self.ages.pop()?;
+            let positions = self.by_name.get(&name).map(|topic| &topic.positions);
+            match positions.and_then(|positions| Some((positions.back()?, positions))) {
+                Some((newest, _)) if *newest > position => self.ages.push(Reverse((*newest, name))),
+                Some((_, positions)) => {
+                    let positions = positions.iter().copied().collect();
+                    return Some((name, positions));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Forgets a topic that holds nothing any more: its floor is from then on that of every topic that is not known.
+    pub(super) fn forget(&mut self, name: &TopicName) {
+        if let Some(topic) = self.by_name.get(name).filter(|topic| topic.positions.is_empty()) {
+            self.forgotten = self.forgotten.max(topic.floor);
+            self.by_name.remove(name);
+            self.names.remove(name);
+            self.vanished -= 1;
+        }
     }
 
     pub(super) fn floor_of(&self, name: &TopicName) -> Position {

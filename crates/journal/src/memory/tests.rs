@@ -103,7 +103,14 @@ async fn bytes_and_age_bound_the_log_too() {
     assert_eq!(all(&memory, &["a"]).await, ["old", "new"]);
     memory.expire(10_001);
     assert_eq!(all(&memory, &["a"]).await, ["new"]);
-    let told = Vitals { kept: Some(1), trimmed: Some(1), oldest_ms: Some(9_000), disk: None };
+    let told = Vitals {
+        kept: Some(1),
+        trimmed: Some(1),
+        topics: Some(1),
+        topics_trimmed: Some(0),
+        oldest_ms: Some(9_000),
+        disk: None,
+    };
     assert_eq!(memory.vitals(), told);
 }
 

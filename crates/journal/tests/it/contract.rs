@@ -33,6 +33,7 @@ promises! {
     erasing_takes_records_with_a_key_and_their_keys_begin_anew
     what_came_after_the_place_stays_when_a_topic_is_erased
     what_was_erased_stays_erased_after_the_next_start
+    of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_shows
     topics_are_listed_by_name_with_what_was_published_to_them
     what_was_appended_reads_back_whole
     the_newest_of_each_key_takes_the_place_of_the_one_before_and_no_floor_rises
@@ -67,11 +68,16 @@ impl Home {
     }
 
     fn open_keeping(&self, max_keyed: usize) -> Box<dyn Journal> {
+        self.open_with(max_keyed, 200_000)
+    }
+
+    fn open_with(&self, max_keyed: usize, max_topics: usize) -> Box<dyn Journal> {
         match self {
-            Self::Memory => Box::new(Memory::new(Retention { max_keyed, ..Retention::default() })),
+            Self::Memory => Box::new(Memory::new(Retention { max_keyed, max_topics, ..Retention::default() })),
             Self::Disk(dir) => {
                 let mut options = Options::new(dir.path());
                 options.retention.max_keyed = max_keyed;
+                options.retention.max_topics = max_topics;
                 Box::new(Disk::open(options).unwrap())
             }
         }
@@ -296,6 +302,60 @@ async fn what_was_erased_stays_erased_after_the_next_start(home: &Home) {
     let inspection = tidings_journal::disk::Inspection::open(dir.path()).unwrap();
     assert_eq!(inspection.verify().unwrap().problems, [""; 0]);
     assert_eq!(inspection.entries().count(), 3);
+}
+
+async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_shows(home: &Home) {
+    let log = home.open_with(10_000, 20);
+    log.append(vec![status("db", "1"), record(&["chat/room/busy", "chat"], "2")]).await.unwrap();
+    let large = "x".repeat(5_000);
+    for number in 0..100 {
+        log.append(vec![record(&[&format!("chat/room/{number}"), "chat"], &large)]).await.unwrap();
+        if number % 10 == 0 {
+            log.append(vec![record(&["chat/room/busy", "chat"], "busy")]).await.unwrap();
+        }
+    }
+    let vitals = log.vitals();
+    assert_eq!((vitals.topics, vitals.topics_trimmed), (Some(20), Some(83)));
+    // What was written to all the time is whole, and so are the newest; of the oldest nothing is left.
+    assert_eq!(all(&*log, &["chat/room/busy"]).await.len(), 11);
+    assert_eq!(all(&*log, &["chat/room/99"]).await, [&*large]);
+    assert_eq!(all(&*log, &["chat/room/0", "chat/room/82"]).await, [""; 0]);
+    assert_eq!(all(&*log, &["system/status"]).await, ["1"], "the server's own stays");
+    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    assert!(!log.knows(&crate::topic("chat/room/0")) && log.knows(&crate::topic("chat/room/99")));
+    // Whoever has seen less of one that went is told, and so is who reads what showed it.
+    let gone = Position::new(95);
+    for name in ["chat/room/0", "chat/room/82", "chat"] {
+        let floor = log.floor(&of(&[name]));
+        assert!((gone.get() - 2..=gone.get()).contains(&floor.get()), "{name}: {floor}");
+    }
+    let chat = of(&["chat"]);
+    let page = log.read(&chat, log.floor(&chat), log.head(), Limit::NONE).await.unwrap();
+    assert_eq!(page.entries.len() as u64, log.head().get() - log.floor(&chat).get(), "nothing is missing behind it");
+    // A topic that comes back begins anew.
+    log.append(vec![record(&["chat/room/0", "chat"], "again")]).await.unwrap();
+    assert_eq!(all(&*log, &["chat/room/0"]).await, ["again"]);
+    let Home::Disk(dir) = home else { return };
+    drop(log);
+    let inspection = tidings_journal::disk::Inspection::open(dir.path()).unwrap();
+    assert_eq!(inspection.verify().unwrap().problems, [""; 0]);
+    drop(inspection);
+    // Fewer may be kept from now on: what was there at the start goes too, without another append.
+    let log = home.open_with(10_000, 10);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while log.vitals().topics > Some(10) {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", log.vitals());
+        log.expire(0);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(all(&*log, &["chat/room/0"]).await, ["again"]);
+    assert_eq!(all(&*log, &["system/status"]).await, ["1"]);
+    assert_eq!(all(&*log, &["chat/room/90"]).await, [""; 0]);
+    let page = log.read(&chat, log.floor(&chat), log.head(), Limit::NONE).await.unwrap();
+    assert_eq!(page.entries.len() as u64, log.head().get() - log.floor(&chat).get());
+    drop(log);
+    let inspection = tidings_journal::disk::Inspection::open(dir.path()).unwrap();
+    assert_eq!(inspection.verify().unwrap().problems, [""; 0]);
 }
 
 async fn topics_are_listed_by_name_with_what_was_published_to_them(home: &Home) {

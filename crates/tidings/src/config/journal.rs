@@ -45,6 +45,11 @@ section! {
 
         /// The most events to keep, of all topics together. `auto` is no limit on disk, 100,000 in memory.
         "journal_max_events" => pub max_events: Option<usize> = Or("auto", Number(1..=1_000_000_000)), "auto";
+
+        /// The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to
+        /// half a KiB of memory. Beyond it those whose newest event is oldest are trimmed whole. The server's own, such as the
+        /// status of services, count and stay.
+        "max_topics" => pub max_topics: usize = Number(10..=10_000_000), "200000";
     }
 }
 

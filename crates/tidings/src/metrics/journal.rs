@@ -13,13 +13,22 @@ use crate::app::App;
 pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let writable = if app.hub.health().is_ok() { 1.0 } else { 0.0 };
     writer.gauge("tidings_journal_writable", "Whether the log takes events: 1 or 0", writable)?;
-    let Vitals { kept, trimmed, oldest_ms, disk } = app.hub.vitals();
+    let Vitals { kept, trimmed, topics, topics_trimmed, oldest_ms, disk } = app.hub.vitals();
     if let Some(kept) = kept {
         writer.gauge("tidings_journal_events", "Events that the log keeps, but for those with a key", float(kept))?;
     }
     if let Some(trimmed) = trimmed {
         let help = "Events that the log let go of, but for those with a key";
         writer.counter("tidings_journal_trimmed", help, trimmed)?;
+    }
+    if let Some(topics) = topics {
+        writer.gauge("tidings_journal_topics", "Topics of which the log keeps something", float(topics))?;
+        let limit = float(app.config.journal.max_topics as u64);
+        writer.gauge("tidings_journal_topics_limit", "Of how many topics it may keep something", limit)?;
+    }
+    if let Some(trimmed) = topics_trimmed {
+        let help = "Topics that the log let go of whole, because there were too many";
+        writer.counter("tidings_journal_topics_trimmed", help, trimmed)?;
     }
     if let Some(oldest_ms) = oldest_ms {
         let age_ms = app.now().as_millisecond().saturating_sub(oldest_ms).max(0).unsigned_abs();

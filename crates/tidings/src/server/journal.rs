@@ -45,6 +45,7 @@ fn in_memory(settings: &config::Journal) -> memory::Retention {
         max_events: settings.max_events.unwrap_or(default.max_events),
         max_bytes: settings.max_bytes.unwrap_or(default.max_bytes),
         max_age: settings.max_age.unwrap_or(default.max_age),
+        max_topics: settings.max_topics,
         ..default
     }
 }
@@ -63,6 +64,7 @@ fn on_disk(settings: &config::Journal) -> disk::Retention {
         max_events: settings.max_events.and_then(|events| u64::try_from(events).ok()).unwrap_or(default.max_events),
         max_disk,
         max_keyed: MAX_KEYED,
+        max_topics: settings.max_topics,
         ..default
     }
 }

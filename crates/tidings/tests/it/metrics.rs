@@ -43,6 +43,8 @@ async fn a_log_on_disk_tells_how_it_fares() {
     let is = |series: &str| value(&text, series);
     assert_eq!(is("tidings_journal_events"), Some(3.0), "{text}");
     assert_eq!(is("tidings_journal_trimmed_total"), Some(0.0), "{text}");
+    assert_eq!(is("tidings_journal_topics_limit"), Some(200_000.0), "{text}");
+    assert_eq!(is("tidings_journal_topics_trimmed_total"), Some(0.0), "{text}");
     assert_eq!(is("tidings_journal_records_total"), Some(3.0), "{text}");
     assert_eq!(is("tidings_journal_failed"), Some(0.0), "{text}");
     assert_eq!(is("tidings_journal_append_seconds_count"), Some(3.0), "{text}");
