@@ -84,7 +84,8 @@ pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
     }
     if let Some(as_root) = Root::find() {
         let names: Vec<_> = lacking.iter().map(|(requirement, _)| requirement.name).collect();
-        eprintln!("This machine lacks {}. It is installed now:", names.join(", "));
+        eprintln!("This machine lacks {}.", names.join(", "));
+        eprintln!("Installing with apt-get, as root: {}", packages(&lacking).join(" "));
         as_root.install(&lacking)?;
         lacking = check(required);
     }
@@ -114,8 +115,11 @@ fn message(lacking: &[Lacking<'_>]) -> String {
 }
 
 fn apt(lacking: &[Lacking<'_>]) -> String {
-    let packages: Vec<_> = lacking.iter().flat_map(|(requirement, _)| requirement.debian[0]).copied().collect();
-    format!("sudo apt-get install {}", packages.join(" "))
+    format!("sudo apt-get install {}", packages(lacking).join(" "))
+}
+
+fn packages(lacking: &[Lacking<'_>]) -> Vec<&'static str> {
+    lacking.iter().flat_map(|(requirement, _)| requirement.debian[0]).copied().collect()
 }
 
 fn brew(lacking: &[Lacking<'_>]) -> String {

@@ -14,5 +14,5 @@ use crate::support::binary::Place;
 /// A server in a process of its own, so that both ends of a connection don't count against one limit.
 fn place() -> Place {
     let lane = std::env::var("TIDINGS_TEST_LANE").unwrap_or_else(|_| "parked".to_owned());
-    Place::new().env("STREAM_LANE", &lane)
+    Place::new().env("STREAM_LANE", &lane).env("HEARTBEAT_INTERVAL", "1h")
 }

@@ -103,7 +103,6 @@ async fn a_head_that_never_ends_is_closed_after_its_time() {
         () = dawdle => {}
     }
     assert!(began.elapsed() >= HEAD_TIMEOUT, "{:?}", began.elapsed());
-    assert_eq!(server.get("/system/stats").await.json()["closed"]["head_timeout"], 1);
     assert!(!bytes.starts_with(b"HTTP/1.1 200"));
     is_well(&server).await;
 }

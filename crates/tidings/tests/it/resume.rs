@@ -141,7 +141,8 @@ async fn across_disconnects_no_event_is_lost_and_none_comes_twice_while_publishi
 #[tokio::test]
 async fn a_client_that_reads_slowly_loses_nothing() {
     const EVENTS: usize = 1_500;
-    let server = start().await;
+    // However long it reads nothing.
+    let server = start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h")]).await;
     let ballast = "x".repeat(10_000);
     let mut stream = Stream::open_on(narrow(&server).await, "/notifications/stream", &[]).await;
     for nth in 0..EVENTS {

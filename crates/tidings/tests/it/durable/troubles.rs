@@ -12,7 +12,11 @@ use crate::support::{ADMIN, Answer, Stream, http, in_time, until};
 
 /// A binary whose log is in `house`.
 fn place(house: &House) -> Place {
-    Place::bare().env("DATA_DIR", house.path()).env("PORT", "0").env("DRAIN_SECONDS", "0")
+    Place::bare()
+        .env("DATA_DIR", house.path())
+        .env("PORT", "0")
+        .env("DRAIN_SECONDS", "0")
+        .env("HEARTBEAT_INTERVAL", "1h")
 }
 
 async fn call(server: &Process, method: &str, path: &str, body: &str) -> Answer {

@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -12,7 +10,7 @@ use crate::durable::House;
 use crate::support::checks::position;
 use crate::support::descriptors::have_room_for;
 use crate::support::stream::End;
-use crate::support::{ADMIN, Answer, Stream, http, in_time};
+use crate::support::{ADMIN, Stream, http, in_time};
 
 /// The ids of its events, in order, and how it ended.
 async fn until_drained(mut stream: Stream) -> (Vec<String>, End) {
@@ -28,18 +26,10 @@ async fn until_drained(mut stream: Stream) -> (Vec<String>, End) {
 
 /// The event id of what was acknowledged; `None` when the server takes no more, or is gone.
 async fn publish_or_gone(address: SocketAddr, title: usize) -> Option<String> {
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
     let body = json!({"title": title.to_string(), "message": "m"}).to_string();
-    let request = format!(
-        "POST /notifications/broadcast HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut socket = TcpStream::connect(address).await.ok()?;
-    socket.write_all(request.as_bytes()).await.ok()?;
-    let mut bytes = Vec::new();
-    socket.read_to_end(&mut bytes).await.ok()?;
-    http::parse_head(&bytes)?;
-    let answer = Answer::parse(&bytes);
+    let answer = http::attempt(address, "POST", "/notifications/broadcast", &headers, body.as_bytes()).await?;
     (answer.status == 200).then(|| answer.json()["eventId"].as_str().unwrap().to_owned())
 }
 

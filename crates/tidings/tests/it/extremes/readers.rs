@@ -97,9 +97,12 @@ async fn a_reset_in_the_middle_of_a_frame_frees_the_stream_and_disturbs_nobody()
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_side_in_the_middle_of_a_frame_is_gone() {
+async fn a_client_that_closes_its_side_in_the_middle_of_a_frame_is_given_what_it_is_owed_and_is_gone() {
     leaves_in_the_middle_of_a_frame(async |mut socket| {
         socket.shutdown().await.unwrap();
+        let mut owed = Vec::new();
+        in_time(socket.read_to_end(&mut owed)).await.unwrap();
+        assert!(owed.len() > 7_000_000, "{} bytes", owed.len());
         Some(socket)
     })
     .await;

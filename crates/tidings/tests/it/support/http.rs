@@ -79,6 +79,27 @@ pub(crate) async fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
+    Answer::parse(&raw(address, &whole(address, method, path, headers, body)).await)
+}
+
+/// The same to a server that may be gone: `None` where no whole answer comes.
+pub(crate) async fn attempt(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Answer> {
+    let mut socket = TcpStream::connect(address).await.ok()?;
+    socket.write_all(&whole(address, method, path, headers, body)).await.ok()?;
+    let mut bytes = Vec::new();
+    socket.read_to_end(&mut bytes).await.ok()?;
+    parse_head(&bytes)?;
+    Some(Answer::parse(&bytes))
+}
+
+/// The bytes of a request.
+fn whole(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");
@@ -87,8 +108,7 @@ pub(crate) async fn request(
         let _ = write!(head, "Content-Length: {}\r\n", body.len());
     }
     head += "\r\n";
-    let bytes = raw(address, &[head.as_bytes(), body].concat()).await;
-    Answer::parse(&bytes)
+    [head.as_bytes(), body].concat()
 }
 
 /// Sends bytes and reads to the end, whatever they are.

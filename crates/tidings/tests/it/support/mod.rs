@@ -73,7 +73,8 @@ pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings::confi
         ("HOST", "127.0.0.1"),
         ("DRAIN_SECONDS", "0"),
         ("LOG_LEVEL", "error"),
-        ("JOURNAL", "memory"), // the tests that need another name a directory of their own
+        ("JOURNAL", "memory"),        // the tests that need another name a directory of their own
+        ("HEARTBEAT_INTERVAL", "1h"), // on a busy machine one would come into many a test
     ];
     let unset = presets.into_iter().filter(|(name, _)| settings.iter().all(|(set, _)| set != name));
     // The same promises hold in both lanes: `cargo xtask test` runs this binary once for each.
