@@ -12,7 +12,7 @@ interface Wire {
   aborted: () => boolean
 }
 
-const CONNECTED = 'event: connected\nid: a-1\nretry: 2000\ndata: {"heartbeatInterval":10000}\n\n'
+const CONNECTED = 'event: connected\nretry: 2000\ndata: {"heartbeatInterval":10000,"retry":2000}\nid: a-1\n\n'
 
 let wires: Wire[]
 let events: StreamEvent[]

@@ -170,7 +170,7 @@ function TryStream({call}: {call: Written}) {
     })
     return stream.current.open()
   }
-  const text = events.map(({event, id, data}) => `event: ${event}\n${id ? `id: ${id}\n` : ''}data: ${data}\n`).join('\n')
+  const text = events.map(({event, id, data}) => `event: ${event}\ndata: ${data}\n${id ? `id: ${id}\n` : ''}`).join('\n')
   return (
     <>
       <div class="line spread">

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::KINDS;
-use crate::support::{ADMIN, demo, start, start_with};
+use crate::support::checks::SetClock;
+use crate::support::{ADMIN, demo, jwt, start, start_at, start_with};
 
 #[tokio::test]
 async fn connected_says_everything_and_the_head_is_its_id_when_nothing_was_asked() {
@@ -41,6 +42,24 @@ async fn connected_says_everything_and_the_head_is_its_id_when_nothing_was_asked
     assert_eq!(data["retry"], 3_000);
     assert_eq!(data["expiresIn"], json!(null), "a demo token has no end");
     assert_eq!(data["resumed"], json!(null));
+}
+
+#[tokio::test]
+async fn connected_says_in_how_long_the_stream_will_end_with_expired() {
+    const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
+    let time = SetClock::at("2026-11-23T22:30:15.250Z");
+    let server = start_at(&[("JWT_SECRET", SECRET)], time.clock()).await;
+    // `exp` is in whole seconds, and the token is good for 30 s more.
+    for (seconds, milliseconds) in [(600, 629_750), (3, 32_750), (100 * 365 * 86_400, 3_153_600_029_750_u64)] {
+        let token = jwt(SECRET, time.clock().now(), seconds);
+        for kind in KINDS {
+            let connected = server.stream(kind.path, &token).await.expect("connected").await.data;
+            assert_eq!(connected["expiresIn"], milliseconds, "{}", kind.path);
+        }
+        server.until_nobody_is_left().await;
+    }
+    let anonymous = server.stream("/notifications/stream", "").await.expect("connected").await.data;
+    assert_eq!(anonymous["expiresIn"], json!(null));
 }
 
 #[tokio::test]
