@@ -27,7 +27,8 @@ setting is written several times, the first of these counts:
 
 An unknown flag, an unknown key in `tidings.toml`, or a value that is not allowed stops the start with one line that says
 which, where it was written, and what is allowed. Unknown names in the environment and in `.env` are ignored; one that looks
-like a misspelling of a setting is warned of. `tidings config` shows what holds and where each value comes from.
+like a misspelling of a setting is warned of. So are lines of `.env` that name no setting and are not understood: they are
+passed over. `tidings config` shows what holds and where each value comes from.
 
 What begins with `OTEL_` is OpenTelemetry's and no setting: [Traces](operating.md#traces).
 
