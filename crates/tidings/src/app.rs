@@ -24,6 +24,7 @@ use crate::http::rates::Rates;
 use crate::members::Members;
 use crate::metrics::Counts;
 use crate::net::census::Census;
+use crate::reload;
 use crate::traces::{self, Tracer};
 
 /// The shared state of all requests.
@@ -44,6 +45,10 @@ pub(crate) struct App {
     /// The origins whose pages may send cookies.
     pub(crate) origins: RwLock<cors::Allowed>,
     pub(crate) pages: Pages,
+    /// Which pages of other origins may call.
+    pub(crate) cors: Arc<cors::Current>,
+    /// Where the settings come from, if that is known.
+    pub(crate) settings: Option<reload::Source>,
     pub(crate) started: tokio::time::Instant,
     /// The same by the clock.
     pub(crate) started_at: Timestamp,
@@ -106,11 +111,13 @@ pub(crate) struct Parts {
     pub(crate) census: Arc<Census>,
     pub(crate) tracer: Tracer,
     pub(crate) origins: cors::Allowed,
+    pub(crate) cors: Arc<cors::Current>,
+    pub(crate) settings: Option<reload::Source>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, auth, config, clock, proxies, census, tracer, origins } = parts;
+        let Parts { hub, auth, config, clock, proxies, census, tracer, origins, cors, settings } = parts;
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
             counts: Arc::default(),
@@ -125,6 +132,8 @@ impl App {
             tracer,
             origins: RwLock::new(origins),
             pages: Pages::default(),
+            cors,
+            settings,
             admission: Admission::default(),
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),

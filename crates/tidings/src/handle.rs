@@ -21,6 +21,7 @@ use crate::http::error::Error;
 use crate::http::extract;
 use crate::http::json::{Compact, MAX_DEPTH, TooDeep};
 use crate::http::stream::{Spec, StreamCall};
+use crate::reload::{self, Reloaded};
 
 /// The way into a server, for routes and tasks of one's own. Cheap to clone; axum's `State<Handle>` where it is the state.
 #[derive(Clone)]
@@ -86,6 +87,15 @@ impl Handle {
             Unpublished::Closing => PublishError::Draining,
             Unpublished::Journal(error) => PublishError::Journal(error),
         })
+    }
+
+    /// Reads the settings again and takes over what can be changed without a restart: what SIGHUP does to `tidings serve`.
+    /// Needs [`Builder::reloadable`](crate::server::Builder::reloadable). All of it is taken over or nothing; either is told in
+    /// the log. Waits for files: not for a task of a runtime.
+    ///
+    /// `LOG_LEVEL` is taken over by `tidings serve` alone, as the log of an application is its own.
+    pub fn reload(&self) -> Result<Reloaded, reload::Error> {
+        self.app.reload()
     }
 
     /// How many streams are open now.

@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //!
-//! - [`server`]: settings in, a running server out; `lifecycle`: how it ends
+//! - [`server`]: settings in, a running server out; `lifecycle`: how it ends; [`reload`]: what changes without a restart
 //! - [`handle`]: what streams and publishers of one's own need
 //! - [`config`]: the settings, and where each came from
 //! - [`auth`]: who is asking
@@ -32,6 +32,7 @@ mod net;
 #[cfg(test)]
 mod openapi;
 mod proxies;
+pub mod reload;
 mod routes;
 pub mod server;
 mod telemetry;

@@ -17,7 +17,7 @@
 //! `SHUTDOWN_TIMEOUT` is left behind.
 
 mod left;
-mod watch;
+pub(crate) mod watch;
 
 use std::convert::Infallible;
 use std::net::TcpListener;

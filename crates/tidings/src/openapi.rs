@@ -48,6 +48,7 @@ use crate::http::error::Code;
         streams::status, system::update_status, system::status, streams::heartbeat,
         streams::dashboard, system::connections, system::disconnect, system::disconnect_user, system::stats, system::cleanup,
         system::drain,
+        system::reload,
         meta::events, topics::erase, topics::erase_user, topics::list,
         meta::health, meta::live, meta::ready, meta::system_health,
         meta::api, meta::openapi, meta::metrics,
@@ -108,6 +109,9 @@ fn refuse(path: &str, operation: &mut Operation) {
     }
     if path == "/system/connections/{id}" {
         codes.push(Code::NotFound);
+    }
+    if path == "/system/reload" {
+        codes.extend([Code::ValidationFailed, Code::NotFound]);
     }
     if publishes {
         codes.extend([Code::IdempotencyConflict, Code::Draining, Code::JournalUnavailable]);

@@ -13,7 +13,7 @@ use tidings_journal::disk;
 
 use crate::app::{self, App};
 use crate::auth::{self, Authenticator};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Loaded};
 use crate::handle::Handle;
 use crate::http::client_ip::{TrustedHeader, TrustedProxies};
 use crate::http::cors;
@@ -22,6 +22,7 @@ use crate::http::words::Words;
 use crate::lifecycle;
 use crate::net::census::{Census, LEAVING};
 use crate::net::listen;
+use crate::reload;
 use crate::topics;
 use crate::traces::Tracer;
 
@@ -49,6 +50,7 @@ pub struct Builder {
     clock: Option<Clock>,
     routes: Option<Routes>,
     tracer: Tracer,
+    settings: Option<reload::Source>,
 }
 
 /// What moves a server whose routes an application of one's own serves: [`Builder::embed`].
@@ -152,6 +154,28 @@ impl Builder {
         self
     }
 
+    /// The settings, and how they are read again: by a reload ([`Handle::reload`], `POST /system/reload`), which takes over what
+    /// it can of what changed. Without this there is none.
+    ///
+    /// ```no_run
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tidings::config::{Config, Flags, environment};
+    ///
+    /// let read = || Config::load(Flags::default(), environment(), std::path::Path::new("."));
+    /// let server = tidings::Server::builder().reloadable(&read()?, read).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn reloadable(
+        mut self,
+        loaded: &Loaded,
+        read: impl Fn() -> Result<Loaded, config::Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings = Some(reload::Source::new(loaded, Box::new(read)));
+        self.config(loaded.config.clone())
+    }
+
     /// A socket to listen on, instead of those that the settings ask for. May be called several times.
     #[must_use]
     pub fn listener(mut self, listener: TcpListener) -> Self {
@@ -219,7 +243,7 @@ impl Builder {
     }
 
     pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
-        let Self { config, clock, routes, tracer, .. } = self;
+        let Self { config, clock, routes, tracer, settings, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let descriptors = descriptors();
         if descriptors <= RESERVED {
@@ -239,13 +263,15 @@ impl Builder {
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
             origins: cors::Allowed::of(&cors::Options::of(&config))?,
+            cors: cors::Current::new(&cors::Options::of(&config))?,
             config,
             clock,
             tracer,
+            settings,
         });
         let engine = Engine { app: app.clone(), runner, limits };
         let more = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
-        Ok((router(&app, more)?, engine))
+        Ok((router(&app, more), engine))
     }
 }
 

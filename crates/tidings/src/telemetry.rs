@@ -10,9 +10,10 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use parking_lot::Mutex;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::config::{Format, Log};
 use queue::{Dropped, Queue};
@@ -26,6 +27,10 @@ const LAST_LINES: Duration = Duration::from_millis(200);
 /// What this process says on standard error, once [`start`] was called.
 static QUEUE: Queue = Queue::new();
 static RUNS: AtomicBool = AtomicBool::new(false);
+
+/// Puts another filter in the place of the one that holds.
+type Refilter = Box<dyn Fn(EnvFilter) -> bool + Send>;
+static REFILTER: Mutex<Option<Refilter>> = Mutex::new(None);
 
 /// One line for the queue: the log hands over each in one piece.
 struct Line;
@@ -44,11 +49,18 @@ pub(crate) fn start(log: &Log) -> io::Result<()> {
         Format::Text => lines.with_target(false).with_ansi(io::stderr().is_terminal()).boxed(),
         Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    if let Err(error) = tracing_subscriber::registry().with(filter(&log.level)).with(lines).try_init() {
-        tracing::debug!(%error, "the log runs already");
+    let (level, refilter) = reload::Layer::new(filter(&log.level));
+    match tracing_subscriber::registry().with(level).with(lines).try_init() {
+        Ok(()) => *REFILTER.lock() = Some(Box::new(move |filter| refilter.reload(filter).is_ok())),
+        Err(error) => tracing::debug!(%error, "the log runs already"),
     }
     panics::log_them();
     Ok(())
+}
+
+/// Has the log say what `level` asks for from now on. Returns whether the log is this module's, and not an application's.
+pub(crate) fn set_level(level: &str) -> bool {
+    REFILTER.lock().as_ref().is_some_and(|refilter| refilter(filter(level)))
 }
 
 /// Says lines that are no entries of the log: in their order among these, and with the same care. Before the log runs, and in

@@ -79,8 +79,8 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Some(("journal", matches)) => journal::run(&journal::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("bench", matches)) => bench::run(&bench::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("doctor", matches)) => return doctor::run(doctor::Arguments::from_arg_matches(matches)?, &mut out),
-        Some((_, matches)) => serve::run(&load(flags_from(matches))?),
-        None => serve::run(&load(flags_from(matches))?),
+        Some((_, matches)) => serve::run(flags_from(matches)),
+        None => serve::run(flags_from(matches)),
     }
     .map(|()| ExitCode::SUCCESS)
 }

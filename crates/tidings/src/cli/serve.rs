@@ -3,17 +3,21 @@
 mod signals;
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::auth::demo;
-use crate::config::{Home, Loaded};
+use crate::config::{Config, Flags, Home, Loaded, environment};
+use crate::lifecycle::watch;
 use crate::net::listen;
 use crate::server::Server;
 use crate::telemetry;
 use crate::traces::Export;
 
 /// Runs until it is told to stop.
-pub(super) fn run(loaded: &Loaded) -> anyhow::Result<()> {
+pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
+    let read = move || Config::load(flags.clone(), environment(), Path::new("."));
+    let loaded = &read()?;
     telemetry::start(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -21,14 +25,14 @@ pub(super) fn run(loaded: &Loaded) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let traces = Export::start();
-        let mut builder = Server::builder().config(loaded.config.clone()).tracer(traces.tracer());
+        let mut builder = Server::builder().reloadable(loaded, read).tracer(traces.tracer());
         for listener in listen::inherited()? {
             builder = builder.listener(listener);
         }
         let server = builder.build()?;
         let stop = signals::listen(loaded.config.lifecycle.shutdown_timeout, server.handle())?;
         telemetry::say(&banner(loaded, &server, traces.endpoint()));
-        tokio::spawn(give_memory_back());
+        tokio::spawn(watch::keep("memory", give_memory_back));
         let ended = server.run(stop.cancelled_owned()).await;
         traces.flush().await;
         ended?;

@@ -98,6 +98,15 @@ pub struct Effective {
     pub value: String,
     /// Where it was written.
     pub origin: Origin,
+    /// Of a secret, by which it is known without being shown; in this process alone.
+    fingerprint: Option<u64>,
+}
+
+impl Effective {
+    /// Whether both have the same value, wherever that was written.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        (&self.name, &self.value, self.fingerprint) == (&other.name, &other.value, other.fingerprint)
+    }
 }
 
 impl Config {

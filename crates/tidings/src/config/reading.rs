@@ -4,6 +4,9 @@
 //! allowed stops the reading; one that is shadowed by a higher layer is only warned of, so that a flag can get the
 //! better of a variable that someone else's program exported.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
+
 use super::error::Error;
 use super::layers::{Layers, Origin};
 use super::rule::{Raw, Rule};
@@ -46,7 +49,8 @@ impl<'a> Reading<'a> {
             let refused = Error::refused(key, &shadowed.raw, rule.secret(), shadowed.origin.clone(), rule.allowed());
             self.warnings.push(format!("{refused} (it has no effect: {origin} comes first)"));
         }
-        self.effective.push(Effective { name: variable(key), value: rule.show(&value), origin });
+        let fingerprint = rule.secret().then(|| fingerprint(&raw));
+        self.effective.push(Effective { name: variable(key), value: rule.show(&value), origin, fingerprint });
         Ok(value)
     }
 
@@ -54,6 +58,12 @@ impl<'a> Reading<'a> {
     pub(super) fn says<R: Rule>(&self, key: &str, rule: &R) -> Option<R::Value> {
         self.layers.of(key).first().and_then(|written| rule.read(&written.raw))
     }
+}
+
+/// The same for the same text as long as this process lives; what the text was can't be found out from it.
+fn fingerprint(raw: &Raw) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one(raw.written())
 }
 
 impl Preset {

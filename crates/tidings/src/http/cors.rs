@@ -3,6 +3,7 @@
 //! Owns the rules for origins and the fixed lists of headers and methods; the protocol itself is tower-http's. Must never
 //! mirror an origin with credentials that nobody listed, development's own network apart.
 
+mod current;
 mod origin;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tower_http::cors::{AllowCredentials, AllowOrigin, Any, CorsLayer};
 
 use super::request_id;
 use crate::config::{Config, Mode};
+pub(crate) use current::Current;
 use origin::Origin;
 
 /// What a page may send. Clients that open streams with `fetch` send `Last-Event-ID`, which is always preflighted; the last

@@ -9,10 +9,10 @@ use http::Request;
 
 use super::extract::Route;
 use super::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
-use super::{accept, base_path, cors, guard, host, observe};
+use super::{accept, base_path, guard, host, observe};
 use crate::app::App;
 use crate::routes::{
-    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, status, topics,
+    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, reload, status, topics,
 };
 
 /// A path, the names that it knows of a query, and where it leads.
@@ -56,7 +56,7 @@ fn publishes() -> [Row; 11] {
 }
 
 /// Every other call.
-fn calls() -> [Row; 20] {
+fn calls() -> [Row; 21] {
     [
         ("/", NO_QUERY, get(page::index)),
         ("/assets/{file}", NO_QUERY, get(page::file)),
@@ -70,6 +70,7 @@ fn calls() -> [Row; 20] {
         ("/system/users/{userId}/connections", &[TOKEN], delete(connections::end_user)),
         ("/system/cleanup", &[TOKEN], post(connections::cleanup)),
         ("/system/drain", &[TOKEN], post(connections::drain)),
+        ("/system/reload", &[TOKEN], post(reload::reload)),
         ("/system/health", NO_QUERY, get(health::system)),
         ("/system/topics", topics::QUERY, get(topics::list)),
         ("/users/{id}", &[TOKEN], delete(topics::erase_user)),
@@ -98,8 +99,7 @@ pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
 
 /// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
 /// body of a stream may never be polled.
-pub(crate) fn router(app: &Arc<App>, more: Router) -> Result<Router, cors::Error> {
-    let cors = cors::layer(&cors::Options::of(&app.config))?;
+pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
     let base = app.config.http.base_path.clone();
     let counts = app.counts.clone();
     let routed = routes(app)
@@ -107,14 +107,14 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Result<Router, cors::Error
         .method_not_allowed_fallback(routes::method_not_allowed)
         .merge(more)
         // In one: each `layer` has a box and two clones around every route.
-        .layer((observe::layer(counts), cors, host::layer(), guard::layer()));
-    Ok(match base {
+        .layer((observe::layer(counts), app.cors.clone().layer(), host::layer(), guard::layer()));
+    match base {
         // Around the whole router: a path must be rewritten before it is looked up.
         Some(base) => Router::new()
             .fallback_service(routed)
             .layer(map_request(move |request| std::future::ready(base_path::strip(&base, request)))),
         None => routed,
-    })
+    }
 }
 
 /// Which requests open a stream, as far as their head tells.

@@ -179,6 +179,17 @@ pub(super) struct Draining {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct Reloaded {
+    success: bool,
+    message: String,
+    /// The settings that have other values from now on.
+    changed: Vec<String>,
+    /// The settings that were changed too, and need a restart.
+    needs_restart: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Cleanup {
     success: bool,
     message: String,

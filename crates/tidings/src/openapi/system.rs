@@ -1,6 +1,6 @@
 //! `/system/…`, but for its streams.
 
-use super::answers::{Cleanup, Connections, Draining, Ended, Published, Services, Tally};
+use super::answers::{Cleanup, Connections, Draining, Ended, Published, Reloaded, Services, Tally};
 use super::bodies::StatusUpdate;
 
 /// Report how a service is
@@ -101,6 +101,19 @@ pub(super) fn stats() {}
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn drain() {}
+
+/// Take over changed settings
+///
+/// Reads flags, environment, `.env` and `tidings.toml` again, as SIGHUP has the process do, and takes over `LOG_LEVEL` and `CORS_ORIGIN`. A reload that is refused changes nothing.
+#[utoipa::path(
+    post,
+    path = "/system/reload",
+    operation_id = "reload",
+    tag = "Connections",
+    responses((status = 200, description = "It was done", body = Reloaded)),
+    security(("bearer" = ["admin"]), ("token" = ["admin"])),
+)]
+pub(super) fn reload() {}
 
 /// Kept for old clients; there is nothing to clean up
 #[utoipa::path(

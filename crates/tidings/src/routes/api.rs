@@ -16,7 +16,7 @@ use crate::http::asset;
 use crate::http::reply::Reply;
 
 /// Every call: its group and name in `GET /api`, and what to write to reach it.
-const CALLS: [(&str, &str, &str); 37] = [
+const CALLS: [(&str, &str, &str); 38] = [
     ("notifications", "stream", "GET /notifications/stream"),
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
@@ -42,6 +42,7 @@ const CALLS: [(&str, &str, &str); 37] = [
     ("system", "stats", "GET /system/stats"),
     ("system", "cleanup", "POST /system/cleanup"),
     ("system", "drain", "POST /system/drain"),
+    ("system", "reload", "POST /system/reload"),
     ("system", "dashboard", "GET /system/dashboard/stream"),
     ("system", "health", "GET /system/health"),
     ("system", "metrics", "GET /metrics"),

@@ -10,6 +10,7 @@ pub(crate) mod metrics;
 pub(crate) mod notifications;
 pub(crate) mod page;
 pub(crate) mod realtime;
+pub(crate) mod reload;
 pub(crate) mod status;
 pub(crate) mod topics;
 

@@ -2,4 +2,5 @@
 
 mod log;
 mod panics;
+mod reload;
 mod support;

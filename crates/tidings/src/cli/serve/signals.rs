@@ -1,12 +1,14 @@
-//! What the system tells the process: to stop, and to stop at once.
+//! What the system tells the process: to stop, to stop at once, to read its settings again.
 //!
 //! Owns the signals, and the last word on how long the end may take. All of it is on a thread of its own, which waits for
 //! nothing that the server's threads wait for: a stop must hold however stuck these are.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::handle::Handle;
@@ -16,21 +18,38 @@ use crate::telemetry;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Listens from now on. What is returned is cancelled by the first signal to stop; the second one ends the process, and so does
-/// the end of `shutdown_timeout`, whoever asked for the end.
+/// the end of `shutdown_timeout`, whoever asked for the end. SIGHUP has the server reload its settings, unless a terminal that
+/// the process had is gone: then it is a signal to stop.
 pub(super) fn listen(shutdown_timeout: Duration, server: Handle) -> io::Result<CancellationToken> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
         let _context = runtime.enter();
         Signals::new()?
     };
+    let terminals = Terminals::of_now();
     let stop = CancellationToken::new();
     let (told, begun) = (stop.clone(), stop.clone());
     let listen = async move {
+        let server_to_reload = server.clone();
         let told_twice = async {
-            signals.stop().await;
+            loop {
+                match signals.next().await {
+                    Told::Stop => break,
+                    Told::HangUp if terminals.are_gone() => {
+                        tracing::info!("the terminal was closed");
+                        break;
+                    }
+                    Told::HangUp => {
+                        let server = server_to_reload.clone();
+                        // In a thread of its own, as a stop must not wait for a file. What it did is in the log.
+                        drop(tokio::task::spawn_blocking(move || server.reload()));
+                    }
+                }
+            }
             tracing::info!("stopping; once more ends at once");
             told.cancel();
-            signals.stop().await;
+            // A terminal that is closed may tell so several times.
+            while signals.next().await == Told::HangUp {}
             tracing::warn!("ended at once");
             exit(130)
         };
@@ -58,33 +77,76 @@ fn exit(code: i32) -> Infallible {
     std::process::exit(code)
 }
 
+/// What a signal means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Stop,
+    /// The terminal was closed, or the settings have changed.
+    HangUp,
+}
+
+/// Which of the three standard streams were terminals when the process began.
+struct Terminals([bool; 3]);
+
+impl Terminals {
+    fn of_now() -> Self {
+        Self([io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()])
+    }
+
+    /// Whether one of them is none any more: a terminal that was closed answers no question.
+    fn are_gone(&self) -> bool {
+        let now = Self::of_now();
+        self.0.iter().zip(now.0).any(|(was, is)| *was && !is)
+    }
+}
+
 /// The signals that the process takes.
 #[cfg(unix)]
 struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    /// Left alone where it was ignored when the process began, which is all that `nohup` does.
+    hang_up: Option<Signal>,
     /// Comes with a write beyond the largest size of a file (`ulimit -f`), as that of the log may be; unless somebody takes it,
     /// it ends the process.
-    _file_too_large: tokio::signal::unix::Signal,
+    _file_too_large: Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up,
             _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 
-    async fn stop(&mut self) {
+    async fn next(&mut self) -> Told {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = hang_up => Told::HangUp,
         }
     }
+}
+
+/// Whether SIGHUP was ignored when the process began, by the mask of ignored signals in proc(5). Only Linux has it; to ask the
+/// system itself is not possible without unsafe code, and where it can't be asked SIGHUP is taken.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & 1 << (rustix::process::Signal::HUP.as_raw() - 1) != 0
 }
 
 /// Ctrl-c is all there is elsewhere.
@@ -97,7 +159,8 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn stop(&mut self) {
+    async fn next(&mut self) -> Told {
         let _ = tokio::signal::ctrl_c().await;
+        Told::Stop
     }
 }

@@ -6,12 +6,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::support::binary::Place;
 use crate::support::stream::Stream;
-use crate::support::{Answer, http, in_time, until};
+use crate::support::{ADMIN, Answer, http, in_time, until};
 
 /// A server of which nothing is known but where it listens. Dropping it kills it.
 pub(super) struct Bare {
     child: Child,
-    _place: Place,
+    place: Place,
     pub(super) address: SocketAddr,
 }
 
@@ -32,7 +32,7 @@ impl Bare {
             command
         });
         command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(stderr);
-        let server = Self { child: command.spawn().unwrap(), _place: place, address };
+        let server = Self { child: command.spawn().unwrap(), place, address };
         until(async || server.get("/health/live").await.status == 200).await;
         server
     }
@@ -47,6 +47,27 @@ impl Bare {
         let mut stream = in_time(Stream::open(self.address, "/notifications/stream", &accept)).await;
         stream.expect("connected").await;
         stream
+    }
+
+    /// POST as an admin, without a body.
+    pub(super) async fn post(&self, path: &str) -> Answer {
+        let bearer = format!("Bearer {ADMIN}");
+        in_time(http::request(self.address, "POST", path, &[("Authorization", &bearer)], b"")).await
+    }
+
+    /// Writes a file where it runs.
+    pub(super) fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.place.path().join(name), content).unwrap();
+    }
+
+    /// Where it runs.
+    pub(super) fn path(&self) -> &std::path::Path {
+        self.place.path()
+    }
+
+    /// What it has said, where its standard error is the file `log` where it runs.
+    pub(super) fn said(&self) -> String {
+        std::fs::read_to_string(self.place.path().join("log")).unwrap()
     }
 
     /// A number of its metrics.
