@@ -12,7 +12,8 @@ use super::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
 use super::{accept, base_path, guard, host, observe};
 use crate::app::App;
 use crate::routes::{
-    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, reload, status, topics,
+    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, reload, status,
+    topics,
 };
 
 /// A path, the names that it knows of a query, and where it leads.
