@@ -9,7 +9,7 @@
 mod id;
 mod signals;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -21,7 +21,7 @@ use tidings_sse::Frame;
 
 pub use self::id::ConnectionId;
 pub(crate) use self::signals::{Signals, Tick};
-use crate::ring::{Ring, Seq};
+use crate::ring::{Mark, Ring, Seq};
 use crate::tally::Ended;
 use crate::user::UserId;
 use crate::wheel::{HeartbeatStyle, Turn};
@@ -136,6 +136,14 @@ impl Connection {
         Some(self.rings.iter().map(|ring| ring.bytes_after(after)).sum())
     }
 
+    /// How many bytes of its topics that were shown by `until_ms` (in milliseconds since 1970) it has yet to be sent. `None`
+    /// until it had caught up for the first time.
+    pub(crate) fn overdue_bytes(&self, until_ms: i64) -> Option<u64> {
+        let seq = self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)?;
+        let after = Mark { seq, position: self.position() };
+        Some(self.rings.iter().map(|ring| ring.overdue_bytes(after, until_ms)).sum())
+    }
+
     /// When something was last sent on it, in milliseconds since 1970.
     pub fn last_activity_ms(&self) -> i64 {
         self.last_activity_ms.load(Ordering::Relaxed)
@@ -146,9 +154,9 @@ impl Connection {
         Position::new(self.position.load(Ordering::Relaxed))
     }
 
-    /// Where streams from its address are limited: that address.
+    /// Where streams from its address are limited: that address, or its [`network`].
     pub(crate) fn counted_address(&self) -> Option<IpAddr> {
-        self.address.filter(|_| self.address_counts && self.user.is_none())
+        self.address.filter(|_| self.address_counts && self.user.is_none()).map(network)
     }
 
     /// Ends the stream: it sends `ending` between two whole frames and closes. The first ending stands. If the peer takes
@@ -329,6 +337,15 @@ impl State {
             Some(waker) => waker.clone_from(cx.waker()),
             empty => *empty = Some(cx.waker().clone()),
         }
+    }
+}
+
+/// What counts as one address: of IPv6 the 64 bits that a provider gives to one customer, who has as many addresses as he
+/// likes below them.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 

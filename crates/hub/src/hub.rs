@@ -32,7 +32,8 @@ pub struct Options {
     pub heartbeat_interval: Duration,
     /// How long a peer may take no byte of what is written to it.
     pub write_timeout: Duration,
-    /// How many bytes of its topics a stream may be behind while its socket takes nothing.
+    /// How many bytes of its topics that were shown more than 5 s ago a stream may have yet to be sent, while its socket takes
+    /// nothing.
     pub max_lag_bytes: usize,
     /// About how long a stream lives, if not for ever: 10 % more or less, at random.
     pub max_age: Option<Duration>,

@@ -45,7 +45,7 @@ mod wheel;
 mod wording;
 
 pub use clock::Clock;
-pub use connection::{Connection, ConnectionId};
+pub use connection::{Connection, ConnectionId, network};
 pub use cursor::{Behind, Cursor, Took};
 pub use erase::Error as EraseError;
 pub use fanout::{Delivery, Fanout};

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use tidings_journal::TopicName;
 
-use crate::connection::{Connection, ConnectionId, Opening, Signals};
+use crate::connection::{Connection, ConnectionId, Opening, Signals, network};
 use crate::slack;
 use crate::tally::{Ended, Refused, Tally};
 use crate::user::UserId;
@@ -258,7 +258,7 @@ impl Open {
             let own = self.by_user.of(user).len();
             return if own < limits.per_user { Ok(()) } else { Err(Full::User) };
         }
-        let address = opening.address.filter(|_| opening.address_counts);
+        let address = opening.address.filter(|_| opening.address_counts).map(network);
         let near = address.and_then(|address| self.by_address.get(&address)).copied().unwrap_or(0);
         if near < limits.per_address { Ok(()) } else { Err(Full::Address) }
     }

@@ -26,6 +26,10 @@ const JOINED: usize = 8;
 /// these and no more. Readers who are behind are mostly behind at the same few places.
 const RUNS: usize = 16;
 
+/// The time between two frames of which it is remembered where they stood when they are let go, in milliseconds. What is
+/// said of readers who are further behind than that is that much too little.
+const PAST_MS: i64 = 500;
+
 /// How much a ring holds. What is over it goes, oldest first; readers that are further behind read the journal.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -99,11 +103,23 @@ struct Held {
     pushed: u64,
 }
 
-/// What was joined. Few rings have any, so it is boxed.
+/// Where a frame stood that is no longer here.
+#[derive(Clone, Copy)]
+struct Past {
+    mark: Mark,
+    stored: bool,
+    at_ms: i64,
+    /// [`State::pushed`] after it.
+    pushed: u64,
+}
+
+/// What was joined, and what was let go early. Few rings have any, so it is boxed.
 #[derive(Default)]
 struct Runs {
     /// Oldest first.
     runs: VecDeque<Run>,
+    /// Where some of those frames stood that were let go before they were old, oldest first.
+    past: VecDeque<Past>,
 }
 
 /// Several frames as one. When a thousand readers are behind, one copies the frames, and all are written the same bytes.
@@ -239,6 +255,17 @@ impl Ring {
         state.slots.get(state.first_after(after)).map_or(0, |first| state.bytes_from(first))
     }
 
+    /// The bytes of the frames after `after` that were handed out by `until_ms`, in milliseconds since 1970: how much of what
+    /// is that old a reader has yet to take who took everything up to `after`. Counts frames that are no longer here too, and
+    /// where it is not known how many, fewer rather than more.
+    pub(crate) fn overdue_bytes(&self, after: Mark, until_ms: i64) -> u64 {
+        if self.newest() <= after.seq {
+            return 0;
+        }
+        let state = self.state.lock();
+        state.pushed_by(until_ms).saturating_sub(state.pushed_up_to(after))
+    }
+
     /// The last slot at or before `position`: a reader that saw everything up to `position` is at least here.
     /// `Err` if something after `position` is no longer here.
     pub(crate) fn locate(&self, position: Position) -> Result<Seq, BelowFloor> {
@@ -300,6 +327,50 @@ impl State {
         self.slots.partition_point(|held| held.slot.mark.seq <= after)
     }
 
+    /// The bytes of all frames up to `mark`, or of a few more.
+    fn pushed_up_to(&self, mark: Mark) -> u64 {
+        // By either count: of a reader who reads the journal only the position goes on. What is not stored has the position of
+        // what stands before it.
+        let taken = |one: Mark, stored: bool| {
+            let by_position = if stored { one.position <= mark.position } else { one.position < mark.position };
+            one.seq <= mark.seq || by_position
+        };
+        let at = self.slots.partition_point(|held| taken(held.slot.mark, held.slot.stored));
+        if let Some(last) = at.checked_sub(1) {
+            return self.slots[last].pushed;
+        }
+        let next = self.runs.iter().flat_map(|runs| &runs.past).find(|past| !taken(past.mark, past.stored));
+        let here = || self.slots.front().map_or(self.pushed, |first| first.pushed - bytes_of(&first.slot.frame));
+        next.map_or_else(here, |past| past.pushed)
+    }
+
+    /// The bytes of all frames that were handed out by `ms`, or of a few less.
+    fn pushed_by(&self, ms: i64) -> u64 {
+        let at = self.slots.partition_point(|held| held.slot.at_ms <= ms);
+        let past = || self.runs.iter().flat_map(|runs| runs.past.iter().rev()).find(|past| past.at_ms <= ms);
+        match at.checked_sub(1) {
+            Some(last) => self.slots[last].pushed,
+            None => past().map_or(0, |past| past.pushed),
+        }
+    }
+
+    /// Remembers where a frame stood that is let go, if none near it is remembered.
+    fn remember(&mut self, held: &Held) {
+        let Slot { mark, stored, at_ms, .. } = held.slot;
+        let past = &mut self.runs.get_or_insert_default().past;
+        if past.back().is_none_or(|last| at_ms - last.at_ms >= PAST_MS) {
+            past.push_back(Past { mark, stored, at_ms, pushed: held.pushed });
+        }
+    }
+
+    /// Forgets what was let go so long ago that no reader is asked about it any more.
+    fn forget(&mut self, before_ms: i64) {
+        let Some(Runs { past, .. }) = self.runs.as_deref_mut() else { return };
+        while past.front().is_some_and(|first| first.at_ms < before_ms) {
+            past.pop_front();
+        }
+    }
+
     /// The bytes of `held` and of all that came after it.
     fn bytes_from(&self, held: &Held) -> u64 {
         self.pushed - held.pushed + bytes_of(&held.slot.frame)
@@ -345,8 +416,11 @@ impl State {
             if oldest.stored {
                 self.floor = oldest.mark;
             }
-            self.slots.pop_front();
+            if let Some(held) = self.slots.pop_front().filter(|_| full) {
+                self.remember(&held);
+            }
         }
+        self.forget(now_ms.saturating_sub(max_age));
         if self.slots.is_empty() && self.slots.capacity() > 0 {
             self.slots = VecDeque::new(); // a user's own topic is quiet nearly always
         }
@@ -363,10 +437,10 @@ impl Runs {
         free.and_then(|free| self.runs.remove(free)).is_some()
     }
 
-    /// Those that somebody is still being written.
+    /// Those that somebody is still being written, and what was let go early.
     fn pinned(mut self: Box<Self>) -> Option<Box<Self>> {
         self.runs.retain(|run| !run.frame.is_unique());
-        (!self.runs.is_empty()).then_some(self)
+        (!self.runs.is_empty() || !self.past.is_empty()).then_some(self)
     }
 }
 

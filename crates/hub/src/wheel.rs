@@ -26,6 +26,9 @@ const LONGEST_FAREWELL: Duration = Duration::from_secs(10);
 /// The time between two looks at how far behind a stream is whose socket takes nothing.
 const LAG_LOOK: Duration = Duration::from_secs(1);
 
+/// How long ago what counts as lag was shown, in milliseconds: a burst is no sign of a slow reader.
+const OVERDUE_MS: i64 = 5_000;
+
 /// The furthest that one sleep reaches: due times beyond it are looked at again then.
 const HORIZON: Duration = Duration::from_hours(1);
 
@@ -58,7 +61,8 @@ pub(crate) struct Limits {
     pub(crate) heartbeat: Duration,
     /// How long a socket may take nothing.
     pub(crate) write_timeout: Duration,
-    /// How many bytes of its topics a stream may be behind while its socket takes nothing.
+    /// How many bytes of its topics that were shown some time ago a stream may have yet to be sent, while its socket takes
+    /// nothing.
     pub(crate) max_lag_bytes: u64,
 }
 
@@ -204,8 +208,9 @@ impl Wheel {
         let (expires_ms, aged) = connection.turn(|turn| (turn.expires_ms, turn.aged));
         // A socket that takes nothing, and further behind than it may be.
         let slow = || {
-            let lag = connection.blocked_since().and_then(|_| connection.lag_bytes());
-            lag.is_some_and(|lag| lag > self.limits.max_lag_bytes)
+            let blocked = connection.blocked_since();
+            let overdue = blocked.and_then(|_| connection.overdue_bytes(now_ms.saturating_sub(OVERDUE_MS)));
+            overdue.is_some_and(|bytes| bytes > self.limits.max_lag_bytes)
         };
         if expires_ms <= now_ms {
             return Some(Ending::EXPIRED);

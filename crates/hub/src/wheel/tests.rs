@@ -4,7 +4,8 @@ use super::*;
 use crate::connection::{Mail, Opening};
 use crate::fanout::{Delivery, Fanout};
 use crate::ring::{Limits as RingLimits, Seq};
-use crate::wording::Reset;
+use crate::tally::Ended;
+use crate::wording::{Cause, Reset};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 use std::task::{Context, Poll, Waker};
@@ -169,7 +170,8 @@ async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
     running.abort();
 }
 
-struct Said;
+/// A stored event, by its position.
+struct Said(u64);
 
 impl Delivery for Said {
     fn topics(&self) -> &[TopicName] {
@@ -177,7 +179,7 @@ impl Delivery for Said {
         &*TOPICS
     }
     fn position(&self) -> Option<Position> {
-        None
+        Some(Position::new(self.0))
     }
     fn encode(&self) -> Option<Frame> {
         Some(Event::new(EventName::from_static("e"), "x".repeat(60)).encode())
@@ -196,12 +198,47 @@ async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_ca
     reads.caught_up(Seq(0));
     slow.took_bytes(false);
     returns.took_bytes(false);
-    fanout.deliver([Said], clock.now_ms());
-    tokio::time::sleep(LAG_LOOK * 5 / 2).await; // between two looks
+    fanout.deliver([Said(1)], clock.now_ms());
+    pass(9).await;
     assert_eq!(mail(&slow), "nothing", "one frame is within the bound");
-    fanout.deliver([Said], clock.now_ms());
-    tokio::time::sleep(LAG_LOOK).await;
+    fanout.deliver([Said(2)], clock.now_ms());
+    pass(4).await;
+    assert_eq!(mail(&slow), "nothing", "one of two is not old enough to count");
+    pass(2).await;
     assert_eq!([mail(&slow), mail(&reads), mail(&returns)], ["too_far_behind", "nothing", "nothing"]);
+    running.abort();
+}
+
+/// A topic that says a hundred frames a second, of which its ring holds a tenth, to streams with a socket that never takes
+/// anything just when somebody looks: one that is never sent anything, and some that are sent everything so many frames late.
+#[tokio::test(start_paused = true)]
+async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_is_not_does_not() {
+    let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
+    let running = turning(&wheel, &clock);
+    let fanout = Arc::new(Fanout::new(Position::START, RingLimits { events: 10, ..RingLimits::default() }));
+    let (rings, _) = fanout.follow(&[topic()]);
+    let lates = [5, 100, 400, 650, u64::MAX];
+    let mut nth = 0;
+    let streams = lates.map(|late| {
+        nth += 1;
+        let one = open(nth, &wheel, beats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() });
+        one.caught_up(Seq(0));
+        one.took_bytes(false);
+        (late, one)
+    });
+    for said in 1..=2_000_u64 {
+        fanout.deliver([Said(said)], clock.now_ms());
+        for (late, one) in &streams {
+            one.caught_up(Seq(said.saturating_sub(*late)));
+            if said.is_multiple_of(100) && *late != u64::MAX {
+                one.took_bytes(true);
+                one.took_bytes(false);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let slow = streams.each_ref().map(|(_, one)| one.ended() == Ended::Said(Cause::Slow));
+    assert_eq!(slow, [false, false, false, true, true]);
     running.abort();
 }
 

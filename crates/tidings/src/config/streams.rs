@@ -33,11 +33,13 @@ section! {
         "max_connections_per_user" => pub max_connections_per_user: usize = Number(1..=100_000_000), "20";
 
         /// How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt.
+        /// Of IPv6, the 64 bits that a provider gives to one customer are one address.
         /// `auto` is a quarter of `MAX_CONNECTIONS`.
         "max_connections_per_ip" => pub max_connections_per_ip: Option<usize> = Or("auto", Number(1..=100_000_000)), "auto";
 
-        /// How far, in bytes of its topics, a stream may fall behind while its socket takes nothing. It is ended with `slow`
-        /// and goes on by its last id. The most is what is held in memory of one topic.
+        /// How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket takes
+        /// nothing. Beyond it is ended with `slow` and goes on by its last id; a burst that a healthy reader takes in time
+        /// ends nobody. The most is what is held in memory of one topic.
         "max_lag_bytes" => pub max_lag_bytes: usize = Size(64 * KIB..=2 * MIB), "1MiB";
 
         /// About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever.

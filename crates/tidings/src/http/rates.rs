@@ -11,12 +11,12 @@
 mod bucket;
 mod table;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tidings_hub::UserId;
+use tidings_hub::{UserId, network};
 use tokio::time::Instant;
 
 use self::bucket::{Bucket, Quota, Window, whole_seconds};
@@ -244,14 +244,6 @@ impl RateLimit {
                 headers.insert(name, value);
             }
         }
-    }
-}
-
-/// What counts as one address: of IPv6 the 64 bits that a provider gives to one customer.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the server refuses, ends or cuts so that it stays upright, and what it says about it.
 
+use crate::support::checks::SetClock;
 use crate::support::stalled::stalled;
 use crate::support::stream::End;
-use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start_with, until};
+use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start_at, start_with, until};
 use serde_json::json;
+use std::time::Duration;
 
 /// Opens a stream that must be refused in band, and checks how.
 async fn refused(server: &TestServer, path: &str, token: &str, headers: &[(&str, &str)]) {
@@ -78,6 +80,7 @@ async fn addresses_that_a_client_makes_up_in_front_of_its_own_help_it_nothing() 
         ("X-Forwarded-For", "192.0.2.7, 10.0.0.1", "198.51.100.2, 192.0.2.7, 10.0.0.2"),
         ("X-Forwarded-For", "2001:db8::7", "198.51.100.1, 2001:db8:0::7"),
         ("Forwarded", "for=192.0.2.7", "for=198.51.100.1, for=192.0.2.7"),
+        ("X-Forwarded-For", "2001:db8:1:2::1", "2001:db8:1:2:ffff::2"), // one customer of a provider
     ] {
         let forwarded = [("TRUSTED_HEADER", if header == "Forwarded" { "forwarded" } else { "x-forwarded-for" })];
         let server = start_with(&[&settings[..], &forwarded].concat()).await;
@@ -180,6 +183,24 @@ async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
     for _ in 0..800 {
         back.expect("notification").await;
     }
+}
+
+#[tokio::test]
+async fn a_burst_ends_no_reader_before_it_had_the_time_to_take_it() {
+    let time = SetClock::at("2026-11-23T22:30:15Z");
+    let settings = [("MAX_LAG_BYTES", "64KiB"), ("WRITE_TIMEOUT", "1h"), ("HEARTBEAT_INTERVAL", "1s")];
+    let server = start_at(&settings, time.clock()).await;
+    let stalled = stalled(&server, "/notifications/stream", "").await;
+    publish_much(&server, 10).await;
+    // A few seconds pass, in each of which somebody looks at who is slow, but none by the clock of the events.
+    let mut other = open(&server, "/system/heartbeat", "").await;
+    for _ in 0..4 {
+        other.expect("heartbeat").await;
+    }
+    assert_eq!(server.stats().await["totalConnections"], 2);
+    time.advance(Duration::from_secs(6));
+    until(async || server.stats().await["totalConnections"] == 1).await;
+    drop(stalled);
 }
 
 #[tokio::test]
