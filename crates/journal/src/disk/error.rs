@@ -127,7 +127,7 @@ fn is_damage(kind: ErrorKind) -> bool {
 pub(super) fn describe(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => error.to_string(),
-        fjall::Error::Poisoned => "an earlier write in the background failed".to_owned(),
+        fjall::Error::Poisoned => "writing or merging files in the background failed; the lines before this in the log say why (a damaged file?)".to_owned(),
         fjall::Error::Storage(fjall::LsmError::Unrecoverable) => "a file that is listed is missing".to_owned(),
         fjall::Error::Storage(fjall::LsmError::ChecksumMismatch { .. }) => "a checksum is wrong".to_owned(),
         fjall::Error::Storage(error) => format!("{error:?}"),
