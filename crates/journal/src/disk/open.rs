@@ -184,7 +184,7 @@ impl Reading<'_> {
             let (Some(name), Some(row)) = (name, TopicRow::decode(&value)) else {
                 return Err(self.damaged("a topic"));
             };
-            topics.load(name, row, retention);
+            topics.load(&name, row, retention);
         }
         Ok(())
     }

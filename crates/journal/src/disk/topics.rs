@@ -15,7 +15,8 @@ use crate::{Holding, Position, Selector, TopicName};
 /// All topics that hold something, and those that are remembered for their floor.
 #[derive(Default)]
 pub(super) struct Topics {
-    by_name: HashMap<TopicName, Topic>,
+    /// Boxed, as half of a table's places are empty after a while of topics that come and go.
+    by_name: HashMap<TopicName, Box<Topic>>,
     /// The same names, in order.
     names: BTreeSet<TopicName>,
     /// The newest position of each key.
@@ -86,9 +87,9 @@ impl Topics {
     }
 
     /// Puts back a topic that was written down.
-    pub(super) fn load(&mut self, name: TopicName, row: TopicRow, retention: &Retention) {
+    pub(super) fn load(&mut self, name: &TopicName, row: TopicRow, retention: &Retention) {
         self.next_id = self.next_id.max(row.id + 1);
-        let rule = retention.rule_of(&name);
+        let rule = retention.rule_of(name);
         self.events += row.events;
         self.bytes += row.bytes;
         let own_after = Position::START;
@@ -101,9 +102,9 @@ impl Topics {
         }
         self.names.insert(name.clone());
         let is_held = !topic.is_vanished();
-        self.by_name.insert(name.clone(), topic);
+        self.by_name.insert(name.clone(), Box::new(topic));
         if is_held {
-            self.note_held(&name);
+            self.note_held(name);
         }
     }
 
@@ -161,7 +162,7 @@ impl Topics {
                 Some(topic) if topic.is_vanished() => {}
                 Some(topic) if topic.row.last > position => self.ages.push(Reverse((topic.row.last, name))),
                 // A second look, as the compiler does not see that the first one ends here.
-                Some(_) => return self.by_name.get(&name).map(|topic| (name, topic)),
+                Some(_) => return self.by_name.get(&name).map(|topic| (name, topic.as_ref())),
                 None => {}
             }
         }
@@ -192,7 +193,7 @@ impl Topics {
 
     /// Removes a topic with all that it holds. Its floor is from then on that of every topic without a row.
     pub(super) fn remove(&mut self, name: &TopicName) -> Option<Topic> {
-        let topic = self.by_name.remove(name)?;
+        let topic = *self.by_name.remove(name)?;
         self.names.remove(name);
         self.held -= usize::from(!topic.is_vanished());
         self.events -= topic.row.events;
@@ -216,15 +217,15 @@ impl Topics {
     }
 
     pub(super) fn get(&self, name: &TopicName) -> Option<&Topic> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, name: &TopicName) -> Option<&mut Topic> {
-        self.by_name.get_mut(name)
+        self.by_name.get_mut(name).map(Box::as_mut)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicName, &Topic)> {
-        self.by_name.iter()
+        self.by_name.iter().map(|(name, topic)| (name, topic.as_ref()))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -242,7 +243,7 @@ impl Topics {
         let new = !self.by_name.contains_key(name);
         if new {
             let row = TopicRow { id: self.next_id, floor: self.forgotten, ..TopicRow::default() };
-            self.load(name.clone(), row, retention);
+            self.load(name, row, retention);
         }
         let Some(topic) = self.by_name.get_mut(name) else {
             return (0, false); // never: it is there by now
@@ -420,7 +421,9 @@ impl Topics {
         };
         let named = self.names.range::<str, _>((from, Bound::Unbounded));
         let named = named.take_while(|name| name.as_str().starts_with(prefix)).take(most);
-        let listed: Vec<_> = named.filter_map(|name| self.by_name.get_key_value(name)).collect();
+        let listed: Vec<_> = named
+            .filter_map(|name| self.by_name.get_key_value(name).map(|(name, topic)| (name, topic.as_ref())))
+            .collect();
         let mut keyed: HashMap<&TopicName, (u64, u64)> = HashMap::new();
         if listed.iter().any(|(_, topic)| topic.keyed > 0) {
             for one in self.keyed.values() {

@@ -84,6 +84,7 @@ mod tests {
         JOURNAL_MAX_AGE = auto  # default
         JOURNAL_MAX_BYTES = auto  # default
         JOURNAL_MAX_EVENTS = auto  # default
+        MAX_TOPICS = 200000  # default
         LOG_LEVEL = info  # default
         LOG_FORMAT = text  # default
         DRAIN_SECONDS = 8s  # default
