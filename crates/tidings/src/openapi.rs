@@ -46,7 +46,7 @@ use crate::http::error::Code;
         streams::realtime, realtime::update, realtime::created, realtime::updated, realtime::deleted,
         streams::chat, streams::room, chat::message, chat::join, chat::leave, chat::members, chat::typing,
         streams::status, system::update_status, system::status, streams::heartbeat,
-        streams::dashboard, system::connections, system::disconnect, system::disconnect_user, system::stats, system::cleanup,
+        streams::dashboard, system::connections, system::disconnect, system::disconnect_user, system::disconnect_named_user, system::stats, system::cleanup,
         system::drain,
         system::reload,
         meta::events, topics::erase, topics::erase_user, topics::list,

@@ -73,6 +73,20 @@ pub(crate) fn is_private(topic: &TopicName) -> bool {
     topic.as_str().starts_with('_')
 }
 
+/// A topic as a caller names it. Beyond its form, no segment is `.` or `..`, which are no names of rooms and entities. A
+/// user may be called so: the id comes from a token.
+pub(crate) fn asked(text: &str) -> Result<TopicName, String> {
+    let topic = TopicName::parse(text).map_err(|error| error.to_string())?;
+    let mut before = "";
+    for segment in topic.as_str().split('/') {
+        if matches!(segment, "." | "..") && before != "user" {
+            return Err("no segment of a topic is . or ..".to_owned());
+        }
+        before = segment;
+    }
+    Ok(topic)
+}
+
 #[expect(clippy::expect_used, reason = "names of entities and rooms were checked to fit a segment")]
 fn below(topic: &TopicName, segments: &[&str]) -> TopicName {
     let child = |topic: TopicName, segment: &&str| topic.child(segment).expect("a checked name, and room for it");
@@ -92,6 +106,16 @@ mod tests {
         for name in ["notifications", "notifications/user/ann", "chat/room/r", "realtime/entity/order", "system/status"]
         {
             assert_eq!(below(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_segment_that_is_asked_for_is_a_dot_or_two_but_a_users_id() {
+        for good in ["chat/room/a.b", "chat/room/...", "notifications/user/..", "realtime/user/./entity/order"] {
+            assert!(asked(good).is_ok(), "{good}");
+        }
+        for bad in ["chat/room/..", "..", "realtime/entity/.", "realtime/user/a/entity/..", "chat//room", "a b"] {
+            assert!(asked(bad).is_err(), "{bad}");
         }
     }
 

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tidings_hub::UserId;
+use tidings_hub::{UserId, shortened};
 
 /// How far the clocks of an issuer and of this server may be apart.
 pub(super) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
@@ -16,7 +16,7 @@ pub(super) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
 pub struct Identity {
     /// The id that topics and limits go by.
     pub id: UserId,
-    /// The name to show to others; the id when the token has no name. Never empty.
+    /// The name to show to others, at most [`tidings_hub::MAX_NAME_BYTES`]; the id when the token has no name. Never empty.
     pub username: String,
     /// The mail address, if the token has one.
     pub email: Option<String>,
@@ -51,7 +51,7 @@ impl Identity {
             }
         }
         Self {
-            username: username.and_then(not_blank).unwrap_or(id.as_str()).to_owned(),
+            username: shortened(username.and_then(not_blank).unwrap_or(id.as_str())).to_owned(),
             email: email.and_then(not_blank).map(str::to_owned),
             roles: distinct,
             expires,
@@ -112,6 +112,13 @@ mod tests {
         let nameless = identity("  ", "", &[]);
         assert_eq!(nameless.username, "u1");
         assert_eq!(nameless.email, None);
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_two_characters() {
+        assert_eq!(identity(&"x".repeat(300), "", &[]).username, "x".repeat(256));
+        assert_eq!(identity(&format!("x{}", "é".repeat(200)), "", &[]).username, format!("x{}", "é".repeat(127)));
+        assert_eq!(identity(&"😀".repeat(64), "", &[]).username.len(), 256);
     }
 
     #[test]

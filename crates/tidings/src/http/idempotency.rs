@@ -63,9 +63,13 @@ struct Turn<'a> {
 impl Scope {
     /// Reads the key of a request, if it has one.
     pub(crate) fn of(headers: &HeaderMap, caller: &UserId, method: &Method, path: &str) -> Result<Option<Self>, Error> {
-        let Some(key) = headers.get(HEADER) else {
+        let mut keys = headers.get_all(HEADER).iter();
+        let Some(key) = keys.next() else {
             return Ok(None);
         };
+        if keys.any(|other| other != key) {
+            return Err(Error::field("Idempotency-Key", "is given twice, with different values"));
+        }
         let sane = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
         match key.to_str() {
             // None of them holds a NUL.

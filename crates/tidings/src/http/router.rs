@@ -69,6 +69,7 @@ fn calls() -> [Row; 21] {
         ("/system/connections", connections::QUERY, get(connections::list)),
         ("/system/connections/{id}", &[TOKEN], delete(connections::end)),
         ("/system/users/{userId}/connections", &[TOKEN], delete(connections::end_user)),
+        ("/system/users/connections", connections::OF_USER, delete(connections::end_named_user)),
         ("/system/cleanup", &[TOKEN], post(connections::cleanup)),
         ("/system/drain", &[TOKEN], post(connections::drain)),
         ("/system/reload", &[TOKEN], post(reload::reload)),

@@ -78,6 +78,22 @@ pub(super) fn disconnect() {}
 )]
 pub(super) fn disconnect_user() {}
 
+/// End all streams of a user whose id no path can carry
+///
+/// The same as with the id in the path: browsers take `.` and `..` out of a path, and some proxies decode `%2F`.
+#[utoipa::path(
+    delete,
+    path = "/system/users/connections",
+    operation_id = "disconnectNamedUser",
+    tag = "Connections",
+    params(
+        ("userId" = String, Query, min_length = 1, description = "The user"),
+    ),
+    responses((status = 200, description = "They were told", body = Ended)),
+    security(("bearer" = ["admin"]), ("token" = ["admin"])),
+)]
+pub(super) fn disconnect_named_user() {}
+
 /// How many streams are open, and what became of all
 #[utoipa::path(
     get,

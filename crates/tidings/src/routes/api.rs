@@ -39,6 +39,7 @@ const CALLS: [(&str, &str, &str); 38] = [
     ("system", "connections", "GET /system/connections"),
     ("system", "disconnect", "DELETE /system/connections/:id"),
     ("system", "disconnectUser", "DELETE /system/users/:userId/connections"),
+    ("system", "disconnectNamedUser", "DELETE /system/users/connections"),
     ("system", "stats", "GET /system/stats"),
     ("system", "cleanup", "POST /system/cleanup"),
     ("system", "drain", "POST /system/drain"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
-use tidings_hub::{Cause, Connection, ConnectionId, Ended, Ending, Filter, Refused};
+use tidings_hub::{Cause, Connection, ConnectionId, Ended, Ending, Filter, Refused, UserId};
 use tidings_journal::TopicName;
 
 use super::{StreamCounts, current_stats};
@@ -15,6 +15,7 @@ use crate::http::error::{Code, Error};
 use crate::http::extract::{Admin, InPath, user};
 use crate::http::query::{self, Name, Params};
 use crate::http::reply::Reply;
+use crate::topics;
 
 /// The most connections in one answer, and how many there are in one that asks for no number.
 const PAGE: usize = 1_000;
@@ -27,6 +28,9 @@ pub(crate) const QUERY: &[Name] = &[
     Name::single(&["limit"]),
     Name::single(&["cursor"]),
 ];
+
+/// What a query of `/system/users/connections` may say.
+pub(crate) const OF_USER: &[Name] = &[query::TOKEN, Name::single(&["userId"])];
 
 /// `GET /system/stats`: how many there are, as existing front ends know it, and beside that what became of all that were.
 pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
@@ -52,7 +56,7 @@ fn by_reason<const N: usize>(counts: [(&'static str, u64); N]) -> Value {
 
 /// `GET /system/connections`
 pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
-    let topic = |text| TopicName::parse(text).map_err(|error| Error::field("topic", error.to_string()));
+    let topic = |text| topics::asked(text).map_err(|problem| Error::field("topic", problem));
     let serial =
         |text: &str| text.parse().map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"));
     let filter = Filter {
@@ -103,10 +107,20 @@ pub(crate) async fn end(State(app): State<Arc<App>>, _: Admin, InPath(id): InPat
 
 /// `DELETE /system/users/{userId}/connections`
 pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): InPath) -> Result<Reply, Error> {
-    let user = user("userId", &id)?;
-    let ended = app.hub.connections().end_user(&user, disconnected());
+    Ok(end_streams_of(&app, &user("userId", &id)?))
+}
+
+/// `DELETE /system/users/connections?userId=`: the same for an id that no path can carry. Browsers and proxies take `.` and
+/// `..` out of one, escaped or not (URL standard, section 4.1), and some decode `%2F`.
+pub(crate) async fn end_named_user(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
+    let id = params.get("userId").ok_or_else(|| Error::field("userId", "is required"))?;
+    Ok(end_streams_of(&app, &user("userId", id)?))
+}
+
+fn end_streams_of(app: &App, user: &UserId) -> Reply {
+    let ended = app.hub.connections().end_user(user, disconnected());
     let message = format!("Disconnected {ended} connections of {user}");
-    Ok(Reply::success(&message, |reply| reply.value("ended", &ended)))
+    Reply::success(&message, |reply| reply.value("ended", &ended))
 }
 
 /// The token stays good, so the client is told to come back – not at once, or an operator would see no effect.
