@@ -57,7 +57,7 @@ fn publishes() -> [Row; 11] {
 }
 
 /// Every other call.
-fn calls() -> [Row; 21] {
+fn calls() -> [Row; 22] {
     [
         ("/", NO_QUERY, get(page::index)),
         ("/assets/{file}", NO_QUERY, get(page::file)),

@@ -16,7 +16,7 @@ use crate::http::asset;
 use crate::http::reply::Reply;
 
 /// Every call: its group and name in `GET /api`, and what to write to reach it.
-const CALLS: [(&str, &str, &str); 38] = [
+const CALLS: [(&str, &str, &str); 39] = [
     ("notifications", "stream", "GET /notifications/stream"),
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
