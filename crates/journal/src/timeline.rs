@@ -59,13 +59,13 @@ const TITLE: &str = "tidings time, format 1";
 
 impl Timeline {
     /// By how much the wall clock may be set without being doubted.
-    pub const STEP: Duration = Duration::from_mins(1);
+    pub const STEP: Duration = Duration::from_millis(Self::STEP_MS);
 
     /// How long it has to stand at a time before that is taken for the time.
-    pub const SETTLES: Duration = Duration::from_hours(1);
+    pub const SETTLES: Duration = Duration::from_millis(Self::SETTLES_MS.unsigned_abs());
 
-    const STEP_MS: u64 = Self::STEP.as_millis() as u64;
-    const SETTLES_MS: i64 = Self::SETTLES.as_millis() as i64;
+    const STEP_MS: u64 = 60_000;
+    const SETTLES_MS: i64 = 60 * 60_000;
 
     /// That of a log of which nothing is known: log time is the wall clock's.
     pub fn new(wall_ms: i64, steady_ms: i64) -> Self {

@@ -18,9 +18,12 @@ use super::reader::Merge;
 use super::tables::Tables;
 use crate::{Error, Position, TopicName};
 
-/// The places that are known, by topic and kind, each as the position before it and its last one.
+/// A damaged place: the position before it, and its last one.
+type Hole = (Position, Position);
+
+/// The places that are known, by topic and kind.
 #[derive(Default)]
-pub(super) struct Holes(Mutex<HashMap<(TopicId, Kind), Vec<(Position, Position)>>>);
+pub(super) struct Holes(Mutex<HashMap<(TopicId, Kind), Vec<Hole>>>);
 
 /// What the order of the log still tells of a place that can't be read.
 #[derive(Default)]
@@ -126,9 +129,9 @@ impl Log {
         while good - bad > 1 {
             let middle = bad + (good - bad) / 2;
             if self.is_readable(view, topic, kind, Position::new(middle), until)? {
-                good = middle
+                good = middle;
             } else {
-                bad = middle
+                bad = middle;
             }
         }
         Ok(Position::new(good))

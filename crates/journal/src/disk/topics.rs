@@ -187,7 +187,9 @@ impl Topics {
             }
             looked_at.push(name);
         }
-        looked_at.into_iter().for_each(|name| self.put_back(name));
+        for name in looked_at {
+            self.put_back(name);
+        }
         unknown
     }
 
