@@ -99,10 +99,10 @@ async fn a_reload_that_is_refused_changes_nothing_is_logged_and_turns_nothing_re
         assert!(lets_in(&server, "https://a.example").await && !lets_in(&server, "https://b.example").await);
     }
     assert!(server.said().contains(" ERROR "), "{}", server.said());
-    std::fs::remove_file(server.path().join(".env")).unwrap();
-    std::fs::create_dir(server.path().join(".env")).unwrap();
+    std::fs::remove_file(server.path().join("tidings.toml")).unwrap();
+    std::fs::create_dir(server.path().join("tidings.toml")).unwrap();
     let answer = server.post("/system/reload").await;
-    assert!(answer.status == 400 && answer.text().contains(".env can't be read"), "{}", answer.text());
+    assert!(answer.status == 400 && answer.text().contains("tidings.toml can't be read"), "{}", answer.text());
     assert_eq!(server.get("/health/ready").await.status, 200);
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("tidings_journal_writable 1") && metrics.contains("tidings_panics_total 0"), "{metrics}");
