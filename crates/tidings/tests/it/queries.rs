@@ -292,3 +292,89 @@ async fn thousands_of_parameters_get_one_short_answer() {
     answer.assert_refused(400, "validation_failed");
     assert!(answer.body.len() < 4_096, "{}", answer.body.len());
 }
+
+#[tokio::test]
+async fn an_id_of_any_user_can_be_named_in_a_path_or_in_a_query() {
+    let server = start().await;
+    for id in ["a/b", "100%", "a?b#c", "%2F", "...", "é +&=", "a;b"] {
+        let escaped: String = form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>().replace('+', "%20");
+        let mut streams = Vec::new();
+        for path in
+            [format!("/system/users/{escaped}/connections"), format!("/system/users/connections?userId={escaped}")]
+        {
+            let mut stream = server.connected("/notifications/stream", &demo(id, "user")).await;
+            let listed = get(&server, &format!("/system/connections?userId={escaped}")).await.json();
+            assert_eq!(listed["connections"].as_array().unwrap().len(), 1, "{id}");
+            let answer = server.call("DELETE", &path, ADMIN, Value::Null).await;
+            assert_eq!(answer.json()["ended"], 1, "{path}: {}", answer.text());
+            stream.expect("revoked").await;
+            streams.push(stream);
+            server.until_nobody_is_left().await;
+        }
+    }
+    for id in [".", ".."] {
+        let mut stream = server.connected("/notifications/stream", &demo(id, "user")).await;
+        let path = format!("/system/users/connections?userId={id}");
+        assert_eq!(server.call("DELETE", &path, ADMIN, Value::Null).await.json()["ended"], 1, "{id}");
+        stream.expect("revoked").await;
+    }
+    for bad in ["", "?userId=", "?userId=a&userId=b", "?userid=a", "?userId=%FF"] {
+        let path = format!("/system/users/connections{bad}");
+        server.call("DELETE", &path, ADMIN, Value::Null).await.assert_invalid(&["userId"]);
+    }
+    let user = demo("bob", "user");
+    let refused = server.call("DELETE", "/system/users/connections?userId=x", &user, Value::Null).await;
+    refused.assert_refused(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_topic_with_a_segment_that_is_no_name_is_none() {
+    let server = start().await;
+    for topic in ["chat/room/..", "chat/room/%2E", "realtime/entity/..", "realtime/user/test123/entity/.", ".."] {
+        get(&server, &format!("/events?topic={topic}")).await.assert_invalid(&["topic"]);
+        get(&server, &format!("/system/connections?topic={topic}")).await.assert_invalid(&["topic"]);
+    }
+    let page = server.call("GET", "/events?topic=notifications/user/..", &demo("..", "user"), Value::Null).await;
+    assert_eq!(page.status, 200, "{}", page.text());
+}
+
+#[tokio::test]
+async fn two_idempotency_keys_are_refused() {
+    let server = start().await;
+    let bearer = format!("Bearer {ADMIN}");
+    let call = async |one, other| {
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+            ("Idempotency-Key", one),
+            ("Idempotency-Key", other),
+        ];
+        server.request("POST", "/notifications/send", &headers, br#"{"title":"T","message":"M"}"#).await
+    };
+    call("a", "b").await.assert_invalid(&["Idempotency-Key"]);
+    assert_eq!(server.stored().await, 0);
+    assert_eq!(call("a", "a").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_long_name_is_cut_between_characters_wherever_it_is_shown() {
+    use base64::Engine as _;
+    let server = start().await;
+    let name = format!("x{}", "é".repeat(300));
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("ann:{name}:ann@example.com:user"));
+    let cut = format!("x{}", "é".repeat(127));
+    let mut stream = server.connected("/chat/room/r/stream", &token).await;
+    for (call, body) in [
+        ("/chat/room/r/join", Value::Null),
+        ("/chat/message", json!({"roomId": "r", "message": "m"})),
+        ("/chat/room/r/typing", Value::Null),
+    ] {
+        let answer = server.call("POST", call, &token, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    assert_eq!(stream.expect("chat-message").await.data["message"], format!("{cut} joined the room"));
+    assert_eq!(stream.expect("chat-message").await.data["username"], cut);
+    assert_eq!(stream.expect("typing").await.data["username"], cut);
+    let members = server.call("GET", "/chat/room/r/members", &token, Value::Null).await.json();
+    assert_eq!(members["members"][0]["username"], cut);
+}
