@@ -64,7 +64,7 @@ fn is_damaged(app: &App) -> bool {
 
 fn status(app: &App) -> &'static str {
     match app.phase() {
-        Phase::Serving if app.hub.health().is_ok() && !is_damaged(&app) => "ok",
+        Phase::Serving if app.hub.health().is_ok() && !is_damaged(app) => "ok",
         Phase::Serving | Phase::Draining => "degraded",
         Phase::Closing => "down",
     }

@@ -272,7 +272,7 @@ async fn topics_are_listed_page_by_page_with_what_they_hold_and_who_follows_them
     }
     server.notify("n").await;
     server.post("/system/status/update", json!({"service": "db", "status": "online"})).await;
-    let _streams = [
+    let streams = [
         server.connected("/chat/room/b/stream", ADMIN).await,
         server.connected("/chat/room/b/stream", ADMIN).await,
         server.connected("/notifications/stream", "").await,
@@ -305,7 +305,7 @@ async fn topics_are_listed_page_by_page_with_what_they_hold_and_who_follows_them
     assert_eq!(seen, expected);
     server.call("GET", "/system/topics?cursor=a//b", ADMIN, Value::Null).await.assert_invalid(&["cursor"]);
     server.call("GET", "/system/topics?limit=0", ADMIN, Value::Null).await.assert_invalid(&["limit"]);
-    drop(_streams);
+    drop(streams);
     until(async || {
         let page = server.call("GET", "/system/topics", ADMIN, Value::Null).await.json();
         page["topics"].as_array().unwrap().iter().all(|topic| topic["followers"] == 0)

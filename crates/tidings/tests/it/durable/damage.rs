@@ -26,7 +26,7 @@ async fn stop(house: &House, mut server: TestServer) {
 /// The largest file of a table of events.
 fn largest_table(house: &House) -> Option<PathBuf> {
     let tables = (1..=8).map(|id| house.0.path().join(format!("db/keyspaces/{id}/tables")));
-    let files = tables.filter_map(|folder| fs::read_dir(folder).ok()).flat_map(|files| files.flatten());
+    let files = tables.filter_map(|folder| fs::read_dir(folder).ok()).flat_map(std::iter::Iterator::flatten);
     let sized = files.filter_map(|file| Some((file.metadata().ok()?.len(), file.path())));
     sized.max().filter(|(size, _)| *size > 1 << 20).map(|(_, path)| path)
 }
