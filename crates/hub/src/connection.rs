@@ -315,6 +315,11 @@ impl Connection {
         Poll::Pending
     }
 
+    /// Wakes whoever carries the stream, without mail: there is something else for it to look at.
+    pub fn wake(&self) {
+        self.leave(|_| ());
+    }
+
     fn leave(&self, mail: impl FnOnce(&mut State)) {
         let waker = {
             let mut state = self.state.lock();

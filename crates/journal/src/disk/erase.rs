@@ -54,6 +54,9 @@ pub(super) fn erase(
         let chore = |done| Chore::Erase(Erase { floors, keyed }, done);
         janitor::write(log, jobs, chore).map_err(|Over| over(log))?;
     }
+    // What an attempt before this one hid may not have been written: then nothing is there to erase, and it comes back at the
+    // next start. A log that failed a write is closed, so its health tells.
+    log.health()?;
     let known = log.topics.read();
     Ok(touched
         .into_iter()

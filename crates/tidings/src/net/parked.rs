@@ -19,7 +19,7 @@ use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use super::peer::{self, HalfClosed};
+use super::peer;
 use super::turns;
 use crate::http::stream_response::{Saying, StreamSlot};
 
@@ -47,8 +47,8 @@ pub(crate) struct Parked {
     chunked: bool,
     /// Set when nothing comes after what is unwritten; whether the last chunk does.
     finish: Option<bool>,
-    /// Set once the peer has sent a FIN.
-    half_closed: Option<HalfClosed>,
+    /// Whether the peer has sent a FIN.
+    half_closed: bool,
 }
 
 /// How a stream came to its end.
@@ -83,7 +83,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
                 written: 0,
                 chunked,
                 finish: None,
-                half_closed: None,
+                half_closed: false,
             }))
         }
         Some(Saying::Once(frame)) => {
@@ -181,15 +181,17 @@ impl Parked {
     /// Ready when the peer is gone. A peer that has sent a FIN may only have shut its sending side: it is written what it is
     /// owed, and then the stream ends.
     fn poll_peer(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(half_closed) = &mut self.half_closed {
-            return half_closed.poll_reset(socket, cx);
+        if self.half_closed {
+            return socket.take_error()?.map_or(Poll::Pending, |reset| Poll::Ready(Err(reset)));
         }
         ready!(peer::poll_fin(socket, cx))?;
+        self.half_closed = true;
         self.subscription.finish();
         if self.unwritten.is_empty() && self.is_behind() {
             self.unwritten.push(Frame::comment()); // brings the reset of a peer that is gone before the log was read for it
         }
-        self.half_closed.insert(HalfClosed::new()).poll_reset(socket, cx)
+        peer::have_it_look_for_a_reset(self.subscription.connection());
+        Poll::Pending
     }
 
     /// Writes what there is until there is no more, but of what was missed one page.

@@ -6,9 +6,11 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tidings_hub::Connection;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -34,9 +36,7 @@ pub(super) struct HalfClosed(Box<Interval>);
 
 impl HalfClosed {
     pub(super) fn new() -> Self {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self(Box::new(looks))
+        Self(Box::new(looks()))
     }
 
     /// Fails once the peer has answered a write with a reset. Never ready without an error.
@@ -48,6 +48,26 @@ impl HalfClosed {
             }
         }
     }
+}
+
+/// Has the carrier of a stream whose peer has sent a FIN woken now and then to look for a reset, until the stream is over. A
+/// task of its own, as a timer in each parked stream would cost every one that sleeps.
+pub(super) fn have_it_look_for_a_reset(stream: &Arc<Connection>) {
+    let stream = Arc::downgrade(stream);
+    tokio::spawn(async move {
+        let mut looks = looks();
+        loop {
+            looks.tick().await;
+            let Some(stream) = stream.upgrade() else { return };
+            stream.wake();
+        }
+    });
+}
+
+fn looks() -> Interval {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
 }
 
 /// Ready when the peer has sent a FIN. What it sends on an open stream means nothing and is thrown away; reading it also

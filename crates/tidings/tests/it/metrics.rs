@@ -66,8 +66,9 @@ async fn a_log_in_memory_tells_nothing_of_a_disk() {
         .filter(|line| line.starts_with("tidings_journal_"))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    let expected =
-        ["events", "oldest_age_seconds", "trimmed_total", "writable"].map(|name| format!("tidings_journal_{name}"));
+    let names =
+        ["events", "oldest_age_seconds", "topics", "topics_limit", "topics_trimmed_total", "trimmed_total", "writable"];
+    let expected = names.map(|name| format!("tidings_journal_{name}"));
     assert_eq!(told, expected.iter().map(String::as_str).collect());
 }
 
