@@ -78,7 +78,6 @@ use committer::{Append, Committer, Job};
 use group::{Encoded, LONGEST_KEY};
 use janitor::Janitor;
 use log::{Found, Log};
-use mark::Mark;
 use tables::Commit;
 
 /// How many appends wait to be taken up, and how many KiB of memory they and those being written may take. Beyond it,
@@ -280,6 +279,9 @@ impl Journal for Disk {
         if self.send(Job::Close(answer)).await.is_ok() {
             let _ = answered.await; // an error is the log's state by now
         }
+        // Here and not only when the log is dropped: a process that ends may not get that far.
+        let log = self.log.clone();
+        let _ = tokio::task::spawn_blocking(move || log.mark()).await;
     }
 }
 
@@ -294,11 +296,7 @@ impl Drop for Disk {
         if let Some(committer) = self.committer.take() {
             let _ = committer.join();
         }
-        if self.log.home.is_ours()
-            && let Ok(mut mark) = Mark::open(self.log.home.dir())
-        {
-            let _ = mark.set(self.log.synced()); // it may be old
-        }
+        self.log.mark();
     }
 }
 

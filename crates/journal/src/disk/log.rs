@@ -13,6 +13,7 @@ use super::damage::Holes;
 use super::error::{OpenError, describe};
 use super::filter::Floors;
 use super::home::Home;
+use super::mark::Mark;
 use super::options::Options;
 use super::tables::Tables;
 use super::topics::Topics;
@@ -272,6 +273,15 @@ impl Log {
     /// Lets nobody wait for room any more.
     pub(super) fn begin_to_close(&self) {
         self.closing.store(true, Ordering::Release);
+    }
+
+    /// Notes up to where everything is on the device, unless another log has taken the place of this one.
+    pub(super) fn mark(&self) {
+        if self.home.is_ours()
+            && let Ok(mut mark) = Mark::open(self.home.dir())
+        {
+            let _ = mark.set(self.synced()); // it may be old
+        }
     }
 
     /// Whether the log is about to be closed.
