@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Authenticator, Identity};
 use crate::config::{Config, Home, Mode};
 use crate::http::admission::Admission;
+use crate::http::arrival::Arrivals;
 use crate::http::asset::Content;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::cors;
@@ -24,6 +25,7 @@ use crate::http::rates::Rates;
 use crate::members::Members;
 use crate::metrics::Counts;
 use crate::net::census::Census;
+use crate::net::untaken::Untaken;
 use crate::reload;
 use crate::traces::{self, Tracer};
 
@@ -35,6 +37,8 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
     pub(crate) admission: Admission,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) untaken: Arc<Untaken>,
     pub(crate) idempotency: Idempotency,
     pub(crate) rates: Rates,
     pub(crate) rooms: Rooms,
@@ -135,6 +139,8 @@ impl App {
             cors,
             settings,
             admission: Admission::default(),
+            arrivals: Arrivals::default(),
+            untaken: Arc::default(),
             idempotency: Idempotency::default(),
             rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             started: tokio::time::Instant::now(),

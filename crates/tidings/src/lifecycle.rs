@@ -34,8 +34,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::{App, Phase, spread};
 use crate::config;
-use crate::http::router::StreamPaths;
+use crate::http::router::{StreamPaths, refusals};
 use crate::net::accept::Lane;
+use crate::net::hyper::Calls;
 use crate::net::peer::LEAVING;
 use crate::net::turns::Turns;
 use crate::routes::{chat, dashboard};
@@ -58,11 +59,20 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let parks = app.config.streams.lane == config::Lane::Parked;
+    let calls = Calls {
+        router: router.clone(),
+        refusals: refusals(&app),
+        untaken: app.untaken.clone(),
+        counts: app.counts.clone(),
+        max_head_bytes: app.config.http.max_head_bytes,
+    };
     let lane = Lane {
         router,
+        calls: Arc::new(calls),
         parks: parks.then(|| StreamPaths::new(app.config.http.base_path.as_deref())),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
+        idle_timeout: app.config.http.idle_timeout,
         write_timeout: app.config.streams.write_timeout,
         census: app.census.clone(),
         turns: Turns::new(),

@@ -21,8 +21,10 @@ use prometheus_client::registry::Registry;
 use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, Refused};
 
 use crate::app::App;
+use crate::http::arrival::Arrivals;
 use crate::http::error::Code;
 use crate::http::rates::Rates;
+use crate::net::untaken::Untaken;
 use crate::routes::health::VERSION;
 
 /// From what a log in memory takes to what a disk in trouble does, in seconds.
@@ -155,7 +157,21 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let refused = Refused::ALL.map(|why| (why.as_str(), tally.refused(why)));
     writer.counters("tidings_streams_refused", "Streams that were not let in", "reason", refused)?;
     let help = "Connections without a stream that were closed from this side";
-    writer.counters("tidings_connections_closed", help, "reason", app.census.closed.all())
+    writer.counters("tidings_connections_closed", help, "reason", app.census.closed.all())?;
+    held(app, writer)
+}
+
+/// The bytes that are held for peers: of bodies until they are whole and answered, of answers until they are taken.
+fn held(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let (bodies, answers) = (&app.arrivals, &app.untaken);
+    let of = |bodies: usize, answers: usize| [("bodies", float(bodies as u64)), ("answers", float(answers as u64))];
+    let bytes = of(bodies.held(), answers.held());
+    writer.gauges("tidings_held_bytes", "Bytes held for peers, by what they are of", "what", bytes)?;
+    let limits = of(Arrivals::limit(), Untaken::limit());
+    writer.gauges("tidings_held_limit_bytes", "How many bytes may be held for peers", "what", limits)?;
+    let refused = [("bodies", bodies.refused()), ("answers", answers.refused())];
+    let help = "Bodies and answers that were refused as there was no room to hold them";
+    writer.counters("tidings_held_refused", help, "what", refused)
 }
 
 fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {

@@ -48,6 +48,7 @@ mod tests {
         MAX_BODY_BYTES = 250KiB  # default
         MAX_HEAD_BYTES = 16KiB  # default
         HEAD_TIMEOUT = 10s  # default
+        IDLE_TIMEOUT = 620s  # default
         TRUSTED_PROXIES = (none)  # default
         TRUSTED_HEADER = x-forwarded-for  # default
         CORS_ORIGIN = (none)  # default

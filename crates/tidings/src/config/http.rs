@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::rule::{Choice, List, Number, Parsed, Raw, Rule, Shape};
 use super::setting::{Preset, section};
-use super::units::{KIB, MIB, MILLISECOND, MINUTE, Size, Span};
+use super::units::{HOUR, KIB, MIB, MILLISECOND, MINUTE, Size, Span};
 
 section! {
     "HTTP"
@@ -31,9 +31,14 @@ section! {
         /// The largest head of a request: its first line and all header fields together.
         "max_head_bytes" => pub max_head_bytes: usize = Size(8 * KIB..=MIB), "16KiB";
 
-        /// How long a peer may take to send the head of a request, before it is closed. Over HTTP/1 it is also how long a
-        /// connection may wait for its next request; over HTTP/2 that is `WRITE_TIMEOUT`, if it is longer.
+        /// How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of
+        /// a later one from its first byte.
         "head_timeout" => pub head_timeout: Duration = Span(100 * MILLISECOND..=5 * MINUTE), "10s";
+
+        /// How long a connection that was answered is kept for its next request. It must be longer than proxies and balancers
+        /// keep theirs, or a request now and then meets the end of its connection, a 502: Google's keep 600 seconds, which
+        /// can't be changed.
+        "idle_timeout" => pub idle_timeout: Duration = Span(100 * MILLISECOND..=HOUR), "620s";
 
         /// Proxies whose word is taken for where a request came from. The client is then the rightmost address in
         /// `TRUSTED_HEADER` that is not one of them.

@@ -37,6 +37,9 @@ pub(crate) enum Code {
     TooManyConnections,
     Draining,
     JournalUnavailable,
+    Overloaded,
+    MalformedRequest,
+    HeadTooLarge,
     Internal,
 }
 
@@ -79,7 +82,7 @@ struct Answer<'a> {
 
 impl Code {
     /// Every code, each at the place that its number says.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::ValidationFailed,
         Self::InvalidJson,
         Self::TokenMissing,
@@ -98,10 +101,14 @@ impl Code {
         Self::TooManyConnections,
         Self::Draining,
         Self::JournalUnavailable,
+        Self::Overloaded,
+        Self::MalformedRequest,
+        Self::HeadTooLarge,
         Self::Internal,
     ];
 
     /// The identifier on the wire, the status it comes with, and what it means and asks for.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::ValidationFailed => (
@@ -187,6 +194,22 @@ impl Code {
                 "journal_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The log can't be written. Whether the event is in it is unknown: repeat with the same `Idempotency-Key`.",
+            ),
+            Self::Overloaded => (
+                "overloaded",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server holds as many bytes for its peers as it may: bodies that are on their way, or answers that are \
+                 not taken. Nothing was published; try again after `Retry-After`.",
+            ),
+            Self::MalformedRequest => (
+                "malformed_request",
+                StatusCode::BAD_REQUEST,
+                "What was sent is not HTTP, or not as it must be. The connection is closed.",
+            ),
+            Self::HeadTooLarge => (
+                "head_too_large",
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "The first line and the header fields together are larger than `MAX_HEAD_BYTES`. The connection is closed.",
             ),
             Self::Internal => (
                 "internal",
@@ -279,6 +302,11 @@ impl Error {
     /// The same, with more behind its message.
     pub(crate) fn adding(self, more: &str) -> Self {
         Self { message: format!("{}{more}", self.message).into(), ..self }
+    }
+
+    /// Another status of the same family than the code's own.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     pub(crate) fn retry_after(self, delay: Duration) -> Self {

@@ -3,20 +3,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::response::Response;
-use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tidings_hub::{After, UserId};
 
+use super::arrival::Arrived;
 use super::error::{Code, Error, Problem};
 use super::fields;
 use super::idempotency::{self, Fingerprint, Once, Scope};
@@ -26,9 +23,6 @@ use super::reply::Reply;
 use crate::app::App;
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::traces;
-
-/// How long a body may take to arrive. The head has its own limit.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the router gives to each handler: the server, and what its path knows of a query.
 #[derive(Clone)]
@@ -48,7 +42,7 @@ pub(crate) struct Admin(pub(crate) Identity);
 pub(crate) struct InPath(pub(crate) String);
 
 /// A body that must be JSON.
-pub(crate) struct JsonBody(Bytes);
+pub(crate) struct JsonBody(Arrived);
 
 /// What a POST that publishes needs beside its body: who calls, and whether the call is a repetition.
 pub(crate) struct Publisher {
@@ -164,31 +158,20 @@ impl FromRequest<Route> for JsonBody {
         if let Some(coding) = content_coding(request.headers()) {
             return Err(Error::coded(&coding));
         }
-        let limit = app.config.http.max_body_bytes;
-        let too_large = || Error::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes"));
-        let body = request.into_body();
-        if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-            return Err(too_large()); // before the body is sent, to a client that asks first
-        }
         let _arriving = app.counts.arriving();
-        let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect());
-        match traces::step("read the body", read).await {
-            Ok(Ok(collected)) => Ok(Self(collected.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Error::new(Code::InvalidJson, "The body broke off")),
-            Err(_) => Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
-        }
+        let read = app.arrivals.read(request.into_body(), app.config.http.max_body_bytes);
+        traces::step("read the body", read).await.map(Self)
     }
 }
 
 impl JsonBody {
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        self.0.bytes()
     }
 
     /// The body as an object.
     pub(crate) fn fields(&self) -> Result<fields::Fields<'_>, Error> {
-        fields::Fields::parse(&self.0)
+        fields::Fields::parse(self.0.bytes())
     }
 }
 

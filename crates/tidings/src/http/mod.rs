@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod admission;
+pub(crate) mod arrival;
 pub(crate) mod asset;
 pub(crate) mod base_path;
 pub(crate) mod client_ip;
@@ -19,7 +20,7 @@ pub(crate) mod observe;
 pub(crate) mod query;
 pub(crate) mod rates;
 pub(crate) mod reply;
-mod request_id;
+pub(crate) mod request_id;
 pub(crate) mod router;
 pub(crate) mod stream;
 pub(crate) mod stream_response;

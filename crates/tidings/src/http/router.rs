@@ -11,6 +11,7 @@ use super::extract::Route;
 use super::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
 use super::{accept, base_path, guard, host, observe};
 use crate::app::App;
+use crate::net::refused;
 use crate::routes::{
     self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, reload, status,
     topics,
@@ -117,6 +118,11 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
             .layer(map_request(move |request| std::future::ready(base_path::strip(&base, request)))),
         None => routed,
     }
+}
+
+/// What answers in the place of the router where there is no request that it could read.
+pub(crate) fn refusals(app: &App) -> Router {
+    refused::routes().layer((observe::layer(app.counts.clone()), app.cors.clone().layer()))
 }
 
 /// Which requests open a stream, as far as their head tells.

@@ -6,19 +6,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::census::Census;
 use super::head::{self, Head};
-use super::parked;
+use super::hyper::{Calls, Left};
 use super::turns::Turns;
+use super::{parked, peer};
 use crate::http::extract::Peer;
 use crate::http::router::StreamPaths;
 use crate::traces::Tracer;
@@ -37,10 +39,12 @@ const KEEPALIVE: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub(crate) struct Lane {
     pub(crate) router: Router,
+    pub(crate) calls: Arc<Calls>,
     /// Which requests the parked lane takes; `None` if hyper carries everything.
     pub(crate) parks: Option<StreamPaths>,
     pub(crate) max_head_bytes: usize,
     pub(crate) head_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) census: Arc<Census>,
     /// Of those who ask for a stream in the parked lane, and of what they missed.
@@ -94,32 +98,73 @@ impl Lane {
         }
     }
 
+    /// Serves a connection to its end: reads the head of a request far enough to know the lane that carries it, and does so
+    /// again when hyper has answered and nothing more has come for a moment.
+    ///
     /// What comes after the head is boxed: while thousands wait for theirs at once, each should cost little.
     async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
         self.tune(&socket);
-        let guest = self.census.enter();
-        let mut read_before = Vec::new();
-        if let Some(streams) = &self.parks {
-            let head = head::read(&mut socket, self.max_head_bytes);
-            let read = tokio::select! {
-                read = tokio::time::timeout(self.head_timeout, head) => read,
-                () = self.closing.cancelled() => return, // it has asked for nothing yet
+        let (accepted, guest) = (Instant::now(), Arc::new(self.census.enter()));
+        let (mut read_before, mut rests_since) = (Vec::new(), None);
+        loop {
+            let head = self.head(&mut socket, read_before, accepted, rests_since);
+            let head = tokio::select! {
+                head = head => head,
+                () = self.closing.cancelled() => return, // it asks for nothing
                 () = guest.sent_away() => return,
             };
-            let Ok(read) = read else {
-                self.census.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
-                return;
+            let Some(Head { bytes, get, is_http2 }) = head else {
+                return peer::close(socket).await;
             };
-            let Ok(Head { bytes, get }) = read else {
-                return; // it left
-            };
-            if let Some(request) = get.filter(|request| streams.takes(request)) {
+            if let Some(request) = get.filter(|request| self.parks.as_ref().is_some_and(|parks| parks.takes(request))) {
                 drop((bytes, guest)); // it is answered in no time, or becomes a stream
                 return Box::pin(self.park(socket, peer, request)).await;
             }
-            read_before = bytes;
+            if is_http2 {
+                return Box::pin(self.http2(socket, peer, bytes, &guest, accepted)).await;
+            }
+            match Box::pin(self.http1(socket, peer, bytes, &guest, accepted)).await {
+                Left::Over => return,
+                Left::Rests { socket: rests, read, since } => {
+                    (socket, read_before, rests_since) = (rests, read, Some(since));
+                }
+            }
         }
-        Box::pin(self.hyper(socket, peer, read_before, guest)).await;
+    }
+
+    /// The beginning of the next request: of the first within the time for heads, of a later one within the time that a
+    /// connection may be idle, and then within that for heads. `None` if it did not come. Nothing is kept for a connection of
+    /// which nothing has come.
+    async fn head(
+        &self,
+        socket: &mut TcpStream,
+        before: Vec<u8>,
+        accepted: Instant,
+        rests_since: Option<Instant>,
+    ) -> Option<Head> {
+        let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
+        if before.is_empty() {
+            let (until, counts) = match rests_since {
+                Some(since) => (since + self.idle_timeout, &self.census.closed.idle),
+                None => (accepted + self.head_timeout, &self.census.closed.head_timeout),
+            };
+            match tokio::time::timeout_at(until, socket.readable()).await {
+                Ok(readable) => readable.ok()?,
+                Err(_) => {
+                    closed(counts);
+                    return None;
+                }
+            }
+        }
+        let began = rests_since.map_or(accepted, |since| if before.is_empty() { Instant::now() } else { since });
+        let head = head::read(socket, before, self.max_head_bytes);
+        match tokio::time::timeout_at(began + self.head_timeout, head).await {
+            Ok(head) => head.ok(), // an error: it left
+            Err(_) => {
+                closed(&self.census.closed.head_timeout);
+                None
+            }
+        }
     }
 
     /// Options that a kernel may lack are no reason to refuse a connection.

@@ -11,19 +11,33 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::StatusCode;
 use parking_lot::Mutex;
 use tidings_hub::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::census::Guest;
 use super::peer::{self, HalfClosed};
+
+/// The only headers of an answer that hyper gives by itself.
+const BARE: [&str; 3] = ["connection", "content-length", "date"];
+
+/// How much is kept of the beginning of a head, in bytes, for an answer to one that can't be read.
+const BEGINNING: usize = 1 << 10;
+
+/// What ends a head.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+
+/// More than an answer of hyper's own has.
+const BARE_HEADERS: usize = 4;
 
 /// The handle: cuts the connection it belongs to.
 #[derive(Clone, Default)]
@@ -38,13 +52,28 @@ struct State {
     after_flush: AtomicBool,
     /// Whether the connection is closed without waiting for the peer to do the same.
     abandoned: AtomicBool,
-    /// Whether bytes were written since somebody last asked.
-    written: AtomicBool,
+    /// Since when the socket takes nothing.
+    blocked: Mutex<Option<Instant>>,
+    /// The head that is being read, over HTTP/1.
+    head: Mutex<Reading>,
+    /// The status of an answer of hyper's own, to a head that it can't read; it was not sent.
+    bare: AtomicU16,
+    /// Whether a small answer waits to be taken that has no share of the room for all.
+    free_answer: AtomicBool,
     /// Whether the peer of a stream has sent a FIN.
     half_closed: AtomicBool,
     kill: Notify,
     /// The stream that the connection carries, to be told when its socket takes nothing.
     stream: Mutex<Option<Arc<Connection>>>,
+}
+
+/// A head that is not complete.
+#[derive(Default)]
+struct Reading {
+    /// When its first byte came.
+    since: Option<Instant>,
+    /// How it begins: hyper does not always give back what it could not read.
+    beginning: Vec<u8>,
 }
 
 /// The connection.
@@ -57,8 +86,7 @@ pub(crate) struct Cuttable {
     peer_done: bool,
     /// Set once the peer of a stream has said so.
     half_closed: Option<HalfClosed>,
-    /// Whether the socket refused bytes since it last took all.
-    refused: bool,
+    is_http2: bool,
     cut: Cut,
     guest: Arc<Guest>,
     /// Where it is counted while it lingers.
@@ -66,12 +94,7 @@ pub(crate) struct Cuttable {
 }
 
 impl Cut {
-    /// The handle for one of several streams: it can kill the connection, and must not cut it for itself alone.
-    pub(crate) fn shared(&self) -> Self {
-        Self { state: self.state.clone(), shared: true }
-    }
-
-    /// Whether the connection carries several streams at a time.
+    /// Whether the connection carries several streams at a time: each can kill it, and must not cut it for itself alone.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared
     }
@@ -101,9 +124,42 @@ impl Cut {
         self.state.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Whether bytes were written since this was last asked.
-    pub(super) fn has_written(&self) -> bool {
-        self.state.written.swap(false, Ordering::Relaxed)
+    /// Since when the socket takes nothing of what is written to it.
+    pub(super) fn blocked_since(&self) -> Option<Instant> {
+        *self.state.blocked.lock()
+    }
+
+    /// When the first byte came of a head that is not complete. Only over HTTP/1, and not of a connection's first.
+    pub(super) fn head_since(&self) -> Option<Instant> {
+        self.state.head.lock().since
+    }
+
+    /// A whole head was read. If nothing of a body belongs to it, what came behind it is the beginning of the next.
+    pub(super) fn head_is_read(&self, has_body: bool) {
+        let mut head = self.state.head.lock();
+        head.since = None;
+        let end = head.beginning.windows(END_OF_HEAD.len()).position(|bytes| bytes == END_OF_HEAD);
+        let read = end.filter(|_| !has_body).map_or(head.beginning.len(), |end| end + END_OF_HEAD.len());
+        head.beginning.drain(..read);
+    }
+
+    /// How the head that was read last begins, if it was not read whole.
+    pub(super) fn beginning_of_head(&self) -> Vec<u8> {
+        std::mem::take(&mut self.state.head.lock().beginning)
+    }
+
+    /// What hyper would have answered by itself, without a body, to what it can't read.
+    pub(super) fn refusal(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.state.bare.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Takes the connection's one place for a small answer without a share of the room for all; `false` if it is taken.
+    pub(super) fn take_free_answer(&self) -> bool {
+        !self.state.free_answer.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn give_free_answer(&self) {
+        self.state.free_answer.store(false, Ordering::Relaxed);
     }
 
     /// Whether the peer has sent a FIN since the connection carries a stream, which it then has to itself.
@@ -120,20 +176,24 @@ impl Cuttable {
     pub(super) fn new(
         socket: TcpStream,
         read_before: Vec<u8>,
+        is_http2: bool,
         guest: Arc<Guest>,
         connections: TaskTracker,
     ) -> (Self, Cut) {
-        let cut = Cut::default();
+        let cut = Cut { shared: is_http2, ..Cut::default() };
         let connection = Self {
             read_before: read_before.into(),
             socket: Some(socket),
             peer_done: false,
             half_closed: None,
-            refused: false,
+            is_http2,
             cut: cut.clone(),
             guest,
             connections,
         };
+        if !connection.read_before.is_empty() {
+            connection.came(&connection.read_before);
+        }
         (connection, cut)
     }
 
@@ -160,17 +220,61 @@ impl Cuttable {
         self.half_closed.as_mut().map_or(Poll::Pending, |half_closed| half_closed.poll_reset(socket, cx))
     }
 
-    /// Tells the stream, and whoever sends idle connections away, whether the socket took bytes.
-    fn tell<T>(&mut self, write: Poll<T>) -> Poll<T> {
-        if write.is_ready() {
-            self.cut.state.written.store(true, Ordering::Relaxed);
-        } else if !std::mem::replace(&mut self.refused, true) {
-            self.guest.unsent(true);
+    /// Whether nothing more comes from the peer.
+    pub(super) fn is_over(&self) -> bool {
+        self.peer_done
+    }
+
+    /// The socket, for who goes on with it.
+    pub(super) fn into_socket(mut self) -> Option<TcpStream> {
+        self.socket.take()
+    }
+
+    /// Tells the stream, and whoever closes what takes nothing, how a write went.
+    fn tell(&mut self, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let mut blocked = self.cut.state.blocked.lock();
+        match &write {
+            Poll::Ready(Ok(length)) => {
+                *blocked = None;
+                self.guest.moved(*length);
+            }
+            Poll::Ready(Err(_)) => *blocked = None,
+            Poll::Pending => drop(blocked.get_or_insert_with(Instant::now)),
         }
+        drop(blocked);
         if let Some(stream) = &*self.cut.state.stream.lock() {
             stream.took_bytes(write.is_ready());
         }
         write
+    }
+
+    /// Whether hyper writes an answer of its own to a head that it can't read. It has neither a body nor the headers of our
+    /// answers, and another is sent in its place. hyper closes the connection after it.
+    fn is_bare(&self, bytes: &[u8]) -> bool {
+        let is_refusal = !self.is_http2 && bytes.starts_with(b"HTTP/1.") && bytes.get(9) == Some(&b'4');
+        if !is_refusal || !bytes.ends_with(b"\r\n\r\n") {
+            return false;
+        }
+        let mut headers = [httparse::EMPTY_HEADER; BARE_HEADERS];
+        let mut head = httparse::Response::new(&mut headers);
+        let is_whole = head.parse(bytes).is_ok_and(|parsed| parsed == httparse::Status::Complete(bytes.len()));
+        let names = head.headers.iter().map(|header| header.name);
+        let is_bare = is_whole && names.into_iter().all(|name| BARE.iter().any(|bare| bare.eq_ignore_ascii_case(name)));
+        if let Some(status) = head.code.filter(|_| is_bare) {
+            self.cut.state.bare.store(status, Ordering::Relaxed);
+        }
+        is_bare
+    }
+
+    /// Notes what came.
+    fn came(&self, bytes: &[u8]) {
+        self.guest.moved(bytes.len());
+        if !self.is_http2 && self.guest.is_idle() {
+            let mut head = self.cut.state.head.lock();
+            head.since.get_or_insert_with(Instant::now);
+            let room = BEGINNING.saturating_sub(head.beginning.len());
+            head.beginning.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
     }
 }
 
@@ -182,7 +286,11 @@ impl AsyncRead for Cuttable {
         if self.read_before.is_empty() {
             let before = buf.filled().len();
             let read = ready!(self.socket()?.poll_read(cx, buf));
-            self.peer_done |= read.is_err() || (buf.remaining() > 0 && buf.filled().len() == before);
+            let length = buf.filled().len() - before;
+            self.peer_done |= read.is_err() || (buf.remaining() > 0 && length == 0);
+            if length > 0 {
+                self.came(&buf.filled()[before..]);
+            }
             return Poll::Ready(read);
         }
         let length = self.read_before.len().min(buf.remaining());
@@ -196,6 +304,9 @@ impl AsyncRead for Cuttable {
 
 impl AsyncWrite for Cuttable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_bare(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let write = self.socket()?.poll_write(cx, buf);
         self.tell(write)
     }
@@ -205,6 +316,11 @@ impl AsyncWrite for Cuttable {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = bufs
+            && self.is_bare(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         let write = self.socket()?.poll_write_vectored(cx, bufs);
         self.tell(write)
     }
@@ -215,9 +331,6 @@ impl AsyncWrite for Cuttable {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.socket()?.poll_flush(cx))?;
-        if std::mem::replace(&mut self.refused, false) {
-            self.guest.unsent(false);
-        }
         if self.carries_stream()
             && let Poll::Ready(gone) = self.poll_peer(cx)
         {
@@ -231,8 +344,9 @@ impl AsyncWrite for Cuttable {
         }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket()?.poll_shutdown(cx)
+    /// The end is not hyper's to tell: who takes the connection over goes on with it, and whoever drops it closes it.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

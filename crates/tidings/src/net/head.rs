@@ -16,30 +16,38 @@ const MAX_HEADERS: usize = 64;
 /// A request that may open a stream starts like this.
 const START: &[u8] = b"GET /";
 
-/// What the first bytes of a connection came to.
+/// The beginning of every HTTP/2 connection (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What the first bytes of a connection, or of its next request, came to.
 pub(crate) struct Head {
     /// Everything that was read, with whatever came behind the head.
     pub(crate) bytes: Vec<u8>,
     /// A complete GET without a body; `None` if it is anything else, which is hyper's.
     pub(crate) get: Option<Request<()>>,
+    /// Whether they are the preface of HTTP/2.
+    pub(crate) is_http2: bool,
 }
 
-/// Reads until it is clear what the request is. The time is the caller's to bound. An error or the end of the connection
-/// before that is an error.
-pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), max_bytes: usize) -> io::Result<Head> {
-    let mut bytes = Vec::with_capacity(1_024);
+/// Reads, after what was read `before`, until it is clear what the request is. The time is the caller's to bound. An error or
+/// the end of the connection before that is an error.
+pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>, max_bytes: usize) -> io::Result<Head> {
+    let (mut bytes, mut searched) = (before, 0);
     loop {
-        let searched = bytes.len();
-        if socket.read_buf(&mut bytes).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if !starts_alike(&bytes, START) || bytes.len() > max_bytes {
-            return Ok(Head { bytes, get: None });
+        let is_http2 = bytes.starts_with(PREFACE);
+        let is_open = starts_alike(&bytes, START) || starts_alike(&bytes, PREFACE);
+        if is_http2 || !is_open || bytes.len() > max_bytes {
+            return Ok(Head { bytes, get: None, is_http2 });
         }
         // A head ends with an empty line. Looking for it where it can be new keeps a head that comes byte by byte linear.
-        if has_empty_line(&bytes[searched.saturating_sub(3)..]) {
+        if bytes.starts_with(START) && has_empty_line(&bytes[usize::saturating_sub(searched, 3)..]) {
             let get = parse(&bytes);
-            return Ok(Head { bytes, get });
+            return Ok(Head { bytes, get, is_http2 });
+        }
+        searched = bytes.len();
+        bytes.reserve(1_024);
+        if socket.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }
@@ -85,7 +93,7 @@ mod tests {
         let (mut client, mut server) = tokio::io::duplex(64 << 10);
         client.write_all(text).await.unwrap();
         client.shutdown().await.unwrap();
-        read(&mut server, 16 << 10).await
+        read(&mut server, Vec::new(), 16 << 10).await
     }
 
     #[tokio::test]
@@ -93,7 +101,7 @@ mod tests {
         let text = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nLast-Event-ID: 1\r\n\r\n";
         let (mut client, mut server) = tokio::io::duplex(1);
         let writing = tokio::spawn(async move { client.write_all(text).await });
-        let head = read(&mut server, 16 << 10).await.unwrap();
+        let head = read(&mut server, Vec::new(), 16 << 10).await.unwrap();
         let request = head.get.unwrap();
         assert_eq!(request.uri(), "/a?b=c");
         assert_eq!(request.headers()["last-event-id"], "1");
@@ -118,7 +126,18 @@ mod tests {
             let head = head(text).await.unwrap();
             assert!(head.get.is_none(), "{:?}", String::from_utf8_lossy(text));
             assert_eq!(head.bytes, text);
+            assert_eq!(head.is_http2, text.starts_with(b"PRI"));
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_counts() {
+        let (mut client, mut server) = tokio::io::duplex(64);
+        client.write_all(b"x: y\r\n\r\n").await.unwrap();
+        let before = b"GET /a HTTP/1.1\r\n".to_vec();
+        assert_eq!(read(&mut server, before, 16 << 10).await.unwrap().get.unwrap().headers()["x"], "y");
+        let whole = read(&mut server, b"GET /b HTTP/1.1\r\n\r\n".to_vec(), 16 << 10).await.unwrap();
+        assert_eq!(whole.get.unwrap().uri(), "/b");
     }
 
     #[tokio::test]

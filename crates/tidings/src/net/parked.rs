@@ -97,17 +97,22 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
             Ok(None)
         }
         None => {
-            let (mut parts, body) = response.into_parts();
-            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-            parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            let mut bytes = head(version, &Response::from_parts(parts, ()));
-            bytes.extend_from_slice(&body);
-            socket.write_all(&bytes).await?;
+            say(&mut socket, version, response).await?;
             peer::close(socket).await;
             Ok(None)
         }
     }
+}
+
+/// Writes an answer that is no stream, the last on its connection.
+pub(super) async fn say(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
+    let (mut parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let mut bytes = head(version, &Response::from_parts(parts, ()));
+    bytes.extend_from_slice(&body);
+    socket.write_all(&bytes).await
 }
 
 /// Status line and headers, as hyper would write them.

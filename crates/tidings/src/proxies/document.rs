@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Proxy, SIGNS, Trouble, mend};
 
+/// How long which proxy keeps a connection to the server that waits for the next call.
+const KEPT: &str = include_str!("kept.md");
+
 fn markdown() -> String {
     let mut text = String::from(
         "<!-- Written by `cargo xtask docs`; the source is crates/tidings/src/proxies.rs. -->\n\
@@ -21,6 +24,7 @@ fn markdown() -> String {
             let _ = write!(text, "\n{}:\n\n```\n{}\n```\n", proxy.name(), mend(trouble, proxy));
         }
     }
+    text.push_str(KEPT);
     text
 }
 

@@ -41,6 +41,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Para
     authorise(&app, &topic, credential.as_ref(), &parts)?;
     let limit = params.number("limit", 1..=1_000, 100)?;
     refuse(&params, &["until"], "is for erasing; a page is bounded by `before` or `limit`")?;
+    let _turn = app.untaken.page().await?;
     match (params.filled("after"), params.filled("before")) {
         (Some(_), Some(_)) => Err(Error::field("before", "can't be asked for together with `after`")),
         (None, Some(before)) => list_before(&app, topic, before, limit).await,

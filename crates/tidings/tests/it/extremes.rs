@@ -8,6 +8,7 @@ mod drain;
 mod endings;
 mod idlers;
 mod readers;
+mod untaken;
 
 use crate::support::binary::Place;
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod auth;
+mod below_router;
 mod calls_chat;
 mod calls_notifications;
 mod calls_realtime;

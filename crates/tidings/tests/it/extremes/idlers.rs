@@ -82,10 +82,10 @@ async fn idle_connections_of_every_kind_keep_nobody_out_and_end_no_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_in_progress_is_not_sent_away_for_idle_connections() {
+async fn a_call_that_gets_on_is_not_sent_away_for_idle_connections() {
     let process = small();
     let address = process.addresses[0];
-    let body = json!({"title": "slow", "message": "m"}).to_string();
+    let body = json!({"title": "slow", "message": "m", "more": "x".repeat(200_000)}).to_string();
     let head = format!(
         "POST /notifications/broadcast HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -93,16 +93,98 @@ async fn a_call_in_progress_is_not_sent_away_for_idle_connections() {
     );
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket.write_all(head.as_bytes()).await.unwrap();
-    let _idle = idlers(address, 700).await;
-    let crowded = async || {
-        let stats = in_time(http::request(address, "GET", "/system/stats", &[], b"")).await.json();
-        stats["closed"]["crowded"].as_u64() > Some(200)
-    };
-    until(crowded).await;
-    socket.write_all(body.as_bytes()).await.unwrap();
+    let crowding = tokio::spawn(async move {
+        let _idle = idlers(address, 700).await;
+        loop {
+            let stats = in_time(http::request(address, "GET", "/system/stats", &[], b"")).await.json();
+            if stats["closed"]["crowded"].as_u64() > Some(200) {
+                return;
+            }
+        }
+    });
+    let mut pieces = body.as_bytes().chunks(8 << 10);
+    while !crowding.is_finished() {
+        // Some of the last pieces are sent when it is over, however long it takes.
+        if pieces.len() > 2 {
+            socket.write_all(pieces.next().unwrap()).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for piece in pieces {
+        socket.write_all(piece).await.unwrap();
+    }
     let mut answer = Vec::new();
     in_time(socket.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+    crowding.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_bodies_do_not_come_keep_nobody_out() {
+    let process = small();
+    let address = process.addresses[0];
+    let head = format!(
+        "POST /notifications/broadcast HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+    );
+    let mut stuck = Vec::new();
+    for _ in 0..800 {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let _ = socket.write_all(head.as_bytes()).await;
+        stuck.push(socket);
+    }
+    for _ in 0..3 {
+        assert_eq!(in_time(http::request(address, "GET", "/health/ready", &[], b"")).await.status, 200);
+    }
+    let stats = in_time(http::request(address, "GET", "/system/stats", &[], b"")).await.json();
+    assert!(stats["closed"]["crowded"].as_u64() > Some(200), "{stats}");
+    assert!(!process.said().contains("can't accept"), "it came to the last descriptor: {}", process.said());
+}
+
+#[tokio::test]
+async fn a_connection_that_was_answered_waits_longer_than_a_head_may_take() {
+    let server = start_with(&[("HEAD_TIMEOUT", "500ms")]).await;
+    let live = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    // The last pause is longer than hyper keeps the connection: after it, it has rested.
+    for pause in [0, 700, 1_500, 3_500] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        socket.write_all(live).await.unwrap();
+        let mut answer = Vec::new();
+        in_time(async {
+            while !answer.ends_with(br#"{"status":"ok"}"#) {
+                assert!(socket.read_buf(&mut answer).await.unwrap() > 0, "closed after {pause} ms");
+            }
+        })
+        .await;
+    }
+    // And then a stream, whose head comes in two parts.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    socket.write_all(b"GET /notifications/stream HTTP/1.1\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    socket.write_all(b"Host: x\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    in_time(async {
+        while !String::from_utf8_lossy(&answer).contains("event: connected") {
+            assert!(socket.read_buf(&mut answer).await.unwrap() > 0, "closed");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_later_head_has_its_time_from_its_first_byte() {
+    let server = start_with(&[("HEAD_TIMEOUT", "1s")]).await;
+    for rest in [100, 2_500] {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(rest)).await;
+        socket.write_all(b"POST /notifications/send HTTP/1.1\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        in_time(socket.read_to_end(&mut answer)).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer).matches("HTTP/1.1 ").count(), 1, "after {rest} ms");
+    }
+    assert_eq!(server.get("/system/stats").await.json()["closed"]["head_timeout"], 2);
 }
 
 type Http2 = (SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>);
@@ -121,7 +203,8 @@ async fn get(address: SocketAddr, sender: &mut SendRequest<Empty<Bytes>>, path: 
 }
 
 /// Short limits, and a pulse by which a stream shows that it is there.
-const IMPATIENT: [(&str, &str); 3] = [("HEAD_TIMEOUT", "1s"), ("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "500ms")];
+const IMPATIENT: [(&str, &str); 4] =
+    [("HEAD_TIMEOUT", "1s"), ("IDLE_TIMEOUT", "1s"), ("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "500ms")];
 
 #[tokio::test]
 async fn an_http2_connection_that_asks_for_nothing_more_is_told_to_go_and_one_with_a_stream_stays() {
@@ -170,7 +253,7 @@ async fn a_kept_alive_connection_without_a_next_request_is_closed() {
 
 #[tokio::test]
 async fn an_answer_that_is_taken_slowly_is_no_idleness() {
-    let server = start_with(&[IMPATIENT[0], ("WRITE_TIMEOUT", "2s")]).await;
+    let server = start_with(&[IMPATIENT[0], IMPATIENT[1], ("WRITE_TIMEOUT", "2s")]).await;
     let ballast = "x".repeat(200_000);
     for nth in 0..60 {
         let service = format!("service-{nth}");
