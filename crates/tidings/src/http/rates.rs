@@ -88,8 +88,8 @@ struct Standing {
     limit: Limit,
     quota: Quota,
     left: u64,
-    /// Until everything is left again.
-    reset: Duration,
+    /// Until there is more than what is left; zero if all is left.
+    more: Duration,
 }
 
 impl Limit {
@@ -149,11 +149,13 @@ impl Rates {
             let of_bytes = self.bytes.map(|quota| Standing::of(Limit::Bytes, &spent.bytes, quota, now));
             (waits, RateLimit([of_events, of_bytes]))
         });
-        let (limit, wait, message) = match waits {
+        let (limit, message) = match waits {
             [None, None] => return Ok(standing),
-            [Some(wait), _] => (Limit::Events, wait, "You publish more events than you may; wait, then publish fewer"),
-            [None, Some(wait)] => (Limit::Bytes, wait, "You publish more bytes than you may; wait, then publish less"),
+            [Some(_), _] => (Limit::Events, "You publish more events than you may; wait, then publish fewer"),
+            [None, Some(_)] => (Limit::Bytes, "You publish more bytes than you may; wait, then publish less"),
         };
+        // Who comes back for the one is not to be sent away for the other.
+        let wait = waits.into_iter().flatten().max().unwrap_or_default();
         Err(self.refuse(limit, message, wait).rate_limit(standing))
     }
 
@@ -219,7 +221,7 @@ impl Idle for Window {
 
 impl Standing {
     fn of(limit: Limit, bucket: &Bucket, quota: Quota, now: Instant) -> Self {
-        Self { limit, quota, left: bucket.left(quota, now), reset: bucket.full_in(now) }
+        Self { limit, quota, left: bucket.left(quota, now), more: bucket.more_in(quota, now) }
     }
 
     fn policy(&self) -> String {
@@ -231,7 +233,7 @@ impl Standing {
     }
 
     fn state(&self) -> String {
-        format!("\"{}\";r={};t={}", self.limit.as_str(), self.left, whole_seconds(self.reset))
+        format!("\"{}\";r={};t={}", self.limit.as_str(), self.left, whole_seconds(self.more))
     }
 }
 

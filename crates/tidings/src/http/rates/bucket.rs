@@ -63,6 +63,13 @@ impl Bucket {
         (!wait.is_zero()).then_some(wait)
     }
 
+    /// How long to wait until there is more than is left now; no time if all is left. Of an empty bucket, and of one in
+    /// debt, it is what [`Self::wait`] says.
+    pub(super) fn more_in(&self, quota: Quota, now: Instant) -> Duration {
+        let next = self.left(quota, now).saturating_add(1);
+        self.full_in(now).saturating_sub(quota.time_for(quota.most.saturating_sub(next)))
+    }
+
     /// Takes `cost`, whether there is so much or not.
     pub(super) fn take(&mut self, cost: u64, quota: Quota, now: Instant) {
         // A debt has an end within reach of the clock, whatever the cost.
@@ -128,9 +135,24 @@ mod tests {
         bucket.take(31, QUOTA, start); // one was left, and thirty are owed
         assert_eq!(bucket.left(QUOTA, start), 0);
         assert_eq!(bucket.wait(QUOTA, start), Some(Duration::from_millis(3_100)));
+        assert_eq!(bucket.more_in(QUOTA, start), Duration::from_millis(3_100));
         let mut absurd = Bucket::default();
         absurd.take(u64::MAX, Quota::twice(1), start);
         assert_eq!(absurd.full_in(start), LONGEST_DEBT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_comes_with_the_next_token() {
+        let (mut bucket, start) = (Bucket::default(), Instant::now());
+        assert_eq!(bucket.more_in(QUOTA, start), Duration::ZERO, "it is full");
+        for _ in 0..20 {
+            bucket.take(1, QUOTA, start);
+            assert_eq!(bucket.more_in(QUOTA, start), Duration::from_millis(100));
+        }
+        assert_eq!(bucket.wait(QUOTA, start), Some(Duration::from_millis(100)), "then it is empty");
+        let later = start + Duration::from_millis(130);
+        assert_eq!((bucket.left(QUOTA, later), bucket.more_in(QUOTA, later)), (1, Duration::from_millis(70)));
+        assert_eq!(bucket.more_in(QUOTA, start + QUOTA.window()), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

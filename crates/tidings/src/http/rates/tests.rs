@@ -1,3 +1,5 @@
+use axum::response::IntoResponse as _;
+
 use super::*;
 
 fn rates(change: impl FnOnce(&mut Config)) -> Rates {
@@ -48,6 +50,23 @@ async fn what_is_refused_for_one_limit_is_not_charged_to_the_other() {
     }
     tokio::time::sleep(Duration::from_millis(1_001)).await;
     publish(&rates, &ann, 200, 1).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fields_and_retry_after_name_the_same_moment() {
+    let rates = rates(|_| ());
+    for (user, events, bytes, seconds, state) in [
+        ("ann", 500, 1, "4", r#""events";r=0;t=4, "bytes";r=2097151;t=1"#),
+        ("bob", 199, 5 << 20, "4", r#""events";r=1;t=1, "bytes";r=0;t=4"#),
+        ("cyd", 500, 6 << 20, "5", r#""events";r=0;t=4, "bytes";r=0;t=5"#),
+        ("dan", 300, 2 << 20, "2", r#""events";r=0;t=2, "bytes";r=0;t=1"#),
+    ] {
+        let user = payer(user);
+        publish(&rates, &user, events, bytes).unwrap();
+        let refused = publish(&rates, &user, 1, 1).unwrap_err().into_response();
+        let field = |name: &str| refused.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        assert_eq!((field("retry-after").as_str(), field("ratelimit").as_str()), (seconds, state));
+    }
 }
 
 #[tokio::test(start_paused = true)]
