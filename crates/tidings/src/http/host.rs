@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderValue, Version};
+use http::{HeaderValue, Method, Version};
 use tower::layer::layer_fn;
 use tower::{Layer, Service};
 
@@ -19,13 +19,21 @@ use super::extract::Peer;
 
 /// The layer, below those that every answer passes.
 pub(crate) fn layer<S>() -> impl Layer<S, Service = Hosted<S>> + Clone {
-    layer_fn(|inner| Hosted { inner })
+    layer_fn(|inner| Hosted { inner, preflights: false })
+}
+
+/// The layer for `OPTIONS`, above that of CORS, which answers it and lets none of it through. No page needs to read this
+/// refusal: browsers name the host.
+pub(crate) fn of_preflights<S>() -> impl Layer<S, Service = Hosted<S>> + Clone {
+    layer_fn(|inner| Hosted { inner, preflights: true })
 }
 
 /// A service whose requests name their host.
 #[derive(Clone)]
 pub(crate) struct Hosted<S> {
     inner: S,
+    /// Whether only those with the method `OPTIONS` are judged here, or only the others.
+    preflights: bool,
 }
 
 /// A request on its way, or its refusal.
@@ -48,7 +56,8 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match problem(&request) {
+        let is_judged = (request.method() == Method::OPTIONS) == self.preflights;
+        match is_judged.then(|| problem(&request)).flatten() {
             None => Judged::Served(self.inner.call(request)),
             Some(problem) => Judged::Refused(Some(Error::field("Host", problem).into_response())),
         }

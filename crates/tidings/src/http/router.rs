@@ -110,7 +110,13 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
         .method_not_allowed_fallback(routes::method_not_allowed)
         .merge(more)
         // In one: each `layer` has a box and two clones around every route.
-        .layer((observe::layer(counts), app.cors.clone().layer(), host::layer(), guard::layer()));
+        .layer((
+            observe::layer(counts),
+            host::of_preflights(),
+            app.cors.clone().layer(),
+            host::layer(),
+            guard::layer(),
+        ));
     match base {
         // Around the whole router: a path must be rewritten before it is looked up.
         Some(base) => Router::new()
