@@ -39,6 +39,10 @@ pub enum Error {
     /// A character that must be escaped, or an escape that is not `%XX` in upper-case hex.
     #[error("a topic is made of letters, digits and ._@:- (anything else as %XX), not {0:?}")]
     Character(char),
+    /// A segment is `.` or `..`. [`TopicName::parse`] takes it, as users may be called so; whoever takes names from elsewhere may
+    /// refuse it, as browsers take such a segment of a path for a direction.
+    #[error("no segment of a topic is . or .., but for a user's id behind `user`")]
+    Dots,
 }
 
 impl TopicName {

@@ -12,16 +12,17 @@ use http::request::Parts;
 use serde::Serialize;
 use tidings_hub::Publication;
 pub use tidings_hub::{Cause, Ended, Refused, Stats, Tally};
-use tidings_journal::{EventId, TopicName};
+use tidings_journal::EventId;
 use tidings_sse::EventName;
 
 use crate::app::{App, Unpublished};
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::http::error::Error;
-use crate::http::extract;
 use crate::http::json::{Compact, MAX_DEPTH, TooDeep};
 use crate::http::stream::{Spec, StreamCall};
+use crate::http::{extract, i_json};
 use crate::reload::{self, Reloaded};
+use crate::topics;
 
 /// The way into a server, for routes and tasks of one's own. Cheap to clone; axum's `State<Handle>` where it is the state.
 #[derive(Clone)]
@@ -49,7 +50,7 @@ pub enum PublishError {
     /// Not a name of an event.
     #[error("the event's name: {0}")]
     Event(#[from] tidings_sse::name::Error),
-    /// Not JSON.
+    /// Not JSON, or JSON that not every reader can take.
     #[error("the data: {0}")]
     Data(#[from] serde_json::Error),
     /// The server is about to stop. The event is not in the log and never will be.
@@ -73,12 +74,14 @@ impl Handle {
 
     /// Stores an event of any topic and delivers it. Returns its id once the log's promise holds.
     ///
-    /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`; `event` is the event's name, 1–64
+    /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`, of which none is `.` or `..` but a
+    /// user's id, behind `user`: browsers would take such a segment for a direction. `event` is the event's name, 1–64
     /// characters of `[A-Za-z0-9._:-]`; `data` becomes one line of compact JSON, at most
-    /// [`MAX_DATA_BYTES`](crate::MAX_DATA_BYTES) long and 120 levels deep.
+    /// [`MAX_DATA_BYTES`](crate::MAX_DATA_BYTES) long and 120 levels deep, without unpaired surrogates and numbers that
+    /// overflow a double (RFC 7493), which only a [`RawValue`](serde_json::value::RawValue) can hold.
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
         let publication = Publication {
-            topics: [TopicName::parse(topic)?].into(),
+            topics: [topics::asked(topic)?].into(),
             event: EventName::parse(event)?,
             key: None,
             data: compact(data)?,
@@ -110,10 +113,12 @@ impl Handle {
     }
 }
 
-/// One line of JSON, whatever white space and depth a `RawValue` in `data` brings along.
+/// One line of JSON that every reader can take, whatever a `RawValue` in `data` brings along: white space, depth, halves of
+/// characters, numbers that overflow. What a call's body is held to holds here too.
 fn compact(data: &impl Serialize) -> Result<String, serde_json::Error> {
     use serde::ser::Error as _;
     let written = serde_json::value::to_raw_value(data)?;
+    i_json::check(written.get().as_bytes()).map_err(serde_json::Error::custom)?;
     match Compact::new(&written) {
         Ok(compact) => Ok(compact.into_string()),
         Err(TooDeep) => Err(serde_json::Error::custom(format!("nests deeper than {MAX_DEPTH} levels"))),
@@ -145,7 +150,7 @@ impl StreamRequest {
         counted_as: &'static [&'static str],
         topics: impl IntoIterator<Item = T>,
     ) -> Response {
-        let names: Result<Vec<_>, _> = topics.into_iter().map(|topic| TopicName::parse(topic.as_ref())).collect();
+        let names: Result<Vec<_>, _> = topics.into_iter().map(|topic| topics::asked(topic.as_ref())).collect();
         match names {
             Ok(names) => self.call.open(Spec::new(counted_as, names), self.visitor).await.into_response(),
             Err(error) => Error::field("topic", error.to_string()).into_response(),

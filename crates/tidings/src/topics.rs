@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use tidings_hub::UserId;
-use tidings_journal::TopicName;
+use tidings_journal::{TopicName, topic};
 
 /// A name that is checked once: they are constants, and a test makes each.
 macro_rules! fixed {
@@ -75,12 +75,12 @@ pub(crate) fn is_private(topic: &TopicName) -> bool {
 
 /// A topic as a caller names it. Beyond its form, no segment is `.` or `..`, which are no names of rooms and entities. A
 /// user may be called so: the id comes from a token.
-pub(crate) fn asked(text: &str) -> Result<TopicName, String> {
-    let topic = TopicName::parse(text).map_err(|error| error.to_string())?;
+pub(crate) fn asked(text: &str) -> Result<TopicName, topic::Error> {
+    let topic = TopicName::parse(text)?;
     let mut before = "";
     for segment in topic.as_str().split('/') {
         if matches!(segment, "." | "..") && before != "user" {
-            return Err("no segment of a topic is . or ..".to_owned());
+            return Err(topic::Error::Dots);
         }
         before = segment;
     }

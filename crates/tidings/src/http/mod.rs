@@ -12,7 +12,7 @@ pub(crate) mod extract;
 pub(crate) mod fields;
 pub(crate) mod guard;
 mod host;
-mod i_json;
+pub(crate) mod i_json;
 pub(crate) mod idempotency;
 pub(crate) mod json;
 mod list;

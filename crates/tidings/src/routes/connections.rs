@@ -56,7 +56,7 @@ fn by_reason<const N: usize>(counts: [(&'static str, u64); N]) -> Value {
 
 /// `GET /system/connections`
 pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
-    let topic = |text| topics::asked(text).map_err(|problem| Error::field("topic", problem));
+    let topic = |text| topics::asked(text).map_err(|error| Error::field("topic", error.to_string()));
     let serial =
         |text: &str| text.parse().map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"));
     let filter = Filter {

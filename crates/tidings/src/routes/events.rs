@@ -36,7 +36,7 @@ const LISTED: usize = 1_000;
 /// `GET /events`
 pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Params) -> Result<Reply, Error> {
     let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
-    let topic = topics::asked(name).map_err(|problem| Error::field("topic", problem))?;
+    let topic = topics::asked(name).map_err(|error| Error::field("topic", error.to_string()))?;
     let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
     authorise(&app, &topic, credential.as_ref(), &parts)?;
     let limit = params.number("limit", 1..=1_000, 100)?;

@@ -194,6 +194,42 @@ async fn a_handle_outlives_the_server_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_a_handle_publishes_every_reader_can_take_and_every_path_can_carry() {
+    let server = server_with_affairs(&[]);
+    let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+    for (data, problem) in [
+        (r#""x\ud83d""#, "unpaired surrogate"),
+        (r#"{"a":["\udc00"]}"#, "unpaired surrogate"),
+        (r#"{"\ud800":1}"#, "unpaired surrogate"),
+        ("1e400", "more than a double holds"),
+        (r#"{"a":{"b":-1e999}}"#, "more than a double holds"),
+    ] {
+        let refused = server.handle.publish("affairs/ann", "a", &raw(data)).await;
+        assert!(
+            matches!(&refused, Err(PublishError::Data(error)) if error.to_string().contains(problem)),
+            "{refused:?}"
+        );
+        let within = server.handle.publish("affairs/ann", "a", &json!({"text": data, "also": 1})).await;
+        assert!(within.is_ok(), "in a string it is text: {within:?}");
+    }
+    for data in [r#""\ud83d\ude00""#, "1e308", "12345678901234567890123.10"] {
+        server.handle.publish("affairs/ann", "a", &raw(data)).await.unwrap();
+    }
+    for topic in ["affairs/..", "..", "./affairs", "affairs/../ann", "affairs/user/ann/."] {
+        let refused = server.handle.publish(topic, "a", &json!(1)).await;
+        assert!(matches!(refused, Err(PublishError::Topic(_))), "{topic}: {refused:?}");
+    }
+    server.handle.publish("affairs/user/..", "a", &json!(1)).await.unwrap();
+    assert_eq!(server.stored().await, 9);
+}
+
+#[tokio::test]
+async fn a_stream_over_a_topic_that_no_path_can_carry_is_refused() {
+    let server = server_with_affairs(&[]);
+    server.call("GET", "/affairs/stream", &demo("..", "user"), json!(null)).await.assert_invalid(&["topic"]);
+}
+
+#[tokio::test]
 async fn without_its_engine_an_embedded_server_refuses_rather_than_hangs() {
     let (_routes, engine) = Server::builder().embed().unwrap();
     let handle = engine.handle();
