@@ -396,11 +396,34 @@ for name, data in follow(URL, TOKEN):
 The library's documentation shows a loop that retries on \`httpx.ReadError\`. A stream that Tidings cuts raises
 \`RemoteProtocolError\`; \`TransportError\` is both. \`sseclient-py\` reads one connection and leaves coming back to you.
 
+## Publishing
+
+What a request says is read whole, or refused with \`400\` and the name of what is wrong; nothing is published then.
+
+- **Queries.** \`entities\` may be repeated (\`entities=a&entities=b\`, \`entities[]=a\`), separated by commas, or empty, which filters
+  nothing. Any other parameter has one value: two that differ are refused, and so is an empty \`targetUserId\` or \`roomId\`. A name
+  that the path knows but for case, \`_\`, \`-\` or one letter (\`targetUserID\`, \`roomid\`) is refused with the right one; other names
+  mean nothing and are ignored. In a body only \`targetUserId\` is looked at in that way, as other fields are passed on.
+- **JSON.** Bodies are UTF-8 without a byte order mark and without a \`Content-Encoding\`. They are passed on as they came: digits,
+  order and escapes. What not every reader can read is refused, with its place: half of a surrogate pair (\`"\\ud83d"\`, which a
+  string cut in the middle of an emoji becomes), a number that no double holds (\`1e400\`), more than 120 levels. Of a name that
+  stands twice in the outermost object the last value counts, as in JavaScript; two targets that differ are refused.
+- **Names** of rooms, entities and services are 1–128 letters, digits and \`-_.:@\`, but not \`.\` or \`..\`, which no URL can carry.
+  Ids of users are what the token says. In a path write them with \`encodeURIComponent\`; for ids that are \`.\` or \`..\`, and behind
+  proxies that decode \`%2F\`, \`DELETE /system/users/connections?userId=\` is the same as the call with the id in its path.
+- **Who says so.** \`id\`, \`timestamp\`, \`username\` and the author's \`userId\` in updates and chat messages are the server's. The
+  \`userId\` in a *notification* is the publisher's word: it is passed on like any field, so don't take it for the author's id
+  unless you trust everybody who may publish to its readers.
+- **Headers.** HTTP/1.1 needs exactly one \`Host\`, health checks too (HAProxy: \`http-check send … hdr Host …\`). A page of another
+  origin may send \`traceparent\`, \`tracestate\` and \`baggage\`; what else your libraries add (\`sentry-trace\`, \`x-datadog-trace-id\`)
+  is allowed by \`CORS_HEADERS\`.
+
 ## curl
 
     curl -N http://localhost:3000/notifications/stream                                    # live
     curl -N 'http://localhost:3000/notifications/stream?lastEventId=earliest'             # all that is kept, then live
     curl 'http://localhost:3000/events?topic=notifications&limit=10'                      # a page, and its end
+    curl 'http://localhost:3000/events?topic=notifications&limit=10&before=latest'        # the newest ten, and \`prev\`
     curl -N -H "Authorization: Bearer $TOKEN" http://localhost:3000/chat/stream           # all rooms
 
 \`-N\` switches curl's own buffering off. curl does not ask for \`text/event-stream\` by name, so where a browser is told \`busy\`
