@@ -374,7 +374,8 @@ mod tests {
         assert!(census.has_room(1));
         assert!(goes(&stream), "it carries none any more");
         drop(stream);
-        assert_eq!((census.state.lock().queue.len(), census.state.lock().leaving), (0, 0));
+        let state = census.state.lock();
+        assert_eq!((state.queue.len(), state.leaving), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
