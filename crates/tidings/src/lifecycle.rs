@@ -8,9 +8,10 @@
 //! 2. Open streams are ended one by one at an even rate over `DRAIN_SECONDS`, in random order, each told `draining` and
 //!    to come back 0.5–2 s after the last of them was told. So a client comes back once, finds this server's successor, and
 //!    goes on by its last id.
-//! 3. After the last of them publishes are refused, and those that were taken are waited for.
-//! 4. When the streams are gone, which takes their last words no longer than a second, the listener closes. By then a call
-//!    that has not arrived whole, or whose answer nobody takes, is cut; one that did arrive is answered.
+//! 3. After the last of them publishes are refused, and those that were taken are waited for. The listener closes before the
+//!    first client comes back, who would otherwise be told `busy` by the server that sent it away.
+//! 4. The streams' last words take no longer than a second. By then a call that has not arrived whole, or whose answer nobody
+//!    takes, is cut; one that did arrive is answered.
 //! 5. The journal takes nothing more, and what it has is made safe.
 //!
 //! So the end takes `DRAIN_SECONDS` and at most a second and a half, and what the journal needs. What is left after
@@ -105,11 +106,14 @@ struct Sockets {
 }
 
 impl Sockets {
-    /// Lets nobody in any more, and has every connection go once it was answered, until `limit` at most; but whoever arrived
-    /// whole is answered first.
-    async fn close(&self, app: &App, limit: Instant) {
+    /// Lets nobody in any more.
+    async fn let_nobody_in(&self) {
         self.listening.cancel();
         self.accepting.wait().await;
+    }
+
+    /// Has every connection go once it was answered, until `limit` at most; but whoever arrived whole is answered first.
+    async fn close(&self, app: &App, limit: Instant) {
         let connections = &self.lane.connections;
         self.lane.closing.cancel();
         connections.close();
@@ -199,6 +203,11 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     let streams = drain(app).await;
     let limit = Instant::now() + LAST_WORDS;
     app.close().await;
+    // Not after the streams are gone: a peer that is stuck holds one for a second, and others come back before that. Open
+    // connections are told later, as some clients take HTTP/2's GOAWAY for an end and read no last words behind it.
+    if let Some(sockets) = sockets {
+        sockets.let_nobody_in().await;
+    }
     until_gone(app, limit).await;
     if streams > 0 {
         tokio::time::sleep(LEAVING).await; // the last of them are still reading what they were told

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings::server::{Error, Server};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -331,6 +331,38 @@ async fn no_peer_that_is_stuck_prolongs_the_end() {
     ];
     server.stopped().await.unwrap();
     drop(held);
+}
+
+#[tokio::test]
+async fn who_comes_back_when_it_was_told_to_is_not_met_again_though_a_peer_is_stuck() {
+    let mut server = start_with(&[("SHUTDOWN_TIMEOUT", "1h")]).await;
+    let _stuck = stalled(&server, "/notifications/stream", "").await;
+    publish_big(&server, 40).await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        // Of another topic, as they are to be told at once.
+        streams.push(server.connected("/realtime/stream", &demo("ann", "user")).await);
+    }
+    server.begin_stop();
+    let mut back = Vec::new();
+    for mut stream in streams {
+        let retry = Duration::from_millis(stream.block("draining").await.retry.unwrap());
+        let address = server.address;
+        back.push(tokio::spawn(async move {
+            tokio::time::sleep(retry).await; // what a client does
+            let Ok(mut socket) = TcpStream::connect(address).await else { return String::new() };
+            // A process that another test starts may hold a copy of the listener, but answers nothing.
+            let request = b"GET /realtime/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+            let _ = socket.write_all(request).await;
+            let mut answer = Vec::new();
+            let _ = socket.read_to_end(&mut answer).await;
+            String::from_utf8(answer).unwrap()
+        }));
+    }
+    for met in back {
+        assert_eq!(in_time(met).await.unwrap(), "");
+    }
+    server.stopped().await.unwrap();
 }
 
 #[tokio::test]
