@@ -16,6 +16,7 @@ use crate::traces::Export;
 
 /// Runs until it is told to stop.
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
+    let early = signals::Early::take()?;
     let read = move || Config::load(flags.clone(), environment(), Path::new("."));
     let loaded = &read()?;
     telemetry::start(&loaded.config.log)?;
@@ -30,7 +31,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
             builder = builder.listener(listener);
         }
         let server = builder.build()?;
-        let stop = signals::listen(loaded.config.lifecycle.shutdown_timeout, server.handle())?;
+        let stop = signals::listen(early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
         telemetry::say(&banner(loaded, &server, traces.endpoint()));
         tokio::spawn(watch::keep("memory", give_memory_back));
         let ended = server.run(stop.cancelled_owned()).await;

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,16 +18,35 @@ use crate::telemetry;
 /// How much longer than `SHUTDOWN_TIMEOUT` the server has to end by itself, before it is ended.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What is taken before anything else is done. To open a large log takes a while, and a SIGHUP that comes meanwhile, as from
+/// what rotates logs or has just changed the settings, would end the process: it is kept for [`listen`]. A signal to stop is not
+/// taken so soon, as it ends at once what serves nobody yet.
+pub(super) struct Early {
+    runtime: Runtime,
+    terminals: Terminals,
+    signals: EarlySignals,
+}
+
+impl Early {
+    pub(super) fn take() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = {
+            let _context = runtime.enter();
+            EarlySignals::new()?
+        };
+        Ok(Self { runtime, terminals: Terminals::of_now(), signals })
+    }
+}
+
 /// Listens from now on. What is returned is cancelled by the first signal to stop; the second one ends the process, and so does
 /// the end of `shutdown_timeout`, whoever asked for the end. SIGHUP has the server reload its settings, unless a terminal that
 /// the process had is gone: then it is a signal to stop.
-pub(super) fn listen(shutdown_timeout: Duration, server: Handle) -> io::Result<CancellationToken> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(super) fn listen(early: Early, shutdown_timeout: Duration, server: Handle) -> io::Result<CancellationToken> {
+    let Early { runtime, terminals, signals } = early;
     let mut signals = {
         let _context = runtime.enter();
-        Signals::new()?
+        Signals::new(signals)?
     };
-    let terminals = Terminals::of_now();
     let stop = CancellationToken::new();
     let (told, begun) = (stop.clone(), stop.clone());
     let listen = async move {
@@ -100,11 +120,9 @@ impl Terminals {
     }
 }
 
-/// The signals that the process takes.
+/// The signals that by themselves would end a process which nobody wants to stop.
 #[cfg(unix)]
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+struct EarlySignals {
     /// Left alone where it was ignored when the process began, which is all that `nohup` does.
     hang_up: Option<Signal>,
     /// Comes with a write beyond the largest size of a file (`ulimit -f`), as that of the log may be; unless somebody takes it,
@@ -113,20 +131,31 @@ struct Signals {
 }
 
 #[cfg(unix)]
-impl Signals {
+impl EarlySignals {
     fn new() -> io::Result<Self> {
         let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up,
-            _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-        })
+        let file_too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        Ok(Self { hang_up, _file_too_large: signal(file_too_large)? })
+    }
+}
+
+/// The signals that the process takes.
+#[cfg(unix)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    early: EarlySignals,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new(early: EarlySignals) -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, early })
     }
 
     async fn next(&mut self) -> Told {
         let hang_up = async {
-            match &mut self.hang_up {
+            match &mut self.early.hang_up {
                 Some(signal) => signal.recv().await,
                 None => std::future::pending().await,
             }
@@ -151,11 +180,21 @@ fn ignores_hang_up() -> bool {
 
 /// Ctrl-c is all there is elsewhere.
 #[cfg(not(unix))]
+struct EarlySignals;
+
+#[cfg(not(unix))]
+impl EarlySignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+}
+
+#[cfg(not(unix))]
 struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(_: EarlySignals) -> io::Result<Self> {
         Ok(Self)
     }
 

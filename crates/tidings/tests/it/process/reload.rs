@@ -118,6 +118,16 @@ async fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
     assert_eq!(server.said().matches("reloaded").count(), 1);
 }
 
+#[tokio::test]
+async fn a_hang_up_that_comes_while_the_server_starts_is_no_end_and_reloads_once_it_runs() {
+    // The start waits for its settings, and is sent the signal there.
+    let first = "mkfifo tidings.toml; { rm tidings.toml; kill -HUP $$; } >tidings.toml &";
+    let mut server = serve(Place::new(), first).await;
+    until(async || server.said().contains("reloaded")).await;
+    server.signal("TERM");
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
 /// Both ends of a terminal. No process that is started meanwhile may hold the first.
 #[cfg(target_os = "linux")]
 fn terminal() -> (OwnedFd, File) {
