@@ -8,7 +8,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use parking_lot::Mutex;
 use serde_json::json;
-use tidings::server::{Builder, Server};
+use tidings::server::{Builder, Error, Server};
 use tidings_hub::Clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -108,4 +108,26 @@ async fn calls_and_streams_of_the_server_itself_that_panic_are_answered() {
     assert_eq!((answer.status, answer.code().as_str()), (500, "internal"), "{}", answer.text());
     breakable.is_broken.store(false, Ordering::Relaxed);
     assert_eq!(server.get("/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_panic_of_what_delivers_ends_the_server_with_an_error_and_leaves_no_stream_open() {
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let clock = Clock::from_fn({
+        let (system, is_broken) = (Clock::system(), is_broken.clone());
+        move || {
+            assert!(!is_broken.load(Ordering::Relaxed), "the clock is broken");
+            system.now()
+        }
+    });
+    let builder = Server::builder().config(config(&[("HEARTBEAT_INTERVAL", "100ms")]).unwrap());
+    let mut server = start_on(builder.clock(clock));
+    let mut stream = server.connected("/notifications/stream", ADMIN).await;
+    is_broken.store(true, Ordering::Relaxed);
+    // When a heartbeat is due, the wheel asks what time it is, in the task that delivers.
+    match server.ended().await {
+        Err(Error::Runner) => {}
+        other => panic!("{other:?}"),
+    }
+    stream.end().await;
 }

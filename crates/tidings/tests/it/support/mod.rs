@@ -178,6 +178,11 @@ impl TestServer {
     /// Waits for the server's end.
     pub(crate) async fn stopped(&mut self) -> Result<(), tidings::server::Error> {
         self.begin_stop();
+        self.ended().await
+    }
+
+    /// Waits for an end that nobody asked for.
+    pub(crate) async fn ended(&mut self) -> Result<(), tidings::server::Error> {
         in_time(&mut self.running).await.unwrap()
     }
 }
