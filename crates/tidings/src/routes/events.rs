@@ -9,7 +9,7 @@ use tidings_hub::{After, Before, EraseError, Reason};
 use tidings_journal::{Entry, EventId, TopicName};
 
 use crate::app::App;
-use crate::auth::{Credential, Identity, Visitor};
+use crate::auth::{Credential, Identity};
 use crate::http::error::{Code, Error};
 use crate::http::extract::{self, Admin};
 use crate::http::json::Object;
@@ -149,17 +149,15 @@ fn event(entry: &Entry) -> String {
 
 /// Fails unless the stream of `topic` would be opened for the caller.
 fn authorise(app: &App, topic: &TopicName, credential: Option<&Credential>, parts: &Parts) -> Result<(), Error> {
-    let optional = || extract::optional(app, credential, parts);
     let (notifications, realtime) = (topics::notifications(), topics::realtime());
     let segments: Vec<_> = topic.as_str().split('/').collect();
     match segments.as_slice() {
         ["notifications" | "realtime"] | ["realtime", "entity", _] | ["system", "status"] => {
-            optional()?;
+            extract::optional(app, credential, parts)?;
             Ok(())
         }
         ["notifications" | "realtime", "user", _] | ["realtime", "user", _, "entity", _] => {
-            let Visitor { identity, .. } = optional()?;
-            let identity = identity.ok_or(crate::auth::Refusal::Missing)?;
+            let identity = extract::required(app, credential, parts)?;
             let own = |me: &Identity| {
                 let of_me = [topics::of_user(&notifications, &me.id), topics::of_user(&realtime, &me.id)];
                 of_me.iter().any(|own| topic == own || topic.as_str().starts_with(&format!("{own}/")))
