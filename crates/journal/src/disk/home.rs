@@ -86,6 +86,12 @@ impl Home {
         let in_use = || OpenError::InUse { dir: self.dir.clone(), by: None };
         match File::open(self.db().join("lock")).map(|file| file.try_lock()) {
             Ok(Err(TryLockError::WouldBlock)) => Err(in_use()),
+            // It is empty, and some backups leave such files out. It is not made here: that would let two servers in where
+            // both locks were removed under one that runs.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::damaged(
+                &self.dir,
+                "the file db/lock is not there. It is empty: if no server uses the directory, `touch` it, and nothing is lost",
+            )),
             _ => Ok(()), // the engine itself will say what is wrong
         }
     }

@@ -1,7 +1,7 @@
 //! Whether what is written goes where somebody will find it.
 //!
 //! A directory that is removed or moved away stays writable for who has its files open. So the files are looked at by their
-//! names, before any append is answered: two or three questions to the system, which take a few microseconds.
+//! names, before any append is answered: three or four questions to the system, which take a few microseconds.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::wal;
 
+/// The folder below it that has a folder for each table.
+const TABLES: &str = "keyspaces";
+
 /// The folder with the tables as it was when the log was opened, and its write-ahead log.
 pub(super) struct Place {
     path: PathBuf,
@@ -17,28 +20,38 @@ pub(super) struct Place {
     folder: File,
     /// The newest file of the write-ahead log that was looked at, and its number.
     log: Option<(u64, File)>,
+    /// The folder that has a folder for each table, and how many links it had: most file systems count those folders.
+    tables: Option<(File, u64)>,
 }
 
 impl Place {
     /// The folder with the tables, as it is now.
     pub(super) fn of(db: &Path) -> io::Result<Self> {
         let path = std::path::absolute(db)?;
-        let mut place = Self { folder: File::open(&path)?, path, log: None };
+        let tables = match File::open(path.join(TABLES)) {
+            Ok(tables) => {
+                let links = tables.metadata()?.nlink();
+                Some((tables, links))
+            }
+            Err(error) if is_gone(&error) => None,
+            Err(error) => return Err(error),
+        };
+        let mut place = Self { folder: File::open(&path)?, path, log: None, tables };
         place.follow()?;
         Ok(place)
     }
 
     /// Whether it is still there. Where that can't be told, it is.
     pub(super) fn is_there(&mut self) -> bool {
-        self.has_folder() && self.has_log()
+        is_at(&self.folder, &self.path) && self.has_tables() && self.has_log()
     }
 
-    fn has_folder(&self) -> bool {
-        match (self.folder.metadata(), fs::metadata(&self.path)) {
-            (Ok(ours), Ok(there)) => number(&ours) == number(&there),
-            (_, Err(error)) => !is_gone(&error),
-            (Err(_), Ok(_)) => true,
-        }
+    /// The tables are large: where they are removed first, it may take seconds until the write-ahead log is. The engine never
+    /// removes the folder of a table.
+    fn has_tables(&self) -> bool {
+        let Some((tables, links)) = &self.tables else { return true };
+        let is_whole = tables.metadata().map_or(true, |metadata| metadata.nlink() >= *links);
+        is_whole && is_at(tables, &self.path.join(TABLES))
     }
 
     /// Removing a directory begins with what is in it. The engine removes its oldest files too, once there are newer ones.
@@ -57,6 +70,15 @@ impl Place {
         }
         self.log = Some((newest, File::open(path)?));
         Ok(true)
+    }
+}
+
+/// Whether a path still leads to what was opened there. Where that can't be told, it does.
+fn is_at(opened: &File, path: &Path) -> bool {
+    match (opened.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => number(&ours) == number(&there),
+        (_, Err(error)) => !is_gone(&error),
+        (Err(_), Ok(_)) => true,
     }
 }
 
@@ -96,6 +118,19 @@ mod tests {
         assert!(place.is_there());
         fs::remove_dir_all(dir.path()).unwrap();
         assert!(!place.is_there());
+    }
+
+    #[test]
+    fn a_folder_whose_tables_are_being_removed_is_gone() {
+        let (_dir, db) = folder();
+        let tables = db.join(TABLES);
+        fs::create_dir_all(tables.join("0")).unwrap();
+        let mut place = Place::of(&db).unwrap();
+        assert!(place.is_there());
+        fs::rename(&tables, db.join("elsewhere")).unwrap();
+        assert!(!place.is_there());
+        fs::create_dir(&tables).unwrap();
+        assert!(!place.is_there(), "another one is in its place");
     }
 
     #[test]

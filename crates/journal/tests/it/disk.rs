@@ -62,6 +62,21 @@ async fn a_second_process_is_refused() {
     open(&dir);
 }
 
+/// Some backups leave empty files out.
+#[tokio::test]
+async fn a_directory_without_the_engines_lock_is_refused_with_what_mends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir);
+    log.append(vec![status("db", "1")]).await.unwrap();
+    drop(log);
+    let lock = dir.path().join("db/lock");
+    std::fs::remove_file(&lock).unwrap();
+    let error = Disk::open(Options::new(dir.path())).err().unwrap().to_string();
+    assert!(error.contains("the file db/lock is not there") && error.contains("`touch` it"), "{error}");
+    std::fs::write(&lock, "").unwrap();
+    assert_eq!(all(&open(&dir), &["system/status"]).await, ["1"]);
+}
+
 #[tokio::test]
 async fn every_mode_of_syncing_keeps_what_was_written_when_it_is_closed() {
     for sync in [Sync::Always, Sync::Interval(std::time::Duration::from_millis(1)), Sync::Never] {
@@ -116,7 +131,7 @@ fn a_directory_that_can_not_be_written_to_is_refused_and_the_error_says_which() 
 async fn nothing_is_acknowledged_once_the_directory_is_gone() {
     use std::fs;
     type Loss = fn(&std::path::Path);
-    let losses: [(&str, Loss); 4] = [
+    let losses: [(&str, Loss); 5] = [
         ("removed", |dir| fs::remove_dir_all(dir).unwrap()),
         ("moved", |dir| fs::rename(dir, dir.with_file_name("moved")).unwrap()),
         ("replaced", |dir| {
@@ -130,6 +145,7 @@ async fn nothing_is_acknowledged_once_the_directory_is_gone() {
                 }
             }
         }),
+        ("without its tables", |dir| fs::remove_dir_all(dir.join("db/keyspaces")).unwrap()),
     ];
     for sync in [Sync::Always, Sync::Never] {
         for (what, lose) in losses {
