@@ -1,6 +1,7 @@
 //! The one place that asks what time it is.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 
@@ -14,9 +15,10 @@ pub struct Clock {
 
 impl Clock {
     /// The system's clocks.
+    /// Says the first or the last time there is where the system's clock stands outside of the years -9999 to 9999.
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn system() -> Self {
-        Self { wall: Arc::new(Timestamp::now), steady: Some(steady()) }
+        Self { wall: Arc::new(|| nearest(SystemTime::now())), steady: Some(steady()) }
     }
 
     /// A clock that says what `now` says; where that moves, so much time has passed.
@@ -48,6 +50,12 @@ impl Clock {
     }
 }
 
+/// The same time, or the nearest that has a date: [`Timestamp::now`] panics where there is none.
+fn nearest(time: SystemTime) -> Timestamp {
+    let outside = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(outside)
+}
+
 /// A clock that counts while the machine is suspended, too: a laptop that was closed for a night was not set.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn steady() -> Arc<dyn Fn() -> i64 + Send + Sync> {
@@ -62,4 +70,19 @@ fn steady() -> Arc<dyn Fn() -> i64 + Send + Sync> {
 fn steady() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     let start = std::time::Instant::now();
     Arc::new(move || i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_beyond_all_dates_says_the_last_or_the_first_one() {
+        const AN_AGE: Duration = Duration::from_hours(100_000_000);
+        assert_eq!(nearest(SystemTime::UNIX_EPOCH + AN_AGE), Timestamp::MAX);
+        assert_eq!(nearest(SystemTime::UNIX_EPOCH - 2 * AN_AGE), Timestamp::MIN);
+        assert_eq!(nearest(SystemTime::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
+    }
 }

@@ -78,7 +78,7 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The clock, which no log and no token gets along with.
-    #[error("the system's clock says {0}, which is before 1970; set it and start again")]
+    #[error("the system's clock says {0}, which is before 1970 or after 9999; set it and start again")]
     Clock(Timestamp),
     /// The limit of open files.
     #[error(
@@ -275,10 +275,11 @@ impl Builder {
     }
 }
 
-/// Fails before 1970: the storage engine, among others, counts the time from there, and ends the process if it can't.
+/// Fails before 1970: the storage engine, among others, counts the time from there, and ends the process if it can't. After
+/// 9999 there are no dates, neither for events nor for HTTP.
 pub(crate) fn clock_is_set() -> Result<(), Error> {
     let now = Clock::system().now();
-    if now < Timestamp::UNIX_EPOCH { Err(Error::Clock(now)) } else { Ok(()) }
+    if (Timestamp::UNIX_EPOCH..Timestamp::MAX).contains(&now) { Ok(()) } else { Err(Error::Clock(now)) }
 }
 
 fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {

@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::Body;
@@ -130,9 +131,11 @@ fn head<B>(version: Version, response: &Response<B>) -> Vec<u8> {
         bytes.extend_from_slice(value.as_bytes());
         bytes.extend_from_slice(b"\r\n");
     }
-    if !headers.contains_key(DATE) {
+    if !headers.contains_key(DATE)
+        && let Some(date) = date(now())
+    {
         bytes.extend_from_slice(b"date: ");
-        bytes.extend_from_slice(date().as_bytes());
+        bytes.extend_from_slice(date.as_bytes());
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
@@ -140,8 +143,16 @@ fn head<B>(version: Version, response: &Response<B>) -> Vec<u8> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a date for people and caches; nothing is judged by it")]
-fn date() -> String {
-    httpdate::fmt_http_date(std::time::SystemTime::now())
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The value of `Date`; `None` where the clock is set to a time that HTTP has no date for: before 1970 or after 9999, which
+/// `httpdate` answers with a panic. A server without a clock sends none (RFC 9110, section 6.6.1).
+fn date(time: SystemTime) -> Option<String> {
+    const AFTER_9999_SECONDS: u64 = 253_402_300_800;
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since_1970.as_secs() < AFTER_9999_SECONDS).then(|| httpdate::fmt_http_date(time))
 }
 
 impl Future for Parked {
@@ -284,11 +295,23 @@ fn bytes_of(frame: &Frame, chunked: bool) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_parked_stream_is_small() {
         // A fat field here is paid once per idle stream. The runtime adds about 100 bytes and rounds up to a multiple of 128.
         assert!(size_of::<Parked>() <= 152, "{}", size_of::<Parked>());
+    }
+
+    #[test]
+    fn a_time_that_http_has_no_date_for_has_none() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let last = epoch + Duration::from_secs(253_402_300_799);
+        assert_eq!(date(epoch).as_deref(), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert_eq!(date(epoch - Duration::from_secs(1)), None);
+        assert_eq!(date(last).as_deref(), Some("Fri, 31 Dec 9999 23:59:59 GMT"));
+        assert_eq!(date(last + Duration::from_secs(1)), None);
     }
 }
