@@ -16,7 +16,8 @@ use crate::traces::Export;
 
 /// Runs until it is told to stop.
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
-    let early = signals::Early::take()?;
+    // Not moved into what is awaited: a runtime must not be dropped there, where a start that is refused would drop it.
+    let mut early = Some(signals::Early::take()?);
     let read = move || Config::load(flags.clone(), environment(), Path::new("."));
     let loaded = &read()?;
     telemetry::start(&loaded.config.log)?;
@@ -31,7 +32,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
             builder = builder.listener(listener);
         }
         let server = builder.build()?;
-        let stop = signals::listen(early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
+        let stop = signals::listen(&mut early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
         telemetry::say(&banner(loaded, &server, traces.endpoint()));
         tokio::spawn(watch::keep("memory", give_memory_back));
         let ended = server.run(stop.cancelled_owned()).await;

@@ -41,7 +41,12 @@ impl Early {
 /// Listens from now on. What is returned is cancelled by the first signal to stop; the second one ends the process, and so does
 /// the end of `shutdown_timeout`, whoever asked for the end. SIGHUP has the server reload its settings, unless a terminal that
 /// the process had is gone: then it is a signal to stop.
-pub(super) fn listen(early: Early, shutdown_timeout: Duration, server: Handle) -> io::Result<CancellationToken> {
+pub(super) fn listen(
+    early: &mut Option<Early>,
+    shutdown_timeout: Duration,
+    server: Handle,
+) -> io::Result<CancellationToken> {
+    let early = early.take().map_or_else(Early::take, Ok)?;
     let Early { runtime, terminals, signals } = early;
     let mut signals = {
         let _context = runtime.enter();
