@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use crate::support::binary::Place;
-use crate::support::{ADMIN, Stream, config, http, in_time, start_with};
+use crate::support::{ADMIN, Stream, config, http, in_time, start_with, until};
 
 const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
 
@@ -249,6 +249,8 @@ async fn development_listens_on_loopback_of_both_families_and_says_so() {
 async fn the_banner_and_the_log_go_to_standard_error_and_the_log_may_be_json() {
     let process = Place::new().env("LOG_FORMAT", "json").env("LOG_LEVEL", "debug").start(&[]);
     in_time(http::request(process.addresses[0], "GET", "/nope?token=secret", &[("X-Request-Id", "mine")], b"")).await;
+    // A thread of its own writes the log.
+    until(async || process.said().contains("answered")).await;
     let said = process.last_words();
     let line = said.lines().find(|line| line.contains("answered")).expect("a line of the log");
     let entry: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -167,7 +167,8 @@ async fn a_hang_up_while_the_terminal_is_there_reloads() {
 #[tokio::test]
 async fn the_hang_ups_of_a_closed_terminal_do_not_end_a_drain_that_goes_on() {
     let (master, slave) = terminal();
-    let mut server = Bare::start(Place::new().env("DRAIN_SECONDS", "2s"), slave, "").await;
+    let mut server =
+        Bare::start(Place::new().env("DRAIN_SECONDS", "2s").env("HEARTBEAT_INTERVAL", "1h"), slave, "").await;
     let mut streams = [server.stream().await, server.stream().await];
     drop(master);
     for _ in 0..5 {
