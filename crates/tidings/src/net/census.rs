@@ -236,6 +236,11 @@ impl Guest {
         self.doings.asked.load(Relaxed)
     }
 
+    /// Whether a request of it is being answered; streams do not count.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.doings.calls.load(Relaxed) > 0
+    }
+
     /// Whether it carries a stream.
     pub(crate) fn has_stream(&self) -> bool {
         self.doings.streams.load(Relaxed) > 0

@@ -86,6 +86,8 @@ pub(crate) struct Cuttable {
     peer_done: bool,
     /// Set once the peer of a stream has said so.
     half_closed: Option<HalfClosed>,
+    /// Whether all that a peer asked for over HTTP/2 before its FIN was answered when that was looked at last.
+    answered: bool,
     is_http2: bool,
     cut: Cut,
     guest: Arc<Guest>,
@@ -186,6 +188,7 @@ impl Cuttable {
             socket: Some(socket),
             peer_done: false,
             half_closed: None,
+            answered: false,
             is_http2,
             cut: cut.clone(),
             guest,
@@ -218,6 +221,21 @@ impl Cuttable {
             cx.waker().wake_by_ref(); // the body is asked again, and sees it
         }
         self.half_closed.as_mut().map_or(Poll::Pending, |half_closed| half_closed.poll_reset(socket, cx))
+    }
+
+    /// The end of what a peer sends over HTTP/2, once what it asked for before is answered and written: h2 takes it for the end
+    /// of the connection, and drops what is under way. Streams are not waited for: their clients come back by their ids.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(socket) = self.socket.as_ref() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let half_closed = self.half_closed.get_or_insert_with(HalfClosed::new);
+        loop {
+            let answered = !self.guest.is_answering() && self.cut.blocked_since().is_none();
+            // Twice: what was answered last is written after the first time.
+            if std::mem::replace(&mut self.answered, answered) && answered {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(half_closed.poll_look(socket, cx))?;
+        }
     }
 
     /// Whether nothing more comes from the peer.
@@ -284,10 +302,16 @@ impl AsyncRead for Cuttable {
             return Poll::Ready(Ok(())); // what came meanwhile was thrown away, so that nothing can follow
         }
         if self.read_before.is_empty() {
+            if self.is_http2 && self.peer_done {
+                return self.poll_end(cx);
+            }
             let before = buf.filled().len();
             let read = ready!(self.socket()?.poll_read(cx, buf));
             let length = buf.filled().len() - before;
             self.peer_done |= read.is_err() || (buf.remaining() > 0 && length == 0);
+            if self.is_http2 && self.peer_done && read.is_ok() {
+                return self.poll_end(cx);
+            }
             if length > 0 {
                 self.came(&buf.filled()[before..]);
             }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidings_hub::Connection;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 /// How long a client has to read its last words before a stream breaks off. Of a body that breaks off, a browser's `fetch`
 /// throws away what the page has not read yet, and with it what was said last (docs/clients.md); HTTP/2 drops what is queued
@@ -42,11 +42,14 @@ impl HalfClosed {
     /// Fails once the peer has answered a write with a reset. Never ready without an error.
     pub(super) fn poll_reset(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.0.poll_tick(cx));
-            if let Some(error) = socket.take_error()? {
-                return Poll::Ready(Err(error));
-            }
+            ready!(self.poll_look(socket, cx))?;
         }
+    }
+
+    /// Ready now and then; fails once the peer has answered a write with a reset.
+    pub(super) fn poll_look(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.0.poll_tick(cx));
+        Poll::Ready(socket.take_error()?.map_or(Ok(()), Err))
     }
 }
 
@@ -65,7 +68,7 @@ pub(super) fn have_it_look_for_a_reset(stream: &Arc<Connection>) {
 }
 
 fn looks() -> Interval {
-    let mut looks = interval(LOOK);
+    let mut looks = interval_at(Instant::now() + LOOK, LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     looks
 }

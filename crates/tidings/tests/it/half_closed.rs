@@ -164,3 +164,52 @@ async fn a_stream_that_came_second_on_its_connection_sees_its_client_shut_and_cl
     drop(stream);
     until(async || server.stats().await["totalConnections"] == 0).await;
 }
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A header field with both texts written out, and none kept (RFC 7541, section 6.2.2).
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    [vec![0], text(name), text(value)].concat()
+}
+
+#[tokio::test]
+async fn every_call_over_http2_that_arrived_whole_is_answered_too() {
+    const CALLS: u32 = 20;
+    let server = start().await;
+    let body = json!({"title": "over HTTP/2", "message": "m"}).to_string();
+    let head = [
+        field(":method", "POST"),
+        field(":scheme", "http"),
+        field(":path", "/notifications/broadcast"),
+        field(":authority", "x"),
+        field("authorization", &format!("Bearer {ADMIN}")),
+        field("content-type", "application/json"),
+    ]
+    .concat();
+    let mut said = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
+    for nth in 0..CALLS {
+        said.extend(frame(1, 4, 2 * nth + 1, &head));
+        said.extend(frame(0, 1, 2 * nth + 1, body.as_bytes()));
+    }
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(&said).await.unwrap();
+    socket.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    in_time(socket.read_to_end(&mut answer)).await.unwrap();
+    let (mut rest, mut good, mut ended) = (&answer[..], 0, 0);
+    while let Some((head, behind)) = rest.split_first_chunk::<9>() {
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let (payload, behind) = behind.split_at(length);
+        good += u32::from(head[3] == 1 && payload.first() == Some(&0x88)); // `:status: 200` of the static table
+        ended += u32::from(head[3] == 0 && head[4] & 1 == 1);
+        rest = behind;
+    }
+    assert_eq!((good, ended), (CALLS, CALLS));
+    let events = server.get("/events?topic=notifications&limit=1000").await.json();
+    assert_eq!(events["events"].as_array().unwrap().len(), usize::try_from(CALLS).unwrap());
+}
