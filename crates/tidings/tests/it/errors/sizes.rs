@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::post_json;
 use crate::support::binary::Place;
-use crate::support::{ADMIN, Answer, TestServer, http, in_time, start, start_with};
+use crate::support::{ADMIN, Answer, TestServer, http, in_time, start, start_with, until};
 
 /// The head of a POST as an admin, without its end.
 fn head(server: &TestServer, more: &str) -> String {
@@ -175,6 +175,9 @@ fn in_development_an_event_above_64_kib_is_warned_of_once() {
         for kib in [60, 65, 66, 200] {
             publish(kib << 10);
         }
+        // A thread of its own writes the log.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(until(async || server.said().matches("64 KiB").count() >= warnings));
         let said = server.last_words();
         assert_eq!(said.matches("64 KiB").count(), warnings, "{mode}: {said}");
     }
