@@ -77,7 +77,7 @@ impl Handle {
     /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`, of which none is `.` or `..` but a
     /// user's id, behind `user`: browsers would take such a segment for a direction. `event` is the event's name, 1–64
     /// characters of `[A-Za-z0-9._:-]`; `data` becomes one line of compact JSON, at most
-    /// [`MAX_DATA_BYTES`](crate::MAX_DATA_BYTES) long and 120 levels deep, without unpaired surrogates and numbers that
+    /// [`MAX_DATA_BYTES`](tidings_hub::MAX_DATA_BYTES) long and 120 levels deep, without unpaired surrogates and numbers that
     /// overflow a double (RFC 7493), which only a [`RawValue`](serde_json::value::RawValue) can hold.
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
         let publication = Publication {
