@@ -1,6 +1,7 @@
 //! SIGHUP and `POST /system/reload`: what changes without a restart, and what a closed terminal means.
 
 use std::fs::File;
+use std::io::IsTerminal as _;
 #[cfg(target_os = "linux")]
 use std::os::fd::OwnedFd;
 
@@ -139,13 +140,21 @@ fn terminal() -> (OwnedFd, File) {
     (master, File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap())
 }
 
+/// Closes a terminal, and waits until it is gone: a process that another test starts has it open until it has become itself.
+#[cfg(target_os = "linux")]
+async fn close(master: OwnedFd, slave: &File) {
+    drop(master);
+    until(async || !slave.is_terminal()).await;
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_hang_up_of_a_terminal_that_was_closed_drains() {
     let (master, slave) = terminal();
+    let other = slave.try_clone().unwrap();
     let mut server = Bare::start(Place::new().env("DRAIN_SECONDS", "0"), slave, "").await;
     let mut stream = server.stream().await;
-    drop(master);
+    close(master, &other).await;
     server.signal("HUP");
     stream.expect("draining").await;
     assert_eq!(stream.end().await, End::Cut);
@@ -168,10 +177,11 @@ async fn a_hang_up_while_the_terminal_is_there_reloads() {
 #[tokio::test]
 async fn the_hang_ups_of_a_closed_terminal_do_not_end_a_drain_that_goes_on() {
     let (master, slave) = terminal();
+    let other = slave.try_clone().unwrap();
     let mut server =
         Bare::start(Place::new().env("DRAIN_SECONDS", "2s").env("HEARTBEAT_INTERVAL", "1h"), slave, "").await;
     let mut streams = [server.stream().await, server.stream().await];
-    drop(master);
+    close(master, &other).await;
     for _ in 0..5 {
         server.signal("HUP");
     }
