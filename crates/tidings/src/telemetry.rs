@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, reload};
 
 use crate::config::{Format, Log};
 use queue::{Dropped, Queue};
@@ -29,7 +31,7 @@ static QUEUE: Queue = Queue::new();
 static RUNS: AtomicBool = AtomicBool::new(false);
 
 /// Puts another filter in the place of the one that holds.
-type Refilter = Box<dyn Fn(EnvFilter) -> bool + Send>;
+type Refilter = Box<dyn Fn(Targets) -> bool + Send>;
 static REFILTER: Mutex<Option<Refilter>> = Mutex::new(None);
 
 /// One line for the queue: the log hands over each in one piece.
@@ -87,8 +89,8 @@ pub(crate) fn dropped() -> [(&'static str, u64); 2] {
 }
 
 /// The settings were checked when they were read; a filter that does not parse can only come from a library user.
-fn filter(level: &str) -> EnvFilter {
-    EnvFilter::try_new(quiet(level)).unwrap_or_else(|_| EnvFilter::new(quiet("info")))
+fn filter(level: &str) -> Targets {
+    quiet(level).parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO))
 }
 
 /// The filter with the storage engine's `info` left out, unless it says itself what the engine may say.

@@ -1,6 +1,6 @@
 //! Settings of the log, which goes to standard error.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::rule::{Choice, Parsed};
 use super::setting::{Preset, section};
@@ -9,7 +9,7 @@ section! {
     "Log"
     /// What is written to standard error.
     pub struct Log {
-        /// The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`.
+        /// The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`.
         "log_level" => pub level: String = LEVEL, "info";
 
         /// One line of text for people, or one object of JSON for machines, per entry.
@@ -36,10 +36,14 @@ const LEVEL: Parsed<String> = Parsed {
         let level = |word: &str| {
             ["trace", "debug", "info", "warn", "error", "off"].iter().any(|level| level.eq_ignore_ascii_case(word))
         };
-        let understood = |part: &str| level(part) || part.contains(['=', '[', ']', '{', '}']);
+        let module = |name: &str| name.chars().all(|char| char.is_alphanumeric() || "_:-.".contains(char));
+        let understood = |part: &str| match part.split_once('=') {
+            None => level(part),
+            Some((name, word)) => !name.is_empty() && module(name) && level(word),
+        };
         let parts: Vec<_> = text.split(',').map(str::trim).collect();
         let filter = parts.join(",");
-        (parts.iter().all(|part| understood(part)) && EnvFilter::try_new(&filter).is_ok()).then_some(filter)
+        (parts.iter().all(|part| understood(part)) && filter.parse::<Targets>().is_ok()).then_some(filter)
     },
     show: String::clone,
 };

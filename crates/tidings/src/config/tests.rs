@@ -373,12 +373,14 @@ fn a_secret_is_never_printed() {
 
 #[test]
 fn the_log_level_is_a_level_or_a_filter() {
-    for good in ["info", "DEBUG", "off", "info,tidings_hub=trace", "warn,tidings[stream]=debug"] {
+    for good in ["info", "DEBUG", "off", "info,tidings_hub=trace", "warn,tidings::http=debug"] {
         assert_eq!(start().env("LOG_LEVEL", good).loaded().config.log.level, good);
     }
     let spaced = start().env("LOG_LEVEL", "warn, tidings_hub=trace").loaded();
     assert_eq!(spaced.config.log.level, "warn,tidings_hub=trace");
-    for bad in ["verbose", "info,", "tidings=loud", "3"] {
+    for bad in
+        ["verbose", "info,", "tidings=loud", "tidings=", "=info", "3", "warn,tidings[stream]=debug", "[{user}]=info"]
+    {
         assert!(start().env("LOG_LEVEL", bad).load().is_err(), "{bad}");
     }
 }

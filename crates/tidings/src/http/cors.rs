@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
-use regex::Regex;
+use regex_lite::Regex;
 use tower_http::cors::{AllowCredentials, AllowOrigin, Any, CorsLayer};
 
 use super::request_id;
@@ -97,7 +97,7 @@ pub enum Error {
         /// As it was given, slashes included.
         pattern: String,
         /// What is wrong with it.
-        source: regex::Error,
+        source: regex_lite::Error,
     },
 }
 
@@ -197,7 +197,7 @@ impl Rule {
     }
 
     /// Compiled once as it is, so that `a)|(b` can't climb out of the anchors, and once between them.
-    fn pattern(pattern: &str) -> Result<Self, regex::Error> {
+    fn pattern(pattern: &str) -> Result<Self, regex_lite::Error> {
         Regex::new(pattern)?;
         Regex::new(&format!(r"\A(?:{pattern})\z")).map(Self::Pattern)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use regex::Regex;
+use regex_lite::Regex;
 use serde_json::json;
 
 use crate::support::{ADMIN, TestServer, start, start_with, until};
