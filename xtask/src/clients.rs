@@ -11,7 +11,7 @@ use std::{fs, io};
 use anyhow::{Context as _, Result};
 
 use crate::node::Node;
-use crate::{chromium, process, python};
+use crate::{chromium, image, process, python};
 
 /// Where the tests find them.
 pub(crate) struct Clients {
@@ -24,16 +24,30 @@ pub(crate) struct Clients {
     python: PathBuf,
     /// The browser.
     pub(crate) chromium: OsString,
+    /// The folder for building the image; `None` where that can't be done.
+    image: Option<PathBuf>,
 }
 
 impl Clients {
     /// Tells a command, and the tests that it runs, where the programs are.
     pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> Result<&'command mut Command> {
         let command = self.node.announce(command)?;
+        if let Some(image) = &self.image {
+            command.env(image::VARIABLE, image);
+        }
         Ok(command
             .env("TIDINGS_NODE_CLIENTS", &self.programs)
             .env("TIDINGS_PYTHON", &self.python)
             .env(chromium::VARIABLE, &self.chromium))
+    }
+
+    /// What the tests are told beside, so that those run that need programs, and not those that can't run here.
+    pub(crate) fn arguments(&self) -> Vec<&'static str> {
+        let mut arguments = vec!["--include-ignored"];
+        if self.image.is_none() {
+            arguments.extend(["--skip", image::TESTS]);
+        }
+        arguments
     }
 }
 
@@ -41,7 +55,14 @@ impl Clients {
 pub(crate) fn provision() -> Result<Clients> {
     let python = python()?;
     let node = crate::node::provision()?;
-    Ok(Clients { programs: programs(&node)?, node, python, chromium: chromium::find()? })
+    let image = match image::possible() {
+        Ok(()) => Some(image::provision()?),
+        Err(why) => {
+            eprintln!("The image is NOT tested: {why:#}.");
+            None
+        }
+    };
+    Ok(Clients { programs: programs(&node)?, node, python, chromium: chromium::find()?, image })
 }
 
 fn programs(node: &Node) -> Result<PathBuf> {

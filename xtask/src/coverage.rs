@@ -26,7 +26,8 @@ pub(crate) fn run() -> Result<()> {
             .arg("--output-dir")
             .arg(&target)
             // Those that need more than Rust, too.
-            .args(["--", "--include-ignored"]),
+            .arg("--")
+            .args(clients.arguments()),
     )?;
     eprintln!("line by line: {}", target.join("tarpaulin-report.html").display());
     Ok(())

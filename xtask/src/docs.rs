@@ -11,7 +11,18 @@ use crate::process;
 pub(crate) fn run() -> Result<()> {
     process::run(
         process::cargo("test")?
-            .args(["--package", "tidings", "--lib", "--test", "it", "--locked", "--", "the_committed_"])
+            .args([
+                "--package",
+                "tidings",
+                "--lib",
+                "--test",
+                "it",
+                "--test",
+                "deploy",
+                "--locked",
+                "--",
+                "the_committed_",
+            ])
             .env("TIDINGS_BLESS", "1"),
     )
 }

@@ -15,6 +15,7 @@ mod crash;
 mod dev;
 mod docs;
 mod fmt;
+mod image;
 mod lint;
 mod node;
 mod process;
@@ -48,6 +49,8 @@ enum Command {
     Coverage,
     /// Kill servers under load, thousands of times.
     Crash(crash::Options),
+    /// Build the image from the sources, without any registry of images, and test it. Takes root, and several minutes.
+    Image,
     /// Write the generated documents anew.
     Docs,
     /// Build the page that the binary carries into web/dist, or check it.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Coverage => coverage::run(),
         Command::Crash(options) => crash::run(&options),
+        Command::Image => image::run(),
         Command::Docs => docs::run(),
         Command::Web(options) => web::run(&options),
         Command::Ci => ci::run(),

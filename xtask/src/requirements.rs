@@ -62,6 +62,26 @@ pub(crate) const PYTHON: Requirement = Requirement {
     otherwise: None,
 };
 
+/// What builds and runs the image; [`crate::image`] says where it is asked for.
+pub(crate) const IMAGE: [Requirement; 4] = [
+    Requirement {
+        name: "debootstrap",
+        lacking: || there("debootstrap"),
+        debian: &[&["debootstrap"]],
+        macos: None,
+        otherwise: None,
+    },
+    Requirement {
+        name: "buildah",
+        lacking: || there("buildah"),
+        debian: &[&["buildah"]],
+        macos: None,
+        otherwise: None,
+    },
+    Requirement { name: "runc", lacking: || there("runc"), debian: &[&["runc"]], macos: None, otherwise: None },
+    Requirement { name: "strip", lacking: || there("strip"), debian: &[&["binutils"]], macos: None, otherwise: None },
+];
+
 pub(crate) const BENCH: [Requirement; 2] = [
     Requirement {
         name: "nginx with the module nchan",
@@ -181,8 +201,13 @@ fn python_is_there() -> Result<()> {
     python::find().map(drop)
 }
 
+/// A program that tells its version.
+fn there(program: &str) -> Result<()> {
+    process::ask(Command::new(program).arg("--version")).map(drop)
+}
+
 fn promtool() -> Result<()> {
-    process::ask(Command::new("promtool").arg("--version")).map(drop)
+    there("promtool")
 }
 
 fn openssl() -> Result<()> {
@@ -190,7 +215,7 @@ fn openssl() -> Result<()> {
 }
 
 fn taskset() -> Result<()> {
-    process::ask(Command::new("taskset").arg("--version")).map(drop)
+    there("taskset")
 }
 
 fn browser() -> Result<()> {

@@ -28,9 +28,6 @@ pub(crate) struct Options {
     cargo: Vec<OsString>,
 }
 
-/// Tests that need more than Rust are marked `#[ignore = "needs …"]`: this runs them too.
-const WITH_PROGRAMS: &str = "--include-ignored";
-
 /// What `--quick` leaves out, and why.
 const LEFT_OUT: [(&str, &str); 7] = [
     ("the page's types, unit tests and freshness", "Node"),
@@ -53,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return all(Suites::new());
     }
     let clients = provision()?;
-    process::run(clients.announce(&mut cargo_test(&options.cargo, &[WITH_PROGRAMS])?)?)
+    process::run(clients.announce(&mut cargo_test(&options.cargo, &clients.arguments())?)?)
 }
 
 /// Every suite, after those that ran before. How long each took is shown at the end; in continuous integration, whose log
@@ -66,12 +63,12 @@ pub(crate) fn all(mut suites: Suites) -> Result<()> {
         process::run(process::cargo("test")?.args(["--workspace", "--locked", "--no-run"]))
     })?;
     suites.run("every test, streams parked", || {
-        process::run(clients.announce(&mut cargo_test(&[], &[WITH_PROGRAMS])?)?)
+        process::run(clients.announce(&mut cargo_test(&[], &clients.arguments())?)?)
     })?;
     suites.run("the page in a browser", || web::stories(&clients.node, &clients.chromium))?;
     suites.run("building the server with every feature", || process::run(other_lane()?.arg("--no-run")))?;
     suites.run("the server with every feature, streams through hyper", || {
-        process::run(clients.announce(other_lane()?.args(["--", WITH_PROGRAMS]))?)
+        process::run(clients.announce(other_lane()?.arg("--").args(clients.arguments()))?)
     })?;
     if is_ci() {
         suites.tell_before(LAST);
@@ -194,9 +191,10 @@ mod tests {
 
     #[test]
     fn what_needs_programs_runs_too_beside_what_was_asked_for() {
-        let whole = cargo_test(&[], &[WITH_PROGRAMS]).unwrap();
+        let of_programs = ["--include-ignored"];
+        let whole = cargo_test(&[], &of_programs).unwrap();
         assert_eq!(words(whole.get_args()), "test --workspace --locked -- --include-ignored");
-        let chosen = cargo_test(&given(&["a_name", "--", "--nocapture"]), &[WITH_PROGRAMS]).unwrap();
+        let chosen = cargo_test(&given(&["a_name", "--", "--nocapture"]), &of_programs).unwrap();
         assert_eq!(words(chosen.get_args()), "test --workspace --locked a_name -- --nocapture --include-ignored");
     }
 
