@@ -207,6 +207,11 @@ impl Connection {
         }
     }
 
+    /// Whether what was handed to its carrier was not taken yet.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed) != 0
+    }
+
     /// Since when the socket takes nothing.
     pub(crate) fn blocked_since(&self) -> Option<Tick> {
         self.blocked.load(Ordering::Relaxed).checked_sub(1).map(Tick)

@@ -151,6 +151,7 @@ impl Body for StreamBody {
                 State::Untaken(slot) => {
                     let saying = slot.take();
                     this.state = this.take(saying);
+                    this.finish_if_half_closed();
                     continue;
                 }
                 State::Open(subscription) => ready!(subscription.poll_frames(cx, &mut this.frames)),

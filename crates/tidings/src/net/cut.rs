@@ -10,8 +10,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -60,11 +60,13 @@ struct State {
     bare: AtomicU16,
     /// Whether a small answer waits to be taken that has no share of the room for all.
     free_answer: AtomicBool,
-    /// Whether the peer of a stream has sent a FIN.
+    /// Whether the peer has sent a FIN, where that is of interest: over HTTP/1 to a stream, over HTTP/2 always.
     half_closed: AtomicBool,
     kill: Notify,
     /// The stream that the connection carries, to be told when its socket takes nothing.
     stream: Mutex<Option<Arc<Connection>>>,
+    /// Those that it carries among others, to be told of its peer's FIN; some may be over.
+    streams: Mutex<Vec<Weak<Connection>>>,
 }
 
 /// A head that is not complete.
@@ -86,8 +88,10 @@ pub(crate) struct Cuttable {
     peer_done: bool,
     /// Set once the peer of a stream has said so.
     half_closed: Option<HalfClosed>,
-    /// Whether all that a peer asked for over HTTP/2 before its FIN was answered when that was looked at last.
-    answered: bool,
+    /// How many bytes had been written when all that a peer asked for over HTTP/2 before its FIN was last found answered.
+    answered_at: Option<u64>,
+    /// How many bytes were written.
+    written: u64,
     is_http2: bool,
     cut: Cut,
     guest: Arc<Guest>,
@@ -111,7 +115,11 @@ impl Cut {
     pub(crate) fn carries(&self, stream: &Arc<Connection>) {
         let state = self.state.clone();
         stream.on_kill(move || state.kill.notify_one());
-        if !self.shared {
+        if self.shared {
+            let mut streams = self.state.streams.lock();
+            streams.retain(|stream| stream.strong_count() > 0);
+            streams.push(Arc::downgrade(stream));
+        } else {
             *self.state.stream.lock() = Some(stream.clone());
         }
     }
@@ -164,9 +172,14 @@ impl Cut {
         self.state.free_answer.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the peer has sent a FIN since the connection carries a stream, which it then has to itself.
+    /// Whether the peer of the streams that it carries has sent a FIN.
     pub(crate) fn is_half_closed(&self) -> bool {
         self.state.half_closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether each stream that shares it is over, or has no room in its window, which nobody will open any more.
+    fn owes_nothing(&self) -> bool {
+        self.state.streams.lock().iter().filter_map(Weak::upgrade).all(|stream| stream.is_blocked())
     }
 
     fn is_asked(&self) -> bool {
@@ -188,7 +201,8 @@ impl Cuttable {
             socket: Some(socket),
             peer_done: false,
             half_closed: None,
-            answered: false,
+            answered_at: None,
+            written: 0,
             is_http2,
             cut: cut.clone(),
             guest,
@@ -223,15 +237,23 @@ impl Cuttable {
         self.half_closed.as_mut().map_or(Poll::Pending, |half_closed| half_closed.poll_reset(socket, cx))
     }
 
-    /// The end of what a peer sends over HTTP/2, once what it asked for before is answered and written: h2 takes it for the end
-    /// of the connection, and drops what is under way. Streams are not waited for: their clients come back by their ids.
+    /// The end of what a peer sends over HTTP/2, once what it asked for before is answered and written, and its streams have said
+    /// what they owe: h2 takes it for the end of the connection, and drops what is under way.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = self.socket.as_ref() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let state = &self.cut.state;
+        if !state.half_closed.swap(true, Ordering::Relaxed) {
+            let streams: Vec<_> = state.streams.lock().iter().filter_map(Weak::upgrade).collect();
+            for stream in streams {
+                stream.wake(); // its body is asked again, and sees it
+            }
+        }
         let half_closed = self.half_closed.get_or_insert_with(HalfClosed::new);
         loop {
-            let answered = !self.guest.is_answering() && self.cut.blocked_since().is_none();
+            let answered = !self.guest.is_answering() && self.cut.blocked_since().is_none() && self.cut.owes_nothing();
+            let answered_at = answered.then_some(self.written);
             // Twice: what was answered last is written after the first time.
-            if std::mem::replace(&mut self.answered, answered) && answered {
+            if std::mem::replace(&mut self.answered_at, answered_at).is_some_and(|before| answered_at == Some(before)) {
                 return Poll::Ready(Ok(()));
             }
             ready!(half_closed.poll_look(socket, cx))?;
@@ -254,6 +276,7 @@ impl Cuttable {
         match &write {
             Poll::Ready(Ok(length)) => {
                 *blocked = None;
+                self.written += *length as u64;
                 self.guest.moved(*length);
             }
             Poll::Ready(Err(_)) => *blocked = None,

@@ -1,5 +1,6 @@
 //! The log on disk, from outside: what was acknowledged is there after every end of the process, under its id.
 
+mod backups;
 mod clocks;
 mod damage;
 mod kills;

@@ -177,39 +177,124 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     [vec![0], text(name), text(value)].concat()
 }
 
-#[tokio::test]
-async fn every_call_over_http2_that_arrived_whole_is_answered_too() {
-    const CALLS: u32 = 20;
-    let server = start().await;
-    let body = json!({"title": "over HTTP/2", "message": "m"}).to_string();
-    let head = [
-        field(":method", "POST"),
+/// The beginning of an HTTP/2 connection, which makes windows larger than the 65,535 bytes that they have by themselves.
+fn preface(window: u32) -> Vec<u8> {
+    let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
+    let widened = (window - 65_535).to_be_bytes();
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &settings), frame(8, 0, 0, &widened)].concat()
+}
+
+fn head(method: &str, path: &str) -> Vec<u8> {
+    [
+        field(":method", method),
         field(":scheme", "http"),
-        field(":path", "/notifications/broadcast"),
+        field(":path", path),
         field(":authority", "x"),
         field("authorization", &format!("Bearer {ADMIN}")),
         field("content-type", "application/json"),
     ]
-    .concat();
-    let mut said = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
-    for nth in 0..CALLS {
-        said.extend(frame(1, 4, 2 * nth + 1, &head));
-        said.extend(frame(0, 1, 2 * nth + 1, body.as_bytes()));
-    }
-    let mut socket = TcpStream::connect(server.address).await.unwrap();
-    socket.write_all(&said).await.unwrap();
-    socket.shutdown().await.unwrap();
+    .concat()
+}
+
+/// What came over HTTP/2: how many answers were good, how many streams ended whole, and the text of all.
+async fn read_frames(socket: &mut TcpStream) -> (u32, u32, String) {
     let mut answer = Vec::new();
     in_time(socket.read_to_end(&mut answer)).await.unwrap();
-    let (mut rest, mut good, mut ended) = (&answer[..], 0, 0);
+    let (mut rest, mut good, mut ended, mut text) = (&answer[..], 0, 0, Vec::new());
     while let Some((head, behind)) = rest.split_first_chunk::<9>() {
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         let (payload, behind) = behind.split_at(length);
         good += u32::from(head[3] == 1 && payload.first() == Some(&0x88)); // `:status: 200` of the static table
         ended += u32::from(head[3] == 0 && head[4] & 1 == 1);
+        if head[3] == 0 {
+            text.extend_from_slice(payload);
+        }
         rest = behind;
     }
+    (good, ended, String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn every_call_over_http2_that_arrived_whole_is_answered_too() {
+    const CALLS: u32 = 20;
+    let server = start().await;
+    let body = json!({"title": "over HTTP/2", "message": "m"}).to_string();
+    let mut said = preface(1 << 20);
+    for nth in 0..CALLS {
+        said.extend(frame(1, 4, 2 * nth + 1, &head("POST", "/notifications/broadcast")));
+        said.extend(frame(0, 1, 2 * nth + 1, body.as_bytes()));
+    }
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(&said).await.unwrap();
+    socket.shutdown().await.unwrap();
+    let (good, ended, _) = read_frames(&mut socket).await;
     assert_eq!((good, ended), (CALLS, CALLS));
     let events = server.get("/events?topic=notifications&limit=1000").await.json();
     assert_eq!(events["events"].as_array().unwrap().len(), usize::try_from(CALLS).unwrap());
+}
+
+#[tokio::test]
+async fn a_stream_over_http2_whose_client_shut_its_side_says_what_it_owes_and_ends() {
+    let server = start().await;
+    publish_big(&server, 60).await;
+    let mut said = preface(1 << 30);
+    for (nth, path) in
+        [(0, "/notifications/stream?lastEventId=earliest"), (1, "/realtime/stream"), (2, "/system/heartbeat")]
+    {
+        said.extend(frame(1, 5, 2 * nth + 1, &head("GET", path)));
+    }
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(&said).await.unwrap();
+    socket.shutdown().await.unwrap();
+    let (good, ended, text) = read_frames(&mut socket).await;
+    assert_eq!((good, ended), (3, 3), "{}", text.len());
+    assert_eq!(text.matches("event: notification\n").count(), 60);
+    assert_eq!(text.matches("event: connected\n").count(), 3);
+    server.until_nobody_is_left().await;
+}
+
+#[tokio::test]
+async fn live_streams_over_http2_end_whole_when_their_client_shuts_its_side_or_are_gone_when_it_closed() {
+    let server = start().await;
+    for closes in [false, true] {
+        let mut said = preface(1 << 20);
+        for nth in 0..3 {
+            said.extend(frame(1, 5, 2 * nth + 1, &head("GET", "/notifications/stream")));
+        }
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(&said).await.unwrap();
+        until(async || server.stats().await["totalConnections"] == 3).await;
+        if closes {
+            drop(socket);
+        } else {
+            socket.shutdown().await.unwrap();
+            let (good, ended, text) = read_frames(&mut socket).await;
+            assert_eq!((good, ended), (3, 3), "{text}");
+        }
+        server.until_nobody_is_left().await;
+    }
+}
+
+#[tokio::test]
+async fn streams_over_http2_whose_windows_are_shut_do_not_outlive_their_client() {
+    // The write timeout is longer than a test waits: it is not what ends them.
+    let server = start_with(&[("WRITE_TIMEOUT", "1h")]).await;
+    publish_big(&server, 20).await;
+    for closes in [false, true] {
+        let mut said = preface(65_536);
+        for nth in 0..3 {
+            said.extend(frame(1, 5, 2 * nth + 1, &head("GET", "/notifications/stream?lastEventId=earliest")));
+        }
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(&said).await.unwrap();
+        until(async || server.stats().await["totalConnections"] == 3).await;
+        if closes {
+            drop(socket);
+        } else {
+            socket.shutdown().await.unwrap();
+            let (good, ended, _) = read_frames(&mut socket).await;
+            assert_eq!((good, ended), (3, 0), "what can't be sent whole isn't ended as if it were");
+        }
+        server.until_nobody_is_left().await;
+    }
 }
