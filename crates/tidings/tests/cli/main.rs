@@ -4,6 +4,8 @@
 mod bench;
 #[cfg(unix)]
 mod doctor;
+#[cfg(target_os = "linux")]
+mod first_process;
 mod journal;
 #[cfg(unix)]
 mod nginx;

@@ -53,6 +53,11 @@ impl Place {
         self.env("TIDINGS_URL", &format!("http://{address}")).env("TIDINGS_TOKEN", demo::TOKEN)
     }
 
+    /// Where the commands run.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// The directory of its server's log.
     pub(crate) fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")
@@ -69,6 +74,21 @@ impl Place {
     /// Runs a command that ends by itself.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         in_time(self.command(arguments).output()).await.unwrap()
+    }
+
+    /// The same with at most so many file descriptors.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn run_limited(&self, descriptors: u32, arguments: &[&str]) -> Output {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={descriptors}")).arg(env!("CARGO_BIN_EXE_tidings")).args(arguments);
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        command
+            .env_clear()
+            .envs(environment)
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        in_time(command.output()).await.unwrap()
     }
 
     /// The same, with something to read.
@@ -100,21 +120,23 @@ impl Place {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self.command(arguments).spawn().unwrap();
-        let stdout = Some(BufReader::new(child.stdout.take().unwrap()).lines());
-        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
-        Running { child, stdout, stderr }
+        Running::of(self.command(arguments).spawn().unwrap())
     }
 
     /// Starts a server on a free port of the loopback and waits until its banner says where it listens.
     pub(crate) async fn serve(&self) -> Server {
-        let arguments = ["serve", "--host", "127.0.0.1", "--port", "0", "--drain-seconds", "0"];
-        let Running { child, mut stderr, .. } = self.start(&arguments);
+        self.serve_with(&["--host", "127.0.0.1", "--drain-seconds", "0"]).await
+    }
+
+    /// The same with other flags.
+    pub(crate) async fn serve_with(&self, flags: &[&str]) -> Server {
+        let Running { child, mut stderr, .. } = self.start(&[&["serve", "--port", "0"], flags].concat());
         let address = in_time(async {
             loop {
                 let line = stderr.next_line().await.unwrap().expect("it ended before it listened");
-                if let Some(url) = line.trim().strip_prefix("listening") {
-                    break url.trim().trim_start_matches("http://").parse().unwrap();
+                if let Some(urls) = line.trim().strip_prefix("listening") {
+                    let url = urls.split_whitespace().next().unwrap().trim_start_matches("http://");
+                    break url.split('/').next().unwrap().parse().unwrap();
                 }
             }
         })
@@ -170,6 +192,18 @@ impl Server {
 }
 
 impl Running {
+    /// A command that was started with pipes for what it says.
+    pub(crate) fn of(mut child: Child) -> Self {
+        let stdout = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, stdout, stderr }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
+    }
+
     /// The next line of standard output.
     pub(crate) async fn line(&mut self) -> String {
         let lines = self.stdout.as_mut().unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::handle::Handle;
 use crate::telemetry;
@@ -20,11 +20,13 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What is taken before anything else is done. To open a large log takes a while, and a SIGHUP that comes meanwhile, as from
 /// what rotates logs or has just changed the settings, would end the process: it is kept for [`listen`]. A signal to stop is not
-/// taken so soon, as it ends at once what serves nobody yet.
+/// taken so soon, as it ends at once what serves nobody yet; only in the first process of a container the system ignores it, and
+/// what does its work there is `stops`.
 pub(super) struct Early {
     runtime: Runtime,
     terminals: Terminals,
     signals: EarlySignals,
+    stops: Option<DropGuard>,
 }
 
 impl Early {
@@ -34,7 +36,8 @@ impl Early {
             let _context = runtime.enter();
             EarlySignals::new()?
         };
-        Ok(Self { runtime, terminals: Terminals::of_now(), signals })
+        let stops = if is_first_process() { Some(end_when_told()?) } else { None };
+        Ok(Self { runtime, terminals: Terminals::of_now(), signals, stops })
     }
 }
 
@@ -47,11 +50,12 @@ pub(super) fn listen(
     server: Handle,
 ) -> io::Result<CancellationToken> {
     let early = early.take().map_or_else(Early::take, Ok)?;
-    let Early { runtime, terminals, signals } = early;
+    let Early { runtime, terminals, signals, stops } = early;
     let mut signals = {
         let _context = runtime.enter();
         Signals::new(signals)?
     };
+    drop(stops);
     let stop = CancellationToken::new();
     let (told, begun) = (stop.clone(), stop.clone());
     let listen = async move {
@@ -102,6 +106,32 @@ fn exit(code: i32) -> Infallible {
     std::process::exit(code)
 }
 
+/// Whether this is the first process of a container. Of the signals that it has no handler for, the system hands it none
+/// (`man 7 pid_namespaces`): one to stop would have no effect, and whoever sent it would wait, and kill in the end.
+fn is_first_process() -> bool {
+    cfg!(unix) && std::process::id() == 1
+}
+
+/// Ends the process when it is told to stop, as the system does with others, until what is returned is dropped.
+fn end_when_told() -> io::Result<DropGuard> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _context = runtime.enter();
+        Stops::new()?
+    };
+    let over = CancellationToken::new();
+    let started = over.clone();
+    let wait = async move {
+        tokio::select! {
+            () = started.cancelled() => {}
+            // As a shell tells the end by a signal.
+            signal = signals.next() => match exit(128 + signal) {},
+        }
+    };
+    std::thread::Builder::new().name("starting".to_owned()).spawn(move || runtime.block_on(wait))?;
+    Ok(over.drop_guard())
+}
+
 /// What a signal means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
@@ -144,18 +174,39 @@ impl EarlySignals {
     }
 }
 
+/// The signals to stop.
+#[cfg(unix)]
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+#[cfg(unix)]
+impl Stops {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one, and returns its number.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+        }
+    }
+}
+
 /// The signals that the process takes.
 #[cfg(unix)]
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stops: Stops,
     early: EarlySignals,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new(early: EarlySignals) -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, early })
+        Ok(Self { stops: Stops::new()?, early })
     }
 
     async fn next(&mut self) -> Told {
@@ -166,8 +217,7 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => Told::Stop,
-            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.stops.next() => Told::Stop,
             _ = hang_up => Told::HangUp,
         }
     }
@@ -191,6 +241,21 @@ struct EarlySignals;
 impl EarlySignals {
     fn new() -> io::Result<Self> {
         Ok(Self)
+    }
+}
+
+#[cfg(not(unix))]
+struct Stops;
+
+#[cfg(not(unix))]
+impl Stops {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> i32 {
+        let _ = tokio::signal::ctrl_c().await;
+        2 // that of SIGINT elsewhere
     }
 }
 
