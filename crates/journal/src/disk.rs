@@ -16,7 +16,7 @@
 //! - `place`: whether the directory is still where it was
 //! - `tables`, `keys`, `codec`, `run`: what is written, in which tables of the storage engine
 //! - `topics`: what is known of each topic, in memory
-//! - `open`: from a directory to a log; `wal`, `manifest`: whether the storage engine may be let at its files
+//! - [`look`](look()): whether a directory could be opened; `open`: from a directory to a log; `wal`, `manifest`: whether the storage engine may be let at its files
 //! - `log`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
 //! - `reader`, `backwards`: reading, `damage`: around what can't be read any more; [`Inspection`], `verify`: looking at a
 //!   directory that no server holds
@@ -41,6 +41,7 @@ mod inspect;
 mod janitor;
 mod keys;
 mod log;
+mod look;
 mod manifest;
 mod mark;
 mod open;
@@ -67,6 +68,7 @@ use tokio::time::Instant;
 
 pub use error::OpenError;
 pub use inspect::{Inspection, Stats, TopicStats};
+pub use look::{Look, look};
 pub use options::{Options, Retention, Rule, Sync};
 pub use verify::Report;
 

@@ -1,6 +1,7 @@
 //! The server as a library: settings in, a running server out.
 
-mod journal;
+pub(crate) mod descriptors;
+pub(crate) mod journal;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::net::listen;
 use crate::reload;
 use crate::topics;
 use crate::traces::Tracer;
+use descriptors::{OF_THE_LOG, RESERVED, Room};
 
 /// A server that is ready to run.
 ///
@@ -245,13 +247,12 @@ impl Builder {
     pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, tracer, settings, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
-        let descriptors = descriptors();
-        if descriptors <= RESERVED {
-            return Err(Error::Descriptors(descriptors));
+        let Room { descriptors, limits, doubt } = Room::of_process(&config)?;
+        if let Some(doubt) = doubt {
+            tracing::warn!("{doubt}");
         }
-        let limits = limits(&config, descriptors);
         #[cfg(target_os = "linux")]
-        have_slots(descriptors);
+        descriptors::have_slots(descriptors);
         let (hub, runner) = hub(journal, &config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
@@ -294,63 +295,6 @@ fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock:
         presence_grace: config.streams.presence_grace,
     };
     Hub::new(journal, options, Arc::new(Words), clock)
-}
-
-/// How many files and sockets this process may have open: as many as the system lets it.
-fn descriptors() -> usize {
-    let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
-    usize::try_from(most).unwrap_or(usize::MAX)
-}
-
-/// Linux keeps a process's descriptors in a table that it doubles when it is full, never shrinks, and, where the process has
-/// several threads, replaces only after every core has been seen to let go of the old one (`synchronize_rcu`). Whoever accepts
-/// the connection that doesn't fit waits for that, some 10 to 30 ms, and with it all streams of its thread. So the table is made
-/// large enough for all, or for many, while there are none.
-#[cfg(target_os = "linux")]
-fn have_slots(descriptors: usize) {
-    let last = i32::try_from(descriptors.min(SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);
-    if let Err(error) = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), last) {
-        tracing::debug!(%error, "the table of file descriptors grows as they are needed");
-    }
-}
-
-/// Beyond so many, a table costs more memory before its first use (8 bytes of the kernel's for each) than it is worth: half a
-/// MiB.
-#[cfg(target_os = "linux")]
-const SLOTS: usize = 65_536;
-
-/// How many descriptors are the log's.
-const OF_THE_LOG: usize = 256;
-
-/// How many are kept for everything that is no stream, the log among it.
-const RESERVED: usize = 512;
-
-/// So few streams are hardly meant where nobody set their number: the usual limit of descriptors has room for as many.
-const FEW: usize = 512;
-
-/// How many streams may be open. By itself it is what fits, less what the log, publishes, health checks and the operator
-/// need.
-fn limits(config: &Config, descriptors: usize) -> StreamLimits {
-    let fit = descriptors.saturating_sub(RESERVED).max(1);
-    let total = config.streams.max_connections.unwrap_or(fit);
-    if total > fit {
-        tracing::warn!(
-            "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fit} streams): what \
-             comes above waits instead of being told `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
-             MAX_CONNECTIONS"
-        );
-    }
-    if config.streams.max_connections.is_none() && fit < FEW {
-        tracing::warn!(
-            "only {fit} streams fit: this process may have {descriptors} file descriptors, and {RESERVED} are kept for \
-             everything else; raise the limit (`ulimit -Hn`, LimitNOFILE=)"
-        );
-    }
-    StreamLimits {
-        total,
-        per_user: config.streams.max_connections_per_user,
-        per_address: config.streams.max_connections_per_ip.unwrap_or_else(|| (total / 4).max(1)),
-    }
 }
 
 fn auth_options(config: &Config) -> auth::Options {

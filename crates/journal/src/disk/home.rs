@@ -12,6 +12,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -194,8 +195,32 @@ fn write_format(dir: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// How often the lock is taken anew where somebody removes it meanwhile.
+/// Whether there is a log in `dir`. Fails where [`Home::take`] would, so far as that shows; changes nothing.
+pub(super) fn look(dir: &Path) -> Result<bool, OpenError> {
+    if fs::symlink_metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(false);
+    }
+    let is_log = check_format(dir)?;
+    match File::open(dir.join(LOCK_FILE)) {
+        // Held for as long as this takes, so `lock` tries several times.
+        Ok(mut file) if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) => Err(in_use(dir, &mut file)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::io(dir, "opening LOCK")(error)),
+        _ => Ok(is_log),
+    }
+}
+
+/// Somebody has the lock, and has written down who.
+fn in_use(dir: &Path, lock: &mut File) -> OpenError {
+    let mut text = String::new();
+    let by = lock.read_to_string(&mut text).ok().and_then(|_| text.trim_end().parse().ok());
+    OpenError::InUse { dir: dir.to_owned(), by }
+}
+
+/// How often the lock is tried: somebody may have removed it meanwhile, or only look whether it is held.
 const LOCK_TRIES: u32 = 10;
+
+/// How long it is waited for who only looks.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join(LOCK_FILE);
@@ -209,11 +234,8 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
             // A lock on a file that nobody will find keeps nobody out.
             Ok(()) if !last && !is_named(&file, &path).unwrap_or(true) => {}
             Ok(()) => break file,
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let by = file.read_to_string(&mut text).ok().and_then(|_| text.trim_end().parse().ok());
-                return Err(OpenError::InUse { dir: dir.to_owned(), by });
-            }
+            Err(TryLockError::WouldBlock) if !last => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(in_use(dir, &mut file)),
             Err(TryLockError::Error(error)) => return Err(OpenError::io(dir, "locking LOCK")(error)),
         }
     };

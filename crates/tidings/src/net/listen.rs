@@ -50,6 +50,24 @@ pub(crate) fn inherited() -> Result<Vec<TcpListener>, Error> {
 
 /// Opens the sockets that the settings ask for. With port 0 all have the same one, which the first was given.
 pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
+    sockets(host, port, |address| {
+        let socket = bound(address)?;
+        socket.listen(BACKLOG)?;
+        Ok(socket)
+    })
+}
+
+/// Fails where [`bind`] would. It does not listen, so nobody can connect to what is only tried, and a server that starts at the
+/// same time gets its port.
+pub(crate) fn probe(host: &Host, port: u16) -> Result<(), Error> {
+    sockets(host, port, bound).map(drop)
+}
+
+fn sockets(host: &Host, port: u16, make: fn(SocketAddr) -> io::Result<Socket>) -> Result<Vec<TcpListener>, Error> {
+    let open = |address, port| {
+        let address = SocketAddr::new(address, port);
+        make(address).map(TcpListener::from).map_err(|source| Error::Bind { address, source })
+    };
     match host {
         Host::Loopback => {
             let first = open(Ipv4Addr::LOCALHOST.into(), port);
@@ -94,12 +112,7 @@ const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
 #[cfg(not(unix))]
 const EAFNOSUPPORT: i32 = 10_047; // Windows Sockets' `WSAEAFNOSUPPORT`
 
-fn open(address: IpAddr, port: u16) -> Result<TcpListener, Error> {
-    let address = SocketAddr::new(address, port);
-    listener(address).map_err(|source| Error::Bind { address, source })
-}
-
-fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the last connections of the one before to time out.
     socket.set_reuse_address(true)?;
@@ -108,8 +121,7 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]
@@ -121,6 +133,15 @@ mod tests {
         let listeners = bind(&Host::Loopback, 0).unwrap();
         let ports: Vec<_> = listeners.iter().map(|one| one.local_addr().unwrap().port()).collect();
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
+    }
+
+    #[test]
+    fn what_is_tried_fails_as_what_is_opened() {
+        probe(&Host::Loopback, 0).unwrap();
+        let taken = bind(&Host::Loopback, 0).unwrap();
+        let port = taken[0].local_addr().unwrap().port();
+        let (tried, opened) = (probe(&Host::Loopback, port).unwrap_err(), bind(&Host::Loopback, port).unwrap_err());
+        assert_eq!(tried.to_string(), opened.to_string());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What is left to `auto` is settled here, as it depends on the disk.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidings_journal::Journal;
@@ -50,11 +50,29 @@ fn in_memory(settings: &config::Journal) -> memory::Retention {
     }
 }
 
+/// How much a log on disk may take.
+pub(crate) struct Ceiling {
+    /// In bytes, everything included.
+    pub(crate) bytes: u64,
+    /// What it takes already and its disk has left for it, if that is known.
+    pub(crate) room: Option<u64>,
+    /// What is doubtful about it, for the operator.
+    pub(crate) doubt: Option<String>,
+}
+
+impl Ceiling {
+    /// What the settings ask for, or what fits.
+    pub(crate) fn of(settings: &config::Journal) -> Self {
+        let asked = settings.max_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
+        let room = room(&settings.data_dir);
+        let (bytes, doubt) = ceiling(asked, disk::Retention::default().max_disk, room);
+        Self { bytes, room, doubt }
+    }
+}
+
 fn on_disk(settings: &config::Journal) -> disk::Retention {
     let default = disk::Retention::default();
-    let asked = settings.max_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
-    let room = room(&settings.data_dir);
-    let (max_disk, doubt) = ceiling(asked, default.max_disk, room);
+    let Ceiling { bytes: max_disk, doubt, .. } = Ceiling::of(settings);
     if let Some(doubt) = doubt {
         tracing::warn!(data_dir = %settings.data_dir.display(), "{doubt}");
     }
@@ -91,17 +109,20 @@ fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<Str
     (chosen, doubt)
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
+}
+
+/// The directory itself, or, where it is still to be made, the nearest one above: it is on the same disk.
+pub(crate) fn nearest(dir: &Path) -> Option<PathBuf> {
+    let whole = std::path::absolute(dir).ok()?;
+    whole.ancestors().find(|above| above.is_dir()).map(Path::to_owned)
 }
 
 /// What the log in `dir` takes, and what the disk has left for it.
 #[cfg(unix)]
 fn room(dir: &Path) -> Option<u64> {
-    // The directory may be still to be made: its disk is that of the nearest one above.
-    let whole = std::path::absolute(dir).ok()?;
-    let above = whole.ancestors().find(|above| above.is_dir())?;
-    let disk = rustix::fs::statvfs(above).ok().filter(|disk| disk.f_blocks > 0)?; // else it is no disk
+    let disk = rustix::fs::statvfs(&nearest(dir)?).ok().filter(|disk| disk.f_blocks > 0)?; // else it is no disk
     Some(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken(dir)))
 }
 
