@@ -6,6 +6,7 @@
 
 mod address;
 mod failure;
+mod resolver;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ use hyper_util::rt::TokioExecutor;
 pub(crate) use address::Address;
 pub(crate) use failure::{Failure, Refusal};
 
+use resolver::Resolver;
+
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -38,7 +41,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A server, and who calls it. Holds a token, so it has no `Debug`.
 pub(crate) struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     address: Address,
     authorization: Option<HeaderValue>,
 }
@@ -70,7 +73,7 @@ impl Client {
 
     fn speaking(address: Address, token: Option<&str>, http2: bool) -> Result<Self, Error> {
         let authorization = token.map(bearer).transpose()?;
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));

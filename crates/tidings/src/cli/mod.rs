@@ -5,8 +5,15 @@
 
 mod backoff;
 mod bench;
+mod check;
 mod config;
+mod demo;
 mod doctor;
+#[cfg(test)]
+mod generated;
+mod health;
+mod help;
+mod init;
 mod journal;
 mod publish;
 mod remote;
@@ -15,6 +22,7 @@ mod tail;
 mod terminal;
 mod token;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,17 +30,26 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use tidings_hub::Clock;
 
-use crate::config::{Config, Flags, Loaded, environment, flags, flags_from, refused_arguments};
+use crate::config::{Config, Flags, Loaded, environment, flags_from, refused_arguments};
 use crate::server::clock_is_set;
 use crate::telemetry;
 use terminal::say;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
-    let matches = match command().try_get_matches() {
+    main_with(std::env::args_os().collect())
+}
+
+fn main_with(arguments: Vec<OsString>) -> ExitCode {
+    // Docker keeps 2 for itself, so a check of health must not end with it.
+    let misused = if arguments.get(1).is_some_and(|word| word == "health") { 1 } else { 2 };
+    let matches = match parsed().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, misused),
     };
+    if let Some(arguments) = help::asked(&matches) {
+        return main_with(arguments);
+    }
     let code = match run(&matches) {
         Ok(code) => code,
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
@@ -45,10 +62,23 @@ pub fn main() -> ExitCode {
     code
 }
 
+/// The commands as the command line is read by.
+fn parsed() -> Command {
+    help::by_topic(command())
+}
+
+/// The commands as manual and completions know them.
 fn command() -> Command {
     let commands = [
-        flags(Command::new("serve")).about("Run the server (the default)"),
-        flags(Command::new("config")).about("Print the effective settings and where each came from"),
+        help::settings(Command::new("serve")).about("Run the server (the default)"),
+        init::Arguments::augment_args(Command::new("init"))
+            .about("Write a commented tidings.toml with a new secret; nothing is overwritten"),
+        check::arguments(Command::new("check"))
+            .about("Say what is wrong or unwise in settings and machine, before a start"),
+        help::settings(Command::new("config")).about("Print the effective settings and where each came from"),
+        health::arguments(Command::new("health")).about("Ask a server whether it is ready; ends with 0 or 1"),
+        demo::Arguments::augment_args(Command::new("demo"))
+            .about("Publish a believable flow of events to a running server"),
         token::arguments(Command::new("token")).about("Make a token that a server with the same settings accepts"),
         publish::Arguments::augment_args(Command::new("publish")).about("Publish to a running server"),
         tail::Arguments::augment_args(Command::new("tail")).about("Follow a stream of a running server"),
@@ -57,27 +87,37 @@ fn command() -> Command {
         bench::Arguments::augment_args(Command::new("bench")).about("Load a running server and measure"),
         doctor::Arguments::augment_args(Command::new("doctor"))
             .about("Measure what proxies do to the streams of a running server, and say what mends it"),
+        help::command(),
     ];
-    flags(Command::new("tidings"))
+    let command = help::settings(Command::new("tidings"))
         .about("An event server for the web")
         .version(crate::routes::health::VERSION)
         .args_conflicts_with_subcommands(true)
-        .subcommands(commands)
+        .subcommands(commands);
+    help::with_flags(command)
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     clock_is_set()?;
     let mut out = std::io::stdout();
     match matches.subcommand() {
+        Some(("init", matches)) => init::run(&init::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("check", matches)) => {
+            return check::run(&check::Arguments::from_arg_matches(matches)?, flags_from(matches), &mut out);
+        }
         Some(("config", matches)) => config::run(&load(flags_from(matches))?, &mut out),
         Some(("token", matches)) => {
             let arguments = token::Arguments::from_arg_matches(matches)?;
             token::run(arguments, &load(flags_from(matches))?, Clock::system().now(), &mut out)
         }
         Some(("publish", matches)) => publish::run(&publish::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("demo", matches)) => demo::run(demo::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("tail", matches)) => tail::run(tail::Arguments::from_arg_matches(matches)?),
         Some(("journal", matches)) => journal::run(&journal::Arguments::from_arg_matches(matches)?, &mut out),
         Some(("bench", matches)) => bench::run(&bench::Arguments::from_arg_matches(matches)?, &mut out),
+        Some(("health", matches)) => {
+            return health::run(health::Arguments::from_arg_matches(matches)?, flags_from(matches), &mut out);
+        }
         Some(("doctor", matches)) => return doctor::run(doctor::Arguments::from_arg_matches(matches)?, &mut out),
         Some((_, matches)) => serve::run(flags_from(matches)),
         None => serve::run(flags_from(matches)),
@@ -89,12 +129,12 @@ fn load(flags: Flags) -> anyhow::Result<Loaded> {
     Ok(Config::load(flags, environment(), Path::new("."))?)
 }
 
-/// clap's complaint in one line, like every other refusal of a setting.
-fn refuse(error: &clap::Error) -> ExitCode {
+/// clap's complaint in one line, like every other refusal of a setting; the process ends with `misused`.
+fn refuse(error: &clap::Error, misused: u8) -> ExitCode {
     match missing(error).or_else(|| refused_arguments(error).map(|refused| refused.to_string())) {
         Some(refused) => {
             say(&refused);
-            ExitCode::from(2)
+            ExitCode::from(misused)
         }
         None => {
             let _ = error.print();
@@ -136,7 +176,7 @@ mod tests {
     use super::*;
 
     fn named(words: &[&str]) -> Result<String, String> {
-        let matches = command().try_get_matches_from([&["tidings"], words].concat());
+        let matches = parsed().try_get_matches_from([&["tidings"], words].concat());
         let name = |matches: ArgMatches| matches.subcommand_name().unwrap_or("none").to_owned();
         let words = |error| missing(&error).or_else(|| refused_arguments(&error).map(|refused| refused.to_string()));
         matches.map(name).map_err(|error| words(error).unwrap())
@@ -144,6 +184,7 @@ mod tests {
 
     #[test]
     fn clap_finds_no_fault_with_the_commands() {
+        parsed().debug_assert();
         command().debug_assert();
     }
 

@@ -44,8 +44,8 @@ pub(super) struct Arguments {
 pub(super) fn arguments(command: Command) -> Command {
     let settings = flags(command)
         .mut_args(|argument| {
-            let hidden = !TELLING.contains(&argument.get_id().as_str());
-            argument.hide(hidden)
+            let telling = TELLING.contains(&argument.get_id().as_str());
+            argument.hide(!telling).hide_short_help(!telling)
         })
         .mut_arg(EXPIRES_IN, |argument| argument.visible_alias("expires-in"));
     Arguments::augment_args(settings)

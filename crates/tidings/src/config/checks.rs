@@ -11,20 +11,23 @@ use super::{Auth, Config, Home, Loaded, Mode};
 /// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
 const SECRET_BYTES: usize = 32;
 
-/// Refuses what must not be served, and warns of what is doubtful.
-pub(super) fn check(loaded: &mut Loaded) -> Result<(), Error> {
-    open_to_all_with_credentials(loaded)?;
-    ways_in(loaded)?;
-    secret(loaded, "JWT_SECRET", |auth| &auth.jwt_secret)?;
-    secret(loaded, "METRICS_TOKEN", |auth| &auth.metrics_token)?;
-    journal(loaded)?;
-    drain(&loaded.config, &mut loaded.warnings);
-    Ok(())
+/// Finds everything that must not be served, and warns of what is doubtful.
+pub(super) fn all(loaded: &mut Loaded) -> Vec<Error> {
+    type Check = fn(&mut Loaded) -> Result<(), Error>;
+    const CHECKS: [Check; 6] = [
+        open_to_all_with_credentials,
+        ways_in,
+        |loaded| secret(loaded, "JWT_SECRET", |auth| &auth.jwt_secret),
+        |loaded| secret(loaded, "METRICS_TOKEN", |auth| &auth.metrics_token),
+        journal,
+        drain,
+    ];
+    CHECKS.iter().filter_map(|check| check(loaded).err()).collect()
 }
 
 /// A browser ignores `*` where credentials are sent, and a server that mirrors every origin instead gives each page of the
 /// web the rights of its visitor.
-fn open_to_all_with_credentials(loaded: &Loaded) -> Result<(), Error> {
+fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
     let cors = &loaded.config.cors;
     if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
         return Err(Error::Conflict(format!(
@@ -108,7 +111,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
 }
 
 /// What the journal in memory, or the one on disk, can't do.
-fn journal(loaded: &Loaded) -> Result<(), Error> {
+fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let journal = &loaded.config.journal;
     if journal.home == Home::Memory && !journal.keep.is_empty() {
         return Err(Error::Conflict(format!(
@@ -137,15 +140,17 @@ fn journal(loaded: &Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-fn drain(config: &Config, warnings: &mut Vec<String>) {
-    let lifecycle = &config.lifecycle;
+#[expect(clippy::unnecessary_wraps, reason = "one of several checks")]
+fn drain(loaded: &mut Loaded) -> Result<(), Error> {
+    let lifecycle = &loaded.config.lifecycle;
     if lifecycle.drain >= lifecycle.shutdown_timeout {
-        warnings.push(format!(
+        loaded.warnings.push(format!(
             "SHUTDOWN_TIMEOUT={} comes before the end of DRAIN_SECONDS={}: the last streams will be cut",
             show_span(lifecycle.shutdown_timeout),
             show_span(lifecycle.drain)
         ));
     }
+    Ok(())
 }
 
 /// Where a setting was written, for a message.

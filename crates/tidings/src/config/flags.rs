@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::error::Error;
 use super::layers::Flags;
+use super::path::DIRECTORY;
 use super::rule::Shape;
 use super::setting::Setting;
 use super::table;
@@ -17,11 +18,14 @@ use super::table;
 const FILE: &str = "config";
 
 /// Adds a flag for each setting, and `--config FILE`. They are the command's own, not global ones.
+///
+/// The short help (`-h`) leaves the settings out, as there are more of them than fit on a screen; the long help has them all.
 pub fn flags(command: Command) -> Command {
     let file = Arg::new(FILE)
         .long(FILE)
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
+        .value_hint(ValueHint::FilePath)
         .help("Read this file instead of tidings.toml");
     command.arg(file).args(table().iter().map(argument))
 }
@@ -76,6 +80,8 @@ fn argument(setting: &Setting) -> Arg {
             setting.preset.words(),
             setting.variable()
         ))
+        .hide_short_help(true)
+        .value_hint(if setting.placeholder == DIRECTORY { ValueHint::DirPath } else { ValueHint::Unknown })
         .help_heading(setting.section);
     match setting.shape {
         Shape::Single => argument.overrides_with(setting.key),

@@ -10,6 +10,7 @@ mod checks;
 mod cors;
 mod dotenv;
 mod error;
+pub(crate) mod example;
 mod flags;
 mod guessable;
 mod http;
@@ -19,6 +20,7 @@ mod layers;
 mod limits;
 mod log;
 mod mode;
+mod overview;
 mod path;
 mod reading;
 pub mod reference;
@@ -29,6 +31,7 @@ mod spelling;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod text;
 mod units;
 
 use std::path::Path;
@@ -43,6 +46,7 @@ pub use layers::{Flags, Origin, environment};
 pub use limits::Limits;
 pub use log::{Format, Log};
 pub use mode::Mode;
+pub(crate) use overview::overview;
 pub use secret::Secret;
 pub use streams::{HeartbeatStyle, Lane, Lifecycle, Refusal, Streams};
 pub(crate) use units::read_span;
@@ -119,14 +123,49 @@ impl Config {
         directory: &Path,
     ) -> Result<Loaded, Error> {
         let layers = Layers::gather(&table(), flags, environment, directory)?;
-        let mut loaded = Self::read(&layers)?;
+        let mut loaded = Self::read(Reading::new(&layers))?;
         loaded.warnings.splice(0..0, layers.warnings);
-        checks::check(&mut loaded)?;
-        Ok(loaded)
+        match checks::all(&mut loaded).into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(loaded),
+        }
     }
 
-    fn read(layers: &Layers) -> Result<Loaded, Error> {
-        let mut reading = Reading::new(layers);
+    /// Everything that is wrong with the settings, where [`Config::load`] stops at the first; and what they would be without
+    /// those that are refused, for which the defaults stand.
+    pub(crate) fn examine(
+        flags: Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        directory: &Path,
+    ) -> (Option<Loaded>, Vec<Error>) {
+        let layers = match Layers::gather(&table(), flags, environment, directory) {
+            Ok(layers) => layers,
+            Err(error) => return (None, vec![error]),
+        };
+        let mut refused = Vec::new();
+        let mut loaded = match Self::read(Reading::lenient(&layers, &mut refused)) {
+            Ok(loaded) => loaded,
+            Err(error) => return (None, vec![error]),
+        };
+        loaded.warnings.splice(0..0, layers.warnings);
+        // Of values that are refused, nothing can be said about how they go together.
+        let errors = if refused.is_empty() { checks::all(&mut loaded) } else { refused };
+        (Some(loaded), errors)
+    }
+
+    /// Reads where the server listens, and judges no other setting: for commands that only look for the server.
+    pub(crate) fn http(
+        flags: Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        directory: &Path,
+    ) -> Result<Http, Error> {
+        let layers = Layers::gather(&table(), flags, environment, directory)?;
+        let mut reading = Reading::new(&layers);
+        Mode::read(&mut reading)?;
+        Http::read(&mut reading)
+    }
+
+    fn read(mut reading: Reading<'_>) -> Result<Loaded, Error> {
         let config = Self {
             mode: Mode::read(&mut reading)?,
             http: Http::read(&mut reading)?,
@@ -145,7 +184,7 @@ impl Config {
 impl Default for Config {
     #[expect(clippy::expect_used, reason = "the presets are constants, and a test reads them all")]
     fn default() -> Self {
-        let mut config = Self::read(&Layers::none()).expect("presets follow their own rules").config;
+        let mut config = Self::read(Reading::new(&Layers::none())).expect("presets follow their own rules").config;
         config.journal.home = Home::Memory;
         config
     }
@@ -179,6 +218,12 @@ fn table() -> Vec<Setting> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The names of all settings, as `tidings.toml` writes them.
+#[cfg(test)]
+pub(crate) fn setting_names() -> Vec<&'static str> {
+    table().iter().map(|setting| setting.key).collect()
 }
 
 /// The sections of the table, in the same order.

@@ -12,6 +12,9 @@ use super::rule::{Raw, Rule};
 /// The path of a directory.
 pub(super) struct Directory;
 
+/// What stands for its value in the help.
+pub(super) const DIRECTORY: &str = "DIRECTORY";
+
 impl Rule for Directory {
     type Value = PathBuf;
 
@@ -30,7 +33,7 @@ impl Rule for Directory {
     }
 
     fn placeholder(&self) -> &'static str {
-        "DIRECTORY"
+        DIRECTORY
     }
 
     fn at_home(&self, raw: &Raw, home: Option<&str>) -> Option<Raw> {

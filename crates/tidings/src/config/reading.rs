@@ -20,11 +20,18 @@ pub(super) struct Reading<'a> {
     pub(super) mode: Mode,
     pub(super) effective: Vec<Effective>,
     pub(super) warnings: Vec<String>,
+    /// Where refused values go, instead of stopping the reading.
+    refused: Option<&'a mut Vec<Error>>,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(layers: &'a Layers) -> Self {
-        Self { layers, mode: Mode::Development, effective: Vec::new(), warnings: Vec::new() }
+        Self { layers, mode: Mode::Development, effective: Vec::new(), warnings: Vec::new(), refused: None }
+    }
+
+    /// One that goes on with the default where a value is refused.
+    pub(super) fn lenient(layers: &'a Layers, refused: &'a mut Vec<Error>) -> Self {
+        Self { refused: Some(refused), ..Self::new(layers) }
     }
 
     /// The value that holds for one setting.
@@ -34,18 +41,30 @@ impl<'a> Reading<'a> {
         rule: &R,
         preset: impl Into<Preset>,
     ) -> Result<R::Value, Error> {
+        let preset: Preset = preset.into();
+        let preset = || Raw::Text(preset.of(self.mode).to_owned());
         let mut written = self.layers.of(key).iter();
-        let (raw, origin) = match written.next() {
+        let (mut raw, mut origin) = match written.next() {
             Some(first) => (first.raw.clone(), first.origin.clone()),
-            None => (Raw::Text(preset.into().of(self.mode).to_owned()), Origin::Default),
+            None => (preset(), Origin::Default),
         };
         let home = self.layers.home.as_deref();
-        let expanded = rule.at_home(&raw, home);
-        let Some(value) = rule.read(expanded.as_ref().unwrap_or(&raw)) else {
-            return Err(Error::refused(key, &raw, rule.secret(), origin, rule.allowed()));
+        let read = |raw: &Raw| rule.read(rule.at_home(raw, home).as_ref().unwrap_or(raw));
+        let value = match (read(&raw), &mut self.refused) {
+            (Some(value), _) => value,
+            (None, refused) => {
+                let error = Error::refused(key, &raw, rule.secret(), origin, rule.allowed());
+                (raw, origin) = (preset(), Origin::Default);
+                match (refused, read(&raw)) {
+                    (Some(refused), Some(value)) => {
+                        refused.push(error);
+                        value
+                    }
+                    _ => return Err(error),
+                }
+            }
         };
-        let refused = |raw: &Raw| rule.read(rule.at_home(raw, home).as_ref().unwrap_or(raw)).is_none();
-        for shadowed in written.filter(|shadowed| refused(&shadowed.raw)) {
+        for shadowed in written.filter(|shadowed| read(&shadowed.raw).is_none()) {
             let refused = Error::refused(key, &shadowed.raw, rule.secret(), shadowed.origin.clone(), rule.allowed());
             self.warnings.push(format!("{refused} (it has no effect: {origin} comes first)"));
         }
@@ -67,7 +86,7 @@ fn fingerprint(raw: &Raw) -> u64 {
 }
 
 impl Preset {
-    fn of(self, mode: Mode) -> &'static str {
+    pub(super) fn of(self, mode: Mode) -> &'static str {
         match mode {
             Mode::Development => self.development,
             Mode::Production => self.production,

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::setting::{Preset, prose};
+use super::text::comment;
 use super::{SECTIONS, table};
 
 const INTRODUCTION: &str = "\
@@ -28,7 +29,9 @@ setting is written several times, the first of these counts:
 An unknown flag, an unknown key in `tidings.toml`, or a value that is not allowed stops the start with one line that says
 which, where it was written, and what is allowed. Unknown names in the environment and in `.env` are ignored; one that looks
 like a misspelling of a setting is warned of. So are lines of `.env` that name no setting and are not understood: they are
-passed over. `tidings config` shows what holds and where each value comes from.
+passed over. `tidings config` shows what holds and where each value comes from; `tidings check` tells all that is wrong at
+once, and what is unwise ([Before a start](operating.md#before-a-start)). `tidings init`, or `tidings init production`,
+writes a commented `tidings.toml` with a new secret, readable by its owner alone; it never overwrites one.
 
 What begins with `OTEL_` is OpenTelemetry's and no setting: [Traces](operating.md#traces).
 
@@ -79,31 +82,15 @@ pub fn env_example() -> String {
         for setting in table.iter().filter(|setting| setting.section == section.title) {
             file.push('\n');
             for text in [setting.about(), format!("Allowed: {}.", setting.allowed)] {
-                comment(&mut file, &text);
+                file.push_str(&comment(&text));
             }
             if setting.preset.differs() {
-                comment(&mut file, &format!("Default: {}.", setting.preset.words()));
+                file.push_str(&comment(&format!("Default: {}.", setting.preset.words())));
             }
             let _ = writeln!(file, "#{}={}", setting.variable(), setting.preset.development);
         }
     }
     file
-}
-
-/// Writes a text as comment lines of at most 100 columns.
-fn comment(file: &mut String, text: &str) {
-    let mut column = usize::MAX;
-    for word in text.split(' ') {
-        if column.saturating_add(1 + word.len()) > 100 {
-            let break_before = if column == usize::MAX { "" } else { "\n" };
-            let _ = write!(file, "{break_before}# {word}");
-            column = 2 + word.len();
-        } else {
-            let _ = write!(file, " {word}");
-            column += 1 + word.len();
-        }
-    }
-    file.push('\n');
 }
 
 impl Preset {

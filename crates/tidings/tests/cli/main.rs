@@ -2,10 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod check;
+#[cfg(unix)]
+mod completions;
+mod demo;
 #[cfg(unix)]
 mod doctor;
 #[cfg(target_os = "linux")]
 mod first_process;
+mod health;
+mod init;
 mod journal;
 #[cfg(unix)]
 mod nginx;

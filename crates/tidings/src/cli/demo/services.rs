@@ -1,0 +1,79 @@
+//! Services that are well, fail, and come back.
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use serde_json::json;
+
+use super::story::{ADMIN, Step};
+
+const NAMES: [&str; 4] = ["shop", "payments", "search", "mail"];
+
+/// How a failure goes: status, and what people should know about it.
+type Course = &'static [(&'static str, &'static str)];
+
+const COURSES: [Course; 3] = [
+    &[("degraded", "Answers take two seconds"), ("offline", "No answer"), ("maintenance", "Being restarted")],
+    &[("degraded", "One of ten calls fails")],
+    &[("maintenance", "A new version is put in")],
+];
+
+/// What is wrong at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    trouble: Option<Trouble>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    service: &'static str,
+    course: Course,
+    at: usize,
+}
+
+impl Services {
+    /// All are well.
+    pub(super) fn opening() -> Vec<Step> {
+        NAMES.map(|name| status(name, "online", "All is well", 20)).into()
+    }
+
+    /// The failure goes on, or one begins, or a service tells how well it is.
+    pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
+        match &mut self.trouble {
+            Some(trouble) => {
+                let Trouble { service, course, at } = trouble;
+                let service = *service;
+                if let Some((word, message)) = course.get(*at) {
+                    *at += 1;
+                    return vec![status(service, word, message, chance.random_range(900..4_000))];
+                }
+                self.trouble = None;
+                let title = format!("{service} is back");
+                vec![
+                    status(service, "online", "All is well", chance.random_range(15..60)).pause(0.5),
+                    Step::notification(None, "success", &title, "Everything works as before."),
+                ]
+            }
+            None => {
+                let service = NAMES.choose(chance).copied().unwrap_or(NAMES[0]);
+                if chance.random_bool(0.5) {
+                    return vec![status(service, "online", "All is well", chance.random_range(15..60))];
+                }
+                let course = COURSES.choose(chance).copied().unwrap_or(COURSES[0]);
+                self.trouble = Some(Trouble { service, course, at: 0 });
+                self.scene(chance)
+            }
+        }
+    }
+
+    /// What is down comes up.
+    pub(super) fn closing(self) -> Vec<Step> {
+        self.trouble.map(|trouble| status(trouble.service, "online", "All is well", 20)).into_iter().collect()
+    }
+}
+
+fn status(service: &str, status: &str, message: &str, latency_ms: u32) -> Step {
+    let body =
+        json!({ "service": service, "status": status, "message": message, "metrics": { "latencyMs": latency_ms } });
+    Step::new(ADMIN, "/system/status/update", Some(body), format!("status        {service}: {status}"))
+}
