@@ -51,7 +51,9 @@ pub(crate) fn run() -> Result<()> {
     let folder = provision()?;
     let storage = Storage::open()?;
     let debian = name_of("DEBIAN")?;
-    let content = format!("{debian} {}", process::ask(Command::new("rustc").arg("-vV"))?);
+    let compiler = process::ask(Command::new("rustc").arg("-vV").current_dir(process::root()?))?;
+    let locked = fs::read_to_string(process::root()?.join("Cargo.lock"))?;
+    let content = [&debian, &compiler, &locked, include_str!("image.rs")].join("\n");
     storage.provide("RUST", &content, |storage| storage.toolchain(&debian))?;
     let clients = clients::provision()?;
     let mut command = process::cargo("test")?;

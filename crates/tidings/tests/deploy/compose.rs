@@ -111,20 +111,6 @@ fn every_file_that_is_mounted_is_there() {
     assert_eq!(seen, 7);
 }
 
-#[test]
-#[ignore = "needs promtool: `cargo xtask test` runs it"]
-fn promtool_takes_the_configuration_of_prometheus() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(root().join("deploy/prometheus/alerts.yml"), folder.path().join("alerts.yml")).unwrap();
-    std::fs::write(folder.path().join("token"), "t").unwrap();
-    let text = read("deploy/compose/prometheus.yml");
-    assert!(text.contains("/run/secrets/metrics_token"), "Compose puts a secret there");
-    let text = text.replace("/run/secrets/metrics_token", "token");
-    std::fs::write(folder.path().join("prometheus.yml"), text).unwrap();
-    let shown = succeed(Command::new("promtool").args(["check", "config", "prometheus.yml"]).current_dir(&folder));
-    assert!(shown.contains("1 rule files found"), "{shown}");
-}
-
 /// `deploy/compose/tidings.conf` is `deploy/proxies/nginx.conf` with what another place of it changes.
 #[test]
 fn the_committed_configuration_of_nginx_in_its_container_is_that_of_the_proxies() {

@@ -10,4 +10,5 @@ mod dockerfile;
 mod image;
 mod kubernetes;
 mod names;
+mod prometheus;
 mod support;
