@@ -22,11 +22,13 @@ use crate::http::cors;
 use crate::http::error::Error;
 use crate::http::idempotency::Idempotency;
 use crate::http::rates::Rates;
+use crate::lifecycle::report;
 use crate::members::Members;
 use crate::metrics::Counts;
 use crate::net::census::Census;
 use crate::net::untaken::Untaken;
 use crate::reload;
+use crate::service_manager::Notifier;
 use crate::traces::{self, Tracer};
 
 /// The shared state of all requests.
@@ -46,6 +48,8 @@ pub(crate) struct App {
     pub(crate) census: Arc<Census>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) tracer: Tracer,
+    /// Tells the service manager.
+    pub(crate) notifier: Notifier,
     /// The origins whose pages may send cookies.
     pub(crate) origins: RwLock<cors::Allowed>,
     pub(crate) pages: Pages,
@@ -73,6 +77,9 @@ const SCANNER_BYTES: usize = 64 << 10;
 
 /// What stands around the data of an event on the wire, at most.
 const BLOCK_BYTES: usize = 256;
+
+/// How much longer than `SHUTDOWN_TIMEOUT` the service manager is asked to wait for the process's end.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// How far the server's end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +121,7 @@ pub(crate) struct Parts {
     pub(crate) proxies: TrustedProxies,
     pub(crate) census: Arc<Census>,
     pub(crate) tracer: Tracer,
+    pub(crate) notifier: Notifier,
     pub(crate) origins: cors::Allowed,
     pub(crate) cors: Arc<cors::Current>,
     pub(crate) settings: Option<reload::Source>,
@@ -121,7 +129,7 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, auth, config, clock, proxies, census, tracer, origins, cors, settings } = parts;
+        let Parts { hub, auth, config, clock, proxies, census, tracer, notifier, origins, cors, settings } = parts;
         Arc::new(Self {
             members: Members::new(config.journal.home == Home::Disk),
             counts: Arc::default(),
@@ -134,6 +142,7 @@ impl App {
             proxies,
             census,
             tracer,
+            notifier,
             origins: RwLock::new(origins),
             pages: Pages::default(),
             cors,
@@ -165,7 +174,11 @@ impl App {
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        let before = self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        if before == Phase::Serving as u8 && phase > Phase::Serving {
+            let limit = self.config.lifecycle.shutdown_timeout + MARGIN;
+            self.notifier.stops(limit, &report::status(self));
+        }
     }
 
     /// Tells when the drain that has begun will be over.

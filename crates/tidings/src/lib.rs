@@ -14,6 +14,7 @@
 //! - `app`, `topics`: what every request can reach, and the contract's topics
 //! - `members`: who is in which room, written down
 //! - `proxies`: what proxies do to streams, and what mends it
+//! - `service_manager`: what systemd is told
 //! - `telemetry`: the log; `metrics`: the numbers for a Prometheus; `traces`: the spans for a collector
 
 mod app;
@@ -35,6 +36,7 @@ mod proxies;
 pub mod reload;
 mod routes;
 pub mod server;
+mod service_manager;
 mod telemetry;
 mod topics;
 mod traces;

@@ -14,16 +14,23 @@
 //!    takes, is cut; one that did arrive is answered.
 //! 5. The journal takes nothing more, and what it has is made safe.
 //!
+//! Where another process holds the listening sockets too (systemd's socket activation), the server's successor can take what
+//! this one does not, and no call is refused. Then it stops accepting before step 3: whoever connects waits in the socket for
+//! the successor. Connections that are kept alive are told to close with their next answer, for a moment; publishes over them
+//! are taken until the last connection is gone, and only then refused.
+//!
 //! So the end takes `DRAIN_SECONDS` and at most a second and a half, and what the journal needs. What is left after
 //! `SHUTDOWN_TIMEOUT` is left behind.
 
 mod left;
+pub(crate) mod report;
 pub(crate) mod watch;
 
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -51,12 +58,23 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long an answer that was waited for longer than that has to be taken.
 const A_MOMENT: Duration = Duration::from_millis(200);
 
+/// How long calls of kept-alive connections are answered, with the request to close, before the connections that were silent
+/// are closed: a call that comes in just then would be lost. Less than [`LAST_WORDS`], as what is left has to end within that.
+const RETIRE: Duration = Duration::from_millis(700);
+
+/// What the server listens on.
+pub(crate) struct Listeners {
+    pub(crate) listeners: Vec<TcpListener>,
+    /// Whether another process holds them too, and hands them to this server's successor.
+    pub(crate) held: bool,
+}
+
 /// Serves on `listeners` until `shutdown`, then drains and closes everything.
 pub(crate) async fn serve(
     app: Arc<App>,
     runner: Runner,
     router: Router,
-    listeners: Vec<TcpListener>,
+    Listeners { listeners, held }: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let parks = app.config.streams.lane == config::Lane::Parked;
@@ -66,6 +84,7 @@ pub(crate) async fn serve(
         untaken: app.untaken.clone(),
         counts: app.counts.clone(),
         max_head_bytes: app.config.http.max_head_bytes,
+        retiring: AtomicBool::new(false),
     };
     let lane = Lane {
         router,
@@ -93,7 +112,8 @@ pub(crate) async fn serve(
         accepting.spawn(watch::keep("accept", move || lane.clone().accept(listener.clone(), listening.clone())));
     }
     accepting.close();
-    let sockets = Sockets { lane, listening, accepting };
+    let sockets = Sockets { lane, listening, accepting, held };
+    app.notifier.is_ready(&report::status(&app));
     run(app, runner, shutdown, Some(sockets)).await
 }
 
@@ -103,6 +123,8 @@ struct Sockets {
     /// Cancelled to close the listeners.
     listening: CancellationToken,
     accepting: TaskTracker,
+    /// Whether another process holds the listeners too.
+    held: bool,
 }
 
 impl Sockets {
@@ -110,6 +132,14 @@ impl Sockets {
     async fn let_nobody_in(&self) {
         self.listening.cancel();
         self.accepting.wait().await;
+    }
+
+    /// Has every answer ask its client to close the connection, until `limit` at most, and waits for that.
+    async fn retire(&self, limit: Instant) {
+        let connections = &self.lane.connections;
+        self.lane.calls.retiring.store(true, Ordering::Relaxed);
+        connections.close();
+        let _ = tokio::time::timeout_at(limit, connections.wait()).await; // those that are left are told to go
     }
 
     /// Has every connection go once it was answered, until `limit` at most; but whoever arrived whole is answered first.
@@ -147,6 +177,10 @@ async fn run(
         let app = app.clone();
         watch::keep("dashboard", move || dashboard::report(app.clone()))
     }));
+    let _reports = app.notifier.is_heard().then(|| {
+        let app = app.clone();
+        AbortOnDropHandle::new(tokio::spawn(watch::keep("report", move || report::keep_reporting(app.clone()))))
+    });
     let mut moving = AbortOnDropHandle::new(tokio::spawn(runner.run()));
     let mut shutdown = pin!(shutdown);
     let stop = async {
@@ -201,8 +235,12 @@ impl Drop for KilledOnDrop {
 async fn end(app: &App, sockets: Option<&Sockets>) {
     app.enter(Phase::Draining);
     let streams = drain(app).await;
-    let limit = Instant::now() + LAST_WORDS;
-    app.close().await;
+    let drained = Instant::now();
+    let limit = drained + LAST_WORDS;
+    let successor = sockets.filter(|sockets| sockets.held);
+    if successor.is_none() {
+        app.close().await;
+    }
     // Not after the streams are gone: a peer that is stuck holds one for a second, and others come back before that. Open
     // connections are told later, as some clients take HTTP/2's GOAWAY for an end and read no last words behind it.
     if let Some(sockets) = sockets {
@@ -212,9 +250,14 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     if streams > 0 {
         tokio::time::sleep(LEAVING).await; // the last of them are still reading what they were told
     }
+    if let Some(sockets) = successor {
+        // Who asks for a drain of no time wants no moment either.
+        sockets.retire(drained + RETIRE.min(app.config.lifecycle.drain)).await;
+    }
     if let Some(sockets) = sockets {
         sockets.close(app, limit).await;
     }
+    app.close().await;
 }
 
 /// Ends the open streams one by one. Returns how many there were.

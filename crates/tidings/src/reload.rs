@@ -7,9 +7,10 @@ use std::fmt;
 
 use parking_lot::Mutex;
 
-use crate::app::App;
+use crate::app::{App, Phase};
 use crate::config::{self, Effective, Loaded};
 use crate::http::cors;
+use crate::lifecycle::report;
 use crate::telemetry;
 
 const LOG_LEVEL: &str = "LOG_LEVEL";
@@ -59,7 +60,13 @@ impl App {
     /// Reads the settings again and takes over what can be. Waits for files.
     pub(crate) fn reload(&self) -> Result<Reloaded, Error> {
         let source = self.settings.as_ref().ok_or(Error::NoSource)?;
-        let reloaded = self.reload_from(source);
+        // Locked so that one reload follows the other, for the service manager too.
+        let mut holds = source.holds.lock();
+        let is_told = self.phase() == Phase::Serving;
+        if is_told {
+            self.notifier.reloads();
+        }
+        let reloaded = self.reload_from(source, &mut holds);
         match &reloaded {
             Ok(Reloaded { changed, needs_restart }) if needs_restart.is_empty() => {
                 tracing::info!(changed = changed.join(","), "reloaded");
@@ -70,11 +77,13 @@ impl App {
             }
             Err(error) => tracing::error!(%error, "the reload was refused, and nothing has changed"),
         }
+        if is_told {
+            self.notifier.has_reloaded(reloaded.is_err(), &report::status(self));
+        }
         reloaded
     }
 
-    fn reload_from(&self, source: &Source) -> Result<Reloaded, Error> {
-        let mut holds = source.holds.lock();
+    fn reload_from(&self, source: &Source, holds: &mut [Effective]) -> Result<Reloaded, Error> {
         let loaded = (source.read)()?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");

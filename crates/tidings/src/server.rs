@@ -20,10 +20,11 @@ use crate::http::client_ip::{TrustedHeader, TrustedProxies};
 use crate::http::cors;
 use crate::http::router::router;
 use crate::http::words::Words;
-use crate::lifecycle;
+use crate::lifecycle::{self, Listeners};
 use crate::net::census::{Census, LEAVING};
 use crate::net::listen;
 use crate::reload;
+use crate::service_manager::Notifier;
 use crate::topics;
 use crate::traces::Tracer;
 use descriptors::{OF_THE_LOG, RESERVED, Room};
@@ -42,6 +43,7 @@ pub struct Server {
     engine: Engine,
     router: Router,
     listeners: Vec<TcpListener>,
+    held: bool,
 }
 
 /// Puts a [`Server`] together.
@@ -49,9 +51,11 @@ pub struct Server {
 pub struct Builder {
     config: Config,
     listeners: Vec<TcpListener>,
+    held: bool,
     clock: Option<Clock>,
     routes: Option<Routes>,
     tracer: Tracer,
+    notifier: Notifier,
     settings: Option<reload::Source>,
 }
 
@@ -126,8 +130,8 @@ impl Server {
     /// Serves until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one
     /// by one, takes publishes to the last wave, and returns when everything is closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { engine, router, listeners } = self;
-        lifecycle::serve(engine.app, engine.runner, router, listeners, shutdown).await
+        let Self { engine, router, listeners, held } = self;
+        lifecycle::serve(engine.app, engine.runner, router, Listeners { listeners, held }, shutdown).await
     }
 }
 
@@ -199,6 +203,20 @@ impl Builder {
         self
     }
 
+    /// Sockets to listen on that another process holds too, and hands to this server's successor. Where a call would be refused
+    /// at the end, it is left to that.
+    pub(crate) fn inherited(mut self, listeners: Vec<TcpListener>) -> Self {
+        self.held = !listeners.is_empty();
+        self.listeners.extend(listeners);
+        self
+    }
+
+    /// What tells the service manager.
+    pub(crate) fn notifier(mut self, notifier: Notifier) -> Self {
+        self.notifier = notifier;
+        self
+    }
+
     /// What makes spans of its requests.
     pub(crate) fn tracer(mut self, tracer: Tracer) -> Self {
         self.tracer = tracer;
@@ -214,8 +232,9 @@ impl Builder {
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
+        let held = self.held;
         let (router, engine) = self.assemble()?;
-        Ok(Server { engine, router, listeners })
+        Ok(Server { engine, router, listeners, held })
     }
 
     /// Puts everything together for an application that has a router and sockets of its own. Like [`Builder::build`] it
@@ -245,7 +264,7 @@ impl Builder {
     }
 
     pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
-        let Self { config, clock, routes, tracer, settings, .. } = self;
+        let Self { config, clock, routes, tracer, notifier, settings, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let Room { descriptors, limits, doubt } = Room::of_process(&config)?;
         if let Some(doubt) = doubt {
@@ -268,6 +287,7 @@ impl Builder {
             config,
             clock,
             tracer,
+            notifier,
             settings,
         });
         let engine = Engine { app: app.clone(), runner, limits };

@@ -3,14 +3,16 @@
 mod signals;
 
 use std::fmt::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::auth::demo;
-use crate::config::{Config, Flags, Home, Loaded, environment};
+use crate::config::{Config, Flags, Home, Loaded, Origin, environment};
 use crate::lifecycle::watch;
 use crate::net::listen;
 use crate::server::Server;
+use crate::service_manager::Notifier;
 use crate::telemetry;
 use crate::traces::Export;
 
@@ -18,20 +20,23 @@ use crate::traces::Export;
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
     // Not moved into what is awaited: a runtime must not be dropped there, where a start that is refused would drop it.
     let mut early = Some(signals::Early::take()?);
+    let inherited = listen::inherited()?;
     let read = move || Config::load(flags.clone(), environment(), Path::new("."));
     let loaded = &read()?;
     telemetry::start(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    let (notifier, odd) = Notifier::from_environment();
+    for warning in odd.into_iter().chain(odd_sockets(loaded, &inherited)) {
+        tracing::warn!("{warning}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let traces = Export::start();
-        let mut builder = Server::builder().reloadable(loaded, read).tracer(traces.tracer());
-        for listener in listen::inherited()? {
-            builder = builder.listener(listener);
-        }
-        let server = builder.build()?;
+        notifier.starts("opening the journal");
+        let builder = Server::builder().reloadable(loaded, read).tracer(traces.tracer()).notifier(notifier);
+        let server = builder.inherited(inherited).build()?;
         let stop = signals::listen(&mut early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
         telemetry::say(&banner(loaded, &server, traces.endpoint()));
         tokio::spawn(watch::keep("memory", give_memory_back));
@@ -44,6 +49,25 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
     // What still reads from a disk that is stuck is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// What to say where the sockets that were handed over are not on the port that the settings ask for, or were announced by what
+/// is no number.
+fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
+    if let Some(left) = std::env::var_os("LISTEN_FDS").filter(|left| !left.is_empty()) {
+        return Some(format!("LISTEN_FDS={left:?} is no number: no socket was taken over"));
+    }
+    let ports: Vec<_> =
+        inherited.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect();
+    let asked = loaded.config.http.port;
+    let is_asked = loaded.origin("PORT").is_some_and(|origin| *origin != Origin::Default);
+    (is_asked && !ports.is_empty() && !ports.contains(&asked)).then(|| {
+        format!(
+            "PORT={asked} has no effect: the sockets were handed over (LISTEN_FDS), and listen on port {}; change that where they \
+             are opened (ListenStream= of tidings.socket)",
+            ports[0]
+        )
+    })
 }
 
 /// Has the allocator give back what a crowd that has gone needed, for ever. mimalloc returns pages that were freed a second ago

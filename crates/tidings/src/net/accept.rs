@@ -6,7 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -107,10 +107,29 @@ impl Lane {
         let (accepted, guest) = (Instant::now(), Arc::new(self.census.enter()));
         let (mut read_before, mut rests_since) = (Vec::new(), None);
         loop {
-            let head = self.head(&mut socket, read_before, accepted, rests_since);
+            let mut began = rests_since.unwrap_or(accepted);
+            if read_before.is_empty() {
+                let has_sent = tokio::select! {
+                    biased; // what has arrived is answered
+                    has_sent = self.first_byte(&socket, accepted, rests_since) => has_sent,
+                    () = self.closing.cancelled() => {
+                        // The runtime hears of what has arrived a moment later.
+                        if !peer::has_sent(&socket) {
+                            return;
+                        }
+                        true
+                    }
+                    () = guest.sent_away() => return,
+                };
+                if !has_sent {
+                    return peer::close(socket).await;
+                }
+                if rests_since.is_some() {
+                    began = Instant::now();
+                }
+            }
             let head = tokio::select! {
-                head = head => head,
-                () = self.closing.cancelled() => return, // it asks for nothing
+                head = self.head(&mut socket, read_before, began) => head,
                 () = guest.sent_away() => return,
             };
             let Some(Head { bytes, get, is_http2 }) = head else {
@@ -132,39 +151,28 @@ impl Lane {
         }
     }
 
-    /// The beginning of the next request: of the first within the time for heads, of a later one within the time that a
-    /// connection may be idle, and then within that for heads. `None` if it did not come. Nothing is kept for a connection of
-    /// which nothing has come.
-    async fn head(
-        &self,
-        socket: &mut TcpStream,
-        before: Vec<u8>,
-        accepted: Instant,
-        rests_since: Option<Instant>,
-    ) -> Option<Head> {
-        let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
-        if before.is_empty() {
-            let (until, counts) = match rests_since {
-                Some(since) => (since + self.idle_timeout, &self.census.closed.idle),
-                None => (accepted + self.head_timeout, &self.census.closed.head_timeout),
-            };
-            match tokio::time::timeout_at(until, socket.readable()).await {
-                Ok(readable) => readable.ok()?,
-                Err(_) => {
-                    closed(counts);
-                    return None;
-                }
-            }
-        }
-        let began = rests_since.map_or(accepted, |since| if before.is_empty() { Instant::now() } else { since });
+    /// Waits for the first byte of the next request: of the first request within the time for heads, of a later one within the
+    /// time that a connection may be idle. Returns whether it came. Nothing is kept for a connection of which nothing has come.
+    async fn first_byte(&self, socket: &TcpStream, accepted: Instant, rests_since: Option<Instant>) -> bool {
+        let (until, closed) = match rests_since {
+            Some(since) => (since + self.idle_timeout, &self.census.closed.idle),
+            None => (accepted + self.head_timeout, &self.census.closed.head_timeout),
+        };
+        let Ok(readable) = tokio::time::timeout_at(until, socket.readable()).await else {
+            closed.fetch_add(1, Ordering::Relaxed);
+            return false;
+        };
+        readable.is_ok()
+    }
+
+    /// The beginning of the next request, whose first byte came when it `began`. `None` if the rest did not come in time.
+    async fn head(&self, socket: &mut TcpStream, before: Vec<u8>, began: Instant) -> Option<Head> {
         let head = head::read(socket, before, self.max_head_bytes);
-        match tokio::time::timeout_at(began + self.head_timeout, head).await {
-            Ok(head) => head.ok(), // an error: it left
-            Err(_) => {
-                closed(&self.census.closed.head_timeout);
-                None
-            }
-        }
+        let Ok(head) = tokio::time::timeout_at(began + self.head_timeout, head).await else {
+            self.census.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        head.ok() // an error: it left
     }
 
     /// Options that a kernel may lack are no reason to refuse a connection.

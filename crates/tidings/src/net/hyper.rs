@@ -4,10 +4,12 @@
 //! it is told to go. Knows nothing of what a request means.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -67,6 +69,8 @@ pub(crate) struct Calls {
     pub(crate) untaken: Arc<Untaken>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) max_head_bytes: usize,
+    /// Whether each answer over HTTP/1 asks its client to close the connection.
+    pub(crate) retiring: AtomicBool,
 }
 
 /// An answer that is being made.
@@ -213,6 +217,12 @@ impl Lane {
         guest: &Arc<Guest>,
         accepted: Instant,
     ) -> Option<(hyper::Result<()>, Leave)> {
+        // What was read before is looked at first: a connection that is told to go before it has read anything goes, and a call
+        // that had arrived whole would be lost.
+        let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut *connection).poll(cx))).await;
+        if let Poll::Ready(result) = first {
+            return Some((result, Leave::Not));
+        }
         let mut leave = Leave::Not;
         let mut look = std::pin::pin!(tokio::time::sleep_until(self.first_look(guest, accepted)));
         loop {
@@ -325,7 +335,7 @@ impl Calls {
             self.router.clone()
         };
         let mut response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-        if too_large && going.is_none() {
+        if going.is_none() && (too_large || self.retiring.load(Ordering::Relaxed)) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let (response, refused) = answer::held(response, call, &self.untaken, &cut, going);

@@ -10,6 +10,9 @@ use crate::config::Host;
 /// The most connections that may wait to be accepted; the system caps it (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
 
+/// The most sockets that are taken over from another process.
+const MAX_INHERITED: u64 = 64;
+
 /// Why the server can't listen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,17 +38,40 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Sockets that another process opened for this one, by the protocol of systemd's socket activation.
+/// Sockets that another process opened for this one, by the protocol of systemd's socket activation, sd_listen_fds(3). To be
+/// called before there are other threads, as it takes the variables out of the environment.
 pub(crate) fn inherited() -> Result<Vec<TcpListener>, Error> {
+    let announced = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok());
+    if let Some(count) = announced.filter(|count| *count > MAX_INHERITED) {
+        return Err(unusable(format!("there are {count} of them, and at most {MAX_INHERITED} are taken")));
+    }
     let mut handed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for nth in 0..handed.len() {
         if let Some(listener) = handed.take_tcp_listener(nth).map_err(Error::Inherited)? {
+            if !is_listening(&listener) {
+                return Err(unusable(format!("number {nth} does not listen; tidings.socket needs Accept=no")));
+            }
             listener.set_nonblocking(true).map_err(Error::Inherited)?;
             listeners.push(listener);
         }
     }
     Ok(listeners)
+}
+
+fn unusable(problem: String) -> Error {
+    Error::Inherited(io::Error::new(io::ErrorKind::InvalidInput, problem))
+}
+
+/// Whether connections can be accepted from it; a connection that was accepted already is what Accept=yes hands over.
+#[cfg(target_os = "linux")]
+fn is_listening(socket: &TcpListener) -> bool {
+    socket2::SockRef::from(socket).is_listener().unwrap_or(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_listening(_: &TcpListener) -> bool {
+    true // can't be asked everywhere
 }
 
 /// Opens the sockets that the settings ask for. With port 0 all have the same one, which the first was given.

@@ -5,11 +5,13 @@
 //! before it, that reset never shows in a read, only as an error of the socket.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tidings_hub::Connection;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
@@ -103,6 +105,12 @@ pub(crate) async fn close(mut socket: TcpStream) {
         until_peer_closes(&mut socket).await
     };
     let _ = tokio::time::timeout(LINGER, wait).await; // either way it is over
+}
+
+/// Whether there is something to read, by a look at the socket itself: the runtime hears of it a moment later.
+pub(super) fn has_sent(socket: &TcpStream) -> bool {
+    let mut first = [MaybeUninit::uninit()];
+    SockRef::from(socket).peek(&mut first).is_ok_and(|length| length > 0)
 }
 
 async fn until_peer_closes(socket: &mut TcpStream) -> io::Result<()> {
