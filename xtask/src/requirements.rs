@@ -1,5 +1,5 @@
-//! What the machine needs beside Rust: for the tests Python with venv and pip, Chromium, nginx, openssl, and Prometheus's
-//! promtool ([`crate::node`] sees to Node by itself); for the measurements nginx with nchan, and taskset.
+//! What the machine needs beside Rust: for the tests Python with venv and pip, Chromium, nginx, openssl, Prometheus's promtool, and
+//! systemd's programs ([`crate::node`] sees to Node by itself); for the measurements nginx with nchan, and taskset.
 //!
 //! Owns the lists, the check, and what is installed: where `apt-get` is, as root or where `sudo` asks for no password, the
 //! packages that are missing, after it was said which and by which command. Elsewhere it changes nothing and says the one
@@ -26,7 +26,7 @@ pub(crate) struct Requirement {
     otherwise: Option<fn() -> Result<()>>,
 }
 
-pub(crate) const TESTS: [Requirement; 5] = [
+pub(crate) const TESTS: [Requirement; 6] = [
     PYTHON,
     Requirement {
         name: "nginx",
@@ -41,6 +41,13 @@ pub(crate) const TESTS: [Requirement; 5] = [
         lacking: promtool,
         debian: &[&["prometheus"]],
         macos: Some("prometheus"),
+        otherwise: None,
+    },
+    Requirement {
+        name: "systemd-analyze",
+        lacking: systemd_analyze,
+        debian: &[&["systemd"]],
+        macos: None,
         otherwise: None,
     },
     // The last, as what brings it otherwise needs Python. Ubuntu's package is for snap, which a container has not.
@@ -208,6 +215,15 @@ fn there(program: &str) -> Result<()> {
 
 fn promtool() -> Result<()> {
     there("promtool")
+}
+
+/// Where there is no systemd, nobody has a use for its units.
+fn systemd_analyze() -> Result<()> {
+    if cfg!(target_os = "linux") {
+        process::ask(Command::new("systemd-analyze").arg("--version")).map(drop)
+    } else {
+        Ok(())
+    }
 }
 
 fn openssl() -> Result<()> {

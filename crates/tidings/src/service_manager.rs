@@ -1,4 +1,4 @@
-//! What the service manager is told about the server: systemd's notification protocol, sd_notify(3).
+//! What the service manager is told about the server: systemd's notification protocol, `sd_notify(3)`.
 //!
 //! Owns the socket that `NOTIFY_SOCKET` names, the messages, and how they are sent. Each message is one datagram, sent without
 //! waiting: a service manager that is stuck must never hold up the server. Must never fail anything either: what can't be told
@@ -88,7 +88,7 @@ impl Notifier {
         self.0.is_some()
     }
 
-    /// How often [`Self::is_alive`] is to be called: twice within the time of the watchdog, as sd_watchdog_enabled(3) recommends.
+    /// How often [`Self::is_alive`] is to be called: twice within the time of the watchdog, as `sd_watchdog_enabled(3)` recommends.
     pub(crate) fn every(&self) -> Duration {
         let watchdog = self.0.as_ref().and_then(|listening| listening.watchdog);
         watchdog.map_or(EVERY, |limit| (limit / 2).clamp(LEAST, EVERY))
@@ -175,7 +175,9 @@ impl Listening {
 fn watchdog(limit: Option<&OsStr>, watched: Option<&OsStr>, process: u32) -> Result<Option<Duration>, String> {
     let Some(limit) = limit else { return Ok(None) };
     let number = |text: &OsStr| text.to_str().and_then(|text| text.parse::<u64>().ok()).filter(|number| *number > 0);
-    let odd = |name: &str, text: &OsStr| format!("{name}={text:?} is no positive number; the watchdog is told nothing");
+    let odd = |name: &str, text: &OsStr| {
+        format!("{name}={} is no positive number; the watchdog is told nothing", text.display())
+    };
     let micros = number(limit).ok_or_else(|| odd("WATCHDOG_USEC", limit))?;
     let watched = watched.map(|text| number(text).ok_or_else(|| odd("WATCHDOG_PID", text))).transpose()?;
     let is_ours = watched.is_none_or(|watched| watched == u64::from(process));

@@ -55,7 +55,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
 /// is no number.
 fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
     if let Some(left) = std::env::var_os("LISTEN_FDS").filter(|left| !left.is_empty()) {
-        return Some(format!("LISTEN_FDS={left:?} is no number: no socket was taken over"));
+        return Some(format!("LISTEN_FDS={} is no number: no socket was taken over", left.display()));
     }
     let ports: Vec<_> =
         inherited.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect();

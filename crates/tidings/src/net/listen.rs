@@ -38,7 +38,7 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Sockets that another process opened for this one, by the protocol of systemd's socket activation, sd_listen_fds(3). To be
+/// Sockets that another process opened for this one, by the protocol of systemd's socket activation, `sd_listen_fds(3)`. To be
 /// called before there are other threads, as it takes the variables out of the environment.
 pub(crate) fn inherited() -> Result<Vec<TcpListener>, Error> {
     let announced = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok());

@@ -73,7 +73,7 @@ fn odd_values_are_said_and_nothing_more() {
         [("WATCHDOG_USEC", "0"), ("WATCHDOG_USEC", "-1"), ("WATCHDOG_USEC", "3s"), ("WATCHDOG_PID", "me")]
     {
         let (notifier, odd) = read(&[("NOTIFY_SOCKET", "/nowhere"), (name, value), ("WATCHDOG_USEC", "3000000")]);
-        assert_eq!(odd, [format!("{name}={value:?} is no positive number; the watchdog is told nothing")]);
+        assert_eq!(odd, [format!("{name}={value} is no positive number; the watchdog is told nothing")]);
         assert!(notifier.is_heard());
         assert_eq!(notifier.every(), EVERY);
     }

@@ -38,3 +38,5 @@ mod streams;
 mod support;
 #[cfg(feature = "otlp")]
 mod traces;
+#[cfg(target_os = "linux")]
+mod units;

@@ -109,7 +109,7 @@ fn what_is_no_listening_socket_is_refused_in_one_line() {
 #[tokio::test]
 async fn a_number_of_sockets_that_is_none_is_warned_of() {
     let said = Place::new().env("LISTEN_FDS", "some").start(&[]).last_words();
-    assert!(said.contains(r#"LISTEN_FDS="some" is no number: no socket was taken over"#), "{said}");
+    assert!(said.contains("LISTEN_FDS=some is no number: no socket was taken over"), "{said}");
     let said = Place::new().env("LISTEN_FDS", "1").env("LISTEN_PID", "1").start(&[]).last_words();
     assert!(!said.contains("LISTEN_FDS"), "they were for another process: {said}");
 }

@@ -102,7 +102,7 @@ async fn publish(socket: &mut TcpStream, keeps: bool) -> (String, bool) {
         match http::parse_head(&bytes) {
             Some(head) => break head,
             None => {
-                assert!(socket.read_buf(&mut bytes).await.expect("every call is answered") > 0, "closed unanswered")
+                assert!(socket.read_buf(&mut bytes).await.expect("every call is answered") > 0, "closed unanswered");
             }
         }
     };
@@ -161,8 +161,7 @@ impl Reader {
         })
         .await;
         self.following.abort();
-        let seen = self.seen.lock().clone();
-        seen
+        self.seen.lock().clone()
     }
 }
 
