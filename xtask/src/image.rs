@@ -204,7 +204,7 @@ fn name_of(argument: &str) -> Result<String> {
 }
 
 /// From where this machine has its packages, and of which release they are.
-fn mirror() -> Result<(String, String)> {
+pub(crate) fn mirror() -> Result<(String, String)> {
     let system = fs::read_to_string("/etc/os-release").context("which system this is, is unknown")?;
     let release = system.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     let release = release.context("/etc/os-release has no VERSION_CODENAME")?.trim_matches('"');
@@ -222,7 +222,7 @@ fn mirror() -> Result<(String, String)> {
 }
 
 /// `debootstrap` calls programs that are on root's path alone.
-fn with_system_programs() -> Result<std::ffi::OsString> {
+pub(crate) fn with_system_programs() -> Result<std::ffi::OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     Ok(std::env::join_paths(std::env::split_paths(&path).chain(system))?)

@@ -12,6 +12,7 @@ mod ci;
 mod clients;
 mod coverage;
 mod crash;
+mod deb;
 mod dev;
 mod docs;
 mod fmt;
@@ -51,6 +52,8 @@ enum Command {
     Crash(crash::Options),
     /// Build the image from the sources, without any registry of images, and test it. Takes root, and several minutes.
     Image,
+    /// Build the Debian package, look at it, or try it in a Debian of its own.
+    Deb(deb::Options),
     /// Write the generated documents anew.
     Docs,
     /// Build the page that the binary carries into web/dist, or check it.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Coverage => coverage::run(),
         Command::Crash(options) => crash::run(&options),
         Command::Image => image::run(),
+        Command::Deb(options) => deb::run(&options),
         Command::Docs => docs::run(),
         Command::Web(options) => web::run(&options),
         Command::Ci => ci::run(),

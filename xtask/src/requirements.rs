@@ -71,13 +71,7 @@ pub(crate) const PYTHON: Requirement = Requirement {
 
 /// What builds and runs the image; [`crate::image`] says where it is asked for.
 pub(crate) const IMAGE: [Requirement; 4] = [
-    Requirement {
-        name: "debootstrap",
-        lacking: || there("debootstrap"),
-        debian: &[&["debootstrap"]],
-        macos: None,
-        otherwise: None,
-    },
+    DEBOOTSTRAP,
     Requirement {
         name: "buildah",
         lacking: || there("buildah"),
@@ -99,6 +93,24 @@ pub(crate) const BENCH: [Requirement; 2] = [
     },
     Requirement { name: "taskset", lacking: taskset, debian: &[&["util-linux"]], macos: None, otherwise: None },
 ];
+
+/// What reads a package's dependencies off the binary, where packages of Debian can be made at all.
+pub(crate) const DEB: [Requirement; 1] = [Requirement {
+    name: "dpkg-shlibdeps",
+    lacking: || there("dpkg-shlibdeps"),
+    debian: &[&["dpkg-dev"]],
+    macos: None,
+    otherwise: None,
+}];
+
+/// What makes a whole Debian.
+pub(crate) const DEBOOTSTRAP: Requirement = Requirement {
+    name: "debootstrap",
+    lacking: || there("debootstrap"),
+    debian: &[&["debootstrap"]],
+    macos: None,
+    otherwise: None,
+};
 
 /// Checks that everything is there; installs what is not, where that asks nobody for a password.
 ///
@@ -219,11 +231,7 @@ fn promtool() -> Result<()> {
 
 /// Where there is no systemd, nobody has a use for its units.
 fn systemd_analyze() -> Result<()> {
-    if cfg!(target_os = "linux") {
-        process::ask(Command::new("systemd-analyze").arg("--version")).map(drop)
-    } else {
-        Ok(())
-    }
+    if cfg!(target_os = "linux") { there("systemd-analyze") } else { Ok(()) }
 }
 
 fn openssl() -> Result<()> {

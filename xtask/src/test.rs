@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 
 use crate::clients::{self, Clients};
 use crate::suites::Suites;
-use crate::{process, requirements, web};
+use crate::{deb, process, requirements, web};
 
 /// With arguments after `--`, only the tests that they choose: they go to `cargo test`, as in
 /// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, the page's checks and every test, then what people do with
@@ -65,6 +65,7 @@ pub(crate) fn all(mut suites: Suites) -> Result<()> {
     suites.run("every test, streams parked", || {
         process::run(clients.announce(&mut cargo_test(&[], &clients.arguments())?)?)
     })?;
+    suites.run("the Debian package", deb::check)?;
     suites.run("the page in a browser", || web::stories(&clients.node, &clients.chromium))?;
     suites.run("building the server with every feature", || process::run(other_lane()?.arg("--no-run")))?;
     suites.run("the server with every feature, streams through hyper", || {

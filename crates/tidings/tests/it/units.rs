@@ -50,7 +50,7 @@ fn the_unit_and_the_docs_agree_on_what_the_server_is_started_with() {
     let unit = std::fs::read_to_string(deploy().join("systemd/tidings.service")).unwrap();
     let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
     assert_eq!(value("Type"), "notify", "Type=notify-reload is newer than Debian 12");
-    assert_eq!(value("ExecReload"), "/bin/kill -HUP $MAINPID");
+    assert_eq!(value("ExecReload"), r#"/bin/sh -c 'kill -HUP "$$MAINPID"'"#, "/bin/kill is not everywhere");
     let arguments: Vec<_> = value("ExecStart").split(' ').collect();
     assert_eq!(arguments, ["/usr/bin/tidings", "serve", "--config", "/etc/tidings/tidings.toml"]);
     let stop: u64 = value("TimeoutStopSec").parse().unwrap();
