@@ -71,7 +71,7 @@ complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-age -d 'The
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-events -d 'The most events to keep, of all topics together' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l log-level -d 'The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
@@ -138,7 +138,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-ag
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-events -d 'The most events to keep, of all topics together' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-level -d 'The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
@@ -194,7 +194,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-ag
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-events -d 'The most events to keep, of all topics together' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-level -d 'The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
@@ -250,7 +250,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-a
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-events -d 'The most events to keep, of all topics together' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-level -d 'The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
@@ -303,7 +303,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-a
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-events -d 'The most events to keep, of all topics together' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-level -d 'The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
@@ -365,7 +365,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-ag
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-events -d 'The most events to keep, of all topics together' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l log-level -d 'The least important level to write, or a filter of `tracing` such as `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l shutdown-timeout -d 'When the process exits, whatever is left' -r

@@ -43,8 +43,8 @@ const SPARE_DESCRIPTORS: u64 = 64;
 /// publish was sent with stand in a stream's bytes. Latency counts from just before a publish is sent. Only plain http is
 /// spoken.
 ///
-/// In paths, headers and the body, `{n}` is the number of the stream or publish, `{user}` and `{room}` that number modulo
-/// --users and --rooms, `{token}` the demo token of the user `bench-{user}`, and `{ts}`, in publishes only, the time in
+/// In paths, headers and the body, an `n` in braces is the number of the stream or publish, `{user}` and `{room}` that number
+/// modulo --users and --rooms, `{token}` the demo token of the user `bench-{user}`, and `{ts}`, in publishes only, the time in
 /// nanoseconds since 1970.
 ///
 /// Ends with 0 when there is a result, however bad; with 1 when nothing could be connected or published, or the server

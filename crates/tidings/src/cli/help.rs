@@ -113,6 +113,18 @@ mod tests {
         }
     }
 
+    /// clap takes it for a line break, wherever it stands.
+    #[test]
+    fn no_text_holds_what_clap_replaces() {
+        for names in all(&super::super::command(), &[]) {
+            let command = super::super::command();
+            let below = names.iter().try_fold(&command, |command, name| command.find_subcommand(name)).unwrap();
+            let texts = [below.get_about(), below.get_long_about(), below.get_after_help()].into_iter().flatten();
+            let arguments = below.get_arguments().flat_map(|one| [one.get_help(), one.get_long_help()]).flatten();
+            assert!(texts.chain(arguments).all(|text| !text.to_string().contains("{n}")), "{names:?}");
+        }
+    }
+
     #[test]
     fn each_command_stands_below_one_topic() {
         let help = said(&["--help"]);

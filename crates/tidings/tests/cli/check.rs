@@ -68,6 +68,11 @@ async fn nothing_is_changed_on_disk() {
     checked(&place, &[]).await;
     assert_eq!(tree(place.directory()), before, "no DATA_DIR is made");
 
+    fs::create_dir(place.data()).unwrap();
+    let before = tree(place.directory());
+    checked(&place, &[]).await;
+    assert_eq!(tree(place.directory()), before, "no LOCK is made");
+
     place.serve().await.kill().await;
     let before = tree(place.directory());
     assert!(before.iter().any(|entry| entry.contains("/data/db")), "{before:?}");

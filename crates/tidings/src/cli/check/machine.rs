@@ -122,8 +122,10 @@ fn root(_: &Config) -> Option<Finding> {
 
 fn port(config: &Config, running: bool) -> Finding {
     let port = config.http.port;
-    if std::env::var_os("LISTEN_FDS").is_some() {
-        return Finding::ok("port", "the sockets were handed over by whoever started this process");
+    match listen::inherited() {
+        Ok(sockets) if sockets.is_empty() => {}
+        Ok(_) => return Finding::ok("port", "the sockets were handed over by whoever started this process"),
+        Err(error) => return Finding::error("port", error.to_string()),
     }
     match listen::probe(&config.http.host, port) {
         Ok(()) if port == 0 => Finding::ok("port", "any that is free"),

@@ -94,7 +94,7 @@ fn others(_: &Path) -> Option<Finding> {
 
 /// File systems that keep nothing, or that do not do what a log needs, by the number that statfs(2) gives them.
 #[cfg(target_os = "linux")]
-const FILE_SYSTEMS: [(i128, &str, &str); 10] = [
+const FILE_SYSTEMS: [(i128, &str, &str); 12] = [
     (0x0102_1994, "tmpfs", IN_MEMORY),
     (0x8584_58f6, "ramfs", IN_MEMORY),
     (0x794c_7630, "overlayfs", OF_A_CONTAINER),
@@ -104,6 +104,8 @@ const FILE_SYSTEMS: [(i128, &str, &str); 10] = [
     (0x517b, "SMB", OF_A_NETWORK),
     (0x0102_1997, "9p", OF_A_NETWORK),
     (0x6573_5546, "FUSE", OF_A_NETWORK),
+    (0x9fa0, "proc", OF_THE_SYSTEM),
+    (0x6265_6572, "sysfs", OF_THE_SYSTEM),
     (0x4d44, "FAT", "has no permissions and no safe renaming"),
 ];
 
@@ -111,6 +113,8 @@ const FILE_SYSTEMS: [(i128, &str, &str); 10] = [
 const IN_MEMORY: &str = "is gone with the machine's next start";
 #[cfg(target_os = "linux")]
 const OF_A_CONTAINER: &str = "is, in a container, gone with it";
+#[cfg(target_os = "linux")]
+const OF_THE_SYSTEM: &str = "holds no files but the system's own";
 #[cfg(target_os = "linux")]
 const OF_A_NETWORK: &str = "may not keep others out, nor have on the device what it says it has";
 

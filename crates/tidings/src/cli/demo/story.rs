@@ -38,6 +38,8 @@ pub(super) struct Story {
     services: Services,
     /// What follows from what happened.
     follows: VecDeque<Step>,
+    /// What is still to be said; other things happen meanwhile.
+    talk: VecDeque<Step>,
     steps: u64,
 }
 
@@ -80,7 +82,15 @@ impl Story {
         for step in &mut follows {
             step.pause = 0.0;
         }
-        Self { chance, shop, chat: Chat::default(), services: Services::default(), follows, steps: 0 }
+        Self {
+            chance,
+            shop,
+            chat: Chat::default(),
+            services: Services::default(),
+            follows,
+            talk: VecDeque::new(),
+            steps: 0,
+        }
     }
 
     /// How many steps were told.
@@ -96,13 +106,13 @@ impl Story {
                 return step;
             }
             let chance = &mut self.chance;
-            let scene = match chance.random_range(0..100) {
-                0..45 => self.shop.scene(chance),
-                45..80 => self.chat.scene(chance),
-                80..92 => self.services.scene(chance),
-                _ => news(chance),
-            };
-            self.follows.extend(scene);
+            match chance.random_range(0..100) {
+                0..35 if self.talk.is_empty() => self.talk.extend(self.chat.scene(chance)),
+                0..35 => self.follows.extend(self.talk.pop_front()),
+                35..80 => self.follows.extend(self.shop.scene(chance)),
+                80..95 => self.follows.extend(self.services.scene(chance)),
+                _ => self.follows.extend(news(chance)),
+            }
         }
     }
 
