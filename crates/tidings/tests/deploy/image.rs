@@ -98,6 +98,17 @@ fn its_server_is_healthy_takes_events_drains_and_goes_on_where_it_was() {
     let server = Container::start(&IMAGE, &volume.0, &[("JWT_SECRET", SECRET)]);
     server.until_it_says("listening");
 
+    let check: Vec<_> = IMAGE.config["Healthcheck"]["Test"].as_array().unwrap()[1..]
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect();
+    let healthy = server.exec(&check);
+    assert!(healthy.status.success(), "{}", said(&healthy));
+    let by_name = server.exec(&["/usr/bin/tidings", "health", "http://localhost:3000"]);
+    assert!(by_name.status.success(), "{}", said(&by_name));
+    let elsewhere = server.exec(&["/usr/bin/tidings", "health", "http://localhost:3001"]);
+    assert!(!elsewhere.status.success(), "nothing listens there: {}", said(&elsewhere));
+
     let of_process = server.status();
     for (name, value) in [
         ("Uid", "10001\t10001\t10001\t10001"),

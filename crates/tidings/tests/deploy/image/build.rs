@@ -4,7 +4,7 @@
 //! for, and names the folder in `TIDINGS_IMAGE`.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -23,10 +23,14 @@ pub(crate) struct Image {
     pub(crate) config: Value,
     /// Its files.
     pub(crate) root: PathBuf,
+    /// Held until this program ends: the storage has one image under test, and one container of it.
+    _lock: File,
 }
 
 impl Image {
     fn build() -> Self {
+        let lock = File::create(folder().join("lock")).unwrap();
+        lock.lock().unwrap();
         let from_sources = env::var_os("TIDINGS_IMAGE_FROM").is_some_and(|from| from == "sources");
         let context = tempfile::tempdir().unwrap();
         let mut command = buildah("bud");
@@ -42,13 +46,14 @@ impl Image {
         }
         succeed(&mut command);
 
-        // A run that was ended has left it.
+        // The last run has left its container, and its image, which has no name any more.
         let _ = buildah("rm").arg(CONTAINER).output();
+        let _ = buildah("rmi").arg("--prune").output();
         succeed(buildah("from").args(["--pull-never", "--name", CONTAINER, NAME]));
         let files = succeed(buildah("mount").arg(CONTAINER));
         let inspected: Value =
             serde_json::from_str(&succeed(buildah("inspect").args(["--type", "image", NAME]))).unwrap();
-        Self { config: inspected["Docker"]["config"].clone(), root: files.into() }
+        Self { config: inspected["Docker"]["config"].clone(), root: files.into(), _lock: lock }
     }
 }
 
@@ -69,11 +74,17 @@ fn prebuilt(context: &Path) {
     }
 }
 
+fn folder() -> PathBuf {
+    env::var_os("TIDINGS_IMAGE").expect("TIDINGS_IMAGE is set by `cargo xtask test`, as root").into()
+}
+
 fn buildah(subcommand: &str) -> Command {
-    let folder = env::var_os("TIDINGS_IMAGE");
-    let folder = PathBuf::from(folder.expect("TIDINGS_IMAGE is set by `cargo xtask test`, as root"));
+    let folder = folder();
+    let temporary = folder.join("tmp");
+    fs::create_dir_all(&temporary).unwrap();
     let mut command = Command::new("buildah");
     command.args(["--storage-driver", "vfs", "--root"]).arg(folder.join("storage"));
-    command.arg("--runroot").arg(folder.join("run")).arg(subcommand);
+    // It keeps caches of builds there, too.
+    command.arg("--runroot").arg(folder.join("run")).arg(subcommand).env("TMPDIR", temporary);
     command
 }

@@ -112,7 +112,13 @@ impl Container {
 
     /// Waits for the end of its server by itself; its exit code.
     pub(crate) fn end(mut self) -> Option<i32> {
-        self.runc.take().unwrap().wait().unwrap().code()
+        for _ in 0..LOOKS {
+            if let Some(status) = self.runc.as_mut().unwrap().try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(LOOK);
+        }
+        panic!("it does not end")
     }
 }
 
