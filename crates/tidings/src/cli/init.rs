@@ -36,7 +36,9 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum For {
+    #[value(alias = "dev")]
     Development,
+    #[value(alias = "prod")]
     Production,
 }
 

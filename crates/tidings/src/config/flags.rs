@@ -61,8 +61,14 @@ pub fn refused_arguments(error: &clap::Error) -> Option<Error> {
         }
         _ => {
             let rendered = error.to_string();
-            let first = rendered.lines().next().unwrap_or_default();
-            Some(Error::Arguments(first.trim_start_matches("error: ").to_owned()))
+            let first = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let allowed = match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(words)) if !words.is_empty() => {
+                    format!("; allowed is {}", words.join(" or "))
+                }
+                _ => String::new(),
+            };
+            Some(Error::Arguments(format!("{first}{allowed}")))
         }
     }
 }

@@ -91,10 +91,3 @@ async fn it_ends_with_1_and_never_with_2() {
         unwell(&Place::new(), wrong).await;
     }
 }
-
-/// An image that holds nothing but the program has no `/etc/hosts` and no name server: a name that nobody can look up is no
-/// reason to wait.
-#[tokio::test]
-async fn a_name_that_is_not_found_is_no_reason_to_wait_for_ever() {
-    unwell(&Place::new(), &["http://nobody.invalid:3000", "--timeout", "2s"]).await;
-}
