@@ -219,10 +219,15 @@ fn in_use(dir: &Path, lock: &mut File) -> OpenError {
 /// How often the lock is tried: somebody may have removed it meanwhile, or only look whether it is held.
 const LOCK_TRIES: u32 = 10;
 
-/// How long it is waited for who only looks.
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// How long it is waited for who only looks; on a busy machine that may take a while.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
+    lock_in_time(dir, || std::thread::sleep(LOCK_PAUSE))
+}
+
+/// The same, where `pause` passes the time between two tries.
+fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> {
     let path = dir.join(LOCK_FILE);
     let mut tries = 1..=LOCK_TRIES;
     let mut file = loop {
@@ -234,7 +239,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
             // A lock on a file that nobody will find keeps nobody out.
             Ok(()) if !last && !is_named(&file, &path).unwrap_or(true) => {}
             Ok(()) => break file,
-            Err(TryLockError::WouldBlock) if !last => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) if !last => pause(),
             Err(TryLockError::WouldBlock) => return Err(in_use(dir, &mut file)),
             Err(TryLockError::Error(error)) => return Err(OpenError::io(dir, "locking LOCK")(error)),
         }
@@ -289,6 +294,21 @@ mod tests {
         assert!(error.contains(&format!("is in use by process {}", std::process::id())), "{error}");
         drop(home);
         Home::take(dir.path()).unwrap();
+    }
+
+    /// `look` holds the lock for a moment.
+    #[test]
+    fn who_only_looks_keeps_nobody_out() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(lock(dir.path()).unwrap());
+        let looking = File::open(dir.path().join(LOCK_FILE)).unwrap();
+        looking.try_lock_shared().unwrap();
+        let (mut looking, mut pauses) = (Some(looking), 0);
+        let locked = lock_in_time(dir.path(), || {
+            pauses += 1;
+            looking = None;
+        });
+        assert!(locked.is_ok() && pauses == 1, "{locked:?} after {pauses}");
     }
 
     #[test]

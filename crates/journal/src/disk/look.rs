@@ -64,22 +64,4 @@ mod tests {
         assert!(matches!(look(dir.path()), Err(OpenError::Foreign { .. })));
         assert!(matches!(look(&dir.path().join("letter.txt")), Err(OpenError::Io { .. })));
     }
-
-    /// Whoever looks must not keep out a server that starts at the same time.
-    #[test]
-    fn a_look_keeps_nobody_out() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Disk::open(Options::new(dir.path())).unwrap());
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    let _ = look(dir.path());
-                }
-            });
-            let opened: Vec<_> = (0..20).map(|_| Disk::open(Options::new(dir.path())).map(drop)).collect();
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
-            assert!(opened.iter().all(Result::is_ok), "{opened:?}");
-        });
-    }
 }
