@@ -87,6 +87,7 @@ fn installed(machine: &Machine) -> Result<()> {
 }
 
 fn used(machine: &Machine) -> Result<()> {
+    eprintln!("trial: {} ms from its first start to ready, with a journal to be made", milliseconds_to_ready(machine)?);
     ensure!(machine.run("tidings --version")?.starts_with("tidings "));
     machine.run(&format!("umask 077; tidings token --config {CONFIG} --sub trial --role admin >/token"))?;
     machine.run("TIDINGS_TOKEN=$(cat /token) tidings publish notification --title before --message m")?;
@@ -118,6 +119,7 @@ fn restarted(machine: &Machine) -> Result<()> {
     until("calls are under way", || lines(machine, "/published").map(|count| count >= 3))?;
     machine.run("systemctl restart tidings.service")?;
     let count = lines(machine, "/published")?;
+    eprintln!("trial: {} ms from its start to ready, with the journal that was there", milliseconds_to_ready(machine)?);
     until("calls go on", || lines(machine, "/published").map(|now| now >= count + 3))?;
     machine.run("touch /enough")?;
     ensure!(calling.wait()?, "a call was refused during the restart");
@@ -218,6 +220,15 @@ fn log(machine: &Machine) -> Result<String> {
 
 fn status(machine: &Machine) -> Result<String> {
     machine.run("systemctl show --value --property StatusText tidings.service")
+}
+
+/// From exec to READY=1, by systemd's own clock. Told and never judged: the binary of the tests is not optimized, and the machine
+/// may be busy.
+fn milliseconds_to_ready(machine: &Machine) -> Result<u64> {
+    let micros = |name: &str| -> Result<u64> {
+        Ok(machine.run(&format!("systemctl show --value --property {name} tidings.service"))?.parse()?)
+    };
+    Ok((micros("ActiveEnterTimestampMonotonic")? - micros("ExecMainStartTimestampMonotonic")?) / 1_000)
 }
 
 fn process(machine: &Machine) -> Result<String> {

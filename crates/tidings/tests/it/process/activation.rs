@@ -1,9 +1,10 @@
 //! Socket activation: who holds the port hands it to one server after the other, and nobody notices.
 
 mod holder;
+mod nginx;
 mod visitors;
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,27 +14,47 @@ use serde_json::json;
 use crate::support::binary::Place;
 use crate::support::{ADMIN, http, in_time, until};
 use holder::Holder;
+use nginx::Nginx;
 use visitors::{Publisher, Reader, Visit};
+
+const RESTARTS: usize = 2;
+const READERS: usize = 10;
 
 /// Keeps calling from all sides, and reads all along, while one server follows the other.
 #[tokio::test]
 async fn a_restart_refuses_nobody_loses_nothing_and_each_client_comes_back_once() {
-    const RESTARTS: usize = 2;
-    const READERS: usize = 10;
     let mut holder = Holder::new(&[("DRAIN_SECONDS", "1s"), ("HEARTBEAT_INTERVAL", "1h")]);
     holder.start().await;
     let visit = Arc::new(Visit::new(holder.address));
+    visit_through_restarts(&visit, &mut holder, [false, false, true, true, true], async || {}).await;
+}
+
+/// The same through nginx, which keeps its own connections to the server, and is reloaded after each restart. Whoever keeps a
+/// connection to nginx may lose a call to the reload, so nobody does.
+#[tokio::test]
+#[ignore = "needs nginx"]
+async fn behind_nginx_a_restart_and_a_reload_refuse_nobody() {
+    let mut holder = Holder::new(&[("DRAIN_SECONDS", "1s"), ("HEARTBEAT_INTERVAL", "1h")]);
+    holder.start().await;
+    let nginx = Nginx::start(free_address(78), holder.address).await;
+    let visit = Arc::new(Visit::new(nginx.address));
+    visit_through_restarts(&visit, &mut holder, [false; 5], async || nginx.reload()).await;
+}
+
+/// Publishes and reads while the server is restarted and `between` happens, and fails unless everybody was answered, every event
+/// came to each reader once and in order, and each came back once for each restart.
+async fn visit_through_restarts(visit: &Arc<Visit>, holder: &mut Holder, keeps: [bool; 5], between: impl AsyncFn()) {
     let mut readers = Vec::new();
     for _ in 0..READERS {
-        readers.push(Reader::follow(&visit).await);
+        readers.push(Reader::follow(visit).await);
     }
-    let publishers: Vec<_> =
-        [false, false, true, true, true].into_iter().map(|keeps| Publisher::begin(&visit, keeps)).collect();
+    let publishers = keeps.map(|keeps| Publisher::begin(visit, keeps));
     for nth in 1..=RESTARTS {
         // Well under way, before and after.
         visit.until_more_published(100, &publishers).await;
         holder.restart().await;
         visit.until_returned(READERS * nth, &publishers).await;
+        between().await;
     }
     visit.until_more_published(100, &publishers).await;
     visit.enough.store(true, Ordering::Relaxed);
@@ -49,6 +70,12 @@ async fn a_restart_refuses_nobody_loses_nothing_and_each_client_comes_back_once(
         assert!(seen.positions.is_sorted(), "in order");
     }
     assert_eq!(holder.stop().await.code(), Some(0));
+}
+
+/// Where no other test listens, so that what is free now stays free: for programs that want a number.
+fn free_address(family: u8) -> SocketAddr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    TcpListener::bind((Ipv4Addr::new(127, family, high, low), 0)).unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]
@@ -119,9 +146,7 @@ async fn a_number_of_sockets_that_is_none_is_warned_of() {
 #[ignore = "needs systemd"]
 async fn systemd_socket_activate_starts_the_server_with_the_first_connection() {
     let place = Place::new().env("HEARTBEAT_INTERVAL", "1h");
-    // The program wants a number. On an address that no other test listens on, whatever is free now stays free.
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let address = TcpListener::bind((Ipv4Addr::new(127, 77, high, low), 0)).unwrap().local_addr().unwrap();
+    let address = free_address(77);
     let (mut command, place) = place.command_in(|inner| {
         let mut command = Command::new("systemd-socket-activate");
         command.arg(format!("--listen={address}")).args(["-E", "JOURNAL=memory", "-E", "HEARTBEAT_INTERVAL=1h"]);
