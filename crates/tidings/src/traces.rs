@@ -17,10 +17,10 @@ mod post;
 mod spans;
 
 #[cfg(not(feature = "otlp"))]
-pub(crate) use off::{Export, Tracer, carried, note, step};
+pub(crate) use off::{Export, Tracer, carried, doubt, note, step};
 #[cfg(feature = "otlp")]
 pub(crate) use {
-    collector::Export,
+    collector::{Export, doubt},
     spans::{Tracer, carried, note, step},
 };
 

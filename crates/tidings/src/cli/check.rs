@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, flags: Flags, out: &mut dyn Write) -> a
         findings.extend(loaded.warnings.iter().map(|warning| Finding::warning("settings", warning)));
         findings.extend(unwise::all(loaded));
         findings.extend(files::all(loaded, file.as_deref()));
-        findings.extend(machine::all(&loaded.config, running));
+        findings.extend(machine::all(loaded, running));
         findings.extend(place::all(&loaded.config, running));
     }
     let report = Report { findings };

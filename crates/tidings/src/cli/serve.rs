@@ -53,7 +53,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
 
 /// What to say where the sockets that were handed over are not on the port that the settings ask for, or were announced by what
 /// is no number.
-fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
+pub(super) fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
     if let Some(left) = std::env::var_os("LISTEN_FDS").filter(|left| !left.is_empty()) {
         return Some(format!("LISTEN_FDS={} is no number: no socket was taken over", left.display()));
     }

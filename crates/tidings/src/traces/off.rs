@@ -25,11 +25,8 @@ impl Tracer {
 impl Export {
     /// Says so if somebody expects traces.
     pub(crate) fn start() -> Self {
-        if super::endpoint(super::variable).is_some() {
-            tracing::warn!(
-                "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces: none are sent. Build it with \
-                 `cargo build --profile dist --features otlp`, or unset the variable"
-            );
+        if let Some(doubt) = doubt() {
+            tracing::warn!("{doubt}");
         }
         Self
     }
@@ -43,6 +40,14 @@ impl Export {
     }
 
     pub(crate) async fn flush(&self) {}
+}
+
+/// What to say where somebody expects traces.
+pub(crate) fn doubt() -> Option<&'static str> {
+    super::endpoint(super::variable).map(|_| {
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces: none are sent. Build it with \
+         `cargo build --profile dist --features otlp`, or unset the variable"
+    })
 }
 
 pub(crate) fn step<F: Future>(_: &'static str, work: F) -> F {

@@ -148,6 +148,22 @@ async fn a_directory_that_is_something_else_is_an_error_that_a_start_would_have_
     assert_eq!(code, 1);
 }
 
+/// Of the environment, not of the settings; in a build with traces there is nothing to warn of.
+#[tokio::test]
+async fn what_a_start_warns_of_is_warned_of() {
+    let odd = Place::new().env("LISTEN_FDS", "several").env("PORT", "0").env("NOTIFY_SOCKET", "nowhere");
+    let odd = odd.env("HEARTBEAT_INTERVALL", "1s").env("SHUTDOWN_TIMEOUT", "1s");
+    let warnings = of(&checked(&odd, &[]).await.0, "warning").join("\n");
+    for told in [
+        "port: LISTEN_FDS=several is no number",
+        "systemd: NOTIFY_SOCKET=",
+        "settings: HEARTBEAT_INTERVALL (environment) is no setting",
+        "settings: SHUTDOWN_TIMEOUT=1s comes before the end",
+    ] {
+        assert!(warnings.contains(told), "{told}\n{warnings}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn files_that_others_may_read_or_write_are_warned_of() {

@@ -7,9 +7,12 @@ use jiff::Timestamp;
 use tidings_hub::Clock;
 
 use super::finding::Finding;
-use crate::config::{Config, Mode};
+use crate::cli::serve::odd_sockets;
+use crate::config::{Config, Loaded, Mode};
 use crate::net::listen;
 use crate::server::descriptors::Room;
+use crate::service_manager::Notifier;
+use crate::traces;
 
 /// What an idle stream takes at least: some 1 KiB of the server, and its socket in the kernel.
 const STREAM_BYTES: u64 = 4 << 10;
@@ -21,12 +24,16 @@ const BACKLOG: u64 = 1_024;
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
 
 /// What a server with these settings would meet here.
-pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
+pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
+    let config = &loaded.config;
     let mut findings = vec![clock()];
     findings.extend(descriptors(config));
     findings.extend(backlog());
     findings.extend(root(config));
-    findings.push(port(config, running));
+    findings.extend(port(loaded, running));
+    findings.extend(traces::doubt().map(|doubt| Finding::warning("traces", doubt)));
+    let (_, odd) = Notifier::from_environment();
+    findings.extend(odd.into_iter().map(|odd| Finding::warning("systemd", odd)));
     findings
 }
 
@@ -120,21 +127,24 @@ fn root(_: &Config) -> Option<Finding> {
     None
 }
 
-fn port(config: &Config, running: bool) -> Finding {
-    let port = config.http.port;
-    match listen::inherited() {
-        Ok(sockets) if sockets.is_empty() => {}
-        Ok(_) => return Finding::ok("port", "the sockets were handed over by whoever started this process"),
-        Err(error) => return Finding::error("port", error.to_string()),
-    }
-    match listen::probe(&config.http.host, port) {
+fn port(loaded: &Loaded, running: bool) -> Vec<Finding> {
+    let sockets = match listen::inherited() {
+        Ok(sockets) => sockets,
+        Err(error) => return vec![Finding::error("port", error.to_string())],
+    };
+    let odd = odd_sockets(loaded, &sockets).map(|odd| Finding::warning("port", odd));
+    let http = &loaded.config.http;
+    let port = http.port;
+    let found = match listen::probe(&http.host, port) {
+        _ if !sockets.is_empty() => Finding::ok("port", "the sockets were handed over by whoever started this process"),
         Ok(()) if port == 0 => Finding::ok("port", "any that is free"),
         Ok(()) => Finding::ok("port", format!("{port} is free")),
         Err(listen::Error::Bind { source, .. }) if running && source.kind() == std::io::ErrorKind::AddrInUse => {
             Finding::ok("port", format!("{port} is taken, by the server that runs"))
         }
         Err(error) => Finding::error("port", error.to_string()),
-    }
+    };
+    odd.into_iter().chain([found]).collect()
 }
 
 #[cfg(test)]
