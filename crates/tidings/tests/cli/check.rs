@@ -176,20 +176,22 @@ async fn files_that_others_may_read_or_write_are_warned_of() {
     with(0o644);
     let warnings = of(&checked(&place, &[]).await.0, "warning").join("\n");
     assert!(
-        warnings.contains("files: JWT_SECRET stands in .env, which everybody on this machine may read (mode 644)"),
+        warnings.contains("files: JWT_SECRET is stored in .env, which every user of this machine may read (mode 644)"),
         "{warnings}"
     );
     with(0o640);
     assert!(!of(&checked(&place, &[]).await.0, "warning").join("\n").contains("files: "));
     with(0o660);
     assert!(
-        of(&checked(&place, &[]).await.0, "warning").join("\n").contains("files: others may write to .env (mode 660)")
+        of(&checked(&place, &[]).await.0, "warning")
+            .join("\n")
+            .contains("files: other users may write to .env (mode 660)")
     );
 
     fs::create_dir(place.data()).unwrap();
     fs::set_permissions(place.data(), fs::Permissions::from_mode(0o777)).unwrap();
     let warnings = of(&checked(&place, &[]).await.0, "warning").join("\n");
-    assert!(warnings.contains("journal: others may write to ./data (mode 777)"), "{warnings}");
+    assert!(warnings.contains("journal: other users may write to ./data (mode 777)"), "{warnings}");
 }
 
 #[cfg(target_os = "linux")]

@@ -24,20 +24,19 @@ pub(super) fn all(loaded: &Loaded, file: Option<&Path>) -> Vec<Finding> {
 fn access(path: &Path, secret: Option<&str>) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    // One that is not there, or a pipe of a shell, is nobody's to read a second time.
+    // A missing file holds nothing, and a pipe is read once.
     let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let mode = metadata.permissions().mode() & 0o777;
     let shown = path.display();
     let advice = format!("chmod 600 {shown} (or 640, with the server's group).");
     match secret {
         _ if mode & 0o022 != 0 => {
-            let message =
-                format!("others may write to {shown} (mode {mode:o}): whoever does so decides what the server takes");
+            let message = format!("other users may write to {shown} (mode {mode:o}), and so change the settings");
             Some(Finding::warning("files", message).advice(advice))
         }
         Some(secret) if mode & 0o004 != 0 => {
             let message =
-                format!("{secret} stands in {shown}, which everybody on this machine may read (mode {mode:o})");
+                format!("{secret} is stored in {shown}, which every user of this machine may read (mode {mode:o})");
             Some(Finding::warning("files", message).advice(advice))
         }
         Some(_) => Some(Finding::ok("files", format!("{shown} is private (mode {mode:o})"))),

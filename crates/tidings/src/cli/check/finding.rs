@@ -10,9 +10,9 @@ use crate::cli::terminal::{plain, plain_json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Ok,
-    /// Right for some, and worth to know for all.
+    /// Right for some installations, and worth knowing for all.
     Note,
-    /// The server starts, and somebody will be sorry.
+    /// The server starts, but it is unsafe or does not do what was intended.
     Warning,
     /// The server does not start.
     Error,
@@ -75,7 +75,7 @@ impl Report {
         self.findings.iter().filter(|finding| finding.level == level).count()
     }
 
-    /// Whether a server would start; and, where that is asked for, nobody will be sorry.
+    /// Whether a server would start and, if `strict`, without warnings.
     pub(super) fn is_fine(&self, strict: bool) -> bool {
         self.count(Level::Error) == 0 && !(strict && self.count(Level::Warning) > 0)
     }

@@ -17,10 +17,10 @@ use crate::traces;
 /// What an idle stream takes at least: some 1 KiB of the server, and its socket in the kernel.
 const STREAM_BYTES: u64 = 4 << 10;
 
-/// A system that hands a listener fewer waiting connections than this lets a crowd that comes back wait.
+/// With a shorter queue of new connections, some clients have to try again when many reconnect at once.
 const BACKLOG: u64 = 1_024;
 
-/// So far a clock may be behind what it was once, which a correction of it may explain.
+/// How far the clock may be behind a time that is past: small corrections are normal.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
 
 /// What a server with these settings would meet here.
@@ -44,8 +44,9 @@ fn clock() -> Finding {
     match written.map(|written| Timestamp::try_from(written).ok().and_then(behind_now)) {
         Ok(Some(behind)) => {
             let message =
-                format!("the clock is {} s behind the time at which this program was written", behind.as_secs());
-            Finding::warning("clock", message).advice("Set it, and have it kept by NTP: tokens are judged by it.")
+                format!("the clock is {} s behind the modification time of this program's file", behind.as_secs());
+            Finding::warning("clock", message)
+                .advice("Set the clock, and keep it with NTP: the expiry of tokens is judged by it.")
         }
         _ => Finding::ok("clock", format!("{:.0}", Clock::system().now())),
     }
@@ -70,7 +71,7 @@ fn descriptors(config: &Config) -> Vec<Finding> {
         Some(doubt) => Finding::warning("descriptors", doubt),
         None => Finding::ok(
             "descriptors",
-            format!("{streams} streams fit into {descriptors} file descriptors, as this process may have"),
+            format!("{streams} streams fit into the {descriptors} file descriptors of this process"),
         ),
     }];
     findings.extend(memory().and_then(|memory| too_many(streams, memory, config.streams.max_connections.is_some())));
@@ -84,12 +85,12 @@ fn too_many(streams: usize, memory: u64, asked: bool) -> Option<Finding> {
         return None;
     }
     let message = format!(
-        "{streams} idle streams take about {} MiB and what they are sent, and there are {} MiB of memory",
+        "{streams} idle streams need about {} MiB, and this process may have {} MiB of memory",
         taken >> 20,
         memory >> 20
     );
     let found = if asked { Finding::warning("memory", message) } else { Finding::note("memory", message) };
-    Some(found.advice("Set MAX_CONNECTIONS to what fits: beyond it, who comes is told to come later."))
+    Some(found.advice("Set MAX_CONNECTIONS to what fits; clients beyond it are told to come back later."))
 }
 
 /// How much memory this process may have, in bytes: the machine's, or its control group's if that is less.
@@ -109,17 +110,17 @@ fn memory() -> Option<u64> {
 
 fn backlog() -> Option<Finding> {
     let most = fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse::<u64>().ok()?;
-    let message =
-        format!("net.core.somaxconn={most} lets few connections wait: of a crowd that comes back, some try twice");
+    let message = format!(
+        "net.core.somaxconn={most} is a short queue: when many clients reconnect at once, some have to try again"
+    );
     (most < BACKLOG).then(|| Finding::note("backlog", message).advice("sysctl -w net.core.somaxconn=4096"))
 }
 
 #[cfg(unix)]
 fn root(config: &Config) -> Option<Finding> {
     let is_root = config.mode == Mode::Production && rustix::process::geteuid().is_root();
-    let message =
-        "this is root, who may do everything: the server needs none of it, and permissions were judged as root's";
-    is_root.then(|| Finding::note("user", message).advice("Run the server, and this check, as a user of its own."))
+    let message = "this check runs as root: permissions were judged as root's, and the server does not need to be root";
+    is_root.then(|| Finding::note("user", message).advice("Run the server and this check as a dedicated user."))
 }
 
 #[cfg(not(unix))]

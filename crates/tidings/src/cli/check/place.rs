@@ -45,8 +45,9 @@ fn found(dir: &Path, look: Look) -> Finding {
     let last_seen = look.last_seen_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
     if let Some(behind) = last_seen.and_then(behind_now) {
         let message =
-            format!("the clock is {} s behind what it was when the log in {dir} was last written", behind.as_secs());
-        return Finding::warning("clock", message).advice("Set it, or events are kept for longer than they should be.");
+            format!("the clock is {} s behind the time at which the log in {dir} was last written", behind.as_secs());
+        return Finding::warning("clock", message)
+            .advice("Set the clock, or events are kept for longer than intended.");
     }
     let what = if look.is_log { "holds a log" } else { "is free for a new log" };
     Finding::ok("journal", format!("{dir} {what}"))
@@ -60,10 +61,10 @@ fn writable(dir: &Path) -> Option<Finding> {
     let needed = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     let error = accessat(CWD, &place, needed, AtFlags::EACCESS).err()?;
     let error = std::io::Error::from(error);
-    let message = format!("{} can't be written by this user: {error}", place.display());
+    let message = format!("this user may not write to {}: {error}", place.display());
     Some(
         Finding::error("journal", message)
-            .advice("Give it to the server's user (chown), or name another with DATA_DIR."),
+            .advice("Change its owner to the server's user (chown), or name another directory with DATA_DIR."),
     )
 }
 
@@ -75,10 +76,10 @@ fn others(dir: &Path) -> Option<Finding> {
     let mode = dir.metadata().ok()?.permissions().mode() & 0o1777;
     let shown = dir.display();
     if mode & 0o022 != 0 {
-        let message = format!("others may write to {shown} (mode {mode:o}), and so remove the log");
+        let message = format!("other users may write to {shown} (mode {mode:o}), and so remove the log");
         return Some(Finding::warning("journal", message).advice(format!("chmod 700 {shown}")));
     }
-    let message = format!("others on this machine may read what is published (mode {mode:o} of {shown})");
+    let message = format!("other users of this machine may read published events (mode {mode:o} of {shown})");
     (mode & 0o005 != 0).then(|| Finding::note("journal", message).advice(format!("chmod 700 {shown}")))
 }
 
@@ -110,13 +111,13 @@ const FILE_SYSTEMS: [(i128, &str, &str); 12] = [
 ];
 
 #[cfg(target_os = "linux")]
-const IN_MEMORY: &str = "is gone with the machine's next start";
+const IN_MEMORY: &str = "is lost at the next restart of the machine";
 #[cfg(target_os = "linux")]
-const OF_A_CONTAINER: &str = "is, in a container, gone with it";
+const OF_A_CONTAINER: &str = "is lost with the container, if this is one";
 #[cfg(target_os = "linux")]
-const OF_THE_SYSTEM: &str = "holds no files but the system's own";
+const OF_THE_SYSTEM: &str = "holds only the system's own files";
 #[cfg(target_os = "linux")]
-const OF_A_NETWORK: &str = "may not keep others out, nor have on the device what it says it has";
+const OF_A_NETWORK: &str = "may not lock files or sync them to the device reliably";
 
 #[cfg(target_os = "linux")]
 fn file_system(dir: &Path, mode: Mode) -> Option<Finding> {
@@ -140,8 +141,8 @@ fn room(ceiling: &Ceiling) -> Finding {
         (Some(doubt), _) => Finding::warning("disk", doubt),
         (None, Some(room)) => Finding::ok(
             "disk",
-            format!("the log may take {}, and has room for {}", mebibytes(ceiling.bytes), mebibytes(room)),
+            format!("the log may use {}, and {} are available to it", mebibytes(ceiling.bytes), mebibytes(room)),
         ),
-        (None, None) => Finding::ok("disk", format!("the log may take {}", mebibytes(ceiling.bytes))),
+        (None, None) => Finding::ok("disk", format!("the log may use {}", mebibytes(ceiling.bytes))),
     }
 }
