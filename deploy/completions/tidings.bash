@@ -917,7 +917,7 @@ _tidings() {
                     return 0
                     ;;
                 --proxy)
-                    COMPREPLY=($(compgen -W "nginx caddy traefik haproxy alb cloudflare" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "nginx apache caddy traefik haproxy envoy alb cloudflare" -- "${cur}"))
                     return 0
                     ;;
                 --patient)

@@ -467,9 +467,11 @@ complete -c tidings -n "__fish_tidings_using_subcommand bench" -l help-all -d 'P
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l proxy -d 'Whose configuration to print; otherwise it is guessed from the head of an answer' -r -f -a "nginx\t''
+apache\t''
 caddy\t''
 traefik\t''
 haproxy\t''
+envoy\t''
 alb\t''
 cloudflare\t''"
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l patient -d 'Keep a stream open for so many seconds, and see whether silence gets it cut' -r

@@ -15,9 +15,11 @@ pub(crate) use mend::mend;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Proxy {
     Nginx,
+    Apache,
     Caddy,
     Traefik,
     Haproxy,
+    Envoy,
     Alb,
     Cloudflare,
 }
@@ -28,15 +30,19 @@ pub(crate) enum Trouble {
     Buffering,
     Compression,
     IdleCut,
+    Path,
+    Query,
     Authorization,
     LastEventId,
+    Address,
     Headers,
+    Ending,
     Http1,
 }
 
 /// By which header field each is known, and a word in its value. Traefik and HAProxy put nothing into the head. The outermost
 /// proxy comes first, as it is the one that wrote last.
-const SIGNS: [(Proxy, &str, &str); 8] = [
+const SIGNS: [(Proxy, &str, &str); 11] = [
     (Proxy::Cloudflare, "cf-ray", ""),
     (Proxy::Cloudflare, "server", "cloudflare"),
     (Proxy::Alb, "server", "awselb"),
@@ -45,18 +51,31 @@ const SIGNS: [(Proxy, &str, &str); 8] = [
     (Proxy::Caddy, "server", "caddy"),
     (Proxy::Nginx, "server", "nginx"),
     (Proxy::Nginx, "server", "openresty"),
+    (Proxy::Apache, "server", "apache"),
+    (Proxy::Envoy, "server", "envoy"),
+    (Proxy::Envoy, "x-envoy-upstream-service-time", ""),
 ];
 
 impl Proxy {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Nginx, Self::Caddy, Self::Traefik, Self::Haproxy, Self::Alb, Self::Cloudflare];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Nginx,
+        Self::Apache,
+        Self::Caddy,
+        Self::Traefik,
+        Self::Haproxy,
+        Self::Envoy,
+        Self::Alb,
+        Self::Cloudflare,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
+            Self::Apache => "Apache",
             Self::Caddy => "Caddy",
             Self::Traefik => "Traefik",
             Self::Haproxy => "HAProxy",
+            Self::Envoy => "Envoy",
             Self::Alb => "AWS ALB",
             Self::Cloudflare => "Cloudflare",
         }
@@ -66,9 +85,11 @@ impl Proxy {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
+            Self::Apache => "apache",
             Self::Caddy => "caddy",
             Self::Traefik => "traefik",
             Self::Haproxy => "haproxy",
+            Self::Envoy => "envoy",
             Self::Alb => "alb",
             Self::Cloudflare => "cloudflare",
         }
@@ -88,13 +109,17 @@ impl Proxy {
 
 impl Trouble {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Buffering,
         Self::Compression,
         Self::IdleCut,
+        Self::Path,
+        Self::Query,
         Self::Authorization,
         Self::LastEventId,
+        Self::Address,
         Self::Headers,
+        Self::Ending,
         Self::Http1,
     ];
 
@@ -104,9 +129,13 @@ impl Trouble {
             Self::Buffering => "buffering",
             Self::Compression => "compression",
             Self::IdleCut => "idle",
+            Self::Path => "path",
+            Self::Query => "query",
             Self::Authorization => "authorization",
             Self::LastEventId => "last-event-id",
+            Self::Address => "address",
             Self::Headers => "headers",
+            Self::Ending => "ending",
             Self::Http1 => "http-version",
         }
     }
@@ -126,6 +155,14 @@ impl Trouble {
                 "The proxy closes streams that are silent for longer than it waits. Readers come back and miss nothing, but \
                  each does so over and over. Its patience must be longer than the server's HEARTBEAT_INTERVAL."
             }
+            Self::Path => {
+                "The path that arrives is none of the server's: it is passed on with a prefix that the server does not \
+                 expect, or without one that it does. Either the proxy takes the prefix off, or BASE_PATH names it."
+            }
+            Self::Query => {
+                "What stands behind the ? of the URL did not arrive: streams follow something else than was asked for, and \
+                 tokens and places in a URL are lost."
+            }
             Self::Authorization => {
                 "The token that was sent did not arrive: readers are anonymous, and get nothing that is meant for them."
             }
@@ -133,9 +170,18 @@ impl Trouble {
                 "The id that was sent did not arrive: a reader that comes back gets nothing of what it missed. Until it \
                  does, clients can put it into the URL, as ?lastEventId=."
             }
+            Self::Address => {
+                "The server takes this client for another machine, the proxy for one: all clients together count as one \
+                 address, and one of them can use up what is meant for all (MAX_CONNECTIONS_PER_IP, refused credentials). \
+                 The proxy has to send X-Forwarded-For, and TRUSTED_PROXIES has to name the address that it comes from."
+            }
             Self::Headers => {
                 "The head of the answer is not the server's: caches may keep the stream and show it to others, or a browser \
                  may not take it for one."
+            }
+            Self::Ending => {
+                "A stream that the server cuts arrives as one that is finished, as over HTTP/1.0 to the server: some clients \
+                 take that for the end and never come back (fetch-event-source, httpx-sse, sseclient-py)."
             }
             Self::Http1 => {
                 "Over HTTP/1.1 a browser opens six connections to an origin, in all its tabs together: six streams, and \
@@ -163,7 +209,9 @@ mod tests {
         assert_eq!(guess("via", "1.1 Caddy"), Some(Proxy::Caddy));
         assert_eq!(guess("cf-ray", "8f2"), Some(Proxy::Cloudflare));
         assert_eq!(guess("server", "awselb/2.0"), Some(Proxy::Alb));
-        assert_eq!(guess("server", "Apache"), None);
+        assert_eq!(guess("server", "Apache/2.4.66 (Debian)"), Some(Proxy::Apache));
+        assert_eq!(guess("server", "envoy"), Some(Proxy::Envoy));
+        assert_eq!(guess("server", "gunicorn"), None);
     }
 
     #[test]

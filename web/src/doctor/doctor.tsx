@@ -184,7 +184,8 @@ function Elsewhere() {
       <p class="prose">
         A browser always offers compression, takes connections that are open already, so that connecting is not in its first
         byte, and looks from where it is, through its extensions and filters. From another place, in a script, or where this page
-        itself does not come through, ask the command line. It makes the same checks and ends with 0 where all is well.
+        itself does not come through, ask the command line. It makes the same checks and some more (the query, the address of
+        clients, how streams end), and ends with 0 where all is well.
       </p>
       <Code text={`tidings doctor ${urlOf('/').replace(/\/$/, '')}`} label="The command line" />
       <p class="hint">

@@ -4,11 +4,14 @@
 //! What it publishes goes to the caller alone, as updates of an entity that no application knows. What mends a finding
 //! is `proxies`' to say. Must never put the token into a URL, where it would be logged.
 
+mod address;
+mod ending;
 mod finding;
 mod flow;
 mod head;
 mod idle;
 mod probe;
+mod query;
 mod resume;
 mod trial;
 
@@ -16,7 +19,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use tidings_hub::Clock;
 use tokio::time::timeout;
 
@@ -34,6 +37,12 @@ const UNMEASURED: u8 = 2;
 const UNTRUSTED: &str = "It is of no authority that this machine trusts, for another name, or not valid now. Where an \
                          authority of your own issued it, name that one's certificate in SSL_CERT_FILE, which takes the \
                          place of the system's.";
+
+/// Of an answer that a proxy makes up.
+const NO_SERVER: &str = "The proxy reaches no server. Does it run, and does the proxy look for it where it listens?";
+
+/// The `reason` of the `busy` that the configurations in `deploy/proxies` answer with while no server is there.
+const UNAVAILABLE: &str = "\"unavailable\"";
 
 /// What to examine.
 #[derive(clap::Args)]
@@ -79,9 +88,10 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<E
     }
     let token = remote.token_or_demo();
     let client = Client::like_a_browser(remote.url.clone(), token)?;
+    let over_http1 = Client::new(remote.url.clone(), token)?;
     let mut examination = Examination::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(examination.run(&client, remote.url.is_https(), token, patient));
+    let outcome = runtime.block_on(examination.run(&client, &over_http1, remote.url.is_https(), token, patient));
     let guess = Proxy::guess(&examination.headers);
     let report = Report {
         url: remote.url.to_string(),
@@ -101,6 +111,7 @@ impl Examination {
     async fn run(
         &mut self,
         client: &Client,
+        over_http1: &Client,
         https: bool,
         token: Option<&str>,
         patient: Option<u64>,
@@ -115,14 +126,29 @@ impl Examination {
         self.findings.push(head::clock(connected.timestamp.as_deref(), &stream.head.headers, now(), taken));
         self.findings.push(head::authorization(&connected, token.is_some()));
         self.findings.push(idle::announced(connected.heartbeat_interval));
+        let query = query::check(client).await;
+        let is_lost = query.level == Level::Problem;
+        self.findings.push(query);
+        if is_lost {
+            // A publish names its user in the query, and would go to everybody.
+            self.findings.push(Finding::skipped("buffering", "what is published would not go to this user alone"));
+            return Ok(());
+        }
+        let user = connected.user_id.clone().filter(|_| connected.authenticated);
+        if let Some(user) = &user {
+            self.findings.push(address::check(client, user, &connected.connection_id, &stream.head).await);
+        }
 
-        let user = connected.user_id.filter(|_| connected.authenticated);
+        let authenticated = user.is_some();
         let deliveries = deliveries(client, stream, user, connected.heartbeat_interval).await;
         if deliveries.iter().any(|finding| finding.check == "buffering" && finding.level == Level::Problem) {
             // A head that is late because it was held back is no finding of its own.
             self.findings.retain(|finding| finding.check != "first-byte");
         }
         self.findings.extend(deliveries);
+        if authenticated {
+            self.findings.push(ending::check(over_http1).await);
+        }
         if let Some(seconds) = patient {
             self.findings.push(idle::wait(client, Duration::from_secs(seconds), connected.heartbeat_interval).await);
         }
@@ -159,15 +185,7 @@ impl Examination {
             Ok(stream) => Ok(stream),
             Err(NoStream::Held) => Err(self.held(client).await),
             Err(NoStream::Failed(failure)) => {
-                let message = match &failure {
-                    Failure::Refused(refusal) => refusal.in_full(),
-                    other => other.to_string(),
-                };
-                let finding = Finding::new("reach", Level::Problem, message);
-                self.findings.push(match failure {
-                    Failure::Untrusted(_) => finding.meaning(UNTRUSTED),
-                    _ => finding,
-                });
+                self.findings.push(unreached(&failure));
                 Err(Stop { measured: false })
             }
         }
@@ -193,6 +211,11 @@ impl Examination {
     async fn identify(&mut self, mut stream: Stream) -> Result<(Stream, Connected), Stop> {
         match stream.connected().await {
             Ok(connected) => Ok((stream, connected)),
+            Err(Next::Event(message, _)) if message.event == "busy" && message.data.contains(UNAVAILABLE) => {
+                let finding = Finding::new("reach", Level::Problem, "the proxy answers in the place of the server");
+                self.findings.push(finding.meaning(NO_SERVER));
+                Err(Stop { measured: false })
+            }
             Err(Next::Event(message, _)) if message.event == "busy" => {
                 Err(self.unmeasured(format!("the server takes no more streams now: {}", message.data)))
             }
@@ -217,6 +240,23 @@ impl Examination {
     }
 }
 
+/// Why there is no stream.
+fn unreached(failure: &Failure) -> Finding {
+    let problem = |message| Finding::new("reach", Level::Problem, message);
+    match failure {
+        Failure::Refused(refusal) => {
+            let message = refusal.in_full();
+            match refusal.status {
+                StatusCode::NOT_FOUND => Finding::trouble(Trouble::Path, Level::Problem, message),
+                StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => problem(message).meaning(NO_SERVER),
+                _ => problem(message),
+            }
+        }
+        Failure::Untrusted(_) => problem(failure.to_string()).meaning(UNTRUSTED),
+        _ => problem(failure.to_string()),
+    }
+}
+
 /// What becomes of events on the way, and of those that come while nobody reads.
 async fn deliveries(client: &Client, mut stream: Stream, user: Option<String>, heartbeat: Option<u64>) -> Vec<Finding> {
     let trial = user.map(|user| Trial::new(client, &user));
@@ -231,7 +271,7 @@ async fn deliveries(client: &Client, mut stream: Stream, user: Option<String>, h
             let mut findings = vec![finding];
             match last {
                 Some(last) => findings.extend(resume::check(client, trial, &last).await),
-                None => findings.push(Finding::skipped("resume", "events are held back")),
+                None => findings.push(Finding::skipped("resume", "not all events came one by one")),
             }
             findings
         }

@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Proxy, SIGNS, Trouble, mend};
 
+/// The files of `deploy/proxies`, and what to set where none can be given.
+const RECIPES: &str = include_str!("recipes.md");
+
 /// How long which proxy keeps a connection to the server that waits for the next call.
 const KEPT: &str = include_str!("kept.md");
 
@@ -14,12 +17,14 @@ fn markdown() -> String {
         "<!-- Written by `cargo xtask docs`; the source is crates/tidings/src/proxies.rs. -->\n\
          # Behind a proxy\n\n\
          What stands between a server and its readers can hold events back, cut streams and change heads. `tidings doctor \
-         URL` measures it from where a reader is, and prints the lines below that mend what it found. `--json` gives the \
-         same to programs, and [proxies.json](proxies.json) holds this page for them. The *Doctor* of the server's page at `/` \
-         measures from a browser, and shows the same lines.\n",
+         URL` measures it from where a reader is, and prints [the lines](#what-mends-what) that mend what it found. `--json` gives \
+         the same to programs, and [proxies.json](proxies.json) holds those lines for them. The *Doctor* of the server's page at \
+         `/` measures from a browser, and shows the same lines.\n",
     );
+    text.push_str(RECIPES);
+    text.push_str("\n## What mends what\n\nBy the names of the doctor's checks.\n");
     for trouble in Trouble::ALL {
-        let _ = write!(text, "\n## {}\n\n{}\n", trouble.check(), trouble.meaning());
+        let _ = write!(text, "\n### {}\n\n{}\n", trouble.check(), trouble.meaning());
         for proxy in Proxy::ALL {
             let _ = write!(text, "\n{}:\n\n```\n{}\n```\n", proxy.name(), mend(trouble, proxy));
         }

@@ -49,7 +49,8 @@ pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<
             next = stream.next(deadline) => match next {
                 Next::Event(message, at) if trial.knows(&message) => came.push((message.id, at)),
                 Next::Event(..) => {}
-                Next::Silence | Next::End => break match published {
+                Next::End => return Ok((cut(stream), came.pop().map(|(id, _)| id))),
+                Next::Silence => break match published {
                     Some(published) => published,
                     None => publishing.await?,
                 },
@@ -64,6 +65,13 @@ pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<
         })
         .collect();
     Ok((judge(&delays), came.pop().map(|(id, _)| id)))
+}
+
+/// A stream that ended while it carried events.
+fn cut(stream: &Stream) -> Finding {
+    let seconds = (Instant::now() - stream.opened).as_secs_f64();
+    let message = format!("cut after {seconds:.1} s, while events came: for its age, not for silence");
+    Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(seconds, "s")
 }
 
 /// The ids, and when each publish was answered.

@@ -28,6 +28,9 @@ pub(super) struct Stream {
     pub(super) head_after: Duration,
     /// When something came last, the head included.
     pub(super) last_bytes: Instant,
+    /// Whether its end was that of an answer which is complete. Told by HTTP/1.1 alone: over HTTP/2 hyper takes a reset with
+    /// some codes for an end.
+    pub(super) finished: bool,
 }
 
 /// What a stream brings.
@@ -55,8 +58,7 @@ pub(super) enum NoStream {
 pub(super) struct Connected {
     pub(super) timestamp: Option<String>,
     /// Every Tidings server gives one, and hardly anything else does.
-    #[serde(rename = "connectionId")]
-    _connection_id: String,
+    pub(super) connection_id: String,
     pub(super) authenticated: bool,
     pub(super) auth_error: Option<String>,
     pub(super) user_id: Option<String>,
@@ -102,7 +104,8 @@ impl Stream {
         let (head, body) = response.into_parts();
         let last_bytes = Instant::now();
         let head_after = last_bytes - opened;
-        Ok(Self { head, body, decoder: Decoder::new(), waiting: VecDeque::new(), opened, head_after, last_bytes })
+        let (decoder, waiting) = (Decoder::new(), VecDeque::new());
+        Ok(Self { head, body, decoder, waiting, opened, head_after, last_bytes, finished: false })
     }
 
     /// The next event. May be dropped while it waits: nothing is lost.
@@ -128,10 +131,17 @@ impl Stream {
             Err(_) => return None,
             Ok(Some(Ok(frame))) => frame,
             // An end in the middle of the body is the server's way to say "come back", and a proxy's of cutting.
-            Ok(Some(Err(_)) | None) => return Some(false),
+            Ok(Some(Err(_))) => return Some(false),
+            Ok(None) => {
+                self.finished = true;
+                return Some(false);
+            }
         };
-        self.last_bytes = Instant::now();
-        self.decoder.push(&frame.into_data().unwrap_or_default());
+        let bytes = frame.into_data().unwrap_or_default();
+        if !bytes.is_empty() {
+            self.last_bytes = Instant::now(); // the end of a stream over HTTP/2 may come as a frame without any
+        }
+        self.decoder.push(&bytes);
         for item in self.decoder.by_ref() {
             match item {
                 Ok(Decoded::Event(message)) => self.waiting.push_back(message),

@@ -1,0 +1,89 @@
+//! What may become of the head of an answer, of its end, and of its version of HTTP.
+
+use crate::proxies::Proxy;
+
+pub(super) fn headers(proxy: Proxy) -> &'static str {
+    match proxy {
+        Proxy::Nginx => {
+            "# in the location; and take out any proxy_hide_header and add_header of these fields\n\
+             proxy_cache off;\n\
+             expires off;"
+        }
+        Proxy::Apache => {
+            "# take out what Header sets and ExpiresActive adds for Cache-Control and Content-Type; and any CacheEnable"
+        }
+        Proxy::Caddy => "# take out what the header directive sets for Cache-Control and Content-Type on these paths",
+        Proxy::Traefik => {
+            "# take Cache-Control and Content-Type out of customResponseHeaders in every headers middleware"
+        }
+        Proxy::Haproxy => {
+            "# take out http-response set-header and del-header of Cache-Control and Content-Type, and any\n\
+             # http-request cache-use and http-response cache-store"
+        }
+        Proxy::Envoy => {
+            "# take them out of response_headers_to_add and response_headers_to_remove; and any cache filter"
+        }
+        Proxy::Alb => {
+            "# an ALB changes neither; in a CloudFront before it, choose the cache policy\n\
+             Managed-CachingDisabled"
+        }
+        Proxy::Cloudflare => {
+            "# Caching > Cache Rules > Bypass cache, when\n\
+             http.request.uri.path contains \"/stream\""
+        }
+    }
+}
+
+pub(super) fn ending(proxy: Proxy) -> &'static str {
+    match proxy {
+        Proxy::Nginx => {
+            "# in the location; the default before nginx 1.29.7 was 1.0, whose answers have no end of their own\n\
+             proxy_http_version 1.1;\n\
+             proxy_set_header Connection \"\";"
+        }
+        Proxy::Apache => {
+            "# take these out, and any proxy-sendchunks; HTTP/1.1 is the default\n\
+             # SetEnv force-proxy-request-1.0 1\n\
+             # SetEnv downgrade-1.0 1"
+        }
+        Proxy::Caddy => "# HTTP/1.1 is the default: take out what else versions of transport http names",
+        Proxy::Traefik => "# HTTP/1.1 is the default; look at what stands between Traefik and the server",
+        Proxy::Haproxy => "# HTTP/1.1 is the default; look at what stands between HAProxy and the server",
+        Proxy::Envoy => "# HTTP/1.1 is the default: take out accept_http_10 and default_host_for_http_10",
+        Proxy::Alb => "# a target group of type lambda ends every answer alike: use one of type ip or instance",
+        Proxy::Cloudflare => "# it speaks HTTP/1.1 to the server; look at what stands between",
+    }
+}
+
+pub(super) fn http1(proxy: Proxy) -> &'static str {
+    match proxy {
+        Proxy::Nginx => {
+            "# since nginx 1.25.1; before, listen 443 ssl http2;\n\
+             listen 443 ssl;\n\
+             http2 on;"
+        }
+        Proxy::Apache => {
+            "# a2enmod http2; in the virtual host\n\
+             Protocols h2 http/1.1"
+        }
+        Proxy::Caddy => {
+            "# global options; with HTTPS this is the default\n\
+             {\n    servers {\n        protocols h1 h2 h3\n    }\n}"
+        }
+        Proxy::Traefik => {
+            "# with TLS this is the default\n\
+             tls:\n  options:\n    default:\n      alpnProtocols:\n        - h2\n        - http/1.1"
+        }
+        Proxy::Haproxy => "bind :443 ssl crt /etc/haproxy/site.pem alpn h2,http/1.1",
+        Proxy::Envoy => {
+            "# in common_tls_context; and codec_type: AUTO in the connection manager\n\
+             alpn_protocols: [h2, http/1.1]"
+        }
+        Proxy::Alb => {
+            "# with a listener of HTTPS\n\
+             aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes \
+             Key=routing.http2.enabled,Value=true"
+        }
+        Proxy::Cloudflare => "PATCH /client/v4/zones/ZONE/settings/http2 {\"value\":\"on\"}",
+    }
+}

@@ -1,0 +1,119 @@
+//! What happens to events on their way: held back, compressed, cut in silence.
+
+use crate::proxies::Proxy;
+
+pub(super) fn buffering(proxy: Proxy) -> &'static str {
+    match proxy {
+        Proxy::Nginx => {
+            "# in the location; and take out any proxy_ignore_headers X-Accel-Buffering\n\
+             proxy_http_version 1.1;\n\
+             proxy_set_header Connection \"\";\n\
+             proxy_buffering off;"
+        }
+        Proxy::Apache => {
+            "# in BalancerMember or ProxyPass; and take out any SetOutputFilter of the site\n\
+             flushpackets=on"
+        }
+        Proxy::Caddy => {
+            "# Caddy passes text/event-stream on at once, whatever flush_interval says: take out response_buffers of\n\
+             # reverse_proxy; and where the Content-Type is changed before it comes to Caddy\n\
+             reverse_proxy localhost:3000 {\n    flush_interval -1\n}"
+        }
+        Proxy::Traefik => {
+            "# Traefik passes text/event-stream on at once, whatever flushInterval says: take the buffering middleware off the\n\
+             # router; and where the Content-Type is changed before it comes to Traefik, for the service:\n\
+             http:\n  services:\n    tidings:\n      loadBalancer:\n        responseForwarding:\n          \
+             flushInterval: \"-1\""
+        }
+        Proxy::Haproxy => {
+            "# in the backend; and take out any http-response wait-for-body\n\
+             option http-no-delay"
+        }
+        Proxy::Envoy => {
+            "# Envoy passes everything on at once: take filters that read whole answers out of http_filters (transcoders,\n\
+             # ext_proc with response_body_mode BUFFERED, Lua with body())"
+        }
+        Proxy::Alb => {
+            "# a target group of type lambda holds answers back: use one of type ip or instance\n\
+             aws elbv2 create-target-group --name tidings --target-type ip --protocol HTTP --port 3000 --vpc-id VPC"
+        }
+        Proxy::Cloudflare => {
+            "# switch response buffering off (a setting of Enterprise zones, off by default)\n\
+             PATCH /client/v4/zones/ZONE/settings/response_buffering {\"value\":\"off\"}"
+        }
+    }
+}
+
+pub(super) fn compression(proxy: Proxy) -> &'static str {
+    match proxy {
+        Proxy::Nginx => {
+            "# in the location; or take text/event-stream and * out of gzip_types\n\
+             gzip off;"
+        }
+        Proxy::Apache => {
+            "# in the virtual host\n\
+             SetEnv no-gzip 1\n\
+             SetEnv no-brotli 1"
+        }
+        Proxy::Caddy => {
+            "# Caddy compresses nothing that is marked no-transform; where that is lost before it comes to Caddy\n\
+             @calls not path */stream */system/heartbeat\n\
+             encode @calls zstd gzip"
+        }
+        Proxy::Traefik => {
+            "http:\n  middlewares:\n    compress:\n      compress:\n        excludedContentTypes:\n          \
+             - text/event-stream"
+        }
+        Proxy::Haproxy => {
+            "# HAProxy compresses nothing that is marked no-transform; where that is lost before it comes to HAProxy, name\n\
+             # the types to compress, without text/event-stream\n\
+             compression type text/html text/css application/javascript application/json"
+        }
+        Proxy::Envoy => {
+            "# in the compressor filter: name the types, without text/event-stream\n\
+             response_direction_config:\n  common_config:\n    content_type: [text/html, text/css, application/javascript, application/json]"
+        }
+        Proxy::Alb => "# an ALB does not compress; in a CloudFront before it, set \"Compress\": false for these paths",
+        Proxy::Cloudflare => {
+            "# Rules > Compression Rules > Disable compression, when\n\
+             http.response.content_type.media_type eq \"text/event-stream\""
+        }
+    }
+}
+
+pub(super) fn idle_cut(proxy: Proxy) -> &'static str {
+    match proxy {
+        Proxy::Nginx => "# in the location; the default is 60s\nproxy_read_timeout 1h;",
+        Proxy::Apache => {
+            "# of BalancerMember or ProxyPass; the default is Timeout, 60 s\n\
+             timeout=3600"
+        }
+        Proxy::Caddy => {
+            "# Caddy waits without end by default; take out what shortens it (also write in the timeouts of servers), or\n\
+             reverse_proxy localhost:3000 {\n    transport http {\n        read_timeout 1h\n    }\n}"
+        }
+        Proxy::Traefik => {
+            "# of the entry point, in the static configuration; 0, the default, is without end\n\
+             entryPoints:\n  websecure:\n    transport:\n      respondingTimeouts:\n        writeTimeout: 0"
+        }
+        Proxy::Haproxy => {
+            "# timeout client in the frontend, timeout server in the backend; timeout tunnel is for upgraded connections only\n\
+             timeout client 1h\n\
+             timeout server 1h"
+        }
+        Proxy::Envoy => {
+            "# in the connection manager, whose default is 5 min; and of the route, whose default is 15 s in all\n\
+             stream_idle_timeout: 1h\n\
+             route: { cluster: tidings, timeout: 0s }"
+        }
+        Proxy::Alb => {
+            "# the default is 60 s; a CloudFront before it waits for 30 s (its origin response timeout)\n\
+             aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes \
+             Key=idle_timeout.timeout_seconds,Value=300"
+        }
+        Proxy::Cloudflare => {
+            "# it cuts after 120 s of silence (long 100 s), which only Enterprise zones can change: let the server speak sooner\n\
+             HEARTBEAT_INTERVAL=25s"
+        }
+    }
+}
