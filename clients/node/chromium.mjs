@@ -45,7 +45,7 @@ const FILES = {
 const LIBRARY = '/fetch-event-source/'
 const LIBRARY_FILES = 'node_modules/@microsoft/fetch-event-source/lib/esm'
 
-const [executable] = process.argv.slice(2)
+const [executable, trustedKey] = process.argv.slice(2)
 if (executable === undefined) {
   console.error('the path of Chromium is needed')
   process.exit(2)
@@ -55,7 +55,9 @@ const profile = mkdtempSync(join(tmpdir(), 'tidings-chromium-'))
 const server = createServer(answer).listen(0, '127.0.0.1')
 await once(server, 'listening')
 const page = `http://127.0.0.1:${server.address().port}/`
-const browser = spawn(executable, [...FLAGS, `--user-data-dir=${profile}`, page], {
+// Certificates of this key are trusted whoever vouches for them.
+const trust = trustedKey === undefined ? [] : [`--ignore-certificate-errors-spki-list=${trustedKey}`]
+const browser = spawn(executable, [...FLAGS, ...trust, `--user-data-dir=${profile}`, page], {
   stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
 })
 

@@ -57,6 +57,7 @@ pub(crate) struct Options {
     yardstick: Option<PathBuf>,
 }
 
+pub(crate) use machine::today;
 pub(crate) use nchan::look as look_for_nchan;
 pub(crate) use nchan::look_for_nginx;
 

@@ -8,17 +8,16 @@
 use anyhow::Result;
 
 use crate::tools::Tool;
-use crate::{clients, process, requirements};
+use crate::{clients, process, proxies, requirements};
 
 const TARPAULIN: Tool = Tool { subcommand: "tarpaulin", version: "0.37.5" };
 
 pub(crate) fn run() -> Result<()> {
     requirements::ensure(&requirements::TESTS)?;
-    let clients = clients::provision()?;
+    let (clients, proxies) = (clients::provision()?, proxies::provision()?);
     let target = process::target()?.join("coverage");
     process::run(
-        clients
-            .announce(&mut TARPAULIN.command()?)?
+        proxies::announce(clients.announce(&mut TARPAULIN.command()?)?)?
             .args(["--engine", "llvm", "--workspace", "--exclude", "xtask", "--exclude-files", "xtask/*", "--locked"])
             .args(["--skip-clean", "--out", "Stdout", "--out", "Html"])
             .arg("--target-dir")
@@ -27,8 +26,11 @@ pub(crate) fn run() -> Result<()> {
             .arg(&target)
             // Those that need more than Rust, too.
             .arg("--")
-            .args(clients.arguments()),
+            .args(clients.arguments())
+            .args(["--skip", proxies::IN_FULL])
+            .args(proxies.skips()),
     )?;
+    proxies.tell();
     eprintln!("line by line: {}", target.join("tarpaulin-report.html").display());
     Ok(())
 }

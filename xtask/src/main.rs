@@ -20,6 +20,7 @@ mod image;
 mod lint;
 mod node;
 mod process;
+mod proxies;
 mod python;
 mod requirements;
 mod suites;
@@ -54,6 +55,8 @@ enum Command {
     Image,
     /// Build the Debian package, look at it, or try it in a Debian of its own.
     Deb(deb::Options),
+    /// Run every test of the configurations in deploy/proxies, and write down when.
+    Proxies(proxies::Options),
     /// Write the generated documents anew.
     Docs,
     /// Build the page that the binary carries into web/dist, or check it.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Crash(options) => crash::run(&options),
         Command::Image => image::run(),
         Command::Deb(options) => deb::run(&options),
+        Command::Proxies(options) => proxies::run(&options),
         Command::Docs => docs::run(),
         Command::Web(options) => web::run(&options),
         Command::Ci => ci::run(),

@@ -1,5 +1,5 @@
-//! What the machine needs beside Rust: for the tests Python with venv and pip, Chromium, nginx, openssl, Prometheus's promtool, and
-//! systemd's programs ([`crate::node`] sees to Node by itself); for the measurements nginx with nchan, and taskset.
+//! What the machine needs beside Rust: for the tests Python with venv and pip, curl, Chromium, nginx, openssl, Prometheus's promtool,
+//! and systemd's programs ([`crate::node`] sees to Node by itself); for the measurements nginx with nchan, and taskset.
 //!
 //! Owns the lists, the check, and what is installed: where `apt-get` is, as root or where `sudo` asks for no password, the
 //! packages that are missing, after it was said which and by which command. Elsewhere it changes nothing and says the one
@@ -26,8 +26,9 @@ pub(crate) struct Requirement {
     otherwise: Option<fn() -> Result<()>>,
 }
 
-pub(crate) const TESTS: [Requirement; 6] = [
+pub(crate) const TESTS: [Requirement; 7] = [
     PYTHON,
+    Requirement { name: "curl", lacking: curl, debian: &[&["curl"]], macos: Some("curl"), otherwise: None },
     Requirement {
         name: "nginx",
         lacking: bench::look_for_nginx,
@@ -134,6 +135,19 @@ pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
     bail!("{}", message(&lacking))
 }
 
+/// Installs one of Debian's packages, where that asks nobody for a password.
+///
+/// # Errors
+/// That it can't be done here, or why it failed.
+pub(crate) fn install(package: &str) -> Result<()> {
+    let Some(as_root) = Root::find() else { bail!("install it with: sudo apt-get install {package}") };
+    eprintln!("Installing with apt-get, as root: {package}");
+    if !as_root.can_install(&[package]) {
+        process::run(as_root.apt_get().arg("update"))?;
+    }
+    process::run(as_root.apt_get().args(INSTALL).arg(package))
+}
+
 type Lacking<'a> = (&'a Requirement, anyhow::Error);
 
 fn check(required: &[Requirement]) -> Vec<Lacking<'_>> {
@@ -234,6 +248,10 @@ fn systemd_analyze() -> Result<()> {
     if cfg!(target_os = "linux") { there("systemd-analyze") } else { Ok(()) }
 }
 
+fn curl() -> Result<()> {
+    there("curl")
+}
+
 fn openssl() -> Result<()> {
     process::ask(Command::new("openssl").arg("version")).map(drop)
 }
@@ -252,7 +270,8 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_said_with_the_one_line_that_brings_it() {
-        let lacking: Vec<_> = TESTS[..2].iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
+        let lacking: Vec<_> =
+            [&TESTS[0], &TESTS[2]].into_iter().map(|one| (one, anyhow::anyhow!("at\nnot found"))).collect();
         assert_eq!(apt(&lacking), "sudo apt-get install python3 python3-venv nginx");
         assert_eq!(brew(&lacking), "brew install python nginx");
         let message = message(&lacking);

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::clients::{self, Clients};
+use crate::proxies::{self, IN_FULL, Proxies};
 use crate::suites::Suites;
 use crate::{deb, process, requirements, web};
 
@@ -29,7 +30,8 @@ pub(crate) struct Options {
 }
 
 /// What `--quick` leaves out, and why.
-const LEFT_OUT: [(&str, &str); 7] = [
+const LEFT_OUT: [(&str, &str); 8] = [
+    ("six proxies before the server", "each of them"),
     ("the page's types, unit tests and freshness", "Node"),
     ("what people do with the page", "a browser and nginx"),
     ("the tests that are shown above as ignored", "the programs that each names"),
@@ -49,21 +51,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.cargo.is_empty() {
         return all(Suites::new());
     }
-    let clients = provision()?;
-    process::run(clients.announce(&mut cargo_test(&options.cargo, &clients.arguments())?)?)
+    let (clients, proxies) = provision()?;
+    let mut command = cargo_test(&options.cargo, &clients.arguments())?;
+    let outcome = process::run(proxies::announce(clients.announce(command.args(proxies.skips()))?)?);
+    proxies.tell();
+    outcome
 }
 
 /// Every suite, after those that ran before. How long each took is shown at the end; in continuous integration, whose log
 /// ends in the summary of the last, before that.
 pub(crate) fn all(mut suites: Suites) -> Result<()> {
     const LAST: &str = "the hub's interleavings";
-    let clients = suites.run("what the tests need", provision)?;
+    let (clients, proxies) = suites.run("what the tests need", provision)?;
     suites.run("the page's types, unit tests, freshness", || web::check(&clients.node))?;
     suites.run("building the tests", || {
         process::run(process::cargo("test")?.args(["--workspace", "--locked", "--no-run"]))
     })?;
     suites.run("every test, streams parked", || {
-        process::run(clients.announce(&mut cargo_test(&[], &clients.arguments())?)?)
+        let mut command = cargo_test(&[], &clients.arguments())?;
+        command.args(["--skip", IN_FULL]).args(proxies.skips());
+        process::run(proxies::announce(clients.announce(&mut command)?)?)
     })?;
     suites.run("the Debian package", deb::check)?;
     suites.run("the page in a browser", || web::stories(&clients.node, &clients.chromium))?;
@@ -73,16 +80,24 @@ pub(crate) fn all(mut suites: Suites) -> Result<()> {
     })?;
     if is_ci() {
         suites.tell_before(LAST);
+        tell_of_proxies(&proxies)?;
         return process::run(&mut interleavings()?);
     }
     suites.run(LAST, || process::run(&mut interleavings()?))?;
     suites.tell();
-    Ok(())
+    tell_of_proxies(&proxies)
 }
 
-fn provision() -> Result<Clients> {
+fn provision() -> Result<(Clients, Proxies)> {
     requirements::ensure(&requirements::TESTS)?;
-    clients::provision()
+    Ok((clients::provision()?, proxies::provision()?))
+}
+
+/// What was left out of the tests of the proxies.
+fn tell_of_proxies(proxies: &Proxies) -> Result<()> {
+    eprintln!("\nThe longer tests of deploy/proxies are run by `cargo xtask proxies`. {}", proxies::last_run()?);
+    proxies.tell();
+    Ok(())
 }
 
 fn quick(given: &[OsString]) -> Result<()> {

@@ -39,6 +39,6 @@ pub(super) fn when_and_what() -> Result<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a document bears the date on which it was written")]
-fn today() -> String {
+pub(crate) fn today() -> String {
     Timestamp::now().strftime("%Y-%m-%d").to_string()
 }
