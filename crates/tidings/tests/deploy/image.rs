@@ -132,6 +132,10 @@ fn its_server_is_healthy_takes_events_drains_and_goes_on_where_it_was() {
     assert_eq!(server.end(), Some(0));
     drop(reader);
 
+    let verify = Container::run(&IMAGE, &volume.0, &[], &["journal", "verify"]);
+    verify.until_it_says("all sound");
+    assert_eq!(verify.end(), Some(0));
+
     let server = Container::start(&IMAGE, &volume.0, &[("JWT_SECRET", SECRET)]);
     let mut reader = Reader::start(&server, &token);
     assert_eq!([reader.title(), reader.title()], ["first", "second"]);

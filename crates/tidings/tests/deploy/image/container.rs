@@ -3,9 +3,10 @@
 //! By runc, as `buildah run` has no read-only root. What it runs is read off the image. Nobody but the tests reaches its network,
 //! in which the server listens where it does by itself.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -24,30 +25,33 @@ pub(crate) struct Container {
     /// The bundle, what runc remembers, and what the server says.
     folder: TempDir,
     /// runc, which ends as the server does.
-    runc: Option<Child>,
+    runc: RefCell<Child>,
 }
 
 impl Container {
     /// Starts the image's program with a folder for its volume, as the image says, with these variables beside its own.
     pub(crate) fn start(image: &Image, volume: &Path, environment: &[(&str, &str)]) -> Self {
+        let arguments: Vec<_> = strings(&image.config["Cmd"]).collect();
+        Self::run(image, volume, environment, &arguments)
+    }
+
+    /// Another command of its program.
+    pub(crate) fn run(image: &Image, volume: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().unwrap();
         let id = format!("tidings-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let bundle = bundle(image, volume, environment);
+        let bundle = bundle(image, volume, environment, arguments);
         fs::write(folder.path().join("config.json"), serde_json::to_vec(&bundle).unwrap()).unwrap();
         let said = fs::File::create(folder.path().join("said")).unwrap();
-        let mut this = Self { id, folder, runc: None };
-        let mut command = this.runc();
-        command.arg("run").arg("--bundle").arg(this.folder.path()).arg(&this.id);
+        let mut command = runc(&folder);
+        command.arg("run").arg("--bundle").arg(folder.path()).arg(&id);
         command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
-        this.runc = Some(command.spawn().unwrap());
-        this
+        let runc = RefCell::new(command.spawn().unwrap());
+        Self { id, folder, runc }
     }
 
     fn runc(&self) -> Command {
-        let mut command = Command::new("runc");
-        command.arg("--root").arg(self.folder.path().join("state"));
-        command
+        runc(&self.folder)
     }
 
     /// All that the server has said.
@@ -61,15 +65,24 @@ impl Container {
         self.until(|| self.said().contains(words).then_some(()), words);
     }
 
+    /// Looks until there is something to be seen. In vain once the container has ended.
     #[track_caller]
     fn until<T>(&self, look: impl Fn() -> Option<T>, what: &str) -> T {
         for _ in 0..LOOKS {
+            let ended = self.ended();
             if let Some(found) = look() {
                 return found;
             }
+            if let Some(status) = ended {
+                panic!("it ended before {what}: {status}");
+            }
             std::thread::sleep(LOOK);
         }
-        panic!("in vain: {what}; the server said: {}", self.said())
+        panic!("in vain: {what}")
+    }
+
+    fn ended(&self) -> Option<ExitStatus> {
+        self.runc.borrow_mut().try_wait().unwrap()
     }
 
     /// Runs a program inside, as its health check is.
@@ -111,9 +124,9 @@ impl Container {
     }
 
     /// Waits for the end of its server by itself; its exit code.
-    pub(crate) fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(self) -> Option<i32> {
         for _ in 0..LOOKS {
-            if let Some(status) = self.runc.as_mut().unwrap().try_wait().unwrap() {
+            if let Some(status) = self.ended() {
                 return status.code();
             }
             std::thread::sleep(LOOK);
@@ -125,9 +138,11 @@ impl Container {
 impl Drop for Container {
     #[expect(clippy::print_stderr, reason = "a test that fails shows what its server said")]
     fn drop(&mut self) {
-        let deleted = self.runc().args(["delete", "--force", &self.id]).output();
-        if let Some(mut runc) = self.runc.take() {
-            let _ = runc.wait();
+        // It may not be there yet.
+        let mut deleted = self.runc().args(["delete", "--force", &self.id]).output();
+        while self.ended().is_none() {
+            std::thread::sleep(LOOK);
+            deleted = self.runc().args(["delete", "--force", &self.id]).output();
         }
         if std::thread::panicking() {
             eprintln!("the server said: {}\n{}", self.said(), deleted.map(|output| said(&output)).unwrap_or_default());
@@ -135,12 +150,18 @@ impl Drop for Container {
     }
 }
 
+fn runc(folder: &TempDir) -> Command {
+    let mut command = Command::new("runc");
+    command.arg("--root").arg(folder.path().join("state"));
+    command
+}
+
 /// What runc is told.
-fn bundle(image: &Image, volume: &Path, environment: &[(&str, &str)]) -> Value {
+fn bundle(image: &Image, volume: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Value {
     let config = &image.config;
     let (user, group) = config["User"].as_str().unwrap().split_once(':').unwrap();
     let [user, group] = [user, group].map(|number| number.parse::<u32>().unwrap());
-    let arguments = [&config["Entrypoint"], &config["Cmd"]].map(|words| words.as_array().unwrap().clone()).concat();
+    let arguments: Vec<_> = strings(&config["Entrypoint"]).chain(arguments.iter().copied()).collect();
     let mut variables = config["Env"].as_array().unwrap().clone();
     variables.extend(environment.iter().map(|(name, value)| json!(format!("{name}={value}"))));
     let none = json!([]);
@@ -169,4 +190,8 @@ fn bundle(image: &Image, volume: &Path, environment: &[(&str, &str)]) -> Value {
             ],
         },
     })
+}
+
+fn strings(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().unwrap().iter().map(|item| item.as_str().unwrap())
 }
