@@ -25,7 +25,7 @@ function __fish_tidings_using_subcommand
 end
 
 complete -c tidings -n "__fish_tidings_needs_command" -l config -d 'Read this file instead of tidings.toml' -r -F
-complete -c tidings -n "__fish_tidings_needs_command" -l app-env -d 'In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l app-env -d 'Whether the server is for development or for production' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l host -d 'The addresses to listen on' -r
@@ -76,10 +76,10 @@ complete -c tidings -n "__fish_tidings_needs_command" -l log-format -d 'One line
 complete -c tidings -n "__fish_tidings_needs_command" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
 complete -c tidings -n "__fish_tidings_needs_command" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_needs_command" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_needs_command" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_needs_command" -s V -l version -d 'Print version'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "serve" -d 'Run the server (the default)'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "init" -d 'Write a commented tidings.toml with a new secret; nothing is overwritten'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "init" -d 'Write a commented tidings.toml with a new secret; never overwrites'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "check" -d 'Say what is wrong or unwise in settings and machine, before a start'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "config" -d 'Print the effective settings and where each came from'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "health" -d 'Ask a server whether it is ready; ends with 0 or 1'
@@ -89,10 +89,10 @@ complete -c tidings -n "__fish_tidings_needs_command" -f -a "publish" -d 'Publis
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "tail" -d 'Follow a stream of a running server'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "journal" -d 'Look into the log of a server that is not running'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "bench" -d 'Load a running server and measure'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "doctor" -d 'Measure what proxies do to the streams of a running server, and say what mends it'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "doctor" -d 'Measure what proxies do to streams, and say what mends it'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "help" -d 'Print this text, or that of a command'
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l config -d 'Read this file instead of tidings.toml' -r -F
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l app-env -d 'In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l app-env -d 'Whether the server is for development or for production' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l host -d 'The addresses to listen on' -r
@@ -143,12 +143,12 @@ complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-format -d 
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand init" -l file -d 'Where to write; `-` is standard output' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand init" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand init" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand init" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l config -d 'Read this file instead of tidings.toml' -r -F
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l app-env -d 'In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l app-env -d 'Whether the server is for development or for production' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l host -d 'The addresses to listen on' -r
@@ -202,9 +202,9 @@ complete -c tidings -n "__fish_tidings_using_subcommand check" -l strict -d 'End
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l running -d 'The server runs now, and is to be started anew: that it holds the port and the directory of the log is no error'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l json -d 'Print one JSON object'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l config -d 'Read this file instead of tidings.toml' -r -F
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l app-env -d 'In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l app-env -d 'Whether the server is for development or for production' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l host -d 'The addresses to listen on' -r
@@ -255,9 +255,9 @@ complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-format -d
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l config -d 'Read this file instead of tidings.toml' -r -F
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l app-env -d 'In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l app-env -d 'Whether the server is for development or for production' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l host -d 'The addresses to listen on' -r
@@ -310,7 +310,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand health" -l shutdown-time
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l timeout -d 'How long the answer may take' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l live -d 'Ask whether the server runs, and not whether streams should be sent to it, which they should not while it drains'
 complete -c tidings -n "__fish_tidings_using_subcommand health" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l per-minute -d 'About how many events a minute' -r
@@ -318,9 +318,9 @@ complete -c tidings -n "__fish_tidings_using_subcommand demo" -l count -d 'Stop 
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l seed -d 'Tell the same story again: the same number, the same events in the same order' -r
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -s q -l quiet -d 'Show only what goes wrong'
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand demo" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand demo" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l config -d 'Read this file instead of tidings.toml' -r -F
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l app-env -d 'In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l app-env -d 'Whether the server is for development or for production' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l host -d 'The addresses to listen on' -r
@@ -375,11 +375,11 @@ complete -c tidings -n "__fish_tidings_using_subcommand token" -l username -d 'T
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l email -d 'The mail address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l role -d 'A role, such as `admin`; may be given several times, or as a list with commas' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "notification" -d 'Send a notification to everybody, or to one user'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "update" -d 'Tell everybody, or one user, that an entity changed'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "message" -d 'Say something in a chat room'
@@ -392,7 +392,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l entity -d 'What changed, such as `order`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l action -d '`create`, `update` or `delete`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l data -d 'The entity, or what is new about it, as JSON' -r
@@ -400,23 +400,23 @@ complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l room -d 'The room' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l service -d 'The service, such as `db`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l status -d '`online`, `offline`, `degraded` or `maintenance`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l message -d 'What people should know about it' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -l after -d 'Start after the event with this id; `earliest` starts with the oldest that is kept' -r
@@ -426,21 +426,21 @@ complete -c tidings -n "__fish_tidings_using_subcommand tail" -l anonymous -d 'C
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -l json -d 'Show each event as one line of JSON: `{"id":…,"event":…,"data":…}`'
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -s q -l quiet -d 'Leave `connected` and `heartbeat` out'
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand tail" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand tail" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "stats" -d 'Show how much there is, and which topics hold most'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "verify" -d 'Read everything, and check that it fits together; ends with 1 if something is damaged'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "export" -d 'Write every event as one line of JSON, in the order of the log: `{"id":…,"time":…,"topics":[…],"event":…,"data":…}`'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -l json -d 'Show it as JSON, with every topic'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from verify" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from verify" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l after -d 'Begin after the event with this id' -r
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l topic -d 'Only events of this topic, or of all that a pattern matches, such as `chat/room/*`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l path -d 'The stream, with its query if it has one' -r
@@ -463,7 +463,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand bench" -l anonymous -d '
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connect-only -d 'Publish nothing'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l json -d 'Print the results as one JSON object. What was not measured is null'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l proxy -d 'Whose configuration to print; otherwise it is guessed from the head of an answer' -r -f -a "nginx\t''
@@ -477,6 +477,6 @@ cloudflare\t''"
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l patient -d 'Keep a stream open for so many seconds, and see whether silence gets it cut' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l json -d 'Print one JSON object'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand help" -s h -l help -d 'Print help'
-complete -c tidings -n "__fish_tidings_using_subcommand help" -l help-all -d 'Print all help, with every setting and detail'
+complete -c tidings -n "__fish_tidings_using_subcommand help" -l help-all -d 'Print all help: what each setting does, and its default'

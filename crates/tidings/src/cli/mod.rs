@@ -72,7 +72,7 @@ fn command() -> Command {
     let commands = [
         help::settings(Command::new("serve")).about("Run the server (the default)"),
         init::Arguments::augment_args(Command::new("init"))
-            .about("Write a commented tidings.toml with a new secret; nothing is overwritten"),
+            .about("Write a commented tidings.toml with a new secret; never overwrites"),
         check::arguments(Command::new("check"))
             .about("Say what is wrong or unwise in settings and machine, before a start"),
         help::settings(Command::new("config")).about("Print the effective settings and where each came from"),
@@ -86,7 +86,7 @@ fn command() -> Command {
             .about("Look into the log of a server that is not running"),
         bench::Arguments::augment_args(Command::new("bench")).about("Load a running server and measure"),
         doctor::Arguments::augment_args(Command::new("doctor"))
-            .about("Measure what proxies do to the streams of a running server, and say what mends it"),
+            .about("Measure what proxies do to streams, and say what mends it"),
         help::command(),
     ];
     let command = help::settings(Command::new("tidings"))

@@ -28,8 +28,8 @@ pub(super) fn rows() -> Vec<Setting> {
             TITLE,
             "app_env",
             &[
-                "In production the server listens on every address, demo tokens are off, logs are JSON, and a missing or",
-                "weak `JWT_SECRET` stops the start. Where `APP_ENV` is not set, `NODE_ENV` says the mode; without both it is",
+                "Whether the server is for development or for production. In production it listens on every address, demo",
+                "tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start. Where `APP_ENV` is not set, `NODE_ENV` says the mode; without both it is",
                 "development.",
             ],
             &RULE,

@@ -12,8 +12,8 @@ use super::{SECTIONS, table};
 /// The settings that are set most often, in the order in which somebody who runs a server meets them.
 const USUAL: [&str; 7] = ["app_env", "host", "port", "data_dir", "jwt_secret", "cors_origin", "trusted_proxies"];
 
-/// The longest line, in characters.
-const WIDTH: usize = 100;
+/// The longest line, in characters: the width of most terminals.
+const WIDTH: usize = 80;
 
 /// The end of a page of help: some settings with what they do, and the names of all by section.
 pub(crate) fn overview() -> String {
@@ -22,14 +22,14 @@ pub(crate) fn overview() -> String {
     let usual: Vec<_> = usual.map(|setting| (flag(setting), in_short(setting))).collect();
     let mut page = "Settings, the usual ones first:\n".to_owned();
     rows(&mut page, &usual);
-    page.push_str("\nAll settings; --host is HOST in the environment and in .env, host in tidings.toml:\n");
+    page.push_str("\nAll settings; --host is HOST in the environment and .env, host in tidings.toml:\n");
     let sections = SECTIONS.map(|section| {
         let settings = table.iter().filter(|setting| setting.section == section.title);
         let names: Vec<_> = settings.map(Setting::flag).collect();
         (section.title.to_owned(), names.join(", "))
     });
     rows(&mut page, &sections);
-    page.push_str("\n--help-all tells what each does, what is allowed, and its default.");
+    page.truncate(page.trim_end().len());
     page
 }
 
@@ -40,7 +40,7 @@ fn flag(setting: &Setting) -> String {
 /// What it does, up to the first end of a thought.
 fn in_short(setting: &Setting) -> String {
     let about = setting.about();
-    let end = [". ", ": "].iter().filter_map(|end| about.find(end)).min().unwrap_or(about.len());
+    let end = [". ", ": ", ", ", " ("].iter().filter_map(|end| about.find(end)).min().unwrap_or(about.len());
     about[..end].trim_end_matches('.').to_owned()
 }
 
