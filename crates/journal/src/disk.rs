@@ -42,6 +42,7 @@ mod janitor;
 mod keys;
 mod log;
 mod look;
+mod make;
 mod manifest;
 mod mark;
 mod open;

@@ -10,9 +10,10 @@ use fjall::{PersistMode, Slice, Snapshot};
 use super::codec::{self, Interner, TopicRow};
 use super::error::OpenError;
 use super::filter::Floors;
-use super::home::{self, Home};
+use super::home::Home;
 use super::keys::{self, Kind, TopicId, meta};
 use super::log::Found;
+use super::make;
 use super::manifest;
 use super::mark;
 use super::options::{Options, Retention};
@@ -39,7 +40,7 @@ pub(super) struct Contents {
 pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     let home = Home::take(&options.dir)?;
     let floors = Arc::new(Floors::default());
-    make_tables(&home, options)?;
+    make::tables(&home, options)?;
     let (tables, contents) = look(&home, options, &floors)?;
     let Contents { topics, epochs: mut earlier, head, checkpoint } = contents;
     if earlier.len() > MOST_EPOCHS {
@@ -91,25 +92,13 @@ fn look(home: &Home, options: &Options, floors: &Arc<Floors>) -> Result<(Tables,
     looked
 }
 
-/// Makes the tables if there are none. They are made beside their place and moved to it when they are complete: the
-/// storage engine does not get over being killed in the middle of it.
-fn make_tables(home: &Home, options: &Options) -> Result<(), OpenError> {
-    let (path, unfinished) = (home.db(), home.unfinished_db());
-    if path.exists() {
-        return Ok(());
-    }
-    if unfinished.exists() {
-        std::fs::remove_dir_all(&unfinished).map_err(OpenError::io(home.dir(), "removing what was half made"))?;
-    }
-    let tables = open_tables(home, &unfinished, options, &Arc::default())?;
-    tables.db.persist(PersistMode::SyncAll).map_err(|error| OpenError::engine(home.dir(), error))?;
-    drop(tables);
-    let moved = std::fs::rename(&unfinished, &path).and_then(|()| home::sync_dir(home.dir()));
-    moved.map_err(OpenError::io(home.dir(), "moving the tables to their place"))
-}
-
 /// The storage engine panics on some damaged files; to the operator they are all damage.
-fn open_tables(home: &Home, path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Tables, OpenError> {
+pub(super) fn open_tables(
+    home: &Home,
+    path: &Path,
+    options: &Options,
+    floors: &Arc<Floors>,
+) -> Result<Tables, OpenError> {
     match catch_unwind(AssertUnwindSafe(|| Tables::open(path, options, floors))) {
         Ok(opened) => opened.map_err(|error| OpenError::engine(home.dir(), error)),
         Err(_) => Err(OpenError::damaged(home.dir(), "the storage engine could not read its files")),
