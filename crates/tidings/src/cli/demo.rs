@@ -81,7 +81,10 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<(
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let stop = stopped()?;
-        say(&format!("publishing to {} with --seed {seed}; ctrl-c stops", remote.url));
+        say(&format!(
+            "publishing to {url} with --seed {seed}; connect a stream on {url}/ to watch; ctrl-c stops",
+            url = remote.url
+        ));
         let mut story = Story::new(seed);
         let count = count.map(NonZeroU64::get);
         let ended = publish(&cast, &mut story, count, pace, &stop, if quiet { None } else { Some(out) }).await;

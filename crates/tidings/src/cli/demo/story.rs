@@ -44,13 +44,19 @@ pub(super) struct Story {
 }
 
 /// Notifications for everybody: type, title and message.
-const NEWS: [(&str, &str, &str); 6] = [
+const NEWS: [(&str, &str, &str); 12] = [
     ("info", "New in the shop", "The autumn collection is here."),
     ("success", "Free delivery today", "On every order until midnight."),
     ("info", "Opening hours", "On Friday we answer until six."),
     ("success", "Ten thousand orders", "Thank you, all of you."),
     ("warning", "Late parcels", "Deliveries to the coast take a day longer."),
     ("info", "Version 2.4 is out", "Orders show where the parcel is."),
+    ("info", "Back in stock", "The blue teapots are here again."),
+    ("warning", "Maintenance tonight", "From two to three, payments may be slow."),
+    ("success", "A new record", "Ninety orders in an hour."),
+    ("error", "A batch was recalled", "Honey of lot 17: please send it back."),
+    ("info", "We are hiring", "Two people for the warehouse."),
+    ("info", "A word about cookies", "We sell them, we do not set them."),
 ];
 
 impl Step {
@@ -75,6 +81,7 @@ impl Story {
         let mut chance = StdRng::seed_from_u64(seed);
         let mut shop = Shop::new(&mut chance);
         let mut follows = VecDeque::new();
+        follows.push_back(Step::notification(None, "success", "The shop is open", "Good morning, everybody."));
         follows.extend(Services::opening());
         follows.extend(Chat::opening());
         follows.extend(shop.opening(&mut chance));
@@ -107,10 +114,10 @@ impl Story {
             }
             let chance = &mut self.chance;
             match chance.random_range(0..100) {
-                0..35 if self.talk.is_empty() => self.talk.extend(self.chat.scene(chance)),
-                0..35 => self.follows.extend(self.talk.pop_front()),
-                35..80 => self.follows.extend(self.shop.scene(chance)),
-                80..95 => self.follows.extend(self.services.scene(chance)),
+                0..30 if self.talk.is_empty() => self.talk.extend(self.chat.scene(chance)),
+                0..30 => self.follows.extend(self.talk.pop_front()),
+                30..70 => self.follows.extend(self.shop.scene(chance)),
+                70..82 => self.follows.extend(self.services.scene(chance)),
                 _ => self.follows.extend(news(chance)),
             }
         }
