@@ -91,6 +91,20 @@ fn what_is_set_in_the_environment_is_a_setting_whatever_its_name_looks_like() {
     assert!(seen >= 3, "{seen}");
 }
 
+#[test]
+fn every_key_of_a_tidings_toml_is_a_setting_those_that_are_commented_out_too() {
+    let settings = settings();
+    let key = Regex::new(r"(?m)^(?:# )?([a-z_]+) = ").unwrap();
+    let mut seen = 0;
+    for file in written().filter(|file| file.ends_with("/tidings.toml")) {
+        for [key] in key.captures_iter(&read(&file)).map(|found| found.extract().1) {
+            assert!(settings.contains(&key.to_ascii_uppercase()), "{file} sets {key}, which is no setting");
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "{seen}");
+}
+
 /// The names in the table of docs/configuration.md, which another test holds to the code.
 pub(crate) fn settings() -> BTreeSet<String> {
     let row = Regex::new(r"(?m)^\| `([A-Z][A-Z0-9_]*)` \|").unwrap();
