@@ -1,5 +1,6 @@
 //! `deploy/compose.yaml` and what it mounts, by the programs that read them.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -103,12 +104,21 @@ fn every_file_that_is_mounted_is_there() {
             assert_eq!(mount["read_only"], true, "{name}: {source}");
             // Whoever starts it brings the certificate.
             if !source.contains("/deploy/tls/") {
-                assert!(std::path::Path::new(source).is_file(), "{name}: {source}");
+                assert!(Path::new(source).is_file(), "{name}: {source}");
                 seen += 1;
             }
         }
     }
     assert_eq!(seen, 7);
+}
+
+/// What `tidings init` and the commands at the top of `deploy/compose.yaml` leave in a clone holds secrets.
+#[test]
+fn no_secret_that_is_made_in_a_clone_is_committed() {
+    let ignored = read(".gitignore");
+    for path in [".env", "/tidings.toml", "/deploy/tls/"] {
+        assert!(ignored.lines().any(|line| line == path), "{path}");
+    }
 }
 
 /// `deploy/compose/tidings.conf` is `deploy/proxies/nginx.conf` with what another place of it changes.
@@ -150,11 +160,8 @@ fn the_committed_configuration_of_nginx_in_its_container_is_that_of_the_proxies(
 fn nginx_takes_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    make_certificate(folder.path());
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("tidings.pem", &certificate.pem());
-    write("tidings.key", &key.serialize_pem());
     // The container's folders are this one, its name for the server an address.
     let moved = |text: String| {
         text.replace("/etc/nginx/conf.d/*.conf", "tidings.conf")
@@ -170,8 +177,59 @@ fn nginx_takes_its_configuration() {
     write("nginx.conf", &moved(read("deploy/compose/nginx.conf")));
     write("tidings.conf", &moved(read("deploy/compose/tidings.conf")));
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    let mut nginx = Command::new("nginx");
-    succeed(nginx.env("PATH", path).args(["-t", "-p", place, "-c", "nginx.conf"]));
+    let mut nginx = as_root_of_the_container();
+    for name in ["tidings.pem", "tidings.key"] {
+        give_away(&folder.path().join(name));
+    }
+    // `tidings tail` and `doctor` take no authority's certificate for a server's, which a self-signed one is unless it says no.
+    let mut openssl = Command::new("openssl");
+    openssl.args(["x509", "-noout", "-ext", "basicConstraints", "-in", "tidings.pem"]).current_dir(place);
+    assert!(succeed(&mut openssl).contains("CA:FALSE"));
+    succeed(nginx.env("PATH", path).args(["nginx", "-t", "-p", place, "-c", "nginx.conf"]));
+}
+
+/// Makes the certificate and its key in a folder, by the command that the file itself gives for it.
+fn make_certificate(folder: &Path) {
+    let file = read("deploy/compose.yaml");
+    let lines = file.lines().map(|line| line.trim_start_matches("# ").trim());
+    let mut command = String::new();
+    for line in lines.skip_while(|line| !line.starts_with("openssl req ")) {
+        match line.strip_suffix('\\') {
+            Some(begun) => command.push_str(begun),
+            None => {
+                command.push_str(line);
+                break;
+            }
+        }
+    }
+    succeed(Command::new("sh").args(["-c", &command.replace("tls/", "")]).current_dir(folder));
+}
+
+/// Runs a program with no other rights than those of nginx's container.
+fn as_root_of_the_container() -> Command {
+    let file = crate::support::yaml("deploy/compose.yaml");
+    let added = file[0]["services"]["nginx"]["cap_add"].as_array().unwrap();
+    let rights: Vec<_> = added.iter().map(|right| right.as_str().unwrap().to_lowercase()).collect();
+    let mut command = Command::new(if is_root() { "setpriv" } else { "env" });
+    if is_root() {
+        command.arg(format!("--bounding-set=-all,+{}", rights.join(",+")));
+    }
+    command
+}
+
+/// A file that belongs to whoever called Compose, and that nobody else may read.
+fn give_away(file: &Path) {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    if is_root() {
+        chown(file, Some(1_000), Some(1_000)).unwrap();
+    }
+}
+
+/// Others can neither give a file away nor lay down rights, and nginx reads what is its user's own.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// Grafana finds the dashboard where the file of its providers says, and that asks the data source that is there.
