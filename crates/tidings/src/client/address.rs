@@ -31,6 +31,9 @@ pub(crate) enum Error {
     /// `user:password@`.
     #[error("an address holds no user or password; give the token by TIDINGS_TOKEN")]
     Credentials,
+    /// `:99999`, or a colon with nothing behind it, as `http://localhost:$PORT` is where PORT is not set.
+    #[error("the port of an address is a number from 1 to 65535")]
+    Port,
     /// `?…`
     #[error("an address ends with its path, without a query")]
     Query,
@@ -77,6 +80,10 @@ impl FromStr for Address {
         }
         if authority.as_str().contains('@') {
             return Err(Error::Credentials);
+        }
+        // Whoever takes such a port for none calls port 80, with the token.
+        if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(Error::Port);
         }
         let path = parts.path_and_query.as_ref();
         if path.is_some_and(|path| path.query().is_some()) {
@@ -131,6 +138,12 @@ mod tests {
         }
         assert_eq!("http://ann:secret@h/".parse::<Address>(), Err(Error::Credentials));
         assert_eq!("http://h/?token=secret".parse::<Address>(), Err(Error::Query));
+        for text in ["http://h:", "http://h:0", "http://h:65536/api", "https://[::1]:99999"] {
+            assert_eq!(text.parse::<Address>(), Err(Error::Port), "{text}");
+        }
+        for text in ["http://h", "http://h:65535", "http://[::1]", "https://[::1]:443/api"] {
+            assert!(text.parse::<Address>().is_ok(), "{text}");
+        }
     }
 
     #[test]
