@@ -32,6 +32,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A call that took longer is not caught up with.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
+/// A signal that comes so soon after the first is the same one: `timeout` sends it to the command and to its group, and `npm run`
+/// hands on what the terminal has sent already.
+const SAME_SIGNAL: Duration = Duration::from_millis(200);
+
 /// How long the end may take, with a server that does not answer.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -87,18 +91,16 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<(
         ));
         let mut story = Story::new(seed);
         let count = count.map(NonZeroU64::get);
-        let ended = publish(&cast, &mut story, count, pace, &stop, if quiet { None } else { Some(out) }).await;
-        let published = story.steps();
+        let published = publish(&cast, &mut story, count, pace, &stop, if quiet { None } else { Some(out) }).await;
         // It may be the server that is gone: then what is left behind went with it, or stays.
         let _ = timeout(FAREWELL, cast.farewell(story)).await;
-        if ended.is_ok() {
-            say(&format!("stopped after {published} events"));
-        }
-        ended
+        let published = published?;
+        say(&format!("stopped after {published} {}", if published == 1 { "event" } else { "events" }));
+        Ok(())
     })
 }
 
-/// Publishes so many steps of a story, or all, until it is stopped.
+/// Publishes so many steps of a story, or all, until it is stopped. Returns how many the server took.
 async fn publish(
     cast: &Cast,
     story: &mut Story,
@@ -106,9 +108,10 @@ async fn publish(
     pace: Duration,
     stop: &CancellationToken,
     mut out: Option<&mut dyn Write>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<u64> {
     let mut next = Instant::now();
-    while count.is_none_or(|count| story.steps() < count) {
+    let mut published = 0;
+    while count.is_none_or(|count| published < count) {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -119,6 +122,7 @@ async fn publish(
             () = stop.cancelled() => break,
             done = cast.persist(&step) => done?,
         }
+        published += 1;
         // Time that the server was away for is not caught up with.
         let now = Instant::now();
         next = if now > next + LONGEST_DELAY { now } else { next } + pace.mul_f64(step.pause);
@@ -126,7 +130,7 @@ async fn publish(
             writeln!(out, "{}", plain(&step.told))?;
         }
     }
-    Ok(())
+    Ok(published)
 }
 
 /// Cancelled by the first signal to stop; the second one ends the process.
@@ -147,6 +151,7 @@ fn stopped() -> anyhow::Result<CancellationToken> {
     tokio::spawn(async move {
         next().await;
         told.cancel();
+        while timeout(SAME_SIGNAL, next()).await.is_ok() {}
         next().await;
         std::process::exit(130);
     });

@@ -82,6 +82,24 @@ async fn ctrl_c_ends_it_well_with_and_without_a_server() {
     demo.interrupt();
     let (status, said) = demo.end().await;
     assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.ends_with("tidings: stopped after 0 events"), "{said}");
+}
+
+/// `timeout` sends a signal to the command and then to its group, so that the command gets it twice.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_that_comes_twice_at_once_is_one() {
+    let server = Place::new().serve().await;
+    let mut demo = Place::new().calling(server.address).start(&["demo"]);
+    demo.line().await;
+    demo.interrupt();
+    // Two that come together are one for the system already.
+    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    demo.interrupt();
+    let (status, said) = demo.end().await;
+    assert_eq!(status.code(), Some(0), "{said}");
+    let (_, members) = server.call("GET", "/chat/room/general/members").await;
+    assert_eq!(members["members"], Value::Array(Vec::new()), "{members}");
 }
 
 #[tokio::test]

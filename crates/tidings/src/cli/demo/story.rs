@@ -40,7 +40,6 @@ pub(super) struct Story {
     follows: VecDeque<Step>,
     /// What is still to be said; other things happen meanwhile.
     talk: VecDeque<Step>,
-    steps: u64,
 }
 
 /// Notifications for everybody: type, title and message.
@@ -89,27 +88,13 @@ impl Story {
         for step in &mut follows {
             step.pause = 0.0;
         }
-        Self {
-            chance,
-            shop,
-            chat: Chat::default(),
-            services: Services::default(),
-            follows,
-            talk: VecDeque::new(),
-            steps: 0,
-        }
-    }
-
-    /// How many steps were told.
-    pub(super) fn steps(&self) -> u64 {
-        self.steps
+        Self { chance, shop, chat: Chat::default(), services: Services::default(), follows, talk: VecDeque::new() }
     }
 
     /// What happens next. It never ends.
     pub(super) fn step(&mut self) -> Step {
         loop {
             if let Some(step) = self.follows.pop_front() {
-                self.steps += 1;
                 return step;
             }
             let chance = &mut self.chance;
