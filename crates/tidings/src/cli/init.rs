@@ -65,11 +65,18 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
         Err(error) => return Err(error).with_context(|| format!("{shown} can't be written")),
     }
     writeln!(out, "{shown} is written, for {}: mode 600, with a new JWT_SECRET", mode.as_str())?;
-    let named = if file == Path::new("tidings.toml") { String::new() } else { format!(" --config {shown}") };
+    let named = if file == Path::new("tidings.toml") { String::new() } else { format!(" --config {}", quoted(file)) };
     writeln!(out, "\n    tidings check{named:<24} # says what is wrong or unwise before the start")?;
     writeln!(out, "    tidings{named:<30} # starts the server")?;
     shadowed(file, mode, &secret);
     Ok(())
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// Warns where what was written does not count, as the environment or `.env` say something else.
@@ -110,6 +117,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_takes_the_path_for_one_word() {
+        assert_eq!(quoted(Path::new("/etc/tidings/tidings.toml")), "/etc/tidings/tidings.toml");
+        assert_eq!(quoted(Path::new("my server.toml")), "'my server.toml'");
+        assert_eq!(quoted(Path::new("ann's $HOME.toml")), r"'ann'\''s $HOME.toml'");
+    }
 
     #[test]
     fn secrets_are_long_and_no_two_are_alike() {

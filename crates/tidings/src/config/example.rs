@@ -1,7 +1,8 @@
-//! A `tidings.toml` for one who begins: every setting with what it does, commented out, and those that must be set.
+//! A `tidings.toml` for one who begins: every setting with what it does, commented out, but for the mode and the secret, which
+//! it sets.
 //!
-//! Written from the table, so that it names every setting and none that is not there. What it sets is what [`start`] returns,
-//! and whatever it says must be accepted as it stands.
+//! Written from the table, so that it names every setting and none that is not there. Whatever it says must be accepted as it
+//! stands.
 
 use std::fmt::Write as _;
 

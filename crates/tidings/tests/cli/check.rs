@@ -148,6 +148,36 @@ async fn a_directory_that_is_something_else_is_an_error_that_a_start_would_have_
     assert_eq!(code, 1);
 }
 
+/// What is wrong with a directory is said once, and not beside the word that all is well.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_directory_that_can_not_be_used_is_not_called_free_too() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::new().env("PORT", "0");
+    let of_journal = |report: &Value| -> Vec<(String, String)> {
+        let findings = report["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == "journal");
+        findings.map(|finding| (finding["level"].to_string(), finding["message"].to_string())).collect()
+    };
+    fs::write(place.directory().join("file"), "").unwrap();
+    let (report, _) = checked(&place, &["--data-dir", "file"]).await;
+    let found = of_journal(&report);
+    assert!(found.len() == 1 && found[0].1.contains("Not a directory"), "{found:?}");
+
+    if rustix::process::geteuid().is_root() {
+        eprintln!(
+            "SKIPPED: a part of a_directory_that_can_not_be_used_is_not_called_free_too, as root may write anywhere"
+        );
+        return;
+    }
+    fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o555)).unwrap();
+    let (report, code) = checked(&place, &[]).await;
+    fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    let found = of_journal(&report);
+    assert!(found.len() == 1 && found[0].1.contains("this user may not write to"), "{found:?}");
+    assert_eq!(code, 1);
+}
+
 /// Of the environment, not of the settings; in a build with traces there is nothing to warn of.
 #[tokio::test]
 async fn what_a_start_warns_of_is_warned_of() {

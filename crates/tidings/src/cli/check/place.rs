@@ -20,10 +20,7 @@ pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
     let dir = &journal.data_dir;
     let mut findings = Vec::new();
     match look(dir) {
-        Ok(look) => {
-            findings.push(found(dir, look));
-            findings.extend(writable(dir));
-        }
+        Ok(look) => findings.push(unwritable(dir).unwrap_or_else(|| found(dir, look))),
         Err(OpenError::InUse { .. }) if running => {
             findings.push(Finding::ok("journal", format!("{} is in use, by the server that runs", shown(dir))));
         }
@@ -54,7 +51,7 @@ fn found(dir: &Path, look: Look) -> Finding {
 }
 
 #[cfg(unix)]
-fn writable(dir: &Path) -> Option<Finding> {
+fn unwritable(dir: &Path) -> Option<Finding> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
 
     let place = nearest(dir)?;
@@ -73,7 +70,8 @@ fn writable(dir: &Path) -> Option<Finding> {
 fn others(dir: &Path) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let mode = dir.metadata().ok()?.permissions().mode() & 0o1777;
+    let metadata = dir.metadata().ok().filter(std::fs::Metadata::is_dir)?;
+    let mode = metadata.permissions().mode() & 0o1777;
     let shown = dir.display();
     if mode & 0o022 != 0 {
         let message = format!("other users may write to {shown} (mode {mode:o}), and so remove the log");
@@ -84,7 +82,7 @@ fn others(dir: &Path) -> Option<Finding> {
 }
 
 #[cfg(not(unix))]
-fn writable(_: &Path) -> Option<Finding> {
+fn unwritable(_: &Path) -> Option<Finding> {
     None
 }
 
