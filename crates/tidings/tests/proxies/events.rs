@@ -3,7 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::Value;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tidings::auth::demo;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::child::find;
@@ -27,6 +29,15 @@ mod shared {
         of_each!(super::super::a_hundred_streams_share_a_connection:
             caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
         of_each!(super::super::six_streams_share_a_connection: apache Apache);
+    }
+}
+
+mod sizes {
+    of_each!(super::large_events_and_long_tokens_pass: nginx Nginx);
+
+    mod in_full {
+        of_each!(super::super::large_events_and_long_tokens_pass:
+            apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
 
@@ -96,6 +107,24 @@ async fn share(kind: Kind, streams: usize) {
     for stream in &mut open {
         assert_eq!(stream.number().await, 1);
     }
+}
+
+/// An event near the limit of its size, and tokens of as many bytes as those with many claims have, in the URL too.
+async fn large_events_and_long_tokens_pass(kind: Kind) {
+    let (_server, proxy) = running(kind).await;
+    let link = proxy.link().await;
+    // A demo token that is malformed makes its bearer anonymous.
+    let token = "x".repeat(6_000);
+    let mut stream = link.connected(&format!("/realtime/stream?entities=large&token={token}")).await;
+    let text = "x".repeat(200_000);
+    let authorization = format!("Bearer {}", demo::TOKEN);
+    let headers = [("authorization", &*authorization), ("content-type", "application/json"), ("cookie", &*token)];
+    let body = json!({"entity": "large", "action": "update", "data": {"text": text}}).to_string();
+    let answer = link.ask(Method::POST, "/realtime/update", &headers, body).await;
+    assert_eq!(answer.head.status, StatusCode::OK, "{}", answer.body);
+    let event = in_time(stream.next()).await.unwrap();
+    let data: Value = serde_json::from_str(&event.data).unwrap();
+    assert_eq!(data["data"]["text"], text, "{}", event.event);
 }
 
 /// A tab that is closed is not known to be for longer than a heartbeat takes: who reads nothing must not count as a reader.

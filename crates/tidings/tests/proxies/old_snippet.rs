@@ -57,7 +57,7 @@ async fn nginx_with_the_old_lines_passes_events_on_at_once() {
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
 async fn nginx_with_the_old_lines_brings_readers_back_where_they_were() {
-    let mut server = Server::on_a_held_socket().env("BASE_PATH", "/api").started().await;
+    let mut server = Server::on_a_held_socket().env("BASE_PATH", "/api").env("DRAIN_SECONDS", "1").started().await;
     let proxy = recipe().before(&server).await;
     let mut reader = Follower::start(proxy.address(), "/api").await;
     let publisher = Publisher::below(&proxy, "/api", Refusal::Fails);

@@ -33,6 +33,15 @@ mod broken {
     }
 }
 
+mod refusals {
+    of_each!(super::what_the_server_refuses_is_passed_on: nginx Nginx);
+
+    mod in_full {
+        of_each!(super::super::what_the_server_refuses_is_passed_on:
+            apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
+    }
+}
+
 mod chromium {
     of_each!(super::chromium_comes_back_by_itself: nginx Nginx, haproxy Haproxy);
 
@@ -133,6 +142,18 @@ async fn a_server_that_closes_connections_is_none(kind: Kind) {
     assert!(is_in_band(&answer), "{:?}\n{}\n{}", answer.head, answer.body, proxy.said());
     let answer = link.get("/health", &[]).await;
     assert!(is_refused(&answer), "{:?}\n{}", answer.head, answer.body);
+}
+
+/// A status of the server's own is none of an outage, whatever it is.
+async fn what_the_server_refuses_is_passed_on(kind: Kind) {
+    let server = Server::on_a_port().env("MAX_CONNECTIONS", "1").env("STREAM_REFUSAL", "status").started().await;
+    let proxy = Recipe::of(kind).before(&server).await;
+    let link = proxy.link().await;
+    let _the_only_one = link.connected(NOTIFICATIONS).await;
+    let answer = link.get(NOTIFICATIONS, &[EVENT_STREAM]).await;
+    assert_eq!(answer.head.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
+    assert!(answer.body.contains("\"too_many_connections\""), "{}", answer.body);
+    assert!(field(&answer.head, "retry-after").is_some());
 }
 
 /// Follows by the browser's own `EventSource`, which gives up for good where it is answered with any status but 200.

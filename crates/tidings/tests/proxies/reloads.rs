@@ -98,9 +98,10 @@ async fn a_restart_of_the_server_loses_nothing(kind: Kind) {
     }
 }
 
-/// Another binary takes the place of the one that runs, on a socket that stays open: connections wait, and are answered.
+/// Another binary takes the place of the one that runs, on a socket that stays open: connections wait, and are answered. The
+/// proxy is told to let go of those that it keeps, for which a drain of no time has none.
 async fn an_upgrade_refuses_nobody(kind: Kind) {
-    let mut server = Server::on_a_held_socket().started().await;
+    let mut server = Server::on_a_held_socket().env("DRAIN_SECONDS", "1").started().await;
     let proxy = Recipe::of(kind).before(&server).await;
     let mut readers = readers(&proxy).await;
     let publisher = Publisher::start(&proxy, Refusal::Fails);
