@@ -41,7 +41,16 @@ story('a refusal in the reference is explained', {refusals: true}, async ({open}
 
 story('the guide shows each framework', {}, async ({open}) => {
   const page = await open('#/reference')
-  for (const [name, has] of [['React', 'useEffect'], ['Vue', 'onScopeDispose'], ['Angular', 'Injectable'], ['Plain JavaScript', 'EventSource']]) {
+  const frameworks = [
+    ['React', 'useEffect'],
+    ['Vue', 'onScopeDispose'],
+    ['Angular', 'Injectable'],
+    ['Go', 'bufio.NewScanner'],
+    ['Java', 'EventSources.processResponse'],
+    ['Kotlin', 'install(SSE)'],
+    ['Plain JavaScript', 'EventSource'],
+  ]
+  for (const [name, has] of frameworks) {
     await page.getByRole('radio', {name, exact: true}).check()
     await page.locator('.code').filter({hasText: has}).first().waitFor()
   }

@@ -11,7 +11,8 @@ use std::{fs, io};
 use anyhow::{Context as _, Result};
 
 use crate::node::Node;
-use crate::{chromium, image, process, python};
+use crate::requirements::Requirement;
+use crate::{chromium, go, image, jvm, process, python, requirements};
 
 /// Where the tests find them.
 pub(crate) struct Clients {
@@ -26,6 +27,12 @@ pub(crate) struct Clients {
     pub(crate) chromium: OsString,
     /// The folder for building the image; `None` where that can't be done.
     image: Option<PathBuf>,
+    /// The program of `clients/go`; `None` where it was left out.
+    go: Option<PathBuf>,
+    /// The folder with the programs of `clients/jvm`; `None` where they were left out.
+    jvm: Option<PathBuf>,
+    /// Why something was.
+    pub(crate) left_out: Vec<String>,
 }
 
 impl Clients {
@@ -35,10 +42,21 @@ impl Clients {
         if let Some(image) = &self.image {
             command.env(image::VARIABLE, image);
         }
-        Ok(command
+        command
             .env("TIDINGS_NODE_CLIENTS", &self.programs)
             .env("TIDINGS_PYTHON", &self.python)
-            .env(chromium::VARIABLE, &self.chromium))
+            .env(chromium::VARIABLE, &self.chromium);
+        let languages = [("go", "TIDINGS_GO_CLIENTS", &self.go), ("jvm", "TIDINGS_JVM_CLIENTS", &self.jvm)];
+        let mut left_out = Vec::new();
+        for (language, variable, place) in languages {
+            match place {
+                Some(place) => {
+                    command.env(variable, place);
+                }
+                None => left_out.push(language),
+            }
+        }
+        Ok(command.env("TIDINGS_LEFT_OUT", left_out.join(",")))
     }
 
     /// What the tests are told beside, so that those run that need programs, and not those that can't run here.
@@ -62,7 +80,15 @@ pub(crate) fn provision() -> Result<Clients> {
             None
         }
     };
-    Ok(Clients { programs: programs(&node)?, node, python, chromium: chromium::find()?, image })
+    let mut left_out = Vec::new();
+    let mut there = |what: &str, wishes: &[Requirement]| -> Result<bool> {
+        let lacking = requirements::wish(wishes)?;
+        left_out.extend(lacking.iter().map(|why| format!("{what} ({why})")));
+        Ok(lacking.is_none())
+    };
+    let go = there("the client libraries in Go", &requirements::GO)?.then(go::provision).transpose()?;
+    let jvm = there("the client libraries on the JVM", &requirements::JVM)?.then(jvm::provision).transpose()?;
+    Ok(Clients { programs: programs(&node)?, node, python, chromium: chromium::find()?, image, go, jvm, left_out })
 }
 
 fn programs(node: &Node) -> Result<PathBuf> {
@@ -139,6 +165,21 @@ impl Stamp {
         self.content.push('\n');
     }
 
+    /// Every file of a folder, with its name.
+    pub(crate) fn add_files(&mut self, folder: &Path) -> Result<()> {
+        let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        entries.sort();
+        for path in entries {
+            if path.is_dir() {
+                self.add_files(&path)?;
+            } else {
+                self.add(&path.to_string_lossy());
+                self.add(&read(&path)?);
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn is_current(&self) -> bool {
         fs::read_to_string(&self.path).is_ok_and(|made_from| made_from == self.content)
     }
@@ -152,6 +193,25 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_installation_is_current_until_a_source_changes_or_moves() {
+        let (installed, sources) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let stamp = || {
+            let mut stamp = Stamp::new(installed.path());
+            stamp.add_files(sources.path()).unwrap();
+            stamp
+        };
+        fs::create_dir(sources.path().join("src")).unwrap();
+        fs::write(sources.path().join("src/a"), "1").unwrap();
+        stamp().write().unwrap();
+        assert!(stamp().is_current());
+        fs::write(sources.path().join("src/a"), "2").unwrap();
+        assert!(!stamp().is_current());
+        fs::write(sources.path().join("src/a"), "1").unwrap();
+        fs::rename(sources.path().join("src/a"), sources.path().join("src/b")).unwrap();
+        assert!(!stamp().is_current());
+    }
 
     #[test]
     fn an_installation_is_current_until_a_lock_file_changes() {

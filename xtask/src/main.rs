@@ -1,8 +1,8 @@
 //! Every command of a developer: `cargo xtask <command>`.
 //!
 //! Owns the command line and nothing else; each command is a module of its name, and what several of them need stands in
-//! [`process`], [`requirements`], [`suites`], [`python`], [`node`], [`clients`], [`chromium`] and [`tools`]. Must never be
-//! needed to build or run the server: `cargo run` works without it. Linux and macOS.
+//! [`process`], [`requirements`], [`suites`], [`python`], [`node`], [`go`], [`jvm`], [`clients`], [`chromium`] and [`tools`].
+//! Must never be needed to build or run the server: `cargo run` works without it. Linux and macOS.
 
 #![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
 
@@ -16,7 +16,9 @@ mod deb;
 mod dev;
 mod docs;
 mod fmt;
+mod go;
 mod image;
+mod jvm;
 mod lint;
 mod node;
 mod process;

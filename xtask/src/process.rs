@@ -63,6 +63,11 @@ pub(crate) fn ask(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
 }
 
+/// Whether this is continuous integration.
+pub(crate) fn is_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| ci == "true")
+}
+
 /// Returns when ctrl-c is pressed or SIGTERM arrives.
 pub(crate) async fn end_asked() -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;

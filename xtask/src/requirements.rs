@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use crate::{bench, chromium, process, python};
+use crate::{bench, chromium, go, jvm, process, python};
 
 /// One program, how to see that it is there, and which packages bring it.
 pub(crate) struct Requirement {
@@ -84,6 +84,33 @@ pub(crate) const IMAGE: [Requirement; 4] = [
     Requirement { name: "strip", lacking: || there("strip"), debian: &[&["binutils"]], macos: None, otherwise: None },
 ];
 
+/// For the client libraries in Go. No test but theirs needs it.
+pub(crate) const GO: [Requirement; 1] = [Requirement {
+    name: "go 1.26 or newer",
+    lacking: go::find,
+    debian: &[&["golang-go"]],
+    macos: Some("go"),
+    otherwise: None,
+}];
+
+/// For the client libraries on the JVM. No test but theirs needs it.
+pub(crate) const JVM: [Requirement; 2] = [
+    Requirement {
+        name: "a JDK, 17 or newer",
+        lacking: jvm::find_jdk,
+        debian: &[&["default-jdk-headless"], &["openjdk-17-jdk-headless"]],
+        macos: Some("openjdk"),
+        otherwise: None,
+    },
+    Requirement {
+        name: "maven 3.6.3 or newer",
+        lacking: jvm::find_maven,
+        debian: &[&["maven"]],
+        macos: Some("maven"),
+        otherwise: None,
+    },
+];
+
 pub(crate) const BENCH: [Requirement; 2] = [
     Requirement {
         name: "nginx with the module nchan",
@@ -146,6 +173,22 @@ pub(crate) fn install(package: &str) -> Result<()> {
         process::run(as_root.apt_get().arg("update"))?;
     }
     process::run(as_root.apt_get().args(INSTALL).arg(package))
+}
+
+/// The same of what tests can do without, where the machine has it not, or too old, and no package brings a newer one:
+/// returns what is lacking, and why, in one line.
+///
+/// # Errors
+/// The same, in continuous integration, which does without nothing.
+pub(crate) fn wish(wished: &[Requirement]) -> Result<Option<String>> {
+    match ensure(wished) {
+        Ok(()) => Ok(None),
+        Err(error) if process::is_ci() => Err(error),
+        Err(_) => {
+            let lacking: Vec<_> = check(wished).iter().map(|(one, why)| format!("{}: {why:#}", one.name)).collect();
+            Ok(Some(lacking.join("; ").replace('\n', " ")))
+        }
+    }
 }
 
 type Lacking<'a> = (&'a Requirement, anyhow::Error);

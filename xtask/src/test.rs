@@ -55,7 +55,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut command = cargo_test(&options.cargo, &clients.arguments())?;
     let outcome = process::run(proxies::announce(clients.announce(command.args(proxies.skips()))?)?);
     proxies.tell();
+    tell_left_out(&clients);
     outcome
+}
+
+/// Continuous integration leaves nothing out: there what is lacking ends the run before the first test.
+fn tell_left_out(clients: &Clients) {
+    for what in &clients.left_out {
+        eprintln!("left out: {what}");
+    }
 }
 
 /// Every suite, after those that ran before. How long each took is shown at the end; in continuous integration, whose log
@@ -78,13 +86,14 @@ pub(crate) fn all(mut suites: Suites) -> Result<()> {
     suites.run("the server with every feature, streams through hyper", || {
         process::run(clients.announce(other_lane()?.arg("--").args(clients.arguments()))?)
     })?;
-    if is_ci() {
+    if process::is_ci() {
         suites.tell_before(LAST);
         tell_of_proxies(&proxies)?;
         return process::run(&mut interleavings()?);
     }
     suites.run(LAST, || process::run(&mut interleavings()?))?;
     suites.tell();
+    tell_left_out(&clients);
     tell_of_proxies(&proxies)
 }
 
@@ -101,7 +110,7 @@ fn tell_of_proxies(proxies: &Proxies) -> Result<()> {
 }
 
 fn quick(given: &[OsString]) -> Result<()> {
-    ensure!(!is_ci(), "--quick leaves tests out, which continuous integration must not");
+    ensure!(!process::is_ci(), "--quick leaves tests out, which continuous integration must not");
     let skipped = SLOW.map(|name| ["--skip", name]);
     let targets: Vec<_> =
         if given.is_empty() { vec!["--lib".into(), "--bins".into(), "--tests".into()] } else { given.to_vec() };
@@ -112,10 +121,6 @@ fn quick(given: &[OsString]) -> Result<()> {
     }
     eprintln!("`cargo xtask test` runs everything.");
     Ok(())
-}
-
-fn is_ci() -> bool {
-    env::var_os("CI").as_deref() == Some(OsStr::new("true"))
 }
 
 /// The tests that `given` chooses, with these arguments for the test programs beside those that are in it.

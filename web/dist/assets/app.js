@@ -132,7 +132,8 @@ aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes K
 `)}var ml=500,hl=3e3,gl=250,_l=2e3,vl=6e4;async function yl(e,t,n,r){let i=[],a=performance.now();for(let e=0;e<5;e+=1)await bl(a+ml*e-performance.now(),n),r(e+1),i.push({id:await t.publish(n),at:performance.now()});let o=new Map,s=performance.now()+hl;for(;o.size<5;){let r=await e.next(s);if(n.throwIfAborted(),r.is!==`event`)break;r.event.id&&t.knows(r.event)&&o.set(r.event.id,r.event.at)}return[xl(i.map(({id:e,at:t})=>{let n=o.get(e);return n===void 0?void 0:Math.max(n-t,0)})),[...o.keys()].at(-1)]}async function bl(e,t){e>0&&await new Promise(t=>setTimeout(t,e)),t.throwIfAborted()}function xl(e){let t=e.length,n=e.filter(e=>e!==void 0),r=t-n.length,i=n.filter(e=>e>ml).length,a=Math.max(0,...n),o=`${t} events, ${ml} ms apart,`;return r>0?fl(`buffering`,`${r} of ${o} had not come ${hl/1e3} s later`):i>1?fl(`buffering`,`${i} of ${o} came in clumps, up to ${a.toFixed(0)} ms late`):a>gl?ul(`buffering`,`${t} events came one by one, but up to ${a.toFixed(0)} ms late`,`The way is slow or busy; nothing seems to hold events back.`):cl(`buffering`,`none: ${o} came at most ${a.toFixed(1)} ms late`)}function Sl(e){return e!==void 0&&e>0&&e<=vl}async function Cl(e,t,n,r){if(!Sl(t))return ll(`buffering`,`${n}; and heartbeats are too rare to measure by`);let i=performance.now(),a=e=>((e-i)/1e3).toFixed(1),o=i+t+_l;for(;;){let i=await e.next(o);if(r.throwIfAborted(),i.is===`silence`)return fl(`buffering`,`no heartbeat for ${a(o)} s (${n})`);if(i.is===`end`)return fl(`idle`,`the stream was cut after ${a(performance.now())} s, before a heartbeat came (${n})`);if(i.event.event===`heartbeat`)return cl(`buffering`,`none: a heartbeat came after ${a(i.event.at)} s of ${(t/1e3).toFixed(1)} (${n})`)}}var wl=`/realtime/stream?entities=tidings-doctor`,Tl=5e3,El=class extends Error{why;refusal;constructor(e,t,n){super(t),this.why=e,this.refusal=n}},Dl=class e{headers;openedAt;headAt;lastBytesAt;#e;#t=[];#n=!1;#r;constructor(e,t,n){this.headers=e.headers,this.openedAt=t,this.headAt=this.lastBytesAt=performance.now(),this.#e=n,this.#i(e.body)}static async open({path:t=wl,token:n,after:r,requestId:i},a){let o=new AbortController;a.throwIfAborted(),a.addEventListener(`abort`,()=>o.abort(),{once:!0});let s=performance.now(),c=setTimeout(()=>o.abort(),Tl);try{let a={...Ol(n),...r?{"Last-Event-ID":r}:{},...i?{"X-Request-Id":i}:{}},c=await fetch(vt(t),{headers:a,cache:`no-store`,signal:o.signal});if(c.status!==200){let e=await vn(c),t=e.code?`, ${e.code}`:``;throw new El(`refused`,`${e.message} (${e.status}${t})`,e)}return new e(c,s,o)}catch(e){throw a.throwIfAborted(),e instanceof El?e:o.signal.aborted?new El(`held`,`no answer came for ${Tl/1e3} s`):new El(`unreachable`,`the server can’t be reached`)}finally{clearTimeout(c)}}async next(e){for(;;){let t=this.#t.shift();if(t)return{is:`event`,event:t};if(this.#n)return{is:`end`};let n=e-performance.now();if(n<=0)return{is:`silence`};await new Promise(e=>{let t=setTimeout(e,n);this.#r=()=>{clearTimeout(t),e()}})}}async connected(){let e=await this.next(performance.now()+Tl);if(e.is!==`event`||e.event.event!==`connected`)return e;let t=Al(e.event.data);return typeof t?.connectionId==`string`?t:e}close(){this.#e.abort()}async#i(e){let t=ln({onEvent:({event:e=`message`,id:t,data:n})=>this.#t.push({event:e,id:t,data:n,at:this.lastBytesAt})}),n=new TextDecoder;try{let r=e?.getReader();for(;;){let e=await r?.read();if(!e||e.done)break;this.lastBytesAt=performance.now(),t.feed(n.decode(e.value,{stream:!0})),this.#r?.()}}catch{}this.#n=!0,this.#r?.()}};function Ol(e){return{Accept:`text/event-stream`,...e?{Authorization:`Bearer ${e}`}:{}}}function kl(e){return(e.get(`content-type`)??``).split(`;`)[0]?.trim().toLowerCase()===`text/event-stream`}function Al(e){try{return JSON.parse(e)}catch{return}}var jl=1e3,Ml=30,Nl=5,Pl=300,Fl=[`no-store`,`no-cache`,`no-transform`],Il=3e4;function Ll({openedAt:e,headAt:t,lastBytesAt:n}){let r=n-e,i=`the head after ${(t-e).toFixed(1)} ms, the first event after ${r.toFixed(1)} ms`;return r>jl?ul(`first-byte`,i,`The way to the server is slow, or the server is busy.`):cl(`first-byte`,i)}function Rl(e,t){if(!e)return ll(`http-version`,`this browser could not tell it`);if(e===`h2`||e===`h3`)return cl(`http-version`,`HTTP/${e.slice(1)}`);let n=e.toUpperCase();return t?fl(`http-version`,n,`warning`):cl(`http-version`,`${n}; browsers speak HTTP/2 over https alone, and open six connections without it`)}function zl(e){let t=e.get(`content-encoding`)?.trim();return t&&t.toLowerCase()!==`identity`?fl(`compression`,`Content-Encoding: ${t}`):cl(`compression`,`none, though browsers offer it`)}function Bl(e,t){let n=[];kl(e)||n.push(`Content-Type: ${e.get(`content-type`)??`missing`}`);let r=(e.get(`cache-control`)??``).toLowerCase(),i=Fl.filter(e=>!r.includes(e));i.length>0&&n.push(`Cache-Control without ${i.join(`, `)}`);let a=e.get(`age`);return a!==null&&n.push(`it comes from a cache (Age: ${a})`),n.length>0?fl(`headers`,n.join(`; `)):cl(`headers`,`Content-Type and Cache-Control are the server’s${e.has(`x-accel-buffering`)?``:`; X-Accel-Buffering was taken out on the way`}${e.get(`x-request-id`)===t?``:`; X-Request-Id was replaced on the way`}`)}function Vl(e,t,n,r){let i=Date.parse(e??``),a=Date.parse(t.get(`date`)??``),o=Number.isNaN(i)?a:i;if(Number.isNaN(o))return ll(`clock`,`neither the server nor a Date field says what time it is`);let s=(n-o)/1e3,c=s>0?-Math.max(s-r/1e3,0):-s,l=Number.isNaN(i)?`Date field’s`:`server’s`,u=Math.abs(c),d=`the ${l} clock is ${u.toFixed(1)} s ${c<0?`behind`:`ahead of`} this machine’s`;return u>Ml?dl(`clock`,d,`Tokens are refused too early or too late: more than 30 s are not forgiven. Let both machines keep time by NTP.`):u>Nl?ul(`clock`,d,`Let both machines keep time by NTP.`):cl(`clock`,d)}function Hl(e,t){if(!e)return;let n=n=>typeof e[n]==`number`?e[n]-t/1e3:void 0,[r,i]=[n(`exp`),n(`iat`)];return i!==void 0&&i>Ml?dl(`token`,`it was issued ${i.toFixed(0)} s in the future, by this machine’s clock`,`The clock of who issues tokens differs from this one. Let both keep time by NTP.`):r===void 0?cl(`token`,`it never expires`):r<0?dl(`token`,`it expired ${(-r).toFixed(0)} s ago`,`The server refuses it, or will in seconds. Get a new one.`):r<Pl?ul(`token`,`it expires in ${r.toFixed(0)} s`,`The stream ends with it; a new one has to be had by then.`):cl(`token`,`it lives for ${r.toFixed(0)} s more`)}function Ul(e,t){return t?e.authenticated?cl(`authorization`,`the token arrived, and the server knows its user`):e.authError?dl(`authorization`,`the server refused the token: ${e.authError}`,`It arrived, but the stream is anonymous. Get a token that this server accepts.`):fl(`authorization`,`Authorization was sent, and the stream is anonymous`):ll(`authorization`,`there is no token; choose an identity, or paste one`)}function Wl(e){if(!e)return ll(`heartbeat`,`the server does not say how often it comes`);let t=`one each ${(e/1e3).toFixed(1)} s`;return e>Il?ul(`heartbeat`,t,`Many proxies cut after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, and wait for idle cuts to see what this one does.`):cl(`heartbeat`,`${t}, sooner than common proxies cut`)}var Gl=.5,Kl=[`busy`,`expired`,`revoked`,`slow`,`draining`];async function ql(e,t,n,r){let i;try{i=await Dl.open({token:e},r)}catch(e){if(!(e instanceof El))throw e;return ll(`idle`,e.message)}let a=performance.now()+t,o=0;for(;;){let e=await i.next(a);if(r.throwIfAborted(),e.is===`silence`)return i.close(),cl(`idle`,`open for ${(t/1e3).toFixed(0)} s, with ${o} heartbeats`);if(e.is===`end`){let e=performance.now();return Jl(e-i.openedAt,e-i.lastBytesAt,n)}if(e.event.event===`heartbeat`&&(o+=1),Kl.includes(e.event.event))return i.close(),ll(`idle`,`the server itself ended the stream: ${e.event.event}`)}}function Jl(e,t,n){let r=e=>(e/1e3).toFixed(1);if(n!==void 0&&t<n*Gl&&e>2*t+1e3)return fl(`idle`,`cut after ${r(e)} s, ${r(t)} s after the last byte: for its age, not for silence`,`warning`);let i=n===void 0?`the server announces no heartbeat`:`the heartbeat, each ${r(n)} s, comes too late`;return fl(`idle`,`cut after ${r(t)} s of silence; ${i}`)}var Yl=1e4,Xl=class extends Error{},Zl=class{#e;#t;#n=Ql();constructor(e,t){this.#e=e,this.#t=`/realtime/update?targetUserId=${encodeURIComponent(t)}`}async publish(e){let t=JSON.stringify({entity:`tidings-doctor`,action:`update`,data:{run:this.#n}}),n=AbortSignal.any([e,AbortSignal.timeout(Yl)]);try{let e={"Idempotency-Key":Ql()},{status:r,body:i}=await xt({method:`POST`,path:this.#t,token:this.#e,body:t,headers:e},n),{eventId:a,message:o,code:s}=typeof i==`object`?i:void 0;if(r===200&&a)return a;throw r===200?new Xl(`a publish was answered with something else than an event id`):new Xl(`publishing failed: ${o??`refused`} (${r}${s?`, ${s}`:``})`)}catch(t){throw e.throwIfAborted(),t instanceof Xl?t:new Xl(n.aborted?`a publish was not answered in ${Yl/1e3} s`:`publishing failed: no answer came`)}}knows(e){return Al(e.data)?.data?.run===this.#n}};function Ql(){return[...crypto.getRandomValues(new Uint8Array(16))].map(e=>e.toString(16).padStart(2,`0`)).join(``)}var $l=250,eu=`Readers lose events when they come back, or see some twice. Where several servers stand behind the proxy, they must share one log, or each reader must come back to its own.`;async function tu(e,t,n,r){let i=[];try{let a=[];for(let t=0;t<3;t+=1)a.push(await e.publish(r));let[o,s]=await nu({token:t,after:n},r);s.resumed==null?(i.push(fl(`last-event-id`,`Last-Event-ID was sent, and the server did not see one`)),o.close(),[o,s]=await nu({token:t,path:`${wl}&lastEventId=${encodeURIComponent(n)}`},r)):i.push(cl(`last-event-id`,`it arrived`)),i.push(iu(a,await ru(o,e,a.length,r))),o.close()}catch(e){if(!(e instanceof Xl||e instanceof El))throw e;i.push(ll(`resume`,e.message))}return i}async function nu(e,t){let n=await Dl.open(e,t),r=await n.connected();if(t.throwIfAborted(),`connectionId`in r)return[n,r];throw n.close(),new El(`refused`,`the second stream did not begin as the first did`)}async function ru(e,t,n,r){let i=[],a=performance.now()+Tl;for(;;){let o=await e.next(a);if(r.throwIfAborted(),o.is!==`event`)return i;o.event.id&&t.knows(o.event)&&(i.push(o.event.id),i.length===n&&(a=performance.now()+$l))}}function iu(e,t){let n=e.length,r=e.filter(e=>t.includes(e)).length;return e.join()===t.join()?cl(`resume`,`exactly the ${n} missed events came, in order`):dl(`resume`,r<n?`${r} of ${n} missed events came`:`${n} missed events came as ${t.length}, or out of order`,eu)}var au=class extends Error{};async function ou(e){let t=new AbortController;try{await new su({...e,cancel:AbortSignal.any([e.cancel,t.signal])}).run()}catch(e){if(!(e instanceof au))throw e}finally{t.abort()}}var su=class{#e;#t=[];constructor(e){this.#e=e}async run(){let{who:e,patience:t,cancel:n,onStep:r}=this.#e;this.#n(Hl(e.token===void 0?void 0:Nt(e.token),Date.now())),r(`Asking for the version of HTTP`),this.#n(Rl(await lu(n),location.protocol===`https:`)),r(`Opening a stream`);let i=Ql(),a=await this.#i(i);this.#r(a.headers);let o=await this.#o(a);this.#n(Ll(a)),this.#n(zl(a.headers)),this.#n(Bl(a.headers,i)),this.#n(Vl(o.timestamp,a.headers,Date.now(),a.lastBytesAt-a.openedAt)),this.#n(Ul(o,e.token!==void 0)),this.#n(Wl(o.heartbeatInterval)),await this.#s(a,o),t>0&&(r(`Keeping a stream open for ${t/1e3} s, to see whether silence gets it cut`),this.#n(await ql(e.token,t,o.heartbeatInterval,n)))}#n(...e){this.#t=[...this.#t,...e.filter(e=>e!==void 0)],this.#e.onFindings(this.#t)}#r(e){let t=sl(e);t&&this.#e.onProxy(t)}async#i(e){let{who:t,cancel:n}=this.#e;try{return await Dl.open({token:t.token,requestId:e},n)}catch(e){if(!(e instanceof El))throw e;return e.why===`held`?this.#a():this.#l(e.message,nn(e.refusal?.code))}}async#a(){let{who:e,cancel:t,onStep:n}=this.#e;n(`Nothing came; asking for the head alone`);let r=Tl/1e3;try{let n=AbortSignal.any([t,AbortSignal.timeout(Tl)]),i=await fetch(vt(wl),{method:`HEAD`,headers:Ol(e.token),cache:`no-store`,signal:n});if(kl(i.headers))throw this.#r(i.headers),this.#n(fl(`buffering`,`nothing of the stream came for ${r} s, though HEAD was answered`)),new au}catch(e){if(t.throwIfAborted(),e instanceof au)throw e}return this.#l(`no answer came for ${r} s`,`Over HTTP/1.1 all tabs together have six connections to a server. If other tabs hold streams open, close them and examine again.`)}async#o(e){let t=await e.connected();if(this.#e.cancel.throwIfAborted(),`connectionId`in t)return t;if(t.is===`event`&&t.event.event===`busy`)return this.#l(`the server takes no more streams now: ${t.event.data}`,nn(`too_many_connections`));if(t.is===`silence`&&kl(e.headers))throw this.#n(fl(`buffering`,`the head came, and no first event for ${Tl/1e3} s`)),new au;let n=e.headers.get(`content-type`)??`an answer without a type`;return this.#l(`this is no Tidings server: ${new URL(vt(wl)).pathname} answered with ${n}`)}async#s(e,t){let{who:n,cancel:r,onStep:i}=this.#e,a=t.authenticated?t.userId:void 0;if(n.token===void 0||a===void 0)return this.#c(e,t,`there is no user to publish to: the stream is anonymous`);let o=new Zl(n.token,a);try{let[t,a]=await yl(e,o,r,e=>i(`Publishing event ${e} of 5`));if(e.close(),t.level===`problem`&&(this.#t=this.#t.filter(({check:e})=>e!==`first-byte`)),this.#n(t),a===void 0||t.level===`problem`)return this.#n(ll(`resume`,`events are held back`));i(`Coming back after 3 missed events`),this.#n(...await tu(o,n.token,a,r))}catch(n){if(!(n instanceof Xl))throw n;await this.#c(e,t,n.message)}}async#c(e,{heartbeatInterval:t},n){let{cancel:r,onStep:i}=this.#e;Sl(t)&&i(`Waiting for a heartbeat, up to ${(t/1e3).toFixed(0)} s`),this.#n(await Cl(e,t,n,r),ll(`resume`,n)),e.close()}#l(e,t=`Nothing more can be measured from here.`){throw this.#n(dl(`reach`,e,t)),new au}},cu=1e3;async function lu(e){let t=vt(`/api`),n=performance.now(),r=e=>{},i=new Promise(e=>r=e),a=new PerformanceObserver(e=>{let i=e.getEntriesByName(t).find(({startTime:e})=>e>=n);i&&r(i.nextHopProtocol||void 0)});a.observe({type:`resource`});try{let n=AbortSignal.any([e,AbortSignal.timeout(Tl)]);return await(await fetch(t,{cache:`no-store`,signal:n})).text(),setTimeout(()=>r(void 0),cu),await i}catch{e.throwIfAborted();return}finally{a.disconnect()}}var uu=U(``),du=U(`0`),fu=U([]),pu=U(void 0),mu=U(``),hu=U(``),gu=U(`new`),_u,vu=[{value:`0`,label:`No`},{value:`90`,label:`For 90 s`},{value:`300`,label:`For 5 min`}];async function yu(e){let t=new AbortController;_u?.abort(),_u=t,Ie(()=>{fu.value=[],pu.value=void 0,hu.value=`Beginning`,gu.value=`running`});let n=`done`;try{await ou({who:Ot(e),patience:Number(du.value)*1e3,cancel:t.signal,onStep:e=>hu.value=e,onFindings:e=>fu.value=e,onProxy:e=>pu.value=e})}catch{n=t.signal.aborted?`stopped`:`failed`}_u===t&&(gu.value=n)}function bu(){if(gu.value===`running`)return`${hu.value} …`;let e=e=>fu.value.filter(t=>t.level===e).map(({check:e})=>e),t=t=>e(t).length===0?[]:[`${Bt(e(t).length,t)}: ${e(t).join(`, `)}`],n=[...t(`problem`),...t(`warning`)].join(`; `),r=e(`skipped`).length,i=r?`; ${Bt(r,`check`)} could not be made`:``;switch(gu.value){case`new`:return``;case`stopped`:return`Stopped before the end. ${n||`No problem`} until then.`;case`failed`:return`The doctor itself failed. What it had found stands below.`;default:return`${n||`No problem: ${Bt(e(`ok`).length,`check`)} went well`}${i}.`}}function xu(){B(()=>()=>_u?.abort(),[]);let e=uu.value||(Dt.value[0]?.key??``),t=gu.value===`running`;return W(x,{children:[W(`div`,{class:`view-head`,children:[W(`h1`,{children:`Doctor`}),W(`p`,{class:`lead`,children:`What stands between this browser and the server, and what it does to event streams.`}),W(`div`,{class:`sub who`,children:W(rn,{label:`Examine as`,value:e,onValue:e=>uu.value=e,disabled:t})})]}),W(`div`,{class:`doctor`,children:[W(`section`,{class:`card`,"aria-label":`Examination`,children:[W(`div`,{class:`row`,children:[W(Xt,{label:`Wait for idle cuts`,value:du.value,options:vu,onValue:e=>du.value=e,disabled:t}),W(`button`,{type:`button`,class:t?``:`primary`,onClick:()=>t?_u?.abort():void yu(e),children:t?`Stop`:gu.value===`new`?`Examine`:`Examine again`})]}),W(`p`,{class:`hint`,children:`Takes some 5 s; without a token it has to wait for a heartbeat. It opens streams of its own and publishes a few small events, which go to this user alone, as updates of an entity that no application knows.`}),W(`p`,{class:`verdict ${gu.value}`,role:`status`,children:[t&&W(`span`,{class:`dot connecting`,"aria-hidden":`true`}),bu()]})]}),W(Su,{}),W(Eu,{})]})]})}function Su(){let e=mu.value||(pu.value??rl[0]?.id??``),t=fu.value.some(({byProxy:e})=>e);return W(`section`,{class:`card`,"aria-label":`Findings`,children:[W(`header`,{class:`panel-head`,children:[W(`h2`,{children:`Findings`}),fu.value.length>0&&W(Qt,{text:pl(fu.value,e),label:`Copy as text`})]}),fu.value.length===0&&W(en,{children:`First byte, buffering, compression, version of HTTP, changed headers, token, resuming, clocks. For each there is a line here, and for what is wrong the lines of configuration that mend it.`}),t&&W(`div`,{class:`row`,children:[W(Xt,{label:`Lines for`,value:e,options:rl.map(({id:e,name:t})=>({value:e,label:t})),onValue:e=>mu.value=e}),W(`p`,{class:`hint`,children:pu.value?`${Cu(pu.value)} gave its name in the head of the answer. There may be others behind it.`:`No proxy gave its name; choose the one that stands before the server.`})]}),fu.value.length>0&&W(`ul`,{class:`findings`,children:fu.value.map((t,n)=>W(Tu,{finding:t,proxy:e},n))})]})}var Cu=e=>rl.find(({id:t})=>t===e)?.name??e,wu={ok:`good`,skipped:``,warning:`warn`,problem:`bad`};function Tu({finding:{check:e,level:t,message:n,meaning:r,byProxy:i},proxy:a}){return W(`li`,{"data-check":e,"data-level":t,children:[W(`p`,{class:`found`,children:[W(`span`,{class:`chip ${wu[t]}`,children:t}),W(`strong`,{class:`mono`,children:e}),W(`span`,{children:n})]}),r&&W(`p`,{class:`advice`,children:r}),i&&W($t,{text:ol(e,a),label:`${Cu(a)}, against ${e}`})]})}function Eu(){return W(`section`,{class:`card`,"aria-label":`From elsewhere`,children:[W(`h2`,{children:`What a browser can’t see`}),W(`p`,{class:`prose`,children:`A browser always offers compression, takes connections that are open already, so that connecting is not in its first byte, and looks from where it is, through its extensions and filters. From another place, in a script, or where this page itself does not come through, ask the command line. It makes the same checks and some more (the query, the address of clients, how streams end), and ends with 0 where all is well.`}),W($t,{text:`tidings doctor ${vt(`/`).replace(/\/$/,``)}`,label:`The command line`}),W(`p`,{class:`hint`,children:[`It takes the token from `,W(`code`,{children:`TIDINGS_TOKEN`}),`; with `,W(`code`,{children:`--patient`}),` it waits for idle cuts, too.`]})]})}function Du(e){let t=Object.entries(e.paths).flatMap(([e,t])=>Object.entries(t).map(([t,n])=>Ou(t.toUpperCase(),e,n))),n=e.tags.map(({name:e})=>e);return t.sort((e,t)=>n.indexOf(e.tag)-n.indexOf(t.tag)||Number(t.stream)-Number(e.stream))}function Ou(e,t,n){let r=n.requestBody,i=r&&Object.values(r.content)[0],a=Object.entries(n.responses).map(([e,{description:t,content:n}])=>{let[r,i]=Object.entries(n??{})[0]??[];return{status:e,description:t,...r?{media:r}:{},...i?.schema?{schema:i.schema}:{}}});return{id:n.operationId??`${e} ${t}`,method:e,path:t,summary:n.summary??t,...n.description?{description:n.description}:{},tag:n.tags?.[0]??``,parameters:n.parameters??[],...i?{body:{...i,...r.description?{description:r.description}:{}}}:{},answers:a,needs:ku(n.security??[]),stream:a.some(({status:e,media:t})=>e===`200`&&t===`text/event-stream`)}}function ku(e){return e.length===0?`nothing`:e.some(e=>Object.keys(e).length===0)?`a token, or none`:e.some(e=>e.bearer?.includes(`admin`))?`the role admin`:`a token`}function Au(e,t){let n=t?.$ref?.split(`/`).at(-1);if(n)return Au(e,e.components.schemas[n]);let r=t?.oneOf?.find(e=>e.type!==`null`);return r?{...Au(e,r),...t?.description?{description:t.description}:{}}:t??{}}function ju(e,t){let n=Au(e,t);if(n.enum)return n.enum.map(String).join(` | `);if(n.items)return`array of ${ju(e,n.items)}`;let r=[n.type??[]].flat().filter(e=>e!==`null`);return r[0]===`object`&&typeof n.additionalProperties==`object`?`object of ${ju(e,n.additionalProperties)}`:r.join(` or `)||`anything`}function Mu(e,t){let{minLength:n,maxLength:r,minimum:i,maximum:a,pattern:o,format:s}=Au(e,t);return[r===void 0?``:`${n??0}–${r.toLocaleString(`en-US`)} characters`,a===void 0?``:`${i??0}–${a.toLocaleString(`en-US`)}`,o??``,s===`date-time`?`RFC 3339`:``].filter(Boolean).join(`, `)}function Nu(e,t){let n=t.example??Au(e,t.schema).example;return JSON.stringify(n??{},null,2)}var Pu=`# Integrating
 
 How programs follow streams and publish. The modules and functions below were run against a server in development, Angular's
-was type-checked. What is yours (\`load\`, \`show\`, \`token\`, \`user\`) is only named.
+was type-checked; those for Go, Java and Kotlin are the files that the tests run, each time, against a server that is killed,
+stopped, or refuses them. What is yours (\`load\`, \`show\`, \`token\`, \`user\`) is only named.
 
 ## What every client does
 
@@ -156,9 +157,9 @@ The endings that ask a client to come back, and \`connected\`, have the number o
 some libraries (\`okhttp-sse\`) hide that field: there, wait as long as the data says. \`connected\` also tells in how many
 milliseconds the stream will end with \`expired\`: \`expiresIn\`.
 
-Other libraries do otherwise: \`fetch-event-source\` and \`eventsource-client\` ask for ever after a 401, and the former can lose an
-event, in rare cases, unless you keep the last id yourself. [clients.md](clients.md) has a table of what six of them do, found by the tests,
-and the few lines that each needs.
+Other libraries do otherwise: \`fetch-event-source\` and \`eventsource-client\` ask for ever after a 401, and the former can
+lose an event, in rare cases, unless you keep the last id yourself. [clients.md](clients.md) has a table of what eighteen of
+them do, found by the tests, and the few lines that each needs.
 
 ## Plain JavaScript
 
@@ -434,6 +435,762 @@ for name, data in follow(URL, TOKEN):
 The library's documentation shows a loop that retries on \`httpx.ReadError\`. A stream that Tidings cuts raises
 \`RemoteProtocolError\`; \`TransportError\` is both. \`sseclient-py\` reads one connection and leaves coming back to you.
 
+## Go
+
+Two followers with the same surface: one stands on nothing but \`net/http\`, the other on a library. Either asks for a token
+before each connection, so that \`expired\` needs no code, and returns when its context ends or the server refuses for good.
+Both hand out the events that the server sends about the stream (\`connected\`, \`heartbeat\`, \`reset\`, …) like any other, by
+name.
+
+\`\`\`go
+var last string // from where you keep it
+follower := follow.Follower{URL: url, Token: fetchToken, LastID: last, Silence: 75 * time.Second}
+err := follower.Follow(ctx, func(event follow.Event) {
+	switch event.Name {
+	case "connected", "reset": // after a reset, or at the very first \`connected\`: load the state anew
+	case "notification":
+		show(event.Data)
+	}
+	if event.ID != "" {
+		last = event.ID // keep it together with what you did about the event
+	}
+})
+\`\`\`
+
+With \`net/http\` alone:
+
+\`\`\`go file=clients/go/nethttp/follow.go
+// Package follow follows a Tidings stream with net/http alone.
+package follow
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Event is one event. Keep its ID together with what you did about it: a Follower goes on behind it.
+type Event struct{ ID, Name, Data string }
+
+// Refused is a status that no retry changes. After 401, get a new token first.
+type Refused int
+
+func (status Refused) Error() string { return fmt.Sprintf("refused with %d", int(status)) }
+
+// Follower follows one stream.
+type Follower struct {
+	URL     string
+	Token   func() (string, error) // asked before each connection, so that \`expired\` needs no code
+	LastID  string                 // where to begin: the ID of the last event that was handled, or nothing
+	Silence time.Duration          // three heartbeat intervals: 75 s, unless HEARTBEAT_INTERVAL was changed
+	retry   time.Duration
+}
+
+// Follow hands each event to handle, and returns when ctx ends or the server refuses for good.
+func (f *Follower) Follow(ctx context.Context, handle func(Event)) error {
+	f.retry = 3 * time.Second
+	for {
+		var refused Refused
+		if errors.As(f.connect(ctx, handle), &refused) {
+			return refused
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(f.retry + rand.N(time.Second)):
+		}
+	}
+}
+
+// connect reads one connection. Whatever ends it is the same to us: a cut on purpose, an expired token, the network.
+func (f *Follower) connect(ctx context.Context, handle func(Event)) error {
+	token, err := f.Token()
+	if err != nil {
+		return err
+	}
+	// net/http has no timeout for a single read. This one covers the wait for the head, too.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchdog := time.AfterFunc(f.Silence, cancel)
+	defer watchdog.Stop()
+
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.URL, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "text/event-stream")
+	request.Header.Set("Authorization", "Bearer "+token)
+	if f.LastID != "" {
+		request.Header.Set("Last-Event-ID", f.LastID)
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	switch answer.StatusCode {
+	case 200:
+	case 400, 401, 403, 404, 406:
+		return Refused(answer.StatusCode)
+	default:
+		return fmt.Errorf("answered %d", answer.StatusCode)
+	}
+
+	lines := bufio.NewScanner(answer.Body)
+	lines.Buffer(nil, 512<<10) // an event's data is one line of up to 251 KiB; 64 KiB, the default, end it for good
+	var event Event
+	var data []string
+	for lines.Scan() {
+		watchdog.Reset(f.Silence)
+		name, value, _ := strings.Cut(lines.Text(), ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case lines.Text() == "": // only now is the event complete, and only now does its id count
+			watchdog.Stop() // what the handler does may take longer
+			if data != nil {
+				event.Data = strings.Join(data, "\\n")
+				handle(event)
+			}
+			if event.ID != "" {
+				f.LastID = event.ID
+			}
+			event, data = Event{}, nil
+			watchdog.Reset(f.Silence)
+		case name == "event":
+			event.Name = value
+		case name == "data":
+			data = append(data, value)
+		case name == "id":
+			event.ID = value
+		case name == "retry":
+			if milliseconds, err := strconv.Atoi(value); err == nil {
+				f.retry = time.Duration(milliseconds) * time.Millisecond
+			}
+		}
+	}
+	return lines.Err()
+}
+
+// HTTP/1.1 gives a stream a connection of its own, which ends with it. Over HTTP/2 the next request would go into the same
+// connection again, even if nobody is at its other end any more.
+var client = func() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(true)
+	return &http.Client{Transport: transport}
+}()
+\`\`\`
+
+With \`go get github.com/launchdarkly/eventsource\`, the one among four libraries that has a read timeout and no limit to the size
+of an event:
+
+\`\`\`go file=clients/go/launchdarkly/follow.go
+// Package follow follows a Tidings stream with github.com/launchdarkly/eventsource.
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/launchdarkly/eventsource"
+)
+
+// Event is one event. Keep its ID together with what you did about it: Follow goes on behind it.
+type Event struct{ ID, Name, Data string }
+
+// Refused is a status that no retry changes. After 401, get a new token first.
+type Refused int
+
+func (status Refused) Error() string { return fmt.Sprintf("refused with %d", int(status)) }
+
+// Options say what to follow.
+type Options struct {
+	URL     string
+	Token   func() (string, error) // asked before each connection, so that \`expired\` needs no code
+	LastID  string                 // where to begin: the ID of the last event that was handled, or nothing
+	Silence time.Duration          // three heartbeat intervals: 75 s, unless HEARTBEAT_INTERVAL was changed
+}
+
+// Follow hands each event to handle, and returns when ctx ends or the server refuses for good.
+func Follow(ctx context.Context, options Options, handle func(Event)) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, options.URL, nil)
+	if err != nil {
+		return err
+	}
+	var refused error
+	// By itself the library asks for ever after a 401, and waits for ever in the channel of errors if nobody reads that.
+	onError := func(err error) eventsource.StreamErrorHandlerResult {
+		var answer eventsource.SubscriptionError
+		if errors.As(err, &answer) {
+			switch answer.Code {
+			case 400, 401, 403, 404, 406:
+				refused = Refused(answer.Code)
+			}
+		}
+		return eventsource.StreamErrorHandlerResult{CloseNow: refused != nil || ctx.Err() != nil}
+	}
+	stream, err := eventsource.SubscribeWithRequestAndOptions(request,
+		eventsource.StreamOptionHTTPClient(client(options)),
+		eventsource.StreamOptionLastEventID(options.LastID),
+		eventsource.StreamOptionReadTimeout(options.Silence), // there is none by default
+		eventsource.StreamOptionCanRetryFirstConnection(-1),  // by default the first failure is the last
+		eventsource.StreamOptionErrorHandler(onError),
+	)
+	if err == nil {
+		for event := range stream.Events {
+			handle(Event{ID: event.Id(), Name: event.Event(), Data: event.Data()})
+		}
+		err = ctx.Err()
+	}
+	if refused != nil {
+		return refused
+	}
+	return err
+}
+
+func client(options Options) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// HTTP/1.1 gives a stream a connection of its own, which ends with it. Over HTTP/2 the next request would go into the
+	// same connection again, even if nobody is at its other end any more.
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(true)
+	// The library's read timeout begins behind the head.
+	transport.ResponseHeaderTimeout = options.Silence
+	return &http.Client{
+		Transport: bearer{options.Token, transport},
+		// The token is for this server alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// bearer adds the token of the moment to each request: the library sends the same request again and again.
+type bearer struct {
+	token func() (string, error)
+	next  http.RoundTripper
+}
+
+func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {
+	token, err := b.token()
+	if err != nil {
+		return nil, err
+	}
+	request = request.Clone(request.Context())
+	request.Header.Set("Authorization", "Bearer "+token)
+	return b.next.RoundTrip(request)
+}
+\`\`\`
+
+What [the others](clients.md#go) need: \`r3labs/sse\` and \`tmaxmax/go-sse\` a larger buffer, the former a \`ReconnectStrategy\`
+that never ends, the latter a loop for every status but 200.
+
+## Java
+
+Four followers that differ in what they stand on. All but WebClient's are a class with a \`run()\` that has a thread of its
+own and ends when another calls \`close()\`, or when the server refuses for good:
+
+\`\`\`java
+try (var follower = new OkHttpFollower(url, last, Duration.ofSeconds(75), this::fetchToken, this::handle)) {
+  follower.run();
+} catch (OkHttpFollower.Refused refused) {
+  // 401: get a new token, and follow again from the last id. 403, 404: no retry will help.
+}
+\`\`\`
+
+The handler gets every event in its order, those that the server sends about the stream (\`connected\`, \`heartbeat\`, \`reset\`,
+…) too. An event whose handler throws is not taken for handled: \`run()\` throws the same, and who begins again from the last
+id gets that event again.
+
+With \`com.squareup.okhttp3:okhttp-sse\`:
+
+\`\`\`java file=clients/jvm/okhttp/src/main/java/tidings/clients/OkHttpFollower.java
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import okhttp3.Call;
+import okhttp3.OkHttpClient;
+import okhttp3.Request;
+import okhttp3.Response;
+import okhttp3.sse.EventSource;
+import okhttp3.sse.EventSourceListener;
+import okhttp3.sse.EventSources;
+
+/** Follows a stream with okhttp-sse, which reads one connection and hides the field {@code retry}. */
+public final class OkHttpFollower extends EventSourceListener implements AutoCloseable {
+  public interface Handler {
+    /** Keep the id together with what you did about the event; it is null where the event has none. */
+    void on(String id, String name, String data);
+  }
+
+  /** A status that no retry changes. After 401, get a new token first. */
+  public static final class Refused extends Exception {
+    public final int status;
+
+    Refused(int status) {
+      super("refused with " + status);
+      this.status = status;
+    }
+  }
+
+  private static final Set<Integer> FINAL = Set.of(400, 401, 403, 404, 406);
+  private static final Set<String> CONTROL = Set.of("connected", "busy", "draining", "slow");
+  private static final Pattern RETRY = Pattern.compile("\\"retry\\":(\\\\d+)");
+
+  private final OkHttpClient client;
+  private final String url;
+  private final Supplier<String> token;
+  private final Handler handler;
+  private String lastId;
+  private long retry = 3_000;
+  private RuntimeException failure;
+  private volatile Call call;
+  private volatile boolean closed;
+
+  /**
+   * @param lastId where to begin: the id of the last event that was handled, or null
+   * @param silence three heartbeat intervals: 75 s, unless HEARTBEAT_INTERVAL was changed
+   * @param token asked before each connection, so that {@code expired} needs no code
+   */
+  public OkHttpFollower(String url, String lastId, Duration silence, Supplier<String> token, Handler handler) {
+    this.url = url;
+    this.lastId = lastId;
+    this.token = token;
+    this.handler = handler;
+    // The 10 s that are OkHttp's own are less than the 25 s between two heartbeats; without a timeout a peer that is gone
+    // is never noticed.
+    client = new OkHttpClient.Builder().readTimeout(silence).build();
+  }
+
+  /** Hands each event to the handler, and returns when it is closed. */
+  public void run() throws Refused, InterruptedException {
+    while (!closed) {
+      Request.Builder request = new Request.Builder().url(url);
+      request.header("Accept", "text/event-stream").header("Authorization", "Bearer " + token.get());
+      if (lastId != null) request.header("Last-Event-ID", lastId);
+      call = client.newCall(request.build());
+      if (closed) return;
+      try (Response answer = call.execute()) {
+        if (FINAL.contains(answer.code())) throw new Refused(answer.code());
+        if (answer.isSuccessful()) EventSources.processResponse(answer, this);
+      } catch (IOException lost) {
+        // The network, or nobody is there. What breaks off later is told to onFailure; we come back from all of it.
+      }
+      if (failure != null) throw failure;
+      if (!closed) Thread.sleep(retry + ThreadLocalRandom.current().nextLong(1_000));
+    }
+  }
+
+  @Override
+  public void onEvent(EventSource source, String id, String name, String data) {
+    try {
+      handler.on(id, name, data);
+    } catch (RuntimeException thrown) { // OkHttp would take it for a failure of the connection
+      failure = thrown;
+      call.cancel();
+      return;
+    }
+    if (id != null) lastId = id;
+    if (CONTROL.contains(name)) {
+      Matcher told = RETRY.matcher(data);
+      if (told.find()) retry = Long.parseLong(told.group(1));
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    if (call != null) call.cancel();
+  }
+}
+\`\`\`
+
+With LaunchDarkly's \`com.launchdarkly:okhttp-eventsource\`:
+
+\`\`\`java file=clients/jvm/launchdarkly/src/main/java/tidings/clients/EventSourceFollower.java
+import com.launchdarkly.eventsource.ConnectStrategy;
+import com.launchdarkly.eventsource.EventSource;
+import com.launchdarkly.eventsource.MessageEvent;
+import com.launchdarkly.eventsource.RetryDelayStrategy;
+import com.launchdarkly.eventsource.StreamException;
+import com.launchdarkly.eventsource.StreamHttpErrorException;
+import java.net.URI;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+
+/** Follows a stream with LaunchDarkly's okhttp-eventsource, which comes back by itself at the next read. */
+public final class EventSourceFollower implements AutoCloseable {
+  public interface Handler {
+    /** Keep the id, which is that of the last event that had one, together with what you did about the event. */
+    void on(String id, String name, String data);
+  }
+
+  private static final Set<Integer> FINAL = Set.of(400, 401, 403, 404, 406);
+
+  private final EventSource source;
+  private final Handler handler;
+  private volatile boolean closed;
+
+  /**
+   * @param lastId where to begin: the id of the last event that was handled, or null
+   * @param silence three heartbeat intervals: 75 s, unless HEARTBEAT_INTERVAL was changed
+   * @param token asked before each connection, so that {@code expired} needs no code
+   */
+  public EventSourceFollower(URI uri, String lastId, Duration silence, Supplier<String> token, Handler handler) {
+    this.handler = handler;
+    source =
+        new EventSource.Builder(
+                ConnectStrategy.http(uri)
+                    .readTimeout(silence.toMillis(), TimeUnit.MILLISECONDS) // 5 s by default
+                    .requestTransformer(
+                        request -> request.newBuilder().header("Authorization", "Bearer " + token.get()).build()))
+            .lastEventId(lastId)
+            // It doubles what \`retry\` said at each failure, up to 30 s by default.
+            .retryDelayStrategy(RetryDelayStrategy.defaultStrategy().maxDelay(10, TimeUnit.SECONDS))
+            .build();
+  }
+
+  /**
+   * Hands each event to the handler, and returns when it is closed.
+   *
+   * @throws StreamHttpErrorException with a status that no retry changes; after 401, get a new token first
+   */
+  public void run() throws StreamHttpErrorException {
+    while (!closed) {
+      try {
+        MessageEvent event = source.readMessage();
+        handler.on(event.getLastEventId(), event.getEventName(), event.getData());
+      } catch (StreamHttpErrorException refused) {
+        if (FINAL.contains(refused.getCode())) throw refused;
+      } catch (StreamException lost) {
+        // Cut on purpose, an expired token, the network: it comes back at the next read, with the last id.
+        // Or it was closed.
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    source.close();
+  }
+}
+\`\`\`
+
+With Spring's \`WebClient\` (Boot's starter for WebFlux, or \`spring-webflux\`, \`spring-context\` and \`reactor-netty-http\`):
+
+\`\`\`java file=clients/jvm/spring/src/main/java/tidings/clients/WebClientFollower.java
+import java.io.EOFException;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import org.springframework.core.ParameterizedTypeReference;
+import org.springframework.http.MediaType;
+import org.springframework.http.codec.ServerSentEvent;
+import org.springframework.web.reactive.function.client.WebClient;
+import org.springframework.web.reactive.function.client.WebClientResponseException;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.util.retry.Retry;
+
+/** Follows a stream with Spring's WebClient, which reads one connection. */
+public final class WebClientFollower {
+  private static final Set<Integer> FINAL = Set.of(400, 401, 403, 404, 406);
+  private static final ParameterizedTypeReference<ServerSentEvent<String>> EVENT = new ParameterizedTypeReference<>() {};
+
+  private WebClientFollower() {}
+
+  /**
+   * Ends with a {@link WebClientResponseException} when a status says that no retry will help; after 401, get a new token
+   * first. Keep the id of an event, where it has one, together with what you did about the event.
+   *
+   * @param lastId where to begin: the id of the last event that was handled, or null
+   * @param silence three heartbeat intervals: 75 s, unless HEARTBEAT_INTERVAL was changed
+   * @param token asked before each connection, so that {@code expired} needs no code
+   */
+  public static Flux<ServerSentEvent<String>> follow(
+      WebClient.Builder builder, String url, String lastId, Duration silence, Supplier<String> token) {
+    // The largest event is of 251 KiB, and what is larger than this limit would end the stream at it for ever.
+    WebClient client = builder.codecs(codecs -> codecs.defaultCodecs().maxInMemorySize(512 * 1024)).build();
+    var last = new AtomicReference<>(lastId);
+    var retry = new AtomicReference<>(Duration.ofSeconds(3));
+    Flux<ServerSentEvent<String>> connection =
+        Flux.defer(
+            () ->
+                client
+                    .get()
+                    .uri(url)
+                    .accept(MediaType.TEXT_EVENT_STREAM) // else a passing refusal is 429 or 503, not \`busy\`
+                    .headers(
+                        headers -> {
+                          headers.setBearerAuth(token.get());
+                          if (last.get() != null) headers.set("Last-Event-ID", last.get());
+                        })
+                    // \`retrieve\` tells of a refusal by what it makes of the body, which some decoders (Gson's) refuse.
+                    .exchangeToFlux(
+                        answer ->
+                            answer.statusCode().value() == 200
+                                ? answer.bodyToFlux(EVENT)
+                                : answer.<ServerSentEvent<String>>createError().flux()));
+    return connection
+        .timeout(silence)
+        .doOnNext(
+            event -> {
+              if (event.id() != null) last.set(event.id());
+              if (event.retry() != null) retry.set(event.retry());
+            })
+        // A finished stream, such as one whose token expired, would end the Flux without a word.
+        .concatWith(Mono.error(() -> new EOFException("finished")))
+        .retryWhen(
+            Retry.from(
+                ends ->
+                    ends.concatMap(
+                        end ->
+                            isFinal(end.failure())
+                                ? Mono.error(end.failure())
+                                : Mono.delay(retry.get().plusMillis(ThreadLocalRandom.current().nextLong(1_000))))));
+  }
+
+  private static boolean isFinal(Throwable end) {
+    return end instanceof WebClientResponseException refused && FINAL.contains(refused.getStatusCode().value());
+  }
+}
+\`\`\`
+
+With nothing but the JDK:
+
+\`\`\`java file=clients/jvm/jdk/src/main/java/tidings/clients/JdkFollower.java
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.Set;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+
+/** Follows a stream with java.net.http, which reads no events and has no read timeout. */
+public final class JdkFollower implements AutoCloseable {
+  public interface Handler {
+    /** Keep the id together with what you did about the event; it is null where the event has none. */
+    void on(String id, String name, String data);
+  }
+
+  /** A status that no retry changes. After 401, get a new token first. */
+  public static final class Refused extends Exception {
+    public final int status;
+
+    Refused(int status) {
+      super("refused with " + status);
+      this.status = status;
+    }
+  }
+
+  private static final Set<Integer> FINAL = Set.of(400, 401, 403, 404, 406);
+
+  // HTTP/1.1 gives a stream a connection of its own, which ends with it. Over HTTP/2 the next request would go into the
+  // same connection again, even if nobody is at its other end any more.
+  private final HttpClient client =
+      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(10)).build();
+  private final URI uri;
+  private final Duration silence;
+  private final Supplier<String> token;
+  private final Handler handler;
+  private String lastId;
+  private long retry = 3_000;
+  private volatile Stream<String> body;
+  private volatile boolean reading;
+  private volatile long heard;
+  private volatile boolean closed;
+
+  /**
+   * @param lastId where to begin: the id of the last event that was handled, or null
+   * @param silence three heartbeat intervals: 75 s, unless HEARTBEAT_INTERVAL was changed
+   * @param token asked before each connection, so that {@code expired} needs no code
+   */
+  public JdkFollower(URI uri, String lastId, Duration silence, Supplier<String> token, Handler handler) {
+    this.uri = uri;
+    this.lastId = lastId;
+    this.silence = silence;
+    this.token = token;
+    this.handler = handler;
+  }
+
+  /** Hands each event to the handler, and returns when it is closed. */
+  public void run() throws Refused, InterruptedException {
+    ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+    timer.scheduleWithFixedDelay(this::watch, 1, 1, TimeUnit.SECONDS);
+    try {
+      while (!closed) {
+        // This timeout ends with the head of the answer.
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri).timeout(silence);
+        request.header("Accept", "text/event-stream").header("Authorization", "Bearer " + token.get());
+        if (lastId != null) request.header("Last-Event-ID", lastId);
+        try {
+          HttpResponse<Stream<String>> answer = client.send(request.build(), HttpResponse.BodyHandlers.ofLines());
+          try (Stream<String> lines = answer.body()) {
+            if (FINAL.contains(answer.statusCode())) throw new Refused(answer.statusCode());
+            body = lines;
+            if (answer.statusCode() == 200 && !closed) read(lines.iterator());
+          }
+        } catch (IOException | UncheckedIOException lost) {
+          // Cut on purpose, closed by the watchdog, the network: the same to us.
+        } finally {
+          reading = false;
+        }
+        if (!closed) Thread.sleep(retry + ThreadLocalRandom.current().nextLong(1_000));
+      }
+    } finally {
+      timer.shutdownNow();
+    }
+  }
+
+  /** Closes a stream of which nothing was heard for too long. Nothing else ends a read: Thread.interrupt does not. */
+  private void watch() {
+    if (reading && System.nanoTime() - heard > silence.toNanos()) body.close();
+  }
+
+  private void read(Iterator<String> lines) {
+    String id = null;
+    String name = null;
+    StringBuilder data = new StringBuilder();
+    while (true) {
+      heard = System.nanoTime();
+      reading = true;
+      if (!lines.hasNext()) return;
+      String line = lines.next();
+      reading = false; // what the handler does may take longer
+      if (line.isEmpty()) { // only now is the event complete, and only now does its id count
+        if (data.length() > 0) handler.on(id, name, data.substring(1));
+        if (id != null) lastId = id;
+        id = null;
+        name = null;
+        data.setLength(0);
+        continue;
+      }
+      int colon = line.indexOf(':');
+      if (colon < 1) continue;
+      String value = line.substring(line.startsWith(" ", colon + 1) ? colon + 2 : colon + 1);
+      switch (line.substring(0, colon)) {
+        case "id" -> id = value;
+        case "event" -> name = value;
+        case "data" -> data.append('\\n').append(value);
+        case "retry" -> retry = Long.parseLong(value);
+        default -> {}
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    if (body != null) body.close();
+  }
+}
+\`\`\`
+
+## Kotlin
+
+With Ktor (\`io.ktor:ktor-client-cio\`). Cancelling the coroutine ends it:
+
+\`\`\`kotlin file=clients/jvm/ktor/src/main/kotlin/tidings/clients/KtorFollower.kt
+import io.ktor.client.HttpClient
+import io.ktor.client.engine.cio.CIO
+import io.ktor.client.plugins.HttpTimeout
+import io.ktor.client.plugins.sse.SSE
+import io.ktor.client.plugins.sse.SSEClientException
+import io.ktor.client.plugins.sse.sse
+import io.ktor.client.request.bearerAuth
+import io.ktor.client.request.header
+import kotlin.random.Random
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.ensureActive
+
+/** A status that no retry changes. After 401, get a new token first. */
+class Refused(val status: Int) : Exception("refused with $status")
+
+private val FINAL = setOf(400, 401, 403, 404, 406)
+
+/**
+ * Follows a stream with Ktor's plugin for server-sent events, until it is cancelled or the server refuses for good.
+ *
+ * @param lastId where to begin: the id of the last event that was handled, or null
+ * @param silence three heartbeat intervals: 75 s, unless HEARTBEAT_INTERVAL was changed
+ * @param token asked before each connection, so that \`expired\` needs no code
+ * @param handle gets id, name and data; keep the id together with what you did about the event
+ */
+suspend fun follow(
+    url: String,
+    lastId: String?,
+    silence: Duration,
+    token: suspend () -> String,
+    handle: suspend (id: String?, name: String?, data: String) -> Unit,
+) {
+    val client = HttpClient(CIO) {
+        install(SSE)
+        install(HttpTimeout) { socketTimeoutMillis = silence.inWholeMilliseconds }
+    }
+    var last = lastId
+    var retry = 3.seconds
+    var failure: Exception? = null
+    client.use {
+        while (true) {
+            val bearer = token()
+            try {
+                client.sse(urlString = url, request = {
+                    bearerAuth(bearer)
+                    last?.let { header("Last-Event-ID", it) }
+                }) {
+                    // The plugin does not come back by itself: \`incoming\` just ends when the connection breaks.
+                    incoming.collect { event ->
+                        event.retry?.let { retry = it.milliseconds }
+                        try {
+                            event.data?.let { handle(event.id, event.event, it) }
+                        } catch (thrown: Exception) {
+                            failure = thrown // the plugin would wrap it
+                            throw thrown
+                        }
+                        event.id?.let { last = it }
+                    }
+                }
+            } catch (end: Exception) {
+                failure?.let { throw it }
+                currentCoroutineContext().ensureActive() // cancelled from outside?
+                val status = (end as? SSEClientException)?.response?.status?.value
+                if (status in FINAL) throw Refused(status!!)
+            }
+            delay(retry + Random.nextInt(1_000).milliseconds)
+        }
+    }
+}
+\`\`\`
+
 ## Publishing
 
 What a request says is read whole, or refused with \`400\` and the name of what is wrong; nothing is published then.
@@ -531,7 +1288,7 @@ routes. Its front ends go on as they are.
 - Code that counted on the numbers in \`connected\`'s and \`heartbeat\`'s ids.
 - Code that waited for a targeted notification on a chat or status stream.
 - Validation: bodies with missing or overlong fields are answered \`400\` and name each field.
-`,Fu=[`Plain JavaScript`,`React`,`Vue`,`Angular`,`Node`,`Python`],Iu=Ru(Pu).filter(({title:e})=>Fu.some(t=>e.startsWith(t)));function Lu({who:e}){let[t,n]=R(Iu[0]?.title??``),r=Iu.find(e=>e.title===t);return W(`article`,{class:`operation`,"aria-label":`In your application`,children:[W(`div`,{class:`card`,children:[W(`h2`,{children:`In your application`}),W(`p`,{class:`prose`,children:[`Listen by name: every event has one, so `,W(`code`,{children:`onmessage`}),` never fires. Remember the last id and come back with it. Load your state at the first `,W(`code`,{children:`connected`}),` and at each `,W(`code`,{children:`reset`}),`. An ending says whether to come back.`]}),W($t,{label:`The shortest client`,text:Bn(`JavaScript`,{method:`GET`,path:`/notifications/stream`,token:Ot(e).token,stream:!0})})]}),W(`div`,{class:`card`,children:[W(Zt,{label:`Where`,value:t,options:Iu.map(e=>({value:e.title,label:e.title})),onValue:n}),r?.parts.map(({code:e,text:n},r)=>e?W($t,{text:n,label:`${t}, part ${r+1}`},`${t}${r}`):W(`p`,{class:`prose`,children:n.split("`").map((e,t)=>t%2==1?W(`code`,{children:e},t):e)},`${t}${r}`))]})]})}function Ru(e){return e.split(/^## /m).slice(1).map(e=>{let[t=``,...n]=e.split(`
+`,Fu=[`Plain JavaScript`,`React`,`Vue`,`Angular`,`Node`,`Python`,`Go`,`Java`,`Kotlin`],Iu=Ru(Pu).filter(({title:e})=>Fu.some(t=>e.startsWith(t)));function Lu({who:e}){let[t,n]=R(Iu[0]?.title??``),r=Iu.find(e=>e.title===t);return W(`article`,{class:`operation`,"aria-label":`In your application`,children:[W(`div`,{class:`card`,children:[W(`h2`,{children:`In your application`}),W(`p`,{class:`prose`,children:[`Listen by name: every event has one, so `,W(`code`,{children:`onmessage`}),` never fires. Remember the last id and come back with it. Load your state at the first `,W(`code`,{children:`connected`}),` and at each `,W(`code`,{children:`reset`}),`. An ending says whether to come back.`]}),W($t,{label:`The shortest client`,text:Bn(`JavaScript`,{method:`GET`,path:`/notifications/stream`,token:Ot(e).token,stream:!0})})]}),W(`div`,{class:`card`,children:[W(Zt,{label:`Where`,value:t,options:Iu.map(e=>({value:e.title,label:e.title})),onValue:n}),r?.parts.map(({code:e,text:n},r)=>e?W($t,{text:n,label:`${t}, part ${r+1}`},`${t}${r}`):W(`p`,{class:`prose`,children:n.split("`").map((e,t)=>t%2==1?W(`code`,{children:e},t):e)},`${t}${r}`))]})]})}function Ru(e){return e.split(/^## /m).slice(1).map(e=>{let[t=``,...n]=e.split(`
 `);return{title:t,parts:n.join(`
 `).split(/^```.*$/m).flatMap((e,t)=>t%2==1?[{code:!0,text:e.trim()}]:e.split(/\n{2,}/).map(e=>e.trim()).filter(e=>e&&!e.startsWith(`|`)).map(e=>({code:/^ {4}/.test(e),text:zu(e)})))}})}function zu(e){return e.replace(/\[([^\]]+)\]\([^)]+\)/g,`$1`).replaceAll(`**`,``).replaceAll(`
 `,` `)}function Bu({document:e,operation:t,who:n}){let[r,i]=R(()=>Object.fromEntries(t.parameters.map(({name:e,required:t,example:n})=>[e,t&&n?String(n):``]))),[a,o]=R(()=>t.body?Nu(e,t.body):void 0),[s,c]=R(`curl`),l=Vu(t,r,a,n);return W(`article`,{class:`operation`,"aria-label":t.summary,children:[W(`header`,{class:`card`,children:[W(`p`,{class:`line path-line`,children:[W(ed,{operation:t}),W(`code`,{children:t.path}),W(`span`,{class:`chip`,children:[`needs `,t.needs]})]}),W(`h2`,{children:t.summary}),t.description&&W(Ku,{text:t.description})]}),W(`div`,{class:`halves`,children:[W(`div`,{class:`stack`,children:[W(`section`,{class:`card`,"aria-label":`Takes`,children:[W(`h2`,{children:`Takes`}),t.parameters.length===0&&!t.body&&W(`p`,{class:`faint`,children:`Nothing.`}),t.parameters.map(t=>W(`div`,{class:`parameter`,children:[W(Yt,{label:`${t.name} (${t.in}${t.required?`, required`:``})`,value:r[t.name]??``,onValue:e=>i({...r,[t.name]:e}),placeholder:t.example?String(t.example):``,mono:!0}),W(`p`,{class:`hint`,children:[W(Ku,{text:t.description??``}),W(`span`,{class:`mono`,children:[ju(e,t.schema),Mu(e,t.schema)].filter(Boolean).join(`, `)})]})]},t.name)),a!==void 0&&W(x,{children:[W(Yt,{label:`Body (JSON)`,value:a,onValue:o,lines:Math.min(12,a.split(`

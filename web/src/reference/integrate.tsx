@@ -12,7 +12,7 @@ interface Section {
 }
 
 /** Those that are shown, in this order; the first is the module that the others stand on. */
-const WANTED = ['Plain JavaScript', 'React', 'Vue', 'Angular', 'Node', 'Python']
+const WANTED = ['Plain JavaScript', 'React', 'Vue', 'Angular', 'Node', 'Python', 'Go', 'Java', 'Kotlin']
 
 const sections = read(guide).filter(({title}) => WANTED.some((wanted) => title.startsWith(wanted)))
 

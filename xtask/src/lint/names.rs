@@ -11,13 +11,17 @@ use anyhow::{Result, bail};
 use crate::process;
 
 /// In halves, since this file is checked too.
-const HOSTS: [&str; 6] = [
+const HOSTS: [&str; 10] = [
     concat!("crates", ".io"),
     concat!("npmjs", ".org"),
     concat!("pypi", ".org"),
     concat!("python", "hosted.org"),
     concat!("deb.debian", ".org"),
     concat!("security.debian", ".org"),
+    concat!("proxy.golang", ".org"),
+    concat!("sum.golang", ".org"),
+    concat!("repo.maven.apache", ".org"),
+    concat!("repo1.maven", ".org"),
 ];
 const FOLDERS: [&str; 2] = [concat!("/wo", "rk/"), concat!("/ro", "ot/")];
 

@@ -11,7 +11,8 @@ section! {
     /// What open event streams do.
     pub struct Streams {
         /// How often each stream shows that it lives. The default is just under the 30 seconds after which common proxies
-        /// cut a silent connection.
+        /// cut a silent connection. A client should wait for three of them; one that waits for less than one, as `OkHttp`
+        /// (10 s) and `okhttp-eventsource` (5 s) do by themselves, comes back again and again while nothing is sent.
         "heartbeat_interval" => pub heartbeat_interval: Duration = Span(100 * MILLISECOND..=HOUR), "25s";
 
         /// `event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment

@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     refusals: [Refused; 3],
     /// Told `expired` and finished.
     pub(crate) expired: Refused,
+    /// How it asks again when it was told `retry:`.
+    pub(crate) retry: Retry,
     /// How it asks again when it was never told `retry:`.
     waits: &'static str,
 }
@@ -35,8 +37,14 @@ pub(crate) struct End {
 pub(crate) enum Then {
     /// It comes back with the last id. Of the end it gives a reason that begins like this, or, if empty, none.
     Back(&'static str),
-    /// The same, but the id is that of an event which it has not shown: that event is lost.
+    /// The same, but it says nothing of the end.
+    Silently,
+    /// As `Back`, but the id is that of an event which it has not shown: that event is lost.
     Skips(&'static str),
+    /// As `Back`, but it has shown a part of an event for the whole, without an id of its own.
+    Part(&'static str),
+    /// As `Back`, but it has shown the event whose last line has not come, and comes back with its id.
+    Early(&'static str),
     /// It ends without an error, as if there were no more to come.
     Stops,
     /// It raises this; coming back is the caller's.
@@ -49,12 +57,26 @@ pub(crate) enum Refused {
     Stops,
     /// It asks again and again.
     ForEver,
+    /// It gives up at its first request, and asks again and again where it had a stream before.
+    ForEverLater,
     /// The program around it sees to that.
     Callers,
 }
 
-use Refused::{Callers, ForEver};
-use Then::{Back, Raises, Skips, Stops};
+/// What it makes of `retry:`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// It waits that long.
+    Obeys,
+    /// It waits half of that at least.
+    Half,
+    Ignores,
+    /// The program around it sees to that.
+    Callers,
+}
+
+use Refused::{Callers, ForEver, ForEverLater};
+use Then::{Back, Early, Part, Raises, Silently, Skips, Stops};
 
 const WAYS: [(Way, &str); 7] = [
     (Way::Finished, "finished"),
@@ -68,7 +90,7 @@ const WAYS: [(Way, &str); 7] = [
 
 const STATUSES: [u16; 3] = [204, 401, 503];
 
-pub(crate) const ALL: [Facts; 6] = [
+pub(crate) const ALL: &[Facts] = &[
     Facts {
         library: Library::Browser,
         name: "`EventSource` in Chromium",
@@ -83,6 +105,7 @@ pub(crate) const ALL: [Facts; 6] = [
         ],
         refusals: [Refused::Stops; 3],
         expired: ForEver,
+        retry: Retry::Obeys,
         waits: "3 s",
     },
     Facts {
@@ -99,6 +122,7 @@ pub(crate) const ALL: [Facts; 6] = [
         ],
         refusals: [Refused::Stops; 3],
         expired: ForEver,
+        retry: Retry::Obeys,
         waits: "3 s",
     },
     Facts {
@@ -115,6 +139,7 @@ pub(crate) const ALL: [Facts; 6] = [
         ],
         refusals: [Refused::Stops, ForEver, ForEver],
         expired: ForEver,
+        retry: Retry::Obeys,
         waits: "2 s",
     },
     Facts {
@@ -131,6 +156,7 @@ pub(crate) const ALL: [Facts; 6] = [
         ],
         refusals: [ForEver; 3],
         expired: Refused::Stops,
+        retry: Retry::Obeys,
         waits: "1 s",
     },
     Facts {
@@ -147,6 +173,7 @@ pub(crate) const ALL: [Facts; 6] = [
         ],
         refusals: [Callers; 3],
         expired: Callers,
+        retry: Retry::Callers,
         waits: "",
     },
     Facts {
@@ -163,7 +190,204 @@ pub(crate) const ALL: [Facts; 6] = [
         ],
         refusals: [Callers; 3],
         expired: Callers,
+        retry: Retry::Callers,
         waits: "",
+    },
+    Facts {
+        library: Library::R3labs,
+        name: "Go `r3labs/sse`",
+        ends: [
+            sure(Stops),
+            sure(Back("unexpected EOF")),
+            sure(Back("unexpected EOF")),
+            sure(Stops),
+            unsure(Back("read tcp")),
+            sure(Part("unexpected EOF")),
+            sure(Early("unexpected EOF")),
+        ],
+        refusals: [ForEver; 3],
+        expired: Refused::Stops,
+        retry: Retry::Ignores,
+        waits: "0.25–0.75 s",
+    },
+    Facts {
+        library: Library::Tmaxmax,
+        name: "Go `tmaxmax/go-sse`",
+        ends: [
+            sure(Back("request failed: connection to server lost: EOF")),
+            sure(Back("request failed: connection to server lost: unexpected EOF")),
+            sure(Back("request failed: connection to server lost: unexpected EOF")),
+            sure(Back("request failed: connection to server lost: EOF")),
+            unsure(Back("request failed: connection to server lost: read tcp")),
+            sure(Back("request failed: connection to server lost: unexpected EOF")),
+            sure(Back("request failed: connection to server lost: unexpected EOF")),
+        ],
+        refusals: [Refused::Stops; 3],
+        expired: ForEver,
+        retry: Retry::Half,
+        waits: "0.25–0.75 s",
+    },
+    Facts {
+        library: Library::GoEventSource,
+        name: "Go `launchdarkly/eventsource`",
+        ends: [
+            sure(Back("EOF")),
+            sure(Back("EOF")),
+            sure(Back("EOF")),
+            sure(Back("EOF")),
+            unsure(Back("read tcp")),
+            sure(Back("unexpected EOF")),
+            sure(Back("unexpected EOF")),
+        ],
+        refusals: [ForEverLater; 3],
+        expired: ForEver,
+        retry: Retry::Obeys,
+        waits: "3 s",
+    },
+    Facts {
+        library: Library::Donovanhide,
+        name: "Go `donovanhide/eventsource`",
+        ends: [
+            sure(Back("EOF")),
+            sure(Back("EOF")),
+            sure(Back("EOF")),
+            sure(Back("EOF")),
+            unsure(Back("read tcp")),
+            sure(Back("unexpected EOF")),
+            sure(Back("unexpected EOF")),
+        ],
+        refusals: [ForEverLater; 3],
+        expired: ForEver,
+        retry: Retry::Obeys,
+        waits: "3 s",
+    },
+    Facts {
+        library: Library::NetHttp,
+        name: "Go `net/http`, `bufio.Scanner`",
+        ends: [
+            sure(Stops),
+            sure(Raises("unexpected EOF")),
+            sure(Raises("unexpected EOF")),
+            sure(Stops),
+            unsure(Raises("read tcp")),
+            sure(Raises("unexpected EOF")),
+            sure(Raises("unexpected EOF")),
+        ],
+        refusals: [Callers; 3],
+        expired: Callers,
+        retry: Retry::Callers,
+        waits: "",
+    },
+    Facts {
+        library: Library::OkHttp,
+        name: "`okhttp-sse`",
+        ends: [
+            sure(Stops),
+            sure(Raises("EOFException")),
+            sure(Raises("EOFException")),
+            sure(Stops),
+            unsure(Raises("SocketException")),
+            sure(Raises("EOFException")),
+            sure(Raises("EOFException")),
+        ],
+        refusals: [Callers; 3],
+        expired: Callers,
+        retry: Retry::Callers,
+        waits: "",
+    },
+    Facts {
+        library: Library::OkHttpEventSource,
+        name: "`okhttp-eventsource`",
+        ends: [
+            sure(Back("StreamClosedByServerException")),
+            sure(Back("StreamIOException")),
+            sure(Back("StreamIOException")),
+            sure(Back("StreamClosedByServerException")),
+            unsure(Back("StreamIOException")),
+            sure(Back("StreamIOException")),
+            sure(Back("StreamIOException")),
+        ],
+        refusals: [ForEver; 3],
+        expired: ForEver,
+        retry: Retry::Half,
+        waits: "0.5–1 s",
+    },
+    Facts {
+        library: Library::WebClient,
+        name: "Spring's `WebClient`",
+        ends: [
+            sure(Stops),
+            sure(Raises("WebClientResponseException")),
+            sure(Raises("WebClientResponseException")),
+            sure(Stops),
+            unsure(Raises("WebClientResponseException")),
+            sure(Raises("WebClientResponseException")),
+            sure(Raises("WebClientResponseException")),
+        ],
+        refusals: [Callers; 3],
+        expired: Callers,
+        retry: Retry::Callers,
+        waits: "",
+    },
+    Facts {
+        library: Library::JavaNetHttp,
+        name: "Java `java.net.http`, `ofLines()`",
+        ends: [
+            sure(Stops),
+            sure(Raises("UncheckedIOException")),
+            sure(Raises("UncheckedIOException")),
+            sure(Stops),
+            unsure(Raises("UncheckedIOException")),
+            sure(Raises("UncheckedIOException")),
+            sure(Raises("UncheckedIOException")),
+        ],
+        refusals: [Callers; 3],
+        expired: Callers,
+        retry: Retry::Callers,
+        waits: "",
+    },
+    Facts {
+        library: Library::Jersey,
+        name: "Jersey `SseEventSource`",
+        ends: [
+            sure(Silently),
+            sure(Silently),
+            sure(Silently),
+            sure(Silently),
+            unsure(Silently),
+            sure(Silently),
+            sure(Silently),
+        ],
+        refusals: [ForEver, Refused::Stops, ForEver],
+        expired: ForEver,
+        retry: Retry::Obeys,
+        waits: "0.5 s",
+    },
+    Facts {
+        library: Library::Ktor,
+        name: "Ktor's plugin `SSE`",
+        ends: [sure(Stops), sure(Stops), sure(Stops), sure(Stops), unsure(Stops), sure(Stops), sure(Stops)],
+        refusals: [Callers; 3],
+        expired: Callers,
+        retry: Retry::Callers,
+        waits: "",
+    },
+    Facts {
+        library: Library::KtorReconnecting,
+        name: "the same, `maxReconnectionAttempts`",
+        ends: [
+            sure(Silently),
+            sure(Silently),
+            sure(Silently),
+            sure(Silently),
+            unsure(Silently),
+            sure(Silently),
+            sure(Silently),
+        ],
+        refusals: [Refused::Stops, ForEverLater, ForEverLater],
+        expired: ForEver,
+        retry: Retry::Obeys,
+        waits: "3 s",
     },
 ];
 
@@ -188,6 +412,8 @@ impl Facts {
     fn version(&self) -> String {
         const NODE: &str = include_str!("../../../../../clients/node/package.json");
         const PYTHON: &str = include_str!("../../../../../clients/python/requirements.txt");
+        const GO: &str = include_str!("../../../../../clients/go/go.mod");
+        const JVM: &str = include_str!("../../../../../clients/jvm/pom.xml");
         let node = |name: &str| {
             let package: serde_json::Value = serde_json::from_str(NODE).unwrap();
             package["dependencies"][name].as_str().unwrap().to_owned()
@@ -196,8 +422,27 @@ impl Facts {
             let pinned = PYTHON.lines().filter_map(|line| line.split_once("=="));
             pinned.into_iter().find(|(known, _)| *known == name).unwrap().1.to_owned()
         };
+        let go = |module: &str| {
+            let required = GO.lines().filter_map(|line| line.trim().split_once(' '));
+            let version = required.into_iter().find(|(known, _)| *known == module).unwrap().1;
+            // Of a version that never had a name, the commit.
+            version.trim_start_matches("v0.0.0-").trim_start_matches('v').to_owned()
+        };
+        let jvm = |property: &str| {
+            let (_, rest) = JVM.split_once(&format!("<{property}.version>")).unwrap();
+            rest.split_once('<').unwrap().0.to_owned()
+        };
         match self.library {
-            Library::Browser => "the machine's".to_owned(),
+            Library::Browser | Library::NetHttp | Library::JavaNetHttp => "the machine's".to_owned(),
+            Library::R3labs => go("github.com/r3labs/sse/v2"),
+            Library::Tmaxmax => go("github.com/tmaxmax/go-sse"),
+            Library::GoEventSource => go("github.com/launchdarkly/eventsource"),
+            Library::Donovanhide => go("github.com/donovanhide/eventsource"),
+            Library::OkHttp => jvm("okhttp"),
+            Library::OkHttpEventSource => jvm("okhttp-eventsource"),
+            Library::WebClient => jvm("spring"),
+            Library::Jersey => jvm("jersey"),
+            Library::Ktor | Library::KtorReconnecting => jvm("ktor"),
             Library::EventSource => node("eventsource"),
             Library::EventSourceClient => node("eventsource-client"),
             Library::FetchEventSource => node("@microsoft/fetch-event-source"),
@@ -215,7 +460,10 @@ impl End {
         };
         let cell = match self.then {
             Back(reason) => said("back", reason),
+            Silently => "back, without a word".to_owned(),
             Skips(reason) => said("back, but **an event is lost**", reason),
+            Part(reason) => said("back, but **shows the part**", reason),
+            Early(reason) => said("back, after the event", reason),
             Stops => "**just ends**".to_owned(),
             Raises(error) => format!("raises `{error}`"),
         };
@@ -228,6 +476,18 @@ impl Refused {
         match self {
             Self::Stops => "stops",
             Self::ForEver => "**asks for ever**",
+            Self::ForEverLater => "stops at first, later **asks for ever**",
+            Self::Callers => "yours to see",
+        }
+    }
+}
+
+impl Retry {
+    fn cell(self) -> &'static str {
+        match self {
+            Self::Obeys => "obeys",
+            Self::Half => "half at least",
+            Self::Ignores => "**ignores**",
             Self::Callers => "yours to see",
         }
     }
@@ -240,7 +500,7 @@ pub(crate) fn tables() -> String {
         let _ = write!(text, " {name} |");
     }
     text += "\n|---|---|---|---|---|---|---|---|---|\n";
-    for facts in &ALL {
+    for facts in ALL {
         let _ = write!(text, "| {} | {} |", facts.name, facts.version());
         for end in facts.ends {
             let _ = write!(text, " {} |", end.cell());
@@ -251,12 +511,13 @@ pub(crate) fn tables() -> String {
     for status in STATUSES {
         let _ = write!(text, " {status} |");
     }
-    text += " `expired`, finished | waits, untold |\n|---|---|---|---|---|---|\n";
-    for facts in &ALL {
+    text += " `expired`, finished | `retry:` | waits, untold |\n|---|---|---|---|---|---|---|\n";
+    for facts in ALL {
         let _ = write!(text, "| {} |", facts.name);
         for refused in facts.refusals.into_iter().chain([facts.expired]) {
             let _ = write!(text, " {} |", refused.cell());
         }
+        let _ = write!(text, " {} |", facts.retry.cell());
         let _ = writeln!(text, " {} |", if facts.waits.is_empty() { "yours to see" } else { facts.waits });
     }
     text

@@ -86,7 +86,7 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Starts a server on a free port and waits until its banner has said everything.
+    /// Starts a server, on a free port unless one is named, and waits until its banner has said everything.
     pub(crate) fn start(self, arguments: &[&str]) -> Process {
         let command = self.command(arguments);
         self.start_by(command)
@@ -129,7 +129,10 @@ impl Place {
     }
 
     fn start_by(self, mut command: Command) -> Process {
-        command.env("PORT", "0").stdout(Stdio::null()).stderr(Stdio::piped());
+        if self.environment.iter().all(|(name, _)| name != "PORT") {
+            command.env("PORT", "0");
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (mut head, mut addresses) = (String::new(), Vec::<SocketAddr>::new());

@@ -1,15 +1,17 @@
 //! The programs in `clients/`: client libraries that other people wrote, each stream in a process of its own, or followed
-//! by a page in the one browser.
+//! by a program that follows many; and the followers of `docs/integrating.md`.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::{PATIENCE, browser, in_time};
+use super::host::{Followed, Following, Host};
+use super::{PATIENCE, in_time};
 
 /// Which library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,42 @@ pub(crate) enum Library {
     HttpxSse,
     /// Python's `sseclient-py`: one connection.
     Sseclient,
+    /// Go's `r3labs/sse`.
+    R3labs,
+    /// Go's `tmaxmax/go-sse`.
+    Tmaxmax,
+    /// Go's `launchdarkly/eventsource`.
+    GoEventSource,
+    /// Go's `donovanhide/eventsource`.
+    Donovanhide,
+    /// Go's `net/http` and `bufio.Scanner`: one connection.
+    NetHttp,
+    /// `okhttp-sse`: one connection.
+    OkHttp,
+    /// `okhttp-eventsource`.
+    OkHttpEventSource,
+    /// Spring's `WebClient`: one connection.
+    WebClient,
+    /// The JDK's `java.net.http`: one connection.
+    JavaNetHttp,
+    /// Jersey's `SseEventSource`.
+    Jersey,
+    /// Ktor's plugin: one connection.
+    Ktor,
+    /// Ktor's plugin with `maxReconnectionAttempts`.
+    KtorReconnecting,
+}
+
+/// A follower of `docs/integrating.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follower {
+    NetHttp,
+    GoEventSource,
+    OkHttp,
+    OkHttpEventSource,
+    WebClient,
+    JavaNetHttp,
+    Ktor,
 }
 
 /// A stream that is followed.
@@ -37,34 +75,106 @@ pub(crate) struct Client {
 
 enum Through {
     Process { process: Box<Child>, lines: Lines<BufReader<ChildStdout>> },
-    Browser(browser::Followed),
+    Host(Followed),
 }
 
+const OKHTTP: Host = Host::Jvm("okhttp", "OkHttp");
+const LAUNCHDARKLY: Host = Host::Jvm("launchdarkly", "OkHttpEventSource");
+const SPRING: Host = Host::Jvm("spring", "Spring");
+const JDK: Host = Host::Jvm("jdk", "Jdk");
+const JERSEY: Host = Host::Jvm("jersey", "Jersey");
+const KTOR: Host = Host::Jvm("ktor", "Ktor");
+
 impl Library {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Browser,
-        Self::FetchEventSource,
-        Self::EventSource,
-        Self::EventSourceClient,
-        Self::HttpxSse,
-        Self::Sseclient,
-    ];
+    /// The program that follows many streams with it, and its name there; `None` where each stream has its own.
+    fn host(self) -> Option<(Host, &'static str)> {
+        Some(match self {
+            Self::Browser => (Host::Chromium, "EventSource"),
+            Self::FetchEventSource => (Host::Chromium, "fetch-event-source"),
+            Self::EventSource | Self::EventSourceClient | Self::HttpxSse | Self::Sseclient => return None,
+            Self::R3labs => (Host::Go, "r3labs/sse"),
+            Self::Tmaxmax => (Host::Go, "tmaxmax/go-sse"),
+            Self::GoEventSource => (Host::Go, "launchdarkly/eventsource"),
+            Self::Donovanhide => (Host::Go, "donovanhide/eventsource"),
+            Self::NetHttp => (Host::Go, "net/http"),
+            Self::OkHttp => (OKHTTP, "okhttp-sse"),
+            Self::OkHttpEventSource => (LAUNCHDARKLY, "okhttp-eventsource"),
+            Self::WebClient => (SPRING, "WebClient"),
+            Self::JavaNetHttp => (JDK, "java.net.http"),
+            Self::Jersey => (JERSEY, "jersey"),
+            Self::Ktor => (KTOR, "ktor"),
+            Self::KtorReconnecting => (KTOR, "ktor, reconnecting"),
+        })
+    }
+
+    /// Whether what it needs was not left out.
+    pub(crate) fn is_there(self) -> bool {
+        self.host().is_none_or(|(host, _)| is_there(host))
+    }
 
     /// Follows `url` and reports the events named `events`. Token and last id may be empty.
     pub(crate) fn follow(self, url: &str, events: &str, token: &str, last_event_id: &str) -> Client {
-        let page = |library| Through::Browser(browser::follow(library, url, events, token, last_event_id));
-        let through = match self {
-            Self::Browser => page("EventSource"),
-            Self::FetchEventSource => page("fetch-event-source"),
-            Self::EventSource => process(&node("follow_eventsource.mjs"), url, events, token, last_event_id),
-            Self::EventSourceClient => {
+        let through = match (self, self.host()) {
+            (_, Some((host, with))) => {
+                Through::Host(host.follow(&Following { with, url, events, token, last_event_id, silence_ms: 0 }))
+            }
+            (Self::EventSource, _) => process(&node("follow_eventsource.mjs"), url, events, token, last_event_id),
+            (Self::EventSourceClient, _) => {
                 process(&node("follow_eventsource_client.mjs"), url, events, token, last_event_id)
             }
-            Self::HttpxSse => process(&python("follow_httpx_sse.py"), url, events, token, last_event_id),
-            Self::Sseclient => process(&python("follow_sseclient.py"), url, events, token, last_event_id),
+            (Self::Sseclient, _) => process(&python("follow_sseclient.py"), url, events, token, last_event_id),
+            _ => process(&python("follow_httpx_sse.py"), url, events, token, last_event_id),
         };
         Client { through, status: None }
     }
+}
+
+impl Follower {
+    const ALL: [Self; 7] = [
+        Self::NetHttp,
+        Self::GoEventSource,
+        Self::OkHttp,
+        Self::OkHttpEventSource,
+        Self::WebClient,
+        Self::JavaNetHttp,
+        Self::Ktor,
+    ];
+
+    fn host(self) -> (Host, &'static str) {
+        match self {
+            Self::NetHttp => (Host::Go, "follower net/http"),
+            Self::GoEventSource => (Host::Go, "follower launchdarkly"),
+            Self::OkHttp => (OKHTTP, "follower"),
+            Self::OkHttpEventSource => (LAUNCHDARKLY, "follower"),
+            Self::WebClient => (SPRING, "follower"),
+            Self::JavaNetHttp => (JDK, "follower"),
+            Self::Ktor => (KTOR, "follower"),
+        }
+    }
+
+    /// Those for which everything is there.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|follower| is_there(follower.host().0))
+    }
+
+    /// Follows `url`, behind `last_event_id` if that is not empty, and reports the events named `events`.
+    pub(crate) fn follow(self, url: &str, events: &str, token: &str, last_event_id: &str, silence: Duration) -> Client {
+        let (host, with) = self.host();
+        let silence_ms = silence.as_millis().try_into().unwrap();
+        let followed = host.follow(&Following { with, url, events, token, last_event_id, silence_ms });
+        Client { through: Through::Host(followed), status: None }
+    }
+}
+
+/// `cargo xtask test` leaves a language out where the machine has none that is new enough, and says so.
+fn is_there(host: Host) -> bool {
+    let left_out = env::var("TIDINGS_LEFT_OUT").unwrap_or_default();
+    let needs = match host {
+        Host::Chromium => return true,
+        Host::Go => "go",
+        Host::Jvm(..) => "jvm",
+    };
+    !left_out.split(',').any(|one| one == needs)
 }
 
 /// An interpreter and what it runs.
@@ -108,8 +218,8 @@ impl Client {
                     None
                 }
             },
-            Through::Browser(followed) => {
-                let line = followed.report().await.expect("the browser is still there");
+            Through::Host(followed) => {
+                let line = followed.report().await.expect("the program that follows is still there");
                 match line.get("exit") {
                     Some(status) => {
                         self.status = status.as_i64().and_then(|status| status.try_into().ok());
@@ -144,6 +254,20 @@ impl Client {
         let line = self.next().await;
         assert!(line["error"].is_string(), "{line}");
         line
+    }
+
+    /// The next thing, which must be that a follower of `docs/integrating.md` asks for its token: it is about to connect.
+    pub(crate) async fn asked(&mut self) {
+        let line = self.next().await;
+        assert_eq!(line["asked"], true, "{line}");
+    }
+
+    /// Has a follower of `docs/integrating.md` get this token when it asks again.
+    pub(crate) fn renew(&self, token: &str) {
+        match &self.through {
+            Through::Host(followed) => followed.renew(token),
+            Through::Process { .. } => panic!("this one never asks"),
+        }
     }
 
     /// The status with which it gives up; it must have nothing more to say.

@@ -2,10 +2,10 @@
 
 pub(crate) mod binary;
 pub(crate) mod block;
-pub(crate) mod browser;
 pub(crate) mod checks;
 pub(crate) mod client;
 pub(crate) mod descriptors;
+pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod patience;
 pub(crate) mod stalled;
