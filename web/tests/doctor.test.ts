@@ -84,7 +84,8 @@ test('a proxy is known by what it puts into the head, the outermost first', () =
   expect(guess(new Headers({server: 'nginx/1.22.1'}))).toBe('nginx')
   expect(guess(new Headers({via: '1.1 Caddy', server: 'nginx'}))).toBe('caddy')
   expect(guess(new Headers({'cf-ray': '8f2', server: 'nginx'}))).toBe('cloudflare')
-  expect(guess(new Headers({server: 'Apache'}))).toBeUndefined()
+  expect(guess(new Headers({server: 'Apache/2.4.71 (Debian)'}))).toBe('apache')
+  expect(guess(new Headers({server: 'lighttpd'}))).toBeUndefined()
 })
 
 test('the report reads as the command line prints it, with the lines of the chosen proxy', () => {
@@ -94,7 +95,10 @@ test('the report reads as the command line prints it, with the lines of the chos
 })
 
 test('each check that blames a proxy has a meaning, and lines for every proxy', () => {
-  const checks = ['buffering', 'compression', 'idle', 'authorization', 'last-event-id', 'headers', 'http-version']
+  const checks = [
+    ...['buffering', 'compression', 'idle', 'path', 'query', 'authorization', 'last-event-id', 'address', 'headers'],
+    ...['ending', 'http-version'],
+  ]
   expect(known.troubles.map(({check}) => check)).toEqual(checks)
   for (const {mend} of known.troubles) expect(Object.keys(mend).sort()).toEqual(known.proxies.map(({id}) => id).sort())
 })
