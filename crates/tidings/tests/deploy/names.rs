@@ -23,7 +23,8 @@ const OF_OTHERS: [&str; 6] = [
 ];
 
 /// What the file for Compose asks its reader for, beside settings, and the rights that a container is given.
-const IN_FULL: [&str; 9] = [
+const IN_FULL: [&str; 10] = [
+    "DAC_OVERRIDE",
     "GRAFANA_PASSWORD",
     "GRAFANA_PORT",
     "HTTP_PORT",
