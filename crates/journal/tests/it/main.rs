@@ -5,6 +5,7 @@ mod contract;
 mod disk;
 mod inspect;
 mod retention;
+mod upgrades;
 
 use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
 

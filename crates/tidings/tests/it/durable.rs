@@ -6,6 +6,7 @@ mod damage;
 mod kills;
 mod rooms;
 mod troubles;
+mod upgrades;
 
 use serde_json::json;
 use tempfile::TempDir;
