@@ -68,6 +68,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use error::OpenError;
+pub use home::has_earlier_format;
 pub use inspect::{Inspection, Stats, TopicStats};
 pub use look::{Look, look};
 pub use options::{Options, Retention, Rule, Sync};

@@ -1,13 +1,22 @@
 //! The directory of a log: whose it is, and in which format it is written.
 //!
 //! ```text
-//! FORMAT   "tidings journal, format 1"; read before anything else is touched
+//! FORMAT   "tidings journal, format 2"; read before anything else is touched
 //! LOCK     locked by the process that has the log open, and its process id
 //! synced   a position that is known to be on the device (see `mark`)
 //! time     the log's time (see `times`)
 //! cut-*    what was cut off the write-ahead log though it was whole, once; the operator's to remove (see `wal`)
 //! db/      the tables (see `tables`)
 //! ```
+//!
+//! # Formats
+//!
+//! - 1: up to version 0.1.
+//! - 2: records that end a key, receipts that say what came of their unit and end by the log's clock, and in the table `meta`
+//!   the log's bounds and its clock.
+//!
+//! A directory of format 1 is read as it is. It has format 2 from when it is first opened for writing: FORMAT says so, on the
+//! device, before anything is written that an earlier version would misread. There is no way back.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -22,7 +31,10 @@ use super::place;
 use super::wal;
 
 /// The format that is written here.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The earliest format that is read.
+const EARLIEST: u32 = 1;
 
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
@@ -32,27 +44,43 @@ const PREFIX: &str = "tidings journal, format ";
 pub(super) struct Home {
     dir: PathBuf,
     lock: Mutex<File>,
+    format: u32,
 }
 
 impl Home {
     /// Takes `dir`, making it if it is not there.
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
         fs::create_dir_all(dir).map_err(OpenError::io(dir, "making the directory"))?;
+        check_format(dir)?;
+        let lock = Mutex::new(lock(dir)?);
+        // Once more: whoever had the lock may have raised it.
         let format = check_format(dir)?;
-        let home = Self { dir: dir.to_owned(), lock: Mutex::new(lock(dir)?) };
-        if !format {
-            write_format(dir).map_err(OpenError::io(dir, "writing FORMAT"))?;
+        let mut home = Self { dir: dir.to_owned(), lock, format: format.unwrap_or_default() };
+        if format.is_none() {
+            home.raise_format()?;
         }
         Ok(home)
     }
 
     /// Takes `dir` if it holds a log.
     pub(super) fn take_existing(dir: &Path) -> Result<Self, OpenError> {
-        if !check_format(dir)? {
+        let Some(format) = check_format(dir)? else {
             let what = "there is no file FORMAT in it".to_owned();
             return Err(OpenError::Foreign { dir: dir.to_owned(), what });
-        }
-        Ok(Self { dir: dir.to_owned(), lock: Mutex::new(lock(dir)?) })
+        };
+        Ok(Self { dir: dir.to_owned(), lock: Mutex::new(lock(dir)?), format })
+    }
+
+    /// Whether an earlier version still opens it.
+    pub(super) fn has_earlier_format(&self) -> bool {
+        self.format < FORMAT
+    }
+
+    /// Says, on the device, that the directory has the format that is written here.
+    pub(super) fn raise_format(&mut self) -> Result<(), OpenError> {
+        write_format(&self.dir).map_err(OpenError::io(&self.dir, "writing FORMAT"))?;
+        self.format = FORMAT;
+        Ok(())
     }
 
     /// The directory.
@@ -160,8 +188,8 @@ fn allocated(metadata: &fs::Metadata) -> u64 {
     metadata.len()
 }
 
-/// Whether there is a FORMAT, and one that we know.
-fn check_format(dir: &Path) -> Result<bool, OpenError> {
+/// The number in FORMAT, if there is one and it is known here.
+fn check_format(dir: &Path) -> Result<Option<u32>, OpenError> {
     let foreign = |what: &str| OpenError::Foreign { dir: dir.to_owned(), what: what.to_owned() };
     let text = match fs::read(dir.join(FORMAT_FILE)) {
         Ok(text) => text,
@@ -170,7 +198,7 @@ fn check_format(dir: &Path) -> Result<bool, OpenError> {
             // A file system of its own may be mounted here; ext4 puts `lost+found` into each.
             let ours = |name: &std::ffi::OsStr| name == LOCK_FILE || name == "FORMAT.new" || name == "lost+found";
             return match entries.find(|entry| !entry.as_ref().is_ok_and(|entry| ours(&entry.file_name()))) {
-                None => Ok(false),
+                None => Ok(None),
                 Some(Ok(_)) => Err(foreign("it is not empty, and there is no file FORMAT in it")),
                 Some(Err(error)) => Err(OpenError::io(dir, "reading the directory")(error)),
             };
@@ -180,7 +208,7 @@ fn check_format(dir: &Path) -> Result<bool, OpenError> {
     let number = str::from_utf8(&text).ok().and_then(|text| text.trim_end().strip_prefix(PREFIX));
     let is_number = |number: &&str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     match number.filter(is_number).map(|number| number.parse().unwrap_or(u32::MAX)) {
-        Some(FORMAT) => Ok(true),
+        Some(known @ EARLIEST..=FORMAT) => Ok(Some(known)),
         Some(found) if found > FORMAT => Err(OpenError::Newer { dir: dir.to_owned(), found, known: FORMAT }),
         _ => Err(foreign("its file FORMAT says something else")),
     }
@@ -195,12 +223,18 @@ fn write_format(dir: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// Whether there is a log in `dir` that an earlier version wrote and still opens. The first start of this version gives it the
+/// format that is written here, and the earlier version refuses it from then on. Changes nothing, and needs no lock.
+pub fn has_earlier_format(dir: &Path) -> bool {
+    check_format(dir).is_ok_and(|format| format.is_some_and(|format| format < FORMAT))
+}
+
 /// Whether there is a log in `dir`. Fails where [`Home::take`] would, so far as that shows; changes nothing.
 pub(super) fn look(dir: &Path) -> Result<bool, OpenError> {
     if fs::symlink_metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(false);
     }
-    let is_log = check_format(dir)?;
+    let is_log = check_format(dir)?.is_some();
     match File::open(dir.join(LOCK_FILE)) {
         // Held for as long as this takes, so `lock` tries several times.
         Ok(mut file) if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) => Err(in_use(dir, &mut file)),
@@ -314,10 +348,47 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_and_nothing_is_written() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(FORMAT_FILE), "tidings journal, format 2\n").unwrap();
+        fs::write(dir.path().join(FORMAT_FILE), "tidings journal, format 3\n").unwrap();
         let error = Home::take(dir.path()).err().unwrap().to_string();
-        assert!(error.contains("format 2") && error.contains("left as it is"), "{error}");
+        assert!(error.contains("format 3") && error.contains("left as it is"), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// What every version up to 0.1 makes of a FORMAT: it takes the words, and of the number only its own.
+    fn is_refused_by_version_0_1(text: &str) -> bool {
+        let number = text.trim_end().strip_prefix("tidings journal, format ").expect("it says whose it is");
+        number.parse::<u32>().expect("it tells a newer format from something else") > 1
+    }
+
+    #[test]
+    fn a_new_directory_has_the_format_that_is_written_here_and_an_earlier_version_refuses_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::take(dir.path()).unwrap();
+        assert!(!home.has_earlier_format());
+        let text = fs::read_to_string(dir.path().join(FORMAT_FILE)).unwrap();
+        assert_eq!(text, "tidings journal, format 2\n");
+        assert!(is_refused_by_version_0_1(&text));
+    }
+
+    #[test]
+    fn an_earlier_format_is_taken_as_it_is_until_it_is_raised() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FORMAT_FILE);
+        let first = "tidings journal, format 1\n";
+        fs::write(&path, first).unwrap();
+        assert!(Home::take_existing(dir.path()).unwrap().has_earlier_format());
+        assert!(has_earlier_format(dir.path()) && look(dir.path()).unwrap());
+        let mut home = Home::take(dir.path()).unwrap();
+        assert!(home.has_earlier_format());
+        assert_eq!(fs::read_to_string(&path).unwrap(), first);
+        // As if the process had died in the middle of writing it.
+        fs::write(dir.path().join("FORMAT.new"), "tidings jour").unwrap();
+        home.raise_format().unwrap();
+        assert!(!home.has_earlier_format());
+        drop(home);
+        assert!(!Home::take(dir.path()).unwrap().has_earlier_format());
+        assert!(is_refused_by_version_0_1(&fs::read_to_string(&path).unwrap()));
+        assert!(!has_earlier_format(dir.path()) && look(dir.path()).unwrap());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) struct Contents {
 
 /// Opens a directory for writing, making it if it is not there.
 pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
-    let home = Home::take(&options.dir)?;
+    let mut home = Home::take(&options.dir)?;
     let floors = Arc::new(Floors::default());
     make::tables(&home, options)?;
     let (tables, contents) = look(&home, options, &floors)?;
@@ -47,6 +47,14 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
         earlier.drain(..earlier.len() - MOST_EPOCHS);
     }
     let current = Epoch::random(&mut rand::rng());
+    // Before the first write. A directory that is refused has been left as it was, to be opened by the version that wrote it.
+    if home.has_earlier_format() {
+        home.raise_format()?;
+        tracing::info!(
+            "the journal in {} has this version's format from now on: an earlier version refuses it",
+            home.dir().display()
+        );
+    }
     let mut batch = tables.db.batch().durability(Some(PersistMode::SyncAll));
     batch.insert(&tables.meta, meta::EPOCHS, codec::encode_epochs(&earlier, current));
     batch.commit().map_err(|error| OpenError::engine(home.dir(), error))?;

@@ -137,6 +137,17 @@ async fn a_server_that_runs_holds_its_port_and_its_directory() {
 }
 
 #[tokio::test]
+async fn that_the_first_start_leaves_no_way_back_is_told_before_it() {
+    let place = Place::new().of_version_0_1();
+    let told = |report: &Value| of(report, "note").iter().any(|note| note.contains("the earlier one refuses it"));
+    for arguments in [&["--port", "0"][..], &["--port", "0", "--running"]] {
+        assert!(told(&checked(&place, arguments).await.0), "{arguments:?}");
+    }
+    place.serve().await.terminate().await;
+    assert!(!told(&checked(&place, &["--port", "0"]).await.0), "it has this version's format");
+}
+
+#[tokio::test]
 async fn a_directory_that_is_something_else_is_an_error_that_a_start_would_have_too() {
     let place = Place::new();
     fs::create_dir(place.data()).unwrap();

@@ -61,6 +61,16 @@ async fn every_event_is_one_line_in_the_order_of_the_log() {
 }
 
 #[tokio::test]
+async fn a_log_of_an_earlier_version_is_looked_at_and_keeps_its_format() {
+    let house = Place::new().of_version_0_1();
+    assert!(house.succeed(&["journal", "verify"]).await.ends_with(" receipts, all sound\n"));
+    assert!(house.succeed(&["journal", "stats"]).await.contains("starts   3"));
+    assert!(lines(&house.succeed(&["journal", "export"]).await).len() > 50);
+    let format = std::fs::read_to_string(house.data().join("FORMAT")).unwrap();
+    assert_eq!(format, "tidings journal, format 1\n", "the version that wrote it can go on with it");
+}
+
+#[tokio::test]
 async fn what_can_not_be_looked_at_says_why_in_one_line() {
     let (house, one, _) = house().await;
     let above = format!("{}-99", one.split('-').next().unwrap());

@@ -58,6 +58,16 @@ impl Place {
         self.directory.path()
     }
 
+    /// The log of version 0.1 that `crates/journal/tests/upgrades` has, as its server's log.
+    pub(crate) fn of_version_0_1(self) -> Self {
+        let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../journal/tests/upgrades/fca78b1.tar.gz");
+        std::fs::create_dir(self.data()).unwrap();
+        let tar =
+            std::process::Command::new("tar").arg("-C").arg(self.data()).args(["-xzf", archive]).status().unwrap();
+        assert!(tar.success(), "{tar}");
+        self
+    }
+
     /// The directory of its server's log.
     pub(crate) fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use tidings_journal::disk::{Look, OpenError, look};
+use tidings_journal::disk::{Look, OpenError, has_earlier_format, look};
 
 use super::finding::Finding;
 use super::machine::behind_now;
@@ -26,6 +26,7 @@ pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
         }
         Err(error) => findings.push(Finding::error("journal", Error::from(error).to_string())),
     }
+    findings.extend(earlier(dir));
     findings.extend(others(dir));
     findings.extend(file_system(dir, config.mode));
     findings.push(room(&Ceiling::of(journal)));
@@ -48,6 +49,18 @@ fn found(dir: &Path, look: Look) -> Finding {
     }
     let what = if look.is_log { "holds a log" } else { "is free for a new log" };
     Finding::ok("journal", format!("{dir} {what}"))
+}
+
+/// Whether the first start leaves no way back.
+fn earlier(dir: &Path) -> Option<Finding> {
+    let message = format!(
+        "the log in {} has the format of an earlier version; the first start gives it this version's, and the earlier one \
+         refuses it from then on",
+        shown(dir)
+    );
+    has_earlier_format(dir).then(|| {
+        Finding::note("journal", message).advice("Copy the directory while no server runs, before that start.")
+    })
 }
 
 #[cfg(unix)]
