@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_journal::{Entry, Epochs, EventId, Journal, Kept, Position, Receipt, TopicName};
+use tidings_journal::{Append, Appended, Entry, Epochs, EventId, Journal, Kept, Position, Receipt, TopicName};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -136,7 +136,16 @@ impl Hub {
         let journal = &*self.inner.journal;
         let stamp = self.inner.time.stamp(journal);
         let batch: Vec<_> = publications.into_iter().map(|publication| publication.into_record(stamp.at_ms)).collect();
-        let first = journal.append_with(batch.clone(), receipt).await?;
+        let append = Append::from(batch.clone()).receipt(receipt).at(self.inner.time.now_ms());
+        let first = match journal.append(append).await? {
+            Appended::New(first) => first,
+            Appended::Known(kept) => return Ok(self.inner.id_of(kept.first)),
+            Appended::Refused(head) => return Ok(self.inner.id_of(head)),
+            Appended::Full(_) => {
+                let problem = "the journal keeps as many keys as it may; end some first";
+                return Err(tidings_journal::Error::Closed(problem.to_owned()));
+            }
+        };
         self.inner.time.stamped(journal, stamp, first, batch.len());
         let mut position = first;
         for (nth, record) in batch.into_iter().enumerate() {
@@ -151,7 +160,7 @@ impl Hub {
 
     /// The receipt that was kept under `key`, unless it has expired.
     pub async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, tidings_journal::Error> {
-        self.inner.journal.receipt(key, self.inner.time.now_ms()).await
+        self.inner.journal.receipt(key).await
     }
 
     /// Whether the log has a place for `topic` already: see [`Journal::knows`]. Never waits for the device.

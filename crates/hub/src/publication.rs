@@ -43,7 +43,7 @@ impl Publication {
 
     pub(crate) fn into_record(self, at_ms: i64) -> Record {
         let Self { topics, event, key, data } = self;
-        Record { topics, event: event.as_str().into(), key, data: Bytes::from(data), at_ms }
+        Record { topics, event: event.as_str().into(), key, data: Bytes::from(data), at_ms, ends_key: false }
     }
 }
 

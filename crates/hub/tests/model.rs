@@ -435,8 +435,15 @@ async fn a_publish_fails_rather_than_waits_when_nothing_moves_the_hub_any_more()
     let event = EventName::from_static("stored");
     let publication = Publication { topics: [topic("a")].into(), event, key: None, data: String::new() };
     // What somebody else appended comes first, and only the runner hands that out.
-    let record = Record { topics: [topic("a")].into(), event: "stored".into(), key: None, data: "".into(), at_ms: 0 };
-    journal.append(vec![record]).await.unwrap();
+    let record = Record {
+        topics: [topic("a")].into(),
+        event: "stored".into(),
+        key: None,
+        data: "".into(),
+        at_ms: 0,
+        ends_key: false,
+    };
+    journal.append(vec![record].into()).await.unwrap();
     let waiting = tokio::spawn({
         let (hub, publication) = (hub.clone(), publication.clone());
         async move { hub.publish(publication).await }

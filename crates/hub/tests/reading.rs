@@ -11,8 +11,8 @@ use tidings_hub::{
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Earlier, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail,
-    TopicName,
+    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page, Position, Record, Selector,
+    Tail, TopicName,
 };
 use tidings_sse::{EventName, Frame};
 use tokio::sync::Semaphore;
@@ -56,12 +56,12 @@ impl Journal for Gated {
         self.journal.head()
     }
 
-    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
-        self.journal.append_with(batch, receipt).await
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
+        self.journal.append(append).await
     }
 
-    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
-        self.journal.receipt(key, now_ms).await
+    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
+        self.journal.receipt(key).await
     }
 
     fn tail(&self) -> Box<dyn Tail> {
@@ -180,8 +180,15 @@ async fn a_stream_whose_place_can_not_be_read_is_counted_as_refused_and_not_as_o
     let journal = Arc::new(Memory::new(Retention::default()));
     let (hub, runner) = hub(journal.clone());
     drop(runner); // from now on nobody is shown anything
-    let record = Record { topics: [topic()].into(), event: "event".into(), key: None, data: "{}".into(), at_ms: 0 };
-    let position = journal.append(vec![record]).await.unwrap();
+    let record = Record {
+        topics: [topic()].into(),
+        event: "event".into(),
+        key: None,
+        data: "{}".into(),
+        at_ms: 0,
+        ends_key: false,
+    };
+    let position = journal.append(vec![record].into()).await.unwrap().first().unwrap();
     let unseen = hub.id_of(position).to_string();
     let refused = hub.subscribe(subscribe(After::Id(unseen))).await;
     assert!(matches!(refused.err(), Some(SubscribeError::Journal(_))));
@@ -197,8 +204,8 @@ async fn an_event_too_large_to_be_published_is_replayed_if_an_earlier_version_st
     let running = tokio::spawn(runner.run());
     let large: Arc<str> = "x".repeat(MAX_DATA_BYTES + 1).into();
     let data = large.as_bytes().to_vec().into();
-    let record = Record { topics: [topic()].into(), event: "event".into(), key: None, data, at_ms: 0 };
-    let stored = journal.append(vec![record]).await.unwrap();
+    let record = Record { topics: [topic()].into(), event: "event".into(), key: None, data, at_ms: 0, ends_key: false };
+    let stored = journal.append(vec![record].into()).await.unwrap().first().unwrap();
 
     let event = EventName::from_static("event");
     let [small, large] = ["{}", &large].map(str::to_owned).map(|data| {

@@ -86,7 +86,7 @@ async fn singles(dir: &Path) {
         for _ in 0..IN_A_ROW {
             let record = record("a", None);
             let start = Instant::now();
-            log.append(vec![record]).await.unwrap();
+            log.append(vec![record].into()).await.unwrap();
             single.push(start.elapsed());
         }
     }
@@ -106,7 +106,7 @@ async fn in_flight(dir: &Path) {
         writers.spawn(async move {
             let name = format!("w/{writer}");
             for _ in 0..1_000 {
-                log.append(vec![record(&name, None)]).await.unwrap();
+                log.append(vec![record(&name, None)].into()).await.unwrap();
             }
         });
     }
@@ -132,7 +132,7 @@ async fn large(dir: &Path, name: &str, events: usize, topics: usize, in_both: bo
                 let (log, batch) = (log.clone(), pool[writer % pool.len()].clone());
                 appends.spawn(async move {
                     for _ in 0..share / writers / 1_000 {
-                        log.append(batch.clone()).await.unwrap();
+                        log.append(batch.clone().into()).await.unwrap();
                     }
                 });
             }
@@ -166,7 +166,7 @@ async fn many_topics(dir: &Path) {
         for batch in 0..300 {
             let records =
                 (0..1_000).map(|n| record(&format!("notifications/user/{}", (batch * 1_000 + n) % 100_000), None));
-            log.append(records.collect()).await.unwrap();
+            log.append(records.collect::<Vec<_>>().into()).await.unwrap();
         }
     }
     row("memory after writing and closing", &mebibytes(resident().saturating_sub(before)));
@@ -189,7 +189,7 @@ async fn ceiling(dir: &Path) {
     let pool: Vec<_> = (0..1_000).map(|n| record(&names[n], Some("room"))).collect();
     for batch in 0..events / 1_000 {
         let before = Instant::now();
-        log.append(pool.clone()).await.unwrap();
+        log.append(pool.clone().into()).await.unwrap();
         longest = longest.max(before.elapsed());
         if batch % 20 == 0 {
             most = most.max(disk_bytes(dir));
@@ -236,7 +236,14 @@ fn record(topic: &str, other: Option<&str>) -> Record {
     let data = digits.collect::<Vec<u8>>().into();
     // Of today: what is older than a log keeps would be trimmed while it is measured.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    Record { topics: topics.into(), event: "message".into(), key: None, data, at_ms: now.as_millis() as i64 }
+    Record {
+        topics: topics.into(),
+        event: "message".into(),
+        key: None,
+        data,
+        at_ms: now.as_millis() as i64,
+        ends_key: false,
+    }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -75,11 +75,11 @@ pub use options::{Options, Retention, Rule, Sync};
 pub use verify::Report;
 
 use crate::{
-    Earlier, Epochs, Error, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector, Tail, Timeline,
+    Append, Appended, Earlier, Epochs, Error, Holding, Journal, Kept, Limit, Page, Position, Selector, Tail, Timeline,
     TopicName, Vitals,
 };
-use committer::{Append, Committer, Job};
-use group::{Encoded, LONGEST_KEY};
+use committer::{Committer, InFlight, Job};
+use group::{Encoded, LONGEST_KEY, Unit};
 use janitor::Janitor;
 use log::{Found, Log};
 use tables::Commit;
@@ -194,9 +194,10 @@ impl Journal for Disk {
         self.log.head()
     }
 
-    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.log.health()?;
-        let records = batch.into_iter().map(Encoded::new).collect::<Result<Vec<_>, _>>()?;
+        let Append { records, receipt, condition, now_ms } = append;
+        let records = records.into_iter().map(Encoded::new).collect::<Result<Vec<_>, _>>()?;
         let note = receipt.as_ref().map_or(0, |receipt| receipt.key.len() + receipt.value.len());
         if receipt.as_ref().is_some_and(|receipt| receipt.key.len() > LONGEST_KEY) {
             return Err(Error::TooLarge(format!("a receipt's key has at most {LONGEST_KEY} bytes")));
@@ -207,13 +208,14 @@ impl Journal for Disk {
         let permit = self.room.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
         let (answer, answered) = oneshot::channel();
         let since = Instant::now();
-        self.send(Job::Append(Append { records, receipt, weight, permit, since, answer })).await?;
+        let unit = Unit { records, receipt, condition, now_ms };
+        self.send(Job::Append(InFlight { unit, weight, permit, since, answer })).await?;
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
-    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
         let key = key.to_vec();
-        self.reading(move |log| log.receipt(&key, now_ms)).await
+        self.reading(move |log| log.receipt(&key, log.tell_time(i64::MIN))).await
     }
 
     fn tail(&self) -> Box<dyn Tail> {
@@ -256,6 +258,7 @@ impl Journal for Disk {
 
     fn expire(&self, now_ms: i64) {
         self.log.floors.set_now(now_ms);
+        self.log.tell_time(now_ms);
         for (wake, _) in &self.helpers {
             let _ = wake.try_send(()); // full: it is about to wake
         }

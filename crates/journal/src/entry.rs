@@ -20,6 +20,8 @@ pub struct Record {
     pub data: Bytes,
     /// When it was published, in milliseconds since 1970.
     pub at_ms: i64,
+    /// Whether it ends its key: the live record with it goes, and this one is kept as one without a key is.
+    pub ends_key: bool,
 }
 
 /// A record in its place.
@@ -85,6 +87,11 @@ pub struct Holding {
 }
 
 impl Record {
+    /// Whether it is the live record of its key for as long as no other takes its place.
+    pub fn is_keyed(&self) -> bool {
+        self.key.is_some() && !self.ends_key
+    }
+
     /// What it weighs against a bound on bytes: its texts, and a fixed share for the structures around them.
     pub fn weight(&self) -> usize {
         const STRUCTURES: usize = 256;

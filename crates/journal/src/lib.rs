@@ -9,6 +9,7 @@
 //! - [`topic`]: the addresses events are published to
 //! - `id`, `epochs`: where an event stands, and whether a cursor belongs to this log
 //! - `entry`: what is written and read
+//! - `append`: what is appended in one step, and what came of it; `bounds`: how many keys there may be
 //! - `receipt`: by what a repeated append is known
 //! - [`memory`]: the log in memory, for tests and for those who need no more
 //! - [`disk`]: the log on disk, which outlives the process
@@ -16,6 +17,8 @@
 //! - `timeline`: the time by which records age, whatever is done to the wall clock
 //! - `vitals`: what a log tells of itself to those who watch it
 
+mod append;
+mod bounds;
 pub mod disk;
 mod entry;
 mod epochs;
@@ -24,12 +27,16 @@ pub mod memory;
 mod pattern;
 mod receipt;
 mod tail;
+#[cfg(test)]
+mod testing;
 mod timeline;
 pub mod topic;
 mod vitals;
 
 use std::sync::Arc;
 
+pub use append::{Append, Appended, Condition};
+pub use bounds::{Bounds, Pool};
 pub use disk::Disk;
 pub use entry::{Earlier, Entry, Holding, Limit, Page, Record, Selector};
 pub use epochs::{Epochs, Stray};
@@ -67,19 +74,15 @@ pub trait Journal: Send + Sync + 'static {
     /// The position of the newest entry.
     fn head(&self) -> Position;
 
-    /// Appends `batch`, all or nothing, at consecutive positions, and returns the first of them once the log's promise
-    /// holds for all.
+    /// Appends a unit, all or nothing, at consecutive positions, and says what came of it once the log's promise holds. The
+    /// log decides, in one step under its order: two that append at the same time can't both be right.
     ///
-    /// Dropping the future does not take the batch back. After an error the batch may be in the log or not.
-    async fn append(&self, batch: Vec<Record>) -> Result<Position, Error> {
-        self.append_with(batch, None).await
-    }
+    /// Dropping the future does not take the unit back. After an error it may be in the log or not.
+    async fn append(&self, append: Append) -> Result<Appended, Error>;
 
-    /// Appends as [`Journal::append`] does, and keeps a receipt of it in the same step. The batch may be empty.
-    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error>;
-
-    /// The receipt with this key, unless it has expired by `now_ms`, in log time (see [`Timeline`]).
-    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error>;
+    /// The live receipt with this key. A repetition is known by it before it is appended; whether it is one, only
+    /// [`Journal::append`] decides.
+    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error>;
 
     /// Every entry appended from now on, in order, once, after the promise holds for it.
     fn tail(&self) -> Box<dyn Tail>;

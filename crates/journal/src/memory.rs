@@ -12,19 +12,20 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::bounds::Held;
 use crate::tail::Tails;
 use crate::{
-    Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record,
-    Selector, Tail, Timeline, TopicName, Vitals,
+    Append, Appended, Bounds, Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page,
+    Position, Record, Selector, Tail, Timeline, TopicName, Vitals,
 };
 use index::Topics;
 use receipts::Receipts;
 
 /// How much is kept. What is over it goes, oldest first.
 ///
-/// The newest entry of each key is exempt: a service that last reported a month ago still has a status. At most
-/// [`Retention::max_keyed`] of those are kept.
-#[derive(Clone, Copy, Debug)]
+/// The live entry of each key is exempt: a service that last reported a month ago still has a status. [`Retention::bounds`] says
+/// how many of those there may be.
+#[derive(Clone, Debug)]
 pub struct Retention {
     /// Entries without a key.
     pub max_events: usize,
@@ -32,8 +33,8 @@ pub struct Retention {
     pub max_bytes: usize,
     /// Their age.
     pub max_age: Duration,
-    /// Entries with a key.
-    pub max_keyed: usize,
+    /// Live entries with a key.
+    pub bounds: Bounds,
     /// Topics that hold something: each takes memory. Over it, those whose newest entry is oldest go whole. Topics whose name
     /// begins with `_` or `system/` count, and stay.
     pub max_topics: usize,
@@ -62,7 +63,11 @@ struct Log {
     bytes: usize,
     /// Those with a key, oldest first.
     keyed: BTreeSet<Position>,
+    /// How many of them each pool has.
+    held: Held,
     receipts: Receipts,
+    /// The latest log time that was told.
+    told_ms: i64,
     /// How many of those without a key were let go of.
     trimmed: u64,
     /// By what entries age.
@@ -79,7 +84,7 @@ impl Default for Retention {
             max_events: 100_000,
             max_bytes: 256 << 20,
             max_age: Duration::from_hours(24),
-            max_keyed: 10_000,
+            bounds: Bounds::default(),
             max_topics: 200_000,
         }
     }
@@ -99,7 +104,9 @@ impl Memory {
                 kept: 0,
                 bytes: 0,
                 keyed: BTreeSet::new(),
+                held: Held::default(),
                 receipts: Receipts::default(),
+                told_ms: i64::MIN,
                 trimmed: 0,
                 timeline: Timeline::new(0, 0),
                 now_ms: None,
@@ -120,25 +127,16 @@ impl Journal for Memory {
         self.log.lock().head
     }
 
-    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
+    async fn append(&self, append: Append) -> Result<Appended, Error> {
         let mut log = self.log.lock();
-        let first = log.head.next();
-        let appended: Vec<_> = batch.into_iter().map(|record| log.push(self.epochs.current(), record)).collect();
-        if let Some(now_ms) = appended.last().map(|entry| entry.record.at_ms) {
-            // What it bears was read from the wall clock, which may have been set since.
-            let now_ms = log.now_ms.unwrap_or(now_ms);
-            log.trim(&self.retention, now_ms);
-        }
-        if let Some(receipt) = receipt {
-            let skew = log.timeline.skew();
-            log.receipts.keep(receipt, first, appended.len(), skew);
-        }
-        self.tails.push(&appended, || ());
-        Ok(first)
+        let (appended, entries) = log.append(append, self.epochs.current(), &self.retention);
+        self.tails.push(&entries, || ());
+        Ok(appended)
     }
 
-    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
-        Ok(self.log.lock().receipts.find(key, now_ms))
+    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
+        let log = self.log.lock();
+        Ok(log.receipts.find(key, log.told_ms))
     }
 
     fn tail(&self) -> Box<dyn Tail> {
@@ -203,23 +201,20 @@ impl Journal for Memory {
     }
 
     async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
-        Ok(self.log.lock().erase(topics, until))
+        Ok(self.log.lock().erase(topics, until, &self.retention.bounds))
     }
 
     fn expire(&self, now_ms: i64) {
         let mut log = self.log.lock();
         log.now_ms = Some(now_ms);
+        log.told_ms = log.told_ms.max(now_ms);
         log.trim(&self.retention, now_ms);
-        log.receipts.expire(now_ms);
+        let log = &mut *log;
+        log.receipts.expire(log.told_ms);
     }
 
     fn keep_time(&self, timeline: &Timeline) {
-        let mut log = self.log.lock();
-        let moved = timeline.moved_since(&log.timeline);
-        if log.now_ms.is_some() {
-            log.receipts.move_by(moved);
-        }
-        log.timeline = timeline.clone();
+        self.log.lock().timeline = timeline.clone();
     }
 
     fn health(&self) -> Result<(), Error> {
@@ -243,17 +238,54 @@ impl Journal for Memory {
 }
 
 impl Log {
-    fn push(&mut self, epoch: Epoch, record: Record) -> Arc<Entry> {
+    /// Appends a unit, or says why not.
+    fn append(&mut self, append: Append, epoch: Epoch, retention: &Retention) -> (Appended, Vec<Arc<Entry>>) {
+        let Append { records, receipt, condition, now_ms } = append;
+        self.told_ms = self.told_ms.max(now_ms);
+        if let Some(kept) = receipt.as_ref().and_then(|receipt| self.receipts.find(&receipt.key, self.told_ms)) {
+            return (Appended::Known(kept), Vec::new());
+        }
+        let live = |topic: &TopicName, key: &str| self.topics.live(topic, key);
+        let first = self.head.next();
+        if condition.is_some_and(|condition| !condition.holds(live)) {
+            if let Some(receipt) = receipt {
+                let kept = Kept { value: receipt.value, first, events: 0, refused: true };
+                self.receipts.keep(receipt.key, kept, receipt.lives, self.told_ms);
+            }
+            return (Appended::Refused(self.head), Vec::new());
+        }
+        let is_live = |topic: &TopicName, key: &str| live(topic, key).is_some();
+        if let Some(pool) = self.held.without_room(&retention.bounds, records.iter(), is_live) {
+            return (Appended::Full(pool), Vec::new());
+        }
+        let entries: Vec<_> = records.into_iter().map(|record| self.push(epoch, record, &retention.bounds)).collect();
+        if let Some(at_ms) = entries.last().map(|entry| entry.record.at_ms) {
+            // What it bears was read from the wall clock, which may have been set since.
+            let now_ms = self.now_ms.unwrap_or(at_ms);
+            self.trim(retention, now_ms);
+        }
+        if let Some(receipt) = receipt {
+            let events = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+            let kept = Kept { value: receipt.value, first, events, refused: false };
+            self.receipts.keep(receipt.key, kept, receipt.lives, self.told_ms);
+        }
+        (Appended::New(first), entries)
+    }
+
+    fn push(&mut self, epoch: Epoch, record: Record, bounds: &Bounds) -> Arc<Entry> {
         self.head = self.head.next();
         let entry = Arc::new(Entry { id: EventId { epoch, position: self.head }, record });
         if let Some(superseded) = self.topics.insert(&entry) {
-            self.keyed.remove(&superseded);
+            self.unlist_keyed(superseded, &entry.record, bounds);
             if let Some(old) = self.entries.remove(&superseded) {
                 self.topics.supersede(&old);
             }
         }
-        if entry.record.key.is_some() {
+        if entry.record.is_keyed() {
             self.keyed.insert(self.head);
+            if let Some(topic) = entry.record.topics.first() {
+                self.held.add(bounds.pool_of(topic));
+            }
         } else {
             self.unkeyed.push_back(self.head);
             self.kept += 1;
@@ -261,6 +293,15 @@ impl Log {
         }
         self.entries.insert(self.head, entry.clone());
         entry
+    }
+
+    /// The record with a key at `position` is not live any more. `record` is one of the same topic.
+    fn unlist_keyed(&mut self, position: Position, record: &Record, bounds: &Bounds) -> bool {
+        let was_keyed = self.keyed.remove(&position);
+        if let Some(topic) = record.topics.first().filter(|_| was_keyed) {
+            self.held.remove(bounds.pool_of(topic));
+        }
+        was_keyed
     }
 
     fn trim(&mut self, retention: &Retention, now_ms: i64) {
@@ -272,20 +313,15 @@ impl Log {
                 if self.kept <= retention.max_events && self.bytes <= retention.max_bytes && !expired {
                     break;
                 }
-                self.forget(oldest);
+                self.forget(oldest, &retention.bounds);
             }
             self.unkeyed.pop_front();
-        }
-        while self.keyed.len() > retention.max_keyed
-            && let Some(&oldest) = self.keyed.first()
-        {
-            self.forget(oldest);
         }
         while self.topics.held() > retention.max_topics
             && let Some((name, positions)) = self.topics.take_oldest()
         {
             for position in positions {
-                self.forget(position);
+                self.forget(position, &retention.bounds);
             }
             self.topics.forget(&name);
             self.topics_trimmed += 1;
@@ -301,25 +337,25 @@ impl Log {
     }
 
     /// See [`Journal::erase`].
-    fn erase(&mut self, topics: &[TopicName], until: Position) -> Vec<(TopicName, Position)> {
+    fn erase(&mut self, topics: &[TopicName], until: Position, bounds: &Bounds) -> Vec<(TopicName, Position)> {
         let mut touched = BTreeSet::new();
         for position in self.topics.merged(&Selector::topics(topics), Position::START, until, usize::MAX) {
             let Some(entry) = self.entries.get(&position).cloned() else {
                 continue;
             };
             touched.extend(entry.record.topics.iter().cloned());
-            self.forget(position);
+            self.forget(position, bounds);
         }
         self.settle();
         let floor = |name: TopicName| (self.topics.floor_of(&name), name);
         touched.into_iter().map(floor).map(|(floor, name)| (name, floor)).collect()
     }
 
-    fn forget(&mut self, position: Position) {
+    fn forget(&mut self, position: Position, bounds: &Bounds) {
         let Some(entry) = self.entries.remove(&position) else {
             return;
         };
-        if !self.keyed.remove(&position) {
+        if !self.unlist_keyed(position, &entry.record, bounds) {
             self.bytes -= entry.record.weight();
             self.kept -= 1;
             self.trimmed += 1;

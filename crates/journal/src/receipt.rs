@@ -1,21 +1,23 @@
 //! Receipts: by them, a repeated append is known as one.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::id::Position;
 
-/// A note that is written in the same step as a batch, so that either both are kept or neither.
+/// A note that is written in the same step as a unit, so that either both are kept or neither.
 ///
-/// Its key and its value are the caller's business; the log adds where the batch came to stand, which nobody can know
-/// beforehand. A receipt takes the place of an earlier one with the same key.
+/// Its key and its value are the caller's business; the log adds what came of the unit and where it came to stand, which
+/// nobody can know beforehand. While a receipt is live, no other unit with its key is appended.
 #[derive(Clone, Debug)]
 pub struct Receipt {
-    /// What the batch is looked up by. At most 65,535 bytes.
+    /// What the unit is looked up by. At most 65,535 bytes.
     pub key: Bytes,
     /// What is to be remembered with it.
     pub value: Bytes,
-    /// From when on it is no longer found, in milliseconds since 1970.
-    pub expires_at_ms: i64,
+    /// For how long it is live, in log time.
+    pub lives: Duration,
 }
 
 /// A receipt that is kept.
@@ -23,8 +25,10 @@ pub struct Receipt {
 pub struct Kept {
     /// What was to be remembered.
     pub value: Bytes,
-    /// The position of the batch's first record; of the next one appended, if the batch was empty.
+    /// The position of the unit's first record; of the next one appended, if it had none or was refused.
     pub first: Position,
-    /// How many records the batch had.
+    /// How many records of it were appended.
     pub events: u32,
+    /// Whether its condition was not true, so that nothing was appended.
+    pub refused: bool,
 }

@@ -59,7 +59,7 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     put_text(&mut bytes, &record.event);
     match &record.key {
         Some(key) => {
-            bytes.push(1);
+            bytes.push(if record.ends_key { 2 } else { 1 });
             put_text(&mut bytes, key);
         }
         None => bytes.push(0),
@@ -84,12 +84,13 @@ pub(super) fn decode_record(mut bytes: &[u8], interner: &mut Interner) -> Option
         Some(last) if **last == *event => last.clone(),
         _ => interner.event.insert(event.into()).clone(),
     };
-    let key = match take(&mut bytes)? {
-        [0] => None,
-        [1] => Some(take_text(&mut bytes)?.into()),
+    let (key, ends_key) = match take(&mut bytes)? {
+        [0] => (None, false),
+        [1] => (Some(take_text(&mut bytes)?.into()), false),
+        [2] => (Some(take_text(&mut bytes)?.into()), true),
         _ => return None,
     };
-    Some(Record { topics, event, key, data: Bytes::copy_from_slice(bytes), at_ms })
+    Some(Record { topics, event, key, data: Bytes::copy_from_slice(bytes), at_ms, ends_key })
 }
 
 fn decode_topics(bytes: &mut &[u8], interner: &mut Interner) -> Option<Arc<[TopicName]>> {
@@ -206,7 +207,7 @@ pub(super) fn encode_receipt(expires_at_ms: i64, kept: &Kept) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32 + kept.value.len());
     bytes.extend(expires_at_ms.to_le_bytes());
     put_number(&mut bytes, kept.first.get());
-    put_number(&mut bytes, u64::from(kept.events));
+    put_number(&mut bytes, u64::from(kept.events) | u64::from(kept.refused) << 32);
     bytes.extend_from_slice(&kept.value);
     bytes
 }
@@ -215,8 +216,14 @@ pub(super) fn encode_receipt(expires_at_ms: i64, kept: &Kept) -> Vec<u8> {
 pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(i64, Kept)> {
     let end = i64::from_le_bytes(take(&mut bytes)?);
     let first = Position::new(take_number(&mut bytes)?);
-    let events = u32::try_from(take_number(&mut bytes)?).ok()?;
-    Some((end, Kept { value: Bytes::copy_from_slice(bytes), first, events }))
+    let outcome = take_number(&mut bytes)?;
+    let events = u32::try_from(outcome & u64::from(u32::MAX)).ok()?;
+    let refused = match outcome >> 32 {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
+    Some((end, Kept { value: Bytes::copy_from_slice(bytes), first, events, refused }))
 }
 
 pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
@@ -268,11 +275,12 @@ mod tests {
         fn what_was_written_reads_back(
             names in proptest::collection::vec("[a-z]{1,5}/[a-z0-9]{1,20}", 1..5),
             event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
-            numbers: [u64; 8], keyed: bool,
+            numbers: [u64; 8], keyed: bool, refused: bool,
         ) {
             let topics: Vec<_> = names.iter().map(|name| TopicName::parse(name).unwrap()).collect();
+            let ends_key = refused && key.is_some();
             let record = Record {
-                topics: topics.into(), event: event.into(), key: key.map(Into::into), data: data.into(), at_ms,
+                topics: topics.into(), event: event.into(), key: key.map(Into::into), data: data.into(), at_ms, ends_key,
             };
             let mut interner = Interner::default();
             for _ in 0..2 {
@@ -287,7 +295,7 @@ mod tests {
             let listed = Listed { topic: id, keyed, bytes: bytes >> 1, others: vec![events, id] };
             let batch = vec![listed.clone(), Listed { others: vec![], ..listed }];
             prop_assert_eq!(decode_batch(&encode_batch(&batch)), Some(batch));
-            let kept = Kept { value: record.data.clone(), first: floor, events: 7 };
+            let kept = Kept { value: record.data.clone(), first: floor, events: 7, refused };
             prop_assert_eq!(decode_receipt(&encode_receipt(at_ms, &kept)), Some((at_ms, kept)));
         }
 

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use super::ceiling::Ceiling;
 use super::chore::{Checkpoint, Chore};
-use super::group::{Encoded, Group};
+use super::group::{Group, Unit};
 use super::log::{Log, Watch};
 use super::options::Sync;
 use super::tables::Commit;
 use crate::vitals::add;
-use crate::{Error, Position, Receipt};
+use crate::{Appended, Error};
 
 /// The most records and bytes in one step. More would not be faster, and the first would wait for the last.
 const STEP_RECORDS: usize = 8_192;
@@ -27,7 +27,7 @@ const LONG: u32 = 500;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
-    Append(Append),
+    Append(InFlight),
     /// Look at the chores.
     Chores,
     /// Have everything on the device, and take no more appends.
@@ -35,15 +35,14 @@ pub(super) enum Job {
 }
 
 /// An append in flight.
-pub(super) struct Append {
-    pub(super) records: Vec<Encoded>,
-    pub(super) receipt: Option<Receipt>,
+pub(super) struct InFlight {
+    pub(super) unit: Unit,
     pub(super) weight: usize,
     /// Its share of the memory for appends in flight.
     pub(super) permit: OwnedSemaphorePermit,
     /// When it was ready to be written.
     pub(super) since: Instant,
-    pub(super) answer: oneshot::Sender<Result<Position, Error>>,
+    pub(super) answer: oneshot::Sender<Result<Appended, Error>>,
 }
 
 /// The thread.
@@ -79,7 +78,7 @@ impl Committer {
             while let Some(job) = next {
                 match job {
                     Job::Append(append) => {
-                        records += append.records.len();
+                        records += append.unit.records.len();
                         bytes += append.weight;
                         appends.push(append);
                     }
@@ -155,22 +154,20 @@ impl Committer {
         }
     }
 
-    fn step(&mut self, appends: Vec<Append>) {
+    fn step(&mut self, appends: Vec<InFlight>) {
         let chores = std::mem::take(&mut *self.log.chores.lock());
         if appends.is_empty() && chores.is_empty() {
             return;
         }
-        let (batches, answers): (Vec<_>, Vec<_>) = appends
-            .into_iter()
-            .map(|append| ((append.records, append.receipt), (append.answer, append.permit, append.since)))
-            .unzip();
-        let done: Vec<_> = match self.write(batches, chores) {
-            Ok(firsts) => {
+        let (units, answers): (Vec<_>, Vec<_>) =
+            appends.into_iter().map(|append| (append.unit, (append.answer, append.permit, append.since))).unzip();
+        let done: Vec<_> = match self.write(units, chores) {
+            Ok(done) => {
                 let now = Instant::now();
                 for (.., since) in &answers {
                     self.log.counters.appends.observe(now - *since);
                 }
-                firsts.into_iter().map(Ok).collect()
+                done
             }
             Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
         };
@@ -179,20 +176,19 @@ impl Committer {
         }
     }
 
-    /// Takes one step. Returns the position of the first record of each batch.
-    fn write(
-        &mut self,
-        batches: Vec<(Vec<Encoded>, Option<Receipt>)>,
-        chores: Vec<Chore>,
-    ) -> Result<Vec<Position>, Error> {
+    /// Takes one step. Returns what came of each unit.
+    fn write(&mut self, units: Vec<Unit>, chores: Vec<Chore>) -> Result<Vec<Result<Appended, Error>>, Error> {
         if !self.log.is_open() {
             self.log.health()?;
         }
         let log = self.log.clone();
         let mut group = Group::new(&log);
-        let appends = !batches.is_empty();
-        let records: usize = batches.iter().map(|(records, _)| records.len()).sum();
-        let firsts = batches.into_iter().map(|(records, receipt)| group.append(records, receipt)).collect();
+        let appends = !units.is_empty();
+        let done: Vec<_> = units.into_iter().map(|unit| group.append(unit)).collect();
+        if chores.is_empty() && group.is_empty() {
+            return Ok(done); // all of it was known, or had no room
+        }
+        let records = group.records();
         let mut answers = Vec::new();
         for chore in chores {
             answers.push(group.chore(chore, &mut self.checkpoint));
@@ -211,11 +207,11 @@ impl Committer {
         }
         group.taken(sync);
         add(&log.counters.batches, u64::from(appends));
-        add(&log.counters.records, records as u64);
+        add(&log.counters.records, records);
         for answer in answers {
             let _ = answer.send(());
         }
-        Ok(firsts)
+        Ok(done)
     }
 
     /// Has everything on the device, and writes down what makes the next start quick.

@@ -24,6 +24,7 @@ use tempfile::TempDir;
 
 use self::disk::{Fault, Faulty, Steps, active_log, copy, copy_while_quiet, listing, tables, used_bytes};
 use super::{Disk, Inspection, OpenError, Options, Rule, Sync, open};
+use crate::testing::Put as _;
 use crate::{EventId, Journal, Limit, Pattern, Position, Receipt, Record, Selector, TopicName};
 
 /// What was appended: acknowledged, or perhaps.
@@ -96,7 +97,7 @@ impl Run {
         let key = keyed.then(|| Arc::from(format!("k{}", self.rng.random_range(0..4))));
         let filling = if self.rng.random_bool(0.05) { 5_000 } else { self.rng.random_range(0..200) };
         let data = format!("{} {}", self.number, "x".repeat(filling));
-        Record { topics: topics.into(), event: "e".into(), key, data: data.into(), at_ms: 0 }
+        Record { topics: topics.into(), event: "e".into(), key, data: data.into(), at_ms: 0, ends_key: false }
     }
 
     /// One life of the process.
@@ -141,13 +142,13 @@ impl Run {
             let receipt = self.rng.random_bool(0.2).then(|| Receipt {
                 key: format!("r{}", self.number).into(),
                 value: "v".into(),
-                expires_at_ms: i64::MAX,
+                lives: Duration::from_hours(1),
             });
             in_flight.push((records, receipt));
         }
         let appends = in_flight.iter().map(|(records, receipt)| {
             let (log, records, receipt) = (log.clone(), records.clone(), receipt.clone());
-            tokio::spawn(async move { log.append_with(records, receipt).await })
+            tokio::spawn(async move { log.put_with(records, receipt).await })
         });
         let appends: Vec<_> = appends.collect();
         let mut answers = Vec::new();
@@ -230,7 +231,7 @@ impl Run {
             }
         }
         for (key, first) in &self.oracle.receipts {
-            let kept = log.receipt(key, 0).await.unwrap();
+            let kept = log.receipt(key).await.unwrap();
             assert_eq!(kept.map(|kept| kept.first), Some(*first), "round {round}: a receipt is missing");
         }
         self.settle_uncertain(&found, &epochs, round);
@@ -381,14 +382,15 @@ async fn after_a_failed_write_appends_are_refused_and_reads_go_on() {
             key: None,
             data: Bytes::from_static(data.as_bytes()),
             at_ms: 0,
+            ends_key: false,
         };
-        log.append(vec![record("kept")]).await.unwrap();
+        log.put(vec![record("kept")]).await.unwrap();
         assert!(!log.vitals().disk.unwrap().failed);
         let mut tail = log.tail();
-        let error = log.append(vec![record("refused")]).await.unwrap_err().to_string();
+        let error = log.put(vec![record("refused")]).await.unwrap_err().to_string();
         assert!(error.contains("see to the disk (is it full?), then restart the server"), "{error}");
         assert_eq!(log.health().unwrap_err().to_string(), error);
-        assert_eq!(log.append(vec![record("too late")]).await.unwrap_err().to_string(), error);
+        assert_eq!(log.put(vec![record("too late")]).await.unwrap_err().to_string(), error);
         let vitals = log.vitals().disk.unwrap();
         assert!(vitals.failed);
         assert_eq!((vitals.batches, vitals.records), (1, 1), "what was refused is not counted as written");

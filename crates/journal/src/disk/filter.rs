@@ -192,7 +192,6 @@ impl CompactionFilter for OfReceipts {
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
         let now_ms = self.0.now_ms.load(Ordering::Relaxed);
         let receipt = codec::decode_receipt(&item.value()?);
-        let end = receipt.map(|(end, kept)| end.saturating_add(self.0.skew_at(kept.first)));
-        Ok(if end.is_some_and(|end| end <= now_ms) { Verdict::Destroy } else { Verdict::Keep })
+        Ok(if receipt.is_some_and(|(end, _)| end <= now_ms) { Verdict::Destroy } else { Verdict::Keep })
     }
 }

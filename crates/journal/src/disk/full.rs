@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::log::READERS;
 use super::{Disk, Options, Sync};
+use crate::testing::Put as _;
 use crate::{Journal, Limit, Position, Record, Selector, TopicName};
 
 fn record(topics: &[&str], data: &[u8]) -> Record {
     let topics = topics.iter().map(|name| TopicName::parse(name).unwrap()).collect();
-    Record { topics, event: "e".into(), key: None, data: data.to_vec().into(), at_ms: 0 }
+    Record { topics, event: "e".into(), key: None, data: data.to_vec().into(), at_ms: 0, ends_key: false }
 }
 
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -41,23 +42,23 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 async fn a_log_that_stays_full_says_so_and_goes_on_when_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
     let log = small(&dir, PATIENCE);
-    log.append(vec![record(&["a"], b"kept")]).await.unwrap();
+    log.put(vec![record(&["a"], b"kept")]).await.unwrap();
     let ballast = dir.path().join("ballast");
     fs::write(&ballast, vec![1; 9 << 20]).unwrap();
     until("it is noticed", || log.log.is_full()).await;
-    let error = log.append(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
+    let error = log.put(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
     assert!(error.contains("at its ceiling of 8 MiB") && error.contains("Raise the ceiling"), "{error}");
     assert_eq!(log.health().unwrap_err().to_string(), error);
     let vitals = log.vitals().disk.unwrap();
     assert!(!vitals.failed && vitals.bytes > vitals.ceiling, "refusing for now is no failure: {vitals:?}");
-    let error = log.append(vec![record(&["a"], b"refused at once")]).await.unwrap_err().to_string();
+    let error = log.put(vec![record(&["a"], b"refused at once")]).await.unwrap_err().to_string();
     assert_eq!(log.health().unwrap_err().to_string(), error);
     let selector = Selector::topics([TopicName::parse("a").unwrap()]);
     let page = log.read(&selector, Position::START, log.head(), Limit::NONE).await;
     assert!(page.is_ok(), "reads go on");
     fs::remove_file(ballast).unwrap();
     until("it recovers", || log.health().is_ok()).await;
-    assert_eq!(log.append(vec![record(&["a"], b"taken")]).await.unwrap(), Position::new(2));
+    assert_eq!(log.put(vec![record(&["a"], b"taken")]).await.unwrap(), Position::new(2));
 }
 
 #[tokio::test]
@@ -65,13 +66,13 @@ async fn a_log_that_is_full_can_be_closed_and_dropped() {
     for close in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let log = small(&dir, Duration::MAX);
-        log.append(vec![record(&["a"], b"kept")]).await.unwrap();
+        log.put(vec![record(&["a"], b"kept")]).await.unwrap();
         fs::write(dir.path().join("ballast"), vec![1; 9 << 20]).unwrap();
         until("it is noticed", || log.log.is_full()).await;
         let log = Arc::new(log);
         let waiting = tokio::spawn({
             let log = log.clone();
-            async move { log.append(vec![record(&["a"], b"refused")]).await }
+            async move { log.put(vec![record(&["a"], b"refused")]).await }
         });
         if close {
             tokio::time::timeout(Duration::from_secs(20), log.close()).await.unwrap();
@@ -114,7 +115,7 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
         });
         let records: Vec<_> = records.collect();
         written += 2 * 900 * records.len() as u64;
-        let appended = tokio::time::timeout(Duration::from_mins(1), log.append(records)).await;
+        let appended = tokio::time::timeout(Duration::from_mins(1), log.put(records)).await;
         appended.expect("an append waits for ever").unwrap();
         most = most.max(log.log.home.disk_bytes().unwrap());
     }
@@ -156,7 +157,7 @@ async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_the
         });
         for step in 0..100 {
             let large = |nth: usize| &like[(step * 7_919 + nth * 1_009) % LARGE..][..LARGE];
-            log.append((0..32).map(|nth| record(&["a"], large(nth))).collect()).await.unwrap();
+            log.put((0..32).map(|nth| record(&["a"], large(nth))).collect()).await.unwrap();
         }
         let kept = log.vitals().kept.unwrap();
         drop(log);
@@ -175,11 +176,11 @@ async fn a_log_whose_directory_is_gone_takes_nothing_more() {
         let mut options = Options::new(&data);
         options.tuning.rest = Duration::from_millis(10);
         let log = Disk::open(options.clone()).unwrap();
-        log.append(vec![record(&["a"], b"kept")]).await.unwrap();
+        log.put(vec![record(&["a"], b"kept")]).await.unwrap();
         fs::rename(&data, dir.path().join("away")).unwrap();
         let other = replaced.then(|| Disk::open(options).unwrap());
         until("it is noticed", || log.health().is_err()).await;
-        let refused = log.append(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
+        let refused = log.put(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
         assert!(refused.contains("was removed, or another directory took its place"), "{refused}");
         assert!(log.vitals().disk.unwrap().failed);
         let a = Selector::topics([TopicName::parse("a").unwrap()]);
@@ -236,7 +237,7 @@ async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
         record(&[&format!("t/{}", number % 997)], &noise[from..from + EIGHT_KIB])
     };
     for step in 0..180 {
-        log.append((0..128).map(|nth| one(step * 128 + nth)).collect()).await.unwrap();
+        log.put((0..128).map(|nth| one(step * 128 + nth)).collect()).await.unwrap();
     }
     log.close().await;
     drop(log);
@@ -248,7 +249,7 @@ async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
     drop(log);
     let log = Disk::open(below(dir, 160 << 20)).unwrap();
     until("it is below", || !log.log.is_full() && log.log.home.disk_bytes().unwrap() <= 160 << 20).await;
-    log.append(vec![record(&["a"], b"taken")]).await.unwrap();
+    log.put(vec![record(&["a"], b"taken")]).await.unwrap();
     log
 }
 

@@ -11,12 +11,20 @@ use super::log::Log;
 use super::run::{self, Element};
 use super::tables::BEAT;
 use super::topics::{Keyed, Topics};
-use crate::{Entry, Error, EventId, Kept, Position, Receipt, Record, TopicName};
+use crate::{Appended, Condition, Entry, Error, EventId, Kept, Position, Receipt, Record, TopicName};
 
 /// A record, encoded where it was appended, so that this is not done by the one thread that all wait for.
 pub(super) struct Encoded {
     record: Record,
     bytes: Vec<u8>,
+}
+
+/// A unit on its way into a step.
+pub(super) struct Unit {
+    pub(super) records: Vec<Encoded>,
+    pub(super) receipt: Option<Receipt>,
+    pub(super) condition: Option<Condition>,
+    pub(super) now_ms: i64,
 }
 
 /// A step in the making.
@@ -102,28 +110,67 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Adds an append. Returns the position of its first record.
-    pub(super) fn append(&mut self, records: Vec<Encoded>, receipt: Option<Receipt>) -> Position {
+    /// Adds a unit, or says why not.
+    pub(super) fn append(&mut self, unit: Unit) -> Result<Appended, Error> {
+        let Unit { records, receipt, condition, now_ms } = unit;
+        let now_ms = self.log.tell_time(now_ms);
+        if let Some(receipt) = &receipt
+            && let Some(kept) = self.receipt(&receipt.key, now_ms)?
+        {
+            return Ok(Appended::Known(kept));
+        }
         let first = self.next;
-        let events = u32::try_from(records.len()).unwrap_or(u32::MAX);
         {
             let mut topics = self.log.topics.write();
+            if condition.is_some_and(|condition| !condition.holds(|topic, key| topics.live(topic, key))) {
+                drop(topics);
+                self.keep_receipt(receipt, now_ms, (first, 0), true);
+                return Ok(Appended::Refused(self.end()));
+            }
+            if let Some(pool) = topics.without_room(records.iter().map(|encoded| &encoded.record)) {
+                return Ok(Appended::Full(pool));
+            }
             for record in records {
                 self.add(&mut topics, record);
             }
             self.make_room(&mut topics);
         }
-        if let Some(Receipt { key, value, expires_at_ms }) = receipt {
-            let value = codec::encode_receipt(expires_at_ms, &Kept { value, first, events });
+        let events = u32::try_from(self.next.get() - first.get()).unwrap_or(u32::MAX);
+        self.keep_receipt(receipt, now_ms, (first, events), false);
+        Ok(Appended::New(first))
+    }
+
+    /// The live receipt with this key, of this step or of those before it.
+    fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+        let Some(value) = self.rows.get(&(Table::Receipts, keys::receipt(key))) else {
+            return self.log.receipt(key, now_ms);
+        };
+        let receipt = value.as_deref().and_then(codec::decode_receipt);
+        Ok(receipt.filter(|(end, _)| *end > now_ms).map(|(_, kept)| kept))
+    }
+
+    fn keep_receipt(&mut self, receipt: Option<Receipt>, now_ms: i64, at: (Position, u32), refused: bool) {
+        if let Some(Receipt { key, value, lives }) = receipt {
+            let end = now_ms.saturating_add(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
+            let value = codec::encode_receipt(end, &Kept { value, first: at.0, events: at.1, refused });
             self.put(Table::Receipts, keys::receipt(&key), value);
         }
-        first
+    }
+
+    /// How many records it appends.
+    pub(super) fn records(&self) -> u64 {
+        self.next.get() - self.first.get()
+    }
+
+    /// Whether nothing is to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next == self.first && self.rows.is_empty() && self.due.is_empty()
     }
 
     fn add(&mut self, topics: &mut Topics, Encoded { record, bytes }: Encoded) {
         let position = self.next;
         self.next = position.next();
-        let kind = if record.key.is_some() { Kind::Keyed } else { Kind::Plain };
+        let kind = if record.is_keyed() { Kind::Keyed } else { Kind::Plain };
         let log = self.log;
         let retention = &log.options.retention;
         let mut ids = std::mem::take(&mut self.ids);
@@ -142,7 +189,10 @@ impl<'a> Group<'a> {
         if let Some((first, others)) = record.topics.split_first() {
             topics.show(first, others);
         }
-        match (&record.key, record.topics.first()) {
+        if let (Some(key), Some(name)) = (record.key.as_ref().filter(|_| record.ends_key), record.topics.first()) {
+            self.end_key(topics, name, key);
+        }
+        match (record.key.as_ref().filter(|_| !record.ends_key), record.topics.first()) {
             (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key, written),
             (None, Some(name)) => topics.count(name, written, Some(record.at_ms.saturating_add(self.skew)), retention),
             (_, None) => {} // in no topic: it has a position, and nobody can ask for it
@@ -206,8 +256,12 @@ impl<'a> Group<'a> {
         {
             self.remove_keyed(topics, earlier, &keyed);
         }
-        while let Some((oldest, keyed)) = topics.take_oldest_keyed(self.log.options.retention.max_keyed) {
-            self.forget_keyed(topics, oldest, keyed);
+    }
+
+    /// Removes the live record with a key, if there is one, and the key.
+    fn end_key(&mut self, topics: &mut Topics, name: &TopicName, key: &Arc<str>) {
+        if let Some((earlier, keyed)) = topics.end_key(name, key) {
+            self.forget_keyed(topics, earlier, keyed);
         }
     }
 

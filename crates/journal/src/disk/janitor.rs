@@ -314,6 +314,7 @@ mod tests {
     use super::*;
     use crate::disk::tables::Commit;
     use crate::disk::{Disk, Options, Rule, open};
+    use crate::testing::Put as _;
     use crate::{Journal as _, Pattern, Record};
 
     /// Says when it is about to write, and waits until it may.
@@ -363,10 +364,11 @@ mod tests {
             key: None,
             data: "x".into(),
             at_ms: 0,
+            ends_key: false,
         });
         let appending = tokio::spawn({
             let (log, records) = (log.clone(), records.collect());
-            async move { log.append(records).await }
+            async move { log.put(records).await }
         });
         tokio::task::spawn_blocking(move || began.recv()).await.unwrap().unwrap();
         // The janitor has looked for them in vain once it no longer knows how old the oldest is.

@@ -53,6 +53,8 @@ pub(super) struct Log {
     head: AtomicU64,
     synced: AtomicU64,
     checkpoint: AtomicU64,
+    /// The latest log time that was told.
+    told_ms: AtomicI64,
     /// Whether the log is about to be closed: nobody waits for room any more.
     closing: AtomicBool,
     /// Whether they are refused because a write or a sync failed.
@@ -110,6 +112,7 @@ impl Log {
             head: AtomicU64::new(found.head.get()),
             synced: AtomicU64::new(found.head.get()),
             checkpoint: AtomicU64::new(found.checkpoint.get()),
+            told_ms: AtomicI64::new(i64::MIN),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             closed: RwLock::new(None),
@@ -136,6 +139,11 @@ impl Log {
 
     pub(super) fn set_checkpoint(&self, position: Position) {
         self.checkpoint.store(position.get(), Ordering::Release);
+    }
+
+    /// Takes note of log time. Returns the latest that was told.
+    pub(super) fn tell_time(&self, now_ms: i64) -> i64 {
+        self.told_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms)
     }
 
     /// What there is to read.

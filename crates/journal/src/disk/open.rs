@@ -127,7 +127,7 @@ impl Contents {
     fn read(home: &Home, tables: &Tables, retention: &Retention) -> Result<Self, OpenError> {
         let reading = Reading { dir: home.dir(), tables, snapshot: tables.db.snapshot() };
         let forgotten = Position::new(reading.meta_number(meta::FORGOTTEN)?);
-        let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten);
+        let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten, retention.bounds.clone());
         let checkpoint = Position::new(reading.meta_number(meta::CHECKPOINT)?);
         reading.topics(&mut topics, retention)?;
         let listed = reading.batches(&mut topics, checkpoint, retention)?;

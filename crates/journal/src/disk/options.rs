@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Pattern, TopicName};
+use crate::{Bounds, Pattern, TopicName};
 
 /// How a log on disk is opened.
 #[derive(Clone, Debug)]
@@ -39,8 +39,8 @@ pub enum Sync {
 /// something newer goes that stood there too: a topic never has a hole. So if of `chat/room/a` and `chat/room/b`, which are
 /// both shown under `chat`, one is trimmed, `chat` begins behind what was trimmed last, and `chat/room/b` still has all.
 ///
-/// The newest record of each key is exempt from all of it: a service that last reported a month ago still has a status. At
-/// most [`Retention::max_keyed`] of those are kept.
+/// The live record of each key is exempt from all of it: a service that last reported a month ago still has a status.
+/// [`Retention::bounds`] says how many of those there may be.
 #[derive(Clone, Debug)]
 pub struct Retention {
     /// For single topics; of those that match, the most specific holds, and what it leaves open is not limited.
@@ -54,8 +54,8 @@ pub struct Retention {
     /// What the directory takes on disk, in bytes, everything included; at least [`Retention::LEAST_DISK`]. The topics that
     /// hold most go first. Appends wait rather than let it pass, and are refused after ten seconds, until there is room.
     pub max_disk: u64,
-    /// Records with a key. Over it, the oldest goes, and counts as trimmed from its topics.
-    pub max_keyed: usize,
+    /// Live records with a key.
+    pub bounds: Bounds,
     /// Topics that hold something: each takes memory. Over it, those whose newest record is oldest go whole. Topics whose name
     /// begins with `_` or `system/` count, and stay.
     pub max_topics: usize,
@@ -129,7 +129,7 @@ impl Default for Retention {
             max_events: u64::MAX,
             max_bytes: u64::MAX,
             max_disk: 4 << 30,
-            max_keyed: 10_000,
+            bounds: Bounds::default(),
             max_topics: 200_000,
         }
     }

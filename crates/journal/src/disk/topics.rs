@@ -9,8 +9,9 @@ use super::codec::TopicRow;
 use super::keys::{Kind, TopicId};
 use super::options::Retention;
 use super::trim::Bounds;
+use crate::bounds::{self, Held};
 use crate::topic::is_the_servers;
-use crate::{Holding, Position, Selector, TopicName};
+use crate::{Holding, Pool, Position, Record, Selector, TopicName};
 
 /// All topics that hold something, and those that are remembered for their floor.
 #[derive(Default)]
@@ -23,6 +24,10 @@ pub(super) struct Topics {
     keys: HashMap<(TopicId, Arc<str>), Position>,
     /// The records with a key, oldest first.
     keyed: BTreeMap<Position, Keyed>,
+    /// How many of them each pool has.
+    pub(super) pools: Held,
+    /// How many there may be.
+    bounds: bounds::Bounds,
     /// The floor of every topic that is not in `by_name`.
     pub(super) forgotten: Position,
     /// The id of the next topic. 0 is none.
@@ -82,8 +87,8 @@ pub(super) struct Keyed {
 
 impl Topics {
     /// None yet. Ids from `next_id` on are free; the floor of what has no row is `forgotten`.
-    pub(super) fn new(next_id: TopicId, forgotten: Position) -> Self {
-        Self { next_id: next_id.max(1), forgotten, ..Self::default() }
+    pub(super) fn new(next_id: TopicId, forgotten: Position, bounds: bounds::Bounds) -> Self {
+        Self { next_id: next_id.max(1), forgotten, bounds, ..Self::default() }
     }
 
     /// Puts back a topic that was written down.
@@ -368,18 +373,30 @@ impl Topics {
             self.change(name, |topic| topic.keyed += 1);
         }
         let earlier = self.keys.insert((id, keyed.key.clone()), position);
+        if let Some(topic) = keyed.topics.first() {
+            self.pools.add(self.bounds.pool_of(topic));
+        }
         self.keyed.insert(position, keyed);
         let earlier = earlier?;
         Some((earlier, self.unlist_keyed(earlier)?))
     }
 
-    /// Takes the oldest record with a key, if there are more than `most`.
-    pub(super) fn take_oldest_keyed(&mut self, most: usize) -> Option<(Position, Keyed)> {
-        if self.keyed.len() <= most {
-            return None;
-        }
-        let (&position, _) = self.keyed.first_key_value()?;
-        Some((position, self.take_keyed(position)?))
+    /// Where the live record with a key stands.
+    pub(super) fn live(&self, topic: &TopicName, key: &str) -> Option<Position> {
+        let id = self.by_name.get(topic)?.row.id;
+        self.keys.get(&(id, Arc::from(key))).copied()
+    }
+
+    /// The pool that has no room for what `records` add, if there is one.
+    pub(super) fn without_room<'a>(&self, records: impl Iterator<Item = &'a Record>) -> Option<Pool> {
+        self.pools.without_room(&self.bounds, records, |topic, key| self.live(topic, key).is_some())
+    }
+
+    /// Ends a key. Returns its live record, of which nobody will miss anything.
+    pub(super) fn end_key(&mut self, topic: &TopicName, key: &Arc<str>) -> Option<(Position, Keyed)> {
+        let id = self.by_name.get(topic)?.row.id;
+        let position = self.keys.remove(&(id, key.clone()))?;
+        Some((position, self.unlist_keyed(position)?))
     }
 
     /// Takes a record with a key, which counts as trimmed from its topics.
@@ -404,6 +421,9 @@ impl Topics {
 
     fn unlist_keyed(&mut self, position: Position) -> Option<Keyed> {
         let keyed = self.keyed.remove(&position)?;
+        if let Some(topic) = keyed.topics.first() {
+            self.pools.remove(self.bounds.pool_of(topic));
+        }
         for name in &keyed.topics {
             self.change(name, |topic| topic.keyed -= 1);
         }
@@ -518,7 +538,7 @@ mod tests {
 
     #[test]
     fn vanished_topics_are_folded_lowest_floor_first_and_no_floor_sinks() {
-        let mut topics = Topics::new(0, Position::START);
+        let mut topics = Topics::new(0, Position::START, bounds::Bounds::default());
         for number in 1..=10 {
             let name = name(&format!("t/{number}"));
             topics.list(&name, Kind::Plain, Position::new(number), &Retention::default());
@@ -543,7 +563,7 @@ mod tests {
 
     #[test]
     fn the_topic_whose_newest_record_is_oldest_is_next_and_the_servers_own_never_are() {
-        let mut topics = Topics::new(0, Position::START);
+        let mut topics = Topics::new(0, Position::START, bounds::Bounds::default());
         let list = |topics: &mut Topics, text: &str, position| {
             topics.list(&name(text), Kind::Plain, Position::new(position), &Retention::default());
         };
@@ -570,7 +590,7 @@ mod tests {
 
     #[test]
     fn the_order_of_topics_does_not_grow_with_those_that_went_by_themselves() {
-        let mut topics = Topics::new(0, Position::START);
+        let mut topics = Topics::new(0, Position::START, bounds::Bounds::default());
         for number in 1..=10_000 {
             let name = name(&format!("t/{number}"));
             topics.list(&name, Kind::Plain, Position::new(number), &Retention::default());

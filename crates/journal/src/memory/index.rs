@@ -32,7 +32,7 @@ struct Topic {
     positions: VecDeque<Position>,
     /// The highest position ever trimmed away.
     floor: Position,
-    /// The newest position of each key.
+    /// The position of each key's live entry.
     keys: HashMap<Arc<str>, Position>,
     /// The entries of which this is the first topic, and their weight.
     events: u64,
@@ -40,7 +40,7 @@ struct Topic {
 }
 
 impl Topics {
-    /// Lists a new entry. Returns the position that it supersedes, if its key was there before.
+    /// Lists a new entry. Returns the position of the live entry that it takes the place of, or whose key it ends.
     pub(super) fn insert(&mut self, entry: &Entry) -> Option<Position> {
         let position = entry.id.position;
         let mut superseded = None;
@@ -68,7 +68,11 @@ impl Topics {
                 topic.bytes += entry.record.weight() as u64;
             }
             if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
-                superseded = topic.keys.insert(key.clone(), position);
+                superseded = if entry.record.ends_key {
+                    topic.keys.remove(key)
+                } else {
+                    topic.keys.insert(key.clone(), position)
+                };
             }
             if is_new && !topic::is_the_servers(name) {
                 self.ages.push(Reverse((position, name.clone())));
@@ -109,7 +113,9 @@ impl Topics {
             }
             if trimmed {
                 topic.floor = topic.floor.max(position);
-                if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0) {
+                if let Some(key) = entry.record.key.as_ref().filter(|_| nth == 0)
+                    && topic.keys.get(key) == Some(&position)
+                {
                     topic.keys.remove(key);
                 }
             }
@@ -136,6 +142,11 @@ impl Topics {
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
         selector.as_slice().iter().map(|name| self.floor_of(name)).max().unwrap_or_default()
+    }
+
+    /// Where the live entry with a key stands.
+    pub(super) fn live(&self, topic: &TopicName, key: &str) -> Option<Position> {
+        self.by_name.get(topic)?.keys.get(key).copied()
     }
 
     /// How many topics hold something.
@@ -251,6 +262,7 @@ mod tests {
                 key: None,
                 data: bytes::Bytes::new(),
                 at_ms: 0,
+                ends_key: false,
             },
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::Put as _;
 use crate::{EventId, Stray, TopicName};
 
 fn topic(name: &str) -> TopicName {
@@ -16,6 +17,7 @@ fn record(names: &[&str], data: &str) -> Record {
         key: None,
         data: data.to_owned().into(),
         at_ms: 0,
+        ends_key: false,
     }
 }
 
@@ -35,8 +37,8 @@ async fn all(memory: &Memory, names: &[&str]) -> Vec<String> {
 #[tokio::test]
 async fn positions_are_dense_over_all_topics() {
     let memory = keeping(100);
-    assert_eq!(memory.append(vec![record(&["a"], "1"), record(&["b"], "2")]).await.unwrap(), Position::new(1));
-    assert_eq!(memory.append(vec![record(&["a"], "3")]).await.unwrap(), Position::new(3));
+    assert_eq!(memory.put(vec![record(&["a"], "1"), record(&["b"], "2")]).await.unwrap(), Position::new(1));
+    assert_eq!(memory.put(vec![record(&["a"], "3")]).await.unwrap(), Position::new(3));
     assert_eq!(memory.head(), Position::new(3));
     assert_eq!(all(&memory, &["a"]).await, ["1", "3"]);
     assert_eq!(all(&memory, &["b", "a"]).await, ["1", "2", "3"]);
@@ -45,7 +47,7 @@ async fn positions_are_dense_over_all_topics() {
 #[tokio::test]
 async fn an_entry_in_two_of_the_selected_topics_is_read_once() {
     let memory = keeping(100);
-    memory.append(vec![record(&["chat/room/r", "chat"], "1"), record(&["chat/room/s", "chat"], "2")]).await.unwrap();
+    memory.put(vec![record(&["chat/room/r", "chat"], "1"), record(&["chat/room/s", "chat"], "2")]).await.unwrap();
     assert_eq!(all(&memory, &["chat", "chat/room/r"]).await, ["1", "2"]);
 }
 
@@ -53,7 +55,7 @@ async fn an_entry_in_two_of_the_selected_topics_is_read_once() {
 async fn pages_join_without_hole_or_repeat_whatever_their_size() {
     let memory = keeping(1000);
     for n in 0..100 {
-        memory.append(vec![record(&[["a", "b", "c"][n % 3]], &n.to_string())]).await.unwrap();
+        memory.put(vec![record(&[["a", "b", "c"][n % 3]], &n.to_string())]).await.unwrap();
     }
     for limit in [Limit { events: 1, bytes: 1 << 20 }, Limit { events: 7, bytes: 5 }, Limit { events: 13, bytes: 1 }] {
         let (mut after, mut seen) = (Position::START, Vec::new());
@@ -71,7 +73,7 @@ async fn pages_join_without_hole_or_repeat_whatever_their_size() {
 #[tokio::test]
 async fn a_page_ends_at_until() {
     let memory = keeping(100);
-    memory.append((0..10).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
+    memory.put((0..10).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
     let page = memory.read(&of(&["a"]), Position::new(3), Position::new(5), Limit::NONE).await.unwrap();
     assert_eq!(page.entries.iter().map(|entry| entry.id.position.get()).collect::<Vec<_>>(), [4, 5]);
     assert_eq!(page.next, Position::new(5));
@@ -80,10 +82,10 @@ async fn a_page_ends_at_until() {
 #[tokio::test]
 async fn a_trimmed_busy_topic_is_no_loss_for_a_quiet_one() {
     let memory = keeping(10);
-    memory.append(vec![record(&["quiet"], "first")]).await.unwrap();
-    memory.append((0..9).map(|n| record(&["busy"], &n.to_string())).collect()).await.unwrap();
+    memory.put(vec![record(&["quiet"], "first")]).await.unwrap();
+    memory.put((0..9).map(|n| record(&["busy"], &n.to_string())).collect()).await.unwrap();
     assert_eq!(memory.floor(&of(&["busy", "quiet"])), Position::START);
-    memory.append((0..10).map(|n| record(&["busy"], &n.to_string())).collect()).await.unwrap();
+    memory.put((0..10).map(|n| record(&["busy"], &n.to_string())).collect()).await.unwrap();
     assert_eq!(memory.floor(&of(&["busy"])), Position::new(10));
     assert_eq!(memory.floor(&of(&["quiet"])), Position::new(1), "its own event was trimmed");
     assert_eq!(memory.floor(&of(&["never"])), Position::START);
@@ -94,12 +96,12 @@ async fn a_trimmed_busy_topic_is_no_loss_for_a_quiet_one() {
 async fn bytes_and_age_bound_the_log_too() {
     let weight = record(&["a"], "1").weight();
     let memory = Memory::new(Retention { max_bytes: 3 * weight, ..Retention::default() });
-    memory.append((0..5).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
+    memory.put((0..5).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
     assert_eq!(all(&memory, &["a"]).await, ["2", "3", "4"]);
 
     let memory = Memory::new(Retention { max_age: Duration::from_secs(10), ..Retention::default() });
-    memory.append(vec![record(&["a"], "old")]).await.unwrap();
-    memory.append(vec![Record { at_ms: 9_000, ..record(&["a"], "new") }]).await.unwrap();
+    memory.put(vec![record(&["a"], "old")]).await.unwrap();
+    memory.put(vec![Record { at_ms: 9_000, ..record(&["a"], "new") }]).await.unwrap();
     assert_eq!(all(&memory, &["a"]).await, ["old", "new"]);
     memory.expire(10_001);
     assert_eq!(all(&memory, &["a"]).await, ["new"]);
@@ -117,42 +119,32 @@ async fn bytes_and_age_bound_the_log_too() {
 #[tokio::test]
 async fn the_latest_of_each_key_stays_and_superseding_it_is_no_loss() {
     let memory = keeping(2);
-    memory.append(vec![status("db", "degraded"), status("web", "online"), status("db", "online")]).await.unwrap();
-    memory.append((0..5).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
+    memory.put(vec![status("db", "degraded"), status("web", "online"), status("db", "online")]).await.unwrap();
+    memory.put((0..5).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
     memory.expire(i64::MAX);
     assert_eq!(all(&memory, &["system/status"]).await, ["online", "online"]);
     assert_eq!(memory.floor(&of(&["system/status"])), Position::START);
 }
 
 #[tokio::test]
-async fn too_many_keys_are_trimmed_and_it_shows() {
-    let memory = Memory::new(Retention { max_keyed: 2, ..Retention::default() });
-    memory.append(vec![status("a", "1"), status("b", "2"), status("c", "3")]).await.unwrap();
-    assert_eq!(all(&memory, &["system/status"]).await, ["2", "3"]);
-    assert_eq!(memory.floor(&of(&["system/status"])), Position::new(1));
-    memory.append(vec![status("a", "4")]).await.unwrap();
-    assert_eq!(all(&memory, &["system/status"]).await, ["3", "4"]);
-}
-
-#[tokio::test]
 async fn the_tail_sees_every_entry_once_even_what_was_trimmed_meanwhile() {
     let memory = keeping(1);
-    memory.append(vec![record(&["a"], "before")]).await.unwrap();
+    memory.put(vec![record(&["a"], "before")]).await.unwrap();
     let mut tail = memory.tail();
-    memory.append(vec![status("db", "degraded"), status("db", "online")]).await.unwrap();
-    memory.append((0..3).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
+    memory.put(vec![status("db", "degraded"), status("db", "online")]).await.unwrap();
+    memory.put((0..3).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
     let seen: Vec<u64> = tail.next().await.unwrap().iter().map(|entry| entry.id.position.get()).collect();
     assert_eq!(seen, [2, 3, 4, 5, 6]);
     let waiting = tokio::spawn(async move { tail.next().await.unwrap().len() });
-    memory.append(vec![record(&["a"], "later")]).await.unwrap();
+    memory.put(vec![record(&["a"], "later")]).await.unwrap();
     assert_eq!(waiting.await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn a_log_that_was_opened_anew_knows_no_cursor_of_the_last_one() {
     let (old, new) = (keeping(10), keeping(10));
-    old.append(vec![record(&["a"], "1")]).await.unwrap();
-    new.append(vec![record(&["a"], "1")]).await.unwrap();
+    old.put(vec![record(&["a"], "1")]).await.unwrap();
+    new.put(vec![record(&["a"], "1")]).await.unwrap();
     let cursor = EventId { epoch: old.epochs().current(), position: Position::new(1) };
     assert_eq!(new.epochs().locate(cursor, new.head()), Err(Stray::Epoch));
 }

@@ -1,11 +1,15 @@
 //! The promises of [`Journal`], kept by the log in memory and by the one on disk.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tidings_journal::disk::{Disk, Options};
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{EventId, Journal, Kept, Limit, Position, Receipt, Record, Stray};
+use tidings_journal::{
+    Append, Appended, Bounds, Condition, EventId, Journal, Kept, Limit, Position, Receipt, Record, Stray,
+};
 
-use crate::{all, numbered, of, record, status};
+use crate::{Put as _, all, numbered, of, record, status, topic};
 
 /// Runs each promise against each home.
 macro_rules! promises {
@@ -37,7 +41,10 @@ promises! {
     topics_are_listed_by_name_with_what_was_published_to_them
     what_was_appended_reads_back_whole
     the_newest_of_each_key_takes_the_place_of_the_one_before_and_no_floor_rises
-    too_many_keys_are_trimmed_and_it_shows
+    what_finds_no_room_for_its_key_is_not_appended
+    a_condition_decides_under_the_order_of_the_log
+    a_repetition_gets_the_first_outcome
+    an_ended_key_leaves_room_and_an_ordinary_record
     the_tail_shows_every_entry_once_and_in_order
     a_tail_and_the_head_it_was_opened_at_leave_nothing_out
     appends_in_flight_get_consecutive_positions_and_batches_stay_whole
@@ -73,10 +80,14 @@ impl Home {
 
     fn open_with(&self, max_keyed: usize, max_topics: usize) -> Box<dyn Journal> {
         match self {
-            Self::Memory => Box::new(Memory::new(Retention { max_keyed, max_topics, ..Retention::default() })),
+            Self::Memory => Box::new(Memory::new(Retention {
+                bounds: Bounds::of_each(max_keyed),
+                max_topics,
+                ..Retention::default()
+            })),
             Self::Disk(dir) => {
                 let mut options = Options::new(dir.path());
-                options.retention.max_keyed = max_keyed;
+                options.retention.bounds = Bounds::of_each(max_keyed);
                 options.retention.max_topics = max_topics;
                 Box::new(Disk::open(options).unwrap())
             }
@@ -90,8 +101,8 @@ fn numbers(entries: &[std::sync::Arc<tidings_journal::Entry>]) -> Vec<u64> {
 
 async fn positions_are_dense_over_all_topics(home: &Home) {
     let log = home.open();
-    assert_eq!(log.append(vec![record(&["a"], "1"), record(&["b"], "2")]).await.unwrap(), Position::new(1));
-    assert_eq!(log.append(vec![record(&["a"], "3")]).await.unwrap(), Position::new(3));
+    assert_eq!(log.put(vec![record(&["a"], "1"), record(&["b"], "2")]).await.unwrap(), Position::new(1));
+    assert_eq!(log.put(vec![record(&["a"], "3")]).await.unwrap(), Position::new(3));
     assert_eq!(log.head(), Position::new(3));
     assert_eq!(all(&*log, &["a"]).await, ["1", "3"]);
     assert_eq!(all(&*log, &["b", "a"]).await, ["1", "2", "3"]);
@@ -102,7 +113,7 @@ async fn positions_are_dense_over_all_topics(home: &Home) {
 
 async fn an_entry_in_two_of_the_selected_topics_is_read_once(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&["chat/room/r", "chat"], "1"), record(&["chat/room/s", "chat"], "2")]).await.unwrap();
+    log.put(vec![record(&["chat/room/r", "chat"], "1"), record(&["chat/room/s", "chat"], "2")]).await.unwrap();
     assert_eq!(all(&*log, &["chat", "chat/room/r"]).await, ["1", "2"]);
     assert_eq!(all(&*log, &["chat/room/r"]).await, ["1"]);
 }
@@ -110,8 +121,8 @@ async fn an_entry_in_two_of_the_selected_topics_is_read_once(home: &Home) {
 async fn a_large_entry_reads_the_same_in_each_of_its_topics(home: &Home) {
     let log = home.open();
     let large = "x".repeat(100_000);
-    log.append(vec![record(&["chat/room/r", "chat"], &large), record(&["chat/room/r", "chat"], "2")]).await.unwrap();
-    log.append(vec![Record { key: Some("k".into()), ..record(&["chat/room/s", "chat"], &large) }]).await.unwrap();
+    log.put(vec![record(&["chat/room/r", "chat"], &large), record(&["chat/room/r", "chat"], "2")]).await.unwrap();
+    log.put(vec![Record { key: Some("k".into()), ..record(&["chat/room/s", "chat"], &large) }]).await.unwrap();
     for topics in [&["chat"][..], &["chat/room/r", "chat/room/s"], &["chat", "chat/room/r"]] {
         assert_eq!(all(&*log, topics).await, [&large, "2", &large]);
     }
@@ -121,7 +132,7 @@ async fn pages_join_without_hole_or_repeat_whatever_their_size(home: &Home) {
     let log = home.open();
     for batch in 0..10 {
         let records = (10 * batch..10 * batch + 10).map(|n: usize| record(&[["a", "b", "c"][n % 3]], &n.to_string()));
-        log.append(records.collect()).await.unwrap();
+        log.put(records.collect()).await.unwrap();
     }
     for limit in [Limit { events: 1, bytes: 1 << 20 }, Limit { events: 7, bytes: 5 }, Limit { events: 13, bytes: 1 }] {
         let (mut after, mut seen) = (Position::START, Vec::new());
@@ -138,7 +149,7 @@ async fn pages_join_without_hole_or_repeat_whatever_their_size(home: &Home) {
 
 async fn a_page_ends_at_until(home: &Home) {
     let log = home.open();
-    log.append(numbered(&["a"], 0..10)).await.unwrap();
+    log.put(numbered(&["a"], 0..10)).await.unwrap();
     let page = log.read(&of(&["a"]), Position::new(3), Position::new(5), Limit::NONE).await.unwrap();
     assert_eq!(numbers(&page.entries), [4, 5]);
     assert_eq!(page.next, Position::new(5));
@@ -169,7 +180,7 @@ async fn pages_read_backwards_are_those_read_forwards_whatever_their_size(home: 
             1 => record(&["chat/room/r", "chat"], &"x".repeat(100 * n)),
             _ => record(&[["a", "b", "c"][n % 3]], &n.to_string()),
         });
-        log.append(records.collect()).await.unwrap();
+        log.put(records.collect()).await.unwrap();
     }
     for names in [&["a"][..], &["a", "b"], &["chat"], &["chat", "chat/room/r"], &["none"]] {
         let forwards = log.read(&of(names), Position::START, log.head(), Limit::NONE).await.unwrap();
@@ -188,8 +199,8 @@ async fn pages_read_backwards_are_those_read_forwards_whatever_their_size(home: 
 
 async fn a_page_before_a_place_that_nothing_stands_at_ends_below_it(home: &Home) {
     let log = home.open();
-    log.append(numbered(&["a"], 0..5)).await.unwrap();
-    log.append(numbered(&["b"], 0..5)).await.unwrap();
+    log.put(numbered(&["a"], 0..5)).await.unwrap();
+    log.put(numbered(&["b"], 0..5)).await.unwrap();
     let page = |before| {
         let (log, limit) = (&log, Limit { events: 2, bytes: 1 << 20 });
         async move { log.read_before(&of(&["a"]), Position::new(before), limit).await.unwrap() }
@@ -207,9 +218,10 @@ async fn a_page_before_a_place_that_nothing_stands_at_ends_below_it(home: &Home)
 }
 
 async fn reading_backwards_ends_where_something_was_trimmed(home: &Home) {
-    let log = home.open_keeping(2);
+    let log = home.open();
     let keyed = |key: &str| Record { key: Some(key.into()), ..record(&["a"], key) };
-    log.append(vec![record(&["a"], "1"), keyed("x"), keyed("y"), keyed("z"), record(&["a"], "5")]).await.unwrap();
+    log.put(vec![record(&["a"], "1"), keyed("x"), keyed("y"), keyed("z"), record(&["a"], "5")]).await.unwrap();
+    log.erase(&[topic("a")], Position::new(2)).await.unwrap();
     let page = log.read_before(&of(&["a"]), Position::new(6), Limit::NONE).await.unwrap();
     assert_eq!((numbers(&page.entries), page.end, page.floor), (vec![3, 4, 5], true, Position::new(2)));
 }
@@ -217,9 +229,9 @@ async fn reading_backwards_ends_where_something_was_trimmed(home: &Home) {
 async fn what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell(home: &Home) {
     let log = home.open();
     let large = "x".repeat(10_000);
-    log.append(vec![record(&["chat/room/s", "chat"], "s1"), record(&["chat/room/r", "chat"], "r2")]).await.unwrap();
-    log.append(vec![record(&["chat/room/r", "chat"], &large), record(&["chat/room/s", "chat"], "s4")]).await.unwrap();
-    log.append(vec![record(&["chat/room/r", "chat"], "r5")]).await.unwrap();
+    log.put(vec![record(&["chat/room/s", "chat"], "s1"), record(&["chat/room/r", "chat"], "r2")]).await.unwrap();
+    log.put(vec![record(&["chat/room/r", "chat"], &large), record(&["chat/room/s", "chat"], "s4")]).await.unwrap();
+    log.put(vec![record(&["chat/room/r", "chat"], "r5")]).await.unwrap();
     let mut floors = log.erase(&[crate::topic("chat/room/r")], Position::new(4)).await.unwrap();
     floors.sort();
     let three = Position::new(3);
@@ -234,7 +246,7 @@ async fn what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell(home: &Hom
     assert_eq!(log.oldest(&of(&["chat/room/r"])).await.unwrap(), Some(Position::new(5)));
     assert_eq!(log.erase(&[crate::topic("chat/room/r")], Position::new(4)).await.unwrap(), [], "twice is once");
     assert_eq!(log.erase(&[crate::topic("none")], Position::new(4)).await.unwrap(), []);
-    assert_eq!(log.append(vec![record(&["chat/room/r"], "r6")]).await.unwrap(), Position::new(6));
+    assert_eq!(log.put(vec![record(&["chat/room/r"], "r6")]).await.unwrap(), Position::new(6));
     assert_eq!(all(&*log, &["chat/room/r"]).await, ["r5", "r6"]);
 }
 
@@ -242,7 +254,7 @@ async fn erasing_a_topic_that_shows_others_erases_them_too(home: &Home) {
     let log = home.open();
     for number in 0..200 {
         let room = format!("chat/room/{}", number % 80);
-        log.append(vec![record(&[&room, "chat"], "guest"), record(&["chat"], "own")]).await.unwrap();
+        log.put(vec![record(&[&room, "chat"], "guest"), record(&["chat"], "own")]).await.unwrap();
     }
     let floors = log.erase(&[crate::topic("chat")], Position::new(300)).await.unwrap();
     assert_eq!(floors.len(), 81, "the topic, and each of those");
@@ -260,19 +272,19 @@ async fn erasing_a_topic_that_shows_others_erases_them_too(home: &Home) {
 
 async fn erasing_takes_records_with_a_key_and_their_keys_begin_anew(home: &Home) {
     let log = home.open();
-    log.append(vec![status("db", "1"), status("web", "2"), status("db", "3"), status("mail", "4")]).await.unwrap();
+    log.put(vec![status("db", "1"), status("web", "2"), status("db", "3"), status("mail", "4")]).await.unwrap();
     let floors = log.erase(&[crate::topic("system/status")], Position::new(3)).await.unwrap();
     assert_eq!(floors, [(crate::topic("system/status"), Position::new(3))]);
     assert_eq!(all(&*log, &["system/status"]).await, ["4"]);
     assert_eq!(log.floor(&of(&["system/status"])), Position::new(3));
-    log.append(vec![status("db", "5"), status("mail", "6")]).await.unwrap();
+    log.put(vec![status("db", "5"), status("mail", "6")]).await.unwrap();
     assert_eq!(all(&*log, &["system/status"]).await, ["5", "6"]);
 }
 
 async fn what_came_after_the_place_stays_when_a_topic_is_erased(home: &Home) {
     let log = home.open();
-    log.append(numbered(&["a"], 0..3_000)).await.unwrap();
-    log.append(numbered(&["b"], 0..10)).await.unwrap();
+    log.put(numbered(&["a"], 0..3_000)).await.unwrap();
+    log.put(numbered(&["b"], 0..10)).await.unwrap();
     log.erase(&[crate::topic("a")], Position::new(2_500)).await.unwrap();
     let page = log.read(&of(&["a"]), Position::START, log.head(), Limit::NONE).await.unwrap();
     assert_eq!(numbers(&page.entries), (2_501..=3_000).collect::<Vec<_>>());
@@ -281,7 +293,7 @@ async fn what_came_after_the_place_stays_when_a_topic_is_erased(home: &Home) {
     assert_eq!(all(&*log, &["a", "b"]).await, [""; 0]);
     assert_eq!((log.floor(&of(&["a"])), log.floor(&of(&["b"]))), (Position::new(3_000), Position::new(3_010)));
     assert_eq!(log.vitals().kept, Some(0));
-    log.append(numbered(&["a"], 0..2)).await.unwrap();
+    log.put(numbered(&["a"], 0..2)).await.unwrap();
     assert_eq!((all(&*log, &["a"]).await.len(), log.vitals().kept), (2, Some(2)));
 }
 
@@ -289,7 +301,7 @@ async fn what_was_erased_stays_erased_after_the_next_start(home: &Home) {
     let Home::Disk(dir) = home else { return };
     let log = home.open();
     let rooms = numbered(&["chat/room/r", "chat"], 0..10).into_iter().chain(numbered(&["chat/room/s", "chat"], 0..2));
-    log.append(rooms.chain([status("db", "1"), status("web", "2")]).collect()).await.unwrap();
+    log.put(rooms.chain([status("db", "1"), status("web", "2")]).collect()).await.unwrap();
     log.erase(&[crate::topic("chat/room/r"), crate::topic("system/status")], Position::new(13)).await.unwrap();
     drop(log);
     for _ in 0..2 {
@@ -306,12 +318,12 @@ async fn what_was_erased_stays_erased_after_the_next_start(home: &Home) {
 
 async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_shows(home: &Home) {
     let log = home.open_with(10_000, 20);
-    log.append(vec![status("db", "1"), record(&["chat/room/busy", "chat"], "2")]).await.unwrap();
+    log.put(vec![status("db", "1"), record(&["chat/room/busy", "chat"], "2")]).await.unwrap();
     let large = "x".repeat(5_000);
     for number in 0..100 {
-        log.append(vec![record(&[&format!("chat/room/{number}"), "chat"], &large)]).await.unwrap();
+        log.put(vec![record(&[&format!("chat/room/{number}"), "chat"], &large)]).await.unwrap();
         if number % 10 == 0 {
-            log.append(vec![record(&["chat/room/busy", "chat"], "busy")]).await.unwrap();
+            log.put(vec![record(&["chat/room/busy", "chat"], "busy")]).await.unwrap();
         }
     }
     let vitals = log.vitals();
@@ -333,7 +345,7 @@ async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_s
     let page = log.read(&chat, log.floor(&chat), log.head(), Limit::NONE).await.unwrap();
     assert_eq!(page.entries.len() as u64, log.head().get() - log.floor(&chat).get(), "nothing is missing behind it");
     // A topic that comes back begins anew.
-    log.append(vec![record(&["chat/room/0", "chat"], "again")]).await.unwrap();
+    log.put(vec![record(&["chat/room/0", "chat"], "again")]).await.unwrap();
     assert_eq!(all(&*log, &["chat/room/0"]).await, ["again"]);
     let Home::Disk(dir) = home else { return };
     drop(log);
@@ -360,8 +372,8 @@ async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_s
 
 async fn topics_are_listed_by_name_with_what_was_published_to_them(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&["chat/room/b", "chat"], "1"), record(&["chat/room/a", "chat"], "2")]).await.unwrap();
-    log.append(vec![record(&["chat/room/b", "chat"], "3"), status("db", "4"), status("db", "5")]).await.unwrap();
+    log.put(vec![record(&["chat/room/b", "chat"], "1"), record(&["chat/room/a", "chat"], "2")]).await.unwrap();
+    log.put(vec![record(&["chat/room/b", "chat"], "3"), status("db", "4"), status("db", "5")]).await.unwrap();
     let list = |prefix: &str, after: Option<&str>, most| {
         let listed = log.topics(prefix, after.map(crate::topic).as_ref(), most);
         listed.into_iter().map(|holding| (holding.topic.to_string(), holding.events)).collect::<Vec<_>>()
@@ -387,8 +399,9 @@ async fn what_was_appended_reads_back_whole(home: &Home) {
         key: Some("ü".into()),
         data: Bytes::from_static("{\"m\":\"\u{1f600}\"}".as_bytes()),
         at_ms: -5,
+        ends_key: false,
     };
-    log.append(vec![record.clone()]).await.unwrap();
+    log.put(vec![record.clone()]).await.unwrap();
     for topic in ["chat", "chat/room/a%2Fb"] {
         let page = log.read(&of(&[topic]), Position::START, log.head(), Limit::NONE).await.unwrap();
         assert_eq!(page.entries.len(), 1);
@@ -400,32 +413,92 @@ async fn what_was_appended_reads_back_whole(home: &Home) {
 
 async fn the_newest_of_each_key_takes_the_place_of_the_one_before_and_no_floor_rises(home: &Home) {
     let log = home.open();
-    log.append(vec![status("db", "1"), status("web", "2"), status("db", "3")]).await.unwrap();
+    log.put(vec![status("db", "1"), status("web", "2"), status("db", "3")]).await.unwrap();
     assert_eq!(all(&*log, &["system/status"]).await, ["2", "3"]);
-    log.append(vec![status("web", "4"), record(&["system/status"], "5"), status("web", "6")]).await.unwrap();
+    log.put(vec![status("web", "4"), record(&["system/status"], "5"), status("web", "6")]).await.unwrap();
     assert_eq!(all(&*log, &["system/status"]).await, ["3", "5", "6"]);
     assert_eq!(log.floor(&of(&["system/status"])), Position::START);
     assert_eq!(log.oldest(&of(&["system/status"])).await.unwrap(), Some(Position::new(3)));
 }
 
-async fn too_many_keys_are_trimmed_and_it_shows(home: &Home) {
+async fn what_finds_no_room_for_its_key_is_not_appended(home: &Home) {
     let log = home.open_keeping(2);
-    log.append(vec![status("a", "1"), status("b", "2"), status("c", "3")]).await.unwrap();
+    log.put(vec![status("a", "1"), status("b", "2")]).await.unwrap();
+    let full = log.append(vec![record(&["x"], "3"), status("c", "4")].into()).await.unwrap();
+    assert!(matches!(full, Appended::Full(_)), "{full:?}");
+    assert_eq!(log.put(vec![status("a", "3")]).await.unwrap(), Position::new(3), "it takes the place of another");
     assert_eq!(all(&*log, &["system/status"]).await, ["2", "3"]);
-    assert_eq!(log.floor(&of(&["system/status"])), Position::new(1));
-    log.append(vec![status("a", "4")]).await.unwrap();
-    assert_eq!(all(&*log, &["system/status"]).await, ["3", "4"]);
+    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    let other = Record { key: Some("k".into()), ..record(&["a"], "4") };
+    log.put(vec![other]).await.unwrap();
+    assert_eq!(log.head(), Position::new(4), "another pool has room");
+}
+
+async fn a_condition_decides_under_the_order_of_the_log(home: &Home) {
+    let log = home.open();
+    let append = async |record: Record, condition: Condition| {
+        log.append(Append::from(vec![record]).when(Some(condition))).await.unwrap()
+    };
+    let absent = || Condition::Absent(topic("system/status"), "a".into());
+    let at = |n| Condition::Current(topic("system/status"), "a".into(), Position::new(n));
+    assert_eq!(append(status("a", "1"), at(1)).await, Appended::Refused(Position::START));
+    assert_eq!(append(status("a", "1"), absent()).await, Appended::New(Position::new(1)));
+    assert_eq!(append(status("a", "2"), absent()).await, Appended::Refused(Position::new(1)));
+    assert_eq!(append(status("a", "2"), at(1)).await, Appended::New(Position::new(2)));
+    assert_eq!(append(status("a", "3"), at(1)).await, Appended::Refused(Position::new(2)));
+    let end = || Record { ends_key: true, ..status("a", "end") };
+    assert_eq!(append(end(), at(2)).await, Appended::New(Position::new(3)));
+    assert_eq!(append(end(), at(2)).await, Appended::Refused(Position::new(3)));
+    assert_eq!(append(status("a", "4"), absent()).await, Appended::New(Position::new(4)));
+    assert_eq!(all(&*log, &["system/status"]).await, ["end", "4"]);
+}
+
+async fn a_repetition_gets_the_first_outcome(home: &Home) {
+    let log = home.open();
+    let receipt = |key: &'static str| Receipt { key: key.into(), value: key.into(), lives: Duration::from_mins(5) };
+    let join = || {
+        let condition = Condition::Absent(topic("system/status"), "a".into());
+        Append::from(vec![status("a", "in")]).when(Some(condition))
+    };
+    assert_eq!(log.append(join().receipt(Some(receipt("1")))).await.unwrap(), Appended::New(Position::new(1)));
+    assert_eq!(log.append(join().receipt(Some(receipt("2")))).await.unwrap(), Appended::Refused(Position::new(1)));
+    log.put(vec![Record { ends_key: true, ..status("a", "out") }]).await.unwrap();
+    let kept = |key: &'static str, first, events, refused| {
+        Appended::Known(Kept { value: key.into(), first: Position::new(first), events, refused })
+    };
+    assert_eq!(log.append(join().receipt(Some(receipt("1")))).await.unwrap(), kept("1", 1, 1, false));
+    assert_eq!(log.append(join().receipt(Some(receipt("2")))).await.unwrap(), kept("2", 2, 0, true));
+    assert_eq!(log.head(), Position::new(2));
+    let [once, twice] = [1, 2].map(|_| log.append(join().receipt(Some(receipt("3")))));
+    let (once, twice) = tokio::join!(once, twice);
+    assert_eq!((once.unwrap(), twice.unwrap()), (Appended::New(Position::new(3)), kept("3", 3, 1, false)));
+}
+
+async fn an_ended_key_leaves_room_and_an_ordinary_record(home: &Home) {
+    let log = home.open_keeping(1);
+    log.put(vec![status("a", "1")]).await.unwrap();
+    let end = Record { ends_key: true, ..status("a", "2") };
+    log.put(vec![end, status("b", "3")]).await.unwrap();
+    assert_eq!(all(&*log, &["system/status"]).await, ["2", "3"]);
+    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    let page = log.read(&of(&["system/status"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+    let ended = &page.entries[0].record;
+    assert_eq!((ended.key.as_deref(), ended.ends_key), (Some("a"), true));
+    log.put(vec![Record { ends_key: true, ..status("never", "4") }]).await.unwrap();
+    let full = log.append(vec![status("c", "5")].into()).await.unwrap();
+    assert!(matches!(full, Appended::Full(_)), "{full:?}");
+    assert_eq!(all(&*log, &["system/status"]).await, ["2", "3", "4"]);
 }
 
 async fn the_tail_shows_every_entry_once_and_in_order(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&["a"], "before")]).await.unwrap();
+    log.put(vec![record(&["a"], "before")]).await.unwrap();
     let mut tail = log.tail();
-    log.append(vec![status("db", "1"), status("db", "2")]).await.unwrap();
-    log.append(numbered(&["a"], 0..3)).await.unwrap();
+    log.put(vec![status("db", "1"), status("db", "2")]).await.unwrap();
+    log.put(numbered(&["a"], 0..3)).await.unwrap();
     assert_eq!(numbers(&tail.next().await.unwrap()), [2, 3, 4, 5, 6]);
     let waiting = tokio::spawn(async move { tail.next().await.unwrap().len() });
-    log.append(vec![record(&["a"], "later")]).await.unwrap();
+    log.put(vec![record(&["a"], "later")]).await.unwrap();
     assert_eq!(waiting.await.unwrap(), 1);
 }
 
@@ -435,7 +508,7 @@ async fn a_tail_and_the_head_it_was_opened_at_leave_nothing_out(home: &Home) {
         let log = log.clone();
         async move {
             for _ in 0..200 {
-                log.append(numbered(&["a"], 0..2)).await.unwrap();
+                log.put(numbered(&["a"], 0..2)).await.unwrap();
             }
         }
     });
@@ -462,7 +535,7 @@ async fn appends_in_flight_get_consecutive_positions_and_batches_stay_whole(home
         let log = log.clone();
         appends.spawn(async move {
             let name = format!("w/{writer}");
-            let first = log.append(numbered(&[&name, "all"], 0..7)).await.unwrap();
+            let first = log.put(numbered(&[&name, "all"], 0..7)).await.unwrap();
             (name, first)
         });
     }
@@ -481,27 +554,32 @@ async fn appends_in_flight_get_consecutive_positions_and_batches_stay_whole(home
 
 async fn a_receipt_is_kept_with_its_batch_until_it_expires(home: &Home) {
     let log = home.open();
-    let receipt = |value: &'static str, expires_at_ms| Receipt {
+    let receipt = |value: &'static str| Receipt {
         key: Bytes::from_static(b"ann POST /p k"),
         value: Bytes::from_static(value.as_bytes()),
-        expires_at_ms,
+        lives: Duration::from_millis(100),
     };
-    log.append(vec![record(&["a"], "1")]).await.unwrap();
-    log.append_with(numbered(&["a"], 2..4), Some(receipt("first", 100))).await.unwrap();
-    let kept = Kept { value: Bytes::from_static(b"first"), first: Position::new(2), events: 2 };
-    assert_eq!(log.receipt(b"ann POST /p k", 99).await.unwrap(), Some(kept));
-    assert_eq!(log.receipt(b"ann POST /p k", 100).await.unwrap(), None);
-    assert_eq!(log.receipt(b"ann POST /p", 0).await.unwrap(), None);
-    log.expire(100);
-    log.append_with(vec![], Some(receipt("second", 200))).await.unwrap();
-    let kept = Kept { value: Bytes::from_static(b"second"), first: Position::new(4), events: 0 };
-    assert_eq!(log.receipt(b"ann POST /p k", 100).await.unwrap(), Some(kept));
+    log.put(vec![record(&["a"], "1")]).await.unwrap();
+    log.append(Append::from(numbered(&["a"], 2..4)).receipt(Some(receipt("first"))).at(1_000)).await.unwrap();
+    let kept = |value: &'static str, first, events| Kept {
+        value: Bytes::from_static(value.as_bytes()),
+        first: Position::new(first),
+        events,
+        refused: false,
+    };
+    log.expire(1_099);
+    assert_eq!(log.receipt(b"ann POST /p k").await.unwrap(), Some(kept("first", 2, 2)));
+    assert_eq!(log.receipt(b"ann POST /p").await.unwrap(), None);
+    log.expire(1_100);
+    assert_eq!(log.receipt(b"ann POST /p k").await.unwrap(), None);
+    log.put_with(vec![], Some(receipt("second"))).await.unwrap();
+    assert_eq!(log.receipt(b"ann POST /p k").await.unwrap(), Some(kept("second", 4, 0)));
     assert_eq!(log.head(), Position::new(3));
 }
 
 async fn a_new_epoch_knows_what_belongs_to_it(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&["a"], "1")]).await.unwrap();
+    log.put(vec![record(&["a"], "1")]).await.unwrap();
     let epochs = log.epochs();
     let cursor = |position| EventId { epoch: epochs.current(), position: Position::new(position) };
     assert_eq!(epochs.locate(cursor(1), log.head()), Ok(Position::new(1)));
@@ -511,27 +589,27 @@ async fn a_new_epoch_knows_what_belongs_to_it(home: &Home) {
         Home::Disk(_) => Home::disk(),
     };
     let other = other.open();
-    other.append(vec![record(&["a"], "1")]).await.unwrap();
+    other.put(vec![record(&["a"], "1")]).await.unwrap();
     assert_eq!(other.epochs().locate(cursor(1), other.head()), Err(Stray::Epoch));
 }
 
 async fn a_record_in_no_topic_has_a_place_all_the_same(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&[], "1"), record(&["a"], "2")]).await.unwrap();
+    log.put(vec![record(&[], "1"), record(&["a"], "2")]).await.unwrap();
     assert_eq!(log.head(), Position::new(2));
     assert_eq!(all(&*log, &["a"]).await, ["2"]);
 }
 
 async fn a_topic_named_twice_shows_the_entry_once(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&["a", "b", "a"], "1")]).await.unwrap();
-    log.append(vec![Record { key: Some("k".into()), ..record(&["a", "a"], "2") }]).await.unwrap();
+    log.put(vec![record(&["a", "b", "a"], "1")]).await.unwrap();
+    log.put(vec![Record { key: Some("k".into()), ..record(&["a", "a"], "2") }]).await.unwrap();
     assert_eq!(all(&*log, &["a"]).await, ["1", "2"]);
 }
 
 async fn a_topic_is_known_from_its_first_entry_on(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&["chat/room/r", "chat"], "1"), status("db", "2")]).await.unwrap();
+    log.put(vec![record(&["chat/room/r", "chat"], "1"), status("db", "2")]).await.unwrap();
     for (name, known) in [("chat/room/r", true), ("chat", true), ("system/status", true), ("chat/room", false)] {
         assert_eq!(log.knows(&crate::topic(name)), known, "{name}");
     }
@@ -539,12 +617,12 @@ async fn a_topic_is_known_from_its_first_entry_on(home: &Home) {
 
 async fn a_closed_log_still_reads(home: &Home) {
     let log = home.open();
-    log.append(vec![record(&["a"], "1")]).await.unwrap();
+    log.put(vec![record(&["a"], "1")]).await.unwrap();
     assert!(log.health().is_ok());
     log.close().await;
     assert_eq!(all(&*log, &["a"]).await, ["1"]);
     if let Home::Disk(_) = home {
-        assert!(log.append(vec![record(&["a"], "2")]).await.is_err());
+        assert!(log.put(vec![record(&["a"], "2")]).await.is_err());
         assert!(log.health().is_err());
     }
 }

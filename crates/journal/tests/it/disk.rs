@@ -1,9 +1,11 @@
 //! What outlives a process.
 
-use tidings_journal::disk::{Disk, OpenError, Options, Sync};
-use tidings_journal::{EventId, Journal, Limit, Position, Receipt, Stray};
+use std::time::Duration;
 
-use crate::{all, numbered, of, record, status};
+use tidings_journal::disk::{Disk, OpenError, Options, Sync};
+use tidings_journal::{Appended, Bounds, EventId, Journal, Limit, Position, Receipt, Record, Stray};
+
+use crate::{Put as _, all, numbered, of, record, status};
 
 fn open(dir: &tempfile::TempDir) -> Disk {
     Disk::open(Options::new(dir.path())).unwrap()
@@ -16,7 +18,7 @@ async fn everything_is_there_after_a_restart_with_its_id() {
     for round in 0..5 {
         let log = open(&dir);
         assert_eq!(log.head(), Position::new(3 * round));
-        let first = log.append(numbered(&["a", "b"], 0..3)).await.unwrap();
+        let first = log.put(numbered(&["a", "b"], 0..3)).await.unwrap();
         ids.extend((0..3).map(|n| EventId { epoch: log.epochs().current(), position: Position::new(first.get() + n) }));
     }
     let log = open(&dir);
@@ -36,20 +38,23 @@ async fn everything_is_there_after_a_restart_with_its_id() {
 async fn keys_and_receipts_and_floors_outlive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());
-    options.retention.max_keyed = 2;
+    options.retention.bounds = Bounds::of_each(2);
     {
         let log = Disk::open(options.clone()).unwrap();
-        let receipt = Receipt { key: "k".into(), value: "v".into(), expires_at_ms: 100 };
-        log.append_with(vec![status("a", "1"), status("b", "2")], Some(receipt)).await.unwrap();
-        log.append(vec![status("b", "3"), status("c", "4")]).await.unwrap();
+        let receipt = Receipt { key: "k".into(), value: "v".into(), lives: Duration::from_mins(5) };
+        log.put_with(vec![status("a", "1"), status("b", "2")], Some(receipt)).await.unwrap();
+        log.put(vec![status("b", "3")]).await.unwrap();
+        log.put(vec![Record { ends_key: true, ..status("a", "4") }, status("c", "5")]).await.unwrap();
     }
     let log = Disk::open(options.clone()).unwrap();
-    assert_eq!(all(&log, &["system/status"]).await, ["3", "4"]);
-    assert_eq!(log.floor(&of(&["system/status"])), Position::new(1));
-    let kept = log.receipt(b"k", 99).await.unwrap().unwrap();
+    assert_eq!(all(&log, &["system/status"]).await, ["3", "4", "5"]);
+    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    let kept = log.receipt(b"k").await.unwrap().unwrap();
     assert_eq!((&kept.value[..], kept.first, kept.events), (&b"v"[..], Position::new(1), 2));
-    log.append(vec![status("b", "5")]).await.unwrap();
-    assert_eq!(all(&log, &["system/status"]).await, ["4", "5"]);
+    log.put(vec![status("b", "6")]).await.unwrap();
+    assert_eq!(all(&log, &["system/status"]).await, ["4", "5", "6"]);
+    let full = log.append(vec![status("d", "7")].into()).await.unwrap();
+    assert!(matches!(full, Appended::Full(_)), "{full:?}");
 }
 
 #[tokio::test]
@@ -67,7 +72,7 @@ async fn a_second_process_is_refused() {
 async fn a_directory_without_the_engines_lock_is_refused_with_what_mends_it() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);
-    log.append(vec![status("db", "1")]).await.unwrap();
+    log.put(vec![status("db", "1")]).await.unwrap();
     drop(log);
     let lock = dir.path().join("db/lock");
     std::fs::remove_file(&lock).unwrap();
@@ -86,7 +91,7 @@ async fn every_mode_of_syncing_keeps_what_was_written_when_it_is_closed() {
             options.sync = sync;
             let log = Disk::open(options).unwrap();
             assert_eq!(log.head(), Position::new(round));
-            log.append(vec![record(&["a"], "1")]).await.unwrap();
+            log.put(vec![record(&["a"], "1")]).await.unwrap();
         }
     }
 }
@@ -154,9 +159,9 @@ async fn nothing_is_acknowledged_once_the_directory_is_gone() {
             let mut options = Options::new(&dir);
             options.sync = sync;
             let log = Disk::open(options).unwrap();
-            log.append(vec![record(&["a"], "1")]).await.unwrap();
+            log.put(vec![record(&["a"], "1")]).await.unwrap();
             lose(&dir);
-            let error = log.append(vec![record(&["a"], "2")]).await.unwrap_err().to_string();
+            let error = log.put(vec![record(&["a"], "2")]).await.unwrap_err().to_string();
             assert!(error.contains("was removed, or another directory took its place"), "{what}: {error}");
             assert!(log.health().is_err() && log.vitals().disk.unwrap().failed, "{what}");
             assert_eq!(all(&log, &["a"]).await, ["1"], "{what}: reads go on, and what was refused is not shown");
@@ -175,7 +180,7 @@ async fn a_moved_directory_is_not_opened_by_another_while_the_first_has_it() {
     let parent = tempfile::tempdir().unwrap();
     let (dir, moved) = (parent.path().join("log"), parent.path().join("moved"));
     let log = Disk::open(Options::new(&dir)).unwrap();
-    log.append(vec![record(&["a"], "1")]).await.unwrap();
+    log.put(vec![record(&["a"], "1")]).await.unwrap();
     std::fs::rename(&dir, &moved).unwrap();
     for _ in 0..2 {
         let error = Disk::open(Options::new(&moved)).err().unwrap();
@@ -183,7 +188,7 @@ async fn a_moved_directory_is_not_opened_by_another_while_the_first_has_it() {
         // The storage engine has a lock too, and its files are not touched while it is held.
         std::fs::remove_file(moved.join("LOCK")).unwrap();
     }
-    assert!(log.append(vec![record(&["a"], "2")]).await.is_err());
+    assert!(log.put(vec![record(&["a"], "2")]).await.is_err());
     drop(log);
     // What was refused may be there.
     assert!(Disk::open(Options::new(&moved)).unwrap().head() >= Position::new(1));
@@ -195,7 +200,7 @@ async fn acknowledged_events_behind_damage_are_kept_beside_and_told_until_they_a
     let copy = tempfile::tempdir().unwrap();
     let log = open(&dir);
     for number in 1..=20 {
-        log.append(vec![record(&["a"], &format!("event {number:02}"))]).await.unwrap();
+        log.put(vec![record(&["a"], &format!("event {number:02}"))]).await.unwrap();
     }
     // As after a kill: without the mark, which is written some time after what it marks.
     std::fs::remove_file(dir.path().join("synced")).unwrap();
@@ -209,7 +214,7 @@ async fn acknowledged_events_behind_damage_are_kept_beside_and_told_until_they_a
     let log = open(&copy);
     assert_eq!(log.head(), Position::new(9));
     assert!(log.health().is_ok(), "it goes on");
-    log.append(vec![record(&["a"], "event 10 again")]).await.unwrap();
+    log.put(vec![record(&["a"], "event 10 again")]).await.unwrap();
     let cut = |log: &Disk| log.vitals().disk.unwrap().cut;
     assert_eq!(cut(&log), 1);
     drop(log);

@@ -5,17 +5,17 @@ use std::time::Duration;
 use tidings_journal::disk::{Disk, Inspection, OpenError, Options};
 use tidings_journal::{Journal, Position, Receipt};
 
-use crate::{numbered, record, status};
+use crate::{Put as _, numbered, record, status};
 
 #[tokio::test]
 async fn everything_is_told_in_order() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..2 {
         let log = Disk::open(Options::new(dir.path())).unwrap();
-        log.append(numbered(&["chat/room/r", "chat"], 0..3)).await.unwrap();
-        let receipt = Receipt { key: "k".into(), value: "v".into(), expires_at_ms: 1 };
-        log.append_with(vec![status("db", "1"), status("web", "2")], Some(receipt)).await.unwrap();
-        log.append(vec![record(&["large", "chat"], &"x".repeat(50_000 + round)), record(&[], "")]).await.unwrap();
+        log.put(numbered(&["chat/room/r", "chat"], 0..3)).await.unwrap();
+        let receipt = Receipt { key: format!("k{round}").into(), value: "v".into(), lives: Duration::from_mins(5) };
+        log.put_with(vec![status("db", "1"), status("web", "2")], Some(receipt)).await.unwrap();
+        log.put(vec![record(&["large", "chat"], &"x".repeat(50_000 + round)), record(&[], "")]).await.unwrap();
         assert!(matches!(Inspection::open(dir.path()), Err(OpenError::InUse { .. })));
     }
     let log = Inspection::open(dir.path()).unwrap();
@@ -31,7 +31,7 @@ async fn everything_is_told_in_order() {
     assert!(stats.disk_bytes > 0 && stats.bytes > 100_000);
     let report = log.verify().unwrap();
     assert_eq!(report.problems, [""; 0]);
-    assert_eq!((report.events, report.receipts), (10, 1));
+    assert_eq!((report.events, report.receipts), (10, 2));
     drop(log);
     assert_eq!(Disk::open(Options::new(dir.path())).unwrap().head(), Position::new(14));
 }
@@ -66,7 +66,7 @@ async fn an_end_that_was_cut_off_is_noticed() {
     {
         let log = Disk::open(Options::new(dir.path())).unwrap();
         for _ in 0..10 {
-            log.append(vec![record(&["a"], "an event that was acknowledged")]).await.unwrap();
+            log.put(vec![record(&["a"], "an event that was acknowledged")]).await.unwrap();
         }
         // The mark is written a moment after; closing writes it too.
         tokio::time::timeout(Duration::from_mins(10), log.close()).await.unwrap();

@@ -7,7 +7,7 @@ mod inspect;
 mod retention;
 mod upgrades;
 
-use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
+use tidings_journal::{Append, Error, Journal, Limit, Position, Receipt, Record, Selector, TopicName};
 
 fn topic(name: &str) -> TopicName {
     TopicName::parse(name).unwrap()
@@ -24,6 +24,7 @@ fn record(names: &[&str], data: &str) -> Record {
         key: None,
         data: data.to_owned().into(),
         at_ms: 0,
+        ends_key: false,
     }
 }
 
@@ -38,4 +39,23 @@ fn numbered(names: &[&str], numbers: std::ops::Range<u32>) -> Vec<Record> {
 async fn all(journal: &dyn Journal, names: &[&str]) -> Vec<String> {
     let page = journal.read(&of(names), Position::START, journal.head(), Limit::NONE).await.unwrap();
     page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+}
+
+/// Appends what nothing stands in the way of.
+trait Put {
+    /// Returns the position of the first.
+    async fn put(&self, records: Vec<Record>) -> Result<Position, Error>;
+    /// The same, with a receipt.
+    async fn put_with(&self, records: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error>;
+}
+
+impl<J: Journal + ?Sized> Put for J {
+    async fn put(&self, records: Vec<Record>) -> Result<Position, Error> {
+        self.put_with(records, None).await
+    }
+
+    async fn put_with(&self, records: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
+        let appended = self.append(Append::from(records).receipt(receipt)).await?;
+        Ok(appended.first().unwrap_or_else(|| panic!("{appended:?}")))
+    }
 }

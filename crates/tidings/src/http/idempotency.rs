@@ -124,9 +124,7 @@ impl Once {
     fn receipt(&self, draft: &Draft) -> Option<Receipt> {
         let (scope, fingerprint) = self.note.as_ref()?;
         let value = [&fingerprint.0[..], &draft.encode()].concat().into();
-        let kept_ms = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
-        let expires_at_ms = self.app.clock.now_ms().saturating_add(kept_ms);
-        Some(Receipt { key: scope.0.clone(), value, expires_at_ms })
+        Some(Receipt { key: scope.0.clone(), value, lives: KEPT })
     }
 }
 

@@ -12,9 +12,6 @@ use tidings_journal::memory::{self, Memory};
 
 use crate::config::{self, Home};
 
-/// The newest record of so many keys is kept, whatever its age: the status of services, and who is in which room.
-pub(crate) const MAX_KEYED: usize = 100_000;
-
 /// Opens the log. Waits for the device.
 pub(super) fn open(settings: &config::Journal) -> Result<Arc<dyn Journal>, disk::OpenError> {
     Ok(match settings.home {
@@ -81,7 +78,6 @@ fn on_disk(settings: &config::Journal) -> disk::Retention {
         max_age: settings.max_age.or(default.max_age),
         max_events: settings.max_events.and_then(|events| u64::try_from(events).ok()).unwrap_or(default.max_events),
         max_disk,
-        max_keyed: MAX_KEYED,
         max_topics: settings.max_topics,
         ..default
     }

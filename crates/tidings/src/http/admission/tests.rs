@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Earlier, Epochs, Error as JournalError, Holding, Journal, Kept, Limit, Page, Position, Receipt, Record, Selector,
+    Append, Appended, Earlier, Epochs, Error as JournalError, Holding, Journal, Kept, Limit, Page, Position, Selector,
     Tail, TopicName,
 };
 use tokio::sync::watch;
@@ -35,13 +35,13 @@ impl Journal for Slow {
         self.journal.head()
     }
 
-    async fn append_with(&self, batch: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, JournalError> {
+    async fn append(&self, append: Append) -> Result<Appended, JournalError> {
         let _ = self.is_fast.clone().wait_for(|is_fast| *is_fast).await;
-        self.journal.append_with(batch, receipt).await
+        self.journal.append(append).await
     }
 
-    async fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, JournalError> {
-        self.journal.receipt(key, now_ms).await
+    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, JournalError> {
+        self.journal.receipt(key).await
     }
 
     fn tail(&self) -> Box<dyn Tail> {
