@@ -14,11 +14,13 @@
 //! - [`memory`]: the log in memory, for tests and for those who need no more
 //! - [`disk`]: the log on disk, which outlives the process
 //! - `tail`: the end of the log as it grows, for both
+//! - `clock`: the time by which the log decides what has expired, the same for every reader
 //! - `timeline`: the time by which records age, whatever is done to the wall clock
 //! - `vitals`: what a log tells of itself to those who watch it
 
 mod append;
 mod bounds;
+mod clock;
 pub mod disk;
 mod entry;
 mod epochs;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 
 pub use append::{Append, Appended, Condition};
 pub use bounds::{Bounds, Pool};
+pub use clock::LogClock;
 pub use disk::Disk;
 pub use entry::{Earlier, Entry, Holding, Limit, Page, Record, Selector};
 pub use epochs::{Epochs, Stray};

@@ -1,0 +1,311 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+const YEAR: i64 = 365 * DAY;
+/// Some day of 2026.
+const START: i64 = 56 * YEAR;
+
+/// A clock that was told the time, each of `every` for `how_long`, by a machine whose clock is off by `off`.
+fn tell(clock: &mut LogClock, from: i64, how_long: i64, every: i64, off: i64) {
+    let mut at = from;
+    while at <= from + how_long {
+        clock.tell(at + off);
+        at += every;
+    }
+}
+
+/// One that was told the time for an hour, up to `START`.
+fn settled() -> LogClock {
+    let mut clock = LogClock::default();
+    tell(&mut clock, START - HOUR, HOUR, 5 * SECOND, 0);
+    assert_eq!(clock.now_ms(), START);
+    clock
+}
+
+#[test]
+fn the_first_time_is_taken_as_it_is_and_no_time_at_all_changes_nothing() {
+    let mut clock = LogClock::default();
+    assert_eq!((clock.tell(0), clock.now_ms()), (i64::MIN, i64::MIN));
+    assert_eq!(clock.tell(START), START);
+    assert_eq!((clock.tell(0), clock.tell(START + SECOND)), (START, START + SECOND));
+}
+
+#[test]
+fn it_follows_a_clock_that_goes_well_to_the_millisecond() {
+    let mut clock = LogClock::default();
+    for told in [START, START + 1, START + 7 * SECOND, START + 66 * SECOND, START + 126 * SECOND] {
+        assert_eq!(clock.tell(told), told);
+    }
+    assert_eq!(clock.encode().len(), 41);
+}
+
+#[test]
+fn two_nodes_some_seconds_apart_are_one_clock() {
+    let mut clock = settled();
+    for nth in 0..10_000 {
+        let at = START + 10 * nth;
+        clock.tell(at);
+        clock.tell(at - 20 * SECOND);
+    }
+    assert_eq!(clock.now_ms(), START + 9_999 * 10, "no time may be made of the difference");
+}
+
+#[test]
+fn a_quiet_hour_counts_ten_minutes_after_it_is_over() {
+    let mut clock = settled();
+    let back = START + HOUR;
+    assert_eq!(clock.tell(back), START, "one entry proves nothing");
+    tell(&mut clock, back, 10 * MINUTE - 5 * SECOND, 5 * SECOND, 0);
+    assert_eq!(clock.now_ms(), START + 10 * MINUTE - 5 * SECOND, "what passes meanwhile counts at once");
+    assert_eq!(clock.tell(back + 10 * MINUTE), back + 10 * MINUTE);
+}
+
+#[test]
+fn a_log_that_is_told_the_time_once_an_hour_is_ten_hours_late() {
+    let mut clock = settled();
+    tell(&mut clock, START, 10 * DAY, HOUR, 0);
+    assert_eq!(START + 10 * DAY - clock.now_ms(), 10 * HOUR);
+    assert!(clock.gaps.len() <= 10 && clock.encode().len() <= 313);
+}
+
+#[test]
+fn a_clock_that_is_wrong_for_nine_minutes_moves_nothing_but_what_passed() {
+    for off in [DAY, -DAY, 74 * YEAR, -56 * YEAR + SECOND, 2 * MINUTE, -2 * MINUTE] {
+        let mut clock = settled();
+        tell(&mut clock, START, 9 * MINUTE, 5 * SECOND, off);
+        tell(&mut clock, START + 9 * MINUTE + 5 * SECOND, HOUR, 5 * SECOND, 0);
+        let passed = clock.now_ms() - START;
+        assert!((HOUR + 9 * MINUTE..=HOUR + 10 * MINUTE).contains(&passed), "{off}: {passed}");
+        assert_eq!(clock.now_ms(), START + HOUR + 9 * MINUTE + 5 * SECOND);
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_for_good_stops_nothing() {
+    let mut clock = settled();
+    tell(&mut clock, START, 3 * DAY, 30 * SECOND, -2 * YEAR);
+    assert_eq!(clock.now_ms(), START + 3 * DAY);
+}
+
+#[test]
+fn of_two_nodes_a_day_apart_neither_moves_it() {
+    let mut clock = settled();
+    for nth in 0..10_000 {
+        let at = START + 5 * SECOND * nth;
+        clock.tell(at);
+        clock.tell(at + DAY);
+    }
+    assert_eq!(clock.now_ms(), START + 5 * SECOND * 9_999);
+}
+
+#[test]
+fn one_wrong_node_of_three_is_never_believed_and_alone_it_is_after_ten_minutes() {
+    let mut clock = settled();
+    let mut at = START;
+    for _ in 0..3_000 {
+        clock.tell(at);
+        clock.tell(at + SECOND);
+        for _ in 0..20 {
+            clock.tell(at + 30 * DAY);
+        }
+        at += 10 * SECOND;
+    }
+    assert!((0..=10 * SECOND).contains(&(at - clock.now_ms())));
+    tell(&mut clock, at, 10 * MINUTE, 10 * SECOND, 30 * DAY);
+    assert_eq!(clock.now_ms(), at + 10 * MINUTE + 30 * DAY, "nobody could tell this from a quiet month");
+}
+
+#[test]
+fn what_it_is_ahead_by_shrinks_with_each_quiet_time_and_never_grows_by_going_to_and_fro() {
+    let mut clock = settled();
+    tell(&mut clock, START, HOUR, 30 * SECOND, DAY);
+    let mut at = START + HOUR;
+    assert_eq!(clock.now_ms(), at + DAY, "wrong and alone");
+    for _ in 0..20 {
+        tell(&mut clock, at, HOUR, 30 * SECOND, 0);
+        tell(&mut clock, at + HOUR, HOUR, 30 * SECOND, DAY);
+        at += 2 * HOUR;
+    }
+    assert!(clock.now_ms() <= at + DAY, "it gained {} ms", clock.now_ms() - at - DAY);
+    tell(&mut clock, at, HOUR, 30 * SECOND, 0);
+    assert_eq!(clock.now_ms(), at + HOUR + DAY);
+    at += HOUR + 20 * HOUR; // nobody is there
+    tell(&mut clock, at, HOUR, 30 * SECOND, 0);
+    assert_eq!(clock.now_ms(), at + HOUR + 4 * HOUR);
+    at += HOUR + 5 * HOUR;
+    tell(&mut clock, at, HOUR, 30 * SECOND, 0);
+    assert_eq!(clock.now_ms(), at + HOUR, "and then it is right");
+}
+
+#[test]
+fn a_restart_with_a_wrong_clock_is_a_gap_or_a_line_behind() {
+    for off in [-26 * YEAR, 74 * YEAR] {
+        let mut clock = LogClock::decode(&settled().encode()).unwrap();
+        tell(&mut clock, START, 5 * MINUTE, 5 * SECOND, off);
+        assert_eq!(clock.now_ms(), START + 5 * MINUTE);
+        tell(&mut clock, START + 5 * MINUTE, HOUR, 5 * SECOND, 0);
+        assert_eq!(clock.now_ms(), START + HOUR + 5 * MINUTE);
+    }
+}
+
+#[test]
+fn a_first_time_that_was_far_behind_is_left_after_ten_minutes() {
+    let mut clock = LogClock::default();
+    tell(&mut clock, START, MINUTE, SECOND, -56 * YEAR + SECOND); // booted in 1970
+    tell(&mut clock, START + MINUTE, 10 * MINUTE, SECOND, 0);
+    assert_eq!(clock.now_ms(), START + 11 * MINUTE);
+}
+
+#[test]
+fn times_beyond_all_dates_are_borne() {
+    let mut clock = settled();
+    for told in [i64::MAX, i64::MIN, i64::MAX, i64::MAX - 1, i64::MIN + 1, 1, -1] {
+        for _ in 0..50 {
+            clock.tell(told);
+        }
+        assert!(LogClock::decode(&clock.encode()).is_some());
+    }
+    assert_eq!(clock.now_ms(), START, "none of them was told for ten minutes");
+}
+
+#[test]
+fn what_is_no_clock_is_none() {
+    let mut clock = settled();
+    clock.tell(START + DAY);
+    let bytes = clock.encode();
+    assert_eq!(LogClock::decode(&bytes), Some(clock));
+    assert_eq!(LogClock::decode(&LogClock::default().encode()), Some(LogClock::default()));
+    for end in (0..bytes.len()).filter(|end| *end != 1) {
+        // It may end behind a whole gap, which nothing says is missing: the table's checksum would.
+        let whole = (end + 16) % 16 == 57 % 16 && end >= 57;
+        assert_eq!(LogClock::decode(&bytes[..end]).is_some(), whole, "{end}");
+    }
+    assert_eq!(LogClock::decode(&[2]), None);
+}
+
+#[test]
+fn it_is_news_after_a_second_or_when_a_clock_disagrees() {
+    let written = settled();
+    let mut clock = written.clone();
+    clock.tell(START + 900);
+    assert!(!clock.is_news(&written));
+    clock.tell(START + 1_100);
+    assert!(clock.is_news(&written));
+    let mut clock = written.clone();
+    clock.tell(START - DAY);
+    assert!(clock.is_news(&written));
+    assert!(written.is_news(&LogClock::default()));
+}
+
+/// What machines may tell: time that passes, and clocks that are set.
+fn told() -> impl Strategy<Value = Vec<i64>> {
+    let step = prop_oneof![
+        10 => 0..90 * SECOND,
+        3 => -90 * SECOND..0,
+        2 => -2 * HOUR..2 * HOUR,
+        1 => prop_oneof![Just(DAY), Just(-DAY), Just(YEAR), Just(-YEAR)],
+    ];
+    proptest::collection::vec(step, 0..400).prop_map(|steps| {
+        let mut at = START;
+        let next = |step| {
+            at += step;
+            at
+        };
+        steps.into_iter().map(next).collect()
+    })
+}
+
+/// What was told without a break up to the end of `told`, each step counted up to a minute.
+fn confirmed(told: &[i64]) -> i64 {
+    let (mut highest, mut all) = (None::<i64>, 0);
+    for at in told {
+        match highest {
+            Some(high) if *at >= high - MINUTE => {
+                all += (at - high).clamp(0, MINUTE);
+                highest = Some(high.max(*at));
+            }
+            _ => (highest, all) = (Some(*at), 0),
+        }
+    }
+    all
+}
+
+proptest! {
+    #[test]
+    fn it_never_goes_back_and_never_jumps_without_ten_minutes_that_confirm_it(told in told()) {
+        let mut clock = LogClock::default();
+        for (nth, at) in told.iter().enumerate() {
+            let before = clock.now_ms;
+            let now = clock.tell(*at);
+            let before = before.unwrap_or(now);
+            prop_assert!(now >= before);
+            let confirmed = confirmed(&told[..=nth]);
+            prop_assert!(now - before <= MINUTE || confirmed >= 10 * MINUTE, "+{} after {confirmed}", now - before);
+            prop_assert!(clock.lines.len() <= MOST_LINES && clock.gaps.len() <= 10);
+        }
+    }
+
+    #[test]
+    fn who_begins_with_what_was_kept_has_the_same_time(told in told(), at in 0_usize..400) {
+        let mut whole = LogClock::default();
+        let mut again = LogClock::default();
+        for (nth, time) in told.iter().enumerate() {
+            whole.tell(*time);
+            again.tell(*time);
+            if nth == at {
+                again = LogClock::decode(&again.encode()).unwrap();
+            }
+        }
+        prop_assert_eq!(whole, again);
+    }
+
+    #[test]
+    fn ten_minutes_of_the_right_time_are_enough_whatever_was_before(told in told(), every in 100..=MINUTE, off in -2 * DAY..2 * DAY) {
+        let mut clock = LogClock::default();
+        for at in &told {
+            clock.tell(*at);
+        }
+        let mut at = told.last().copied().unwrap_or(START) + off;
+        let end = at + 10 * MINUTE;
+        while at < end {
+            clock.tell(at);
+            at += every;
+        }
+        let now = clock.tell(at);
+        prop_assert!(now >= at, "{} behind", at - now);
+        let later = at + HOUR;
+        while at < later {
+            at += every;
+            clock.tell(at);
+        }
+        let (passed, went) = (at - later + HOUR, clock.now_ms() - now);
+        prop_assert!((passed - MINUTE..=passed).contains(&went), "{went} of {passed}");
+    }
+
+    #[test]
+    fn clocks_that_stand_apart_make_no_time(
+        offs in proptest::collection::btree_set(-2_000_i64..2_000, 2..6),
+        order in proptest::collection::vec((any::<prop::sample::Index>(), 0..5 * SECOND), 1_000),
+    ) {
+        let offs: Vec<_> = offs.into_iter().map(|off| off * 3 * MINUTE).collect();
+        let mut clock = LogClock::default();
+        let mut at = START;
+        let first = clock.tell(at + offs[0]);
+        for (nth, (which, passes)) in order.iter().enumerate() {
+            at += passes;
+            clock.tell(at + which.get(&offs));
+            if nth % 8 == 0 {
+                for off in &offs {
+                    clock.tell(at + off); // nobody is alone for long
+                }
+            }
+        }
+        let went = clock.now_ms() - first;
+        prop_assert!((at - START - MINUTE..=at - START + MINUTE).contains(&went), "{went} of {}", at - START);
+    }
+}
