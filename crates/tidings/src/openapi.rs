@@ -116,6 +116,9 @@ fn refuse(path: &str, operation: &mut Operation) {
     if publishes {
         codes.extend([Code::IdempotencyConflict, Code::Draining, Code::JournalUnavailable]);
     }
+    if ["/chat/room/{roomId}/join", "/system/status/update"].contains(&path) {
+        codes.push(Code::TooManyKeys); // each makes one in the log
+    }
     if !security.is_empty() {
         codes.push(Code::RateLimited); // of publishes the rate, of all others a credential after many that were refused
     }

@@ -37,6 +37,7 @@ pub(crate) enum Code {
     TooManyConnections,
     Draining,
     JournalUnavailable,
+    TooManyKeys,
     Overloaded,
     MalformedRequest,
     HeadTooLarge,
@@ -82,7 +83,7 @@ struct Answer<'a> {
 
 impl Code {
     /// Every code, each at the place that its number says.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::ValidationFailed,
         Self::InvalidJson,
         Self::TokenMissing,
@@ -101,6 +102,7 @@ impl Code {
         Self::TooManyConnections,
         Self::Draining,
         Self::JournalUnavailable,
+        Self::TooManyKeys,
         Self::Overloaded,
         Self::MalformedRequest,
         Self::HeadTooLarge,
@@ -194,6 +196,12 @@ impl Code {
                 "journal_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The log can't be written. Whether the event is in it is unknown: repeat with the same `Idempotency-Key`.",
+            ),
+            Self::TooManyKeys => (
+                "too_many_keys",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The log remembers as many services, members, tickets or the like as it may, and forgets none to make room. \
+                 Nothing was published; try again after `Retry-After`. Its operator sees which in `GET /metrics`.",
             ),
             Self::Overloaded => (
                 "overloaded",
