@@ -11,6 +11,8 @@
 //! - `entry`: what is written and read
 //! - `append`: what is appended in one step, and what came of it; `bounds`: how many keys there may be
 //! - `receipt`: by what a repeated append is known
+//! - `rule`: how much single topics keep
+//! - [`replica`]: the log as one reader has it, a plain data structure
 //! - [`memory`]: the log in memory, for tests and for those who need no more
 //! - [`disk`]: the log on disk, which outlives the process
 //! - `tail`: the end of the log as it grows, for both
@@ -28,6 +30,8 @@ mod id;
 pub mod memory;
 mod pattern;
 mod receipt;
+pub mod replica;
+mod rule;
 mod tail;
 #[cfg(test)]
 mod testing;
@@ -47,6 +51,8 @@ pub use id::{Epoch, Error as IdError, EventId, Position};
 pub use memory::Memory;
 pub use pattern::{Error as PatternError, Pattern};
 pub use receipt::{Kept, Receipt};
+pub use replica::Replica;
+pub use rule::Rule;
 pub use timeline::{Look, Timeline};
 pub use topic::{Segment, TopicName};
 pub use vitals::{DiskVitals, Times, Vitals};

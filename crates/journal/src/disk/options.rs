@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Bounds, Pattern, TopicName};
+pub use crate::rule::Rule;
+use crate::{Bounds, TopicName, rule};
 
 /// How a log on disk is opened.
 #[derive(Clone, Debug)]
@@ -57,21 +58,8 @@ pub struct Retention {
     /// Live records with a key.
     pub bounds: Bounds,
     /// Topics that hold something: each takes memory. Over it, those whose newest record is oldest go whole. Topics whose name
-    /// begins with `_` or `system/` count, and stay.
+    /// begins with `_` or `system/` count, and stay, and so does a topic as long as a record with a key stands in it.
     pub max_topics: usize,
-}
-
-/// How much some topics keep, each for itself.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    /// Which topics.
-    pub pattern: Pattern,
-    /// The age of their records.
-    pub max_age: Option<Duration>,
-    /// How many records each keeps.
-    pub max_events: Option<u64>,
-    /// How many bytes each keeps, as they are written.
-    pub max_bytes: Option<u64>,
 }
 
 /// What only tests turn.
@@ -115,8 +103,7 @@ impl Retention {
 
     /// The index of the rule that governs `topic`.
     pub(crate) fn rule_of(&self, topic: &TopicName) -> Option<usize> {
-        let matching = self.rules.iter().enumerate().filter(|(_, rule)| rule.pattern.matches(topic));
-        matching.max_by(|(_, a), (_, b)| a.pattern.cmp_specificity(&b.pattern)).map(|(index, _)| index)
+        rule::governing(&self.rules, topic)
     }
 }
 
@@ -147,27 +134,5 @@ impl Default for Tuning {
             least_disk: Retention::LEAST_DISK,
             log_bytes: 128 << 20,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_most_specific_rule_governs() {
-        let rule = |pattern| Rule {
-            pattern: Pattern::parse(pattern).unwrap(),
-            max_age: None,
-            max_events: None,
-            max_bytes: None,
-        };
-        let rules = ["**", "chat/**", "chat/room/*", "chat/room/lobby"].map(rule).to_vec();
-        let retention = Retention { rules, ..Retention::default() };
-        let of = |topic| retention.rule_of(&TopicName::parse(topic).unwrap());
-        assert_eq!(of("chat/room/lobby"), Some(3));
-        assert_eq!(of("chat/room/x"), Some(2));
-        assert_eq!(of("chat/x"), Some(1));
-        assert_eq!(of("chat"), Some(0));
     }
 }

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use super::*;
 use crate::testing::Put as _;
-use crate::{EventId, Stray, TopicName};
+use crate::{EventId, Record, Stray};
 
 fn topic(name: &str) -> TopicName {
     TopicName::parse(name).unwrap()
