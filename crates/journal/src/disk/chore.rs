@@ -211,13 +211,6 @@ impl Group<'_> {
     }
 
     fn trim_whole(&mut self, topics: &mut Topics, name: &TopicName) {
-        if topics.get(name).is_some_and(|topic| topic.keyed > 0) {
-            for position in topics.keyed_in(name) {
-                if let Some(keyed) = topics.take_keyed(position) {
-                    self.forget_keyed(topics, position, keyed);
-                }
-            }
-        }
         let Some(topic) = topics.remove(name) else { return };
         add(&self.log.counters.trimmed, topic.row.events);
         self.due.remove(name);

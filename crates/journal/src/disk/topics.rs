@@ -36,7 +36,8 @@ pub(super) struct Topics {
     held: usize,
     /// The topics that may have to go when there are too many, the one whose newest record is oldest first. Each stands where
     /// its newest record was when it was last looked at: that it has a newer one is seen when its turn comes, so that an append
-    /// costs nothing here.
+    /// costs nothing here. One that has a record with a key is left out at its turn, and listed again once the last of these is
+    /// gone.
     ages: BinaryHeap<Reverse<(Position, TopicName)>>,
     /// The topics whose row is not up to date.
     dirty: Vec<TopicName>,
@@ -159,12 +160,12 @@ impl Topics {
     }
 
     /// Takes the topic whose newest record is oldest, of those that may have to go, out of their order. Whoever does not remove
-    /// it has to put it back.
+    /// it has to put it back. One in which a record with a key stands may not go: nothing is let go of that is live.
     pub(super) fn take_oldest(&mut self) -> Option<(TopicName, &Topic)> {
         loop {
             let Reverse((position, name)) = self.ages.pop()?;
             match self.by_name.get(&name) {
-                Some(topic) if topic.is_vanished() => {}
+                Some(topic) if topic.is_vanished() || topic.keyed > 0 => {}
                 Some(topic) if topic.row.last > position => self.ages.push(Reverse((topic.row.last, name))),
                 // A second look, as the compiler does not see that the first one ends here.
                 Some(_) => return self.by_name.get(&name).map(|topic| (name, topic.as_ref())),
@@ -207,11 +208,6 @@ impl Topics {
         self.bytes -= topic.row.bytes;
         self.forgotten = self.forgotten.max(topic.row.last).max(topic.row.lost());
         Some(topic)
-    }
-
-    /// The positions of the records with a key in a topic.
-    pub(super) fn keyed_in(&self, name: &TopicName) -> Vec<Position> {
-        self.keyed.iter().filter(|(_, keyed)| keyed.topics.contains(name)).map(|(position, _)| *position).collect()
     }
 
     /// Gives back memory that many topics have left behind.
@@ -426,6 +422,14 @@ impl Topics {
         }
         for name in &keyed.topics {
             self.change(name, |topic| topic.keyed -= 1);
+            // It was left out of their order if its turn came meanwhile.
+            if let Some(topic) = self.by_name.get(name)
+                && topic.keyed == 0
+                && !topic.is_vanished()
+                && !is_the_servers(name)
+            {
+                self.ages.push(Reverse((topic.row.last, name.clone())));
+            }
         }
         Some(keyed)
     }

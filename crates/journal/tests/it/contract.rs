@@ -23,6 +23,8 @@ macro_rules! promises {
     };
 }
 
+pub(crate) use promises;
+
 promises! {
     positions_are_dense_over_all_topics
     an_entry_in_two_of_the_selected_topics_is_read_once
@@ -56,29 +58,29 @@ promises! {
     a_closed_log_still_reads
 }
 
-enum Home {
+pub(crate) enum Home {
     Memory,
     Disk(tempfile::TempDir),
 }
 
 impl Home {
-    fn memory() -> Self {
+    pub(crate) fn memory() -> Self {
         Self::Memory
     }
 
-    fn disk() -> Self {
+    pub(crate) fn disk() -> Self {
         Self::Disk(tempfile::tempdir().unwrap())
     }
 
-    fn open(&self) -> Box<dyn Journal> {
+    pub(crate) fn open(&self) -> Box<dyn Journal> {
         self.open_keeping(10_000)
     }
 
-    fn open_keeping(&self, max_keyed: usize) -> Box<dyn Journal> {
+    pub(crate) fn open_keeping(&self, max_keyed: usize) -> Box<dyn Journal> {
         self.open_with(max_keyed, 200_000)
     }
 
-    fn open_with(&self, max_keyed: usize, max_topics: usize) -> Box<dyn Journal> {
+    pub(crate) fn open_with(&self, max_keyed: usize, max_topics: usize) -> Box<dyn Journal> {
         match self {
             Self::Memory => Box::new(Memory::new(Retention {
                 bounds: Bounds::of_each(max_keyed),
@@ -95,7 +97,7 @@ impl Home {
     }
 }
 
-fn numbers(entries: &[std::sync::Arc<tidings_journal::Entry>]) -> Vec<u64> {
+pub(crate) fn numbers(entries: &[std::sync::Arc<tidings_journal::Entry>]) -> Vec<u64> {
     entries.iter().map(|entry| entry.id.position.get()).collect()
 }
 

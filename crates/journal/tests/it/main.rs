@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod contract;
+mod decides;
 mod disk;
 mod inspect;
+mod replica;
 mod retention;
+mod rules;
 mod upgrades;
 
 use tidings_journal::{Append, Error, Journal, Limit, Position, Receipt, Record, Selector, TopicName};

@@ -1,0 +1,149 @@
+//! That both homes of the log keep what the rules say of single topics, and no more.
+
+use std::time::Duration;
+
+use tidings_journal::disk::{self, Disk, Options};
+use tidings_journal::memory::{self, Memory};
+use tidings_journal::{Append, Journal, Limit, Pattern, Position, Record, Rule};
+
+use crate::{Put as _, all, numbered, of, record};
+
+fn rule(pattern: &str) -> Rule {
+    Rule { pattern: Pattern::parse(pattern).unwrap(), max_age: None, max_events: None, max_bytes: None }
+}
+
+fn in_memory(rules: Vec<Rule>) -> Memory {
+    Memory::new(memory::Retention { rules, ..memory::Retention::default() })
+}
+
+/// The last shows some of what is published to the others.
+const TOPICS: [&str; 9] = ["room/a", "room/b", "room/lobby", "slow/a", "brief/a", "other", "another", "keyed/a", "all"];
+
+/// What a log keeps of each topic, behind its floor.
+async fn kept(log: &dyn Journal) -> Vec<(Position, Vec<u64>)> {
+    let mut kept = Vec::new();
+    for name in TOPICS {
+        let floor = log.floor(&of(&[name]));
+        let page = log.read(&of(&[name]), floor, log.head(), Limit::NONE).await.unwrap();
+        kept.push((page.floor, page.entries.iter().map(|entry| entry.id.position.get()).collect()));
+    }
+    kept
+}
+
+#[tokio::test]
+async fn in_memory_and_on_disk_the_same_is_kept() {
+    let second = Duration::from_secs(1);
+    let rules = vec![
+        Rule { max_events: Some(3), ..rule("room/*") },
+        Rule { max_events: Some(1), max_age: Some(200 * second), ..rule("room/lobby") },
+        Rule { max_age: Some(90 * second), ..rule("slow/**") },
+        Rule { max_age: Some(5 * second), max_events: Some(4), ..rule("brief/*") },
+        Rule { max_events: Some(2), ..rule("keyed/*") },
+    ];
+    let max_age = 30 * second;
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path());
+    options.retention = disk::Retention { rules: rules.clone(), max_age: Some(max_age), ..disk::Retention::default() };
+    let on_disk = Disk::open(options).unwrap();
+    let in_memory = Memory::new(memory::Retention { rules, max_age, ..memory::Retention::default() });
+    for number in 0..400_i64 {
+        let at_ms = number * 250;
+        let name = TOPICS[usize::try_from(number * 7 % 8).unwrap()];
+        // Every other one is shown elsewhere too; of those with a key, every third ends it.
+        let names = if number % 2 == 0 { vec![name, "all"] } else { vec![name] };
+        let key = name.starts_with("keyed").then(|| format!("k{}", number / 8 % 2).into());
+        let ends_key = key.is_some() && number / 8 % 3 == 0;
+        let unit = vec![Record { at_ms, key, ends_key, ..record(&names, &number.to_string()) }];
+        for log in [&on_disk as &dyn Journal, &in_memory] {
+            log.append(Append::from(unit.clone()).at(at_ms)).await.unwrap();
+        }
+        if number % 100 == 99 {
+            in_memory.expire(at_ms);
+            let expected = kept(&in_memory).await;
+            let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
+            loop {
+                on_disk.expire(at_ms);
+                let found = kept(&on_disk).await;
+                if found == expected {
+                    break;
+                }
+                assert!(tokio::time::Instant::now() < deadline, "at {number}:\n{found:?}\nnot\n{expected:?}");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert_eq!(on_disk.vitals().kept, in_memory.vitals().kept);
+        }
+    }
+    let lengths: Vec<_> = kept(&in_memory).await.into_iter().map(|(_, kept)| kept.len()).collect();
+    assert!(lengths.iter().all(|length| *length > 0), "{lengths:?}");
+}
+
+#[tokio::test]
+async fn a_topic_is_trimmed_as_soon_as_it_holds_too_much() {
+    let log = in_memory(vec![
+        Rule { max_events: Some(3), ..rule("chat/room/*") },
+        Rule { max_events: Some(1), ..rule("chat/room/lobby") },
+        Rule { max_bytes: Some(2 * record(&["big/a"], "xx").weight() as u64), ..rule("big/*") },
+    ]);
+    log.put(numbered(&["chat/room/r", "chat"], 0..6)).await.unwrap();
+    log.put(numbered(&["chat/room/lobby", "chat"], 6..9)).await.unwrap();
+    log.put(numbered(&["other"], 0..4)).await.unwrap();
+    log.put(numbered(&["big/a"], 10..15)).await.unwrap();
+    assert_eq!(all(&log, &["chat/room/r"]).await, ["3", "4", "5"]);
+    assert_eq!(all(&log, &["chat/room/lobby"]).await, ["8"]);
+    assert_eq!(all(&log, &["other"]).await, ["0", "1", "2", "3"]);
+    assert_eq!(all(&log, &["big/a"]).await, ["13", "14"]);
+    assert_eq!(log.floor(&of(&["chat/room/r"])), Position::new(3));
+    assert_eq!(log.floor(&of(&["chat"])), Position::new(8), "whoever follows the aggregate is told");
+    let vitals = log.vitals();
+    assert_eq!((vitals.kept, vitals.trimmed), (Some(3 + 1 + 4 + 2), Some(3 + 2 + 3)));
+}
+
+#[tokio::test]
+async fn a_tail_shows_what_its_topic_does_not_keep() {
+    let log = in_memory(vec![Rule { max_events: Some(1), ..rule("a") }]);
+    let mut tail = log.tail();
+    log.put(numbered(&["a"], 0..5)).await.unwrap();
+    assert_eq!(tail.next().await.unwrap().len(), 5);
+    assert_eq!(all(&log, &["a"]).await, ["4"]);
+}
+
+#[tokio::test]
+async fn what_is_kept_for_long_holds_up_nothing_behind_it() {
+    let log = in_memory(vec![Rule { max_age: Some(Duration::from_hours(24 * 30)), ..rule("slow") }]);
+    log.put(vec![record(&["slow"], "1"), record(&["brief"], "2"), record(&["slow"], "3"), record(&["brief"], "4")])
+        .await
+        .unwrap();
+    log.expire(25 * 3_600_000);
+    assert_eq!(all(&log, &["slow", "brief"]).await, ["1", "3"]);
+    log.expire(31 * 24 * 3_600_000);
+    assert_eq!((all(&log, &["slow"]).await, log.vitals().kept), (vec![], Some(0)));
+    // A rule without an age keeps a record of any age.
+    let log = in_memory(vec![Rule { max_events: Some(2), ..rule("a") }]);
+    log.put(numbered(&["a"], 0..3)).await.unwrap();
+    log.expire(i64::MAX);
+    assert_eq!(all(&log, &["a"]).await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn the_limits_of_all_topics_hold_beside_those_of_single_ones() {
+    let rules = vec![Rule { max_events: Some(3), ..rule("a") }];
+    let log = Memory::new(memory::Retention { rules, max_events: 4, ..memory::Retention::default() });
+    log.put(numbered(&["a"], 0..5)).await.unwrap();
+    log.put(numbered(&["b"], 5..7)).await.unwrap();
+    assert_eq!(all(&log, &["a", "b"]).await, ["3", "4", "5", "6"], "the oldest of all goes, whatever governs it");
+    log.put(numbered(&["b"], 7..12)).await.unwrap();
+    assert_eq!(all(&log, &["a", "b"]).await, ["8", "9", "10", "11"]);
+}
+
+#[tokio::test]
+async fn a_topic_is_trimmed_however_many_guests_stand_before_its_own() {
+    let log = in_memory(vec![Rule { max_events: Some(2), ..rule("chat") }]);
+    log.put(numbered(&["chat/room/r", "chat"], 0..2_500)).await.unwrap();
+    for number in 0..500 {
+        log.put(vec![record(&["chat"], &number.to_string()), record(&["chat/room/r", "chat"], "guest")]).await.unwrap();
+    }
+    let page = log.read(&of(&["chat"]), log.floor(&of(&["chat"])), log.head(), Limit::NONE).await.unwrap();
+    let own = page.entries.iter().filter(|entry| entry.record.topics.len() == 1);
+    assert_eq!(own.map(|entry| entry.record.data.clone()).collect::<Vec<_>>(), ["498", "499"]);
+    assert_eq!(all(&log, &["chat/room/r"]).await.len(), 3_000, "the guests' own topic keeps them");
+}
