@@ -110,17 +110,9 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     }
 }
 
-/// What the journal in memory, or the one on disk, can't do.
+/// What the journal can't do.
 fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let journal = &loaded.config.journal;
-    if journal.home == Home::Memory && !journal.keep.is_empty() {
-        return Err(Error::Conflict(format!(
-            "JOURNAL_KEEP ({}) needs JOURNAL=disk, and JOURNAL is memory ({}): the journal in memory has limits for all topics \
-             together; set JOURNAL_MAX_AGE, JOURNAL_MAX_BYTES or JOURNAL_MAX_EVENTS",
-            place(loaded, "JOURNAL_KEEP"),
-            place(loaded, "JOURNAL"),
-        )));
-    }
     let least = usize::try_from(Retention::LEAST_DISK).unwrap_or(usize::MAX);
     if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < least) {
         return Err(Error::Conflict(format!(

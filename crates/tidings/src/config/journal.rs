@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidings_journal::disk::{Rule, Sync};
+use tidings_journal::Rule;
+use tidings_journal::disk::Sync;
 
 use super::keep;
 use super::path::Directory;
@@ -14,8 +15,8 @@ use super::units::{MIB, MILLISECOND, MINUTE, Size, Span, TIB, read_span, show_sp
 section! {
     "Journal"
     /// What was published, kept for clients that come back. What is over a limit goes while publishes go on: the oldest of a
-    /// topic first, and over a limit of all topics together, from those that hold most. The latest status of each service stays
-    /// whatever its age.
+    /// topic first, and over a limit of all topics together, on disk from those that hold most, in memory the oldest of all. The
+    /// latest status of each service stays whatever its age.
     pub struct Journal {
         /// Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends.
         "journal" => pub home: Home = HOME, "disk";
@@ -28,11 +29,13 @@ section! {
         /// within that time; it survives the end of the process. `never`: the same, whenever the operating system likes.
         "journal_sync" => pub sync: Sync = SYNC, "always";
 
-        /// How much single topics keep, on disk: patterns of topics with limits, such as
+        /// How much single topics keep: patterns of topics with limits, such as
         /// `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`. Each topic that a pattern matches has these
         /// limits for itself: an age, a size, a number of events, or several. What counts is the topic that an event was
         /// published to: `chat/room/general`, and not `chat`, which shows all rooms. Of several patterns the most specific
-        /// holds, and in place of `JOURNAL_MAX_AGE`. In a pattern `*` is one segment, and `**` at the end one or more.
+        /// holds, and in place of `JOURNAL_MAX_AGE`; `JOURNAL_MAX_BYTES` and `JOURNAL_MAX_EVENTS` hold beside it, so in memory
+        /// they have to be as large as what the topics are to keep. In a pattern `*` is one segment, and `**` at the end one or
+        /// more.
         "journal_keep" => pub keep: Vec<Rule> = List(keep::KEEP), "";
 
         /// The greatest age of an event. `auto` is 7 days on disk, 24 hours in memory.

@@ -5,8 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use tidings_journal::Pattern;
-use tidings_journal::disk::Rule;
+use tidings_journal::{Pattern, Rule};
 
 use super::rule::Parsed;
 use super::units::{DAY, SECOND, read_size, read_span, show_size, show_span};

@@ -39,6 +39,7 @@ pub(super) fn advice(error: &disk::OpenError) -> &'static str {
 fn in_memory(settings: &config::Journal) -> memory::Retention {
     let default = memory::Retention::default();
     memory::Retention {
+        rules: settings.keep.clone(),
         max_events: settings.max_events.unwrap_or(default.max_events),
         max_bytes: settings.max_bytes.unwrap_or(default.max_bytes),
         max_age: settings.max_age.unwrap_or(default.max_age),

@@ -150,20 +150,25 @@ fn by_itself_the_binary_keeps_its_log_in_data_and_says_so() {
 #[tokio::test]
 async fn topics_keep_what_they_are_told_to() {
     let house = House::new();
-    let keep = "notifications/user/*=1events,chat/room/*=2events";
-    let server = house.start_with(&[("JOURNAL_KEEP", keep)]).await;
-    for nth in 0..3 {
-        server.post("/chat/message", json!({"roomId": "r", "message": nth.to_string()})).await;
-        server.post("/notifications/send?targetUserId=ann", json!({"title": nth.to_string(), "message": "m"})).await;
-        server.notify("to all").await;
+    let keep = ("JOURNAL_KEEP", "notifications/user/*=1events,chat/room/*=2events");
+    let on_disk = house.start_with(&[keep]).await;
+    let in_memory = crate::support::start_with(&[("JOURNAL", "memory"), keep]).await;
+    for server in [on_disk, in_memory] {
+        for nth in 0..3 {
+            server.post("/chat/message", json!({"roomId": "r", "message": nth.to_string()})).await;
+            server
+                .post("/notifications/send?targetUserId=ann", json!({"title": nth.to_string(), "message": "m"}))
+                .await;
+            server.notify("to all").await;
+        }
+        let count = async |topic: &str, token: &str| server.kept(topic, token).await.len();
+        until(async || count("chat/room/r", ADMIN).await == 2).await;
+        until(async || count("notifications/user/ann", &demo("ann", "user")).await == 1).await;
+        assert_eq!(count("notifications", ADMIN).await, 3, "no rule matches it");
+        let mut stream = server.resumed("/chat/room/r/stream", ADMIN, "earliest").await;
+        stream.expect("connected").await;
+        assert_eq!(stream.expect("chat-message").await.data["message"], "1", "the two newest");
     }
-    let count = async |topic: &str, token: &str| server.kept(topic, token).await.len();
-    until(async || count("chat/room/r", ADMIN).await == 2).await;
-    until(async || count("notifications/user/ann", &demo("ann", "user")).await == 1).await;
-    assert_eq!(count("notifications", ADMIN).await, 3, "no rule matches it");
-    let mut stream = server.resumed("/chat/room/r/stream", ADMIN, "earliest").await;
-    stream.expect("connected").await;
-    assert_eq!(stream.expect("chat-message").await.data["message"], "1", "the two newest");
 }
 
 #[tokio::test]
