@@ -1,0 +1,266 @@
+//! What an event costs in a batch of 1,000, and published by itself, over the library: `cargo bench -p tidings-hub --bench batch`.
+//!
+//! The log is in memory, and each subscriber is a task that takes what there is and drops it: sockets, which cost far more, are
+//! left out, so that what is compared is the work of the hub. Prints a table and judges nothing: speed belongs to a machine. A
+//! number as an argument (`-- 1000`) measures only so many subscribers.
+
+#![allow(clippy::print_stdout, reason = "it is what this program is for")]
+#![allow(clippy::unwrap_used, reason = "a measurement that fails is to end, and to say where")]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+#![allow(missing_docs, reason = "a program")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidings_hub::{
+    After, Clock, Ending, HeartbeatStyle, Hub, Options, Publication, Reset, RingLimits, StreamLimits, Subscribe,
+    Subscription, Wording,
+};
+use tidings_journal::memory::{Memory, Retention};
+use tidings_journal::{EventId, TopicName};
+use tidings_sse::{EventName, Frame};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const SUBSCRIBERS: [usize; 3] = [0, 1, 1_000];
+
+/// The data of one event, as for the log's figures.
+const DATA_BYTES: usize = 256;
+
+const BATCH: usize = 1_000;
+const BATCHES: usize = 10;
+
+/// How many are published by themselves in a round: with 1,000 subscribers each costs as many wakes.
+const SINGLES: usize = 1_000;
+
+/// Each way is measured so often, in turns: a machine that is busier for a while is so for all of them.
+const ROUNDS: usize = 7;
+
+/// The ways to publish that are compared.
+const WAYS: [(&str, Way); 3] = [
+    ("by itself, seen by all before the next", Way::Seen),
+    ("by itself, as fast as they are taken", Way::Single),
+    ("in a batch of 1,000", Way::Batch),
+];
+
+#[derive(Clone, Copy)]
+enum Way {
+    Seen,
+    Single,
+    Batch,
+}
+
+/// What one event cost.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Of all threads.
+    cpu: Duration,
+    wall: Duration,
+}
+
+/// How far the subscribers are.
+#[derive(Default)]
+struct Progress {
+    /// The position that is waited for.
+    target: AtomicU64,
+    reached: AtomicUsize,
+    subscribers: usize,
+    all: Notify,
+}
+
+struct Bench {
+    hub: Hub,
+    progress: Arc<Progress>,
+}
+
+struct Silent;
+
+impl Wording for Silent {
+    fn heartbeat(&self, _: i64) -> Frame {
+        Frame::comment()
+    }
+
+    fn reset(&self, _: &Reset) -> Frame {
+        Frame::comment()
+    }
+
+    fn ending(&self, _: &Ending) -> Frame {
+        Frame::comment()
+    }
+
+    fn synced(&self, _: usize, _: EventId) -> Frame {
+        Frame::comment()
+    }
+}
+
+fn main() {
+    // `cargo test --all-targets` runs this too, and has not asked for it.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let only: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for subscribers in SUBSCRIBERS.into_iter().filter(|count| only.is_empty() || only.contains(count)) {
+        runtime.block_on(async { tokio::spawn(measure(subscribers)).await.unwrap() });
+    }
+}
+
+async fn measure(subscribers: usize) {
+    let bench = Bench::start(subscribers).await;
+    let mut costs = WAYS.map(|_| Vec::new());
+    for round in 0..=ROUNDS {
+        for (nth, (_, way)) in WAYS.into_iter().enumerate() {
+            let cost = bench.round(way).await;
+            if round > 0 {
+                costs[nth].push(cost); // the first warms up
+            }
+        }
+    }
+    println!("\n{subscribers} subscribers: each event, median of {ROUNDS} rounds (least-most)");
+    let batch = median(&costs[2]);
+    for ((name, _), costs) in WAYS.into_iter().zip(&costs) {
+        let Cost { cpu, wall } = median(costs);
+        let ratio = cpu.as_secs_f64() / batch.cpu.as_secs_f64();
+        let of_wall = wall.as_secs_f64() / batch.wall.as_secs_f64();
+        let spread = |part: fn(&Cost) -> Duration| {
+            let parts = costs.iter().map(part);
+            format!("({}-{})", micros(parts.clone().min().unwrap()), micros(parts.max().unwrap()))
+        };
+        println!(
+            "{name:<40} CPU {:>10} us {:<20} {ratio:>6.1} x   wall {:>10} us {:<20} {of_wall:>6.1} x",
+            micros(cpu),
+            spread(|cost| cost.cpu),
+            micros(wall),
+            spread(|cost| cost.wall),
+        );
+    }
+}
+
+impl Bench {
+    async fn start(subscribers: usize) -> Self {
+        let options = Options {
+            heartbeat_interval: Duration::from_hours(1),
+            write_timeout: Duration::from_hours(1),
+            max_lag_bytes: usize::MAX,
+            max_age: None,
+            streams: StreamLimits::default(),
+            ring: RingLimits::default(),
+            rooms: TopicName::parse("chat").unwrap(),
+            presence_grace: Duration::from_mins(1),
+        };
+        let journal = Arc::new(Memory::new(Retention::default()));
+        let (hub, runner) = Hub::new(journal, options, Arc::new(Silent), Clock::system());
+        tokio::spawn(runner.run());
+        let progress = Arc::new(Progress { subscribers, ..Progress::default() });
+        for _ in 0..subscribers {
+            let (subscription, _) = hub.subscribe(request()).await.unwrap();
+            tokio::spawn(take(subscription, progress.clone()));
+        }
+        Self { hub, progress }
+    }
+
+    async fn round(&self, way: Way) -> Cost {
+        let (cpu, begun) = (cpu_time(), Instant::now());
+        let events = match way {
+            Way::Seen => {
+                for _ in 0..SINGLES {
+                    self.publish(1, 1).await;
+                }
+                SINGLES
+            }
+            Way::Single => {
+                self.publish(SINGLES, 1).await;
+                SINGLES
+            }
+            Way::Batch => {
+                for _ in 0..BATCHES {
+                    self.publish(1, BATCH).await;
+                }
+                BATCHES * BATCH
+            }
+        };
+        let events = u32::try_from(events).unwrap();
+        Cost { cpu: cpu_time().saturating_sub(cpu) / events, wall: begun.elapsed() / events }
+    }
+
+    /// Publishes so many batches of such a size, and waits until every subscriber has taken all of it.
+    async fn publish(&self, batches: usize, size: usize) {
+        let target = self.hub.head().position.get() + (batches * size) as u64;
+        self.progress.reached.store(0, Ordering::SeqCst);
+        self.progress.target.store(target, Ordering::SeqCst);
+        for _ in 0..batches {
+            self.hub.publish_with(vec![publication(); size], None).await.unwrap();
+        }
+        if self.progress.subscribers > 0 {
+            self.progress.all.notified().await;
+        }
+    }
+}
+
+/// What a carrier of a stream does, without its socket.
+async fn take(mut subscription: Subscription, progress: Arc<Progress>) {
+    let mut reached = 0;
+    while subscription.next().await.is_some() {
+        let target = progress.target.load(Ordering::SeqCst);
+        if reached < target && subscription.position().get() >= target {
+            reached = target;
+            if progress.reached.fetch_add(1, Ordering::SeqCst) + 1 == progress.subscribers {
+                progress.all.notify_one();
+            }
+        }
+    }
+}
+
+fn request() -> Subscribe {
+    Subscribe {
+        topics: vec![topic()],
+        after: After::Now,
+        snapshot: false,
+        user: None,
+        counted_as: &["bench"],
+        address: None,
+        limit_address: false,
+        heartbeat: HeartbeatStyle::Comment,
+        expires_at_ms: None,
+    }
+}
+
+fn publication() -> Publication {
+    let event = EventName::from_static("event");
+    Publication { topics: [topic()].into(), event, key: None, data: "x".repeat(DATA_BYTES) }
+}
+
+fn topic() -> TopicName {
+    TopicName::parse("notifications").unwrap()
+}
+
+/// The median of each part by itself.
+fn median(costs: &[Cost]) -> Cost {
+    let middle = |part: fn(&Cost) -> Duration| {
+        let mut parts: Vec<_> = costs.iter().map(part).collect();
+        parts.sort_unstable();
+        parts[parts.len() / 2]
+    };
+    Cost { cpu: middle(|cost| cost.cpu), wall: middle(|cost| cost.wall) }
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64() * 1e6)
+}
+
+/// What all threads of this process have computed so far.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn cpu_time() -> Duration {
+    Duration::ZERO // nothing that all systems have says it
+}
