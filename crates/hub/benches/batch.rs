@@ -194,7 +194,7 @@ impl Bench {
         self.progress.reached.store(0, Ordering::SeqCst);
         self.progress.target.store(target, Ordering::SeqCst);
         for _ in 0..batches {
-            self.hub.publish_with(vec![publication(); size], None).await.unwrap();
+            self.hub.publish(vec![publication(); size], None, None).await.unwrap();
         }
         if self.progress.subscribers > 0 {
             self.progress.all.notified().await;
@@ -231,8 +231,7 @@ fn request() -> Subscribe {
 }
 
 fn publication() -> Publication {
-    let event = EventName::from_static("event");
-    Publication { topics: [topic()].into(), event, key: None, data: "x".repeat(DATA_BYTES) }
+    Publication::new([topic()], EventName::from_static("event"), "x".repeat(DATA_BYTES))
 }
 
 fn topic() -> TopicName {

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_journal::{Append, Appended, Entry, Epochs, EventId, Journal, Kept, Position, Receipt, TopicName};
+use tidings_journal::{
+    Append, Appended, Condition, Entry, Epochs, EventId, Journal, Kept, Position, Receipt, TopicName,
+};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Opening, Signals};
 use crate::fanout::Fanout;
 use crate::presence::Presence;
-use crate::publication::{Ephemeral, Publication, Stored};
+use crate::publication::{Ephemeral, Publication, Published, Stored};
 use crate::registry::{self, Full, Registry};
 use crate::replay::Replays;
 use crate::ring;
@@ -118,49 +120,54 @@ impl Hub {
         (Self { inner: inner.clone() }, Runner { inner, tail })
     }
 
-    /// Stores and delivers. When this returns, the journal's promise holds and every reader can see the event.
-    pub async fn publish(&self, publication: Publication) -> Result<EventId, tidings_journal::Error> {
-        self.publish_with(vec![publication], None).await
-    }
-
-    /// The same, of several in one step, all or nothing and one behind the other, with a receipt that is kept in that step
-    /// too; there may be nothing but that. Returns the first event's id.
+    /// Stores a batch, all of it or nothing and one behind the other, if `condition` is true, and delivers it as one. When this
+    /// returns, the journal's promise holds, and every stream can see what came of it.
     ///
-    /// Fails before anything is stored if the data of one is larger than [`MAX_DATA_BYTES`](crate::MAX_DATA_BYTES).
-    pub async fn publish_with(
+    /// The receipt is kept in the same step; the batch may be empty, and there be nothing but that. Fails before anything is
+    /// stored if the data of one is larger than [`MAX_DATA_BYTES`](crate::MAX_DATA_BYTES).
+    pub async fn publish(
         &self,
-        publications: Vec<Publication>,
+        batch: Vec<Publication>,
         receipt: Option<Receipt>,
-    ) -> Result<EventId, tidings_journal::Error> {
-        publications.iter().try_for_each(Publication::check)?;
-        let journal = &*self.inner.journal;
-        let stamp = self.inner.time.stamp(journal);
-        let batch: Vec<_> = publications.into_iter().map(|publication| publication.into_record(stamp.at_ms)).collect();
-        let append = Append::from(batch.clone()).receipt(receipt).at(self.inner.time.now_ms());
-        let first = match journal.append(append).await? {
-            Appended::New(first) => first,
-            Appended::Known(kept) => return Ok(self.inner.id_of(kept.first)),
-            Appended::Refused(head) => return Ok(self.inner.id_of(head)),
-            Appended::Full(_) => {
-                let problem = "the journal keeps as many keys as it may; end some first";
-                return Err(tidings_journal::Error::Closed(problem.to_owned()));
+        condition: Option<Condition>,
+    ) -> Result<Published, tidings_journal::Error> {
+        batch.iter().try_for_each(Publication::check)?;
+        let (inner, journal) = (&*self.inner, &*self.inner.journal);
+        let stamp = inner.time.stamp(journal);
+        let records: Vec<_> = batch.into_iter().map(|publication| publication.into_record(stamp.at_ms)).collect();
+        let append = Append::from(records.clone()).receipt(receipt).when(condition).at(inner.time.now_ms());
+        Ok(match journal.append(append).await? {
+            Appended::New(first) => {
+                inner.time.stamped(journal, stamp, first, records.len());
+                let positions = std::iter::successors(Some(first), |position| Some(position.next()));
+                let entry = |(position, record)| Arc::new(Entry { id: inner.id_of(position), record });
+                let entries: Vec<_> = positions.zip(records).map(entry).collect();
+                inner.hand_out(&entries);
+                if let Some(last) = entries.last() {
+                    inner.until_visible(last.id.position).await?;
+                }
+                Published::New(inner.id_of(first))
             }
-        };
-        self.inner.time.stamped(journal, stamp, first, batch.len());
-        let mut position = first;
-        for (nth, record) in batch.into_iter().enumerate() {
-            if nth > 0 {
-                position = position.next();
+            Appended::Known(kept) => {
+                inner.until_shown(&kept).await?;
+                Published::Known(kept)
             }
-            self.inner.hand_out(&Entry { id: self.inner.id_of(position), record });
-            self.inner.until_visible(position).await?;
-        }
-        Ok(self.inner.id_of(first))
+            Appended::Refused(head) => {
+                inner.until_visible(head).await?;
+                Published::Refused(inner.id_of(head))
+            }
+            Appended::Full(pool) => Published::Full(pool),
+        })
     }
 
-    /// The receipt that was kept under `key`, unless it has expired.
+    /// The receipt that is kept under `key`, if it is live; every stream can see what it was kept for. Whether a batch is a
+    /// repetition is decided by [`Hub::publish`] alone.
     pub async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, tidings_journal::Error> {
-        self.inner.journal.receipt(key).await
+        let kept = self.inner.journal.receipt(key).await?;
+        if let Some(kept) = &kept {
+            self.inner.until_shown(kept).await?;
+        }
+        Ok(kept)
     }
 
     /// Whether the log has a place for `topic` already: see [`Journal::knows`]. Never waits for the device.
@@ -183,7 +190,7 @@ impl Hub {
         self.inner.journal.close().await;
     }
 
-    /// Delivers to who listens now, and stores nothing. Fails as [`Hub::publish_with`] does for data that is too large.
+    /// Delivers to who listens now, and stores nothing. Fails as [`Hub::publish`] does for data that is too large.
     pub fn publish_ephemeral(&self, publication: &Publication) -> Result<(), tidings_journal::Error> {
         publication.check()?;
         self.inner.fanout.deliver([Ephemeral(publication)], self.inner.clock.now_ms());
@@ -279,14 +286,15 @@ impl Inner {
         Ok(connection)
     }
 
-    /// Hands out what was just appended if it is what comes next. Otherwise, and for what other nodes append, the reader
-    /// of the tail does; but here is no task to be woken and waited for, so that a publisher with many requests in flight
-    /// has them handed out together.
-    fn hand_out(&self, entry: &Entry) {
+    /// Hands out what was just appended, all of it at once, if it is what comes next. Otherwise, and for what other nodes append,
+    /// the reader of the tail does; but here is no task to be woken and waited for, so that a publisher with many requests in
+    /// flight has them handed out together.
+    fn hand_out(&self, entries: &[Arc<Entry>]) {
+        let Some(first) = entries.first() else { return };
         let _order = self.handing_out.lock();
         let moves = !self.stopped.load(Ordering::Acquire);
-        if moves && self.fanout.visible_position().next() == entry.id.position {
-            self.fanout.deliver([Stored(entry)], self.clock.now_ms());
+        if moves && self.fanout.visible_position().next() == first.id.position {
+            self.fanout.deliver(entries.iter().map(|entry| Stored(entry)), self.clock.now_ms());
             self.delivered.notify_waiters();
         }
     }
@@ -297,6 +305,12 @@ impl Inner {
         let news = entries.iter().filter(|entry| entry.id.position > visible);
         self.fanout.deliver(news.map(|entry| Stored(entry)), self.clock.now_ms());
         self.delivered.notify_waiters();
+    }
+
+    /// Waits until everything is visible that a receipt was kept for; where that is nothing, what decided it.
+    async fn until_shown(&self, kept: &Kept) -> Result<(), tidings_journal::Error> {
+        let last = (kept.first.get() + u64::from(kept.events)).saturating_sub(1);
+        self.until_visible(Position::new(last)).await
     }
 
     /// Fails when nothing moves the hub any more: nobody would be woken.

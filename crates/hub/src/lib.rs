@@ -52,7 +52,7 @@ pub use fanout::{Delivery, Fanout};
 pub use history::{Before, Earlier, History};
 pub use hub::{Hub, Options, Runner};
 pub use presence::{MAX_MEMBERSHIPS, MAX_NAME_BYTES, MAX_ROOMS, Member, Presence, TooMany, shortened};
-pub use publication::{MAX_DATA_BYTES, Publication};
+pub use publication::{MAX_DATA_BYTES, Publication, Published};
 pub use registry::{Filter, Full, Limits as StreamLimits, Registry, Stats};
 pub use ring::Limits as RingLimits;
 pub use subscribe::{After, Error as SubscribeError, Start, Subscribe};

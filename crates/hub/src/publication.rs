@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tidings_journal::{Entry, EventId, Position, Record, TopicName};
+use tidings_journal::{Entry, EventId, Kept, Pool, Position, Record, TopicName};
 use tidings_sse::{Event, EventName, Frame, Id};
 
 use crate::fanout::Delivery;
@@ -24,11 +24,45 @@ pub struct Publication {
     pub event: EventName,
     /// With a key, it takes the place of the earlier one with the same first topic and key.
     pub key: Option<Arc<str>>,
+    /// Whether it ends its key: the earlier one goes, and this one is kept as one without a key is.
+    pub ends_key: bool,
     /// The event's data, of at most [`MAX_DATA_BYTES`].
     pub data: String,
 }
 
+/// What came of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It is in the log, and every stream can see it. The id of its first event; an empty batch has none, and gets the next id.
+    New(EventId),
+    /// One with the same receipt was published or refused before, and every stream can see what came of that. Nothing was
+    /// changed.
+    Known(Kept),
+    /// Its condition is not true: nothing was published, but the receipt is kept. The id of the newest event that was looked at,
+    /// which every stream can see.
+    Refused(EventId),
+    /// There is no room for its keys: nothing was published, and no receipt is kept.
+    Full(Pool),
+}
+
 impl Publication {
+    /// An event without a key.
+    pub fn new(topics: impl Into<Arc<[TopicName]>>, event: EventName, data: impl Into<String>) -> Self {
+        Self { topics: topics.into(), event, key: None, ends_key: false, data: data.into() }
+    }
+
+    /// The newest of its key from now on.
+    #[must_use]
+    pub fn keyed(self, key: impl Into<Arc<str>>) -> Self {
+        Self { key: Some(key.into()), ends_key: false, ..self }
+    }
+
+    /// The end of its key.
+    #[must_use]
+    pub fn ending(self, key: impl Into<Arc<str>>) -> Self {
+        Self { key: Some(key.into()), ends_key: true, ..self }
+    }
+
     /// Fails for an event that not all readers could take. One that is in the log already is never judged: what an earlier
     /// version stored is replayed as it is.
     pub(crate) fn check(&self) -> Result<(), tidings_journal::Error> {
@@ -42,8 +76,8 @@ impl Publication {
     }
 
     pub(crate) fn into_record(self, at_ms: i64) -> Record {
-        let Self { topics, event, key, data } = self;
-        Record { topics, event: event.as_str().into(), key, data: Bytes::from(data), at_ms, ends_key: false }
+        let Self { topics, event, key, ends_key, data } = self;
+        Record { topics, event: event.as_str().into(), key, ends_key, data: Bytes::from(data), at_ms }
     }
 }
 

@@ -65,7 +65,7 @@ fn topic() -> TopicName {
 }
 
 fn publication(data: &str) -> Publication {
-    Publication { topics: [topic()].into(), event: EventName::from_static("e"), key: None, data: data.to_owned() }
+    Publication::new([topic()], EventName::from_static("e"), data)
 }
 
 async fn kept(hub: &Hub) -> Vec<String> {
@@ -83,14 +83,14 @@ const DAY: i64 = 86_400_000;
 async fn a_clock_that_is_wrong_for_seconds_costs_no_event_and_time_still_does() {
     for jump in [10 * DAY, -10 * DAY] {
         let (hub, set) = hub();
-        hub.publish(publication("before")).await.unwrap();
+        hub.publish(vec![publication("before")], None, None).await.unwrap();
         pass(60).await;
         set.fetch_add(jump, Ordering::SeqCst);
-        hub.publish(publication("meanwhile")).await.unwrap();
+        hub.publish(vec![publication("meanwhile")], None, None).await.unwrap();
         pass(60).await;
         assert_eq!(kept(&hub).await, ["before", "meanwhile"]);
         set.fetch_sub(jump, Ordering::SeqCst);
-        hub.publish(publication("after")).await.unwrap();
+        hub.publish(vec![publication("after")], None, None).await.unwrap();
         pass(60).await;
         assert_eq!(kept(&hub).await, ["before", "meanwhile", "after"]);
         pass(3_600 - 150).await;
@@ -104,7 +104,7 @@ async fn a_clock_that_is_wrong_for_seconds_costs_no_event_and_time_still_does() 
 async fn an_idempotency_key_outlives_a_clock_that_is_set() {
     let (hub, set) = hub();
     let receipt = Receipt { key: "k".into(), value: "v".into(), lives: Duration::from_mins(5) };
-    hub.publish_with(vec![publication("once")], Some(receipt)).await.unwrap();
+    hub.publish(vec![publication("once")], Some(receipt), None).await.unwrap();
     set.fetch_add(10 * DAY, Ordering::SeqCst);
     pass(240).await;
     assert!(hub.receipt(b"k").await.unwrap().is_some(), "a repeat would be published twice");
@@ -130,7 +130,7 @@ async fn no_stream_grows_old_by_a_clock_that_is_set() {
     set.fetch_add(10 * DAY, Ordering::SeqCst);
     pass(3_600).await;
     set.fetch_sub(10 * DAY, Ordering::SeqCst);
-    hub.publish(publication("live")).await.unwrap();
+    hub.publish(vec![publication("live")], None, None).await.unwrap();
     assert_eq!(stream.next().await.unwrap().len(), 1);
     let waiting = async { while stream.next().await.is_some() {} };
     tokio::time::timeout(Duration::from_hours(30), waiting).await.unwrap(); // at its age, by the time that passes

@@ -12,8 +12,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tidings_hub::{
-    After, Before, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Publication, Reset,
-    RingLimits, Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
+    After, Before, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Publication, Published,
+    Reset, RingLimits, Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, Journal, Position, Record, TopicName};
@@ -45,12 +45,19 @@ impl Wording for Plain {
     }
 }
 
+/// An event.
+struct Known {
+    topics: Vec<TopicName>,
+    key: Option<&'static str>,
+    ends_key: bool,
+}
+
 /// What the world knows: everything that was ever published.
 #[derive(Default)]
 struct Oracle {
-    /// Topics of each position, from 1 on; for keyed events the key.
-    published: Vec<(Vec<TopicName>, Option<&'static str>)>,
-    /// Unkeyed positions that are kept.
+    /// Each position, from 1 on.
+    published: Vec<Known>,
+    /// Positions that are kept, but for those of live keys.
     kept: VecDeque<u64>,
     /// Positions that retention has let go, or that were erased.
     gone: BTreeSet<u64>,
@@ -64,10 +71,11 @@ impl Oracle {
         self.published.len() as u64
     }
 
-    /// Retention lets all unkeyed ones go but the newest `KEPT` that were not erased.
-    fn push(&mut self, topics: Vec<TopicName>, key: Option<&'static str>) {
-        self.published.push((topics, key));
-        if key.is_none() {
+    /// Of those without a live key, retention lets all go but the newest `KEPT` that were not erased.
+    fn push(&mut self, event: Known) {
+        let ages = event.key.is_none() || event.ends_key;
+        self.published.push(event);
+        if ages {
             self.kept.push_back(self.head());
         }
         while self.kept.len() > KEPT {
@@ -86,18 +94,18 @@ impl Oracle {
 
     fn stands_in(&self, position: u64, topics: &[TopicName]) -> bool {
         let index = usize::try_from(position - 1).unwrap();
-        self.published[index].0.iter().any(|topic| topics.contains(topic))
+        self.published[index].topics.iter().any(|topic| topics.contains(topic))
     }
 
     fn floor(&self, topics: &[TopicName]) -> u64 {
         self.gone.iter().copied().filter(|position| self.stands_in(*position, topics)).max().unwrap_or(0)
     }
 
-    /// Whether a newer event of the same key makes this one superfluous for somebody who was away.
+    /// Whether a newer event of the same key, or its end, makes this one superfluous for somebody who was away.
     fn superseded(&self, position: u64) -> bool {
         let index = usize::try_from(position - 1).unwrap();
-        let key = self.published[index].1;
-        key.is_some() && self.published[index + 1..].iter().any(|(_, later)| *later == key)
+        let Known { key, ends_key, .. } = &self.published[index];
+        key.is_some() && !ends_key && self.published[index + 1..].iter().any(|later| later.key == *key)
     }
 }
 
@@ -168,7 +176,17 @@ impl World {
         Self { clients: clients.collect(), hub, oracle: Oracle::default(), rng, reconnects: 0 }
     }
 
-    async fn publish(&mut self) {
+    /// Publishes so many events as one batch.
+    async fn publish(&mut self, events: usize) {
+        let first = self.oracle.head() + 1;
+        let batch = (0..events).map(|_| self.event()).collect();
+        match self.hub.publish(batch, None, None).await.unwrap() {
+            Published::New(id) => assert_eq!(id.position.get(), first, "positions are dense"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn event(&mut self) -> Publication {
         let (names, key): (&[&str], _) = match self.rng.random_range(0..8) {
             0 => (&["a"], None),
             1 | 2 => (&["b"], None),
@@ -177,15 +195,11 @@ impl World {
             _ => (&[KEYED], Some(["db", "web", "mail"][self.rng.random_range(0..3)])),
         };
         let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
-        self.oracle.push(topics.clone(), key);
-        let publication = Publication {
-            topics: topics.into(),
-            event: EventName::from_static("stored"),
-            key: key.map(Arc::from),
-            data: "x".repeat(self.rng.random_range(0..120)),
-        };
-        let id = self.hub.publish(publication).await.unwrap();
-        assert_eq!(id.position.get(), self.oracle.head(), "positions are dense");
+        let ends_key = key.is_some() && self.rng.random_bool(0.2);
+        self.oracle.push(Known { topics: topics.clone(), key, ends_key });
+        let data = "x".repeat(self.rng.random_range(0..120));
+        let publication = Publication::new(topics, EventName::from_static("stored"), data);
+        Publication { key: key.map(Arc::from), ends_key, ..publication }
     }
 
     /// An operator erases some topics, mostly up to an event of late.
@@ -209,12 +223,9 @@ impl World {
 
     fn publish_ephemeral(&mut self) {
         self.oracle.ephemeral += 1;
-        let publication = Publication {
-            topics: [topic("chat/room/r"), topic("chat")].into(),
-            event: EventName::from_static("ephemeral"),
-            key: None,
-            data: self.oracle.ephemeral.to_string(),
-        };
+        let topics = [topic("chat/room/r"), topic("chat")];
+        let event = EventName::from_static("ephemeral");
+        let publication = Publication::new(topics, event, self.oracle.ephemeral.to_string());
         self.hub.publish_ephemeral(&publication).unwrap();
     }
 
@@ -338,7 +349,7 @@ async fn run(seed: u64, reconnects: usize) -> World {
     while world.reconnects < reconnects {
         let nth = world.rng.random_range(0..world.clients.len());
         match world.rng.random_range(0..10) {
-            0..=2 => world.publish().await,
+            0..=2 => world.publish(1).await,
             3 if world.rng.random_bool(0.2) => world.erase().await,
             3 => world.publish_ephemeral(),
             4..=6 if world.clients[nth].connection.is_none() => world.connect(nth).await,
@@ -348,8 +359,13 @@ async fn run(seed: u64, reconnects: usize) -> World {
             }
             7 => {
                 // A burst: somebody falls out of the ring, now and then out of the log.
-                for _ in 0..world.rng.random_range(0..30) {
-                    world.publish().await;
+                let events = world.rng.random_range(0..30);
+                if world.rng.random_bool(0.5) {
+                    world.publish(events).await;
+                } else {
+                    for _ in 0..events {
+                        world.publish(1).await;
+                    }
                 }
             }
             _ => {
@@ -416,8 +432,7 @@ async fn a_thousand_readers_of_one_topic_get_the_same_events_in_the_same_order()
     }
     for n in 0..200 {
         let event = EventName::from_static("stored");
-        let publication = Publication { topics: [topic("a")].into(), event, key: None, data: n.to_string() };
-        hub.publish(publication).await.unwrap();
+        hub.publish(vec![Publication::new([topic("a")], event, n.to_string())], None, None).await.unwrap();
         tokio::task::yield_now().await;
     }
     let expected: Vec<_> = (0..200).map(|n| n.to_string()).collect();
@@ -433,7 +448,7 @@ async fn a_publish_fails_rather_than_waits_when_nothing_moves_the_hub_any_more()
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(Retention::default()));
     let (hub, runner) = hub_over(journal.clone());
     let event = EventName::from_static("stored");
-    let publication = Publication { topics: [topic("a")].into(), event, key: None, data: String::new() };
+    let publication = Publication::new([topic("a")], event, "");
     // What somebody else appended comes first, and only the runner hands that out.
     let record = Record {
         topics: [topic("a")].into(),
@@ -446,13 +461,13 @@ async fn a_publish_fails_rather_than_waits_when_nothing_moves_the_hub_any_more()
     journal.append(vec![record].into()).await.unwrap();
     let waiting = tokio::spawn({
         let (hub, publication) = (hub.clone(), publication.clone());
-        async move { hub.publish(publication).await }
+        async move { hub.publish(vec![publication], None, None).await }
     });
     tokio::task::yield_now().await; // it is in the journal, and nobody delivers it
     assert!(!waiting.is_finished());
     drop(runner);
     assert!(waiting.await.unwrap().is_err());
-    assert!(hub.publish(publication).await.is_err());
+    assert!(hub.publish(vec![publication], None, None).await.is_err());
 }
 
 struct Numbered(u64, Vec<TopicName>);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Publication, Refused, Reset, RingLimits,
-    Runner, StreamLimits, Subscribe, SubscribeError, Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Publication, Published, Refused, Reset,
+    RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
@@ -117,6 +117,14 @@ fn topic() -> TopicName {
     TopicName::parse("a").unwrap()
 }
 
+async fn publish(hub: &Hub, topic: TopicName) -> EventId {
+    let publication = Publication::new([topic], EventName::from_static("event"), "{}");
+    match hub.publish(vec![publication], None, None).await.unwrap() {
+        Published::New(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn hub(journal: Arc<dyn Journal>) -> (Hub, Runner) {
     let options = Options {
         heartbeat_interval: Duration::from_secs(25),
@@ -151,8 +159,7 @@ async fn who_comes_back_and_who_asks_for_a_page_share_a_bound_on_what_is_read_at
     let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
     let (hub, runner) = hub(journal.clone());
     let running = tokio::spawn(runner.run());
-    let event = EventName::from_static("event");
-    hub.publish(Publication { topics: [topic()].into(), event, key: None, data: "{}".to_owned() }).await.unwrap();
+    publish(&hub, topic()).await;
     let mut readers = JoinSet::new();
     for nth in 0..200 {
         let hub = hub.clone();
@@ -207,12 +214,8 @@ async fn an_event_too_large_to_be_published_is_replayed_if_an_earlier_version_st
     let record = Record { topics: [topic()].into(), event: "event".into(), key: None, data, at_ms: 0, ends_key: false };
     let stored = journal.append(vec![record].into()).await.unwrap().first().unwrap();
 
-    let event = EventName::from_static("event");
-    let [small, large] = ["{}", &large].map(str::to_owned).map(|data| {
-        let event = event.clone();
-        Publication { topics: [topic()].into(), event, key: None, data }
-    });
-    let refused = hub.publish_with(vec![small, large.clone()], None).await;
+    let [small, large] = ["{}", &large].map(|data| Publication::new([topic()], EventName::from_static("event"), data));
+    let refused = hub.publish(vec![small, large.clone()], None, None).await;
     assert!(matches!(refused, Err(Error::TooLarge(_))), "all or nothing");
     assert!(matches!(hub.publish_ephemeral(&large), Err(Error::TooLarge(_))));
     assert_eq!(journal.head(), stored);
@@ -232,9 +235,7 @@ async fn a_page_is_read_once_for_all_who_missed_it_wherever_in_it_they_stand() {
     let running = tokio::spawn(runner.run());
     let mut ids = Vec::new();
     for _ in 0..50 {
-        let event = EventName::from_static("event");
-        let publication = Publication { topics: [topic()].into(), event, key: None, data: "{}".to_owned() };
-        ids.push(hub.publish(publication).await.unwrap());
+        ids.push(publish(&hub, topic()).await);
     }
     let read = async |after: After| {
         let (mut stream, _) = hub.subscribe(subscribe(after)).await.unwrap();
@@ -257,9 +258,7 @@ async fn that_nothing_was_missed_is_read_once_for_all_who_come_back_to_a_quiet_t
     let running = tokio::spawn(runner.run());
     let mut ids = Vec::new();
     for _ in 0..50 {
-        let (event, busy) = (EventName::from_static("event"), TopicName::parse("busy").unwrap());
-        let publication = Publication { topics: [busy].into(), event, key: None, data: "{}".to_owned() };
-        ids.push(hub.publish(publication).await.unwrap());
+        ids.push(publish(&hub, TopicName::parse("busy").unwrap()).await);
     }
     journal.gate.add_permits(100);
     for nth in [10, 11, 30, 48] {
@@ -285,10 +284,7 @@ async fn a_stream_lets_others_go_first_a_few_times_where_several_events_wait_and
     let (mut stream, _) = hub.subscribe(subscribe(After::Now)).await.unwrap();
     for events in [1, 2] {
         for _ in 0..events {
-            let event = EventName::from_static("event");
-            hub.publish(Publication { topics: [topic()].into(), event, key: None, data: "{}".to_owned() })
-                .await
-                .unwrap();
+            publish(&hub, topic()).await;
         }
         let waits = (0..).take_while(|_| stream.waits_a_turn()).take(10).count();
         assert_eq!(waits, if events == 1 { 0 } else { 3 });

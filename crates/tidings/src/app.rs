@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use rand::RngExt as _;
-use tidings_hub::{Clock, Hub, Publication, UserId};
+use tidings_hub::{Clock, Hub, Publication, Published, UserId};
 use tidings_journal::{EventId, Receipt, TopicName};
 use tokio_util::sync::CancellationToken;
 
@@ -221,8 +221,15 @@ impl App {
         }
         self.warn_of_size(&publications);
         let (events, begun) = (publications.len(), tokio::time::Instant::now());
-        let publish = traces::step("append and show", self.hub.publish_with(publications, receipt));
-        let first = publish.await.map_err(Unpublished::Journal)?;
+        let publish = traces::step("append and show", self.hub.publish(publications, receipt, None));
+        let first = match publish.await.map_err(Unpublished::Journal)? {
+            Published::New(first) | Published::Refused(first) => first,
+            Published::Known(kept) => self.hub.id_of(kept.first),
+            Published::Full(_) => {
+                let problem = "the journal keeps as many keys as it may; end some first".to_owned();
+                return Err(Unpublished::Journal(tidings_journal::Error::Closed(problem)));
+            }
+        };
         self.counts.published(events, begun.elapsed());
         Ok(first)
     }

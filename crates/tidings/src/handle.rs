@@ -84,6 +84,7 @@ impl Handle {
             topics: [topics::asked(topic)?].into(),
             event: EventName::parse(event)?,
             key: None,
+            ends_key: false,
             data: compact(data)?,
         };
         self.app.publish(publication).await.map_err(|error| match error {

@@ -158,7 +158,13 @@ impl Slots {
 }
 
 fn record(slot: u32, data: String) -> Publication {
-    Publication { topics: [topics::members()].into(), event: EVENT, key: Some(slot.to_string().into()), data }
+    Publication {
+        topics: [topics::members()].into(),
+        event: EVENT,
+        key: Some(slot.to_string().into()),
+        ends_key: false,
+        data,
+    }
 }
 
 fn read(data: &[u8]) -> Option<(TopicName, Member)> {

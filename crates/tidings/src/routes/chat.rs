@@ -221,5 +221,5 @@ fn announcement(app: &App, room: &str, username: &str, did: &str) -> Publication
 }
 
 fn publication(room: &str, event: EventName, data: String) -> Publication {
-    Publication { topics: [topics::room(room), topics::chat()].into(), event, key: None, data }
+    Publication { topics: [topics::room(room), topics::chat()].into(), event, key: None, ends_key: false, data }
 }

@@ -56,7 +56,7 @@ pub(crate) async fn report(app: Arc<App>) {
         if watched {
             let event = EventName::from_static("stats");
             let topics = [topics::dashboard()].into();
-            let publication = Publication { topics, event, key: None, data: stats(&app) };
+            let publication = Publication { topics, event, key: None, ends_key: false, data: stats(&app) };
             if let Err(error) = app.hub.publish_ephemeral(&publication) {
                 tracing::warn!(%error, "the dashboard's numbers were not sent");
             }

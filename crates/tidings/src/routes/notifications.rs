@@ -105,6 +105,6 @@ impl Notification {
             .finish();
         let topic = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
         let event = EventName::from_static("notification");
-        (id, Publication { topics: [topic].into(), event, key: None, data })
+        (id, Publication { topics: [topic].into(), event, key: None, ends_key: false, data })
     }
 }

@@ -182,6 +182,6 @@ impl Update {
         let group = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
         let topics = [topics::entity(&group, &self.entity), group].into();
         let event = EventName::from_static("realtime-update");
-        (id, Publication { topics, event, key: None, data })
+        (id, Publication { topics, event, key: None, ends_key: false, data })
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
             .raws(&rest)
             .finish();
         let (topics, event) = ([topics::status()].into(), EventName::from_static("system-status"));
-        let publication = Publication { topics, event, key: Some(service.as_str().into()), data };
+        let publication = Publication { topics, event, key: Some(service.as_str().into()), ends_key: false, data };
         let message = format!("System status updated for {service}");
         once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
     };
