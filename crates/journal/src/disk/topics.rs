@@ -58,7 +58,8 @@ pub(super) struct Topic {
     pub(super) keyed: usize,
     /// When its oldest record without a key was published, if that is known, in milliseconds since 1970.
     pub(super) oldest_ms: Option<i64>,
-    /// Up to here there are only guests in it: records without a key of which another topic is the first.
+    /// Up to here there are only guests in it, records without a key of which another topic is the first, and what is counted no
+    /// more.
     pub(super) own_after: Position,
     /// Which other topics show what was published to it.
     pub(super) shown: Shown,
@@ -310,6 +311,16 @@ impl Topics {
         topic.oldest_ms = oldest_ms;
         self.events -= events;
         self.bytes -= bytes;
+    }
+
+    /// Takes out of the counts what was published to `name` and is about to be hidden, up to `until`. How old the oldest is that
+    /// is left, is found out when the topic's turn comes.
+    pub(super) fn hide(&mut self, name: &TopicName, events: u64, bytes: u64, until: Position) {
+        if let Some(topic) = self.by_name.get_mut(name) {
+            topic.own_after = topic.own_after.max(until);
+            let oldest_ms = topic.oldest_ms;
+            self.discount(name, events, bytes, oldest_ms);
+        }
     }
 
     /// Takes the names of the topics that hold more than their rule allows.

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use super::chore::{Guests, Trim};
 use super::damage::Gone;
 use super::keys::{Kind, TopicId};
-use super::log::Log;
+use super::log::{Log, View};
 use super::options::Retention;
 use super::reader::{Merge, Taken};
 use super::topics::{Shown, Topic};
+use crate::vitals::add;
 use crate::{Error, Position, TopicName};
 
 /// What a topic may hold.
@@ -140,7 +141,53 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
         return Ok(Next::Within);
     }
     step.others = others.into_values().collect();
+    hide(log, &view, &step);
     Ok(Next::Step(step))
+}
+
+/// Takes out of the counts what was published to the other topics of a step themselves and is hidden with it: a topic shows
+/// nothing at or below its floor, whatever raised that, so what is hidden there is never found again by its own bounds. Else
+/// it would count for ever, and more than has to would go in its place.
+fn hide(log: &Log, view: &View, step: &Trim) {
+    // Of several steps that are written together none may find what another one has.
+    if let Some(topic) = log.topics.write().get_mut(&step.topic) {
+        topic.own_after = topic.own_after.max(step.floor);
+    }
+    for Guests { topic: name, floor, .. } in &step.others {
+        let own = |topic: &Topic| (topic.row.id, topic.row.floor.max(topic.own_after));
+        let Some((id, after)) = log.topics.read().get(name).filter(|topic| topic.row.events > 0).map(own) else {
+            continue;
+        };
+        if after < *floor {
+            let (events, bytes) = count_own(log, view, (name, id), after, *floor);
+            log.topics.write().hide(name, events, bytes, *floor);
+            add(&log.counters.trimmed, events);
+        }
+    }
+}
+
+/// How many of a topic's records behind `after` and up to `until` were published to the topic itself, and what they take in all
+/// their topics; as far as they can be read.
+fn count_own(
+    log: &Log,
+    view: &View,
+    (name, id): (&TopicName, TopicId),
+    after: Position,
+    until: Position,
+) -> (u64, u64) {
+    let (mut events, mut bytes) = (0, 0);
+    let Ok(mut merge) = Merge::new(&log.tables, &view.snapshot, [(id, Kind::Plain, after)], until) else {
+        return (0, 0);
+    };
+    while let Ok(Some(position)) = merge.peek() {
+        let Ok(taken) = merge.take(position) else { break };
+        if let Some(Taken { record, own, copy }) = taken.filter(|taken| taken.record.topics.first() == Some(name)) {
+            let topics: BTreeSet<_> = record.topics.iter().collect();
+            events += 1;
+            bytes += own + copy * (topics.len() as u64 - 1);
+        }
+    }
+    (events, bytes)
 }
 
 /// What can't be read directly behind `after` goes too, if the topic holds too much, or if what comes next is too old.

@@ -147,3 +147,47 @@ async fn a_topic_is_trimmed_however_many_guests_stand_before_its_own() {
     assert_eq!(own.map(|entry| entry.record.data.clone()).collect::<Vec<_>>(), ["498", "499"]);
     assert_eq!(all(&log, &["chat/room/r"]).await.len(), 3_000, "the guests' own topic keeps them");
 }
+
+#[tokio::test]
+async fn what_is_hidden_behind_a_floor_does_not_count_against_what_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path());
+    let rules = vec![Rule { max_events: Some(2), ..rule("room/*") }, Rule { max_events: Some(10), ..rule("all") }];
+    options.retention = disk::Retention { rules, ..disk::Retention::default() };
+    let log = Disk::open(options.clone()).unwrap();
+    let settled = async |log: &Disk, floor, kept| {
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
+        for now_ms in 0.. {
+            log.expire(now_ms);
+            let found = (log.floor(&of(&["all"])).get(), log.vitals().kept);
+            if found == (floor, Some(kept)) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{found:?}, not {floor} and {kept}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // Each of the rooms is trimmed, and hides what was published to the topic itself before that.
+    for _ in 0..30 {
+        log.put(vec![record(&["all"], "own"), record(&["room/a", "all"], "a"), record(&["room/b", "all"], "b")])
+            .await
+            .unwrap();
+    }
+    settled(&log, 28 * 3, 4 + 2).await;
+    log.put(numbered(&["all"], 0..8)).await.unwrap();
+    settled(&log, 28 * 3, 4 + 10).await;
+    let shown = log.read(&of(&["all"]), log.floor(&of(&["all"])), log.head(), Limit::NONE).await.unwrap();
+    assert_eq!(shown.entries.len(), 4 + 10, "as many as the rule says");
+    log.put(numbered(&["all"], 8..9)).await.unwrap();
+    settled(&log, 28 * 3 + 1, 4 + 10).await;
+    drop(log);
+    let log = Disk::open(options).unwrap();
+    settled(&log, 28 * 3 + 1, 4 + 10).await;
+    log.put(numbered(&["all"], 9..12)).await.unwrap();
+    let shown = || all(&log, &["all"]);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
+    while shown().await.iter().filter(|data| data.parse::<u32>().is_ok()).count() != 10 {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", shown().await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
