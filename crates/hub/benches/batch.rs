@@ -152,6 +152,7 @@ impl Bench {
             ring: RingLimits::default(),
             rooms: TopicName::parse("chat").unwrap(),
             presence_grace: Duration::from_mins(1),
+            folds: Vec::new(),
         };
         let journal = Arc::new(Memory::new(Retention::default()));
         let (hub, runner) = Hub::new(journal, options, Arc::new(Silent), Clock::system());

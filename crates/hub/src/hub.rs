@@ -9,11 +9,14 @@ use parking_lot::Mutex;
 use tidings_journal::{
     Append, Appended, Condition, Entry, Epochs, EventId, Journal, Kept, Position, Receipt, TopicName,
 };
+use tidings_sse::EventName;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Opening, Signals};
 use crate::fanout::Fanout;
+use crate::fold::{Expired, Fold, Folds};
 use crate::presence::Presence;
 use crate::publication::{Ephemeral, Publication, Published, Stored};
 use crate::registry::{self, Full, Registry};
@@ -27,8 +30,18 @@ use crate::wording::Wording;
 /// The time between two looks at what grew too old.
 const TICK: Duration = Duration::from_secs(5);
 
+/// How long it waits before another try where a generation can't begin.
+const BEGIN_AGAIN: Duration = Duration::from_secs(1);
+
+/// How many keys that have expired are ended at the same time, and in one look at most.
+const ENDED_TOGETHER: usize = 64;
+const ENDED_AT_A_LOOK: usize = 10_000;
+
+/// What ends a key that has expired.
+const EXPIRED: EventName = EventName::from_static("expired");
+
 /// How a hub behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The time between two heartbeats of a stream.
     pub heartbeat_interval: Duration,
@@ -47,6 +60,8 @@ pub struct Options {
     pub rooms: TopicName,
     /// How long a member of a room may be away.
     pub presence_grace: Duration,
+    /// What is made of the server's own topics. Nothing is handed out before all of them have begun.
+    pub folds: Vec<Arc<dyn Fold>>,
 }
 
 /// The engine. Cheap to clone; all clones are one hub.
@@ -69,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) max_age: Option<Duration>,
     pub(crate) clock: Clock,
     time: Time,
+    folds: Folds,
     /// Held while something is handed out: what comes next is decided under it.
     handing_out: Mutex<()>,
     /// Told after each delivery: publishers wait until readers can see what they published.
@@ -113,6 +129,7 @@ impl Hub {
             traffic: Counters::default(),
             clock,
             time,
+            folds: Folds::new(options.folds),
             handing_out: Mutex::new(()),
             delivered: Notify::new(),
             stopped: AtomicBool::new(false),
@@ -190,6 +207,38 @@ impl Hub {
         self.inner.journal.close().await;
     }
 
+    /// Waits until the folds are what the log says: they have begun with what it keeps, and everything that it had by then is
+    /// visible. At once from then on.
+    pub async fn begun(&self) -> Result<(), tidings_journal::Error> {
+        let settled = self.inner.folds.settled().await;
+        self.inner.until_visible(settled).await
+    }
+
+    /// The time by which the log decides what has expired, in milliseconds since 1970.
+    pub fn log_ms(&self) -> i64 {
+        self.inner.journal.log_ms()
+    }
+
+    /// Ends keys that have expired, each on the condition that nobody else has done so or put something in its place.
+    async fn end_expired(&self) {
+        let expired = self.inner.folds.expired(self.log_ms(), ENDED_AT_A_LOOK);
+        for some in expired.chunks(ENDED_TOGETHER) {
+            let mut ending = JoinSet::new();
+            for Expired { topic, key, position } in some.iter().cloned() {
+                let end = Publication::new([topic.clone()], EXPIRED, "null").ending(key.clone());
+                let condition = Condition::Current(topic, key, position);
+                let hub = self.clone();
+                ending.spawn(async move { hub.publish(vec![end], None, Some(condition)).await });
+            }
+            for ended in ending.join_all().await {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a key that has expired can't be ended; it will be tried again");
+                    return;
+                }
+            }
+        }
+    }
+
     /// Delivers to who listens now, and stores nothing. Fails as [`Hub::publish`] does for data that is too large.
     pub fn publish_ephemeral(&self, publication: &Publication) -> Result<(), tidings_journal::Error> {
         publication.check()?;
@@ -227,7 +276,9 @@ impl Runner {
     /// Moves the hub until the journal's tail fails.
     pub async fn run(mut self) -> tidings_journal::Error {
         let Self { inner, tail } = &mut self;
+        let hub = Hub { inner: inner.clone() };
         let deliver = async {
+            inner.begin_generation(1).await;
             loop {
                 match tail.next().await {
                     Ok(entries) => inner.deliver(&entries),
@@ -244,8 +295,17 @@ impl Runner {
                 inner.journal.expire(inner.time.look(&*inner.journal));
             }
         };
+        let expire = async {
+            inner.folds.settled().await;
+            let mut ticks = tokio::time::interval(TICK);
+            loop {
+                ticks.tick().await;
+                hub.end_expired().await;
+            }
+        };
         tokio::select! {
             error = deliver => error,
+            never = expire => never,
             never = inner.wheel.run(&inner.clock, &*inner.wording) => match never {},
             never = tick => never,
         }
@@ -256,6 +316,7 @@ impl Drop for Runner {
     fn drop(&mut self) {
         self.inner.stopped.store(true, Ordering::Release);
         self.inner.delivered.notify_waiters();
+        self.inner.folds.stop();
     }
 }
 
@@ -292,17 +353,40 @@ impl Inner {
     fn hand_out(&self, entries: &[Arc<Entry>]) {
         let Some(first) = entries.first() else { return };
         let _order = self.handing_out.lock();
-        let moves = !self.stopped.load(Ordering::Acquire);
+        let moves = !self.stopped.load(Ordering::Acquire) && self.folds.have_begun();
         if moves && self.fanout.visible_position().next() == first.id.position {
+            self.folds.apply(entries);
             self.fanout.deliver(entries.iter().map(|entry| Stored(entry)), self.clock.now_ms());
             self.delivered.notify_waiters();
         }
+    }
+
+    /// Has the folds begin a generation, while nothing is handed out. Tries again for as long as the log can't be read: a server
+    /// that does not know who is in which room must not say that nobody is.
+    async fn begin_generation(&self, generation: u64) {
+        {
+            let _order = self.handing_out.lock();
+            self.folds.halt();
+        }
+        // The log's clock first: what is made by it from now on has an end.
+        self.journal.expire(self.time.look(&*self.journal));
+        let settled = loop {
+            match self.folds.begin(&*self.journal, generation, self.fanout.visible_position()).await {
+                Ok(settled) => break settled,
+                Err(error) => {
+                    tracing::error!(%error, "what the server keeps of its own can't be read; until it can, nothing is handed out");
+                }
+            }
+            tokio::time::sleep(BEGIN_AGAIN).await;
+        };
+        self.folds.go_on(settled);
     }
 
     fn deliver(&self, entries: &[Arc<Entry>]) {
         let _order = self.handing_out.lock();
         let visible = self.fanout.visible_position();
         let news = entries.iter().filter(|entry| entry.id.position > visible);
+        self.folds.apply(news.clone());
         self.fanout.deliver(news.map(|entry| Stored(entry)), self.clock.now_ms());
         self.delivered.notify_waiters();
     }

@@ -15,6 +15,7 @@
 //! - [`subscription`](Subscription): one open stream as a state machine; `replay`: what it missed, read from the journal
 //! - [`connection`](Connection), [`registry`](Registry): who is connected; [`tally`](Tally): what became of all of them;
 //!   [`traffic`](Traffic): what they were given
+//! - [`fold`](Fold): what is made of the server's own topics; [`keyed_state`](KeyedState): one value for each key, some for a while
 //! - [`presence`](Presence): who is in which room
 //! - `wheel`: heartbeats, the ends of credentials, and peers that take no bytes
 //! - [`wording`](Wording): what the embedder says on the hub's behalf
@@ -25,8 +26,10 @@ mod connection;
 mod cursor;
 mod erase;
 mod fanout;
+mod fold;
 mod history;
 mod hub;
+mod keyed_state;
 mod listing;
 mod presence;
 mod publication;
@@ -49,8 +52,10 @@ pub use connection::{Connection, ConnectionId, network};
 pub use cursor::{Behind, Cursor, Took};
 pub use erase::Error as EraseError;
 pub use fanout::{Delivery, Fanout};
+pub use fold::{Expired, Fold};
 pub use history::{Before, Earlier, History};
 pub use hub::{Hub, Options, Runner};
+pub use keyed_state::{Held, KeyedState, Value};
 pub use presence::{MAX_MEMBERSHIPS, MAX_NAME_BYTES, MAX_ROOMS, Member, Presence, TooMany, shortened};
 pub use publication::{MAX_DATA_BYTES, Publication, Published};
 pub use registry::{Filter, Full, Limits as StreamLimits, Registry, Stats};

@@ -52,6 +52,7 @@ fn hub() -> (Hub, Arc<AtomicI64>) {
         ring: RingLimits { events: 4, bytes: 1 << 20, age: Duration::from_secs(10) },
         rooms: TopicName::parse("rooms").unwrap(),
         presence_grace: Duration::from_mins(1),
+        folds: Vec::new(),
     };
     let retention = Retention { max_age: Duration::from_hours(1), ..Retention::default() };
     let journal = Arc::new(Memory::new(retention));

@@ -155,6 +155,7 @@ fn hub_over(journal: Arc<dyn Journal>) -> (Hub, Runner) {
         ring: RingLimits { events: 8, bytes: 600, age: Duration::from_hours(1) },
         rooms: topic("chat"),
         presence_grace: Duration::from_mins(1),
+        folds: Vec::new(),
     };
     Hub::new(journal, options, Arc::new(Plain), Clock::system())
 }

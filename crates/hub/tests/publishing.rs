@@ -63,6 +63,7 @@ fn hub(journal: &Arc<dyn Journal>) -> (Hub, Runner) {
         ring: RingLimits::default(),
         rooms: topic("chat"),
         presence_grace: Duration::from_mins(1),
+        folds: Vec::new(),
     };
     Hub::new(journal.clone(), options, Arc::new(Silent), Clock::system())
 }

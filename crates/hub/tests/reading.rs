@@ -104,6 +104,10 @@ impl Journal for Gated {
         self.journal.expire(now_ms);
     }
 
+    fn log_ms(&self) -> i64 {
+        self.journal.log_ms()
+    }
+
     fn health(&self) -> Result<(), Error> {
         self.journal.health()
     }
@@ -135,6 +139,7 @@ fn hub(journal: Arc<dyn Journal>) -> (Hub, Runner) {
         ring: RingLimits::default(),
         rooms: topic(),
         presence_grace: Duration::from_mins(1),
+        folds: Vec::new(),
     };
     Hub::new(journal, options, Arc::new(Silent), Clock::system())
 }

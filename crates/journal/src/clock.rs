@@ -113,9 +113,9 @@ impl LogClock {
         }
     }
 
-    /// The log's time, in milliseconds since 1970; the smallest number before any was told, by which nothing has expired.
+    /// The log's time, in milliseconds since 1970; zero before any was told.
     pub fn now_ms(&self) -> i64 {
-        self.now_ms.unwrap_or(i64::MIN)
+        self.now_ms.unwrap_or(0)
     }
 
     /// Takes in the time that was told with the next entry, in milliseconds since 1970, and returns the log's. Zero tells no

@@ -215,7 +215,7 @@ impl Journal for Disk {
 
     async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
         let key = key.to_vec();
-        self.reading(move |log| log.receipt(&key, log.tell_time(i64::MIN))).await
+        self.reading(move |log| log.receipt(&key, log.log_ms())).await
     }
 
     fn tail(&self) -> Box<dyn Tail> {
@@ -262,6 +262,10 @@ impl Journal for Disk {
         for (wake, _) in &self.helpers {
             let _ = wake.try_send(()); // full: it is about to wake
         }
+    }
+
+    fn log_ms(&self) -> i64 {
+        self.log.log_ms()
     }
 
     fn kept_time(&self) -> Option<Timeline> {

@@ -100,6 +100,19 @@ pub trait Journal: Send + Sync + 'static {
     /// damaged is left out, and counts as trimmed: see [`Page::damaged`].
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error>;
 
+    /// As [`Journal::read`], but of the live entries with a key alone: what is remembered, not what was said of it and is over.
+    async fn read_keyed(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
+        let mut page = self.read(selector, after, until, limit).await?;
+        page.entries.retain(|entry| entry.record.is_keyed());
+        Ok(page)
+    }
+
     /// The newest entries of `selector` before `before`, oldest first, as many as `limit` allows. They end at the highest
     /// position ever trimmed away from one of the topics, where [`Journal::read`] begins.
     async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error>;
@@ -129,8 +142,12 @@ pub trait Journal: Send + Sync + 'static {
     async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error>;
 
     /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970: in log time, not the wall
-    /// clock's (see [`Timeline`]).
+    /// clock's (see [`Timeline`]). It tells the log's own clock the time too, which hears of it by nothing else while nothing is
+    /// appended.
     fn expire(&self, now_ms: i64);
+
+    /// The time by which the log decides what has expired, in milliseconds since 1970: see [`LogClock`].
+    fn log_ms(&self) -> i64;
 
     /// The log's time as the last process left it; `None` if nothing is known of it.
     fn kept_time(&self) -> Option<Timeline> {

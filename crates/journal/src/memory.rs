@@ -86,6 +86,10 @@ impl Journal for Memory {
         self.replica.lock().expire(now_ms);
     }
 
+    fn log_ms(&self) -> i64 {
+        self.replica.lock().clock().now_ms()
+    }
+
     fn keep_time(&self, timeline: &Timeline) {
         self.replica.lock().keep_time(timeline);
     }

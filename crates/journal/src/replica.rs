@@ -25,7 +25,9 @@ use self::order::Order;
 use self::receipts::Receipts;
 pub use self::retention::Retention;
 use self::topics::{Listed, Topics};
-use crate::{Append, Appended, Entry, Epochs, EventId, Kept, Pool, Position, Receipt, Timeline, TopicName, Vitals};
+use crate::{
+    Append, Appended, Entry, Epochs, EventId, Kept, LogClock, Pool, Position, Receipt, Timeline, TopicName, Vitals,
+};
 
 /// The log as one reader has it.
 pub struct Replica {
@@ -43,8 +45,8 @@ pub struct Replica {
     trimmed: u64,
     /// How many topics were let go of because there were too many.
     topics_trimmed: u64,
-    /// The latest log time that was told, by which receipts expire.
-    told_ms: i64,
+    /// By what receipts expire.
+    clock: LogClock,
     /// By what entries age.
     timeline: Timeline,
     /// The log's time when it was last told.
@@ -89,7 +91,7 @@ impl Replica {
             receipts: Receipts::default(),
             trimmed: 0,
             topics_trimmed: 0,
-            told_ms: i64::MIN,
+            clock: LogClock::default(),
             timeline: Timeline::new(0, 0),
             now_ms: None,
             looked_ms: i64::MIN,
@@ -126,9 +128,15 @@ impl Replica {
         self.head = self.head.max(until);
     }
 
-    /// Takes note of log time, in milliseconds since 1970. Receipts live by the latest that was told.
+    /// Tells the log's clock, by which receipts expire, a time in milliseconds since 1970: that of the entry that comes next, or
+    /// of none.
     pub fn tell_time(&mut self, now_ms: i64) {
-        self.told_ms = self.told_ms.max(now_ms);
+        self.clock.tell(now_ms);
+    }
+
+    /// The log's clock.
+    pub fn clock(&self) -> &LogClock {
+        &self.clock
     }
 
     /// Has entries age by `timeline` from now on.
@@ -192,7 +200,7 @@ impl Replica {
 
     /// The receipt with this key, unless it has expired at the log's time as of now.
     pub fn receipt(&self, key: &[u8]) -> Option<&Kept> {
-        self.receipts.find(key, self.told_ms)
+        self.receipts.find(key, self.clock.now_ms())
     }
 
     /// All receipts, each with its key and its end in log time, in no order.
@@ -225,7 +233,7 @@ impl Replica {
         }
         if let Some(Receipt { key, value, lives }) = append.receipt {
             let events = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-            let end_ms = self.told_ms.saturating_add(retention::ms(lives));
+            let end_ms = self.clock.now_ms().saturating_add(retention::ms(lives));
             self.receipts.keep(key, Kept { value, first, events, refused }, end_ms);
         }
         (if refused { Appended::Refused(self.head) } else { Appended::New(first) }, entries)

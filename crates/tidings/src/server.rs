@@ -313,6 +313,7 @@ fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock:
         ring: RingLimits::default(),
         rooms: topics::chat(),
         presence_grace: config.streams.presence_grace,
+        folds: Vec::new(),
     };
     Hub::new(journal, options, Arc::new(Words), clock)
 }

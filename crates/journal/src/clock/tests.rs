@@ -30,7 +30,7 @@ fn settled() -> LogClock {
 #[test]
 fn the_first_time_is_taken_as_it_is_and_no_time_at_all_changes_nothing() {
     let mut clock = LogClock::default();
-    assert_eq!((clock.tell(0), clock.now_ms()), (i64::MIN, i64::MIN));
+    assert_eq!((clock.tell(0), clock.now_ms()), (0, 0));
     assert_eq!(clock.tell(START), START);
     assert_eq!((clock.tell(0), clock.tell(START + SECOND)), (START, START + SECOND));
 }

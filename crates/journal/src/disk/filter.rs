@@ -26,7 +26,9 @@ pub(super) struct Floors {
     head: AtomicU64,
     /// The log's time now.
     now_ms: AtomicI64,
-    /// By what receipts and records age, if that is not what they say.
+    /// What the log's clock says, by which receipts expire.
+    log_ms: AtomicI64,
+    /// By what records age, if that is not what they say.
     timeline: RwLock<Option<Arc<Timeline>>>,
     /// How many bytes were left out, of each table.
     left_out: [AtomicU64; keys::SHARDS],
@@ -60,6 +62,11 @@ impl Floors {
 
     pub(super) fn set_now(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// Sets what the log's clock says, by which receipts expire.
+    pub(super) fn set_log_ms(&self, log_ms: i64) {
+        self.log_ms.store(log_ms, Ordering::Relaxed);
     }
 
     pub(super) fn now_ms(&self) -> i64 {
@@ -190,7 +197,7 @@ struct OfReceipts(Arc<Floors>);
 
 impl CompactionFilter for OfReceipts {
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
-        let now_ms = self.0.now_ms.load(Ordering::Relaxed);
+        let now_ms = self.0.log_ms.load(Ordering::Relaxed);
         let receipt = codec::decode_receipt(&item.value()?);
         Ok(if receipt.is_some_and(|(end, _)| end <= now_ms) { Verdict::Destroy } else { Verdict::Keep })
     }

@@ -19,7 +19,7 @@ use super::tables::Tables;
 use super::topics::Topics;
 use crate::tail::Tails;
 use crate::vitals::{Counters, DiskVitals, Vitals};
-use crate::{Epochs, Error, Position, Timeline};
+use crate::{Epochs, Error, LogClock, Position, Timeline};
 
 /// A log that is open for writing.
 pub(super) struct Log {
@@ -53,8 +53,8 @@ pub(super) struct Log {
     head: AtomicU64,
     synced: AtomicU64,
     checkpoint: AtomicU64,
-    /// The latest log time that was told.
-    told_ms: AtomicI64,
+    /// By what receipts expire. Told the time by the thread that commits, and by whoever expires.
+    clock: Mutex<LogClock>,
     /// Whether the log is about to be closed: nobody waits for room any more.
     closing: AtomicBool,
     /// Whether they are refused because a write or a sync failed.
@@ -112,7 +112,7 @@ impl Log {
             head: AtomicU64::new(found.head.get()),
             synced: AtomicU64::new(found.head.get()),
             checkpoint: AtomicU64::new(found.checkpoint.get()),
-            told_ms: AtomicI64::new(i64::MIN),
+            clock: Mutex::default(),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             closed: RwLock::new(None),
@@ -141,9 +141,16 @@ impl Log {
         self.checkpoint.store(position.get(), Ordering::Release);
     }
 
-    /// Takes note of log time. Returns the latest that was told.
+    /// Tells the log's clock the time. Returns what it says.
     pub(super) fn tell_time(&self, now_ms: i64) -> i64 {
-        self.told_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms)
+        let log_ms = self.clock.lock().tell(now_ms);
+        self.floors.set_log_ms(log_ms);
+        log_ms
+    }
+
+    /// What the log's clock says.
+    pub(super) fn log_ms(&self) -> i64 {
+        self.clock.lock().now_ms()
     }
 
     /// What there is to read.

@@ -16,7 +16,7 @@ impl Replica {
         self.now_ms = Some(now_ms);
         self.keep_ages(now_ms);
         self.tell_time(now_ms);
-        self.receipts.expire(self.told_ms);
+        self.receipts.expire(self.clock.now_ms());
     }
 
     fn keep_ages(&mut self, now_ms: i64) {

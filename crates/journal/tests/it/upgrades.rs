@@ -99,7 +99,7 @@ async fn compare_receipts(log: &dyn Journal, note: &Value, now_ms: i64, is_last:
     }
     assert!(known.len() > 20, "{what}: {}", known.len());
     if is_last {
-        log.expire(now_ms + 6 * 60_000);
+        (0..=6).for_each(|minute| log.expire(now_ms + minute * 60_000)); // as a server tells the time: what jumps is not believed
         for key in known {
             assert_eq!(log.receipt(key.as_bytes()).await.unwrap(), None, "{what}: {key}");
         }

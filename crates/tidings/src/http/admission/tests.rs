@@ -80,6 +80,10 @@ impl Journal for Slow {
         self.journal.expire(now_ms);
     }
 
+    fn log_ms(&self) -> i64 {
+        self.journal.log_ms()
+    }
+
     fn health(&self) -> Result<(), JournalError> {
         self.journal.health()
     }
