@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, Options, Publication, Reset, RingLimits, StreamLimits, Subscribe,
-    Subscription, Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, Options, Presence, Publication, Reset, RingLimits, StreamLimits,
+    Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, TopicName};
@@ -150,8 +150,7 @@ impl Bench {
             max_age: None,
             streams: StreamLimits::default(),
             ring: RingLimits::default(),
-            rooms: TopicName::parse("chat").unwrap(),
-            presence_grace: Duration::from_mins(1),
+            presence: Arc::new(Presence::new(TopicName::parse("chat").unwrap(), Duration::from_mins(1))),
             folds: Vec::new(),
         };
         let journal = Arc::new(Memory::new(Retention::default()));

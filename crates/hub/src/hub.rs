@@ -56,10 +56,8 @@ pub struct Options {
     pub streams: registry::Limits,
     /// What each topic's ring holds.
     pub ring: ring::Limits,
-    /// The topic on which all rooms are heard.
-    pub rooms: TopicName,
-    /// How long a member of a room may be away.
-    pub presence_grace: Duration,
+    /// Who is in which room. Streams are told to it here; members, by whoever folds them from the log.
+    pub presence: Arc<Presence>,
     /// What is made of the server's own topics. Nothing is handed out before all of them have begun.
     pub folds: Vec<Arc<dyn Fold>>,
 }
@@ -77,7 +75,7 @@ pub(crate) struct Inner {
     pub(crate) replays: Replays,
     pub(crate) epochs: Epochs,
     pub(crate) connections: Registry,
-    presence: Presence,
+    presence: Arc<Presence>,
     pub(crate) traffic: Counters,
     wheel: Wheel,
     pub(crate) heartbeat_interval: Duration,
@@ -125,7 +123,7 @@ impl Hub {
             heartbeat_interval: options.heartbeat_interval,
             max_age: options.max_age,
             connections,
-            presence: Presence::new(options.rooms, options.presence_grace),
+            presence: options.presence,
             traffic: Counters::default(),
             clock,
             time,
@@ -214,6 +212,12 @@ impl Hub {
         self.inner.until_visible(settled).await
     }
 
+    /// Waits until everything is visible that was acknowledged anywhere before this call, so that what is not there then was not
+    /// there.
+    pub async fn certain(&self) -> Result<(), tidings_journal::Error> {
+        self.inner.until_visible(self.inner.journal.head()).await
+    }
+
     /// The time by which the log decides what has expired, in milliseconds since 1970.
     pub fn log_ms(&self) -> i64 {
         self.inner.journal.log_ms()
@@ -262,7 +266,7 @@ impl Hub {
     }
 
     /// Who is in which room.
-    pub fn presence(&self) -> &Presence {
+    pub fn presence(&self) -> &Arc<Presence> {
         &self.inner.presence
     }
 

@@ -56,7 +56,7 @@ pub use fold::{Expired, Fold};
 pub use history::{Before, Earlier, History};
 pub use hub::{Hub, Options, Runner};
 pub use keyed_state::{Held, KeyedState, Value};
-pub use presence::{MAX_MEMBERSHIPS, MAX_NAME_BYTES, MAX_ROOMS, Member, Presence, TooMany, shortened};
+pub use presence::{Claim, MAX_MEMBERSHIPS, MAX_NAME_BYTES, MAX_ROOMS, Member, Presence, TooMany, shortened};
 pub use publication::{MAX_DATA_BYTES, Publication, Published};
 pub use registry::{Filter, Full, Limits as StreamLimits, Registry, Stats};
 pub use ring::Limits as RingLimits;

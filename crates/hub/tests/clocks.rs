@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, Options, Publication, Reset, RingLimits, StreamLimits, Subscribe,
-    Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, Options, Presence, Publication, Reset, RingLimits, StreamLimits,
+    Subscribe, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, Receipt, TopicName};
@@ -50,8 +50,7 @@ fn hub() -> (Hub, Arc<AtomicI64>) {
         max_age: Some(Duration::from_hours(24)),
         streams: StreamLimits { total: 100, per_user: 100, per_address: 100 },
         ring: RingLimits { events: 4, bytes: 1 << 20, age: Duration::from_secs(10) },
-        rooms: TopicName::parse("rooms").unwrap(),
-        presence_grace: Duration::from_mins(1),
+        presence: Arc::new(Presence::new(TopicName::parse("rooms").unwrap(), Duration::from_mins(1))),
         folds: Vec::new(),
     };
     let retention = Retention { max_age: Duration::from_hours(1), ..Retention::default() };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tidings_hub::{
-    Clock, Ending, Fold, Hub, KeyedState, Options, Reset, RingLimits, Runner, StreamLimits, Value, Wording,
+    Clock, Ending, Fold, Hub, KeyedState, Options, Presence, Reset, RingLimits, Runner, StreamLimits, Value, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
@@ -55,8 +55,7 @@ fn hub(journal: Arc<dyn Journal>, folds: Vec<Arc<dyn Fold>>, set: &Arc<AtomicI64
         max_age: None,
         streams: StreamLimits { total: 100, per_user: 100, per_address: 100 },
         ring: RingLimits { events: 4, bytes: 1 << 20, age: Duration::from_secs(10) },
-        rooms: topic("rooms"),
-        presence_grace: Duration::from_mins(1),
+        presence: Arc::new(Presence::new(topic("rooms"), Duration::from_mins(1))),
         folds,
     };
     Hub::new(journal, options, Arc::new(Silent), Clock::from_fns(wall, passed))

@@ -12,8 +12,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tidings_hub::{
-    After, Before, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Publication, Published,
-    Reset, RingLimits, Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
+    After, Before, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Presence, Publication,
+    Published, Reset, RingLimits, Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{EventId, Journal, Position, Record, TopicName};
@@ -153,8 +153,7 @@ fn hub_over(journal: Arc<dyn Journal>) -> (Hub, Runner) {
         max_age: None,
         streams: StreamLimits::default(),
         ring: RingLimits { events: 8, bytes: 600, age: Duration::from_hours(1) },
-        rooms: topic("chat"),
-        presence_grace: Duration::from_mins(1),
+        presence: Arc::new(Presence::new(topic("chat"), Duration::from_mins(1))),
         folds: Vec::new(),
     };
     Hub::new(journal, options, Arc::new(Plain), Clock::system())

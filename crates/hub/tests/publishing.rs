@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, Options, Publication, Published, Reset, RingLimits, Runner, Step,
-    StreamLimits, Subscribe, Subscription, Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reset, RingLimits, Runner,
+    Step, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Bounds, Condition, EventId, Journal, Kept, Position, Receipt, TopicName};
@@ -61,8 +61,7 @@ fn hub(journal: &Arc<dyn Journal>) -> (Hub, Runner) {
         max_age: None,
         streams: StreamLimits::default(),
         ring: RingLimits::default(),
-        rooms: topic("chat"),
-        presence_grace: Duration::from_mins(1),
+        presence: Arc::new(Presence::new(topic("chat"), Duration::from_mins(1))),
         folds: Vec::new(),
     };
     Hub::new(journal.clone(), options, Arc::new(Silent), Clock::system())

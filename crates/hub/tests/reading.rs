@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Publication, Published, Refused, Reset,
-    RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
+    After, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Presence, Publication, Published, Refused,
+    Reset, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
@@ -137,8 +137,7 @@ fn hub(journal: Arc<dyn Journal>) -> (Hub, Runner) {
         max_age: None,
         streams: StreamLimits::default(),
         ring: RingLimits::default(),
-        rooms: topic(),
-        presence_grace: Duration::from_mins(1),
+        presence: Arc::new(Presence::new(topic(), Duration::from_mins(1))),
         folds: Vec::new(),
     };
     Hub::new(journal, options, Arc::new(Silent), Clock::system())

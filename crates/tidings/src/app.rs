@@ -8,19 +8,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use rand::RngExt as _;
-use tidings_hub::{Clock, Hub, Publication, Published, UserId};
-use tidings_journal::{EventId, Receipt, TopicName};
+use tidings_hub::{Clock, Hub, Publication, Published};
+use tidings_journal::{Condition, Receipt};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Identity};
-use crate::config::{Config, Home, Mode};
+use crate::config::{Config, Mode};
 use crate::http::admission::Admission;
 use crate::http::arrival::Arrivals;
 use crate::http::asset::Content;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::cors;
 use crate::http::error::Error;
-use crate::http::idempotency::Idempotency;
 use crate::http::rates::Rates;
 use crate::lifecycle::report;
 use crate::members::Members;
@@ -41,10 +40,8 @@ pub(crate) struct App {
     pub(crate) admission: Admission,
     pub(crate) arrivals: Arrivals,
     pub(crate) untaken: Arc<Untaken>,
-    pub(crate) idempotency: Idempotency,
     pub(crate) rates: Rates,
-    pub(crate) rooms: Rooms,
-    pub(crate) members: Members,
+    pub(crate) members: Arc<Members>,
     pub(crate) census: Arc<Census>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) tracer: Tracer,
@@ -101,10 +98,6 @@ pub(crate) enum Unpublished {
     Journal(tidings_journal::Error),
 }
 
-/// One lock per (room, user), more or less: joining and leaving change the members and tell the room, and the two must
-/// not cross. 64 locks for all pairs, so that they take no memory per pair.
-pub(crate) struct Rooms([tokio::sync::Mutex<()>; 64]);
-
 /// Answers that depend on nothing but the settings, each made when it is asked for the first time.
 #[derive(Default)]
 pub(crate) struct Pages {
@@ -115,6 +108,7 @@ pub(crate) struct Pages {
 /// The parts of an [`App`].
 pub(crate) struct Parts {
     pub(crate) hub: Hub,
+    pub(crate) members: Arc<Members>,
     pub(crate) auth: Authenticator,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
@@ -129,13 +123,14 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, auth, config, clock, proxies, census, tracer, notifier, origins, cors, settings } = parts;
+        let Parts { hub, members, auth, config, clock, proxies, census, tracer, notifier, origins, cors, settings } =
+            parts;
         Arc::new(Self {
-            members: Members::new(config.journal.home == Home::Disk),
             counts: Arc::default(),
             rates: Rates::new(&config),
             started_at: clock.now(),
             hub,
+            members,
             auth,
             config,
             clock,
@@ -150,8 +145,6 @@ impl App {
             admission: Admission::default(),
             arrivals: Arrivals::default(),
             untaken: Arc::default(),
-            idempotency: Idempotency::default(),
-            rooms: Rooms(std::array::from_fn(|_| tokio::sync::Mutex::default())),
             started: tokio::time::Instant::now(),
             phase: AtomicU8::new(Phase::Serving as u8),
             stop: CancellationToken::new(),
@@ -204,34 +197,25 @@ impl App {
         Err(Error::admin_only(&self.config.auth.admin_role))
     }
 
-    /// Stores and delivers; an answer means that the event is in the log.
-    pub(crate) async fn publish(&self, publication: Publication) -> Result<EventId, Unpublished> {
-        self.publish_with(vec![publication], None).await
-    }
-
-    /// The same, of several in one step, with a receipt; there may be nothing but that. Returns the first event's id.
-    pub(crate) async fn publish_with(
+    /// Stores and delivers a batch if `condition` is true, and says what came of it; see [`Hub::publish`].
+    pub(crate) async fn publish(
         &self,
-        publications: Vec<Publication>,
+        batch: Vec<Publication>,
         receipt: Option<Receipt>,
-    ) -> Result<EventId, Unpublished> {
+        condition: Option<Condition>,
+    ) -> Result<Published, Unpublished> {
         let _in_progress = self.publishing.read().await;
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
-        self.warn_of_size(&publications);
-        let (events, begun) = (publications.len(), tokio::time::Instant::now());
-        let publish = traces::step("append and show", self.hub.publish(publications, receipt, None));
-        let first = match publish.await.map_err(Unpublished::Journal)? {
-            Published::New(first) | Published::Refused(first) => first,
-            Published::Known(kept) => self.hub.id_of(kept.first),
-            Published::Full(_) => {
-                let problem = "the journal keeps as many keys as it may; end some first".to_owned();
-                return Err(Unpublished::Journal(tidings_journal::Error::Closed(problem)));
-            }
-        };
-        self.counts.published(events, begun.elapsed());
-        Ok(first)
+        self.warn_of_size(&batch);
+        let (events, begun) = (batch.len(), tokio::time::Instant::now());
+        let publish = traces::step("append and show", self.hub.publish(batch, receipt, condition));
+        let published = publish.await.map_err(Unpublished::Journal)?;
+        if let Published::New(_) = published {
+            self.counts.published(events, begun.elapsed());
+        }
+        Ok(published)
     }
 
     /// Tells a developer, once, of an event that some readers can't take unless they are told to.
@@ -251,17 +235,6 @@ impl App {
     pub(crate) async fn close(&self) {
         self.enter(Phase::Closing);
         let _nothing_in_progress = self.publishing.write().await;
-    }
-}
-
-impl Rooms {
-    /// Waits until nobody else changes `user`'s membership of `room`.
-    pub(crate) async fn lock(&self, room: &TopicName, user: &UserId) -> tokio::sync::MutexGuard<'_, ()> {
-        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-        let mut hasher = DefaultHasher::new();
-        (room, user).hash(&mut hasher);
-        let nth = usize::try_from(hasher.finish() % 64).unwrap_or_default();
-        self.0[nth].lock().await
     }
 }
 

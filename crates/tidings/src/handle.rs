@@ -10,8 +10,8 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde::Serialize;
-use tidings_hub::Publication;
 pub use tidings_hub::{Cause, Ended, Refused, Stats, Tally};
+use tidings_hub::{Publication, Published};
 use tidings_journal::EventId;
 use tidings_sse::EventName;
 
@@ -56,6 +56,9 @@ pub enum PublishError {
     /// The server is about to stop. The event is not in the log and never will be.
     #[error("the server is about to stop")]
     Draining,
+    /// The log keeps as many keys as it may. The event is not in the log.
+    #[error("the log has no room for another key")]
+    TooManyKeys,
     /// The log refused. Whether the event is in it is unknown, unless it is [too large](tidings_journal::Error::TooLarge): then
     /// it is not.
     #[error(transparent)]
@@ -80,17 +83,14 @@ impl Handle {
     /// [`MAX_DATA_BYTES`](tidings_hub::MAX_DATA_BYTES) long and 120 levels deep, without unpaired surrogates and numbers that
     /// overflow a double (RFC 7493), which only a [`RawValue`](serde_json::value::RawValue) can hold.
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
-        let publication = Publication {
-            topics: [topics::asked(topic)?].into(),
-            event: EventName::parse(event)?,
-            key: None,
-            ends_key: false,
-            data: compact(data)?,
-        };
-        self.app.publish(publication).await.map_err(|error| match error {
-            Unpublished::Closing => PublishError::Draining,
-            Unpublished::Journal(error) => PublishError::Journal(error),
-        })
+        let publication = Publication::new([topics::asked(topic)?], EventName::parse(event)?, compact(data)?);
+        match self.app.publish(vec![publication], None, None).await {
+            Ok(Published::New(id) | Published::Refused(id)) => Ok(id),
+            Ok(Published::Known(kept)) => Ok(self.app.hub.id_of(kept.first)),
+            Ok(Published::Full(_)) => Err(PublishError::TooManyKeys),
+            Err(Unpublished::Closing) => Err(PublishError::Draining),
+            Err(Unpublished::Journal(error)) => Err(PublishError::Journal(error)),
+        }
     }
 
     /// Reads the settings again and takes over what can be changed without a restart: what SIGHUP does to `tidings serve`.
@@ -193,6 +193,7 @@ impl IntoResponse for PublishError {
             Self::Event(_) => Error::field("event", problem),
             Self::Data(_) => Error::field("data", problem),
             Self::Draining => Error::draining(Duration::ZERO),
+            Self::TooManyKeys => Error::too_many_keys(),
             Self::Journal(error) => error.into(),
         };
         error.into_response()

@@ -1,48 +1,40 @@
-//! Who is in which room, written down: after a restart members come back from the log, each with one grace period.
+//! Who is in which room, as the log says it: the server's own topic `_members` has one live record for each membership.
 //!
-//! What a room is told of its members is trimmed with the rest of the room, so this is kept beside it: a topic of the server's
-//! own, written in the same step as what the room is told. Each member has a *slot*, which is the key of its record there, and
-//! whoever joins takes the lowest free one: so there are never more records than there were members at the same time, and
-//! nothing is left of those who went. [`Presence`](tidings_hub::Presence) knows who is a member; this only remembers.
+//! To join is to append what the room is told and that record in one step, if there is none yet; to leave, to append what the
+//! room is told and the record's end, if it is still that one. So a join and a leave happen once, whoever tries and on however
+//! many servers, and nothing here decides. [`Members`] folds the records into [`Presence`], before anybody can see them.
+//!
+//! Must never change who is a member by anything but the log.
 
-use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::Deserialize;
-use tidings_hub::{After, Hub, MAX_MEMBERSHIPS, Member, Publication, TooMany, UserId};
-use tidings_journal::TopicName;
+use tidings_hub::{Fold, Hub, Member, Presence, Publication, UserId};
+use tidings_journal::{Condition, Entry, Error, TopicName};
 use tidings_sse::EventName;
-use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
 use crate::http::fields;
 use crate::http::json::Object;
 use crate::topics;
 
-/// How many slots there are: one for each membership that [`Presence`](tidings_hub::Presence) lets in. The log keeps the
-/// latest event of so many keys, and the status of services has its share.
-#[expect(clippy::cast_possible_truncation, reason = "a constant that fits, as a test shows")]
-const MOST: u32 = MAX_MEMBERSHIPS as u32;
-
 const EVENT: EventName = EventName::from_static("member");
 
-/// What is remembered, and where.
+/// How many records of an earlier version are written anew at the same time.
+const AT_A_TIME: usize = 256;
+
+/// Makes members of the records in the log.
 pub(crate) struct Members {
-    /// Whether the log outlives the process.
-    is_kept: bool,
-    slots: Mutex<Slots>,
-    restored: OnceCell<()>,
+    presence: Arc<Presence>,
+    topics: [TopicName; 1],
+    /// Records in the form of version 0.1, whose key is a number, still to be written anew.
+    old: Mutex<Vec<Arc<Entry>>>,
+    /// Held by whoever does.
+    moving: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
-struct Slots {
-    taken: HashMap<(TopicName, UserId), u32>,
-    /// Those below `unused` that nobody has.
-    free: BTreeSet<u32>,
-    /// Above here no slot was ever used.
-    unused: u32,
-}
-
-/// A member as it is written; a slot that nobody has is `null`.
+/// A member as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {
@@ -53,188 +45,243 @@ struct Written {
 }
 
 impl Members {
-    pub(crate) fn new(is_kept: bool) -> Self {
-        Self { is_kept, slots: Mutex::default(), restored: OnceCell::new() }
+    pub(crate) fn new(presence: Arc<Presence>) -> Self {
+        Self { presence, topics: [topics::members()], old: Mutex::default(), moving: tokio::sync::Mutex::default() }
     }
 
-    /// Makes those members who were when the log was last written. The first call does it, and the others wait for it.
-    pub(crate) async fn restore(&self, hub: &Hub) {
-        if self.is_kept {
-            self.restored.get_or_init(async || self.read(hub).await).await;
+    /// Waits until those are members who are in the log, and has what version 0.1 wrote in the form by which members join and
+    /// leave. Each record is written anew in one step that ends the old one, and only if that is still there: a crash in
+    /// between, or another server at the same time, loses nobody and brings nobody back.
+    pub(crate) async fn settled(&self, hub: &Hub) -> Result<(), Error> {
+        hub.begun().await?;
+        if self.old.lock().is_empty() {
+            return Ok(());
         }
-    }
-
-    async fn read(&self, hub: &Hub) {
-        let mut after = After::Earliest;
+        let _turn = self.moving.lock().await;
         loop {
-            let piece = match hub.history(vec![topics::members()], &after, usize::MAX).await {
-                Ok(piece) => piece,
-                Err(error) => {
-                    tracing::error!(%error, "who was in which room can't be read; they have to join again");
-                    return;
-                }
-            };
-            for entry in &piece.entries {
-                let Some(slot) = entry.record.key.as_ref().and_then(|key| key.parse().ok()) else { continue };
-                let member = read(&entry.record.data);
-                if self.slots.lock().found(slot, member.as_ref())
-                    && let Some((room, member)) = member
-                {
-                    hub.presence().restore(&room, &member);
-                }
+            let some: Vec<_> = self.old.lock().iter().rev().take(AT_A_TIME).cloned().collect();
+            let Some(last) = some.first() else { return Ok(()) };
+            let mut moves = JoinSet::new();
+            for (batch, condition) in some.iter().filter_map(|entry| self.anew(entry)) {
+                let hub = hub.clone();
+                moves.spawn(async move { hub.publish(batch, None, Some(condition)).await });
             }
-            if piece.end {
-                return;
+            while let Some(moved) = moves.join_next().await {
+                moved.map_err(|_| Error::Closed("the server is stopping".to_owned()))??;
             }
-            after = After::Id(piece.next.to_string());
+            let mut old = self.old.lock();
+            if old.last().is_some_and(|entry| Arc::ptr_eq(entry, last)) {
+                let left = old.len() - some.len();
+                old.truncate(left);
+            } // else all members are others meanwhile, and so is what is left of them
         }
     }
 
-    /// What is to be written when somebody joins, if anything is. Fails where there is no slot: a membership that would be
-    /// gone after a restart must not be acknowledged.
-    pub(crate) fn joined(&self, room: &TopicName, member: &Member) -> Result<Option<Publication>, TooMany> {
-        if !self.is_kept {
-            return Ok(None);
+    /// The membership of `user` in `room`. That there is none is said only by a log that has everything which was acknowledged
+    /// anywhere.
+    pub(crate) async fn find(&self, hub: &Hub, room: &TopicName, user: &UserId) -> Result<Option<Member>, Error> {
+        self.settled(hub).await?;
+        if let Some(member) = self.presence.member(room, user) {
+            return Ok(Some(member));
         }
-        let slot = self.slots.lock().take(room, &member.user).ok_or(TooMany::Memberships)?;
-        let written = Object::new()
-            .text("room", room.as_str().rsplit('/').next().unwrap_or_default()) // names of rooms need no escapes
-            .text("userId", member.user.as_str())
-            .text("username", &member.username)
-            .value("joinedAt", &member.joined_at_ms)
-            .finish();
-        Ok(Some(record(slot, written)))
+        hub.certain().await?;
+        Ok(self.presence.member(room, user))
     }
 
-    /// What is to be written when somebody leaves. The slot is free once [`Members::forget`] says that it was written: before
-    /// that, whoever took it might be written first.
-    pub(crate) fn leaving(&self, room: &TopicName, user: &UserId) -> Option<Publication> {
-        let slot = *self.slots.lock().taken.get(&(room.clone(), user.clone()))?;
-        Some(record(slot, "null".to_owned()))
-    }
-
-    /// Nobody has the member's slot any more.
-    pub(crate) fn forget(&self, room: &TopicName, user: &UserId) {
-        let mut slots = self.slots.lock();
-        if let Some(slot) = slots.taken.remove(&(room.clone(), user.clone())) {
-            slots.free.insert(slot);
-        }
-    }
-}
-
-impl Slots {
-    fn take(&mut self, room: &TopicName, user: &UserId) -> Option<u32> {
-        if let Some(slot) = self.taken.get(&(room.clone(), user.clone())) {
-            return Some(*slot); // of an earlier time, whose end was never known to be written
-        }
-        let slot = self.free.pop_first().or_else(|| {
-            let next = self.unused;
-            (next < MOST).then(|| {
-                self.unused += 1;
-                next
+    /// What takes the place of a record in the form of version 0.1.
+    fn anew(&self, entry: &Entry) -> Option<(Vec<Publication>, Condition)> {
+        let key = entry.record.key.clone()?;
+        // Not if the new form is there already: the member of two slots is written once.
+        let member = read(&entry.record.data)
+            .filter(|(room, user, _)| {
+                let member = self.presence.member(&topics::room(room), user);
+                member.is_some_and(|member| member.position == entry.id.position)
             })
-        })?;
-        self.taken.insert((room.clone(), user.clone()), slot);
-        Some(slot)
-    }
-
-    /// Notes what was read. Returns whether it is a member who was not known.
-    fn found(&mut self, slot: u32, member: Option<&(TopicName, Member)>) -> bool {
-        if slot >= MOST {
-            return false; // none of ours
-        }
-        self.free.extend(self.unused..slot);
-        self.unused = self.unused.max(slot + 1);
-        self.free.remove(&slot);
-        if let Some((room, member)) = member
-            && !self.taken.contains_key(&(room.clone(), member.user.clone()))
-        {
-            self.taken.insert((room.clone(), member.user.clone()), slot);
-            return true;
-        }
-        self.free.insert(slot);
-        false
+            .map(|(room, user, written)| joined(&room, &user, &written.username, written.joined_at).0);
+        let end = Publication::new(self.topics.clone(), EVENT, "null").ending(key.clone());
+        let condition = Condition::Current(topics::members(), key, entry.id.position);
+        Some((std::iter::once(end).chain(member).collect(), condition))
     }
 }
 
-fn record(slot: u32, data: String) -> Publication {
-    Publication {
-        topics: [topics::members()].into(),
-        event: EVENT,
-        key: Some(slot.to_string().into()),
-        ends_key: false,
-        data,
+impl Fold for Members {
+    fn topics(&self) -> &[TopicName] {
+        &self.topics
+    }
+
+    fn begin(&self, _: u64, keyed: &[Arc<Entry>]) {
+        let (new, old): (Vec<_>, Vec<_>) = keyed.iter().cloned().partition(|entry| is_new(entry));
+        // Should both be there, the new form counts.
+        let members: Vec<_> = old.iter().chain(&new).filter_map(|entry| member(entry)).collect();
+        self.presence.replace(&members);
+        *self.old.lock() = old;
+    }
+
+    fn apply(&self, entry: &Arc<Entry>) {
+        let record = &entry.record;
+        let Some((room, user)) = record.key.as_deref().and_then(of_key) else { return };
+        if record.ends_key {
+            self.presence.leave(&topics::room(&room), &user);
+        } else if let Some((room, member)) = member(entry) {
+            self.presence.enter(&room, &member);
+        }
     }
 }
 
-fn read(data: &[u8]) -> Option<(TopicName, Member)> {
+/// What is written beside what a room is told when `user` joins, and what has to be true.
+pub(crate) fn joined(room: &str, user: &UserId, username: &str, joined_at_ms: i64) -> (Publication, Condition) {
+    let data = Object::new()
+        .text("room", room)
+        .text("userId", user.as_str())
+        .text("username", username)
+        .value("joinedAt", &joined_at_ms)
+        .finish();
+    let key: Arc<str> = key(room, user).into();
+    let condition = Condition::Absent(topics::members(), key.clone());
+    (Publication::new([topics::members()], EVENT, data).keyed(key), condition)
+}
+
+/// What is written beside what a room is told when `member` leaves, and what has to be true.
+pub(crate) fn left(room: &str, member: &Member) -> (Publication, Condition) {
+    let key: Arc<str> = key(room, &member.user).into();
+    let condition = Condition::Current(topics::members(), key.clone(), member.position);
+    (Publication::new([topics::members()], EVENT, "null").ending(key), condition)
+}
+
+/// The membership that a live record stands for.
+fn member(entry: &Entry) -> Option<(TopicName, Member)> {
+    let written = read(&entry.record.data);
+    let of_written = || written.as_ref().map(|(room, user, _)| (room.clone(), user.clone()));
+    let (room, user) = entry.record.key.as_deref().and_then(of_key).or_else(of_written)?;
+    let (username, joined_at_ms) = match written {
+        Some((.., written)) => (written.username.into(), written.joined_at),
+        None => (user.as_str().into(), entry.record.at_ms), // to the log it is one all the same
+    };
+    let position = entry.id.position;
+    Some((topics::room(&room), Member { user, username, joined_at_ms, position, connections: 0 }))
+}
+
+/// The key of a membership. A room's name has no slash; a user's id may have some.
+fn key(room: &str, user: &UserId) -> String {
+    format!("{room}/{user}")
+}
+
+fn of_key(key: &str) -> Option<(String, UserId)> {
+    let (room, user) = key.split_once('/')?;
+    let user = UserId::parse(user).ok()?;
+    fields::is_name(room).then(|| (room.to_owned(), user))
+}
+
+/// Whether a record has the key of a membership, and not the number that version 0.1 gave it.
+fn is_new(entry: &Entry) -> bool {
+    entry.record.key.as_deref().is_some_and(|key| of_key(key).is_some())
+}
+
+/// What a record says. In version 0.1, one that says nothing (`null`) was nobody's.
+fn read(data: &[u8]) -> Option<(String, UserId, Written)> {
     let written: Written = serde_json::from_slice(data).ok()?;
-    let room = fields::is_name(&written.room).then(|| topics::room(&written.room))?;
+    let room = fields::is_name(&written.room).then(|| written.room.clone())?;
     let user = UserId::parse(&written.user_id).ok()?;
-    Some((room, Member { user, username: written.username.into(), joined_at_ms: written.joined_at, connections: 0 }))
+    Some((room, user, written))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tidings_journal::{Epoch, EventId, Position, Record};
+
     use super::*;
 
-    fn member(user: &str) -> Member {
-        Member { user: UserId::parse(user).unwrap(), username: "Ann".into(), joined_at_ms: 7, connections: 0 }
+    fn user(id: &str) -> UserId {
+        UserId::parse(id).unwrap()
     }
 
-    fn slot(publication: Option<Publication>) -> Option<u32> {
-        publication.map(|publication| publication.key.unwrap().parse().unwrap())
+    fn members() -> Members {
+        Members::new(Arc::new(Presence::new(topics::chat(), Duration::from_mins(1))))
     }
 
-    #[test]
-    fn a_slot_is_used_again_once_its_end_was_written() {
-        let (members, room) = (Members::new(true), topics::room("r"));
-        let joined = |user: &str| slot(members.joined(&room, &member(user)).unwrap());
-        assert_eq!([joined("a"), joined("b"), joined("c")], [Some(0), Some(1), Some(2)]);
-        let b = UserId::parse("b").unwrap();
-        assert_eq!(slot(members.leaving(&room, &b)), Some(1));
-        assert_eq!(joined("d"), Some(3), "it is not known to be written");
-        members.forget(&room, &b);
-        assert_eq!([joined("e"), joined("f")], [Some(1), Some(4)]);
-        assert_eq!(slot(members.leaving(&room, &b)), None);
+    fn entry(position: u64, publication: Publication) -> Arc<Entry> {
+        let Publication { topics, event, key, ends_key, data } = publication;
+        let record = Record { topics, event: event.as_str().into(), key, ends_key, data: data.into(), at_ms: 9 };
+        let id = EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(position) };
+        Arc::new(Entry { id, record })
     }
 
-    #[test]
-    fn what_was_written_is_read_and_the_slots_between_are_free() {
-        let (before, room) = (Members::new(true), topics::room("r"));
-        let written = before.joined(&room, &member("a%/b")).unwrap().unwrap();
-        let (found, member) = read(written.data.as_bytes()).unwrap();
-        assert_eq!((&found, member.user.as_str(), member.joined_at_ms), (&room, "a%/b", 7));
-        let mut slots = Slots::default();
-        assert!(slots.found(3, Some(&(room.clone(), member.clone()))));
-        assert!(!slots.found(5, Some(&(room.clone(), member.clone()))), "once is enough");
-        assert!(!slots.found(4, None));
-        assert!(!slots.found(MOST, Some(&(room.clone(), member))));
-        assert_eq!(slots.free, [0, 1, 2, 4, 5].into());
-        let user = |nth: u32| UserId::parse(&nth.to_string()).unwrap();
-        let taken: Vec<_> = (0..6).map(|nth| slots.take(&room, &user(nth)).unwrap()).collect();
-        assert_eq!(taken, [0, 1, 2, 4, 5, 6]);
+    /// A record as version 0.1 wrote it.
+    fn slot(position: u64, slot: u32, data: &str) -> Arc<Entry> {
+        entry(position, Publication::new([topics::members()], EVENT, data).keyed(slot.to_string()))
+    }
+
+    fn names(members: &Members, room: &str) -> Vec<(String, u64)> {
+        let members = members.presence.members(&topics::room(room)).into_iter();
+        members.map(|member| (member.user.to_string(), member.position.get())).collect()
     }
 
     #[test]
-    fn what_is_no_member_is_nobody() {
-        for text in ["null", "", "{}", r#"{"room":"a/b","userId":"u","username":"u","joinedAt":1}"#] {
-            assert!(read(text.as_bytes()).is_none(), "{text}");
+    fn a_key_names_a_room_and_a_user_whatever_the_user_is_called() {
+        for (room, id) in [("r", "ann"), ("a.b@c:d-e_f", "a/b"), ("7", "/"), ("r", "7"), ("r", " é%/..")] {
+            assert_eq!(of_key(&key(room, &user(id))), Some((room.to_owned(), user(id))));
         }
+        for other in ["7", "", "r", "/ann", "r/", "a b/ann", "../ann", "r/a\nb"] {
+            assert_eq!(of_key(other), None, "{other}");
+        }
+        let longest = key(&"x".repeat(128), &user(&"é".repeat(64)));
+        assert!(longest.len() <= 257, "the log takes keys of 32 KiB");
     }
 
     #[test]
-    fn in_memory_nothing_is_written() {
-        assert!(Members::new(false).joined(&topics::room("r"), &member("a")).unwrap().is_none());
+    fn joins_and_leaves_are_folded_in_the_order_of_the_log() {
+        let members = members();
+        members.apply(&entry(1, joined("r", &user("ann"), "Ann", 7).0));
+        members.apply(&entry(2, joined("r", &user("b/b"), "Bob", 8).0));
+        members.apply(&entry(3, joined("s", &user("ann"), "Ann", 8).0));
+        assert_eq!(names(&members, "r"), [("ann".to_owned(), 1), ("b/b".to_owned(), 2)]);
+        let ann = members.presence.member(&topics::room("r"), &user("ann")).unwrap();
+        let (end, condition) = left("r", &ann);
+        assert_eq!(condition, Condition::Current(topics::members(), "r/ann".into(), Position::new(1)));
+        members.apply(&entry(4, end));
+        assert_eq!(names(&members, "r"), [("b/b".to_owned(), 2)]);
+        assert_eq!(names(&members, "s"), [("ann".to_owned(), 3)]);
+        // What is written below a member's key makes one, as the log lets nobody else join under it.
+        members.apply(&entry(5, Publication::new([topics::members()], EVENT, "{}").keyed("s/eve")));
+        assert_eq!(names(&members, "s"), [("ann".to_owned(), 3), ("eve".to_owned(), 5)]);
     }
 
     #[test]
-    fn there_is_an_end_to_what_is_remembered() {
-        let (members, room) = (Members::new(true), topics::room("r"));
-        members.slots.lock().unused = MOST - 1;
-        assert!(members.joined(&room, &member("a")).is_ok());
-        assert_eq!(members.joined(&room, &member("b")).err(), Some(TooMany::Memberships));
-        assert!(members.joined(&room, &member("a")).is_ok(), "who has a slot keeps it");
-        assert_eq!(usize::try_from(MOST), Ok(MAX_MEMBERSHIPS));
+    fn records_of_0_1_make_members_and_each_is_to_be_written_anew_once() {
+        let members = members();
+        let data = |user: &str| format!(r#"{{"room":"r","userId":"{user}","username":"N","joinedAt":7}}"#);
+        let keyed = [
+            slot(1, 0, &data("ann")),
+            slot(2, 1, "null"),
+            slot(3, 3, &data("bob")),
+            slot(4, 4, &data("bob")),
+            entry(5, joined("r", &user("cem"), "Cem", 8).0),
+            slot(6, 5, &data("cem")),
+            slot(7, 6, r#"{"room":"a/b","userId":"u","username":"u","joinedAt":1}"#),
+        ];
+        members.begin(0, &keyed);
+        let expected = [("ann", 1), ("bob", 4), ("cem", 5)].map(|(name, position)| (name.to_owned(), position));
+        assert_eq!(names(&members, "r"), expected);
+        let old = members.old.lock().clone();
+        let anew: Vec<_> = old.iter().map(|entry| members.anew(entry).unwrap()).collect();
+        let written = |(batch, _): &(Vec<Publication>, _)| {
+            assert!(batch[0].ends_key, "the old one goes first, so that no more room is needed");
+            batch.get(1).map(|publication| publication.key.clone().unwrap().to_string())
+        };
+        let written: Vec<_> = anew.iter().map(written).collect();
+        let none = None::<String>;
+        assert_eq!(
+            written,
+            [Some("r/ann".into()), none.clone(), none.clone(), Some("r/bob".into()), none.clone(), none]
+        );
+        let condition = Condition::Current(topics::members(), "3".into(), Position::new(3));
+        assert_eq!(anew[2].1, condition, "only if it is still there");
+        // That a number ends means nobody's end.
+        for (nth, publication) in (10..).zip(anew.into_iter().flat_map(|(batch, _)| batch)) {
+            members.apply(&entry(nth, publication));
+        }
+        assert_eq!(names(&members, "r").into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["ann", "bob", "cem"]);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::Timestamp;
-use tidings_hub::{Clock, Hub, Options, RingLimits, Runner, StreamLimits};
+use tidings_hub::{Clock, Hub, Options, Presence, RingLimits, Runner, StreamLimits};
 use tidings_journal::Journal;
 use tidings_journal::disk;
 
@@ -21,6 +21,7 @@ use crate::http::cors;
 use crate::http::router::router;
 use crate::http::words::Words;
 use crate::lifecycle::{self, Listeners};
+use crate::members::Members;
 use crate::net::census::{Census, LEAVING};
 use crate::net::listen;
 use crate::reload;
@@ -272,13 +273,14 @@ impl Builder {
         }
         #[cfg(target_os = "linux")]
         descriptors::have_slots(descriptors);
-        let (hub, runner) = hub(journal, &config, limits, clock.clone());
+        let (hub, runner, members) = hub(journal, &config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
             config::TrustedHeader::Forwarded => TrustedHeader::Forwarded,
         };
         let app = App::new(app::Parts {
             hub,
+            members,
             auth: Authenticator::new(&auth_options(&config)),
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
@@ -303,7 +305,9 @@ pub(crate) fn clock_is_set() -> Result<(), Error> {
     if (Timestamp::UNIX_EPOCH..Timestamp::MAX).contains(&now) { Ok(()) } else { Err(Error::Clock(now)) }
 }
 
-fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner) {
+fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner, Arc<Members>) {
+    let presence = Arc::new(Presence::new(topics::chat(), config.streams.presence_grace));
+    let members = Arc::new(Members::new(presence.clone()));
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,
         write_timeout: config.streams.write_timeout,
@@ -311,11 +315,11 @@ fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock:
         max_age: config.streams.max_connection_age,
         streams,
         ring: RingLimits::default(),
-        rooms: topics::chat(),
-        presence_grace: config.streams.presence_grace,
-        folds: Vec::new(),
+        presence,
+        folds: vec![members.clone()],
     };
-    Hub::new(journal, options, Arc::new(Words), clock)
+    let (hub, runner) = Hub::new(journal, options, Arc::new(Words), clock);
+    (hub, runner, members)
 }
 
 fn auth_options(config: &Config) -> auth::Options {
@@ -327,3 +331,6 @@ fn auth_options(config: &Config) -> auth::Options {
     });
     auth::Options { demo: config.auth.demo, jwt }
 }
+
+#[cfg(test)]
+mod tests;

@@ -295,6 +295,12 @@ impl Error {
         Self { status, ..error }.retry_after(Duration::from_mins(1))
     }
 
+    /// A new key where there is no room for one: nothing is dropped to make some.
+    pub(crate) fn too_many_keys() -> Self {
+        let message = "The log remembers as many as it may; its operator sees why in GET /metrics";
+        Self::new(Code::TooManyKeys, message).retry_after(Duration::from_mins(1))
+    }
+
     /// `left` is how long this server goes on to drain.
     pub(crate) fn draining(left: Duration) -> Self {
         let retry_after = Some(Duration::from_secs(2) + left);

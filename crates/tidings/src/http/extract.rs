@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Path, Request};
-use axum::response::Response;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -16,10 +15,7 @@ use tidings_hub::{After, UserId};
 use super::arrival::Arrived;
 use super::error::{Code, Error, Problem};
 use super::fields;
-use super::idempotency::{self, Fingerprint, Once, Scope};
 use super::query::{self, Params};
-use super::rates::{Cost, Payer};
-use super::reply::Reply;
 use crate::app::App;
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::traces;
@@ -44,16 +40,6 @@ pub(crate) struct InPath(pub(crate) String);
 /// A body that must be JSON.
 pub(crate) struct JsonBody(Arrived);
 
-/// What a POST that publishes needs beside its body: who calls, and whether the call is a repetition.
-pub(crate) struct Publisher {
-    pub(crate) app: Arc<App>,
-    pub(crate) caller: Identity,
-    payer: Payer,
-    key: Option<Scope>,
-    /// Judged when it is asked for, at the latest before something is published: after the caller's rights.
-    query: Result<Params, Error>,
-}
-
 /// The socket's other end, put into the request by the accept loop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
@@ -65,11 +51,11 @@ impl FromRef<Route> for Arc<App> {
 }
 
 impl Route {
-    fn params(&self, parts: &Parts) -> Result<Params, Error> {
+    pub(crate) fn params(&self, parts: &Parts) -> Result<Params, Error> {
         Params::read(parts.uri.query(), self.query)
     }
 
-    fn identify(&self, parts: &Parts) -> Result<Identity, Error> {
+    pub(crate) fn identify(&self, parts: &Parts) -> Result<Identity, Error> {
         let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
         Ok(required(&self.app, credential.as_ref(), parts)?)
     }
@@ -95,55 +81,6 @@ impl FromRequestParts<Route> for Admin {
         }
         route.params(parts)?;
         Ok(Self(identity))
-    }
-}
-
-impl FromRequestParts<Route> for Publisher {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
-        let caller = route.identify(parts)?;
-        let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
-        let payer = route.app.rates.payer(&caller);
-        Ok(Self { app: route.app.clone(), caller, payer, key, query: route.params(parts) })
-    }
-}
-
-impl Publisher {
-    /// What the query says.
-    pub(crate) fn params(&self) -> Result<&Params, Error> {
-        self.query.as_ref().map_err(Error::clone)
-    }
-
-    /// Publishes by `work`, or answers as it did when the same call came with the same key before.
-    pub(crate) async fn once<W>(
-        self,
-        target: Option<&UserId>,
-        body: &[u8],
-        work: impl FnOnce(Once, Identity) -> W + Send + 'static,
-    ) -> Result<Response, Error>
-    where
-        W: Future<Output = Result<Reply, Error>> + Send + 'static,
-    {
-        let Self { app, caller, payer, key, query } = self;
-        query?;
-        let share = app.admission.enter(body.len())?;
-        let note = key.map(|scope| (scope, Fingerprint::of(target, body)));
-        let cost = Cost { payer, events: 1, bytes: body.len() };
-        idempotency::once(app, share, note, cost, move |once| work(once, caller)).await
-    }
-
-    /// The same without a body, and the work goes on even if the caller goes away meanwhile: what changes two things must not
-    /// stop between them.
-    pub(crate) async fn once_to_the_end<W>(
-        self,
-        work: impl FnOnce(Once, Identity) -> W + Send + 'static,
-    ) -> Result<Response, Error>
-    where
-        W: Future<Output = Result<Reply, Error>> + Send + 'static,
-    {
-        let task = tokio::spawn(traces::carried(async move { self.once(None, &[], work).await }));
-        task.await.unwrap_or_else(|gone| Err(Error::unfinished(&gone)))
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod idempotency;
 pub(crate) mod json;
 mod list;
 pub(crate) mod observe;
+pub(crate) mod publisher;
 pub(crate) mod query;
 pub(crate) mod rates;
 pub(crate) mod reply;

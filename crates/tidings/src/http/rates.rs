@@ -159,16 +159,32 @@ impl Rates {
         Err(self.refuse(limit, message, wait).rate_limit(standing))
     }
 
-    /// Charges a name if it is new to the log, or refuses it.
-    pub(crate) fn name(&self, payer: &Payer, is_new: impl FnOnce() -> bool) -> Result<(), Error> {
+    /// Takes back what a publish, and a new name if there was one, was charged: it was a repetition of one that was in flight,
+    /// which no look-up could know.
+    pub(crate) fn give_back(&self, cost: &Cost, named: bool) {
+        let Cost { payer, events, bytes } = cost;
+        if payer.is_free {
+            return;
+        }
+        self.users.with(&payer.user, Instant::now(), |spent| {
+            self.events.inspect(|quota| spent.events.give_back(u64::from(*events), *quota));
+            self.bytes.inspect(|quota| spent.bytes.give_back(*bytes as u64, *quota));
+            if named {
+                spent.names.give_back();
+            }
+        });
+    }
+
+    /// Charges a name if it is new to the log, or refuses it. Returns whether it was charged.
+    pub(crate) fn name(&self, payer: &Payer, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
         if payer.is_free || !is_new() {
-            return Ok(());
+            return Ok(false);
         }
         let now = Instant::now();
         let full = self.users.with(&payer.user, now, |spent| spent.names.take(NAMES, NAMES_PER, now));
         let message =
             "You make more new names (rooms, users, entities) than you may: 600 a minute; wait, or use those there are";
-        full.map_err(|wait| self.refuse(Limit::Names, message, wait))
+        full.map(|()| true).map_err(|wait| self.refuse(Limit::Names, message, wait))
     }
 
     /// Charges a credential that was refused to the address it came from. Returns whether there were not too many. A good

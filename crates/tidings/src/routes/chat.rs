@@ -1,11 +1,13 @@
 //! `/chat`: rooms, who is in them, and what is said there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::json;
-use tidings_hub::{Member, Publication, UserId, shortened};
+use tidings_hub::{Member, Publication, Published, UserId, shortened};
 use tidings_journal::TopicName;
 use tidings_sse::EventName;
 
@@ -13,14 +15,18 @@ use super::name;
 use crate::app::{App, mint_id, rfc3339, rfc3339_ms};
 use crate::auth::{Identity, Visitor};
 use crate::http::error::Error;
-use crate::http::extract::{Caller, InPath, JsonBody, Publisher};
-use crate::http::idempotency::{Once, answer};
+use crate::http::extract::{Caller, InPath, JsonBody};
 use crate::http::json::Object;
+use crate::http::publisher::{Publisher, Unit, answer};
 use crate::http::query;
 use crate::http::rates::Cost;
 use crate::http::reply::{Draft, Reply};
 use crate::http::stream::{Spec, StreamCall};
+use crate::members;
 use crate::topics;
+
+/// How long the end of a grace waits at least that could not be written, should the grace be shorter.
+const TRIES_AGAIN: Duration = Duration::from_secs(1);
 
 /// The event of everything that is said in a room.
 const MESSAGE: EventName = EventName::from_static("chat-message");
@@ -57,73 +63,48 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
     let kind = fields.maybe_choice("type", &["text", "image", "file"]).unwrap_or("text");
     let metadata = fields.maybe_raw("metadata");
     fields.finish()?;
-    let work = async move |once: Once, caller: Identity| {
-        let now = once.app.now();
-        let id = mint_id("msg", now);
-        let data = Object::new()
-            .text("id", &id)
-            .text("roomId", &room)
-            .text("userId", caller.id.as_str())
-            .text("username", &caller.username)
-            .text("message", &text)
-            .text("type", kind)
-            .text("timestamp", &rfc3339(now))
-            .maybe_raw("metadata", metadata.as_ref())
-            .finish();
-        let draft = Draft::naming_event("Message sent successfully", |reply| reply.text("messageId", &id));
-        once.publish(publication(&room, MESSAGE, data), draft).await
-    };
-    publisher.once(None, body.bytes(), work).await
+    let (now, caller) = (publisher.app.now(), &publisher.caller);
+    let id = mint_id("msg", now);
+    let data = Object::new()
+        .text("id", &id)
+        .text("roomId", &room)
+        .text("userId", caller.id.as_str())
+        .text("username", &caller.username)
+        .text("message", &text)
+        .text("type", kind)
+        .text("timestamp", &rfc3339(now))
+        .maybe_raw("metadata", metadata.as_ref())
+        .finish();
+    let draft = Draft::naming_event("Message sent successfully", |reply| reply.text("messageId", &id));
+    publisher.publish(None, body.bytes(), Unit::new(publication(&room, MESSAGE, data), draft)).await
 }
 
 /// `POST /chat/room/{roomId}/join`
 pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<Response, Error> {
     let room = name("roomId", &room)?;
-    let work = async move |once: Once, caller: Identity| {
-        let (app, topic) = (&once.app, topics::room(&room));
-        app.members.restore(&app.hub).await;
-        let _turn = app.rooms.lock(&topic, &caller.id).await;
-        let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
-        let joined_at_ms = app.now().as_millisecond();
-        let username = shortened(&caller.username);
-        if !app.hub.presence().join(&topic, &caller.id, username, joined_at_ms).map_err(Error::too_many)? {
-            return once.nothing(draft).await;
-        }
-        let announcement = announcement(app, &room, username, "joined");
-        let member = Member { user: caller.id.clone(), username: username.into(), joined_at_ms, connections: 0 };
-        let told = match app.members.joined(&topic, &member) {
-            Ok(written) => once.publish_beside(announcement, written, draft).await,
-            Err(full) => Err(Error::too_many(full)),
-        };
-        if told.is_err() {
-            app.hub.presence().leave(&topic, &member.user); // nobody was told, so nobody joined
-            app.members.forget(&topic, &member.user);
-        }
-        told
-    };
-    publisher.once_to_the_end(work).await
+    let (app, user) = (&publisher.app, publisher.caller.id.clone());
+    app.members.settled(&app.hub).await?;
+    let (username, now) = (shortened(&publisher.caller.username), app.now());
+    let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
+    let unit = Unit::new(announcement(&room, username, "joined", now), draft)
+        .beside(members::joined(&room, &user, username, now.as_millisecond()))
+        .joining(topics::room(&room), user);
+    publisher.publish(None, &[], unit).await
 }
 
 /// `POST /chat/room/{roomId}/leave`
 pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<Response, Error> {
     let room = name("roomId", &room)?;
-    let work = async move |once: Once, caller: Identity| {
-        let (app, topic) = (&once.app, topics::room(&room));
-        app.members.restore(&app.hub).await;
-        let _turn = app.rooms.lock(&topic, &caller.id).await;
-        let draft = Draft::success(&format!("Successfully left room {room}"), |reply| reply);
-        let Some(member) = app.hub.presence().leave(&topic, &caller.id) else {
-            return once.nothing(draft).await;
-        };
-        let announcement = announcement(app, &room, &member.username, "left");
-        let told = once.publish_beside(announcement, app.members.leaving(&topic, &caller.id), draft).await;
-        match told {
-            Ok(_) => app.members.forget(&topic, &caller.id),
-            Err(_) => app.hub.presence().restore(&topic, &member),
+    let app = &publisher.app;
+    let draft = Draft::success(&format!("Successfully left room {room}"), |reply| reply);
+    let unit = match app.members.find(&app.hub, &topics::room(&room), &publisher.caller.id).await? {
+        Some(member) => {
+            let announcement = announcement(&room, &member.username, "left", app.now());
+            Unit::new(announcement, draft).beside(members::left(&room, &member))
         }
-        told
+        None => Unit::nothing(draft),
     };
-    publisher.once_to_the_end(work).await
+    publisher.publish(None, &[], unit).await
 }
 
 /// `GET /chat/room/{roomId}/members`
@@ -133,7 +114,7 @@ pub(crate) async fn members(
     InPath(room): InPath,
 ) -> Result<Reply, Error> {
     let topic = topics::room(&name("roomId", &room)?);
-    app.members.restore(&app.hub).await;
+    app.hub.begun().await?;
     let member = |member: &Member| {
         json!({
             "userId": member.user.as_str(),
@@ -167,47 +148,49 @@ pub(crate) async fn typing(
 /// Ends the memberships of those who went away without leaving, for ever. Those who were members when the server ended have
 /// one grace period from now on.
 pub(crate) async fn end_memberships(app: Arc<App>) {
-    app.members.restore(&app.hub).await;
+    let presence = app.hub.presence();
+    if let Err(error) = app.members.settled(&app.hub).await {
+        tracing::error!(%error, "who is in which room can't be written anew; the next join or leave tries again");
+    }
     loop {
-        let (topic, user) = app.hub.presence().grace_over().await;
-        let _turn = app.rooms.lock(&topic, &user).await;
-        let room = topic.as_str().rsplit('/').next().unwrap_or_default().to_owned(); // names of rooms need no escapes
-        let Some(member) = app.hub.presence().leave_if_over(&topic, &user) else { continue };
-        let announcement = announcement(&app, &room, &member.username, "left");
-        let told = [Some(announcement), app.members.leaving(&topic, &user)].into_iter().flatten().collect();
-        match app.publish_with(told, None).await {
-            Ok(_) => app.members.forget(&topic, &user),
-            Err(_) => {
-                app.hub.presence().restore(&topic, &member);
-                tracing::warn!(room, "a member whose grace is over stays for another one: the room could not be told");
-            }
+        let (topic, user) = presence.grace_over().await;
+        let Some(member) = presence.over(&topic, &user) else { continue };
+        let room = room_of(&topic);
+        if let Err(error) = end(&app, room, &member).await {
+            tracing::warn!(room, %error, "a member whose grace is over stays for another one: it could not be written");
+            tokio::time::sleep(TRIES_AGAIN).await;
         }
+        presence.renew(&topic, &user); // if it is still one
     }
 }
 
 /// Ends all memberships of a user; each room is told. Returns how many there were.
 pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize, Error> {
-    app.members.restore(&app.hub).await;
+    app.hub.certain().await?;
     let mut ended = 0;
     for topic in app.hub.presence().rooms_of(user) {
-        let _turn = app.rooms.lock(&topic, user).await;
-        let room = topic.as_str().rsplit('/').next().unwrap_or_default().to_owned(); // names of rooms need no escapes
-        let Some(member) = app.hub.presence().leave(&topic, user) else { continue };
-        let announcement = announcement(app, &room, &member.username, "left");
-        let told = [Some(announcement), app.members.leaving(&topic, user)].into_iter().flatten().collect();
-        if let Err(error) = app.publish_with(told, None).await {
-            app.hub.presence().restore(&topic, &member);
-            return Err(error.into());
+        if let Some(member) = app.hub.presence().member(&topic, user) {
+            ended += usize::from(end(app, room_of(&topic), &member).await?);
         }
-        app.members.forget(&topic, user);
-        ended += 1;
     }
     Ok(ended)
 }
 
+/// Ends a membership if it is still that one, and tells the room. Returns whether it did.
+async fn end(app: &App, room: &str, member: &Member) -> Result<bool, Error> {
+    app.members.settled(&app.hub).await?;
+    let announcement = announcement(room, &member.username, "left", app.now());
+    let (record, condition) = members::left(room, member);
+    let published = app.publish(vec![announcement, record], None, Some(condition)).await?;
+    Ok(matches!(published, Published::New(_)))
+}
+
+fn room_of(topic: &TopicName) -> &str {
+    topic.as_str().rsplit('/').next().unwrap_or_default() // names of rooms need no escapes
+}
+
 /// What a room is told when somebody joined or left.
-fn announcement(app: &App, room: &str, username: &str, did: &str) -> Publication {
-    let now = app.now();
+fn announcement(room: &str, username: &str, did: &str, now: Timestamp) -> Publication {
     let data = Object::new()
         .text("id", &mint_id("sys", now))
         .text("roomId", room)
@@ -221,5 +204,5 @@ fn announcement(app: &App, room: &str, username: &str, did: &str) -> Publication
 }
 
 fn publication(room: &str, event: EventName, data: String) -> Publication {
-    Publication { topics: [topics::room(room), topics::chat()].into(), event, key: None, ends_key: false, data }
+    Publication::new([topics::room(room), topics::chat()], event, data)
 }

@@ -55,8 +55,7 @@ pub(crate) async fn report(app: Arc<App>) {
         let watched = app.hub.connections().stats().by_kind.iter().any(|(kind, count)| *kind == KIND && *count > 0);
         if watched {
             let event = EventName::from_static("stats");
-            let topics = [topics::dashboard()].into();
-            let publication = Publication { topics, event, key: None, ends_key: false, data: stats(&app) };
+            let publication = Publication::new([topics::dashboard()], event, stats(&app));
             if let Err(error) = app.hub.publish_ephemeral(&publication) {
                 tracing::warn!(%error, "the dashboard's numbers were not sent");
             }

@@ -11,10 +11,10 @@ use tidings_sse::EventName;
 use super::{current_stats, target};
 use crate::app::{App, mint_id, rfc3339};
 use crate::http::error::Error;
-use crate::http::extract::{JsonBody, Publisher};
+use crate::http::extract::JsonBody;
 use crate::http::fields::Fields;
-use crate::http::idempotency::Once;
 use crate::http::json::{Compact, Object};
+use crate::http::publisher::{Publisher, Unit};
 use crate::http::reply::Draft;
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
@@ -45,14 +45,11 @@ pub(crate) async fn send(publisher: Publisher, body: JsonBody) -> Result<Respons
         publisher.app.may_publish_to_all(&publisher.caller)?;
     }
     let notification = Notification::read(fields)?;
-    let to = target.clone();
-    let work = async move |once: Once, _| {
-        let whom = to.as_ref().map_or("all subscribers", UserId::as_str);
-        let message = format!("Notification sent successfully to {whom}");
-        let (id, publication) = notification.publication(once.app.now(), to.as_ref());
-        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
-    };
-    publisher.once(target.as_ref(), body.bytes(), work).await
+    let whom = target.as_ref().map_or("all subscribers", UserId::as_str);
+    let message = format!("Notification sent successfully to {whom}");
+    let (id, publication) = notification.publication(publisher.app.now(), target.as_ref());
+    let draft = Draft::naming_event(&message, |reply| reply.text("id", &id));
+    publisher.publish(target.as_ref(), body.bytes(), Unit::new(publication, draft)).await
 }
 
 /// `POST /notifications/broadcast`
@@ -67,14 +64,11 @@ pub(crate) async fn broadcast(
         return Err(Error::field("targetUserId", "is not for a broadcast; use /notifications/send"));
     }
     let notification = Notification::read(fields)?;
-    let work = async move |once: Once, _| {
-        let (id, publication) = notification.publication(once.app.now(), None);
-        let stats = current_stats(&once.app);
-        let message = "Notification broadcast successfully";
-        let draft = Draft::naming_event(message, |reply| reply.value("stats", &stats).text("id", &id));
-        once.publish(publication, draft).await
-    };
-    publisher.once(None, body.bytes(), work).await
+    let (id, publication) = notification.publication(app.now(), None);
+    let stats = current_stats(&app);
+    let message = "Notification broadcast successfully";
+    let draft = Draft::naming_event(message, |reply| reply.value("stats", &stats).text("id", &id));
+    publisher.publish(None, body.bytes(), Unit::new(publication, draft)).await
 }
 
 impl Notification {
@@ -105,6 +99,6 @@ impl Notification {
             .finish();
         let topic = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
         let event = EventName::from_static("notification");
-        (id, Publication { topics: [topic].into(), event, key: None, ends_key: false, data })
+        (id, Publication::new([topic], event, data))
     }
 }

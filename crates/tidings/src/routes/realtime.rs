@@ -12,10 +12,10 @@ use super::{name, target};
 use crate::app::{App, mint_id, rfc3339};
 use crate::auth::Identity;
 use crate::http::error::Error;
-use crate::http::extract::{InPath, JsonBody, Publisher};
+use crate::http::extract::{InPath, JsonBody};
 use crate::http::fields::{self, Fields};
-use crate::http::idempotency::Once;
 use crate::http::json::{Compact, MAX_DEPTH, Object};
+use crate::http::publisher::{Publisher, Unit};
 use crate::http::query;
 use crate::http::reply::Draft;
 use crate::http::stream::{Spec, StreamCall};
@@ -61,14 +61,11 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
         publisher.app.may_publish_to_all(&publisher.caller)?;
     }
     let update = Update::read(fields, &publisher.caller)?;
-    let to = target.clone();
-    let work = async move |once: Once, _| {
-        let whom = to.as_ref().map_or("all subscribers", UserId::as_str);
-        let message = format!("Real-time update sent successfully to {whom}");
-        let (id, publication) = update.publication(once.app.now(), to.as_ref());
-        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
-    };
-    publisher.once(target.as_ref(), body.bytes(), work).await
+    let whom = target.as_ref().map_or("all subscribers", UserId::as_str);
+    let message = format!("Real-time update sent successfully to {whom}");
+    let (id, publication) = update.publication(publisher.app.now(), target.as_ref());
+    let draft = Draft::naming_event(&message, |reply| reply.text("id", &id));
+    publisher.publish(target.as_ref(), body.bytes(), Unit::new(publication, draft)).await
 }
 
 /// `POST /realtime/entity/{entity}/create`
@@ -115,12 +112,10 @@ async fn happened(
     let data = Compact::new(fields::parse(body.bytes())?).map_err(too_deep)?;
     let author = Some(publisher.caller.id.clone());
     let update = Update { entity, action, data, author, rest: Vec::new() };
-    let work = async move |once: Once, _| {
-        let message = format!("Entity {} {noun} broadcasted", update.entity);
-        let (id, publication) = update.publication(once.app.now(), None);
-        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
-    };
-    publisher.once(None, body.bytes(), work).await
+    let message = format!("Entity {} {noun} broadcasted", update.entity);
+    let (id, publication) = update.publication(app.now(), None);
+    let draft = Draft::naming_event(&message, |reply| reply.text("id", &id));
+    publisher.publish(None, body.bytes(), Unit::new(publication, draft)).await
 }
 
 /// The names in `?entities=a,b&entities=c`, each once. Empty ones are none: who joins an empty list filters nothing.
@@ -180,8 +175,7 @@ impl Update {
             .raws(&self.rest)
             .finish();
         let group = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
-        let topics = [topics::entity(&group, &self.entity), group].into();
-        let event = EventName::from_static("realtime-update");
-        (id, Publication { topics, event, key: None, ends_key: false, data })
+        let topics = [topics::entity(&group, &self.entity), group];
+        (id, Publication::new(topics, EventName::from_static("realtime-update"), data))
     }
 }

@@ -10,9 +10,9 @@ use tidings_sse::EventName;
 
 use crate::app::{App, mint_id, rfc3339};
 use crate::http::error::Error;
-use crate::http::extract::{JsonBody, Publisher};
-use crate::http::idempotency::Once;
+use crate::http::extract::JsonBody;
 use crate::http::json::Object;
+use crate::http::publisher::{Publisher, Unit};
 use crate::http::reply::{Draft, Reply};
 use crate::http::stream::{Spec, StreamCall};
 use crate::topics;
@@ -44,24 +44,22 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
     let metrics = fields.maybe_raw("metrics");
     let rest = fields.rest();
     fields.finish()?;
-    let work = async move |once: Once, _| {
-        let now = once.app.now();
-        let id = mint_id("status", now);
-        let data = Object::new()
-            .text("id", &id)
-            .text("timestamp", &rfc3339(now))
-            .text("service", &service)
-            .maybe_text("status", status)
-            .maybe_text("message", message.as_deref())
-            .maybe_raw("metrics", metrics.as_ref())
-            .raws(&rest)
-            .finish();
-        let (topics, event) = ([topics::status()].into(), EventName::from_static("system-status"));
-        let publication = Publication { topics, event, key: Some(service.as_str().into()), ends_key: false, data };
-        let message = format!("System status updated for {service}");
-        once.publish(publication, Draft::naming_event(&message, |reply| reply.text("id", &id))).await
-    };
-    publisher.once(None, body.bytes(), work).await
+    let now = publisher.app.now();
+    let id = mint_id("status", now);
+    let data = Object::new()
+        .text("id", &id)
+        .text("timestamp", &rfc3339(now))
+        .text("service", &service)
+        .maybe_text("status", status)
+        .maybe_text("message", message.as_deref())
+        .maybe_raw("metrics", metrics.as_ref())
+        .raws(&rest)
+        .finish();
+    let event = EventName::from_static("system-status");
+    let publication = Publication::new([topics::status()], event, data).keyed(service.as_str());
+    let message = format!("System status updated for {service}");
+    let draft = Draft::naming_event(&message, |reply| reply.text("id", &id));
+    publisher.publish(None, body.bytes(), Unit::new(publication, draft)).await
 }
 
 /// `GET /system/status`: the latest of each service.

@@ -76,6 +76,11 @@ impl Bucket {
         let full_in = self.full_in(now).saturating_add(quota.time_for(cost)).min(LONGEST_DEBT);
         self.full_at = Some(now + full_in);
     }
+
+    /// Takes back a cost that was taken a moment ago.
+    pub(super) fn give_back(&mut self, cost: u64, quota: Quota) {
+        self.full_at = self.full_at.and_then(|full| full.checked_sub(quota.time_for(cost)));
+    }
 }
 
 /// A cost that takes longer than this is forgiven.
@@ -92,6 +97,11 @@ impl Window {
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// Takes back one that was counted a moment ago.
+    pub(super) fn give_back(&mut self) {
+        self.count = self.count.saturating_sub(1);
     }
 
     pub(super) fn is_over(&self, length: Duration, now: Instant) -> bool {
@@ -139,6 +149,24 @@ mod tests {
         let mut absurd = Bucket::default();
         absurd.take(u64::MAX, Quota::twice(1), start);
         assert_eq!(absurd.full_in(start), LONGEST_DEBT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_back_is_left_again() {
+        let (mut bucket, start) = (Bucket::default(), Instant::now());
+        bucket.take(5, QUOTA, start);
+        bucket.take(31, QUOTA, start);
+        bucket.give_back(31, QUOTA);
+        assert_eq!(bucket.left(QUOTA, start), 15);
+        bucket.give_back(5, QUOTA);
+        bucket.give_back(5, QUOTA);
+        assert_eq!((bucket.left(QUOTA, start), bucket.full_in(start)), (20, Duration::ZERO), "no more than it holds");
+        let mut window = Window::default();
+        let length = Duration::from_secs(1);
+        window.take(1, length, start).unwrap();
+        window.give_back();
+        window.take(1, length, start).unwrap();
+        assert!(window.take(1, length, start).is_err());
     }
 
     #[tokio::test(start_paused = true)]
