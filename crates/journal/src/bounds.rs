@@ -63,6 +63,17 @@ impl Bounds {
         self.pools.get(usize::from(pool.0)).map_or("", |(name, _)| name)
     }
 
+    /// These, where those that stand written, by name, take the place of ours.
+    pub(crate) fn as_written(&self, written: &[(String, usize)]) -> Self {
+        let find = |name: &String| written.iter().find(|(known, _)| known == name).map(|(_, most)| *most);
+        Self { pools: self.pools.iter().map(|(name, most)| (name.clone(), find(name).unwrap_or(*most))).collect() }
+    }
+
+    /// Name and bound of each pool.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.pools.iter().map(|(name, most)| (&**name, *most))
+    }
+
     /// All pools.
     pub fn pools(&self) -> impl Iterator<Item = Pool> {
         (0..self.pools.len()).filter_map(|index| u8::try_from(index).ok()).map(Pool)

@@ -69,7 +69,7 @@ use tokio::time::Instant;
 
 pub use error::OpenError;
 pub use home::has_earlier_format;
-pub use inspect::{Inspection, Stats, TopicStats};
+pub use inspect::{Inspection, PoolStats, Stats, TopicStats};
 pub use look::{Look, look};
 pub use options::{Options, Retention, Rule, Sync};
 pub use verify::Report;

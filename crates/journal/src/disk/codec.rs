@@ -202,28 +202,72 @@ pub(super) fn decode_epochs(mut bytes: &[u8]) -> Option<(Vec<(Epoch, Position)>,
     }
 }
 
-/// A receipt's value, its end first.
-pub(super) fn encode_receipt(expires_at_ms: i64, kept: &Kept) -> Vec<u8> {
+/// When a receipt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By the log's clock.
+    Log(i64),
+    /// By the wall clock that the records bear which it came with: so said format 1.
+    Wall(i64),
+}
+
+impl End {
+    /// By the log's clock, where `skew` is by how many milliseconds that was ahead of the wall clock then.
+    pub(super) fn in_log_time(self, skew: impl FnOnce() -> i64) -> i64 {
+        match self {
+            Self::Log(end_ms) => end_ms,
+            Self::Wall(end_ms) => end_ms.saturating_add(skew()),
+        }
+    }
+}
+
+/// Above the number of records, of which there are fewer than 2^32: that the receipt has format 2, and what came of its unit.
+const FORMAT_2: u64 = 1 << 32;
+const REFUSED: u64 = 1 << 33;
+
+/// A receipt's value, its end by the log's clock first.
+pub(super) fn encode_receipt(end_ms: i64, kept: &Kept) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32 + kept.value.len());
-    bytes.extend(expires_at_ms.to_le_bytes());
+    bytes.extend(end_ms.to_le_bytes());
     put_number(&mut bytes, kept.first.get());
-    put_number(&mut bytes, u64::from(kept.events) | u64::from(kept.refused) << 32);
+    put_number(&mut bytes, u64::from(kept.events) | FORMAT_2 | if kept.refused { REFUSED } else { 0 });
     bytes.extend_from_slice(&kept.value);
     bytes
 }
 
 /// When a receipt ends, and the receipt.
-pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(i64, Kept)> {
-    let end = i64::from_le_bytes(take(&mut bytes)?);
+pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(End, Kept)> {
+    let end_ms = i64::from_le_bytes(take(&mut bytes)?);
     let first = Position::new(take_number(&mut bytes)?);
     let outcome = take_number(&mut bytes)?;
-    let events = u32::try_from(outcome & u64::from(u32::MAX)).ok()?;
-    let refused = match outcome >> 32 {
-        0 => false,
-        1 => true,
+    let events = u32::try_from(outcome % FORMAT_2).ok()?;
+    let (end, refused) = match outcome - u64::from(events) {
+        0 => (End::Wall(end_ms), false),
+        FORMAT_2 => (End::Log(end_ms), false),
+        both if both == FORMAT_2 | REFUSED => (End::Log(end_ms), true),
         _ => return None,
     };
     Some((end, Kept { value: Bytes::copy_from_slice(bytes), first, events, refused }))
+}
+
+/// The bounds of all pools, by name.
+pub(super) fn encode_bounds<'a>(bounds: impl Iterator<Item = (&'a str, usize)>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(128);
+    for (name, most) in bounds {
+        put_text(&mut bytes, name);
+        put_number(&mut bytes, most as u64);
+    }
+    bytes
+}
+
+/// Reads the bounds of all pools.
+pub(super) fn decode_bounds(mut bytes: &[u8]) -> Option<Vec<(String, usize)>> {
+    let mut bounds = Vec::new();
+    while !bytes.is_empty() {
+        let name = take_text(&mut bytes)?.to_owned();
+        bounds.push((name, usize::try_from(take_number(&mut bytes)?).ok()?));
+    }
+    Some(bounds)
 }
 
 pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
@@ -296,7 +340,7 @@ mod tests {
             let batch = vec![listed.clone(), Listed { others: vec![], ..listed }];
             prop_assert_eq!(decode_batch(&encode_batch(&batch)), Some(batch));
             let kept = Kept { value: record.data.clone(), first: floor, events: 7, refused };
-            prop_assert_eq!(decode_receipt(&encode_receipt(at_ms, &kept)), Some((at_ms, kept)));
+            prop_assert_eq!(decode_receipt(&encode_receipt(at_ms, &kept)), Some((End::Log(at_ms), kept)));
         }
 
         #[test]
@@ -306,6 +350,75 @@ mod tests {
             let _ = decode_batch(&garbage);
             let _ = decode_epochs(&garbage);
             let _ = decode_receipt(&garbage);
+            let _ = decode_bounds(&garbage);
+        }
+
+        #[test]
+        fn what_format_1_wrote_is_read(
+            name in "[a-z]{1,9}", event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
+            first: u64, events: u32, value: Vec<u8>,
+        ) {
+            let mut receipt = at_ms.to_le_bytes().to_vec();
+            put_number(&mut receipt, first);
+            put_number(&mut receipt, u64::from(events));
+            receipt.extend(&value);
+            let kept = Kept { value: value.into(), first: Position::new(first), events, refused: false };
+            prop_assert_eq!(decode_receipt(&receipt), Some((End::Wall(at_ms), kept)));
+
+            let mut record = at_ms.to_le_bytes().to_vec();
+            put_number(&mut record, 1);
+            put_text(&mut record, &name);
+            put_text(&mut record, &event);
+            record.push(u8::from(key.is_some()));
+            if let Some(key) = &key {
+                put_text(&mut record, key);
+            }
+            record.extend(data.as_bytes());
+            let read = decode_record(&record, &mut Interner::default()).unwrap();
+            prop_assert_eq!((&*read.event, read.key.as_deref(), &read.data[..]), (&*event, key.as_deref(), data.as_bytes()));
+            prop_assert_eq!((read.at_ms, read.ends_key), (at_ms, false));
+        }
+
+        /// What is cut off behind its fixed part is shorter, and never anything else; before that it is nothing.
+        #[test]
+        fn what_was_cut_off_is_refused_or_ends_early(end: i64, first: u64, events: u32, refused: bool, value: Vec<u8>, cut: u8) {
+            let kept = Kept { value: value.into(), first: Position::new(first), events, refused };
+            let whole = encode_receipt(end, &kept);
+            let left = &whole[..whole.len().saturating_sub(usize::from(cut))];
+            if let Some((read, part)) = decode_receipt(left) {
+                prop_assert_eq!((read, part.first, part.events, part.refused), (End::Log(end), kept.first, events, refused));
+                prop_assert!(kept.value.starts_with(&part.value));
+            } else {
+                prop_assert!(left.len() < whole.len() - kept.value.len());
+            }
+        }
+
+        #[test]
+        fn bounds_read_back(bounds in proptest::collection::vec(("[a-z_/]{0,20}", any::<u32>()), 0..10)) {
+            let bounds: Vec<(String, usize)> = bounds.into_iter().map(|(name, most)| (name, most as usize)).collect();
+            let written = encode_bounds(bounds.iter().map(|(name, most)| (&**name, *most)));
+            prop_assert_eq!(decode_bounds(&written), Some(bounds));
+        }
+
+        /// Whoever reads format 1 takes none of it for something else: a receipt with more than 2^32 records, a key of another kind.
+        #[test]
+        fn what_format_2_adds_is_damage_to_format_1(end: i64, first: u64, events: u32, refused: bool) {
+            let kept = Kept { value: Bytes::new(), first: Position::new(first), events, refused };
+            let written = encode_receipt(end, &kept);
+            let mut rest = &written[8..];
+            prop_assert_eq!(take_number(&mut rest), Some(first));
+            prop_assert!(u32::try_from(take_number(&mut rest).unwrap()).is_err());
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_is_not_known_is_refused() {
+        let mut receipt = 7_i64.to_le_bytes().to_vec();
+        put_number(&mut receipt, 1);
+        for outcome in [REFUSED, FORMAT_2 << 2, u64::MAX] {
+            let mut receipt = receipt.clone();
+            put_number(&mut receipt, outcome);
+            assert_eq!(decode_receipt(&receipt), None, "{outcome:x}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::log::{Log, Watch};
 use super::options::Sync;
 use super::tables::Commit;
 use crate::vitals::add;
-use crate::{Appended, Error};
+use crate::{Appended, Error, LogClock};
 
 /// The most records and bytes in one step. More would not be faster, and the first would wait for the last.
 const STEP_RECORDS: usize = 8_192;
@@ -51,15 +51,19 @@ pub(super) struct Committer {
     jobs: mpsc::Receiver<Job>,
     commit: Box<dyn Commit>,
     checkpoint: Checkpoint,
+    /// The log's clock as it stands written.
+    clock: LogClock,
     #[cfg(unix)]
     place: Option<super::place::Place>,
 }
 
 impl Committer {
     pub(super) fn new(log: Arc<Log>, jobs: mpsc::Receiver<Job>, commit: Box<dyn Commit>) -> Self {
+        let clock = log.clock.lock().clone();
         Self {
             #[cfg(unix)]
             place: super::place::Place::of(&log.home.db()).ok(),
+            clock,
             log,
             jobs,
             commit,
@@ -193,6 +197,7 @@ impl Committer {
         for chore in chores {
             answers.push(group.chore(chore, &mut self.checkpoint));
         }
+        let clock = group.note_clock(&self.clock);
         let sync = group.must_sync || log.options.sync == Sync::Always;
         let batch = group.finish();
         self.log.take_room(group.bytes());
@@ -206,6 +211,10 @@ impl Committer {
             return Err(log.fail_without_directory()); // it was written to files that nobody will find
         }
         group.taken(sync);
+        if let Some(clock) = clock {
+            self.log.set_clock_written(&clock);
+            self.clock = clock;
+        }
         add(&log.counters.batches, u64::from(appends));
         add(&log.counters.records, records);
         for answer in answers {

@@ -24,9 +24,9 @@ pub(super) struct Floors {
     by_topic: RwLock<HashMap<TopicId, Position>>,
     /// The last position that is safe: the batch that holds it stays, as it is how the log's end is found.
     head: AtomicU64,
-    /// The log's time now.
+    /// The time now by which records age.
     now_ms: AtomicI64,
-    /// What the log's clock says, by which receipts expire.
+    /// The log's clock, by which receipts end.
     log_ms: AtomicI64,
     /// By what records age, if that is not what they say.
     timeline: RwLock<Option<Arc<Timeline>>>,
@@ -65,12 +65,16 @@ impl Floors {
     }
 
     /// Sets what the log's clock says, by which receipts expire.
-    pub(super) fn set_log_ms(&self, log_ms: i64) {
-        self.log_ms.store(log_ms, Ordering::Relaxed);
-    }
-
     pub(super) fn now_ms(&self) -> i64 {
         self.now_ms.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_log_ms(&self, log_ms: i64) {
+        self.log_ms.store(log_ms, Ordering::Release);
+    }
+
+    pub(super) fn log_ms(&self) -> i64 {
+        self.log_ms.load(Ordering::Acquire)
     }
 
     /// See [`Journal::keep_time`](crate::Journal::keep_time). Returns whether records are older or younger than before.
@@ -197,8 +201,11 @@ struct OfReceipts(Arc<Floors>);
 
 impl CompactionFilter for OfReceipts {
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
-        let now_ms = self.0.log_ms.load(Ordering::Relaxed);
+        if !self.0.known.load(Ordering::Acquire) {
+            return Ok(Verdict::Keep); // nor is the log's clock
+        }
         let receipt = codec::decode_receipt(&item.value()?);
-        Ok(if receipt.is_some_and(|(end, _)| end <= now_ms) { Verdict::Destroy } else { Verdict::Keep })
+        let end = receipt.map(|(end, kept)| end.in_log_time(|| self.0.skew_at(kept.first)));
+        Ok(if end.is_some_and(|end| end <= self.0.log_ms()) { Verdict::Destroy } else { Verdict::Keep })
     }
 }

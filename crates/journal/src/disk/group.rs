@@ -6,12 +6,12 @@ use std::sync::Arc;
 use fjall::{Keyspace, OwnedWriteBatch, Slice};
 
 use super::codec::{self, Listed};
-use super::keys::{self, Kind, TopicId};
+use super::keys::{self, Kind, TopicId, meta};
 use super::log::Log;
 use super::run::{self, Element};
 use super::tables::BEAT;
 use super::topics::{Keyed, Topics};
-use crate::{Appended, Condition, Entry, Error, EventId, Kept, Position, Receipt, Record, TopicName};
+use crate::{Appended, Condition, Entry, Error, EventId, Kept, LogClock, Position, Receipt, Record, TopicName};
 
 /// A record, encoded where it was appended, so that this is not done by the one thread that all wait for.
 pub(super) struct Encoded {
@@ -146,7 +146,7 @@ impl<'a> Group<'a> {
             return self.log.receipt(key, now_ms);
         };
         let receipt = value.as_deref().and_then(codec::decode_receipt);
-        Ok(receipt.filter(|(end, _)| *end > now_ms).map(|(_, kept)| kept))
+        Ok(receipt.filter(|(end, _)| end.in_log_time(|| 0) > now_ms).map(|(_, kept)| kept))
     }
 
     fn keep_receipt(&mut self, receipt: Option<Receipt>, now_ms: i64, at: (Position, u32), refused: bool) {
@@ -280,6 +280,13 @@ impl<'a> Group<'a> {
             let key = keys::event(id, Kind::Keyed, position);
             self.rows.insert((Table::Events(keys::shard(id)), key.to_vec()), None);
         }
+    }
+
+    /// Writes down the log's clock, if it says enough beside what `written` says. Returns what is written then.
+    pub(super) fn note_clock(&mut self, written: &LogClock) -> Option<LogClock> {
+        let clock = Some(self.log.clock.lock()).filter(|clock| clock.is_news(written)).map(|clock| clock.clone())?;
+        self.put(Table::Meta, meta::CLOCK.to_vec(), clock.encode());
+        Some(clock)
     }
 
     /// Writes a number into `meta`.

@@ -57,8 +57,21 @@ pub struct Stats {
     pub disk_bytes: u64,
     /// The floor of every topic that is not listed.
     pub forgotten: Position,
+    /// How many live events with a key there may be, and are, of each of the server's own topics and of all others.
+    pub pools: Vec<PoolStats>,
     /// The topics that hold something, or are remembered for their floor, by name.
     pub topics: Vec<TopicStats>,
+}
+
+/// How many live events with a key there are of what has a bound of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Its name: a topic of the server's, `server` for its other ones, or `users`.
+    pub name: String,
+    /// How many there are. A log that was written before there was a bound may have more than [`PoolStats::most`].
+    pub held: usize,
+    /// How many there may be.
+    pub most: usize,
 }
 
 /// What a topic holds.
@@ -76,6 +89,12 @@ pub struct TopicStats {
     pub bytes: u64,
     /// How many events with a key stand in it.
     pub keyed: u64,
+}
+
+impl PoolStats {
+    fn of((name, held, most): (&str, usize, usize)) -> Self {
+        Self { name: name.to_owned(), held, most }
+    }
 }
 
 impl Inspection {
@@ -112,6 +131,7 @@ impl Inspection {
             bytes,
             disk_bytes: self.home.disk_bytes().unwrap_or_default(),
             forgotten: self.contents.topics.forgotten,
+            pools: self.contents.topics.pools().map(PoolStats::of).collect(),
             topics,
         }
     }

@@ -42,6 +42,10 @@ const LOOKED_AT: usize = 1_024;
 /// wait while it is taken.
 const TRIMS_AT_ONCE: usize = 64;
 
+/// After how many milliseconds without an append the log's clock is written for its own sake: half of what it takes for a time
+/// that has passed by itself.
+const CLOCK_STALE_MS: i64 = 30_000;
+
 /// The log is closing, or broken: there is nothing left to do.
 pub(super) struct Over;
 
@@ -103,6 +107,7 @@ impl Janitor {
         }
         self.note_synced();
         self.note_time();
+        self.note_clock()?;
         self.log.look_for_cut_files();
         self.keep_rules()?;
         self.keep_totals()?;
@@ -126,6 +131,13 @@ impl Janitor {
         if self.log.home.is_ours() {
             self.times.note(self.log.home.dir(), self.log.floors.timeline().as_deref());
         }
+    }
+
+    /// Has the log's clock written down if nothing was appended for a while: it is written with what is. Without it a log that was
+    /// quiet would not believe, after a kill, that the time since its last append has passed.
+    fn note_clock(&self) -> Result<(), Over> {
+        let is_due = self.log.clock_unwritten_ms() >= CLOCK_STALE_MS && !self.log.is_full() && !self.log.is_stalled();
+        if is_due { self.write(Chore::Beat) } else { Ok(()) }
     }
 
     /// Trims every topic to what its rule says.

@@ -6,8 +6,8 @@
 //! | `order` | the first position of a batch | the topics of each of its records, and what it takes |
 //! | `topics` | a topic's name | its id, floors and counts |
 //! | `keys` | id of a record's first topic, its key | the position of the newest record with that key |
-//! | `receipts` | `r`, the receipt's key | when it ends, its value, and where the batch stands |
-//! | `meta` | a name | epochs, the checkpoint, the common floor, the next topic id |
+//! | `receipts` | `r`, the receipt's key | when it ends, what came of the unit, where it stands, and the receipt's value |
+//! | `meta` | a name | epochs, the checkpoint, the common floor, the next topic id, the bounds of keys, the log's clock |
 //!
 //! Numbers are big-endian, so that their order is that of the bytes. A topic's records lie side by side, oldest first: to
 //! read a topic is to read one range. Of records without a key, what is trimmed is a prefix of that range, so that trimming
@@ -96,6 +96,10 @@ pub(super) mod meta {
     pub(in crate::disk) const FORGOTTEN: &[u8] = b"forgotten";
     /// The id of the next topic, at least.
     pub(in crate::disk) const NEXT_ID: &[u8] = b"next-id";
+    /// How many live records with a key there may be: said when the log was made, or got format 2.
+    pub(in crate::disk) const BOUNDS: &[u8] = b"bounds";
+    /// The log's clock, as of a step not long ago.
+    pub(in crate::disk) const CLOCK: &[u8] = b"clock";
 }
 
 #[cfg(test)]

@@ -53,8 +53,9 @@ pub(super) struct Log {
     head: AtomicU64,
     synced: AtomicU64,
     checkpoint: AtomicU64,
-    /// By what receipts expire. Told the time by the thread that commits, and by whoever expires.
-    clock: Mutex<LogClock>,
+    /// The log's clock, and its time as it stands written.
+    pub(super) clock: Mutex<LogClock>,
+    clock_written_ms: AtomicI64,
     /// Whether the log is about to be closed: nobody waits for room any more.
     closing: AtomicBool,
     /// Whether they are refused because a write or a sync failed.
@@ -85,6 +86,7 @@ pub(super) struct Found {
     pub(super) head: Position,
     /// Up to where the counts of all topics were written down.
     pub(super) checkpoint: Position,
+    pub(super) clock: LogClock,
 }
 
 /// More at once would not be faster: they wait for one device.
@@ -92,6 +94,7 @@ pub(super) const READERS: usize = 32;
 
 impl Log {
     pub(super) fn new(found: Found, options: Options) -> Self {
+        found.floors.set_log_ms(found.clock.now_ms());
         Self {
             options,
             epochs: found.epochs,
@@ -112,7 +115,8 @@ impl Log {
             head: AtomicU64::new(found.head.get()),
             synced: AtomicU64::new(found.head.get()),
             checkpoint: AtomicU64::new(found.checkpoint.get()),
-            clock: Mutex::default(),
+            clock_written_ms: AtomicI64::new(found.clock.now_ms()),
+            clock: Mutex::new(found.clock),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             closed: RwLock::new(None),
@@ -141,16 +145,28 @@ impl Log {
         self.checkpoint.store(position.get(), Ordering::Release);
     }
 
-    /// Tells the log's clock the time. Returns what it says.
-    pub(super) fn tell_time(&self, now_ms: i64) -> i64 {
-        let log_ms = self.clock.lock().tell(now_ms);
-        self.floors.set_log_ms(log_ms);
-        log_ms
+    /// Tells the log's clock the time. Returns the log's.
+    pub(super) fn tell_time(&self, told_ms: i64) -> i64 {
+        let mut clock = self.clock.lock();
+        let now_ms = clock.tell(told_ms);
+        self.floors.set_log_ms(now_ms); // under the lock, so that it never goes back
+        now_ms
     }
 
     /// What the log's clock says.
     pub(super) fn log_ms(&self) -> i64 {
-        self.clock.lock().now_ms()
+        self.floors.log_ms()
+    }
+
+    /// Notes what of the log's clock is written.
+    pub(super) fn set_clock_written(&self, written: &LogClock) {
+        self.clock_written_ms.store(written.now_ms(), Ordering::Relaxed);
+    }
+
+    /// By how many milliseconds the log's clock went on since it was written. By none if it never was: it is with the first append.
+    pub(super) fn clock_unwritten_ms(&self) -> i64 {
+        let written_ms = self.clock_written_ms.load(Ordering::Relaxed);
+        if written_ms == i64::MIN { 0 } else { self.log_ms().saturating_sub(written_ms) }
     }
 
     /// What there is to read.

@@ -19,9 +19,10 @@ use super::mark;
 use super::options::{Options, Retention};
 use super::reader;
 use super::tables::Tables;
+use super::times;
 use super::topics::{Keyed, Topics};
 use super::wal;
-use crate::{Epoch, Epochs, Error, Position, TopicName};
+use crate::{Epoch, Epochs, Error, LogClock, Position, TopicName};
 
 /// The most epochs that are remembered. A cursor of an older one gets a reset.
 const MOST_EPOCHS: usize = 10_000;
@@ -34,6 +35,9 @@ pub(super) struct Contents {
     pub(super) head: Position,
     /// Up to where the counts of all topics were written down.
     pub(super) checkpoint: Position,
+    pub(super) clock: LogClock,
+    /// Whether the bounds that `topics` has stand written for all pools.
+    are_bounds_written: bool,
 }
 
 /// Opens a directory for writing, making it if it is not there.
@@ -42,7 +46,17 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     let floors = Arc::new(Floors::default());
     make::tables(&home, options)?;
     let (tables, contents) = look(&home, options, &floors)?;
-    let Contents { topics, epochs: mut earlier, head, checkpoint } = contents;
+    let Contents { topics, epochs: mut earlier, head, checkpoint, clock, are_bounds_written } = contents;
+    let (bounds, asked) = (topics.bounds(), &options.retention.bounds);
+    if bounds != asked {
+        let differs = asked.iter().zip(bounds.iter()).filter(|(asked, written)| asked != written);
+        let told: Vec<_> = differs.map(|((name, asked), (_, most))| format!("{name} {most}, not {asked}")).collect();
+        tracing::warn!(
+            "the journal in {} says how many keys it may hold, and that counts: {}",
+            home.dir().display(),
+            told.join(", ")
+        );
+    }
     if earlier.len() > MOST_EPOCHS {
         earlier.drain(..earlier.len() - MOST_EPOCHS);
     }
@@ -57,13 +71,17 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
     }
     let mut batch = tables.db.batch().durability(Some(PersistMode::SyncAll));
     batch.insert(&tables.meta, meta::EPOCHS, codec::encode_epochs(&earlier, current));
+    if !are_bounds_written {
+        batch.insert(&tables.meta, meta::BOUNDS, codec::encode_bounds(bounds.iter()));
+    }
+    batch.insert(&tables.meta, meta::CLOCK, clock.encode());
     batch.commit().map_err(|error| OpenError::engine(home.dir(), error))?;
     for (_, topic) in topics.iter() {
         floors.raise(topic.row.id, topic.row.floor);
     }
     floors.set_head(head);
     floors.begin();
-    Ok(Found { home, tables, floors, topics, epochs: Epochs::new(current, earlier), head, checkpoint })
+    Ok(Found { home, tables, floors, topics, epochs: Epochs::new(current, earlier), head, checkpoint, clock })
 }
 
 /// Opens a directory to look at what is in it. Nothing is appended and no epoch begins; the storage engine may still cut
@@ -127,7 +145,10 @@ impl Contents {
     fn read(home: &Home, tables: &Tables, retention: &Retention) -> Result<Self, OpenError> {
         let reading = Reading { dir: home.dir(), tables, snapshot: tables.db.snapshot() };
         let forgotten = Position::new(reading.meta_number(meta::FORGOTTEN)?);
-        let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten, retention.bounds.clone());
+        let written = reading.bounds()?;
+        let bounds = retention.bounds.as_written(&written);
+        let are_bounds_written = bounds.iter().all(|(name, _)| written.iter().any(|(known, _)| known == name));
+        let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten, bounds);
         let checkpoint = Position::new(reading.meta_number(meta::CHECKPOINT)?);
         reading.topics(&mut topics, retention)?;
         let listed = reading.batches(&mut topics, checkpoint, retention)?;
@@ -141,7 +162,8 @@ impl Contents {
             epochs = earlier;
             epochs.push((last, head));
         }
-        Ok(Self { topics, epochs, head, checkpoint })
+        let clock = reading.clock()?;
+        Ok(Self { topics, epochs, head, checkpoint, clock, are_bounds_written })
     }
 }
 
@@ -169,6 +191,23 @@ impl Reading<'_> {
         let row = self.meta(key)?;
         let number = row.map(|row| keys::parse_position(&row).ok_or_else(|| self.damaged("a number in meta")));
         Ok(number.transpose()?.map_or(0, Position::get))
+    }
+
+    /// The bounds that stand written; none before format 2.
+    fn bounds(&self) -> Result<Vec<(String, usize)>, OpenError> {
+        let row = self.meta(meta::BOUNDS)?;
+        let bounds = row.map(|row| codec::decode_bounds(&row).ok_or_else(|| self.damaged("the bounds of keys")));
+        bounds.transpose().map(Option::unwrap_or_default)
+    }
+
+    /// The log's clock. A log that had none yet begins at the time by which it aged its records.
+    fn clock(&self) -> Result<LogClock, OpenError> {
+        match self.meta(meta::CLOCK)? {
+            Some(row) => LogClock::decode(&row).ok_or_else(|| self.damaged("the log's clock")),
+            None => Ok(times::read(self.dir)
+                .map(|timeline| LogClock::at(timeline.now_ms(timeline.wall_ms())))
+                .unwrap_or_default()),
+        }
     }
 
     fn topics(&self, topics: &mut Topics, retention: &Retention) -> Result<(), OpenError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fjall::{Iter, Readable as _, Slice, Snapshot};
 
-use super::codec::{self, Interner};
+use super::codec::{self, End, Interner};
 use super::damage::unreadable;
 use super::keys::{self, Kind, TopicId};
 use super::log::{Log, View};
@@ -162,7 +162,8 @@ impl Log {
             value => value?,
         };
         let receipt = value.as_deref().and_then(codec::decode_receipt);
-        Ok(receipt.filter(|(end, _)| *end > now_ms).map(|(_, kept)| kept))
+        let is_live = |(end, kept): &(End, Kept)| end.in_log_time(|| self.floors.skew_at(kept.first)) > now_ms;
+        Ok(receipt.filter(is_live).map(|(_, kept)| kept))
     }
 
     fn merge<'a>(

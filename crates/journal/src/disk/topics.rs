@@ -388,6 +388,17 @@ impl Topics {
         Some((earlier, self.unlist_keyed(earlier)?))
     }
 
+    /// Of each pool its name, how many live records with a key it has, and how many it may have.
+    pub(super) fn pools(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+        let bounds = &self.bounds;
+        bounds.pools().map(|pool| (bounds.name(pool), self.pools.of(pool), bounds.most(pool)))
+    }
+
+    /// How many live records with a key there may be.
+    pub(super) fn bounds(&self) -> &bounds::Bounds {
+        &self.bounds
+    }
+
     /// Where the live record with a key stands.
     pub(super) fn live(&self, topic: &TopicName, key: &str) -> Option<Position> {
         let id = self.by_name.get(topic)?.row.id;

@@ -9,7 +9,7 @@ use super::inspect::{Batches, Inspection};
 use super::keys::{self, Kind, TopicId};
 use super::run::Reader;
 use super::tables::Tables;
-use crate::{Error, Position, TopicName};
+use crate::{Error, Position, Record, TopicName};
 
 /// What a look at everything found.
 #[derive(Clone, Debug, Default)]
@@ -152,11 +152,23 @@ impl Inspection {
                         self.get(first, kind, position, &mut interner)?.map(|taken| taken.record)
                     }
                 };
-                let Some(record) = record.filter(|record| record.topics.contains(topic.name)) else {
+                // One that ends its key stands with those that have none.
+                let is_its =
+                    |record: &Record| record.topics.contains(topic.name) && record.is_keyed() == (kind == Kind::Keyed);
+                let Some(record) = record.filter(is_its) else {
                     report.problem(format!("the record at position {position} of topic {} is damaged", topic.name));
                     continue;
                 };
                 let first = record.topics.first() == Some(topic.name);
+                if let Some(key) = record.key.as_deref().filter(|_| first && kind == Kind::Keyed) {
+                    let newest = self.tables.keys.get(keys::key(id, key)).map_err(unreadable)?;
+                    if newest.and_then(|newest| keys::parse_position(&newest)) != Some(position) {
+                        report.problem(format!(
+                            "the key of the record at position {position} of topic {} is lost",
+                            topic.name
+                        ));
+                    }
+                }
                 report.events += u64::from(first);
                 match kind {
                     Kind::Plain => {

@@ -53,12 +53,12 @@ fn line(entry: &Entry) -> String {
     let text = String::from_utf8_lossy(&record.data);
     // Everything that is published over HTTP is JSON; a library may have put other text there.
     let json = serde_json::from_str::<&RawValue>(&text).ok().and_then(|json| Compact::new(json).ok());
-    Object::new()
+    let object = Object::new()
         .text("id", &entry.id.to_string())
         .text("time", &rfc3339_ms(record.at_ms))
         .written("topics", &format!("[{}]", topics.join(",")))
         .text("event", &record.event)
-        .maybe_text("key", record.key.as_deref())
-        .raw("data", &json.unwrap_or_else(|| Compact::string(&text)))
-        .finish()
+        .maybe_text("key", record.key.as_deref());
+    let object = if record.ends_key { object.value("ends", &true) } else { object };
+    object.raw("data", &json.unwrap_or_else(|| Compact::string(&text))).finish()
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde_json::json;
-use tidings_journal::disk::{Stats, TopicStats};
+use tidings_journal::disk::{PoolStats, Stats, TopicStats};
 
 use super::super::terminal::plain;
 
@@ -25,6 +25,9 @@ pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::
         ("topics", stats.topics.len().to_string()),
     ] {
         writeln!(out, "{name:<9}{value}")?;
+    }
+    for PoolStats { name, held, most } in stats.pools.iter().filter(|pool| pool.held > 0) {
+        writeln!(out, "{:<9}{held} of at most {most} in {name}", "keys")?;
     }
     let mut topics: Vec<_> = stats.topics.iter().filter(|topic| topic.events + topic.keyed > 0).collect();
     topics.sort_by_key(|topic| std::cmp::Reverse(topic.bytes));
@@ -52,6 +55,8 @@ fn as_json(stats: &Stats) -> serde_json::Value {
             "last": topic.last.get(),
         })
     });
+    let pools =
+        stats.pools.iter().map(|PoolStats { name, held, most }| json!({"of": name, "held": held, "most": most}));
     json!({
         "head": stats.head.get(),
         "events": stats.events,
@@ -59,6 +64,7 @@ fn as_json(stats: &Stats) -> serde_json::Value {
         "bytes": stats.bytes,
         "diskBytes": stats.disk_bytes,
         "epochs": epochs.collect::<Vec<_>>(),
+        "keys": pools.collect::<Vec<_>>(),
         "topics": topics.collect::<Vec<_>>(),
     })
 }
