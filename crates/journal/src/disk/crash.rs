@@ -25,7 +25,10 @@ use tempfile::TempDir;
 use self::disk::{Fault, Faulty, Steps, active_log, copy, copy_while_quiet, listing, tables, used_bytes};
 use super::{Disk, Inspection, OpenError, Options, Rule, Sync, open};
 use crate::testing::Put as _;
-use crate::{EventId, Journal, Limit, Pattern, Position, Receipt, Record, Selector, TopicName};
+use crate::{
+    Append, Appended, Bounds, Condition, EventId, Journal, Kept, Limit, Pattern, Position, Receipt, Record, Selector,
+    TopicName,
+};
 
 /// What was appended: acknowledged, or perhaps.
 #[derive(Clone, Debug)]
@@ -33,24 +36,85 @@ struct Told {
     id: EventId,
     topics: Vec<TopicName>,
     key: Option<Arc<str>>,
+    ends_key: bool,
     data: Bytes,
+}
+
+/// What was appended in one step, or was to be.
+#[derive(Clone, Debug)]
+struct Unit {
+    records: Vec<Record>,
+    receipt: Option<Receipt>,
+    condition: Option<Condition>,
 }
 
 /// Everything that is known from outside.
 #[derive(Default)]
 struct Oracle {
     acknowledged: BTreeMap<Position, Told>,
-    /// Receipts that were acknowledged, with the first position of their batch.
-    receipts: BTreeMap<Bytes, Position>,
+    /// Receipts that were acknowledged.
+    receipts: BTreeMap<Bytes, Kept>,
     /// The newest acknowledged position of each key.
     keys: BTreeMap<Arc<str>, Position>,
-    /// Batches that were refused: they may be there, whole.
-    uncertain: Vec<Vec<Record>>,
+    /// Units that got an error for an answer: they may be there, whole.
+    uncertain: Vec<Unit>,
     /// What was acknowledged and then lost, where that is allowed.
     lost: Vec<EventId>,
     /// Up to where a topic was erased, and that was acknowledged.
     erased: Position,
     rounds_with_loss: usize,
+}
+
+/// What comes of a unit.
+enum Outcome {
+    New,
+    Known(Kept),
+    Refused,
+    Full,
+}
+
+impl Oracle {
+    /// What must come of a unit where these keys are live.
+    fn outcome(&self, unit: &Unit, live: &BTreeMap<Arc<str>, Position>) -> Outcome {
+        if let Some(kept) = unit.receipt.as_ref().and_then(|receipt| self.receipts.get(&receipt.key)) {
+            return Outcome::Known(kept.clone());
+        }
+        let holds = match &unit.condition {
+            None => true,
+            Some(Condition::Absent(_, key)) => !live.contains_key(key),
+            Some(Condition::Current(_, key, position)) => live.get(key) == Some(position),
+        };
+        if !holds {
+            return Outcome::Refused;
+        }
+        let mut keys: BTreeSet<_> = live.keys().cloned().collect();
+        for record in &unit.records {
+            match record.key.clone() {
+                Some(key) if record.ends_key => _ = keys.remove(&key),
+                Some(key) if !keys.contains(&key) && keys.len() == MOST_KEYS => return Outcome::Full,
+                key => keys.extend(key),
+            }
+        }
+        Outcome::New
+    }
+
+    /// The live keys, as far as they were acknowledged.
+    fn live(&self) -> BTreeMap<Arc<str>, Position> {
+        let mut live = BTreeMap::new();
+        for told in self.acknowledged.values() {
+            match &told.key {
+                Some(key) if told.ends_key => _ = live.remove(key),
+                Some(key) => _ = live.insert(key.clone(), told.id.position),
+                None => {}
+            }
+        }
+        live
+    }
+}
+
+/// Where the live record of each key stands, as the log has it.
+fn live_keys(log: &Disk) -> BTreeMap<Arc<str>, Position> {
+    log.log.topics.read().keyed().map(|(position, keyed)| (keyed.key.clone(), position)).collect()
 }
 
 struct Run {
@@ -66,6 +130,11 @@ struct Run {
 /// The topic that is erased now and then.
 const ERASED: &str = "chat/room/s";
 
+/// The topic with keys, how many of them there are, and how many may be live.
+const KEYED: &str = "b";
+const KEYS: u32 = 4;
+const MOST_KEYS: usize = 3;
+
 const TOPICS: [&str; 5] = ["a", "b", "chat/room/r", "chat/room/s", "t/x"];
 
 fn topic(name: &str) -> TopicName {
@@ -80,6 +149,7 @@ impl Run {
         options.tuning.memtable_bytes = 16 << 10;
         options.tuning.checkpoint_every = 40;
         options.tuning.rest = Duration::from_millis(1);
+        options.retention.bounds = Bounds::of_each(MOST_KEYS);
         options.retention.rules =
             vec![Rule { pattern: Pattern::parse("t/*").unwrap(), max_age: None, max_events: Some(5), max_bytes: None }];
         let rng = StdRng::seed_from_u64(seed);
@@ -93,11 +163,32 @@ impl Run {
         if name.starts_with("chat") {
             topics.push(topic("chat"));
         }
-        let keyed = name == "b" && self.rng.random_bool(0.5);
-        let key = keyed.then(|| Arc::from(format!("k{}", self.rng.random_range(0..4))));
+        let key = (name == KEYED && self.rng.random_bool(0.5)).then(|| self.key());
+        let ends_key = key.is_some() && self.rng.random_bool(0.2);
         let filling = if self.rng.random_bool(0.05) { 5_000 } else { self.rng.random_range(0..200) };
         let data = format!("{} {}", self.number, "x".repeat(filling));
-        Record { topics: topics.into(), event: "e".into(), key, data: data.into(), at_ms: 0, ends_key: false }
+        Record { topics: topics.into(), event: "e".into(), key, data: data.into(), at_ms: 0, ends_key }
+    }
+
+    fn key(&mut self) -> Arc<str> {
+        Arc::from(format!("k{}", self.rng.random_range(0..KEYS)))
+    }
+
+    /// `live` tells where the live record of each key stands.
+    fn unit(&mut self, live: &BTreeMap<Arc<str>, Position>) -> Unit {
+        let records = (0..self.rng.random_range(1..6)).map(|_| self.record()).collect();
+        // Some are repetitions: of what was appended, or of what was refused.
+        let known: Vec<_> = self.oracle.receipts.keys().cloned().collect();
+        let known = known.choose(&mut self.rng).filter(|_| self.rng.random_bool(0.2)).cloned();
+        let key = known.or_else(|| self.rng.random_bool(0.3).then(|| format!("r{}", self.number).into()));
+        let receipt = key.map(|key| Receipt { key, value: "v".into(), lives: Duration::from_hours(1) });
+        let key = self.key();
+        let condition = match (self.rng.random_range(0..5), live.get(&key)) {
+            (0, _) => Some(Condition::Absent(topic(KEYED), key)),
+            (1, Some(position)) => Some(Condition::Current(topic(KEYED), key, *position)),
+            _ => None,
+        };
+        Unit { records, receipt, condition }
     }
 
     /// One life of the process.
@@ -136,19 +227,14 @@ impl Run {
     }
 
     async fn append(&mut self, log: &Arc<Disk>) {
-        let mut in_flight = Vec::new();
-        for _ in 0..self.rng.random_range(1..4) {
-            let records: Vec<_> = (0..self.rng.random_range(1..6)).map(|_| self.record()).collect();
-            let receipt = self.rng.random_bool(0.2).then(|| Receipt {
-                key: format!("r{}", self.number).into(),
-                value: "v".into(),
-                lives: Duration::from_hours(1),
-            });
-            in_flight.push((records, receipt));
-        }
-        let appends = in_flight.iter().map(|(records, receipt)| {
-            let (log, records, receipt) = (log.clone(), records.clone(), receipt.clone());
-            tokio::spawn(async move { log.put_with(records, receipt).await })
+        // After an error the log takes nothing more, and what it has in memory is not what it will have.
+        let was_well = log.health().is_ok();
+        let mut live = live_keys(log);
+        let units: Vec<_> = (0..self.rng.random_range(1..4)).map(|_| self.unit(&live)).collect();
+        let appends = units.iter().map(|Unit { records, receipt, condition }| {
+            let append = Append::from(records.clone()).receipt(receipt.clone()).when(condition.clone());
+            let log = log.clone();
+            tokio::spawn(async move { log.append(append).await })
         });
         let appends: Vec<_> = appends.collect();
         let mut answers = Vec::new();
@@ -156,28 +242,47 @@ impl Run {
             answers.push(append.await.unwrap());
         }
         let epoch = log.epochs().current();
-        for ((records, receipt), answer) in in_flight.into_iter().zip(answers) {
-            let Ok(first) = answer else {
-                self.oracle.uncertain.push(records);
+        // In this order they were appended.
+        for (unit, answer) in units.into_iter().zip(answers) {
+            let Ok(appended) = answer else {
+                self.oracle.uncertain.push(unit);
                 continue;
             };
-            if let Some(receipt) = receipt {
-                self.oracle.receipts.insert(receipt.key, first);
+            let expected = self.oracle.outcome(&unit, &live);
+            let what = format!("{unit:?}: {appended:?}, with these keys behind it: {live:?}");
+            let (first, events) = match (appended, expected) {
+                (Appended::New(first), Outcome::New) => (first, unit.records.len()),
+                (Appended::Refused(head), Outcome::Refused) => (head.next(), 0),
+                (Appended::Known(kept), Outcome::Known(known)) => {
+                    assert_eq!(kept, known, "{what}");
+                    continue;
+                }
+                (Appended::Full(_), Outcome::Full) => continue,
+                _ => panic!("{what}"),
+            };
+            let events = u32::try_from(events).unwrap();
+            if let Some(Receipt { key, value, .. }) = unit.receipt {
+                self.oracle.receipts.insert(key, Kept { value, first, events, refused: events == 0 });
             }
             let mut position = first;
-            for record in records {
-                if let Some(key) = &record.key {
-                    self.oracle.keys.insert(key.clone(), position);
-                }
+            for record in unit.records.into_iter().take(events as usize) {
                 let told = Told {
                     id: EventId { epoch, position },
                     topics: record.topics.to_vec(),
                     key: record.key,
+                    ends_key: record.ends_key,
                     data: record.data,
                 };
+                if let Some(key) = told.key.clone() {
+                    live.retain(|known, _| *known != key);
+                    live.extend((!told.ends_key).then_some((key, position)));
+                }
                 self.oracle.acknowledged.insert(position, told);
                 position = position.next();
             }
+        }
+        if was_well {
+            self.oracle.keys = live;
         }
     }
 
@@ -204,13 +309,8 @@ impl Run {
             self.oracle.rounds_with_loss += 1;
             let lost = self.oracle.acknowledged.split_off(&head.next());
             self.oracle.lost.extend(lost.into_values().map(|told| told.id));
-            self.oracle.receipts.retain(|_, first| *first <= head);
-            self.oracle.keys.clear();
-            for told in self.oracle.acknowledged.values() {
-                if let Some(key) = &told.key {
-                    self.oracle.keys.insert(key.clone(), told.id.position);
-                }
-            }
+            self.oracle.receipts.retain(|_, kept| kept.refused || kept.first <= head);
+            self.oracle.keys = self.oracle.live();
         }
         for id in &self.oracle.lost {
             assert!(epochs.locate(*id, head).is_err(), "round {round}: {id} was lost, and passes for a good cursor");
@@ -219,48 +319,79 @@ impl Run {
         for (position, told) in &self.oracle.acknowledged {
             assert_eq!(epochs.locate(told.id, head), Ok(*position), "round {round}: {} was acknowledged", told.id);
             let trimmed = log.floor(&Selector::topics([told.topics[0].clone()])) >= *position;
-            let superseded = told.key.is_some() && !newest_keys.contains(position);
+            let keyed = told.key.is_some() && !told.ends_key;
+            let superseded = keyed && !newest_keys.contains(position);
             match found.get(position) {
                 Some((id, data)) => assert_eq!((*id, data), (told.id, &told.data), "round {round}"),
                 None => assert!(trimmed || superseded, "round {round}: {} is missing", told.id),
             }
             for topic in told.topics.iter().filter(|_| !superseded) {
-                let trimmed = log.floor(&Selector::topics([topic.clone()])) >= *position && told.key.is_none();
+                let trimmed = log.floor(&Selector::topics([topic.clone()])) >= *position && !keyed;
                 let there = places.contains(&(topic.clone(), *position));
                 assert!(trimmed || there, "round {round}: {} is missing in {topic}", told.id);
             }
         }
-        for (key, first) in &self.oracle.receipts {
-            let kept = log.receipt(key).await.unwrap();
-            assert_eq!(kept.map(|kept| kept.first), Some(*first), "round {round}: a receipt is missing");
+        for (key, expected) in std::mem::take(&mut self.oracle.receipts) {
+            let kept = log.receipt(&key).await.unwrap();
+            // What was refused stands nowhere: that its receipt was lost with the power is seen by nothing else.
+            if self.sync == Sync::Always || !expected.refused || kept.is_some() {
+                assert_eq!(kept.as_ref(), Some(&expected), "round {round}: a receipt is missing");
+                self.oracle.receipts.insert(key, expected);
+            }
         }
-        self.settle_uncertain(&found, &epochs, round);
+        self.settle_uncertain(log, &found, &epochs, round).await;
     }
 
-    /// Of each key, the position that is found: the acknowledged one, or a later one that was refused.
+    /// Of each key, the position that is found: the acknowledged one, or what a unit made of it that got an error.
     fn newest_keys(&self, log: &Disk, found: &BTreeMap<Position, (EventId, Bytes)>) -> Vec<Position> {
-        let topics = log.log.topics.read();
-        let newest: Vec<_> = topics.keyed().map(|(position, _)| position).collect();
-        for position in self.oracle.keys.values() {
-            assert!(newest.contains(position) || newest.iter().any(|newer| newer > position));
+        let live = live_keys(log);
+        let ends = |key: &Arc<str>| {
+            let records = self.oracle.uncertain.iter().flat_map(|unit| &unit.records);
+            records.filter(|record| record.ends_key).any(|record| record.key.as_ref() == Some(key))
+        };
+        for (key, position) in &self.oracle.keys {
+            match live.get(key) {
+                Some(newest) => assert!(newest >= position, "{key}: {newest} is older than {position}"),
+                None => assert!(ends(key), "{key} at {position} is gone"),
+            }
         }
-        assert!(newest.iter().all(|position| found.contains_key(position)));
-        newest
+        assert!(live.values().all(|position| found.contains_key(position)));
+        assert!(live.len() <= MOST_KEYS);
+        live.into_values().collect()
     }
 
-    /// What was refused is there whole or not at all; from now on, what is there counts as acknowledged.
-    fn settle_uncertain(&mut self, found: &BTreeMap<Position, (EventId, Bytes)>, epochs: &crate::Epochs, round: u64) {
+    /// What got an error is there whole, with its receipt, or not at all; from now on, what is there counts as acknowledged.
+    async fn settle_uncertain(
+        &mut self,
+        log: &Disk,
+        found: &BTreeMap<Position, (EventId, Bytes)>,
+        epochs: &crate::Epochs,
+        round: u64,
+    ) {
         let uncertain = std::mem::take(&mut self.oracle.uncertain);
         let positions: BTreeMap<&Bytes, Position> =
             found.iter().map(|(position, (_, data))| (data, *position)).collect();
-        let all: BTreeSet<&Bytes> = uncertain.iter().flatten().map(|record| &record.data).collect();
-        for batch in &uncertain {
+        let all: BTreeSet<&Bytes> =
+            uncertain.iter().flat_map(|unit| &unit.records).map(|record| &record.data).collect();
+        for unit in &uncertain {
             // Those that can neither be trimmed nor superseded.
             let lasting =
-                |record: &&Record| record.key.is_none() && !["t/x", ERASED].contains(&record.topics[0].as_str());
-            let there: Vec<_> = batch.iter().filter(lasting).map(|record| positions.get(&record.data)).collect();
-            let whole = there.iter().all(Option::is_some) || there.iter().all(Option::is_none);
-            assert!(whole && there.is_sorted(), "round {round}: half a batch: {there:?}");
+                |record: &&Record| !record.is_keyed() && !["t/x", ERASED].contains(&record.topics[0].as_str());
+            let there: Vec<_> = unit.records.iter().filter(lasting).map(|record| positions.get(&record.data)).collect();
+            let is_there = there.iter().all(Option::is_some);
+            let whole = is_there || there.iter().all(Option::is_none);
+            assert!(whole && there.is_sorted(), "round {round}: half a unit: {there:?}");
+            let Some(receipt) = unit.receipt.as_ref().filter(|_| !there.is_empty()) else { continue };
+            let kept = log.receipt(&receipt.key).await.unwrap();
+            if self.oracle.receipts.contains_key(&receipt.key) {
+                assert!(!is_there, "round {round}: what was known was appended again: {unit:?}");
+            } else {
+                let has_appended = kept.is_some_and(|kept| !kept.refused);
+                assert_eq!(
+                    has_appended, is_there,
+                    "round {round}: a unit without its receipt, or the reverse: {unit:?}"
+                );
+            }
         }
         for (position, (id, data)) in found {
             if self.oracle.acknowledged.contains_key(position) {
@@ -269,8 +400,9 @@ impl Run {
             assert!(all.contains(data), "round {round}: {id} was never appended: {data:?}");
             assert_eq!(epochs.id_of(*position), *id, "round {round}");
         }
-        // A refused batch that is there stays in the oracle as what may be there, so that later rounds know it.
-        let kept = |batch: &Vec<Record>| batch.iter().any(|record| positions.contains_key(&record.data));
+        // What is there of these stays in the oracle as what may be there, so that later rounds know it.
+        let kept =
+            |unit: &Unit| unit.records.iter().any(|record| positions.contains_key(&record.data) || record.ends_key);
         self.oracle.uncertain = uncertain.into_iter().filter(kept).collect();
     }
 
@@ -456,7 +588,7 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
             fs::write(&path, intact).unwrap();
             Disk::open(options).unwrap_or_else(|error| panic!("{what}, and mended: {error}"))
         });
-        for told in run.oracle.acknowledged.values().filter(|told| told.key.is_none()) {
+        for told in run.oracle.acknowledged.values().filter(|told| told.key.is_none() || told.ends_key) {
             let selector = Selector::topics([told.topics[0].clone()]);
             let before = Position::new(told.id.position.get() - 1);
             match log.read(&selector, before, told.id.position, Limit::NONE).await {

@@ -64,11 +64,11 @@ impl Floors {
         self.now_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    /// Sets what the log's clock says, by which receipts expire.
     pub(super) fn now_ms(&self) -> i64 {
         self.now_ms.load(Ordering::Relaxed)
     }
 
+    /// Sets what the log's clock says, by which receipts expire.
     pub(super) fn set_log_ms(&self, log_ms: i64) {
         self.log_ms.store(log_ms, Ordering::Release);
     }

@@ -8,10 +8,10 @@ use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidings_journal::disk::{Disk, Inspection, Options};
-use tidings_journal::{EventId, Journal, Limit, Position, Selector, Stray};
+use tidings_journal::disk::{Disk, Inspection, Options, has_earlier_format};
+use tidings_journal::{Appended, Bounds, EventId, Journal, Limit, Position, Record, Selector, Stray};
 
-use crate::{of, topic};
+use crate::{all, of, status, topic};
 
 /// The versions, by their commit.
 const VERSIONS: [&str; 2] = ["fca78b1", "a7bb9bb"];
@@ -82,29 +82,39 @@ async fn compare_streams(log: &dyn Journal, note: &Value, what: &str) {
     }
 }
 
-/// A key that was used is known for as long as it would have been, and by where its event stands.
-async fn compare_receipts(log: &dyn Journal, note: &Value, now_ms: i64, is_last: bool, what: &str) {
-    let mut known = Vec::new();
-    log.expire(now_ms);
-    for call in list(note, "calls") {
-        let Some(key) = call["key"].as_str() else { continue };
+/// The keys of the receipts, with where the event of each stands, if the answer told.
+fn receipts(note: &Value) -> Vec<(String, Option<Position>)> {
+    let calls = list(note, "calls").iter().filter_map(|call| {
         let path = text(call, "path").split('?').next().unwrap();
-        let key = [text(call, "user"), text(call, "method"), path, key].join("\0");
+        let key = [text(call, "user"), text(call, "method"), path, call["key"].as_str()?].join("\0");
+        let first = call["answer"]["eventId"].as_str().map(|id| EventId::parse(id).unwrap().position);
+        Some((key, first))
+    });
+    calls.collect()
+}
+
+/// A key that was used is known, and by where its event stands.
+async fn compare_receipts(log: &dyn Journal, note: &Value, what: &str) {
+    let receipts = receipts(note);
+    assert!(receipts.len() > 30, "{what}: {receipts:?}");
+    for (key, first) in receipts {
         let kept = log.receipt(key.as_bytes()).await.unwrap().unwrap_or_else(|| panic!("{what}: {key}"));
-        if let Some(id) = call["answer"]["eventId"].as_str() {
-            let id = EventId::parse(id).unwrap();
-            assert_eq!((kept.first, kept.events), (id.position, 1), "{what}: {key}");
-        }
-        known.push(key);
-    }
-    assert!(known.len() > 20, "{what}: {}", known.len());
-    if is_last {
-        (0..=6).for_each(|minute| log.expire(now_ms + minute * 60_000)); // as a server tells the time: what jumps is not believed
-        for key in known {
-            assert_eq!(log.receipt(key.as_bytes()).await.unwrap(), None, "{what}: {key}");
-        }
+        assert!(
+            !kept.refused && first.is_none_or(|first| (kept.first, kept.events) == (first, 1)),
+            "{what}: {key}: {kept:?}"
+        );
     }
 }
+
+fn open(dir: &TempDir) -> Disk {
+    Disk::open(Options::new(dir.path())).unwrap()
+}
+
+fn format(dir: &TempDir) -> String {
+    std::fs::read_to_string(dir.path().join("FORMAT")).unwrap()
+}
+
+const FORMAT_1: &str = "tidings journal, format 1\n";
 
 #[tokio::test]
 async fn a_directory_of_an_earlier_version_has_everything_that_it_had() {
@@ -112,9 +122,10 @@ async fn a_directory_of_an_earlier_version_has_everything_that_it_had() {
         let (dir, note) = written_by(version);
         for life in 1..=2 {
             let what = format!("{version}, opened {life} times");
-            let log = Disk::open(Options::new(dir.path())).unwrap();
+            let log = open(&dir);
+            log.expire(note["lastMs"].as_i64().unwrap());
             compare_streams(&log, &note, &what).await;
-            compare_receipts(&log, &note, note["lastMs"].as_i64().unwrap(), life == 2, &what).await;
+            compare_receipts(&log, &note, &what).await;
             let page = log.read(&of(&["_members"]), Position::START, log.head(), Limit::NONE).await.unwrap();
             let there = page.entries.iter().filter(|entry| entry.record.data != "null").count();
             assert_eq!(there, list(&note["members"], "general").len() + list(&note["members"], "side").len(), "{what}");
@@ -138,5 +149,94 @@ async fn who_only_looks_finds_everything_too() {
         for (id, told) in note["events"].as_object().unwrap() {
             assert_eq!(&*entries[id].record.event, text(told, "event"), "{version}: {id}");
         }
+    }
+}
+
+#[tokio::test]
+async fn receipts_of_an_earlier_version_end_when_that_said_they_would() {
+    for version in VERSIONS {
+        let (dir, note) = written_by(version);
+        let log = open(&dir);
+        let last_ms = note["lastMs"].as_i64().unwrap();
+        let known = async |seconds: i64| {
+            // Time passes; it does not jump.
+            for second in (0..=seconds).step_by(10) {
+                log.expire(last_ms + 1_000 * second);
+            }
+            let mut known = 0;
+            for (key, _) in receipts(&note) {
+                known += usize::from(log.receipt(key.as_bytes()).await.unwrap().is_some());
+            }
+            known
+        };
+        assert_eq!(known(4 * 60).await, receipts(&note).len(), "{version}");
+        assert_eq!(known(6 * 60).await, 0, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn the_format_goes_up_with_the_first_write_and_not_before() {
+    for version in VERSIONS {
+        let (dir, note) = written_by(version);
+        assert_eq!(format(&dir), FORMAT_1);
+        // Who only looks leaves the way back open; so does a start that fails before it has written anything.
+        drop(Inspection::open(dir.path()).unwrap());
+        std::fs::create_dir(dir.path().join("FORMAT.new")).unwrap();
+        let error = Disk::open(Options::new(dir.path())).err().unwrap().to_string();
+        assert!(error.contains("writing FORMAT"), "{error}");
+        std::fs::remove_dir(dir.path().join("FORMAT.new")).unwrap();
+        assert_eq!(format(&dir), FORMAT_1);
+        let log = Inspection::open(dir.path()).unwrap();
+        assert_eq!(log.stats().epochs.len(), list(&note, "epochs").len(), "{version}: no epoch has begun");
+        drop(log);
+        assert!(has_earlier_format(dir.path()));
+        drop(open(&dir));
+        assert_eq!(format(&dir), "tidings journal, format 2\n");
+        assert!(!has_earlier_format(dir.path()));
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_died_between_raising_the_format_and_the_first_write_costs_nothing() {
+    for version in VERSIONS {
+        let (dir, note) = written_by(version);
+        std::fs::write(dir.path().join("FORMAT"), "tidings journal, format 2\n").unwrap();
+        assert_eq!(Inspection::open(dir.path()).unwrap().verify().unwrap().problems, [""; 0], "{version}");
+        let log = open(&dir);
+        compare_streams(&log, &note, version).await;
+        compare_receipts(&log, &note, version).await;
+    }
+}
+
+/// A log with more live keys than it may have, which an earlier version wrote, keeps them, and takes no new one.
+#[tokio::test]
+async fn what_is_above_a_bound_stays_and_makes_room_for_nothing_else() {
+    let append = async |log: &Disk, record: Record| log.append(vec![record].into()).await.unwrap();
+    for version in VERSIONS {
+        let (dir, _) = written_by(version);
+        let mut options = Options::new(dir.path());
+        options.retention.bounds = Bounds::of_each(2);
+        let log = Disk::open(options).unwrap();
+        let before = all(&log, &["system/status"]).await;
+        assert_eq!(before.len(), 4, "{version}: {before:?}");
+        assert!(matches!(append(&log, status("new", "1")).await, Appended::Full(_)), "{version}");
+        assert!(matches!(append(&log, status("db", "2")).await, Appended::New(_)), "{version}");
+        assert_eq!(all(&log, &["system/status"]).await.len(), 4);
+        drop(log);
+        // What the log says of itself holds, whatever is asked for.
+        let log = open(&dir);
+        assert!(matches!(append(&log, status("new", "1")).await, Appended::Full(_)), "{version}");
+        for service in ["db", "web", "mail"] {
+            let ending = Record { ends_key: true, ..status(service, "0") };
+            assert!(matches!(append(&log, ending).await, Appended::New(_)), "{version}");
+        }
+        assert!(matches!(append(&log, status("new", "1")).await, Appended::New(_)), "{version}");
+        assert!(matches!(append(&log, status("newer", "1")).await, Appended::Full(_)), "{version}");
+        drop(log);
+        let log = Inspection::open(dir.path()).unwrap();
+        assert_eq!(log.verify().unwrap().problems, [""; 0], "{version}");
+        let pools = log.stats().pools;
+        let pool = pools.iter().find(|pool| pool.name == "system/status").unwrap();
+        assert_eq!((pool.held, pool.most), (2, 2), "{version}");
     }
 }
