@@ -66,7 +66,7 @@ complete -c tidings -n "__fish_tidings_needs_command" -l presence-grace -d 'How 
 complete -c tidings -n "__fish_tidings_needs_command" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l journal-keep -d 'How much single topics keep, on disk: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-age -d 'The greatest age of an event' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-events -d 'The most events to keep, of all topics together' -r
@@ -133,7 +133,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand serve" -l presence-grace
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-keep -d 'How much single topics keep, on disk: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-age -d 'The greatest age of an event' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-events -d 'The most events to keep, of all topics together' -r
@@ -189,7 +189,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand check" -l presence-grace
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-keep -d 'How much single topics keep, on disk: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-age -d 'The greatest age of an event' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-events -d 'The most events to keep, of all topics together' -r
@@ -245,7 +245,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand config" -l presence-grac
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-keep -d 'How much single topics keep, on disk: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-age -d 'The greatest age of an event' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-events -d 'The most events to keep, of all topics together' -r
@@ -298,7 +298,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand health" -l presence-grac
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-keep -d 'How much single topics keep, on disk: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-age -d 'The greatest age of an event' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-events -d 'The most events to keep, of all topics together' -r
@@ -360,7 +360,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand token" -l presence-grace
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-keep -d 'How much single topics keep, on disk: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-age -d 'The greatest age of an event' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-bytes -d 'The most bytes to keep' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-events -d 'The most events to keep, of all topics together' -r
