@@ -13,6 +13,7 @@ mod order;
 mod pages;
 mod receipts;
 mod retention;
+mod topic;
 mod topics;
 mod trim;
 
@@ -24,7 +25,8 @@ use bytes::Bytes;
 use self::order::Order;
 use self::receipts::Receipts;
 pub use self::retention::Retention;
-use self::topics::{Listed, Topics};
+use self::topic::Listed;
+use self::topics::Topics;
 use crate::{
     Append, Appended, Entry, Epochs, EventId, Kept, LogClock, Pool, Position, Receipt, Timeline, TopicName, Vitals,
 };
@@ -132,6 +134,11 @@ impl Replica {
     /// of none.
     pub fn tell_time(&mut self, now_ms: i64) {
         self.clock.tell(now_ms);
+    }
+
+    /// Goes on with a clock that was told everything up to here.
+    pub fn set_clock(&mut self, clock: LogClock) {
+        self.clock = clock;
     }
 
     /// The log's clock.

@@ -101,3 +101,21 @@ impl Line {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_what_has_gone_do_not_pile_up_behind_what_stays() {
+        let mut order = Order::new(&Retention::default());
+        order.push(0, Position::new(1), 7);
+        for number in 2..=100_000 {
+            order.push(0, Position::new(number), 7);
+            order.gone(0, 7, |position| position.get() == 1 || position.get() > number);
+        }
+        assert_eq!((order.kept(), order.bytes()), (1, 7));
+        assert!(order.lines[0].places.len() < 2_000, "{}", order.lines[0].places.len());
+        assert_eq!(order.oldest(|position| position.get() == 1), Some(Position::new(1)));
+    }
+}

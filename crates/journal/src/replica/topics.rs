@@ -1,14 +1,14 @@
 //! Which positions stand in which topic, and what was trimmed away from it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::ops::Bound;
-use std::sync::Arc;
 
 use super::order::LineId;
 use super::retention::Retention;
+use super::topic::{Listed, Topic};
 use crate::bounds::Held;
-use crate::{Entry, Holding, Pool, Position, Record, Rule, Selector, TopicName, rule, topic};
+use crate::{Entry, Holding, Position, Rule, Selector, TopicName};
 
 /// How many topics that hold nothing any more are remembered one by one. Above it, the half that was trimmed longest ago
 /// is folded into one common floor, so that a server that sees a new room every second stays bounded.
@@ -30,108 +30,6 @@ pub(super) struct Topics {
     forgotten: Position,
     /// How many entries with a key each pool holds.
     pools: Held,
-}
-
-struct Topic {
-    /// Oldest first.
-    positions: VecDeque<Position>,
-    /// The highest position ever trimmed away.
-    floor: Position,
-    /// The live position of each key.
-    keys: HashMap<Arc<str>, Position>,
-    /// What the entries with a key weigh of which this is the first topic.
-    keyed_bytes: u64,
-    /// How many entries with a key stand here, those of other topics included.
-    keyed: usize,
-    /// The entries without a key of which this is the first topic, and their weight.
-    events: u64,
-    bytes: u64,
-    /// Up to here, none of them is left.
-    own_after: Position,
-    /// Where its entries without a key stand in the order in which they go, and which rule governs it.
-    line: LineId,
-    /// What its entries with a key count in.
-    pool: Pool,
-}
-
-/// What listing an entry has changed.
-pub(super) struct Listed {
-    /// The entry whose key it took over, or ended.
-    pub(super) gone: Option<Position>,
-    /// The line of its first topic.
-    pub(super) line: LineId,
-}
-
-impl Topic {
-    /// One that is new, though something may have been trimmed away from it.
-    fn new(name: &TopicName, floor: Position, retention: &Retention) -> Self {
-        let rule = if retention.rules.is_empty() { None } else { rule::governing(&retention.rules, name) };
-        let line = rule.and_then(|index| LineId::try_from(index + 1).ok()).unwrap_or_default();
-        Self {
-            positions: VecDeque::new(),
-            floor,
-            keys: HashMap::new(),
-            keyed_bytes: 0,
-            keyed: 0,
-            events: 0,
-            bytes: 0,
-            own_after: Position::START,
-            line,
-            pool: retention.bounds.pool_of(name),
-        }
-    }
-
-    /// Counts an entry of which this is the first topic.
-    fn own(&mut self, entry: &Entry, pools: &mut Held) -> Listed {
-        let Record { key, ends_key, .. } = &entry.record;
-        let position = entry.id.position;
-        let weight = entry.record.weight() as u64;
-        let gone = match key {
-            Some(key) if *ends_key => self.keys.remove(key),
-            Some(key) => self.keys.insert(key.clone(), position),
-            None => None,
-        };
-        if entry.record.is_keyed() {
-            self.keyed_bytes += weight;
-            pools.add(self.pool);
-        } else {
-            self.events += 1;
-            self.bytes += weight;
-        }
-        Listed { gone, line: self.line }
-    }
-
-    /// Takes out of the counts what [`Topic::own`] put there.
-    fn disown(&mut self, entry: &Entry, pools: &mut Held) {
-        let weight = entry.record.weight() as u64;
-        if !entry.record.is_keyed() {
-            self.events -= 1;
-            self.bytes -= weight;
-            return;
-        }
-        self.keyed_bytes -= weight;
-        pools.remove(self.pool);
-        // A newer one may have the key.
-        if let Some(key) = &entry.record.key
-            && self.keys.get(key) == Some(&entry.id.position)
-        {
-            self.keys.remove(key);
-        }
-    }
-
-    /// Whether it may go when there are too many.
-    fn may_go(&self, name: &TopicName) -> bool {
-        self.keyed == 0 && !self.positions.is_empty() && !topic::is_the_servers(name)
-    }
-
-    /// Whether it holds more than its rule allows.
-    fn is_over(&self, rules: &[Rule]) -> bool {
-        let rule = (self.line as usize).checked_sub(1).and_then(|index| rules.get(index));
-        rule.is_some_and(|rule| {
-            rule.max_events.is_some_and(|most| self.events > most)
-                || rule.max_bytes.is_some_and(|most| self.bytes > most)
-        })
-    }
 }
 
 impl Topics {
@@ -395,7 +293,7 @@ impl Topics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Epoch, EventId};
+    use crate::{Epoch, EventId, Record};
 
     fn entry(position: u64, topic: &str) -> Entry {
         Entry {

@@ -380,8 +380,13 @@ fn new(retention: &Retention) -> Replica {
     replica
 }
 
+/// As many as are asked for, else what takes a few seconds.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().map_or(100, |cases| cases.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     /// Whatever is appended, erased and expired.
     #[test]
@@ -396,6 +401,7 @@ proptest! {
                     decides.tell_time(unit.now_ms);
                     decides.evaluate(&unit)
                 };
+                let elsewhere = at_the_same(&unit, &decides, &spread);
                 let (appended, entries) = decides.append(unit.clone());
                 prop_assert_eq!(&appended, &list.append(&unit, &retention));
                 prop_assert_eq!(decides.head(), list.head);
@@ -421,8 +427,7 @@ proptest! {
                 // One whose positions were given elsewhere, as many as a unit has records, whatever comes of it.
                 let first = Position::new(spread.head().get() + 1 + gap);
                 let until = Position::new(first.get() + unit.records.len() as u64 - u64::from(!unit.records.is_empty()));
-                let known = at_the_same(&unit, &decides, &spread);
-                let (also, _) = spread.append_at(first, known).unwrap();
+                let (also, _) = spread.append_at(first, elsewhere).unwrap();
                 prop_assert_eq!(std::mem::discriminant(&also), std::mem::discriminant(&appended));
                 spread.pass(until);
             }
@@ -457,7 +462,15 @@ proptest! {
             prop_assert_eq!(decides.vitals().trimmed, Some(list.trimmed));
             prop_assert_eq!(told.by_content(), Told::of(&spread).by_content());
         }
-        prop_assert_eq!(Told::of(&decides), Told::of(&rebuilt(&decides, &retention)));
+        let mut rebuilt = rebuilt(&decides, &retention);
+        prop_assert_eq!(Told::of(&decides), Told::of(&rebuilt));
+        // What comes next is judged alike.
+        for (number, act) in acts.iter().enumerate() {
+            if let Some(unit) = unit(act, number, now_ms, |name, key| decides.live(&topic(name), key)) {
+                prop_assert_eq!(decides.append(unit.clone()).0, rebuilt.append(unit).0);
+            }
+        }
+        prop_assert_eq!(Told::of(&decides), Told::of(&rebuilt));
     }
 }
 
@@ -494,6 +507,7 @@ fn rebuilt(of: &Replica, retention: &Retention) -> Replica {
     for (key, kept, end) in of.receipts() {
         replica.keep_receipt(key.clone(), kept.clone(), end);
     }
+    replica.set_clock(of.clock().clone());
     replica.pass(of.head());
     replica
 }
