@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidings_journal::disk::Disk;
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{Append, Appended, Bounds, Record, TopicName};
+use tidings_journal::{Append, Appended, Bounds, Limit, Position, Record, Selector, TopicName};
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 
@@ -320,6 +320,58 @@ async fn a_membership_for_which_there_is_no_room_is_refused_and_nothing_is_said(
     };
     let statuses = [update("a").await, update("b").await, update("c").await, update("a").await];
     assert_eq!(statuses.map(|status| status.as_u16()), [200, 200, 503, 200]);
+}
+
+/// What version 0.1 wrote: the key is a number, and what nobody has is `null`, as every third is.
+async fn fill_slots(journal: &Arc<dyn Journal>, slots: usize) {
+    let topics: Arc<[TopicName]> = [TopicName::parse("_members").unwrap()].into();
+    let slot = |nth: usize| Record {
+        topics: topics.clone(),
+        event: "member".into(),
+        key: Some(nth.to_string().into()),
+        data: match nth % 3 {
+            0 => "null".into(),
+            _ => json!({"room": "r", "userId": format!("u{nth}"), "username": "N", "joinedAt": 7}).to_string().into(),
+        },
+        at_ms: 0,
+        ends_key: false,
+    };
+    journal.append(Append::from((0..slots).map(slot).collect::<Vec<_>>())).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_version_0_1_come_back_and_are_written_anew_once_whichever_server_does_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for (nth, journal) in logs(&dir).into_iter().enumerate() {
+        fill_slots(&journal, 900).await;
+        let nodes = two(&journal);
+        tokio::join!(nodes[0].post("/chat/room/r/leave", "u1", None), nodes[1].post("/chat/room/r/leave", "u2", None));
+        nodes[1].post("/chat/room/r/join", "u2", None).await;
+        nodes[1].post("/chat/room/r/join", "u4", None).await; // a member already
+        assert_eq!(nodes[0].said("r").await.len(), 3);
+        let members = nodes[0].members("r").await;
+        assert_eq!((members.len(), nodes[1].members("r").await), (599, members.clone()));
+        assert!(!members.contains(&"u1".to_owned()));
+        // Each that was a member is two records anew, each other one; then two left and one joined.
+        assert_eq!(journal.head().get(), 900 + 600 * 2 + 300 + 2 * 3);
+        let of_members = Selector::topics([TopicName::parse("_members").unwrap()]);
+        let page = journal.read(&of_members, Position::START, journal.head(), Limit::NONE).await.unwrap();
+        let live = page.entries.iter().filter(|entry| entry.record.is_keyed());
+        let keys: Vec<_> = live.map(|entry| entry.record.key.clone().unwrap()).collect();
+        assert!(keys.len() == 599 && keys.iter().all(|key| key.starts_with("r/u")), "{keys:?}");
+        if nth == 1 {
+            let head = journal.head();
+            drop(nodes);
+            let journal = again(journal, &dir).await;
+            let [node, _] = two(&journal);
+            node.post("/chat/room/r/join", "u2", None).await;
+            assert_eq!(
+                (node.members("r").await, journal.head()),
+                (members, head),
+                "there is nothing left to write anew"
+            );
+        }
+    }
 }
 
 /// As many keyed records of users as the log takes, and as many again of the same keys.

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use base64::Engine as _;
 use http::header::RETRY_AFTER;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -200,6 +201,34 @@ async fn callers_without_one_who_left_make_room() {
         caller.abort();
     }
     assert!(!house.publish(None).await.is_finished(), "it waits for the log, as there is room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() {
+    let house = House::new().await;
+    let token = base64::engine::general_purpose::STANDARD.encode("ann:ann:ann@example.com:user");
+    let request = |key: &str| {
+        let request = Request::post("/notifications/send?targetUserId=bob")
+            .header("Authorization", format!("Bearer {token}"))
+            .header("Content-Type", "application/json")
+            .header("Idempotency-Key", key);
+        request.body(Body::from(r#"{"title":"T","message":"M"}"#)).unwrap()
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        waiting.push(house.call(request("k")).await); // no look-up finds a receipt yet
+    }
+    house.faster.send_replace(true);
+    let mut repeated = 0;
+    for call in waiting {
+        let answer = call.await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        repeated += usize::from(answer.headers().contains_key("idempotency-replayed"));
+    }
+    assert_eq!((repeated, house.log.head().get()), (49, 1));
+    let next = house.call(request("other")).await.await.unwrap();
+    let state = next.headers()["ratelimit"].to_str().unwrap();
+    assert!(state.starts_with(r#""events";r=198;"#), "{state}");
 }
 
 #[tokio::test]
