@@ -151,7 +151,8 @@ impl Janitor {
             let retention = &self.log.options.retention;
             let topics = self.log.topics.read();
             let aged = |topic| Bounds::of(retention, topic, now_ms).is_aged(topic);
-            over.extend(topics.iter().filter(|(_, topic)| aged(topic)).map(|(name, _)| name.clone()));
+            let due = topics.iter().filter(|(_, topic)| aged(topic) || topic.is_unsettled());
+            over.extend(due.map(|(name, _)| name.clone()));
             self.log.set_oldest(topics.oldest_ms());
             let vanished = topics.vanished(self.log.options.tuning.max_vanished);
             drop(topics);

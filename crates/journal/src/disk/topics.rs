@@ -99,7 +99,7 @@ impl Topics {
         let rule = retention.rule_of(name);
         self.events += row.events;
         self.bytes += row.bytes;
-        let own_after = Position::START;
+        let own_after = row.floor;
         let (shown, dirty, over) = (Shown::Unknown, false, false);
         let mut topic = Topic { row, rule, keyed: 0, oldest_ms: None, own_after, shown, dirty, over };
         // A rule may have been lowered since it was written down.
@@ -281,6 +281,7 @@ impl Topics {
         };
         if topic.row.events == 0 {
             topic.oldest_ms = at_ms;
+            topic.own_after = topic.own_after.max(topic.row.floor);
         }
         topic.row.events += 1;
         topic.row.bytes += bytes;
@@ -548,6 +549,11 @@ impl Shown {
 }
 
 impl Topic {
+    /// Whether something that was published to it may be hidden behind its floor and still be counted.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.row.events > 0 && self.own_after < self.row.floor
+    }
+
     /// Whether it holds nothing.
     pub(super) fn is_vanished(&self) -> bool {
         self.row.last_plain <= self.row.floor && self.keyed == 0

@@ -67,6 +67,7 @@ impl Bounds {
 
 /// Looks at some of a topic's oldest records.
 pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, Error> {
+    settle(log, name);
     let topic = {
         let topics = log.topics.read();
         match topics.get(name) {
@@ -143,6 +144,17 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
     step.others = others.into_values().collect();
     hide(log, &view, &step);
     Ok(Next::Step(step))
+}
+
+/// Takes out of the counts what was published to a topic and was hidden without a look: topics that it shows have gone whole.
+fn settle(log: &Log, name: &TopicName) {
+    let own = |topic: &Topic| (topic.row.id, topic.own_after, topic.row.floor);
+    let unsettled = log.topics.read().get(name).filter(|topic| topic.is_unsettled()).map(own);
+    if let Some((id, after, floor)) = unsettled {
+        let (events, bytes) = count_own(log, &log.view(), (name, id), after, floor);
+        log.topics.write().hide(name, events, bytes, floor);
+        add(&log.counters.trimmed, events);
+    }
 }
 
 /// Takes out of the counts what was published to the other topics of a step themselves and is hidden with it: a topic shows
@@ -225,6 +237,9 @@ fn around_damage(
     let guests = |(id, floor)| names.get(&id).map(|name| Guests { topic: name.clone(), floor, bytes: 0 });
     let others = others.into_iter().filter_map(guests).collect();
     log.holes.forget(id, end);
+    if let Some(topic) = log.topics.write().get_mut(name) {
+        topic.own_after = topic.own_after.max(end);
+    }
     Ok(Next::Step(Trim { topic: name.clone(), floor: end, events, own: bytes, bytes, oldest_ms: None, others }))
 }
 

@@ -191,3 +191,27 @@ async fn what_is_hidden_behind_a_floor_does_not_count_against_what_is_shown() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+#[tokio::test]
+async fn what_is_hidden_by_topics_that_went_whole_does_not_count_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path());
+    options.retention.max_topics = 10;
+    let log = Disk::open(options).unwrap();
+    for number in 0..60 {
+        log.put(vec![record(&["all"], "own"), record(&[&format!("t/{number}"), "all"], "guest")]).await.unwrap();
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
+    for now_ms in 0.. {
+        log.expire(now_ms);
+        let page = log.read(&of(&["all"]), log.floor(&of(&["all"])), log.head(), Limit::NONE).await.unwrap();
+        // Each of the topics shows its own there.
+        let found = (page.entries.len() as u64, log.vitals().kept.unwrap());
+        if found == (18, 18) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{found:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(log.vitals().trimmed, Some(120 - 18));
+}
