@@ -4,8 +4,11 @@
 //! pages that are kept for clients who come back, and reads that are under way. What a stream took before that is on its way
 //! to its socket, and can't be called back.
 
+use std::sync::Arc;
+
 use tidings_journal::{EventId, Position, Selector, TopicName};
 
+use crate::generation::{self, Generation};
 use crate::hub::{Hub, Inner};
 use crate::subscribe::{After, Asked};
 use crate::wording::Reason;
@@ -29,24 +32,45 @@ impl Hub {
     /// a reset. It goes on if the future is dropped: a log that was erased and rings that were not would show it.
     pub async fn erase(&self, topics: Vec<TopicName>, until: &str) -> Result<EventId, Error> {
         let inner = self.inner.clone();
-        let until = match inner.locate(&After::Id(until.to_owned())).await? {
+        let generation = inner.generation();
+        let until = match inner.locate(&generation, &After::Id(until.to_owned())).await? {
             Asked::Place(position) => position,
             Asked::Stray(reason) => return Err(Error::Stray(reason)),
             Asked::Nothing | Asked::Everything => return Err(Error::Stray(Reason::Malformed)),
         };
-        let erasing = tokio::spawn(async move { inner.erase(topics, until).await });
+        let erasing = tokio::spawn(async move { inner.erase(&generation, topics, until).await });
         let stopped = |_| tidings_journal::Error::Closed("the server is stopping; some of it may be erased".to_owned());
-        Ok(self.id_of(erasing.await.map_err(stopped)??))
+        let floor = erasing.await.map_err(stopped)??;
+        Ok(self.inner.journal.epochs().id_of(floor))
     }
 }
 
 impl Inner {
-    async fn erase(&self, topics: Vec<TopicName>, until: Position) -> Result<Position, tidings_journal::Error> {
+    async fn erase(
+        &self,
+        generation: &Arc<Generation>,
+        topics: Vec<TopicName>,
+        until: Position,
+    ) -> Result<Position, tidings_journal::Error> {
+        if !self.is_current(generation) {
+            return Err(generation::broken()); // other events may stand there
+        }
         let erased = self.journal.erase(&topics, until).await;
         // Whatever came of it: what the log shows no more, nothing else may show.
-        self.replays.forget();
-        let floors = erased?;
-        self.fanout.forget(&floors);
+        loop {
+            let current = self.generation();
+            current.replays.forget();
+            if let Ok(floors) = &erased {
+                current.fanout.forget(floors);
+            }
+            if self.is_current(&current) {
+                break;
+            }
+        }
+        erased?;
+        if !self.is_current(generation) {
+            return Err(generation::broken());
+        }
         Ok(self.journal.floor(&Selector::topics(topics)))
     }
 }

@@ -3,7 +3,7 @@
 //! Who is in which room, which tickets are good: such things are keyed records in the log, and a copy of them in memory, the
 //! fold, is what calls look at. An entry is applied before it becomes visible and under the same lock, so whoever can see a
 //! position finds in every fold what was decided up to there, and a reply that waited for its own entry to be visible
-//! (`Inner::until_visible`) is true of the folds too. Each generation of the hub begins with what the log keeps, so a start
+//! (`Inner::shown`) is true of the folds too. Each generation of the hub begins with what the log keeps, so a start
 //! and a log that was made anew are no special cases. Must never decide anything: what is in the log was decided there.
 
 use std::sync::Arc;

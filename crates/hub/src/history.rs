@@ -60,26 +60,28 @@ impl Hub {
         events: usize,
     ) -> Result<Earlier, tidings_journal::Error> {
         let inner = &self.inner;
+        let generation = inner.generation();
         let selector = Selector::topics(topics);
         let asked = match before {
             Before::Latest => Asked::Nothing,
-            Before::Id(id) => inner.locate(&After::Id(id.clone())).await?,
+            Before::Id(id) => inner.locate(&generation, &After::Id(id.clone())).await?,
         };
         let (place, gap) = match asked {
             Asked::Nothing | Asked::Everything => (None, None),
             Asked::Place(position) => (Some(position), None),
             Asked::Stray(reason) => (None, Some(reason)),
         };
-        let _permit = inner.replays.permit().await;
+        let _permit = generation.replays.permit().await;
         let limit = Limit { events, bytes: HISTORY_BYTES };
-        let newest = inner.fanout.visible_position().next();
+        let newest = generation.fanout.visible_position().next();
         let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
+        generation.check_line(&page.entries)?;
         // What was asked for is gone, and everything before it: told, never an empty page without a word.
         let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
         let gap = gap.or((is_gone || page.damaged).then_some(Reason::Trimmed));
-        let oldest = inner.journal.oldest(&selector).await?.map(|oldest| inner.id_of(oldest));
+        let oldest = inner.oldest(&selector).await?;
         // Where nothing was found, it was searched from behind the newest, a place that has no id yet.
-        let prev = inner.id_of(page.prev.min(inner.fanout.visible_position()));
+        let prev = generation.id_of(page.prev.min(generation.fanout.visible_position()));
         Ok(Earlier { entries: page.entries, prev, end: page.end, gap, oldest })
     }
 
@@ -91,23 +93,25 @@ impl Hub {
         events: usize,
     ) -> Result<History, tidings_journal::Error> {
         let inner = &self.inner;
+        let generation = inner.generation();
         let selector = Selector::topics(topics);
         let floor = inner.journal.floor(&selector);
-        let (from, gap) = match inner.locate(after).await? {
+        let (from, gap) = match inner.locate(&generation, after).await? {
             Asked::Nothing | Asked::Everything => (floor, None),
             Asked::Place(position) if position >= floor => (position, None),
             Asked::Place(_) => (floor, Some(Reason::Trimmed)),
             Asked::Stray(reason) => (floor, Some(reason)),
         };
         // Shared with who comes back: neither may read more at a time than the memory bears.
-        let _permit = inner.replays.permit().await;
+        let _permit = generation.replays.permit().await;
         let limit = Limit { events, bytes: HISTORY_BYTES };
-        let visible = inner.fanout.visible_position();
+        let visible = generation.fanout.visible_position();
         let page = inner.journal.read(&selector, from, visible, limit).await?;
+        generation.check_line(&page.entries)?;
         // Trimmed while we were about to read: told as well, never skipped in silence.
         let gap = gap.or_else(|| (page.floor > from).then_some(Reason::Trimmed));
-        let oldest = inner.journal.oldest(&selector).await?.map(|oldest| inner.id_of(oldest));
-        let (next, end) = (inner.id_of(page.next), page.next >= visible);
+        let oldest = inner.oldest(&selector).await?;
+        let (next, end) = (generation.id_of(page.next), page.next >= visible);
         Ok(History { entries: page.entries, next, end, gap, oldest })
     }
 }

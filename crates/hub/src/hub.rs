@@ -2,30 +2,27 @@
 //! How a stream opens stands in `subscribe`, what is read without one in `history`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tidings_journal::{
-    Append, Appended, Condition, Entry, Epochs, EventId, Journal, Kept, Position, Receipt, TopicName,
+    Append, Appended, Condition, Entry, Epochs, EventId, Journal, Kept, News, Position, Receipt, TopicName,
 };
 use tidings_sse::EventName;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Opening, Signals};
-use crate::fanout::Fanout;
 use crate::fold::{Expired, Fold, Folds};
+use crate::generation::{self, Generation};
 use crate::presence::Presence;
 use crate::publication::{Ephemeral, Publication, Published, Stored};
 use crate::registry::{self, Full, Registry};
-use crate::replay::Replays;
 use crate::ring;
+use crate::sync::{ArcSwap, Mutex};
 use crate::time::Time;
 use crate::traffic::{Counters, Traffic};
 use crate::wheel::{self, Wheel, Wishes};
-use crate::wording::Wording;
+use crate::wording::{Ending, Wording};
 
 /// The time between two looks at what grew too old.
 const TICK: Duration = Duration::from_secs(5);
@@ -70,10 +67,10 @@ pub struct Hub {
 
 pub(crate) struct Inner {
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) fanout: Arc<Fanout>,
+    /// The one that is. What is begun on it is ended on it, whatever comes after.
+    generation: ArcSwap<Generation>,
+    ring: ring::Limits,
     pub(crate) wording: Arc<dyn Wording>,
-    pub(crate) replays: Replays,
-    pub(crate) epochs: Epochs,
     pub(crate) connections: Registry,
     presence: Arc<Presence>,
     pub(crate) traffic: Counters,
@@ -83,12 +80,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     time: Time,
     folds: Folds,
-    /// Held while something is handed out: what comes next is decided under it.
+    /// Held while something is handed out, and while a generation takes another's place: what comes next is decided under it.
     handing_out: Mutex<()>,
-    /// Told after each delivery: publishers wait until readers can see what they published.
-    delivered: Notify,
-    /// Set when the runner is gone.
-    stopped: AtomicBool,
 }
 
 /// The part of a hub that moves: to be run by one task, for as long as the hub lives.
@@ -102,8 +95,8 @@ impl Hub {
     pub fn new(journal: Arc<dyn Journal>, options: Options, wording: Arc<dyn Wording>, clock: Clock) -> (Self, Runner) {
         // The tail first: what is appended in between is then in the tail, never lost between tail and head.
         let tail = journal.tail();
-        let fanout = Arc::new(Fanout::new(journal.head(), options.ring));
-        fanout.tick(clock.now_ms());
+        let (epochs, head) = (journal.epochs(), journal.head());
+        let first = Generation::first(head, epochs, options.ring, clock.now_ms());
         let signals = Arc::new(Signals::new());
         let connections = Registry::new(options.streams, signals.clone());
         let limits = wheel::Limits {
@@ -114,11 +107,10 @@ impl Hub {
         let wheel = Wheel::new(limits, signals);
         let time = Time::new(clock.clone(), &*journal);
         let inner = Arc::new(Inner {
-            epochs: journal.epochs(),
             journal,
-            fanout,
+            generation: ArcSwap::new(Arc::new(first)),
+            ring: options.ring,
             wording,
-            replays: Replays::new(),
             wheel,
             heartbeat_interval: options.heartbeat_interval,
             max_age: options.max_age,
@@ -129,8 +121,6 @@ impl Hub {
             time,
             folds: Folds::new(options.folds),
             handing_out: Mutex::new(()),
-            delivered: Notify::new(),
-            stopped: AtomicBool::new(false),
         });
         (Self { inner: inner.clone() }, Runner { inner, tail })
     }
@@ -148,29 +138,29 @@ impl Hub {
     ) -> Result<Published, tidings_journal::Error> {
         batch.iter().try_for_each(Publication::check)?;
         let (inner, journal) = (&*self.inner, &*self.inner.journal);
+        // Before the append: should the line break meanwhile, its position is one of a line that nobody waits on any more.
+        let generation = inner.generation();
         let stamp = inner.time.stamp(journal);
         let records: Vec<_> = batch.into_iter().map(|publication| publication.into_record(stamp.at_ms)).collect();
         let append = Append::from(records.clone()).receipt(receipt).when(condition).at(inner.time.now_ms());
         Ok(match journal.append(append).await? {
             Appended::New(first) => {
                 inner.time.stamped(journal, stamp, first, records.len());
+                let id = journal.epochs().id_of(first);
                 let positions = std::iter::successors(Some(first), |position| Some(position.next()));
-                let entry = |(position, record)| Arc::new(Entry { id: inner.id_of(position), record });
+                let entry = |(position, record)| Arc::new(Entry { id: generation.id_of(position), record });
                 let entries: Vec<_> = positions.zip(records).map(entry).collect();
-                inner.hand_out(&entries);
+                inner.hand_out(&generation, &entries);
                 if let Some(last) = entries.last() {
-                    inner.until_visible(last.id.position).await?;
+                    inner.shown(&generation, last.id.position).await?;
                 }
-                Published::New(inner.id_of(first))
+                Published::New(id)
             }
             Appended::Known(kept) => {
-                inner.until_shown(&kept).await?;
+                inner.until_shown(&generation, &kept).await?;
                 Published::Known(kept)
             }
-            Appended::Refused(head) => {
-                inner.until_visible(head).await?;
-                Published::Refused(inner.id_of(head))
-            }
+            Appended::Refused(head) => Published::Refused(inner.shown(&generation, head).await?),
             Appended::Full(pool) => Published::Full(pool),
         })
     }
@@ -178,9 +168,10 @@ impl Hub {
     /// The receipt that is kept under `key`, if it is live; every stream can see what it was kept for. Whether a batch is a
     /// repetition is decided by [`Hub::publish`] alone.
     pub async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, tidings_journal::Error> {
+        let generation = self.inner.generation();
         let kept = self.inner.journal.receipt(key).await?;
         if let Some(kept) = &kept {
-            self.inner.until_shown(kept).await?;
+            self.inner.until_shown(&generation, kept).await?;
         }
         Ok(kept)
     }
@@ -208,14 +199,16 @@ impl Hub {
     /// Waits until the folds are what the log says: they have begun with what it keeps, and everything that it had by then is
     /// visible. At once from then on.
     pub async fn begun(&self) -> Result<(), tidings_journal::Error> {
-        let settled = self.inner.folds.settled().await;
-        self.inner.until_visible(settled).await
+        let generation = self.inner.generation();
+        generation.until_visible(self.inner.folds.settled().await).await
     }
 
     /// Waits until everything is visible that was acknowledged anywhere before this call, so that what is not there then was not
     /// there.
     pub async fn certain(&self) -> Result<(), tidings_journal::Error> {
-        self.inner.until_visible(self.inner.journal.head()).await
+        let generation = self.inner.generation();
+        self.inner.certain().await?;
+        self.inner.shown(&generation, self.inner.journal.head()).await.map(drop)
     }
 
     /// The time by which the log decides what has expired, in milliseconds since 1970.
@@ -246,13 +239,13 @@ impl Hub {
     /// Delivers to who listens now, and stores nothing. Fails as [`Hub::publish`] does for data that is too large.
     pub fn publish_ephemeral(&self, publication: &Publication) -> Result<(), tidings_journal::Error> {
         publication.check()?;
-        self.inner.fanout.deliver([Ephemeral(publication)], self.inner.clock.now_ms());
+        self.inner.generation().fanout.deliver([Ephemeral(publication)], self.inner.clock.now_ms());
         Ok(())
     }
 
-    /// The id of the event at `position`.
+    /// The id of the event at `position`, which readers can see.
     pub fn id_of(&self, position: Position) -> EventId {
-        self.inner.id_of(position)
+        self.inner.generation().id_of(position)
     }
 
     /// The open streams.
@@ -272,20 +265,29 @@ impl Hub {
 
     /// The id of the newest event that readers can see.
     pub fn head(&self) -> EventId {
-        self.inner.id_of(self.inner.fanout.visible_position())
+        let generation = self.inner.generation();
+        generation.id_of(generation.fanout.visible_position())
     }
 }
 
 impl Runner {
+    /// Takes the next news of the journal's tail, and does nothing else. For models of the hub, which have no timers.
+    #[doc(hidden)]
+    pub async fn step(&mut self) -> Result<(), tidings_journal::Error> {
+        let news = self.tail.next().await?;
+        self.inner.take(news).await;
+        Ok(())
+    }
+
     /// Moves the hub until the journal's tail fails.
     pub async fn run(mut self) -> tidings_journal::Error {
         let Self { inner, tail } = &mut self;
         let hub = Hub { inner: inner.clone() };
         let deliver = async {
-            inner.begin_generation(1).await;
+            inner.begin_folds().await;
             loop {
                 match tail.next().await {
-                    Ok(entries) => inner.deliver(&entries),
+                    Ok(news) => inner.take(news).await,
                     Err(error) => break error,
                 }
             }
@@ -294,8 +296,9 @@ impl Runner {
             let mut ticks = tokio::time::interval(TICK);
             loop {
                 ticks.tick().await;
-                inner.fanout.tick(inner.clock.now_ms());
-                inner.replays.tick();
+                let generation = inner.generation();
+                generation.fanout.tick(inner.clock.now_ms());
+                generation.replays.tick();
                 inner.journal.expire(inner.time.look(&*inner.journal));
             }
         };
@@ -318,15 +321,19 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.inner.stopped.store(true, Ordering::Release);
-        self.inner.delivered.notify_waiters();
+        self.inner.generation().end(tidings_journal::Error::Closed("the hub has stopped".to_owned()));
         self.inner.folds.stop();
     }
 }
 
 impl Inner {
-    pub(crate) fn id_of(&self, position: Position) -> EventId {
-        self.epochs.id_of(position)
+    /// The generation that is.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    pub(crate) fn is_current(&self, generation: &Arc<Generation>) -> bool {
+        Arc::ptr_eq(generation, &self.generation.load())
     }
 
     /// Ends what [`Inner::admit`] began.
@@ -339,11 +346,16 @@ impl Inner {
         }
     }
 
-    /// Lets in a stream that follows its rings already; if it may not, it does no more.
-    pub(crate) fn admit(&self, opening: Opening, wishes: Wishes) -> Result<Arc<Connection>, Full> {
+    /// Lets in a stream that follows its rings of `generation` already; if it may not, it does no more.
+    pub(crate) fn admit(
+        &self,
+        generation: &Generation,
+        opening: Opening,
+        wishes: Wishes,
+    ) -> Result<Arc<Connection>, Full> {
         let now_ms = opening.now_ms;
         let rings = opening.rings.clone();
-        let connection = self.connections.admit(opening, wishes).inspect_err(|_| self.fanout.unfollow(&rings))?;
+        let connection = self.connections.admit(opening, wishes).inspect_err(|_| generation.fanout.unfollow(&rings))?;
         self.wheel.add(connection.clone(), now_ms);
         if let Some(user) = &connection.user {
             self.presence.opened(user, connection.topics());
@@ -354,28 +366,56 @@ impl Inner {
     /// Hands out what was just appended, all of it at once, if it is what comes next. Otherwise, and for what other nodes append,
     /// the reader of the tail does; but here is no task to be woken and waited for, so that a publisher with many requests in
     /// flight has them handed out together.
-    fn hand_out(&self, entries: &[Arc<Entry>]) {
+    fn hand_out(&self, generation: &Generation, entries: &[Arc<Entry>]) {
         let Some(first) = entries.first() else { return };
         let _order = self.handing_out.lock();
-        let moves = !self.stopped.load(Ordering::Acquire) && self.folds.have_begun();
-        if moves && self.fanout.visible_position().next() == first.id.position {
+        // If the journal has begun an epoch, or has another history, the tail tells of that first. If it has told of it since the
+        // entries were named, their names are old ones.
+        let moves = self.folds.have_begun() && generation.check().is_ok() && generation.is_of(&self.journal.epochs());
+        let is_next = generation.fanout.visible_position().next() == first.id.position;
+        if moves && is_next && generation.check_line(entries).is_ok() {
             self.folds.apply(entries);
-            self.fanout.deliver(entries.iter().map(|entry| Stored(entry)), self.clock.now_ms());
-            self.delivered.notify_waiters();
+            generation.fanout.deliver(entries.iter().map(|entry| Stored(entry)), self.clock.now_ms());
+            generation.delivered();
         }
     }
 
-    /// Has the folds begin a generation, while nothing is handed out. Tries again for as long as the log can't be read: a server
-    /// that does not know who is in which room must not say that nobody is.
-    async fn begin_generation(&self, generation: u64) {
-        {
+    /// Waits until readers can see what the journal has just said to stand at `position`, and returns its id. `generation` is the
+    /// one that was when the journal was asked.
+    async fn shown(&self, generation: &Generation, position: Position) -> Result<EventId, tidings_journal::Error> {
+        let id = self.journal.epochs().id_of(position);
+        generation.until_visible(position).await?;
+        // The journal may be on another line, and the news of it still on its way: something else was seen at that position.
+        if generation.id_of(position) == id { Ok(id) } else { Err(generation::broken()) }
+    }
+
+    /// Waits until everything is visible that a receipt was kept for; where that is nothing, what decided it.
+    async fn until_shown(&self, generation: &Generation, kept: &Kept) -> Result<(), tidings_journal::Error> {
+        let last = (kept.first.get() + u64::from(kept.events)).saturating_sub(1);
+        self.shown(generation, Position::new(last)).await.map(drop)
+    }
+
+    /// Takes what the tail tells.
+    async fn take(&self, news: News) {
+        match news {
+            News::Entries(entries) => self.deliver(&entries),
+            News::Epochs(epochs) => self.begin_epoch(epochs).await,
+            News::Rebuilt(position, epochs) => self.begin_generation(position, epochs).await,
+        }
+    }
+
+    /// Has the folds begin the generation that is, while nothing is handed out. Tries again for as long as the log can't be read: a
+    /// server that does not know who is in which room must not say that nobody is.
+    async fn begin_folds(&self) {
+        let generation = {
             let _order = self.handing_out.lock();
             self.folds.halt();
-        }
+            self.generation()
+        };
         // The log's clock first: what is made by it from now on has an end.
         self.journal.expire(self.time.look(&*self.journal));
         let settled = loop {
-            match self.folds.begin(&*self.journal, generation, self.fanout.visible_position()).await {
+            match self.folds.begin(&*self.journal, generation.number, generation.fanout.visible_position()).await {
                 Ok(settled) => break settled,
                 Err(error) => {
                     tracing::error!(%error, "what the server keeps of its own can't be read; until it can, nothing is handed out");
@@ -388,31 +428,50 @@ impl Inner {
 
     fn deliver(&self, entries: &[Arc<Entry>]) {
         let _order = self.handing_out.lock();
-        let visible = self.fanout.visible_position();
+        let generation = self.generation();
+        let visible = generation.fanout.visible_position();
         let news = entries.iter().filter(|entry| entry.id.position > visible);
         self.folds.apply(news.clone());
-        self.fanout.deliver(news.map(|entry| Stored(entry)), self.clock.now_ms());
-        self.delivered.notify_waiters();
+        generation.fanout.deliver(news.map(|entry| Stored(entry)), self.clock.now_ms());
+        generation.delivered();
     }
 
-    /// Waits until everything is visible that a receipt was kept for; where that is nothing, what decided it.
-    async fn until_shown(&self, kept: &Kept) -> Result<(), tidings_journal::Error> {
-        let last = (kept.first.get() + u64::from(kept.events)).saturating_sub(1);
-        self.until_visible(Position::new(last)).await
+    async fn begin_epoch(&self, epochs: Arc<Epochs>) {
+        let visible = {
+            let _order = self.handing_out.lock();
+            let generation = self.generation();
+            let visible = generation.fanout.visible_position();
+            if epochs.id_of(visible) == generation.id_of(visible) {
+                generation.begin_epoch(epochs);
+                return;
+            }
+            visible
+        };
+        // What was shown has another id now. It can't be taken back, so nobody may go on from it.
+        self.begin_generation(visible, epochs).await;
     }
 
-    /// Fails when nothing moves the hub any more: nobody would be woken.
-    pub(crate) async fn until_visible(&self, position: Position) -> Result<(), tidings_journal::Error> {
-        while self.fanout.visible_position() < position {
-            let delivered = self.delivered.notified(); // counts from here on, before the look
-            if self.fanout.visible_position() >= position {
-                return Ok(());
-            }
-            if self.stopped.load(Ordering::Acquire) {
-                return Err(tidings_journal::Error::Closed("the hub has stopped".to_owned()));
-            }
-            delivered.await;
+    /// Another generation takes the place of the one that is, with everything up to `position` shown. All streams of that one
+    /// are told to come back by their last ids, and only those that saw what the log does not have are told `reset` then.
+    async fn begin_generation(&self, position: Position, epochs: Arc<Epochs>) {
+        let last = self.generation();
+        let ended = {
+            let _order = self.handing_out.lock();
+            self.folds.halt();
+            let next = last.next(position, epochs, self.ring, self.clock.now_ms());
+            // A stream that is let in later finds this out by itself, before it opens.
+            last.end(generation::broken());
+            self.connections.all_before(|| self.generation.store(Arc::new(next)))
+        };
+        if last.fanout.visible_position() > Position::START {
+            tracing::warn!(
+                streams = ended.len(),
+                "the journal's history is not the one that was shown here; all streams are told to come back by their last ids"
+            );
         }
-        Ok(())
+        for connection in ended {
+            connection.end(Ending::broken());
+        }
+        self.begin_folds().await;
     }
 }

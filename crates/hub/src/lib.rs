@@ -12,6 +12,7 @@
 //! - [`subscribe`](Subscribe): opening a stream, from now on or from a cursor; [`history`](History): reading without one
 //! - [`publication`](Publication): what is published
 //! - `ring`, [`fanout`](Fanout), [`cursor`](Cursor): the delivery core, checked by a model of its threads
+//! - `generation`: one life of that core, on one line of the log's history
 //! - [`subscription`](Subscription): one open stream as a state machine; `replay`: what it missed, read from the journal
 //! - [`connection`](Connection), [`registry`](Registry): who is connected; [`tally`](Tally): what became of all of them;
 //!   [`traffic`](Traffic): what they were given
@@ -27,6 +28,7 @@ mod cursor;
 mod erase;
 mod fanout;
 mod fold;
+mod generation;
 mod history;
 mod hub;
 mod keyed_state;

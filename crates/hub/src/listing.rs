@@ -9,7 +9,7 @@ impl Hub {
     /// each with the number of streams that follow it.
     pub fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<(Holding, usize)> {
         let listed = self.inner.journal.topics(prefix, after, most);
-        let followers = self.inner.fanout.followers(listed.iter().map(|holding| &holding.topic));
+        let followers = self.inner.generation().fanout.followers(listed.iter().map(|holding| &holding.topic));
         listed.into_iter().zip(followers).collect()
     }
 }

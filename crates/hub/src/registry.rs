@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashTable, hash_table};
-use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use tidings_journal::TopicName;
 
 use crate::connection::{Connection, ConnectionId, Opening, Signals, network};
 use crate::slack;
+use crate::sync::Mutex;
 use crate::tally::{Ended, Refused, Tally};
 use crate::user::UserId;
 use crate::wheel::{Turn, Wishes};
@@ -236,6 +236,13 @@ impl Registry {
     /// Every connection, in the order of opening.
     pub fn all(&self) -> Vec<Arc<Connection>> {
         self.open.lock().by_serial.values().cloned().collect()
+    }
+
+    /// Every connection that was let in before `act` was called, which no other is let in meanwhile.
+    pub(crate) fn all_before(&self, act: impl FnOnce()) -> Vec<Arc<Connection>> {
+        let open = self.open.lock();
+        act();
+        open.by_serial.values().cloned().collect()
     }
 
     /// Ends all streams of `user`. Returns how many.

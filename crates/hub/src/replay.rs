@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tidings_journal::{Error, Limit, Position, Selector, TopicName};
+use tidings_journal::{Error, Journal, Limit, Position, Selector, TopicName};
 use tidings_sse::Frame;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::hub::Inner;
+use crate::generation::{self, Generation};
 use crate::publication;
 
 /// How many reads of the journal go on for returning clients at the same time; who comes later waits in line. More at once
@@ -30,9 +30,10 @@ const KEPT_BYTES: usize = 16 << 20;
 /// How much a stream takes of its pages at a time: it holds on to that while its socket is slow. At least one frame.
 const BATCH: Limit = Limit { events: 64, bytes: 64 << 10 };
 
-/// The pages of the journal that streams are being given.
+/// The pages of the journal that the streams of one generation are being given.
 pub(crate) struct Replays {
-    permits: Semaphore,
+    /// The same in all generations: the bound is on what is read at a time, for whomever.
+    permits: Arc<Semaphore>,
     kept: Mutex<Kept>,
     /// How often something was erased: what was read before is read again.
     erased: AtomicU64,
@@ -44,6 +45,8 @@ struct Kept {
     /// Every page, in the order in which they go.
     order: VecDeque<Arc<Page>>,
     bytes: usize,
+    /// Whether nobody will ask any more.
+    ended: bool,
 }
 
 #[derive(Default)]
@@ -80,7 +83,16 @@ enum Found {
 
 impl Replays {
     pub(crate) fn new() -> Self {
-        Self { permits: Semaphore::new(CONCURRENT_READS), kept: Mutex::default(), erased: AtomicU64::new(0) }
+        Self::with(Arc::new(Semaphore::new(CONCURRENT_READS)))
+    }
+
+    /// Those of the next generation.
+    pub(crate) fn next(&self) -> Self {
+        Self::with(self.permits.clone())
+    }
+
+    fn with(permits: Arc<Semaphore>) -> Self {
+        Self { permits, kept: Mutex::default(), erased: AtomicU64::new(0) }
     }
 
     /// Waits for its turn to read something big.
@@ -88,17 +100,23 @@ impl Replays {
         self.permits.acquire().await.ok() // never closed
     }
 
-    /// What `selector` matches after `after`, as much as a stream takes at a time.
-    pub(crate) async fn batch(&self, hub: &Inner, selector: &Selector, after: Position) -> Result<Batch, Error> {
+    /// What `selector` matches after `after` on the line of `generation`, as much as a stream takes at a time.
+    pub(crate) async fn batch(
+        &self,
+        journal: &dyn Journal,
+        generation: &Generation,
+        selector: &Selector,
+        after: Position,
+    ) -> Result<Batch, Error> {
         let topics = selector.as_slice();
         let mut pages = Vec::with_capacity(topics.len());
         loop {
             let erased = self.erased.load(Ordering::Acquire);
             pages.clear();
             for topic in topics {
-                match self.page(hub, topic, after).await? {
+                match self.page(journal, generation, topic, after).await? {
                     Found::Page(page) => pages.push(page),
-                    Found::Trimmed => return Ok(Batch::Trimmed(hub.journal.oldest(selector).await?)),
+                    Found::Trimmed => return Ok(Batch::Trimmed(journal.oldest(selector).await?)),
                 }
             }
             let (frames, next) = merge(&pages, after);
@@ -119,7 +137,19 @@ impl Replays {
         }
     }
 
-    async fn page(&self, hub: &Inner, topic: &TopicName, after: Position) -> Result<Found, Error> {
+    /// Lets go of every page for good: the generation has ended.
+    pub(crate) fn end(&self) {
+        self.kept.lock().ended = true;
+        self.forget();
+    }
+
+    async fn page(
+        &self,
+        journal: &dyn Journal,
+        generation: &Generation,
+        topic: &TopicName,
+        after: Position,
+    ) -> Result<Found, Error> {
         let reading = {
             let mut kept = self.kept.lock();
             if let Some(page) = kept.around(topic, after) {
@@ -134,7 +164,12 @@ impl Replays {
         let _permit = self.permit().await;
         let erased = self.erased.load(Ordering::Acquire);
         let selector = Selector::topics([topic.clone()]);
-        let read = hub.journal.read(&selector, after, hub.fanout.visible_position(), PAGE).await?;
+        let visible = generation.fanout.visible_position();
+        let read = journal.read(&selector, after, visible, PAGE).await?;
+        generation.check_line(&read.entries)?;
+        if journal.head() < visible {
+            return Err(generation::broken()); // it has nothing more up to there, and the stream would ask again and again
+        }
         if read.floor > after {
             return Ok(Found::Trimmed);
         }
@@ -146,7 +181,7 @@ impl Replays {
         let (topic, next, used) = (topic.clone(), read.next, true.into());
         let page = Arc::new(Page { topic, after, next, frames, bytes, used });
         let mut kept = self.kept.lock();
-        if page.next > after && self.erased.load(Ordering::Acquire) == erased {
+        if page.next > after && !kept.ended && self.erased.load(Ordering::Acquire) == erased {
             kept.keep(page.clone());
         }
         Ok(Found::Page(page))

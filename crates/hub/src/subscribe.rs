@@ -7,6 +7,7 @@ use tidings_journal::{EventId, IdError, Limit, Position, Selector, Stray, TopicN
 use tidings_sse::Frame;
 
 use crate::connection::Opening;
+use crate::generation::{self, Generation};
 use crate::hub::{Hub, Inner};
 use crate::publication;
 use crate::registry::Full;
@@ -85,7 +86,8 @@ impl Hub {
     pub async fn subscribe(&self, request: Subscribe) -> Result<(Subscription, Start), Error> {
         let inner = &self.inner;
         // Admitted before anything is read: who is refused must not cost a snapshot.
-        let (rings, newest) = inner.fanout.follow(&request.topics);
+        let generation = inner.generation();
+        let (rings, newest) = generation.fanout.follow(&request.topics);
         let selector = Selector::topics(request.topics);
         let opening = Opening {
             user: request.user,
@@ -101,9 +103,12 @@ impl Hub {
             first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
             age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
         };
-        let connection = inner.admit(opening, wishes)?;
-        let mut subscription = Subscription::new(inner.clone(), connection, newest);
-        match inner.begin(&mut subscription, &request.after, request.snapshot, &selector).await {
+        let connection = inner.admit(&generation, opening, wishes)?;
+        let mut subscription = Subscription::new(inner.clone(), generation.clone(), connection, newest);
+        let begun = inner.begin(&generation, &mut subscription, &request.after, request.snapshot, &selector).await;
+        // Whoever is let in before the line breaks is told to come back; who is let in after it would never be.
+        let is_current = || inner.is_current(&generation).then_some(()).ok_or_else(generation::broken);
+        match begun.and_then(|start| is_current().map(|()| start)) {
             Ok(start) => {
                 inner.connections.opened(subscription.connection());
                 Ok((subscription, start))
@@ -120,28 +125,30 @@ impl Inner {
     /// Finds the place where a stream begins, and what it says first.
     async fn begin(
         &self,
+        generation: &Generation,
         subscription: &mut Subscription,
         after: &After,
         snapshot: bool,
         selector: &Selector,
     ) -> Result<Start, tidings_journal::Error> {
-        let asked = self.locate(after).await?;
+        let asked = self.locate(generation, after).await?;
         let head = subscription.skip_to_head();
         let floor = self.journal.floor(selector);
         let mut first = Vec::new();
         let start = match asked {
             Asked::Nothing if snapshot => {
-                let _permit = self.replays.permit().await;
+                let _permit = generation.replays.permit().await;
                 let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
+                generation.check_line(&page.entries)?;
                 if page.damaged {
-                    first.push(self.reset(Reason::Trimmed, after, head, selector).await?);
+                    first.push(self.reset(Reason::Trimmed, after, generation.id_of(head), selector).await?);
                 }
                 first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
-                let synced = self.wording.synced(first.len(), self.id_of(head));
+                let synced = self.wording.synced(first.len(), generation.id_of(head));
                 first.push(synced);
                 Start { resumed: None, cursor: None, reset: None }
             }
-            Asked::Nothing => Start { resumed: None, cursor: Some(self.id_of(head).to_string()), reset: None },
+            Asked::Nothing => Start { resumed: None, cursor: Some(generation.id_of(head).to_string()), reset: None },
             Asked::Everything => {
                 subscription.start_at(floor);
                 self.traffic.resumed();
@@ -153,11 +160,11 @@ impl Inner {
                 Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
             }
             Asked::Place(_) => {
-                first.push(self.reset(Reason::Trimmed, after, head, selector).await?);
+                first.push(self.reset(Reason::Trimmed, after, generation.id_of(head), selector).await?);
                 Start { resumed: Some(false), cursor: Some(after.to_string()), reset: Some(Reason::Trimmed) }
             }
             Asked::Stray(reason) => {
-                first.push(self.reset(reason, after, head, selector).await?);
+                first.push(self.reset(reason, after, generation.id_of(head), selector).await?);
                 let echo = (reason != Reason::Malformed).then(|| after.to_string());
                 Start { resumed: Some(false), cursor: echo, reset: Some(reason) }
             }
@@ -166,7 +173,9 @@ impl Inner {
         Ok(start)
     }
 
-    pub(crate) async fn locate(&self, after: &After) -> Result<Asked, tidings_journal::Error> {
+    /// Finds the place that `after` stands for on the line of `generation`. What looks ahead of the log, or of no epoch of it, is
+    /// judged once the journal is certain: what a client saw at another node may not have come here yet.
+    pub(crate) async fn locate(&self, generation: &Generation, after: &After) -> Result<Asked, tidings_journal::Error> {
         let id = match after {
             After::Now => return Ok(Asked::Nothing),
             After::Earliest => return Ok(Asked::Everything),
@@ -176,28 +185,47 @@ impl Inner {
                 Err(IdError::ForeignEpoch) => return Ok(Asked::Stray(Reason::Epoch)),
             },
         };
-        Ok(match self.epochs.locate(id, self.journal.head()) {
+        let mut found = generation.epochs().locate(id, self.journal.head());
+        if found.is_err() {
+            self.certain().await?;
+            // By the journal's own account: what this generation was told of it is a moment behind.
+            found = self.journal.epochs().locate(id, self.journal.head());
+        }
+        match found {
             Ok(position) => {
                 // It was shown somewhere, so it is about to be shown here; starting below it would repeat it.
-                self.until_visible(position).await?;
-                Asked::Place(position)
+                generation.until_visible(position).await?;
+                // Another line may have another event there.
+                let known = generation.epochs().locate(id, generation.fanout.visible_position());
+                known.map(Asked::Place).map_err(|_| generation::broken())
             }
-            Err(Stray::Epoch) => Asked::Stray(Reason::Epoch),
-            Err(Stray::Ahead) => Asked::Stray(Reason::Ahead),
-        })
+            Err(Stray::Epoch) => Ok(Asked::Stray(Reason::Epoch)),
+            Err(Stray::Ahead) => Ok(Asked::Stray(Reason::Ahead)),
+        }
+    }
+
+    /// [`Journal::certain`](tidings_journal::Journal::certain), for as long as anybody waits.
+    pub(crate) async fn certain(&self) -> Result<(), tidings_journal::Error> {
+        let late = |_| generation::late("it did not say whether an id is its own");
+        tokio::time::timeout(generation::PATIENCE, self.journal.certain()).await.map_err(late)?
+    }
+
+    /// The oldest event of `selector` that is kept. It need not be visible yet, so the journal names it.
+    pub(crate) async fn oldest(&self, selector: &Selector) -> Result<Option<EventId>, tidings_journal::Error> {
+        let oldest = self.journal.oldest(selector).await?;
+        Ok(oldest.map(|oldest| self.journal.epochs().id_of(oldest)))
     }
 
     async fn reset(
         &self,
         reason: Reason,
         requested: &After,
-        head: Position,
+        resumed_from: EventId,
         selector: &Selector,
     ) -> Result<Frame, tidings_journal::Error> {
-        let oldest = self.journal.oldest(selector).await?.map(|oldest| self.id_of(oldest));
+        let oldest = self.oldest(selector).await?;
         self.traffic.reset(reason);
-        let (requested, resumed_from) = (requested.to_string(), self.id_of(head));
-        Ok(self.wording.reset(&Reset { reason, requested, resumed_from, oldest }))
+        Ok(self.wording.reset(&Reset { reason, requested: requested.to_string(), resumed_from, oldest }))
     }
 }
 

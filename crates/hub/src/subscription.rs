@@ -13,6 +13,7 @@ use tidings_sse::Frame;
 use crate::connection::{Connection, Mail};
 use crate::cursor::{Behind, Cursor, Follower};
 use crate::fanout::Fanout;
+use crate::generation::Generation;
 use crate::hub::Inner;
 use crate::replay::Batch;
 use crate::ring::{Mark, Ring};
@@ -43,6 +44,8 @@ pub struct Subscription {
 /// A stream's place in the hub.
 struct Seat {
     hub: Arc<Inner>,
+    /// To which its rings belong, for as long as it lives.
+    generation: Arc<Generation>,
     connection: Arc<Connection>,
 }
 
@@ -75,8 +78,8 @@ pub enum Step {
 
 impl Subscription {
     /// A stream at `newest`, which is what was visible when `connection` began to follow its rings.
-    pub(crate) fn new(hub: Arc<Inner>, connection: Arc<Connection>, newest: Mark) -> Self {
-        let cursor = Cursor::new(Seat { hub, connection }, newest);
+    pub(crate) fn new(hub: Arc<Inner>, generation: Arc<Generation>, connection: Arc<Connection>, newest: Mark) -> Self {
+        let cursor = Cursor::new(Seat { hub, generation, connection }, newest);
         Self { cursor, start: None, behind: false, ended: None, waited: 0 }
     }
 
@@ -84,17 +87,21 @@ impl Subscription {
         &self.cursor.follower().hub
     }
 
+    fn generation(&self) -> &Arc<Generation> {
+        &self.cursor.follower().generation
+    }
+
     /// Starts from what is visible now. Returns where that is.
     pub(crate) fn skip_to_head(&mut self) -> Position {
         self.cursor.skip_to_head();
-        self.connection().sent(self.hub().fanout.now_ms(), self.cursor.position());
+        self.connection().sent(self.generation().fanout.now_ms(), self.cursor.position());
         self.cursor.position()
     }
 
     /// Starts after `position`.
     pub(crate) fn start_at(&mut self, position: Position) {
         self.behind = self.cursor.seek(position) == Err(Behind);
-        self.connection().sent(self.hub().fanout.now_ms(), position);
+        self.connection().sent(self.generation().fanout.now_ms(), position);
     }
 
     /// The stream's entry in the registry.
@@ -136,14 +143,14 @@ impl Subscription {
                 Poll::Pending => return Poll::Pending,
             },
         }
-        self.connection().sent(self.hub().fanout.now_ms(), self.cursor.position());
+        self.connection().sent(self.generation().fanout.now_ms(), self.cursor.position());
         Poll::Ready(Step::Frames)
     }
 
     /// Has the stream end once it has given out what is visible now, without an event that says so: its client sends nothing
     /// any more, and may or may not be there to read.
     pub fn finish(&mut self) {
-        let visible = self.hub().fanout.visible();
+        let visible = self.generation().fanout.visible();
         self.start.get_or_insert_default().until.get_or_insert(visible);
     }
 
@@ -218,10 +225,16 @@ impl Subscription {
                 }
                 Ok(Batch::Trimmed(oldest)) => out.push(self.reset(oldest)),
                 Err(error) => {
-                    tracing::error!(%error, "a replay could not be read from the journal");
-                    self.connection().end(Ending::JOURNAL);
-                    out.push(self.hub().wording.ending(&Ending::JOURNAL));
-                    self.ended = Some(Ending::JOURNAL.cause.reconnect());
+                    let ending = match error {
+                        tidings_journal::Error::Uncertain(_) => Ending::broken(),
+                        error => {
+                            tracing::error!(%error, "a replay could not be read from the journal");
+                            Ending::JOURNAL
+                        }
+                    };
+                    self.connection().end(ending);
+                    out.push(self.hub().wording.ending(&ending));
+                    self.ended = Some(ending.cause.reconnect());
                 }
             }
             if !out.is_empty() {
@@ -241,19 +254,19 @@ impl Subscription {
     }
 
     fn read(&self) -> Reading {
-        let (hub, after) = (self.hub().clone(), self.cursor.position());
+        let (hub, generation, after) = (self.hub().clone(), self.generation().clone(), self.cursor.position());
         let selector = Selector::topics(self.connection().topics().cloned().collect::<Arc<[_]>>());
-        Box::pin(async move { hub.replays.batch(&hub, &selector, after).await })
+        Box::pin(async move { generation.replays.batch(&*hub.journal, &generation, &selector, after).await })
     }
 
     /// Retention has overtaken the cursor: goes on from the head, and says so.
     fn reset(&mut self, oldest: Option<Position>) -> Frame {
-        let requested = self.hub().id_of(self.cursor.position()).to_string();
+        let requested = self.generation().id_of(self.cursor.position()).to_string();
         self.hub().traffic.reset(Reason::Trimmed);
         self.cursor.skip_to_head();
         self.behind = false;
-        let oldest = oldest.map(|oldest| self.hub().id_of(oldest));
-        let resumed_from = self.hub().id_of(self.cursor.position());
+        let oldest = oldest.map(|oldest| self.hub().journal.epochs().id_of(oldest));
+        let resumed_from = self.generation().id_of(self.cursor.position());
         let reset = Reset { reason: Reason::Trimmed, requested, resumed_from, oldest };
         self.hub().wording.reset(&reset)
     }
@@ -270,7 +283,7 @@ fn bytes_of(frames: &[Frame]) -> u64 {
 
 impl Follower for Seat {
     fn fanout(&self) -> &Fanout {
-        &self.hub.fanout
+        &self.generation.fanout
     }
 
     fn rings(&self) -> &[Arc<Ring>] {
@@ -290,6 +303,6 @@ mod tests {
 
     #[test]
     fn an_idle_stream_costs_little() {
-        assert!(size_of::<Subscription>() <= 80, "{}", size_of::<Subscription>());
+        assert!(size_of::<Subscription>() <= 88, "{}", size_of::<Subscription>());
     }
 }

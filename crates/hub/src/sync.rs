@@ -1,19 +1,44 @@
-//! The locks and atomics of the delivery core, so that a model checker can stand in for them.
+//! The locks and atomics of the delivery core and of what leads to it, so that a model checker can stand in for them.
 //!
 //! Under `--cfg shuttle` each operation is a point at which the checker may switch threads (`tests/concurrency.rs`).
 
+#[cfg(not(shuttle))]
+pub(crate) use arc_swap::ArcSwap;
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::Mutex;
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 #[cfg(shuttle)]
-pub(crate) use checked::Mutex;
+pub(crate) use checked::{ArcSwap, Mutex};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 #[cfg(shuttle)]
 mod checked {
+    use std::sync::Arc;
+
+    /// A value that is replaced whole, with `arc_swap`'s interface.
+    pub(crate) struct ArcSwap<T>(shuttle::sync::Mutex<Arc<T>>);
+
+    impl<T> ArcSwap<T> {
+        pub(crate) fn new(value: Arc<T>) -> Self {
+            Self(shuttle::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn load(&self) -> Arc<T> {
+            self.load_full()
+        }
+
+        pub(crate) fn load_full(&self) -> Arc<T> {
+            self.0.lock().expect("a panic under the lock has failed the test already").clone()
+        }
+
+        pub(crate) fn store(&self, value: Arc<T>) {
+            *self.0.lock().expect("a panic under the lock has failed the test already") = value;
+        }
+    }
+
     /// A lock with `parking_lot`'s interface.
     #[derive(Default)]
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rand::RngExt as _;
 use tidings_journal::EventId;
 use tidings_sse::{EventName, Frame};
 
@@ -67,7 +68,7 @@ pub enum Cause {
     /// The stream has lived as long as any may, so that nobody pays for ever for a peer that is gone behind a proxy that
     /// is not.
     Age,
-    /// The journal can't be read; another try may find it well.
+    /// The journal can't be read, or its history is another than the one that was shown; another try may find it well.
     Journal,
 }
 
@@ -80,6 +81,12 @@ impl Ending {
     pub const AGED: Self = Self { cause: Cause::Age, retry: Some(Duration::from_millis(500)) };
     /// See [`Cause::Journal`].
     pub const JOURNAL: Self = Self { cause: Cause::Journal, retry: Some(Duration::from_secs(5)) };
+
+    /// The log's history is not the one that was shown on this stream; another try is judged by what the log has. At random,
+    /// as all streams are told at once.
+    pub(crate) fn broken() -> Self {
+        Self { cause: Cause::Journal, retry: Some(Duration::from_millis(rand::rng().random_range(500..=5_000))) }
+    }
 }
 
 impl Cause {

@@ -4,6 +4,10 @@
 //! Runs only under `RUSTFLAGS="--cfg shuttle"` (`cargo xtask test` does); elsewhere the core's locks are real ones.
 #![cfg(shuttle)]
 
+#[path = "concurrency/generations.rs"]
+mod generations;
+mod support;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +16,8 @@ use shuttle::{future, thread};
 use tidings_hub::{Behind, Cursor, Delivery, Fanout, RingLimits};
 use tidings_journal::{Position, TopicName};
 use tidings_sse::{Decoded, Decoder, Event, EventName, Frame};
+
+use support::topic;
 
 const SCHEDULES: usize = 20_000;
 
@@ -32,10 +38,6 @@ impl Delivery for Numbered {
     fn encode(&self) -> Option<Frame> {
         Some(Event::new(EventName::from_static("e"), self.number.to_string()).encode())
     }
-}
-
-fn topic(name: &str) -> TopicName {
-    TopicName::parse(name).unwrap()
 }
 
 fn event(number: u64, topics: &[&str]) -> Numbered {

@@ -183,7 +183,7 @@ struct Gated {
 
 #[async_trait::async_trait]
 impl Journal for Gated {
-    fn epochs(&self) -> Epochs {
+    fn epochs(&self) -> Arc<Epochs> {
         self.journal.epochs()
     }
 

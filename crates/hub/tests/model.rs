@@ -1,8 +1,11 @@
 //! The promise, against an oracle: clients that connect, read a little, are cut at any byte and come back with the last
 //! id that they saw receive every event of their topics once and in order, or are told by a `reset` – and only then.
 //!
-//! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then out of the log.
+//! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then out of the log. In a second
+//! world the log's history breaks, too: then a client is told if, and only if, it saw what was lost.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,44 +15,26 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tidings_hub::{
-    After, Before, Clock, Cursor, Delivery, Ending, Fanout, HeartbeatStyle, Hub, Options, Presence, Publication,
-    Published, Reset, RingLimits, Runner, Step, StreamLimits, Subscribe, Subscription, Wording,
+    After, Before, Clock, Cursor, Delivery, Fanout, HeartbeatStyle, Hub, Options, Presence, Publication, Published,
+    RingLimits, Runner, Step, StreamLimits, Subscribe, SubscribeError, Subscription,
 };
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{EventId, Journal, Position, Record, TopicName};
+use tidings_journal::{Epoch, EventId, Journal, Position, Record, TopicName};
 use tidings_sse::{Decoded, Decoder, Event, EventName, Frame, Id, Message};
+
+use support::lines::Lines;
+use support::{Plain, topic};
 
 const KEPT: usize = 40;
 const TOPICS: [&str; 5] = ["a", "b", "c", "chat", "chat/room/r"];
 const KEYED: &str = "status";
-
-struct Plain;
-
-impl Wording for Plain {
-    fn heartbeat(&self, _: i64) -> Frame {
-        Frame::comment()
-    }
-
-    fn reset(&self, reset: &Reset) -> Frame {
-        let id = Id::parse(&reset.resumed_from.to_string()).unwrap();
-        Event::new(EventName::from_static("reset"), reset.reason.as_str()).id(id).encode()
-    }
-
-    fn ending(&self, ending: &Ending) -> Frame {
-        Event::new(EventName::from_static("ending"), ending.cause.as_str()).encode()
-    }
-
-    fn synced(&self, count: usize, at: EventId) -> Frame {
-        let id = Id::parse(&at.to_string()).unwrap();
-        Event::new(EventName::from_static("synced"), count.to_string()).id(id).encode()
-    }
-}
 
 /// An event.
 struct Known {
     topics: Vec<TopicName>,
     key: Option<&'static str>,
     ends_key: bool,
+    data: String,
 }
 
 /// What the world knows: everything that was ever published.
@@ -83,6 +68,15 @@ impl Oracle {
         }
     }
 
+    /// What stands after `last` was lost.
+    fn break_after(&mut self, last: u64) {
+        let kept: Vec<_> = self.published.drain(..).take(usize::try_from(last).unwrap()).collect();
+        *self = Self { ephemeral: self.ephemeral, ..Self::default() };
+        for event in kept {
+            self.push(event);
+        }
+    }
+
     /// What is still there of `topics` up to `until` goes.
     fn erase(&mut self, topics: &[TopicName], until: u64) {
         let there = |position: &u64| !self.superseded(*position) && !self.gone.contains(position);
@@ -109,6 +103,36 @@ impl Oracle {
     }
 }
 
+/// A log whose history breaks, and what is known of that.
+struct Breaking {
+    log: Arc<Lines>,
+    /// Each epoch, with the highest position that is still what it was in that epoch.
+    epochs: Vec<(Epoch, u64)>,
+    breaks: usize,
+}
+
+impl Breaking {
+    fn new(log: Arc<Lines>) -> Self {
+        let epochs = vec![(log.epochs().current(), u64::MAX)];
+        Self { log, epochs, breaks: 0 }
+    }
+
+    /// Whether what has this id is still there, or was only let go.
+    fn is_of_log(&self, id: &str) -> bool {
+        let id = EventId::parse(id).unwrap();
+        let (_, end) = self.epochs.iter().find(|(epoch, _)| *epoch == id.epoch).unwrap();
+        id.position.get() <= *end
+    }
+
+    /// An epoch has begun, and everything up to `last` is what it was.
+    fn begun_after(&mut self, last: u64) {
+        for (_, end) in &mut self.epochs {
+            *end = last.min(*end);
+        }
+        self.epochs.push((self.log.epochs().current(), u64::MAX));
+    }
+}
+
 /// A client as browsers are: it knows its topics and the last id that it saw.
 struct Client {
     topics: Vec<TopicName>,
@@ -118,6 +142,12 @@ struct Client {
     connection: Option<Connection>,
     resets: usize,
     received: usize,
+    /// How often it was told that it had seen what was lost.
+    ahead: usize,
+    /// How many events it was shown that were lost.
+    lost: usize,
+    /// How often its stream was ended, or refused, because the log's history broke.
+    sent_away: usize,
 }
 
 struct Connection {
@@ -125,20 +155,21 @@ struct Connection {
     decoder: Decoder,
     /// Ephemeral events up to here were published before it connected, or were received.
     ephemeral: u64,
-    /// The oracle's floor when the stream was last known to be above it.
     connected: bool,
+    /// How often the log's history had broken by then, if the hub had heard of it.
+    breaks: Option<usize>,
 }
 
 struct World {
     hub: Hub,
+    breaking: Option<Breaking>,
     oracle: Oracle,
+    /// All that was ever shown.
+    shown: BTreeMap<String, String>,
     clients: Vec<Client>,
     rng: StdRng,
     reconnects: usize,
-}
-
-fn topic(name: &str) -> TopicName {
-    TopicName::parse(name).unwrap()
+    published: usize,
 }
 
 fn hub() -> (Hub, Runner) {
@@ -164,25 +195,51 @@ fn number(id: &str) -> u64 {
 }
 
 impl World {
-    fn new(hub: Hub, seed: u64) -> Self {
+    fn new(hub: Hub, breaking: Option<Breaking>, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let clients = (0..12).map(|_| {
             let mut topics: Vec<_> = TOPICS.iter().filter(|_| rng.random_bool(0.4)).map(|name| topic(name)).collect();
             if topics.is_empty() || rng.random_bool(0.2) {
                 topics.push(topic(KEYED));
             }
-            Client { topics, last_id: String::new(), seen: 0, connection: None, resets: 0, received: 0 }
+            let (last_id, seen, connection) = (String::new(), 0, None);
+            Client { topics, last_id, seen, connection, resets: 0, received: 0, ahead: 0, lost: 0, sent_away: 0 }
         });
-        Self { clients: clients.collect(), hub, oracle: Oracle::default(), rng, reconnects: 0 }
+        let (clients, oracle, shown) = (clients.collect(), Oracle::default(), BTreeMap::new());
+        Self { clients, hub, breaking, oracle, shown, rng, reconnects: 0, published: 0 }
     }
 
     /// Publishes so many events as one batch.
     async fn publish(&mut self, events: usize) {
-        let first = self.oracle.head() + 1;
+        let (breaks, first) = (self.breaks(), self.oracle.head() + 1);
         let batch = (0..events).map(|_| self.event()).collect();
-        match self.hub.publish(batch, None, None).await.unwrap() {
-            Published::New(id) => assert_eq!(id.position.get(), first, "positions are dense"),
-            other => panic!("{other:?}"),
+        match self.hub.publish(batch, None, None).await {
+            Ok(Published::New(id)) => {
+                assert_eq!(id.position.get(), first, "positions are dense");
+                let of_log = self.breaking.as_ref().is_none_or(|breaking| breaking.is_of_log(&id.to_string()));
+                assert!(
+                    of_log,
+                    "{id} is not in the log, which has {:?}",
+                    self.breaking.as_ref().map(|one| one.epochs.clone())
+                );
+            }
+            // It is in the log all the same.
+            Err(_) => assert!(breaks.is_none(), "nothing broke of which the hub had not heard"),
+            Ok(other) => panic!("{other:?}"),
+        }
+    }
+
+    /// How often the log's history has broken, if the hub has heard of all that became of it.
+    fn breaks(&self) -> Option<usize> {
+        let Some(breaking) = &self.breaking else { return Some(0) };
+        let epoch = self.hub.id_of(Position::new(u64::MAX)).epoch;
+        (epoch == breaking.log.epochs().current()).then_some(breaking.breaks)
+    }
+
+    /// Waits until the hub has heard of everything.
+    async fn hear(&self) {
+        while self.breaks().is_none() || self.hub.head().position.get() < self.oracle.head() {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -196,10 +253,44 @@ impl World {
         };
         let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
         let ends_key = key.is_some() && self.rng.random_bool(0.2);
-        self.oracle.push(Known { topics: topics.clone(), key, ends_key });
-        let data = "x".repeat(self.rng.random_range(0..120));
+        self.published += 1;
+        let data = format!("{} {}", self.published, "x".repeat(self.rng.random_range(0..120)));
+        self.oracle.push(Known { topics: topics.clone(), key, ends_key, data: data.clone() });
         let publication = Publication::new(topics, EventName::from_static("stored"), data);
         Publication { key: key.map(Arc::from), ends_key, ..publication }
+    }
+
+    /// The log loses some of its newest, or none, and goes on with what others publish. The hub may hear of it or not.
+    async fn break_line(&mut self) {
+        let head = self.oracle.head();
+        let last = head - self.rng.random_range(0..=head.min(6));
+        self.oracle.break_after(last);
+        let others: Vec<_> = (0..self.rng.random_range(0..5)).map(|_| record(self.event())).collect();
+        let breaking = self.breaking.as_mut().unwrap();
+        breaking.log.break_after(Position::new(last), others);
+        breaking.begun_after(last);
+        breaking.breaks += 1;
+        if self.rng.random_bool(0.5) {
+            self.hear().await;
+        }
+    }
+
+    /// Something else happens to the log than a publish of this hub's.
+    async fn elsewhere(&mut self) {
+        match self.rng.random_range(0..4) {
+            0 => self.break_line().await,
+            1 => {
+                let head = self.oracle.head();
+                let breaking = self.breaking.as_mut().unwrap();
+                breaking.log.begin_epoch();
+                breaking.begun_after(head);
+            }
+            _ => {
+                let others: Vec<_> = (0..self.rng.random_range(1..4)).map(|_| record(self.event())).collect();
+                self.breaking.as_ref().unwrap().log.append(others.into()).await.unwrap();
+                self.hear().await;
+            }
+        }
     }
 
     /// An operator erases some topics, mostly up to an event of late.
@@ -243,20 +334,35 @@ impl World {
             heartbeat: HeartbeatStyle::Event,
             expires_at_ms: None,
         };
-        let (mut stream, start) = self.hub.subscribe(request).await.unwrap();
-        let floor = self.oracle.floor(&client.topics);
+        let before = self.breaks();
+        let opened = self.hub.subscribe(request).await;
+        // What it is told is judged only where the hub has heard of all breaks, before and after.
+        let breaks = self.breaks().filter(|breaks| before == Some(*breaks));
+        let client = &mut self.clients[nth];
+        let (mut stream, start) = match opened {
+            Ok(opened) => opened,
+            Err(SubscribeError::Journal(_)) if breaks.is_none() => {
+                client.sent_away += 1;
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        };
         if client.last_id.is_empty() {
-            client.seen = self.oracle.head();
+            client.seen = number(start.cursor.as_ref().unwrap());
+            assert!(breaks.is_none() || client.seen == self.oracle.head());
             assert_eq!(start.resumed, None);
-        } else {
-            assert_eq!(start.resumed, Some(client.seen >= floor), "a reset if and only if something of it was trimmed");
+        } else if breaks.is_some() {
+            let is_of_log = self.breaking.as_ref().is_none_or(|breaking| breaking.is_of_log(&client.last_id));
+            let whole = is_of_log && client.seen >= self.oracle.floor(&client.topics);
+            assert_eq!(start.resumed, Some(whole), "a reset if and only if something of it was lost or trimmed");
             self.reconnects += 1;
         }
         let cursor = start.cursor.map(|cursor| Id::parse(&cursor).unwrap());
         stream.say_first([Event::new(EventName::from_static("connected"), "hi").id(cursor).encode()]);
         let mut decoder = Decoder::new();
         decoder.push(b"");
-        client.connection = Some(Connection { stream, decoder, ephemeral: self.oracle.ephemeral, connected: false });
+        let ephemeral = self.oracle.ephemeral;
+        client.connection = Some(Connection { stream, decoder, ephemeral, connected: false, breaks });
     }
 
     /// Lets a client take what there is, in pieces, and perhaps cuts it in the middle of one.
@@ -270,15 +376,26 @@ impl World {
             let mut cx = Context::from_waker(Waker::noop());
             match connection.stream.poll_frames(&mut cx, &mut frames) {
                 Poll::Pending => break,
-                Poll::Ready(Step::End { .. } | Step::Killed) => panic!("nobody ended this stream"),
+                Poll::Ready(Step::End { reconnect }) => {
+                    assert!(
+                        reconnect
+                            && connection.breaks.is_none_or(|breaks| breaks < self.breaking.as_ref().unwrap().breaks)
+                    );
+                    self.clients[nth].sent_away += 1;
+                    self.clients[nth].connection = None;
+                    return;
+                }
+                Poll::Ready(Step::Killed) => panic!("nobody killed this stream"),
                 Poll::Ready(Step::Frames) => {}
             }
             let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.block().to_vec()).collect();
             let arrives = if cut && batches == 0 { self.rng.random_range(0..=bytes.len()) } else { bytes.len() };
             connection.decoder.push(&bytes[..arrives]);
             while let Some(item) = self.clients[nth].connection.as_mut().and_then(|one| one.decoder.next()) {
-                if let Decoded::Event(message) = item.unwrap() {
-                    self.judge(nth, &message);
+                match item.unwrap() {
+                    Decoded::Event(message) => self.judge(nth, &message),
+                    Decoded::Retry(time) => assert!((500..=5_000).contains(&time.as_millis())),
+                    Decoded::Comment(_) => {}
                 }
             }
         }
@@ -291,7 +408,9 @@ impl World {
     fn judge(&mut self, nth: usize, message: &Message) {
         let client = &mut self.clients[nth];
         let connection = client.connection.as_mut().unwrap();
-        client.last_id.clone_from(&message.id);
+        let cursor = std::mem::replace(&mut client.last_id, message.id.clone());
+        let breaks = self.breaking.as_ref().map_or(0, |breaking| breaking.breaks);
+        let is_of_log = |id: &str| self.breaking.as_ref().is_none_or(|breaking| breaking.is_of_log(id));
         match message.event.as_str() {
             "connected" => {
                 assert!(!connection.connected, "said once");
@@ -306,13 +425,28 @@ impl World {
                 connection.ephemeral = number;
             }
             "reset" => {
-                assert_eq!(message.data, "trimmed");
-                assert!(client.seen < self.oracle.floor(&client.topics), "nothing of it was trimmed");
+                if connection.breaks == Some(breaks) && is_of_log(&cursor) {
+                    assert_eq!(message.data, "trimmed");
+                    assert!(client.seen < self.oracle.floor(&client.topics), "nothing of it was trimmed");
+                } else if connection.breaks == Some(breaks) {
+                    assert_eq!(message.data, "ahead");
+                }
                 client.seen = number(&message.id);
                 client.resets += 1;
+                client.ahead += usize::from(message.data == "ahead");
             }
+            "ending" => assert_eq!(message.data, "journal_unavailable"),
             "stored" => {
                 let position = number(&message.id);
+                let shown = self.shown.entry(message.id.clone()).or_insert_with(|| message.data.clone());
+                assert_eq!(*shown, message.data, "one id, one event, for ever");
+                if !is_of_log(&message.id) {
+                    assert!(connection.breaks.is_none_or(|on| on < breaks), "{} is not in the log", message.id);
+                    client.seen = position;
+                    client.lost += 1;
+                    return;
+                }
+                assert_eq!(self.oracle.published[usize::try_from(position - 1).unwrap()].data, message.data);
                 assert!(!self.oracle.erased.contains(&position), "{position} was erased before it was taken");
                 assert!(position > client.seen, "{position} came twice or out of order, after {}", client.seen);
                 assert!(self.oracle.stands_in(position, &client.topics), "{position} is not its business");
@@ -329,7 +463,9 @@ impl World {
 
     /// Everybody comes back and reads to the end: nothing may be missing.
     async fn settle(&mut self) {
+        self.hear().await;
         for nth in 0..self.clients.len() {
+            self.read(nth, usize::MAX, false);
             if self.clients[nth].connection.is_none() {
                 self.connect(nth).await;
             }
@@ -342,15 +478,28 @@ impl World {
     }
 }
 
-async fn run(seed: u64, reconnects: usize) -> World {
-    let (hub, runner) = hub();
+fn record(publication: Publication) -> Record {
+    let Publication { topics, event, key, ends_key, data } = publication;
+    let (event, at_ms) = (event.as_str().into(), Clock::system().now_ms());
+    Record { topics, event, key, ends_key, data: data.into(), at_ms }
+}
+
+async fn run(seed: u64, reconnects: usize, breaks: bool) -> World {
+    let retention = Retention { max_events: KEPT, ..Retention::default() };
+    let log = breaks.then(|| Lines::new(retention.clone()));
+    let journal: Arc<dyn Journal> = match &log {
+        Some(log) => log.clone(),
+        None => Arc::new(Memory::new(retention)),
+    };
+    let (hub, runner) = hub_over(journal);
     let running = tokio::spawn(runner.run());
-    let mut world = World::new(hub, seed);
+    let mut world = World::new(hub, log.map(Breaking::new), seed);
     while world.reconnects < reconnects {
         let nth = world.rng.random_range(0..world.clients.len());
         match world.rng.random_range(0..10) {
             0..=2 => world.publish(1).await,
-            3 if world.rng.random_bool(0.2) => world.erase().await,
+            3 if breaks && world.rng.random_bool(0.5) => world.elsewhere().await,
+            3 if !breaks && world.rng.random_bool(0.2) => world.erase().await,
             3 => world.publish_ephemeral(),
             4..=6 if world.clients[nth].connection.is_none() => world.connect(nth).await,
             4..=6 => {
@@ -375,7 +524,13 @@ async fn run(seed: u64, reconnects: usize) -> World {
         }
     }
     world.settle().await;
-    running.abort();
+    match &world.breaking {
+        Some(breaking) => {
+            breaking.log.end();
+            running.await.unwrap();
+        }
+        None => running.abort(),
+    }
     world
 }
 
@@ -384,7 +539,7 @@ async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
     let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..40 {
         // Polled by hand with a waker that does nothing: nothing may be pending only for a task's budget.
-        let world = tokio::task::coop::unconstrained(run(seed, 250)).await;
+        let world = tokio::task::coop::unconstrained(run(seed, 250, false)).await;
         *totals.entry("reconnects").or_default() += world.reconnects;
         *totals.entry("erased").or_default() += world.oracle.erased.len();
         *totals.entry("resets").or_default() += world.clients.iter().map(|client| client.resets).sum::<usize>();
@@ -395,6 +550,28 @@ async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
     assert!(totals["resets"] >= 500, "{totals:?}");
     assert!(totals["erased"] >= 2_000, "{totals:?}");
     assert!(totals["received"] >= 20_000, "{totals:?}");
+}
+
+#[tokio::test]
+async fn where_the_log_loses_its_end_those_are_told_who_saw_it_and_nobody_else() {
+    let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..40 {
+        let world = tokio::task::coop::unconstrained(run(seed, 250, true)).await;
+        let sum = |of: fn(&Client) -> usize| world.clients.iter().map(of).sum::<usize>();
+        *totals.entry("reconnects").or_default() += world.reconnects;
+        *totals.entry("breaks").or_default() += world.breaking.as_ref().unwrap().breaks;
+        *totals.entry("epochs").or_default() += world.breaking.as_ref().unwrap().epochs.len();
+        *totals.entry("resets").or_default() += sum(|client| client.resets);
+        *totals.entry("received").or_default() += sum(|client| client.received);
+        *totals.entry("ahead").or_default() += sum(|client| client.ahead);
+        *totals.entry("lost").or_default() += sum(|client| client.lost);
+        *totals.entry("sent away").or_default() += sum(|client| client.sent_away);
+    }
+    assert!(totals["reconnects"] >= 10_000, "{totals:?}");
+    assert!(totals["breaks"] >= 500 && totals["epochs"] >= 1_000, "{totals:?}");
+    assert!(totals["ahead"] >= 500, "{totals:?}");
+    assert!(totals["lost"] >= 50, "some were shown what was lost already: {totals:?}");
+    assert!(totals["sent away"] >= 1_000 && totals["received"] >= 20_000, "{totals:?}");
 }
 
 #[tokio::test]

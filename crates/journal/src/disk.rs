@@ -186,7 +186,7 @@ impl Disk {
 
 #[async_trait::async_trait]
 impl Journal for Disk {
-    fn epochs(&self) -> Epochs {
+    fn epochs(&self) -> Arc<Epochs> {
         self.log.epochs.clone()
     }
 

@@ -1,4 +1,9 @@
-//! The history of a log's openings, and the judgement whether a cursor belongs to it.
+//! The stretches of a log's history, and the judgement whether a cursor belongs to it.
+//!
+//! An epoch is a stretch in which the log can't have lost anything. A log of one process begins one at each opening: the process
+//! before may have shown what no disk has. A log that outlives its processes begins one when the server that holds it is
+//! another than the one that wrote last. One too many harms nobody, as cursors stay good up to the end of their own epoch;
+//! one too few would give the number of a lost event, under the same id, to another.
 
 use crate::id::{Epoch, EventId, Position};
 
@@ -21,7 +26,7 @@ pub enum Stray {
 
 impl Epochs {
     /// A history of `earlier` epochs, oldest first and each ending no earlier than the one before it, that goes on in
-    /// `current`.
+    /// `current`. Where the end of an epoch was lost, it ends before that.
     pub fn new(current: Epoch, earlier: Vec<(Epoch, Position)>) -> Self {
         Self { current, earlier }
     }

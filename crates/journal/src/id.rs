@@ -11,10 +11,10 @@ use rand::RngExt as _;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
-/// The name of one period in which a log was open for writing: eight random characters of `[a-z0-9]`.
+/// The name of one stretch of a log in which it can't have lost anything: eight random characters of `[a-z0-9]`.
 ///
-/// A new one is drawn at each opening, so a position that was shown but then lost (a crash, a restored backup) is never
-/// mistaken for the event that takes its number later.
+/// A new one is drawn whenever the log may have lost something, and so at each opening by a process of its own. A position
+/// that was shown but then lost (a crash, a restored backup) is never mistaken for the event that takes its number later.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch([u8; Epoch::LENGTH]);
 

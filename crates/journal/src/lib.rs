@@ -53,6 +53,7 @@ pub use pattern::{Error as PatternError, Pattern};
 pub use receipt::{Kept, Receipt};
 pub use replica::Replica;
 pub use rule::Rule;
+pub use tail::News;
 pub use timeline::{Look, Timeline};
 pub use topic::{Segment, TopicName};
 pub use vitals::{DiskVitals, Times, Vitals};
@@ -72,13 +73,18 @@ pub enum Error {
     /// What was asked for can't be read.
     #[error("the journal can't be read: {0}")]
     Unreadable(String),
+    /// The log gave no answer that can be relied on: it took too long, or its history changed meanwhile. What was to be appended
+    /// may be in the log or not. Another try may go well.
+    #[error("the journal is not certain: {0}")]
+    Uncertain(String),
 }
 
 /// The ordered log. One per process, shared by all.
 #[async_trait::async_trait]
 pub trait Journal: Send + Sync + 'static {
-    /// The current epoch and the earlier ones.
-    fn epochs(&self) -> Epochs;
+    /// The current epoch and the earlier ones. Never older than anything that an append, a read or [`Journal::head`] has
+    /// returned. The same [`Arc`] until an epoch begins.
+    fn epochs(&self) -> Arc<Epochs>;
 
     /// The position of the newest entry.
     fn head(&self) -> Position;
@@ -93,7 +99,18 @@ pub trait Journal: Send + Sync + 'static {
     /// [`Journal::append`] decides.
     async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error>;
 
-    /// Every entry appended from now on, in order, once, after the promise holds for it.
+    /// Returns once this journal has all that the log had when it was called: entries, epochs, keys, and the positions that are
+    /// not to be seen. Only then is it true of an id that it is ahead of the log or of no epoch of it, and of a key that it is
+    /// not there: a copy of the log may not have heard of them yet. What the tail has yet to return may be behind it.
+    ///
+    /// At once where no other process appends to the log. A stranger can have this called as often as they like, so a journal
+    /// that has to ask somebody serves all who wait with one question, and asks at most once a second. Fails where nobody
+    /// answers; then nothing may be guessed.
+    async fn certain(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Every entry appended from now on, in order, once, after the promise holds for it, and what happens to the log's history.
     fn tail(&self) -> Box<dyn Tail>;
 
     /// The entries of `selector` after `after`, up to and including `until`, oldest first, as many as `limit` allows. What is
@@ -175,6 +192,6 @@ pub trait Journal: Send + Sync + 'static {
 /// The end of the log, as it grows.
 #[async_trait::async_trait]
 pub trait Tail: Send {
-    /// Waits for the next entries. Never empty, never with a gap. Cancel-safe: what was not returned comes next time.
-    async fn next(&mut self) -> Result<Vec<Arc<Entry>>, Error>;
+    /// Waits for what is new. Cancel-safe: what was not returned comes next time.
+    async fn next(&mut self) -> Result<News, Error>;
 }

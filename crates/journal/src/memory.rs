@@ -31,8 +31,8 @@ impl Memory {
 
 #[async_trait::async_trait]
 impl Journal for Memory {
-    fn epochs(&self) -> Epochs {
-        Epochs::clone(self.replica.lock().epochs())
+    fn epochs(&self) -> Arc<Epochs> {
+        self.replica.lock().epochs().clone()
     }
 
     fn head(&self) -> Position {

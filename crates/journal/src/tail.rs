@@ -1,11 +1,37 @@
-//! The end of the log as it grows: one queue for each reader.
+//! The end of the log as it grows: what a reader is told, and one queue for each.
 
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::{Entry, Error, Tail};
+use crate::{Entry, Epochs, Error, Position, Tail};
+
+/// What is new at the end of the log.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Entries in the order of the log. Never none, and none is left out between these and those before.
+    Entries(Vec<Arc<Entry>>),
+    /// An epoch has begun, and nothing was lost: each position that was returned keeps its id. Comes before every entry above
+    /// the end of the epoch before.
+    Epochs(Arc<Epochs>),
+    /// The history that this tail has told is not, or may not be, the log's any more: the log has lost its end, or its reader
+    /// fell behind what the log keeps. The journal has been read anew. It holds everything up to this position, which may be
+    /// lower than one that was returned before, under these epochs; entries after it follow.
+    ///
+    /// If something that was returned was lost, its epoch ends below it: its id is ahead of the log for ever.
+    Rebuilt(Position, Arc<Epochs>),
+}
+
+impl News {
+    /// The entries among it.
+    pub fn entries(&self) -> &[Arc<Entry>] {
+        match self {
+            Self::Entries(entries) => entries,
+            Self::Epochs(_) | Self::Rebuilt(..) => &[],
+        }
+    }
+}
 
 /// Who reads the end. A tail that was dropped is forgotten at the next append.
 #[derive(Default)]
@@ -47,11 +73,11 @@ impl Tails {
 
 #[async_trait::async_trait]
 impl Tail for Reader {
-    async fn next(&mut self) -> Result<Vec<Arc<Entry>>, Error> {
+    async fn next(&mut self) -> Result<News, Error> {
         loop {
             let entries = std::mem::take(&mut *self.0.entries.lock());
             if !entries.is_empty() {
-                return Ok(entries);
+                return Ok(News::Entries(entries));
             }
             self.0.filled.notified().await;
         }

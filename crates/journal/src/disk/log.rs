@@ -24,7 +24,7 @@ use crate::{Epochs, Error, LogClock, Position, Timeline};
 /// A log that is open for writing.
 pub(super) struct Log {
     pub(super) options: Options,
-    pub(super) epochs: Epochs,
+    pub(super) epochs: Arc<Epochs>,
     pub(super) topics: RwLock<Topics>,
     pub(super) floors: Arc<Floors>,
     pub(super) tails: Tails,
@@ -97,7 +97,7 @@ impl Log {
         found.floors.set_log_ms(found.clock.now_ms());
         Self {
             options,
-            epochs: found.epochs,
+            epochs: Arc::new(found.epochs),
             topics: RwLock::new(found.topics),
             floors: found.floors,
             tails: Tails::default(),

@@ -135,9 +135,9 @@ async fn the_tail_sees_every_entry_once_even_what_was_trimmed_meanwhile() {
     let mut tail = memory.tail();
     memory.put(vec![status("db", "degraded"), status("db", "online")]).await.unwrap();
     memory.put((0..3).map(|n| record(&["a"], &n.to_string())).collect()).await.unwrap();
-    let seen: Vec<u64> = tail.next().await.unwrap().iter().map(|entry| entry.id.position.get()).collect();
+    let seen: Vec<u64> = tail.next().await.unwrap().entries().iter().map(|entry| entry.id.position.get()).collect();
     assert_eq!(seen, [2, 3, 4, 5, 6]);
-    let waiting = tokio::spawn(async move { tail.next().await.unwrap().len() });
+    let waiting = tokio::spawn(async move { tail.next().await.unwrap().entries().len() });
     memory.put(vec![record(&["a"], "later")]).await.unwrap();
     assert_eq!(waiting.await.unwrap(), 1);
 }

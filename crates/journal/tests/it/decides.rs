@@ -253,7 +253,7 @@ async fn what_was_refused_without_a_receipt_is_judged_anew(home: &Home) {
     assert_eq!(append(&*log, vec![status("a", "4")], Some(absent(STATUS, "a"))).await, new(3));
     let mut seen = Vec::new();
     while seen.len() < 2 {
-        seen.extend(numbers(&tail.next().await.unwrap()));
+        seen.extend(numbers(tail.next().await.unwrap().entries()));
     }
     assert_eq!(seen, [2, 3], "nobody is shown what was refused");
 }
@@ -276,7 +276,7 @@ async fn what_had_no_room_changed_nothing_and_may_be_tried_again(home: &Home) {
     assert_eq!(repeated(&*log, unit(), "key").await, new(4), "it was not appended before");
     assert_eq!(repeated(&*log, unit(), "key").await, known("key", 4, 3));
     if let Home::Memory = home {
-        assert_eq!(numbers(&tail.next().await.unwrap()), [3, 4, 5, 6]);
+        assert_eq!(numbers(tail.next().await.unwrap().entries()), [3, 4, 5, 6]);
     }
 }
 

@@ -103,7 +103,7 @@ async fn a_tail_shows_what_its_topic_does_not_keep() {
     let log = in_memory(vec![Rule { max_events: Some(1), ..rule("a") }]);
     let mut tail = log.tail();
     log.put(numbered(&["a"], 0..5)).await.unwrap();
-    assert_eq!(tail.next().await.unwrap().len(), 5);
+    assert_eq!(tail.next().await.unwrap().entries().len(), 5);
     assert_eq!(all(&log, &["a"]).await, ["4"]);
 }
 

@@ -195,7 +195,8 @@ impl Code {
             Self::JournalUnavailable => (
                 "journal_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The log can't be written. Whether the event is in it is unknown: repeat with the same `Idempotency-Key`.",
+                "The log can't be written, or gave no certain answer within 10 s. Whether the event is in it is unknown: repeat \
+                 with the same `Idempotency-Key`.",
             ),
             Self::TooManyKeys => (
                 "too_many_keys",
@@ -368,14 +369,16 @@ impl From<tidings_journal::Error> for Error {
         if let tidings_journal::Error::TooLarge(problem) = error {
             return Self::new(Code::PayloadTooLarge, problem);
         }
-        // Why it is closed was said when it closed.
-        if !matches!(error, tidings_journal::Error::Closed(_)) {
-            tracing::error!(%error, "the journal refused");
+        match &error {
+            tidings_journal::Error::Closed(_) => {} // why was said when it closed
+            tidings_journal::Error::Uncertain(_) => tracing::warn!(%error, "a call is refused"),
+            _ => tracing::error!(%error, "the journal refused"),
         }
         let message = match error {
             tidings_journal::Error::Unreadable(_) | tidings_journal::Error::Damaged(_) => {
                 "This part of the log can't be read"
             }
+            tidings_journal::Error::Uncertain(_) => "The log gives no certain answer at the moment",
             _ => "The log can't be written at the moment",
         };
         Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(Code::JournalUnavailable, message) }

@@ -220,3 +220,6 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
     let retry = spread(Duration::from_secs(1), Duration::from_secs(10)) + app.left_of_drain();
     Ok(carrying(Saying::Once(words::busy(reason, retry, after)), parts))
 }
+
+#[cfg(test)]
+mod tests;

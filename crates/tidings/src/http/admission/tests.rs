@@ -28,7 +28,7 @@ struct Slow {
 
 #[async_trait::async_trait]
 impl Journal for Slow {
-    fn epochs(&self) -> Epochs {
+    fn epochs(&self) -> Arc<Epochs> {
         self.journal.epochs()
     }
 

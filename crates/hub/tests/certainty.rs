@@ -1,0 +1,188 @@
+//! A node that is a copy of a log, and behind it: what it says of ids that it has not heard of, and how long anybody waits.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_hub::{
+    After, Before, Clock, EraseError, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reason, Refused,
+    RingLimits, Runner, StreamLimits, Subscribe, SubscribeError,
+};
+use tidings_journal::memory::Retention;
+use tidings_journal::{Error, EventId, Journal, Position, Record, TopicName};
+use tidings_sse::EventName;
+use tokio::time::Instant;
+
+use support::lines::{Lines, Log};
+use support::{Plain, topic};
+
+fn hub(log: &Arc<Lines>) -> (Hub, Runner) {
+    let options = Options {
+        heartbeat_interval: Duration::from_hours(1),
+        write_timeout: Duration::from_hours(1),
+        max_lag_bytes: usize::MAX,
+        max_age: None,
+        streams: StreamLimits::default(),
+        ring: RingLimits::default(),
+        presence: Arc::new(Presence::new(topic("chat"), Duration::from_mins(1))),
+        folds: Vec::new(),
+    };
+    Hub::new(log.clone(), options, Arc::new(Plain), Clock::system())
+}
+
+fn topics() -> Vec<TopicName> {
+    vec![topic("a")]
+}
+
+fn subscribe(id: &EventId) -> Subscribe {
+    Subscribe {
+        topics: topics(),
+        after: After::Id(id.to_string()),
+        snapshot: false,
+        user: None,
+        counted_as: &["test"],
+        address: None,
+        limit_address: false,
+        heartbeat: HeartbeatStyle::Event,
+        expires_at_ms: None,
+    }
+}
+
+async fn publish(hub: &Hub) -> Result<EventId, Error> {
+    let publication = Publication::new(topics(), EventName::from_static("e"), "{}");
+    match hub.publish(vec![publication], None, None).await? {
+        Published::New(id) => Ok(id),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn record() -> Record {
+    let at_ms = Clock::system().now_ms();
+    Record { topics: topics().into(), event: "e".into(), key: None, data: "{}".into(), at_ms, ends_key: false }
+}
+
+fn is_uncertain<T>(result: &Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Uncertain(_)))
+}
+
+fn refused_by<T>(opened: Result<T, SubscribeError>) -> Result<T, Error> {
+    opened.map_err(|error| match error {
+        SubscribeError::Journal(error) => error,
+        SubscribeError::Full(full) => panic!("{full:?}"),
+    })
+}
+
+#[tokio::test]
+async fn an_id_that_was_seen_at_another_node_is_judged_once_the_log_is_certain() {
+    for begins_epoch in [false, true] {
+        let log = Lines::new(Retention::default());
+        let (hub, runner) = hub(&log);
+        let running = tokio::spawn(runner.run());
+        publish(&hub).await.unwrap();
+
+        let seen = log.elsewhere(begins_epoch, vec![record(), record()]);
+        let (mut stream, start) = hub.subscribe(subscribe(&seen)).await.unwrap();
+        assert_eq!((start.resumed, start.reset), (Some(true), None));
+        assert_eq!(hub.head(), seen, "it has heard of everything up to there");
+        let next = publish(&hub).await.unwrap();
+        assert_eq!((next.epoch, next.position), (seen.epoch, seen.position.next()));
+        assert_eq!(stream.next().await.unwrap().len(), 1, "it goes on behind what was seen there");
+
+        let seen = log.elsewhere(begins_epoch, vec![record()]);
+        let page = hub.history(topics(), &After::Id(seen.to_string()), 10).await.unwrap();
+        assert_eq!((page.entries.len(), page.gap, page.next), (0, None, seen));
+        let seen = log.elsewhere(begins_epoch, vec![record()]);
+        let page = hub.history_before(topics(), &Before::Id(seen.to_string()), 10).await.unwrap();
+        assert_eq!((page.entries.len(), page.gap), (5, None));
+        let seen = log.elsewhere(begins_epoch, vec![record()]);
+        assert_eq!(hub.erase(topics(), &seen.to_string()).await.unwrap(), seen);
+
+        let ahead = EventId { position: seen.position.next(), ..seen };
+        assert_eq!(hub.subscribe(subscribe(&ahead)).await.unwrap().1.reset, Some(Reason::Ahead));
+        let foreign = Lines::new(Retention::default()).elsewhere(false, vec![record()]);
+        assert_eq!(hub.subscribe(subscribe(&foreign)).await.unwrap().1.reset, Some(Reason::Epoch));
+        running.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_answer_of_the_log_nothing_is_guessed() {
+    for says in [Log::Fails, Log::IsSilent] {
+        let log = Lines::new(Retention::default());
+        let (hub, runner) = hub(&log);
+        let running = tokio::spawn(runner.run());
+        let known = publish(&hub).await.unwrap();
+        let seen = log.elsewhere(true, vec![record()]);
+        log.log(says);
+
+        let ahead = EventId { position: Position::new(99), ..known };
+        for id in [seen, ahead] {
+            let after = After::Id(id.to_string());
+            assert!(is_uncertain(&refused_by(hub.subscribe(subscribe(&id)).await)));
+            assert!(is_uncertain(&hub.history(topics(), &after, 10).await));
+            assert!(is_uncertain(&hub.history_before(topics(), &Before::Id(id.to_string()), 10).await));
+            let erased = hub.erase(topics(), &id.to_string()).await;
+            assert!(matches!(erased, Err(EraseError::Journal(Error::Uncertain(_)))));
+        }
+        let (tally, stats) = (hub.connections().tally(), hub.connections().stats());
+        assert_eq!((tally.refused(Refused::Journal), tally.opened, stats.total), (2, 0, 0));
+
+        // What needs no answer is served all the while.
+        assert_eq!(hub.subscribe(subscribe(&known)).await.unwrap().1.resumed, Some(true));
+        let nonsense = Subscribe { after: After::Id("nonsense".to_owned()), ..subscribe(&known) };
+        assert_eq!(hub.subscribe(nonsense).await.unwrap().1.reset, Some(Reason::Malformed));
+
+        log.log(Log::Answers);
+        assert_eq!(hub.subscribe(subscribe(&seen)).await.unwrap().1.resumed, Some(true));
+        running.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_ten_seconds_for_what_is_not_shown() {
+    let log = Lines::new(Retention::default());
+    let (hub, runner) = hub(&log); // which nobody runs: what others append is never shown
+    log.append(vec![record()].into()).await.unwrap();
+    let unseen = EventId { epoch: log.epochs().current(), position: log.head() };
+    let begun = Instant::now();
+    let (published, opened) = tokio::join!(publish(&hub), hub.subscribe(subscribe(&unseen)));
+    assert!(is_uncertain(&published) && is_uncertain(&refused_by(opened)));
+    assert_eq!(begun.elapsed(), Duration::from_secs(10));
+    assert_eq!(log.head(), Position::new(2), "it is in the log all the same");
+
+    // Once it moves, both go on.
+    let running = tokio::spawn(runner.run());
+    assert_eq!(publish(&hub).await.unwrap().position, Position::new(3));
+    assert_eq!(hub.subscribe(subscribe(&unseen)).await.unwrap().1.resumed, Some(true));
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_log_that_breaks_again_and_again_leaves_nothing_behind() {
+    let log = Lines::new(Retention::default());
+    let (hub, runner) = hub(&log);
+    let running = tokio::spawn(runner.run());
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    tokio::task::yield_now().await;
+    let before = tasks();
+    for _ in 0..1_000 {
+        let id = publish(&hub).await.unwrap();
+        let (mut stream, _) = hub.subscribe(subscribe(&id)).await.unwrap();
+        let waiting = stream.connection().clone();
+        log.break_after(Position::START, Vec::new());
+        while stream.next().await.is_some() {}
+        assert_eq!(hub.head().position, Position::START);
+        drop(stream);
+        while Arc::strong_count(&waiting) > 1 {
+            tokio::task::yield_now().await; // until nothing holds on to the stream that has ended
+        }
+    }
+    assert_eq!(tasks(), before);
+    assert_eq!(hub.connections().stats().total, 0);
+    let tally = hub.connections().tally();
+    let broken = tidings_hub::Ended::Said(tidings_hub::Cause::Journal);
+    assert_eq!((tally.opened, tally.ended(broken)), (1_000, 1_000));
+    running.abort();
+}
