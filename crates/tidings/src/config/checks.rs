@@ -1,6 +1,7 @@
 //! What single values can't show: settings that are each allowed, but not together.
 
 use tidings_journal::disk::Retention;
+use tidings_journal::{Rule, memory};
 
 use super::error::Error;
 use super::guessable::{self, Flaw};
@@ -129,7 +130,30 @@ fn journal(loaded: &mut Loaded) -> Result<(), Error> {
             "JOURNAL_KEEP ({origin}) names {pattern} twice; join its limits with `+`"
         )));
     }
+    beyond_memory(loaded);
     Ok(())
+}
+
+/// What single topics may keep is bounded by what all may together, which in memory is little by itself.
+fn beyond_memory(loaded: &mut Loaded) {
+    let journal = &loaded.config.journal;
+    let default = memory::Retention::default();
+    let most_events = journal.max_events.unwrap_or(default.max_events);
+    let most_bytes = journal.max_bytes.unwrap_or(default.max_bytes);
+    let is_beyond = |limit: Option<u64>, most: usize| {
+        limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| limit > most))
+    };
+    let is_beyond = |rule: &&Rule| is_beyond(rule.max_events, most_events) || is_beyond(rule.max_bytes, most_bytes);
+    if let Some(rule) = journal.keep.iter().find(is_beyond).filter(|_| journal.home == Home::Memory) {
+        let warning = format!(
+            "JOURNAL_KEEP ({}) has {} keep more than the journal in memory keeps of all topics together, {most_events} events and \
+             {}; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES",
+            place(loaded, "JOURNAL_KEEP"),
+            rule.pattern,
+            show_size(most_bytes),
+        );
+        loaded.warnings.push(warning);
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one of several checks")]

@@ -348,6 +348,15 @@ fn what_a_journal_can_not_keep_is_refused() {
 }
 
 #[test]
+fn a_rule_that_the_whole_log_in_memory_is_too_small_for_is_warned_of() {
+    let start = |keep| start().env("JOURNAL", "memory").env("JOURNAL_KEEP", keep);
+    insta::assert_snapshot!(start("a=1d,b/**=200000events").loaded().warnings.join("\n"), @"JOURNAL_KEEP (environment) has b/** keep more than the journal in memory keeps of all topics together, 100000 events and 256MiB; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES");
+    insta::assert_snapshot!(start("a=1GiB").env("JOURNAL_MAX_BYTES", "512MiB").loaded().warnings.join("\n"), @"JOURNAL_KEEP (environment) has a keep more than the journal in memory keeps of all topics together, 100000 events and 512MiB; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES");
+    assert!(start("a=200000events").env("JOURNAL_MAX_EVENTS", "200000").loaded().warnings.is_empty());
+    assert!(start("a=200000events").flag("journal", "disk").loaded().warnings.is_empty());
+}
+
+#[test]
 fn a_drain_longer_than_the_whole_shutdown_is_warned_of() {
     let loaded = start().env("DRAIN_SECONDS", "60").loaded();
     insta::assert_snapshot!(loaded.warnings.join("\n"), @"SHUTDOWN_TIMEOUT=30s comes before the end of DRAIN_SECONDS=1m: the last streams will be cut");
