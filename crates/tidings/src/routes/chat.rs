@@ -166,6 +166,7 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
 
 /// Ends all memberships of a user; each room is told. Returns how many there were.
 pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize, Error> {
+    app.members.settled(&app.hub).await?; // before that nobody is a member here, or not by the record that is to be ended
     app.hub.certain().await?;
     let mut ended = 0;
     for topic in app.hub.presence().rooms_of(user) {

@@ -263,6 +263,42 @@ async fn a_member_whose_grace_is_over_at_both_leaves_once() {
 }
 
 #[tokio::test]
+async fn who_is_erased_while_a_server_starts_is_a_member_of_nothing_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    for journal in logs(&dir) {
+        let before = Node::running(&journal, Config::default());
+        before.post("/chat/room/r/join", "ann", None).await;
+        drop(before);
+        // And as version 0.1 wrote it, which is still to be written anew.
+        let slot = Record {
+            topics: [crate::topics::members()].into(),
+            event: "member".into(),
+            key: Some("0".into()),
+            data: r#"{"room":"s","userId":"ann","username":"Ann","joinedAt":7}"#.into(),
+            at_ms: 0,
+            ends_key: false,
+        };
+        journal.append(Append::from(vec![slot])).await.unwrap();
+        let (mut node, engine) = Node::new(&journal, Config::default());
+        let router = node.router.clone();
+        let request = Request::delete("/users/ann").header("Authorization", bearer("admin"));
+        let erasing = tokio::spawn(router.oneshot(request.body(Body::empty()).unwrap()));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        node.run(engine);
+        let erased = tokio::time::timeout(PATIENCE, erasing).await.unwrap().unwrap().unwrap();
+        assert_eq!(erased.status(), StatusCode::OK);
+        let body = erased.into_body().collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (&body["memberships"], node.members("r").await.len(), node.members("s").await.len()),
+            (&json!(2), 0, 0)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_stream_goes_on_after_an_id_that_its_server_has_not_shown_yet() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
