@@ -1,6 +1,7 @@
 //! What every home of the log promises, and what only the one on disk does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alike;
 mod contract;
 mod decides;
 mod disk;
