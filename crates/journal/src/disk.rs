@@ -81,6 +81,7 @@ use crate::{
 use committer::{Committer, InFlight, Job};
 use group::{Encoded, LONGEST_KEY, Unit};
 use janitor::Janitor;
+use keys::Kind;
 use log::{Found, Log};
 use tables::Commit;
 
@@ -224,7 +225,18 @@ impl Journal for Disk {
 
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
         let selector = selector.clone();
-        self.reading(move |log| log.page(&selector, after, until, limit)).await
+        self.reading(move |log| log.page(&selector, &reader::ALL, after, until, limit)).await
+    }
+
+    async fn read_keyed(
+        &self,
+        selector: &Selector,
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
+        let selector = selector.clone();
+        self.reading(move |log| log.page(&selector, &[Kind::Keyed], after, until, limit)).await
     }
 
     async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {

@@ -12,6 +12,9 @@ use super::run::{self, Element, Place};
 use super::tables::Tables;
 use crate::{Entry, Epochs, Error, EventId, Kept, Limit, Page, Position, Record, Selector};
 
+/// All kinds of records.
+pub(super) const ALL: [Kind; 2] = [Kind::Plain, Kind::Keyed];
+
 /// One topic's records of one kind, oldest first.
 struct Source {
     kind: Kind,
@@ -42,10 +45,12 @@ pub(super) struct Merge<'a> {
 }
 
 impl Log {
-    /// What [`Journal::read`](crate::Journal::read) returns.
+    /// What [`Journal::read`](crate::Journal::read) returns, of records of `kinds` alone. Of other kinds nothing is read, so
+    /// nothing that is damaged among them hides any of these.
     pub(super) fn page(
         &self,
         selector: &Selector,
+        kinds: &[Kind],
         after: Position,
         until: Position,
         limit: Limit,
@@ -54,8 +59,8 @@ impl Log {
         let until = until.min(view.head);
         let mut from = after;
         let mut page = loop {
-            match self.piece(&view, selector, from, until, limit) {
-                Err(Error::Damaged(why)) => from = self.skip(&view, selector, from, until, &why)?,
+            match self.piece(&view, selector, kinds, from, until, limit) {
+                Err(Error::Damaged(why)) => from = self.skip(&view, selector, kinds, from, until, &why)?,
                 read => break read?,
             }
         };
@@ -73,6 +78,7 @@ impl Log {
         &self,
         view: &View,
         selector: &Selector,
+        kinds: &[Kind],
         after: Position,
         until: Position,
         limit: Limit,
@@ -82,7 +88,7 @@ impl Log {
         if until <= after {
             return Ok(page);
         }
-        let mut merge = self.merge(view, selector, after, until)?;
+        let mut merge = self.merge(view, selector, kinds, after, until)?;
         let (mut bytes, mut done) = (0, after);
         let mut next = || {
             let Some(position) = merge.peek()? else {
@@ -117,6 +123,7 @@ impl Log {
         &self,
         view: &View,
         selector: &Selector,
+        kinds: &[Kind],
         after: Position,
         until: Position,
         why: &str,
@@ -129,7 +136,8 @@ impl Log {
         let mut behind = None;
         for (name, id, floor) in wanted {
             // Records without a key are hidden up to the floor, and read from there on.
-            for (kind, from) in [(Kind::Plain, after.max(floor)), (Kind::Keyed, after)] {
+            for &kind in kinds {
+                let from = if kind == Kind::Plain { after.max(floor) } else { after };
                 behind = behind.max(self.hole_end(view, (name, id, kind), from, until, why)?);
             }
         }
@@ -142,8 +150,8 @@ impl Log {
         let view = self.view();
         let mut after = Position::START;
         loop {
-            match self.merge(&view, selector, after, view.head) {
-                Err(Error::Damaged(why)) => after = self.skip(&view, selector, after, view.head, &why)?,
+            match self.merge(&view, selector, &ALL, after, view.head) {
+                Err(Error::Damaged(why)) => after = self.skip(&view, selector, &ALL, after, view.head, &why)?,
                 merge => return merge?.peek(),
             }
         }
@@ -170,6 +178,7 @@ impl Log {
         &'a self,
         view: &'a View,
         selector: &Selector,
+        kinds: &[Kind],
         after: Position,
         until: Position,
     ) -> Result<Merge<'a>, Error> {
@@ -177,8 +186,10 @@ impl Log {
         {
             let topics = self.topics.read();
             for topic in selector.as_slice().iter().filter_map(|name| topics.get(name)) {
-                wanted.push((topic.row.id, Kind::Plain, after.max(topic.row.floor)));
-                if topic.keyed > 0 {
+                if kinds.contains(&Kind::Plain) {
+                    wanted.push((topic.row.id, Kind::Plain, after.max(topic.row.floor)));
+                }
+                if kinds.contains(&Kind::Keyed) && topic.keyed > 0 {
                     wanted.push((topic.row.id, Kind::Keyed, after));
                 }
             }
@@ -308,4 +319,47 @@ fn damaged(position: Position) -> Error {
 pub(super) fn entry(epochs: &Epochs, position: Position, record: Record) -> Entry {
     let EventId { epoch, position } = epochs.id_of(position);
     Entry { id: EventId { epoch, position }, record }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Disk, Options};
+    use crate::testing::Put as _;
+    use crate::{Journal as _, TopicName};
+
+    fn record(key: &str, ends_key: bool) -> Record {
+        Record {
+            topics: [TopicName::parse("_members").unwrap()].into(),
+            event: "e".into(),
+            key: Some(key.into()),
+            data: "x".into(),
+            at_ms: 0,
+            ends_key,
+        }
+    }
+
+    /// What ended a key is of no more use to whoever reads what is live.
+    #[tokio::test]
+    async fn a_damaged_record_without_a_live_key_hides_none_that_has_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(Options::new(dir.path())).unwrap();
+        for record in [record("ann", false), record("bob", false), record("bob", true), record("cem", false)] {
+            disk.put(vec![record]).await.unwrap();
+        }
+        let members = Selector::topics([TopicName::parse("_members").unwrap()]);
+        let live = async || {
+            let page = disk.read_keyed(&members, Position::START, disk.head(), Limit::NONE).await.unwrap();
+            let keys: Vec<_> = page.entries.iter().map(|entry| entry.record.key.clone().unwrap().to_string()).collect();
+            (keys, page.damaged)
+        };
+        let expected = (vec!["ann".to_owned(), "cem".to_owned()], false);
+        assert_eq!(live().await, expected);
+        let id = disk.log.topics.read().get(&members.as_slice()[0]).unwrap().row.id;
+        let end = keys::event(id, Kind::Plain, Position::new(3));
+        disk.log.tables.events[keys::shard(id)].insert(end, [0xff; 16]).unwrap();
+        disk.log.show(disk.head());
+        assert_eq!(live().await, expected);
+        assert!(disk.read(&members, Position::START, disk.head(), Limit::NONE).await.unwrap().damaged);
+    }
 }
