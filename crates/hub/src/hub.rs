@@ -197,10 +197,12 @@ impl Hub {
     }
 
     /// Waits until the folds are what the log says: they have begun with what it keeps, and everything that it had by then is
-    /// visible. At once from then on.
+    /// visible. At once from then on. Fails where that takes longer than anybody waits.
     pub async fn begun(&self) -> Result<(), tidings_journal::Error> {
         let generation = self.inner.generation();
-        generation.until_visible(self.inner.folds.settled().await).await
+        let late = |_| generation::late("what the server keeps of its own is not read");
+        let settled = tokio::time::timeout(generation::PATIENCE, self.inner.folds.settled()).await.map_err(late)?;
+        generation.until_visible(settled).await
     }
 
     /// Waits until everything is visible that was acknowledged anywhere before this call, so that what is not there then was not

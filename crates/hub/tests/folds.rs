@@ -266,15 +266,13 @@ async fn nothing_is_handed_out_before_the_folds_have_begun_and_a_log_that_can_no
     recorder.hub.set(hub.clone()).ok().unwrap();
     let running = tokio::spawn(runner.run());
     journal.append(vec![record("a", "k", "", false)].into()).await.unwrap();
-    let begun = tokio::spawn({
-        let hub = hub.clone();
-        async move { hub.begun().await }
-    });
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    assert!(!begun.is_finished() && recorder.begun.lock().is_empty());
+    let asked = tokio::time::Instant::now();
+    let begun = hub.begun().await;
+    assert!(matches!(begun, Err(Error::Uncertain(_))), "nobody waits for ever: {begun:?}");
+    assert!(asked.elapsed() < Duration::from_mins(1) && recorder.begun.lock().is_empty());
     assert_eq!(hub.head().position, Position::new(1), "it would be seen by who does not know the keys before it");
     journal.gate.add_permits(4);
-    begun.await.unwrap().unwrap();
+    hub.begun().await.unwrap();
     assert_eq!(hub.head().position, Position::new(2));
     assert_eq!(*recorder.begun.lock(), [(1, vec![1])]);
     running.abort();
