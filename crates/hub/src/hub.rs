@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tidings_journal::{
     Append, Appended, Condition, Entry, Epochs, EventId, Journal, Kept, News, Position, Receipt, TopicName,
 };
@@ -149,7 +150,7 @@ impl Hub {
                 let id = journal.epochs().id_of(first);
                 let positions = std::iter::successors(Some(first), |position| Some(position.next()));
                 let entry = |(position, record)| Arc::new(Entry { id: generation.id_of(position), record });
-                let entries: Vec<_> = positions.zip(records).map(entry).collect();
+                let entries: SmallVec<[_; 1]> = positions.zip(records).map(entry).collect();
                 inner.hand_out(&generation, &entries);
                 if let Some(last) = entries.last() {
                     inner.shown(&generation, last.id.position).await?;
