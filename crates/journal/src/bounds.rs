@@ -89,6 +89,16 @@ impl Held {
         self.0.get(&pool).copied().unwrap_or_default()
     }
 
+    /// How full each pool is.
+    pub(crate) fn vitals(&self, bounds: &Bounds) -> Vec<crate::PoolVitals> {
+        let vitals = |pool| crate::PoolVitals {
+            name: bounds.name(pool).to_owned(),
+            held: self.of(pool) as u64,
+            most: bounds.most(pool) as u64,
+        };
+        bounds.pools().map(vitals).collect()
+    }
+
     pub(crate) fn add(&mut self, pool: Pool) {
         *self.0.entry(pool).or_default() += 1;
     }

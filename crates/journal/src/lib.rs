@@ -56,7 +56,7 @@ pub use rule::Rule;
 pub use tail::News;
 pub use timeline::{Look, Timeline};
 pub use topic::{Segment, TopicName};
-pub use vitals::{DiskVitals, Times, Vitals};
+pub use vitals::{DiskVitals, PoolVitals, Times, Vitals};
 
 /// Why the log did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -190,6 +190,7 @@ impl Replica {
             trimmed: Some(self.trimmed),
             topics: Some(self.topics.held() as u64),
             topics_trimmed: Some(self.topics_trimmed),
+            keyed: self.topics.pools().vitals(&self.retention.bounds),
             oldest_ms: self.order.first(|place| self.entries.get(&place)).map(|entry| entry.record.at_ms),
             disk: None,
         }

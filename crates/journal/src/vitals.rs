@@ -25,8 +25,21 @@ pub struct Vitals {
     pub topics_trimmed: Option<u64>,
     /// When the oldest of those that are kept was published, in milliseconds since 1970; may be some seconds old.
     pub oldest_ms: Option<i64>,
+    /// The pools of keys. Empty if the log knows of none.
+    pub keyed: Vec<PoolVitals>,
     /// Of a log on disk.
     pub disk: Option<DiskVitals>,
+}
+
+/// How full a pool of keys is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolVitals {
+    /// Its name: see [`Bounds::name`](crate::Bounds::name).
+    pub name: String,
+    /// How many live records with a key it has.
+    pub held: u64,
+    /// How many it has room for.
+    pub most: u64,
 }
 
 /// What only a log on disk has.

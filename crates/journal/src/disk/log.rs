@@ -244,9 +244,9 @@ impl Log {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let ceiling = Ceiling::bytes(self);
         let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
-        let (kept, topics) = {
+        let (kept, topics, keyed) = {
             let topics = self.topics.read();
-            (topics.totals().0, topics.held())
+            (topics.totals().0, topics.held(), topics.pool_vitals())
         };
         Vitals {
             kept: Some(kept),
@@ -255,6 +255,7 @@ impl Log {
             topics_trimmed: Some(read(topics_trimmed)),
             // As the wall clock would say it.
             oldest_ms: (oldest_ms < i64::MAX).then(|| oldest_ms.saturating_sub(self.skew())),
+            keyed,
             disk: Some(DiskVitals {
                 failed: self.failed.load(Ordering::Acquire),
                 damaged: self.holes.count() as u64,

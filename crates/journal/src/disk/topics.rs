@@ -406,6 +406,11 @@ impl Topics {
         self.keys.get(&(id, Arc::from(key))).copied()
     }
 
+    /// How full each pool is.
+    pub(super) fn pool_vitals(&self) -> Vec<crate::PoolVitals> {
+        self.pools.vitals(&self.bounds)
+    }
+
     /// The pool that has no room for what `records` add, if there is one.
     pub(super) fn without_room<'a>(&self, records: impl Iterator<Item = &'a Record>) -> Option<Pool> {
         self.pools.without_room(&self.bounds, records, |topic, key| self.live(topic, key).is_some())

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use tidings_journal::{DiskVitals, Times, Vitals};
+use tidings_journal::{DiskVitals, PoolVitals, Times, Vitals};
 
 use super::{Writer, float};
 use crate::app::App;
@@ -13,7 +13,7 @@ use crate::app::App;
 pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let writable = if app.hub.health().is_ok() { 1.0 } else { 0.0 };
     writer.gauge("tidings_journal_writable", "Whether the log takes events: 1 or 0", writable)?;
-    let Vitals { kept, trimmed, topics, topics_trimmed, oldest_ms, disk } = app.hub.vitals();
+    let Vitals { kept, trimmed, topics, topics_trimmed, oldest_ms, keyed, disk } = app.hub.vitals();
     if let Some(kept) = kept {
         writer.gauge("tidings_journal_events", "Events that the log keeps, but for those with a key", float(kept))?;
     }
@@ -30,6 +30,7 @@ pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
         let help = "Topics that the log let go of whole, because there were too many";
         writer.counter("tidings_journal_topics_trimmed", help, trimmed)?;
     }
+    pools(&keyed, writer)?;
     if let Some(oldest_ms) = oldest_ms {
         let age_ms = app.now().as_millisecond().saturating_sub(oldest_ms).max(0).unsigned_abs();
         let age = Duration::from_millis(age_ms).as_secs_f64();
@@ -40,6 +41,18 @@ pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
         )?;
     }
     disk.map_or(Ok(()), |disk| on_disk(app, &disk, writer))
+}
+
+/// How many keys there are of each kind, and how many there may be. The names are the log's own, a closed set.
+fn pools(keyed: &[PoolVitals], writer: &mut Writer<'_>) -> fmt::Result {
+    if keyed.is_empty() {
+        return Ok(());
+    }
+    let help = "Keys that the log remembers, by the pool that they belong to";
+    let held = keyed.iter().map(|pool| (pool.name.as_str(), float(pool.held)));
+    writer.gauges("tidings_journal_keyed", help, "pool", held)?;
+    let most = keyed.iter().map(|pool| (pool.name.as_str(), float(pool.most)));
+    writer.gauges("tidings_journal_keyed_limit", "How many keys each pool has room for", "pool", most)
 }
 
 fn on_disk(app: &App, vitals: &DiskVitals, writer: &mut Writer<'_>) -> fmt::Result {

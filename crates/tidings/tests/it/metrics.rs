@@ -64,10 +64,19 @@ async fn a_log_in_memory_tells_nothing_of_a_disk() {
     let told: BTreeSet<_> = text
         .lines()
         .filter(|line| line.starts_with("tidings_journal_"))
-        .filter_map(|line| line.split(' ').next())
+        .filter_map(|line| line.split([' ', '{']).next())
         .collect();
-    let names =
-        ["events", "oldest_age_seconds", "topics", "topics_limit", "topics_trimmed_total", "trimmed_total", "writable"];
+    let names = [
+        "events",
+        "keyed",
+        "keyed_limit",
+        "oldest_age_seconds",
+        "topics",
+        "topics_limit",
+        "topics_trimmed_total",
+        "trimmed_total",
+        "writable",
+    ];
     let expected = names.map(|name| format!("tidings_journal_{name}"));
     assert_eq!(told, expected.iter().map(String::as_str).collect());
 }
