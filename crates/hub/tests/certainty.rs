@@ -3,15 +3,17 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tidings_hub::{
-    After, Before, Clock, EraseError, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reason, Refused,
-    RingLimits, Runner, StreamLimits, Subscribe, SubscribeError,
+    After, Before, Clock, EraseError, Fold, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reason,
+    Refused, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError,
 };
 use tidings_journal::memory::Retention;
-use tidings_journal::{Error, EventId, Journal, Position, Record, TopicName};
+use tidings_journal::{Entry, Error, EventId, Journal, Position, Record, TopicName};
 use tidings_sse::EventName;
 use tokio::time::Instant;
 
@@ -19,6 +21,10 @@ use support::lines::{Lines, Log};
 use support::{Plain, topic};
 
 fn hub(log: &Arc<Lines>) -> (Hub, Runner) {
+    hub_with(log, Vec::new())
+}
+
+fn hub_with(log: &Arc<Lines>, folds: Vec<Arc<dyn Fold>>) -> (Hub, Runner) {
     let options = Options {
         heartbeat_interval: Duration::from_hours(1),
         write_timeout: Duration::from_hours(1),
@@ -27,7 +33,7 @@ fn hub(log: &Arc<Lines>) -> (Hub, Runner) {
         streams: StreamLimits::default(),
         ring: RingLimits::default(),
         presence: Arc::new(Presence::new(topic("chat"), Duration::from_mins(1))),
-        folds: Vec::new(),
+        folds,
     };
     Hub::new(log.clone(), options, Arc::new(Plain), Clock::system())
 }
@@ -184,5 +190,53 @@ async fn a_log_that_breaks_again_and_again_leaves_nothing_behind() {
     let tally = hub.connections().tally();
     let broken = tidings_hub::Ended::Said(tidings_hub::Cause::Journal);
     assert_eq!((tally.opened, tally.ended(broken)), (1_000, 1_000));
+    running.abort();
+}
+
+/// Which keys of one topic are live, and in which generation.
+struct Keys {
+    topics: Vec<TopicName>,
+    live: Mutex<(u64, BTreeSet<Arc<str>>)>,
+}
+
+impl Fold for Keys {
+    fn topics(&self) -> &[TopicName] {
+        &self.topics
+    }
+
+    fn begin(&self, generation: u64, keyed: &[Arc<Entry>]) {
+        *self.live.lock() = (generation, keyed.iter().filter_map(|entry| entry.record.key.clone()).collect());
+    }
+
+    fn apply(&self, entry: &Arc<Entry>) {
+        self.live.lock().1.extend(entry.record.key.clone());
+    }
+}
+
+#[tokio::test]
+async fn a_fold_begins_anew_with_what_is_on_the_line_that_is() {
+    let log = Lines::new(Retention::default());
+    let keys = Arc::new(Keys { topics: topics(), live: Mutex::default() });
+    let (hub, runner) = hub_with(&log, vec![keys.clone()]);
+    let running = tokio::spawn(runner.run());
+    let live = || {
+        let (generation, live) = &*keys.live.lock();
+        (*generation, live.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    };
+    hub.begun().await.unwrap();
+    for key in ["kept", "lost"] {
+        let publication = Publication::new(topics(), EventName::from_static("e"), "{}").keyed(key);
+        hub.publish(vec![publication], None, None).await.unwrap();
+    }
+    assert_eq!(live(), (1, "kept lost".to_owned()));
+
+    let (mut stream, _) = hub.subscribe(subscribe(&hub.head())).await.unwrap();
+    log.break_after(Position::new(1), vec![Record { key: Some("new".into()), ..record() }]);
+    while stream.next().await.is_some() {}
+    hub.begun().await.unwrap();
+    assert_eq!(live(), (2, "kept new".to_owned()));
+    let publication = Publication::new(topics(), EventName::from_static("e"), "{}").keyed("next");
+    hub.publish(vec![publication], None, None).await.unwrap();
+    assert_eq!(live(), (2, "kept new next".to_owned()));
     running.abort();
 }

@@ -23,7 +23,7 @@ use tidings_sse::{Decoded, Decoder, EventName, Message};
 use crate::support::lines::Lines;
 use crate::support::{Plain, topic};
 
-const SCHEDULES: usize = 4_000;
+const SCHEDULES: usize = 1_000;
 
 /// The event that ends a story: who has it needs no other.
 const LAST: &str = "last";
@@ -187,9 +187,9 @@ impl Client {
     /// Compares what it had with what is in the log.
     fn judge(&self, log: &Lines) {
         let until = self.had.last().unwrap().0;
-        let page =
-            log.read(&Selector::topics([topic("a")]), Position::new(self.from), Position::new(until), Limit::NONE);
-        let there: Vec<_> = future::block_on(page).unwrap().entries;
+        let (selector, from) = (Selector::topics([topic("a")]), Position::new(self.from));
+        let page = log.read(&selector, from, Position::new(until), Limit::NONE);
+        let there = future::block_on(page).unwrap().entries;
         let there: Vec<_> = there
             .iter()
             .map(|entry| (entry.id.position.get(), String::from_utf8(entry.record.data.to_vec()).unwrap()))
