@@ -557,7 +557,17 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
     let times =
         |file: &std::path::Path| if file.parent().is_some_and(|folder| folder.ends_with("tables")) { 8 } else { 1 };
     let damages = |file| std::iter::repeat_n((file, false), times(file)).chain([(file, true)]);
-    for (file, gone) in files.iter().flat_map(|(file, ..)| damages(file)) {
+    let mut due: Vec<_> = files.iter().flat_map(|(file, ..)| damages(file)).collect();
+    for round in 0.. {
+        let Some((file, gone)) = due.pop() else {
+            // What is hit is left to chance: goes on until a record was, far more often than that needs.
+            let tables = files.iter().filter(|(file, ..)| times(file) > 1).map(|(file, ..)| (file.as_path(), false));
+            due.extend(tables.filter(|_| unreadable == 0 && round < 2_000));
+            if due.is_empty() {
+                break;
+            }
+            continue;
+        };
         let dir = scratch();
         copy(run.dir.path(), dir.path()).unwrap();
         let file = file.strip_prefix(run.dir.path()).unwrap();
