@@ -125,7 +125,8 @@ impl Held {
             let was_live = live.insert((topic, key), !record.ends_key).unwrap_or_else(|| is_live(topic, key));
             let held = held.entry(pool).or_insert_with(|| self.of(pool));
             match (was_live, record.ends_key) {
-                (false, false) if *held >= bounds.most(pool) => return Some(pool),
+                // A log that an earlier version wrote may have more than the bound: they may change, and not become more.
+                (false, false) if *held >= bounds.most(pool).max(self.of(pool)) => return Some(pool),
                 (false, false) => *held += 1,
                 (true, true) => *held = held.saturating_sub(1),
                 _ => {}

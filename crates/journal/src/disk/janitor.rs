@@ -325,10 +325,11 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::disk::keys::meta;
     use crate::disk::tables::Commit;
     use crate::disk::{Disk, Options, Rule, open};
     use crate::testing::Put as _;
-    use crate::{Journal as _, Pattern, Record};
+    use crate::{Append, Journal as _, LogClock, Pattern, Record};
 
     /// Says when it is about to write, and waits until it may.
     struct Held {
@@ -390,5 +391,36 @@ mod tests {
         drop(go_on);
         appending.await.unwrap().unwrap();
         until(&log, "it is trimmed", |log| log.vitals().kept == Some(2)).await;
+    }
+
+    /// Where nothing is appended, it is written for its own sake.
+    #[tokio::test]
+    async fn the_logs_clock_is_written_in_a_quiet_log_once_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Disk::open(Options::new(dir.path())).unwrap();
+        let written_ms = |log: &Disk| {
+            let row = log.log.tables.meta.get(meta::CLOCK).unwrap().unwrap();
+            LogClock::decode(&row).unwrap().now_ms()
+        };
+        let start_ms = 1_800_000_000_000;
+        log.append(Append::default().at(start_ms)).await.unwrap();
+        assert_eq!(written_ms(&log), 0, "there was nothing to append");
+        let record = Record {
+            topics: [TopicName::parse("a").unwrap()].into(),
+            event: "e".into(),
+            key: None,
+            data: "x".into(),
+            at_ms: 0,
+            ends_key: false,
+        };
+        log.append(Append::from(vec![record]).at(start_ms)).await.unwrap();
+        assert_eq!(written_ms(&log), start_ms);
+        log.expire(start_ms + CLOCK_STALE_MS);
+        let deadline = Instant::now() + Duration::from_mins(10);
+        while written_ms(&log) < start_ms + CLOCK_STALE_MS {
+            assert!(Instant::now() < deadline, "it is never written");
+            log.expire(start_ms + CLOCK_STALE_MS);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }

@@ -94,7 +94,6 @@ pub(super) const READERS: usize = 32;
 
 impl Log {
     pub(super) fn new(found: Found, options: Options) -> Self {
-        found.floors.set_log_ms(found.clock.now_ms());
         Self {
             options,
             epochs: Arc::new(found.epochs),
@@ -166,7 +165,7 @@ impl Log {
     /// By how many milliseconds the log's clock went on since it was written. By none if it never was: it is with the first append.
     pub(super) fn clock_unwritten_ms(&self) -> i64 {
         let written_ms = self.clock_written_ms.load(Ordering::Relaxed);
-        if written_ms == i64::MIN { 0 } else { self.log_ms().saturating_sub(written_ms) }
+        if written_ms == 0 { 0 } else { self.log_ms().saturating_sub(written_ms) }
     }
 
     /// What there is to read.

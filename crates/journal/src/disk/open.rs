@@ -80,6 +80,7 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
         floors.raise(topic.row.id, topic.row.floor);
     }
     floors.set_head(head);
+    floors.set_log_ms(clock.now_ms());
     floors.begin();
     Ok(Found { home, tables, floors, topics, epochs: Epochs::new(current, earlier), head, checkpoint, clock })
 }

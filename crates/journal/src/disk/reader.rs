@@ -159,17 +159,22 @@ impl Log {
 
     /// The receipt with this key, unless it has ended by `now_ms`.
     pub(super) fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
-        let value = match self.tables.receipts.get(keys::receipt(key)).map_err(unreadable) {
+        let receipt = self.tables.receipts.get(keys::receipt(key)).map_err(unreadable).and_then(|value| {
+            let decode = |value: fjall::Slice| codec::decode_receipt(&value);
+            let receipt =
+                value.map(|value| decode(value).ok_or_else(|| Error::Damaged("a receipt makes no sense".to_owned())));
+            receipt.transpose()
+        });
+        let receipt = match receipt {
             Err(Error::Damaged(why)) => {
-                // To say nothing of it would refuse all publishes with such a key for ever.
+                // To fail would refuse all publishes with such a key for ever.
                 tracing::error!(
                     "what was published with some idempotency keys can't be read ({why}): a repeat may be published twice"
                 );
                 return Ok(None);
             }
-            value => value?,
+            receipt => receipt?,
         };
-        let receipt = value.as_deref().and_then(codec::decode_receipt);
         let is_live = |(end, kept): &(End, Kept)| end.in_log_time(|| self.floors.skew_at(kept.first)) > now_ms;
         Ok(receipt.filter(is_live).map(|(_, kept)| kept))
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_journal::disk::{Disk, OpenError, Options, Sync};
-use tidings_journal::{Appended, Bounds, EventId, Journal, Limit, Position, Receipt, Record, Stray};
+use tidings_journal::{Append, Appended, Bounds, EventId, Journal, Limit, Position, Receipt, Record, Stray};
 
 use crate::{Put as _, all, numbered, of, record, status};
 
@@ -55,6 +55,36 @@ async fn keys_and_receipts_and_floors_outlive_a_restart() {
     assert_eq!(all(&log, &["system/status"]).await, ["4", "5", "6"]);
     let full = log.append(vec![status("d", "7")].into()).await.unwrap();
     assert!(matches!(full, Appended::Full(_)), "{full:?}");
+}
+
+/// What one process believed, the next goes on from: the time that passed between them is a jump that has yet to be confirmed.
+#[tokio::test]
+async fn the_logs_clock_goes_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let start_ms = 1_800_000_000_000;
+    let append = async |log: &Disk, now_ms: i64| {
+        log.append(Append::from(vec![record(&["a"], "1")]).at(now_ms)).await.unwrap();
+        log.log_ms()
+    };
+    let log = open(&dir);
+    assert_eq!(log.log_ms(), 0, "it was never told the time");
+    assert_eq!(append(&log, start_ms).await, start_ms);
+    assert_eq!(append(&log, start_ms + 50_000).await, start_ms + 50_000);
+    drop(log);
+    let log = open(&dir);
+    assert_eq!(log.log_ms(), start_ms + 50_000);
+    assert_eq!(append(&log, start_ms + 3_600_000).await, start_ms + 50_000, "one process may be wrong about an hour");
+    drop(log);
+    // The ten minutes that confirm it are counted from one process to the next.
+    let mut log = open(&dir);
+    for second in (0..=600).step_by(20) {
+        if second % 200 == 0 {
+            drop(log);
+            log = open(&dir);
+        }
+        append(&log, start_ms + 3_600_000 + 1_000 * second).await;
+    }
+    assert_eq!(log.log_ms(), start_ms + 4_200_000);
 }
 
 #[tokio::test]

@@ -221,12 +221,14 @@ async fn what_is_above_a_bound_stays_and_makes_room_for_nothing_else() {
         assert_eq!(before.len(), 4, "{version}: {before:?}");
         assert!(matches!(append(&log, status("new", "1")).await, Appended::Full(_)), "{version}");
         assert!(matches!(append(&log, status("db", "2")).await, Appended::New(_)), "{version}");
-        assert_eq!(all(&log, &["system/status"]).await.len(), 4);
+        let moved = vec![Record { ends_key: true, ..status("cache", "0") }, status("moved", "2")];
+        assert!(matches!(log.append(moved.into()).await.unwrap(), Appended::New(_)), "{version}: they are no more");
+        assert_eq!(all(&log, &["system/status"]).await.len(), 5, "with what ended a key");
         drop(log);
         // What the log says of itself holds, whatever is asked for.
         let log = open(&dir);
         assert!(matches!(append(&log, status("new", "1")).await, Appended::Full(_)), "{version}");
-        for service in ["db", "web", "mail"] {
+        for service in ["db", "web", "moved"] {
             let ending = Record { ends_key: true, ..status(service, "0") };
             assert!(matches!(append(&log, ending).await, Appended::New(_)), "{version}");
         }

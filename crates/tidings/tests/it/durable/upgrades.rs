@@ -7,10 +7,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tidings::Server;
+use tidings_journal::Bounds;
+use tidings_journal::disk::{Disk, Options};
 
 use super::House;
 use crate::support::checks::SetClock;
-use crate::support::{ADMIN, Answer, TestServer, config, start_built, until};
+use crate::support::{ADMIN, Answer, TestServer, config, demo, start_built, until};
 
 /// The versions, by their commit.
 const VERSIONS: [&str; 2] = ["fca78b1", "a7bb9bb"];
@@ -147,6 +149,26 @@ async fn whoever_comes_back_after_the_upgrade_goes_on_as_if_there_had_been_none(
         members_and_statuses_are_there(&server, &left.note).await;
         streams_go_on(&server, &left.note).await;
     }
+}
+
+/// A log that has more keys than it may have, as an earlier version had another bound, keeps them all.
+#[tokio::test]
+async fn what_is_above_a_bound_stays_and_a_new_key_finds_no_room() {
+    let left = Left::by("fca78b1");
+    let mut options = Options::new(left.house.path());
+    options.retention.bounds = Bounds::of_each(2);
+    drop(Disk::open(options).unwrap()); // the first to open it writes the bounds down
+    let server = left.start().await;
+    members_and_statuses_are_there(&server, &left.note).await;
+    let update = async |service: &str| {
+        let body = json!({"service": service, "status": "online"});
+        server.call("POST", "/system/status/update", ADMIN, body).await
+    };
+    update("new").await.assert_refused(503, "too_many_keys");
+    assert_eq!(update("db").await.status, 200);
+    let join = async |user: &str| server.call("POST", "/chat/room/side/join", &demo(user, "user"), json!(null)).await;
+    join("new").await.assert_refused(503, "too_many_keys");
+    assert_eq!(join("bob").await.status, 200, "who is a member needs no room");
 }
 
 #[tokio::test]
