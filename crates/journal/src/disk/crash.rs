@@ -310,6 +310,8 @@ impl Run {
             let lost = self.oracle.acknowledged.split_off(&head.next());
             self.oracle.lost.extend(lost.into_values().map(|told| told.id));
             self.oracle.receipts.retain(|_, kept| kept.refused || kept.first <= head);
+            // Where there was nothing to erase, nothing was synced: what comes to stand there now was never erased.
+            self.oracle.erased = self.oracle.erased.min(head);
             self.oracle.keys = self.oracle.live();
         }
         for id in &self.oracle.lost {
