@@ -1,17 +1,23 @@
-//! The `.env` file: its lines, with their numbers.
+//! The `.env` file: its entries and the lines on which they begin.
 //!
 //! The file belongs to the whole project, and most of its lines to other programs, which read it by grammars of their own. A
-//! line that names a setting must be right, or the start stops. Any other line that is not understood is passed over and
-//! counted; it never takes a line of ours along.
+//! line that names a setting must be right, or the server does not start. Any other line that is not understood is skipped and
+//! counted; it never hides a setting on another line.
 //!
-//! dotenvy reads the grammar of a single entry; here stands what it leaves out. Where an entry ends is decided here, as dotenvy
-//! takes the apostrophe in `AUTHOR=Conan O'Brien` for a quote that goes on until the next one. And it never gets to see a
-//! `$`: it would replace `$word` by a variable of the process, and the `.env` files that people bring along (Node's `dotenv`)
-//! take a dollar for a dollar. A secret would be another one, and nobody would be told.
+//! # Grammar
+//!
+//! An entry is `NAME=value`, optionally after `export`; the rest of a line after `#` at its beginning, or after white space, is
+//! a comment. `'…'` is literal. In `"…"` and outside of quotes a backslash may stand before `\`, `'`, `"`, a space, or `n` (a
+//! line feed). A value that begins with a quote may span several lines; a quote in the middle of a value must be closed on its
+//! line, as `AUTHOR=Conan O'Brien` is in real files and must not swallow the next lines.
+//!
+//! That is what Node's `dotenv` and the shells agree on. Where they differ (a backtick, any other escape, white space in a value
+//! without quotes) there is no entry. A `$` is literal, as in Node's `dotenv`: a secret with variables expanded in it would be a
+//! different secret, and no error would say so.
 
 use super::error::Error;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Default)]
 pub(super) struct Parsed {
     /// The entries in their order.
@@ -20,109 +26,115 @@ pub(super) struct Parsed {
     pub(super) passed_over: Vec<usize>,
 }
 
-/// One entry. It has no `Debug`, as its text may be a secret.
+/// One entry. It has no `Debug`, because its text may be a secret.
 pub(super) struct Line {
     pub(super) name: String,
-    /// Empty where the entry is not a setting's and was not understood.
+    /// Empty where the entry names no setting and was not understood.
     pub(super) text: String,
-    /// Where it begins, counted from 1.
+    /// The line on which it begins, counted from 1.
     pub(super) number: usize,
 }
 
-/// Stands for `$` while dotenvy reads. It is no character and stands in no file.
-const DOLLAR: &str = "\u{ffff}";
-
-/// The entries of a file. `is_setting` says whether a name is one of ours.
+/// Reads the entries of a file. `is_setting` tells whether a name is that of a setting.
 pub(super) fn parse(file: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Parsed, Error> {
+    const GRAMMAR: &str =
+        "a line is NAME=value, and a value with spaces, quotes or backslashes stands between single quotes";
     if file.starts_with(b"\xff\xfe") || file.starts_with(b"\xfe\xff") {
         return Err(malformed(1, "the file is UTF-16, as some programs for Windows write it; save it as UTF-8"));
     }
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
-    let lines: Vec<_> =
-        file.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+    let file = String::from_utf8_lossy(file).replace("\r\n", "\n");
     let mut parsed = Parsed::default();
-    let mut at = 0;
-    while let Some(first) = lines.get(at) {
-        let number = at + 1;
-        let name = name(first);
-        if is_blank(first) {
-            at += 1;
-            continue;
-        }
-        let extent = extent(&lines[at..]);
-        let entry = extent.and_then(|extent| Some((extent, read(&lines[at..at + extent])?)));
-        match entry {
-            Some((extent, (name, text))) => {
-                parsed.lines.push(Line { name, text, number });
-                at += extent;
+    let (mut rest, mut number) = (file.as_str(), 1);
+    while !rest.is_empty() {
+        let (name, after_name) = name(rest);
+        let mut put = |text| parsed.lines.push(Line { name: name.to_owned(), text, number });
+        let following = match (end_of_line(rest), value(after_name).filter(|_| is_name(name))) {
+            (Some(following), _) => following,
+            (None, Some((text, following))) => {
+                put(text);
+                following
             }
-            None if is_setting(&name) => {
-                let grammar =
-                    "a line is NAME=value, and a value with spaces, quotes or backslashes stands between single quotes";
-                return Err(malformed(number, grammar));
-            }
-            None => {
+            (None, None) if is_setting(name) => return Err(malformed(number, GRAMMAR)),
+            (None, None) => {
+                put(String::new());
                 parsed.passed_over.push(number);
-                parsed.lines.push(Line { name, text: String::new(), number });
-                at += 1;
+                rest.split_once('\n').map_or("", |(_, following)| following)
             }
-        }
+        };
+        number += rest[..rest.len() - following.len()].matches('\n').count();
+        rest = following;
     }
     Ok(parsed)
 }
 
-/// Whether a line is empty or a comment.
-fn is_blank(line: &[u8]) -> bool {
-    matches!(line.trim_ascii_start().first(), None | Some(b'#'))
-}
-
-/// What a line calls its entry, whether it is an entry or not: the first word, without a leading `export`.
-fn name(line: &[u8]) -> String {
-    let (first, rest) = word(line);
-    let name = if first == b"export" && !rest.trim_ascii_start().starts_with(b"=") { word(rest).0 } else { first };
-    String::from_utf8_lossy(name).into_owned()
-}
-
-fn word(line: &[u8]) -> (&[u8], &[u8]) {
-    let line = line.trim_ascii_start();
-    let end = line.iter().position(|byte| byte.is_ascii_whitespace() || b"=:".contains(byte));
-    line.split_at(end.unwrap_or(line.len()))
-}
-
-/// How many lines the entry at the beginning of `lines` takes. A value goes on over several if it begins with a quote, up to the
-/// next such quote that no backslash stands before, as in Node's `dotenv`; without one it is no entry.
-fn extent(lines: &[&[u8]]) -> Option<usize> {
-    let first = lines.first()?;
-    let value = first.iter().position(|&byte| byte == b'=').map(|equals| first[equals + 1..].trim_ascii_start());
-    let Some((quote @ (b'"' | b'\''), mut rest)) =
-        value.and_then(<[u8]>::split_first).map(|(quote, rest)| (*quote, rest))
-    else {
-        return Some(1);
-    };
-    for extent in 1.. {
-        let mut bytes = rest.iter();
-        while let Some(&byte) = bytes.next() {
-            match byte {
-                b'\\' => drop(bytes.next()),
-                byte if byte == quote => return Some(extent),
-                _ => {}
-            }
-        }
-        rest = lines.get(extent)?;
+/// Returns the name with which a line begins, well-formed or not, without a leading `export`, and what follows the name.
+fn name(text: &str) -> (&str, &str) {
+    fn word(text: &str) -> (&str, &str) {
+        let text = skip_blanks(text);
+        text.split_at(text.find(|c: char| c.is_whitespace() || "=:".contains(c)).unwrap_or(text.len()))
     }
-    None
+    let (first, rest) = word(text);
+    if first == "export" && !skip_blanks(rest).starts_with('=') { word(rest) } else { (first, rest) }
 }
 
-/// Name and value of one entry, if it follows the grammar.
-fn read(lines: &[&[u8]]) -> Option<(String, String)> {
-    let entry = String::from_utf8(lines.join(&b'\n')).ok()?;
-    let entry = entry.replace('$', DOLLAR) + "\n";
-    let (name, text) = dotenvy::from_read_iter(entry.as_bytes()).next()?.ok()?;
-    // Node's `dotenv` takes backticks for quotes, dotenvy for a part of the value.
-    (!text.starts_with('`')).then(|| (name, text.replace(DOLLAR, "$")))
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c))
 }
 
-/// Says nothing of what stands in the line: it may be a secret.
+/// Reads the `=` and the value at the beginning of `text`. Returns the value and what follows its last line, or `None` where
+/// they break the grammar.
+fn value(text: &str) -> Option<(String, &str)> {
+    let text = skip_blanks(skip_blanks(text).strip_prefix('=')?);
+    if let Some(following) = end_of_line(text) {
+        return Some((String::new(), following));
+    }
+    let mut value = String::new();
+    let mut rest = text.chars();
+    let following = loop {
+        let is_first = rest.as_str().len() == text.len();
+        match rest.next() {
+            None | Some('\n') => break rest.as_str(),
+            Some(c) if c.is_whitespace() => break end_of_line(rest.as_str())?,
+            Some('`') if is_first => return None,
+            Some('\\') => value.push(escaped(rest.next()?)?),
+            Some(quote @ ('"' | '\'')) => loop {
+                match rest.next()? {
+                    c if c == quote => break,
+                    '\n' if !is_first => return None,
+                    '\\' if quote == '"' => value.push(escaped(rest.next()?)?),
+                    c => value.push(c),
+                }
+            },
+            Some(c) => value.push(c),
+        }
+    };
+    // What was not UTF-8 in the file.
+    (!value.contains(char::REPLACEMENT_CHARACTER)).then_some((value, following))
+}
+
+/// Returns the character that a backslash before `c` means.
+fn escaped(c: char) -> Option<char> {
+    match c {
+        'n' => Some('\n'),
+        '\\' | '\'' | '"' | ' ' => Some(c),
+        _ => None,
+    }
+}
+
+/// Returns what follows the line at the beginning of `text`, if the line is blank or a comment.
+fn end_of_line(text: &str) -> Option<&str> {
+    let (line, following) = text.split_once('\n').unwrap_or((text, ""));
+    let line = line.trim_start();
+    (line.is_empty() || line.starts_with('#')).then_some(following)
+}
+
+fn skip_blanks(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c != '\n' && c.is_whitespace())
+}
+
+/// Quotes nothing of the line, because it may hold a secret.
 fn malformed(line: usize, problem: &str) -> Error {
     Error::Malformed { file: ".env".to_owned(), line, problem: problem.to_owned() }
 }
@@ -166,6 +178,14 @@ mod tests {
                 line("E", "a#b", 9),
                 line("F", "end", 10),
             ]
+        );
+    }
+
+    #[test]
+    fn what_a_backslash_means_depends_on_the_quotes() {
+        assert_eq!(
+            pairs("A='C:\\dir\\'\nPORT=1\nB=a\\ \\'b\\'\\n\\\\\nC=\"a\\ b\\nc\"'d\\n'e\n"),
+            [line("A", "C:\\dir\\", 1), line("PORT", "1", 2), line("B", "a 'b'\n\\", 3), line("C", "a b\ncd\\ne", 4)]
         );
     }
 
@@ -214,6 +234,9 @@ mod tests {
             b"export LATER",
             b"AFTER=\"quoted\" and more",
             b"1ST=a",
+            b"END=a\\",
+            b"DOLLAR=\"\\$a\"",
+            b"NO_BREAK=a\xc2\xa0b",
         ] {
             for ending in ["\n", "\r\n"] {
                 let file =
