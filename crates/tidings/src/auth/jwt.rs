@@ -4,7 +4,7 @@
 //! own checks of `exp` and `nbf` do, so they are off and done here against the caller's `now`. That way a stream ends at
 //! the very instant from which its token is refused.
 
-mod proven;
+mod verified_tokens;
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tidings_hub::UserId;
 
 use super::identity::LEEWAY;
 use super::{Expiry, Identity, MAX_TOKEN_BYTES, Refusal};
-use proven::{Proven, Token};
+use verified_tokens::{VerifiedTokens, digest_of};
 
 /// What a token may be signed with. An allowlist, so that neither `none` nor a public key used as a secret gets in
 /// (RFC 8725, section 3.1).
@@ -43,7 +43,7 @@ pub(super) struct Verifier {
     as_written: Option<DecodingKey>,
     validation: Validation,
     require_exp: bool,
-    proven: Proven,
+    verified: VerifiedTokens,
 }
 
 /// What a token says that is signed as it should be, by and for whom it should be. When that holds is another matter.
@@ -104,7 +104,7 @@ impl Verifier {
             as_written: as_written.then(|| DecodingKey::from_secret(&options.secret)),
             validation,
             require_exp: options.require_exp,
-            proven: Proven::default(),
+            verified: VerifiedTokens::new(),
         }
     }
 
@@ -124,14 +124,14 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(invalid("too long"));
         }
-        let name = Token::of(token);
-        if let Some(claimed) = self.proven.get(&name) {
+        let digest = digest_of(token);
+        if let Some(claimed) = self.verified.get(&digest) {
             return claimed.judge(now).map(|()| claimed.identity.clone());
         }
         let claimed = self.read(token)?;
         claimed.judge(now)?;
         let identity = claimed.identity.clone();
-        self.proven.put(&name, Arc::new(claimed));
+        self.verified.put(digest, Arc::new(claimed));
         Ok(identity)
     }
 

@@ -291,7 +291,7 @@ fn a_token_that_was_good_once_is_judged_by_the_time_of_each_call() {
     ] {
         assert_eq!(at(second).err(), judged, "after {second} s");
     }
-    assert_eq!(verifier.proven.len(), 1);
+    assert_eq!(verifier.verified.len(), 1);
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn what_is_refused_is_not_remembered_and_another_ending_is_another_token() {
         assert!(verifier.verify(token, now()).is_err(), "{token}");
         assert!(verifier.verify(token, now()).is_err(), "{token}, again");
     }
-    assert_eq!(verifier.proven.len(), 1);
+    assert_eq!(verifier.verified.len(), 1);
     let elsewhere = Verifier::new(&Options { issuers: vec!["somebody".to_owned()], ..options() });
     assert_eq!(elsewhere.verify(&good, now()), Err(Refusal::Invalid), "what one remembers is nothing to another");
 }

@@ -1,8 +1,8 @@
 //! What is remembered of each user or address, in a table that has a bound.
 //!
-//! There are two generations, as of [proven tokens](crate::auth): whoever is asked for moves to the new one. When that is full
-//! or a minute old it becomes the old one, and of the one before only what still matters goes on – nothing, where the new one
-//! was full: then memory goes before precision.
+//! There are two generations: a key that is asked for moves to the new one. When that is full or a minute old it becomes the old
+//! one, and of the one before only what still matters goes on – nothing, where the new one was full: then memory goes before
+//! precision.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,0 +1,102 @@
+//! The tokens whose signature was verified before, so that a caller's signature is verified once and not with every call.
+//!
+//! Owns how much is remembered: at most [`MAX_BYTES`], whoever signs. Only a token that was verified gets in, so nobody who can't
+//! sign fills the cache, and one that is used again stays while any number that are used once go by. A token is known by its
+//! digest; its text is stored nowhere. Must never say that a token *is* valid: its times are judged anew with each call.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::Claimed;
+
+/// Memory for all that is remembered, in bytes: some 5,000 callers. Beyond it those who call most seldom are verified anew.
+const MAX_BYTES: u64 = 2 << 20;
+
+/// From this the cache derives how many locks it has (at most one for 32 entries). With more locks each would guard too few bytes
+/// for a token with hundreds of roles.
+const ESTIMATED_TOKENS: usize = 1_024;
+
+/// The SHA-256 of a token's text.
+pub(super) type Digest = [u8; 32];
+
+pub(super) struct VerifiedTokens(Cache<Digest, Arc<Claimed>, Bytes>);
+
+/// Weighs an entry by the memory that it takes.
+#[derive(Clone)]
+struct Bytes;
+
+pub(super) fn digest_of(token: &str) -> Digest {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    bytes
+}
+
+impl VerifiedTokens {
+    pub(super) fn new() -> Self {
+        Self(Cache::with_weighter(ESTIMATED_TOKENS, MAX_BYTES, Bytes))
+    }
+
+    /// Returns the claims of a token that was verified before.
+    pub(super) fn get(&self, token: &Digest) -> Option<Arc<Claimed>> {
+        self.0.get(token)
+    }
+
+    /// Remembers the claims of a token that was verified.
+    pub(super) fn put(&self, token: Digest, claimed: Arc<Claimed>) {
+        self.0.insert(token, claimed);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Weighter<Digest, Arc<Claimed>> for Bytes {
+    fn weight(&self, _: &Digest, claimed: &Arc<Claimed>) -> u64 {
+        /// The digest, the cache's own fields, and what the allocator rounds up.
+        const ENTRY: usize = 128;
+        let identity = &claimed.identity;
+        let roles: usize = identity.roles.iter().map(|role| size_of::<String>() + role.len()).sum();
+        let texts =
+            identity.id.as_str().len() + identity.username.len() + identity.email.as_ref().map_or(0, String::len);
+        (ENTRY + size_of::<Claimed>() + texts + roles) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_hub::UserId;
+
+    use super::super::super::Identity;
+    use super::*;
+
+    fn claimed(roles: usize) -> Arc<Claimed> {
+        let roles: Vec<_> = (0..roles).map(|nth| format!("role {nth}")).collect();
+        let id = UserId::parse("u1").unwrap();
+        let identity = Identity::verified(id, None, None, roles.iter().map(String::as_str), None);
+        Arc::new(Claimed { identity, valid_from: None })
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound_in_bytes_and_a_token_that_is_used_stays() {
+        let tokens = VerifiedTokens::new();
+        let late = digest_of("late");
+        for roles in [0, 300] {
+            let claimed = claimed(roles);
+            for nth in 0..20_000 {
+                tokens.put(digest_of(&format!("{roles} {nth}")), claimed.clone());
+                assert!(tokens.get(&digest_of("0 0")).is_some(), "forgotten after {nth}");
+                if nth == 10_000 {
+                    tokens.put(late, claimed.clone());
+                }
+                assert_eq!(tokens.get(&late).is_some(), roles > 0 || nth >= 10_000, "after {nth}");
+            }
+            assert!(tokens.0.weight() <= MAX_BYTES, "{} bytes", tokens.0.weight());
+            assert!(tokens.len() > 100, "{}", tokens.len());
+        }
+    }
+}
