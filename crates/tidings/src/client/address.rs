@@ -2,6 +2,8 @@
 //!
 //! Owns the rules for `--url`: a checked scheme, host and path prefix, and no credentials, which would end up in shell
 //! histories and error messages.
+//!
+//! [`Uri`] parses; the crate `url` would accept what is refused here, such as `http:///host` and `http://host:` (an unset `$PORT`).
 
 use std::fmt;
 use std::net::IpAddr;

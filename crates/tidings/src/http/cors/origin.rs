@@ -1,6 +1,9 @@
 //! A web page's origin: scheme, host and port (RFC 6454, section 4).
 //!
 //! Owns the parsing, which is by parts: `https://example.com.evil.net` only looks like `https://example.com`.
+//!
+//! The crate `url` is no help: it repairs what has to be refused here (`https:example.com`, `https://example.com:`, a tab in the
+//! name, a path), and gives `capacitor://localhost` and `chrome-extension://…` the opaque origin `null`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
