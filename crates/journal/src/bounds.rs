@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::topic::is_the_servers;
 use crate::{Condition, Position, Record, TopicName};
 
 /// A share of the live records with a key that has a bound of its own.
@@ -49,7 +48,7 @@ impl Bounds {
     pub fn pool_of(&self, topic: &TopicName) -> Pool {
         let named = self.pools.len() - OTHERS.len();
         let own = |topic: &TopicName| self.pools[..named].iter().position(|(name, _)| name == topic.as_str());
-        let index = if is_the_servers(topic) { own(topic).unwrap_or(named) } else { named + 1 };
+        let index = if topic.is_reserved() { own(topic).unwrap_or(named) } else { named + 1 };
         Pool(u8::try_from(index).unwrap_or(u8::MAX))
     }
 
@@ -63,14 +62,15 @@ impl Bounds {
         self.pools.get(usize::from(pool.0)).map_or("", |(name, _)| name)
     }
 
-    /// These, where those that stand written, by name, take the place of ours.
-    pub(crate) fn as_written(&self, written: &[(String, usize)]) -> Self {
+    /// These bounds, where each that is named in `written` takes the place of the one of that name.
+    #[must_use]
+    pub fn as_written(&self, written: &[(String, usize)]) -> Self {
         let find = |name: &String| written.iter().find(|(known, _)| known == name).map(|(_, most)| *most);
         Self { pools: self.pools.iter().map(|(name, most)| (name.clone(), find(name).unwrap_or(*most))).collect() }
     }
 
-    /// Name and bound of each pool.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+    /// The name and the bound of each pool.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
         self.pools.iter().map(|(name, most)| (&**name, *most))
     }
 
@@ -82,15 +82,16 @@ impl Bounds {
 
 /// How many live records each pool has.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Held(BTreeMap<Pool, usize>);
+pub struct PoolCounts(BTreeMap<Pool, usize>);
 
-impl Held {
-    pub(crate) fn of(&self, pool: Pool) -> usize {
+impl PoolCounts {
+    /// How many live records `pool` has.
+    pub fn of(&self, pool: Pool) -> usize {
         self.0.get(&pool).copied().unwrap_or_default()
     }
 
     /// How full each pool is.
-    pub(crate) fn vitals(&self, bounds: &Bounds) -> Vec<crate::PoolVitals> {
+    pub fn vitals(&self, bounds: &Bounds) -> Vec<crate::PoolVitals> {
         let vitals = |pool| crate::PoolVitals {
             name: bounds.name(pool).to_owned(),
             held: self.of(pool) as u64,
@@ -99,18 +100,20 @@ impl Held {
         bounds.pools().map(vitals).collect()
     }
 
-    pub(crate) fn add(&mut self, pool: Pool) {
+    /// Counts a record that has become live.
+    pub fn add(&mut self, pool: Pool) {
         *self.0.entry(pool).or_default() += 1;
     }
 
-    pub(crate) fn remove(&mut self, pool: Pool) {
+    /// Counts a record that is live no more.
+    pub fn remove(&mut self, pool: Pool) {
         if let Some(held) = self.0.get_mut(&pool) {
             *held = held.saturating_sub(1);
         }
     }
 
     /// The pool that has no room for what `records` add, if there is one. `is_live` tells whether a key has a live record.
-    pub(crate) fn without_room<'a>(
+    pub fn without_room<'a>(
         &self,
         bounds: &Bounds,
         records: impl Iterator<Item = &'a Record>,
@@ -137,8 +140,8 @@ impl Held {
 }
 
 impl Condition {
-    /// Whether it is true where `live` tells at which position the live record with a key stands.
-    pub(crate) fn holds(&self, live: impl Fn(&TopicName, &str) -> Option<Position>) -> bool {
+    /// Whether the condition is true, given a function that tells at which position the live record with a key stands.
+    pub fn holds(&self, live: impl Fn(&TopicName, &str) -> Option<Position>) -> bool {
         let (topic, key, position) = self.parts();
         live(topic, key) == position
     }

@@ -72,8 +72,8 @@ impl Epoch {
         Self(std::array::from_fn(|_| ALPHABET[rng.random_range(0..ALPHABET.len())]))
     }
 
-    /// Reads an epoch as it was written down.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads an epoch as [`Epoch::as_str`] wrote it; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
         let own = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         <[u8; Self::LENGTH]>::try_from(text.as_bytes()).ok().filter(|bytes| bytes.iter().all(own)).map(Self)
     }

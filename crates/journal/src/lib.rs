@@ -14,8 +14,7 @@
 //! - `rule`: how much single topics keep
 //! - [`replica`]: the log as one reader has it, a plain data structure
 //! - [`memory`]: the log in memory, for tests and for those who need no more
-//! - [`disk`]: the log on disk, which outlives the process
-//! - `tail`: the end of the log as it grows, for both
+//! - `tail`: the end of the log as it grows
 //! - `clock`: the time by which the log decides what has expired, the same for every reader
 //! - `timeline`: the time by which records age, whatever is done to the wall clock
 //! - `vitals`: what a log tells of itself to those who watch it
@@ -23,7 +22,6 @@
 mod append;
 mod bounds;
 mod clock;
-pub mod disk;
 mod entry;
 mod epochs;
 mod id;
@@ -33,8 +31,6 @@ mod receipt;
 pub mod replica;
 mod rule;
 mod tail;
-#[cfg(test)]
-mod testing;
 mod timeline;
 pub mod topic;
 mod vitals;
@@ -42,9 +38,8 @@ mod vitals;
 use std::sync::Arc;
 
 pub use append::{Append, Appended, Condition};
-pub use bounds::{Bounds, Pool};
+pub use bounds::{Bounds, Pool, PoolCounts};
 pub use clock::LogClock;
-pub use disk::Disk;
 pub use entry::{Earlier, Entry, Holding, Limit, Page, Record, Selector};
 pub use epochs::{Epochs, Stray};
 pub use id::{Epoch, Error as IdError, EventId, Position};
@@ -53,7 +48,7 @@ pub use pattern::{Error as PatternError, Pattern};
 pub use receipt::{Kept, Receipt};
 pub use replica::Replica;
 pub use rule::Rule;
-pub use tail::News;
+pub use tail::{News, Tails};
 pub use timeline::{Look, Timeline};
 pub use topic::{Segment, TopicName};
 pub use vitals::{DiskVitals, PoolVitals, Times, Vitals};

@@ -104,6 +104,3 @@ impl Journal for Memory {
 
     async fn close(&self) {}
 }
-
-#[cfg(test)]
-mod tests;

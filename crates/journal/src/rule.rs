@@ -21,10 +21,12 @@ pub struct Rule {
     pub max_bytes: Option<u64>,
 }
 
-/// The index of the rule that governs `topic`.
-pub(crate) fn governing(rules: &[Rule], topic: &TopicName) -> Option<usize> {
-    let matching = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.matches(topic));
-    matching.max_by(|(_, a), (_, b)| a.pattern.cmp_specificity(&b.pattern)).map(|(index, _)| index)
+impl Rule {
+    /// The index of the rule that governs `topic`: the most specific of those whose pattern matches it.
+    pub fn governing(rules: &[Self], topic: &TopicName) -> Option<usize> {
+        let matching = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.matches(topic));
+        matching.max_by(|(_, a), (_, b)| a.pattern.cmp_specificity(&b.pattern)).map(|(index, _)| index)
+    }
 }
 
 #[cfg(test)]
@@ -40,7 +42,7 @@ mod tests {
             max_bytes: None,
         };
         let rules = ["**", "chat/**", "chat/room/*", "chat/room/lobby"].map(rule);
-        let of = |topic| governing(&rules, &TopicName::parse(topic).unwrap());
+        let of = |topic| Rule::governing(&rules, &TopicName::parse(topic).unwrap());
         assert_eq!(of("chat/room/lobby"), Some(3));
         assert_eq!(of("chat/room/x"), Some(2));
         assert_eq!(of("chat/x"), Some(1));

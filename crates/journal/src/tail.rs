@@ -33,9 +33,10 @@ impl News {
     }
 }
 
-/// Who reads the end. A tail that was dropped is forgotten at the next append.
+/// The open tails of a log that one process appends to: what each has yet to read. A tail that was dropped is forgotten at the next
+/// append.
 #[derive(Default)]
-pub(crate) struct Tails(Mutex<Vec<Weak<Queue>>>);
+pub struct Tails(Mutex<Vec<Weak<Queue>>>);
 
 /// What a tail has yet to read. It holds on to entries that retention may already have let go, so that no burst can
 /// outrun the reader; the one reader in the process takes all there is at each turn.
@@ -49,7 +50,7 @@ struct Reader(Arc<Queue>);
 
 impl Tails {
     /// A tail of everything that is pushed from now on.
-    pub(crate) fn open(&self) -> Box<dyn Tail> {
+    pub fn open(&self) -> Box<dyn Tail> {
         let queue = Arc::new(Queue::default());
         self.0.lock().push(Arc::downgrade(&queue));
         Box::new(Reader(queue))
@@ -57,7 +58,7 @@ impl Tails {
 
     /// Puts `entries` before every reader, after `appended` made them part of the log: no reader opens in between, so that
     /// what the log held when a tail was opened and what the tail returns have neither hole nor overlap.
-    pub(crate) fn push(&self, entries: &[Arc<Entry>], appended: impl FnOnce()) {
+    pub fn push(&self, entries: &[Arc<Entry>], appended: impl FnOnce()) {
         let mut tails = self.0.lock();
         appended();
         tails.retain(|tail| {

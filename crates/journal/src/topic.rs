@@ -77,6 +77,12 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the topic is the server's own: its name begins with `_` or `system/`. What the server keeps there never yields to
+    /// what others publish.
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with('_') || self.0.starts_with("system/")
+    }
 }
 
 impl<'a> Segment<'a> {
@@ -84,11 +90,6 @@ impl<'a> Segment<'a> {
     pub fn new(text: &'a str) -> Self {
         Self(text)
     }
-}
-
-/// Whether a topic is the server's own: what it keeps there never yields to what others make.
-pub(crate) fn is_the_servers(name: &TopicName) -> bool {
-    name.as_str().starts_with('_') || name.as_str().starts_with("system/")
 }
 
 /// The number of characters in `segment`, an escape counting as one.

@@ -10,7 +10,7 @@ use axum::Router;
 use jiff::Timestamp;
 use tidings_hub::{Clock, Hub, Options, Presence, RingLimits, Runner, StreamLimits};
 use tidings_journal::Journal;
-use tidings_journal::disk;
+use tidings_journal_disk as disk;
 
 use crate::app::{self, App};
 use crate::auth::{self, Authenticator};

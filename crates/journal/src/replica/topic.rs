@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use super::order::LineId;
 use super::retention::Retention;
-use crate::bounds::Held;
-use crate::topic::is_the_servers;
-use crate::{Entry, Pool, Position, Record, Rule, TopicName, rule};
+use crate::{Entry, Pool, PoolCounts, Position, Record, Rule, TopicName};
 
 /// One topic.
 pub(super) struct Topic {
@@ -43,7 +41,7 @@ pub(super) struct Listed {
 impl Topic {
     /// One that is new, though something may have been trimmed away from it.
     pub(super) fn new(name: &TopicName, floor: Position, retention: &Retention) -> Self {
-        let rule = if retention.rules.is_empty() { None } else { rule::governing(&retention.rules, name) };
+        let rule = if retention.rules.is_empty() { None } else { Rule::governing(&retention.rules, name) };
         let line = rule.and_then(|index| LineId::try_from(index + 1).ok()).unwrap_or_default();
         Self {
             positions: VecDeque::new(),
@@ -60,7 +58,7 @@ impl Topic {
     }
 
     /// Counts an entry of which this is the first topic.
-    pub(super) fn own(&mut self, entry: &Entry, pools: &mut Held) -> Listed {
+    pub(super) fn own(&mut self, entry: &Entry, pools: &mut PoolCounts) -> Listed {
         let Record { key, ends_key, .. } = &entry.record;
         let position = entry.id.position;
         let weight = entry.record.weight() as u64;
@@ -80,7 +78,7 @@ impl Topic {
     }
 
     /// Takes out of the counts what [`Topic::own`] put there.
-    pub(super) fn disown(&mut self, entry: &Entry, pools: &mut Held) {
+    pub(super) fn disown(&mut self, entry: &Entry, pools: &mut PoolCounts) {
         let weight = entry.record.weight() as u64;
         if !entry.record.is_keyed() {
             self.events -= 1;
@@ -99,7 +97,7 @@ impl Topic {
 
     /// Whether it may go when there are too many.
     pub(super) fn may_go(&self, name: &TopicName) -> bool {
-        self.keyed == 0 && !self.positions.is_empty() && !is_the_servers(name)
+        self.keyed == 0 && !self.positions.is_empty() && !name.is_reserved()
     }
 
     /// Whether it holds more than its rule allows.

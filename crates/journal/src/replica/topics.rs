@@ -7,8 +7,7 @@ use std::ops::Bound;
 use super::order::LineId;
 use super::retention::Retention;
 use super::topic::{Listed, Topic};
-use crate::bounds::Held;
-use crate::{Entry, Holding, Position, Rule, Selector, TopicName};
+use crate::{Entry, Holding, PoolCounts, Position, Rule, Selector, TopicName};
 
 /// How many topics that hold nothing any more are remembered one by one. Above it, the half that was trimmed longest ago
 /// is folded into one common floor, so that a server that sees a new room every second stays bounded.
@@ -29,7 +28,7 @@ pub(super) struct Topics {
     /// The floor of every topic that is not in `by_name`.
     forgotten: Position,
     /// How many entries with a key each pool holds.
-    pools: Held,
+    pools: PoolCounts,
 }
 
 impl Topics {
@@ -139,7 +138,7 @@ impl Topics {
     }
 
     /// How many entries with a key each pool holds.
-    pub(super) fn pools(&self) -> &Held {
+    pub(super) fn pools(&self) -> &PoolCounts {
         &self.pools
     }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use tidings_journal::Pattern;
-use tidings_journal::disk::Inspection;
+use tidings_journal_disk::Inspection;
 
 use super::terminal::{plain, say};
 

@@ -1,7 +1,7 @@
 //! What single values can't show: settings that are each allowed, but not together.
 
-use tidings_journal::disk::Retention;
 use tidings_journal::{Rule, memory};
+use tidings_journal_disk::Retention;
 
 use super::error::Error;
 use super::guessable::{self, Flaw};

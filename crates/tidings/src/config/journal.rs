@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tidings_journal::Rule;
-use tidings_journal::disk::Sync;
+use tidings_journal_disk::Sync;
 
 use super::keep;
 use super::path::Directory;

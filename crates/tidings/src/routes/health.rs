@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tidings_journal::disk::Sync;
+use tidings_journal_disk::Sync;
 
 use crate::app::{App, Phase, rfc3339};
 use crate::http::error::{Code, Error};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidings_journal::Journal;
-use tidings_journal::disk::{self, Disk};
 use tidings_journal::memory::{self, Memory};
+use tidings_journal_disk::{self as disk, Disk};
 
 use crate::config::{self, Home};
 

@@ -9,9 +9,9 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidings_journal::disk::Disk;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Append, Appended, Bounds, Limit, Position, Record, Selector, TopicName};
+use tidings_journal_disk::Disk;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 

@@ -58,9 +58,9 @@ impl Place {
         self.directory.path()
     }
 
-    /// The log of version 0.1 that `crates/journal/tests/upgrades` has, as its server's log.
+    /// The log of version 0.1 that `crates/journal-disk/tests/upgrades` has, as its server's log.
     pub(crate) fn of_version_0_1(self) -> Self {
-        let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../journal/tests/upgrades/fca78b1.tar.gz");
+        let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../journal-disk/tests/upgrades/fca78b1.tar.gz");
         std::fs::create_dir(self.data()).unwrap();
         let tar =
             std::process::Command::new("tar").arg("-C").arg(self.data()).args(["-xzf", archive]).status().unwrap();

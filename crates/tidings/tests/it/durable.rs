@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tidings::Server;
 use tidings::server::Error;
-use tidings_journal::disk::OpenError;
+use tidings_journal_disk::OpenError;
 
 use crate::support::binary::Place;
 use crate::support::{ADMIN, TestServer, config, demo, start_built, start_on, until};

@@ -1,4 +1,4 @@
-//! The log without a server: what `crates/journal/benches/disk.rs` measures, taken over into the document.
+//! The log without a server: what `crates/journal-disk/benches/disk.rs` measures, taken over into the document.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) async fn measure() -> Result<Section> {
     let mut sheet = Sheet {
         case: NAME,
         title: "The log on disk by itself",
-        about: "What `cargo bench -p tidings-journal` measures, on both cores: events of 256 bytes, appended by the library. \
+        about: "What `cargo bench -p tidings-journal-disk` measures, on both cores: events of 256 bytes, appended by the library. \
                 A bare `fdatasync` of as many bytes, on the same disk in the same run, is what a single append is held to.",
         columns: vec![(FIGURE, 2), (TIMES, 2)],
         rows: Vec::new(),
@@ -48,7 +48,7 @@ pub(super) async fn measure() -> Result<Section> {
         ],
     };
     let mut command = process::cargo("bench")?;
-    command.args(["--locked", "--package", "tidings-journal", "--bench", "disk"]);
+    command.args(["--locked", "--package", "tidings-journal-disk", "--bench", "disk"]);
     let running = tokio::process::Command::from(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use tidings_journal::disk::{Look, OpenError, has_earlier_format, look};
+use tidings_journal_disk::{Look, OpenError, has_earlier_format, look};
 
 use super::finding::Finding;
 use super::machine::behind_now;

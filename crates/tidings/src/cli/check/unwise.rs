@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tidings_journal::disk::Sync;
+use tidings_journal_disk::Sync;
 
 use super::finding::Finding;
 use crate::config::{Home, Host, Loaded, Mode, Origin, Refusal};

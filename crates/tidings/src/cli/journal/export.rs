@@ -4,8 +4,8 @@ use std::io::Write;
 
 use anyhow::{Context as _, bail};
 use serde_json::value::RawValue;
-use tidings_journal::disk::{Inspection, Stats};
 use tidings_journal::{Entry, EventId, Pattern, Position, TopicName};
+use tidings_journal_disk::{Inspection, Stats};
 
 use super::super::terminal::say;
 use crate::app::rfc3339_ms;

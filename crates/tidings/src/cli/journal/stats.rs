@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde_json::json;
-use tidings_journal::disk::{PoolStats, Stats, TopicStats};
+use tidings_journal_disk::{PoolStats, Stats, TopicStats};
 
 use super::super::terminal::plain;
 

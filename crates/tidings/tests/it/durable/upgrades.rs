@@ -1,6 +1,6 @@
 //! Directories that earlier versions wrote: nobody who comes back notices the upgrade.
 //!
-//! `crates/journal/tests/upgrades/make.py` made them, with a note of what the same version told of them.
+//! `crates/journal-disk/tests/upgrades/make.py` made them, with a note of what the same version told of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tidings::Server;
 use tidings_journal::Bounds;
-use tidings_journal::disk::{Disk, Options};
+use tidings_journal_disk::{Disk, Options};
 
 use super::House;
 use crate::support::checks::SetClock;
@@ -26,7 +26,7 @@ struct Left {
 impl Left {
     fn by(version: &str) -> Self {
         let beside = |name: String| -> PathBuf {
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../journal/tests/upgrades").join(name)
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../journal-disk/tests/upgrades").join(name)
         };
         let house = House::new();
         let archive = beside(format!("{version}.tar.gz"));

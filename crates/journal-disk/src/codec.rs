@@ -1,0 +1,433 @@
+//! The values of the tables as bytes.
+//!
+//! Lengths and most numbers are LEB128. There are no checksums here: the storage engine has one on every block and batch.
+//! What does not read back is still never trusted.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::keys::{Kind, TopicId};
+use tidings_journal::{Epoch, Kept, Position, Record, TopicName};
+
+/// The longest record that is written to each of its topics, in bytes. Reading such a copy costs no more than finding out
+/// where the record is.
+pub(super) const LONGEST_COPY: usize = 1_024;
+
+/// A topic's row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TopicRow {
+    pub(super) id: TopicId,
+    /// The highest position of a record without a key that was ever trimmed away: what is below it is hidden, and goes.
+    pub(super) floor: Position,
+    /// The highest position of a record with a key that was ever let go of for there being too many.
+    pub(super) keyed_floor: Position,
+    /// The highest position ever listed, and the highest of a record without a key.
+    pub(super) last: Position,
+    pub(super) last_plain: Position,
+    /// Up to which position the counts count.
+    pub(super) counted: Position,
+    /// Records without a key of which this is the first topic.
+    pub(super) events: u64,
+    /// What they take, copies included.
+    pub(super) bytes: u64,
+}
+
+/// One record in a batch's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The first topic.
+    pub(super) topic: TopicId,
+    /// Whether it has a key.
+    pub(super) keyed: bool,
+    /// What it takes, copies included.
+    pub(super) bytes: u64,
+    /// The other topics.
+    pub(super) others: Vec<TopicId>,
+}
+
+/// A record as it is stored. It does not say where.
+pub(super) fn encode_record(record: &Record) -> Vec<u8> {
+    let topics: usize = record.topics.iter().map(|topic| topic.as_str().len() + 2).sum();
+    let key = record.key.as_deref().unwrap_or_default();
+    let mut bytes = Vec::with_capacity(32 + topics + record.event.len() + key.len() + record.data.len());
+    bytes.extend(record.at_ms.to_le_bytes());
+    put_number(&mut bytes, record.topics.len() as u64);
+    for topic in &*record.topics {
+        put_text(&mut bytes, topic.as_str());
+    }
+    put_text(&mut bytes, &record.event);
+    match &record.key {
+        Some(key) => {
+            bytes.push(if record.ends_key { 2 } else { 1 });
+            put_text(&mut bytes, key);
+        }
+        None => bytes.push(0),
+    }
+    bytes.extend_from_slice(&record.data);
+    bytes
+}
+
+/// What makes texts that come again and again cheap: the names of a page are mostly the same.
+#[derive(Default)]
+pub(super) struct Interner {
+    topics: Option<Arc<[TopicName]>>,
+    event: Option<Arc<str>>,
+}
+
+/// Reads a record.
+pub(super) fn decode_record(mut bytes: &[u8], interner: &mut Interner) -> Option<Record> {
+    let at_ms = i64::from_le_bytes(take(&mut bytes)?);
+    let topics = decode_topics(&mut bytes, interner)?;
+    let event = take_text(&mut bytes)?;
+    let event = match &interner.event {
+        Some(last) if **last == *event => last.clone(),
+        _ => interner.event.insert(event.into()).clone(),
+    };
+    let (key, ends_key) = match take(&mut bytes)? {
+        [0] => (None, false),
+        [1] => (Some(take_text(&mut bytes)?.into()), false),
+        [2] => (Some(take_text(&mut bytes)?.into()), true),
+        _ => return None,
+    };
+    Some(Record { topics, event, key, data: Bytes::copy_from_slice(bytes), at_ms, ends_key })
+}
+
+fn decode_topics(bytes: &mut &[u8], interner: &mut Interner) -> Option<Arc<[TopicName]>> {
+    let number = usize::try_from(take_number(bytes)?).ok()?;
+    if let Some(last) = interner.topics.as_ref().filter(|last| last.len() == number) {
+        let mut ahead = *bytes;
+        if last.iter().all(|topic| take_text(&mut ahead) == Some(topic.as_str())) {
+            *bytes = ahead;
+            return Some(last.clone());
+        }
+    }
+    let mut names = Vec::new();
+    for _ in 0..number {
+        names.push(TopicName::parse(take_text(bytes)?).ok()?);
+    }
+    Some(interner.topics.insert(names.into()).clone())
+}
+
+impl TopicRow {
+    /// Notes that a record stands at `position`.
+    pub(super) fn note(&mut self, kind: Kind, position: Position) {
+        self.last = self.last.max(position);
+        if kind == Kind::Plain {
+            self.last_plain = self.last_plain.max(position);
+        }
+    }
+
+    /// The highest position ever trimmed away: a cursor below it would miss something.
+    pub(super) fn lost(&self) -> Position {
+        self.floor.max(self.keyed_floor)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(24);
+        let positions = [self.floor, self.keyed_floor, self.last, self.last_plain, self.counted].map(Position::get);
+        for number in [self.id].into_iter().chain(positions).chain([self.events, self.bytes]) {
+            put_number(&mut bytes, number);
+        }
+        bytes
+    }
+
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut numbers = Vec::with_capacity(8);
+        while !bytes.is_empty() {
+            numbers.push(take_number(&mut bytes)?);
+        }
+        let (id, positions, events, bytes) = match numbers[..] {
+            [id, floor, keyed_floor, last, last_plain, counted, events, bytes] => {
+                (id, [floor, keyed_floor, last, last_plain, counted], events, bytes)
+            }
+            // As they were at first.
+            [id, floor, last, counted, events, bytes] => (id, [floor, 0, last, last, counted], events, bytes),
+            _ => return None,
+        };
+        let [floor, keyed_floor, last, last_plain, counted] = positions.map(Position::new);
+        Some(Self { id, floor, keyed_floor, last, last_plain, counted, events, bytes })
+    }
+}
+
+/// The row of a batch.
+pub(super) fn encode_batch(batch: &[Listed]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8 * batch.len() + 4);
+    for listed in batch {
+        put_number(&mut bytes, listed.topic);
+        put_number(&mut bytes, listed.bytes << 1 | u64::from(listed.keyed));
+        put_number(&mut bytes, listed.others.len() as u64);
+        for &topic in &listed.others {
+            put_number(&mut bytes, topic);
+        }
+    }
+    bytes
+}
+
+/// Reads the row of a batch.
+pub(super) fn decode_batch(mut bytes: &[u8]) -> Option<Vec<Listed>> {
+    let mut batch = Vec::new();
+    while !bytes.is_empty() {
+        let topic = take_number(&mut bytes)?;
+        let packed = take_number(&mut bytes)?;
+        let mut others = Vec::new();
+        for _ in 0..take_number(&mut bytes)? {
+            others.push(take_number(&mut bytes)?);
+        }
+        batch.push(Listed { topic, keyed: packed & 1 == 1, bytes: packed >> 1, others });
+    }
+    Some(batch)
+}
+
+/// All epochs, each with its last position. The last one is open, and has none.
+pub(super) fn encode_epochs(earlier: &[(Epoch, Position)], current: Epoch) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(16 * earlier.len() + 8);
+    for (epoch, end) in earlier {
+        bytes.extend(epoch.as_str().as_bytes());
+        bytes.extend(end.get().to_le_bytes());
+    }
+    bytes.extend(current.as_str().as_bytes());
+    bytes
+}
+
+/// Reads all epochs.
+pub(super) fn decode_epochs(mut bytes: &[u8]) -> Option<(Vec<(Epoch, Position)>, Epoch)> {
+    let mut earlier = Vec::new();
+    loop {
+        let epoch = Epoch::parse(str::from_utf8(&take::<{ Epoch::LENGTH }>(&mut bytes)?).ok()?)?;
+        if bytes.is_empty() {
+            return Some((earlier, epoch));
+        }
+        earlier.push((epoch, Position::new(u64::from_le_bytes(take(&mut bytes)?))));
+    }
+}
+
+/// When a receipt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By the log's clock.
+    Log(i64),
+    /// By the wall clock that the records bear which it came with: so said format 1.
+    Wall(i64),
+}
+
+impl End {
+    /// By the log's clock, where `skew` is by how many milliseconds that was ahead of the wall clock then.
+    pub(super) fn in_log_time(self, skew: impl FnOnce() -> i64) -> i64 {
+        match self {
+            Self::Log(end_ms) => end_ms,
+            Self::Wall(end_ms) => end_ms.saturating_add(skew()),
+        }
+    }
+}
+
+/// Above the number of records, of which there are fewer than 2^32: that the receipt has format 2, and what came of its unit.
+const FORMAT_2: u64 = 1 << 32;
+const REFUSED: u64 = 1 << 33;
+
+/// A receipt's value, its end by the log's clock first.
+pub(super) fn encode_receipt(end_ms: i64, kept: &Kept) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(32 + kept.value.len());
+    bytes.extend(end_ms.to_le_bytes());
+    put_number(&mut bytes, kept.first.get());
+    put_number(&mut bytes, u64::from(kept.events) | FORMAT_2 | if kept.refused { REFUSED } else { 0 });
+    bytes.extend_from_slice(&kept.value);
+    bytes
+}
+
+/// When a receipt ends, and the receipt.
+pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(End, Kept)> {
+    let end_ms = i64::from_le_bytes(take(&mut bytes)?);
+    let first = Position::new(take_number(&mut bytes)?);
+    let outcome = take_number(&mut bytes)?;
+    let events = u32::try_from(outcome % FORMAT_2).ok()?;
+    let (end, refused) = match outcome - u64::from(events) {
+        0 => (End::Wall(end_ms), false),
+        FORMAT_2 => (End::Log(end_ms), false),
+        both if both == FORMAT_2 | REFUSED => (End::Log(end_ms), true),
+        _ => return None,
+    };
+    Some((end, Kept { value: Bytes::copy_from_slice(bytes), first, events, refused }))
+}
+
+/// The bounds of all pools, by name.
+pub(super) fn encode_bounds<'a>(bounds: impl Iterator<Item = (&'a str, usize)>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(128);
+    for (name, most) in bounds {
+        put_text(&mut bytes, name);
+        put_number(&mut bytes, most as u64);
+    }
+    bytes
+}
+
+/// Reads the bounds of all pools.
+pub(super) fn decode_bounds(mut bytes: &[u8]) -> Option<Vec<(String, usize)>> {
+    let mut bounds = Vec::new();
+    while !bytes.is_empty() {
+        let name = take_text(&mut bytes)?.to_owned();
+        bounds.push((name, usize::try_from(take_number(&mut bytes)?).ok()?));
+    }
+    Some(bounds)
+}
+
+pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    put_number(bytes, text.len() as u64);
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
+pub(super) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let [byte] = take(bytes)?;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::try_from(take_number(bytes)?).ok()?;
+    let (text, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    str::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_written_reads_back(
+            names in proptest::collection::vec("[a-z]{1,5}/[a-z0-9]{1,20}", 1..5),
+            event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
+            numbers: [u64; 8], keyed: bool, refused: bool,
+        ) {
+            let topics: Vec<_> = names.iter().map(|name| TopicName::parse(name).unwrap()).collect();
+            let ends_key = refused && key.is_some();
+            let record = Record {
+                topics: topics.into(), event: event.into(), key: key.map(Into::into), data: data.into(), at_ms, ends_key,
+            };
+            let mut interner = Interner::default();
+            for _ in 0..2 {
+                let read = decode_record(&encode_record(&record), &mut interner);
+                prop_assert_eq!(format!("{read:?}"), format!("{:?}", Some(&record)));
+            }
+            let [id, floor, keyed_floor, last, last_plain, counted, events, bytes] = numbers;
+            let [floor, keyed_floor, last, last_plain, counted] =
+                [floor, keyed_floor, last, last_plain, counted].map(Position::new);
+            let row = TopicRow { id, floor, keyed_floor, last, last_plain, counted, events, bytes };
+            prop_assert_eq!(TopicRow::decode(&row.encode()), Some(row));
+            let listed = Listed { topic: id, keyed, bytes: bytes >> 1, others: vec![events, id] };
+            let batch = vec![listed.clone(), Listed { others: vec![], ..listed }];
+            prop_assert_eq!(decode_batch(&encode_batch(&batch)), Some(batch));
+            let kept = Kept { value: record.data.clone(), first: floor, events: 7, refused };
+            prop_assert_eq!(decode_receipt(&encode_receipt(at_ms, &kept)), Some((End::Log(at_ms), kept)));
+        }
+
+        #[test]
+        fn garbage_is_refused_without_a_panic(garbage: Vec<u8>) {
+            let _ = decode_record(&garbage, &mut Interner::default());
+            let _ = TopicRow::decode(&garbage);
+            let _ = decode_batch(&garbage);
+            let _ = decode_epochs(&garbage);
+            let _ = decode_receipt(&garbage);
+            let _ = decode_bounds(&garbage);
+        }
+
+        #[test]
+        fn what_format_1_wrote_is_read(
+            name in "[a-z]{1,9}", event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
+            first: u64, events: u32, value: Vec<u8>,
+        ) {
+            let mut receipt = at_ms.to_le_bytes().to_vec();
+            put_number(&mut receipt, first);
+            put_number(&mut receipt, u64::from(events));
+            receipt.extend(&value);
+            let kept = Kept { value: value.into(), first: Position::new(first), events, refused: false };
+            prop_assert_eq!(decode_receipt(&receipt), Some((End::Wall(at_ms), kept)));
+
+            let mut record = at_ms.to_le_bytes().to_vec();
+            put_number(&mut record, 1);
+            put_text(&mut record, &name);
+            put_text(&mut record, &event);
+            record.push(u8::from(key.is_some()));
+            if let Some(key) = &key {
+                put_text(&mut record, key);
+            }
+            record.extend(data.as_bytes());
+            let read = decode_record(&record, &mut Interner::default()).unwrap();
+            prop_assert_eq!((&*read.event, read.key.as_deref(), &read.data[..]), (&*event, key.as_deref(), data.as_bytes()));
+            prop_assert_eq!((read.at_ms, read.ends_key), (at_ms, false));
+        }
+
+        /// What is cut off behind its fixed part is shorter, and never anything else; before that it is nothing.
+        #[test]
+        fn what_was_cut_off_is_refused_or_ends_early(end: i64, first: u64, events: u32, refused: bool, value: Vec<u8>, cut: u8) {
+            let kept = Kept { value: value.into(), first: Position::new(first), events, refused };
+            let whole = encode_receipt(end, &kept);
+            let left = &whole[..whole.len().saturating_sub(usize::from(cut))];
+            if let Some((read, part)) = decode_receipt(left) {
+                prop_assert_eq!((read, part.first, part.events, part.refused), (End::Log(end), kept.first, events, refused));
+                prop_assert!(kept.value.starts_with(&part.value));
+            } else {
+                prop_assert!(left.len() < whole.len() - kept.value.len());
+            }
+        }
+
+        #[test]
+        fn bounds_read_back(bounds in proptest::collection::vec(("[a-z_/]{0,20}", any::<u32>()), 0..10)) {
+            let bounds: Vec<(String, usize)> = bounds.into_iter().map(|(name, most)| (name, most as usize)).collect();
+            let written = encode_bounds(bounds.iter().map(|(name, most)| (&**name, *most)));
+            prop_assert_eq!(decode_bounds(&written), Some(bounds));
+        }
+
+        /// Whoever reads format 1 takes none of it for something else: a receipt with more than 2^32 records, a key of another kind.
+        #[test]
+        fn what_format_2_adds_is_damage_to_format_1(end: i64, first: u64, events: u32, refused: bool) {
+            let kept = Kept { value: Bytes::new(), first: Position::new(first), events, refused };
+            let written = encode_receipt(end, &kept);
+            let mut rest = &written[8..];
+            prop_assert_eq!(take_number(&mut rest), Some(first));
+            prop_assert!(u32::try_from(take_number(&mut rest).unwrap()).is_err());
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_is_not_known_is_refused() {
+        let mut receipt = 7_i64.to_le_bytes().to_vec();
+        put_number(&mut receipt, 1);
+        for outcome in [REFUSED, FORMAT_2 << 2, u64::MAX] {
+            let mut receipt = receipt.clone();
+            put_number(&mut receipt, outcome);
+            assert_eq!(decode_receipt(&receipt), None, "{outcome:x}");
+        }
+    }
+
+    #[test]
+    fn epochs_read_back() {
+        let [a, b, c] = std::array::from_fn(|_| Epoch::random(&mut rand::rng()));
+        let earlier = vec![(a, Position::new(1)), (b, Position::new(9))];
+        assert_eq!(decode_epochs(&encode_epochs(&earlier, c)), Some((earlier, c)));
+        assert_eq!(decode_epochs(&encode_epochs(&[], c)), Some((vec![], c)));
+        assert_eq!(decode_epochs(b""), None);
+    }
+}

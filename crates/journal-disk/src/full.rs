@@ -1,0 +1,268 @@
+//! A directory that is full, or that many wait for.
+
+use std::fs;
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use super::log::READERS;
+use super::{Disk, Options, Sync};
+use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
+use tidings_journal_contract::Put as _;
+
+fn record(topics: &[&str], data: &[u8]) -> Record {
+    let topics = topics.iter().map(|name| TopicName::parse(name).unwrap()).collect();
+    Record { topics, event: "e".into(), key: None, data: data.to_vec().into(), at_ms: 0, ends_key: false }
+}
+
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A log whose ceiling is 8 MiB, and that looks often.
+fn small(dir: &tempfile::TempDir, patience: Duration) -> Disk {
+    let mut options = Options::new(dir.path());
+    options.retention.max_disk = 8 << 20;
+    options.tuning.least_disk = 0;
+    options.tuning.rest = Duration::from_millis(5);
+    options.tuning.patience = patience;
+    Disk::open(options).unwrap()
+}
+
+/// Until `done`, or for a minute.
+async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    while !done() {
+        assert!(tokio::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_stays_full_says_so_and_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = small(&dir, PATIENCE);
+    log.put(vec![record(&["a"], b"kept")]).await.unwrap();
+    let ballast = dir.path().join("ballast");
+    fs::write(&ballast, vec![1; 9 << 20]).unwrap();
+    until("it is noticed", || log.log.is_full()).await;
+    let error = log.put(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
+    assert!(error.contains("at its ceiling of 8 MiB") && error.contains("Raise the ceiling"), "{error}");
+    assert_eq!(log.health().unwrap_err().to_string(), error);
+    let vitals = log.vitals().disk.unwrap();
+    assert!(!vitals.failed && vitals.bytes > vitals.ceiling, "refusing for now is no failure: {vitals:?}");
+    let error = log.put(vec![record(&["a"], b"refused at once")]).await.unwrap_err().to_string();
+    assert_eq!(log.health().unwrap_err().to_string(), error);
+    let selector = Selector::topics([TopicName::parse("a").unwrap()]);
+    let page = log.read(&selector, Position::START, log.head(), Limit::NONE).await;
+    assert!(page.is_ok(), "reads go on");
+    fs::remove_file(ballast).unwrap();
+    until("it recovers", || log.health().is_ok()).await;
+    assert_eq!(log.put(vec![record(&["a"], b"taken")]).await.unwrap(), Position::new(2));
+}
+
+#[tokio::test]
+async fn a_log_that_is_full_can_be_closed_and_dropped() {
+    for close in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = small(&dir, Duration::MAX);
+        log.put(vec![record(&["a"], b"kept")]).await.unwrap();
+        fs::write(dir.path().join("ballast"), vec![1; 9 << 20]).unwrap();
+        until("it is noticed", || log.log.is_full()).await;
+        let log = Arc::new(log);
+        let waiting = tokio::spawn({
+            let log = log.clone();
+            async move { log.put(vec![record(&["a"], b"refused")]).await }
+        });
+        if close {
+            tokio::time::timeout(Duration::from_secs(20), log.close()).await.unwrap();
+            assert!(waiting.await.unwrap().is_err());
+        } else {
+            waiting.abort();
+            let _ = waiting.await;
+        }
+        let dropped = tokio::task::spawn_blocking(move || drop(log));
+        tokio::time::timeout(Duration::from_secs(20), dropped).await.unwrap().unwrap();
+        fs::remove_file(dir.path().join("ballast")).unwrap();
+        assert_eq!(small(&dir, PATIENCE).head(), Position::new(1));
+    }
+}
+
+/// `JOURNAL_CEILING_TIMES` is how often as much is written as may be kept.
+#[tokio::test]
+async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
+    const CEILING: u64 = 128 << 20;
+    let times = std::env::var("JOURNAL_CEILING_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options::new(dir.path());
+    options.retention.max_disk = CEILING;
+    options.tuning.least_disk = 0;
+    options.tuning.log_bytes = 40 << 20;
+    options.tuning.memtable_bytes = 1 << 20;
+    options.tuning.rest = Duration::from_millis(100);
+    let log = Disk::open(options).unwrap();
+    let noise: Vec<u8> = (0..900).map(|_| rand::random()).collect();
+    let (mut written, mut most, mut number) = (0, 0, 0_u64);
+    while written < times * CEILING {
+        let records = (0..500).map(|_| {
+            number += 1;
+            let mut data = noise.clone();
+            data[..8].copy_from_slice(&number.to_be_bytes());
+            // Other noise in each event, so that it takes its place when it is compressed.
+            data[8..].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31).wrapping_add(number.to_be_bytes()[7]));
+            data[8..].rotate_left(usize::try_from(number % 800).unwrap());
+            record(&[&format!("chat/room/{}", number % 7), "chat"], &data)
+        });
+        let records: Vec<_> = records.collect();
+        written += 2 * 900 * records.len() as u64;
+        let appended = tokio::time::timeout(Duration::from_mins(1), log.put(records)).await;
+        appended.expect("an append waits for ever").unwrap();
+        most = most.max(log.log.home.disk_bytes().unwrap());
+    }
+    assert!(most <= CEILING, "{most} bytes were on disk");
+    let newest = Position::new(log.head().get() - 100);
+    for topic in ["chat", "chat/room/3"] {
+        let selector = Selector::topics([TopicName::parse(topic).unwrap()]);
+        assert!(log.floor(&selector) < newest, "{topic}");
+        let page = log.read(&selector, newest, log.head(), Limit::NONE).await.unwrap();
+        assert!(page.entries.len() >= 14, "{} of {topic}", page.entries.len());
+    }
+}
+
+/// Looks at all times, also between two appends: it is merging that takes most.
+#[tokio::test]
+async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_they_compress_to() {
+    const CEILING: u64 = 256 << 20;
+    const LARGE: usize = 250_000;
+    let noise: Vec<u8> = (0..2 * LARGE).map(|_| rand::random()).collect();
+    for like in [noise, vec![b'z'; 2 * LARGE]] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = Options::new(dir.path());
+        options.retention.max_disk = CEILING;
+        options.retention.max_age = None;
+        options.tuning.patience = Duration::from_mins(1);
+        options.sync = Sync::Never;
+        let log = Arc::new(Disk::open(options).unwrap());
+        let watching = std::thread::spawn({
+            let log = Arc::downgrade(&log);
+            move || {
+                let mut most = 0;
+                while let Some(log) = log.upgrade() {
+                    most = most.max(log.log.home.disk_bytes().unwrap());
+                    drop(log);
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                most
+            }
+        });
+        for step in 0..100 {
+            let large = |nth: usize| &like[(step * 7_919 + nth * 1_009) % LARGE..][..LARGE];
+            log.put((0..32).map(|nth| record(&["a"], large(nth))).collect()).await.unwrap();
+        }
+        let kept = log.vitals().kept.unwrap();
+        drop(log);
+        let most = watching.join().unwrap();
+        assert!(most <= CEILING, "{} MiB were on disk", most >> 20);
+        assert!(kept > 64, "{kept} are kept");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_whose_directory_is_gone_takes_nothing_more() {
+    for replaced in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let mut options = Options::new(&data);
+        options.tuning.rest = Duration::from_millis(10);
+        let log = Disk::open(options.clone()).unwrap();
+        log.put(vec![record(&["a"], b"kept")]).await.unwrap();
+        fs::rename(&data, dir.path().join("away")).unwrap();
+        let other = replaced.then(|| Disk::open(options).unwrap());
+        until("it is noticed", || log.health().is_err()).await;
+        let refused = log.put(vec![record(&["a"], b"refused")]).await.unwrap_err().to_string();
+        assert!(refused.contains("was removed, or another directory took its place"), "{refused}");
+        assert!(log.vitals().disk.unwrap().failed);
+        let a = Selector::topics([TopicName::parse("a").unwrap()]);
+        let page = log.read(&a, Position::START, log.head(), Limit::NONE).await;
+        assert_eq!(page.unwrap().entries.len(), 1, "what there is can be read");
+        log.close().await;
+        assert!(other.is_none_or(|other| other.health().is_ok()));
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_gave_up_is_counted_until_its_read_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = small(&dir, PATIENCE);
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, began) = std::sync::mpsc::channel();
+    {
+        let mut reading = pin!(log.reading(move |_| {
+            let _ = begun.send(());
+            let _ = wait.recv();
+            Ok(())
+        }));
+        assert!(reading.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+        began.recv().unwrap();
+    }
+    assert_eq!(log.log.readers.available_permits(), READERS - 1);
+    drop(go_on);
+    until("it is counted no more", || log.log.readers.available_permits() == READERS).await;
+}
+
+const EIGHT_KIB: usize = 8 << 10;
+
+fn below(dir: &tempfile::TempDir, ceiling: u64) -> Options {
+    let mut options = Options::new(dir.path());
+    options.retention.max_disk = ceiling;
+    options.retention.max_age = None;
+    options.tuning.least_disk = 0;
+    options.tuning.log_bytes = 40 << 20;
+    options.tuning.memtable_bytes = 1 << 20;
+    options.tuning.rest = Duration::from_millis(100);
+    options
+}
+
+/// Writes 180 MiB below a ceiling that is far away, has all but `kept` bytes of it trimmed, and opens the log again below a
+/// ceiling of 160 MiB, where it must come to.
+async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
+    // Nothing is written out meanwhile, so that the engine does not merge away what is trimmed.
+    let mut far = below(dir, 1 << 30);
+    far.tuning.log_bytes = 128 << 20;
+    let log = Disk::open(far.clone()).unwrap();
+    let noise: Vec<u8> = (0..1 << 20).map(|_| rand::random()).collect();
+    let one = |number: usize| {
+        let from = number * 7_919 % (noise.len() - EIGHT_KIB);
+        record(&[&format!("t/{}", number % 997)], &noise[from..from + EIGHT_KIB])
+    };
+    for step in 0..180 {
+        log.put((0..128).map(|nth| one(step * 128 + nth)).collect()).await.unwrap();
+    }
+    log.close().await;
+    drop(log);
+    far.retention.max_bytes = kept;
+    let log = Disk::open(far).unwrap();
+    until("it is trimmed", || log.log.topics.read().totals().1 <= kept).await;
+    log.close().await;
+    assert!(log.log.home.disk_bytes().unwrap() > 160 << 20);
+    drop(log);
+    let log = Disk::open(below(dir, 160 << 20)).unwrap();
+    until("it is below", || !log.log.is_full() && log.log.home.disk_bytes().unwrap() <= 160 << 20).await;
+    log.put(vec![record(&["a"], b"taken")]).await.unwrap();
+    log
+}
+
+#[tokio::test]
+async fn a_lowered_ceiling_costs_little_more_than_what_is_above_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = lowered(&dir, u64::MAX).await.vitals().kept.unwrap();
+    // 28 of the 160 MiB are for the tables.
+    assert!(kept > (20 << 20) / EIGHT_KIB as u64, "{kept} events are kept");
+}
+
+#[tokio::test]
+async fn what_was_trimmed_before_a_start_above_the_ceiling_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    lowered(&dir, 1).await;
+}

@@ -1,0 +1,124 @@
+//! The keys of the tables.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `events-0` … `events-7` | topic id, kind, the last position of the run | a run of records ([`run`](super::run)) |
+//! | `order` | the first position of a batch | the topics of each of its records, and what it takes |
+//! | `topics` | a topic's name | its id, floors and counts |
+//! | `keys` | id of a record's first topic, its key | the position of the newest record with that key |
+//! | `receipts` | `r`, the receipt's key | when it ends, what came of the unit, where it stands, and the receipt's value |
+//! | `meta` | a name | epochs, the checkpoint, the common floor, the next topic id, the bounds of keys, the log's clock |
+//!
+//! Numbers are big-endian, so that their order is that of the bytes. A topic's records lie side by side, oldest first: to
+//! read a topic is to read one range. Of records without a key, what is trimmed is a prefix of that range, so that trimming
+//! is one new number, the topic's floor, and no mark is written for each record. Records with a key go one by one, whenever
+//! they are superseded: each is a run of its own, and they stand apart from the others.
+
+use tidings_journal::Position;
+
+/// In how many tables the topics are spread: the part of the log that is rewritten at once when room is needed is one
+/// eighth of it.
+pub(super) const SHARDS: usize = 8;
+
+/// The id of a topic, never used again for another one.
+pub(super) type TopicId = u64;
+
+/// Whether a record has a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Plain = 0,
+    Keyed = 1,
+}
+
+/// In which of the event tables `topic` is.
+pub(super) fn shard(topic: TopicId) -> usize {
+    usize::try_from(topic % SHARDS as u64).unwrap_or_default()
+}
+
+/// The key of a record in a topic.
+pub(super) fn event(topic: TopicId, kind: Kind, position: Position) -> [u8; EVENT_BYTES] {
+    let mut key = [0; EVENT_BYTES];
+    key[..8].copy_from_slice(&topic.to_be_bytes());
+    key[8] = kind as u8;
+    key[9..].copy_from_slice(&position.get().to_be_bytes());
+    key
+}
+
+/// The length of an event's key.
+pub(super) const EVENT_BYTES: usize = 17;
+
+/// Takes the key of a record apart.
+pub(super) fn parse_event(key: &[u8]) -> Option<(TopicId, Kind, Position)> {
+    let key: &[u8; EVENT_BYTES] = key.try_into().ok()?;
+    let (topic, rest) = key.split_first_chunk()?;
+    let (kind, position) = rest.split_first()?;
+    let kind = match kind {
+        0 => Kind::Plain,
+        1 => Kind::Keyed,
+        _ => return None,
+    };
+    Some((u64::from_be_bytes(*topic), kind, parse_position(position)?))
+}
+
+/// The key of a batch in `order`.
+pub(super) fn position(position: Position) -> [u8; 8] {
+    position.get().to_be_bytes()
+}
+
+/// Takes a position apart.
+pub(super) fn parse_position(bytes: &[u8]) -> Option<Position> {
+    Some(Position::new(u64::from_be_bytes(bytes.try_into().ok()?)))
+}
+
+/// The key of a record's key.
+pub(super) fn key(topic: TopicId, key: &str) -> Vec<u8> {
+    [&topic.to_be_bytes(), key.as_bytes()].concat()
+}
+
+/// Takes the key of a record's key apart.
+pub(super) fn parse_key(bytes: &[u8]) -> Option<(TopicId, &str)> {
+    let (topic, key) = bytes.split_first_chunk()?;
+    Some((u64::from_be_bytes(*topic), str::from_utf8(key).ok()?))
+}
+
+/// The key of a receipt: its own, behind a byte that sets it apart from keys that mean nothing.
+pub(super) fn receipt(key: &[u8]) -> Vec<u8> {
+    [b"r", key].concat()
+}
+
+/// Rows of `meta`.
+pub(super) mod meta {
+    /// All epochs, oldest first.
+    pub(crate) const EPOCHS: &[u8] = b"epochs";
+    /// Up to where the counts of all topics are written down.
+    pub(crate) const CHECKPOINT: &[u8] = b"checkpoint";
+    /// The floor of every topic that has no row.
+    pub(crate) const FORGOTTEN: &[u8] = b"forgotten";
+    /// The id of the next topic, at least.
+    pub(crate) const NEXT_ID: &[u8] = b"next-id";
+    /// How many live records with a key there may be: said when the log was made, or got format 2.
+    pub(crate) const BOUNDS: &[u8] = b"bounds";
+    /// The log's clock, as of a step not long ago.
+    pub(crate) const CLOCK: &[u8] = b"clock";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_read_back_and_sort_by_topic_kind_and_position() {
+        let at = |topic, kind, number| event(topic, kind, Position::new(number));
+        let sorted = [
+            at(1, Kind::Plain, 9),
+            at(1, Kind::Plain, 300),
+            at(1, Kind::Keyed, 2),
+            at(2, Kind::Plain, 1),
+            at(256, Kind::Plain, 1),
+        ];
+        assert!(sorted.is_sorted());
+        assert_eq!(parse_event(&sorted[2]), Some((1, Kind::Keyed, Position::new(2))));
+        assert_eq!(parse_event(&sorted[2][1..]), None);
+        assert_eq!(parse_key(&key(7, "db")), Some((7, "db")));
+    }
+}

@@ -1,0 +1,370 @@
+//! Reading: pages of some topics, in the order of the log. Everything here waits for the device, and runs where it may.
+
+use std::sync::Arc;
+
+use fjall::{Iter, Readable as _, Slice, Snapshot};
+
+use super::codec::{self, End, Interner};
+use super::damage::unreadable;
+use super::keys::{self, Kind, TopicId};
+use super::log::{Log, View};
+use super::run::{self, Element, Place};
+use super::tables::Tables;
+use tidings_journal::{Entry, Epochs, Error, EventId, Kept, Limit, Page, Position, Record, Selector};
+
+/// All kinds of records.
+pub(super) const ALL: [Kind; 2] = [Kind::Plain, Kind::Keyed];
+
+/// One topic's records of one kind, oldest first.
+struct Source {
+    kind: Kind,
+    after: Position,
+    until: Position,
+    runs: Iter,
+    run: Option<run::Reader<Slice>>,
+    /// The one that comes next.
+    head: Option<(Position, Place)>,
+}
+
+/// A record, and what it takes.
+pub(super) struct Taken {
+    pub(super) record: Record,
+    /// In its first topic, and in each of the others.
+    pub(super) own: u64,
+    pub(super) copy: u64,
+}
+
+/// The entries of some topics, merged.
+pub(super) struct Merge<'a> {
+    tables: &'a Tables,
+    snapshot: &'a Snapshot,
+    sources: Vec<Source>,
+    interner: Interner,
+    /// Why what comes after the last one that was taken can't be read.
+    broken: Option<Error>,
+}
+
+impl Log {
+    /// What [`Journal::read`](tidings_journal::Journal::read) returns, of records of `kinds` alone. Of other kinds nothing is read, so
+    /// nothing that is damaged among them hides any of these.
+    pub(super) fn page(
+        &self,
+        selector: &Selector,
+        kinds: &[Kind],
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
+        let view = self.view();
+        let until = until.min(view.head);
+        let mut from = after;
+        let mut page = loop {
+            match self.piece(&view, selector, kinds, from, until, limit) {
+                Err(Error::Damaged(why)) => from = self.skip(&view, selector, kinds, from, until, &why)?,
+                read => break read?,
+            }
+        };
+        page.damaged = from > after;
+        // After reading: what was trimmed meanwhile, and may be missing in the page, is below it.
+        page.floor = self.topics.read().floor(selector);
+        if page.damaged {
+            page.floor = page.floor.max(from);
+        }
+        Ok(page)
+    }
+
+    /// A page up to where the log is damaged, if it is; fails if it is right behind `after`.
+    fn piece(
+        &self,
+        view: &View,
+        selector: &Selector,
+        kinds: &[Kind],
+        after: Position,
+        until: Position,
+        limit: Limit,
+    ) -> Result<Page, Error> {
+        let next = until.max(after);
+        let mut page = Page { entries: Vec::new(), next, floor: Position::START, damaged: false };
+        if until <= after {
+            return Ok(page);
+        }
+        let mut merge = self.merge(view, selector, kinds, after, until)?;
+        let (mut bytes, mut done) = (0, after);
+        let mut next = || {
+            let Some(position) = merge.peek()? else {
+                return Ok(None);
+            };
+            let full = page.entries.len() >= limit.events || bytes >= limit.bytes;
+            if let Some(last) = page.entries.last().filter(|_| full) {
+                page.next = last.id.position;
+                return Ok(None);
+            }
+            if let Some(Taken { record, .. }) = merge.take(position)? {
+                bytes += record.data.len();
+                page.entries.push(Arc::new(entry(&self.epochs, position, record)));
+            }
+            Ok(Some(position))
+        };
+        loop {
+            match next() {
+                Ok(Some(position)) => done = position,
+                Ok(None) => return Ok(page),
+                Err(Error::Damaged(_)) if done > after => {
+                    page.next = done;
+                    return Ok(page);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Where to read on behind what can't be read after `after`.
+    fn skip(
+        &self,
+        view: &View,
+        selector: &Selector,
+        kinds: &[Kind],
+        after: Position,
+        until: Position,
+        why: &str,
+    ) -> Result<Position, Error> {
+        let wanted: Vec<_> = {
+            let topics = self.topics.read();
+            let ids = |name| topics.get(name).map(|topic| (name, topic.row.id, topic.row.floor));
+            selector.as_slice().iter().filter_map(ids).collect()
+        };
+        let mut behind = None;
+        for (name, id, floor) in wanted {
+            // Records without a key are hidden up to the floor, and read from there on.
+            for &kind in kinds {
+                let from = if kind == Kind::Plain { after.max(floor) } else { after };
+                behind = behind.max(self.hole_end(view, (name, id, kind), from, until, why)?);
+            }
+        }
+        // Else it can be read after all, at another try.
+        behind.filter(|behind| *behind > after).ok_or_else(|| Error::Unreadable(why.to_owned()))
+    }
+
+    /// The position of the oldest record of `selector`.
+    pub(super) fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
+        let view = self.view();
+        let mut after = Position::START;
+        loop {
+            match self.merge(&view, selector, &ALL, after, view.head) {
+                Err(Error::Damaged(why)) => after = self.skip(&view, selector, &ALL, after, view.head, &why)?,
+                merge => return merge?.peek(),
+            }
+        }
+    }
+
+    /// The receipt with this key, unless it has ended by `now_ms`.
+    pub(super) fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+        let receipt = self.tables.receipts.get(keys::receipt(key)).map_err(unreadable).and_then(|value| {
+            let decode = |value: fjall::Slice| codec::decode_receipt(&value);
+            let receipt =
+                value.map(|value| decode(value).ok_or_else(|| Error::Damaged("a receipt makes no sense".to_owned())));
+            receipt.transpose()
+        });
+        let receipt = match receipt {
+            Err(Error::Damaged(why)) => {
+                // To fail would refuse all publishes with such a key for ever.
+                tracing::error!(
+                    "what was published with some idempotency keys can't be read ({why}): a repeat may be published twice"
+                );
+                return Ok(None);
+            }
+            receipt => receipt?,
+        };
+        let is_live = |(end, kept): &(End, Kept)| end.in_log_time(|| self.floors.skew_at(kept.first)) > now_ms;
+        Ok(receipt.filter(is_live).map(|(_, kept)| kept))
+    }
+
+    fn merge<'a>(
+        &'a self,
+        view: &'a View,
+        selector: &Selector,
+        kinds: &[Kind],
+        after: Position,
+        until: Position,
+    ) -> Result<Merge<'a>, Error> {
+        let mut wanted = Vec::new();
+        {
+            let topics = self.topics.read();
+            for topic in selector.as_slice().iter().filter_map(|name| topics.get(name)) {
+                if kinds.contains(&Kind::Plain) {
+                    wanted.push((topic.row.id, Kind::Plain, after.max(topic.row.floor)));
+                }
+                if kinds.contains(&Kind::Keyed) && topic.keyed > 0 {
+                    wanted.push((topic.row.id, Kind::Keyed, after));
+                }
+            }
+        }
+        Merge::new(&self.tables, &view.snapshot, wanted, until)
+    }
+}
+
+impl<'a> Merge<'a> {
+    /// Each topic's records of a kind after a position, up to `until`.
+    pub(super) fn new(
+        tables: &'a Tables,
+        snapshot: &'a Snapshot,
+        wanted: impl IntoIterator<Item = (TopicId, Kind, Position)>,
+        until: Position,
+    ) -> Result<Self, Error> {
+        let mut sources = Vec::new();
+        for (topic, kind, after) in wanted {
+            if after >= until {
+                continue;
+            }
+            let range = keys::event(topic, kind, after.next())..=keys::event(topic, kind, Position::new(u64::MAX));
+            let runs = snapshot.range(&tables.events[keys::shard(topic)], range);
+            let mut source = Source { kind, after, until, runs, run: None, head: None };
+            source.advance()?;
+            sources.push(source);
+        }
+        Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
+    }
+
+    /// The position that comes next. Fails if it can't be told: then nothing more may be taken.
+    pub(super) fn peek(&mut self) -> Result<Option<Position>, Error> {
+        match self.broken.take() {
+            Some(error) => Err(error),
+            None => {
+                Ok(self.sources.iter().filter_map(|source| source.head.as_ref()).map(|(position, _)| *position).min())
+            }
+        }
+    }
+
+    /// The record at the position that comes next. `None` if it was trimmed between one look and the other.
+    pub(super) fn take(&mut self, position: Position) -> Result<Option<Taken>, Error> {
+        let mut taken = None;
+        for source in &mut self.sources {
+            let Some((_, place)) = source.head.take_if(|(at, _)| *at == position) else {
+                continue;
+            };
+            if taken.is_none() {
+                taken = match source.element(&place) {
+                    Element::Record(record) => Some(decode(position, record, &mut self.interner)?),
+                    Element::In(topic) => {
+                        get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
+                    }
+                };
+            }
+            if let Err(error) = source.advance() {
+                self.broken = Some(error); // this one is whole
+            }
+        }
+        Ok(taken)
+    }
+}
+
+impl Source {
+    /// Moves on to the next record that is wanted.
+    fn advance(&mut self) -> Result<(), Error> {
+        let damaged = || Error::Damaged("a run of records makes no sense".to_owned());
+        loop {
+            if let Some(run) = &mut self.run {
+                match run.next().ok_or_else(damaged)? {
+                    Some((position, _)) if position <= self.after => continue,
+                    Some((position, _)) if position > self.until => return Ok(()),
+                    Some(next) => {
+                        self.head = Some(next);
+                        return Ok(());
+                    }
+                    None => self.run = None,
+                }
+            }
+            let Some(run) = self.runs.next() else {
+                return Ok(());
+            };
+            let value = run.value().map_err(unreadable)?;
+            self.run = Some(run::Reader::new(value).ok_or_else(damaged)?);
+        }
+    }
+
+    fn element(&self, place: &Place) -> Element<'_> {
+        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(place))
+    }
+}
+
+/// The record that stands in `topic` at `position`.
+pub(super) fn get(
+    tables: &Tables,
+    snapshot: &Snapshot,
+    topic: TopicId,
+    kind: Kind,
+    position: Position,
+    interner: &mut Interner,
+) -> Result<Option<Taken>, Error> {
+    let before = Position::new(position.get().saturating_sub(1));
+    let mut one = Merge::new(tables, snapshot, [(topic, kind, before)], position)?;
+    let Some(source) = one.sources.first_mut() else {
+        return Ok(None);
+    };
+    match source.head.take() {
+        Some((at, place)) if at == position => match source.element(&place) {
+            Element::Record(record) => decode(position, record, interner).map(Some),
+            Element::In(_) => Err(damaged(position)),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// A record that was read at `position`.
+pub(super) fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<Taken, Error> {
+    let record = codec::decode_record(bytes, interner).ok_or_else(|| damaged(position))?;
+    Ok(Taken { own: Element::of(bytes, 0, 0).weight(), copy: Element::of(bytes, 0, 1).weight(), record })
+}
+
+fn damaged(position: Position) -> Error {
+    Error::Damaged(format!("the record at position {position} makes no sense"))
+}
+
+/// A record in its place.
+pub(super) fn entry(epochs: &Epochs, position: Position, record: Record) -> Entry {
+    let EventId { epoch, position } = epochs.id_of(position);
+    Entry { id: EventId { epoch, position }, record }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Disk, Options};
+    use tidings_journal::{Journal as _, TopicName};
+    use tidings_journal_contract::Put as _;
+
+    fn record(key: &str, ends_key: bool) -> Record {
+        Record {
+            topics: [TopicName::parse("_members").unwrap()].into(),
+            event: "e".into(),
+            key: Some(key.into()),
+            data: "x".into(),
+            at_ms: 0,
+            ends_key,
+        }
+    }
+
+    /// What ended a key is of no more use to whoever reads what is live.
+    #[tokio::test]
+    async fn a_damaged_record_without_a_live_key_hides_none_that_has_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(Options::new(dir.path())).unwrap();
+        for record in [record("ann", false), record("bob", false), record("bob", true), record("cem", false)] {
+            disk.put(vec![record]).await.unwrap();
+        }
+        let members = Selector::topics([TopicName::parse("_members").unwrap()]);
+        let live = async || {
+            let page = disk.read_keyed(&members, Position::START, disk.head(), Limit::NONE).await.unwrap();
+            let keys: Vec<_> = page.entries.iter().map(|entry| entry.record.key.clone().unwrap().to_string()).collect();
+            (keys, page.damaged)
+        };
+        let expected = (vec!["ann".to_owned(), "cem".to_owned()], false);
+        assert_eq!(live().await, expected);
+        let id = disk.log.topics.read().get(&members.as_slice()[0]).unwrap().row.id;
+        let end = keys::event(id, Kind::Plain, Position::new(3));
+        disk.log.tables.events[keys::shard(id)].insert(end, [0xff; 16]).unwrap();
+        disk.log.show(disk.head());
+        assert_eq!(live().await, expected);
+        assert!(disk.read(&members, Position::START, disk.head(), Limit::NONE).await.unwrap().damaged);
+    }
+}

@@ -1,0 +1,85 @@
+//! The log's time, kept for the next process: how old records are must not depend on one reading of the wall clock.
+//!
+//! A file of its own beside the tables: versions that know nothing of it leave it alone, and a log without it is aged by the
+//! wall clock once that has stood for long enough.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use super::mark;
+use tidings_journal::Timeline;
+
+/// The file's name.
+const FILE: &str = "time";
+
+/// It is written anew when what it says is so old, in milliseconds.
+const STALE_MS: u64 = 15_000;
+
+/// Writes the log's time down every so often.
+#[derive(Default)]
+pub(super) struct Times {
+    written: Option<Timeline>,
+    failed: bool,
+}
+
+impl Times {
+    /// Writes `timeline` down, if that is due.
+    pub(super) fn note(&mut self, dir: &Path, timeline: Option<&Timeline>) {
+        let Some(timeline) = timeline.filter(|timeline| self.is_due(timeline)) else {
+            return;
+        };
+        let written = write(dir, &timeline.encode());
+        if let Err(error) = &written
+            && !self.failed
+        {
+            tracing::warn!(%error, "the journal's time can't be written; after a restart, events may be kept for longer");
+        }
+        self.failed = written.is_err();
+        self.written = Some(timeline.clone());
+    }
+
+    fn is_due(&self, timeline: &Timeline) -> bool {
+        self.written.as_ref().is_none_or(|written| {
+            written.skew() != timeline.skew()
+                || written.wall_ms().abs_diff(timeline.wall_ms()) >= STALE_MS
+                || written.is_plain() != timeline.is_plain()
+        })
+    }
+}
+
+fn write(dir: &Path, text: &str) -> io::Result<()> {
+    let unfinished = dir.join("time.new");
+    fs::write(&unfinished, text)?;
+    fs::rename(unfinished, dir.join(FILE))
+}
+
+/// What was written down in `dir`. Where there is nothing, the log was last seen when its mark was written; where there is no
+/// mark either, nothing is known.
+pub(super) fn read(dir: &Path) -> Option<Timeline> {
+    let written = fs::read_to_string(dir.join(FILE)).ok().and_then(|text| Timeline::decode(&text));
+    written.or_else(|| {
+        let marked = fs::metadata(dir.join(mark::FILE)).and_then(|metadata| metadata.modified()).ok()?;
+        let ms = marked.duration_since(UNIX_EPOCH).ok()?.as_millis();
+        Some(Timeline::new(0, 0).last_seen(i64::try_from(ms).ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_without_it_the_mark_tells_when_the_log_was_last_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read(dir.path()), None);
+        mark::Mark::open(dir.path()).unwrap().set(tidings_journal::Position::new(1)).unwrap();
+        assert!(read(dir.path()).unwrap().wall_ms() > 0);
+        let timeline = Timeline::new(7, 8);
+        Times::default().note(dir.path(), Some(&timeline));
+        assert_eq!(read(dir.path()).unwrap().encode(), timeline.encode());
+        fs::write(dir.path().join(FILE), "half").unwrap();
+        assert!(read(dir.path()).unwrap().wall_ms() > 7);
+    }
+}

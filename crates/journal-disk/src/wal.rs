@@ -1,0 +1,408 @@
+//! The storage engine's write-ahead log, before the engine sees it: whether it is whole, and where it is torn.
+//!
+//! A machine that loses power leaves the end of a file half written, and not always in order: a sector may be missing before
+//! one that is there. The engine cuts off an end that makes no sense to it, but takes a batch with a hole for damage and
+//! refuses to open, and cuts off just as well what had been safely on the device and was damaged later. So this looks first:
+//!
+//! - The log that was written to last is cut where it stops making sense, unless a position was safely on the device behind
+//!   that place (see [`mark`](super::mark)). Where whole batches come behind it, that is no torn end: each batch was on the
+//!   device before the next was begun. Then what is cut off is kept in a file beside, for who can mend it, and as long as
+//!   that is there, the log says that it has lost something.
+//! - One before it was synced when it was completed. It is whole, or it is damaged.
+//!
+//! Nothing is written unless all is well, as far as the log tells. Where the rest of the directory tells otherwise, what was cut
+//! off is put back.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::error::OpenError;
+use super::home::Home;
+use super::tables::Tables;
+use super::{codec, keys, mark};
+use tidings_journal::Position;
+
+/// What one file holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    /// Where the last whole batch ends, in bytes.
+    whole: u64,
+    /// The last position that the whole batches list, if they list one.
+    last: Option<Position>,
+    /// Whether there is something else than zeros behind them.
+    more: bool,
+}
+
+/// What was cut off a file.
+#[derive(Debug)]
+pub(super) struct Cut {
+    path: PathBuf,
+    at: u64,
+    /// Up to the last that is not zero.
+    end: Vec<u8>,
+    /// The length that the file had, in bytes.
+    length: u64,
+    /// Where it is kept.
+    kept: Option<PathBuf>,
+}
+
+impl Cut {
+    /// What comes behind `at`, which is still there.
+    fn of(path: &Path, at: u64) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut end = Vec::new();
+        file.seek(SeekFrom::Start(at))?;
+        file.read_to_end(&mut end)?;
+        let length = at + end.len() as u64;
+        end.truncate(end.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        Ok(Self { path: path.to_owned(), at, end, length, kept: None })
+    }
+
+    /// How many whole batches there are behind the place that makes no sense, and the last position that they list.
+    fn whole_batches(&self) -> (u64, Option<Position>) {
+        let (mut batches, mut last) = (0, None);
+        let mut rest = &self.end[..];
+        while let Some(start) = rest.iter().position(|byte| *byte == START) {
+            rest = &rest[start..];
+            let mut reader = Reader::new(rest, rest.len() as u64);
+            if let Ok(true) = reader.batch() {
+                (batches, last) = (batches + 1, reader.listed.or(last));
+                rest = usize::try_from(reader.at).ok().and_then(|at| rest.get(at..)).unwrap_or_default();
+            } else {
+                rest = &rest[1..];
+            }
+        }
+        (batches, last)
+    }
+
+    /// Writes it to a file of its own in `home`.
+    fn keep(&mut self, home: &Home) -> io::Result<&Path> {
+        let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let path = (0..).map(|nth: u32| home.dir().join(format!("{CUT}{name}-{}-{nth}", self.at)));
+        let path = path.into_iter().find(|path| !path.exists()).unwrap_or_default();
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        file.write_all(&self.end)?;
+        file.sync_all()?;
+        super::home::sync_dir(home.dir())?;
+        Ok(self.kept.insert(path))
+    }
+
+    /// Cuts it off.
+    fn off(&self) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        file.set_len(self.at)?;
+        file.sync_all()
+    }
+
+    /// Puts it back.
+    pub(super) fn undo(&self) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(&self.path)?;
+        file.set_len(self.at)?;
+        file.seek(SeekFrom::Start(self.at))?;
+        file.write_all(&self.end)?;
+        file.set_len(self.length)?;
+        file.sync_all()?;
+        self.kept.as_ref().map_or(Ok(()), std::fs::remove_file)
+    }
+}
+
+/// How the names of the files begin in which is kept what was cut off though it was whole.
+pub(super) const CUT: &str = "cut-";
+
+/// Checks the logs of the tables in `db`, and cuts off the torn end of the last one. Returns what was cut off.
+pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
+    let dir = home.dir();
+    let reading = |error| OpenError::io(dir, "reading the write-ahead log")(error);
+    let mut logs = logs(db).map_err(reading)?;
+    let Some((_, last)) = logs.pop() else {
+        return Ok(None);
+    };
+    let mut listed = None;
+    for (_, log) in &logs {
+        let found = read(log).map_err(reading)?;
+        if found.more {
+            let name = log.strip_prefix(dir).unwrap_or(log).display();
+            return Err(OpenError::damaged(dir, format!("{name} makes no sense from byte {} on", found.whole)));
+        }
+        listed = found.last.or(listed);
+    }
+    let found = read(&last).map_err(reading)?;
+    if !found.more {
+        return Ok(None);
+    }
+    let synced = mark::read(dir).map_err(OpenError::io(dir, "reading the mark"))?.unwrap_or_default();
+    if let Some(end) = found.last.or(listed).filter(|end| *end < synced) {
+        return Err(OpenError::Lost { dir: dir.to_owned(), found: end.get(), synced: synced.get() });
+    }
+    let name = last.strip_prefix(dir).unwrap_or(&last).display();
+    let cutting = |error| OpenError::io(dir, "cutting off the torn end of the write-ahead log")(error);
+    let mut cut = Cut::of(&last, found.whole).map_err(cutting)?;
+    let (whole, end) = cut.whole_batches();
+    if whole == 0 {
+        tracing::warn!(
+            "the journal in {}: {name} was half written; it was cut off at byte {}",
+            dir.display(),
+            found.whole
+        );
+    } else {
+        let kept =
+            cut.keep(home).map_err(OpenError::io(dir, "keeping what is cut off the write-ahead log"))?.to_owned();
+        let (last, end) =
+            (found.last.or(listed).unwrap_or_default(), end.map_or_else(String::new, |end| format!(" up to {end}")));
+        tracing::error!(
+            "the journal in {} is damaged: {name} makes no sense from byte {} on, and {whole} whole batches come behind it. \
+             Acknowledged events after position {last}{end} are lost. What was cut off is kept in {}; until that file is removed, \
+             the server says that it has lost something. See \"A damaged journal\" in docs/operating.md",
+            dir.display(),
+            found.whole,
+            kept.display()
+        );
+    }
+    cut.off().map_err(cutting)?;
+    Ok(Some(cut))
+}
+
+/// The files of the log and their numbers, oldest first.
+pub(super) fn logs(db: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(db)? {
+        let path = entry?.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        if let Some(number) = number.filter(|_| path.extension().is_some_and(|extension| extension == "jnl")) {
+            logs.push((number, path));
+        }
+    }
+    logs.sort_unstable();
+    Ok(logs)
+}
+
+fn read(path: &Path) -> io::Result<Found> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut reader = Reader::new(BufReader::with_capacity(256 << 10, file), length);
+    let mut found = Found::default();
+    while reader.batch()? {
+        found.whole = reader.at;
+        found.last = reader.listed.or(found.last);
+    }
+    // What stopped it may have been read already.
+    found.more = !is_zero(path, found.whole)?;
+    Ok(found)
+}
+
+fn is_zero(path: &Path, from: u64) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let (mut chunk, zeros) = (vec![0; 256 << 10], vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(true),
+            read if chunk[..read] != zeros[..read] => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+/// Reads batches as the engine writes them, numbers little-endian:
+///
+/// ```text
+/// start  1, number of items (u32), sequence number (u64)
+/// item   2, kind (u8), compression (u8; none here: 0), table (u64), lengths of key (u16), value, value (u32), key, value
+/// end    3, XXH3 of all items (u64), "FJL\x03"
+/// ```
+struct Reader<R> {
+    file: R,
+    at: u64,
+    length: u64,
+    /// The item that is read.
+    bytes: Vec<u8>,
+    /// The last position that the batch lists, if it does.
+    listed: Option<Position>,
+}
+
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const TRAILER: [u8; 4] = *b"FJL\x03";
+
+/// What an item has before its key, without the first byte.
+const ITEM_HEAD: usize = 1 + 1 + 8 + 2 + 4 + 4;
+
+impl<R: Read> Reader<R> {
+    fn new(file: R, length: u64) -> Self {
+        Self { file, at: 0, length, bytes: Vec::new(), listed: None }
+    }
+
+    /// Reads a batch, if there is a whole one.
+    fn batch(&mut self) -> io::Result<bool> {
+        self.listed = None;
+        let Some([START]) = self.take()? else {
+            return Ok(false);
+        };
+        let (Some(items), Some(_)) = (self.take()?.map(u32::from_le_bytes), self.take::<8>()?) else {
+            return Ok(false);
+        };
+        let mut hash = Xxh3::new();
+        for _ in 0..items {
+            if !self.item(&mut hash)? {
+                return Ok(false);
+            }
+        }
+        let (Some([END]), Some(sum), Some(TRAILER)) = (self.take()?, self.take()?, self.take()?) else {
+            return Ok(false);
+        };
+        Ok(u64::from_le_bytes(sum) == hash.digest())
+    }
+
+    fn item(&mut self, hash: &mut Xxh3) -> io::Result<bool> {
+        let (Some([ITEM]), Some(head)) = (self.take()?, self.take::<ITEM_HEAD>()?) else {
+            return Ok(false);
+        };
+        let mut rest = &head[..];
+        let (kind, [compression], table, key, value, stored) = (
+            codec::take::<1>(&mut rest).unwrap_or_default(),
+            codec::take(&mut rest).unwrap_or_default(),
+            u64::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+            u16::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+            u32::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+            u32::from_le_bytes(codec::take(&mut rest).unwrap_or_default()),
+        );
+        let bytes = u64::from(key) + u64::from(value);
+        if compression != 0 || value != stored || bytes > self.length.saturating_sub(self.at) {
+            return Ok(false);
+        }
+        self.bytes.clear();
+        (&mut self.file).take(bytes).read_to_end(&mut self.bytes)?;
+        self.at += self.bytes.len() as u64;
+        hash.update(&[ITEM]);
+        hash.update(&head);
+        hash.update(&self.bytes);
+        let Some((key, value)) = self.bytes.split_at_checked(usize::from(key)) else {
+            return Ok(false);
+        };
+        if table == Tables::ORDER_ID && kind == [0] {
+            let batch = keys::parse_position(key).zip(codec::decode_batch(value));
+            let end = batch.and_then(|(first, batch)| first.get().saturating_add(batch.len() as u64).checked_sub(1));
+            self.listed = end.map(Position::new).or(self.listed);
+        }
+        Ok(true)
+    }
+
+    fn take<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
+        let mut bytes = [0; N];
+        match self.file.read_exact(&mut bytes) {
+            Ok(()) => {
+                self.at += N as u64;
+                Ok(Some(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::options::Options;
+    use super::*;
+
+    /// A log of three batches, and where each of them ends.
+    fn three() -> (tempfile::TempDir, Home, PathBuf, Vec<u64>) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::take(dir.path()).unwrap();
+        let tables = Tables::open(&home.db(), &Options::new(dir.path()), &Arc::default()).unwrap();
+        let (_, log) = logs(&home.db()).unwrap().pop().unwrap();
+        let mut ends = Vec::new();
+        for number in 1..=3 {
+            let mut batch = tables.db.batch();
+            let listed = codec::Listed { topic: 1, keyed: false, bytes: 9, others: Vec::new() };
+            batch.insert(&tables.order, keys::position(Position::new(number)), codec::encode_batch(&[listed]));
+            batch.insert(&tables.topics, "a", vec![7; 2_000]);
+            batch.remove(&tables.keys, "b");
+            batch.commit().unwrap();
+            tables.check().unwrap();
+            let found = read(&log).unwrap();
+            assert_eq!((found.last, found.more), (Some(Position::new(number)), false));
+            ends.push(found.whole);
+        }
+        (dir, home, log, ends)
+    }
+
+    #[test]
+    fn every_torn_end_is_cut_off_and_the_engine_opens_what_is_left() {
+        let (_dir, home, log, ends) = three();
+        let whole = std::fs::read(&log).unwrap();
+        let end = usize::try_from(ends[2]).unwrap();
+        let start = usize::try_from(ends[1]).unwrap();
+        for torn in (start + 1..end).step_by(97).chain(end - 20..end) {
+            let mut bytes = whole.clone();
+            bytes.truncate(end + 100);
+            bytes[torn..].fill(0); // the end is missing
+            std::fs::write(&log, &bytes).unwrap();
+            mend(&home, &home.db()).unwrap();
+            assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1]);
+            bytes[torn..].copy_from_slice(&whole[torn..end + 100]);
+            let hole = torn.min(end - 1);
+            bytes[hole] ^= 0xff; // one byte in the middle is
+            std::fs::write(&log, &bytes).unwrap();
+            mend(&home, &home.db()).unwrap();
+            assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1], "damaged at {hole}");
+        }
+        let tables = Tables::open(&home.db(), &Options::new(home.dir()), &Arc::default()).unwrap();
+        assert_eq!(tables.order.iter().count(), 2);
+    }
+
+    #[test]
+    fn what_was_safely_on_the_device_is_never_cut_off() {
+        let (dir, home, log, ends) = three();
+        mark::Mark::open(dir.path()).unwrap().set(Position::new(3)).unwrap();
+        let mut bytes = std::fs::read(&log).unwrap();
+        bytes[usize::try_from(ends[1]).unwrap() + 50] ^= 1;
+        std::fs::write(&log, &bytes).unwrap();
+        assert!(matches!(mend(&home, &home.db()), Err(OpenError::Lost { found: 2, synced: 3, .. })));
+        assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was left as it is");
+    }
+
+    #[test]
+    fn whole_batches_behind_a_bad_one_are_kept_beside_and_a_torn_end_is_not() {
+        let (_dir, home, log, ends) = three();
+        let bytes = std::fs::read(&log).unwrap();
+        let ends: Vec<_> = ends.iter().map(|end| usize::try_from(*end).unwrap()).collect();
+        // In the second batch: its first and last byte, a length, a key, and where it says how many items it has.
+        for at in [ends[0], ends[1] - 1, ends[0] + 30, ends[0] + 40, ends[0] + 2] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 4;
+            std::fs::write(&log, &damaged).unwrap();
+            let cut = mend(&home, &home.db()).unwrap().unwrap();
+            let kept = cut.kept.clone().unwrap();
+            assert_eq!(std::fs::read(&kept).unwrap(), damaged[ends[0]..ends[2]], "byte {at}");
+            assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[0] as u64);
+            assert_eq!(home.cut_files().unwrap(), 1);
+            cut.undo().unwrap();
+            assert!(std::fs::read(&log).unwrap() == damaged);
+            assert_eq!(home.cut_files().unwrap(), 0);
+        }
+        let mut torn = bytes;
+        torn[ends[1] + 30] ^= 4;
+        std::fs::write(&log, &torn).unwrap();
+        assert!(mend(&home, &home.db()).unwrap().unwrap().kept.is_none());
+    }
+
+    #[test]
+    fn a_log_that_was_completed_is_whole_or_damaged() {
+        let (_dir, home, log, ends) = three();
+        std::fs::write(log.with_file_name("1.jnl"), [0; 64]).unwrap();
+        mend(&home, &home.db()).unwrap();
+        let mut bytes = std::fs::read(&log).unwrap();
+        bytes[usize::try_from(ends[0]).unwrap() + 50] ^= 1;
+        std::fs::write(&log, &bytes).unwrap();
+        let error = mend(&home, &home.db()).unwrap_err().to_string();
+        assert!(error.contains(&format!("db/0.jnl makes no sense from byte {} on", ends[0])), "{error}");
+        assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was left as it is");
+    }
+}

@@ -1,0 +1,12 @@
+//! What the log on disk promises, beside what every log does.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod alike;
+mod contract;
+mod disk;
+mod inspect;
+mod retention;
+mod rules;
+mod upgrades;
+
+use tidings_journal_contract::{Put, all, numbered, of, record, status, topic};
