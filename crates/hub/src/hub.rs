@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tidings_journal::{
-    Append, Appended, Condition, Entry, Epochs, EventId, Journal, Kept, News, Position, Receipt, TopicName,
+    Append, Appended, Condition, Entry, Epochs, EventId, Journal, News, Position, Receipt, StoredReceipt, TopicName,
 };
 use tidings_sse::EventName;
 use tokio::task::JoinSet;
@@ -168,7 +168,7 @@ impl Hub {
 
     /// The receipt that is kept under `key`, if it is live; every stream can see what it was kept for. Whether a batch is a
     /// repetition is decided by [`Hub::publish`] alone.
-    pub async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, tidings_journal::Error> {
+    pub async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, tidings_journal::Error> {
         let generation = self.inner.generation();
         let kept = self.inner.journal.receipt(key).await?;
         if let Some(kept) = &kept {
@@ -393,7 +393,7 @@ impl Inner {
     }
 
     /// Waits until everything is visible that a receipt was kept for; where that is nothing, what decided it.
-    async fn until_shown(&self, generation: &Generation, kept: &Kept) -> Result<(), tidings_journal::Error> {
+    async fn until_shown(&self, generation: &Generation, kept: &StoredReceipt) -> Result<(), tidings_journal::Error> {
         let last = (kept.first.get() + u64::from(kept.events)).saturating_sub(1);
         self.shown(generation, Position::new(last)).await.map(drop)
     }

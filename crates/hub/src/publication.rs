@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tidings_journal::{Entry, EventId, Kept, Pool, Position, Record, TopicName};
+use tidings_journal::{Entry, EventId, Pool, Position, Record, StoredReceipt, TopicName};
 use tidings_sse::{Event, EventName, Frame, Id};
 
 use crate::fanout::Delivery;
@@ -37,7 +37,7 @@ pub enum Published {
     New(EventId),
     /// One with the same receipt was published or refused before, and every stream can see what came of that. Nothing was
     /// changed.
-    Known(Kept),
+    Known(StoredReceipt),
     /// Its condition is not true: nothing was published, but the receipt is kept. The id of the newest event that was looked at,
     /// which every stream can see.
     Refused(EventId),

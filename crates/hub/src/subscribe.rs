@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use tidings_journal::{EventId, IdError, Limit, Position, Selector, Stray, TopicName};
+use tidings_journal::{CursorError, EventId, IdError, Limit, Position, Selector, TopicName};
 use tidings_sse::Frame;
 
 use crate::connection::Opening;
@@ -199,8 +199,8 @@ impl Inner {
                 let known = generation.epochs().locate(id, generation.fanout.visible_position());
                 known.map(Asked::Place).map_err(|_| generation::broken())
             }
-            Err(Stray::Epoch) => Ok(Asked::Stray(Reason::Epoch)),
-            Err(Stray::Ahead) => Ok(Asked::Stray(Reason::Ahead)),
+            Err(CursorError::UnknownEpoch) => Ok(Asked::Stray(Reason::Epoch)),
+            Err(CursorError::Ahead) => Ok(Asked::Stray(Reason::Ahead)),
         }
     }
 

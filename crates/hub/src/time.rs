@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tidings_journal::{Journal, Look, Position, Timeline};
+use tidings_journal::{Journal, Observation, Position, Timeline};
 
 use crate::clock::Clock;
 
@@ -72,7 +72,7 @@ impl Time {
     pub(crate) fn stamp(&self, journal: &dyn Journal) -> Stamp {
         let (at_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
         let expected_ms = steady_ms.saturating_add(self.offset_ms.load(Ordering::Acquire));
-        if at_ms.abs_diff(expected_ms) > u64::try_from(Timeline::STEP.as_millis()).unwrap_or(u64::MAX) {
+        if at_ms.abs_diff(expected_ms) > u64::try_from(Timeline::TOLERANCE.as_millis()).unwrap_or(u64::MAX) {
             self.look(journal);
         }
         let changes = self.changes.load(Ordering::Acquire);
@@ -93,10 +93,10 @@ impl Time {
     pub(crate) fn look(&self, journal: &dyn Journal) -> i64 {
         let mut timeline = self.timeline.lock();
         let (wall_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
-        let found = timeline.look(wall_ms, steady_ms, journal.head());
+        let found = timeline.observe(wall_ms, steady_ms, journal.head());
         self.offset_ms.store(timeline.offset_ms(), Ordering::Release);
         self.skew_ms.store(timeline.skew(), Ordering::Release);
-        if found != Look::Same {
+        if found != Observation::Same {
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
         journal.keep_time(&timeline);
@@ -107,17 +107,17 @@ impl Time {
     }
 }
 
-fn tell(found: Look, wall_ms: i64) {
+fn tell(found: Observation, wall_ms: i64) {
     let now = text(wall_ms);
     match found {
-        Look::Same => {}
-        Look::Jumped { expected_ms } => tracing::warn!(
+        Observation::Same => {}
+        Observation::Jumped { expected_ms } => tracing::warn!(
             "the clock was set: it says {now}, and by the time that has passed it should say {}. Until it has stood for an \
              hour, events age only by the time that passes",
             text(expected_ms)
         ),
-        Look::Back => tracing::info!("the clock is right again: it says {now}"),
-        Look::Settled { by_ms } => {
+        Observation::Back => tracing::info!("the clock is right again: it says {now}"),
+        Observation::Settled { by_ms } => {
             let before = text(wall_ms.saturating_sub(by_ms));
             tracing::info!(
                 "the clock has stood for an hour: it is {now} for the journal too, for which it was {before}"

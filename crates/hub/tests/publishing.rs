@@ -11,7 +11,7 @@ use tidings_hub::{
     Step, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{Bounds, Condition, EventId, Journal, Kept, Position, Receipt, TopicName};
+use tidings_journal::{Bounds, Condition, EventId, Journal, Position, Receipt, StoredReceipt, TopicName};
 use tidings_sse::{Decoded, Decoder, EventName, Frame};
 use tokio::task::JoinSet;
 
@@ -158,7 +158,7 @@ async fn a_batch_is_stored_whole_or_not_at_all_and_says_what_came_of_it() {
     assert!(matches!(left, Published::New(_)), "{left:?}");
     // What was refused stays refused for its receipt, whatever is true by now.
     let known = hub.publish(vec![event("r", "again"), member("a")], Some(receipt("k", "w")), absent()).await.unwrap();
-    let Published::Known(Kept { value, events, refused, .. }) = known else { panic!("{known:?}") };
+    let Published::Known(StoredReceipt { value, events, refused, .. }) = known else { panic!("{known:?}") };
     assert_eq!((&value[..], events, refused), (&b"v"[..], 0, true));
     assert_eq!(kept(&hub, "r").await, ["joined", "left"]);
 }

@@ -11,8 +11,8 @@ use tidings_hub::{
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Kept, Limit, Page, Position, Record, Selector,
-    Tail, TopicName,
+    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Record, Selector,
+    StoredReceipt, Tail, TopicName,
 };
 use tidings_sse::{EventName, Frame};
 use tokio::sync::Semaphore;
@@ -60,7 +60,7 @@ impl Journal for Gated {
         self.journal.append(append).await
     }
 
-    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
+    async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, Error> {
         self.journal.receipt(key).await
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_journal::{Append, Appended, Bounds, Condition, Journal, Kept, Limit, Position, Receipt, Record};
+use tidings_journal::{Append, Appended, Bounds, Condition, Journal, Limit, Position, Receipt, Record, StoredReceipt};
 
 use crate::{Backend, all, numbered, numbers, of, record, status, topic};
 
@@ -39,7 +39,7 @@ fn refused(head: u64) -> Appended {
 }
 
 fn known(key: &'static str, first: u64, events: u32) -> Appended {
-    Appended::Known(Kept { value: key.into(), first: Position::new(first), events, refused: false })
+    Appended::Known(StoredReceipt { value: key.into(), first: Position::new(first), events, refused: false })
 }
 
 async fn append(log: &dyn Journal, records: Vec<Record>, condition: Option<Condition>) -> Appended {
@@ -50,7 +50,7 @@ async fn repeated(log: &dyn Journal, records: Vec<Record>, key: &'static str) ->
     log.append(Append::from(records).receipt(Some(receipt(key)))).await.unwrap()
 }
 
-/// The log after the next start, where it outlives one.
+/// Closes the log and opens it again, if it is durable.
 async fn again(backend: &dyn Backend, log: Box<dyn Journal>, max_keyed: usize) -> Box<dyn Journal> {
     if backend.durable().is_none() {
         return log;
@@ -67,7 +67,7 @@ pub async fn a_condition_is_judged_before_the_unit_itself(backend: &dyn Backend)
     assert_eq!(append(&*log, twice.clone(), Some(absent("a", "k"))).await, refused(2));
     assert_eq!(append(&*log, twice.clone(), Some(current("a", "k", 1))).await, refused(2), "it was the first of two");
     assert_eq!(append(&*log, twice, Some(current("a", "k", 2))).await, new(3));
-    // One that ends the key and begins it anew, only if it is there.
+    // A unit that ends the key and sets it again, on the condition that it is there.
     let anew = vec![end("a", "k", "5"), keyed("a", "k", "6")];
     assert_eq!(append(&*log, anew.clone(), Some(absent("a", "k"))).await, refused(4));
     assert_eq!(append(&*log, anew, Some(current("a", "k", 4))).await, new(5));
@@ -173,7 +173,7 @@ pub async fn a_receipt_is_known_while_it_lives_and_not_afterwards(backend: &dyn 
     log.expire(10_999);
     assert_eq!(at(&*log, 10_999).await, known("key", 1, 1));
     assert!(log.receipt(b"key").await.unwrap().is_some());
-    // One that comes from somebody whose clock is behind changes nothing.
+    // An append from a server whose clock is behind changes nothing.
     assert_eq!(at(&*log, 2_000).await, known("key", 1, 1));
     assert_eq!(at(&*log, 11_000).await, new(2), "its time is over");
     assert_eq!(at(&*log, 11_000).await, known("key", 2, 1));
@@ -201,10 +201,11 @@ pub async fn what_was_refused_once_is_refused_whatever_is_true_by_then(backend: 
     let join = |key| Append::from(vec![status("a", "in")]).receipt(Some(receipt(key))).when(Some(absent(STATUS, "a")));
     assert_eq!(log.append(join("first")).await.unwrap(), new(1));
     assert_eq!(log.append(join("late")).await.unwrap(), refused(1));
-    let late = Kept { value: "late".into(), first: Position::new(2), events: 0, refused: true };
+    let late = StoredReceipt { value: "late".into(), first: Position::new(2), events: 0, refused: true };
     assert_eq!(log.receipt(b"late").await.unwrap(), Some(late.clone()));
     append(&*log, vec![end(STATUS, "a", "out")], Some(current(STATUS, "a", 1))).await;
-    // Whoever was told that it is a member already, and whose answer was lost, does not join again by asking again.
+    // A client that was told that it is a member already, and whose answer was lost, does not join
+    // by asking again.
     assert_eq!(log.append(join("late")).await.unwrap(), Appended::Known(late.clone()));
     let log = again(backend, log, 10_000).await;
     assert_eq!(log.append(join("late")).await.unwrap(), Appended::Known(late));
@@ -254,7 +255,7 @@ pub async fn a_condition_is_judged_before_the_room(backend: &dyn Backend) {
     append(&*log, vec![status("a", "1")], None).await;
     let unit = || Append::from(vec![status("b", "2")]).receipt(Some(receipt("key"))).when(Some(absent(STATUS, "a")));
     assert_eq!(log.append(unit()).await.unwrap(), refused(1), "what is refused needs no room");
-    assert!(matches!(log.append(unit()).await.unwrap(), Appended::Known(Kept { refused: true, .. })));
+    assert!(matches!(log.append(unit()).await.unwrap(), Appended::Known(StoredReceipt { refused: true, .. })));
 }
 
 pub async fn what_takes_the_place_of_another_needs_no_room(backend: &dyn Backend) {
@@ -288,7 +289,7 @@ pub async fn a_unit_needs_the_room_that_its_records_need_in_their_order(backend:
     append(&*log, vec![status("a", "1"), status("b", "2")], None).await;
     assert!(matches!(append(&*log, vec![status("c", "x"), end(STATUS, "a", "x")], None).await, Appended::Full(_)));
     assert_eq!(append(&*log, vec![end(STATUS, "a", "3"), status("c", "4")], None).await, new(3));
-    // One that is ended twice makes room once.
+    // A key that is ended twice frees capacity for one.
     let twice = vec![end(STATUS, "b", "x"), end(STATUS, "b", "x"), status("d", "x"), status("e", "x")];
     assert!(matches!(append(&*log, twice, None).await, Appended::Full(_)));
     assert_eq!(all(&*log, &[STATUS]).await, ["2", "3", "4"]);
@@ -404,7 +405,8 @@ pub async fn a_live_record_stays_whatever_is_over_its_limit(backend: &dyn Backen
     for number in 0..100 {
         append(&*log, vec![record(&[&format!("other/{number}")], "x")], None).await;
     }
-    // Without one it goes as any topic does; on disk, once it was found out where its records are shown.
+    // Without a live record it is trimmed as any topic is; on disk, once its other topics are
+    // known.
     let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     while !all(&*log, &["of/users"]).await.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "{:?}", log.vitals());
@@ -417,7 +419,7 @@ pub async fn a_live_record_stays_whatever_is_over_its_limit(backend: &dyn Backen
     kept.verify();
 }
 
-/// With the bounds that a server has.
+/// With the bounds of a server.
 pub async fn keys_of_users_push_out_none_of_the_servers(backend: &dyn Backend) {
     let open = || backend.open_with(Bounds::default(), 200_000);
     let mut log = open();

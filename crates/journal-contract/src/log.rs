@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_journal::{
-    Append, Appended, Bounds, Condition, EventId, Journal, Kept, Limit, Position, Receipt, Record, Stray,
+    Append, Appended, Bounds, Condition, CursorError, EventId, Journal, Limit, Position, Receipt, Record, StoredReceipt,
 };
 
 use crate::{Backend, Put as _, all, numbered, numbers, of, record, status, topic};
@@ -68,7 +68,8 @@ pub async fn a_page_ends_at_until(backend: &dyn Backend) {
     assert_eq!((numbers(&page.entries), page.next), (vec![9, 10], Position::new(10)));
 }
 
-/// All pages of `names` from the head backwards, in the order of the log, and how many there were.
+/// Reads all pages of `names` from the head backwards. Returns the positions in the order of the
+/// log, and the number of pages.
 async fn backwards(log: &dyn Journal, names: &[&str], limit: Limit) -> (Vec<u64>, usize) {
     let (mut before, mut seen, mut pages) = (log.head().next(), Vec::new(), 0);
     loop {
@@ -165,7 +166,7 @@ pub async fn erasing_a_topic_that_shows_others_erases_them_too(backend: &dyn Bac
     let log = backend.open();
     for number in 0..200 {
         let room = format!("chat/room/{}", number % 80);
-        log.put(vec![record(&[&room, "chat"], "guest"), record(&["chat"], "own")]).await.unwrap();
+        log.put(vec![record(&[&room, "chat"], "other"), record(&["chat"], "own")]).await.unwrap();
     }
     let floors = log.erase(&[topic("chat")], Position::new(300)).await.unwrap();
     assert_eq!(floors.len(), 81, "the topic, and each of those");
@@ -237,14 +238,16 @@ pub async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_
     }
     let vitals = log.vitals();
     assert_eq!((vitals.topics, vitals.topics_trimmed), (Some(20), Some(83)));
-    // What was written to all the time is whole, and so are the newest; of the oldest nothing is left.
+    // A topic that was always written to is whole, and so are the newest topics. Nothing is left of
+    // the oldest.
     assert_eq!(all(&*log, &["chat/room/busy"]).await.len(), 11);
     assert_eq!(all(&*log, &["chat/room/99"]).await, [&*large]);
     assert_eq!(all(&*log, &["chat/room/0", "chat/room/82"]).await, [""; 0]);
     assert_eq!(all(&*log, &["system/status"]).await, ["1"], "the server's own stays");
     assert_eq!(log.floor(&of(&["system/status"])), Position::START);
     assert!(!log.knows(&topic("chat/room/0")) && log.knows(&topic("chat/room/99")));
-    // Whoever has seen less of one that went is told, and so is who reads what showed it.
+    // A reader that has not seen all of a topic that was trimmed is told, and so is a reader of an
+    // aggregate that showed it.
     let gone = Position::new(95);
     for name in ["chat/room/0", "chat/room/82", "chat"] {
         let floor = log.floor(&of(&[name]));
@@ -259,7 +262,8 @@ pub async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_
     let Some(kept) = backend.durable() else { return };
     drop(log);
     kept.verify();
-    // Fewer may be kept from now on: what was there at the start goes too, without another append.
+    // If fewer topics may be kept from now on, topics that were there at the start are trimmed too,
+    // without another append.
     let log = backend.open_with(Bounds::of_each(10_000), 10);
     let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     while log.vitals().topics > Some(10) {
@@ -370,7 +374,7 @@ pub async fn a_repetition_gets_the_first_outcome(backend: &dyn Backend) {
     assert_eq!(log.append(join().receipt(Some(receipt("2")))).await.unwrap(), Appended::Refused(Position::new(1)));
     log.put(vec![Record { ends_key: true, ..status("a", "out") }]).await.unwrap();
     let kept = |key: &'static str, first, events, refused| {
-        Appended::Known(Kept { value: key.into(), first: Position::new(first), events, refused })
+        Appended::Known(StoredReceipt { value: key.into(), first: Position::new(first), events, refused })
     };
     assert_eq!(log.append(join().receipt(Some(receipt("1")))).await.unwrap(), kept("1", 1, 1, false));
     assert_eq!(log.append(join().receipt(Some(receipt("2")))).await.unwrap(), kept("2", 2, 0, true));
@@ -466,7 +470,7 @@ pub async fn a_receipt_is_kept_with_its_batch_until_it_expires(backend: &dyn Bac
     };
     log.put(vec![record(&["a"], "1")]).await.unwrap();
     log.append(Append::from(numbered(&["a"], 2..4)).receipt(Some(receipt("first"))).at(1_000)).await.unwrap();
-    let kept = |value: &'static str, first, events| Kept {
+    let kept = |value: &'static str, first, events| StoredReceipt {
         value: Bytes::from_static(value.as_bytes()),
         first: Position::new(first),
         events,
@@ -488,10 +492,10 @@ pub async fn a_new_epoch_knows_what_belongs_to_it(backend: &dyn Backend) {
     let epochs = log.epochs();
     let cursor = |position| EventId { epoch: epochs.current(), position: Position::new(position) };
     assert_eq!(epochs.locate(cursor(1), log.head()), Ok(Position::new(1)));
-    assert_eq!(epochs.locate(cursor(2), log.head()), Err(Stray::Ahead));
+    assert_eq!(epochs.locate(cursor(2), log.head()), Err(CursorError::Ahead));
     let other = backend.another();
     other.put(vec![record(&["a"], "1")]).await.unwrap();
-    assert_eq!(other.epochs().locate(cursor(1), other.head()), Err(Stray::Epoch));
+    assert_eq!(other.epochs().locate(cursor(1), other.head()), Err(CursorError::UnknownEpoch));
 }
 
 pub async fn a_record_in_no_topic_has_a_place_all_the_same(backend: &dyn Backend) {

@@ -1,8 +1,10 @@
-//! What the log on disk does in a second, beside what the disk itself does, in one run: `cargo bench -p tidings-journal-disk`.
+//! Measures the log on disk beside the bare disk, in one run: `cargo bench -p
+//! tidings-journal-disk`.
 //!
-//! Prints a table and judges nothing: speed belongs to a machine. With arguments (`-- singles "one topic" ceiling`) it
-//! measures only those parts. `JOURNAL_BENCH_DIR` names the disk to measure (by default the system's temporary directory),
-//! `JOURNAL_BENCH_EVENTS` how many events the large log has (1,000,000).
+//! Prints a table and judges nothing, because the figures depend on the machine. With arguments
+//! (`-- singles "one topic" ceiling`) it measures only those parts. `JOURNAL_BENCH_DIR` names the
+//! disk to measure (by default the system's temporary directory), and `JOURNAL_BENCH_EVENTS` the
+//! number of events in the large log (1,000,000).
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
 #![allow(clippy::unwrap_used, reason = "a measurement that fails is to end, and to say where")]
@@ -20,19 +22,20 @@ use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
 use tidings_journal_disk::{Disk, Options, Sync};
 use tokio::time::Instant;
 
-/// As in the server.
+/// The allocator that the server uses.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The data of one event: a quarter of a kilobyte, as for the figures of other stores.
+/// The data of one event in bytes: a quarter of a kilobyte, as in the figures of other stores.
 const DATA_BYTES: usize = 256;
 const SINGLES: usize = 2_000;
 
-/// So many in a row, then as many of the other: a disk that is busier for a while is so for both.
+/// How many measurements of one kind are made in a row before as many of the other. If the disk is
+/// busier for a while, both are affected.
 const IN_A_ROW: usize = 100;
 
 fn main() {
-    // `cargo test --all-targets` runs this too, and has not asked for it.
+    // `cargo test --all-targets` runs this program too, without asking for the measurement.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -52,7 +55,7 @@ async fn measure() {
         in_flight(&dir.join("in-flight")).await;
     }
     for (name, events, topics, in_both) in [
-        // What opening takes, in time and memory, is to be about the same for a tenth of it.
+        // The time and memory for opening should be about the same for a tenth of the events.
         ("a tenth in one topic", events / 10, 1, false),
         ("one topic", events, 1, false),
         ("1,000 topics", events, 1_000, false),
@@ -71,7 +74,7 @@ async fn measure() {
     fs::remove_dir_all(&dir).unwrap();
 }
 
-/// One event at a time, beside what the disk needs for as many bytes.
+/// One event at a time, compared with what the disk needs for as many bytes.
 async fn singles(dir: &Path) {
     let mut file = File::create(dir.join("bare")).unwrap();
     let log = open(&dir.join("single"), Sync::Always);
@@ -177,7 +180,7 @@ async fn many_topics(dir: &Path) {
     row("memory after opening", &mebibytes(resident().saturating_sub(before)));
 }
 
-/// Ten times as much is written as may be kept on disk, and all of it stands in two topics.
+/// Writes ten times as much as may be kept on disk, all of it in two topics.
 async fn ceiling(dir: &Path) {
     println!("\n2.5 GiB written below a ceiling of 256 MiB, in 1,000 topics and one for all");
     let mut options = Options::new(dir);
@@ -234,7 +237,8 @@ fn record(topic: &str, other: Option<&str>) -> Record {
     // Letters and digits that don't compress to nothing.
     let digits = (0..DATA_BYTES).map(|_| b"0123456789abcdef"[usize::from(rand::random::<u8>()) % 16]);
     let data = digits.collect::<Vec<u8>>().into();
-    // Of today: what is older than a log keeps would be trimmed while it is measured.
+    // Published today, because what is older than the log keeps would be trimmed during the
+    // measurement.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Record {
         topics: topics.into(),
@@ -267,14 +271,14 @@ fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
-/// The memory of this process, in bytes; 0 where that can't be read.
+/// Returns the memory of this process in bytes, or 0 if it can't be read.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or_default() << 10
 }
 
-/// Files may vanish meanwhile.
+/// Returns the size of a directory on disk. Files may vanish in the meantime.
 fn disk_bytes(dir: &Path) -> u64 {
     let bytes = |entry: fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),

@@ -1,5 +1,5 @@
-//! Reading backwards: the newest entries of some topics before a place. Only what is returned is read, and of each topic the
-//! run that the place is in.
+//! Reading backwards: the newest entries of some topics before a position. It reads only what it
+//! returns and, of each topic, the run that contains the position.
 
 use std::sync::Arc;
 
@@ -9,22 +9,22 @@ use super::codec::Interner;
 use super::damage::unreadable;
 use super::keys::{self, Kind, TopicId};
 use super::log::{Log, View};
-use super::reader::{self, Taken, entry};
-use super::run::{self, Element, Place};
+use super::reader::{self, StoredRecord, entry};
+use super::run::{self, Element, Location};
 use super::tables::Tables;
 use tidings_journal::{Earlier, Error, Limit, Position, Selector};
 
-/// One topic's records of one kind, newest first.
+/// The records of one kind in one topic, newest first.
 struct Source {
     kind: Kind,
     after: Position,
     before: Position,
     runs: Iter,
     run: Option<run::Reader<Slice>>,
-    /// What is left of the run, oldest first.
-    rest: Vec<(Position, Place)>,
-    /// The one that comes next.
-    head: Option<(Position, Place)>,
+    /// The rest of the run, oldest first.
+    rest: Vec<(Position, Location)>,
+    /// The next record.
+    head: Option<(Position, Location)>,
 }
 
 /// The entries of some topics, merged, newest first.
@@ -33,31 +33,33 @@ struct Backwards<'a> {
     snapshot: &'a Snapshot,
     sources: Vec<Source>,
     interner: Interner,
-    /// Why what comes before the last one that was taken can't be read.
+    /// Why nothing before the last record that was taken can be read.
     broken: Option<Error>,
 }
 
 impl Log {
-    /// What [`Journal::read_before`](tidings_journal::Journal::read_before) returns.
+    /// Reads a page backwards, see [`Journal::read_before`](tidings_journal::Journal::read_before).
     pub(super) fn page_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
         let view = self.view();
         let before = before.min(view.head.next());
         let wanted = self.wanted(selector);
         let mut from = before;
         let mut page = loop {
-            match self.piece_before(&view, &wanted, from, limit) {
-                Err(Error::Damaged(why)) => from = self.skip_back(&view, selector, &wanted, from, &why)?,
+            match self.page_to_damage_before(&view, &wanted, from, limit) {
+                Err(Error::Damaged(why)) => from = self.skip_damage_before(&view, selector, &wanted, from, &why)?,
                 read => break read?,
             }
         };
         page.damaged = from < before;
-        // After reading: what was trimmed meanwhile, and may be missing in the page, is below it.
+        // Read after the page. What was trimmed in the meantime, and may be missing in the page, is
+        // below it.
         page.floor = self.topics.read().floor(selector);
         Ok(page)
     }
 
-    /// A page down to where the log is damaged, if it is; fails if it is right before `before`.
-    fn piece_before(
+    /// Reads a page that ends where the log is damaged. Fails if the damage is directly before
+    /// `before`.
+    fn page_to_damage_before(
         &self,
         view: &View,
         wanted: &[(TopicId, Kind, Position)],
@@ -75,7 +77,7 @@ impl Log {
                 page.end = false;
                 return Ok(false);
             }
-            if let Some(Taken { record, .. }) = backwards.take(position)? {
+            if let Some(StoredRecord { record, .. }) = backwards.take(position)? {
                 bytes += record.data.len();
                 page.entries.push(Arc::new(entry(&self.epochs, position, record)));
             }
@@ -97,8 +99,9 @@ impl Log {
         Ok(page)
     }
 
-    /// Where to read on before what can't be read before `before`: what can't be read is in most cases one place.
-    fn skip_back(
+    /// Returns the position from which reading backwards can go on, below the damage before
+    /// `before`. It assumes that the damage is one range, as it mostly is.
+    fn skip_damage_before(
         &self,
         view: &View,
         selector: &Selector,
@@ -106,7 +109,8 @@ impl Log {
         before: Position,
         why: &str,
     ) -> Result<Position, Error> {
-        let is_readable = |before| match self.piece_before(view, wanted, before, Limit { events: 1, bytes: 1 }) {
+        let is_readable = |before| match self.page_to_damage_before(view, wanted, before, Limit { events: 1, bytes: 1 })
+        {
             Ok(_) => Ok(true),
             Err(Error::Damaged(_)) => Ok(false),
             Err(error) => Err(error),
@@ -123,20 +127,20 @@ impl Log {
             let middle = good + (bad - good) / 2;
             if is_readable(Position::new(middle))? { good = middle } else { bad = middle }
         }
-        // So that it is told and counted as if it had been met from the other side.
+        // Reported and counted as if a reader had met it from the other side.
         let (after, until) = (Position::new(good.saturating_sub(1)), Position::new(before.get().saturating_sub(1)));
         for name in selector.as_slice() {
             let id = self.topics.read().get(name).map(|topic| topic.row.id);
             for kind in [Kind::Plain, Kind::Keyed] {
                 if let Some(id) = id {
-                    self.hole_end(view, (name, id, kind), after, until, why)?;
+                    self.damage_end(view, (name, id, kind), after, until, why)?;
                 }
             }
         }
         Ok(Position::new(good))
     }
 
-    /// Each kind of records of each topic, above what was trimmed from any of them.
+    /// Returns each kind of records of each topic, above what was trimmed from any of the topics.
     fn wanted(&self, selector: &Selector) -> Vec<(TopicId, Kind, Position)> {
         let topics = self.topics.read();
         let floor = topics.floor(selector);
@@ -152,7 +156,7 @@ impl Log {
 }
 
 impl<'a> Backwards<'a> {
-    /// Each topic's records of a kind after a position, up to the one before `before`.
+    /// Merges the records of some topics after a position, up to the one before `before`.
     fn new(
         tables: &'a Tables,
         snapshot: &'a Snapshot,
@@ -166,7 +170,8 @@ impl<'a> Backwards<'a> {
             }
             let table = &tables.events[keys::shard(topic)];
             let key = |position| keys::event(topic, kind, position);
-            // A run's key is its last position: the first at or after `before` may begin below it.
+            // A run's key is its last position, so the first run at or after `before` may begin
+            // below it.
             let around = snapshot.range(table, key(before)..=key(Position::new(u64::MAX))).next();
             let around = around.map(|run| run.key().map_err(unreadable)).transpose()?;
             let last = around.and_then(|key| keys::parse_event(&key)).map_or(before, |(.., last)| last);
@@ -178,7 +183,7 @@ impl<'a> Backwards<'a> {
         Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
     }
 
-    /// The position that comes next. Fails if it can't be told: then nothing more may be taken.
+    /// Returns the next position. If it can't be told, this fails, and nothing more may be taken.
     fn peek(&mut self) -> Result<Option<Position>, Error> {
         match self.broken.take() {
             Some(error) => Err(error),
@@ -188,15 +193,16 @@ impl<'a> Backwards<'a> {
         }
     }
 
-    /// The record at the position that comes next. `None` if it was trimmed between one look and the other.
-    fn take(&mut self, position: Position) -> Result<Option<Taken>, Error> {
+    /// Takes the record at the next position. `None` if it was trimmed after the position was
+    /// returned.
+    fn take(&mut self, position: Position) -> Result<Option<StoredRecord>, Error> {
         let mut taken = None;
         for source in &mut self.sources {
-            let Some((_, place)) = source.head.take_if(|(at, _)| *at == position) else {
+            let Some((_, location)) = source.head.take_if(|(at, _)| *at == position) else {
                 continue;
             };
             if taken.is_none() {
-                taken = match source.element(&place) {
+                taken = match source.element(&location) {
                     Element::Record(record) => Some(reader::decode(position, record, &mut self.interner)?),
                     Element::In(topic) => {
                         reader::get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
@@ -204,7 +210,7 @@ impl<'a> Backwards<'a> {
                 };
             }
             if let Err(error) = source.go_back() {
-                self.broken = Some(error); // this one is whole
+                self.broken = Some(error); // the record that was taken is whole
             }
         }
         Ok(taken)
@@ -212,9 +218,9 @@ impl<'a> Backwards<'a> {
 }
 
 impl Source {
-    /// Moves on to the record before.
+    /// Moves back to the record before.
     fn go_back(&mut self) -> Result<(), Error> {
-        let damaged = || Error::Damaged("a run of records makes no sense".to_owned());
+        let damaged = || Error::Damaged("a run of records is invalid".to_owned());
         loop {
             self.head = self.rest.pop();
             if self.head.is_some() {
@@ -224,19 +230,19 @@ impl Source {
                 return Ok(());
             };
             let mut run = run::Reader::new(run.value().map_err(unreadable)?).ok_or_else(damaged)?;
-            while let Some((position, place)) = run.next().ok_or_else(damaged)? {
+            while let Some((position, location)) = run.next().ok_or_else(damaged)? {
                 if position >= self.before {
                     break;
                 }
                 if position > self.after {
-                    self.rest.push((position, place));
+                    self.rest.push((position, location));
                 }
             }
             self.run = Some(run);
         }
     }
 
-    fn element(&self, place: &Place) -> Element<'_> {
-        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(place))
+    fn element(&self, location: &Location) -> Element<'_> {
+        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(location))
     }
 }

@@ -1,15 +1,17 @@
-//! The ceiling on what the directory takes.
+//! The ceiling on the size of the directory.
 //!
-//! What was trimmed still takes its place until the storage engine rewrites the tables that it is in, and rewriting takes
-//! more room for a while. So this looks at what is really on disk, begins well below the ceiling, first has the engine give
-//! back what was trimmed already, one table of eight at a time, and only then trims more.
+//! Garbage records take space until the storage engine rewrites the tables that they are in, and
+//! rewriting takes more space for a while. The ceiling therefore measures the actual size on disk,
+//! and acts well below the limit. It first has the engine give back what was trimmed already, one
+//! table of eight at a time, and only then trims more.
 //!
-//! What is on disk is not all: whatever the tables still hold in memory is in the write-ahead log now, and will be in a
-//! file of its table too before the log lets go of it; and the engine merges files when it likes. Both are counted as if
-//! they were there.
+//! The files on disk are not everything. What the tables still hold in memory is in the write-ahead
+//! log now, and will also be in a file of its table before the log releases it. The engine also
+//! merges files at times of its own. Both are counted as if they were on disk already.
 //!
-//! A directory that is at its ceiling already or above it, because that was lowered, or of what is not ours, has no room to
-//! rewrite anything. Once enough is trimmed, it takes more for a while, a table of eight at a time: else all would be trimmed,
+//! A directory that is at or above its ceiling already, because the ceiling was lowered or because
+//! of files that are not the log's, has no space for rewriting. Once enough is trimmed, it exceeds
+//! the ceiling for a while, by one table of eight at a time. Otherwise everything would be trimmed
 //! and nothing given back.
 
 use std::collections::HashMap;
@@ -17,104 +19,110 @@ use std::time::Duration;
 
 use fjall::AbstractTree as _;
 
-use super::chore::Trim;
-use super::janitor::Over;
 use super::keys::{self, Kind, SHARDS, TopicId};
 use super::log::Log;
+use super::maintenance::TrimStep;
+use super::retention::Stopped;
 use tidings_journal::Position;
 
-/// Of what the ceiling leaves for tables, so much is used; the rest is for rewriting.
+/// How much is used of what the ceiling leaves for tables. The rest is for rewriting.
 const USED_PERCENT: u64 = 70;
 
-/// From so much of the ceiling on, appends wait.
+/// From this part of the ceiling on, appends wait.
 const FULL_PERCENT: u64 = 95;
 
-/// With less than this to be given back, rewriting is not worth it.
+/// With less garbage than this, rewriting is not worth it.
 const GARBAGE_PERCENT: u64 = 15;
 
-/// Down to so much of what the tables may take, topics are trimmed: there is to be something between two times.
+/// The part of the tables' limit down to which topics are trimmed, so that not every append needs
+/// trimming.
 const TRIMMED_PERCENT: u64 = 90;
 
-/// From so many trimmed bytes of one topic on, whole files may hold nothing else.
-const DROPPABLE: u64 = 32 << 20;
+/// How many trimmed bytes of one topic make it likely that whole files hold nothing else.
+const DROPPABLE_BYTES: u64 = 32 << 20;
 
-/// The most topics that are kept in mind. Of those of which little was trimmed, no file will be dropped soon.
-const MOST_TOPICS: usize = 4_096;
+/// The most topics whose garbage is counted one by one. No file will soon be dropped because of a
+/// topic of which little was trimmed.
+const MAX_GARBAGE_TOPICS: usize = 4_096;
 
-/// The write-ahead log that is written to has at least so many bytes, most of them a hole.
-const ACTIVE_LOG: u64 = 64 << 20;
+/// The least size of the write-ahead log's active file. Most of it is a hole.
+const ACTIVE_WAL_BYTES: u64 = 64 << 20;
 
-/// Of files that the engine has replaced but not removed, so much is let be.
-const LINGERING: u64 = 16 << 20;
+/// How much may be left in files that the engine has replaced but not removed.
+const MAX_REPLACED_BYTES: u64 = 16 << 20;
 
-/// How long the janitor waits at a time for the engine to be quiet, and how often: half a second. One look is not enough: the
-/// engine may be between two things.
-const QUIET: Duration = Duration::from_millis(5);
-const QUIET_LOOKS: u32 = 100;
+/// How often the retention task checks whether the engine is quiet, and how many times: half a
+/// second in total. Several checks in a row must succeed, because the engine may be between two
+/// operations.
+const QUIET_POLL_INTERVAL: Duration = Duration::from_millis(5);
+const MAX_QUIET_POLLS: u32 = 100;
 const QUIET_IN_A_ROW: u32 = 3;
 
-/// How often it has the engine remove files meanwhile. What stays is read by somebody.
-const MOST_BEATS: u32 = 3;
+/// How often the engine is asked to remove files while the task waits. Files that are still there
+/// are being read.
+const MAX_REMOVALS: u32 = 3;
 
-/// Of the ceiling, the most that the write-ahead log takes by itself: a quarter. Of the least ceiling that is just what the log
-/// that is written to has; with less, all would be written out at every turn.
-const LOG_SHARE: u64 = 4;
+/// The part of the ceiling that the write-ahead log may take: a quarter. For the lowest ceiling,
+/// that is just the size of the log's active file. If it could take less, every pass would write
+/// all tables out.
+const WAL_FRACTION: u64 = 4;
 
-/// Of the ceiling, about what the last step takes that begins while there is still room: of the least ceiling, the bytes from
-/// which on a step takes no further append.
-const STEP_SHARE: u64 = 32;
+/// About the part of the ceiling that the last step takes which begins while there is still space.
+/// For the lowest ceiling, that is the size at which a step takes no further append.
+const STEP_FRACTION: u64 = 32;
 
-/// Of the ceiling, what tables may hold in memory when appends wait for room: little, as it counts twice.
-const PENDING_SHARE: u64 = 64;
+/// The part of the ceiling that tables may hold in memory while appends wait for space. It is
+/// small, because it counts twice.
+const PENDING_FRACTION: u64 = 64;
 
 /// What was trimmed and may still be on disk.
 #[derive(Default)]
-pub(super) struct Trimmed {
-    /// By table, in bytes.
-    garbage: [u64; SHARDS],
-    /// By topic: how much, and up to where.
+pub(super) struct Garbage {
+    /// The trimmed bytes of each table.
+    bytes_by_shard: [u64; SHARDS],
+    /// The trimmed bytes of each topic, and the highest trimmed position.
     topics: HashMap<TopicId, (u64, Position)>,
 }
 
-/// What keeps the directory below its ceiling.
+/// Keeps the directory below its ceiling.
 pub(super) struct Ceiling {
     most: u64,
-    /// What the tables may take.
+    /// The size that the tables may have.
     goal: u64,
-    /// What the write-ahead log may take.
+    /// The size that the write-ahead log may have.
     log_bytes: u64,
-    near: bool,
-    /// What the tables took when there was nothing left to trim, and nothing left to give back.
-    spent: Option<u64>,
+    is_near: bool,
+    /// The size of the tables when nothing was left to trim and nothing to give back.
+    exhausted_at: Option<u64>,
 }
 
-impl Trimmed {
-    /// Notes what is about to be trimmed.
-    pub(super) fn add(&mut self, log: &Log, trim: &Trim) {
+impl Garbage {
+    /// Adds what is about to be trimmed.
+    pub(super) fn add(&mut self, log: &Log, trim: &TrimStep) {
         let topics = log.topics.read();
-        let others = trim.others.iter().map(|guests| (&guests.topic, guests.floor, guests.bytes));
-        for (name, floor, bytes) in std::iter::once((&trim.topic, trim.floor, trim.own)).chain(others) {
+        let others = trim.others.iter().map(|other| (&other.topic, other.floor, other.bytes));
+        for (name, floor, bytes) in std::iter::once((&trim.topic, trim.floor, trim.own_bytes)).chain(others) {
             let Some(id) = topics.get(name).map(|topic| topic.row.id) else {
                 continue;
             };
-            self.garbage[keys::shard(id)] += bytes;
+            self.bytes_by_shard[keys::shard(id)] += bytes;
             let known = self.topics.entry(id).or_default();
             *known = (known.0 + bytes, known.1.max(floor));
         }
-        if self.topics.len() > MOST_TOPICS {
-            self.topics.retain(|_, (bytes, _)| *bytes > DROPPABLE / 8);
+        if self.topics.len() > MAX_GARBAGE_TOPICS {
+            self.topics.retain(|_, (bytes, _)| *bytes > DROPPABLE_BYTES / 8);
         }
     }
 
-    /// Notes that a topic is about to go whole, with its copies in others.
+    /// Adds a topic that is about to be trimmed whole, with its copies in other topics.
     pub(super) fn add_whole(&mut self, topic: TopicId, bytes: u64) {
-        self.garbage[keys::shard(topic)] += bytes;
+        self.bytes_by_shard[keys::shard(topic)] += bytes;
         self.topics.remove(&topic);
     }
 
-    /// Takes the topics of which so much was trimmed that whole files may be theirs.
+    /// Takes the topics of which so much was trimmed that whole files may hold nothing else.
     fn take_droppable(&mut self) -> Vec<(TopicId, Position)> {
-        let droppable = self.topics.extract_if(|_, (bytes, _)| *bytes >= DROPPABLE);
+        let droppable = self.topics.extract_if(|_, (bytes, _)| *bytes >= DROPPABLE_BYTES);
         droppable.map(|(id, (_, floor))| (id, floor)).collect()
     }
 }
@@ -122,71 +130,76 @@ impl Trimmed {
 impl Ceiling {
     pub(super) fn new(log: &Log) -> Self {
         let most = Self::bytes(log);
-        let log_bytes = log.options.tuning.log_bytes.min(most / LOG_SHARE);
-        // Most of what the log holds may be in memory too, and come on top of it.
-        let goal = most.saturating_sub(2 * log_bytes + ACTIVE_LOG / 2) / 100 * USED_PERCENT;
-        // When appends wait and nothing is under way any more, there has to be room again: beside the tables for one more
-        // merge, and for a step or two.
+        let log_bytes = log.options.tuning.max_wal_bytes.min(most / WAL_FRACTION);
+        // Most of what the log holds may be in memory too, which comes on top of it.
+        let goal = most.saturating_sub(2 * log_bytes + ACTIVE_WAL_BYTES / 2) / 100 * USED_PERCENT;
+        // When appends wait and the engine is idle, there must be space again: beside the tables
+        // for one more merge, and for a step or two.
         let rest = most / 100 * FULL_PERCENT;
-        let rest = rest.saturating_sub(ACTIVE_LOG + LINGERING + 2 * (most / PENDING_SHARE) + 3 * (most / STEP_SHARE));
+        let rest = rest.saturating_sub(
+            ACTIVE_WAL_BYTES + MAX_REPLACED_BYTES + 2 * (most / PENDING_FRACTION) + 3 * (most / STEP_FRACTION),
+        );
         let goal = goal.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
-        Self { most, goal, log_bytes, near: false, spent: None }
+        Self { most, goal, log_bytes, is_near: false, exhausted_at: None }
     }
 
-    /// What the directory may take, in bytes.
+    /// Returns the size that the directory may have, in bytes.
     pub(super) fn bytes(log: &Log) -> u64 {
-        log.options.retention.max_disk.max(log.options.tuning.least_disk)
+        log.options.retention.max_disk.max(log.options.tuning.min_disk_bytes)
     }
 
-    /// Whether the ceiling is near enough to look often.
+    /// Returns whether the ceiling is near enough to measure often.
     pub(super) fn is_near(&self) -> bool {
-        self.near
+        self.is_near
     }
 
-    /// Looks at what is on disk and what will be without another append, and says how much may be appended before the next
-    /// look: it is written to the log, once more to a table, and a third time when that is merged. `reserved` bytes are for
-    /// something else. Returns what is on disk.
-    pub(super) fn look(&mut self, log: &Log, reserved: u64) -> u64 {
+    /// Measures what is on disk, adds what will be there without another append, and sets how much
+    /// may be appended before the next measurement. An append is written to the log, once more to a
+    /// table, and a third time when that is merged. `reserved` bytes are for something else.
+    /// Returns what is on disk.
+    pub(super) fn measure(&mut self, log: &Log, reserved: u64) -> u64 {
         let tables = tables_bytes(log);
-        let disk = log.home.disk_bytes().unwrap_or_else(|error| {
-            tracing::warn!(%error, "what the journal takes on disk can't be looked up, and is estimated");
+        let disk = log.directory.disk_bytes().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the size of the journal on disk can't be determined, and is estimated");
             tables + log.tables.db.journal_disk_space().unwrap_or(self.log_bytes)
         });
         log.set_disk_bytes(disk);
         let coming = log.tables.pending() + log.tables.largest_merge();
         let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 3;
-        let room = room.saturating_sub(self.most / STEP_SHARE);
-        self.near = tables > self.goal / 2 || room < 2 * ACTIVE_LOG;
-        log.set_room(room);
+        let room = room.saturating_sub(self.most / STEP_FRACTION);
+        self.is_near = tables > self.goal / 2 || room < 2 * ACTIVE_WAL_BYTES;
+        log.set_headroom(room);
         if room > 0 && !log.tables.is_congested() {
             log.recover();
         }
         disk
     }
 
-    /// Makes room if there is too little. `trim_to` trims the largest topics until all hold at most so many bytes; `let_go`
-    /// has the engine remove the files that it has replaced.
-    pub(super) fn hold(
+    /// Makes space if there is too little. `trim_to` trims the largest topics until all together
+    /// hold at most so many bytes. `remove_replaced_files` has the engine remove the files that it
+    /// has replaced.
+    pub(super) fn enforce(
         &mut self,
         log: &Log,
-        mut trim_to: impl FnMut(u64) -> Result<u64, Over>,
-        mut let_go: impl FnMut() -> Result<(), Over>,
-    ) -> Result<(), Over> {
+        mut trim_to: impl FnMut(u64) -> Result<u64, Stopped>,
+        mut remove_replaced_files: impl FnMut() -> Result<(), Stopped>,
+    ) -> Result<(), Stopped> {
         while !log.is_closing() {
             drop_files(log)?;
-            if self.near && lingering(log) > LINGERING {
-                let_go()?;
+            if self.is_near && replaced_bytes(log) > MAX_REPLACED_BYTES {
+                remove_replaced_files()?;
             }
-            self.look(log, 0);
+            self.measure(log, 0);
             if log.is_full() {
-                // All of the log goes that can, and with it what waits in memory: with that, there is room again.
-                settle(log, ACTIVE_LOG, self.most / PENDING_SHARE)?;
+                // Releases as much of the log as possible, and so what waits in memory. There is
+                // space again then.
+                shrink_wal(log, ACTIVE_WAL_BYTES, self.most / PENDING_FRACTION)?;
             } else {
-                settle(log, self.log_bytes, u64::MAX)?;
+                shrink_wal(log, self.log_bytes, u64::MAX)?;
             }
             let tables = tables_bytes(log);
             if tables <= self.goal {
-                self.spent = None;
+                self.exhausted_at = None;
                 return Ok(());
             }
             let garbage = take_garbage(log);
@@ -195,38 +208,40 @@ impl Ceiling {
             let aim = Scale { tables, weight: held + waste }.weight(self.goal / 100 * TRIMMED_PERCENT);
             let is_worth_it = waste > (held + waste) / 100 * GARBAGE_PERCENT;
             if is_worth_it {
-                let is_quiet = quiet(log, &mut let_go)?;
+                let is_idle = wait_until_idle(log, &mut remove_replaced_files)?;
                 if log.is_closing() {
                     return Ok(());
                 }
-                if !is_quiet && (log.tables.is_at_work() || !log.is_full()) {
+                if !is_idle && (log.tables.is_at_work() || !log.is_full()) {
                     trim_to(aim)?;
-                    return Ok(()); // it is rewritten at a later turn, at last when nothing is appended any more
+                    return Ok(()); // the table is rewritten at a later pass, at the latest when nothing is appended any more
                 }
                 if self.rewrite(log, held <= aim)? {
                     continue;
                 }
             }
-            // What was trimmed and takes its place still is as good as held, until it is worth rewriting.
+            // Garbage records that still take space count like kept ones until it is worth
+            // rewriting their table.
             let most_held = if is_worth_it { aim } else { aim.saturating_sub(waste) };
             if trim_to(most_held)? > 0 {
                 continue;
             }
-            // Nothing is left to trim: the counts and guesses that led here are of no more use.
-            if self.spent.is_some_and(|spent| tables >= spent) {
+            // Nothing is left to trim, so the counts and estimates that led here can't be used any
+            // more.
+            if self.exhausted_at.is_some_and(|exhausted_at| tables >= exhausted_at) {
                 return Ok(());
             }
             self.give_back_all(log)?;
-            self.spent = Some(tables_bytes(log));
+            self.exhausted_at = Some(tables_bytes(log));
         }
         Ok(())
     }
 
-    /// Rewrites the table with the most garbage for which there is room; or if it `has_to`, that which takes least. Returns
-    /// whether it was worth it.
-    fn rewrite(&mut self, log: &Log, has_to: bool) -> Result<bool, Over> {
+    /// Rewrites the table with the most garbage for which there is space, or, if it `has_to`, the
+    /// table whose rewriting takes the least. Returns whether the table became smaller.
+    fn rewrite(&mut self, log: &Log, has_to: bool) -> Result<bool, Stopped> {
         let garbage = take_garbage(log);
-        let room = self.most.saturating_sub(self.look(log, 0));
+        let room = self.most.saturating_sub(self.measure(log, 0));
         let scale = Scale::of(log);
         let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(scale.on_disk(garbage[shard]));
         let wasteful = || (0..SHARDS).filter(|&shard| garbage[shard] > 0);
@@ -235,17 +250,17 @@ impl Ceiling {
         let Some(shard) = fitting.or_else(least) else {
             return Ok(false);
         };
-        self.look(log, rest(shard));
+        self.measure(log, rest(shard));
         let table = &log.tables.events[shard];
         let before = table.disk_space();
-        table.major_compact().map_err(|error| broken(log, &error))?;
-        log.trimmed.lock().garbage[shard] = 0;
+        table.major_compact().map_err(|error| fail(log, &error))?;
+        log.garbage.lock().bytes_by_shard[shard] = 0;
         log.floors.take_left_out(shard);
         Ok(table.disk_space() < before)
     }
 
-    /// Has the engine give back whatever it can.
-    fn give_back_all(&mut self, log: &Log) -> Result<(), Over> {
+    /// Has the engine give back everything that it can.
+    fn give_back_all(&mut self, log: &Log) -> Result<(), Stopped> {
         let floors: Vec<_> = {
             let topics = log.topics.read();
             let floors = topics.iter().map(|(_, topic)| (topic.row.id, topic.row.floor));
@@ -254,39 +269,40 @@ impl Ceiling {
         for (topic, floor) in floors {
             drop_below(log, topic, floor)?;
         }
-        settle(log, ACTIVE_LOG, u64::MAX)?;
+        shrink_wal(log, ACTIVE_WAL_BYTES, u64::MAX)?;
         for table in log.tables.all() {
-            let disk = self.look(log, table.disk_space());
-            let is_over = disk > self.most; // then it would never fit
+            let disk = self.measure(log, table.disk_space());
+            let is_over = disk > self.most; // there would never be enough space
             if (is_over || table.disk_space() <= self.most - disk) && !log.is_closing() {
-                table.major_compact().map_err(|error| broken(log, &error))?;
+                table.major_compact().map_err(|error| fail(log, &error))?;
             }
         }
         Ok(())
     }
 }
 
-/// What records weigh, and what they take in the tables, which is not the same: they are compressed.
+/// Converts between the weight of records and their size in the tables, which differ because the
+/// tables are compressed.
 #[derive(Clone, Copy)]
 struct Scale {
     tables: u64,
-    /// Of all records in them, those that were trimmed among them.
+    /// The weight of all records in the tables, including trimmed ones.
     weight: u64,
 }
 
 impl Scale {
     fn of(log: &Log) -> Self {
-        let waste: u64 = log.trimmed.lock().garbage.iter().sum();
+        let waste: u64 = log.garbage.lock().bytes_by_shard.iter().sum();
         let (_, held) = log.topics.read().totals();
         Self { tables: tables_bytes(log), weight: held + waste }
     }
 
-    /// About what takes so many bytes weighs.
+    /// Returns about the weight of records that have this size on disk.
     fn weight(self, bytes: u64) -> u64 {
         share(bytes, self.weight, self.tables)
     }
 
-    /// About what that of such a weight takes.
+    /// Returns about the size on disk of records that have this weight.
     fn on_disk(self, weight: u64) -> u64 {
         share(weight, self.tables, self.weight)
     }
@@ -297,76 +313,81 @@ fn share(of: u64, part: u64, whole: u64) -> u64 {
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 
-/// Waits until the engine has nothing under way, and has removed the files that it replaced: what is rewritten comes on top of
-/// them. Returns whether that is so; with appends going on, it may never be.
-fn quiet(log: &Log, let_go: &mut impl FnMut() -> Result<(), Over>) -> Result<bool, Over> {
-    let (mut in_a_row, mut beats) = (0, 0);
-    for _ in 0..QUIET_LOOKS {
+/// Waits until the engine is idle and has removed the files that it replaced, because rewriting
+/// takes space on top of them. Returns whether that was reached; while appends go on, it may never
+/// be.
+fn wait_until_idle(
+    log: &Log,
+    remove_replaced_files: &mut impl FnMut() -> Result<(), Stopped>,
+) -> Result<bool, Stopped> {
+    let (mut in_a_row, mut removals) = (0, 0);
+    for _ in 0..MAX_QUIET_POLLS {
         if log.is_closing() {
             break;
         }
         if log.tables.is_at_work() {
-            in_a_row = 0; // and what was just written out may be about to be merged
-        } else if lingering(log) > LINGERING {
-            if beats < MOST_BEATS {
-                let_go()?;
+            in_a_row = 0; // what was just written out may be merged next
+        } else if replaced_bytes(log) > MAX_REPLACED_BYTES {
+            if removals < MAX_REMOVALS {
+                remove_replaced_files()?;
             }
-            (in_a_row, beats) = (0, beats + 1);
+            (in_a_row, removals) = (0, removals + 1);
         } else {
             in_a_row += 1;
         }
         if in_a_row == QUIET_IN_A_ROW {
             return Ok(true);
         }
-        std::thread::sleep(QUIET);
+        std::thread::sleep(QUIET_POLL_INTERVAL);
     }
     Ok(false)
 }
 
-/// What the tables take on disk beside what is in use: files that were replaced, and such as are being written.
-fn lingering(log: &Log) -> u64 {
-    log.home.table_bytes().unwrap_or_default().saturating_sub(tables_bytes(log))
+/// Returns the size of table files that are not in use: files that were replaced, and files that
+/// are being written.
+fn replaced_bytes(log: &Log) -> u64 {
+    log.directory.table_bytes().unwrap_or_default().saturating_sub(tables_bytes(log))
 }
 
 fn tables_bytes(log: &Log) -> u64 {
     log.tables.all().map(fjall::Keyspace::disk_space).sum()
 }
 
-/// Has the engine drop the files that hold nothing but what was trimmed from one topic.
-fn drop_files(log: &Log) -> Result<(), Over> {
-    let droppable = log.trimmed.lock().take_droppable();
+/// Has the engine drop the files that hold nothing but trimmed records of one topic.
+fn drop_files(log: &Log) -> Result<(), Stopped> {
+    let droppable = log.garbage.lock().take_droppable();
     for (topic, floor) in droppable {
         drop_below(log, topic, floor)?;
     }
     Ok(())
 }
 
-fn drop_below(log: &Log, topic: TopicId, floor: Position) -> Result<(), Over> {
+fn drop_below(log: &Log, topic: TopicId, floor: Position) -> Result<(), Stopped> {
     let shard = keys::shard(topic);
     let table = &log.tables.events[shard];
     let (scale, before) = (Scale::of(log), table.disk_space());
     let range = keys::event(topic, Kind::Plain, Position::START)..=keys::event(topic, Kind::Plain, floor);
-    table.tree.drop_range(range).map_err(|error| broken(log, &error.into()))?;
+    table.tree.drop_range(range).map_err(|error| fail(log, &error.into()))?;
     let dropped = scale.weight(before.saturating_sub(table.disk_space()));
-    let garbage = &mut log.trimmed.lock().garbage[shard];
+    let garbage = &mut log.garbage.lock().bytes_by_shard[shard];
     *garbage = garbage.saturating_sub(dropped);
     Ok(())
 }
 
-fn settle(log: &Log, most: u64, pending: u64) -> Result<(), Over> {
-    log.tables.settle(most, pending).map_err(|error| broken(log, &error))
+fn shrink_wal(log: &Log, most: u64, pending: u64) -> Result<(), Stopped> {
+    log.tables.flush_if_above(most, pending).map_err(|error| fail(log, &error))
 }
 
-/// What there is to be given back, by table.
+/// Returns how many bytes there are to be given back in each table.
 fn take_garbage(log: &Log) -> [u64; SHARDS] {
-    let mut trimmed = log.trimmed.lock();
-    for (shard, garbage) in trimmed.garbage.iter_mut().enumerate() {
-        *garbage = garbage.saturating_sub(log.floors.take_left_out(shard));
+    let mut garbage = log.garbage.lock();
+    for (shard, bytes) in garbage.bytes_by_shard.iter_mut().enumerate() {
+        *bytes = bytes.saturating_sub(log.floors.take_left_out(shard));
     }
-    trimmed.garbage
+    garbage.bytes_by_shard
 }
 
-fn broken(log: &Log, error: &fjall::Error) -> Over {
-    log.fail("making room in the journal", error);
-    Over
+fn fail(log: &Log, error: &fjall::Error) -> Stopped {
+    log.fail("freeing space in the journal", error);
+    Stopped
 }

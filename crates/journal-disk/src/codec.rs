@@ -1,52 +1,53 @@
-//! The values of the tables as bytes.
+//! The encoding of the tables' values.
 //!
-//! Lengths and most numbers are LEB128. There are no checksums here: the storage engine has one on every block and batch.
-//! What does not read back is still never trusted.
+//! Lengths and most numbers are LEB128. There are no checksums here, because the storage engine has
+//! one for every block and batch. Bytes that do not decode are refused all the same.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::keys::{Kind, TopicId};
-use tidings_journal::{Epoch, Kept, Position, Record, TopicName};
+use tidings_journal::{Epoch, Position, Record, StoredReceipt, TopicName};
 
-/// The longest record that is written to each of its topics, in bytes. Reading such a copy costs no more than finding out
-/// where the record is.
-pub(super) const LONGEST_COPY: usize = 1_024;
+/// The longest record that is stored in each of its topics, in bytes. Reading such a copy costs no
+/// more than finding the record.
+pub(super) const MAX_COPY_BYTES: usize = 1_024;
 
-/// A topic's row.
+/// The stored row of a topic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TopicRow {
     pub(super) id: TopicId,
-    /// The highest position of a record without a key that was ever trimmed away: what is below it is hidden, and goes.
+    /// The highest position of a record without a key that was ever trimmed. Records at or below it
+    /// are hidden, and will be removed.
     pub(super) floor: Position,
-    /// The highest position of a record with a key that was ever let go of for there being too many.
+    /// The highest position of a record with a key that was ever trimmed.
     pub(super) keyed_floor: Position,
-    /// The highest position ever listed, and the highest of a record without a key.
+    /// The highest position of any record, and of a record without a key.
     pub(super) last: Position,
     pub(super) last_plain: Position,
-    /// Up to which position the counts count.
+    /// The position up to which records are counted.
     pub(super) counted: Position,
-    /// Records without a key of which this is the first topic.
+    /// The number of records without a key whose first topic this is.
     pub(super) events: u64,
-    /// What they take, copies included.
+    /// Their size in bytes, including copies in other topics.
     pub(super) bytes: u64,
 }
 
-/// One record in a batch's row.
+/// One record in the row of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
-    /// The first topic.
+pub(super) struct BatchEntry {
+    /// The record's first topic.
     pub(super) topic: TopicId,
-    /// Whether it has a key.
+    /// Whether the record has a key.
     pub(super) keyed: bool,
-    /// What it takes, copies included.
+    /// Its size in bytes, including copies in other topics.
     pub(super) bytes: u64,
-    /// The other topics.
+    /// Its other topics.
     pub(super) others: Vec<TopicId>,
 }
 
-/// A record as it is stored. It does not say where.
+/// Encodes a record, without its position.
 pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     let topics: usize = record.topics.iter().map(|topic| topic.as_str().len() + 2).sum();
     let key = record.key.as_deref().unwrap_or_default();
@@ -68,14 +69,14 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     bytes
 }
 
-/// What makes texts that come again and again cheap: the names of a page are mostly the same.
+/// Shares texts that are equal, because most names on a page are the same.
 #[derive(Default)]
 pub(super) struct Interner {
     topics: Option<Arc<[TopicName]>>,
     event: Option<Arc<str>>,
 }
 
-/// Reads a record.
+/// Decodes a record.
 pub(super) fn decode_record(mut bytes: &[u8], interner: &mut Interner) -> Option<Record> {
     let at_ms = i64::from_le_bytes(take(&mut bytes)?);
     let topics = decode_topics(&mut bytes, interner)?;
@@ -110,7 +111,7 @@ fn decode_topics(bytes: &mut &[u8], interner: &mut Interner) -> Option<Arc<[Topi
 }
 
 impl TopicRow {
-    /// Notes that a record stands at `position`.
+    /// Records that a record stands at `position`.
     pub(super) fn note(&mut self, kind: Kind, position: Position) {
         self.last = self.last.max(position);
         if kind == Kind::Plain {
@@ -118,8 +119,8 @@ impl TopicRow {
         }
     }
 
-    /// The highest position ever trimmed away: a cursor below it would miss something.
-    pub(super) fn lost(&self) -> Position {
+    /// Returns the highest position that was ever trimmed. A cursor below it would miss something.
+    pub(super) fn highest_trimmed(&self) -> Position {
         self.floor.max(self.keyed_floor)
     }
 
@@ -141,7 +142,7 @@ impl TopicRow {
             [id, floor, keyed_floor, last, last_plain, counted, events, bytes] => {
                 (id, [floor, keyed_floor, last, last_plain, counted], events, bytes)
             }
-            // As they were at first.
+            // The fields of the first version.
             [id, floor, last, counted, events, bytes] => (id, [floor, 0, last, last, counted], events, bytes),
             _ => return None,
         };
@@ -150,8 +151,8 @@ impl TopicRow {
     }
 }
 
-/// The row of a batch.
-pub(super) fn encode_batch(batch: &[Listed]) -> Vec<u8> {
+/// Encodes the row of a batch.
+pub(super) fn encode_batch(batch: &[BatchEntry]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(8 * batch.len() + 4);
     for listed in batch {
         put_number(&mut bytes, listed.topic);
@@ -164,8 +165,8 @@ pub(super) fn encode_batch(batch: &[Listed]) -> Vec<u8> {
     bytes
 }
 
-/// Reads the row of a batch.
-pub(super) fn decode_batch(mut bytes: &[u8]) -> Option<Vec<Listed>> {
+/// Decodes the row of a batch.
+pub(super) fn decode_batch(mut bytes: &[u8]) -> Option<Vec<BatchEntry>> {
     let mut batch = Vec::new();
     while !bytes.is_empty() {
         let topic = take_number(&mut bytes)?;
@@ -174,12 +175,12 @@ pub(super) fn decode_batch(mut bytes: &[u8]) -> Option<Vec<Listed>> {
         for _ in 0..take_number(&mut bytes)? {
             others.push(take_number(&mut bytes)?);
         }
-        batch.push(Listed { topic, keyed: packed & 1 == 1, bytes: packed >> 1, others });
+        batch.push(BatchEntry { topic, keyed: packed & 1 == 1, bytes: packed >> 1, others });
     }
     Some(batch)
 }
 
-/// All epochs, each with its last position. The last one is open, and has none.
+/// Encodes all epochs, each with its last position. The last epoch is open, and has none.
 pub(super) fn encode_epochs(earlier: &[(Epoch, Position)], current: Epoch) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(16 * earlier.len() + 8);
     for (epoch, end) in earlier {
@@ -190,7 +191,7 @@ pub(super) fn encode_epochs(earlier: &[(Epoch, Position)], current: Epoch) -> Ve
     bytes
 }
 
-/// Reads all epochs.
+/// Decodes all epochs.
 pub(super) fn decode_epochs(mut bytes: &[u8]) -> Option<(Vec<(Epoch, Position)>, Epoch)> {
     let mut earlier = Vec::new();
     loop {
@@ -207,12 +208,13 @@ pub(super) fn decode_epochs(mut bytes: &[u8]) -> Option<(Vec<(Epoch, Position)>,
 pub(super) enum End {
     /// By the log's clock.
     Log(i64),
-    /// By the wall clock that the records bear which it came with: so said format 1.
+    /// By the wall clock, as its records' timestamps. Format 1 stored it so.
     Wall(i64),
 }
 
 impl End {
-    /// By the log's clock, where `skew` is by how many milliseconds that was ahead of the wall clock then.
+    /// Returns the end by the log's clock. `skew` returns by how many milliseconds that was ahead
+    /// of the wall clock.
     pub(super) fn in_log_time(self, skew: impl FnOnce() -> i64) -> i64 {
         match self {
             Self::Log(end_ms) => end_ms,
@@ -221,12 +223,13 @@ impl End {
     }
 }
 
-/// Above the number of records, of which there are fewer than 2^32: that the receipt has format 2, and what came of its unit.
+/// Flags above the number of records, which is less than 2^32: that the receipt has format 2, and
+/// that its unit was refused.
 const FORMAT_2: u64 = 1 << 32;
 const REFUSED: u64 = 1 << 33;
 
-/// A receipt's value, its end by the log's clock first.
-pub(super) fn encode_receipt(end_ms: i64, kept: &Kept) -> Vec<u8> {
+/// Encodes a receipt, with its end by the log's clock.
+pub(super) fn encode_receipt(end_ms: i64, kept: &StoredReceipt) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32 + kept.value.len());
     bytes.extend(end_ms.to_le_bytes());
     put_number(&mut bytes, kept.first.get());
@@ -235,8 +238,8 @@ pub(super) fn encode_receipt(end_ms: i64, kept: &Kept) -> Vec<u8> {
     bytes
 }
 
-/// When a receipt ends, and the receipt.
-pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(End, Kept)> {
+/// Decodes a receipt and its end.
+pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(End, StoredReceipt)> {
     let end_ms = i64::from_le_bytes(take(&mut bytes)?);
     let first = Position::new(take_number(&mut bytes)?);
     let outcome = take_number(&mut bytes)?;
@@ -247,10 +250,10 @@ pub(super) fn decode_receipt(mut bytes: &[u8]) -> Option<(End, Kept)> {
         both if both == FORMAT_2 | REFUSED => (End::Log(end_ms), true),
         _ => return None,
     };
-    Some((end, Kept { value: Bytes::copy_from_slice(bytes), first, events, refused }))
+    Some((end, StoredReceipt { value: Bytes::copy_from_slice(bytes), first, events, refused }))
 }
 
-/// The bounds of all pools, by name.
+/// Encodes the bounds of all pools, by name.
 pub(super) fn encode_bounds<'a>(bounds: impl Iterator<Item = (&'a str, usize)>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     for (name, most) in bounds {
@@ -260,7 +263,7 @@ pub(super) fn encode_bounds<'a>(bounds: impl Iterator<Item = (&'a str, usize)>) 
     bytes
 }
 
-/// Reads the bounds of all pools.
+/// Decodes the bounds of all pools.
 pub(super) fn decode_bounds(mut bytes: &[u8]) -> Option<Vec<(String, usize)>> {
     let mut bounds = Vec::new();
     while !bytes.is_empty() {
@@ -336,10 +339,10 @@ mod tests {
                 [floor, keyed_floor, last, last_plain, counted].map(Position::new);
             let row = TopicRow { id, floor, keyed_floor, last, last_plain, counted, events, bytes };
             prop_assert_eq!(TopicRow::decode(&row.encode()), Some(row));
-            let listed = Listed { topic: id, keyed, bytes: bytes >> 1, others: vec![events, id] };
-            let batch = vec![listed.clone(), Listed { others: vec![], ..listed }];
+            let listed = BatchEntry { topic: id, keyed, bytes: bytes >> 1, others: vec![events, id] };
+            let batch = vec![listed.clone(), BatchEntry { others: vec![], ..listed }];
             prop_assert_eq!(decode_batch(&encode_batch(&batch)), Some(batch));
-            let kept = Kept { value: record.data.clone(), first: floor, events: 7, refused };
+            let kept = StoredReceipt { value: record.data.clone(), first: floor, events: 7, refused };
             prop_assert_eq!(decode_receipt(&encode_receipt(at_ms, &kept)), Some((End::Log(at_ms), kept)));
         }
 
@@ -362,7 +365,7 @@ mod tests {
             put_number(&mut receipt, first);
             put_number(&mut receipt, u64::from(events));
             receipt.extend(&value);
-            let kept = Kept { value: value.into(), first: Position::new(first), events, refused: false };
+            let kept = StoredReceipt { value: value.into(), first: Position::new(first), events, refused: false };
             prop_assert_eq!(decode_receipt(&receipt), Some((End::Wall(at_ms), kept)));
 
             let mut record = at_ms.to_le_bytes().to_vec();
@@ -379,10 +382,10 @@ mod tests {
             prop_assert_eq!((read.at_ms, read.ends_key), (at_ms, false));
         }
 
-        /// What is cut off behind its fixed part is shorter, and never anything else; before that it is nothing.
+        /// A receipt that is cut behind its fixed part has a shorter value; one that is cut before is refused.
         #[test]
         fn what_was_cut_off_is_refused_or_ends_early(end: i64, first: u64, events: u32, refused: bool, value: Vec<u8>, cut: u8) {
-            let kept = Kept { value: value.into(), first: Position::new(first), events, refused };
+            let kept = StoredReceipt { value: value.into(), first: Position::new(first), events, refused };
             let whole = encode_receipt(end, &kept);
             let left = &whole[..whole.len().saturating_sub(usize::from(cut))];
             if let Some((read, part)) = decode_receipt(left) {
@@ -400,10 +403,10 @@ mod tests {
             prop_assert_eq!(decode_bounds(&written), Some(bounds));
         }
 
-        /// Whoever reads format 1 takes none of it for something else: a receipt with more than 2^32 records, a key of another kind.
+        /// A version that reads only format 1 can't misread format 2: such a receipt has more than 2^32 records.
         #[test]
         fn what_format_2_adds_is_damage_to_format_1(end: i64, first: u64, events: u32, refused: bool) {
-            let kept = Kept { value: Bytes::new(), first: Position::new(first), events, refused };
+            let kept = StoredReceipt { value: Bytes::new(), first: Position::new(first), events, refused };
             let written = encode_receipt(end, &kept);
             let mut rest = &written[8..];
             prop_assert_eq!(take_number(&mut rest), Some(first));

@@ -1,4 +1,5 @@
-//! The one thread that writes: it takes all appends in flight, writes them in one batch, syncs once, and answers all.
+//! The committer: the only thread that writes. It takes all appends in flight, writes them in one
+//! batch, syncs once, and answers all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,30 +8,31 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::ceiling::Ceiling;
-use super::chore::{Checkpoint, Chore};
 use super::counters::add;
 use super::group::{Group, Unit};
-use super::log::{Log, Watch};
+use super::log::{Log, PanicGuard};
+use super::maintenance::{Checkpoint, MaintenanceWrite};
 use super::options::Sync;
 use super::tables::Commit;
 use tidings_journal::{Appended, Error, LogClock};
 
-/// The most records and bytes in one step. More would not be faster, and the first would wait for the last.
-const STEP_RECORDS: usize = 8_192;
-const STEP_BYTES: usize = 8 << 20;
+/// The most records and bytes in one step. A larger step would not be faster, and its first append
+/// would wait for its last.
+const MAX_STEP_RECORDS: usize = 8_192;
+const MAX_STEP_BYTES: usize = 8 << 20;
 
-/// How long the thread sleeps before it looks again whether there is room.
-const NO_ROOM: Duration = Duration::from_millis(2);
+/// How long the thread sleeps before it checks again whether there is capacity.
+const CAPACITY_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// After so many looks, the thread lends a hand itself: a second.
-const LONG: u32 = 500;
+/// The number of checks per second. After each second of waiting, the thread helps the engine.
+const POLLS_PER_SECOND: u32 = 500;
 
-/// What the thread is asked to do.
+/// A request to the thread.
 pub(super) enum Job {
     Append(InFlight),
-    /// Look at the chores.
-    Chores,
-    /// Have everything on the device, and take no more appends.
+    /// Look for maintenance writes.
+    Maintenance,
+    /// Sync everything to the device, and take no more appends.
     Close(oneshot::Sender<()>),
 }
 
@@ -45,16 +47,16 @@ pub(super) struct InFlight {
     pub(super) answer: oneshot::Sender<Result<Appended, Error>>,
 }
 
-/// The thread.
+/// The state of the thread.
 pub(super) struct Committer {
     log: Arc<Log>,
     jobs: mpsc::Receiver<Job>,
     commit: Box<dyn Commit>,
     checkpoint: Checkpoint,
-    /// The log's clock as it stands written.
+    /// The log's clock as it was written last.
     clock: LogClock,
     #[cfg(unix)]
-    place: Option<super::place::Place>,
+    watch: Option<super::directory_watch::DirectoryWatch>,
 }
 
 impl Committer {
@@ -62,7 +64,7 @@ impl Committer {
         let clock = log.clock.lock().clone();
         Self {
             #[cfg(unix)]
-            place: super::place::Place::of(&log.home.db()).ok(),
+            watch: super::directory_watch::DirectoryWatch::of(&log.directory.db()).ok(),
             clock,
             log,
             jobs,
@@ -73,7 +75,7 @@ impl Committer {
 
     /// Writes until the log is dropped.
     pub(super) fn run(mut self) {
-        let _watch = Watch::new(self.log.clone(), "writing to the journal");
+        let _guard = PanicGuard::new(self.log.clone(), "writing to the journal");
         while let Some(job) = self.jobs.blocking_recv() {
             let mut appends = Vec::new();
             let mut close = Vec::new();
@@ -86,17 +88,17 @@ impl Committer {
                         bytes += append.weight;
                         appends.push(append);
                     }
-                    Job::Chores => {}
+                    Job::Maintenance => {}
                     Job::Close(answer) => close.push(answer),
                 }
-                let full = records >= STEP_RECORDS || bytes >= STEP_BYTES;
+                let full = records >= MAX_STEP_RECORDS || bytes >= MAX_STEP_BYTES;
                 next = if full { None } else { self.jobs.try_recv().ok() };
             }
             if !appends.is_empty()
                 && let Err(error) = self.wait_for_room()
             {
                 for append in appends.drain(..) {
-                    let _ = append.answer.send(Err(error.clone())); // whoever asked may be gone
+                    let _ = append.answer.send(Err(error.clone())); // the caller may be gone
                 }
             }
             self.step(appends);
@@ -110,10 +112,10 @@ impl Committer {
         self.close();
     }
 
-    /// Waits until the storage engine can take a batch, and the directory is below its ceiling. Fails if that takes too
-    /// long.
+    /// Waits until the storage engine can take a batch and the directory is below its ceiling.
+    /// Fails if that takes too long.
     fn wait_for_room(&mut self) -> Result<(), Error> {
-        let looks = self.log.options.tuning.patience.as_millis() / NO_ROOM.as_millis();
+        let looks = self.log.options.tuning.append_timeout.as_millis() / CAPACITY_POLL_INTERVAL.as_millis();
         for look in 1_u32.. {
             if !self.log.is_open() {
                 break;
@@ -129,43 +131,43 @@ impl Committer {
                 return Err(self.log.stall(&self.why(is_full)));
             }
             if is_full {
-                self.step(Vec::new()); // trimming is what makes room
+                self.step(Vec::new()); // only trimming frees space
             }
-            if look.is_multiple_of(LONG)
-                && let Err(error) = self.log.tables.help()
+            if look.is_multiple_of(POLLS_PER_SECOND)
+                && let Err(error) = self.log.tables.merge_overlapping()
             {
-                return Err(self.log.fail("making room in the journal", &error));
+                return Err(self.log.fail("freeing space in the journal", &error));
             }
-            std::thread::sleep(NO_ROOM);
+            std::thread::sleep(CAPACITY_POLL_INTERVAL);
         }
         Ok(())
     }
 
-    /// Why appends are refused for now.
+    /// Returns the reason why appends are refused for now.
     fn why(&self, is_full: bool) -> String {
-        let dir = self.log.home.dir().display();
+        let dir = self.log.directory.path().display();
         if is_full {
             let most = Ceiling::bytes(&self.log) >> 20;
             format!(
-                "{dir} is at its ceiling of {most} MiB, and nothing is left in it that may go. Raise the ceiling, or remove \
-                 from the directory what is not the journal's; appends are taken again as soon as there is room"
+                "{dir} is at its ceiling of {most} MiB, and nothing is left in it that may be trimmed. Raise the ceiling, or \
+                 remove files from the directory that are not the journal's; appends are accepted again as soon as there is space"
             )
         } else {
             format!(
-                "the disk that {dir} is on does not keep up with what is written. See to the disk; appends are taken again \
-                 as soon as it does"
+                "the disk of {dir} does not keep up with what is written. Check the disk; appends are accepted again as soon \
+                 as it does"
             )
         }
     }
 
     fn step(&mut self, appends: Vec<InFlight>) {
-        let chores = std::mem::take(&mut *self.log.chores.lock());
-        if appends.is_empty() && chores.is_empty() {
+        let maintenance = std::mem::take(&mut *self.log.maintenance.lock());
+        if appends.is_empty() && maintenance.is_empty() {
             return;
         }
         let (units, answers): (Vec<_>, Vec<_>) =
             appends.into_iter().map(|append| (append.unit, (append.answer, append.permit, append.since))).unzip();
-        let done: Vec<_> = match self.write(units, chores) {
+        let done: Vec<_> = match self.write(units, maintenance) {
             Ok(done) => {
                 let now = Instant::now();
                 for (.., since) in &answers {
@@ -176,12 +178,16 @@ impl Committer {
             Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
         };
         for ((answer, _permit, _), done) in answers.into_iter().zip(done) {
-            let _ = answer.send(done); // whoever asked may be gone; what was appended stays
+            let _ = answer.send(done); // the caller may be gone; what was appended stays
         }
     }
 
-    /// Takes one step. Returns what came of each unit.
-    fn write(&mut self, units: Vec<Unit>, chores: Vec<Chore>) -> Result<Vec<Result<Appended, Error>>, Error> {
+    /// Writes one step. Returns the outcome of each unit.
+    fn write(
+        &mut self,
+        units: Vec<Unit>,
+        maintenance: Vec<MaintenanceWrite>,
+    ) -> Result<Vec<Result<Appended, Error>>, Error> {
         if !self.log.is_open() {
             self.log.health()?;
         }
@@ -189,28 +195,28 @@ impl Committer {
         let mut group = Group::new(&log);
         let appends = !units.is_empty();
         let done: Vec<_> = units.into_iter().map(|unit| group.append(unit)).collect();
-        if chores.is_empty() && group.is_empty() {
-            return Ok(done); // all of it was known, or had no room
+        if maintenance.is_empty() && group.is_empty() {
+            return Ok(done); // every unit was known or exceeded a bound
         }
         let records = group.records();
         let mut answers = Vec::new();
-        for chore in chores {
-            answers.push(group.chore(chore, &mut self.checkpoint));
+        for write in maintenance {
+            answers.push(group.maintain(write, &mut self.checkpoint));
         }
         let clock = group.note_clock(&self.clock);
         let sync = group.must_sync || log.options.sync == Sync::Always;
         let batch = group.finish();
-        self.log.take_room(group.bytes());
+        self.log.reserve(group.bytes());
         let since = Instant::now();
         self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
         if sync {
             log.counters.syncs.observe(since.elapsed());
         }
         #[cfg(unix)]
-        if self.place.as_mut().is_some_and(|place| !place.is_there()) {
-            return Err(log.fail_without_directory()); // it was written to files that nobody will find
+        if self.watch.as_mut().is_some_and(|watch| !watch.is_there()) {
+            return Err(log.fail_without_directory()); // the batch went to files that nobody will find
         }
-        group.taken(sync);
+        group.committed(sync);
         if let Some(clock) = clock {
             self.log.set_clock_written(&clock);
             self.clock = clock;
@@ -223,12 +229,13 @@ impl Committer {
         Ok(done)
     }
 
-    /// Has everything on the device, and writes down what makes the next start quick.
+    /// Syncs everything to the device, and writes what makes the next start fast.
     fn close(&mut self) {
         let mut more = self.log.is_open();
-        // The engine might never let go of a writer that it halts: without the counts, the next start takes a little longer.
+        // The engine might never release a writer that it has halted. Without the counts, the next
+        // start only takes a little longer.
         while more && self.log.is_open() && self.is_ready() {
-            self.log.chores.lock().push(Chore::Checkpoint(oneshot::channel().0));
+            self.log.maintenance.lock().push(MaintenanceWrite::Checkpoint(oneshot::channel().0));
             self.step(Vec::new());
             more = self.checkpoint.is_under_way();
         }
@@ -245,11 +252,11 @@ impl Committer {
         }
     }
 
-    /// Whether the storage engine takes a batch within a second.
+    /// Returns whether the storage engine can take a batch within a second.
     fn is_ready(&self) -> bool {
-        (0..LONG).any(|look| {
+        (0..POLLS_PER_SECOND).any(|look| {
             if look > 0 {
-                std::thread::sleep(NO_ROOM);
+                std::thread::sleep(CAPACITY_POLL_INTERVAL);
             }
             !self.log.tables.is_congested()
         })

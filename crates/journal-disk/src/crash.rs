@@ -1,13 +1,15 @@
-//! The log on a disk that fails, and after the power went.
+//! The log on a disk that fails, and after a loss of power.
 //!
-//! A seeded run of many rounds. Each opens what the last one left, compares it with what was acknowledged, appends for a
-//! while, meets a fault at some step, and is cut off: either as by `SIGKILL`, so that everything given to the operating
-//! system stays, or as by the loss of power, so that of what was not synced only some beginning stays, its end torn.
+//! A seeded run of many rounds. Each round opens what the last one left, compares it with what was
+//! acknowledged, appends for a while, meets a fault at some step, and is cut off. It is cut off
+//! either as by `SIGKILL`, so that everything that the operating system has stays, or as by a loss
+//! of power, so that only some beginning of what was not synced stays, with a torn end.
 //!
-//! `JOURNAL_CRASH_SEEDS` is how many histories are tried, `JOURNAL_CRASH_ROUNDS` how many rounds each of them has;
-//! `JOURNAL_CRASH_SEED` repeats one.
+//! `JOURNAL_CRASH_SEEDS` is the number of runs, and `JOURNAL_CRASH_ROUNDS` the number of rounds of
+//! each. `JOURNAL_CRASH_SEED` repeats one run.
 
 mod disk;
+mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -23,96 +25,15 @@ use rand::{RngExt as _, SeedableRng as _};
 use tempfile::TempDir;
 
 use self::disk::{Fault, Faulty, Steps, active_log, copy, copy_while_quiet, listing, tables, used_bytes};
+use self::oracle::{Oracle, Outcome, Told, Unit};
 use super::{Disk, Inspection, OpenError, Options, Rule, Sync, open};
 use tidings_journal::{
-    Append, Appended, Bounds, Condition, EventId, Journal, Kept, Limit, Pattern, Position, Receipt, Record, Selector,
-    TopicName,
+    Append, Appended, Bounds, Condition, EventId, Journal, Limit, Pattern, Position, Receipt, Record, Selector,
+    StoredReceipt, TopicName,
 };
 use tidings_journal_contract::Put as _;
 
-/// What was appended: acknowledged, or perhaps.
-#[derive(Clone, Debug)]
-struct Told {
-    id: EventId,
-    topics: Vec<TopicName>,
-    key: Option<Arc<str>>,
-    ends_key: bool,
-    data: Bytes,
-}
-
-/// What was appended in one step, or was to be.
-#[derive(Clone, Debug)]
-struct Unit {
-    records: Vec<Record>,
-    receipt: Option<Receipt>,
-    condition: Option<Condition>,
-}
-
-/// Everything that is known from outside.
-#[derive(Default)]
-struct Oracle {
-    acknowledged: BTreeMap<Position, Told>,
-    /// Receipts that were acknowledged.
-    receipts: BTreeMap<Bytes, Kept>,
-    /// The newest acknowledged position of each key.
-    keys: BTreeMap<Arc<str>, Position>,
-    /// Units that got an error for an answer: they may be there, whole.
-    uncertain: Vec<Unit>,
-    /// What was acknowledged and then lost, where that is allowed.
-    lost: Vec<EventId>,
-    /// Up to where a topic was erased, and that was acknowledged.
-    erased: Position,
-    rounds_with_loss: usize,
-}
-
-/// What comes of a unit.
-enum Outcome {
-    New,
-    Known(Kept),
-    Refused,
-    Full,
-}
-
-impl Oracle {
-    /// What must come of a unit where these keys are live.
-    fn outcome(&self, unit: &Unit, live: &BTreeMap<Arc<str>, Position>) -> Outcome {
-        if let Some(kept) = unit.receipt.as_ref().and_then(|receipt| self.receipts.get(&receipt.key)) {
-            return Outcome::Known(kept.clone());
-        }
-        let holds = match &unit.condition {
-            None => true,
-            Some(Condition::Absent(_, key)) => !live.contains_key(key),
-            Some(Condition::Current(_, key, position)) => live.get(key) == Some(position),
-        };
-        if !holds {
-            return Outcome::Refused;
-        }
-        let mut keys: BTreeSet<_> = live.keys().cloned().collect();
-        for record in &unit.records {
-            match record.key.clone() {
-                Some(key) if record.ends_key => _ = keys.remove(&key),
-                Some(key) if !keys.contains(&key) && keys.len() == MOST_KEYS => return Outcome::Full,
-                key => keys.extend(key),
-            }
-        }
-        Outcome::New
-    }
-
-    /// The live keys, as far as they were acknowledged.
-    fn live(&self) -> BTreeMap<Arc<str>, Position> {
-        let mut live = BTreeMap::new();
-        for told in self.acknowledged.values() {
-            match &told.key {
-                Some(key) if told.ends_key => _ = live.remove(key),
-                Some(key) => _ = live.insert(key.clone(), told.id.position),
-                None => {}
-            }
-        }
-        live
-    }
-}
-
-/// Where the live record of each key stands, as the log has it.
+/// Returns the position of the live record of each key, as the log has it.
 fn live_keys(log: &Disk) -> BTreeMap<Arc<str>, Position> {
     log.log.topics.read().keyed().map(|(position, keyed)| (keyed.key.clone(), position)).collect()
 }
@@ -123,17 +44,17 @@ struct Run {
     options: Options,
     oracle: Oracle,
     number: u64,
-    /// Keeps the directory of this round, until the next one has taken its place.
+    /// Keeps the directory of this round until the next one has replaced it.
     dir: TempDir,
 }
 
-/// The topic that is erased now and then.
+/// The topic that is sometimes erased.
 const ERASED: &str = "chat/room/s";
 
-/// The topic with keys, how many of them there are, and how many may be live.
+/// The topic with keys, the number of its keys, and how many of them may be live.
 const KEYED: &str = "b";
 const KEYS: u32 = 4;
-const MOST_KEYS: usize = 3;
+const MAX_LIVE_KEYS: usize = 3;
 
 const TOPICS: [&str; 5] = ["a", "b", "chat/room/r", "chat/room/s", "t/x"];
 
@@ -148,8 +69,8 @@ impl Run {
         options.sync = sync;
         options.tuning.memtable_bytes = 16 << 10;
         options.tuning.checkpoint_every = 40;
-        options.tuning.rest = Duration::from_millis(1);
-        options.retention.bounds = Bounds::of_each(MOST_KEYS);
+        options.tuning.retention_interval = Duration::from_millis(1);
+        options.retention.bounds = Bounds::of_each(MAX_LIVE_KEYS);
         options.retention.rules =
             vec![Rule { pattern: Pattern::parse("t/*").unwrap(), max_age: None, max_events: Some(5), max_bytes: None }];
         let rng = StdRng::seed_from_u64(seed);
@@ -174,10 +95,10 @@ impl Run {
         Arc::from(format!("k{}", self.rng.random_range(0..KEYS)))
     }
 
-    /// `live` tells where the live record of each key stands.
+    /// Makes a unit. `live` holds the position of the live record of each key.
     fn unit(&mut self, live: &BTreeMap<Arc<str>, Position>) -> Unit {
         let records = (0..self.rng.random_range(1..6)).map(|_| self.record()).collect();
-        // Some are repetitions: of what was appended, or of what was refused.
+        // Some units repeat one that was appended or refused before.
         let known: Vec<_> = self.oracle.receipts.keys().cloned().collect();
         let known = known.choose(&mut self.rng).filter(|_| self.rng.random_bool(0.2)).cloned();
         let key = known.or_else(|| self.rng.random_bool(0.3).then(|| format!("r{}", self.number).into()));
@@ -191,7 +112,7 @@ impl Run {
         Unit { records, receipt, condition }
     }
 
-    /// One life of the process.
+    /// Runs one life of the process.
     async fn round(&mut self, round: u64) {
         self.options.dir = self.dir.path().to_owned();
         let found = open::for_writing(&self.options).unwrap_or_else(|error| panic!("round {round}: {error}"));
@@ -199,7 +120,7 @@ impl Run {
         let steps = Steps::new(self.rng.random_range(1..15), fault);
         let database = found.tables.db.clone();
         let faulty = Faulty { database, dir: self.dir.path().to_owned(), steps: steps.clone() };
-        faulty.note(); // opening has synced
+        faulty.note(); // opening the log has synced
         let log = Arc::new(Disk::start(found, self.options.clone(), Box::new(faulty)).unwrap());
         self.compare(&log, round).await;
         let appends = self.rng.random_range(1..15);
@@ -211,7 +132,7 @@ impl Run {
             }
         }
         if self.rng.random_bool(0.3) && log.health().is_ok() {
-            log.log.tables.write_out().unwrap();
+            log.log.tables.flush().unwrap();
         }
         if self.rng.random_bool(0.1) {
             log.close().await;
@@ -227,7 +148,8 @@ impl Run {
     }
 
     async fn append(&mut self, log: &Arc<Disk>) {
-        // After an error the log takes nothing more, and what it has in memory is not what it will have.
+        // After an error, the log takes nothing more, and its state in memory is not what it will
+        // recover.
         let was_well = log.health().is_ok();
         let mut live = live_keys(log);
         let units: Vec<_> = (0..self.rng.random_range(1..4)).map(|_| self.unit(&live)).collect();
@@ -242,7 +164,7 @@ impl Run {
             answers.push(append.await.unwrap());
         }
         let epoch = log.epochs().current();
-        // In this order they were appended.
+        // They were appended in this order.
         for (unit, answer) in units.into_iter().zip(answers) {
             let Ok(appended) = answer else {
                 self.oracle.uncertain.push(unit);
@@ -262,7 +184,7 @@ impl Run {
             };
             let events = u32::try_from(events).unwrap();
             if let Some(Receipt { key, value, .. }) = unit.receipt {
-                self.oracle.receipts.insert(key, Kept { value, first, events, refused: events == 0 });
+                self.oracle.receipts.insert(key, StoredReceipt { value, first, events, refused: events == 0 });
             }
             let mut position = first;
             for record in unit.records.into_iter().take(events as usize) {
@@ -286,8 +208,9 @@ impl Run {
         }
     }
 
-    /// Every acknowledged event is there, in order, with its id, or its topic's floor tells that it is not; nothing is
-    /// there that was never appended, or only half.
+    /// Checks that every acknowledged event is there, in order and with its id, unless its topic's
+    /// floor tells that it is gone, and that nothing is there that was never appended, or only in
+    /// part.
     async fn compare(&mut self, log: &Disk, round: u64) {
         let (head, epochs) = (log.head(), log.epochs());
         let mut found: BTreeMap<Position, (EventId, Bytes)> = BTreeMap::new();
@@ -310,7 +233,8 @@ impl Run {
             let lost = self.oracle.acknowledged.split_off(&head.next());
             self.oracle.lost.extend(lost.into_values().map(|told| told.id));
             self.oracle.receipts.retain(|_, kept| kept.refused || kept.first <= head);
-            // Where there was nothing to erase, nothing was synced: what comes to stand there now was never erased.
+            // Where there was nothing to erase, nothing was synced. What will stand there was never
+            // erased.
             self.oracle.erased = self.oracle.erased.min(head);
             self.oracle.keys = self.oracle.live();
         }
@@ -335,7 +259,8 @@ impl Run {
         }
         for (key, expected) in std::mem::take(&mut self.oracle.receipts) {
             let kept = log.receipt(&key).await.unwrap();
-            // What was refused stands nowhere: that its receipt was lost with the power is seen by nothing else.
+            // A refused unit has no position, so nothing else shows that its receipt was lost with
+            // the power.
             if self.sync == Sync::Always || !expected.refused || kept.is_some() {
                 assert_eq!(kept.as_ref(), Some(&expected), "round {round}: a receipt is missing");
                 self.oracle.receipts.insert(key, expected);
@@ -344,7 +269,8 @@ impl Run {
         self.settle_uncertain(log, &found, &epochs, round).await;
     }
 
-    /// Of each key, the position that is found: the acknowledged one, or what a unit made of it that got an error.
+    /// Returns the position that is expected for each key: the acknowledged one, or that of a unit
+    /// that got an error.
     fn newest_keys(&self, log: &Disk, found: &BTreeMap<Position, (EventId, Bytes)>) -> Vec<Position> {
         let live = live_keys(log);
         let ends = |key: &Arc<str>| {
@@ -358,11 +284,12 @@ impl Run {
             }
         }
         assert!(live.values().all(|position| found.contains_key(position)));
-        assert!(live.len() <= MOST_KEYS);
+        assert!(live.len() <= MAX_LIVE_KEYS);
         live.into_values().collect()
     }
 
-    /// What got an error is there whole, with its receipt, or not at all; from now on, what is there counts as acknowledged.
+    /// Checks that each unit that got an error is there as a whole with its receipt, or not at all.
+    /// What is there counts as acknowledged from now on.
     async fn settle_uncertain(
         &mut self,
         log: &Disk,
@@ -376,7 +303,7 @@ impl Run {
         let all: BTreeSet<&Bytes> =
             uncertain.iter().flat_map(|unit| &unit.records).map(|record| &record.data).collect();
         for unit in &uncertain {
-            // Those that can neither be trimmed nor superseded.
+            // The records that can neither be trimmed nor superseded.
             let lasting =
                 |record: &&Record| !record.is_keyed() && !["t/x", ERASED].contains(&record.topics[0].as_str());
             let there: Vec<_> = unit.records.iter().filter(lasting).map(|record| positions.get(&record.data)).collect();
@@ -402,19 +329,20 @@ impl Run {
             assert!(all.contains(data), "round {round}: {id} was never appended: {data:?}");
             assert_eq!(epochs.id_of(*position), *id, "round {round}");
         }
-        // What is there of these stays in the oracle as what may be there, so that later rounds know it.
+        // The units that are there stay in the oracle as possible, so that later rounds know them.
         let kept =
             |unit: &Unit| unit.records.iter().any(|record| positions.contains_key(&record.data) || record.ends_key);
         self.oracle.uncertain = uncertain.into_iter().filter(kept).collect();
     }
 
-    /// A copy of what is left when the process, or the power, is cut off now.
+    /// Copies what is left if the process or the power is cut off now.
     fn cut_off(&mut self, log: &Disk, steps: &Mutex<Steps>, power: bool) -> TempDir {
         let next = scratch();
         copy_while_quiet(log, self.dir.path(), next.path());
         let active = active_log(next.path());
         let (path, synced) = steps.lock().synced.clone();
-        // Before a table is written out the engine syncs what it holds: then the end of the log is not torn.
+        // The engine syncs its log before it writes a table out. The end of the log is not torn
+        // then.
         let written_out = tables(next.path()) != steps.lock().tables;
         if power && !written_out && path.file_name() == active.file_name() {
             let used = used_bytes(&active, synced).unwrap();
@@ -425,7 +353,8 @@ impl Run {
                 file.set_len(stays).unwrap();
                 file.set_len(length).unwrap();
             } else {
-                // The device writes in any order: a sector is missing, and what comes after it is there.
+                // The device writes in any order: one sector is missing, and those behind it are
+                // there.
                 let sector = [0; 512];
                 let hole = usize::try_from(used - stays).unwrap().min(sector.len());
                 file.seek(SeekFrom::Start(stays)).unwrap();
@@ -436,7 +365,7 @@ impl Run {
     }
 }
 
-/// Where files need outlive nothing: what a crash leaves of them is decided here, and not by a device.
+/// Creates a directory in memory, because the test decides what a crash leaves, not the device.
 fn scratch() -> TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
@@ -446,7 +375,7 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|number| number.parse().ok())
 }
 
-/// Says how to repeat a run that failed.
+/// Tells how to repeat a run that failed.
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -457,7 +386,7 @@ impl Drop for Seed {
     }
 }
 
-/// Runs `seeds` histories of some rounds each, on two threads.
+/// Runs `seeds` runs of some rounds each, on two threads.
 fn run(sync: Sync, seeds: u64) -> Vec<Oracle> {
     let (first, seeds) = match variable("JOURNAL_CRASH_SEED") {
         Some(seed) => (seed, 1),
@@ -548,21 +477,22 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
         for _ in 0..30 {
             run.append(&log).await;
         }
-        log.log.tables.write_out().unwrap();
+        log.log.tables.flush().unwrap();
         for _ in 0..5 {
             run.append(&log).await;
         }
     }
     let (mut refused, mut unreadable) = (0, 0);
     let files: Vec<_> = listing(run.dir.path()).into_iter().filter(|(_, length, _)| *length > 0).collect();
-    // In several places of a table: not all of it are records.
+    // In several places of a table, because not all of its bytes are records.
     let times =
         |file: &std::path::Path| if file.parent().is_some_and(|folder| folder.ends_with("tables")) { 8 } else { 1 };
     let damages = |file| std::iter::repeat_n((file, false), times(file)).chain([(file, true)]);
     let mut due: Vec<_> = files.iter().flat_map(|(file, ..)| damages(file)).collect();
     for round in 0.. {
         let Some((file, gone)) = due.pop() else {
-            // What is hit is left to chance: goes on until a record was, far more often than that needs.
+            // What is hit is left to chance, so this goes on until a record was hit, with far more
+            // attempts than that needs.
             let tables = files.iter().filter(|(file, ..)| times(file) > 1).map(|(file, ..)| (file.as_path(), false));
             due.extend(tables.filter(|_| unreadable == 0 && round < 2_000));
             if due.is_empty() {
@@ -596,7 +526,7 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
         let log = opened.unwrap_or_else(|error| {
             named(&error);
             assert!(!matches!(error, OpenError::InUse { .. }), "{what}: nobody has it open");
-            // What is intact was left alone: with the damage mended, all is there.
+            // What is intact was left alone: once the damage is repaired, everything is there.
             fs::write(&path, intact).unwrap();
             Disk::open(options).unwrap_or_else(|error| panic!("{what}, and mended: {error}"))
         });
@@ -628,7 +558,7 @@ async fn a_log_that_is_refused_keeps_its_bytes_wherever_the_damage_is() {
     {
         let log = Arc::new(Disk::open(run.options.clone()).unwrap());
         run.append(&log).await;
-        log.close().await; // from now on everything is known to be safe
+        log.close().await; // from now on everything is known to be on the device
     }
     let files = listing(run.dir.path());
     let (log, ..) = files.iter().find(|(path, ..)| path.extension().is_some_and(|end| end == "jnl")).unwrap();

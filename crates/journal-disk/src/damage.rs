@@ -1,8 +1,9 @@
-//! Places of the log that can't be read any more, because a file is damaged.
+//! The ranges of the log that can't be read any more because a file is damaged.
 //!
-//! Damage is lasting: whoever is told to come back later comes back for ever. So a reader that meets such a place is told that
-//! something is gone, as if it had been trimmed, and goes on behind it. Owns what is known of these places, and says each of
-//! them once in the log. Must never hide one: what is skipped raises the floor of the page that skips it.
+//! Damage is permanent. A client that is told to come back later would come back for ever. So a
+//! reader that meets damage is told that entries are missing, as if they had been trimmed, and goes
+//! on behind them. This module keeps track of the damaged ranges, and logs each of them once. It
+//! must never hide one: a page that skips a range raises its floor above it.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -18,58 +19,60 @@ use super::reader::Merge;
 use super::tables::Tables;
 use tidings_journal::{Error, Position, TopicName};
 
-/// A damaged place: the position before it, and its last one.
-type Hole = (Position, Position);
+/// A damaged range: the position before it, and its last position.
+type DamagedRange = (Position, Position);
 
-/// The places that are known, by topic and kind.
+/// The known damaged ranges, by topic and kind.
 #[derive(Default)]
-pub(super) struct Holes(Mutex<HashMap<(TopicId, Kind), Vec<Hole>>>);
+pub(super) struct DamagedRanges(Mutex<HashMap<(TopicId, Kind), Vec<DamagedRange>>>);
 
-/// What the order of the log still tells of a place that can't be read.
+/// What the table `order` still tells of the records in a damaged range.
 #[derive(Default)]
-pub(super) struct Gone {
-    /// Records of which the topic is the first, and what they took.
+pub(super) struct LostRecords {
+    /// The number of records whose first topic is the damaged one, and their size.
     pub(super) events: u64,
     pub(super) bytes: u64,
     /// Their other topics, each with the last position.
     pub(super) others: Vec<(TopicId, Position)>,
-    /// The first topics of records that stand in it as guests, each with the last position.
+    /// The first topics of the records that the damaged topic shows of others, each with the last
+    /// position.
     pub(super) hosts: Vec<(TopicId, Position)>,
 }
 
-/// How many places are kept in mind; with more, one is looked for again whenever it is met.
-const MOST_HOLES: usize = 4_096;
+/// The most ranges that are remembered. Further ones are searched for again whenever a reader meets
+/// them.
+const MAX_DAMAGED_RANGES: usize = 4_096;
 
-impl Holes {
-    /// How many places are known.
+impl DamagedRanges {
+    /// Returns the number of known ranges.
     pub(super) fn count(&self) -> usize {
         self.0.lock().values().map(Vec::len).sum()
     }
 
-    /// The end of the place that a reader is in who stands behind `after`.
+    /// Returns the end of the known range that `after` is in.
     fn end(&self, of: (TopicId, Kind), after: Position) -> Option<Position> {
         let holes = self.0.lock();
         let around = holes.get(&of)?.iter().filter(|(from, until)| *from <= after && after < *until);
         around.map(|(_, until)| *until).max()
     }
 
-    /// Notes a place. Returns whether it is a new one.
+    /// Adds a range. Returns whether it is new.
     fn note(&self, of: (TopicId, Kind), after: Position, until: Position) -> bool {
         let mut all = self.0.lock();
         let count: usize = all.values().map(Vec::len).sum();
         let holes = all.entry(of).or_default();
-        // Seen from further back, it is the same place.
+        // A range with the same end is the same one, seen from further back.
         if let Some((from, _)) = holes.iter_mut().find(|(_, end)| *end == until) {
             *from = after.min(*from);
             return false;
         }
-        if count < MOST_HOLES {
+        if count < MAX_DAMAGED_RANGES {
             holes.push((after, until));
         }
         true
     }
 
-    /// Forgets the places of a topic that are trimmed by now.
+    /// Forgets the ranges of a topic that were trimmed.
     pub(super) fn forget(&self, topic: TopicId, floor: Position) {
         let mut all = self.0.lock();
         if let Some(holes) = all.get_mut(&(topic, Kind::Plain)) {
@@ -79,9 +82,9 @@ impl Holes {
 }
 
 impl Log {
-    /// The end of what can't be read of a topic directly behind `after`, at most `until`; `None` if it can be read. `why` is
-    /// what the reader met.
-    pub(super) fn hole_end(
+    /// Returns the end of the damage in a topic directly behind `after`, at most `until`. `None` if
+    /// there is none. `why` is the error that the reader got.
+    pub(super) fn damage_end(
         &self,
         view: &View,
         (name, topic, kind): (&TopicName, TopicId, Kind),
@@ -89,27 +92,27 @@ impl Log {
         until: Position,
         why: &str,
     ) -> Result<Option<Position>, Error> {
-        if let Some(known) = self.holes.end((topic, kind), after) {
+        if let Some(known) = self.damaged_ranges.end((topic, kind), after) {
             return Ok(Some(known.min(until)));
         }
         if after >= until || self.is_readable(view, topic, kind, after, until)? {
             return Ok(None);
         }
         let end = self.search(view, topic, kind, after, until)?;
-        if self.holes.note((topic, kind), after, end) {
-            let dir = self.home.dir().display();
+        if self.damaged_ranges.note((topic, kind), after, end) {
+            let dir = self.directory.path().display();
             tracing::error!(
                 topic = %name,
-                "the journal in {dir} is damaged: of this topic, what is kept after position {after} up to position {end} can't \
-                 be read ({why}). Its readers are told so. Only a backup has these events; see \"A damaged journal\" in \
+                "the journal in {dir} is damaged: the events of this topic after position {after} up to position {end} can't be \
+                 read ({why}). Readers of the topic are told so. Only a backup has these events; see \"A damaged journal\" in \
                  docs/operating.md"
             );
         }
         Ok(Some(end))
     }
 
-    /// The first position from which on `topic` can be read again, as far as a few looks tell: what can't be read is in most
-    /// cases one place.
+    /// Returns the first position from which on `topic` can be read again. It makes only a few
+    /// attempts, because the damage is one range in most cases.
     fn search(
         &self,
         view: &View,
@@ -137,7 +140,7 @@ impl Log {
         Ok(Position::new(good))
     }
 
-    /// Whether what comes next of `topic` after a position can be read.
+    /// Returns whether the next record of `topic` after a position can be read.
     fn is_readable(
         &self,
         view: &View,
@@ -160,16 +163,17 @@ impl Log {
         }
     }
 
-    /// What the order of the log tells of the records of `topic` after `after` up to `until`, as far as it can be read.
-    pub(super) fn gone(&self, topic: TopicId, after: Position, until: Position) -> Gone {
-        let mut gone = Gone::default();
+    /// Returns what the table `order` tells of the records of `topic` after `after` up to `until`,
+    /// as far as it can be read.
+    pub(super) fn lost_records(&self, topic: TopicId, after: Position, until: Position) -> LostRecords {
+        let mut gone = LostRecords::default();
         let from = self.tables.order.range(..=keys::position(after)).next_back();
         let from = from.and_then(|guard| guard.into_inner().ok()).map(|(key, _)| key);
         for guard in self.tables.order.range(from.unwrap_or_default()..) {
             let Ok((key, value)) = guard.into_inner() else {
                 break;
             };
-            if Tables::is_beat(&key) {
+            if Tables::is_noop(&key) {
                 continue;
             }
             let (Some(mut position), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
@@ -202,7 +206,8 @@ fn note(topics: &mut Vec<(TopicId, Position)>, topic: TopicId, position: Positio
     }
 }
 
-/// What a reader is told. What the files say will be the same at the next try; what the system says may not.
+/// Converts an engine's error for a reader. What is wrong with the files will be wrong at the next
+/// attempt too; what the operating system reports may not be.
 pub(super) fn unreadable(error: impl std::borrow::Borrow<fjall::Error>) -> Error {
     let error = error.borrow();
     let is_lasting = match error {
@@ -214,7 +219,8 @@ pub(super) fn unreadable(error: impl std::borrow::Borrow<fjall::Error>) -> Error
     if is_lasting { Error::Damaged(why) } else { Error::Unreadable(why) }
 }
 
-/// A file that is gone or too short stays so, and so does a sector that the device gives up on.
+/// Returns whether an error is permanent. A file that is missing or too short stays so, and so does
+/// a sector that the device can't read.
 fn is_lasting(error: &std::io::Error) -> bool {
     const EIO: i32 = 5;
     let kinds = [ErrorKind::UnexpectedEof, ErrorKind::InvalidData, ErrorKind::InvalidInput, ErrorKind::NotFound];
@@ -237,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_place_is_one_place_from_wherever_it_is_seen() {
-        let holes = Holes::default();
+        let holes = DamagedRanges::default();
         let of = (7, Kind::Plain);
         let at = Position::new;
         assert!(holes.note(of, at(10), at(20)));

@@ -1,26 +1,30 @@
-//! Erasing: what stands in some topics up to a place goes from everywhere, at once and for good.
+//! Erasing: removes what stands in some topics up to a position from all topics, at once and for
+//! good.
 //!
-//! It is trimming at somebody's word. So it is written as trimming is, as floors that are on the device before the answer, and
-//! the bytes go when the storage engine rewrites the tables that they are in. A floor hides everything below it: in another
-//! topic that showed an erased record too, what is older than that record is hidden with it, as it is when a record is trimmed.
+//! Erasing is trimming on request. It is stored as trimming is, as floors that are on the device
+//! before the request is answered, and the bytes disappear when the storage engine rewrites the
+//! tables that they are in. A floor hides everything below it. If another topic showed an erased
+//! record, older records in that topic are therefore hidden too, as they are when a record is
+//! trimmed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::chore::{Chore, Erase};
 use super::committer::Job;
-use super::janitor::{self, Over};
 use super::keys::Kind;
 use super::log::Log;
-use super::reader::{Merge, Taken};
-use super::trim::{self, Bounds, Next};
+use super::maintenance::{Erasure, MaintenanceWrite};
+use super::reader::{Merge, StoredRecord};
+use super::retention::{self, Stopped};
+use super::trim::{self, Decision, TopicLimits};
 use tidings_journal::{Error, Position, TopicName};
 
 /// The most topics that are trimmed in one step of the committer.
-const AT_ONCE: usize = 256;
+const MAX_TOPICS_PER_STEP: usize = 256;
 
-/// Erases what stands in `topics` at or below `until`. Returns the floor of each topic that something was erased from.
+/// Erases what stands in `topics` at or below `until`. Returns the floor of each topic from which
+/// something was erased.
 pub(super) fn erase(
     log: &Log,
     jobs: &mpsc::WeakSender<Job>,
@@ -30,13 +34,14 @@ pub(super) fn erase(
     let mut goals: BTreeMap<TopicName, Position> = topics.iter().map(|name| (name.clone(), until)).collect();
     let mut floors = Vec::new();
     for name in topics {
-        if let Some(highest) = look(log, name, until, &mut goals)? {
+        if let Some(highest) = find_records(log, name, until, &mut goals)? {
             floors.push((name.clone(), highest));
         }
     }
     let mut touched: BTreeSet<TopicName> = floors.iter().map(|(name, _)| name.clone()).collect();
-    let goals: Vec<_> = goals.into_iter().map(|(name, until)| (name, Bounds { until, ..Bounds::NONE })).collect();
-    for goals in goals.chunks(AT_ONCE) {
+    let goals: Vec<_> =
+        goals.into_iter().map(|(name, until)| (name, TopicLimits { until, ..TopicLimits::NONE })).collect();
+    for goals in goals.chunks(MAX_TOPICS_PER_STEP) {
         trim(log, jobs, goals, &mut touched)?;
     }
     let named: HashSet<&TopicName> = topics.iter().collect();
@@ -51,22 +56,23 @@ pub(super) fn erase(
         .collect()
     };
     if !keyed.is_empty() || !floors.is_empty() {
-        let chore = |done| Chore::Erase(Erase { floors, keyed }, done);
-        janitor::write(log, jobs, chore).map_err(|Over| over(log))?;
+        let erasure = |done| MaintenanceWrite::Erase(Erasure { floors, keyed }, done);
+        retention::write(log, jobs, erasure).map_err(|Stopped| closed_error(log))?;
     }
-    // What an attempt before this one hid may not have been written: then nothing is there to erase, and it comes back at the
-    // next start. A log that failed a write is closed, so its health tells.
+    // What an earlier attempt has hidden may not have been written. There is nothing to erase then,
+    // and the records would come back at the next start. A log that failed a write is closed, so
+    // its health tells.
     log.health()?;
     let known = log.topics.read();
     Ok(touched
         .into_iter()
-        .filter_map(|name| known.get(&name).map(|topic| topic.row.lost()).map(|floor| (name, floor)))
+        .filter_map(|name| known.get(&name).map(|topic| topic.row.highest_trimmed()).map(|floor| (name, floor)))
         .collect())
 }
 
-/// Finds the records without a key in `name` up to `until`: sets the goal of each topic that one of them was published to, and
-/// returns the highest of their positions.
-fn look(
+/// Finds the records without a key in `name` up to `until`. Sets the goal of each topic that one of
+/// them was published to, and returns their highest position.
+fn find_records(
     log: &Log,
     name: &TopicName,
     until: Position,
@@ -78,10 +84,10 @@ fn look(
     let (view, until) = (log.view(), until.min(log.view().head));
     let mut highest = None;
     let mut after = row.floor;
-    let look_on = |after: Position, highest: &mut Option<Position>, goals: &mut BTreeMap<TopicName, Position>| {
+    let search = |after: Position, highest: &mut Option<Position>, goals: &mut BTreeMap<TopicName, Position>| {
         let mut merge = Merge::new(&log.tables, &view.snapshot, [(row.id, Kind::Plain, after)], until)?;
         while let Some(position) = merge.peek()? {
-            if let Some(Taken { record, .. }) = merge.take(position)?
+            if let Some(StoredRecord { record, .. }) = merge.take(position)?
                 && let Some(first) = record.topics.first().filter(|first| *first != name)
             {
                 let goal = goals.entry(first.clone()).or_default();
@@ -92,15 +98,16 @@ fn look(
         Ok(())
     };
     loop {
-        let why = match look_on(after, &mut highest, goals) {
+        let why = match search(after, &mut highest, goals) {
             Err(Error::Damaged(why)) => why,
-            looked => return looked.map(|()| highest),
+            searched => return searched.map(|()| highest),
         };
-        // What can't be read here may be read where it was published to: that is erased too.
+        // A record that can't be read here may be readable in its first topic. It is erased there
+        // too.
         after = after.max(highest.unwrap_or_default());
-        let end = log.hole_end(&view, (name, row.id, Kind::Plain), after, until, &why)?;
+        let end = log.damage_end(&view, (name, row.id, Kind::Plain), after, until, &why)?;
         let end = end.filter(|end| *end > after).ok_or(Error::Unreadable(why))?;
-        let hosts = log.gone(row.id, after, end).hosts;
+        let hosts = log.lost_records(row.id, after, end).hosts;
         let known = log.topics.read();
         for (host, last) in hosts {
             if let Some((first, _)) = known.iter().find(|(_, topic)| topic.row.id == host) {
@@ -112,36 +119,36 @@ fn look(
     }
 }
 
-/// Trims each of a few topics up to its bound.
+/// Trims each topic to its limits.
 fn trim(
     log: &Log,
     jobs: &mpsc::WeakSender<Job>,
-    goals: &[(TopicName, Bounds)],
+    goals: &[(TopicName, TopicLimits)],
     touched: &mut BTreeSet<TopicName>,
 ) -> Result<(), Error> {
     loop {
-        let _turn = log.trimming.lock();
-        let (mut chores, mut written) = (Vec::new(), Vec::new());
+        let _guard = log.trimming.lock();
+        let (mut writes, mut written) = (Vec::new(), Vec::new());
         for (name, bounds) in goals {
-            if let Next::Step(step) = trim::next(log, name, *bounds)? {
+            if let Decision::Trim(step) = trim::next(log, name, *bounds)? {
                 touched.insert(step.topic.clone());
-                touched.extend(step.others.iter().map(|guests| guests.topic.clone()));
-                log.trimmed.lock().add(log, &step);
+                touched.extend(step.others.iter().map(|other| other.topic.clone()));
+                log.garbage.lock().add(log, &step);
                 let (done, receiver) = oneshot::channel();
-                chores.push(Chore::Trim(step, done));
+                writes.push(MaintenanceWrite::Trim(step, done));
                 written.push(receiver);
             }
         }
-        if chores.is_empty() {
+        if writes.is_empty() {
             return Ok(());
         }
-        janitor::write_all(log, jobs, chores, written).map_err(|Over| over(log))?;
+        retention::write_all(log, jobs, writes, written).map_err(|Stopped| closed_error(log))?;
     }
 }
 
-/// The log was closed, or failed, before all was written.
-fn over(log: &Log) -> Error {
-    log.health()
-        .err()
-        .unwrap_or_else(|| Error::Closed("the journal is closing; what was to be erased may be there".to_owned()))
+/// Returns the error of a log that was closed or has failed before everything was written.
+fn closed_error(log: &Log) -> Error {
+    log.health().err().unwrap_or_else(|| {
+        Error::Closed("the journal is closing; some of what was to be erased may still be there".to_owned())
+    })
 }

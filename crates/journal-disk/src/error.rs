@@ -1,58 +1,58 @@
-//! Why a directory can't be opened as a log.
+//! Errors of opening a directory as a log.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Why a log could not be opened. Each says what to do.
+/// Why a log could not be opened. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process, or another part of this one, has it open.
+    /// Another process, or another part of this process, has the directory open.
     #[error("the journal in {} is in use{}; a journal belongs to one process at a time", dir.display(), by.as_ref().map(|pid| format!(" by process {pid}")).unwrap_or_default())]
     InUse {
         /// The directory.
         dir: PathBuf,
-        /// The process id that its holder wrote down.
+        /// The process id that the holder has written into the lock file.
         by: Option<u32>,
     },
-    /// It was written by a later version.
+    /// A later version wrote the directory.
     #[error("the journal in {} has the format {found}, and this version reads up to {known}; it was left as it is. Start the version that wrote it, or name another directory", dir.display())]
     Newer {
         /// The directory.
         dir: PathBuf,
-        /// The format's number.
+        /// The number of the format.
         found: u32,
-        /// The newest one that is known here.
+        /// The newest format that this version knows.
         known: u32,
     },
-    /// It is something else.
+    /// The directory is not a log.
     #[error("{} is not a journal: {what}; it was left as it is. Name an empty directory, or one that does not exist", dir.display())]
     Foreign {
         /// The directory.
         dir: PathBuf,
-        /// What speaks against it.
+        /// The reason.
         what: String,
     },
-    /// The operating system says no.
+    /// The operating system reported an error.
     #[error("the journal in {} can't be opened: {what}: {source}. See that the server may read and write there, and that the disk has room", dir.display())]
     Io {
         /// The directory.
         dir: PathBuf,
-        /// What was tried.
+        /// What was attempted.
         what: &'static str,
-        /// The reason.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// It may not be written to, and is only to be looked at.
-    #[error("the journal in {} can't be looked at where it is: {what}: {source}. The storage engine opens its files for writing even to read them: copy the directory to a place where it may, and look at the copy", dir.display())]
+    /// The directory may not be written to, and was to be opened only for reading.
+    #[error("the journal in {} can't be examined in place: {what}: {source}. The storage engine opens its files for writing even to read them: copy the directory to a place where it may write, and look at the copy", dir.display())]
     ReadOnly {
         /// The directory.
         dir: PathBuf,
-        /// What was tried.
+        /// What was attempted.
         what: &'static str,
-        /// The reason.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A file is damaged, or missing.
+    /// A file is damaged or missing.
     #[error("the journal in {} is damaged: {what}. Restore the directory from a backup, or move it away to start with an empty journal", dir.display())]
     Damaged {
         /// The directory.
@@ -60,14 +60,14 @@ pub enum OpenError {
         /// What was found.
         what: String,
     },
-    /// Events that were acknowledged are not there.
-    #[error("the journal in {} ends at position {found}, but position {synced} was safely on disk; its end is damaged. Restore the directory from a backup, or, to go on without these events, remove the file {}", dir.display(), dir.join(super::mark::FILE).display())]
+    /// Acknowledged events are missing.
+    #[error("the journal in {} ends at position {found}, but position {synced} was safely on disk; its end is damaged. Restore the directory from a backup, or, to go on without these events, remove the file {}", dir.display(), dir.join(super::watermark::FILE).display())]
     Lost {
         /// The directory.
         dir: PathBuf,
-        /// The last position that is there.
+        /// The last position in the log.
         found: u64,
-        /// One that must be.
+        /// A position that was on the device.
         synced: u64,
     },
 }
@@ -82,10 +82,10 @@ impl OpenError {
         Self::Damaged { dir: dir.to_owned(), what: what.into() }
     }
 
-    /// What the storage engine said, while it opened or read.
+    /// Converts an error that the storage engine returned while it opened or read its files.
     pub(super) fn engine(dir: &Path, error: fjall::Error) -> Self {
         match error {
-            // The system has nothing against it: a file is not what the engine left behind.
+            // The operating system is not the cause: a file is not what the engine has left behind.
             fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source))
                 if is_damage(source.kind()) =>
             {
@@ -103,8 +103,8 @@ impl OpenError {
         }
     }
 
-    /// The same for who only wants to look.
-    pub(super) fn for_a_reader(self) -> Self {
+    /// Converts the error for a caller that only wants to read.
+    pub(super) fn for_reading(self) -> Self {
         match self {
             Self::Io { dir, what, source }
                 if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
@@ -116,18 +116,22 @@ impl OpenError {
     }
 }
 
-/// Whether the engine's getting this from the system means that its files are damaged. Of an empty file it asks for what is
-/// before the beginning; without its own list it takes the directory for a new one, and finds it full.
+/// Returns whether an error of this kind, which the engine got from the operating system, means
+/// that its files are damaged. If a file is empty, the engine seeks to a position before its
+/// beginning. If its list of tables is missing, it takes the directory for a new one, and finds
+/// that it is not empty.
 fn is_damage(kind: ErrorKind) -> bool {
     use ErrorKind::{AlreadyExists, InvalidInput, NotFound, UnexpectedEof};
     matches!(kind, UnexpectedEof | InvalidInput | NotFound | AlreadyExists)
 }
 
-/// What went wrong, in words for an operator.
+/// Describes an engine's error to an operator.
 pub(super) fn describe(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => error.to_string(),
-        fjall::Error::Poisoned => "writing or merging files in the background failed; the lines before this in the log say why (a damaged file?)".to_owned(),
+        fjall::Error::Poisoned => {
+            "writing or merging files in the background failed; earlier log lines say why (a damaged file?)".to_owned()
+        }
         fjall::Error::Storage(fjall::LsmError::Unrecoverable) => "a file that is listed is missing".to_owned(),
         fjall::Error::Storage(fjall::LsmError::ChecksumMismatch { .. }) => "a checksum is wrong".to_owned(),
         fjall::Error::Storage(error) => format!("{error:?}"),
@@ -161,10 +165,10 @@ mod tests {
     fn who_may_not_write_is_told_to_look_at_a_copy() {
         for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
             for error in engine(kind) {
-                assert!(error.for_a_reader().to_string().contains("look at the copy"), "{kind}");
+                assert!(error.for_reading().to_string().contains("look at the copy"), "{kind}");
             }
         }
         let [own, _] = engine(ErrorKind::StorageFull);
-        assert!(matches!(own.for_a_reader(), OpenError::Io { .. }));
+        assert!(matches!(own.for_reading(), OpenError::Io { .. }));
     }
 }

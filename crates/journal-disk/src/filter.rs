@@ -1,7 +1,8 @@
-//! What compaction leaves out: everything that was trimmed.
+//! Filters that leave out of compaction everything that was trimmed.
 //!
-//! Trimming raises a topic's floor and writes nothing else. The records below it are hidden from that moment, and their
-//! bytes go when the storage engine rewrites the table that they are in.
+//! Trimming raises a topic's floor and writes nothing else. The records below the floor are hidden
+//! from that moment on, and their bytes are removed when the storage engine rewrites the table that
+//! they are in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,40 +15,43 @@ use super::keys::{self, Kind, TopicId};
 use super::{codec, tables};
 use tidings_journal::{Position, Timeline};
 
-/// What may go. Only what is safely written down may be in here: what compaction destroys must be known to be trimmed after
-/// the loss of power, or a reader would miss it without being told.
+/// What compaction may remove. Only what is durable may be in here: what compaction removes must
+/// count as trimmed after a loss of power too, or a reader would miss it without being told.
 #[derive(Default)]
 pub(super) struct Floors {
-    /// Nothing goes before the floors were read.
+    /// Whether the floors were read. Before that, nothing is removed.
     known: AtomicBool,
-    /// The floor of each topic that is known. Records of a topic that is not in here go: it was forgotten.
+    /// The floor of each known topic. A topic that is not in here was forgotten, and its records
+    /// are removed.
     by_topic: RwLock<HashMap<TopicId, Position>>,
-    /// The last position that is safe: the batch that holds it stays, as it is how the log's end is found.
+    /// The last durable position. The batch that contains it stays, because it tells where the log
+    /// ends.
     head: AtomicU64,
-    /// The time now by which records age.
+    /// The log time by which records age.
     now_ms: AtomicI64,
-    /// The log's clock, by which receipts end.
+    /// The time of the log's clock, by which receipts end.
     log_ms: AtomicI64,
-    /// By what records age, if that is not what they say.
+    /// The timeline by which records age. Without one, they are as old as their timestamps say.
     timeline: RwLock<Option<Arc<Timeline>>>,
-    /// How many bytes were left out, of each table.
+    /// How many bytes were left out of each table.
     left_out: [AtomicU64; keys::SHARDS],
 }
 
 impl Floors {
-    /// Says that all floors are known.
+    /// Sets that the floors of all topics are known.
     pub(super) fn begin(&self) {
         self.known.store(true, Ordering::Release);
     }
 
-    /// The floor of `topic` is at least `floor`. A topic has to be told before its first record is written.
+    /// Raises the floor of `topic` to at least `floor`. A topic must be added before its first
+    /// record is written.
     pub(super) fn raise(&self, topic: TopicId, floor: Position) {
         let mut floors = self.by_topic.write();
         let known = floors.entry(topic).or_default();
         *known = floor.max(*known);
     }
 
-    /// Nothing of `topic` is kept any more.
+    /// Forgets `topic`, of which nothing is kept any more.
     pub(super) fn forget(&self, topic: TopicId) {
         let mut floors = self.by_topic.write();
         floors.remove(&topic);
@@ -68,7 +72,7 @@ impl Floors {
         self.now_ms.load(Ordering::Relaxed)
     }
 
-    /// Sets what the log's clock says, by which receipts expire.
+    /// Sets the time of the log's clock, by which receipts end.
     pub(super) fn set_log_ms(&self, log_ms: i64) {
         self.log_ms.store(log_ms, Ordering::Release);
     }
@@ -77,7 +81,8 @@ impl Floors {
         self.log_ms.load(Ordering::Acquire)
     }
 
-    /// See [`Journal::keep_time`](tidings_journal::Journal::keep_time). Returns whether records are older or younger than before.
+    /// Sets the timeline, see [`Journal::keep_time`](tidings_journal::Journal::keep_time). Returns
+    /// whether the age of records has changed.
     pub(super) fn set_timeline(&self, timeline: &Timeline) -> bool {
         let mut known = self.timeline.write();
         let was_plain = known.as_ref().is_none_or(|known| known.is_plain());
@@ -86,43 +91,45 @@ impl Floors {
         changed
     }
 
-    /// By what records age, once that is known.
+    /// Returns the timeline by which records age, once it is known.
     pub(super) fn timeline(&self) -> Option<Arc<Timeline>> {
         self.timeline.read().clone()
     }
 
-    /// By how many milliseconds the log's time was ahead of what the record at `position` bears.
+    /// Returns by how many milliseconds log time was ahead of the timestamp of the record at
+    /// `position`.
     pub(super) fn skew_at(&self, position: Position) -> i64 {
         self.timeline.read().as_ref().map_or(0, |timeline| timeline.skew_at(position))
     }
 
-    /// How many bytes compaction has left out of an event table since this was last asked.
+    /// Returns how many bytes compaction has left out of an event table since the last call.
     pub(super) fn take_left_out(&self, shard: usize) -> u64 {
         self.left_out.get(shard).map_or(0, |bytes| bytes.swap(0, Ordering::Relaxed))
     }
 
-    /// `None` for a topic that was forgotten.
+    /// Returns the floor of a topic, or `None` if the topic was forgotten.
     fn of(&self, topic: TopicId) -> Option<Position> {
         self.by_topic.read().get(&topic).copied()
     }
 }
 
-/// Makes the filter of one table.
-pub(super) struct Trimmed {
+/// Creates the filters of one table.
+pub(super) struct FilterFactory {
     name: String,
     floors: Arc<Floors>,
 }
 
-impl Trimmed {
+impl FilterFactory {
     pub(super) fn new(table: &str, floors: Arc<Floors>) -> Self {
         Self { name: table.to_owned(), floors }
     }
 }
 
-// `Factory` asks for it: a panic in the middle of `parking_lot`'s lock leaves the map as it was, or longer by one entry.
+// `Factory` requires it. A panic while `parking_lot`'s lock is held leaves the map as it was, or
+// with one entry more.
 impl std::panic::RefUnwindSafe for Floors {}
 
-impl Factory for Trimmed {
+impl Factory for FilterFactory {
     fn name(&self) -> &str {
         &self.name
     }
@@ -130,24 +137,24 @@ impl Factory for Trimmed {
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
         let floors = self.floors.clone();
         if let Some(shard) = tables::shard_of_name(&self.name) {
-            return Box::new(OfEvents { floors, shard, last: None, bytes: 0 });
+            return Box::new(EventFilter { floors, shard, last: None, bytes: 0 });
         }
         match &*self.name {
-            tables::ORDER => Box::new(OfBatches(floors)),
-            _ => Box::new(OfReceipts(floors)),
+            tables::ORDER => Box::new(BatchFilter(floors)),
+            _ => Box::new(ReceiptFilter(floors)),
         }
     }
 }
 
-struct OfEvents {
+struct EventFilter {
     floors: Arc<Floors>,
     shard: usize,
-    /// The topic looked at last and its floor: keys come sorted.
+    /// The topic of the last key and its floor. Keys come in order.
     last: Option<(TopicId, Option<Position>)>,
     bytes: u64,
 }
 
-impl CompactionFilter for OfEvents {
+impl CompactionFilter for EventFilter {
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
         if !self.floors.known.load(Ordering::Acquire) {
             return Ok(Verdict::Keep);
@@ -164,7 +171,7 @@ impl CompactionFilter for OfEvents {
             return Ok(Verdict::Keep);
         }
         self.bytes += (item.key().len() + item.value()?.len()) as u64;
-        Ok(Verdict::Destroy) // a record's key is written once, ever
+        Ok(Verdict::Destroy) // the key of a record is written only once
     }
 
     fn finish(self: Box<Self>) {
@@ -172,10 +179,10 @@ impl CompactionFilter for OfEvents {
     }
 }
 
-/// A batch of which nothing is kept is no longer of use, but for the last one.
-struct OfBatches(Arc<Floors>);
+/// Removes batches of which nothing is kept, except for the last one.
+struct BatchFilter(Arc<Floors>);
 
-impl CompactionFilter for OfBatches {
+impl CompactionFilter for BatchFilter {
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
         let floors = &self.0;
         if !floors.known.load(Ordering::Acquire) {
@@ -196,13 +203,14 @@ impl CompactionFilter for OfBatches {
     }
 }
 
-/// Receipts go when they have expired. An earlier one with the same key, which then comes to light, has expired too.
-struct OfReceipts(Arc<Floors>);
+/// Removes receipts that have expired. An earlier receipt with the same key, which becomes visible
+/// by that, has expired too.
+struct ReceiptFilter(Arc<Floors>);
 
-impl CompactionFilter for OfReceipts {
+impl CompactionFilter for ReceiptFilter {
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
         if !self.0.known.load(Ordering::Acquire) {
-            return Ok(Verdict::Keep); // nor is the log's clock
+            return Ok(Verdict::Keep); // the log's clock is not known either
         }
         let receipt = codec::decode_receipt(&item.value()?);
         let end = receipt.map(|(end, kept)| end.in_log_time(|| self.0.skew_at(kept.first)));

@@ -1,4 +1,4 @@
-//! A directory that is full, or that many wait for.
+//! A directory that is full, or whose reads have to wait.
 
 use std::fs;
 use std::future::Future as _;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use super::log::READERS;
+use super::log::MAX_CONCURRENT_READS;
 use super::{Disk, Options, Sync};
 use tidings_journal::{Journal, Limit, Position, Record, Selector, TopicName};
 use tidings_journal_contract::Put as _;
@@ -19,17 +19,17 @@ fn record(topics: &[&str], data: &[u8]) -> Record {
 
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A log whose ceiling is 8 MiB, and that looks often.
+/// Opens a log with a ceiling of 8 MiB that measures often.
 fn small(dir: &tempfile::TempDir, patience: Duration) -> Disk {
     let mut options = Options::new(dir.path());
     options.retention.max_disk = 8 << 20;
-    options.tuning.least_disk = 0;
-    options.tuning.rest = Duration::from_millis(5);
-    options.tuning.patience = patience;
+    options.tuning.min_disk_bytes = 0;
+    options.tuning.retention_interval = Duration::from_millis(5);
+    options.tuning.append_timeout = patience;
     Disk::open(options).unwrap()
 }
 
-/// Until `done`, or for a minute.
+/// Waits until `done`, for at most a minute.
 async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while !done() {
@@ -88,7 +88,7 @@ async fn a_log_that_is_full_can_be_closed_and_dropped() {
     }
 }
 
-/// `JOURNAL_CEILING_TIMES` is how often as much is written as may be kept.
+/// `JOURNAL_CEILING_TIMES` is how many times as much is written as may be kept.
 #[tokio::test]
 async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
     const CEILING: u64 = 128 << 20;
@@ -96,10 +96,10 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());
     options.retention.max_disk = CEILING;
-    options.tuning.least_disk = 0;
-    options.tuning.log_bytes = 40 << 20;
+    options.tuning.min_disk_bytes = 0;
+    options.tuning.max_wal_bytes = 40 << 20;
     options.tuning.memtable_bytes = 1 << 20;
-    options.tuning.rest = Duration::from_millis(100);
+    options.tuning.retention_interval = Duration::from_millis(100);
     let log = Disk::open(options).unwrap();
     let noise: Vec<u8> = (0..900).map(|_| rand::random()).collect();
     let (mut written, mut most, mut number) = (0, 0, 0_u64);
@@ -108,7 +108,7 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
             number += 1;
             let mut data = noise.clone();
             data[..8].copy_from_slice(&number.to_be_bytes());
-            // Other noise in each event, so that it takes its place when it is compressed.
+            // Each event gets other noise, so that it takes its size even when it is compressed.
             data[8..].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31).wrapping_add(number.to_be_bytes()[7]));
             data[8..].rotate_left(usize::try_from(number % 800).unwrap());
             record(&[&format!("chat/room/{}", number % 7), "chat"], &data)
@@ -117,7 +117,7 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
         written += 2 * 900 * records.len() as u64;
         let appended = tokio::time::timeout(Duration::from_mins(1), log.put(records)).await;
         appended.expect("an append waits for ever").unwrap();
-        most = most.max(log.log.home.disk_bytes().unwrap());
+        most = most.max(log.log.directory.disk_bytes().unwrap());
     }
     assert!(most <= CEILING, "{most} bytes were on disk");
     let newest = Position::new(log.head().get() - 100);
@@ -129,7 +129,7 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
     }
 }
 
-/// Looks at all times, also between two appends: it is merging that takes most.
+/// Measures at all times, also between two appends, because merging takes the most space.
 #[tokio::test]
 async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_they_compress_to() {
     const CEILING: u64 = 256 << 20;
@@ -140,7 +140,7 @@ async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_the
         let mut options = Options::new(dir.path());
         options.retention.max_disk = CEILING;
         options.retention.max_age = None;
-        options.tuning.patience = Duration::from_mins(1);
+        options.tuning.append_timeout = Duration::from_mins(1);
         options.sync = Sync::Never;
         let log = Arc::new(Disk::open(options).unwrap());
         let watching = std::thread::spawn({
@@ -148,7 +148,7 @@ async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_the
             move || {
                 let mut most = 0;
                 while let Some(log) = log.upgrade() {
-                    most = most.max(log.log.home.disk_bytes().unwrap());
+                    most = most.max(log.log.directory.disk_bytes().unwrap());
                     drop(log);
                     std::thread::sleep(Duration::from_millis(2));
                 }
@@ -174,7 +174,7 @@ async fn a_log_whose_directory_is_gone_takes_nothing_more() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let mut options = Options::new(&data);
-        options.tuning.rest = Duration::from_millis(10);
+        options.tuning.retention_interval = Duration::from_millis(10);
         let log = Disk::open(options.clone()).unwrap();
         log.put(vec![record(&["a"], b"kept")]).await.unwrap();
         fs::rename(&data, dir.path().join("away")).unwrap();
@@ -206,9 +206,9 @@ async fn a_reader_that_gave_up_is_counted_until_its_read_is_over() {
         assert!(reading.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
         began.recv().unwrap();
     }
-    assert_eq!(log.log.readers.available_permits(), READERS - 1);
+    assert_eq!(log.log.readers.available_permits(), MAX_CONCURRENT_READS - 1);
     drop(go_on);
-    until("it is counted no more", || log.log.readers.available_permits() == READERS).await;
+    until("it is counted no more", || log.log.readers.available_permits() == MAX_CONCURRENT_READS).await;
 }
 
 const EIGHT_KIB: usize = 8 << 10;
@@ -217,19 +217,20 @@ fn below(dir: &tempfile::TempDir, ceiling: u64) -> Options {
     let mut options = Options::new(dir.path());
     options.retention.max_disk = ceiling;
     options.retention.max_age = None;
-    options.tuning.least_disk = 0;
-    options.tuning.log_bytes = 40 << 20;
+    options.tuning.min_disk_bytes = 0;
+    options.tuning.max_wal_bytes = 40 << 20;
     options.tuning.memtable_bytes = 1 << 20;
-    options.tuning.rest = Duration::from_millis(100);
+    options.tuning.retention_interval = Duration::from_millis(100);
     options
 }
 
-/// Writes 180 MiB below a ceiling that is far away, has all but `kept` bytes of it trimmed, and opens the log again below a
-/// ceiling of 160 MiB, where it must come to.
+/// Writes 180 MiB below a high ceiling, has all but `kept` bytes trimmed, and opens the log again
+/// below a ceiling of 160 MiB, which it must then respect.
 async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
-    // Nothing is written out meanwhile, so that the engine does not merge away what is trimmed.
+    // Nothing is written out in the meantime, so that the engine does not merge away what is
+    // trimmed.
     let mut far = below(dir, 1 << 30);
-    far.tuning.log_bytes = 128 << 20;
+    far.tuning.max_wal_bytes = 128 << 20;
     let log = Disk::open(far.clone()).unwrap();
     let noise: Vec<u8> = (0..1 << 20).map(|_| rand::random()).collect();
     let one = |number: usize| {
@@ -245,10 +246,10 @@ async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
     let log = Disk::open(far).unwrap();
     until("it is trimmed", || log.log.topics.read().totals().1 <= kept).await;
     log.close().await;
-    assert!(log.log.home.disk_bytes().unwrap() > 160 << 20);
+    assert!(log.log.directory.disk_bytes().unwrap() > 160 << 20);
     drop(log);
     let log = Disk::open(below(dir, 160 << 20)).unwrap();
-    until("it is below", || !log.log.is_full() && log.log.home.disk_bytes().unwrap() <= 160 << 20).await;
+    until("it is below", || !log.log.is_full() && log.log.directory.disk_bytes().unwrap() <= 160 << 20).await;
     log.put(vec![record(&["a"], b"taken")]).await.unwrap();
     log
 }

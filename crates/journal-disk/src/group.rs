@@ -1,67 +1,70 @@
-//! Everything that is written in one step: the appends in flight, and what else is due.
+//! A step of the committer: the appends in flight and the maintenance writes, which are written in
+//! one batch.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch, Slice};
 
-use super::codec::{self, Listed};
+use super::codec::{self, BatchEntry};
 use super::keys::{self, Kind, TopicId, meta};
 use super::log::Log;
 use super::run::{self, Element};
-use super::tables::BEAT;
-use super::topics::{Keyed, Topics};
+use super::tables::NOOP_KEY;
+use super::topics::{KeyedRecord, Topics};
 use tidings_journal::{
-    Appended, Condition, Entry, Error, EventId, Kept, LogClock, Position, Receipt, Record, TopicName,
+    Appended, Condition, Entry, Error, EventId, LogClock, Position, Receipt, Record, StoredReceipt, TopicName,
 };
 
-/// A record, encoded where it was appended, so that this is not done by the one thread that all wait for.
-pub(super) struct Encoded {
+/// A record that was encoded by the task that appends it, so that the one thread which all tasks
+/// wait for need not do it.
+pub(super) struct EncodedRecord {
     record: Record,
     bytes: Vec<u8>,
 }
 
-/// A unit on its way into a step.
+/// A unit that waits for its step.
 pub(super) struct Unit {
-    pub(super) records: Vec<Encoded>,
+    pub(super) records: Vec<EncodedRecord>,
     pub(super) receipt: Option<Receipt>,
     pub(super) condition: Option<Condition>,
     pub(super) now_ms: i64,
 }
 
-/// A step in the making.
+/// A step that is being put together.
 pub(super) struct Group<'a> {
     pub(super) log: &'a Log,
     batch: OwnedWriteBatch,
     /// The records without a key, by topic, that are not in the batch yet.
     runs: HashMap<TopicId, run::Builder>,
-    /// Rows that may be written more than once: the last one counts. The engine would not know which one is the last.
+    /// Rows that may be written more than once in a step. Only the last value goes into the batch,
+    /// because the engine would not know which one is the last.
     rows: BTreeMap<(Table, Vec<u8>), Option<Slice>>,
-    /// The topics whose row is due.
+    /// The topics whose row is to be written.
     pub(super) due: BTreeSet<TopicName>,
-    listed: Vec<Listed>,
-    /// The ids of one record's topics: emptied for each.
+    listed: Vec<BatchEntry>,
+    /// The ids of one record's topics, reused for each record.
     ids: Vec<TopicId>,
     first: Position,
     next: Position,
-    /// For the tails.
+    /// The new entries, for the tails.
     entries: Vec<Arc<Entry>>,
-    /// What compaction may know of once the step is safe.
+    /// What compaction may use once the step is durable.
     pub(super) floors: Vec<(TopicId, Position)>,
     pub(super) forgotten: Vec<TopicId>,
-    /// Topics that went whole, and what they took.
+    /// The topics that were trimmed whole, and their size.
     pub(super) whole: Vec<(TopicId, u64)>,
-    /// Up to where the counts of all topics are written down with this step.
+    /// The position up to which this step stores the counts of all topics.
     pub(super) checkpoint: Option<Position>,
-    /// Whether the step has to be on the device whatever the mode.
+    /// Whether the step has to be synced, whatever the mode.
     pub(super) must_sync: bool,
-    /// What is in the batch, in bytes.
+    /// The size of the batch in bytes.
     batch_bytes: usize,
-    /// By how many milliseconds the log's time is ahead of the wall clock's.
+    /// By how many milliseconds log time is ahead of the wall clock.
     skew: i64,
 }
 
-/// Where a row goes.
+/// The table of a row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Table {
     Events(usize),
@@ -71,18 +74,18 @@ enum Table {
     Meta,
 }
 
-/// The longest key of a record or receipt, in bytes. The engine's own bound is 65,536.
-pub(super) const LONGEST_KEY: usize = 32 << 10;
+/// The longest key of a record or a receipt, in bytes. The engine's own limit is 65,536.
+pub(super) const MAX_KEY_BYTES: usize = 32 << 10;
 
-impl Encoded {
+impl EncodedRecord {
     pub(super) fn new(record: Record) -> Result<Self, Error> {
-        if record.key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
-            return Err(Error::TooLarge(format!("a record's key has at most {LONGEST_KEY} bytes")));
+        if record.key.as_ref().is_some_and(|key| key.len() > MAX_KEY_BYTES) {
+            return Err(Error::TooLarge(format!("a record's key has at most {MAX_KEY_BYTES} bytes")));
         }
         Ok(Self { bytes: codec::encode_record(&record), record })
     }
 
-    /// What it weighs while it waits.
+    /// Returns the record's weight while it waits.
     pub(super) fn weight(&self) -> usize {
         self.bytes.len() + self.record.weight()
     }
@@ -112,7 +115,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Adds a unit, or says why not.
+    /// Adds a unit, and returns its outcome.
     pub(super) fn append(&mut self, unit: Unit) -> Result<Appended, Error> {
         let Unit { records, receipt, condition, now_ms } = unit;
         let now_ms = self.log.tell_time(now_ms);
@@ -135,15 +138,15 @@ impl<'a> Group<'a> {
             for record in records {
                 self.add(&mut topics, record);
             }
-            self.make_room(&mut topics);
+            self.trim_surplus_topics(&mut topics);
         }
         let events = u32::try_from(self.next.get() - first.get()).unwrap_or(u32::MAX);
         self.keep_receipt(receipt, now_ms, (first, events), false);
         Ok(Appended::New(first))
     }
 
-    /// The live receipt with this key, of this step or of those before it.
-    fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+    /// Returns the live receipt with this key, from this step or from earlier ones.
+    fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<StoredReceipt>, Error> {
         let Some(value) = self.rows.get(&(Table::Receipts, keys::receipt(key))) else {
             return self.log.receipt(key, now_ms);
         };
@@ -154,22 +157,22 @@ impl<'a> Group<'a> {
     fn keep_receipt(&mut self, receipt: Option<Receipt>, now_ms: i64, at: (Position, u32), refused: bool) {
         if let Some(Receipt { key, value, lives }) = receipt {
             let end = now_ms.saturating_add(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
-            let value = codec::encode_receipt(end, &Kept { value, first: at.0, events: at.1, refused });
+            let value = codec::encode_receipt(end, &StoredReceipt { value, first: at.0, events: at.1, refused });
             self.put(Table::Receipts, keys::receipt(&key), value);
         }
     }
 
-    /// How many records it appends.
+    /// Returns the number of records in the step.
     pub(super) fn records(&self) -> u64 {
         self.next.get() - self.first.get()
     }
 
-    /// Whether nothing is to be written.
+    /// Returns whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
         self.next == self.first && self.rows.is_empty() && self.due.is_empty()
     }
 
-    fn add(&mut self, topics: &mut Topics, Encoded { record, bytes }: Encoded) {
+    fn add(&mut self, topics: &mut Topics, EncodedRecord { record, bytes }: EncodedRecord) {
         let position = self.next;
         self.next = position.next();
         let kind = if record.is_keyed() { Kind::Keyed } else { Kind::Plain };
@@ -177,9 +180,9 @@ impl<'a> Group<'a> {
         let retention = &log.options.retention;
         let mut ids = std::mem::take(&mut self.ids);
         for name in &*record.topics {
-            let (id, new) = topics.list(name, kind, position, retention);
+            let (id, new) = topics.insert(name, kind, position, retention);
             if ids.contains(&id) {
-                continue; // named twice
+                continue; // the record names the topic twice
             }
             ids.push(id);
             if new {
@@ -189,7 +192,7 @@ impl<'a> Group<'a> {
         }
         let written = self.put_record(&ids, kind, position, &bytes);
         if let Some((first, others)) = record.topics.split_first() {
-            topics.show(first, others);
+            topics.note_other_topics(first, others);
         }
         if let (Some(key), Some(name)) = (record.key.as_ref().filter(|_| record.ends_key), record.topics.first()) {
             self.end_key(topics, name, key);
@@ -197,18 +200,18 @@ impl<'a> Group<'a> {
         match (record.key.as_ref().filter(|_| !record.ends_key), record.topics.first()) {
             (Some(key), Some(_)) => self.supersede(topics, position, &record.topics, key, written),
             (None, Some(name)) => topics.count(name, written, Some(record.at_ms.saturating_add(self.skew)), retention),
-            (_, None) => {} // in no topic: it has a position, and nobody can ask for it
+            (_, None) => {} // a record in no topic has a position, but no read can return it
         }
         let topic = ids.first().copied().unwrap_or_default();
         let others = ids.get(1..).unwrap_or_default().to_vec();
-        self.listed.push(Listed { topic, keyed: kind == Kind::Keyed, bytes: written, others });
+        self.listed.push(BatchEntry { topic, keyed: kind == Kind::Keyed, bytes: written, others });
         ids.clear();
         self.ids = ids;
         let id = EventId { epoch: self.log.epochs.current(), position };
         self.entries.push(Arc::new(Entry { id, record }));
     }
 
-    /// Puts a record into its topics. Returns how many bytes that takes.
+    /// Adds a record to its topics. Returns the size that it takes in bytes.
     fn put_record(&mut self, topics: &[TopicId], kind: Kind, position: Position, record: &[u8]) -> u64 {
         let mut written = 0;
         for &topic in topics {
@@ -242,7 +245,7 @@ impl<'a> Group<'a> {
         self.batch.insert(&self.log.tables.events[keys::shard(topic)], key, bytes);
     }
 
-    /// Lets a record with a key take the place of the one before it.
+    /// Replaces the live record with the same key.
     fn supersede(&mut self, topics: &mut Topics, position: Position, names: &[TopicName], key: &Arc<str>, bytes: u64) {
         let mut distinct: Vec<TopicName> = Vec::with_capacity(names.len());
         for name in names {
@@ -254,13 +257,14 @@ impl<'a> Group<'a> {
             return;
         };
         self.put(Table::Keys, keys::key(id, key), keys::position(position).to_vec());
-        if let Some((earlier, keyed)) = topics.add_keyed(position, Keyed { topics: distinct, key: key.clone(), bytes })
+        if let Some((earlier, keyed)) =
+            topics.add_keyed(position, KeyedRecord { topics: distinct, key: key.clone(), bytes })
         {
             self.remove_keyed(topics, earlier, &keyed);
         }
     }
 
-    /// Removes the live record with a key, if there is one, and the key.
+    /// Ends a key, and removes its live record if there is one.
     fn end_key(&mut self, topics: &mut Topics, name: &TopicName, key: &Arc<str>) {
         if let Some((earlier, keyed)) = topics.end_key(name, key) {
             self.forget_keyed(topics, earlier, keyed);
@@ -268,7 +272,7 @@ impl<'a> Group<'a> {
     }
 
     /// Removes a record with a key, and its key.
-    pub(super) fn forget_keyed(&mut self, topics: &Topics, position: Position, keyed: Keyed) {
+    pub(super) fn forget_keyed(&mut self, topics: &Topics, position: Position, keyed: KeyedRecord) {
         self.remove_keyed(topics, position, &keyed);
         if let Some(topic) = keyed.topics.first().and_then(|name| topics.get(name)) {
             self.rows.insert((Table::Keys, keys::key(topic.row.id, &keyed.key)), None);
@@ -276,7 +280,7 @@ impl<'a> Group<'a> {
         self.due.extend(keyed.topics);
     }
 
-    fn remove_keyed(&mut self, topics: &Topics, position: Position, keyed: &Keyed) {
+    fn remove_keyed(&mut self, topics: &Topics, position: Position, keyed: &KeyedRecord) {
         for topic in keyed.topics.iter().filter_map(|name| topics.get(name)) {
             let id = topic.row.id;
             let key = keys::event(id, Kind::Keyed, position);
@@ -284,21 +288,22 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Writes down the log's clock, if it says enough beside what `written` says. Returns what is written then.
+    /// Stores the log's clock if it says enough beyond `written`. Returns what is stored then.
     pub(super) fn note_clock(&mut self, written: &LogClock) -> Option<LogClock> {
-        let clock = Some(self.log.clock.lock()).filter(|clock| clock.is_news(written)).map(|clock| clock.clone())?;
+        let clock =
+            Some(self.log.clock.lock()).filter(|clock| clock.is_worth_writing(written)).map(|clock| clock.clone())?;
         self.put(Table::Meta, meta::CLOCK.to_vec(), clock.encode());
         Some(clock)
     }
 
-    /// Writes a number into `meta`.
+    /// Writes a number into the table `meta`.
     pub(super) fn put_meta(&mut self, key: &[u8], number: u64) {
         self.put(Table::Meta, key.to_vec(), number.to_be_bytes().to_vec());
     }
 
-    /// Writes what means nothing.
-    pub(super) fn beat(&mut self) {
-        self.put(Table::Meta, BEAT.to_vec(), Vec::new());
+    /// Writes a key that means nothing.
+    pub(super) fn put_noop(&mut self) {
+        self.put(Table::Meta, NOOP_KEY.to_vec(), Vec::new());
     }
 
     /// Removes the row of a topic.
@@ -310,7 +315,7 @@ impl<'a> Group<'a> {
         self.rows.insert((table, key), Some(value.into()));
     }
 
-    /// Turns all of it into one batch. Nothing may be added afterwards.
+    /// Puts everything into one batch. Nothing may be added afterwards.
     pub(super) fn finish(&mut self) -> OwnedWriteBatch {
         for (topic, run) in std::mem::take(&mut self.runs) {
             self.put_run(topic, run);
@@ -342,18 +347,19 @@ impl<'a> Group<'a> {
         batch
     }
 
-    /// What the finished batch takes each time that it is written, in bytes, about.
+    /// Returns about how many bytes the finished batch takes each time that it is written.
     pub(super) fn bytes(&self) -> u64 {
         self.batch_bytes as u64
     }
 
-    /// The position of the last record.
+    /// Returns the position of the last record.
     pub(super) fn end(&self) -> Position {
         Position::new(self.next.get() - 1)
     }
 
-    /// Says that the step was taken, and whether it is on the device.
-    pub(super) fn taken(&mut self, synced: bool) {
+    /// Applies the effects of the step after it was written. `synced` tells whether it is on the
+    /// device.
+    pub(super) fn committed(&mut self, synced: bool) {
         let end = self.end();
         if let Some(checkpoint) = self.checkpoint {
             self.log.set_checkpoint(checkpoint);
@@ -364,8 +370,8 @@ impl<'a> Group<'a> {
             self.forgotten.drain(..).for_each(|topic| self.log.floors.forget(topic));
         }
         if !self.whole.is_empty() {
-            let mut trimmed = self.log.trimmed.lock();
-            self.whole.drain(..).for_each(|(topic, bytes)| trimmed.add_whole(topic, bytes));
+            let mut garbage = self.log.garbage.lock();
+            self.whole.drain(..).for_each(|(topic, bytes)| garbage.add_whole(topic, bytes));
         }
         self.log.tails.push(&self.entries, || self.log.show(end));
     }

@@ -1,4 +1,4 @@
-//! Looking at a directory that no server holds: what is in it, all of it in order.
+//! Examining a directory that no server holds: its figures, and all of its events in order.
 
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -6,22 +6,22 @@ use std::path::Path;
 
 use fjall::Snapshot;
 
-use super::codec::{self, Interner, Listed};
+use super::codec::{self, BatchEntry, Interner};
 use super::damage::unreadable;
+use super::directory::Directory;
 use super::error::OpenError;
-use super::home::Home;
 use super::keys::{self, Kind};
 use super::open::{self, Contents};
-use super::reader::{self, Taken, entry};
+use super::reader::{self, StoredRecord, entry};
 use super::tables::Tables;
 use super::topics::Topic;
 use tidings_journal::{Entry, Epoch, Epochs, Error, Position, TopicName};
 
-/// A log that is looked at. Until it is dropped, no server can open the directory.
+/// A log that is open for reading. Until it is dropped, no server can open the directory.
 ///
-/// No record is changed and no epoch begins. The storage engine does with its files what it does whenever it opens them:
-/// it opens them for writing, and cuts off what was half written when the last process died. What may only be read is looked at
-/// in a copy.
+/// No record is changed and no epoch begins. The storage engine does what it does whenever it opens
+/// its files: it opens them for writing, and cuts off what was half written when the last process
+/// died. To examine a directory that may only be read, examine a copy of it.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,57 +37,58 @@ pub struct Inspection {
     pub(super) contents: Contents,
     snapshot: Snapshot,
     epochs: Epochs,
-    pub(super) home: Home,
+    pub(super) directory: Directory,
 }
 
-/// What a log holds.
+/// The figures of a log.
 #[derive(Clone, Debug)]
 pub struct Stats {
     /// The position of the newest event.
     pub head: Position,
     /// All epochs, oldest first, each with its last position.
     pub epochs: Vec<(Epoch, Position)>,
-    /// How many events are kept, those with a key included.
+    /// The number of kept events, including those with a key.
     pub events: u64,
-    /// How many of them have a key.
+    /// The number of live events with a key.
     pub keyed: u64,
-    /// What those without a key take as they are written, in bytes.
+    /// The size of the events without a key as they are written, in bytes.
     pub bytes: u64,
-    /// What the directory takes on disk, in bytes.
+    /// The size of the directory on disk, in bytes.
     pub disk_bytes: u64,
     /// The floor of every topic that is not listed.
     pub forgotten: Position,
-    /// How many live events with a key there may be, and are, of each of the server's own topics and of all others.
+    /// The pools of live events with a key.
     pub pools: Vec<PoolStats>,
-    /// The topics that hold something, or are remembered for their floor, by name.
+    /// The topics that hold events, or whose floor is remembered, by name.
     pub topics: Vec<TopicStats>,
 }
 
-/// How many live events with a key there are of what has a bound of its own.
+/// A pool of live events with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolStats {
-    /// Its name: a topic of the server's, `server` for its other ones, or `users`.
+    /// The pool's name: one of the server's own topics, `server` for its other ones, or `users`.
     pub name: String,
-    /// How many there are. A log that was written before there was a bound may have more than [`PoolStats::most`].
+    /// The number of live events in it. A log that was written before there was a bound may have
+    /// more than [`PoolStats::most`].
     pub held: usize,
-    /// How many there may be.
+    /// The most that it may have.
     pub most: usize,
 }
 
-/// What a topic holds.
+/// The figures of a topic.
 #[derive(Clone, Debug)]
 pub struct TopicStats {
-    /// Its name.
+    /// The topic's name.
     pub name: TopicName,
-    /// The highest position ever trimmed away.
+    /// The highest position that was ever trimmed from it.
     pub floor: Position,
     /// The highest position of an event in it.
     pub last: Position,
-    /// How many events without a key were published to it and are kept.
+    /// The number of kept events without a key that were published to it.
     pub events: u64,
-    /// What they take, copies in other topics included, in bytes.
+    /// Their size, including copies in other topics, in bytes.
     pub bytes: u64,
-    /// How many events with a key stand in it.
+    /// The number of live events with a key in it.
     pub keyed: u64,
 }
 
@@ -98,24 +99,24 @@ impl PoolStats {
 }
 
 impl Inspection {
-    /// Opens `dir`, which has to hold a log.
+    /// Opens `dir`, which must hold a log.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        let (home, tables, contents) = open::for_reading(dir)?;
+        let (directory, tables, contents) = open::for_reading(dir)?;
         let mut earlier = contents.epochs.clone();
         let last = earlier.pop().map(|(epoch, _)| epoch);
         let last = last.ok_or_else(|| OpenError::damaged(dir, "it has no epoch"))?;
         let snapshot = tables.db.snapshot();
-        Ok(Self { tables, contents, snapshot, epochs: Epochs::new(last, earlier), home })
+        Ok(Self { tables, contents, snapshot, epochs: Epochs::new(last, earlier), directory })
     }
 
-    /// What there is.
+    /// Returns the log's figures.
     pub fn stats(&self) -> Stats {
         let topics = &self.contents.topics;
         let (events, bytes) = topics.totals();
         let keyed = topics.keyed().count() as u64;
         let stats = |(name, topic): (&TopicName, &Topic)| TopicStats {
             name: name.clone(),
-            floor: topic.row.lost(),
+            floor: topic.row.highest_trimmed(),
             last: topic.row.last,
             events: topic.row.events,
             bytes: topic.row.bytes,
@@ -129,14 +130,14 @@ impl Inspection {
             events: events + keyed,
             keyed,
             bytes,
-            disk_bytes: self.home.disk_bytes().unwrap_or_default(),
+            disk_bytes: self.directory.disk_bytes().unwrap_or_default(),
             forgotten: self.contents.topics.forgotten,
             pools: self.contents.topics.pools().map(PoolStats::of).collect(),
             topics,
         }
     }
 
-    /// Every event that is kept, in the order of the log.
+    /// Returns every kept event, in the order of the log.
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry, Error>> {
         Entries {
             log: self,
@@ -148,22 +149,22 @@ impl Inspection {
         }
     }
 
-    /// The record at `position` of a topic, if it is kept.
+    /// Returns the record at `position` of a topic, if it is kept.
     pub(super) fn get(
         &self,
         topic: keys::TopicId,
         kind: Kind,
         position: Position,
         interner: &mut Interner,
-    ) -> Result<Option<Taken>, Error> {
+    ) -> Result<Option<StoredRecord>, Error> {
         reader::get(&self.tables, &self.snapshot, topic, kind, position, interner)
     }
 }
 
-/// Everything in `order`, record by record.
+/// Iterates over the records in the table `order`.
 pub(super) struct Batches {
     rows: fjall::Iter,
-    batch: std::vec::IntoIter<Listed>,
+    batch: std::vec::IntoIter<BatchEntry>,
     next: Position,
 }
 
@@ -174,7 +175,7 @@ impl Batches {
 }
 
 impl Iterator for Batches {
-    type Item = Result<(Position, Listed), Error>;
+    type Item = Result<(Position, BatchEntry), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -187,11 +188,11 @@ impl Iterator for Batches {
                 Ok(row) => row,
                 Err(error) => return Some(Err(unreadable(error))),
             };
-            if Tables::is_beat(&key) {
+            if Tables::is_noop(&key) {
                 continue;
             }
             let (Some(first), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
-                return Some(Err(Error::Damaged("a batch makes no sense".to_owned())));
+                return Some(Err(Error::Damaged("a batch is invalid".to_owned())));
             };
             self.next = first;
             self.batch = batch.into_iter();
@@ -203,8 +204,8 @@ struct Entries<'a, K: Iterator<Item = (Position, &'a TopicName)>> {
     log: &'a Inspection,
     keyed: Peekable<K>,
     listed: Batches,
-    /// The next of `listed`.
-    next: Option<(Position, Listed)>,
+    /// The next item of `listed`.
+    next: Option<(Position, BatchEntry)>,
     floors: HashMap<keys::TopicId, Position>,
     interner: Interner,
 }

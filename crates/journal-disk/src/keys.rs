@@ -3,24 +3,25 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `events-0` … `events-7` | topic id, kind, the last position of the run | a run of records ([`run`](super::run)) |
-//! | `order` | the first position of a batch | the topics of each of its records, and what it takes |
+//! | `order` | the first position of a batch | the topics of each of its records, and its size |
 //! | `topics` | a topic's name | its id, floors and counts |
-//! | `keys` | id of a record's first topic, its key | the position of the newest record with that key |
-//! | `receipts` | `r`, the receipt's key | when it ends, what came of the unit, where it stands, and the receipt's value |
-//! | `meta` | a name | epochs, the checkpoint, the common floor, the next topic id, the bounds of keys, the log's clock |
+//! | `keys` | id of a record's first topic, its key | the position of the live record with that key |
+//! | `receipts` | `r`, the receipt's key | its end, its unit's outcome and position, and its value |
+//! | `meta` | a name | epochs, checkpoint, common floor, next topic id, bounds on keys, the log's clock |
 //!
-//! Numbers are big-endian, so that their order is that of the bytes. A topic's records lie side by side, oldest first: to
-//! read a topic is to read one range. Of records without a key, what is trimmed is a prefix of that range, so that trimming
-//! is one new number, the topic's floor, and no mark is written for each record. Records with a key go one by one, whenever
-//! they are superseded: each is a run of its own, and they stand apart from the others.
+//! Numbers are big-endian, so that keys sort by number. A topic's records are stored side by side,
+//! oldest first, so reading a topic means reading one range. What is trimmed of the records without a
+//! key is a prefix of that range. Trimming therefore stores one number, the topic's floor, and no
+//! marker for each record. Records with a key are removed one by one when they are superseded. Each of
+//! them is a run of its own, and they are stored apart from the others.
 
 use tidings_journal::Position;
 
-/// In how many tables the topics are spread: the part of the log that is rewritten at once when room is needed is one
-/// eighth of it.
+/// The number of tables that the topics are spread over. When space is needed, one table is
+/// rewritten at a time, an eighth of the log.
 pub(super) const SHARDS: usize = 8;
 
-/// The id of a topic, never used again for another one.
+/// The id of a topic, which is never used again for another one.
 pub(super) type TopicId = u64;
 
 /// Whether a record has a key.
@@ -30,12 +31,12 @@ pub(super) enum Kind {
     Keyed = 1,
 }
 
-/// In which of the event tables `topic` is.
+/// Returns the event table that `topic` is in.
 pub(super) fn shard(topic: TopicId) -> usize {
     usize::try_from(topic % SHARDS as u64).unwrap_or_default()
 }
 
-/// The key of a record in a topic.
+/// Returns the key of a record in a topic.
 pub(super) fn event(topic: TopicId, kind: Kind, position: Position) -> [u8; EVENT_BYTES] {
     let mut key = [0; EVENT_BYTES];
     key[..8].copy_from_slice(&topic.to_be_bytes());
@@ -44,10 +45,10 @@ pub(super) fn event(topic: TopicId, kind: Kind, position: Position) -> [u8; EVEN
     key
 }
 
-/// The length of an event's key.
+/// The length of an event's key in bytes.
 pub(super) const EVENT_BYTES: usize = 17;
 
-/// Takes the key of a record apart.
+/// Parses the key of a record in a topic.
 pub(super) fn parse_event(key: &[u8]) -> Option<(TopicId, Kind, Position)> {
     let key: &[u8; EVENT_BYTES] = key.try_into().ok()?;
     let (topic, rest) = key.split_first_chunk()?;
@@ -60,45 +61,47 @@ pub(super) fn parse_event(key: &[u8]) -> Option<(TopicId, Kind, Position)> {
     Some((u64::from_be_bytes(*topic), kind, parse_position(position)?))
 }
 
-/// The key of a batch in `order`.
+/// Returns the key of a batch in the table `order`.
 pub(super) fn position(position: Position) -> [u8; 8] {
     position.get().to_be_bytes()
 }
 
-/// Takes a position apart.
+/// Parses a position.
 pub(super) fn parse_position(bytes: &[u8]) -> Option<Position> {
     Some(Position::new(u64::from_be_bytes(bytes.try_into().ok()?)))
 }
 
-/// The key of a record's key.
+/// Returns the key of a record's key in the table `keys`.
 pub(super) fn key(topic: TopicId, key: &str) -> Vec<u8> {
     [&topic.to_be_bytes(), key.as_bytes()].concat()
 }
 
-/// Takes the key of a record's key apart.
+/// Parses the key of a record's key.
 pub(super) fn parse_key(bytes: &[u8]) -> Option<(TopicId, &str)> {
     let (topic, key) = bytes.split_first_chunk()?;
     Some((u64::from_be_bytes(*topic), str::from_utf8(key).ok()?))
 }
 
-/// The key of a receipt: its own, behind a byte that sets it apart from keys that mean nothing.
+/// Returns the key of a receipt: a prefix that keeps it apart from keys that mean nothing, and its
+/// own key.
 pub(super) fn receipt(key: &[u8]) -> Vec<u8> {
     [b"r", key].concat()
 }
 
-/// Rows of `meta`.
+/// The rows of the table `meta`.
 pub(super) mod meta {
     /// All epochs, oldest first.
     pub(crate) const EPOCHS: &[u8] = b"epochs";
-    /// Up to where the counts of all topics are written down.
+    /// The position up to which the counts of all topics are stored.
     pub(crate) const CHECKPOINT: &[u8] = b"checkpoint";
     /// The floor of every topic that has no row.
     pub(crate) const FORGOTTEN: &[u8] = b"forgotten";
-    /// The id of the next topic, at least.
+    /// A lower limit of the next topic's id.
     pub(crate) const NEXT_ID: &[u8] = b"next-id";
-    /// How many live records with a key there may be: said when the log was made, or got format 2.
+    /// The bounds on live records with a key, as they were when the log was created or got format
+    /// 2.
     pub(crate) const BOUNDS: &[u8] = b"bounds";
-    /// The log's clock, as of a step not long ago.
+    /// The log's clock, from a recent step.
     pub(crate) const CLOCK: &[u8] = b"clock";
 }
 

@@ -1,64 +1,72 @@
-//! The log on disk: what was acknowledged outlives the process, and, as [`Sync`] says, the loss of power.
+//! The log on disk. What was acknowledged outlives the process and, depending on [`Sync`], the loss
+//! of power.
 //!
 //! # How it works
 //!
-//! All appends in flight go to one thread, which writes them in one batch, syncs once, and answers all. An entry is shown
-//! to nobody before that. A topic's records lie side by side, so that a page of a topic is one range; reads go on while
-//! the thread writes. In memory is an entry for each topic, and nothing for each record.
+//! All appends in flight go to one thread, which writes them in one batch, syncs once, and answers
+//! all of them. No reader sees an entry before that. The records of a topic are stored side by
+//! side, so a page of a topic is one range of keys, and reads go on while the thread writes. Memory
+//! holds one entry for each topic, and nothing for each record.
 //!
-//! A failed write or sync is final: the log refuses appends ([`Journal::health`] tells why), and reads go on. A directory
-//! that is at its ceiling, with nothing left to let go of, refuses them too, until there is room.
+//! A failed write or sync is final: the log refuses further appends ([`Journal::health`] tells
+//! why), and reads go on. A directory that is at its ceiling, with nothing left to trim, refuses
+//! appends too, until there is space again.
 //!
 //! # Layout
 //!
 //! - [`Options`]: how a log is opened; [`Retention`]: how much it keeps
-//! - `home`, `mark`, `times`: the directory, its lock and format; a position known to be safe; the log's time
-//! - `place`: whether the directory is still where it was
-//! - `tables`, `keys`, `codec`, `run`: what is written, in which tables of the storage engine
-//! - `topics`: what is known of each topic, in memory
-//! - [`look`](look()): whether a directory could be opened; `open`: from a directory to a log; `wal`, `manifest`: whether the storage engine may be let at its files
-//! - `log`, `counters`: what the threads share; `committer`, `group`, `chore`, `syncer`: writing
-//! - `reader`, `backwards`: reading, `damage`: around what can't be read any more; [`Inspection`], `verify`: looking at a
-//!   directory that no server holds
-//! - `janitor`, `trim`, `erase`, `ceiling`: what goes; `filter`: what is left out when the storage engine rewrites its files
+//! - `directory`: the directory, its lock and its format; `watermark`: a position that is known to
+//!   be on the device; `time_file`: the log's time
+//! - `directory_watch`: whether the directory was removed or replaced
+//! - `tables`, `keys`, `codec`, `run`: what is stored in which tables of the storage engine
+//! - `topics`: the state of each topic, in memory
+//! - [`probe`](probe()): whether a directory could be opened; `create`: a new log; `open`: from a
+//!   directory to a log; `wal`, `manifest`: checks of the storage engine's files before the engine
+//!   opens them
+//! - `log`, `counters`: what the threads share; `committer`, `group`, `maintenance`, `syncer`:
+//!   writing
+//! - `reader`, `backwards`: reading; `damage`: reading around what is damaged; [`Inspection`],
+//!   `verify`: examining a directory that no server holds
+//! - `retention`, `trim`, `erase`, `ceiling`: removing records and giving back space; `filter`:
+//!   what the storage engine leaves out when it rewrites its files
 
 mod backwards;
 mod ceiling;
-mod chore;
 mod codec;
 mod committer;
 mod counters;
 #[cfg(test)]
 mod crash;
+mod create;
 mod damage;
+mod directory;
+#[cfg(unix)]
+mod directory_watch;
 mod erase;
 mod error;
 mod filter;
 #[cfg(test)]
 mod full;
 mod group;
-mod home;
 mod inspect;
-mod janitor;
 mod keys;
 mod log;
-mod look;
-mod make;
+mod maintenance;
 mod manifest;
-mod mark;
 mod open;
 mod options;
-#[cfg(unix)]
-mod place;
+mod probe;
 mod reader;
+mod retention;
 mod run;
 mod syncer;
 mod tables;
-mod times;
+mod time_file;
 mod topics;
 mod trim;
 mod verify;
 mod wal;
+mod watermark;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,76 +76,81 @@ use std::thread::JoinHandle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+pub use directory::has_earlier_format;
 pub use error::OpenError;
-pub use home::has_earlier_format;
 pub use inspect::{Inspection, PoolStats, Stats, TopicStats};
-pub use look::{Look, look};
 pub use options::{Options, Retention, Rule, Sync};
+pub use probe::{Probe, probe};
 pub use verify::Report;
 
 use committer::{Committer, InFlight, Job};
-use group::{Encoded, LONGEST_KEY, Unit};
-use janitor::Janitor;
+use group::{EncodedRecord, MAX_KEY_BYTES, Unit};
 use keys::Kind;
-use log::{Found, Log};
+use log::{Log, RecoveredLog};
+use retention::RetentionTask;
 use tables::Commit;
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error, Holding, Journal, Kept, Limit, Page, Position, Selector, Tail, Timeline,
-    TopicName, Vitals,
+    Append, Appended, Earlier, Epochs, Error, Holding, Journal, Limit, Page, Position, Selector, StoredReceipt, Tail,
+    Timeline, TopicName, Vitals,
 };
 
-/// How many appends wait to be taken up, and how many KiB of memory they and those being written may take. Beyond it,
-/// [`Journal::append`] waits.
-const WAITING_APPENDS: usize = 4_096;
-const WAITING_KIB: usize = 64 << 10;
+/// The most appends that wait for the committer, and the most memory in KiB that they and those
+/// being written may take. Above either, [`Journal::append`] waits.
+const MAX_QUEUED_APPENDS: usize = 4_096;
+const MAX_QUEUED_KIB: usize = 64 << 10;
 
-/// The log on disk. Dropping it writes everything out and lets go of the directory.
+/// The log on disk. Dropping it writes everything out and releases the directory.
 pub struct Disk {
     log: Arc<Log>,
     jobs: Option<mpsc::Sender<Job>>,
-    /// Room for what waits, in KiB.
-    room: Arc<Semaphore>,
+    /// The memory that is left for waiting appends, in KiB.
+    queue_capacity: Arc<Semaphore>,
     committer: Option<JoinHandle<()>>,
-    /// Threads that are woken by their sender, and end when it is dropped.
+    /// Threads that their sender wakes, and that end when it is dropped.
     helpers: Vec<(SyncSender<()>, JoinHandle<()>)>,
 }
 
 impl Disk {
-    /// Opens a log for writing, making it if it is not there, and begins a new epoch. Waits for the device.
+    /// Opens a log for writing, or creates it, and begins a new epoch. Waits for the device.
     pub fn open(options: Options) -> Result<Self, OpenError> {
-        let found = open::for_writing(&options)?;
-        let commit = Box::new(found.tables.db.clone());
-        Self::start(found, options, commit)
+        let recovered = open::for_writing(&options)?;
+        let commit = Box::new(recovered.tables.db.clone());
+        Self::start(recovered, options, commit)
     }
 
-    fn start(found: Found, options: Options, commit: Box<dyn Commit>) -> Result<Self, OpenError> {
+    fn start(recovered: RecoveredLog, options: Options, commit: Box<dyn Commit>) -> Result<Self, OpenError> {
         let dir = options.dir.clone();
         let sync = options.sync;
-        let log = Arc::new(Log::new(found, options));
-        let (jobs, receiver) = mpsc::channel(WAITING_APPENDS);
+        let log = Arc::new(Log::new(recovered, options));
+        let (jobs, receiver) = mpsc::channel(MAX_QUEUED_APPENDS);
         let committer = Committer::new(log.clone(), receiver, commit);
         let committer = spawn("journal-commit", &dir, || committer.run())?;
         let mut disk = Self {
             log,
             jobs: Some(jobs),
-            room: Arc::new(Semaphore::new(WAITING_KIB)),
+            queue_capacity: Arc::new(Semaphore::new(MAX_QUEUED_KIB)),
             committer: Some(committer),
             helpers: Vec::new(),
         };
         if let Sync::Interval(interval) = sync {
-            disk.help("journal-sync", move |log, stop| syncer::run(&log, interval, &stop))?;
+            disk.spawn_helper("journal-sync", move |log, stop| syncer::run(&log, interval, &stop))?;
         }
         let jobs = disk.jobs.as_ref().map(mpsc::Sender::downgrade);
         if let Some(jobs) = jobs {
-            // Here, and not in its thread: it is about the directory as it is now.
-            let janitor = Janitor::new(disk.log.clone(), jobs);
-            disk.help("journal-janitor", move |_, stop| janitor.run(&stop))?;
+            // The task is created here rather than in its thread, because it must watch the
+            // directory as it is now.
+            let task = RetentionTask::new(disk.log.clone(), jobs);
+            disk.spawn_helper("journal-trim", move |_, stop| task.run(&stop))?;
         }
         Ok(disk)
     }
 
     /// Starts a thread that ends with this log.
-    fn help(&mut self, name: &str, run: impl FnOnce(Arc<Log>, Receiver<()>) + Send + 'static) -> Result<(), OpenError> {
+    fn spawn_helper(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(Arc<Log>, Receiver<()>) + Send + 'static,
+    ) -> Result<(), OpenError> {
         let (stop, stopped) = std::sync::mpsc::sync_channel(1);
         let log = self.log.clone();
         let thread = spawn(name, &self.log.options.dir, move || run(log, stopped))?;
@@ -152,36 +165,39 @@ impl Disk {
         }
     }
 
-    /// The committer is gone.
+    /// Returns the error of a log whose committer has ended.
     fn stopped(&self) -> Error {
-        self.log.health().err().unwrap_or_else(|| self.log.close("its writing thread has ended; restart the server"))
+        self.log
+            .health()
+            .err()
+            .unwrap_or_else(|| self.log.close("the thread that writes has ended; restart the server"))
     }
 
-    /// Says where, and what to do.
+    /// Adds to an error which directory can't be read, and what to do.
     fn unreadable(&self, error: Error) -> Error {
         match error {
             Error::Damaged(why) | Error::Unreadable(why) => Error::Unreadable(format!(
                 "{why}, in {}. Stop the server, then restore the directory from a backup or move it away",
-                self.log.home.dir().display()
+                self.log.directory.path().display()
             )),
             other => other,
         }
     }
 
-    /// Runs `read` where waiting for the device holds up nobody.
+    /// Runs `read` on a thread that may wait for the device.
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Log) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let log = self.log.clone();
-        let permit = self.log.readers.clone().acquire_owned().await; // never closed
+        let permit = self.log.readers.clone().acquire_owned().await; // the semaphore is never closed
         let reading = move || {
             let done = read(&log);
-            drop(permit); // not before: whoever asked may be gone, and the device still busy
+            drop(permit); // not earlier: the device may be busy after the caller has gone
             done
         };
         let done = tokio::task::spawn_blocking(reading).await;
-        let done = done.unwrap_or_else(|error| Err(Error::Unreadable(format!("reading was broken off: {error}"))));
+        let done = done.unwrap_or_else(|error| Err(Error::Unreadable(format!("the read was aborted: {error}"))));
         done.map_err(|error| self.unreadable(error))
     }
 }
@@ -199,15 +215,15 @@ impl Journal for Disk {
     async fn append(&self, append: Append) -> Result<Appended, Error> {
         self.log.health()?;
         let Append { records, receipt, condition, now_ms } = append;
-        let records = records.into_iter().map(Encoded::new).collect::<Result<Vec<_>, _>>()?;
+        let records = records.into_iter().map(EncodedRecord::new).collect::<Result<Vec<_>, _>>()?;
         let note = receipt.as_ref().map_or(0, |receipt| receipt.key.len() + receipt.value.len());
-        if receipt.as_ref().is_some_and(|receipt| receipt.key.len() > LONGEST_KEY) {
-            return Err(Error::TooLarge(format!("a receipt's key has at most {LONGEST_KEY} bytes")));
+        if receipt.as_ref().is_some_and(|receipt| receipt.key.len() > MAX_KEY_BYTES) {
+            return Err(Error::TooLarge(format!("a receipt's key has at most {MAX_KEY_BYTES} bytes")));
         }
-        let weight = note + records.iter().map(Encoded::weight).sum::<usize>();
-        // What is larger than all there is takes all there is: it is written alone.
-        let share = u32::try_from((weight / 1_024 + 1).min(WAITING_KIB)).unwrap_or(u32::MAX);
-        let permit = self.room.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
+        let weight = note + records.iter().map(EncodedRecord::weight).sum::<usize>();
+        // An append that is larger than the whole capacity takes all of it, and is written alone.
+        let share = u32::try_from((weight / 1_024 + 1).min(MAX_QUEUED_KIB)).unwrap_or(u32::MAX);
+        let permit = self.queue_capacity.clone().acquire_many_owned(share).await.map_err(|_| self.stopped())?;
         let (answer, answered) = oneshot::channel();
         let since = Instant::now();
         let unit = Unit { records, receipt, condition, now_ms };
@@ -215,7 +231,7 @@ impl Journal for Disk {
         answered.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
-    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
+    async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, Error> {
         let key = key.to_vec();
         self.reading(move |log| log.receipt(&key, log.log_ms())).await
     }
@@ -259,11 +275,11 @@ impl Journal for Disk {
     }
 
     fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
-        self.log.topics.read().holding(prefix, after, most)
+        self.log.topics.read().holdings(prefix, after, most)
     }
 
     async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
-        // Also while appends are refused for want of room: it makes some.
+        // Erasing is possible while appends are refused for want of space, because it frees some.
         let jobs = self.jobs.as_ref().map(mpsc::Sender::downgrade).ok_or_else(|| self.stopped())?;
         let topics = topics.to_vec();
         self.reading(move |log| erase::erase(log, &jobs, &topics, until)).await
@@ -273,7 +289,7 @@ impl Journal for Disk {
         self.log.floors.set_now(now_ms);
         self.log.tell_time(now_ms);
         for (wake, _) in &self.helpers {
-            let _ = wake.try_send(()); // full: it is about to wake
+            let _ = wake.try_send(()); // the queue is full: the thread is about to wake
         }
     }
 
@@ -282,7 +298,7 @@ impl Journal for Disk {
     }
 
     fn kept_time(&self) -> Option<Timeline> {
-        times::read(self.log.home.dir())
+        time_file::read(self.log.directory.path())
     }
 
     fn keep_time(&self, timeline: &Timeline) {
@@ -301,11 +317,12 @@ impl Journal for Disk {
         self.log.begin_to_close();
         let (answer, answered) = oneshot::channel();
         if self.send(Job::Close(answer)).await.is_ok() {
-            let _ = answered.await; // an error is the log's state by now
+            let _ = answered.await; // an error shows in the log's state
         }
-        // Here and not only when the log is dropped: a process that ends may not get that far.
+        // The watermark is written here and not only on drop, because a process that ends may not
+        // get that far.
         let log = self.log.clone();
-        let _ = tokio::task::spawn_blocking(move || log.mark()).await;
+        let _ = tokio::task::spawn_blocking(move || log.write_watermark()).await;
     }
 }
 
@@ -314,13 +331,13 @@ impl Drop for Disk {
         self.log.begin_to_close();
         for (stop, thread) in self.helpers.drain(..) {
             drop(stop);
-            let _ = thread.join(); // a panic has been told by then
+            let _ = thread.join(); // a panic was logged by the thread
         }
         self.jobs = None;
         if let Some(committer) = self.committer.take() {
             let _ = committer.join();
         }
-        self.log.mark();
+        self.log.write_watermark();
     }
 }
 

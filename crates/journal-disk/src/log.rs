@@ -1,4 +1,4 @@
-//! What the threads of a log share, and whether it still takes appends.
+//! The state that the threads of a log share, and whether the log takes appends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -7,17 +7,17 @@ use fjall::Snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
-use super::ceiling::{Ceiling, Trimmed};
-use super::chore::Chore;
+use super::ceiling::{Ceiling, Garbage};
 use super::counters::Counters;
-use super::damage::Holes;
+use super::damage::DamagedRanges;
+use super::directory::Directory;
 use super::error::{OpenError, describe};
 use super::filter::Floors;
-use super::home::Home;
-use super::mark::Mark;
+use super::maintenance::MaintenanceWrite;
 use super::options::Options;
 use super::tables::Tables;
 use super::topics::Topics;
+use super::watermark::Watermark;
 use tidings_journal::{DiskVitals, Epochs, Error, LogClock, Position, Tails, Timeline, Vitals};
 
 /// A log that is open for writing.
@@ -27,114 +27,116 @@ pub(super) struct Log {
     pub(super) topics: RwLock<Topics>,
     pub(super) floors: Arc<Floors>,
     pub(super) tails: Tails,
-    /// What the janitor wants to have written.
-    pub(super) chores: Mutex<Vec<Chore>>,
-    /// Held by whoever trims, from when it looks at a topic until what it decided is written: what two decided at the same
-    /// time would be discounted twice.
+    /// The maintenance writes that wait for the committer.
+    pub(super) maintenance: Mutex<Vec<MaintenanceWrite>>,
+    /// Locked while a thread trims, from examining a topic until the decision is written. Otherwise
+    /// two threads could subtract the same records from the counts.
     pub(super) trimming: Mutex<()>,
     /// What was trimmed and may still be on disk.
-    pub(super) trimmed: Mutex<Trimmed>,
-    /// What can't be read any more.
-    pub(super) holes: Holes,
-    /// How many bytes may be appended before the directory is looked at again.
-    room: AtomicU64,
-    /// How many pages are read at the same time.
+    pub(super) garbage: Mutex<Garbage>,
+    /// The ranges that can't be read any more.
+    pub(super) damaged_ranges: DamagedRanges,
+    /// How many bytes may be appended before the directory is measured again.
+    headroom: AtomicU64,
+    /// Limits how many reads run at the same time.
     pub(super) readers: Arc<Semaphore>,
     pub(super) counters: Counters,
-    /// What the directory took when it was last looked at; `u64::MAX` before.
+    /// The size of the directory in bytes when it was last measured, or `u64::MAX` before.
     disk_bytes: AtomicU64,
-    /// How many files there are with what was cut off the write-ahead log though it was whole.
+    /// The number of files that hold intact batches which were cut off the write-ahead log.
     cut_files: AtomicU64,
-    /// When the oldest record without a key was published, as of the last look; `i64::MAX` if that is not known.
+    /// When the oldest record without a key was published, when it was last examined; `i64::MAX` if
+    /// it is not known.
     oldest_ms: AtomicI64,
     /// What readers see.
     view: RwLock<Arc<View>>,
     head: AtomicU64,
     synced: AtomicU64,
     checkpoint: AtomicU64,
-    /// The log's clock, and its time as it stands written.
+    /// The log's clock, and its time that was written last.
     pub(super) clock: Mutex<LogClock>,
     clock_written_ms: AtomicI64,
-    /// Whether the log is about to be closed: nobody waits for room any more.
+    /// Whether the log is about to be closed, so that no append waits for space any more.
     closing: AtomicBool,
-    /// Whether they are refused because a write or a sync failed.
+    /// Whether appends are refused because a write or a sync failed.
     failed: AtomicBool,
     /// Why appends are refused for good.
     closed: RwLock<Option<String>>,
-    /// Why they are refused for now.
+    /// Why appends are refused for now.
     stalled: RwLock<Option<String>>,
     pub(super) tables: Tables,
-    /// The last to go: until then, nobody else may open the directory.
-    pub(super) home: Home,
+    /// The directory, which is dropped last: until then, no other process may open it.
+    pub(super) directory: Directory,
 }
 
-/// The log as it was after one step: a record with a key and the one that it took the place of are never both there, nor
-/// both gone.
+/// The log after one step. A record with a key and the record that it replaced are never both
+/// visible, nor both missing.
 pub(super) struct View {
     pub(super) head: Position,
     pub(super) snapshot: Snapshot,
 }
 
-/// What was found in a directory.
-pub(super) struct Found {
-    pub(super) home: Home,
+/// The state of a log as it was recovered from a directory.
+pub(super) struct RecoveredLog {
+    pub(super) directory: Directory,
     pub(super) tables: Tables,
     pub(super) floors: Arc<Floors>,
     pub(super) topics: Topics,
     pub(super) epochs: Epochs,
     pub(super) head: Position,
-    /// Up to where the counts of all topics were written down.
+    /// The position up to which the counts of all topics are stored.
     pub(super) checkpoint: Position,
     pub(super) clock: LogClock,
 }
 
-/// More at once would not be faster: they wait for one device.
-pub(super) const READERS: usize = 32;
+/// The most reads at the same time. More would not be faster, because all wait for one device.
+pub(super) const MAX_CONCURRENT_READS: usize = 32;
 
 impl Log {
-    pub(super) fn new(found: Found, options: Options) -> Self {
+    pub(super) fn new(recovered: RecoveredLog, options: Options) -> Self {
         Self {
             options,
-            epochs: Arc::new(found.epochs),
-            topics: RwLock::new(found.topics),
-            floors: found.floors,
+            epochs: Arc::new(recovered.epochs),
+            topics: RwLock::new(recovered.topics),
+            floors: recovered.floors,
             tails: Tails::default(),
-            chores: Mutex::default(),
+            maintenance: Mutex::default(),
             trimming: Mutex::default(),
-            trimmed: Mutex::default(),
-            holes: Holes::default(),
-            room: AtomicU64::new(u64::MAX),
-            readers: Arc::new(Semaphore::new(READERS)),
+            garbage: Mutex::default(),
+            damaged_ranges: DamagedRanges::default(),
+            headroom: AtomicU64::new(u64::MAX),
+            readers: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
             counters: Counters::default(),
             disk_bytes: AtomicU64::new(u64::MAX),
-            cut_files: AtomicU64::new(found.home.cut_files().unwrap_or_default()),
+            cut_files: AtomicU64::new(recovered.directory.cut_files().unwrap_or_default()),
             oldest_ms: AtomicI64::new(i64::MAX),
-            view: RwLock::new(Arc::new(View { head: found.head, snapshot: found.tables.db.snapshot() })),
-            head: AtomicU64::new(found.head.get()),
-            synced: AtomicU64::new(found.head.get()),
-            checkpoint: AtomicU64::new(found.checkpoint.get()),
-            clock_written_ms: AtomicI64::new(found.clock.now_ms()),
-            clock: Mutex::new(found.clock),
+            view: RwLock::new(Arc::new(View { head: recovered.head, snapshot: recovered.tables.db.snapshot() })),
+            head: AtomicU64::new(recovered.head.get()),
+            synced: AtomicU64::new(recovered.head.get()),
+            checkpoint: AtomicU64::new(recovered.checkpoint.get()),
+            clock_written_ms: AtomicI64::new(recovered.clock.now_ms()),
+            clock: Mutex::new(recovered.clock),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             closed: RwLock::new(None),
             stalled: RwLock::new(None),
-            tables: found.tables,
-            home: found.home,
+            tables: recovered.tables,
+            directory: recovered.directory,
         }
     }
 
-    /// The last position for which the promise holds.
+    /// Returns the last position that is as durable as the log promises.
     pub(super) fn head(&self) -> Position {
         Position::new(self.head.load(Ordering::Acquire))
     }
 
-    /// The last position that is known to be on the device.
+    /// Returns the last position that is known to be on the device.
     pub(super) fn synced(&self) -> Position {
         Position::new(self.synced.load(Ordering::Acquire))
     }
 
-    /// Up to where the counts of all topics are written down: what comes after is read at the next start.
+    /// Returns the position up to which the counts of all topics are stored. The next start reads
+    /// what comes after it.
     pub(super) fn checkpoint(&self) -> Position {
         Position::new(self.checkpoint.load(Ordering::Acquire))
     }
@@ -143,7 +145,7 @@ impl Log {
         self.checkpoint.store(position.get(), Ordering::Release);
     }
 
-    /// Tells the log's clock the time. Returns the log's.
+    /// Reports a time to the log's clock, and returns the log's time.
     pub(super) fn tell_time(&self, told_ms: i64) -> i64 {
         let mut clock = self.clock.lock();
         let now_ms = clock.tell(told_ms);
@@ -151,28 +153,29 @@ impl Log {
         now_ms
     }
 
-    /// What the log's clock says.
+    /// Returns the time of the log's clock.
     pub(super) fn log_ms(&self) -> i64 {
         self.floors.log_ms()
     }
 
-    /// Notes what of the log's clock is written.
+    /// Records that `written` is the state of the clock that is stored.
     pub(super) fn set_clock_written(&self, written: &LogClock) {
         self.clock_written_ms.store(written.now_ms(), Ordering::Relaxed);
     }
 
-    /// By how many milliseconds the log's clock went on since it was written. By none if it never was: it is with the first append.
+    /// Returns by how many milliseconds the log's clock has advanced since it was written. Zero if
+    /// it was never written, because the first append writes it.
     pub(super) fn clock_unwritten_ms(&self) -> i64 {
         let written_ms = self.clock_written_ms.load(Ordering::Relaxed);
         if written_ms == 0 { 0 } else { self.log_ms().saturating_sub(written_ms) }
     }
 
-    /// What there is to read.
+    /// Returns what readers see now.
     pub(super) fn view(&self) -> Arc<View> {
         self.view.read().clone()
     }
 
-    /// Shows what was appended up to `head`.
+    /// Shows readers what was appended up to `head`.
     pub(super) fn show(&self, head: Position) {
         let view = Arc::new(View { head, snapshot: self.tables.db.snapshot() });
         *self.view.write() = view;
@@ -184,49 +187,50 @@ impl Log {
         self.floors.set_head(self.synced());
     }
 
-    /// Whether nothing may be appended before the directory was looked at, or has shrunk.
+    /// Returns whether nothing may be appended before the directory is measured again, or has
+    /// shrunk.
     pub(super) fn is_full(&self) -> bool {
-        self.room.load(Ordering::Acquire) == 0
+        self.headroom.load(Ordering::Acquire) == 0
     }
 
-    /// Says how many bytes may be appended before the directory is looked at again.
-    pub(super) fn set_room(&self, bytes: u64) {
-        self.room.store(bytes, Ordering::Release);
+    /// Sets how many bytes may be appended before the directory is measured again.
+    pub(super) fn set_headroom(&self, bytes: u64) {
+        self.headroom.store(bytes, Ordering::Release);
     }
 
-    /// Notes that so much is about to be appended.
-    pub(super) fn take_room(&self, bytes: u64) {
+    /// Records that so many bytes are about to be appended.
+    pub(super) fn reserve(&self, bytes: u64) {
         let take = |room: u64| Some(room.saturating_sub(bytes));
-        let _ = self.room.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        let _ = self.headroom.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
     }
 
     pub(super) fn set_disk_bytes(&self, bytes: u64) {
         self.disk_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// See [`Journal::keep_time`](tidings_journal::Journal::keep_time).
+    /// Ages records by `timeline`, see [`Journal::keep_time`](tidings_journal::Journal::keep_time).
     pub(super) fn keep_time(&self, timeline: &Timeline) {
         if self.floors.set_timeline(timeline) {
             self.topics.write().forget_ages();
         }
     }
 
-    /// By how many milliseconds the log's time is ahead of the wall clock's.
+    /// Returns by how many milliseconds log time is ahead of the wall clock.
     pub(super) fn skew(&self) -> i64 {
         self.floors.timeline().map_or(0, |timeline| timeline.skew())
     }
 
-    /// Looks whether the operator has removed what was cut off.
+    /// Checks whether the operator has removed the files with what was cut off.
     pub(super) fn look_for_cut_files(&self) {
         if self.cut_files.load(Ordering::Relaxed) == 0 {
             return;
         }
-        if let Ok(cut) = self.home.cut_files() {
+        if let Ok(cut) = self.directory.cut_files() {
             let before = self.cut_files.swap(cut, Ordering::Relaxed);
             if cut == 0 && before > 0 {
                 tracing::info!(
-                    "what was cut off the journal in {} was removed: it is well again",
-                    self.home.dir().display()
+                    "the files with what was cut off the journal in {} were removed; the journal counts as intact again",
+                    self.directory.path().display()
                 );
             }
         }
@@ -236,7 +240,7 @@ impl Log {
         self.oldest_ms.store(at_ms.unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
-    /// What [`Journal::vitals`](tidings_journal::Journal::vitals) returns.
+    /// Returns figures for monitoring, see [`Journal::vitals`](tidings_journal::Journal::vitals).
     pub(super) fn vitals(&self) -> Vitals {
         let Counters { batches, records, trimmed, topics_trimmed, appends, syncs } = &self.counters;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -251,12 +255,12 @@ impl Log {
             trimmed: Some(read(trimmed)),
             topics: Some(topics as u64),
             topics_trimmed: Some(read(topics_trimmed)),
-            // As the wall clock would say it.
+            // In the wall clock's time.
             oldest_ms: (oldest_ms < i64::MAX).then(|| oldest_ms.saturating_sub(self.skew())),
             keyed,
             disk: Some(DiskVitals {
                 failed: self.failed.load(Ordering::Acquire),
-                damaged: self.holes.count() as u64,
+                damaged: self.damaged_ranges.count() as u64,
                 cut: read(&self.cut_files),
                 bytes: Some(read(&self.disk_bytes)).filter(|bytes| *bytes < u64::MAX),
                 ceiling: (ceiling < u64::MAX).then_some(ceiling),
@@ -268,13 +272,13 @@ impl Log {
         }
     }
 
-    /// Whether appends are taken.
+    /// Returns an error unless the log takes appends.
     pub(super) fn health(&self) -> Result<(), Error> {
         let why = self.closed.read().clone().or_else(|| self.stalled.read().clone());
         why.map_or(Ok(()), |why| Err(Error::Closed(why)))
     }
 
-    /// Whether the log is not closed, for good. Appends may be refused for now.
+    /// Returns whether the log is not closed for good. It may refuse appends for now.
     pub(super) fn is_open(&self) -> bool {
         self.closed.read().is_none()
     }
@@ -288,46 +292,48 @@ impl Log {
         Error::Closed(stalled.get_or_insert_with(|| why.to_owned()).clone())
     }
 
-    /// Takes appends again, if they were refused for now.
+    /// Takes appends again if they were refused for now.
     pub(super) fn recover(&self) {
         if self.stalled.write().take().is_some() {
-            tracing::info!("the journal in {} takes appends again", self.home.dir().display());
+            tracing::info!("the journal in {} accepts appends again", self.directory.path().display());
         }
     }
 
-    /// Whether appends are refused for now.
+    /// Returns whether appends are refused for now.
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled.read().is_some()
     }
 
-    /// Lets nobody wait for room any more.
+    /// Makes appends fail that wait for space, because the log is about to be closed.
     pub(super) fn begin_to_close(&self) {
         self.closing.store(true, Ordering::Release);
     }
 
-    /// Notes up to where everything is on the device, unless another log has taken the place of this one.
-    pub(super) fn mark(&self) {
-        if self.home.is_ours()
-            && let Ok(mut mark) = Mark::open(self.home.dir())
+    /// Writes the position up to which everything is on the device, unless another log has replaced
+    /// this one.
+    pub(super) fn write_watermark(&self) {
+        if self.directory.is_ours()
+            && let Ok(mut watermark) = Watermark::open(self.directory.path())
         {
-            let _ = mark.set(self.synced()); // it may be old
+            let _ = watermark.set(self.synced()); // an older watermark is not wrong
         }
     }
 
-    /// Whether the log is about to be closed.
+    /// Returns whether the log is about to be closed.
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Refuses appends from now on. The first reason stays.
+    /// Refuses appends from now on. If it is called again, the first reason stays.
     pub(super) fn close(&self, why: &str) -> Error {
         Error::Closed(self.closed.write().get_or_insert_with(|| why.to_owned()).clone())
     }
 
-    /// Refuses appends for good, because a write or a sync failed. It is not tried again: after a failed sync the system
-    /// may have dropped what was to be written, and report the next one as good (Rebello et al., USENIX ATC 2020).
+    /// Refuses appends for good because a write or a sync failed. The operation is not tried again:
+    /// after a failed sync, the operating system may have dropped the data and report the next sync
+    /// as successful (Rebello et al., USENIX ATC 2020).
     pub(super) fn fail(&self, what: &str, error: &fjall::Error) -> Error {
-        let dir = self.home.dir().display();
+        let dir = self.directory.path().display();
         let error = describe(error);
         self.give_up(&format!(
             "{what} in {dir} failed: {error}. Nothing more is written, and what was acknowledged is kept; see to the disk \
@@ -335,21 +341,22 @@ impl Log {
         ))
     }
 
-    /// Refuses appends for good, because the directory is not there any more: its files are written to, but nobody would find
-    /// them.
+    /// Refuses appends for good because the directory is gone. The open files can still be written
+    /// to, but nobody would find them.
     pub(super) fn fail_without_directory(&self) -> Error {
-        let dir = self.home.dir().display();
+        let dir = self.directory.path().display();
         self.give_up(&format!(
             "{dir} was removed, or another directory took its place, while the server was running. Nothing more is written; \
              put it back, or restart the server to begin with what is there now"
         ))
     }
 
-    /// Refuses appends for good, because the directory can't be kept from others any more.
+    /// Refuses appends for good because other processes can't be kept out of the directory any
+    /// more.
     pub(super) fn fail_to_keep(&self, error: &OpenError) -> Error {
         self.give_up(&format!(
-            "the lock was removed while the server was running, and can't be taken again: {error}. Nothing more is written; \
-             restart the server when nobody else has the directory"
+            "the file LOCK was removed while the server was running, and can't be locked again: {error}. Nothing more is \
+             written; restart the server when no other process uses the directory"
         ))
     }
 
@@ -360,25 +367,25 @@ impl Log {
         if was_open {
             tracing::error!("{closed}");
         }
-        self.chores.lock().clear(); // whoever waits for one is told
+        self.maintenance.lock().clear(); // drops the senders, which tells the waiting threads
         closed
     }
 }
 
-/// Turns a log red if the thread that holds this ends by a panic: nobody else would notice.
-pub(super) struct Watch {
+/// Marks the log as failed if the thread that holds this guard panics. Nothing else would notice.
+pub(super) struct PanicGuard {
     log: Arc<Log>,
     what: &'static str,
 }
 
-impl Watch {
-    /// `what` is what the thread does.
+impl PanicGuard {
+    /// `what` tells what the thread does.
     pub(super) fn new(log: Arc<Log>, what: &'static str) -> Self {
         Self { log, what }
     }
 }
 
-impl Drop for Watch {
+impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.log.fail(self.what, &std::io::Error::other("the thread has panicked").into());

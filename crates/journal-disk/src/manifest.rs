@@ -1,8 +1,10 @@
-//! The lists of files that make up each table, before the storage engine sees them.
+//! Checks the list of files of each table before the storage engine opens it.
 //!
-//! The engine writes a checksum of each list, does not look at it when it opens, and removes every file that is not listed:
-//! one flipped bit would cost a file, in silence. A table without a list it takes for one that was never completed, and makes
-//! it anew; but all tables are complete before the directory has any (see `open`). So this looks first. It never writes.
+//! The engine writes a checksum of each list, but does not check it when it opens the table, and it
+//! removes every file that is not listed: one flipped bit would silently cost a file. It takes a
+//! table without a list for one that was never completed, and creates it again; but all tables are
+//! complete before the directory gets any (see `open`). So the lists are checked first. Nothing is
+//! ever written here.
 
 use std::fs;
 use std::io;
@@ -11,13 +13,13 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::codec;
+use super::directory::Directory;
 use super::error::OpenError;
-use super::home::Home;
 use super::tables::Tables;
 
 /// Checks the lists of all tables in `db`.
-pub(super) fn check(home: &Home, db: &Path) -> Result<(), OpenError> {
-    let dir = home.dir();
+pub(super) fn check(directory: &Directory, db: &Path) -> Result<(), OpenError> {
+    let dir = directory.path();
     let reading = |error| OpenError::io(dir, "reading a list of files")(error);
     for id in Tables::IDS {
         let table = db.join("keyspaces").join(id.to_string());
@@ -31,7 +33,8 @@ pub(super) fn check(home: &Home, db: &Path) -> Result<(), OpenError> {
             Err(error) => return Err(reading(error)),
         };
         let damaged = |path: &Path| OpenError::damaged(dir, format!("the checksum of {} is wrong", named(path)));
-        // The number of the list (u64), its checksum (u128), the kind of checksum (u8), little-endian.
+        // The number of the list (u64), its checksum (u128), and the kind of checksum (u8),
+        // little-endian.
         let mut rest = &pointer[..];
         let (Some(number), Some(sum), Some([0]), []) =
             (codec::take(&mut rest), codec::take(&mut rest), codec::take(&mut rest), rest)

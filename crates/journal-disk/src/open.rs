@@ -1,4 +1,5 @@
-//! Opening a directory: what is in it, whether it can be trusted, and the new epoch.
+//! Opening a directory: reads what is in it, checks whether it can be trusted, and begins a new
+//! epoch.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,65 +9,66 @@ use std::sync::Arc;
 use fjall::{PersistMode, Slice, Snapshot};
 
 use super::codec::{self, Interner, TopicRow};
+use super::create;
+use super::directory::Directory;
 use super::error::OpenError;
 use super::filter::Floors;
-use super::home::Home;
 use super::keys::{self, Kind, TopicId, meta};
-use super::log::Found;
-use super::make;
+use super::log::RecoveredLog;
 use super::manifest;
-use super::mark;
 use super::options::{Options, Retention};
 use super::reader;
 use super::tables::Tables;
-use super::times;
-use super::topics::{Keyed, Topics};
+use super::time_file;
+use super::topics::{KeyedRecord, Topics};
 use super::wal;
+use super::watermark;
 use tidings_journal::{Epoch, Epochs, Error, LogClock, Position, TopicName};
 
-/// The most epochs that are remembered. A cursor of an older one gets a reset.
-const MOST_EPOCHS: usize = 10_000;
+/// The most epochs that are remembered. A cursor from an older one gets a reset.
+const MAX_EPOCHS: usize = 10_000;
 
-/// What is in a directory, as it was left.
+/// The contents of a directory as the last process left them.
 pub(super) struct Contents {
     pub(super) topics: Topics,
-    /// All epochs so far, each with its last position; the last one ends where the log does.
+    /// All epochs, each with its last position. The last epoch ends where the log does.
     pub(super) epochs: Vec<(Epoch, Position)>,
     pub(super) head: Position,
-    /// Up to where the counts of all topics were written down.
+    /// The position up to which the counts of all topics are stored.
     pub(super) checkpoint: Position,
     pub(super) clock: LogClock,
-    /// Whether the bounds that `topics` has stand written for all pools.
+    /// Whether the bounds of all pools are stored.
     are_bounds_written: bool,
 }
 
-/// Opens a directory for writing, making it if it is not there.
-pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
-    let mut home = Home::take(&options.dir)?;
+/// Opens a directory for writing, or creates it.
+pub(super) fn for_writing(options: &Options) -> Result<RecoveredLog, OpenError> {
+    let mut directory = Directory::take(&options.dir)?;
     let floors = Arc::new(Floors::default());
-    make::tables(&home, options)?;
-    let (tables, contents) = look(&home, options, &floors)?;
+    create::ensure(&directory, options)?;
+    let (tables, contents) = recover(&directory, options, &floors)?;
     let Contents { topics, epochs: mut earlier, head, checkpoint, clock, are_bounds_written } = contents;
     let (bounds, asked) = (topics.bounds(), &options.retention.bounds);
     if bounds != asked {
         let differs = asked.iter().zip(bounds.iter()).filter(|(asked, written)| asked != written);
         let told: Vec<_> = differs.map(|((name, asked), (_, most))| format!("{name} {most}, not {asked}")).collect();
         tracing::warn!(
-            "the journal in {} says how many keys it may hold, and that counts: {}",
-            home.dir().display(),
+            "the journal in {} was created with other bounds on keys than this server's, and keeps them: {}",
+            directory.path().display(),
             told.join(", ")
         );
     }
-    if earlier.len() > MOST_EPOCHS {
-        earlier.drain(..earlier.len() - MOST_EPOCHS);
+    if earlier.len() > MAX_EPOCHS {
+        earlier.drain(..earlier.len() - MAX_EPOCHS);
     }
     let current = Epoch::random(&mut rand::rng());
-    // Before the first write. A directory that is refused has been left as it was, to be opened by the version that wrote it.
-    if home.has_earlier_format() {
-        home.raise_format()?;
+    // Done before the first write. A directory that is refused stays as it was, so that the version
+    // that wrote it can open it.
+    if directory.has_earlier_format() {
+        directory.raise_format()?;
         tracing::info!(
-            "the journal in {} has this version's format from now on: an earlier version refuses it",
-            home.dir().display()
+            "the journal in {} was upgraded to this version's format; earlier versions can't open it any more",
+            directory.path().display()
         );
     }
     let mut batch = tables.db.batch().durability(Some(PersistMode::SyncAll));
@@ -75,107 +77,123 @@ pub(super) fn for_writing(options: &Options) -> Result<Found, OpenError> {
         batch.insert(&tables.meta, meta::BOUNDS, codec::encode_bounds(bounds.iter()));
     }
     batch.insert(&tables.meta, meta::CLOCK, clock.encode());
-    batch.commit().map_err(|error| OpenError::engine(home.dir(), error))?;
+    batch.commit().map_err(|error| OpenError::engine(directory.path(), error))?;
     for (_, topic) in topics.iter() {
         floors.raise(topic.row.id, topic.row.floor);
     }
     floors.set_head(head);
     floors.set_log_ms(clock.now_ms());
     floors.begin();
-    Ok(Found { home, tables, floors, topics, epochs: Epochs::new(current, earlier), head, checkpoint, clock })
+    Ok(RecoveredLog {
+        directory,
+        tables,
+        floors,
+        topics,
+        epochs: Epochs::new(current, earlier),
+        head,
+        checkpoint,
+        clock,
+    })
 }
 
-/// Opens a directory to look at what is in it. Nothing is appended and no epoch begins; the storage engine may still cut
-/// off what was half written when the last process died, and opens its files for writing.
-pub(super) fn for_reading(dir: &Path) -> Result<(Home, Tables, Contents), OpenError> {
-    take_and_look(dir).map_err(OpenError::for_a_reader)
+/// Opens a directory for reader. Nothing is appended and no epoch begins. The storage engine opens
+/// its files for writing all the same, and may cut off what was half written when the last process
+/// died.
+pub(super) fn for_reading(dir: &Path) -> Result<(Directory, Tables, Contents), OpenError> {
+    take_and_recover(dir).map_err(OpenError::for_reading)
 }
 
-fn take_and_look(dir: &Path) -> Result<(Home, Tables, Contents), OpenError> {
-    let home = Home::take_existing(dir)?;
-    if !home.db().exists() {
+fn take_and_recover(dir: &Path) -> Result<(Directory, Tables, Contents), OpenError> {
+    let directory = Directory::take_existing(dir)?;
+    if !directory.db().exists() {
         return Err(OpenError::damaged(dir, "there is no folder db in it"));
     }
-    let (tables, contents) = look(&home, &Options::new(dir), &Arc::default())?;
-    Ok((home, tables, contents))
+    let (tables, contents) = recover(&directory, &Options::new(dir), &Arc::default())?;
+    Ok((directory, tables, contents))
 }
 
-/// Opens the tables and reads what has to be in memory. A directory that is refused keeps all its bytes: who has them can
-/// mend them.
-fn look(home: &Home, options: &Options, floors: &Arc<Floors>) -> Result<(Tables, Contents), OpenError> {
-    let path = home.db();
-    home.check_engine()?;
-    manifest::check(home, &path)?;
-    let cut = wal::mend(home, &path)?;
-    let looked = open_tables(home, &path, options, floors).and_then(|tables| {
-        let contents = Contents::read(home, &tables, &options.retention)?;
-        check_mark(home, contents.head)?;
+/// Opens the tables, and reads what has to be in memory. A directory that is refused keeps all of
+/// its bytes, so that it can be repaired.
+fn recover(directory: &Directory, options: &Options, floors: &Arc<Floors>) -> Result<(Tables, Contents), OpenError> {
+    let path = directory.db();
+    directory.check_engine()?;
+    manifest::check(directory, &path)?;
+    let cut = wal::repair(directory, &path)?;
+    let recovered = open_tables(directory, &path, options, floors).and_then(|tables| {
+        let contents = Contents::read(directory, &tables, &options.retention)?;
+        check_mark(directory, contents.head)?;
         Ok((tables, contents))
     });
-    // Where the log lists no position before its bad place, only the tables tell that what came after had been safe.
-    if let (Err(_), Some(cut)) = (&looked, cut) {
-        cut.undo().map_err(OpenError::io(home.dir(), "putting the end of the write-ahead log back"))?;
+    // If the log contains no position before the damaged place, only the tables tell that what
+    // follows had been on the device.
+    if let (Err(_), Some(cut)) = (&recovered, cut) {
+        cut.undo().map_err(OpenError::io(directory.path(), "putting the end of the write-ahead log back"))?;
     }
-    looked
+    recovered
 }
 
-/// The storage engine panics on some damaged files; to the operator they are all damage.
+/// Opens the tables. The storage engine panics on some damaged files, which is reported as damage.
 pub(super) fn open_tables(
-    home: &Home,
+    directory: &Directory,
     path: &Path,
     options: &Options,
     floors: &Arc<Floors>,
 ) -> Result<Tables, OpenError> {
     match catch_unwind(AssertUnwindSafe(|| Tables::open(path, options, floors))) {
-        Ok(opened) => opened.map_err(|error| OpenError::engine(home.dir(), error)),
-        Err(_) => Err(OpenError::damaged(home.dir(), "the storage engine could not read its files")),
+        Ok(opened) => opened.map_err(|error| OpenError::engine(directory.path(), error)),
+        Err(_) => Err(OpenError::damaged(directory.path(), "the storage engine could not read its files")),
     }
 }
 
 /// Refuses a log that ends before a position which was on the device.
-fn check_mark(home: &Home, head: Position) -> Result<(), OpenError> {
-    let mark = mark::read(home.dir()).map_err(OpenError::io(home.dir(), "reading the mark"))?;
-    match mark.filter(|&synced| synced > head) {
-        Some(synced) => Err(OpenError::Lost { dir: home.dir().to_owned(), found: head.get(), synced: synced.get() }),
+fn check_mark(directory: &Directory, head: Position) -> Result<(), OpenError> {
+    let watermark =
+        watermark::read(directory.path()).map_err(OpenError::io(directory.path(), "reading the file synced"))?;
+    match watermark.filter(|&synced| synced > head) {
+        Some(synced) => {
+            Err(OpenError::Lost { dir: directory.path().to_owned(), found: head.get(), synced: synced.get() })
+        }
         None => Ok(()),
     }
 }
 
 impl Contents {
-    /// Reads what has to be in memory. Takes time by the number of topics, not of records.
-    fn read(home: &Home, tables: &Tables, retention: &Retention) -> Result<Self, OpenError> {
-        let reading = Reading { dir: home.dir(), tables, snapshot: tables.db.snapshot() };
-        let forgotten = Position::new(reading.meta_number(meta::FORGOTTEN)?);
-        let written = reading.bounds()?;
+    /// Reads what has to be in memory. The time for this depends on the number of topics, not on
+    /// the number of records.
+    fn read(directory: &Directory, tables: &Tables, retention: &Retention) -> Result<Self, OpenError> {
+        let reader = TableReader { dir: directory.path(), tables, snapshot: tables.db.snapshot() };
+        let forgotten = Position::new(reader.meta_number(meta::FORGOTTEN)?);
+        let written = reader.bounds()?;
         let bounds = retention.bounds.as_written(&written);
         let are_bounds_written = bounds.iter().all(|(name, _)| written.iter().any(|(known, _)| known == name));
-        let mut topics = Topics::new(reading.meta_number(meta::NEXT_ID)?, forgotten, bounds);
-        let checkpoint = Position::new(reading.meta_number(meta::CHECKPOINT)?);
-        reading.topics(&mut topics, retention)?;
-        let listed = reading.batches(&mut topics, checkpoint, retention)?;
-        let keyed = reading.keyed(&mut topics)?;
-        // A floor is on the device before anything is destroyed by it, but the batch below it may be gone.
+        let mut topics = Topics::new(reader.meta_number(meta::NEXT_ID)?, forgotten, bounds);
+        let checkpoint = Position::new(reader.meta_number(meta::CHECKPOINT)?);
+        reader.topics(&mut topics, retention)?;
+        let listed = reader.batches(&mut topics, checkpoint, retention)?;
+        let keyed = reader.keyed(&mut topics)?;
+        // A floor is on the device before anything is removed because of it, but the batch below it
+        // may be gone.
         let floors = topics.iter().map(|(_, topic)| topic.row.floor.max(topic.row.last));
         let head = floors.chain([listed, keyed, checkpoint, topics.forgotten]).max().unwrap_or_default();
         let mut epochs = Vec::new();
-        if let Some(row) = reading.meta(meta::EPOCHS)? {
-            let (earlier, last) = codec::decode_epochs(&row).ok_or_else(|| reading.damaged("the list of epochs"))?;
+        if let Some(row) = reader.meta(meta::EPOCHS)? {
+            let (earlier, last) = codec::decode_epochs(&row).ok_or_else(|| reader.damaged("the list of epochs"))?;
             epochs = earlier;
             epochs.push((last, head));
         }
-        let clock = reading.clock()?;
+        let clock = reader.clock()?;
         Ok(Self { topics, epochs, head, checkpoint, clock, are_bounds_written })
     }
 }
 
-/// Reads one directory's tables.
-struct Reading<'a> {
+/// Reads the tables of one directory.
+struct TableReader<'a> {
     dir: &'a Path,
     tables: &'a Tables,
     snapshot: Snapshot,
 }
 
-impl Reading<'_> {
+impl TableReader<'_> {
     fn damaged(&self, what: &str) -> OpenError {
         OpenError::damaged(self.dir, format!("{what} can't be read"))
     }
@@ -194,18 +212,19 @@ impl Reading<'_> {
         Ok(number.transpose()?.map_or(0, Position::get))
     }
 
-    /// The bounds that stand written; none before format 2.
+    /// Returns the stored bounds. Directories before format 2 have none.
     fn bounds(&self) -> Result<Vec<(String, usize)>, OpenError> {
         let row = self.meta(meta::BOUNDS)?;
         let bounds = row.map(|row| codec::decode_bounds(&row).ok_or_else(|| self.damaged("the bounds of keys")));
         bounds.transpose().map(Option::unwrap_or_default)
     }
 
-    /// The log's clock. A log that had none yet begins at the time by which it aged its records.
+    /// Returns the log's clock. A log that has none yet begins with the time by which it aged its
+    /// records.
     fn clock(&self) -> Result<LogClock, OpenError> {
         match self.meta(meta::CLOCK)? {
             Some(row) => LogClock::decode(&row).ok_or_else(|| self.damaged("the log's clock")),
-            None => Ok(times::read(self.dir)
+            None => Ok(time_file::read(self.dir)
                 .map(|timeline| LogClock::at(timeline.now_ms(timeline.wall_ms())))
                 .unwrap_or_default()),
         }
@@ -214,7 +233,7 @@ impl Reading<'_> {
     fn topics(&self, topics: &mut Topics, retention: &Retention) -> Result<(), OpenError> {
         for guard in self.tables.topics.iter() {
             let (key, value) = self.pair(guard)?;
-            if Tables::is_beat(&key) {
+            if Tables::is_noop(&key) {
                 continue;
             }
             let name = str::from_utf8(&key).ok().and_then(|name| TopicName::parse(name).ok());
@@ -226,17 +245,18 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Counts what was appended after the checkpoint. Returns the last position that is listed.
+    /// Counts what was appended after the checkpoint. Returns the last position in the table
+    /// `order`.
     fn batches(&self, topics: &mut Topics, checkpoint: Position, retention: &Retention) -> Result<Position, OpenError> {
         let names: HashMap<TopicId, TopicName> =
             topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect();
-        // The batch that the checkpoint is in may begin before it.
+        // The batch that contains the checkpoint may begin before it.
         let from = self.tables.order.range(..=keys::position(checkpoint)).next_back();
         let from = from.map(|guard| self.pair(guard)).transpose()?.map(|(key, _)| key);
         let mut last = Position::START;
         for guard in self.tables.order.range(from.unwrap_or_default()..) {
             let (key, value) = self.pair(guard)?;
-            if Tables::is_beat(&key) {
+            if Tables::is_noop(&key) {
                 continue;
             }
             let (Some(first), Some(batch)) = (keys::parse_position(&key), codec::decode_batch(&value)) else {
@@ -246,7 +266,7 @@ impl Reading<'_> {
             for listed in batch {
                 last = position;
                 for (nth, id) in std::iter::once(&listed.topic).chain(&listed.others).enumerate() {
-                    // A topic that has no name has been forgotten since.
+                    // A topic without a name has been forgotten since.
                     let Some(name) = names.get(id) else {
                         continue;
                     };
@@ -256,7 +276,7 @@ impl Reading<'_> {
                         topics.count(name, listed.bytes, None, retention);
                     }
                     if position > checkpoint {
-                        topics.touch(name);
+                        topics.mark_dirty(name);
                     }
                 }
                 position = position.next();
@@ -265,14 +285,14 @@ impl Reading<'_> {
         Ok(last)
     }
 
-    /// Lists the records with a key. Returns the position of the newest.
+    /// Adds the live records with a key. Returns the position of the newest.
     fn keyed(&self, topics: &mut Topics) -> Result<Position, OpenError> {
         let names: HashMap<TopicId, TopicName> =
             topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect();
         let mut newest = Vec::new();
         for guard in self.tables.keys.iter() {
             let (key, value) = self.pair(guard)?;
-            if Tables::is_beat(&key) {
+            if Tables::is_noop(&key) {
                 continue;
             }
             match (keys::parse_key(&key), keys::parse_position(&value)) {
@@ -286,15 +306,16 @@ impl Reading<'_> {
         for (position, topic, key) in newest {
             let record = reader::get(self.tables, &self.snapshot, topic, Kind::Keyed, position, &mut interner);
             last = position;
-            let (record, own) = match record {
-                Ok(Some(reader::Taken { record, own, .. })) => (record, own),
+            let (record, own_bytes) = match record {
+                Ok(Some(reader::StoredRecord { record, own_bytes, .. })) => (record, own_bytes),
                 Err(Error::Damaged(why)) => {
-                    // One record is no reason to do without all others: it counts as trimmed.
+                    // One damaged record does not keep the others from being read. It counts as
+                    // trimmed.
                     if let Some(name) = names.get(&topic) {
                         tracing::error!(
                             topic = %name,
-                            "the journal in {} is damaged: the newest event with a certain key, at position {position}, can't be \
-                             read ({why}); it counts as trimmed",
+                            "the journal in {} is damaged: a live event with a key, at position {position}, can't be read ({why}); it \
+                             counts as trimmed",
                             self.dir.display()
                         );
                         topics.lose_keyed(name, position);
@@ -310,7 +331,7 @@ impl Reading<'_> {
                         listed.push(name.clone());
                     }
                 }
-                topics.add_keyed(position, Keyed { topics: listed, key, bytes: own });
+                topics.add_keyed(position, KeyedRecord { topics: listed, key, bytes: own_bytes });
             }
         }
         Ok(last)

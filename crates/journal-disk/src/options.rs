@@ -1,4 +1,4 @@
-//! How a log on disk behaves.
+//! The options of a log on disk.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,82 +9,96 @@ use tidings_journal::{Bounds, TopicName};
 /// How a log on disk is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The directory that is the log's alone. It is made if it is not there.
+    /// The directory, which must be the log's alone. It is created if it does not exist.
     pub dir: PathBuf,
     /// When an append counts as done.
     pub sync: Sync,
     /// How much is kept.
     pub retention: Retention,
-    /// The most memory for blocks that were read, in bytes.
+    /// The most memory for the cache of blocks that were read, in bytes.
     pub cache_bytes: u64,
-    /// The most files kept open for reading. At least 10; some 60 more are open beside them.
+    /// The most files that are kept open for reading, at least 10. About 60 more are open at the
+    /// same time.
     pub open_files: usize,
     pub(crate) tuning: Tuning,
 }
 
-/// When the promise holds: before that, no append is answered, and nothing is shown to anyone.
+/// When an append is as durable as the log promises. Before that, it is not answered, and no reader
+/// sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {
-    /// Once the device has it (`fdatasync`). Survives the loss of power.
+    /// When the device has it (`fdatasync`). An append survives the loss of power.
     Always,
-    /// Once the operating system has it; every so often, the device is made to take what it has. Survives the end of the
-    /// process; the loss of power costs at most what was appended in that time, and while the device was at it.
+    /// When the operating system has it. The device is synced at this interval. An append survives
+    /// the end of the process; a loss of power costs at most what was appended since the last sync
+    /// began.
     Interval(Duration),
-    /// Once the operating system has it, which writes when it likes. Survives the end of the process.
+    /// When the operating system has it, which writes to the device at a time of its own. An append
+    /// survives the end of the process.
     Never,
 }
 
-/// How much is kept. What is over it goes, the oldest of a topic first, in the background.
+/// How much is kept. A background thread trims what is above a limit, the oldest records of a topic
+/// first.
 ///
-/// A record is governed by its first topic, the one it was published to. Its other topics show it until it goes, or
-/// something newer goes that stood there too: a topic never has a hole. So if of `chat/room/a` and `chat/room/b`, which are
-/// both shown under `chat`, one is trimmed, `chat` begins behind what was trimmed last, and `chat/room/b` still has all.
+/// A record is governed by its first topic, the one that it was published to. Its other topics show
+/// it until it is trimmed, or until a newer record that also stands in them is trimmed, because a
+/// topic never has a gap. For example, `chat/room/a` and `chat/room/b` are both shown in `chat`. If
+/// records of the first room are trimmed, `chat` begins behind the last of these, and `chat/room/b`
+/// still has all of its records.
 ///
-/// The live record of each key is exempt from all of it: a service that last reported a month ago still has a status.
-/// [`Retention::bounds`] says how many of those there may be.
+/// The live record of each key is exempt from all limits: a service that last reported a month ago
+/// still has a status. [`Retention::bounds`] limits the number of live records.
 #[derive(Clone, Debug)]
 pub struct Retention {
-    /// For single topics; of those that match, the most specific holds, and what it leaves open is not limited.
+    /// Limits for some of the topics. The most specific rule that matches a topic governs it, and a
+    /// limit that this rule leaves out does not apply.
     pub rules: Vec<Rule>,
-    /// The age of records that no rule matches.
+    /// The greatest age of a record that no rule governs.
     pub max_age: Option<Duration>,
-    /// The records of all topics together. Over it, the topics that hold most go first.
+    /// The most records in all topics together. Above it, the topics that hold the most records are
+    /// trimmed first.
     pub max_events: u64,
-    /// What all topics hold together, in bytes as they are written. Over it, the topics that hold most go first.
+    /// The most bytes in all topics together, as they are written. Above it, the topics that hold
+    /// the most bytes are trimmed first.
     pub max_bytes: u64,
-    /// What the directory takes on disk, in bytes, everything included; at least [`Retention::LEAST_DISK`]. The topics that
-    /// hold most go first. Appends wait rather than let it pass, and are refused after ten seconds, until there is room.
+    /// The most bytes that the whole directory may take on disk, at least
+    /// [`Retention::MIN_DISK_BYTES`]. The topics that hold the most bytes are trimmed first.
+    /// Appends wait rather than exceed it; after ten seconds they are refused until there is space.
     pub max_disk: u64,
-    /// Live records with a key.
+    /// The most live records with a key.
     pub bounds: Bounds,
-    /// Topics that hold something: each takes memory. Over it, those whose newest record is oldest go whole. Topics whose name
-    /// begins with `_` or `system/` count, and stay, and so does a topic as long as a record with a key stands in it.
+    /// The most topics that hold records, because each topic takes memory. Above it, the topics
+    /// whose newest records are oldest are trimmed whole. Topics whose name begins with `_` or
+    /// `system/` are counted but never trimmed for this, and neither is a topic in which a record
+    /// with a key stands.
     pub max_topics: usize,
 }
 
-/// What only tests turn.
+/// Values that only tests change.
 #[derive(Clone, Debug)]
 pub(crate) struct Tuning {
-    /// Bytes that a table holds in memory before it writes a file.
+    /// The size at which a table in memory is written to a file, in bytes.
     pub(crate) memtable_bytes: u64,
-    /// How many records may be appended before the counts are written down.
+    /// After how many appended records the topics' counts are written.
     pub(crate) checkpoint_every: u64,
-    /// The most records that go in one step of trimming.
-    pub(crate) trim_step: u64,
-    /// How many names of topics that hold nothing are remembered.
-    pub(crate) max_vanished: usize,
-    /// How long the janitor rests.
-    pub(crate) rest: Duration,
-    /// How long an append waits for room, before it and all others are refused until there is some.
-    pub(crate) patience: Duration,
-    /// See [`Retention::LEAST_DISK`].
-    pub(crate) least_disk: u64,
-    /// What the write-ahead log may take, about, before every table has to write out what it holds.
-    pub(crate) log_bytes: u64,
+    /// The most records that are trimmed from a topic in one step.
+    pub(crate) max_trim_records: u64,
+    /// The most topics without records whose floor is remembered by name.
+    pub(crate) max_empty_topics: usize,
+    /// How long the retention task rests.
+    pub(crate) retention_interval: Duration,
+    /// How long an append waits for space before it and all others are refused.
+    pub(crate) append_timeout: Duration,
+    /// The lower limit of the ceiling, see [`Retention::MIN_DISK_BYTES`].
+    pub(crate) min_disk_bytes: u64,
+    /// The approximate size of the write-ahead log, in bytes, at which every table writes out what
+    /// it holds in memory.
+    pub(crate) max_wal_bytes: u64,
 }
 
 impl Options {
-    /// The defaults, in `dir`.
+    /// Returns the default options for the log in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
@@ -98,17 +112,18 @@ impl Options {
 }
 
 impl Retention {
-    /// The least that [`Retention::max_disk`] may be: 256 MiB, as what was written last is kept twice for a while.
-    pub const LEAST_DISK: u64 = 256 << 20;
+    /// The lower limit of [`Retention::max_disk`]: 256 MiB, because what was written last is stored
+    /// twice for a while.
+    pub const MIN_DISK_BYTES: u64 = 256 << 20;
 
-    /// The index of the rule that governs `topic`.
+    /// Returns the index of the rule that governs `topic`.
     pub(crate) fn rule_of(&self, topic: &TopicName) -> Option<usize> {
         Rule::governing(&self.rules, topic)
     }
 }
 
 impl Default for Retention {
-    /// Seven days, and 4 GiB on disk.
+    /// Returns limits of seven days, and 4 GiB on disk.
     fn default() -> Self {
         Self {
             rules: Vec::new(),
@@ -127,12 +142,12 @@ impl Default for Tuning {
         Self {
             memtable_bytes: 8 << 20,
             checkpoint_every: 65_536,
-            trim_step: 1_000,
-            max_vanished: 65_536,
-            rest: Duration::from_secs(1),
-            patience: Duration::from_secs(10),
-            least_disk: Retention::LEAST_DISK,
-            log_bytes: 128 << 20,
+            max_trim_records: 1_000,
+            max_empty_topics: 65_536,
+            retention_interval: Duration::from_secs(1),
+            append_timeout: Duration::from_secs(10),
+            min_disk_bytes: Retention::MIN_DISK_BYTES,
+            max_wal_bytes: 128 << 20,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Reading: pages of some topics, in the order of the log. Everything here waits for the device, and runs where it may.
+//! Reading: pages of some topics, in the order of the log. Everything here waits for the device,
+//! and must run where that is allowed.
 
 use std::sync::Arc;
 
@@ -8,30 +9,30 @@ use super::codec::{self, End, Interner};
 use super::damage::unreadable;
 use super::keys::{self, Kind, TopicId};
 use super::log::{Log, View};
-use super::run::{self, Element, Place};
+use super::run::{self, Element, Location};
 use super::tables::Tables;
-use tidings_journal::{Entry, Epochs, Error, EventId, Kept, Limit, Page, Position, Record, Selector};
+use tidings_journal::{Entry, Epochs, Error, EventId, Limit, Page, Position, Record, Selector, StoredReceipt};
 
 /// All kinds of records.
 pub(super) const ALL: [Kind; 2] = [Kind::Plain, Kind::Keyed];
 
-/// One topic's records of one kind, oldest first.
+/// The records of one kind in one topic, oldest first.
 struct Source {
     kind: Kind,
     after: Position,
     until: Position,
     runs: Iter,
     run: Option<run::Reader<Slice>>,
-    /// The one that comes next.
-    head: Option<(Position, Place)>,
+    /// The next record.
+    head: Option<(Position, Location)>,
 }
 
-/// A record, and what it takes.
-pub(super) struct Taken {
+/// A record, and its size.
+pub(super) struct StoredRecord {
     pub(super) record: Record,
-    /// In its first topic, and in each of the others.
-    pub(super) own: u64,
-    pub(super) copy: u64,
+    /// Its size in its first topic, and in each of the others, in bytes.
+    pub(super) own_bytes: u64,
+    pub(super) copy_bytes: u64,
 }
 
 /// The entries of some topics, merged.
@@ -40,13 +41,13 @@ pub(super) struct Merge<'a> {
     snapshot: &'a Snapshot,
     sources: Vec<Source>,
     interner: Interner,
-    /// Why what comes after the last one that was taken can't be read.
+    /// Why nothing after the last record that was taken can be read.
     broken: Option<Error>,
 }
 
 impl Log {
-    /// What [`Journal::read`](tidings_journal::Journal::read) returns, of records of `kinds` alone. Of other kinds nothing is read, so
-    /// nothing that is damaged among them hides any of these.
+    /// Reads a page, see [`Journal::read`](tidings_journal::Journal::read), of records of `kinds`
+    /// only. Other kinds are not read, so damage among them hides none of these records.
     pub(super) fn page(
         &self,
         selector: &Selector,
@@ -59,13 +60,14 @@ impl Log {
         let until = until.min(view.head);
         let mut from = after;
         let mut page = loop {
-            match self.piece(&view, selector, kinds, from, until, limit) {
-                Err(Error::Damaged(why)) => from = self.skip(&view, selector, kinds, from, until, &why)?,
+            match self.page_to_damage(&view, selector, kinds, from, until, limit) {
+                Err(Error::Damaged(why)) => from = self.skip_damage(&view, selector, kinds, from, until, &why)?,
                 read => break read?,
             }
         };
         page.damaged = from > after;
-        // After reading: what was trimmed meanwhile, and may be missing in the page, is below it.
+        // Read after the page. What was trimmed in the meantime, and may be missing in the page, is
+        // below it.
         page.floor = self.topics.read().floor(selector);
         if page.damaged {
             page.floor = page.floor.max(from);
@@ -73,8 +75,9 @@ impl Log {
         Ok(page)
     }
 
-    /// A page up to where the log is damaged, if it is; fails if it is right behind `after`.
-    fn piece(
+    /// Reads a page that ends where the log is damaged. Fails if the damage is directly behind
+    /// `after`.
+    fn page_to_damage(
         &self,
         view: &View,
         selector: &Selector,
@@ -99,7 +102,7 @@ impl Log {
                 page.next = last.id.position;
                 return Ok(None);
             }
-            if let Some(Taken { record, .. }) = merge.take(position)? {
+            if let Some(StoredRecord { record, .. }) = merge.take(position)? {
                 bytes += record.data.len();
                 page.entries.push(Arc::new(entry(&self.epochs, position, record)));
             }
@@ -118,8 +121,8 @@ impl Log {
         }
     }
 
-    /// Where to read on behind what can't be read after `after`.
-    fn skip(
+    /// Returns the position from which reading can go on behind the damage at `after`.
+    fn skip_damage(
         &self,
         view: &View,
         selector: &Selector,
@@ -138,44 +141,44 @@ impl Log {
             // Records without a key are hidden up to the floor, and read from there on.
             for &kind in kinds {
                 let from = if kind == Kind::Plain { after.max(floor) } else { after };
-                behind = behind.max(self.hole_end(view, (name, id, kind), from, until, why)?);
+                behind = behind.max(self.damage_end(view, (name, id, kind), from, until, why)?);
             }
         }
-        // Else it can be read after all, at another try.
+        // Otherwise it was readable after all, and the next attempt succeeds.
         behind.filter(|behind| *behind > after).ok_or_else(|| Error::Unreadable(why.to_owned()))
     }
 
-    /// The position of the oldest record of `selector`.
+    /// Returns the position of the oldest record of `selector`.
     pub(super) fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
         let view = self.view();
         let mut after = Position::START;
         loop {
             match self.merge(&view, selector, &ALL, after, view.head) {
-                Err(Error::Damaged(why)) => after = self.skip(&view, selector, &ALL, after, view.head, &why)?,
+                Err(Error::Damaged(why)) => after = self.skip_damage(&view, selector, &ALL, after, view.head, &why)?,
                 merge => return merge?.peek(),
             }
         }
     }
 
-    /// The receipt with this key, unless it has ended by `now_ms`.
-    pub(super) fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<Kept>, Error> {
+    /// Returns the receipt with this key, unless it has ended by `now_ms`.
+    pub(super) fn receipt(&self, key: &[u8], now_ms: i64) -> Result<Option<StoredReceipt>, Error> {
         let receipt = self.tables.receipts.get(keys::receipt(key)).map_err(unreadable).and_then(|value| {
             let decode = |value: fjall::Slice| codec::decode_receipt(&value);
             let receipt =
-                value.map(|value| decode(value).ok_or_else(|| Error::Damaged("a receipt makes no sense".to_owned())));
+                value.map(|value| decode(value).ok_or_else(|| Error::Damaged("a receipt is invalid".to_owned())));
             receipt.transpose()
         });
         let receipt = match receipt {
             Err(Error::Damaged(why)) => {
-                // To fail would refuse all publishes with such a key for ever.
+                // An error would refuse all appends with such a key for ever.
                 tracing::error!(
-                    "what was published with some idempotency keys can't be read ({why}): a repeat may be published twice"
+                    "the receipts of some idempotency keys can't be read ({why}): a repeated publish with such a key may be stored twice"
                 );
                 return Ok(None);
             }
             receipt => receipt?,
         };
-        let is_live = |(end, kept): &(End, Kept)| end.in_log_time(|| self.floors.skew_at(kept.first)) > now_ms;
+        let is_live = |(end, kept): &(End, StoredReceipt)| end.in_log_time(|| self.floors.skew_at(kept.first)) > now_ms;
         Ok(receipt.filter(is_live).map(|(_, kept)| kept))
     }
 
@@ -204,7 +207,7 @@ impl Log {
 }
 
 impl<'a> Merge<'a> {
-    /// Each topic's records of a kind after a position, up to `until`.
+    /// Merges the records of `selector` of some kinds after a position, up to `until`.
     pub(super) fn new(
         tables: &'a Tables,
         snapshot: &'a Snapshot,
@@ -225,7 +228,7 @@ impl<'a> Merge<'a> {
         Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
     }
 
-    /// The position that comes next. Fails if it can't be told: then nothing more may be taken.
+    /// Returns the next position. If it can't be told, this fails, and nothing more may be taken.
     pub(super) fn peek(&mut self) -> Result<Option<Position>, Error> {
         match self.broken.take() {
             Some(error) => Err(error),
@@ -235,15 +238,16 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// The record at the position that comes next. `None` if it was trimmed between one look and the other.
-    pub(super) fn take(&mut self, position: Position) -> Result<Option<Taken>, Error> {
+    /// Takes the record at the next position. `None` if it was trimmed after the position was
+    /// returned.
+    pub(super) fn take(&mut self, position: Position) -> Result<Option<StoredRecord>, Error> {
         let mut taken = None;
         for source in &mut self.sources {
-            let Some((_, place)) = source.head.take_if(|(at, _)| *at == position) else {
+            let Some((_, location)) = source.head.take_if(|(at, _)| *at == position) else {
                 continue;
             };
             if taken.is_none() {
-                taken = match source.element(&place) {
+                taken = match source.element(&location) {
                     Element::Record(record) => Some(decode(position, record, &mut self.interner)?),
                     Element::In(topic) => {
                         get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
@@ -251,7 +255,7 @@ impl<'a> Merge<'a> {
                 };
             }
             if let Err(error) = source.advance() {
-                self.broken = Some(error); // this one is whole
+                self.broken = Some(error); // the record that was taken is whole
             }
         }
         Ok(taken)
@@ -259,9 +263,9 @@ impl<'a> Merge<'a> {
 }
 
 impl Source {
-    /// Moves on to the next record that is wanted.
+    /// Advances to the next record that is wanted.
     fn advance(&mut self) -> Result<(), Error> {
-        let damaged = || Error::Damaged("a run of records makes no sense".to_owned());
+        let damaged = || Error::Damaged("a run of records is invalid".to_owned());
         loop {
             if let Some(run) = &mut self.run {
                 match run.next().ok_or_else(damaged)? {
@@ -282,12 +286,12 @@ impl Source {
         }
     }
 
-    fn element(&self, place: &Place) -> Element<'_> {
-        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(place))
+    fn element(&self, location: &Location) -> Element<'_> {
+        self.run.as_ref().map_or(Element::Record(&[]), |run| run.element(location))
     }
 }
 
-/// The record that stands in `topic` at `position`.
+/// Returns the record that stands in `topic` at `position`.
 pub(super) fn get(
     tables: &Tables,
     snapshot: &Snapshot,
@@ -295,14 +299,14 @@ pub(super) fn get(
     kind: Kind,
     position: Position,
     interner: &mut Interner,
-) -> Result<Option<Taken>, Error> {
+) -> Result<Option<StoredRecord>, Error> {
     let before = Position::new(position.get().saturating_sub(1));
     let mut one = Merge::new(tables, snapshot, [(topic, kind, before)], position)?;
     let Some(source) = one.sources.first_mut() else {
         return Ok(None);
     };
     match source.head.take() {
-        Some((at, place)) if at == position => match source.element(&place) {
+        Some((at, location)) if at == position => match source.element(&location) {
             Element::Record(record) => decode(position, record, interner).map(Some),
             Element::In(_) => Err(damaged(position)),
         },
@@ -310,17 +314,21 @@ pub(super) fn get(
     }
 }
 
-/// A record that was read at `position`.
-pub(super) fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<Taken, Error> {
+/// Decodes a record that was read at `position`.
+pub(super) fn decode(position: Position, bytes: &[u8], interner: &mut Interner) -> Result<StoredRecord, Error> {
     let record = codec::decode_record(bytes, interner).ok_or_else(|| damaged(position))?;
-    Ok(Taken { own: Element::of(bytes, 0, 0).weight(), copy: Element::of(bytes, 0, 1).weight(), record })
+    Ok(StoredRecord {
+        own_bytes: Element::of(bytes, 0, 0).weight(),
+        copy_bytes: Element::of(bytes, 0, 1).weight(),
+        record,
+    })
 }
 
 fn damaged(position: Position) -> Error {
-    Error::Damaged(format!("the record at position {position} makes no sense"))
+    Error::Damaged(format!("the record at position {position} is invalid"))
 }
 
-/// A record in its place.
+/// Creates the entry for a record.
 pub(super) fn entry(epochs: &Epochs, position: Position, record: Record) -> Entry {
     let EventId { epoch, position } = epochs.id_of(position);
     Entry { id: EventId { epoch, position }, record }
@@ -344,7 +352,7 @@ mod tests {
         }
     }
 
-    /// What ended a key is of no more use to whoever reads what is live.
+    /// A record that ended its key does not matter to a reader of live records.
     #[tokio::test]
     async fn a_damaged_record_without_a_live_key_hides_none_that_has_one() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,55 +1,56 @@
 //! Runs: the records of one topic that were appended in one step, side by side in one value.
 //!
-//! The storage engine's share of an append is by the value, not by the byte: a thousand events of one topic in one batch
-//! are written three times as fast in runs as one by one, and read faster too. A run's key is its *last* position, so that
-//! the first key at or after a position is that of the run which the position is in.
+//! The storage engine's share of an append depends on the number of values, not of bytes. A
+//! thousand events of one topic in one batch are written three times as fast in runs as one by one,
+//! and read faster too. A run's key is its *last* position, so the first key at or after a position
+//! is that of the run which contains the position.
 
-use super::codec::{LONGEST_COPY, put_number, take, take_number};
+use super::codec::{MAX_COPY_BYTES, put_number, take, take_number};
 use super::keys::TopicId;
 use tidings_journal::Position;
 
-/// A run is closed when it has as many bytes: about what one read from the device returns.
-const FULL: usize = 8 << 10;
+/// The size at which a run is complete, which is about what one read from the device returns.
+const RUN_BYTES: usize = 8 << 10;
 
 /// The first byte of every run.
 const RUN: u8 = 1;
 
-/// A run in the making.
+/// A run that is being built.
 pub(super) struct Builder {
     bytes: Vec<u8>,
     last: Position,
 }
 
-/// What stands in a topic at a position.
+/// What a topic holds at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element<'a> {
-    /// The record, encoded.
+    /// The encoded record.
     Record(&'a [u8]),
-    /// The record is too large to be written twice: it stands in this topic, at the same position.
+    /// The record is too large to be stored twice. It stands in this topic, at the same position.
     In(TopicId),
 }
 
-/// A run that is read, and how far.
+/// Reads the elements of a run.
 pub(super) struct Reader<B> {
     run: B,
     at: usize,
     next: Position,
 }
 
-/// Where an element is in its run.
+/// Where an element is stored in its run.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum Location {
     Record(std::ops::Range<usize>),
     In(TopicId),
 }
 
 impl Element<'_> {
-    /// The element in `topic` of a record that stands in `first`, and in others too.
+    /// Returns the element in `topic` of a record that stands in `first`, and perhaps in others.
     pub(super) fn of(record: &[u8], first: TopicId, topic: TopicId) -> Element<'_> {
-        if topic == first || record.len() <= LONGEST_COPY { Element::Record(record) } else { Element::In(first) }
+        if topic == first || record.len() <= MAX_COPY_BYTES { Element::Record(record) } else { Element::In(first) }
     }
 
-    /// What it takes in a run, about.
+    /// Returns about how many bytes the element takes in a run.
     pub(super) fn weight(&self) -> u64 {
         const AROUND: usize = 8;
         match self {
@@ -66,7 +67,7 @@ impl Builder {
         Self { bytes, last: first }
     }
 
-    /// Adds what stands at `position`, which is higher than all before.
+    /// Adds what stands at `position`, which must be higher than all positions before.
     pub(super) fn push(&mut self, position: Position, element: Element<'_>) {
         put_number(&mut self.bytes, position.get() - self.last.get());
         self.last = position;
@@ -80,17 +81,17 @@ impl Builder {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= FULL
+        self.bytes.len() >= RUN_BYTES
     }
 
-    /// The position that is its key, and its bytes.
+    /// Returns the position that is the run's key, and the run's bytes.
     pub(super) fn finish(self) -> (Position, Vec<u8>) {
         (self.last, self.bytes)
     }
 }
 
 impl<B: AsRef<[u8]>> Reader<B> {
-    /// Begins to read a run. `None` if it is none.
+    /// Begins to read a run. `None` if the bytes are not a run.
     pub(super) fn new(run: B) -> Option<Self> {
         let mut bytes = run.as_ref();
         if take(&mut bytes)? != [RUN] {
@@ -101,9 +102,10 @@ impl<B: AsRef<[u8]>> Reader<B> {
         Some(Self { run, at, next })
     }
 
-    /// The next position, and where its element is. `Some(None)` at the end, `None` if the run is damaged.
+    /// Returns the next position, and where its element is stored. `Some(None)` at the end, and
+    /// `None` if the run is damaged.
     #[expect(clippy::option_option, reason = "the end is no damage")]
-    pub(super) fn next(&mut self) -> Option<Option<(Position, Place)>> {
+    pub(super) fn next(&mut self) -> Option<Option<(Position, Location)>> {
         let mut bytes = self.run.as_ref().get(self.at..)?;
         if bytes.is_empty() {
             return Some(None);
@@ -111,24 +113,24 @@ impl<B: AsRef<[u8]>> Reader<B> {
         let position = Position::new(self.next.get().checked_add(take_number(&mut bytes)?)?);
         let packed = take_number(&mut bytes)?;
         let mut at = self.run.as_ref().len() - bytes.len();
-        let place = if packed & 1 == 1 {
-            Place::In(packed >> 1)
+        let location = if packed & 1 == 1 {
+            Location::In(packed >> 1)
         } else {
             let range = at..at.checked_add(usize::try_from(packed >> 1).ok()?)?;
             at = range.end;
             self.run.as_ref().get(range.clone())?;
-            Place::Record(range)
+            Location::Record(range)
         };
         self.at = at;
         self.next = position;
-        Some(Some((position, place)))
+        Some(Some((position, location)))
     }
 
-    /// The element at a place that was returned before.
-    pub(super) fn element(&self, place: &Place) -> Element<'_> {
-        match place {
-            Place::Record(range) => Element::Record(self.run.as_ref().get(range.clone()).unwrap_or_default()),
-            Place::In(topic) => Element::In(*topic),
+    /// Returns the element at a location that was returned before.
+    pub(super) fn element(&self, location: &Location) -> Element<'_> {
+        match location {
+            Location::Record(range) => Element::Record(self.run.as_ref().get(range.clone()).unwrap_or_default()),
+            Location::In(topic) => Element::In(*topic),
         }
     }
 }
@@ -142,10 +144,10 @@ mod tests {
     fn read(run: &[u8]) -> Option<Vec<(u64, Option<Vec<u8>>)>> {
         let mut reader = Reader::new(run)?;
         let mut elements = Vec::new();
-        while let Some((position, place)) = reader.next()? {
+        while let Some((position, location)) = reader.next()? {
             elements.push((
                 position.get(),
-                match reader.element(&place) {
+                match reader.element(&location) {
                     Element::Record(record) => Some(record.to_vec()),
                     Element::In(_) => None,
                 },

@@ -1,4 +1,6 @@
-//! The thread that has what was written on the device, every so often, in the mode [`Sync::Interval`].
+//! The thread that syncs at an interval, for [`Sync::Interval`].
+//!
+//! [`Sync::Interval`]: super::Sync::Interval
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -6,13 +8,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::log::{Log, Watch};
+use super::log::{Log, PanicGuard};
 
-/// Syncs at least every `interval` what was appended meanwhile, until `stop` is dropped or a sync fails.
-///
-/// [`Sync::Interval`]: super::Sync::Interval
+/// Syncs what was appended, at this interval, until `stop` is dropped or a sync fails.
 pub(super) fn run(log: &Arc<Log>, interval: Duration, stop: &Receiver<()>) {
-    let _watch = Watch::new(log.clone(), "syncing the journal");
+    let _guard = PanicGuard::new(log.clone(), "syncing the journal");
     while stop.recv_timeout(interval) != Err(RecvTimeoutError::Disconnected) {
         let head = log.head();
         if !log.is_open() {

@@ -1,41 +1,41 @@
-//! What of a topic goes: the oldest records, as many as are over its bounds.
+//! Trimming: which of the oldest records of a topic are removed, given its limits.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::chore::{Guests, Trim};
 use super::counters::add;
-use super::damage::Gone;
+use super::damage::LostRecords;
 use super::keys::{Kind, TopicId};
 use super::log::{Log, View};
+use super::maintenance::{OtherTopic, TrimStep};
 use super::options::Retention;
-use super::reader::{Merge, Taken};
-use super::topics::{Shown, Topic};
+use super::reader::{Merge, StoredRecord};
+use super::topics::{OtherTopics, Topic};
 use tidings_journal::{Error, Position, TopicName};
 
-/// What a topic may hold.
+/// The limits of a topic.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(super) struct TopicLimits {
     pub(super) events: u64,
     pub(super) bytes: u64,
-    /// What was published before goes, in milliseconds since 1970.
+    /// Records that were published earlier are trimmed, in milliseconds since 1970.
     pub(super) since_ms: i64,
-    /// What stands at or below it goes.
+    /// Records at or below this position are trimmed.
     pub(super) until: Position,
 }
 
-/// What to do next.
-pub(super) enum Next {
-    /// Nothing: the topic is within its bounds.
-    Within,
-    /// These records go.
-    Step(Trim),
+/// What is to be done with a topic.
+pub(super) enum Decision {
+    /// Nothing, because the topic is within its limits.
+    WithinLimits,
+    /// These records are to be trimmed.
+    Trim(TrimStep),
 }
 
-impl Bounds {
+impl TopicLimits {
     pub(super) const NONE: Self =
         Self { events: u64::MAX, bytes: u64::MAX, since_ms: i64::MIN, until: Position::START };
 
-    /// Those that `topic`'s rule sets it.
+    /// Returns the limits that its rule sets for `topic`.
     pub(super) fn of(retention: &Retention, topic: &Topic, now_ms: i64) -> Self {
         let rule = topic.rule.and_then(|rule| retention.rules.get(rule));
         let age = rule.map_or(retention.max_age, |rule| rule.max_age);
@@ -49,38 +49,38 @@ impl Bounds {
         }
     }
 
-    /// Whether the topic holds too much.
+    /// Returns whether the topic holds too much.
     pub(super) fn is_exceeded(&self, topic: &Topic) -> bool {
         topic.row.events > self.events || topic.row.bytes > self.bytes
     }
 
-    /// Whether some of the topic's records may stand where all have to go.
+    /// Returns whether records of the topic may stand where all are to be trimmed.
     pub(super) fn is_erased(&self, topic: &Topic) -> bool {
         topic.row.events > 0 && topic.row.floor < self.until
     }
 
-    /// Whether the topic's oldest record is too old, or may be.
+    /// Returns whether the topic's oldest record is too old, or may be.
     pub(super) fn is_aged(&self, topic: &Topic) -> bool {
         topic.row.events > 0 && self.since_ms > i64::MIN && topic.oldest_ms.is_none_or(|oldest| oldest < self.since_ms)
     }
 }
 
-/// Looks at some of a topic's oldest records.
-pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, Error> {
-    settle(log, name);
+/// Examines some of a topic's oldest records.
+pub(super) fn next(log: &Log, name: &TopicName, bounds: TopicLimits) -> Result<Decision, Error> {
+    discount_hidden(log, name);
     let topic = {
         let topics = log.topics.read();
         match topics.get(name) {
             Some(topic) if bounds.is_exceeded(topic) || bounds.is_aged(topic) || bounds.is_erased(topic) => {
                 topic.clone()
             }
-            _ => return Ok(Next::Within),
+            _ => return Ok(Decision::WithinLimits),
         }
     };
     let surplus_events = topic.row.events.saturating_sub(bounds.events);
     let surplus_bytes = topic.row.bytes.saturating_sub(bounds.bytes);
-    let mut step = Trim::new(name.clone());
-    let mut others: HashMap<TopicName, Guests> = HashMap::new();
+    let mut step = TrimStep::new(name.clone());
+    let mut others: HashMap<TopicName, OtherTopic> = HashMap::new();
     let view = log.view();
     let mut own_after = topic.row.floor.max(topic.own_after);
     let begun = Merge::new(&log.tables, &view.snapshot, [(topic.row.id, Kind::Plain, own_after)], view.head);
@@ -93,43 +93,44 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
         let (position, taken) = match next {
             Ok(Some(next)) => next,
             Ok(None) => break,
-            // What comes before it goes first.
+            // What was read before the damage is trimmed first.
             Err(Error::Damaged(_)) if step.events > 0 => break,
             Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), bounds, own_after, &why),
             Err(error) => return Err(error),
         };
-        let Some(Taken { record, own, copy }) = taken else {
+        let Some(StoredRecord { record, own_bytes, copy_bytes }) = taken else {
             continue;
         };
         if record.topics.first() != Some(name) {
             if step.events == 0 {
                 own_after = position;
             }
-            continue; // a guest: its own topic keeps it or lets it go
+            continue; // shown here, but kept or trimmed by its own topic
         }
         let at_ms = record.at_ms.saturating_add(log.floors.skew_at(position));
         let within = step.events >= surplus_events && step.bytes >= surplus_bytes && at_ms >= bounds.since_ms;
         let enough = within && position > bounds.until;
-        if enough || step.events >= log.options.tuning.trim_step {
+        if enough || step.events >= log.options.tuning.max_trim_records {
             step.oldest_ms = Some(at_ms);
             break;
         }
         step.floor = position;
         step.events += 1;
-        step.own += own;
-        step.bytes += own;
+        step.own_bytes += own_bytes;
+        step.bytes += own_bytes;
         for (nth, other) in record.topics.iter().enumerate().skip(1) {
             if record.topics[..nth].contains(other) {
-                continue; // named twice
+                continue; // the record names the topic twice
             }
-            step.bytes += copy;
-            let guests = others.entry(other.clone()).or_insert_with(|| Guests::new(other.clone()));
-            guests.floor = position;
-            guests.bytes += copy;
+            step.bytes += copy_bytes;
+            let other = others.entry(other.clone()).or_insert_with(|| OtherTopic::new(other.clone()));
+            other.floor = position;
+            other.bytes += copy_bytes;
         }
     }
     if step.events == 0 {
-        // Within its bounds after all: now it is known how old the oldest is, if it is there.
+        // The topic is within its limits after all. If it has an oldest record, its age is known
+        // now.
         let on_its_way = bounds.is_exceeded(&topic) && topic.row.last_plain > view.head;
         let mut topics = log.topics.write();
         if let Some(topic) = topics.get_mut(name) {
@@ -137,49 +138,51 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: Bounds) -> Result<Next, 
             topic.own_after = own_after;
         }
         if on_its_way {
-            topics.note_over(name); // it was counted, and is not there yet
+            topics.note_exceeding(name); // the record was counted, but is not visible yet
         }
-        return Ok(Next::Within);
+        return Ok(Decision::WithinLimits);
     }
     step.others = others.into_values().collect();
-    hide(log, &view, &step);
-    Ok(Next::Step(step))
+    discount_others(log, &view, &step);
+    Ok(Decision::Trim(step))
 }
 
-/// Takes out of the counts what was published to a topic and was hidden without a look: topics that it shows have gone whole.
-fn settle(log: &Log, name: &TopicName) {
+/// Takes records out of the counts that were published to a topic and were hidden without being
+/// examined, because topics that it shows were trimmed whole.
+fn discount_hidden(log: &Log, name: &TopicName) {
     let own = |topic: &Topic| (topic.row.id, topic.own_after, topic.row.floor);
-    let unsettled = log.topics.read().get(name).filter(|topic| topic.is_unsettled()).map(own);
-    if let Some((id, after, floor)) = unsettled {
+    let hidden = log.topics.read().get(name).filter(|topic| topic.counts_hidden_records()).map(own);
+    if let Some((id, after, floor)) = hidden {
         let (events, bytes) = count_own(log, &log.view(), (name, id), after, floor);
-        log.topics.write().hide(name, events, bytes, floor);
+        log.topics.write().subtract_hidden(name, events, bytes, floor);
         add(&log.counters.trimmed, events);
     }
 }
 
-/// Takes out of the counts what was published to the other topics of a step themselves and is hidden with it: a topic shows
-/// nothing at or below its floor, whatever raised that, so what is hidden there is never found again by its own bounds. Else
-/// it would count for ever, and more than has to would go in its place.
-fn hide(log: &Log, view: &View, step: &Trim) {
-    // Of several steps that are written together none may find what another one has.
+/// Takes records out of the counts that were published to the step's other topics themselves and
+/// are hidden with the step. A topic shows nothing at or below its floor, whatever raised that, and
+/// so does not find these records again by its own limits. If they were still counted, they would
+/// count for ever, and records that may stay would be trimmed in their place.
+fn discount_others(log: &Log, view: &View, step: &TrimStep) {
+    // Of several steps that are written together, none may find records of another.
     if let Some(topic) = log.topics.write().get_mut(&step.topic) {
         topic.own_after = topic.own_after.max(step.floor);
     }
-    for Guests { topic: name, floor, .. } in &step.others {
+    for OtherTopic { topic: name, floor, .. } in &step.others {
         let own = |topic: &Topic| (topic.row.id, topic.row.floor.max(topic.own_after));
         let Some((id, after)) = log.topics.read().get(name).filter(|topic| topic.row.events > 0).map(own) else {
             continue;
         };
         if after < *floor {
             let (events, bytes) = count_own(log, view, (name, id), after, *floor);
-            log.topics.write().hide(name, events, bytes, *floor);
+            log.topics.write().subtract_hidden(name, events, bytes, *floor);
             add(&log.counters.trimmed, events);
         }
     }
 }
 
-/// How many of a topic's records behind `after` and up to `until` were published to the topic itself, and what they take in all
-/// their topics; as far as they can be read.
+/// Counts the records behind `after` and up to `until` that were published to the topic itself, and
+/// their size in all of their topics, as far as they can be read.
 fn count_own(
     log: &Log,
     view: &View,
@@ -193,69 +196,81 @@ fn count_own(
     };
     while let Ok(Some(position)) = merge.peek() {
         let Ok(taken) = merge.take(position) else { break };
-        if let Some(Taken { record, own, copy }) = taken.filter(|taken| taken.record.topics.first() == Some(name)) {
+        if let Some(StoredRecord { record, own_bytes, copy_bytes }) =
+            taken.filter(|taken| taken.record.topics.first() == Some(name))
+        {
             let topics: BTreeSet<_> = record.topics.iter().collect();
             events += 1;
-            bytes += own + copy * (topics.len() as u64 - 1);
+            bytes += own_bytes + copy_bytes * (topics.len() as u64 - 1);
         }
     }
     (events, bytes)
 }
 
-/// What can't be read directly behind `after` goes too, if the topic holds too much, or if what comes next is too old.
+/// Trims the damaged records directly behind `after`, if the topic holds too much or the next
+/// readable record is too old.
 fn around_damage(
     log: &Log,
     (name, topic): (&TopicName, &Topic),
-    bounds: Bounds,
+    bounds: TopicLimits,
     after: Position,
     why: &str,
-) -> Result<Next, Error> {
+) -> Result<Decision, Error> {
     let (view, id) = (log.view(), topic.row.id);
-    let Some(end) = log.hole_end(&view, (name, id, Kind::Plain), after, view.head, why)? else {
-        return Err(Error::Unreadable(why.to_owned())); // it can be read after all, at the next turn
+    let Some(end) = log.damage_end(&view, (name, id, Kind::Plain), after, view.head, why)? else {
+        return Err(Error::Unreadable(why.to_owned())); // it was readable after all, so the next attempt succeeds
     };
     if !bounds.is_exceeded(topic) && !bounds.is_erased(topic) {
         let mut merge = Merge::new(&log.tables, &view.snapshot, [(id, Kind::Plain, end)], view.head)?;
         let taken = merge.peek()?.map(|next| merge.take(next).map(|taken| (next, taken))).transpose()?;
-        let age = |(next, taken): (Position, Option<Taken>)| {
+        let age = |(next, taken): (Position, Option<StoredRecord>)| {
             Some(taken?.record.at_ms.saturating_add(log.floors.skew_at(next)))
         };
-        // Nothing tells how old it is if nothing comes next: it is looked at again in as long as anything is kept.
+        // If no record follows, nothing tells how old the damaged ones are. They are examined again
+        // after the time for which records are kept.
         let next_ms = taken.and_then(age).unwrap_or_else(|| log.floors.now_ms());
         if next_ms >= bounds.since_ms {
             if let Some(topic) = log.topics.write().get_mut(name) {
                 topic.oldest_ms = Some(next_ms);
             }
-            return Ok(Next::Within);
+            return Ok(Decision::WithinLimits);
         }
     }
-    let Gone { events, bytes, others, .. } = log.gone(id, after, end);
+    let LostRecords { events, bytes, others, .. } = log.lost_records(id, after, end);
     let names: HashMap<TopicId, TopicName> = {
         let topics = log.topics.read();
         topics.iter().map(|(name, topic)| (topic.row.id, name.clone())).collect()
     };
-    let guests = |(id, floor)| names.get(&id).map(|name| Guests { topic: name.clone(), floor, bytes: 0 });
-    let others = others.into_iter().filter_map(guests).collect();
-    log.holes.forget(id, end);
+    let other = |(id, floor)| names.get(&id).map(|name| OtherTopic { topic: name.clone(), floor, bytes: 0 });
+    let others = others.into_iter().filter_map(other).collect();
+    log.damaged_ranges.forget(id, end);
     if let Some(topic) = log.topics.write().get_mut(name) {
         topic.own_after = topic.own_after.max(end);
     }
-    Ok(Next::Step(Trim { topic: name.clone(), floor: end, events, own: bytes, bytes, oldest_ms: None, others }))
+    Ok(Decision::Trim(TrimStep {
+        topic: name.clone(),
+        floor: end,
+        events,
+        own_bytes: bytes,
+        bytes,
+        oldest_ms: None,
+        others,
+    }))
 }
 
-/// Finds out in which other topics the records of a topic are shown, and notes it.
-pub(super) fn find_shown(log: &Log, name: &TopicName) -> Result<(), Error> {
+/// Finds the other topics that show a topic's records, and stores them in the topic's state.
+pub(super) fn find_other_topics(log: &Log, name: &TopicName) -> Result<(), Error> {
     let Some(row) = log.topics.read().get(name).map(|topic| topic.row) else {
         return Ok(());
     };
     let view = log.view();
-    // Where nothing was published to the topic itself, nothing of it need be read.
+    // If nothing was published to the topic itself, nothing has to be read.
     let after = if row.events > 0 { row.floor } else { view.head };
     let mut merge = Merge::new(&log.tables, &view.snapshot, [(row.id, Kind::Plain, after)], view.head)?;
     let mut others = BTreeSet::new();
     let looked = (|| {
         while let Some(position) = merge.peek()? {
-            if let Some(Taken { record, .. }) = merge.take(position)?
+            if let Some(StoredRecord { record, .. }) = merge.take(position)?
                 && record.topics.first() == Some(name)
             {
                 others.extend(record.topics.iter().skip(1).filter(|other| *other != name).cloned());
@@ -263,9 +278,10 @@ pub(super) fn find_shown(log: &Log, name: &TopicName) -> Result<(), Error> {
         }
         Ok(())
     })();
-    // What can't be read must not keep a topic from going: the order of the log tells where its records are shown.
+    // Damage must not keep a topic from being trimmed whole: the table `order` tells where its
+    // records are shown.
     if looked.is_err() {
-        let gone = log.gone(row.id, after, view.head).others;
+        let gone = log.lost_records(row.id, after, view.head).others;
         let topics = log.topics.read();
         others.extend(
             topics
@@ -276,12 +292,13 @@ pub(super) fn find_shown(log: &Log, name: &TopicName) -> Result<(), Error> {
     }
     let mut topics = log.topics.write();
     if let Some(topic) = topics.get_mut(name).filter(|topic| topic.row.last_plain <= view.head) {
-        topic.shown = Shown::of(others);
+        topic.other_topics = OtherTopics::of(others);
     }
     looked
 }
 
-/// The level to which the largest have to sink so that all `sizes` together are at most `most`.
+/// Returns the level to which the largest sizes have to sink so that all `sizes` together are at
+/// most `most`.
 pub(super) fn water_level(mut sizes: Vec<u64>, most: u64) -> u64 {
     let mut rest: u128 = sizes.iter().map(|&size| u128::from(size)).sum();
     let most = u128::from(most);
@@ -289,7 +306,8 @@ pub(super) fn water_level(mut sizes: Vec<u64>, most: u64) -> u64 {
         return u64::MAX;
     }
     sizes.sort_unstable_by(|a, b| b.cmp(a));
-    // With the largest `count` at one level, that level is what the others leave over, divided.
+    // If the largest `count` sizes are at one level, that level is what the other sizes leave over,
+    // divided by `count`.
     for (nth, &size) in sizes.iter().enumerate() {
         rest -= u128::from(size);
         let level = most.saturating_sub(rest) / (nth as u128 + 1);

@@ -1,4 +1,4 @@
-//! Whether everything that a log says about itself is true.
+//! Verifies that everything in a log fits together.
 
 use std::collections::HashMap;
 
@@ -11,47 +11,49 @@ use super::run::Reader;
 use super::tables::Tables;
 use tidings_journal::{Error, Position, Record, TopicName};
 
-/// What a look at everything found.
+/// The result of verifying a log.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// How many events were read.
+    /// The number of events that were read.
     pub events: u64,
-    /// How many receipts there are, expired ones included.
+    /// The number of receipts, including expired ones.
     pub receipts: u64,
-    /// What is wrong, at most [`Report::MOST`]; nothing if all is well.
+    /// The problems, at most [`Report::MAX_PROBLEMS`]. Empty if there are none.
     pub problems: Vec<String>,
 }
 
-/// What is known of a topic, and what was found of it.
+/// What a topic's row says, and what was found.
 struct Known<'a> {
     name: &'a TopicName,
     floor: Position,
-    /// Records without a key of which this is the first topic: as counted, as listed in `order`, as found.
+    /// The number of records without a key whose first topic this is: in the row, in the table
+    /// `order`, and found.
     counted: u64,
     listed: u64,
     found: u64,
-    /// Elements above the floor: as listed in `order`, as found.
+    /// The number of elements above the floor: in the table `order`, and found.
     elements_listed: u64,
     elements: u64,
-    /// Records with a key: as counted, as found.
+    /// The number of live records with a key: in the list of keys, and found.
     keyed: u64,
     keyed_found: u64,
 }
 
 impl Report {
-    /// How many problems are told at most.
-    pub const MOST: usize = 100;
+    /// The most problems that are reported.
+    pub const MAX_PROBLEMS: usize = 100;
 
     fn problem(&mut self, what: String) {
-        if self.problems.len() < Self::MOST {
+        if self.problems.len() < Self::MAX_PROBLEMS {
             self.problems.push(what);
         }
     }
 }
 
 impl Inspection {
-    /// Reads everything, and checks that it fits together: positions, the order of the log against the topics, counts,
-    /// epochs. Every block that is read is checked against its checksum. An error is a file that can't be read.
+    /// Reads everything, and checks that it fits together: positions, the order of the log against
+    /// the topics, counts, epochs. The checksum of every block that is read is checked too. Returns
+    /// an error if a file can't be read.
     pub fn verify(&self) -> Result<Report, Error> {
         let mut report = Report::default();
         let mut known: HashMap<TopicId, Known<'_>> = HashMap::new();
@@ -76,7 +78,12 @@ impl Inspection {
             let pairs = [
                 ("are listed in the order of the log", topic.listed, "were found", topic.found),
                 ("were counted", topic.counted, "were found", topic.found),
-                ("with guests are listed in the order of the log", topic.elements_listed, "were found", topic.elements),
+                (
+                    "including those of other topics are listed in the order of the log",
+                    topic.elements_listed,
+                    "were found",
+                    topic.elements,
+                ),
                 ("with a key are listed", topic.keyed, "were found", topic.keyed_found),
             ];
             for (one, expected, other, found) in pairs {
@@ -89,11 +96,12 @@ impl Inspection {
         Ok(report)
     }
 
-    /// Positions follow each other, and each that should be kept is.
+    /// Checks that positions follow each other, and that each record exists that should be kept.
     fn verify_order(&self, known: &mut HashMap<TopicId, Known<'_>>, report: &mut Report) -> Result<(), Error> {
         let floors = known.values().map(|topic| topic.floor);
         let highest = floors.chain([self.contents.topics.forgotten]).max().unwrap_or_default();
-        // What was trimmed may be missing, and so may records with a key, which come and go.
+        // Trimmed records may be missing, and so may records with a key, which are replaced one by
+        // one.
         let may_miss = if self.contents.topics.keyed().next().is_some() { self.contents.head } else { highest };
         let mut interner = Interner::default();
         let mut last = Position::START;
@@ -125,12 +133,12 @@ impl Inspection {
         Ok(())
     }
 
-    /// Everything in the topics reads back.
+    /// Checks that everything in the topics can be read.
     fn verify_topics(&self, known: &mut HashMap<TopicId, Known<'_>>, report: &mut Report) -> Result<(), Error> {
         let mut interner = Interner::default();
         for guard in self.tables.events.iter().flat_map(fjall::Keyspace::iter) {
             let (key, value) = guard.into_inner().map_err(unreadable)?;
-            if Tables::is_beat(&key) {
+            if Tables::is_noop(&key) {
                 continue;
             }
             let (Some((id, kind, last)), Some(mut run)) = (keys::parse_event(&key), Reader::new(value)) else {
@@ -138,7 +146,7 @@ impl Inspection {
                 continue;
             };
             let Some(topic) = known.get_mut(&id) else {
-                continue; // forgotten: the engine will let go of it
+                continue; // the topic was forgotten: the engine will remove its records
             };
             let mut end = None;
             while let Some(Some((position, place))) = run.next() {
@@ -152,7 +160,7 @@ impl Inspection {
                         self.get(first, kind, position, &mut interner)?.map(|taken| taken.record)
                     }
                 };
-                // One that ends its key stands with those that have none.
+                // A record that ends its key is stored with those that have none.
                 let is_its =
                     |record: &Record| record.topics.contains(topic.name) && record.is_keyed() == (kind == Kind::Keyed);
                 let Some(record) = record.filter(is_its) else {
@@ -192,7 +200,7 @@ impl Inspection {
         }
         for guard in self.tables.receipts.iter() {
             let (key, value) = guard.into_inner().map_err(unreadable)?;
-            if !Tables::is_beat(&key) {
+            if !Tables::is_noop(&key) {
                 report.receipts += 1;
                 if codec::decode_receipt(&value).is_none() {
                     report.problem("a receipt is damaged".to_owned());

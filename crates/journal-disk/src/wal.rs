@@ -1,17 +1,20 @@
-//! The storage engine's write-ahead log, before the engine sees it: whether it is whole, and where it is torn.
+//! Checks the storage engine's write-ahead log before the engine opens it: whether the log is
+//! whole, and where it is torn.
 //!
-//! A machine that loses power leaves the end of a file half written, and not always in order: a sector may be missing before
-//! one that is there. The engine cuts off an end that makes no sense to it, but takes a batch with a hole for damage and
-//! refuses to open, and cuts off just as well what had been safely on the device and was damaged later. So this looks first:
+//! A machine that loses power leaves the end of a file half written, and not always in order: a
+//! sector may be missing before one that was written. The engine cuts off an end that it can't
+//! read. But it takes a batch with a hole for damage and refuses to open the log, and it also cuts
+//! off data that was on the device and was damaged later. So the log is checked first:
 //!
-//! - The log that was written to last is cut where it stops making sense, unless a position was safely on the device behind
-//!   that place (see [`mark`](super::mark)). Where whole batches come behind it, that is no torn end: each batch was on the
-//!   device before the next was begun. Then what is cut off is kept in a file beside, for who can mend it, and as long as
-//!   that is there, the log says that it has lost something.
-//! - One before it was synced when it was completed. It is whole, or it is damaged.
+//! - The active file is cut where it becomes unreadable, unless a position behind that place was on
+//!   the device (see [`watermark`](super::watermark)). Whole batches behind that place mean that it
+//!   is not a torn end, because each batch was on the device before the next one was begun. What is
+//!   cut off is then kept in a file beside it, for someone who can repair it. As long as that file
+//!   exists, the log reports that it has lost something.
+//! - A file before the active one was synced when it was completed. It is either whole or damaged.
 //!
-//! Nothing is written unless all is well, as far as the log tells. Where the rest of the directory tells otherwise, what was cut
-//! off is put back.
+//! Nothing is written unless the log is intact, as far as it tells itself. If the rest of the
+//! directory tells otherwise, what was cut off is put back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
@@ -19,20 +22,20 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::directory::Directory;
 use super::error::OpenError;
-use super::home::Home;
 use super::tables::Tables;
-use super::{codec, keys, mark};
+use super::{codec, keys, watermark};
 use tidings_journal::Position;
 
-/// What one file holds.
+/// The result of reading one file.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Found {
+struct WalScan {
     /// Where the last whole batch ends, in bytes.
     whole: u64,
-    /// The last position that the whole batches list, if they list one.
+    /// The last position that the whole batches contain, if there is one.
     last: Option<Position>,
-    /// Whether there is something else than zeros behind them.
+    /// Whether anything but zeros follows the last whole batch.
     more: bool,
 }
 
@@ -41,17 +44,17 @@ struct Found {
 pub(super) struct Cut {
     path: PathBuf,
     at: u64,
-    /// Up to the last that is not zero.
+    /// The bytes up to the last one that is not zero.
     end: Vec<u8>,
-    /// The length that the file had, in bytes.
+    /// The original length of the file in bytes.
     length: u64,
-    /// Where it is kept.
+    /// The file in which the bytes are kept.
     kept: Option<PathBuf>,
 }
 
 impl Cut {
-    /// What comes behind `at`, which is still there.
-    fn of(path: &Path, at: u64) -> io::Result<Self> {
+    /// Reads what follows `at`, which is still in the file.
+    fn read(path: &Path, at: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut end = Vec::new();
         file.seek(SeekFrom::Start(at))?;
@@ -61,7 +64,8 @@ impl Cut {
         Ok(Self { path: path.to_owned(), at, end, length, kept: None })
     }
 
-    /// How many whole batches there are behind the place that makes no sense, and the last position that they list.
+    /// Returns the number of whole batches behind the unreadable place, and the last position that
+    /// they contain.
     fn whole_batches(&self) -> (u64, Option<Position>) {
         let (mut batches, mut last) = (0, None);
         let mut rest = &self.end[..];
@@ -78,26 +82,26 @@ impl Cut {
         (batches, last)
     }
 
-    /// Writes it to a file of its own in `home`.
-    fn keep(&mut self, home: &Home) -> io::Result<&Path> {
+    /// Writes the bytes to a file of their own in `directory`.
+    fn keep(&mut self, directory: &Directory) -> io::Result<&Path> {
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        let path = (0..).map(|nth: u32| home.dir().join(format!("{CUT}{name}-{}-{nth}", self.at)));
+        let path = (0..).map(|nth: u32| directory.path().join(format!("{CUT}{name}-{}-{nth}", self.at)));
         let path = path.into_iter().find(|path| !path.exists()).unwrap_or_default();
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         file.write_all(&self.end)?;
         file.sync_all()?;
-        super::home::sync_dir(home.dir())?;
+        super::directory::sync_dir(directory.path())?;
         Ok(self.kept.insert(path))
     }
 
-    /// Cuts it off.
-    fn off(&self) -> io::Result<()> {
+    /// Cuts the bytes off.
+    fn apply(&self) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(&self.path)?;
         file.set_len(self.at)?;
         file.sync_all()
     }
 
-    /// Puts it back.
+    /// Puts the bytes back.
     pub(super) fn undo(&self) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(&self.path)?;
         file.set_len(self.at)?;
@@ -109,12 +113,13 @@ impl Cut {
     }
 }
 
-/// How the names of the files begin in which is kept what was cut off though it was whole.
+/// The beginning of the names of files that hold intact batches which were cut off.
 pub(super) const CUT: &str = "cut-";
 
-/// Checks the logs of the tables in `db`, and cuts off the torn end of the last one. Returns what was cut off.
-pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
-    let dir = home.dir();
+/// Checks the log files in `db`, and cuts off the torn end of the last one. Returns what was cut
+/// off.
+pub(super) fn repair(directory: &Directory, db: &Path) -> Result<Option<Cut>, OpenError> {
+    let dir = directory.path();
     let reading = |error| OpenError::io(dir, "reading the write-ahead log")(error);
     let mut logs = logs(db).map_err(reading)?;
     let Some((_, last)) = logs.pop() else {
@@ -125,7 +130,7 @@ pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
         let found = read(log).map_err(reading)?;
         if found.more {
             let name = log.strip_prefix(dir).unwrap_or(log).display();
-            return Err(OpenError::damaged(dir, format!("{name} makes no sense from byte {} on", found.whole)));
+            return Err(OpenError::damaged(dir, format!("{name} can't be read from byte {} on", found.whole)));
         }
         listed = found.last.or(listed);
     }
@@ -133,13 +138,13 @@ pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
     if !found.more {
         return Ok(None);
     }
-    let synced = mark::read(dir).map_err(OpenError::io(dir, "reading the mark"))?.unwrap_or_default();
+    let synced = watermark::read(dir).map_err(OpenError::io(dir, "reading the file synced"))?.unwrap_or_default();
     if let Some(end) = found.last.or(listed).filter(|end| *end < synced) {
         return Err(OpenError::Lost { dir: dir.to_owned(), found: end.get(), synced: synced.get() });
     }
     let name = last.strip_prefix(dir).unwrap_or(&last).display();
     let cutting = |error| OpenError::io(dir, "cutting off the torn end of the write-ahead log")(error);
-    let mut cut = Cut::of(&last, found.whole).map_err(cutting)?;
+    let mut cut = Cut::read(&last, found.whole).map_err(cutting)?;
     let (whole, end) = cut.whole_batches();
     if whole == 0 {
         tracing::warn!(
@@ -149,23 +154,23 @@ pub(super) fn mend(home: &Home, db: &Path) -> Result<Option<Cut>, OpenError> {
         );
     } else {
         let kept =
-            cut.keep(home).map_err(OpenError::io(dir, "keeping what is cut off the write-ahead log"))?.to_owned();
+            cut.keep(directory).map_err(OpenError::io(dir, "keeping what is cut off the write-ahead log"))?.to_owned();
         let (last, end) =
             (found.last.or(listed).unwrap_or_default(), end.map_or_else(String::new, |end| format!(" up to {end}")));
         tracing::error!(
-            "the journal in {} is damaged: {name} makes no sense from byte {} on, and {whole} whole batches come behind it. \
+            "the journal in {} is damaged: {name} can't be read from byte {} on, and {whole} intact batches follow. \
              Acknowledged events after position {last}{end} are lost. What was cut off is kept in {}; until that file is removed, \
-             the server says that it has lost something. See \"A damaged journal\" in docs/operating.md",
+             the server reports that it has lost something. See \"A damaged journal\" in docs/operating.md",
             dir.display(),
             found.whole,
             kept.display()
         );
     }
-    cut.off().map_err(cutting)?;
+    cut.apply().map_err(cutting)?;
     Ok(Some(cut))
 }
 
-/// The files of the log and their numbers, oldest first.
+/// Returns the files of the log and their numbers, oldest first.
 pub(super) fn logs(db: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(db)? {
@@ -179,16 +184,17 @@ pub(super) fn logs(db: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(logs)
 }
 
-fn read(path: &Path) -> io::Result<Found> {
+fn read(path: &Path) -> io::Result<WalScan> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut reader = Reader::new(BufReader::with_capacity(256 << 10, file), length);
-    let mut found = Found::default();
+    let mut found = WalScan::default();
     while reader.batch()? {
         found.whole = reader.at;
         found.last = reader.listed.or(found.last);
     }
-    // What stopped it may have been read already.
+    // The batch that stopped the reading may have been read in part, so the file is read again from
+    // its start.
     found.more = !is_zero(path, found.whole)?;
     Ok(found)
 }
@@ -206,7 +212,7 @@ fn is_zero(path: &Path, from: u64) -> io::Result<bool> {
     }
 }
 
-/// Reads batches as the engine writes them, numbers little-endian:
+/// Reads batches as the engine writes them. All numbers are little-endian:
 ///
 /// ```text
 /// start  1, number of items (u32), sequence number (u64)
@@ -217,9 +223,9 @@ struct Reader<R> {
     file: R,
     at: u64,
     length: u64,
-    /// The item that is read.
+    /// The item that was read last.
     bytes: Vec<u8>,
-    /// The last position that the batch lists, if it does.
+    /// The last position that the batch contains, if there is one.
     listed: Option<Position>,
 }
 
@@ -228,7 +234,7 @@ const ITEM: u8 = 2;
 const END: u8 = 3;
 const TRAILER: [u8; 4] = *b"FJL\x03";
 
-/// What an item has before its key, without the first byte.
+/// The number of bytes before an item's key, without the first one.
 const ITEM_HEAD: usize = 1 + 1 + 8 + 2 + 4 + 4;
 
 impl<R: Read> Reader<R> {
@@ -236,7 +242,7 @@ impl<R: Read> Reader<R> {
         Self { file, at: 0, length, bytes: Vec::new(), listed: None }
     }
 
-    /// Reads a batch, if there is a whole one.
+    /// Reads a batch. Returns whether there was a whole one.
     fn batch(&mut self) -> io::Result<bool> {
         self.listed = None;
         let Some([START]) = self.take()? else {
@@ -312,15 +318,15 @@ mod tests {
     use super::*;
 
     /// A log of three batches, and where each of them ends.
-    fn three() -> (tempfile::TempDir, Home, PathBuf, Vec<u64>) {
+    fn three() -> (tempfile::TempDir, Directory, PathBuf, Vec<u64>) {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::take(dir.path()).unwrap();
-        let tables = Tables::open(&home.db(), &Options::new(dir.path()), &Arc::default()).unwrap();
-        let (_, log) = logs(&home.db()).unwrap().pop().unwrap();
+        let directory = Directory::take(dir.path()).unwrap();
+        let tables = Tables::open(&directory.db(), &Options::new(dir.path()), &Arc::default()).unwrap();
+        let (_, log) = logs(&directory.db()).unwrap().pop().unwrap();
         let mut ends = Vec::new();
         for number in 1..=3 {
             let mut batch = tables.db.batch();
-            let listed = codec::Listed { topic: 1, keyed: false, bytes: 9, others: Vec::new() };
+            let listed = codec::BatchEntry { topic: 1, keyed: false, bytes: 9, others: Vec::new() };
             batch.insert(&tables.order, keys::position(Position::new(number)), codec::encode_batch(&[listed]));
             batch.insert(&tables.topics, "a", vec![7; 2_000]);
             batch.remove(&tables.keys, "b");
@@ -330,12 +336,12 @@ mod tests {
             assert_eq!((found.last, found.more), (Some(Position::new(number)), false));
             ends.push(found.whole);
         }
-        (dir, home, log, ends)
+        (dir, directory, log, ends)
     }
 
     #[test]
     fn every_torn_end_is_cut_off_and_the_engine_opens_what_is_left() {
-        let (_dir, home, log, ends) = three();
+        let (_dir, directory, log, ends) = three();
         let whole = std::fs::read(&log).unwrap();
         let end = usize::try_from(ends[2]).unwrap();
         let start = usize::try_from(ends[1]).unwrap();
@@ -344,33 +350,33 @@ mod tests {
             bytes.truncate(end + 100);
             bytes[torn..].fill(0); // the end is missing
             std::fs::write(&log, &bytes).unwrap();
-            mend(&home, &home.db()).unwrap();
+            repair(&directory, &directory.db()).unwrap();
             assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1]);
             bytes[torn..].copy_from_slice(&whole[torn..end + 100]);
             let hole = torn.min(end - 1);
             bytes[hole] ^= 0xff; // one byte in the middle is
             std::fs::write(&log, &bytes).unwrap();
-            mend(&home, &home.db()).unwrap();
+            repair(&directory, &directory.db()).unwrap();
             assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1], "damaged at {hole}");
         }
-        let tables = Tables::open(&home.db(), &Options::new(home.dir()), &Arc::default()).unwrap();
+        let tables = Tables::open(&directory.db(), &Options::new(directory.path()), &Arc::default()).unwrap();
         assert_eq!(tables.order.iter().count(), 2);
     }
 
     #[test]
     fn what_was_safely_on_the_device_is_never_cut_off() {
-        let (dir, home, log, ends) = three();
-        mark::Mark::open(dir.path()).unwrap().set(Position::new(3)).unwrap();
+        let (dir, directory, log, ends) = three();
+        watermark::Watermark::open(dir.path()).unwrap().set(Position::new(3)).unwrap();
         let mut bytes = std::fs::read(&log).unwrap();
         bytes[usize::try_from(ends[1]).unwrap() + 50] ^= 1;
         std::fs::write(&log, &bytes).unwrap();
-        assert!(matches!(mend(&home, &home.db()), Err(OpenError::Lost { found: 2, synced: 3, .. })));
+        assert!(matches!(repair(&directory, &directory.db()), Err(OpenError::Lost { found: 2, synced: 3, .. })));
         assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was left as it is");
     }
 
     #[test]
     fn whole_batches_behind_a_bad_one_are_kept_beside_and_a_torn_end_is_not() {
-        let (_dir, home, log, ends) = three();
+        let (_dir, directory, log, ends) = three();
         let bytes = std::fs::read(&log).unwrap();
         let ends: Vec<_> = ends.iter().map(|end| usize::try_from(*end).unwrap()).collect();
         // In the second batch: its first and last byte, a length, a key, and where it says how many items it has.
@@ -378,31 +384,31 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[at] ^= 4;
             std::fs::write(&log, &damaged).unwrap();
-            let cut = mend(&home, &home.db()).unwrap().unwrap();
+            let cut = repair(&directory, &directory.db()).unwrap().unwrap();
             let kept = cut.kept.clone().unwrap();
             assert_eq!(std::fs::read(&kept).unwrap(), damaged[ends[0]..ends[2]], "byte {at}");
             assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[0] as u64);
-            assert_eq!(home.cut_files().unwrap(), 1);
+            assert_eq!(directory.cut_files().unwrap(), 1);
             cut.undo().unwrap();
             assert!(std::fs::read(&log).unwrap() == damaged);
-            assert_eq!(home.cut_files().unwrap(), 0);
+            assert_eq!(directory.cut_files().unwrap(), 0);
         }
         let mut torn = bytes;
         torn[ends[1] + 30] ^= 4;
         std::fs::write(&log, &torn).unwrap();
-        assert!(mend(&home, &home.db()).unwrap().unwrap().kept.is_none());
+        assert!(repair(&directory, &directory.db()).unwrap().unwrap().kept.is_none());
     }
 
     #[test]
     fn a_log_that_was_completed_is_whole_or_damaged() {
-        let (_dir, home, log, ends) = three();
+        let (_dir, directory, log, ends) = three();
         std::fs::write(log.with_file_name("1.jnl"), [0; 64]).unwrap();
-        mend(&home, &home.db()).unwrap();
+        repair(&directory, &directory.db()).unwrap();
         let mut bytes = std::fs::read(&log).unwrap();
         bytes[usize::try_from(ends[0]).unwrap() + 50] ^= 1;
         std::fs::write(&log, &bytes).unwrap();
-        let error = mend(&home, &home.db()).unwrap_err().to_string();
-        assert!(error.contains(&format!("db/0.jnl makes no sense from byte {} on", ends[0])), "{error}");
+        let error = repair(&directory, &directory.db()).unwrap_err().to_string();
+        assert!(error.contains(&format!("db/0.jnl can't be read from byte {} on", ends[0])), "{error}");
         assert_eq!(std::fs::read(&log).unwrap(), bytes, "it was left as it is");
     }
 }

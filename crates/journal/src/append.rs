@@ -1,26 +1,29 @@
-//! What is appended in one step, and what came of it.
+//! Appends and their outcomes.
 //!
-//! The log decides, under its own order: whether the unit was appended before, whether its condition holds, and whether there
-//! is room for its keys. Whoever looks beforehand knows no more than what was.
+//! The log decides in its own order whether a unit was appended before, whether its condition
+//! holds, and whether there is capacity for its keys. A look beforehand only tells what was true at
+//! that moment.
 
 use std::sync::Arc;
 
-use crate::{Kept, Pool, Position, Receipt, Record, TopicName};
+use crate::{Pool, Position, Receipt, Record, StoredReceipt, TopicName};
 
-/// A unit: all of it is appended, at consecutive positions, or nothing.
+/// A unit that is appended as a whole, at consecutive positions, or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Append {
-    /// What is appended. There may be nothing but a receipt.
+    /// The records. There may be none, and only a receipt.
     pub records: Vec<Record>,
-    /// By what a repetition is known.
+    /// The receipt by which a repetition is recognized.
     pub receipt: Option<Receipt>,
-    /// What has to be true.
+    /// The condition under which the unit is appended.
     pub condition: Option<Condition>,
-    /// Log time where the unit was made, in milliseconds since 1970 (see [`Timeline`](crate::Timeline)).
+    /// The log time at which the unit was made, in milliseconds since 1970 (see
+    /// [`Timeline`](crate::Timeline)).
     pub now_ms: i64,
 }
 
-/// What has to be true of the live record with a key, that is the newest one, unless it was ended.
+/// A condition on the live record with a key, which is the newest record with that key unless the
+/// key was ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The topic has no live record with this key.
@@ -29,36 +32,39 @@ pub enum Condition {
     Current(TopicName, Arc<str>, Position),
 }
 
-/// What came of a unit.
+/// The outcome of an append.
 ///
-/// A live receipt is looked at first, then the condition, then the room: what is refused needs none.
+/// The log checks for a live receipt first, then the condition, then the bounds on keys. A unit
+/// that is refused needs no capacity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// It is in the log. The position of its first record; of the next one appended, if it had none.
+    /// The unit was appended. Holds the position of its first record, or of the next record to be
+    /// appended if the unit had none.
     New(Position),
-    /// A unit with this receipt's key was appended or refused before. Nothing was changed.
-    Known(Kept),
-    /// Its condition is not true: nothing was appended. Its receipt is kept with this outcome, so that a repetition gets the same
-    /// answer whatever is true by then. The log's last position.
+    /// A unit with the same receipt key was appended or refused before. Nothing was changed.
+    Known(StoredReceipt),
+    /// The condition does not hold, and nothing was appended. The receipt is kept with this
+    /// outcome, so that a repetition gets the same answer whatever is true by then. Holds the last
+    /// position of the log.
     Refused(Position),
-    /// There is no room for its keys: nothing was appended, and no receipt is kept.
+    /// A pool has no capacity for the unit's keys. Nothing was appended, and no receipt is kept.
     Full(Pool),
 }
 
 impl Append {
-    /// With a receipt.
+    /// Sets the receipt.
     #[must_use]
     pub fn receipt(self, receipt: Option<Receipt>) -> Self {
         Self { receipt, ..self }
     }
 
-    /// On a condition.
+    /// Sets the condition.
     #[must_use]
     pub fn when(self, condition: Option<Condition>) -> Self {
         Self { condition, ..self }
     }
 
-    /// Made at this log time.
+    /// Sets the log time at which the unit was made.
     #[must_use]
     pub fn at(self, now_ms: i64) -> Self {
         Self { now_ms, ..self }
@@ -72,7 +78,8 @@ impl From<Vec<Record>> for Append {
 }
 
 impl Condition {
-    /// The topic, the key, and where its live record has to stand; `None` for nowhere.
+    /// Returns the topic, the key, and the position at which its live record must stand; `None`
+    /// means that there must be none.
     pub(crate) fn parts(&self) -> (&TopicName, &Arc<str>, Option<Position>) {
         match self {
             Self::Absent(topic, key) => (topic, key, None),
@@ -82,7 +89,7 @@ impl Condition {
 }
 
 impl Appended {
-    /// Where its first record stands, if it was appended.
+    /// Returns the position of the unit's first record if it was appended.
     pub fn first(&self) -> Option<Position> {
         match self {
             Self::New(first) => Some(*first),

@@ -1,25 +1,27 @@
-//! How many live records with a key there may be: of each of the server's own topics so many, and of all others together.
+//! Bounds on the number of live records with a key: one for each of the server's own topics, and
+//! one for all other topics together.
 //!
-//! Nothing is evicted to make room, as what a key says is believed for as long as it is live: a member, a revoked token. What
-//! finds no room is [`Full`](crate::Appended::Full). No pool takes room from another, so that nothing a user does can keep the
-//! server from remembering.
+//! Nothing is evicted to make space, because a live key is believed: a member, a revoked token. An
+//! append that exceeds a bound is [`Full`](crate::Appended::Full). The pools are independent, so
+//! that nothing a user does can keep the server from remembering.
 
 use std::collections::BTreeMap;
 
 use crate::{Condition, Position, Record, TopicName};
 
-/// A share of the live records with a key that has a bound of its own.
+/// A group of live records with a key that has a bound of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pool(u8);
 
 /// The bounds of all pools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Name and bound of each; the last two are that of the server's other topics, and that of all that is not the server's.
+    /// The name and the bound of each pool. The last two are the server's other topics, and all
+    /// topics that are not the server's.
     pools: Vec<(String, usize)>,
 }
 
-/// The pools behind those that are named after a topic.
+/// The names of the pools that are not named after a topic.
 const OTHERS: [&str; 2] = ["server", "users"];
 
 impl Default for Bounds {
@@ -38,13 +40,13 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The same bound for each pool.
+    /// Returns bounds that are the same for each pool.
     pub fn of_each(most: usize) -> Self {
         let pools = Self::default().pools.into_iter().map(|(name, _)| (name, most)).collect();
         Self { pools }
     }
 
-    /// The pool that the records with a key belong to whose first topic is `topic`.
+    /// Returns the pool of the records with a key whose first topic is `topic`.
     pub fn pool_of(&self, topic: &TopicName) -> Pool {
         let named = self.pools.len() - OTHERS.len();
         let own = |topic: &TopicName| self.pools[..named].iter().position(|(name, _)| name == topic.as_str());
@@ -52,45 +54,45 @@ impl Bounds {
         Pool(u8::try_from(index).unwrap_or(u8::MAX))
     }
 
-    /// How many there may be in a pool.
+    /// Returns the most live records that a pool may have.
     pub fn most(&self, pool: Pool) -> usize {
         self.pools.get(usize::from(pool.0)).map_or(0, |(_, most)| *most)
     }
 
-    /// A pool's name: that of its topic, or `server` or `users`.
+    /// Returns a pool's name: the name of its topic, or `server` or `users`.
     pub fn name(&self, pool: Pool) -> &str {
         self.pools.get(usize::from(pool.0)).map_or("", |(name, _)| name)
     }
 
-    /// These bounds, where each that is named in `written` takes the place of the one of that name.
+    /// Returns these bounds, with those that are named in `written` taken from there.
     #[must_use]
     pub fn as_written(&self, written: &[(String, usize)]) -> Self {
         let find = |name: &String| written.iter().find(|(known, _)| known == name).map(|(_, most)| *most);
         Self { pools: self.pools.iter().map(|(name, most)| (name.clone(), find(name).unwrap_or(*most))).collect() }
     }
 
-    /// The name and the bound of each pool.
+    /// Returns the name and the bound of each pool.
     pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
         self.pools.iter().map(|(name, most)| (&**name, *most))
     }
 
-    /// All pools.
+    /// Returns all pools.
     pub fn pools(&self) -> impl Iterator<Item = Pool> {
         (0..self.pools.len()).filter_map(|index| u8::try_from(index).ok()).map(Pool)
     }
 }
 
-/// How many live records each pool has.
+/// The number of live records in each pool.
 #[derive(Clone, Debug, Default)]
 pub struct PoolCounts(BTreeMap<Pool, usize>);
 
 impl PoolCounts {
-    /// How many live records `pool` has.
+    /// Returns the number of live records in `pool`.
     pub fn of(&self, pool: Pool) -> usize {
         self.0.get(&pool).copied().unwrap_or_default()
     }
 
-    /// How full each pool is.
+    /// Returns how full each pool is.
     pub fn vitals(&self, bounds: &Bounds) -> Vec<crate::PoolVitals> {
         let vitals = |pool| crate::PoolVitals {
             name: bounds.name(pool).to_owned(),
@@ -105,21 +107,22 @@ impl PoolCounts {
         *self.0.entry(pool).or_default() += 1;
     }
 
-    /// Counts a record that is live no more.
+    /// Counts a record that is no longer live.
     pub fn remove(&mut self, pool: Pool) {
         if let Some(held) = self.0.get_mut(&pool) {
             *held = held.saturating_sub(1);
         }
     }
 
-    /// The pool that has no room for what `records` add, if there is one. `is_live` tells whether a key has a live record.
+    /// Returns the first pool that has no capacity for what `records` add, if there is one.
+    /// `is_live` tells whether a key has a live record.
     pub fn without_room<'a>(
         &self,
         bounds: &Bounds,
         records: impl Iterator<Item = &'a Record>,
         is_live: impl Fn(&TopicName, &str) -> bool,
     ) -> Option<Pool> {
-        // As it would be behind the records that were looked at, where they change it.
+        // The state behind the records that were looked at already, as far as they change it.
         let mut live: BTreeMap<(&TopicName, &str), bool> = BTreeMap::new();
         let mut held: BTreeMap<Pool, usize> = BTreeMap::new();
         for record in records {

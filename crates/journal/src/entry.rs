@@ -1,4 +1,4 @@
-//! What is written to the log, and what is read back.
+//! Records, entries, and the pages that a read returns.
 
 use std::sync::Arc;
 
@@ -7,92 +7,101 @@ use bytes::Bytes;
 use crate::id::{EventId, Position};
 use crate::topic::TopicName;
 
-/// What is to be appended.
+/// A record to be appended.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The topics it stands in: the one published to first, then the aggregates that show it too.
+    /// The topics that the record stands in: first the one that it was published to, then the
+    /// aggregates that show it too.
     pub topics: Arc<[TopicName]>,
     /// The event's name.
     pub event: Arc<str>,
-    /// With a key, the record takes the place of the earlier one of the same first topic and key.
+    /// The key, if the record has one. It then replaces the earlier record with the same first
+    /// topic and key.
     pub key: Option<Arc<str>>,
     /// The event's data, UTF-8.
     pub data: Bytes,
-    /// When it was published, in milliseconds since 1970.
+    /// When the record was published, in milliseconds since 1970.
     pub at_ms: i64,
-    /// Whether it ends its key: the live record with it goes, and this one is kept as one without a key is.
+    /// Whether the record ends its key: the live record with that key is removed, and this one is
+    /// kept like a record without a key.
     pub ends_key: bool,
 }
 
-/// A record in its place.
+/// A record at its position in the log.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its id, the same for ever.
+    /// The id, which never changes.
     pub id: EventId,
-    /// What was appended.
+    /// The record.
     pub record: Record,
 }
 
-/// Which entries a reader wants: those that stand in one of these topics.
+/// The entries that a reader wants: those that stand in one of these topics.
 #[derive(Clone, Debug)]
 pub struct Selector(Arc<[TopicName]>);
 
-/// How much one read returns at most; at least one entry, if there is any.
+/// The most that one read returns. A read returns at least one entry if there is one.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Entries.
+    /// The number of entries.
     pub events: usize,
-    /// Bytes of data.
+    /// The number of bytes of data.
     pub bytes: usize,
 }
 
-/// What one read found.
+/// The result of a read.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// In the order of the log.
+    /// The entries in the order of the log.
     pub entries: Vec<Arc<Entry>>,
-    /// Up to where the log was searched: the cursor for the next read.
+    /// The position up to which the log was searched, which is the cursor for the next read.
     pub next: Position,
-    /// The highest position ever trimmed away from the selected topics, as of this read. When it is above the cursor
-    /// that was read from, the page has a hole before its first entry.
+    /// The highest position that was ever trimmed from the selected topics, at the time of this
+    /// read. If it is above the cursor that was read from, entries are missing before the first one
+    /// of this page.
     pub floor: Position,
-    /// Whether there is such a hole because a part of the log can't be read any more. `floor` is its end, or higher.
+    /// Whether entries are missing because a part of the log can't be read any more. `floor` is
+    /// then at or above the end of that part.
     pub damaged: bool,
 }
 
-/// What one read backwards found.
+/// The result of a read backwards.
 #[derive(Clone, Debug)]
 pub struct Earlier {
-    /// In the order of the log.
+    /// The entries in the order of the log.
     pub entries: Vec<Arc<Entry>>,
-    /// Down to where the log was searched: what the next read asks to be before.
+    /// The position down to which the log was searched, which is `before` for the next read.
     pub prev: Position,
-    /// Whether nothing older is kept.
+    /// Whether no older entry is kept.
     pub end: bool,
-    /// The highest position ever trimmed away from the selected topics, as of this read.
+    /// The highest position that was ever trimmed from the selected topics, at the time of this
+    /// read.
     pub floor: Position,
-    /// Whether something before the place that was asked for was left out, because it can't be read any more.
+    /// Whether entries before the requested position are missing because a part of the log can't be
+    /// read any more.
     pub damaged: bool,
 }
 
 /// What the log keeps of one topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
-    /// Its name.
+    /// The topic's name.
     pub topic: TopicName,
-    /// Entries that were published to it and are kept. What it shows of other topics is counted there.
+    /// The number of kept entries that were published to this topic. Entries that it shows of other
+    /// topics count there.
     pub events: u64,
-    /// What they take, in bytes.
+    /// The size of these entries in bytes.
     pub bytes: u64,
 }
 
 impl Record {
-    /// Whether it is the live record of its key for as long as no other takes its place.
+    /// Returns whether the record is the live record of its key until another one replaces it.
     pub fn is_keyed(&self) -> bool {
         self.key.is_some() && !self.ends_key
     }
 
-    /// What it weighs against a bound on bytes: its texts, and a fixed share for the structures around them.
+    /// Returns the record's weight against a limit in bytes: the size of its texts, and a fixed
+    /// amount for the data structures around them.
     pub fn weight(&self) -> usize {
         const STRUCTURES: usize = 256;
         STRUCTURES + self.data.len() + self.key.as_ref().map_or(0, |key| key.len())
@@ -100,12 +109,12 @@ impl Record {
 }
 
 impl Selector {
-    /// Entries of any of `topics`.
+    /// Selects the entries of any of `topics`.
     pub fn topics(topics: impl Into<Arc<[TopicName]>>) -> Self {
         Self(topics.into())
     }
 
-    /// The topics.
+    /// Returns the selected topics.
     pub fn as_slice(&self) -> &[TopicName] {
         &self.0
     }

@@ -1,57 +1,62 @@
-//! The stretches of a log's history, and the judgement whether a cursor belongs to it.
+//! The epochs of a log, and the check whether a cursor belongs to it.
 //!
-//! An epoch is a stretch in which the log can't have lost anything. A log of one process begins one at each opening: the process
-//! before may have shown what no disk has. A log that outlives its processes begins one when the server that holds it is
-//! another than the one that wrote last. One too many harms nobody, as cursors stay good up to the end of their own epoch;
-//! one too few would give the number of a lost event, under the same id, to another.
+//! An epoch is a stretch of history in which the log can't have lost anything. A log that one
+//! process holds begins an epoch each time it is opened, because the process before may have shown
+//! events that no disk has. A log that outlives its processes begins one when another server
+//! becomes its writer. An epoch too many does no harm, because a cursor stays valid up to the end
+//! of its own epoch. An epoch too few would give the number of a lost event, and so its id, to
+//! another event.
 
 use crate::id::{Epoch, EventId, Position};
 
-/// The current epoch of a log and its earlier ones, each with the last position that was written in it.
+/// The current epoch of a log, and its earlier ones with the last position that was written in
+/// each.
 #[derive(Clone, Debug)]
 pub struct Epochs {
     current: Epoch,
-    /// Oldest first.
+    /// The earlier epochs, oldest first.
     earlier: Vec<(Epoch, Position)>,
 }
 
 /// Why a cursor can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stray {
-    /// Its epoch is none of this log's.
-    Epoch,
-    /// Its position is above the last one of its epoch: it saw what is not, or no longer, in the log.
+pub enum CursorError {
+    /// The cursor's epoch is not one of this log's.
+    UnknownEpoch,
+    /// The cursor's position is above the last one of its epoch: its client saw an event that is
+    /// not, or no longer, in the log.
     Ahead,
 }
 
 impl Epochs {
-    /// A history of `earlier` epochs, oldest first and each ending no earlier than the one before it, that goes on in
-    /// `current`. Where the end of an epoch was lost, it ends before that.
+    /// Creates a history that goes on in `current`. `earlier` is sorted oldest first, and no epoch
+    /// ends before the one before it. An epoch whose end was lost ends at its last position that is
+    /// left.
     pub fn new(current: Epoch, earlier: Vec<(Epoch, Position)>) -> Self {
         Self { current, earlier }
     }
 
-    /// The epoch that new events are written in.
+    /// Returns the epoch in which new events are written.
     pub fn current(&self) -> Epoch {
         self.current
     }
 
-    /// The id of `position`, in the epoch in which it was written.
+    /// Returns the id of the event at `position`, with the epoch in which it was written.
     pub fn id_of(&self, position: Position) -> EventId {
         let passed = self.earlier.partition_point(|(_, end)| *end < position);
         let epoch = self.earlier.get(passed).map_or(self.current, |(epoch, _)| *epoch);
         EventId { epoch, position }
     }
 
-    /// The position that `cursor` stands for, given the log's last position `head`.
-    pub fn locate(&self, cursor: EventId, head: Position) -> Result<Position, Stray> {
+    /// Returns the position that `cursor` stands for, given the log's last position `head`.
+    pub fn locate(&self, cursor: EventId, head: Position) -> Result<Position, CursorError> {
         let end = if cursor.epoch == self.current {
             head
         } else {
             let known = self.earlier.iter().find(|(epoch, _)| *epoch == cursor.epoch);
-            known.ok_or(Stray::Epoch)?.1
+            known.ok_or(CursorError::UnknownEpoch)?.1
         };
-        if cursor.position > end { Err(Stray::Ahead) } else { Ok(cursor.position) }
+        if cursor.position > end { Err(CursorError::Ahead) } else { Ok(cursor.position) }
     }
 }
 
@@ -69,10 +74,10 @@ mod tests {
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         let head = Position::new(15);
         assert_eq!(epochs.locate(cursor(old, 10), head), Ok(Position::new(10)));
-        assert_eq!(epochs.locate(cursor(old, 11), head), Err(Stray::Ahead), "seen, but lost in a crash");
+        assert_eq!(epochs.locate(cursor(old, 11), head), Err(CursorError::Ahead), "seen, but lost in a crash");
         assert_eq!(epochs.locate(cursor(new, 15), head), Ok(head));
-        assert_eq!(epochs.locate(cursor(new, 16), head), Err(Stray::Ahead));
-        assert_eq!(epochs.locate(cursor(other, 1), head), Err(Stray::Epoch));
+        assert_eq!(epochs.locate(cursor(new, 16), head), Err(CursorError::Ahead));
+        assert_eq!(epochs.locate(cursor(other, 1), head), Err(CursorError::UnknownEpoch));
     }
 
     #[test]

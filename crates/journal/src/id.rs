@@ -1,61 +1,64 @@
-//! Where an event stands in the log: position, epoch, and the two together as the id that goes over the wire.
+//! Positions, epochs, and the event ids that are made of the two.
 
 use std::fmt;
 
 use rand::RngExt as _;
 
-/// A place in the log. The first event has position 1, each later one exactly one more, over all topics.
+/// A position in the log. The first event has position 1, and each later one exactly one more, over
+/// all topics.
 ///
-/// As a cursor, a position means "everything up to and including this one has been seen"; [`Position::START`] has seen
-/// nothing.
+/// As a cursor, a position means that everything up to and including it has been seen.
+/// [`Position::START`] has seen nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
-/// The name of one stretch of a log in which it can't have lost anything: eight random characters of `[a-z0-9]`.
+/// The name of one stretch of a log's history in which it can't have lost anything: eight random
+/// characters of `[a-z0-9]`.
 ///
-/// A new one is drawn whenever the log may have lost something, and so at each opening by a process of its own. A position
-/// that was shown but then lost (a crash, a restored backup) is never mistaken for the event that takes its number later.
+/// A new epoch is drawn whenever the log may have lost something, which includes each time that a
+/// process opens a log of its own. An id that was shown and then lost (in a crash, or with a
+/// restored backup) is therefore never mistaken for the event that gets its position later.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch([u8; Epoch::LENGTH]);
 
 /// The id of a stored event: `<epoch>-<position>`, at most 29 bytes of `[a-z0-9-]`.
 ///
-/// It stays within the characters that a browser may send as `Last-Event-ID` across origins without a preflight
-/// (WHATWG Fetch, CORS-unsafe request-header bytes).
+/// These are characters that a browser may send as `Last-Event-ID` across origins without a
+/// preflight (WHATWG Fetch, CORS-unsafe request-header bytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {
     /// The epoch in which the event was written.
     pub epoch: Epoch,
-    /// Its place in the log.
+    /// The event's position in the log.
     pub position: Position,
 }
 
-/// Why a text is not an id of ours.
+/// Why a text is not an event id of this log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not of the form `<epoch>-<position>`.
+    /// The text is not of the form `<epoch>-<position>`.
     #[error("an id has the form <epoch>-<position>")]
     Malformed,
-    /// Well formed, but no epoch of this server ever looked like that.
+    /// The text has the right form, but its epoch can't be one of this log.
     #[error("the id belongs to another log")]
     ForeignEpoch,
 }
 
 impl Position {
-    /// Before the first event.
+    /// The position before the first event.
     pub const START: Self = Self(0);
 
-    /// The position with this number; 0 is [`Position::START`].
+    /// Returns the position with this number. The number 0 is [`Position::START`].
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The position after this one.
+    /// Returns the position after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -63,7 +66,8 @@ impl Position {
 }
 
 impl Epoch {
-    /// Characters in an epoch. 36⁸ ≈ 2.8 × 10¹²: two openings of one log never share one in practice.
+    /// The number of characters in an epoch. There are 36⁸ ≈ 2.8 × 10¹² epochs, so two openings of
+    /// one log never share one in practice.
     pub const LENGTH: usize = 8;
 
     /// Draws a new epoch.
@@ -72,15 +76,15 @@ impl Epoch {
         Self(std::array::from_fn(|_| ALPHABET[rng.random_range(0..ALPHABET.len())]))
     }
 
-    /// Reads an epoch as [`Epoch::as_str`] wrote it; `None` if it is none.
+    /// Parses an epoch that [`Epoch::as_str`] returned. `None` if the text is not an epoch.
     pub fn parse(text: &str) -> Option<Self> {
         let own = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         <[u8; Self::LENGTH]>::try_from(text.as_bytes()).ok().filter(|bytes| bytes.iter().all(own)).map(Self)
     }
 
-    /// The epoch as text.
+    /// Returns the epoch as text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default() // always ASCII, see `random` and `EventId::parse`
+        std::str::from_utf8(&self.0).unwrap_or_default() // always ASCII, see `random` and `parse`
     }
 }
 

@@ -1,23 +1,25 @@
-//! The ordered log behind Tidings: one trait, several homes.
+//! The ordered log behind Tidings: one trait, [`Journal`], and an implementation in memory.
 //!
-//! Everything that is published is appended to one log. The log decides the order: when it commits, an entry gets the
-//! next [`Position`], and with the log's [`Epoch`] that makes the [`EventId`] under which clients come back. This crate
-//! knows nothing of subscribers or HTTP.
+//! Everything that is published is appended to one log. The log decides the order: an entry that is
+//! committed gets the next [`Position`]. The position and the log's [`Epoch`] together make the
+//! [`EventId`] that clients send when they come back. This crate does not know subscribers, HTTP,
+//! or files; the log on disk is the crate `tidings-journal-disk`.
 //!
 //! # Layout
 //!
-//! - [`topic`]: the addresses events are published to
-//! - `id`, `epochs`: where an event stands, and whether a cursor belongs to this log
-//! - `entry`: what is written and read
-//! - `append`: what is appended in one step, and what came of it; `bounds`: how many keys there may be
-//! - `receipt`: by what a repeated append is known
-//! - `rule`: how much single topics keep
-//! - [`replica`]: the log as one reader has it, a plain data structure
-//! - [`memory`]: the log in memory, for tests and for those who need no more
-//! - `tail`: the end of the log as it grows
-//! - `clock`: the time by which the log decides what has expired, the same for every reader
-//! - `timeline`: the time by which records age, whatever is done to the wall clock
-//! - `vitals`: what a log tells of itself to those who watch it
+//! - [`topic`]: topic names, the addresses that events are published to
+//! - `id`, `epochs`: event ids, and whether a cursor belongs to this log
+//! - `entry`: what is written and what is read
+//! - `append`: an append and its outcome; `bounds`: how many live keys there may be
+//! - `receipt`: receipts, by which a repeated append is recognized
+//! - `rule`: retention rules for some of the topics
+//! - [`replica`]: the state of the log as one reader holds it, a plain data structure
+//! - [`memory`]: the log in memory
+//! - `tail`: the stream of new entries
+//! - `clock`: the log's clock, which decides what has expired, with the same result for every
+//!   reader
+//! - `timeline`: the time by which records age, whatever happens to the wall clock
+//! - `vitals`: the figures that a log reports for monitoring
 
 mod append;
 mod bounds;
@@ -41,78 +43,86 @@ pub use append::{Append, Appended, Condition};
 pub use bounds::{Bounds, Pool, PoolCounts};
 pub use clock::LogClock;
 pub use entry::{Earlier, Entry, Holding, Limit, Page, Record, Selector};
-pub use epochs::{Epochs, Stray};
+pub use epochs::{CursorError, Epochs};
 pub use id::{Epoch, Error as IdError, EventId, Position};
 pub use memory::Memory;
 pub use pattern::{Error as PatternError, Pattern};
-pub use receipt::{Kept, Receipt};
+pub use receipt::{Receipt, StoredReceipt};
 pub use replica::Replica;
 pub use rule::Rule;
 pub use tail::{News, Tails};
-pub use timeline::{Look, Timeline};
+pub use timeline::{Observation, Timeline};
 pub use topic::{Segment, TopicName};
-pub use vitals::{DiskVitals, PoolVitals, Times, Vitals};
+pub use vitals::{DiskVitals, Histogram, PoolVitals, Vitals};
 
-/// Why the log did not do what was asked.
+/// Why the log did not do what it was asked to do.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The log takes no appends any more. What was appended before stays readable.
+    /// The log takes no more appends. Everything that was appended before stays readable.
     #[error("the journal is closed for writing: {0}")]
     Closed(String),
-    /// What was to be appended is larger than the log takes. It is not in the log.
+    /// The append is larger than the log accepts. It is not in the log.
     #[error("{0}")]
     TooLarge(String),
-    /// A part of the log is damaged, and will be as unreadable at the next try.
+    /// A part of the log is damaged. The next attempt to read it fails in the same way.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
-    /// What was asked for can't be read.
+    /// The log can't be read. The next attempt may succeed.
     #[error("the journal can't be read: {0}")]
     Unreadable(String),
-    /// The log gave no answer that can be relied on: it took too long, or its history changed meanwhile. What was to be appended
-    /// may be in the log or not. Another try may go well.
-    #[error("the journal is not certain: {0}")]
+    /// The log gave no answer that can be relied on: it took too long, or its history changed in
+    /// the meantime. The append may be in the log or not. Another attempt may succeed.
+    #[error("the journal gave no certain answer: {0}")]
     Uncertain(String),
 }
 
-/// The ordered log. One per process, shared by all.
+/// The ordered log. A process has one, and all of its parts share it.
 #[async_trait::async_trait]
 pub trait Journal: Send + Sync + 'static {
-    /// The current epoch and the earlier ones. Never older than anything that an append, a read or [`Journal::head`] has
-    /// returned. The same [`Arc`] until an epoch begins.
+    /// Returns the current epoch and the earlier ones. The answer is never older than what an
+    /// append, a read or [`Journal::head`] has returned. It is the same [`Arc`] until an epoch
+    /// begins.
     fn epochs(&self) -> Arc<Epochs>;
 
-    /// The position of the newest entry.
+    /// Returns the position of the newest entry.
     fn head(&self) -> Position;
 
-    /// Appends a unit, all or nothing, at consecutive positions, and says what came of it once the log's promise holds. The
-    /// log decides, in one step under its order: two that append at the same time can't both be right.
+    /// Appends a unit at consecutive positions, either all of it or none, and returns the outcome
+    /// once the unit is as durable as the log promises. The log decides in one step and in its own
+    /// order, so two concurrent appends can't both meet the same condition.
     ///
-    /// Dropping the future does not take the unit back. After an error it may be in the log or not.
+    /// Dropping the future does not withdraw the unit. After an error, the unit may be in the log
+    /// or not.
     async fn append(&self, append: Append) -> Result<Appended, Error>;
 
-    /// The live receipt with this key. A repetition is known by it before it is appended; whether it is one, only
-    /// [`Journal::append`] decides.
-    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error>;
+    /// Returns the live receipt with this key. A caller can use it to recognize a repetition early,
+    /// but only [`Journal::append`] decides whether an append is one.
+    async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, Error>;
 
-    /// Returns once this journal has all that the log had when it was called: entries, epochs, keys, and the positions that are
-    /// not to be seen. Only then is it true of an id that it is ahead of the log or of no epoch of it, and of a key that it is
-    /// not there: a copy of the log may not have heard of them yet. What the tail has yet to return may be behind it.
+    /// Returns once this journal has everything that the log had when the call began: entries,
+    /// epochs, keys, and the positions that are never shown. Only then can it be said that an id is
+    /// ahead of the log, that an epoch is unknown, or that a key is absent, because a copy of a log
+    /// may lag behind it. The tail may still have to return entries that were received.
     ///
-    /// At once where no other process appends to the log. A stranger can have this called as often as they like, so a journal
-    /// that has to ask somebody serves all who wait with one question, and asks at most once a second. Fails where nobody
-    /// answers; then nothing may be guessed.
+    /// The default returns at once, which is right if no other process appends to the log. Clients
+    /// can cause any number of these calls. An implementation that has to ask another process must
+    /// therefore answer all waiting callers with one question, and ask at most once a second. It
+    /// fails if there is no answer; nothing may be assumed then.
     async fn certain(&self) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Every entry appended from now on, in order, once, after the promise holds for it, and what happens to the log's history.
+    /// Returns a reader of everything that is appended from now on, in order and exactly once,
+    /// after it has become durable, and of what happens to the log's history.
     fn tail(&self) -> Box<dyn Tail>;
 
-    /// The entries of `selector` after `after`, up to and including `until`, oldest first, as many as `limit` allows. What is
-    /// damaged is left out, and counts as trimmed: see [`Page::damaged`].
+    /// Returns the entries of `selector` after `after`, up to and including `until`, oldest first,
+    /// as many as `limit` allows. Damaged entries are left out and count as trimmed, see
+    /// [`Page::damaged`].
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error>;
 
-    /// As [`Journal::read`], but of the live entries with a key alone: what is remembered, not what was said of it and is over.
+    /// Reads like [`Journal::read`], but returns only the live entries that have a key. Records
+    /// that ended a key are left out.
     async fn read_keyed(
         &self,
         selector: &Selector,
@@ -125,68 +135,76 @@ pub trait Journal: Send + Sync + 'static {
         Ok(page)
     }
 
-    /// The newest entries of `selector` before `before`, oldest first, as many as `limit` allows. They end at the highest
-    /// position ever trimmed away from one of the topics, where [`Journal::read`] begins.
+    /// Returns the newest entries of `selector` before `before`, oldest first, as many as `limit`
+    /// allows. They end at the highest position that was ever trimmed from one of the topics, which
+    /// is where [`Journal::read`] begins.
     async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error>;
 
-    /// The position of the oldest entry of `selector` that is kept.
+    /// Returns the position of the oldest entry of `selector` that is kept.
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error>;
 
-    /// The highest position ever trimmed away from one of the topics of `selector`: a cursor below it would miss
-    /// something. An entry that was superseded by a newer one of its key does not count as trimmed.
+    /// Returns the highest position that was ever trimmed from one of the topics of `selector`. A
+    /// cursor below it would miss entries. An entry that was superseded by a newer one with the
+    /// same key does not count as trimmed.
     fn floor(&self, selector: &Selector) -> Position;
 
-    /// Whether the log has a place for `topic` already: something of it is kept, or was and its floor is remembered. Publishing
-    /// to a topic that is not known makes one, which takes memory. Never waits for the device.
+    /// Returns whether the log has state for `topic`: entries that are kept, or the floor of
+    /// entries that were trimmed. Publishing to an unknown topic creates such state, which takes
+    /// memory. Never waits for the device.
     fn knows(&self, topic: &TopicName) -> bool;
 
-    /// The topics whose name begins with `prefix` and comes after `after`, by name, at most `most` of them: those of which
-    /// something is kept, and those whose floor is remembered. Never waits for the device.
+    /// Returns the topics whose names begin with `prefix` and come after `after`, sorted by name,
+    /// at most `most` of them. It lists the topics that hold entries and those whose floor is
+    /// remembered. Never waits for the device.
     fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding>;
 
-    /// Erases every entry that stands in one of `topics` at or below `until`, from all topics that it stands in. Entries with a
-    /// key go too.
+    /// Erases every entry at or below `until` that stands in one of `topics`, with or without a
+    /// key. Each erased entry disappears from all topics that it stands in.
     ///
-    /// Once it returns, no read returns any of them, after any crash, and the floor of each of their topics is at least as
-    /// high as the highest erased position in it. Returns these topics with their floors. In a topic that is not one of
-    /// `topics`, entries below its new floor may be hidden with it. After an error some may be erased and others not. Dropping
-    /// the future does not stop it.
+    /// Once this returns, no read returns an erased entry, not even after a crash, and the floor of
+    /// each affected topic is at least its highest erased position. Returns the affected topics
+    /// with their floors. In a topic that is not one of `topics`, older entries below the new floor
+    /// may be hidden too. After an error, some entries may be erased and others not. Dropping the
+    /// future does not stop the operation.
     async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error>;
 
-    /// Lets go of what is older than the log keeps, given the time now in milliseconds since 1970: in log time, not the wall
-    /// clock's (see [`Timeline`]). It tells the log's own clock the time too, which hears of it by nothing else while nothing is
-    /// appended.
+    /// Removes what is older than the log keeps. `now_ms` is the current time in milliseconds since
+    /// 1970, in log time rather than wall clock time (see [`Timeline`]). The call also sets the
+    /// log's clock, which learns the time from nothing else while nothing is appended.
     fn expire(&self, now_ms: i64);
 
-    /// The time by which the log decides what has expired, in milliseconds since 1970: see [`LogClock`].
+    /// Returns the time of the log's clock in milliseconds since 1970, see [`LogClock`].
     fn log_ms(&self) -> i64;
 
-    /// The log's time as the last process left it; `None` if nothing is known of it.
+    /// Returns the log's time as the last process left it, or `None` if it is not known.
     fn kept_time(&self) -> Option<Timeline> {
         None
     }
 
-    /// Ages records by `timeline` from now on, and keeps it for the next process. By itself it does nothing: records are as old
-    /// as they say.
+    /// Ages records by `timeline` from now on, and stores it for the next process. The default does
+    /// nothing, and records are as old as their timestamps say.
     fn keep_time(&self, timeline: &Timeline) {
         let _ = timeline;
     }
 
-    /// Whether the log takes appends; if not, why, and what to do about it. Gets better by itself only where it says so.
+    /// Returns whether the log takes appends. The error says why not, and what the operator can do.
+    /// A log recovers by itself only if the error says so.
     fn health(&self) -> Result<(), Error>;
 
-    /// How the log fares. Never waits for the device.
+    /// Returns figures for monitoring. Never waits for the device.
     fn vitals(&self) -> Vitals {
         Vitals::default()
     }
 
-    /// Takes no more appends, and returns once everything is as safe as it can be. Reads go on.
+    /// Refuses further appends, and returns once everything is as durable as it can be. Reads go
+    /// on.
     async fn close(&self);
 }
 
-/// The end of the log, as it grows.
+/// A reader of the end of the log as it grows.
 #[async_trait::async_trait]
 pub trait Tail: Send {
-    /// Waits for what is new. Cancel-safe: what was not returned comes next time.
+    /// Waits for news. The call is cancel-safe: news that was not returned is returned by the next
+    /// call.
     async fn next(&mut self) -> Result<News, Error>;
 }

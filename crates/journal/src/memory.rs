@@ -1,7 +1,7 @@
-//! The log in memory: lost with the process, bounded by count, bytes and age.
+//! The log in memory. It is lost with the process, and bounded by count, bytes and age.
 //!
-//! It is a [`Replica`] that decides for itself, behind one lock; an append or a page is a few microseconds under it. An entry is
-//! shared between the replica and whoever reads it, never copied.
+//! It is a [`Replica`] that decides by itself, behind one lock. An append or a page holds the lock
+//! for a few microseconds. Readers share the entries with the replica, so none is copied.
 
 use std::sync::Arc;
 
@@ -10,19 +10,20 @@ use parking_lot::Mutex;
 pub use crate::replica::Retention;
 use crate::tail::Tails;
 use crate::{
-    Append, Appended, Earlier, Epoch, Epochs, Error, Holding, Journal, Kept, Limit, Page, Position, Replica, Selector,
-    Tail, Timeline, TopicName, Vitals,
+    Append, Appended, Earlier, Epoch, Epochs, Error, Holding, Journal, Limit, Page, Position, Replica, Selector,
+    StoredReceipt, Tail, Timeline, TopicName, Vitals,
 };
 
 /// The log in memory.
 pub struct Memory {
     replica: Mutex<Replica>,
-    /// Pushed to while the log is locked, so that every reader sees the log's order.
+    /// The open tails. They are pushed to while the log is locked, so that every reader sees the
+    /// log's order.
     tails: Tails,
 }
 
 impl Memory {
-    /// An empty log with a new epoch.
+    /// Creates an empty log with a new epoch.
     pub fn new(retention: Retention) -> Self {
         let epochs = Epochs::new(Epoch::random(&mut rand::rng()), Vec::new());
         Self { replica: Mutex::new(Replica::new(retention, Arc::new(epochs))), tails: Tails::default() }
@@ -46,7 +47,7 @@ impl Journal for Memory {
         Ok(appended)
     }
 
-    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
+    async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, Error> {
         Ok(self.replica.lock().receipt(key).cloned())
     }
 

@@ -1,4 +1,4 @@
-//! Patterns over topic names.
+//! Patterns that match topic names.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -19,10 +19,10 @@ pub struct Pattern(Box<str>);
 /// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not a topic name, wildcards aside.
+    /// The text is not a topic name with wildcards.
     #[error(transparent)]
     Topic(#[from] topic::Error),
-    /// `**` before the last segment.
+    /// `**` stands before the last segment.
     #[error("`**` may only be the last segment of a pattern")]
     Rest,
 }
@@ -39,7 +39,7 @@ impl Pattern {
         Ok(Self(text.into()))
     }
 
-    /// Whether `topic` is one of those that are meant.
+    /// Returns whether the pattern matches `topic`.
     pub fn matches(&self, topic: &TopicName) -> bool {
         let mut segments = topic.as_str().split('/');
         for wanted in self.0.split('/') {
@@ -56,8 +56,9 @@ impl Pattern {
         segments.next().is_none()
     }
 
-    /// Which of two patterns that match the same topic says more about it: the greater one. The first segment in which
-    /// they differ decides; a name says more than `*`, and that more than `**`.
+    /// Compares two patterns that match the same topic; the more specific one is greater. The first
+    /// segment in which they differ decides: a name is more specific than `*`, and `*` is more
+    /// specific than `**`.
     pub fn cmp_specificity(&self, other: &Self) -> Ordering {
         let rank = |segment| match segment {
             "**" => 0,
@@ -67,7 +68,7 @@ impl Pattern {
         self.0.split('/').map(rank).cmp(other.0.split('/').map(rank))
     }
 
-    /// The pattern as text.
+    /// Returns the pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

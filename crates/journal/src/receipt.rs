@@ -1,4 +1,4 @@
-//! Receipts: by them, a repeated append is known as one.
+//! Receipts, by which a repeated append is recognized.
 
 use std::time::Duration;
 
@@ -6,29 +6,31 @@ use bytes::Bytes;
 
 use crate::id::Position;
 
-/// A note that is written in the same step as a unit, so that either both are kept or neither.
+/// A note that is stored in the same step as a unit, so that either both are kept or neither is.
 ///
-/// Its key and its value are the caller's business; the log adds what came of the unit and where it came to stand, which
-/// nobody can know beforehand. While a receipt is live, no other unit with its key is appended.
+/// Its key and its value are up to the caller. The log adds the outcome of the unit and its
+/// position, which nobody can know beforehand. While a receipt is live, no other unit with the same
+/// key is appended.
 #[derive(Clone, Debug)]
 pub struct Receipt {
-    /// What the unit is looked up by. At most 65,535 bytes.
+    /// The key that the unit is looked up by. The log on disk takes at most 32,768 bytes.
     pub key: Bytes,
-    /// What is to be remembered with it.
+    /// The value that is returned when the receipt is found.
     pub value: Bytes,
-    /// For how long it is live, in log time.
+    /// How long the receipt is live, in log time.
     pub lives: Duration,
 }
 
-/// A receipt that is kept.
+/// A receipt as the log has stored it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// What was to be remembered.
+pub struct StoredReceipt {
+    /// The value from the receipt.
     pub value: Bytes,
-    /// The position of the unit's first record; of the next one appended, if it had none or was refused.
+    /// The position of the unit's first record, or of the next record to be appended if the unit
+    /// had none or was refused.
     pub first: Position,
-    /// How many records of it were appended.
+    /// The number of records that were appended with it.
     pub events: u32,
-    /// Whether its condition was not true, so that nothing was appended.
+    /// Whether the unit's condition did not hold, so that nothing was appended.
     pub refused: bool,
 }

@@ -1,13 +1,18 @@
-//! The log as one reader has it: what is kept, by position and by topic, with its floors, keys and receipts.
+//! The log as one reader holds it: the entries that are kept, by position and by topic, with
+//! floors, keys and receipts.
 //!
-//! A plain data structure, without a lock, a clock or a random number. What it holds follows from what it was given and in which
-//! order, so two replicas that were given the same are the same. It is given entries whose positions and epochs were decided
-//! elsewhere ([`Replica::apply`]), or decides them itself ([`Replica::append`]), which ends in the same step.
+//! A replica is a plain data structure without a lock, a clock or a random number. Its state
+//! follows from what it was given and in which order, so two replicas that were given the same are
+//! equal. It either takes entries whose positions and epochs were decided elsewhere
+//! ([`Replica::apply`]), or decides by itself and adds the entries in the same step
+//! ([`Replica::append`]).
 //!
-//! [`Memory`](crate::Memory) is a replica that decides for itself, behind a lock. A reader of a log that others order feeds one
-//! with what they ordered: positions that nothing may be shown of are passed over ([`Replica::pass`]).
+//! [`Memory`](crate::Memory) is a replica that decides by itself, behind a lock. The reader of a
+//! log that others order gives its replica what they ordered, and skips positions that are never
+//! shown ([`Replica::pass`]).
 //!
-//! What is trimmed here decides nothing: whether an append is taken depends on keys and receipts, which retention does not touch.
+//! Trimming never influences a decision: whether an append is accepted depends on keys and
+//! receipts, which retention does not touch.
 
 mod order;
 mod pages;
@@ -25,63 +30,64 @@ use bytes::Bytes;
 use self::order::Order;
 use self::receipts::Receipts;
 pub use self::retention::Retention;
-use self::topic::Listed;
+use self::topic::Insertion;
 use self::topics::Topics;
 use crate::{
-    Append, Appended, Entry, Epochs, EventId, Kept, LogClock, Pool, Position, Receipt, Timeline, TopicName, Vitals,
+    Append, Appended, Entry, Epochs, EventId, LogClock, Pool, Position, Receipt, StoredReceipt, Timeline, TopicName,
+    Vitals,
 };
 
-/// The log as one reader has it.
+/// The log as one reader holds it.
 pub struct Replica {
     retention: Retention,
     epochs: Arc<Epochs>,
     head: Position,
-    /// Every entry that is kept.
+    /// The entries that are kept.
     entries: BTreeMap<Position, Arc<Entry>>,
-    /// Which of them stand in which topic, and what was trimmed from it.
+    /// The topics that they stand in, and what was trimmed from each topic.
     topics: Topics,
-    /// Those without a key, in the order in which they go.
+    /// The entries without a key, in the order in which they are trimmed.
     order: Order,
     receipts: Receipts,
-    /// How many of those without a key were let go of.
+    /// The number of entries without a key that were trimmed.
     trimmed: u64,
-    /// How many topics were let go of because there were too many.
+    /// The number of topics that were trimmed whole because there were too many.
     topics_trimmed: u64,
-    /// By what receipts expire.
+    /// The clock by which receipts expire.
     clock: LogClock,
-    /// By what entries age.
+    /// The timeline by which entries age.
     timeline: Timeline,
-    /// The log's time when it was last told.
+    /// The log time that was reported last.
     now_ms: Option<i64>,
-    /// The log's time when what is too old was last looked for.
+    /// The log time when old entries were last looked for.
     looked_ms: i64,
 }
 
-/// What is to become of an append, which nothing was done about yet.
+/// What an append would result in. Nothing was done yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is taken.
+    /// The append is accepted.
     New,
     /// See [`Appended::Known`].
-    Known(Kept),
+    Known(StoredReceipt),
     /// See [`Appended::Refused`].
     Refused,
     /// See [`Appended::Full`].
     Full(Pool),
 }
 
-/// An entry or an append was given a position that is not above those of all before it.
+/// The error of an entry or an append whose position is not above the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("position {given} comes at or before {head}, the newest there is")]
 pub struct Behind {
     /// The position that was given.
     pub given: Position,
-    /// The newest there is.
+    /// The newest position in the replica.
     pub head: Position,
 }
 
 impl Replica {
-    /// An empty log in `epochs`.
+    /// Creates an empty log in `epochs`.
     pub fn new(retention: Retention, epochs: Arc<Epochs>) -> Self {
         Self {
             order: Order::new(&retention),
@@ -100,58 +106,59 @@ impl Replica {
         }
     }
 
-    /// The newest position, that of what is not shown included.
+    /// Returns the newest position, including positions that are never shown.
     pub fn head(&self) -> Position {
         self.head
     }
 
-    /// The current epoch and the earlier ones.
+    /// Returns the current epoch and the earlier ones.
     pub fn epochs(&self) -> &Arc<Epochs> {
         &self.epochs
     }
 
-    /// Has what comes next belong to other epochs.
+    /// Sets the epochs for everything that comes next.
     pub fn set_epochs(&mut self, epochs: Arc<Epochs>) {
         self.epochs = epochs;
     }
 
-    /// Adds an entry that has its place already. Between it and the one before, there may be positions that nothing stands at.
+    /// Adds an entry that has its position already. Positions between it and the entry before may
+    /// be empty.
     ///
-    /// Whether it may be there, was decided before: an entry whose key is live takes the place of that key's last one, one that
-    /// ends its key removes that, whatever the bounds say.
+    /// The decision was made elsewhere: whatever the bounds say, an entry with a live key replaces
+    /// the earlier entry with that key, and an entry that ends its key removes that entry.
     pub fn apply(&mut self, entry: &Arc<Entry>) -> Result<(), Behind> {
         self.check(entry.id.position)?;
         self.add(entry);
         Ok(())
     }
 
-    /// Moves on to `until`: nothing stands at the positions up to there, and nobody misses anything.
+    /// Advances to `until`. The positions up to there are empty, and no reader misses anything.
     pub fn pass(&mut self, until: Position) {
         self.head = self.head.max(until);
     }
 
-    /// Tells the log's clock, by which receipts expire, a time in milliseconds since 1970: that of the entry that comes next, or
-    /// of none.
+    /// Reports a time to the log's clock, in milliseconds since 1970. It comes with the next entry,
+    /// or with none.
     pub fn tell_time(&mut self, now_ms: i64) {
         self.clock.tell(now_ms);
     }
 
-    /// Goes on with a clock that was told everything up to here.
+    /// Sets the log's clock to one that was told everything up to here.
     pub fn set_clock(&mut self, clock: LogClock) {
         self.clock = clock;
     }
 
-    /// The log's clock.
+    /// Returns the log's clock.
     pub fn clock(&self) -> &LogClock {
         &self.clock
     }
 
-    /// Has entries age by `timeline` from now on.
+    /// Ages entries by `timeline` from now on.
     pub fn keep_time(&mut self, timeline: &Timeline) {
         self.timeline = timeline.clone();
     }
 
-    /// What is to become of `append`, at the log's time as it was last told.
+    /// Returns what `append` would result in, at the log's time that was reported last.
     pub fn evaluate(&self, append: &Append) -> Verdict {
         if let Some(receipt) = &append.receipt
             && let Some(kept) = self.receipt(&receipt.key)
@@ -166,24 +173,26 @@ impl Replica {
         full.map_or(Verdict::New, Verdict::Full)
     }
 
-    /// Decides about `append`, and does it: what is taken gets the next positions. With what became of it, the new entries.
+    /// Decides about `append` and carries it out. Accepted records get the next positions. Returns
+    /// the outcome and the new entries.
     pub fn append(&mut self, append: Append) -> (Appended, Vec<Arc<Entry>>) {
         self.decide(self.head.next(), append)
     }
 
-    /// Decides about `append` as [`Replica::append`] does, with a place that was decided before: its records stand at `first` and
-    /// behind it if it is taken. If not, nothing stands there; the caller moves on with [`Replica::pass`].
+    /// Decides about `append` like [`Replica::append`], with a position that was decided elsewhere:
+    /// accepted records stand at `first` and the positions behind it. If the append is not
+    /// accepted, these positions are empty, and the caller skips them with [`Replica::pass`].
     pub fn append_at(&mut self, first: Position, append: Append) -> Result<(Appended, Vec<Arc<Entry>>), Behind> {
         self.check(first)?;
         Ok(self.decide(first, append))
     }
 
-    /// The position of the live entry with this key, of those whose first topic is `topic`.
+    /// Returns the position of the live entry with this key whose first topic is `topic`.
     pub fn live(&self, topic: &TopicName, key: &str) -> Option<Position> {
         self.topics.live(topic, key)
     }
 
-    /// What there is to tell of it.
+    /// Returns figures for monitoring.
     pub fn vitals(&self) -> Vitals {
         Vitals {
             kept: Some(self.order.kept() as u64),
@@ -191,33 +200,35 @@ impl Replica {
             topics: Some(self.topics.held() as u64),
             topics_trimmed: Some(self.topics_trimmed),
             keyed: self.topics.pools().vitals(&self.retention.bounds),
-            oldest_ms: self.order.first(|place| self.entries.get(&place)).map(|entry| entry.record.at_ms),
+            oldest_ms: self.order.first(|position| self.entries.get(&position)).map(|entry| entry.record.at_ms),
             disk: None,
         }
     }
 
-    /// All live entries with a key, in order.
+    /// Returns all live entries with a key, in the order of the log.
     pub fn keyed(&self) -> Vec<Arc<Entry>> {
         self.topics.keyed().iter().filter_map(|position| self.entries.get(position).cloned()).collect()
     }
 
-    /// How many entries with a key `pool` holds.
+    /// Returns the number of live entries with a key in `pool`.
     pub fn held_in(&self, pool: Pool) -> usize {
         self.topics.pools().of(pool)
     }
 
-    /// The receipt with this key, unless it has expired at the log's time as of now.
-    pub fn receipt(&self, key: &[u8]) -> Option<&Kept> {
+    /// Returns the receipt with this key, unless it has expired by the log's clock.
+    pub fn receipt(&self, key: &[u8]) -> Option<&StoredReceipt> {
         self.receipts.find(key, self.clock.now_ms())
     }
 
-    /// All receipts, each with its key and its end in log time, in no order.
-    pub fn receipts(&self) -> impl Iterator<Item = (&Bytes, &Kept, i64)> {
+    /// Returns all receipts in no particular order, each with its key and the log time at which it
+    /// ends.
+    pub fn receipts(&self) -> impl Iterator<Item = (&Bytes, &StoredReceipt, i64)> {
         self.receipts.iter()
     }
 
-    /// Keeps a receipt until `end_ms`, in log time. It takes the place of an earlier one with its key.
-    pub fn keep_receipt(&mut self, key: Bytes, kept: Kept, end_ms: i64) {
+    /// Stores a receipt until `end_ms`, in log time. It replaces an earlier receipt with the same
+    /// key.
+    pub fn keep_receipt(&mut self, key: Bytes, kept: StoredReceipt, end_ms: i64) {
         self.receipts.keep(key, kept, end_ms);
     }
 
@@ -242,7 +253,7 @@ impl Replica {
         if let Some(Receipt { key, value, lives }) = append.receipt {
             let events = u32::try_from(entries.len()).unwrap_or(u32::MAX);
             let end_ms = self.clock.now_ms().saturating_add(retention::ms(lives));
-            self.receipts.keep(key, Kept { value, first, events, refused }, end_ms);
+            self.receipts.keep(key, StoredReceipt { value, first, events, refused }, end_ms);
         }
         (if refused { Appended::Refused(self.head) } else { Appended::New(first) }, entries)
     }
@@ -251,20 +262,20 @@ impl Replica {
         if given > self.head { Ok(()) } else { Err(Behind { given, head: self.head }) }
     }
 
-    /// Adds an entry whose place was checked.
+    /// Adds an entry whose position was checked.
     fn add(&mut self, entry: &Arc<Entry>) {
         self.head = entry.id.position;
         if entry.record.topics.is_empty() {
-            return; // nobody can ask for it
+            return; // no read can return it
         }
-        let Listed { gone, line } = self.topics.insert(entry, &self.retention);
+        let Insertion { gone, queue } = self.topics.insert(entry, &self.retention);
         if let Some(old) = gone.and_then(|position| self.entries.remove(&position)) {
             self.topics.supersede(&old);
         }
         if !entry.record.is_keyed() {
-            self.order.push(line, self.head, entry.record.weight());
+            self.order.push(queue, self.head, entry.record.weight());
         }
         self.entries.insert(self.head, entry.clone());
-        self.trim(entry, line);
+        self.trim(entry, queue);
     }
 }

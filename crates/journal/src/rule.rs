@@ -1,28 +1,29 @@
-//! How much single topics keep: limits for those that a pattern matches, in memory as on disk.
+//! Retention rules: limits for the topics that a pattern matches, in memory and on disk.
 
 use std::time::Duration;
 
 use crate::{Pattern, TopicName};
 
-/// How much some topics keep, each for itself.
+/// How much each of the topics that match a pattern keeps.
 ///
-/// A topic is governed by the most specific rule whose pattern matches it, and by no other. What that rule leaves open is not
-/// limited for the topic: a rule without an age has its topics keep records of any age. The limits of all topics together hold
-/// beside it.
+/// A topic is governed by the most specific rule whose pattern matches it, and by no other rule. A
+/// limit that this rule leaves out does not apply to the topic: under a rule without an age, a
+/// topic keeps records of any age. The limits for all topics together apply in addition.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Which topics.
+    /// The topics that the rule is for.
     pub pattern: Pattern,
-    /// The age of their records.
+    /// The greatest age of a record.
     pub max_age: Option<Duration>,
-    /// How many records each keeps.
+    /// The most records that each topic keeps.
     pub max_events: Option<u64>,
-    /// How many bytes each keeps: on disk as they are written, in memory their [`Record::weight`](crate::Record::weight).
+    /// The most bytes that each topic keeps. On disk they are counted as they are written, in
+    /// memory by [`Record::weight`](crate::Record::weight).
     pub max_bytes: Option<u64>,
 }
 
 impl Rule {
-    /// The index of the rule that governs `topic`: the most specific of those whose pattern matches it.
+    /// Returns the index of the rule that governs `topic`: the most specific one that matches it.
     pub fn governing(rules: &[Self], topic: &TopicName) -> Option<usize> {
         let matching = rules.iter().enumerate().filter(|(_, rule)| rule.pattern.matches(topic));
         matching.max_by(|(_, a), (_, b)| a.pattern.cmp_specificity(&b.pattern)).map(|(index, _)| index)

@@ -1,4 +1,4 @@
-//! The end of the log as it grows: what a reader is told, and one queue for each.
+//! The end of the log as it grows: what a tail returns, and the queue behind each tail.
 
 use std::sync::{Arc, Weak};
 
@@ -7,24 +7,27 @@ use tokio::sync::Notify;
 
 use crate::{Entry, Epochs, Error, Position, Tail};
 
-/// What is new at the end of the log.
+/// What a tail returns.
 #[derive(Clone, Debug)]
 pub enum News {
-    /// Entries in the order of the log. Never none, and none is left out between these and those before.
+    /// Entries in the order of the log. There is at least one, and none is missing between these
+    /// and those before.
     Entries(Vec<Arc<Entry>>),
-    /// An epoch has begun, and nothing was lost: each position that was returned keeps its id. Comes before every entry above
-    /// the end of the epoch before.
+    /// An epoch has begun, and nothing was lost: every position that was returned keeps its id. It
+    /// comes before every entry above the end of the epoch before.
     Epochs(Arc<Epochs>),
-    /// The history that this tail has told is not, or may not be, the log's any more: the log has lost its end, or its reader
-    /// fell behind what the log keeps. The journal has been read anew. It holds everything up to this position, which may be
-    /// lower than one that was returned before, under these epochs; entries after it follow.
+    /// The history that this tail has returned is, or may be, no longer the log's: the log has lost
+    /// its end, or its reader fell behind what the log keeps. The journal has been rebuilt. It
+    /// holds everything up to this position, which may be lower than one that was returned before,
+    /// under these epochs; the entries after it follow.
     ///
-    /// If something that was returned was lost, its epoch ends below it: its id is ahead of the log for ever.
+    /// If an entry that was returned is lost, its epoch ends below it, so its id is ahead of the
+    /// log for ever.
     Rebuilt(Position, Arc<Epochs>),
 }
 
 impl News {
-    /// The entries among it.
+    /// Returns the entries, if there are any.
     pub fn entries(&self) -> &[Arc<Entry>] {
         match self {
             Self::Entries(entries) => entries,
@@ -33,13 +36,14 @@ impl News {
     }
 }
 
-/// The open tails of a log that one process appends to: what each has yet to read. A tail that was dropped is forgotten at the next
-/// append.
+/// The open tails of a log that only one process appends to. A tail that was dropped is forgotten
+/// at the next append.
 #[derive(Default)]
 pub struct Tails(Mutex<Vec<Weak<Queue>>>);
 
-/// What a tail has yet to read. It holds on to entries that retention may already have let go, so that no burst can
-/// outrun the reader; the one reader in the process takes all there is at each turn.
+/// The entries that one tail has yet to return. The queue keeps entries that retention may have
+/// removed already, so that no burst can outrun its reader. Each call of the reader, of which a
+/// process has one, takes the whole queue.
 #[derive(Default)]
 struct Queue {
     entries: Mutex<Vec<Arc<Entry>>>,
@@ -49,15 +53,16 @@ struct Queue {
 struct Reader(Arc<Queue>);
 
 impl Tails {
-    /// A tail of everything that is pushed from now on.
+    /// Opens a tail that returns everything that is pushed from now on.
     pub fn open(&self) -> Box<dyn Tail> {
         let queue = Arc::new(Queue::default());
         self.0.lock().push(Arc::downgrade(&queue));
         Box::new(Reader(queue))
     }
 
-    /// Puts `entries` before every reader, after `appended` made them part of the log: no reader opens in between, so that
-    /// what the log held when a tail was opened and what the tail returns have neither hole nor overlap.
+    /// Queues `entries` for every tail, after `appended` has made them part of the log. No tail can
+    /// be opened in between, so what the log held when a tail was opened and what that tail returns
+    /// have neither a gap nor an overlap.
     pub fn push(&self, entries: &[Arc<Entry>], appended: impl FnOnce()) {
         let mut tails = self.0.lock();
         appended();

@@ -1,12 +1,16 @@
-//! The time by which a log ages its records, which is not the wall clock's: that may be set to anything, for a second or for
-//! good, and what was trimmed by a wrong time does not come back.
+//! The time by which a log ages its records. It is not the wall clock's time, because the wall
+//! clock may be set to anything, for a second or for good, and records that were trimmed because of
+//! a wrong time do not come back.
 //!
-//! *Log time* goes on as a monotonic clock does, whatever the wall clock says. Where no monotonic clock counts, from one
-//! process to the next, the wall clock's word is taken only after it has stood for [`Timeline::SETTLES`].
+//! *Log time* advances like a monotonic clock, whatever the wall clock says. Between two processes,
+//! when no monotonic clock runs, the wall clock is believed only after it has stood for
+//! [`Timeline::SETTLE_TIME`].
 //!
-//! Records bear the wall clock's time, as people read them. So that a record's age is right when the wall clock was not, a
-//! timeline knows for each range of positions how far log time was ahead of the wall clock then: their *skew*. Where the clock
-//! was never set by more than [`Timeline::STEP`], every skew is zero, and log time is the wall clock's.
+//! Records carry the time of the wall clock, which is the time that people read. To know the age of
+//! records that were written while the wall clock was wrong, a timeline stores how far log time was
+//! ahead of the wall clock for each range of positions: the *skew* of the range. If the clock was
+//! never set by more than [`Timeline::TOLERANCE`], every skew is zero, and log time is the wall
+//! clock's time.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -16,58 +20,60 @@ use crate::Position;
 /// The time by which a log ages its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
-    /// What the wall clock said at the last look, in milliseconds since 1970.
+    /// The wall clock at the last observation, in milliseconds since 1970.
     wall_ms: i64,
-    /// What the monotonic clock said then.
+    /// The monotonic clock at the last observation, in milliseconds.
     steady_ms: i64,
-    /// Behind each of these positions, log time is ahead of the wall clock by so many milliseconds. Never empty; the last
-    /// one holds now.
+    /// The skews in milliseconds. Each holds for the records behind its position, up to the next
+    /// one; the last skew is the current one. Never empty.
     skews: Vec<(Position, i64)>,
-    /// What comes after this position was appended while the monotonic clock counted without a break.
+    /// Everything behind this position was appended while the monotonic clock ran without a break.
     unbroken: Position,
-    /// By how much the wall clock was set, or may have been while nobody looked, in milliseconds, and behind which position
-    /// the records are that are as old as log time says even if it was set right.
+    /// The jumps of the wall clock that are not settled, in milliseconds. Some may have happened
+    /// while no process ran. Each comes with the position behind which records are as old as log
+    /// time says, even if the clock was set right by the jump.
     jumps: Vec<(Position, i64)>,
-    /// Since when the wall clock has stood at another time than the log's, by the monotonic clock.
+    /// When the wall clock began to stand at another time than the log's, by the monotonic clock.
     stands_since_ms: Option<i64>,
 }
 
-/// What a look at the clocks found.
+/// The result of an observation of the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Observation {
     /// The clocks agree, or have disagreed for too short a time.
     Same,
-    /// The wall clock was set. What it said should have been so many milliseconds since 1970.
+    /// The wall clock was set.
     Jumped {
-        /// See above.
+        /// What it should have said, in milliseconds since 1970.
         expected_ms: i64,
     },
     /// The wall clock was set back to log time.
     Back,
-    /// The wall clock has stood for long enough, and log time is what it says from now on.
+    /// The wall clock has stood for long enough. Log time is what it says from now on.
     Settled {
-        /// By how many milliseconds log time moved on.
+        /// The milliseconds by which log time has moved.
         by_ms: i64,
     },
 }
 
-/// More of these are merged, so that records are kept longer, never shorter.
-const MOST_SKEWS: usize = 256;
-const MOST_JUMPS: usize = 16;
+/// Above these numbers, entries are merged in such a way that records are kept longer, never
+/// shorter.
+const MAX_SKEWS: usize = 256;
+const MAX_JUMPS: usize = 16;
 
 const TITLE: &str = "tidings time, format 1";
 
 impl Timeline {
-    /// By how much the wall clock may be set without being doubted.
-    pub const STEP: Duration = Duration::from_millis(Self::STEP_MS);
+    /// How far the wall clock may be set without being doubted.
+    pub const TOLERANCE: Duration = Duration::from_millis(Self::TOLERANCE_MS);
 
-    /// How long it has to stand at a time before that is taken for the time.
-    pub const SETTLES: Duration = Duration::from_millis(Self::SETTLES_MS.unsigned_abs());
+    /// How long the wall clock must stand at a time before that time is believed.
+    pub const SETTLE_TIME: Duration = Duration::from_millis(Self::SETTLE_MS.unsigned_abs());
 
-    const STEP_MS: u64 = 60_000;
-    const SETTLES_MS: i64 = 60 * 60_000;
+    const TOLERANCE_MS: u64 = 60_000;
+    const SETTLE_MS: i64 = 60 * 60_000;
 
-    /// That of a log of which nothing is known: log time is the wall clock's.
+    /// Creates the timeline of a log of which nothing is known. Log time is the wall clock's time.
     pub fn new(wall_ms: i64, steady_ms: i64) -> Self {
         Self {
             wall_ms,
@@ -79,13 +85,13 @@ impl Timeline {
         }
     }
 
-    /// Goes on in a new process, with a log that ends at `head`. How long nobody looked, only the wall clock tells. Returns
-    /// what it says by how much, in milliseconds, if it is not believed yet.
+    /// Continues in a new process, with a log that ends at `head`. Only the wall clock tells how
+    /// long no process ran. Returns that time in milliseconds if it is not believed yet.
     pub fn resume(&mut self, wall_ms: i64, steady_ms: i64, head: Position) -> Option<i64> {
         let passed = wall_ms.saturating_sub(self.wall_ms);
         (self.wall_ms, self.steady_ms) = (wall_ms, steady_ms);
         self.stands_since_ms = None;
-        let believed = passed.unsigned_abs() <= Self::STEP_MS;
+        let believed = passed.unsigned_abs() <= Self::TOLERANCE_MS;
         if !believed {
             self.unbroken = head;
             self.set(head, passed);
@@ -94,32 +100,33 @@ impl Timeline {
         (!believed).then_some(passed)
     }
 
-    /// Holds the two clocks against each other; the log ends at `head`.
-    pub fn look(&mut self, wall_ms: i64, steady_ms: i64, head: Position) -> Look {
+    /// Compares the two clocks. The log ends at `head`.
+    pub fn observe(&mut self, wall_ms: i64, steady_ms: i64, head: Position) -> Observation {
         let expected_ms = self.wall_ms.saturating_add(steady_ms.saturating_sub(self.steady_ms));
         let jump = wall_ms.saturating_sub(expected_ms);
         (self.wall_ms, self.steady_ms) = (wall_ms, steady_ms);
-        if jump.unsigned_abs() > Self::STEP_MS {
+        if jump.unsigned_abs() > Self::TOLERANCE_MS {
             self.set(head, jump);
             let is_back = self.skew() == 0;
             self.stands_since_ms = (!is_back).then_some(steady_ms);
-            return if is_back { Look::Back } else { Look::Jumped { expected_ms } };
+            return if is_back { Observation::Back } else { Observation::Jumped { expected_ms } };
         }
         match self.stands_since_ms {
-            Some(since) if steady_ms.saturating_sub(since) >= Self::SETTLES_MS => self.settle(),
-            _ => Look::Same,
+            Some(since) if steady_ms.saturating_sub(since) >= Self::SETTLE_MS => self.settle(),
+            _ => Observation::Same,
         }
     }
 
-    /// The wall clock was set by so many milliseconds when the log ended at `head`; log time is what it was.
+    /// Records that the wall clock was set by `jump` milliseconds when the log ended at `head`. Log
+    /// time stays what it was.
     fn set(&mut self, head: Position, jump: i64) {
         let skew = self.skew().saturating_sub(jump);
-        if skew.unsigned_abs() <= Self::STEP_MS {
+        if skew.unsigned_abs() <= Self::TOLERANCE_MS {
             self.jumps.clear();
             self.push(head, 0);
             return;
         }
-        if self.jumps.len() == MOST_JUMPS
+        if self.jumps.len() == MAX_JUMPS
             && let (Some((after, last)), Some((before, jump))) = (self.jumps.pop(), self.jumps.last_mut())
         {
             (*before, *jump) = (after.min(*before), jump.saturating_add(last));
@@ -128,8 +135,9 @@ impl Timeline {
         self.push(head, skew);
     }
 
-    /// Makes the wall clock's time the log's. What was appended while the monotonic clock counted does not grow older by it.
-    fn settle(&mut self) -> Look {
+    /// Makes the wall clock's time the log's. What was appended while the monotonic clock ran does
+    /// not age by it.
+    fn settle(&mut self) -> Observation {
         let by_ms = self.skew().saturating_neg();
         for (after, jump) in std::mem::take(&mut self.jumps) {
             self.split(after);
@@ -138,37 +146,39 @@ impl Timeline {
             }
         }
         if let Some((_, skew)) = self.skews.last_mut() {
-            *skew = 0; // but for what was less than a step
+            *skew = 0; // except for what was less than the tolerance
         }
         self.stands_since_ms = None;
         self.tidy();
-        Look::Settled { by_ms }
+        Observation::Settled { by_ms }
     }
 
-    /// Log time, when the wall clock says `wall_ms`.
+    /// Returns log time when the wall clock says `wall_ms`.
     pub fn now_ms(&self, wall_ms: i64) -> i64 {
         wall_ms.saturating_add(self.skew())
     }
 
-    /// By how many milliseconds log time moved since `earlier` beside what the monotonic clock counted.
+    /// Returns by how many milliseconds log time moved since `earlier`, beyond what the monotonic
+    /// clock counted.
     pub fn moved_since(&self, earlier: &Self) -> i64 {
         let log_ms = |timeline: &Self| timeline.offset_ms().saturating_add(timeline.skew());
         log_ms(self).saturating_sub(log_ms(earlier))
     }
 
-    /// By how many milliseconds log time is ahead of the wall clock now.
+    /// Returns by how many milliseconds log time is ahead of the wall clock now.
     pub fn skew(&self) -> i64 {
         self.skews.last().map_or(0, |(_, skew)| *skew)
     }
 
-    /// By how many milliseconds it was ahead of what the record at `position` bears.
+    /// Returns by how many milliseconds log time was ahead of the timestamp of the record at
+    /// `position`.
     pub fn skew_at(&self, position: Position) -> i64 {
         let after = self.skews.partition_point(|(after, _)| *after < position);
         after.checked_sub(1).and_then(|nth| self.skews.get(nth)).map_or(0, |(_, skew)| *skew)
     }
 
-    /// Says that the `count` records from `first` on bear a time that was read when the skew was `skew`: the wall clock was set
-    /// while they were on their way.
+    /// Records that the `count` records from `first` on carry a time that was read when the skew
+    /// was `skew`. The wall clock was set while they were on their way.
     pub fn stamped(&mut self, first: Position, count: u64, skew: i64) {
         let after = Position::new(first.get().saturating_sub(1));
         let until = Position::new(after.get().saturating_add(count));
@@ -180,24 +190,25 @@ impl Timeline {
         self.tidy();
     }
 
-    /// How far the monotonic clock is behind what the wall clock should say, in milliseconds.
+    /// Returns by how many milliseconds the monotonic clock is behind what the wall clock should
+    /// say.
     pub fn offset_ms(&self) -> i64 {
         self.wall_ms.saturating_sub(self.steady_ms)
     }
 
-    /// What the wall clock said at the last look, in milliseconds since 1970.
+    /// Returns what the wall clock said at the last observation, in milliseconds since 1970.
     pub fn wall_ms(&self) -> i64 {
         self.wall_ms
     }
 
-    /// Sets from where on the wall clock tells how long nobody looked.
+    /// Sets the time from which on the wall clock tells how long no process ran.
     #[must_use]
     pub fn last_seen(mut self, wall_ms: i64) -> Self {
         self.wall_ms = wall_ms;
         self
     }
 
-    /// Whether every record is as old as it says.
+    /// Returns whether every record is as old as its timestamp says.
     pub fn is_plain(&self) -> bool {
         self.skews.iter().all(|(_, skew)| *skew == 0)
     }
@@ -211,7 +222,7 @@ impl Timeline {
         self.tidy();
     }
 
-    /// Has one range end at `at`, and another begin.
+    /// Splits the range that `at` is in, so that one range ends there and another begins.
     fn split(&mut self, at: Position) {
         if let Err(nth) = self.skews.binary_search_by_key(&at, |(after, _)| *after) {
             let skew = nth.checked_sub(1).and_then(|before| self.skews.get(before)).map_or(0, |(_, skew)| *skew);
@@ -221,7 +232,7 @@ impl Timeline {
 
     fn tidy(&mut self) {
         self.skews.dedup_by(|next, last| next.1 == last.1);
-        while self.skews.len() > MOST_SKEWS {
+        while self.skews.len() > MAX_SKEWS {
             let (_, second) = self.skews.remove(1);
             if let Some((_, first)) = self.skews.first_mut() {
                 *first = second.max(*first);
@@ -229,19 +240,19 @@ impl Timeline {
         }
     }
 
-    /// As text, for the next process.
+    /// Encodes the timeline as text for the next process.
     pub fn encode(&self) -> String {
         let mut text = format!("{TITLE}\nwall {}\nunbroken {}\n", self.wall_ms, self.unbroken.get());
         for (what, list) in [("skew", &self.skews), ("jump", &self.jumps)] {
             for (position, ms) in list {
-                let _ = writeln!(text, "{what} {} {ms}", position.get()); // a string takes everything
+                let _ = writeln!(text, "{what} {} {ms}", position.get()); // writing to a string never fails
             }
         }
         text.push_str("end\n");
         text
     }
 
-    /// Reads what [`Timeline::encode`] wrote, all of it or nothing.
+    /// Decodes what [`Timeline::encode`] returned. `None` unless all of it is valid.
     pub fn decode(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         if lines.next() != Some(TITLE) {
@@ -279,7 +290,7 @@ mod tests {
         timeline: Timeline,
         wall: i64,
         steady: i64,
-        /// What was appended: the time that it bears, and when that was by the monotonic clock.
+        /// The timestamp of each record, and when it was appended by the monotonic clock.
         records: Vec<(i64, i64)>,
     }
 
@@ -300,8 +311,8 @@ mod tests {
             (self.wall, self.steady) = (self.wall + ms, self.steady + ms);
         }
 
-        fn look(&mut self) -> Look {
-            self.timeline.look(self.wall, self.steady, self.head())
+        fn look(&mut self) -> Observation {
+            self.timeline.observe(self.wall, self.steady, self.head())
         }
 
         /// Time passes, and the clocks are looked at every now and then.
@@ -333,12 +344,12 @@ mod tests {
             world.append();
             world.live(HOUR);
             world.wall += jump;
-            assert!(matches!(world.look(), Look::Jumped { .. }));
+            assert!(matches!(world.look(), Observation::Jumped { .. }));
             world.append();
             world.live(30 * MINUTE);
             assert_eq!((world.age(0), world.age(1)), (90 * MINUTE, 30 * MINUTE));
             world.wall -= jump;
-            assert_eq!(world.look(), Look::Back);
+            assert_eq!(world.look(), Observation::Back);
             world.append();
             world.live(3 * HOUR);
             let ages = [0, 1, 2].map(|nth| world.age(nth));
@@ -454,7 +465,7 @@ mod tests {
             world.look();
             world.pass(MINUTE);
         }
-        assert!(world.timeline.skews.len() <= MOST_SKEWS && world.timeline.jumps.len() <= MOST_JUMPS);
+        assert!(world.timeline.skews.len() <= MAX_SKEWS && world.timeline.jumps.len() <= MAX_JUMPS);
         for nth in 0..1_000 {
             assert!(world.age(nth) <= world.steady - world.records[nth].1);
         }

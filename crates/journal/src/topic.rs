@@ -1,46 +1,50 @@
-//! Topic names: the addresses that events are published to and subscribers follow.
+//! Topic names, the addresses that events are published to and that subscribers follow.
 //!
-//! Raw text becomes a [`TopicName`] here and nowhere else; whatever holds one may rely on its form. Text that comes from
-//! outside (a user id, a room) enters a name only through [`Segment`], which escapes it, so that an identity is never
-//! read as structure or as a pattern.
+//! Only this module turns text into a [`TopicName`], so whatever holds one may rely on its form.
+//! Text from outside (a user id, a room) enters a name only through [`Segment`], which escapes it,
+//! so that an identity is never read as structure or as a pattern.
 
 use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The most segments that a topic name may have.
+/// The most segments in a topic name.
 pub const MAX_SEGMENTS: usize = 8;
-/// The most characters in one segment; an escape `%XX` counts as one.
+/// The most characters in one segment. An escape `%XX` counts as one character.
 pub const MAX_SEGMENT_CHARS: usize = 128;
 
-/// Everything but `[A-Za-z0-9._@:-]`.
+/// Every character that has to be escaped: all but `[A-Za-z0-9._@:-]`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'@').remove(b':').remove(b'-');
 
-/// A valid topic name: 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` or `%XX` (upper-case hex), joined by `/`.
+/// A valid topic name: 1 to 8 segments of 1 to 128 characters of `[A-Za-z0-9._@:-]` or `%XX`
+/// (upper-case hex), joined by `/`.
 ///
-/// Cheap to clone: the text is shared.
+/// A name is cheap to clone, because clones share the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName(Arc<str>);
 
-/// One segment of a topic name, made from any text: every byte outside `[A-Za-z0-9._@:-]` is written `%XX`.
+/// One segment of a topic name, made from any text. It escapes every byte outside
+/// `[A-Za-z0-9._@:-]` as `%XX`.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a>(&'a str);
 
 /// Why a text is not a topic name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No segment, or more than [`MAX_SEGMENTS`].
+    /// The name has no segment, or more than [`MAX_SEGMENTS`].
     #[error("a topic has 1 to {MAX_SEGMENTS} segments joined by '/', this one has {0}")]
     Segments(usize),
-    /// A segment is empty or longer than [`MAX_SEGMENT_CHARS`].
+    /// A segment is empty, or longer than [`MAX_SEGMENT_CHARS`].
     #[error("each segment of a topic has 1 to {MAX_SEGMENT_CHARS} characters, this one has {0}")]
     Length(usize),
-    /// A character that must be escaped, or an escape that is not `%XX` in upper-case hex.
+    /// The name has a character that must be escaped, or an escape that is not `%XX` in upper-case
+    /// hex.
     #[error("a topic is made of letters, digits and ._@:- (anything else as %XX), not {0:?}")]
     Character(char),
-    /// A segment is `.` or `..`. [`TopicName::parse`] takes it, as users may be called so; whoever takes names from elsewhere may
-    /// refuse it, as browsers take such a segment of a path for a direction.
+    /// A segment is `.` or `..`. [`TopicName::parse`] accepts such a segment, because a user id may
+    /// be one. Callers that take whole names from outside may refuse it, because browsers resolve
+    /// such a segment in a URL's path.
     #[error("no segment of a topic is . or .., but for a user's id behind `user`")]
     Dots,
 }
@@ -68,31 +72,31 @@ impl TopicName {
         Ok(Self(text.into()))
     }
 
-    /// The name below this one whose last segment is `text`, escaped.
+    /// Returns the name below this one whose last segment is `text`, escaped.
     pub fn child(&self, text: &str) -> Result<Self, Error> {
         Self::parse(&format!("{self}/{}", Segment(text)))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the topic is the server's own: its name begins with `_` or `system/`. What the server keeps there never yields to
-    /// what others publish.
+    /// Returns whether the topic is the server's own: its name begins with `_` or `system/`. Its
+    /// entries never make way for those that others publish.
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with('_') || self.0.starts_with("system/")
     }
 }
 
 impl<'a> Segment<'a> {
-    /// A segment that stands for `text`.
+    /// Creates a segment that stands for `text`.
     pub fn new(text: &'a str) -> Self {
         Self(text)
     }
 }
 
-/// The number of characters in `segment`, an escape counting as one.
+/// Returns the number of characters in `segment`. An escape counts as one.
 fn checked_length(segment: &str) -> Result<usize, Error> {
     let mut chars = segment.chars();
     let mut length = 0;

@@ -1,66 +1,72 @@
-//! What a log tells of itself to those who watch it: how much it keeps, how fast it writes, whether it has failed.
+//! The figures that a log reports for monitoring: how much it keeps, how fast it writes, whether it
+//! has failed.
 
 use std::time::Duration;
 
-/// What a log tells of itself. What it does not know, or has no such thing, is `None`.
+/// The figures of a log. A field is `None` if the log does not know the figure, or has no such
+/// thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vitals {
-    /// Entries without a key that are kept.
+    /// The number of kept entries without a key.
     pub kept: Option<u64>,
-    /// Entries without a key that were let go of since the start.
+    /// The number of entries without a key that were trimmed since the start.
     pub trimmed: Option<u64>,
-    /// Topics of which something is kept.
+    /// The number of topics that hold entries.
     pub topics: Option<u64>,
-    /// Topics that were let go of since the start because there were too many.
+    /// The number of topics that were trimmed whole since the start because there were too many.
     pub topics_trimmed: Option<u64>,
-    /// When the oldest of those that are kept was published, in milliseconds since 1970; may be some seconds old.
+    /// When the oldest kept entry without a key was published, in milliseconds since 1970. It may
+    /// be some seconds out of date.
     pub oldest_ms: Option<i64>,
-    /// The pools of keys. Empty if the log knows of none.
+    /// The pools of live keys. Empty if the log has none.
     pub keyed: Vec<PoolVitals>,
-    /// Of a log on disk.
+    /// The figures that only a log on disk has.
     pub disk: Option<DiskVitals>,
 }
 
 /// How full a pool of keys is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolVitals {
-    /// Its name: see [`Bounds::name`](crate::Bounds::name).
+    /// The pool's name, see [`Bounds::name`](crate::Bounds::name).
     pub name: String,
-    /// How many live records with a key it has.
+    /// The number of live records with a key in it.
     pub held: u64,
-    /// How many it has room for.
+    /// The most live records that it may have.
     pub most: u64,
 }
 
-/// What only a log on disk has.
+/// The figures that only a log on disk has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskVitals {
-    /// Whether a write or a sync has failed: no append is taken until the log is opened anew.
+    /// Whether a write or a sync has failed. No append is taken until the log is opened again.
     pub failed: bool,
-    /// How many places of the log were found that can't be read any more, because a file is damaged.
+    /// The number of ranges of the log that can't be read any more because a file is damaged.
     pub damaged: u64,
-    /// How many files there are in the directory with what was cut off the log though it had been acknowledged, because what
-    /// came before it was damaged. The operator removes them.
+    /// The number of files in the directory that hold acknowledged data which was cut off the log,
+    /// because data before it was damaged. The operator removes them.
     pub cut: u64,
-    /// What the directory takes on disk, in bytes; may be some seconds old. `None` before the first look.
+    /// The size of the directory on disk in bytes. It may be some seconds out of date, and is
+    /// `None` before it was measured first.
     pub bytes: Option<u64>,
-    /// What it may take, in bytes.
+    /// The size that the directory may have, in bytes.
     pub ceiling: Option<u64>,
-    /// Batches that were written since the start, each in one step, and the entries in them.
+    /// The number of batches that were written since the start, each in one step.
     pub batches: u64,
-    /// See `batches`.
+    /// The number of entries in these batches.
     pub records: u64,
-    /// How long appends took, from when they were ready to be written until the promise held.
-    pub appends: Times,
-    /// How long writing took where it ended with a sync, and the syncs between writes.
-    pub syncs: Times,
+    /// How long appends took, from being ready to be written until they were as durable as the log
+    /// promises.
+    pub appends: Histogram,
+    /// How long it took to write batches that ended with a sync, and to sync between writes.
+    pub syncs: Histogram,
 }
 
-/// A histogram of times.
+/// A histogram of durations.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Times {
-    /// Upper bounds, rising, and how many were at most so long and longer than the bound before; the last has no bound.
+pub struct Histogram {
+    /// The buckets, each with its upper bound, in rising order. A bucket counts the durations that
+    /// are at most its bound and above the bound before. The last bucket has no bound.
     pub counts: Vec<(Option<Duration>, u64)>,
-    /// All of them together.
+    /// The sum of all durations.
     pub sum: Duration,
 }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Kept, Limit, News, Page,
-    Position, Record, Selector, Tail, TopicName,
+    Append, Appended, Earlier, Entry, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, News, Page, Position,
+    Record, Selector, StoredReceipt, Tail, TopicName,
 };
 use tokio::sync::Notify;
 
@@ -192,7 +192,7 @@ impl Journal for Lines {
         Ok(())
     }
 
-    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, Error> {
+    async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, Error> {
         self.memory().receipt(key).await
     }
 

@@ -12,14 +12,14 @@ use parking_lot::Mutex;
 use super::super::Disk;
 use super::super::tables::Commit;
 
-/// What a commit meets.
+/// The fault that a commit meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Nothing of it is written: the disk is full.
+    /// Nothing of the batch is written, because the disk is full.
     NoSpace,
     /// The write fails in the middle.
     Torn,
-    /// It is written, but the sync fails: nobody knows what is on the device.
+    /// The batch is written, but the sync fails. Nobody knows what is on the device.
     NoSync,
 }
 
@@ -31,19 +31,19 @@ pub(super) struct Faulty {
 }
 
 pub(super) struct Steps {
-    /// How many commits succeed before the one that does not.
+    /// How many commits succeed before the one that fails.
     pub(super) left: usize,
     pub(super) fault: Fault,
-    /// Whether it has been met.
+    /// Whether the fault was met.
     pub(super) failed: bool,
-    /// How long the write-ahead log was when it was last synced, and which one that was.
+    /// The write-ahead log's active file when it was last synced, and its length then.
     pub(super) synced: (PathBuf, u64),
     /// The files of the tables at that time.
     pub(super) tables: Vec<PathBuf>,
 }
 
 impl Steps {
-    /// `left` commits succeed, the one after them meets `fault`.
+    /// `left` commits succeed, and the one after them meets `fault`.
     pub(super) fn new(left: usize, fault: Fault) -> Arc<Mutex<Self>> {
         let synced = (PathBuf::new(), 0);
         Arc::new(Mutex::new(Self { left, fault, failed: false, synced, tables: Vec::new() }))
@@ -61,7 +61,7 @@ impl Commit for Faulty {
         };
         match fault {
             Some(Fault::NoSpace) => Err(io::Error::from(io::ErrorKind::StorageFull).into()),
-            // How far the write got is decided when its files are looked at: see `cut_off`.
+            // How far the write got is decided when the files are copied, see `cut_off`.
             Some(Fault::NoSync | Fault::Torn) => {
                 self.database.commit(batch, false)?;
                 Err(io::Error::other("the device does not answer").into())
@@ -97,13 +97,13 @@ impl Faulty {
     }
 }
 
-/// The files of the tables, as far as they have their name.
+/// Returns the files of the tables.
 pub(super) fn tables(dir: &Path) -> Vec<PathBuf> {
     let files = listing(&dir.join("db/keyspaces")).into_iter();
     files.map(|(path, ..)| path.strip_prefix(dir).map(Path::to_owned).unwrap_or_default()).collect()
 }
 
-/// The write-ahead log that is written to.
+/// Returns the active file of the write-ahead log.
 pub(super) fn active_log(dir: &Path) -> PathBuf {
     let logs = fs::read_dir(dir.join("db")).unwrap().map(|entry| entry.unwrap().path());
     let number = |path: &PathBuf| path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
@@ -111,7 +111,8 @@ pub(super) fn active_log(dir: &Path) -> PathBuf {
     logs.max_by_key(number).unwrap()
 }
 
-/// Where the zeros begin at the end of a file, looking from `from` on. Nothing that is written has as many in a row.
+/// Returns where the zeros at the end of a file begin, from `from` on. Nothing that is written has
+/// as many zeros in a row.
 pub(super) fn used_bytes(path: &Path, from: u64) -> io::Result<u64> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
@@ -127,7 +128,7 @@ pub(super) fn used_bytes(path: &Path, from: u64) -> io::Result<u64> {
     }
 }
 
-/// Copies the files of a log that may still be tidying up: until nothing changes while it is copied.
+/// Copies the files of a log that may still be trimming, until nothing changes during the copy.
 pub(super) fn copy_while_quiet(log: &Disk, from: &Path, to: &Path) {
     for _ in 0..1_000 {
         let before = listing(from);
@@ -136,7 +137,7 @@ pub(super) fn copy_while_quiet(log: &Disk, from: &Path, to: &Path) {
         if busy == 0 && copy(from, to).is_ok() && listing(from) == before {
             return;
         }
-        std::thread::sleep(Duration::from_millis(2)); // for as long as the engine's threads are at work
+        std::thread::sleep(Duration::from_millis(2)); // the engine's threads are at work
     }
     panic!("the log does not come to rest");
 }

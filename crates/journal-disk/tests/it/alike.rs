@@ -1,5 +1,5 @@
-//! That both homes decide alike, whatever they are asked and however often the one on disk was opened anew meanwhile: it is held
-//! against the one in memory.
+//! Checks that the logs in memory and on disk decide alike, whatever they are asked and however
+//! often the one on disk is reopened.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{of, record, topic};
 const TOPICS: [&str; 6] = ["a", "b/c", "chat/room/r", "_members", "_tickets", "system/status"];
 const KEYS: [&str; 5] = ["k", "r/ann", "r/a%/b", "0", ""];
 
-/// What is asked, by chance.
+/// Makes random requests.
 struct Asked {
     rng: StdRng,
     now_ms: i64,
@@ -66,7 +66,7 @@ impl Asked {
     }
 }
 
-/// All live records with a key.
+/// Returns all live records with a key.
 async fn keyed(log: &dyn Journal) -> Vec<(u64, String)> {
     let mut keyed = Vec::new();
     for name in TOPICS {
@@ -94,7 +94,7 @@ async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
     let mut asked = Asked { rng: StdRng::seed_from_u64(seed), now_ms: 1_800_000_000_000 };
     let mut counts = [0; 4];
     for nth in 0..steps {
-        // In steps that the clock on disk is written down for.
+        // In steps for which the clock on disk is stored.
         asked.now_ms += 2_000 * asked.rng.random_range(0..20);
         if asked.rng.random_bool(0.02) {
             asked.now_ms += [3_600_000, -3_600_000][asked.rng.random_range(0..2)];
@@ -136,7 +136,7 @@ async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
 }
 
 #[tokio::test]
-async fn both_homes_decide_alike() {
+async fn both_journals_decide_alike() {
     for seed in 0..3 {
         hold_against(seed, 200, 2, 5).await;
         hold_against(seed, 200, 4, 3).await;

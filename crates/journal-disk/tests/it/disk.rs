@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_journal::{Append, Appended, Bounds, EventId, Journal, Limit, Position, Receipt, Record, Stray};
+use tidings_journal::{Append, Appended, Bounds, CursorError, EventId, Journal, Limit, Position, Receipt, Record};
 use tidings_journal_disk::{Disk, OpenError, Options, Sync};
 
 use crate::{Put as _, all, numbered, of, record, status};
@@ -31,7 +31,7 @@ async fn everything_is_there_after_a_restart_with_its_id() {
         assert_eq!(epochs.locate(*id, head), Ok(id.position));
     }
     let ahead = EventId { epoch: ids[0].epoch, position: Position::new(4) };
-    assert_eq!(epochs.locate(ahead, head), Err(Stray::Ahead), "seen, but lost in a crash");
+    assert_eq!(epochs.locate(ahead, head), Err(CursorError::Ahead), "seen, but lost in a crash");
 }
 
 #[tokio::test]
@@ -57,7 +57,8 @@ async fn keys_and_receipts_and_floors_outlive_a_restart() {
     assert!(matches!(full, Appended::Full(_)), "{full:?}");
 }
 
-/// What one process believed, the next goes on from: the time that passed between them is a jump that has yet to be confirmed.
+/// A process goes on from what the one before believed: the time that passed between them is a gap
+/// that has yet to be confirmed.
 #[tokio::test]
 async fn the_logs_clock_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
@@ -146,7 +147,7 @@ fn a_directory_that_can_not_be_written_to_is_refused_and_the_error_says_which() 
         let error = Disk::open(Options::new(dir)).err().unwrap().to_string();
         assert!(error.contains(dir.to_str().unwrap()) && error.contains("may read and write there"), "{error}");
     };
-    // Nobody may write there, whoever runs this.
+    // Nobody may write there, whichever user runs this.
     let nowhere = if cfg!(target_os = "linux") { "/proc/self/journal" } else { "/dev/null/journal" };
     refused(nowhere.as_ref());
     let dir = tempfile::tempdir().unwrap();
@@ -154,13 +155,14 @@ fn a_directory_that_can_not_be_written_to_is_refused_and_the_error_says_which() 
     let set = |mode| std::fs::set_permissions(dir.path().join("LOCK"), std::fs::Permissions::from_mode(mode)).unwrap();
     set(0o444);
     if std::fs::OpenOptions::new().write(true).open(dir.path().join("LOCK")).is_err() {
-        refused(dir.path()); // not for root, to whom nothing is read-only
+        refused(dir.path()); // except for root, to whom nothing is read-only
     }
     set(0o644);
     drop(open(&dir));
 }
 
-/// What was acknowledged is lost with the directory; what is published after it is gone must not be acknowledged.
+/// What was acknowledged is lost with the directory. What is published after it is gone must not be
+/// acknowledged.
 #[cfg(unix)]
 #[tokio::test]
 async fn nothing_is_acknowledged_once_the_directory_is_gone() {
@@ -215,12 +217,12 @@ async fn a_moved_directory_is_not_opened_by_another_while_the_first_has_it() {
     for _ in 0..2 {
         let error = Disk::open(Options::new(&moved)).err().unwrap();
         assert!(matches!(error, OpenError::InUse { .. }), "{error}");
-        // The storage engine has a lock too, and its files are not touched while it is held.
+        // The storage engine has a lock too, and its files are not touched while that is held.
         std::fs::remove_file(moved.join("LOCK")).unwrap();
     }
     assert!(log.put(vec![record(&["a"], "2")]).await.is_err());
     drop(log);
-    // What was refused may be there.
+    // The append that was refused may be there.
     assert!(Disk::open(Options::new(&moved)).unwrap().head() >= Position::new(1));
 }
 
@@ -232,7 +234,7 @@ async fn acknowledged_events_behind_damage_are_kept_beside_and_told_until_they_a
     for number in 1..=20 {
         log.put(vec![record(&["a"], &format!("event {number:02}"))]).await.unwrap();
     }
-    // As after a kill: without the mark, which is written some time after what it marks.
+    // As after a kill: without the watermark, which is written some time after the sync.
     std::fs::remove_file(dir.path().join("synced")).unwrap();
     copy_all(dir.path(), copy.path());
     drop(log);

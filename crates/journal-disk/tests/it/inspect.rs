@@ -1,4 +1,4 @@
-//! Looking at a directory that no server holds.
+//! Examining a directory that no server holds.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn what_may_not_be_written_to_is_looked_at_in_a_copy_and_the_error_says_so() {
     let lock = dir.path().join("LOCK");
     std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o444)).unwrap();
     if std::fs::OpenOptions::new().write(true).open(&lock).is_err() {
-        // Not for root, to whom nothing is read-only.
+        // Except for root, to whom nothing is read-only.
         let error = Inspection::open(dir.path()).err().unwrap();
         assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
     }
@@ -68,7 +68,7 @@ async fn an_end_that_was_cut_off_is_noticed() {
         for _ in 0..10 {
             log.put(vec![record(&["a"], "an event that was acknowledged")]).await.unwrap();
         }
-        // The mark is written a moment after; closing writes it too.
+        // The watermark is written some time later; closing the log writes it too.
         tokio::time::timeout(Duration::from_mins(10), log.close()).await.unwrap();
     }
     let journal = dir.path().join("db/0.jnl");
@@ -82,7 +82,7 @@ async fn an_end_that_was_cut_off_is_noticed() {
     let error = Inspection::open(dir.path()).err().unwrap();
     assert!(error.to_string().contains("position 10 was safely on disk"), "{error}");
     assert!(std::fs::read(&journal).unwrap() == damaged, "what is left was left as it is");
-    // The way out that the message names.
+    // What the message tells the operator to do.
     std::fs::remove_file(dir.path().join("synced")).unwrap();
     let log = Disk::open(Options::new(dir.path())).unwrap();
     assert!(log.head() < Position::new(10));

@@ -1,4 +1,4 @@
-//! What the log on disk promises, beside what every log does.
+//! Tests of the log on disk.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod alike;

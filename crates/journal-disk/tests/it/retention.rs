@@ -1,4 +1,4 @@
-//! What goes, what stays, and who is told.
+//! What is trimmed, what stays, and which readers are told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn open(dir: &tempfile::TempDir, retention: Retention) -> Disk {
     Disk::open(options).unwrap()
 }
 
-/// Has the log look at what it keeps until `names` hold what is expected.
+/// Has the log apply its limits until `names` hold what is expected.
 async fn until(log: &Disk, now_ms: i64, names: &[&str], expected: &[&str]) {
     let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     loop {
@@ -105,7 +105,7 @@ async fn old_records_go_and_the_newest_of_each_key_stays() {
 
 #[tokio::test]
 async fn of_many_topics_that_hold_too_much_and_too_old_each_is_trimmed_once() {
-    // Fewer and more than are trimmed at once.
+    // Fewer and more topics than are trimmed in one step.
     for topics in [30, 100] {
         let dir = tempfile::tempdir().unwrap();
         let rules = vec![Rule { max_events: Some(3), max_age: Some(Duration::from_hours(1)), ..rule("t/*") }];
@@ -154,7 +154,7 @@ async fn nothing_is_missing_in_silence_while_topics_are_trimmed() {
     while !writer.is_finished() || after < log.head() {
         let page = log.read(&of(&["all"]), after, log.head(), Limit { events: 3, bytes: 1 << 20 }).await.unwrap();
         if page.floor > after {
-            expected = None; // told that something is missing
+            expected = None; // the reader was told that something is missing
         }
         for entry in &page.entries {
             let number = entry.id.position.get();
@@ -171,14 +171,14 @@ async fn nothing_is_missing_in_silence_while_topics_are_trimmed() {
 }
 
 #[tokio::test]
-async fn a_topic_is_trimmed_however_many_guests_stand_before_its_own_records() {
+async fn a_topic_is_trimmed_however_many_records_of_others_stand_before_its_own_records() {
     let dir = tempfile::tempdir().unwrap();
     let rules = vec![Rule { max_events: Some(2), ..rule("chat") }];
     let log = open(&dir, Retention { rules, ..Retention::default() });
     log.put(numbered(&["chat/room/r", "chat"], 0..2_500)).await.unwrap();
     log.put(numbered(&["chat"], 0..5)).await.unwrap();
     until(&log, 0, &["chat"], &["3", "4"]).await;
-    assert_eq!(all(&log, &["chat/room/r"]).await.len(), 2_500, "the guests' own topic keeps them");
+    assert_eq!(all(&log, &["chat/room/r"]).await.len(), 2_500, "their own topic keeps them");
 }
 
 #[tokio::test]
@@ -198,13 +198,13 @@ fn an_hour() -> Retention {
     Retention { rules, max_age: Some(Duration::from_hours(1)), ..Retention::default() }
 }
 
-/// Both homes, each keeping what is younger than an hour.
-fn homes(dir: &tempfile::TempDir) -> [Box<dyn Journal>; 2] {
+/// A log in memory and one on disk, each keeping what is younger than an hour.
+fn both_journals(dir: &tempfile::TempDir) -> [Box<dyn Journal>; 2] {
     let memory = tidings_journal::memory::Retention { max_age: Duration::from_hours(1), ..Default::default() };
     [Box::new(open(dir, an_hour())), Box::new(Memory::new(memory))]
 }
 
-/// A log whose clock can be set: by `wall` people read the time, by `steady` it passes.
+/// A log whose wall clock can be set, while its monotonic clock only advances.
 struct Clocked<'a> {
     log: &'a dyn Journal,
     timeline: Timeline,
@@ -217,7 +217,7 @@ impl<'a> Clocked<'a> {
         Self { log, timeline: Timeline::new(wall, 0), wall, steady: 0 }
     }
 
-    /// Time passes, and the log is told, as a server tells it.
+    /// Lets time pass, and reports it to the log as a server does.
     fn pass(&mut self, ms: i64) {
         for from in (0..ms).step_by(30_000) {
             let step = (ms - from).min(30_000);
@@ -232,7 +232,7 @@ impl<'a> Clocked<'a> {
     }
 
     fn look(&mut self) {
-        self.timeline.look(self.wall, self.steady, self.log.head());
+        self.timeline.observe(self.wall, self.steady, self.log.head());
         self.log.keep_time(&self.timeline);
         self.log.expire(self.timeline.now_ms(self.wall));
     }
@@ -241,7 +241,8 @@ impl<'a> Clocked<'a> {
         self.log.put(vec![Record { at_ms: self.wall, ..record(&[topic], data) }]).await.unwrap();
     }
 
-    /// Fails unless `names` hold `expected` once the log has let go of what is too old now, and a second later.
+    /// Checks that `names` hold `expected` once the log has trimmed what is too old now, and again
+    /// a second later.
     async fn holds(&mut self, names: &[&str], expected: &[&str]) {
         self.look();
         if self.log.vitals().disk.is_some() {
@@ -264,7 +265,7 @@ const MINUTE: i64 = 60_000;
 async fn no_setting_of_the_clock_takes_what_is_young_and_time_takes_what_is_old() {
     for jump in [240 * HOUR, -240 * HOUR, 24 * 365 * HOUR] {
         let dir = tempfile::tempdir().unwrap();
-        for log in homes(&dir) {
+        for log in both_journals(&dir) {
             let mut log = Clocked::new(&*log, 1_000 * HOUR);
             log.append("a", "1").await;
             log.pass(30 * MINUTE);
@@ -287,7 +288,7 @@ async fn no_setting_of_the_clock_takes_what_is_young_and_time_takes_what_is_old(
 #[tokio::test]
 async fn a_clock_that_is_set_right_for_good_takes_nothing_before_its_time_either() {
     let dir = tempfile::tempdir().unwrap();
-    for log in homes(&dir) {
+    for log in both_journals(&dir) {
         let mut log = Clocked::new(&*log, 0); // the machine has booted in 1970
         log.append("a", "1").await;
         log.pass(30 * MINUTE);
@@ -306,7 +307,7 @@ async fn a_clock_that_is_set_right_for_good_takes_nothing_before_its_time_either
 #[tokio::test]
 async fn a_receipt_lives_as_long_as_time_passes() {
     let dir = tempfile::tempdir().unwrap();
-    for log in homes(&dir) {
+    for log in both_journals(&dir) {
         let mut clocked = Clocked::new(&*log, 1_000 * HOUR);
         let keep = async |clocked: &Clocked<'_>, key: &'static str| {
             let receipt = Receipt { key: key.into(), value: "v".into(), lives: Duration::from_mins(5) };

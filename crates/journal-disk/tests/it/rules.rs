@@ -1,4 +1,5 @@
-//! That the log on disk keeps what the rules say of single topics, and no more, as the one in memory does.
+//! Checks that the log on disk keeps what the rules say of some topics, and no more, like the log
+//! in memory.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ fn rule(pattern: &str) -> Rule {
     Rule { pattern: Pattern::parse(pattern).unwrap(), max_age: None, max_events: None, max_bytes: None }
 }
 
-/// The last shows some of what is published to the others.
+/// The last topic shows some of what is published to the others.
 const TOPICS: [&str; 9] = ["room/a", "room/b", "room/lobby", "slow/a", "brief/a", "other", "another", "keyed/a", "all"];
 
-/// What a log keeps of each topic, behind its floor.
+/// Returns what a log keeps of each topic, behind its floor.
 async fn kept(log: &dyn Journal) -> Vec<(Position, Vec<u64>)> {
     let mut kept = Vec::new();
     for name in TOPICS {
@@ -45,7 +46,7 @@ async fn in_memory_and_on_disk_the_same_is_kept() {
     for number in 0..400_i64 {
         let at_ms = number * 250;
         let name = TOPICS[usize::try_from(number * 7 % 8).unwrap()];
-        // Every other one is shown elsewhere too; of those with a key, every third ends it.
+        // Every other record stands in a second topic. Every third record with a key ends it.
         let names = if number % 2 == 0 { vec![name, "all"] } else { vec![name] };
         let key = name.starts_with("keyed").then(|| format!("k{}", number / 8 % 2).into());
         let ends_key = key.is_some() && number / 8 % 3 == 0;
@@ -92,7 +93,7 @@ async fn what_is_hidden_behind_a_floor_does_not_count_against_what_is_shown() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    // Each of the rooms is trimmed, and hides what was published to the topic itself before that.
+    // Each of the rooms is trimmed, which hides what was published to the topic itself before.
     for _ in 0..30 {
         log.put(vec![record(&["all"], "own"), record(&["room/a", "all"], "a"), record(&["room/b", "all"], "b")])
             .await
@@ -124,13 +125,13 @@ async fn what_is_hidden_by_topics_that_went_whole_does_not_count_either() {
     options.retention.max_topics = 10;
     let log = Disk::open(options).unwrap();
     for number in 0..60 {
-        log.put(vec![record(&["all"], "own"), record(&[&format!("t/{number}"), "all"], "guest")]).await.unwrap();
+        log.put(vec![record(&["all"], "own"), record(&[&format!("t/{number}"), "all"], "other")]).await.unwrap();
     }
     let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     for now_ms in 0.. {
         log.expire(now_ms);
         let page = log.read(&of(&["all"]), log.floor(&of(&["all"])), log.head(), Limit::NONE).await.unwrap();
-        // Each of the topics shows its own there.
+        // Each of the topics shows its own record there.
         let found = (page.entries.len() as u64, log.vitals().kept.unwrap());
         if found == (18, 18) {
             break;

@@ -1,6 +1,6 @@
-//! Directories that earlier versions wrote: everything that they knew is there.
+//! Checks that everything is there in directories that earlier versions wrote.
 //!
-//! `tests/upgrades/make.py` made them, with a note of what the same version told of them.
+//! `tests/upgrades/make.py` made them, each with a note of what the same version reported about it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidings_journal::{Appended, Bounds, EventId, Journal, Limit, Position, Record, Selector, Stray};
+use tidings_journal::{Appended, Bounds, CursorError, EventId, Journal, Limit, Position, Record, Selector};
 use tidings_journal_disk::{Disk, Inspection, Options, has_earlier_format};
 
 use crate::{all, of, status, topic};
@@ -20,7 +20,7 @@ fn beside(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrades").join(name)
 }
 
-/// A directory as `version` left it, and the note.
+/// Unpacks a directory as `version` left it, and reads the note.
 fn written_by(version: &str) -> (TempDir, Value) {
     let dir = tempfile::tempdir().unwrap();
     let archive = beside(&format!("{version}.tar.gz"));
@@ -38,7 +38,7 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
-/// What a reader who comes back finds is what the version that wrote it sent.
+/// Checks that a client that comes back finds what the version that wrote the directory sent.
 async fn compare_streams(log: &dyn Journal, note: &Value, what: &str) {
     let (epochs, head) = (log.epochs(), log.head());
     for stream in list(note, "streams") {
@@ -47,7 +47,7 @@ async fn compare_streams(log: &dyn Journal, note: &Value, what: &str) {
         let topics: Vec<_> = list(stream, "topics").iter().map(|name| topic(name.as_str().unwrap())).collect();
         let selector = Selector::topics(topics);
         let from = match after {
-            "earliest" => log.floor(&selector), // where a server begins, as it tells no hole
+            "earliest" => log.floor(&selector), // where a server begins, because there is no gap behind it
             id => {
                 let expected = stream["reset"].as_str();
                 match epochs.locate(EventId::parse(id).unwrap(), head) {
@@ -59,11 +59,11 @@ async fn compare_streams(log: &dyn Journal, note: &Value, what: &str) {
                         assert_eq!(expected, None, "{what}");
                         position
                     }
-                    Err(Stray::Epoch) => {
+                    Err(CursorError::UnknownEpoch) => {
                         assert_eq!(expected, Some("epoch"), "{what}");
                         continue;
                     }
-                    Err(Stray::Ahead) => {
+                    Err(CursorError::Ahead) => {
                         assert_eq!(expected, Some("ahead"), "{what}");
                         continue;
                     }
@@ -82,7 +82,7 @@ async fn compare_streams(log: &dyn Journal, note: &Value, what: &str) {
     }
 }
 
-/// The keys of the receipts, with where the event of each stands, if the answer told.
+/// Returns the keys of the receipts, each with the position of its event if the answer had one.
 fn receipts(note: &Value) -> Vec<(String, Option<Position>)> {
     let calls = list(note, "calls").iter().filter_map(|call| {
         let path = text(call, "path").split('?').next().unwrap();
@@ -93,7 +93,7 @@ fn receipts(note: &Value) -> Vec<(String, Option<Position>)> {
     calls.collect()
 }
 
-/// A key that was used is known, and by where its event stands.
+/// Checks that a used key is known, with the position of its event.
 async fn compare_receipts(log: &dyn Journal, note: &Value, what: &str) {
     let receipts = receipts(note);
     assert!(receipts.len() > 30, "{what}: {receipts:?}");
@@ -179,7 +179,8 @@ async fn the_format_goes_up_with_the_first_write_and_not_before() {
     for version in VERSIONS {
         let (dir, note) = written_by(version);
         assert_eq!(format(&dir), FORMAT_1);
-        // Who only looks leaves the way back open; so does a start that fails before it has written anything.
+        // Examining the directory leaves the way back open, and so does a start that fails before
+        // its first write.
         drop(Inspection::open(dir.path()).unwrap());
         std::fs::create_dir(dir.path().join("FORMAT.new")).unwrap();
         let error = Disk::open(Options::new(dir.path())).err().unwrap().to_string();
@@ -208,7 +209,8 @@ async fn a_process_that_died_between_raising_the_format_and_the_first_write_cost
     }
 }
 
-/// A log with more live keys than it may have, which an earlier version wrote, keeps them, and takes no new one.
+/// A log that an earlier version wrote with more live keys than it may have keeps them, and takes
+/// no new one.
 #[tokio::test]
 async fn what_is_above_a_bound_stays_and_makes_room_for_nothing_else() {
     let append = async |log: &Disk, record: Record| log.append(vec![record].into()).await.unwrap();
@@ -225,7 +227,7 @@ async fn what_is_above_a_bound_stays_and_makes_room_for_nothing_else() {
         assert!(matches!(log.append(moved.into()).await.unwrap(), Appended::New(_)), "{version}: they are no more");
         assert_eq!(all(&log, &["system/status"]).await.len(), 5, "with what ended a key");
         drop(log);
-        // What the log says of itself holds, whatever is asked for.
+        // The bounds that are stored in the log hold, whatever is asked for.
         let log = open(&dir);
         assert!(matches!(append(&log, status("new", "1")).await, Appended::Full(_)), "{version}");
         for service in ["db", "web", "moved"] {

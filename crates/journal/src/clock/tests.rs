@@ -10,7 +10,8 @@ const YEAR: i64 = 365 * DAY;
 /// Some day of 2026.
 const START: i64 = 56 * YEAR;
 
-/// A clock that was told the time, each of `every` for `how_long`, by a machine whose clock is off by `off`.
+/// Reports the time to a clock at intervals of `every` for `how_long`, from a machine whose clock
+/// is off by `off`.
 fn tell(clock: &mut LogClock, from: i64, how_long: i64, every: i64, off: i64) {
     let mut at = from;
     while at <= from + how_long {
@@ -19,7 +20,7 @@ fn tell(clock: &mut LogClock, from: i64, how_long: i64, every: i64, off: i64) {
     }
 }
 
-/// One that was told the time for an hour, up to `START`.
+/// Returns a clock to which the time was reported for an hour, up to `START`.
 fn settled() -> LogClock {
     let mut clock = LogClock::default();
     tell(&mut clock, START - HOUR, HOUR, 5 * SECOND, 0);
@@ -134,7 +135,7 @@ fn what_it_is_ahead_by_shrinks_with_each_quiet_time_and_never_grows_by_going_to_
     assert!(clock.now_ms() <= at + DAY, "it gained {} ms", clock.now_ms() - at - DAY);
     tell(&mut clock, at, HOUR, 30 * SECOND, 0);
     assert_eq!(clock.now_ms(), at + HOUR + DAY);
-    at += HOUR + 20 * HOUR; // nobody is there
+    at += HOUR + 20 * HOUR; // no server runs
     tell(&mut clock, at, HOUR, 30 * SECOND, 0);
     assert_eq!(clock.now_ms(), at + HOUR + 4 * HOUR);
     at += HOUR + 5 * HOUR;
@@ -181,7 +182,8 @@ fn what_is_no_clock_is_none() {
     assert_eq!(LogClock::decode(&bytes), Some(clock));
     assert_eq!(LogClock::decode(&LogClock::default().encode()), Some(LogClock::default()));
     for end in (0..bytes.len()).filter(|end| *end != 1) {
-        // It may end behind a whole gap, which nothing says is missing: the table's checksum would.
+        // The encoding may end behind a whole gap. Nothing in it tells that something is missing,
+        // but the table's checksum would.
         let whole = (end + 16) % 16 == 57 % 16 && end >= 57;
         assert_eq!(LogClock::decode(&bytes[..end]).is_some(), whole, "{end}");
     }
@@ -193,16 +195,16 @@ fn it_is_news_after_a_second_or_when_a_clock_disagrees() {
     let written = settled();
     let mut clock = written.clone();
     clock.tell(START + 900);
-    assert!(!clock.is_news(&written));
+    assert!(!clock.is_worth_writing(&written));
     clock.tell(START + 1_100);
-    assert!(clock.is_news(&written));
+    assert!(clock.is_worth_writing(&written));
     let mut clock = written.clone();
     clock.tell(START - DAY);
-    assert!(clock.is_news(&written));
-    assert!(written.is_news(&LogClock::default()));
+    assert!(clock.is_worth_writing(&written));
+    assert!(written.is_worth_writing(&LogClock::default()));
 }
 
-/// What machines may tell: time that passes, and clocks that are set.
+/// What machines may report: time that passes, and clocks that are set.
 fn told() -> impl Strategy<Value = Vec<i64>> {
     let step = prop_oneof![
         10 => 0..90 * SECOND,
@@ -220,7 +222,8 @@ fn told() -> impl Strategy<Value = Vec<i64>> {
     })
 }
 
-/// What was told without a break up to the end of `told`, each step counted up to a minute.
+/// The time that was reported without interruption up to the end of `told`, with each step counted
+/// up to a minute.
 fn confirmed(told: &[i64]) -> i64 {
     let (mut highest, mut all) = (None::<i64>, 0);
     for at in told {
@@ -246,7 +249,7 @@ proptest! {
             prop_assert!(now >= before);
             let confirmed = confirmed(&told[..=nth]);
             prop_assert!(now - before <= MINUTE || confirmed >= 10 * MINUTE, "+{} after {confirmed}", now - before);
-            prop_assert!(clock.lines.len() <= MOST_LINES && clock.gaps.len() <= 10);
+            prop_assert!(clock.sources.len() <= MAX_SOURCES && clock.gaps.len() <= 10);
         }
     }
 
@@ -301,7 +304,7 @@ proptest! {
             clock.tell(at + which.get(&offs));
             if nth % 8 == 0 {
                 for off in &offs {
-                    clock.tell(at + off); // nobody is alone for long
+                    clock.tell(at + off); // no clock is alone for long
                 }
             }
         }

@@ -1,102 +1,106 @@
-//! The order in which records without a key go: the oldest first.
+//! The order in which records without a key are trimmed: oldest first.
 //!
-//! There is one line for the records that no rule governs and one for each rule. Within a line all have the same greatest age,
-//! so only its first need be looked at, and what one rule keeps for long holds up nothing behind it.
+//! There is one queue for the records that no rule governs, and one for each rule. All records of a
+//! queue have the same greatest age, so only its first record has to be examined, and records that
+//! one rule keeps for long do not hold up those behind them.
 
 use std::collections::VecDeque;
 
 use super::retention::{Retention, ms};
 use crate::Position;
 
-/// Which line a record stands in: 0 where no rule governs it, else one more than the index of its rule.
-pub(super) type LineId = u32;
+/// The queue of a record: 0 if no rule governs it, otherwise one more than the index of its rule.
+pub(super) type QueueId = u32;
 
 /// All records without a key.
 pub(super) struct Order {
-    lines: Vec<Line>,
+    queues: Vec<Queue>,
     kept: usize,
-    /// Their weight.
+    /// Their total weight.
     bytes: usize,
 }
 
-struct Line {
-    /// Oldest first. Some may have gone before their turn.
-    places: VecDeque<Position>,
-    /// How many have not.
+struct Queue {
+    /// The positions, oldest first. Some of the records may be gone already.
+    positions: VecDeque<Position>,
+    /// The number of records that are not gone.
     kept: usize,
-    /// In milliseconds.
+    /// The greatest age in milliseconds.
     max_age: Option<i64>,
 }
 
 impl Order {
-    /// No records yet, with the lines that `retention` asks for.
+    /// Creates the queues that `retention` needs.
     pub(super) fn new(retention: &Retention) -> Self {
         let ages = std::iter::once(Some(retention.max_age)).chain(retention.rules.iter().map(|rule| rule.max_age));
-        let line = |age: Option<_>| Line { places: VecDeque::new(), kept: 0, max_age: age.map(ms) };
-        Self { lines: ages.map(line).collect(), kept: 0, bytes: 0 }
+        let queue = |age: Option<_>| Queue { positions: VecDeque::new(), kept: 0, max_age: age.map(ms) };
+        Self { queues: ages.map(queue).collect(), kept: 0, bytes: 0 }
     }
 
     /// Adds the newest record.
-    pub(super) fn push(&mut self, line: LineId, position: Position, weight: usize) {
-        if let Some(line) = self.lines.get_mut(line as usize) {
-            line.places.push_back(position);
-            line.kept += 1;
+    pub(super) fn push(&mut self, queue: QueueId, position: Position, weight: usize) {
+        if let Some(queue) = self.queues.get_mut(queue as usize) {
+            queue.positions.push_back(position);
+            queue.kept += 1;
             self.kept += 1;
             self.bytes += weight;
         }
     }
 
-    /// Says that a record has gone. Its place is passed over from now on, as `is_kept` knows.
-    pub(super) fn gone(&mut self, line: LineId, weight: usize, is_kept: impl Fn(Position) -> bool) {
-        let Some(line) = self.lines.get_mut(line as usize) else { return };
-        line.kept -= 1;
+    /// Removes a record. Its position is skipped from now on, because `is_kept` returns false for
+    /// it.
+    pub(super) fn gone(&mut self, queue: QueueId, weight: usize, is_kept: impl Fn(Position) -> bool) {
+        let Some(queue) = self.queues.get_mut(queue as usize) else { return };
+        queue.kept -= 1;
         self.kept -= 1;
         self.bytes -= weight;
-        if line.places.len() > 2 * line.kept + 1_024 {
-            line.places.retain(|place| is_kept(*place));
+        if queue.positions.len() > 2 * queue.kept + 1_024 {
+            queue.positions.retain(|position| is_kept(*position));
         }
     }
 
-    /// How many records there are.
+    /// Returns the number of records.
     pub(super) fn kept(&self) -> usize {
         self.kept
     }
 
-    /// What they weigh together.
+    /// Returns their total weight.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What `find` finds of the oldest record of all.
+    /// Returns what `find` returns for the oldest record of all.
     pub(super) fn first<T>(&self, find: impl Fn(Position) -> Option<T>) -> Option<T> {
-        let firsts =
-            self.lines.iter().filter_map(|line| line.places.iter().find_map(|place| Some((*place, find(*place)?))));
-        firsts.min_by_key(|(place, _)| *place).map(|(_, found)| found)
+        let firsts = self
+            .queues
+            .iter()
+            .filter_map(|queue| queue.positions.iter().find_map(|position| Some((*position, find(*position)?))));
+        firsts.min_by_key(|(position, _)| *position).map(|(_, found)| found)
     }
 
-    /// The oldest record of all, to be let go of.
+    /// Returns the oldest record of all.
     pub(super) fn oldest(&mut self, is_kept: impl Fn(Position) -> bool) -> Option<Position> {
-        self.lines.iter_mut().filter_map(|line| line.first(&is_kept)).min()
+        self.queues.iter_mut().filter_map(|queue| queue.first(&is_kept)).min()
     }
 
-    /// The oldest record of the first line where that is too old, given what finds out how old one is, in milliseconds, if it is
-    /// still there.
+    /// Returns the first record of a queue that is too old, if there is one. `age` returns the age
+    /// of a record in milliseconds, or `None` if it is gone.
     pub(super) fn too_old(&mut self, age: impl Fn(Position) -> Option<i64>) -> Option<Position> {
-        self.lines.iter_mut().find_map(|line| {
-            let max_age = line.max_age?;
-            let first = line.first(|place| age(place).is_some())?;
+        self.queues.iter_mut().find_map(|queue| {
+            let max_age = queue.max_age?;
+            let first = queue.first(|position| age(position).is_some())?;
             (age(first)? > max_age).then_some(first)
         })
     }
 }
 
-impl Line {
+impl Queue {
     fn first(&mut self, is_kept: impl Fn(Position) -> bool) -> Option<Position> {
-        while let Some(&first) = self.places.front() {
+        while let Some(&first) = self.positions.front() {
             if is_kept(first) {
                 return Some(first);
             }
-            self.places.pop_front();
+            self.positions.pop_front();
         }
         None
     }
@@ -115,7 +119,7 @@ mod tests {
             order.gone(0, 7, |position| position.get() == 1 || position.get() > number);
         }
         assert_eq!((order.kept(), order.bytes()), (1, 7));
-        assert!(order.lines[0].places.len() < 2_000, "{}", order.lines[0].places.len());
+        assert!(order.queues[0].positions.len() < 2_000, "{}", order.queues[0].positions.len());
         assert_eq!(order.oldest(|position| position.get() == 1), Some(Position::new(1)));
     }
 }

@@ -1,10 +1,10 @@
-//! What can be read of a replica: pages in both directions, floors, topics.
+//! Reading a replica: pages in both directions, floors, and topics.
 
 use super::Replica;
 use crate::{Earlier, Holding, Limit, Page, Position, Selector, TopicName};
 
 impl Replica {
-    /// See [`Journal::read`](crate::Journal::read).
+    /// Reads forwards, see [`Journal::read`](crate::Journal::read).
     pub fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Page {
         let until = until.min(self.head);
         let mut page =
@@ -24,7 +24,7 @@ impl Replica {
         page
     }
 
-    /// See [`Journal::read_before`](crate::Journal::read_before).
+    /// Reads backwards, see [`Journal::read_before`](crate::Journal::read_before).
     pub fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Earlier {
         let before = before.min(self.head.next());
         let floor = self.topics.floor(selector);
@@ -45,22 +45,22 @@ impl Replica {
         page
     }
 
-    /// See [`Journal::oldest`](crate::Journal::oldest).
+    /// Returns the position of the oldest entry, see [`Journal::oldest`](crate::Journal::oldest).
     pub fn oldest(&self, selector: &Selector) -> Option<Position> {
         self.topics.oldest(selector)
     }
 
-    /// See [`Journal::floor`](crate::Journal::floor).
+    /// Returns the floor, see [`Journal::floor`](crate::Journal::floor).
     pub fn floor(&self, selector: &Selector) -> Position {
         self.topics.floor(selector)
     }
 
-    /// See [`Journal::knows`](crate::Journal::knows).
+    /// Returns whether a topic is known, see [`Journal::knows`](crate::Journal::knows).
     pub fn knows(&self, topic: &TopicName) -> bool {
         self.topics.knows(topic)
     }
 
-    /// See [`Journal::topics`](crate::Journal::topics).
+    /// Lists topics, see [`Journal::topics`](crate::Journal::topics).
     pub fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
         self.topics.list(prefix, after, most)
     }

@@ -4,25 +4,28 @@ use std::time::Duration;
 
 use crate::{Bounds, Rule};
 
-/// How much is kept. What is over it goes, oldest first.
+/// How much a replica keeps. Entries above a limit are trimmed, oldest first.
 ///
-/// The newest record of each key is exempt: a service that last reported a month ago still has a status. How many of those
-/// there may be, [`Retention::bounds`] says: an append that finds no room is refused, and nothing goes for it.
+/// The newest record of each key is exempt: a service that last reported a month ago still has a
+/// status. [`Retention::bounds`] limits the number of such records. An append that exceeds it is
+/// refused, and nothing is trimmed for it.
 #[derive(Clone, Debug)]
 pub struct Retention {
-    /// For single topics, beside what holds for all together. A record is governed by its first topic, the one it was published
-    /// to, and counts there alone.
+    /// Limits for some of the topics, in addition to the limits for all topics together. A record
+    /// is governed by its first topic, the one that it was published to, and counts there only.
     pub rules: Vec<Rule>,
-    /// Entries without a key.
+    /// The most entries without a key.
     pub max_events: usize,
-    /// Their [`Record::weight`](crate::Record::weight), in bytes.
+    /// Their greatest total weight in bytes, see [`Record::weight`](crate::Record::weight).
     pub max_bytes: usize,
-    /// Their age, where no rule matches.
+    /// The greatest age of an entry that no rule governs.
     pub max_age: Duration,
-    /// Entries with a key.
+    /// The most live entries with a key.
     pub bounds: Bounds,
-    /// Topics that hold something: each takes memory. Over it, those whose newest entry is oldest go whole. Topics whose name
-    /// begins with `_` or `system/` count, and stay, and so does a topic as long as an entry with a key stands in it.
+    /// The most topics that hold entries, because each topic takes memory. Above it, the topics
+    /// whose newest entries are oldest are trimmed whole. Topics whose name begins with `_` or
+    /// `system/` are counted but never trimmed for this, and neither is a topic in which an entry
+    /// with a key stands.
     pub max_topics: usize,
 }
 
@@ -39,7 +42,7 @@ impl Default for Retention {
     }
 }
 
-/// In milliseconds.
+/// Converts to milliseconds.
 pub(super) fn ms(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,48 +1,48 @@
-//! One topic: which positions stand in it, its live keys, and what of it counts against its rule.
+//! One topic: the positions that stand in it, its live keys, and its counts for its rule.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::order::LineId;
+use super::order::QueueId;
 use super::retention::Retention;
 use crate::{Entry, Pool, PoolCounts, Position, Record, Rule, TopicName};
 
 /// One topic.
 pub(super) struct Topic {
-    /// Oldest first.
+    /// The positions of its entries, oldest first.
     pub(super) positions: VecDeque<Position>,
-    /// The highest position ever trimmed away.
+    /// The highest position that was ever trimmed from it.
     pub(super) floor: Position,
-    /// The live position of each key.
+    /// The position of the live record of each key.
     pub(super) keys: HashMap<Arc<str>, Position>,
-    /// What the entries with a key weigh of which this is the first topic.
+    /// The weight of the entries with a key whose first topic this is.
     pub(super) keyed_bytes: u64,
-    /// How many entries with a key stand here, those of other topics included.
+    /// The number of entries with a key that stand here, including those of other topics.
     pub(super) keyed: usize,
-    /// The entries without a key of which this is the first topic, and their weight.
+    /// The number and the weight of the entries without a key whose first topic this is.
     pub(super) events: u64,
     pub(super) bytes: u64,
-    /// Up to here, none of them is left.
+    /// No entry without a key whose first topic this is stands at or below this position.
     pub(super) own_after: Position,
-    /// Where its entries without a key stand in the order in which they go, and which rule governs it.
-    pub(super) line: LineId,
-    /// What its entries with a key count in.
+    /// The queue of its entries without a key, which also tells the rule that governs it.
+    pub(super) queue: QueueId,
+    /// The pool of its entries with a key.
     pub(super) pool: Pool,
 }
 
-/// What listing an entry has changed.
-pub(super) struct Listed {
-    /// The entry whose key it took over, or ended.
+/// What the insertion of an entry has changed.
+pub(super) struct Insertion {
+    /// The position of the entry whose key was replaced or ended.
     pub(super) gone: Option<Position>,
-    /// The line of its first topic.
-    pub(super) line: LineId,
+    /// The queue of the first topic.
+    pub(super) queue: QueueId,
 }
 
 impl Topic {
-    /// One that is new, though something may have been trimmed away from it.
+    /// Creates a new topic. Something may have been trimmed from it before.
     pub(super) fn new(name: &TopicName, floor: Position, retention: &Retention) -> Self {
         let rule = if retention.rules.is_empty() { None } else { Rule::governing(&retention.rules, name) };
-        let line = rule.and_then(|index| LineId::try_from(index + 1).ok()).unwrap_or_default();
+        let queue = rule.and_then(|index| QueueId::try_from(index + 1).ok()).unwrap_or_default();
         Self {
             positions: VecDeque::new(),
             floor,
@@ -52,13 +52,13 @@ impl Topic {
             events: 0,
             bytes: 0,
             own_after: Position::START,
-            line,
+            queue,
             pool: retention.bounds.pool_of(name),
         }
     }
 
-    /// Counts an entry of which this is the first topic.
-    pub(super) fn own(&mut self, entry: &Entry, pools: &mut PoolCounts) -> Listed {
+    /// Counts an entry whose first topic this is.
+    pub(super) fn own(&mut self, entry: &Entry, pools: &mut PoolCounts) -> Insertion {
         let Record { key, ends_key, .. } = &entry.record;
         let position = entry.id.position;
         let weight = entry.record.weight() as u64;
@@ -74,10 +74,10 @@ impl Topic {
             self.events += 1;
             self.bytes += weight;
         }
-        Listed { gone, line: self.line }
+        Insertion { gone, queue: self.queue }
     }
 
-    /// Takes out of the counts what [`Topic::own`] put there.
+    /// Takes an entry out of the counts, as [`Topic::own`] put it there.
     pub(super) fn disown(&mut self, entry: &Entry, pools: &mut PoolCounts) {
         let weight = entry.record.weight() as u64;
         if !entry.record.is_keyed() {
@@ -87,7 +87,7 @@ impl Topic {
         }
         self.keyed_bytes -= weight;
         pools.remove(self.pool);
-        // A newer one may have the key.
+        // A newer entry may have the key by now.
         if let Some(key) = &entry.record.key
             && self.keys.get(key) == Some(&entry.id.position)
         {
@@ -95,14 +95,14 @@ impl Topic {
         }
     }
 
-    /// Whether it may go when there are too many.
+    /// Returns whether the topic may be trimmed whole if there are too many.
     pub(super) fn may_go(&self, name: &TopicName) -> bool {
         self.keyed == 0 && !self.positions.is_empty() && !name.is_reserved()
     }
 
-    /// Whether it holds more than its rule allows.
+    /// Returns whether the topic holds more than its rule allows.
     pub(super) fn is_over(&self, rules: &[Rule]) -> bool {
-        let rule = (self.line as usize).checked_sub(1).and_then(|index| rules.get(index));
+        let rule = (self.queue as usize).checked_sub(1).and_then(|index| rules.get(index));
         rule.is_some_and(|rule| {
             rule.max_events.is_some_and(|most| self.events > most)
                 || rule.max_bytes.is_some_and(|most| self.bytes > most)

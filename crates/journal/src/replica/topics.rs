@@ -1,47 +1,49 @@
-//! Which positions stand in which topic, and what was trimmed away from it.
+//! All topics of a replica: the positions that stand in each, and the floors.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::ops::Bound;
 
-use super::order::LineId;
+use super::order::QueueId;
 use super::retention::Retention;
-use super::topic::{Listed, Topic};
+use super::topic::{Insertion, Topic};
 use crate::{Entry, Holding, PoolCounts, Position, Rule, Selector, TopicName};
 
-/// How many topics that hold nothing any more are remembered one by one. Above it, the half that was trimmed longest ago
-/// is folded into one common floor, so that a server that sees a new room every second stays bounded.
-const MAX_VANISHED: usize = 65_536;
+/// The most topics without entries whose floor is remembered. Above it, the half with the lowest
+/// floors is folded into one common floor, so that a server that sees a new room every second stays
+/// bounded.
+const MAX_EMPTY_TOPICS: usize = 65_536;
 
 /// All topics.
 #[derive(Default)]
 pub(super) struct Topics {
     by_name: HashMap<TopicName, Topic>,
-    /// The same names, in order.
+    /// The names in order.
     names: BTreeSet<TopicName>,
-    /// How many in `by_name` hold nothing and are there only for their floor.
-    vanished: usize,
-    /// The topics that may have to go when there are too many, the one whose newest entry is oldest first. Each stands where its
-    /// newest entry was when it was last looked at: that it has a newer one is seen when its turn comes. One that has an entry
-    /// with a key may not go; it is left out at its turn, and listed again once the last of these is gone.
+    /// The number of topics in `by_name` that hold nothing and are remembered for their floor.
+    empty: usize,
+    /// The topics that may have to be trimmed whole, the one whose newest entry is oldest first.
+    /// Each stands at the position that its newest entry had when it was last examined; that it has
+    /// a newer one is noticed when its turn comes. A topic in which an entry with a key stands is
+    /// left out at its turn, and listed again when the last of these entries is gone.
     ages: BinaryHeap<Reverse<(Position, TopicName)>>,
     /// The floor of every topic that is not in `by_name`.
     forgotten: Position,
-    /// How many entries with a key each pool holds.
+    /// The number of live entries with a key in each pool.
     pools: PoolCounts,
 }
 
 impl Topics {
-    /// Lists a new entry.
-    pub(super) fn insert(&mut self, entry: &Entry, retention: &Retention) -> Listed {
+    /// Adds a new entry to its topics.
+    pub(super) fn insert(&mut self, entry: &Entry, retention: &Retention) -> Insertion {
         let position = entry.id.position;
         let is_keyed = entry.record.is_keyed();
-        let mut listed = Listed { gone: None, line: 0 };
+        let mut listed = Insertion { gone: None, queue: 0 };
         for (nth, name) in entry.record.topics.iter().enumerate() {
             let topic = match self.by_name.get_mut(name) {
                 Some(topic) => {
                     if topic.positions.is_empty() {
-                        self.vanished -= 1;
+                        self.empty -= 1;
                     }
                     topic
                 }
@@ -52,7 +54,7 @@ impl Topics {
                 }
             };
             if topic.positions.back() == Some(&position) {
-                continue; // named twice
+                continue; // the record names the topic twice
             }
             let is_new = topic.positions.is_empty();
             topic.positions.push_back(position);
@@ -65,7 +67,7 @@ impl Topics {
             }
         }
         if self.ages.len() > 2 * self.by_name.len() + 1_024 {
-            // Most of them have gone by themselves.
+            // Most of the listed topics are gone by now.
             let held = self.by_name.iter().filter(|(name, topic)| topic.may_go(name));
             let held = held.filter_map(|(name, topic)| Some(Reverse((*topic.positions.back()?, name.clone()))));
             self.ages = held.collect();
@@ -73,52 +75,52 @@ impl Topics {
         listed
     }
 
-    /// Unlists an entry whose key has a newer one. Nobody misses it, so no floor rises.
+    /// Removes an entry whose key has a newer one. No reader misses it, so no floor rises.
     pub(super) fn supersede(&mut self, entry: &Entry) {
         self.remove(entry, false);
     }
 
-    /// Unlists an entry that is no longer kept. Returns the line of its first topic.
-    pub(super) fn trim(&mut self, entry: &Entry) -> LineId {
+    /// Removes an entry that is no longer kept. Returns the queue of its first topic.
+    pub(super) fn trim(&mut self, entry: &Entry) -> QueueId {
         self.remove(entry, true)
     }
 
-    /// Returns the line of its first topic.
-    fn remove(&mut self, entry: &Entry, trimmed: bool) -> LineId {
+    /// Removes an entry from its topics. Returns the queue of its first topic.
+    fn remove(&mut self, entry: &Entry, trimmed: bool) -> QueueId {
         let position = entry.id.position;
         let is_keyed = entry.record.is_keyed();
-        let mut line = 0;
+        let mut queue = 0;
         for (nth, name) in entry.record.topics.iter().enumerate() {
             let Some(topic) = self.by_name.get_mut(name) else {
                 continue;
             };
             let Ok(at) = topic.positions.binary_search(&position) else {
-                continue; // named twice
+                continue; // the record names the topic twice
             };
             topic.positions.remove(at); // nearly always the front
             topic.keyed -= usize::from(is_keyed);
             if nth == 0 {
                 topic.disown(entry, &mut self.pools);
-                line = topic.line;
+                queue = topic.queue;
             }
             if trimmed {
                 topic.floor = topic.floor.max(position);
             }
             if topic.positions.is_empty() {
                 topic.positions.shrink_to_fit();
-                self.vanished += 1;
+                self.empty += 1;
             } else if let Some(newest) = topic.positions.back().filter(|_| is_keyed && topic.may_go(name)) {
                 self.ages.push(Reverse((*newest, name.clone())));
             }
         }
-        if self.vanished > MAX_VANISHED {
-            self.fold_vanished();
+        if self.empty > MAX_EMPTY_TOPICS {
+            self.fold_empty();
         }
-        line
+        queue
     }
 
-    /// The oldest entry without a key that was published to `name`, if the topic holds more than its rule allows. `is_own` tells
-    /// which of its entries are such.
+    /// Returns the oldest entry without a key that was published to `name`, if the topic holds more
+    /// than its rule allows. `is_own` tells which entries of the topic were published to it.
     pub(super) fn surplus(
         &mut self,
         name: &TopicName,
@@ -132,49 +134,49 @@ impl Topics {
         Some(oldest)
     }
 
-    /// The live position of a key.
+    /// Returns the position of the live record with a key.
     pub(super) fn live(&self, name: &TopicName, key: &str) -> Option<Position> {
         self.by_name.get(name)?.keys.get(key).copied()
     }
 
-    /// How many entries with a key each pool holds.
+    /// Returns the number of live entries with a key in each pool.
     pub(super) fn pools(&self) -> &PoolCounts {
         &self.pools
     }
 
-    /// The positions of all entries with a key, in order.
+    /// Returns the positions of all live entries with a key, in order.
     pub(super) fn keyed(&self) -> Vec<Position> {
         let mut keyed: Vec<_> = self.by_name.values().flat_map(|topic| topic.keys.values().copied()).collect();
         keyed.sort_unstable();
         keyed
     }
 
-    /// Raises the floor of a topic, which is known from then on.
+    /// Raises the floor of a topic. A topic that was not known is known from then on.
     pub(super) fn raise(&mut self, name: &TopicName, floor: Position, retention: &Retention) {
         if let Some(topic) = self.by_name.get_mut(name) {
             topic.floor = topic.floor.max(floor);
         } else if floor > self.forgotten {
             self.names.insert(name.clone());
             self.by_name.insert(name.clone(), Topic::new(name, floor, retention));
-            self.vanished += 1;
-            if self.vanished > MAX_VANISHED {
-                self.fold_vanished();
+            self.empty += 1;
+            if self.empty > MAX_EMPTY_TOPICS {
+                self.fold_empty();
             }
         }
     }
 
-    /// The floor of every topic that is not known, and that of each that is.
+    /// Returns the floor of every unknown topic, and that of each known one.
     pub(super) fn floors(&self) -> (Position, impl Iterator<Item = (&TopicName, Position)>) {
         (self.forgotten, self.by_name.iter().map(|(name, topic)| (name, topic.floor)))
     }
 
-    /// Raises the floor of all topics, of those that are not known too.
+    /// Raises the floor of all topics, including the unknown ones.
     pub(super) fn raise_all(&mut self, floor: Position) {
         self.forgotten = self.forgotten.max(floor);
         self.by_name.values_mut().for_each(|topic| topic.floor = topic.floor.max(floor));
     }
 
-    fn fold_vanished(&mut self) {
+    fn fold_empty(&mut self) {
         let mut floors: Vec<_> =
             self.by_name.values().filter(|topic| topic.positions.is_empty()).map(|topic| topic.floor).collect();
         let middle = floors.len() / 2;
@@ -182,20 +184,20 @@ impl Topics {
         self.forgotten = self.forgotten.max(median);
         self.by_name.retain(|_, topic| !topic.positions.is_empty() || topic.floor > median);
         self.names.retain(|name| self.by_name.contains_key(name));
-        self.vanished = self.by_name.values().filter(|topic| topic.positions.is_empty()).count();
+        self.empty = self.by_name.values().filter(|topic| topic.positions.is_empty()).count();
     }
 
     pub(super) fn floor(&self, selector: &Selector) -> Position {
         selector.as_slice().iter().map(|name| self.floor_of(name)).max().unwrap_or_default()
     }
 
-    /// How many topics hold something.
+    /// Returns the number of topics that hold entries.
     pub(super) fn held(&self) -> usize {
-        self.by_name.len() - self.vanished
+        self.by_name.len() - self.empty
     }
 
-    /// Takes the topic whose newest entry is oldest, of those that may have to go, out of their order. With it, where its
-    /// entries are.
+    /// Takes the topic whose newest entry is oldest out of the order, unless it may not be trimmed.
+    /// Returns it with the positions of its entries.
     pub(super) fn take_oldest(&mut self) -> Option<(TopicName, Vec<Position>)> {
         loop {
             let Reverse((position, name)) = self.ages.pop()?;
@@ -212,13 +214,14 @@ impl Topics {
         }
     }
 
-    /// Forgets a topic that holds nothing any more: its floor is from then on that of every topic that is not known.
+    /// Forgets a topic that holds nothing. Its floor becomes part of the floor of every unknown
+    /// topic.
     pub(super) fn forget(&mut self, name: &TopicName) {
         if let Some(topic) = self.by_name.get(name).filter(|topic| topic.positions.is_empty()) {
             self.forgotten = self.forgotten.max(topic.floor);
             self.by_name.remove(name);
             self.names.remove(name);
-            self.vanished -= 1;
+            self.empty -= 1;
         }
     }
 
@@ -226,7 +229,7 @@ impl Topics {
         self.by_name.get(name).map_or(self.forgotten, |topic| topic.floor)
     }
 
-    /// See [`Journal::topics`](crate::Journal::topics).
+    /// Lists topics, see [`Journal::topics`](crate::Journal::topics).
     pub(super) fn list(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
         let from = match after {
             Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
@@ -241,7 +244,7 @@ impl Topics {
         named.filter_map(holding).collect()
     }
 
-    /// Whether the topic has a place here.
+    /// Returns whether the topic is known.
     pub(super) fn knows(&self, topic: &TopicName) -> bool {
         self.by_name.contains_key(topic)
     }
@@ -251,8 +254,8 @@ impl Topics {
         selector.as_slice().iter().filter_map(oldest).min()
     }
 
-    /// The positions of `selector` between `after` and `before`, the highest first, each once: at least `limit + 1` of them,
-    /// if there are.
+    /// Returns the positions of `selector` between `after` and `before`, highest first, each once: one
+    /// more than `limit` at least, if there are as many.
     pub(super) fn merged_before(
         &self,
         selector: &Selector,
@@ -273,7 +276,8 @@ impl Topics {
         merged
     }
 
-    /// The positions of `selector` in `after..=until`, in order, each once: at least `limit + 1` of them, if there are.
+    /// Returns the positions of `selector` in `after..=until`, in order, each once: one more than
+    /// `limit` at least, if there are as many.
     pub(super) fn merged(&self, selector: &Selector, after: Position, until: Position, limit: usize) -> Vec<Position> {
         let mut merged = Vec::new();
         for topic in selector.as_slice().iter().filter_map(|name| self.by_name.get(name)) {
@@ -311,13 +315,13 @@ mod tests {
     #[test]
     fn the_floors_of_vanished_topics_stay_bounded_and_never_sink() {
         let mut topics = Topics::default();
-        let all = (MAX_VANISHED + 10) as u64;
+        let all = (MAX_EMPTY_TOPICS + 10) as u64;
         for position in 1..=all {
             let entry = entry(position, &format!("room/{position}"));
             topics.insert(&entry, &Retention::default());
             topics.trim(&entry);
         }
-        assert!(topics.by_name.len() <= MAX_VANISHED);
+        assert!(topics.by_name.len() <= MAX_EMPTY_TOPICS);
         for position in [1, all / 3, all / 2, all] {
             let name = TopicName::parse(&format!("room/{position}")).unwrap();
             let floor = topics.floor(&Selector::topics([name]));

@@ -1,17 +1,18 @@
-//! What goes: what is over a limit, what is too old, and what is erased.
+//! Trimming: what is above a limit, what is too old, and what is erased.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Replica;
-use super::order::LineId;
+use super::order::QueueId;
 use crate::{Entry, Position, Selector, TopicName};
 
-/// How far the log's time has to move on, in milliseconds, before an append looks for what is too old.
-const LOOK_AGAIN: i64 = 1_000;
+/// By how many milliseconds log time has to advance before an append looks for old entries again.
+const AGE_CHECK_INTERVAL_MS: i64 = 1_000;
 
 impl Replica {
-    /// Lets go of what is too old at `now_ms`, in log time, and of the receipts that have expired.
+    /// Removes the entries that are too old at `now_ms`, in log time, and the receipts that have
+    /// expired.
     pub fn expire(&mut self, now_ms: i64) {
         self.now_ms = Some(now_ms);
         self.keep_ages(now_ms);
@@ -32,14 +33,15 @@ impl Replica {
         }
     }
 
-    /// Has what is over a limit go, now that `entry` has come.
-    pub(super) fn trim(&mut self, entry: &Arc<Entry>, line: LineId) {
-        if line > 0 {
+    /// Trims what is above a limit, now that `entry` was added.
+    pub(super) fn trim(&mut self, entry: &Arc<Entry>, queue: QueueId) {
+        if queue > 0 {
             self.keep_rule(entry);
         }
-        // What it bears was read from the wall clock, which may have been set since the log's time was told.
+        // The entry's timestamp is from the wall clock, which may have been set since log time was
+        // reported.
         let now_ms = self.now_ms.unwrap_or(entry.record.at_ms);
-        if now_ms.saturating_sub(self.looked_ms) >= LOOK_AGAIN {
+        if now_ms.saturating_sub(self.looked_ms) >= AGE_CHECK_INTERVAL_MS {
             self.keep_ages(now_ms);
         }
         while (self.order.kept() > self.retention.max_events || self.order.bytes() > self.retention.max_bytes)
@@ -58,7 +60,8 @@ impl Replica {
         }
     }
 
-    /// Has the oldest of what was published to the topic of `entry` go, until it holds what its rule allows.
+    /// Trims the oldest entries that were published to the topic of `entry` until it holds what its
+    /// rule allows.
     fn keep_rule(&mut self, entry: &Entry) {
         let Some(name) = entry.record.topics.first() else { return };
         loop {
@@ -72,24 +75,25 @@ impl Replica {
         }
     }
 
-    /// Raises the floor of a topic: something was trimmed away from it elsewhere, up to `floor`.
+    /// Raises the floor of a topic. Entries up to `floor` were trimmed from it elsewhere.
     pub fn raise(&mut self, topic: &TopicName, floor: Position) {
         self.topics.raise(topic, floor, &self.retention);
     }
 
-    /// Raises the floor of every topic, of those that are not known too: what stood up to `floor` was lost, and whoever did not
-    /// see it is told so.
+    /// Raises the floor of every topic, including the unknown ones. Everything up to `floor` was
+    /// lost, and readers that did not see it are told so.
     pub fn raise_all(&mut self, floor: Position) {
         self.topics.raise_all(floor);
     }
 
-    /// The floor of every topic that is not known, and that of each that is, in no order.
+    /// Returns the floor of every unknown topic, and that of each known one, in no particular
+    /// order.
     pub fn floors(&self) -> (Position, impl Iterator<Item = (&TopicName, Position)>) {
         self.topics.floors()
     }
 
-    /// Erases every entry that stands in one of `topics` at or below `until`, from all topics that it stands in. Returns these,
-    /// with their floors.
+    /// Erases every entry at or below `until` that stands in one of `topics`, from all topics that
+    /// it stands in. Returns the affected topics with their floors.
     pub fn erase(&mut self, topics: &[TopicName], until: Position) -> Vec<(TopicName, Position)> {
         let mut touched = BTreeSet::new();
         for position in self.topics.merged(&Selector::topics(topics), Position::START, until, usize::MAX) {
@@ -103,10 +107,10 @@ impl Replica {
 
     fn forget(&mut self, position: Position) {
         let Some(entry) = self.entries.remove(&position) else { return };
-        let line = self.topics.trim(&entry);
+        let queue = self.topics.trim(&entry);
         if !entry.record.is_keyed() {
             let entries = &self.entries;
-            self.order.gone(line, entry.record.weight(), |position| entries.contains_key(&position));
+            self.order.gone(queue, entry.record.weight(), |position| entries.contains_key(&position));
             self.trimmed += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! What the log in memory promises, and the replica that it is.
+//! Tests of the log in memory, and of the replica behind it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod contract;

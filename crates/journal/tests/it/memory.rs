@@ -1,9 +1,10 @@
-//! What the log in memory does beside what every log promises: how it is bounded, and what it tells.
+//! What the log in memory does beyond what every journal promises: how it is bounded, and what it
+//! reports.
 
 use std::time::Duration;
 
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{EventId, Journal, Limit, PoolVitals, Position, Record, Stray, Vitals};
+use tidings_journal::{CursorError, EventId, Journal, Limit, PoolVitals, Position, Record, Vitals};
 
 use crate::{Put as _, all, of, record, status};
 
@@ -133,5 +134,5 @@ async fn a_log_that_was_opened_anew_knows_no_cursor_of_the_last_one() {
     old.put(vec![record(&["a"], "1")]).await.unwrap();
     new.put(vec![record(&["a"], "1")]).await.unwrap();
     let cursor = EventId { epoch: old.epochs().current(), position: Position::new(1) };
-    assert_eq!(new.epochs().locate(cursor, new.head()), Err(Stray::Epoch));
+    assert_eq!(new.epochs().locate(cursor, new.head()), Err(CursorError::UnknownEpoch));
 }

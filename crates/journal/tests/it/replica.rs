@@ -1,4 +1,5 @@
-//! A replica against a list that is searched from end to end, and against replicas that were fed in other ways.
+//! Compares a replica with a list that is searched from end to end, and with replicas that were fed
+//! in other ways.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,13 +10,13 @@ use proptest::option;
 use proptest::prelude::*;
 use tidings_journal::replica::Retention;
 use tidings_journal::{
-    Append, Appended, Bounds, Condition, Entry, Epoch, Epochs, EventId, Kept, Limit, Pattern, Position, Receipt,
-    Record, Replica, Rule, Selector, TopicName,
+    Append, Appended, Bounds, Condition, Entry, Epoch, Epochs, EventId, Limit, Pattern, Position, Receipt, Record,
+    Replica, Rule, Selector, StoredReceipt, TopicName,
 };
 
 use crate::{of, record, topic};
 
-/// What is published to; all but the last may also be shown in the last.
+/// The topics that are published to. All but the last may also be shown in the last.
 const TOPICS: [&str; 7] = ["few/a", "few/b", "small/a", "slow/a", "other", "_members", "chat"];
 
 /// More than one topic at once.
@@ -81,7 +82,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     vec(prop_oneof![12 => append, 1 => erase, 2 => pass], 1..60)
 }
 
-/// What was written with the number `number`, at `at_ms`.
+/// Returns what was written with the number `number`, at `at_ms`.
 fn unit(act: &Act, number: usize, at_ms: i64, live: impl Fn(&str, &str) -> Option<Position>) -> Option<Append> {
     let Act::Append { records, receipt, condition } = act else { return None };
     let one = |(nth, written): (usize, &Written)| {
@@ -103,7 +104,7 @@ fn unit(act: &Act, number: usize, at_ms: i64, live: impl Fn(&str, &str) -> Optio
         let (name, key) = (TOPICS[*name], key.to_string());
         match back {
             None => Condition::Absent(topic(name), key.into()),
-            // Mostly where it is.
+            // Mostly the position that is right.
             Some(0) => Condition::Current(topic(name), key.into(), Position::new(1)),
             Some(_) => {
                 let at = live(name, &key).unwrap_or_default();
@@ -124,7 +125,7 @@ fn unit(act: &Act, number: usize, at_ms: i64, live: impl Fn(&str, &str) -> Optio
 struct List {
     kept: Vec<(Position, Record)>,
     floors: BTreeMap<TopicName, Position>,
-    receipts: BTreeMap<Vec<u8>, (i64, Kept)>,
+    receipts: BTreeMap<Vec<u8>, (i64, StoredReceipt)>,
     head: Position,
     trimmed: u64,
 }
@@ -182,7 +183,7 @@ impl List {
         }
         if let Some(Receipt { key, value, lives }) = &unit.receipt {
             let events = u32::try_from(records.len()).unwrap();
-            let kept = Kept { value: value.clone(), first, events, refused };
+            let kept = StoredReceipt { value: value.clone(), first, events, refused };
             self.receipts.insert(key.to_vec(), (unit.now_ms + i64::try_from(lives.as_millis()).unwrap(), kept));
         }
         if refused { Appended::Refused(self.head) } else { Appended::New(first) }
@@ -250,7 +251,7 @@ impl List {
         self.receipts.retain(|_, (end, _)| *end > now_ms);
     }
 
-    /// What a replica with the same has to say.
+    /// Returns what a replica with the same contents has to report.
     fn told(&self) -> Told {
         let holds = |names: &[&str]| {
             let hit =
@@ -292,13 +293,13 @@ fn selections() -> impl Iterator<Item = Vec<&'static str>> {
     TOPICS.iter().map(|name| vec![*name]).chain(SELECTIONS.iter().map(|names| names.to_vec()))
 }
 
-/// All that can be read of a log.
+/// Everything that can be read of a log.
 #[derive(Debug, PartialEq)]
 struct Told {
-    /// For each selection, what it holds and its floor.
+    /// What each selection holds, and its floor.
     pages: Vec<(Vec<(u64, String)>, Position)>,
     events: Vec<u64>,
-    receipts: Vec<(Vec<u8>, i64, Kept)>,
+    receipts: Vec<(Vec<u8>, i64, StoredReceipt)>,
     keyed: Vec<u64>,
     kept: u64,
     topics: u64,
@@ -324,7 +325,7 @@ impl Told {
         }
     }
 
-    /// With the numbers of records in place of their positions, as they were counted.
+    /// Replaces positions by the numbers of the records.
     fn by_content(mut self) -> Self {
         for (entries, floor) in &mut self.pages {
             for (position, _) in entries {
@@ -340,7 +341,7 @@ impl Told {
     }
 }
 
-/// All of a selection, read in pages of several sizes in both directions, and its floor.
+/// Reads all of a selection in pages of several sizes, in both directions, and its floor.
 fn page(replica: &Replica, selector: &Selector) -> (Vec<(u64, String)>, Position) {
     let whole = replica.read(selector, Position::START, replica.head(), Limit::NONE);
     let told = |entries: &[Arc<Entry>]| {
@@ -380,7 +381,7 @@ fn new(retention: &Retention) -> Replica {
     replica
 }
 
-/// As many as are asked for, else what takes a few seconds.
+/// Returns the number of cases that is asked for, or one that takes a few seconds.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().map_or(100, |cases| cases.parse().unwrap())
 }
@@ -388,7 +389,7 @@ fn cases() -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
-    /// Whatever is appended, erased and expired.
+    /// For every sequence of appends, erasures and expiries.
     #[test]
     fn a_replica_is_what_a_list_is_and_each_way_to_feed_one_comes_to_the_same(acts in acts(), gaps in vec(0..4_u64, 60)) {
         let retention = retention();
@@ -412,7 +413,7 @@ proptest! {
                         | (tidings_journal::replica::Verdict::Refused, Appended::Refused(_))
                         | (tidings_journal::replica::Verdict::Full(_), Appended::Full(_))
                 ));
-                // One that is told what came of it.
+                // A replica that is told the outcome.
                 applies.tell_time(unit.now_ms);
                 for entry in &entries {
                     applies.apply(entry).unwrap();
@@ -424,7 +425,8 @@ proptest! {
                     let (_, kept, end) = decides.receipts().find(|(known, ..)| **known == key).unwrap();
                     applies.keep_receipt(key, kept.clone(), end);
                 }
-                // One whose positions were given elsewhere, as many as a unit has records, whatever comes of it.
+                // A replica whose positions were given elsewhere, as many as the unit has records,
+                // whatever the outcome.
                 let first = Position::new(spread.head().get() + 1 + gap);
                 let until = Position::new(first.get() + unit.records.len() as u64 - u64::from(!unit.records.is_empty()));
                 let (also, _) = spread.append_at(first, elsewhere).unwrap();
@@ -437,7 +439,7 @@ proptest! {
                     let topics: Vec<_> = topics.iter().map(|&nth| topic(TOPICS[nth])).collect();
                     let until = Position::new(decides.head().get().saturating_sub(*back));
                     let last = decides.read(&Selector::topics(all_topics()), Position::START, until, Limit::NONE);
-                    // As many as there are up to there.
+                    // As many entries as there are up to there.
                     let there = spread.read(&Selector::topics(all_topics()), Position::START, spread.head(), Limit::NONE);
                     let upto = last.entries.len().checked_sub(1).map_or(Position::START, |nth| there.entries[nth].id.position);
                     let floors = decides.erase(&topics, until);
@@ -464,7 +466,7 @@ proptest! {
         }
         let mut rebuilt = rebuilt(&decides, &retention);
         prop_assert_eq!(Told::of(&decides), Told::of(&rebuilt));
-        // What comes next is judged alike.
+        // What comes next is decided alike.
         for (number, act) in acts.iter().enumerate() {
             if let Some(unit) = unit(act, number, now_ms, |name, key| decides.live(&topic(name), key)) {
                 prop_assert_eq!(decides.append(unit.clone()).0, rebuilt.append(unit).0);
@@ -478,7 +480,8 @@ fn all_topics() -> Vec<TopicName> {
     TOPICS.iter().map(|name| topic(name)).collect()
 }
 
-/// The unit, with its condition about the entry that `spread` has in place of the one that `decides` has.
+/// Returns the unit with a condition about the entry that `spread` has in place of the one that
+/// `decides` has.
 fn at_the_same(unit: &Append, decides: &Replica, spread: &Replica) -> Append {
     let condition = unit.condition.clone().map(|condition| match condition {
         Condition::Current(name, key, position) if decides.live(&name, &key) == Some(position) => {
@@ -491,7 +494,7 @@ fn at_the_same(unit: &Append, decides: &Replica, spread: &Replica) -> Append {
     unit.clone().when(condition)
 }
 
-/// A replica made of what another one tells of itself: what a cut of it would have to hold.
+/// Creates a replica from what another one reports, as a snapshot of it would have to.
 fn rebuilt(of: &Replica, retention: &Retention) -> Replica {
     let mut replica = new(retention);
     replica.set_epochs(of.epochs().clone());

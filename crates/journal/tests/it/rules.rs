@@ -1,4 +1,4 @@
-//! That the log in memory keeps what the rules say of single topics, and no more.
+//! Checks that the log in memory keeps what the rules say of some topics, and no more.
 
 use std::time::Duration;
 
@@ -74,14 +74,14 @@ async fn the_limits_of_all_topics_hold_beside_those_of_single_ones() {
 }
 
 #[tokio::test]
-async fn a_topic_is_trimmed_however_many_guests_stand_before_its_own() {
+async fn a_topic_is_trimmed_however_many_records_of_others_stand_before_its_own() {
     let log = in_memory(vec![Rule { max_events: Some(2), ..rule("chat") }]);
     log.put(numbered(&["chat/room/r", "chat"], 0..2_500)).await.unwrap();
     for number in 0..500 {
-        log.put(vec![record(&["chat"], &number.to_string()), record(&["chat/room/r", "chat"], "guest")]).await.unwrap();
+        log.put(vec![record(&["chat"], &number.to_string()), record(&["chat/room/r", "chat"], "other")]).await.unwrap();
     }
     let page = log.read(&of(&["chat"]), log.floor(&of(&["chat"])), log.head(), Limit::NONE).await.unwrap();
     let own = page.entries.iter().filter(|entry| entry.record.topics.len() == 1);
     assert_eq!(own.map(|entry| entry.record.data.clone()).collect::<Vec<_>>(), ["498", "499"]);
-    assert_eq!(all(&log, &["chat/room/r"]).await.len(), 3_000, "the guests' own topic keeps them");
+    assert_eq!(all(&log, &["chat/room/r"]).await.len(), 3_000, "their own topic keeps them");
 }

@@ -114,7 +114,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
 /// What the journal can't do.
 fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let journal = &loaded.config.journal;
-    let least = usize::try_from(Retention::LEAST_DISK).unwrap_or(usize::MAX);
+    let least = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
     if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < least) {
         return Err(Error::Conflict(format!(
             "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed is at least {}, or JOURNAL=memory",

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tidings_hub::UserId;
-use tidings_journal::{Kept, Receipt};
+use tidings_journal::{Receipt, StoredReceipt};
 
 use super::error::{Code, Error};
 use super::reply::Draft;
@@ -94,7 +94,7 @@ impl Note {
     }
 
     /// What was answered the first time; an error where that was another request.
-    pub(crate) fn replay(&self, app: &App, kept: &Kept) -> Result<Response, Error> {
+    pub(crate) fn replay(&self, app: &App, kept: &StoredReceipt) -> Result<Response, Error> {
         let draft = kept.value.split_first_chunk().filter(|(first, _)| **first == self.fingerprint.0);
         let Some((_, draft)) = draft else {
             let message = "This Idempotency-Key was used for another request; take a new key";

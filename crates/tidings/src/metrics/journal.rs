@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use tidings_journal::{DiskVitals, PoolVitals, Times, Vitals};
+use tidings_journal::{DiskVitals, Histogram, PoolVitals, Vitals};
 
 use super::{Writer, float};
 use crate::app::App;
@@ -81,7 +81,7 @@ fn on_disk(app: &App, vitals: &DiskVitals, writer: &mut Writer<'_>) -> fmt::Resu
     times(writer, "tidings_journal_sync_seconds", help, syncs)
 }
 
-fn times(writer: &mut Writer<'_>, name: &str, help: &str, times: &Times) -> fmt::Result {
+fn times(writer: &mut Writer<'_>, name: &str, help: &str, times: &Histogram) -> fmt::Result {
     let counts = times.counts.iter().map(|(bound, count)| (bound.as_ref().map(Duration::as_secs_f64), *count));
     writer.histogram(name, help, counts, times.sum)
 }

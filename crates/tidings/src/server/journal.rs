@@ -87,7 +87,7 @@ fn on_disk(settings: &config::Journal) -> disk::Retention {
 /// What the directory may take, and what is doubtful about it. `room` is what the log has and could still take, if that is
 /// known.
 fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<String>) {
-    let least = disk::Retention::LEAST_DISK;
+    let least = disk::Retention::MIN_DISK_BYTES;
     let fitting = room.map_or(most, |room| most.min(room / 2));
     let chosen = asked.unwrap_or(fitting).max(least);
     let doubt = room.filter(|room| chosen > *room).map(|room| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use tidings_journal_disk::{Look, OpenError, has_earlier_format, look};
+use tidings_journal_disk::{OpenError, Probe, has_earlier_format, probe};
 
 use super::finding::Finding;
 use super::machine::behind_now;
@@ -19,8 +19,8 @@ pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
     }
     let dir = &journal.data_dir;
     let mut findings = Vec::new();
-    match look(dir) {
-        Ok(look) => findings.push(unwritable(dir).unwrap_or_else(|| found(dir, look))),
+    match probe(dir) {
+        Ok(probe) => findings.push(unwritable(dir).unwrap_or_else(|| found(dir, probe))),
         Err(OpenError::InUse { .. }) if running => {
             findings.push(Finding::ok("journal", format!("{} is in use, by the server that runs", shown(dir))));
         }
@@ -38,16 +38,16 @@ fn shown(dir: &Path) -> String {
     std::path::absolute(dir).as_deref().unwrap_or(dir).display().to_string()
 }
 
-fn found(dir: &Path, look: Look) -> Finding {
+fn found(dir: &Path, probe: Probe) -> Finding {
     let dir = shown(dir);
-    let last_seen = look.last_seen_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let last_seen = probe.last_seen_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
     if let Some(behind) = last_seen.and_then(behind_now) {
         let message =
             format!("the clock is {} s behind the time at which the log in {dir} was last written", behind.as_secs());
         return Finding::warning("clock", message)
             .advice("Set the clock, or events are kept for longer than intended.");
     }
-    let what = if look.is_log { "holds a log" } else { "is free for a new log" };
+    let what = if probe.is_log { "holds a log" } else { "is free for a new log" };
     Finding::ok("journal", format!("{dir} {what}"))
 }
 

@@ -9,8 +9,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error as JournalError, Holding, Journal, Kept, Limit, Page, Position, Selector,
-    Tail, TopicName,
+    Append, Appended, Earlier, Epochs, Error as JournalError, Holding, Journal, Limit, Page, Position, Selector,
+    StoredReceipt, Tail, TopicName,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
@@ -41,7 +41,7 @@ impl Journal for Slow {
         self.journal.append(append).await
     }
 
-    async fn receipt(&self, key: &[u8]) -> Result<Option<Kept>, JournalError> {
+    async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, JournalError> {
         self.journal.receipt(key).await
     }
 

@@ -1,22 +1,23 @@
-//! The directory of a log: whose it is, and in which format it is written.
+//! The directory of a log: its lock, and the format in which it is written.
 //!
 //! ```text
 //! FORMAT   "tidings journal, format 2"; read before anything else is touched
 //! LOCK     locked by the process that has the log open, and its process id
-//! synced   a position that is known to be on the device (see `mark`)
-//! time     the log's time (see `times`)
-//! cut-*    what was cut off the write-ahead log though it was whole, once; the operator's to remove (see `wal`)
+//! synced   a position that is known to be on the device (see `watermark`)
+//! time     the log's time (see `time_file`)
+//! cut-*    intact batches that were cut off the write-ahead log; the operator removes them (see `wal`)
 //! db/      the tables (see `tables`)
 //! ```
 //!
 //! # Formats
 //!
 //! - 1: up to version 0.1.
-//! - 2: records that end a key, receipts that say what came of their unit and end by the log's clock, and in the table `meta`
-//!   the log's bounds and its clock.
+//! - 2: adds records that end a key, receipts with the outcome of their unit which end by the log's
+//!   clock, and, in the table `meta`, the log's bounds and its clock.
 //!
-//! A directory of format 1 is read as it is. It has format 2 from when it is first opened for writing: FORMAT says so, on the
-//! device, before anything is written that an earlier version would misread. There is no way back.
+//! A directory of format 1 is read as it is. It gets format 2 when it is first opened for writing:
+//! FORMAT is on the device before anything is written that an earlier version would misread. There
+//! is no way back.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -25,41 +26,41 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::error::OpenError;
 #[cfg(unix)]
-use super::place;
+use super::directory_watch;
+use super::error::OpenError;
 use super::wal;
 
-/// The format that is written here.
+/// The format that this version writes.
 const FORMAT: u32 = 2;
 
-/// The earliest format that is read.
+/// The earliest format that this version reads.
 const EARLIEST: u32 = 1;
 
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
 const PREFIX: &str = "tidings journal, format ";
 
-/// A directory that is ours until this is dropped.
-pub(super) struct Home {
+/// A directory that belongs to this process until this is dropped.
+pub(super) struct Directory {
     dir: PathBuf,
     lock: Mutex<File>,
     format: u32,
 }
 
-impl Home {
-    /// Takes `dir`, making it if it is not there.
+impl Directory {
+    /// Takes `dir`, or creates it.
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
         fs::create_dir_all(dir).map_err(OpenError::io(dir, "making the directory"))?;
         check_format(dir)?;
         let lock = Mutex::new(lock(dir)?);
-        // Once more: whoever had the lock may have raised it.
+        // Checked again, because the process that had the lock may have raised the format.
         let format = check_format(dir)?;
-        let mut home = Self { dir: dir.to_owned(), lock, format: format.unwrap_or_default() };
+        let mut directory = Self { dir: dir.to_owned(), lock, format: format.unwrap_or_default() };
         if format.is_none() {
-            home.raise_format()?;
+            directory.raise_format()?;
         }
-        Ok(home)
+        Ok(directory)
     }
 
     /// Takes `dir` if it holds a log.
@@ -71,25 +72,25 @@ impl Home {
         Ok(Self { dir: dir.to_owned(), lock: Mutex::new(lock(dir)?), format })
     }
 
-    /// Whether an earlier version still opens it.
+    /// Returns whether an earlier version can still open the directory.
     pub(super) fn has_earlier_format(&self) -> bool {
         self.format < FORMAT
     }
 
-    /// Says, on the device, that the directory has the format that is written here.
+    /// Stores on the device that the directory has the format that this version writes.
     pub(super) fn raise_format(&mut self) -> Result<(), OpenError> {
         write_format(&self.dir).map_err(OpenError::io(&self.dir, "writing FORMAT"))?;
         self.format = FORMAT;
         Ok(())
     }
 
-    /// The directory.
-    pub(super) fn dir(&self) -> &Path {
+    /// Returns the path of the directory.
+    pub(super) fn path(&self) -> &Path {
         &self.dir
     }
 
-    /// Whether the lock is still there; if somebody has removed it, it is put back. Fails if another process has the directory
-    /// by now.
+    /// Checks that the lock file is still there, and restores it if it was removed. Fails if
+    /// another process has taken the directory in the meantime.
     #[cfg(unix)]
     pub(super) fn keep_lock(&self) -> Result<(), OpenError> {
         let mut ours = self.lock.lock();
@@ -98,66 +99,70 @@ impl Home {
         }
         *ours = lock(&self.dir)?;
         tracing::warn!(
-            "the file {LOCK_FILE} in {} was removed while the server was running, and was put back: it keeps other processes out",
+            "the file {LOCK_FILE} in {} was removed while the server was running, and was restored: it keeps other processes out",
             self.dir.display()
         );
         Ok(())
     }
 
-    /// Whether the path of the directory still leads to it: what is written by name goes to what is there.
+    /// Returns whether the directory's path still leads to it, so that files which are written by
+    /// name end up in it.
     pub(super) fn is_ours(&self) -> bool {
         is_named(&self.lock.lock(), &self.dir.join(LOCK_FILE)).unwrap_or(false)
     }
 
-    /// Fails while a storage engine has the tables open. It has a lock of its own, which holds where ours was removed: nobody may
-    /// touch its files then.
+    /// Fails while a storage engine has the tables open. The engine has a lock of its own, which
+    /// holds even if ours was removed; nobody may touch its files then.
     pub(super) fn check_engine(&self) -> Result<(), OpenError> {
         let in_use = || OpenError::InUse { dir: self.dir.clone(), by: None };
         match File::open(self.db().join("lock")).map(|file| file.try_lock()) {
             Ok(Err(TryLockError::WouldBlock)) => Err(in_use()),
-            // It is empty, and some backups leave such files out. It is not made here: that would let two servers in where
-            // both locks were removed under one that runs.
+            // The engine's lock file is empty, and some backups leave empty files out. It is not
+            // created here: that would let two servers in if both locks were removed under one that
+            // runs.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::damaged(
                 &self.dir,
                 "the file db/lock is not there. It is empty: if no server uses the directory, `touch` it, and nothing is lost",
             )),
-            _ => Ok(()), // the engine itself will say what is wrong
+            _ => Ok(()), // the engine will report what is wrong
         }
     }
 
-    /// Where the tables are.
+    /// Returns the path of the tables.
     pub(super) fn db(&self) -> PathBuf {
         self.dir.join("db")
     }
 
-    /// Where tables are made before they are moved to their place: what is there is half done.
+    /// Returns the path where tables are created before they are moved to their place. What is
+    /// there is incomplete.
     pub(super) fn unfinished_db(&self) -> PathBuf {
         self.dir.join("db.new")
     }
 
-    /// How many files there are with what was cut off the write-ahead log though it was whole.
+    /// Returns the number of files with intact batches that were cut off the write-ahead log.
     pub(super) fn cut_files(&self) -> io::Result<u64> {
         let is_cut = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(wal::CUT);
         Ok(fs::read_dir(&self.dir)?.flatten().filter(is_cut).count() as u64)
     }
 
-    /// How much of it is the tables' files, in bytes.
+    /// Returns the size of the tables' files on disk, in bytes.
     pub(super) fn table_bytes(&self) -> io::Result<u64> {
         bytes_below(&self.db().join("keyspaces"))
     }
 
-    /// How much is on disk, in bytes.
+    /// Returns the size of the directory on disk, in bytes.
     pub(super) fn disk_bytes(&self) -> io::Result<u64> {
         bytes_below(&self.dir)
     }
 }
 
-/// Has the entries of `dir` themselves on the device.
+/// Syncs the entries of `dir` itself to the device.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// What the files below `dir` take on disk. Files may vanish meanwhile, and what may not be read is none of ours: `lost+found`.
+/// Returns the size on disk of the files below `dir`. Files may vanish in the meantime, and what
+/// may not be read does not belong to the log, like `lost+found`.
 fn bytes_below(dir: &Path) -> io::Result<u64> {
     let foreign = |error: io::Error| if error.kind() == io::ErrorKind::PermissionDenied { Ok(0) } else { Err(error) };
     let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
@@ -177,7 +182,7 @@ fn bytes_below(dir: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// Files may have holes: what counts is what is allocated.
+/// Returns the space that is allocated for a file, which is less than its length if it has holes.
 #[cfg(unix)]
 fn allocated(metadata: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::blocks(metadata) * 512
@@ -188,14 +193,14 @@ fn allocated(metadata: &fs::Metadata) -> u64 {
     metadata.len()
 }
 
-/// The number in FORMAT, if there is one and it is known here.
+/// Returns the number in FORMAT, if that file exists and this version knows the format.
 fn check_format(dir: &Path) -> Result<Option<u32>, OpenError> {
     let foreign = |what: &str| OpenError::Foreign { dir: dir.to_owned(), what: what.to_owned() };
     let text = match fs::read(dir.join(FORMAT_FILE)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut entries = fs::read_dir(dir).map_err(OpenError::io(dir, "reading the directory"))?;
-            // A file system of its own may be mounted here; ext4 puts `lost+found` into each.
+            // The directory may be a file system of its own, and ext4 puts `lost+found` into each.
             let ours = |name: &std::ffi::OsStr| name == LOCK_FILE || name == "FORMAT.new" || name == "lost+found";
             return match entries.find(|entry| !entry.as_ref().is_ok_and(|entry| ours(&entry.file_name()))) {
                 None => Ok(None),
@@ -223,44 +228,48 @@ fn write_format(dir: &Path) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// Whether there is a log in `dir` that an earlier version wrote and still opens. The first start of this version gives it the
-/// format that is written here, and the earlier version refuses it from then on. Changes nothing, and needs no lock.
+/// Returns whether an earlier version wrote the log in `dir` and can still open it. When this
+/// version first opens it for writing, it raises the format, and the earlier version refuses the
+/// directory from then on. Changes nothing, and needs no lock.
 pub fn has_earlier_format(dir: &Path) -> bool {
     check_format(dir).is_ok_and(|format| format.is_some_and(|format| format < FORMAT))
 }
 
-/// Whether there is a log in `dir`. Fails where [`Home::take`] would, so far as that shows; changes nothing.
-pub(super) fn look(dir: &Path) -> Result<bool, OpenError> {
+/// Returns whether there is a log in `dir`. Fails if [`Directory::take`] would, as far as that can be
+/// seen. Changes nothing.
+pub(super) fn probe(dir: &Path) -> Result<bool, OpenError> {
     if fs::symlink_metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(false);
     }
     let is_log = check_format(dir)?.is_some();
     match File::open(dir.join(LOCK_FILE)) {
-        // Held for as long as this takes, so `lock` tries several times.
+        // The lock is held only for this check, and `lock` tries several times.
         Ok(mut file) if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) => Err(in_use(dir, &mut file)),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::io(dir, "opening LOCK")(error)),
         _ => Ok(is_log),
     }
 }
 
-/// Somebody has the lock, and has written down who.
+/// Returns the error that another process has the lock, with the process id that it has written.
 fn in_use(dir: &Path, lock: &mut File) -> OpenError {
     let mut text = String::new();
     let by = lock.read_to_string(&mut text).ok().and_then(|_| text.trim_end().parse().ok());
     OpenError::InUse { dir: dir.to_owned(), by }
 }
 
-/// How often the lock is tried: somebody may have removed it meanwhile, or only look whether it is held.
+/// How often the lock is tried. A process may have removed the file in the meantime, or only check
+/// whether it is locked.
 const LOCK_TRIES: u32 = 10;
 
-/// How long it is waited for who only looks; on a busy machine that may take a while.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// The time between two attempts. On a busy machine, a process that only checks may hold the lock
+/// for a while.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
-    lock_in_time(dir, || std::thread::sleep(LOCK_PAUSE))
+    lock_in_time(dir, || std::thread::sleep(LOCK_RETRY_INTERVAL))
 }
 
-/// The same, where `pause` passes the time between two tries.
+/// Takes the lock. `pause` waits between two attempts.
 fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> {
     let path = dir.join(LOCK_FILE);
     let mut tries = 1..=LOCK_TRIES;
@@ -270,7 +279,7 @@ fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> 
         let file = options.read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(OpenError::io(dir, "opening LOCK"))?;
         match file.try_lock() {
-            // A lock on a file that nobody will find keeps nobody out.
+            // A lock on a file that nobody can find keeps nobody out.
             Ok(()) if !last && !is_named(&file, &path).unwrap_or(true) => {}
             Ok(()) => break file,
             Err(TryLockError::WouldBlock) if !last => pause(),
@@ -287,11 +296,11 @@ fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> 
     Ok(file)
 }
 
-/// Whether `path` leads to this file.
+/// Returns whether `path` leads to this file.
 #[cfg(unix)]
 fn is_named(file: &File, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
-        Ok(there) => Ok(place::number(&there) == place::number(&file.metadata()?)),
+        Ok(there) => Ok(directory_watch::number(&there) == directory_watch::number(&file.metadata()?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -299,7 +308,7 @@ fn is_named(file: &File, path: &Path) -> io::Result<bool> {
 
 #[cfg(not(unix))]
 fn is_named(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true) // a file that is open can't be removed
+    Ok(true) // an open file can't be removed
 }
 
 #[cfg(test)]
@@ -310,27 +319,27 @@ mod tests {
     #[test]
     fn a_lock_that_is_removed_is_put_back_and_one_that_another_has_is_not_taken() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::take(dir.path()).unwrap();
-        home.keep_lock().unwrap();
+        let directory = Directory::take(dir.path()).unwrap();
+        directory.keep_lock().unwrap();
         fs::remove_file(dir.path().join(LOCK_FILE)).unwrap();
-        home.keep_lock().unwrap();
-        assert!(matches!(Home::take(dir.path()), Err(OpenError::InUse { .. })));
+        directory.keep_lock().unwrap();
+        assert!(matches!(Directory::take(dir.path()), Err(OpenError::InUse { .. })));
         fs::remove_file(dir.path().join(LOCK_FILE)).unwrap();
-        let _other = Home::take(dir.path()).unwrap();
-        assert!(matches!(home.keep_lock(), Err(OpenError::InUse { .. })));
+        let _other = Directory::take(dir.path()).unwrap();
+        assert!(matches!(directory.keep_lock(), Err(OpenError::InUse { .. })));
     }
 
     #[test]
     fn a_directory_belongs_to_one_at_a_time_and_says_to_whom() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::take(dir.path()).unwrap();
-        let error = Home::take(dir.path()).err().unwrap().to_string();
+        let directory = Directory::take(dir.path()).unwrap();
+        let error = Directory::take(dir.path()).err().unwrap().to_string();
         assert!(error.contains(&format!("is in use by process {}", std::process::id())), "{error}");
-        drop(home);
-        Home::take(dir.path()).unwrap();
+        drop(directory);
+        Directory::take(dir.path()).unwrap();
     }
 
-    /// `look` holds the lock for a moment.
+    /// `probe` holds the lock for a moment.
     #[test]
     fn who_only_looks_keeps_nobody_out() {
         let dir = tempfile::tempdir().unwrap();
@@ -349,7 +358,7 @@ mod tests {
     fn a_newer_format_is_refused_and_nothing_is_written() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FORMAT_FILE), "tidings journal, format 3\n").unwrap();
-        let error = Home::take(dir.path()).err().unwrap().to_string();
+        let error = Directory::take(dir.path()).err().unwrap().to_string();
         assert!(error.contains("format 3") && error.contains("left as it is"), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -363,8 +372,8 @@ mod tests {
     #[test]
     fn a_new_directory_has_the_format_that_is_written_here_and_an_earlier_version_refuses_it() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::take(dir.path()).unwrap();
-        assert!(!home.has_earlier_format());
+        let directory = Directory::take(dir.path()).unwrap();
+        assert!(!directory.has_earlier_format());
         let text = fs::read_to_string(dir.path().join(FORMAT_FILE)).unwrap();
         assert_eq!(text, "tidings journal, format 2\n");
         assert!(is_refused_by_version_0_1(&text));
@@ -376,29 +385,29 @@ mod tests {
         let path = dir.path().join(FORMAT_FILE);
         let first = "tidings journal, format 1\n";
         fs::write(&path, first).unwrap();
-        assert!(Home::take_existing(dir.path()).unwrap().has_earlier_format());
-        assert!(has_earlier_format(dir.path()) && look(dir.path()).unwrap());
-        let mut home = Home::take(dir.path()).unwrap();
-        assert!(home.has_earlier_format());
+        assert!(Directory::take_existing(dir.path()).unwrap().has_earlier_format());
+        assert!(has_earlier_format(dir.path()) && probe(dir.path()).unwrap());
+        let mut directory = Directory::take(dir.path()).unwrap();
+        assert!(directory.has_earlier_format());
         assert_eq!(fs::read_to_string(&path).unwrap(), first);
         // As if the process had died in the middle of writing it.
         fs::write(dir.path().join("FORMAT.new"), "tidings jour").unwrap();
-        home.raise_format().unwrap();
-        assert!(!home.has_earlier_format());
-        drop(home);
-        assert!(!Home::take(dir.path()).unwrap().has_earlier_format());
+        directory.raise_format().unwrap();
+        assert!(!directory.has_earlier_format());
+        drop(directory);
+        assert!(!Directory::take(dir.path()).unwrap().has_earlier_format());
         assert!(is_refused_by_version_0_1(&fs::read_to_string(&path).unwrap()));
-        assert!(!has_earlier_format(dir.path()) && look(dir.path()).unwrap());
+        assert!(!has_earlier_format(dir.path()) && probe(dir.path()).unwrap());
     }
 
     #[test]
     fn a_volume_that_was_just_mounted_counts_as_empty() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("lost+found")).unwrap();
-        Home::take(dir.path()).unwrap();
+        Directory::take(dir.path()).unwrap();
     }
 
-    /// Whoever may read everything, such as root, would not notice.
+    /// A user that may read everything, such as root, would not notice.
     #[cfg(unix)]
     #[test]
     fn what_may_not_be_read_is_not_counted_and_no_failure() {
@@ -406,9 +415,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let found = dir.path().join("lost+found");
         fs::create_dir(&found).unwrap();
-        let home = Home::take(dir.path()).unwrap();
+        let directory = Directory::take(dir.path()).unwrap();
         fs::set_permissions(&found, fs::Permissions::from_mode(0o000)).unwrap();
-        let bytes = home.disk_bytes();
+        let bytes = directory.disk_bytes();
         fs::set_permissions(&found, fs::Permissions::from_mode(0o700)).unwrap(); // so that it can be removed
         assert!(bytes.is_ok(), "{bytes:?}");
     }
@@ -417,9 +426,9 @@ mod tests {
     fn what_is_no_journal_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("letter.txt"), "dear").unwrap();
-        assert!(matches!(Home::take(dir.path()), Err(OpenError::Foreign { .. })));
+        assert!(matches!(Directory::take(dir.path()), Err(OpenError::Foreign { .. })));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert!(Home::take(&dir.path().join("letter.txt/journal")).is_err());
-        assert!(matches!(Home::take_existing(dir.path()), Err(OpenError::Foreign { .. })));
+        assert!(Directory::take(&dir.path().join("letter.txt/journal")).is_err());
+        assert!(matches!(Directory::take_existing(dir.path()), Err(OpenError::Foreign { .. })));
     }
 }

@@ -1,7 +1,8 @@
-//! Whether what is written goes where somebody will find it.
+//! Watches whether the directory is still where it was, so that what is written can be found.
 //!
-//! A directory that is removed or moved away stays writable for who has its files open. So the files are looked at by their
-//! names, before any append is answered: three or four questions to the system, which take a few microseconds.
+//! A directory that is removed or moved stays writable for a process that has its files open. So
+//! the files are looked up by name before any append is answered. That takes three or four system
+//! calls, and a few microseconds.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,22 +11,23 @@ use std::path::{Path, PathBuf};
 
 use super::wal;
 
-/// The folder below it that has a folder for each table.
+/// The folder in `db` that contains a folder for each table.
 const TABLES: &str = "keyspaces";
 
 /// The folder with the tables as it was when the log was opened, and its write-ahead log.
-pub(super) struct Place {
+pub(super) struct DirectoryWatch {
     path: PathBuf,
-    /// Keeps its number from going to another.
+    /// Open, so that no other file gets its inode number.
     folder: File,
-    /// The newest file of the write-ahead log that was looked at, and its number.
+    /// The newest write-ahead log file that was seen, and its number.
     log: Option<(u64, File)>,
-    /// The folder that has a folder for each table, and how many links it had: most file systems count those folders.
+    /// The folder that contains a folder for each table, and its number of links, which in most
+    /// file systems counts these folders.
     tables: Option<(File, u64)>,
 }
 
-impl Place {
-    /// The folder with the tables, as it is now.
+impl DirectoryWatch {
+    /// Begins to watch the folder with the tables as it is now.
     pub(super) fn of(db: &Path) -> io::Result<Self> {
         let path = std::path::absolute(db)?;
         let tables = match File::open(path.join(TABLES)) {
@@ -36,31 +38,33 @@ impl Place {
             Err(error) if is_gone(&error) => None,
             Err(error) => return Err(error),
         };
-        let mut place = Self { folder: File::open(&path)?, path, log: None, tables };
-        place.follow()?;
-        Ok(place)
+        let mut watch = Self { folder: File::open(&path)?, path, log: None, tables };
+        watch.follow()?;
+        Ok(watch)
     }
 
-    /// Whether it is still there. Where that can't be told, it is.
+    /// Returns whether the folder is still there. If that can't be told, it is taken to be there.
     pub(super) fn is_there(&mut self) -> bool {
         is_at(&self.folder, &self.path) && self.has_tables() && self.has_log()
     }
 
-    /// The tables are large: where they are removed first, it may take seconds until the write-ahead log is. The engine never
-    /// removes the folder of a table.
+    /// Returns whether the tables are there. They are large: if they are removed first, it may take
+    /// seconds until the write-ahead log is removed too. The engine never removes the folder of a
+    /// table.
     fn has_tables(&self) -> bool {
         let Some((tables, links)) = &self.tables else { return true };
         let is_whole = tables.metadata().map_or(true, |metadata| metadata.nlink() >= *links);
         is_whole && is_at(tables, &self.path.join(TABLES))
     }
 
-    /// Removing a directory begins with what is in it. The engine removes its oldest files too, once there are newer ones.
+    /// Returns whether the write-ahead log is there, because removing a directory begins with its
+    /// contents. The engine removes its oldest log files too, but only once there are newer ones.
     fn has_log(&mut self) -> bool {
         let is_linked = |(_, file): &(u64, File)| file.metadata().map_or(true, |metadata| metadata.nlink() > 0);
         self.log.as_ref().is_some_and(is_linked) || self.follow().unwrap_or_else(|error| !is_gone(&error))
     }
 
-    /// Looks for the newest file of the write-ahead log. Returns whether there is one that was not known.
+    /// Looks for the newest write-ahead log file. Returns whether there is one that was not known.
     fn follow(&mut self) -> io::Result<bool> {
         let Some((newest, path)) = wal::logs(&self.path)?.pop() else {
             return Ok(false);
@@ -73,7 +77,8 @@ impl Place {
     }
 }
 
-/// Whether a path still leads to what was opened there. Where that can't be told, it does.
+/// Returns whether a path still leads to what was opened there. If that can't be told, it is taken
+/// to do so.
 fn is_at(opened: &File, path: &Path) -> bool {
     match (opened.metadata(), fs::metadata(path)) {
         (Ok(ours), Ok(there)) => number(&ours) == number(&there),
@@ -82,12 +87,12 @@ fn is_at(opened: &File, path: &Path) -> bool {
     }
 }
 
-/// Whether there is nothing at a path, rather than something that can't be looked at.
+/// Returns whether nothing is at a path, as opposed to something that can't be examined.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// By what two names are known to mean one file.
+/// Returns the device and the inode number, which are equal for two names of one file.
 pub(super) fn number(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
@@ -107,17 +112,17 @@ mod tests {
     #[test]
     fn a_folder_that_is_moved_removed_or_replaced_is_gone() {
         let (dir, db) = folder();
-        let mut place = Place::of(&db).unwrap();
-        assert!(place.is_there());
+        let mut watch = DirectoryWatch::of(&db).unwrap();
+        assert!(watch.is_there());
         fs::rename(&db, dir.path().join("elsewhere")).unwrap();
-        assert!(!place.is_there());
+        assert!(!watch.is_there());
         fs::create_dir(&db).unwrap();
-        assert!(!place.is_there(), "another one is in its place");
+        assert!(!watch.is_there(), "another one is in its place");
         fs::remove_dir(&db).unwrap();
         fs::rename(dir.path().join("elsewhere"), &db).unwrap();
-        assert!(place.is_there());
+        assert!(watch.is_there());
         fs::remove_dir_all(dir.path()).unwrap();
-        assert!(!place.is_there());
+        assert!(!watch.is_there());
     }
 
     #[test]
@@ -125,12 +130,12 @@ mod tests {
         let (_dir, db) = folder();
         let tables = db.join(TABLES);
         fs::create_dir_all(tables.join("0")).unwrap();
-        let mut place = Place::of(&db).unwrap();
-        assert!(place.is_there());
+        let mut watch = DirectoryWatch::of(&db).unwrap();
+        assert!(watch.is_there());
         fs::rename(&tables, db.join("elsewhere")).unwrap();
-        assert!(!place.is_there());
+        assert!(!watch.is_there());
         fs::create_dir(&tables).unwrap();
-        assert!(!place.is_there(), "another one is in its place");
+        assert!(!watch.is_there(), "another one is in its place");
     }
 
     #[test]
@@ -139,23 +144,23 @@ mod tests {
         let (_other, there) = folder();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&db, &link).unwrap();
-        let mut place = Place::of(&link).unwrap();
-        assert!(place.is_there());
+        let mut watch = DirectoryWatch::of(&link).unwrap();
+        assert!(watch.is_there());
         fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink(there, &link).unwrap();
-        assert!(!place.is_there());
+        assert!(!watch.is_there());
     }
 
     #[test]
     fn a_write_ahead_log_may_be_followed_by_a_newer_one_and_not_by_nothing() {
         let (_dir, db) = folder();
-        let mut place = Place::of(&db).unwrap();
+        let mut watch = DirectoryWatch::of(&db).unwrap();
         fs::write(db.join("1.jnl"), "b").unwrap();
         fs::remove_file(db.join("0.jnl")).unwrap();
-        assert!(place.is_there());
+        assert!(watch.is_there());
         fs::remove_file(db.join("1.jnl")).unwrap();
-        assert!(!place.is_there(), "the folder is being removed");
+        assert!(!watch.is_there(), "the folder is being removed");
         fs::write(db.join("1.jnl"), "another").unwrap();
-        assert!(!place.is_there(), "what is written does not go there");
+        assert!(!watch.is_there(), "what is written does not go there");
     }
 }

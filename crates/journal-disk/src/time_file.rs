@@ -1,31 +1,32 @@
-//! The log's time, kept for the next process: how old records are must not depend on one reading of the wall clock.
+//! The file in which the log's time is stored for the next process, because the age of records must
+//! not depend on a single reading of the wall clock.
 //!
-//! A file of its own beside the tables: versions that know nothing of it leave it alone, and a log without it is aged by the
-//! wall clock once that has stood for long enough.
+//! It is a file beside the tables, so versions that do not know it leave it alone. A log without it
+//! is aged by the wall clock once that has stood for long enough.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::mark;
+use super::watermark;
 use tidings_journal::Timeline;
 
-/// The file's name.
+/// The name of the file.
 const FILE: &str = "time";
 
-/// It is written anew when what it says is so old, in milliseconds.
-const STALE_MS: u64 = 15_000;
+/// How many milliseconds the stored time may be out of date.
+const WRITE_INTERVAL_MS: u64 = 15_000;
 
-/// Writes the log's time down every so often.
+/// Writes the log's time from time to time.
 #[derive(Default)]
-pub(super) struct Times {
+pub(super) struct TimeFile {
     written: Option<Timeline>,
     failed: bool,
 }
 
-impl Times {
-    /// Writes `timeline` down, if that is due.
+impl TimeFile {
+    /// Writes `timeline` if that is due.
     pub(super) fn note(&mut self, dir: &Path, timeline: Option<&Timeline>) {
         let Some(timeline) = timeline.filter(|timeline| self.is_due(timeline)) else {
             return;
@@ -34,7 +35,7 @@ impl Times {
         if let Err(error) = &written
             && !self.failed
         {
-            tracing::warn!(%error, "the journal's time can't be written; after a restart, events may be kept for longer");
+            tracing::warn!(%error, "the journal's file time can't be written; after a restart, events may be kept for longer than configured");
         }
         self.failed = written.is_err();
         self.written = Some(timeline.clone());
@@ -43,7 +44,7 @@ impl Times {
     fn is_due(&self, timeline: &Timeline) -> bool {
         self.written.as_ref().is_none_or(|written| {
             written.skew() != timeline.skew()
-                || written.wall_ms().abs_diff(timeline.wall_ms()) >= STALE_MS
+                || written.wall_ms().abs_diff(timeline.wall_ms()) >= WRITE_INTERVAL_MS
                 || written.is_plain() != timeline.is_plain()
         })
     }
@@ -55,12 +56,12 @@ fn write(dir: &Path, text: &str) -> io::Result<()> {
     fs::rename(unfinished, dir.join(FILE))
 }
 
-/// What was written down in `dir`. Where there is nothing, the log was last seen when its mark was written; where there is no
-/// mark either, nothing is known.
+/// Reads what is stored in `dir`. Without the file, the log was last in use when its watermark was
+/// written. Without a watermark, nothing is known.
 pub(super) fn read(dir: &Path) -> Option<Timeline> {
     let written = fs::read_to_string(dir.join(FILE)).ok().and_then(|text| Timeline::decode(&text));
     written.or_else(|| {
-        let marked = fs::metadata(dir.join(mark::FILE)).and_then(|metadata| metadata.modified()).ok()?;
+        let marked = fs::metadata(dir.join(watermark::FILE)).and_then(|metadata| metadata.modified()).ok()?;
         let ms = marked.duration_since(UNIX_EPOCH).ok()?.as_millis();
         Some(Timeline::new(0, 0).last_seen(i64::try_from(ms).ok()?))
     })
@@ -74,10 +75,10 @@ mod tests {
     fn what_was_written_is_read_and_without_it_the_mark_tells_when_the_log_was_last_seen() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()), None);
-        mark::Mark::open(dir.path()).unwrap().set(tidings_journal::Position::new(1)).unwrap();
+        watermark::Watermark::open(dir.path()).unwrap().set(tidings_journal::Position::new(1)).unwrap();
         assert!(read(dir.path()).unwrap().wall_ms() > 0);
         let timeline = Timeline::new(7, 8);
-        Times::default().note(dir.path(), Some(&timeline));
+        TimeFile::default().note(dir.path(), Some(&timeline));
         assert_eq!(read(dir.path()).unwrap().encode(), timeline.encode());
         fs::write(dir.path().join(FILE), "half").unwrap();
         assert!(read(dir.path()).unwrap().wall_ms() > 7);

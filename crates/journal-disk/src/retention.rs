@@ -1,6 +1,7 @@
-//! The thread that lets go of what is no longer kept, in small steps, while appends and reads go on.
+//! The retention task: a thread that removes what is no longer kept, in small steps, while appends
+//! and reads go on.
 //!
-//! It decides; what it decides is written by the committer, as a [`Chore`] in the next step.
+//! The task decides. The committer writes what it decided as a [`MaintenanceWrite`] in its next step.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,55 +11,56 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ceiling::Ceiling;
-use super::chore::{Chore, Fold};
 use super::committer::Job;
-use super::log::{Log, Watch};
-use super::mark::Mark;
-use super::times::Times;
-use super::trim::{self, Bounds};
+use super::log::{Log, PanicGuard};
+use super::maintenance::{ForgottenTopics, MaintenanceWrite};
+use super::time_file::TimeFile;
+use super::trim::{self, TopicLimits};
+use super::watermark::Watermark;
 use tidings_journal::TopicName;
 
-/// The thread.
-pub(super) struct Janitor {
+/// The state of the thread.
+pub(super) struct RetentionTask {
     log: Arc<Log>,
     jobs: mpsc::WeakSender<Job>,
-    mark: Option<Mark>,
-    times: Times,
+    watermark: Option<Watermark>,
+    time_file: TimeFile,
     #[cfg(unix)]
-    place: Option<super::place::Place>,
+    watch: Option<super::directory_watch::DirectoryWatch>,
     ceiling: Ceiling,
-    /// The time of the last look at all topics.
+    /// The log time when all topics were last examined.
     looked_ms: i64,
 }
 
-/// Looking at all topics holds up the committer: 100,000 of them for some milliseconds. The more there are, the longer it
-/// is to the next look.
+/// Examining all topics holds up the committer, for some milliseconds with 100,000 topics. The more
+/// topics there are, the longer the task waits before it examines them again.
 const TOPICS_PER_SECOND: usize = 5_000;
 
-/// How many topics are looked at in advance, to be trimmed should there be too many.
-const LOOKED_AT: usize = 1_024;
+/// How many topics are prepared in advance to be trimmed whole, should there be too many topics.
+const PREPARED_TOPICS: usize = 1_024;
 
-/// The most topics that are trimmed in one step of the committer. A step costs a sync, however many they are; publishers
-/// wait while it is taken.
-const TRIMS_AT_ONCE: usize = 64;
+/// The most topics that are trimmed in one step of the committer. A step costs one sync, however
+/// many topics it trims; publishers wait while it is written.
+const MAX_TRIMS_PER_STEP: usize = 64;
 
-/// After how many milliseconds without an append the log's clock is written for its own sake: half of what it takes for a time
-/// that has passed by itself.
+/// After how many milliseconds without an append the log's clock is written by itself. This is half
+/// of [`LogClock::MAX_STEP`](tidings_journal::LogClock::MAX_STEP), the time that the clock accepts
+/// at once.
 const CLOCK_STALE_MS: i64 = 30_000;
 
-/// The log is closing, or broken: there is nothing left to do.
-pub(super) struct Over;
+/// The log is closing or has failed, so the thread has nothing left to do.
+pub(super) struct Stopped;
 
-impl Janitor {
+impl RetentionTask {
     pub(super) fn new(log: Arc<Log>, jobs: mpsc::WeakSender<Job>) -> Self {
-        let mark = Mark::open(log.home.dir()).inspect_err(|error| {
-            tracing::warn!(%error, "the journal's mark can't be written; damage to its end would go unnoticed");
+        let watermark = Watermark::open(log.directory.path()).inspect_err(|error| {
+            tracing::warn!(%error, "the journal's file synced can't be written; damage to the end of the log would go unnoticed");
         });
         Self {
-            mark: mark.ok(),
-            times: Times::default(),
+            watermark: watermark.ok(),
+            time_file: TimeFile::default(),
             #[cfg(unix)]
-            place: super::place::Place::of(&log.home.db()).ok(),
+            watch: super::directory_watch::DirectoryWatch::of(&log.directory.db()).ok(),
             ceiling: Ceiling::new(&log),
             log,
             jobs,
@@ -66,112 +68,116 @@ impl Janitor {
         }
     }
 
-    /// Works until `stop` is dropped or the log is closed.
+    /// Runs until `stop` is dropped or the log is closed.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
-        let _watch = Watch::new(self.log.clone(), "tidying up the journal");
-        self.ceiling.look(&self.log, 0);
-        while stop.recv_timeout(self.rest()) != Err(RecvTimeoutError::Disconnected) {
-            if self.turn().is_err() {
+        let _guard = PanicGuard::new(self.log.clone(), "trimming the journal");
+        self.ceiling.measure(&self.log, 0);
+        while stop.recv_timeout(self.pause()) != Err(RecvTimeoutError::Disconnected) {
+            if self.pass().is_err() {
                 break;
             }
         }
-        self.note_synced();
-        self.note_time();
+        self.write_watermark();
+        self.write_time();
     }
 
-    /// A full directory is looked at more often.
-    fn rest(&self) -> Duration {
-        let rest = self.log.options.tuning.rest;
-        if self.ceiling.is_near() { rest / 10 } else { rest }
+    /// Returns how long to rest. A directory that is nearly full is examined more often.
+    fn pause(&self) -> Duration {
+        let interval = self.log.options.tuning.retention_interval;
+        if self.ceiling.is_near() { interval / 10 } else { interval }
     }
 
-    /// Does what is due.
-    fn turn(&mut self) -> Result<(), Over> {
+    /// Does everything that is due.
+    fn pass(&mut self) -> Result<(), Stopped> {
         if !self.log.is_open() || self.log.is_closing() {
-            return Err(Over);
+            return Err(Stopped);
         }
         #[cfg(unix)]
         {
-            if self.place.as_mut().is_some_and(|place| !place.is_there()) {
+            if self.watch.as_mut().is_some_and(|watch| !watch.is_there()) {
                 self.log.fail_without_directory();
-                return Err(Over);
+                return Err(Stopped);
             }
-            if let Err(error) = self.log.home.keep_lock() {
+            if let Err(error) = self.log.directory.keep_lock() {
                 self.log.fail_to_keep(&error);
-                return Err(Over);
+                return Err(Stopped);
             }
         }
         if let Err(error) = self.log.tables.check() {
             self.log.fail("writing to the journal", &error);
-            return Err(Over);
+            return Err(Stopped);
         }
-        self.note_synced();
-        self.note_time();
-        self.note_clock()?;
+        self.write_watermark();
+        self.write_time();
+        self.write_clock()?;
         self.log.look_for_cut_files();
-        self.keep_rules()?;
-        self.keep_totals()?;
-        self.keep_topics()?;
+        self.apply_rules()?;
+        self.apply_totals()?;
+        self.limit_topics()?;
         self.checkpoint()?;
         let (log, jobs) = (self.log.clone(), self.jobs.clone());
         let trim_to = |bytes| trim_largest(&log, &jobs, u64::MAX, bytes);
-        self.ceiling.hold(&log, trim_to, || let_go(&log, &jobs))
+        self.ceiling.enforce(&log, trim_to, || remove_replaced_files(&log, &jobs))
     }
 
-    fn note_synced(&mut self) {
-        if let Some(mark) = &mut self.mark
-            && let Err(error) = mark.set(self.log.synced())
+    fn write_watermark(&mut self) {
+        if let Some(watermark) = &mut self.watermark
+            && let Err(error) = watermark.set(self.log.synced())
         {
-            tracing::warn!(%error, "the journal's mark can't be written; damage to its end would go unnoticed");
-            self.mark = None;
+            tracing::warn!(%error, "the journal's file synced can't be written; damage to the end of the log would go unnoticed");
+            self.watermark = None;
         }
     }
 
-    fn note_time(&mut self) {
-        if self.log.home.is_ours() {
-            self.times.note(self.log.home.dir(), self.log.floors.timeline().as_deref());
+    fn write_time(&mut self) {
+        if self.log.directory.is_ours() {
+            self.time_file.note(self.log.directory.path(), self.log.floors.timeline().as_deref());
         }
     }
 
-    /// Has the log's clock written down if nothing was appended for a while: it is written with what is. Without it a log that was
-    /// quiet would not believe, after a kill, that the time since its last append has passed.
-    fn note_clock(&self) -> Result<(), Over> {
+    /// Has the log's clock written if nothing was appended for a while; otherwise it is written
+    /// with each append. Without this, a log that was quiet and is killed would not accept the time
+    /// since its last append.
+    fn write_clock(&self) -> Result<(), Stopped> {
         let is_due = self.log.clock_unwritten_ms() >= CLOCK_STALE_MS && !self.log.is_full() && !self.log.is_stalled();
-        if is_due { self.write(Chore::Beat) } else { Ok(()) }
+        if is_due { self.write(MaintenanceWrite::Noop) } else { Ok(()) }
     }
 
-    /// Trims every topic to what its rule says.
-    fn keep_rules(&mut self) -> Result<(), Over> {
+    /// Trims every topic to what its rule allows.
+    fn apply_rules(&mut self) -> Result<(), Stopped> {
         let now_ms = self.log.floors.now_ms();
-        let mut over = self.log.topics.write().take_over();
+        let mut exceeding = self.log.topics.write().take_exceeding();
         let pause = i64::try_from(self.log.topics.read().len() / TOPICS_PER_SECOND).unwrap_or(i64::MAX);
-        // The log's time may go back, if the wall clock has stood there for long enough.
+        // Log time may go back, if the wall clock has stood at an earlier time for long enough.
         if now_ms.abs_diff(self.looked_ms) > pause.saturating_mul(1_000).unsigned_abs() {
             self.looked_ms = now_ms;
             let retention = &self.log.options.retention;
             let topics = self.log.topics.read();
-            let aged = |topic| Bounds::of(retention, topic, now_ms).is_aged(topic);
-            let due = topics.iter().filter(|(_, topic)| aged(topic) || topic.is_unsettled());
-            over.extend(due.map(|(name, _)| name.clone()));
+            let aged = |topic| TopicLimits::of(retention, topic, now_ms).is_aged(topic);
+            let due = topics.iter().filter(|(_, topic)| aged(topic) || topic.counts_hidden_records());
+            exceeding.extend(due.map(|(name, _)| name.clone()));
             self.log.set_oldest(topics.oldest_ms());
-            let vanished = topics.vanished(self.log.options.tuning.max_vanished);
+            let vanished = topics.surplus_empty(self.log.options.tuning.max_empty_topics);
             drop(topics);
             if let Some((topics, floor)) = vanished {
-                self.write(|done| Chore::Fold(Fold { topics, floor }, done))?;
+                self.write(|done| MaintenanceWrite::ForgetTopics(ForgottenTopics { topics, floor }, done))?;
             }
         }
-        // A topic may hold too much and too old.
+        // A map, because a topic may hold both too much and too old records.
         let bounds: BTreeMap<_, _> = {
             let topics = self.log.topics.read();
-            let bounds = |topic| Bounds::of(&self.log.options.retention, topic, now_ms);
-            over.into_iter().filter_map(|name| topics.get(&name).map(bounds).map(|bounds| (name, bounds))).collect()
+            let bounds = |topic| TopicLimits::of(&self.log.options.retention, topic, now_ms);
+            exceeding
+                .into_iter()
+                .filter_map(|name| topics.get(&name).map(bounds).map(|bounds| (name, bounds)))
+                .collect()
         };
         trim_to(&self.log, &self.jobs, bounds)?;
         Ok(())
     }
 
-    /// Trims the largest topics until all together are within the bounds.
-    fn keep_totals(&mut self) -> Result<(), Over> {
+    /// Trims the largest topics until all topics together are within the limits.
+    fn apply_totals(&mut self) -> Result<(), Stopped> {
         let retention = &self.log.options.retention;
         let (events, bytes) = self.log.topics.read().totals();
         if events > retention.max_events || bytes > retention.max_bytes {
@@ -180,111 +186,114 @@ impl Janitor {
         Ok(())
     }
 
-    /// Finds out where the topics are shown that would go next if there were too many, and has those go that are too many: mostly
-    /// the committer has let them go by itself, but not what was there at the start.
-    fn keep_topics(&self) -> Result<(), Over> {
+    /// Finds the other topics of those topics that would be trimmed whole next if there were too
+    /// many. Then trims topics if there are too many: the committer has usually done so, but not
+    /// for topics that were there at the start.
+    fn limit_topics(&self) -> Result<(), Stopped> {
         let most = self.log.options.retention.max_topics;
         loop {
             let held = self.log.topics.read().held();
             if held <= most - most / 8 {
                 return Ok(());
             }
-            let unknown = self.log.topics.write().unknown(LOOKED_AT);
+            let unknown = self.log.topics.write().unknown(PREPARED_TOPICS);
             for name in unknown {
-                if let Err(error) = trim::find_shown(&self.log, &name) {
+                if let Err(error) = trim::find_other_topics(&self.log, &name) {
                     tracing::error!(topic = %name, %error, "a topic can't be read");
                 }
             }
             if held <= most {
                 return Ok(());
             }
-            self.write(Chore::MakeRoom)?;
+            self.write(MaintenanceWrite::TrimSurplusTopics)?;
             let mut topics = self.log.topics.write();
             topics.shrink();
             if topics.held() >= held {
-                return Ok(()); // those that are left are the server's own, or are written to all the time
+                return Ok(()); // the topics that are left are the server's own, or are written to all the time
             }
         }
     }
 
-    /// Has the counts written down, in steps, so that the next start need not count much.
-    fn checkpoint(&mut self) -> Result<(), Over> {
+    /// Has the counts of all topics written, in steps, so that the next start has little to count.
+    fn checkpoint(&mut self) -> Result<(), Stopped> {
         let due = |log: &Log| log.head().get() - log.checkpoint().get() > log.options.tuning.checkpoint_every;
         if due(&self.log) {
             let before = self.log.checkpoint();
             while self.log.checkpoint() == before {
-                self.write(Chore::Checkpoint)?;
+                self.write(MaintenanceWrite::Checkpoint)?;
             }
         }
         Ok(())
     }
 
-    fn write(&self, chore: impl FnOnce(oneshot::Sender<()>) -> Chore) -> Result<(), Over> {
-        write(&self.log, &self.jobs, chore)
+    fn write(&self, make: impl FnOnce(oneshot::Sender<()>) -> MaintenanceWrite) -> Result<(), Stopped> {
+        write(&self.log, &self.jobs, make)
     }
 }
 
 /// Has the engine remove the files that it has replaced.
-fn let_go(log: &Log, jobs: &mpsc::WeakSender<Job>) -> Result<(), Over> {
+fn remove_replaced_files(log: &Log, jobs: &mpsc::WeakSender<Job>) -> Result<(), Stopped> {
     if log.tables.is_busy() {
         return Ok(());
     }
-    write(log, jobs, Chore::Beat)?;
-    log.tables.let_go().map_err(|error| {
-        log.fail("making room in the journal", &error);
-        Over
+    write(log, jobs, MaintenanceWrite::Noop)?;
+    log.tables.remove_replaced_files().map_err(|error| {
+        log.fail("freeing space in the journal", &error);
+        Stopped
     })
 }
 
-/// Has a chore written, and waits for it.
+/// Has the committer write something, and waits until it is written.
 pub(super) fn write(
     log: &Log,
     jobs: &mpsc::WeakSender<Job>,
-    chore: impl FnOnce(oneshot::Sender<()>) -> Chore,
-) -> Result<(), Over> {
+    make: impl FnOnce(oneshot::Sender<()>) -> MaintenanceWrite,
+) -> Result<(), Stopped> {
     let (done, written) = oneshot::channel();
-    write_all(log, jobs, vec![chore(done)], vec![written])
+    write_all(log, jobs, vec![make(done)], vec![written])
 }
 
-/// Has chores written, in one step if the committer is idle, and waits for all of them.
+/// Has the committer write several things, in one step if it is idle, and waits until all of them
+/// are written.
 pub(super) fn write_all(
     log: &Log,
     jobs: &mpsc::WeakSender<Job>,
-    chores: Vec<Chore>,
+    writes: Vec<MaintenanceWrite>,
     written: Vec<oneshot::Receiver<()>>,
-) -> Result<(), Over> {
-    log.chores.lock().extend(chores);
+) -> Result<(), Stopped> {
+    log.maintenance.lock().extend(writes);
     if !log.is_open() || log.is_closing() {
-        return Err(Over); // nobody might look
+        return Err(Stopped); // the committer may never look at them
     }
-    // If the queue is full, the committer is at work and will look at the chores anyway.
-    let _ = jobs.upgrade().ok_or(Over)?.try_send(Job::Chores);
-    written.into_iter().try_for_each(|written| written.blocking_recv().map_err(|_| Over))
+    // If the queue is full, the committer is working and will find the writes anyway.
+    let _ = jobs.upgrade().ok_or(Stopped)?.try_send(Job::Maintenance);
+    written.into_iter().try_for_each(|written| written.blocking_recv().map_err(|_| Stopped))
 }
 
-/// Trims each topic until it is within its bounds; none may be named twice. Returns how many bytes that let go.
+/// Trims each topic until it is within its limits. No topic may be named twice. Returns how many
+/// bytes were trimmed.
 fn trim_to(
     log: &Log,
     jobs: &mpsc::WeakSender<Job>,
-    topics: impl IntoIterator<Item = (TopicName, Bounds)>,
-) -> Result<u64, Over> {
-    let mut gone = 0;
+    topics: impl IntoIterator<Item = (TopicName, TopicLimits)>,
+) -> Result<u64, Stopped> {
+    let mut trimmed_bytes = 0;
     let mut rest = topics.into_iter();
-    let mut at_hand = Vec::with_capacity(TRIMS_AT_ONCE);
+    let mut current = Vec::with_capacity(MAX_TRIMS_PER_STEP);
     loop {
-        at_hand.extend(rest.by_ref().take(TRIMS_AT_ONCE - at_hand.len()));
-        if at_hand.is_empty() {
-            return Ok(gone);
+        current.extend(rest.by_ref().take(MAX_TRIMS_PER_STEP - current.len()));
+        if current.is_empty() {
+            return Ok(trimmed_bytes);
         }
-        let _turn = log.trimming.lock();
+        let _guard = log.trimming.lock();
         let (mut trims, mut written) = (Vec::new(), Vec::new());
-        at_hand.retain(|(name, bounds)| match trim::next(log, name, *bounds) {
-            Ok(trim::Next::Within) => false,
-            Ok(trim::Next::Step(step)) => {
-                gone += step.bytes;
-                log.trimmed.lock().add(log, &step);
+        current.retain(|(name, bounds)| match trim::next(log, name, *bounds) {
+            Ok(trim::Decision::WithinLimits) => false,
+            Ok(trim::Decision::Trim(step)) => {
+                trimmed_bytes += step.bytes;
+                log.garbage.lock().add(log, &step);
                 let (done, receiver) = oneshot::channel();
-                trims.push(Chore::Trim(step, done));
+                trims.push(MaintenanceWrite::Trim(step, done));
                 written.push(receiver);
                 true
             }
@@ -299,9 +308,9 @@ fn trim_to(
     }
 }
 
-/// Trims the topics that hold most, until all together hold at most `events` records and `bytes`. Returns how many bytes
-/// that let go.
-fn trim_largest(log: &Log, jobs: &mpsc::WeakSender<Job>, events: u64, bytes: u64) -> Result<u64, Over> {
+/// Trims the topics that hold most until all topics together hold at most `events` records and at
+/// most `bytes`. Returns how many bytes were trimmed.
+fn trim_largest(log: &Log, jobs: &mpsc::WeakSender<Job>, events: u64, bytes: u64) -> Result<u64, Stopped> {
     let (by_events, by_bytes) = {
         let topics = log.topics.read();
         let level = |most, of: fn(&super::topics::Topic) -> u64| {
@@ -312,9 +321,10 @@ fn trim_largest(log: &Log, jobs: &mpsc::WeakSender<Job>, events: u64, bytes: u64
         (level(events, |topic| topic.row.events), level(bytes, |topic| topic.row.bytes))
     };
     let each = |names: Vec<TopicName>, bounds| names.into_iter().map(move |name| (name, bounds));
-    let mut gone = trim_to(log, jobs, each(by_events.1, Bounds { events: by_events.0, ..Bounds::NONE }))?;
-    gone += trim_to(log, jobs, each(by_bytes.1, Bounds { bytes: by_bytes.0, ..Bounds::NONE }))?;
-    Ok(gone)
+    let mut trimmed_bytes =
+        trim_to(log, jobs, each(by_events.1, TopicLimits { events: by_events.0, ..TopicLimits::NONE }))?;
+    trimmed_bytes += trim_to(log, jobs, each(by_bytes.1, TopicLimits { bytes: by_bytes.0, ..TopicLimits::NONE }))?;
+    Ok(trimmed_bytes)
 }
 
 #[cfg(test)]
@@ -385,7 +395,7 @@ mod tests {
             async move { log.put(records).await }
         });
         tokio::task::spawn_blocking(move || began.recv()).await.unwrap().unwrap();
-        // The janitor has looked for them in vain once it no longer knows how old the oldest is.
+        // The task has looked for them in vain once the age of the oldest is not known any more.
         until(&log, "it is counted", |log| log.vitals().oldest_ms == Some(0)).await;
         until(&log, "it is looked for", |log| log.vitals().oldest_ms.is_none()).await;
         drop(go_on);

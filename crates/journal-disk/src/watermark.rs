@@ -1,9 +1,11 @@
-//! A position that is known to be on the device, kept apart from the log.
+//! The watermark: a position that is known to be on the device, stored apart from the log.
 //!
-//! The storage engine takes the first bad block of its write-ahead log for the torn end of it, and drops what follows:
-//! it can't know whether that had been synced. This file can: if the log ends before the mark, it is damaged.
+//! The storage engine takes the first bad block of its write-ahead log for the log's torn end, and
+//! drops what follows, because it can't know whether that had been synced. The watermark tells: a
+//! log that ends before it is damaged.
 //!
-//! The mark may be old, never wrong: it is written some time after the sync, and not synced itself.
+//! The watermark may be out of date, but it is never wrong. It is written some time after the sync,
+//! and is not synced itself.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -11,23 +13,23 @@ use std::path::Path;
 
 use tidings_journal::Position;
 
-/// The file's name.
+/// The name of the file.
 pub(super) const FILE: &str = "synced";
 
-/// The mark of one log.
-pub(super) struct Mark {
+/// The watermark of one log.
+pub(super) struct Watermark {
     file: File,
     written: Position,
 }
 
-impl Mark {
-    /// Opens the mark in `dir` to write it.
+impl Watermark {
+    /// Opens the watermark in `dir` for writing.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(FILE))?;
         Ok(Self { file, written: Position::START })
     }
 
-    /// Notes that everything up to `position` is on the device.
+    /// Stores that everything up to `position` is on the device.
     pub(super) fn set(&mut self, position: Position) -> io::Result<()> {
         if position > self.written {
             self.file.rewind()?;
@@ -38,12 +40,12 @@ impl Mark {
     }
 }
 
-/// What the mark in `dir` says; nothing if there is none, or one that was half written.
+/// Reads the watermark in `dir`. `None` if there is none, or if it was half written.
 pub(super) fn read(dir: &Path) -> io::Result<Option<Position>> {
     let mut found = String::new();
     match File::open(dir.join(FILE)) {
         Ok(mut file) => {
-            // Not text: half written.
+            // A file that is not text was half written.
             if file.read_to_string(&mut found).is_err() {
                 return Ok(None);
             }
@@ -55,7 +57,8 @@ pub(super) fn read(dir: &Path) -> io::Result<Option<Position>> {
     Ok(number.filter(|&number| text(number) == found).map(Position::new))
 }
 
-/// Always of the same length. Said twice, the second time backwards, so that half of it is no mark.
+/// Formats a watermark. The text always has the same length, and contains the number a second time
+/// in reverse, so that half of a watermark is not valid.
 fn text(number: u64) -> String {
     let digits = format!("{number:020}");
     let backwards: String = digits.chars().rev().collect();
@@ -70,7 +73,7 @@ mod tests {
     fn a_mark_reads_back_and_half_a_mark_does_not() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()).unwrap(), None);
-        let mut mark = Mark::open(dir.path()).unwrap();
+        let mut mark = Watermark::open(dir.path()).unwrap();
         mark.set(Position::new(123_456)).unwrap();
         mark.set(Position::new(7)).unwrap();
         assert_eq!(read(dir.path()).unwrap(), Some(Position::new(123_456)));
