@@ -152,6 +152,11 @@ async fn read(journal: &dyn Journal, selector: &Selector, until: Position) -> Re
             );
         }
         keyed.extend(page.entries);
+        if page.next <= after {
+            // The log ends before what was shown, so it was made anew. The news of it is still in the tail, and has to be taken from
+            // there: with it all of this begins again.
+            break;
+        }
         after = page.next;
     }
     Ok(keyed)
