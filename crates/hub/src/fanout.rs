@@ -148,6 +148,14 @@ impl Fanout {
         }
     }
 
+    /// Has every ring let go of what stands at or below `floor`: who has not taken it reads the journal.
+    pub(crate) fn forget_all(&self, floor: Position) {
+        let rings: Vec<_> = self.rings.lock().by_topic.iter().map(|followed| followed.ring.clone()).collect();
+        for ring in rings {
+            ring.forget(floor);
+        }
+    }
+
     /// How many cursors follow each of `topics`.
     pub(crate) fn followers<'a>(&self, topics: impl IntoIterator<Item = &'a TopicName>) -> Vec<usize> {
         let rings = self.rings.lock();

@@ -82,17 +82,17 @@ impl Folds {
         }
     }
 
-    /// Applies what is about to be delivered.
-    pub(crate) fn apply<'a>(&self, entries: impl IntoIterator<Item = &'a Arc<Entry>>) {
-        if self.all.is_empty() {
-            return;
-        }
+    /// Applies what is about to be delivered. Returns whether any of it was a fold's.
+    pub(crate) fn apply<'a>(&self, entries: impl IntoIterator<Item = &'a Arc<Entry>>) -> bool {
+        let mut any = false;
         for entry in entries {
             let Some(topic) = entry.record.topics.first() else { continue };
             for fold in self.all.iter().filter(|fold| fold.topics().contains(topic)) {
                 fold.apply(entry);
+                any = true;
             }
         }
+        any
     }
 
     /// Has every fold begin with what `journal` keeps up to `until`, up to where everything was delivered, while nothing is. Returns

@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Opening, Signals};
+use crate::erase;
+use crate::floors::Floors;
 use crate::fold::{Expired, Fold, Folds};
 use crate::generation::{self, Generation};
 use crate::presence::Presence;
@@ -81,6 +83,9 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     time: Time,
     folds: Folds,
+    pub(crate) floors: Arc<Floors>,
+    /// Held while something is erased: one after the other.
+    pub(crate) erasing: tokio::sync::Mutex<()>,
     /// Held while something is handed out, and while a generation takes another's place: what comes next is decided under it.
     handing_out: Mutex<()>,
 }
@@ -106,6 +111,7 @@ impl Hub {
             max_lag_bytes: u64::try_from(options.max_lag_bytes).unwrap_or(u64::MAX),
         };
         let wheel = Wheel::new(limits, signals);
+        let floors = Arc::new(Floors::new());
         let time = Time::new(clock.clone(), &*journal);
         let inner = Arc::new(Inner {
             journal,
@@ -120,7 +126,9 @@ impl Hub {
             traffic: Counters::default(),
             clock,
             time,
-            folds: Folds::new(options.folds),
+            folds: Folds::new(options.folds.into_iter().chain([floors.clone() as Arc<dyn Fold>]).collect()),
+            floors,
+            erasing: tokio::sync::Mutex::default(),
             handing_out: Mutex::new(()),
         });
         (Self { inner: inner.clone() }, Runner { inner, tail })
@@ -310,6 +318,11 @@ impl Runner {
             let mut ticks = tokio::time::interval(TICK);
             loop {
                 ticks.tick().await;
+                if !inner.floors.unfinished().is_empty()
+                    && let Err(error) = hub.end_notes_left_behind().await
+                {
+                    tracing::debug!(%error, "what somebody began to erase is not at its end; it will be tried again");
+                }
                 hub.end_expired().await;
             }
         };
@@ -377,9 +390,7 @@ impl Inner {
         let moves = self.folds.have_begun() && generation.check().is_ok() && generation.is_of(&self.journal.epochs());
         let is_next = generation.fanout.visible_position().next() == first.id.position;
         if moves && is_next && generation.check_line(entries).is_ok() {
-            self.folds.apply(entries);
-            generation.fanout.deliver(entries.iter().map(|entry| Stored(entry)), self.clock.now_ms());
-            generation.delivered();
+            self.show(generation, entries.iter());
         }
     }
 
@@ -426,6 +437,13 @@ impl Inner {
             }
             tokio::time::sleep(BEGIN_AGAIN).await;
         };
+        // What was to be erased when somebody died must not be seen again.
+        for note in self.floors.unfinished() {
+            if let Err(error) = self.destroy(&note.value).await {
+                let topic = &note.value.topic;
+                tracing::error!(%error, %topic, "what was being erased can't be; it is tried again");
+            }
+        }
         self.folds.go_on(settled);
     }
 
@@ -434,8 +452,16 @@ impl Inner {
         let generation = self.generation();
         let visible = generation.fanout.visible_position();
         let news = entries.iter().filter(|entry| entry.id.position > visible);
-        self.folds.apply(news.clone());
-        generation.fanout.deliver(news.map(|entry| Stored(entry)), self.clock.now_ms());
+        self.show(&generation, news);
+    }
+
+    /// Shows what comes next: to the folds first, then to readers. What was erased, it passes over. To be called under the lock.
+    fn show<'a>(&self, generation: &Generation, entries: impl Iterator<Item = &'a Arc<Entry>> + Clone) {
+        let raised = if self.folds.apply(entries.clone()) { self.floors.raised() } else { Vec::new() };
+        erase::forget(generation, &raised);
+        let is_hidden = |entry: &Entry| raised.iter().any(|floor| floor.hides(entry.id.position, &entry.record.topics));
+        let stored = |entry: &'a Arc<Entry>| Stored { entry, hidden: is_hidden(entry) };
+        generation.fanout.deliver(entries.map(stored), self.clock.now_ms());
         generation.delivered();
     }
 

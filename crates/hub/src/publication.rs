@@ -82,19 +82,23 @@ impl Publication {
 }
 
 /// A stored event as it is handed out.
-pub(crate) struct Stored<'a>(pub(crate) &'a Entry);
+pub(crate) struct Stored<'a> {
+    pub(crate) entry: &'a Entry,
+    /// Whether it was erased meanwhile: it has its place, and nobody is shown it.
+    pub(crate) hidden: bool,
+}
 
 impl Delivery for Stored<'_> {
     fn topics(&self) -> &[TopicName] {
-        &self.0.record.topics
+        if self.hidden { &[] } else { &self.entry.record.topics }
     }
 
     fn position(&self) -> Option<Position> {
-        Some(self.0.id.position)
+        Some(self.entry.id.position)
     }
 
     fn encode(&self) -> Option<Frame> {
-        encode(self.0, Some(self.0.id))
+        encode(self.entry, Some(self.entry.id))
     }
 }
 

@@ -295,6 +295,9 @@ impl World {
 
     /// An operator erases some topics, mostly up to an event of late.
     async fn erase(&mut self) {
+        if self.breaking.is_some() {
+            self.hear().await; // else the notes may be appended to another line than the one that they are of
+        }
         let head = self.oracle.head();
         if head == 0 {
             return;
@@ -303,6 +306,17 @@ impl World {
         let topics: Vec<_> = names.map(topic).collect();
         let until = head - self.rng.random_range(0..head.min(12));
         self.oracle.erase(&topics, until);
+        // Noted for each of them, and ended.
+        for ends_key in [false, true] {
+            for _ in &topics {
+                self.oracle.push(Known {
+                    topics: vec![topic("_floors")],
+                    key: Some("note"),
+                    ends_key,
+                    data: String::new(),
+                });
+            }
+        }
         let id = self.hub.id_of(Position::new(until)).to_string();
         self.hub.erase(topics.clone(), &id).await.unwrap();
         let page = self.hub.history(topics.clone(), &After::Earliest, 1_000).await.unwrap();

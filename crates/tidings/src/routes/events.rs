@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::request::Parts;
-use tidings_hub::{After, Before, EraseError, Reason};
+use tidings_hub::{After, Before, EraseError, Erasure, Reason};
 use tidings_journal::{Entry, EventId, TopicName};
 
 use crate::app::App;
@@ -29,9 +29,6 @@ pub(crate) const QUERY: &[Name] = &[
 
 /// Longer than any id is malformed whatever it says.
 const LONGEST_ID: usize = 256;
-
-/// How many names of topics are listed at a time: the log is held up while they are.
-const LISTED: usize = 1_000;
 
 /// `GET /events`
 pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Params) -> Result<Reply, Error> {
@@ -102,22 +99,13 @@ pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, par
 /// they show. Returns the highest of their floors.
 pub(crate) async fn erase_all(
     app: &App,
-    mut named: Vec<TopicName>,
+    named: Vec<TopicName>,
     until: &str,
     field: &'static str,
 ) -> Result<EventId, Error> {
-    let shown: Vec<_> = named.iter().filter_map(topics::shown_below).collect();
-    for prefix in shown {
-        let mut after = None;
-        loop {
-            let page = app.hub.topics(&prefix, after.as_ref(), LISTED);
-            let Some((last, _)) = page.last() else { break };
-            after = Some(last.topic.clone());
-            named.extend(page.into_iter().map(|(holding, _)| holding.topic));
-        }
-    }
+    let erasure = |topic| Erasure { below: topics::shown_below(&topic), topic };
     let until = until.chars().take(LONGEST_ID).collect::<String>();
-    app.hub.erase(named, &until).await.map_err(|error| match error {
+    app.hub.erase(named.into_iter().map(erasure), &until).await.map_err(|error| match error {
         EraseError::Stray(_) => {
             Error::field(field, "must be the id of an event of this log, as an event or an answer named it")
         }

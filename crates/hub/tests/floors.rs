@@ -1,0 +1,250 @@
+//! Floors that were raised at an operator's word: the same at every server over the log, and after every start.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_hub::{
+    After, Clock, Ending, Erasure, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reset, RingLimits,
+    Runner, StreamLimits, Subscribe, Subscription, Wording,
+};
+use tidings_journal::memory::{Memory, Retention};
+use tidings_journal::{Bounds, EventId, Journal, Limit, Position, Record, Selector, TopicName};
+use tidings_sse::{EventName, Frame};
+
+struct Plain;
+
+impl Wording for Plain {
+    fn heartbeat(&self, _: i64) -> Frame {
+        Frame::comment()
+    }
+
+    fn reset(&self, reset: &Reset) -> Frame {
+        tidings_sse::Event::new(EventName::from_static("reset"), reset.reason.as_str()).encode()
+    }
+
+    fn ending(&self, _: &Ending) -> Frame {
+        Frame::comment()
+    }
+
+    fn synced(&self, _: usize, _: EventId) -> Frame {
+        Frame::comment()
+    }
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName::parse(name).unwrap()
+}
+
+fn memory(most_keys: usize) -> Arc<Memory> {
+    Arc::new(Memory::new(Retention { bounds: Bounds::of_each(most_keys), ..Retention::default() }))
+}
+
+fn hub(journal: &Arc<Memory>) -> (Hub, Runner) {
+    let options = Options {
+        heartbeat_interval: Duration::from_hours(1_000),
+        write_timeout: Duration::from_hours(1),
+        max_lag_bytes: usize::MAX,
+        max_age: None,
+        streams: StreamLimits { total: 100, per_user: 100, per_address: 100 },
+        ring: RingLimits { events: 100, bytes: 1 << 20, age: Duration::from_hours(1) },
+        presence: Arc::new(Presence::new(topic("rooms"), Duration::from_mins(1))),
+        folds: Vec::new(),
+    };
+    Hub::new(journal.clone(), options, Arc::new(Plain), Clock::system())
+}
+
+fn running(journal: &Arc<Memory>) -> Hub {
+    let (hub, runner) = hub(journal);
+    tokio::spawn(runner.run());
+    hub
+}
+
+async fn publish(hub: &Hub, topics: &[&str], data: &str) -> EventId {
+    let topics: Vec<_> = topics.iter().map(|name| topic(name)).collect();
+    let publication = Publication::new(topics, EventName::from_static("e"), data);
+    match hub.publish(vec![publication], None, None).await.unwrap() {
+        Published::New(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn subscribe(hub: &Hub, name: &str, after: After) -> Subscription {
+    let request = Subscribe {
+        topics: vec![topic(name)],
+        after,
+        snapshot: false,
+        user: None,
+        counted_as: &["a"],
+        address: None,
+        limit_address: false,
+        heartbeat: HeartbeatStyle::Event,
+        expires_at_ms: None,
+    };
+    hub.subscribe(request).await.unwrap().0
+}
+
+/// The data of what a stream is sent, up to the event with the data `last`.
+async fn until(stream: &mut Subscription, last: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let frames = tokio::time::timeout(Duration::from_secs(5), stream.next()).await;
+        let Ok(frames) = frames else { panic!("{last} does not come: {all:?}") };
+        for frame in frames.unwrap() {
+            let text = String::from_utf8(frame.block().to_vec()).unwrap();
+            all.extend(text.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned));
+        }
+        if all.last().is_some_and(|data| data == last) {
+            return all;
+        }
+    }
+}
+
+async fn kept(hub: &Hub, name: &str) -> Vec<String> {
+    let history = hub.history(vec![topic(name)], &After::Earliest, usize::MAX).await.unwrap();
+    history.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+}
+
+/// Waits until `hub` shows all that its journal has.
+async fn caught_up(hub: &Hub, journal: &Memory) {
+    while hub.head().position < journal.head() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The notes that are live.
+async fn notes(journal: &Memory) -> Vec<String> {
+    let selector = Selector::topics([topic("_floors")]);
+    let page = journal.read_keyed(&selector, Position::START, journal.head(), Limit::NONE).await.unwrap();
+    page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
+}
+
+/// Writes a note, as a server does that dies behind it.
+async fn note(journal: &Memory, name: &str, text: &str) {
+    let record = Record {
+        topics: [topic("_floors")].into(),
+        event: "floor".into(),
+        key: Some(name.into()),
+        data: text.to_owned().into(),
+        at_ms: 0,
+        ends_key: false,
+    };
+    journal.append(vec![record].into()).await.unwrap().first().unwrap();
+}
+
+#[tokio::test]
+async fn what_one_server_erases_the_other_shows_no_more_from_its_pages_and_rings() {
+    let journal = memory(100);
+    let (one, other) = (running(&journal), running(&journal));
+    // It has the rings of both, and takes nothing out of them.
+    let mut slow = subscribe(&other, "chat", After::Now).await;
+    let first = publish(&one, &["chat/room/r", "chat"], "1").await;
+    let second = publish(&one, &["chat/room/r", "chat"], "2").await;
+    publish(&one, &["chat/room/r", "chat"], "3").await;
+    caught_up(&other, &journal).await;
+    // These pages are kept for the next one who missed the same.
+    assert_eq!(until(&mut subscribe(&other, "chat/room/r", After::Earliest).await, "3").await, ["1", "2", "3"]);
+    one.erase([topic("chat/room/r")], &second.to_string()).await.unwrap();
+    assert_eq!(notes(&journal).await, [""; 0]);
+    caught_up(&other, &journal).await;
+    let mut behind = Vec::new();
+    for name in ["chat/room/r", "chat"] {
+        assert_eq!(until(&mut subscribe(&other, name, After::Earliest).await, "3").await, ["3"], "{name}");
+        behind.push(subscribe(&other, name, After::Id(first.to_string())).await);
+    }
+    publish(&one, &["chat/room/r", "chat"], "4").await;
+    for mut behind in behind {
+        assert_eq!(until(&mut behind, "4").await, ["trimmed", "4"]);
+    }
+    // It is told when it comes to read on, and goes on from what is newest then.
+    assert_eq!(until(&mut slow, "trimmed").await, ["trimmed"]);
+    publish(&one, &["chat/room/r", "chat"], "5").await;
+    assert_eq!(until(&mut slow, "5").await, ["5"]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_late_shows_nothing_that_was_erased_before_it_came_to_it() {
+    let journal = memory(100);
+    let one = running(&journal);
+    let (late, runner) = hub(&journal);
+    let mut stream = subscribe(&late, "a", After::Now).await;
+    publish(&one, &["a"], "1").await;
+    let second = publish(&one, &["b", "a"], "2").await;
+    publish(&one, &["a"], "3").await;
+    one.erase([topic("a")], &second.to_string()).await.unwrap();
+    tokio::spawn(runner.run());
+    assert_eq!(until(&mut stream, "3").await, ["3"]);
+}
+
+#[tokio::test]
+async fn what_was_noted_by_a_server_that_died_is_erased_before_the_next_one_shows_anything() {
+    let journal = memory(100);
+    {
+        let before = running(&journal);
+        for data in ["1", "2", "3"] {
+            publish(&before, &["chat/room/r", "chat"], data).await;
+            publish(&before, &["notifications"], data).await;
+        }
+    }
+    note(&journal, "chat", "4 chat chat/room/").await;
+    note(&journal, "notifications", "2 notifications").await;
+    let (next, runner) = hub(&journal);
+    let mut stream = subscribe(&next, "chat/room/r", After::Earliest).await;
+    tokio::spawn(runner.run());
+    next.begun().await.unwrap();
+    assert_eq!(kept(&next, "chat/room/r").await, ["3"]);
+    assert_eq!(kept(&next, "chat").await, ["3"]);
+    assert_eq!(kept(&next, "notifications").await, ["2", "3"]);
+    assert_eq!(until(&mut stream, "trimmed").await, ["trimmed"], "it began before that was erased");
+    publish(&next, &["chat/room/r", "chat"], "4").await;
+    assert_eq!(until(&mut stream, "4").await, ["4"]);
+    while !notes(&journal).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await; // they are ended behind the start
+    }
+}
+
+#[tokio::test]
+async fn no_erasure_fails_because_there_is_no_room_for_its_note() {
+    for most in [2, 0] {
+        let journal = memory(most);
+        let hub = running(&journal);
+        hub.begun().await.unwrap();
+        let mut last = publish(&hub, &["x"], "1").await;
+        for name in ["a", "y"] {
+            last = publish(&hub, &[name], "1").await;
+        }
+        if most > 0 {
+            // Somebody else was about to erase these, and is gone.
+            note(&journal, "x", "100 x").await;
+            note(&journal, "y", "100 y").await;
+        }
+        let what = Erasure { topic: topic("a"), below: None };
+        hub.erase([what], &last.to_string()).await.unwrap();
+        assert_eq!(kept(&hub, "a").await, [""; 0], "{most}");
+        assert_eq!(notes(&journal).await, [""; 0], "{most}");
+        let other = kept(&hub, "x").await;
+        assert_eq!(other.len(), usize::from(most == 0), "what was left behind is done first");
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_erase_the_same_topic_at_once_neither_takes_back_what_the_other_did() {
+    let journal = memory(100);
+    let hubs = [running(&journal), running(&journal)];
+    let mut ids = Vec::new();
+    for nth in 0..40 {
+        ids.push(publish(&hubs[0], &["a"], &nth.to_string()).await.to_string());
+    }
+    let erasing = (0..20).map(|nth| {
+        let (hub, id) = (hubs[nth % 2].clone(), ids[(nth * 7) % 30].clone());
+        tokio::spawn(async move { hub.erase([topic("a")], &id).await.unwrap() })
+    });
+    for task in erasing.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    for hub in &hubs {
+        caught_up(hub, &journal).await;
+        assert_eq!(kept(hub, "a").await, (30..40).map(|nth| nth.to_string()).collect::<Vec<_>>());
+    }
+    assert_eq!(notes(&journal).await, [""; 0]);
+}
