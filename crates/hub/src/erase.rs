@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tidings_journal::{Error as JournalError, EventId, Position, Selector, TopicName};
 
-use crate::floors::Floor;
+use crate::floors::{Floor, Located};
 use crate::generation::{self, Generation};
 use crate::hub::{Hub, Inner};
 use crate::publication::Published;
@@ -60,6 +60,7 @@ impl Hub {
             Asked::Stray(reason) => return Err(Error::Stray(reason)),
             Asked::Nothing | Asked::Everything => return Err(Error::Stray(Reason::Malformed)),
         };
+        let until = generation.id_of(until);
         let floor = |Erasure { topic, below }| Floor { topic, below, until };
         let floors: Vec<_> = what.into_iter().map(|erasure| floor(erasure.into())).collect();
         let erasing = tokio::spawn(async move { hub.raise(&generation, floors).await });
@@ -76,6 +77,7 @@ impl Hub {
 
     async fn end_notes(&self) -> Result<(), JournalError> {
         for note in self.inner.floors.unfinished() {
+            // One of another line erases nothing here: something else may stand up to there.
             self.inner.destroy(&note.value).await?;
             self.end_note(&note.value, Some(note.position)).await?;
         }
@@ -90,8 +92,12 @@ impl Hub {
         let _turn = inner.erasing.lock().await;
         check()?;
         for floor in &mut floors {
-            if let Some(noted) = inner.floors.noted(&floor.topic) {
-                floor.until = floor.until.max(noted.value.until);
+            if let Some(noted) = inner.floors.noted(&floor.topic)
+                && inner.locate_floor(&noted.value).is_some()
+            {
+                if noted.value.until.position > floor.until.position {
+                    floor.until = noted.value.until;
+                }
                 floor.below = floor.below.take().or(noted.value.below);
             }
         }
@@ -99,7 +105,7 @@ impl Hub {
         let mut highest = Position::START;
         for floor in &floors {
             check()?;
-            highest = highest.max(inner.destroy(floor).await?);
+            highest = highest.max(inner.destroy(floor).await?.ok_or_else(generation::broken)?);
         }
         check()?;
         for (nth, floor) in floors.iter().enumerate() {
@@ -142,8 +148,15 @@ impl Hub {
 }
 
 impl Inner {
-    /// Has the log destroy what is up to `floor`, and everything here let go of it. Returns the floor of its topic after that.
-    pub(crate) async fn destroy(&self, floor: &Floor) -> Result<Position, JournalError> {
+    /// Where `floor` is in the log; `None` if it is of another line than the log is on.
+    fn locate_floor(&self, floor: &Floor) -> Option<Position> {
+        floor.locate(&self.journal.epochs(), self.journal.head())
+    }
+
+    /// Has the log destroy what is up to `floor`, and everything here let go of it. Returns the floor of its topic after that; `None`
+    /// if it is of another line, and nothing was done.
+    pub(crate) async fn destroy(&self, floor: &Floor) -> Result<Option<Position>, JournalError> {
+        let Some(until) = self.locate_floor(floor) else { return Ok(None) };
         let mut topics = vec![floor.topic.clone()];
         if let Some(below) = &floor.below {
             let mut after: Option<TopicName> = None;
@@ -154,7 +167,7 @@ impl Inner {
                 topics.extend(page.into_iter().map(|holding| holding.topic));
             }
         }
-        let erased = self.journal.erase(&topics, floor.until).await;
+        let erased = self.journal.erase(&topics, until).await;
         // Whatever came of it: what the log shows no more, nothing else may show.
         loop {
             let current = self.generation();
@@ -167,12 +180,12 @@ impl Inner {
             }
         }
         erased?;
-        Ok(self.journal.floor(&Selector::topics(topics)))
+        Ok(Some(self.journal.floor(&Selector::topics(topics))))
     }
 }
 
 /// Lets go of everything in `generation` in which something of `floors` may be, which was erased by whomever.
-pub(crate) fn forget(generation: &Generation, floors: &[Floor]) {
+pub(crate) fn forget(generation: &Generation, floors: &[Located]) {
     if let Some(until) = floors.iter().map(|floor| floor.until).max() {
         generation.replays.forget();
         generation.fanout.forget_all(until);

@@ -148,9 +148,13 @@ impl Fanout {
         }
     }
 
-    /// Has every ring let go of what stands at or below `floor`: who has not taken it reads the journal.
+    /// Has every ring let go of what stands at or below `floor`: who has not taken it reads the journal. What was not handed out by
+    /// now stays, as who is sent to the journal for that would find nothing there yet.
     pub(crate) fn forget_all(&self, floor: Position) {
-        let rings: Vec<_> = self.rings.lock().by_topic.iter().map(|followed| followed.ring.clone()).collect();
+        let (rings, floor): (Vec<_>, _) = {
+            let rings = self.rings.lock();
+            (rings.by_topic.iter().map(|followed| followed.ring.clone()).collect(), floor.min(rings.newest.position))
+        };
         for ring in rings {
             ring.forget(floor);
         }

@@ -457,7 +457,8 @@ impl Inner {
 
     /// Shows what comes next: to the folds first, then to readers. What was erased, it passes over. To be called under the lock.
     fn show<'a>(&self, generation: &Generation, entries: impl Iterator<Item = &'a Arc<Entry>> + Clone) {
-        let raised = if self.folds.apply(entries.clone()) { self.floors.raised() } else { Vec::new() };
+        let raised =
+            if self.folds.apply(entries.clone()) { self.floors.raised(&generation.epochs()) } else { Vec::new() };
         erase::forget(generation, &raised);
         let is_hidden = |entry: &Entry| raised.iter().any(|floor| floor.hides(entry.id.position, &entry.record.topics));
         let stored = |entry: &'a Arc<Entry>| Stored { entry, hidden: is_hidden(entry) };

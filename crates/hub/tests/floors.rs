@@ -1,6 +1,9 @@
 //! Floors that were raised at an operator's word: the same at every server over the log, and after every start.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +14,8 @@ use tidings_hub::{
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Bounds, EventId, Journal, Limit, Position, Record, Selector, TopicName};
 use tidings_sse::{EventName, Frame};
+
+use support::lines::Lines;
 
 struct Plain;
 
@@ -40,7 +45,7 @@ fn memory(most_keys: usize) -> Arc<Memory> {
     Arc::new(Memory::new(Retention { bounds: Bounds::of_each(most_keys), ..Retention::default() }))
 }
 
-fn hub(journal: &Arc<Memory>) -> (Hub, Runner) {
+fn hub<J: Journal>(journal: &Arc<J>) -> (Hub, Runner) {
     let options = Options {
         heartbeat_interval: Duration::from_hours(1_000),
         write_timeout: Duration::from_hours(1),
@@ -54,7 +59,7 @@ fn hub(journal: &Arc<Memory>) -> (Hub, Runner) {
     Hub::new(journal.clone(), options, Arc::new(Plain), Clock::system())
 }
 
-fn running(journal: &Arc<Memory>) -> Hub {
+fn running<J: Journal>(journal: &Arc<J>) -> Hub {
     let (hub, runner) = hub(journal);
     tokio::spawn(runner.run());
     hub
@@ -106,26 +111,27 @@ async fn kept(hub: &Hub, name: &str) -> Vec<String> {
 }
 
 /// Waits until `hub` shows all that its journal has.
-async fn caught_up(hub: &Hub, journal: &Memory) {
+async fn caught_up(hub: &Hub, journal: &dyn Journal) {
     while hub.head().position < journal.head() {
         tokio::task::yield_now().await;
     }
 }
 
 /// The notes that are live.
-async fn notes(journal: &Memory) -> Vec<String> {
+async fn notes(journal: &dyn Journal) -> Vec<String> {
     let selector = Selector::topics([topic("_floors")]);
     let page = journal.read_keyed(&selector, Position::START, journal.head(), Limit::NONE).await.unwrap();
     page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
 }
 
-/// Writes a note, as a server does that dies behind it.
-async fn note(journal: &Memory, name: &str, text: &str) {
+/// Writes a note, as a server does that dies behind it: `below` is a prefix, or nothing.
+async fn note(journal: &dyn Journal, name: &str, below: &str, until: EventId) {
+    let text = format!("{until} {name} {below}");
     let record = Record {
         topics: [topic("_floors")].into(),
         event: "floor".into(),
         key: Some(name.into()),
-        data: text.to_owned().into(),
+        data: text.trim_end().to_owned().into(),
         at_ms: 0,
         ends_key: false,
     };
@@ -141,12 +147,12 @@ async fn what_one_server_erases_the_other_shows_no_more_from_its_pages_and_rings
     let first = publish(&one, &["chat/room/r", "chat"], "1").await;
     let second = publish(&one, &["chat/room/r", "chat"], "2").await;
     publish(&one, &["chat/room/r", "chat"], "3").await;
-    caught_up(&other, &journal).await;
+    caught_up(&other, &*journal).await;
     // These pages are kept for the next one who missed the same.
     assert_eq!(until(&mut subscribe(&other, "chat/room/r", After::Earliest).await, "3").await, ["1", "2", "3"]);
     one.erase([topic("chat/room/r")], &second.to_string()).await.unwrap();
-    assert_eq!(notes(&journal).await, [""; 0]);
-    caught_up(&other, &journal).await;
+    assert_eq!(notes(&*journal).await, [""; 0]);
+    caught_up(&other, &*journal).await;
     let mut behind = Vec::new();
     for name in ["chat/room/r", "chat"] {
         assert_eq!(until(&mut subscribe(&other, name, After::Earliest).await, "3").await, ["3"], "{name}");
@@ -186,8 +192,9 @@ async fn what_was_noted_by_a_server_that_died_is_erased_before_the_next_one_show
             publish(&before, &["notifications"], data).await;
         }
     }
-    note(&journal, "chat", "4 chat chat/room/").await;
-    note(&journal, "notifications", "2 notifications").await;
+    let id = |position| journal.epochs().id_of(Position::new(position));
+    note(&*journal, "chat", "chat/room/", id(4)).await;
+    note(&*journal, "notifications", "", id(2)).await;
     let (next, runner) = hub(&journal);
     let mut stream = subscribe(&next, "chat/room/r", After::Earliest).await;
     tokio::spawn(runner.run());
@@ -198,7 +205,7 @@ async fn what_was_noted_by_a_server_that_died_is_erased_before_the_next_one_show
     assert_eq!(until(&mut stream, "trimmed").await, ["trimmed"], "it began before that was erased");
     publish(&next, &["chat/room/r", "chat"], "4").await;
     assert_eq!(until(&mut stream, "4").await, ["4"]);
-    while !notes(&journal).await.is_empty() {
+    while !notes(&*journal).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await; // they are ended behind the start
     }
 }
@@ -215,13 +222,13 @@ async fn no_erasure_fails_because_there_is_no_room_for_its_note() {
         }
         if most > 0 {
             // Somebody else was about to erase these, and is gone.
-            note(&journal, "x", "100 x").await;
-            note(&journal, "y", "100 y").await;
+            note(&*journal, "x", "", last).await;
+            note(&*journal, "y", "", last).await;
         }
         let what = Erasure { topic: topic("a"), below: None };
         hub.erase([what], &last.to_string()).await.unwrap();
         assert_eq!(kept(&hub, "a").await, [""; 0], "{most}");
-        assert_eq!(notes(&journal).await, [""; 0], "{most}");
+        assert_eq!(notes(&*journal).await, [""; 0], "{most}");
         let other = kept(&hub, "x").await;
         assert_eq!(other.len(), usize::from(most == 0), "what was left behind is done first");
     }
@@ -243,8 +250,39 @@ async fn of_two_who_erase_the_same_topic_at_once_neither_takes_back_what_the_oth
         task.await.unwrap();
     }
     for hub in &hubs {
-        caught_up(hub, &journal).await;
+        caught_up(hub, &*journal).await;
         assert_eq!(kept(hub, "a").await, (30..40).map(|nth| nth.to_string()).collect::<Vec<_>>());
     }
-    assert_eq!(notes(&journal).await, [""; 0]);
+    assert_eq!(notes(&*journal).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_was_to_be_erased_on_a_line_that_is_lost_erases_nothing_on_the_next() {
+    let journal = Lines::new(Retention::default());
+    let hub = running(&journal);
+    let mut lost = publish(&hub, &["a"], "1").await;
+    for data in ["2", "3", "4"] {
+        lost = publish(&hub, &["a"], data).await;
+    }
+    let other = |data: &str| Record {
+        topics: [topic("a")].into(),
+        event: "e".into(),
+        key: None,
+        data: data.to_owned().into(),
+        at_ms: 0,
+        ends_key: false,
+    };
+    journal.break_after(Position::new(1), ["5", "6", "7", "8"].map(other).into());
+    // Whoever wrote it found out too late.
+    note(&*journal, "a", "", lost).await;
+    caught_up(&hub, &*journal).await;
+    hub.begun().await.unwrap();
+    let mut stream = subscribe(&hub, "a", After::Earliest).await;
+    assert_eq!(until(&mut stream, "8").await, ["1", "5", "6", "7", "8"]);
+    while !notes(&*journal).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await; // it is ended all the same
+    }
+    publish(&hub, &["a"], "9").await;
+    assert_eq!(until(&mut stream, "9").await, ["9"]);
+    assert_eq!(kept(&hub, "a").await, ["1", "5", "6", "7", "8", "9"]);
 }
