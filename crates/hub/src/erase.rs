@@ -54,6 +54,7 @@ impl Hub {
     /// ends before it returns, it is done at the next start, or nothing of it was.
     pub async fn erase(&self, what: impl IntoIterator<Item: Into<Erasure>>, until: &str) -> Result<EventId, Error> {
         let hub = self.clone();
+        hub.begun().await?; // before it is known what somebody left behind
         let generation = self.inner.generation();
         let until = match self.inner.locate(&generation, &After::Id(until.to_owned())).await? {
             Asked::Place(position) => position,
@@ -69,42 +70,39 @@ impl Hub {
         Ok(self.inner.journal.epochs().id_of(floor))
     }
 
-    /// Comes to the end with what somebody began to erase, and died or could not. Fails if it has to be tried again.
+    /// Comes to the end with what somebody began to erase, and died or could not. Fails if it has to be tried again. Where something
+    /// is being erased here, that is looked at the next time.
     pub(crate) async fn end_notes_left_behind(&self) -> Result<(), JournalError> {
-        let _turn = self.inner.erasing.lock().await;
+        let Ok(_turn) = self.inner.erasing.try_lock() else { return Ok(()) };
         self.end_notes().await
     }
 
     async fn end_notes(&self) -> Result<(), JournalError> {
+        let mut all = Ok(());
         for note in self.inner.floors.unfinished() {
             // One of another line erases nothing here: something else may stand up to there.
-            self.inner.destroy(&note.value).await?;
-            self.end_note(&note.value, Some(note.position)).await?;
+            let ended = match self.inner.destroy(&note.value).await {
+                Ok(_) => self.end_note(&note.value, Some(note.position)).await,
+                Err(error) => Err(error),
+            };
+            all = all.and(ended); // what can't be erased keeps none of the others
         }
-        Ok(())
+        all
     }
 
-    async fn raise(&self, generation: &Arc<Generation>, mut floors: Vec<Floor>) -> Result<Position, JournalError> {
+    async fn raise(&self, generation: &Arc<Generation>, floors: Vec<Floor>) -> Result<Position, JournalError> {
         let inner = &*self.inner;
         // Where the log's history has broken, other events may stand up to there.
         let check = || if inner.is_current(generation) { Ok(()) } else { Err(generation::broken()) };
-        // One after the other: a note that takes the place of another says at least as much.
         let _turn = inner.erasing.lock().await;
         check()?;
-        for floor in &mut floors {
-            if let Some(noted) = inner.floors.noted(&floor.topic)
-                && inner.locate_floor(&noted.value).is_some()
-            {
-                if noted.value.until.position > floor.until.position {
-                    floor.until = noted.value.until;
-                }
-                floor.below = floor.below.take().or(noted.value.below);
-            }
+        // The note that stands here takes the place of one that was left behind, and may say less.
+        for left in floors.iter().filter_map(|floor| inner.floors.noted(&floor.topic)) {
+            inner.destroy(&left.value).await?;
         }
         let noted = self.note(&floors).await;
         let mut highest = Position::START;
         for floor in &floors {
-            check()?;
             highest = highest.max(inner.destroy(floor).await?.ok_or_else(generation::broken)?);
         }
         check()?;
@@ -148,15 +146,12 @@ impl Hub {
 }
 
 impl Inner {
-    /// Where `floor` is in the log; `None` if it is of another line than the log is on.
-    fn locate_floor(&self, floor: &Floor) -> Option<Position> {
-        floor.locate(&self.journal.epochs(), self.journal.head())
-    }
-
     /// Has the log destroy what is up to `floor`, and everything here let go of it. Returns the floor of its topic after that; `None`
     /// if it is of another line, and nothing was done.
     pub(crate) async fn destroy(&self, floor: &Floor) -> Result<Option<Position>, JournalError> {
-        let Some(until) = self.locate_floor(floor) else { return Ok(None) };
+        if floor.locate(&self.journal.epochs(), self.journal.head()).is_none() {
+            return Ok(None);
+        }
         let mut topics = vec![floor.topic.clone()];
         if let Some(below) = &floor.below {
             let mut after: Option<TopicName> = None;
@@ -167,7 +162,8 @@ impl Inner {
                 topics.extend(page.into_iter().map(|holding| holding.topic));
             }
         }
-        let erased = self.journal.erase(&topics, until).await;
+        // By the id: the line may have broken since, and then the log erases nothing.
+        let erased = self.journal.erase(&topics, floor.until).await;
         // Whatever came of it: what the log shows no more, nothing else may show.
         loop {
             let current = self.generation();

@@ -235,7 +235,7 @@ impl Journal for Gated {
         self.journal.topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
         self.journal.erase(topics, until).await
     }
 

@@ -333,7 +333,7 @@ pub async fn what_ended_a_key_counts_and_goes_like_any_record(backend: &dyn Back
     let page = log.read(&of(&["a"]), Position::START, log.head(), Limit::NONE).await.unwrap();
     let told = page.entries.iter().map(|entry| (entry.record.key.as_deref(), entry.record.ends_key));
     assert_eq!(told.collect::<Vec<_>>(), [(None, false), (Some("k"), true), (Some("none"), true)]);
-    assert_eq!(log.erase(&[topic("a")], Position::new(3)).await.unwrap(), [(topic("a"), Position::new(3))]);
+    assert_eq!(log.erase(&[topic("a")], crate::id(&*log, 3)).await.unwrap(), [(topic("a"), Position::new(3))]);
     assert_eq!((log.vitals().kept, all(&*log, &["a"]).await), (Some(1), vec!["4".to_owned()]));
 }
 
@@ -353,7 +353,7 @@ pub async fn a_key_that_was_ended_begins_anew(backend: &dyn Backend) {
 pub async fn erasing_a_live_record_ends_its_key(backend: &dyn Backend) {
     let log = backend.open_keeping(1);
     append(&*log, vec![status("a", "1")], None).await;
-    log.erase(&[topic(STATUS)], Position::new(1)).await.unwrap();
+    log.erase(&[topic(STATUS)], crate::id(&*log, 1)).await.unwrap();
     assert_eq!(append(&*log, vec![status("b", "2")], Some(absent(STATUS, "a"))).await, new(2), "and its room is free");
     let log = again(backend, log, 1).await;
     assert!(matches!(append(&*log, vec![status("a", "x")], None).await, Appended::Full(_)));

@@ -14,7 +14,7 @@ pub mod log;
 
 use std::sync::Arc;
 
-use tidings_journal::{Append, Bounds, Entry, Error, Journal, Limit, Position, Receipt, Record, Selector, TopicName};
+use tidings_journal::{Append, Bounds, Entry, Error, EventId, Journal, Limit, Position, Receipt, Record, Selector, TopicName};
 
 /// An implementation of [`Journal`], and the place where one of its logs is kept.
 pub trait Backend {
@@ -66,6 +66,7 @@ macro_rules! promises {
             erasing_a_topic_that_shows_others_erases_them_too
             erasing_takes_records_with_a_key_and_their_keys_begin_anew
             what_came_after_the_place_stays_when_a_topic_is_erased
+            nothing_is_erased_up_to_an_id_that_is_none_of_the_logs
             what_was_erased_stays_erased_after_the_next_start
             of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_shows
             topics_are_listed_by_name_with_what_was_published_to_them
@@ -170,6 +171,11 @@ pub async fn all(journal: &dyn Journal, names: &[&str]) -> Vec<String> {
 /// The positions of `entries`.
 pub fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
     entries.iter().map(|entry| entry.id.position.get()).collect()
+}
+
+/// The id of what stands at a position.
+pub fn id(journal: &dyn Journal, position: u64) -> EventId {
+    journal.epochs().id_of(Position::new(position))
 }
 
 /// Appends records that nothing keeps from being appended.

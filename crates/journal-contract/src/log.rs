@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_journal::{
-    Append, Appended, Bounds, Condition, CursorError, EventId, Journal, Limit, Position, Receipt, Record, StoredReceipt,
+    Append, Appended, Bounds, Condition, CursorError, Error, EventId, Journal, Limit, Position, Receipt, Record, StoredReceipt,
 };
 
-use crate::{Backend, Put as _, all, numbered, numbers, of, record, status, topic};
+use crate::{Backend, Put as _, all, id, numbered, numbers, of, record, status, topic};
 
 pub async fn positions_are_dense_over_all_topics(backend: &dyn Backend) {
     let log = backend.open();
@@ -133,7 +133,7 @@ pub async fn reading_backwards_ends_where_something_was_trimmed(backend: &dyn Ba
     let log = backend.open();
     let keyed = |key: &str| Record { key: Some(key.into()), ..record(&["a"], key) };
     log.put(vec![record(&["a"], "1"), keyed("x"), keyed("y"), keyed("z"), record(&["a"], "5")]).await.unwrap();
-    log.erase(&[topic("a")], Position::new(2)).await.unwrap();
+    log.erase(&[topic("a")], id(&*log, 2)).await.unwrap();
     let page = log.read_before(&of(&["a"]), Position::new(6), Limit::NONE).await.unwrap();
     assert_eq!((numbers(&page.entries), page.end, page.floor), (vec![3, 4, 5], true, Position::new(2)));
 }
@@ -144,7 +144,7 @@ pub async fn what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell(backen
     log.put(vec![record(&["chat/room/s", "chat"], "s1"), record(&["chat/room/r", "chat"], "r2")]).await.unwrap();
     log.put(vec![record(&["chat/room/r", "chat"], &large), record(&["chat/room/s", "chat"], "s4")]).await.unwrap();
     log.put(vec![record(&["chat/room/r", "chat"], "r5")]).await.unwrap();
-    let mut floors = log.erase(&[topic("chat/room/r")], Position::new(4)).await.unwrap();
+    let mut floors = log.erase(&[topic("chat/room/r")], id(&*log, 4)).await.unwrap();
     floors.sort();
     let three = Position::new(3);
     assert_eq!(floors, [(topic("chat"), three), (topic("chat/room/r"), three)]);
@@ -156,8 +156,8 @@ pub async fn what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell(backen
     assert_eq!(log.floor(&of(&["chat/room/r"])), three);
     assert_eq!(log.floor(&of(&["chat/room/s"])), Position::START);
     assert_eq!(log.oldest(&of(&["chat/room/r"])).await.unwrap(), Some(Position::new(5)));
-    assert_eq!(log.erase(&[topic("chat/room/r")], Position::new(4)).await.unwrap(), [], "twice is once");
-    assert_eq!(log.erase(&[topic("none")], Position::new(4)).await.unwrap(), []);
+    assert_eq!(log.erase(&[topic("chat/room/r")], id(&*log, 4)).await.unwrap(), [], "twice is once");
+    assert_eq!(log.erase(&[topic("none")], id(&*log, 4)).await.unwrap(), []);
     assert_eq!(log.put(vec![record(&["chat/room/r"], "r6")]).await.unwrap(), Position::new(6));
     assert_eq!(all(&*log, &["chat/room/r"]).await, ["r5", "r6"]);
 }
@@ -168,7 +168,7 @@ pub async fn erasing_a_topic_that_shows_others_erases_them_too(backend: &dyn Bac
         let room = format!("chat/room/{}", number % 80);
         log.put(vec![record(&[&room, "chat"], "other"), record(&["chat"], "own")]).await.unwrap();
     }
-    let floors = log.erase(&[topic("chat")], Position::new(300)).await.unwrap();
+    let floors = log.erase(&[topic("chat")], id(&*log, 300)).await.unwrap();
     assert_eq!(floors.len(), 81, "the topic, and each of those");
     let (chat, head) = (of(&["chat"]), log.head());
     let page = log.read(&chat, log.floor(&chat), head, Limit::NONE).await.unwrap();
@@ -185,7 +185,7 @@ pub async fn erasing_a_topic_that_shows_others_erases_them_too(backend: &dyn Bac
 pub async fn erasing_takes_records_with_a_key_and_their_keys_begin_anew(backend: &dyn Backend) {
     let log = backend.open();
     log.put(vec![status("db", "1"), status("web", "2"), status("db", "3"), status("mail", "4")]).await.unwrap();
-    let floors = log.erase(&[topic("system/status")], Position::new(3)).await.unwrap();
+    let floors = log.erase(&[topic("system/status")], id(&*log, 3)).await.unwrap();
     assert_eq!(floors, [(topic("system/status"), Position::new(3))]);
     assert_eq!(all(&*log, &["system/status"]).await, ["4"]);
     assert_eq!(log.floor(&of(&["system/status"])), Position::new(3));
@@ -193,15 +193,27 @@ pub async fn erasing_takes_records_with_a_key_and_their_keys_begin_anew(backend:
     assert_eq!(all(&*log, &["system/status"]).await, ["5", "6"]);
 }
 
+pub async fn nothing_is_erased_up_to_an_id_that_is_none_of_the_logs(backend: &dyn Backend) {
+    let log = backend.open();
+    log.put(numbered(&["a"], 0..3)).await.unwrap();
+    let other = backend.another();
+    other.put(numbered(&["a"], 0..3)).await.unwrap();
+    for stray in [id(&*other, 2), id(&*log, 4)] {
+        let erased = log.erase(&[topic("a")], stray).await;
+        assert!(matches!(erased, Err(Error::Uncertain(_))), "{erased:?}");
+    }
+    assert_eq!(all(&*log, &["a"]).await.len(), 3);
+}
+
 pub async fn what_came_after_the_place_stays_when_a_topic_is_erased(backend: &dyn Backend) {
     let log = backend.open();
     log.put(numbered(&["a"], 0..3_000)).await.unwrap();
     log.put(numbered(&["b"], 0..10)).await.unwrap();
-    log.erase(&[topic("a")], Position::new(2_500)).await.unwrap();
+    log.erase(&[topic("a")], id(&*log, 2_500)).await.unwrap();
     let page = log.read(&of(&["a"]), Position::START, log.head(), Limit::NONE).await.unwrap();
     assert_eq!(numbers(&page.entries), (2_501..=3_000).collect::<Vec<_>>());
     assert_eq!(page.floor, Position::new(2_500));
-    log.erase(&[topic("a"), topic("b")], log.head()).await.unwrap();
+    log.erase(&[topic("a"), topic("b")], id(&*log, 3_010)).await.unwrap();
     assert_eq!(all(&*log, &["a", "b"]).await, [""; 0]);
     assert_eq!((log.floor(&of(&["a"])), log.floor(&of(&["b"]))), (Position::new(3_000), Position::new(3_010)));
     assert_eq!(log.vitals().kept, Some(0));
@@ -214,7 +226,7 @@ pub async fn what_was_erased_stays_erased_after_the_next_start(backend: &dyn Bac
     let log = backend.open();
     let rooms = numbered(&["chat/room/r", "chat"], 0..10).into_iter().chain(numbered(&["chat/room/s", "chat"], 0..2));
     log.put(rooms.chain([status("db", "1"), status("web", "2")]).collect()).await.unwrap();
-    log.erase(&[topic("chat/room/r"), topic("system/status")], Position::new(13)).await.unwrap();
+    log.erase(&[topic("chat/room/r"), topic("system/status")], id(&*log, 13)).await.unwrap();
     drop(log);
     for _ in 0..2 {
         let log = backend.open();
@@ -297,7 +309,7 @@ pub async fn topics_are_listed_by_name_with_what_was_published_to_them(backend: 
     assert_eq!(list("chat/room/", Some("chat"), 1), all[1..2]);
     assert_eq!(list("chat/room/", Some("chat/room/b"), 1), []);
     assert!(log.topics("", None, 10).iter().all(|holding| (holding.bytes > 0) == (holding.events > 0)));
-    log.erase(&[topic("chat")], log.head()).await.unwrap();
+    log.erase(&[topic("chat")], id(&*log, log.head().get())).await.unwrap();
     assert_eq!(list("chat", None, 10).iter().map(|(_, events)| events).sum::<u64>(), 0);
 }
 

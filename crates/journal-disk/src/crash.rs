@@ -127,7 +127,7 @@ impl Run {
         for _ in 0..appends {
             self.append(&log).await;
             let head = log.head();
-            if self.rng.random_bool(0.1) && log.erase(&[topic(ERASED)], head).await.is_ok() {
+            if self.rng.random_bool(0.1) && log.erase(&[topic(ERASED)], log.epochs().id_of(head)).await.is_ok() {
                 self.oracle.erased = head;
             }
         }

@@ -90,7 +90,7 @@ use log::{Log, RecoveredLog};
 use retention::RetentionTask;
 use tables::Commit;
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error, Holding, Journal, Limit, Page, Position, Selector, StoredReceipt, Tail,
+    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Selector, StoredReceipt, Tail,
     Timeline, TopicName, Vitals,
 };
 
@@ -278,7 +278,8 @@ impl Journal for Disk {
         self.log.topics.read().holdings(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
+    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+        let until = self.log.epochs.locate(until, self.log.head())?;
         // Erasing is possible while appends are refused for want of space, because it frees some.
         let jobs = self.jobs.as_ref().map(mpsc::Sender::downgrade).ok_or_else(|| self.stopped())?;
         let topics = topics.to_vec();

@@ -7,6 +7,7 @@
 //! of its own epoch. An epoch too few would give the number of a lost event, and so its id, to
 //! another event.
 
+use crate::Error;
 use crate::id::{Epoch, EventId, Position};
 
 /// The current epoch of a log, and its earlier ones with the last position that was written in
@@ -57,6 +58,13 @@ impl Epochs {
             known.ok_or(CursorError::UnknownEpoch)?.1
         };
         if cursor.position > end { Err(CursorError::Ahead) } else { Ok(cursor.position) }
+    }
+}
+
+impl From<CursorError> for Error {
+    /// For an id that belonged to the log when the caller looked it up: the log's history has changed since.
+    fn from(_: CursorError) -> Self {
+        Self::Uncertain("no event of its history has the id that was given".to_owned())
     }
 }
 

@@ -159,14 +159,16 @@ pub trait Journal: Send + Sync + 'static {
     fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding>;
 
     /// Erases every entry at or below `until` that stands in one of `topics`, with or without a
-    /// key. Each erased entry disappears from all topics that it stands in.
+    /// key. Each erased entry disappears from all topics that it stands in. Fails with
+    /// [`Error::Uncertain`], and erases nothing, if `until` is not an id of the log's history at
+    /// that moment: its position may belong to a different event.
     ///
     /// Once this returns, no read returns an erased entry, not even after a crash, and the floor of
     /// each affected topic is at least its highest erased position. Returns the affected topics
     /// with their floors. In a topic that is not one of `topics`, older entries below the new floor
     /// may be hidden too. After an error, some entries may be erased and others not. Dropping the
     /// future does not stop the operation.
-    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error>;
+    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error>;
 
     /// Removes what is older than the log keeps. `now_ms` is the current time in milliseconds since
     /// 1970, in log time rather than wall clock time (see [`Timeline`]). The call also sets the

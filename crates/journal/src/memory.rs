@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 pub use crate::replica::Retention;
 use crate::tail::Tails;
 use crate::{
-    Append, Appended, Earlier, Epoch, Epochs, Error, Holding, Journal, Limit, Page, Position, Replica, Selector,
+    Append, Appended, Earlier, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Replica, Selector,
     StoredReceipt, Tail, Timeline, TopicName, Vitals,
 };
 
@@ -79,8 +79,10 @@ impl Journal for Memory {
         self.replica.lock().topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
-        Ok(self.replica.lock().erase(topics, until))
+    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+        let mut replica = self.replica.lock();
+        let until = replica.epochs().locate(until, replica.head())?;
+        Ok(replica.erase(topics, until))
     }
 
     fn expire(&self, now_ms: i64) {

@@ -31,6 +31,8 @@ struct State {
     epochs: Arc<Epochs>,
     /// What the copy has yet to hear of: perhaps an epoch, and what was appended in it.
     unheard: Option<(Option<Epoch>, Vec<Record>)>,
+    /// Where the log breaks as soon as something is erased, and what it goes on with.
+    breaks: Option<(Position, Vec<Record>)>,
     log: Log,
 }
 
@@ -57,7 +59,7 @@ impl Lines {
     pub(crate) fn new(retention: Retention) -> Arc<Self> {
         let (epochs, memory) = (Arc::new(Epochs::new(epoch(), Vec::new())), Arc::new(Memory::new(retention.clone())));
         let (records, earlier, log) = (Vec::new(), Vec::new(), Log::default());
-        let state = State { memory, records, earlier, epochs, unheard: None, log };
+        let state = State { memory, records, earlier, epochs, unheard: None, breaks: None, log };
         Arc::new(Self { retention, state: Mutex::new(state), news: Arc::default() })
     }
 
@@ -72,6 +74,11 @@ impl Lines {
         state.begin_epoch(epoch(), last);
         let head = Position::new(u64::try_from(state.records.len()).unwrap());
         self.news.push(News::Rebuilt(head, state.epochs.clone()));
+    }
+
+    /// The same, but not before somebody is about to erase something.
+    pub(crate) fn break_when_erasing(&self, last: Position, others: Vec<Record>) {
+        self.state.lock().breaks = Some((last, others));
     }
 
     /// The log may have lost something, and has lost nothing.
@@ -233,8 +240,15 @@ impl Journal for Lines {
         self.memory().topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, Error> {
-        self.memory().erase(topics, until).await
+    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
+        others_first().await;
+        let breaks = self.state.lock().breaks.take();
+        if let Some((last, others)) = breaks {
+            self.break_after(last, others);
+        }
+        let state = self.state.lock();
+        let until = state.epochs.locate(until, state.memory.head())?;
+        at_once(state.memory.erase(topics, state.memory.epochs().id_of(until)))
     }
 
     fn expire(&self, now_ms: i64) {

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error as JournalError, Holding, Journal, Limit, Page, Position, Selector,
+    Append, Appended, Earlier, Epochs, Error as JournalError, EventId, Holding, Journal, Limit, Page, Position, Selector,
     StoredReceipt, Tail, TopicName,
 };
 use tokio::sync::watch;
@@ -69,7 +69,7 @@ impl Journal for Slow {
         self.journal.topics(prefix, after, most)
     }
 
-    async fn erase(&self, topics: &[TopicName], until: Position) -> Result<Vec<(TopicName, Position)>, JournalError> {
+    async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, JournalError> {
         self.journal.erase(topics, until).await
     }
 
