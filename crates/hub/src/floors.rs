@@ -133,7 +133,7 @@ impl Located {
 }
 
 fn parse(data: &[u8]) -> Option<Floor> {
-    let mut words = std::str::from_utf8(data).ok()?.split(' ');
+    let mut words = std::str::from_utf8(data).ok()?.splitn(3, ' ');
     let until = EventId::parse(words.next()?).ok()?;
     let topic = TopicName::parse(words.next()?).ok()?;
     Some(Floor { topic, below: words.next().map(str::to_owned), until })

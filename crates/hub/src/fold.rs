@@ -66,20 +66,17 @@ const STOPPED: u64 = u64::MAX - 1;
 
 impl Folds {
     pub(crate) fn new(all: Vec<Arc<dyn Fold>>) -> Self {
-        let settled = if all.is_empty() { 0 } else { NOT_BEGUN };
-        Self { all, settled: AtomicU64::new(settled), begun: Notify::new() }
+        Self { all, settled: AtomicU64::new(NOT_BEGUN), begun: Notify::new() }
     }
 
     /// Whether entries may be handed out: the present generation has begun.
     pub(crate) fn have_begun(&self) -> bool {
-        self.settled.load(Ordering::Acquire) != NOT_BEGUN
+        self.settled_already().is_some()
     }
 
     /// The next generation is about to begin. To be called under the lock that entries are handed out under.
     pub(crate) fn halt(&self) {
-        if !self.all.is_empty() {
-            self.settled.store(NOT_BEGUN, Ordering::Release);
-        }
+        self.settled.store(NOT_BEGUN, Ordering::Release);
     }
 
     /// Applies what is about to be delivered. Returns whether any of it was a fold's.
@@ -126,10 +123,18 @@ impl Folds {
     pub(crate) async fn settled(&self) -> Position {
         loop {
             let begun = self.begun.notified(); // counts from here on, before the look
-            match self.settled.load(Ordering::Acquire) {
-                NOT_BEGUN => begun.await,
-                settled => return Position::new(settled),
+            match self.settled_already() {
+                None => begun.await,
+                Some(settled) => return settled,
             }
+        }
+    }
+
+    /// The same, if it has begun.
+    pub(crate) fn settled_already(&self) -> Option<Position> {
+        match self.settled.load(Ordering::Acquire) {
+            NOT_BEGUN => None,
+            settled => Some(Position::new(settled)),
         }
     }
 

@@ -60,6 +60,7 @@ impl Hub {
         events: usize,
     ) -> Result<Earlier, tidings_journal::Error> {
         let inner = &self.inner;
+        inner.begun().await?; // and so what was to be erased is
         let generation = inner.generation();
         let selector = Selector::topics(topics);
         let asked = match before {
@@ -93,6 +94,7 @@ impl Hub {
         events: usize,
     ) -> Result<History, tidings_journal::Error> {
         let inner = &self.inner;
+        inner.begun().await?; // and so what was to be erased is
         let generation = inner.generation();
         let selector = Selector::topics(topics);
         let floor = inner.journal.floor(&selector);

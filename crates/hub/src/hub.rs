@@ -208,10 +208,7 @@ impl Hub {
     /// Waits until the folds are what the log says: they have begun with what it keeps, and everything that it had by then is
     /// visible. At once from then on. Fails where that takes longer than anybody waits.
     pub async fn begun(&self) -> Result<(), tidings_journal::Error> {
-        let generation = self.inner.generation();
-        let late = |_| generation::late("what the server keeps of its own is not read");
-        let settled = tokio::time::timeout(generation::PATIENCE, self.inner.folds.settled()).await.map_err(late)?;
-        generation.until_visible(settled).await
+        self.inner.begun().await
     }
 
     /// Waits until everything is visible that was acknowledged anywhere before this call, so that what is not there then was not
@@ -282,6 +279,12 @@ impl Hub {
 }
 
 impl Runner {
+    /// Has the folds begin, which [`Runner::run`] does first. For models of the hub.
+    #[doc(hidden)]
+    pub async fn begin(&mut self) {
+        self.inner.begin_folds().await;
+    }
+
     /// Takes the next news of the journal's tail, and does nothing else. For models of the hub, which have no timers.
     #[doc(hidden)]
     pub async fn step(&mut self) -> Result<(), tidings_journal::Error> {
@@ -350,6 +353,23 @@ impl Inner {
 
     pub(crate) fn is_current(&self, generation: &Arc<Generation>) -> bool {
         Arc::ptr_eq(generation, &self.generation.load())
+    }
+
+    /// See [`Hub::begun`].
+    pub(crate) async fn begun(&self) -> Result<(), tidings_journal::Error> {
+        let generation = self.generation();
+        let late = |_| generation::late("what the server keeps of its own is not read");
+        let settled = match self.folds.settled_already() {
+            Some(settled) => settled, // as for nearly everybody: no timer
+            None => tokio::time::timeout(generation::PATIENCE, self.folds.settled()).await.map_err(late)?,
+        };
+        generation.until_visible(settled).await
+    }
+
+    /// Waits until what was to be erased when somebody died is erased, before which nothing may be read for others: until the folds
+    /// have begun, however long that takes.
+    pub(crate) async fn until_erased(&self) {
+        self.folds.settled().await;
     }
 
     /// Ends what [`Inner::admit`] began.

@@ -137,6 +137,7 @@ impl Inner {
         let mut first = Vec::new();
         let start = match asked {
             Asked::Nothing if snapshot => {
+                self.begun().await?; // and so what was to be erased is
                 let _permit = generation.replays.permit().await;
                 let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
                 generation.check_line(&page.entries)?;

@@ -256,7 +256,10 @@ impl Subscription {
     fn read(&self) -> Reading {
         let (hub, generation, after) = (self.hub().clone(), self.generation().clone(), self.cursor.position());
         let selector = Selector::topics(self.connection().topics().cloned().collect::<Arc<[_]>>());
-        Box::pin(async move { generation.replays.batch(&*hub.journal, &generation, &selector, after).await })
+        Box::pin(async move {
+            hub.until_erased().await;
+            generation.replays.batch(&*hub.journal, &generation, &selector, after).await
+        })
     }
 
     /// Retention has overtaken the cursor: goes on from the head, and says so.

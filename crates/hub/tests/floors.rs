@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, Erasure, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reset, RingLimits,
-    Runner, StreamLimits, Subscribe, Subscription, Wording,
+    After, Clock, Ending, EraseError, Erasure, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reset,
+    RingLimits, Runner, StreamLimits, Subscribe, Subscription, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
-use tidings_journal::{Bounds, EventId, Journal, Limit, Position, Record, Selector, TopicName};
+use tidings_journal::{Bounds, Error, EventId, Journal, Limit, Position, Record, Selector, TopicName};
 use tidings_sse::{EventName, Frame};
 
 use support::lines::Lines;
@@ -124,17 +124,21 @@ async fn notes(journal: &dyn Journal) -> Vec<String> {
     page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
 }
 
+fn record(name: &str, data: &str) -> Record {
+    Record {
+        topics: [topic(name)].into(),
+        event: "e".into(),
+        key: None,
+        data: data.to_owned().into(),
+        at_ms: 0,
+        ends_key: false,
+    }
+}
+
 /// Writes a note, as a server does that dies behind it: `below` is a prefix, or nothing.
 async fn note(journal: &dyn Journal, name: &str, below: &str, until: EventId) {
     let text = format!("{until} {name} {below}");
-    let record = Record {
-        topics: [topic("_floors")].into(),
-        event: "floor".into(),
-        key: Some(name.into()),
-        data: text.trim_end().to_owned().into(),
-        at_ms: 0,
-        ends_key: false,
-    };
+    let record = Record { key: Some(name.into()), ..record("_floors", text.trim_end()) };
     journal.append(vec![record].into()).await.unwrap().first().unwrap();
 }
 
@@ -197,8 +201,21 @@ async fn what_was_noted_by_a_server_that_died_is_erased_before_the_next_one_show
     note(&*journal, "notifications", "", id(2)).await;
     let (next, runner) = hub(&journal);
     let mut stream = subscribe(&next, "chat/room/r", After::Earliest).await;
+    // Whoever reads before that waits for it.
+    let page = tokio::spawn({
+        let next = next.clone();
+        async move { kept(&next, "notifications").await }
+    });
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        let early = std::future::poll_fn(|cx| {
+            let mut frames = Vec::new();
+            std::task::Poll::Ready(stream.poll_frames(cx, &mut frames).map(|_| frames))
+        });
+        assert!(early.await.is_pending() && !page.is_finished(), "nothing is erased yet");
+    }
     tokio::spawn(runner.run());
-    next.begun().await.unwrap();
+    assert_eq!(page.await.unwrap(), ["2", "3"]);
     assert_eq!(kept(&next, "chat/room/r").await, ["3"]);
     assert_eq!(kept(&next, "chat").await, ["3"]);
     assert_eq!(kept(&next, "notifications").await, ["2", "3"]);
@@ -257,6 +274,44 @@ async fn of_two_who_erase_the_same_topic_at_once_neither_takes_back_what_the_oth
 }
 
 #[tokio::test]
+async fn what_was_left_behind_is_erased_before_a_note_that_says_less_takes_its_place() {
+    let journal = memory(100);
+    let hub = running(&journal);
+    let mut ids = Vec::new();
+    for data in ["1", "2", "3", "4"] {
+        ids.push(publish(&hub, &["a"], data).await);
+    }
+    note(&*journal, "a", "", ids[2]).await;
+    caught_up(&hub, &*journal).await;
+    hub.erase([topic("a")], &ids[0].to_string()).await.unwrap();
+    assert_eq!(kept(&hub, "a").await, ["4"]);
+    assert_eq!(notes(&*journal).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn where_the_line_breaks_in_the_middle_of_it_nothing_is_erased_of_what_stands_there_now() {
+    let journal = Lines::new(Retention::default());
+    let hub = running(&journal);
+    let mut lost = publish(&hub, &["a"], "1").await;
+    for data in ["2", "3", "4"] {
+        lost = publish(&hub, &["a"], data).await;
+    }
+    let others = ["5", "6", "7", "8"].map(|data| record("a", data));
+    journal.break_when_erasing(Position::new(1), others.into());
+    let erased = hub.erase([topic("a")], &lost.to_string()).await;
+    assert!(matches!(erased, Err(EraseError::Journal(Error::Uncertain(_)))), "{erased:?}");
+    while hub.head().epoch != journal.epochs().current() {
+        tokio::task::yield_now().await;
+    }
+    hub.begun().await.unwrap();
+    assert_eq!(kept(&hub, "a").await, ["1", "5", "6", "7", "8"]);
+    // What is of both lines can be erased as ever.
+    let first = hub.id_of(Position::new(1));
+    hub.erase([topic("a")], &first.to_string()).await.unwrap();
+    assert_eq!(kept(&hub, "a").await, ["5", "6", "7", "8"]);
+}
+
+#[tokio::test]
 async fn what_was_to_be_erased_on_a_line_that_is_lost_erases_nothing_on_the_next() {
     let journal = Lines::new(Retention::default());
     let hub = running(&journal);
@@ -264,15 +319,7 @@ async fn what_was_to_be_erased_on_a_line_that_is_lost_erases_nothing_on_the_next
     for data in ["2", "3", "4"] {
         lost = publish(&hub, &["a"], data).await;
     }
-    let other = |data: &str| Record {
-        topics: [topic("a")].into(),
-        event: "e".into(),
-        key: None,
-        data: data.to_owned().into(),
-        at_ms: 0,
-        ends_key: false,
-    };
-    journal.break_after(Position::new(1), ["5", "6", "7", "8"].map(other).into());
+    journal.break_after(Position::new(1), ["5", "6", "7", "8"].map(|data| record("a", data)).into());
     // Whoever wrote it found out too late.
     note(&*journal, "a", "", lost).await;
     caught_up(&hub, &*journal).await;

@@ -14,7 +14,9 @@ pub mod log;
 
 use std::sync::Arc;
 
-use tidings_journal::{Append, Bounds, Entry, Error, EventId, Journal, Limit, Position, Receipt, Record, Selector, TopicName};
+use tidings_journal::{
+    Append, Bounds, Entry, Error, EventId, Journal, Limit, Position, Receipt, Record, Selector, TopicName,
+};
 
 /// An implementation of [`Journal`], and the place where one of its logs is kept.
 pub trait Backend {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_journal::{
-    Append, Appended, Bounds, Condition, CursorError, Error, EventId, Journal, Limit, Position, Receipt, Record, StoredReceipt,
+    Append, Appended, Bounds, Condition, CursorError, Error, EventId, Journal, Limit, Position, Receipt, Record,
+    StoredReceipt,
 };
 
 use crate::{Backend, Put as _, all, id, numbered, numbers, of, record, status, topic};

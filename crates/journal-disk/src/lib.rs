@@ -90,8 +90,8 @@ use log::{Log, RecoveredLog};
 use retention::RetentionTask;
 use tables::Commit;
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Selector, StoredReceipt, Tail,
-    Timeline, TopicName, Vitals,
+    Append, Appended, Earlier, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Selector,
+    StoredReceipt, Tail, Timeline, TopicName, Vitals,
 };
 
 /// The most appends that wait for the committer, and the most memory in KiB that they and those

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 pub use crate::replica::Retention;
 use crate::tail::Tails;
 use crate::{
-    Append, Appended, Earlier, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Replica, Selector,
-    StoredReceipt, Tail, Timeline, TopicName, Vitals,
+    Append, Appended, Earlier, Epoch, Epochs, Error, EventId, Holding, Journal, Limit, Page, Position, Replica,
+    Selector, StoredReceipt, Tail, Timeline, TopicName, Vitals,
 };
 
 /// The log in memory.

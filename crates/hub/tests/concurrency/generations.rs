@@ -202,6 +202,7 @@ impl Client {
 fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static str], breaks: fn(&Lines)) {
     let log = Lines::new(Retention::default());
     let (hub, mut runner) = hub(&log, ring);
+    future::block_on(runner.begin());
     let shown = Arc::new(Shown::default());
     let ids: Vec<_> = before.iter().map(|one| future::block_on(publish_one(&hub, one)).unwrap()).collect();
     ids.iter().zip(before).for_each(|(id, one)| shown.tell(&id.to_string(), one));

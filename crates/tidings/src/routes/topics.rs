@@ -29,6 +29,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     };
     let after = params.filled("cursor").map(name).transpose()?;
     let limit = params.number("limit", 1..=PAGE, PAGE)?;
+    app.hub.begun().await?; // until then, what is to be erased since the last process is counted
     let mut page = app.hub.topics("", after.as_ref(), limit + 1);
     let more = page.len() > limit;
     page.truncate(limit);

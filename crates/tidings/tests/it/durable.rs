@@ -3,6 +3,7 @@
 mod backups;
 mod clocks;
 mod damage;
+mod erasures;
 mod kills;
 mod rooms;
 mod troubles;

@@ -231,6 +231,9 @@ async fn a_user_is_named_as_a_path_writes_it() {
     let answer = server.call("DELETE", "/users/a%2Fb%20%C3%BC%25", ADMIN, Value::Null).await;
     assert_eq!(answer.json()["message"], format!("Erased the topics of {user}"));
     assert_eq!(events().await, 0);
+    let listed = server.call("GET", "/system/topics", ADMIN, Value::Null).await.json();
+    let is_of_floors = |topic: &Value| topic["name"] == "_floors" && topic["events"] != 0;
+    assert!(listed["topics"].as_array().unwrap().iter().any(is_of_floors), "{listed}");
     server.call("DELETE", "/users/%00", ADMIN, Value::Null).await.assert_invalid(&["id"]);
 }
 

@@ -9,8 +9,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
-    Append, Appended, Earlier, Epochs, Error as JournalError, EventId, Holding, Journal, Limit, Page, Position, Selector,
-    StoredReceipt, Tail, TopicName,
+    Append, Appended, Earlier, Epochs, Error as JournalError, EventId, Holding, Journal, Limit, Page, Position,
+    Selector, StoredReceipt, Tail, TopicName,
 };
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
