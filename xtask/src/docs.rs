@@ -14,7 +14,10 @@ pub(crate) fn run() -> Result<()> {
             .args([
                 "--package",
                 "tidings",
+                "--package",
+                "tidings-server",
                 "--lib",
+                "--bins",
                 "--test",
                 "it",
                 "--test",

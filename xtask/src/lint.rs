@@ -2,7 +2,9 @@
 //!
 //! Owns the list of checks, from the quickest to the slowest. Must never change a file; `cargo xtask fmt` does.
 
+mod architecture;
 mod names;
+mod order;
 
 use anyhow::Result;
 
@@ -14,11 +16,15 @@ const DENY: Tool = Tool { subcommand: "deny", version: "0.20.2" };
 pub(crate) fn run() -> Result<()> {
     process::run(process::cargo("fmt")?.args(["--all", "--check"]))?;
     names::check()?;
+    order::check()?;
+    architecture::check()?;
     process::run(process::cargo("clippy")?.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     // With what the server can be built with; nothing else has features.
     process::run(process::cargo("clippy")?.args([
         "--package",
         "tidings",
+        "--package",
+        "tidings-server",
         "--all-features",
         "--all-targets",
         "--locked",

@@ -16,13 +16,34 @@ const ID: &[u8] = b"id: ";
 const RETRY: &[u8] = b"retry: ";
 const DATA: &[u8] = b"data: ";
 
+impl Event {
+    /// The event as bytes. Encode once and clone the [`Frame`]: that is what it is for.
+    pub fn encode(&self) -> Frame {
+        frame(self)
+    }
+}
+
+impl From<&Event> for Frame {
+    fn from(event: &Event) -> Self {
+        event.encode()
+    }
+}
+
+impl Frame {
+    /// The blocks of `frames`, one after the other, in one chunk: for readers that are sent the same many at once. `None` if
+    /// there are none. Copies them.
+    pub fn join<'a>(frames: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
+        join(frames)
+    }
+}
+
 /// Encodes `event`: `event`, `retry`, `data`, last `id`, and a blank line.
 ///
 /// The id is last because some clients believe a line as soon as they have read it. When a connection breaks in the middle of
 /// an event, `r3labs/sse` hands out the part that it has, and `fetch-event-source` keeps the id; both come back behind an event
 /// that they never had. The standard gives the order of the fields no meaning, so that it costs nothing to show the id only
 /// behind the data.
-pub(crate) fn frame(event: &Event) -> Frame {
+fn frame(event: &Event) -> Frame {
     let mut digits = itoa::Buffer::new();
     let retry = event.retry.map(|delay| digits.format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).as_bytes());
     let id = event.id.as_ref().map(|id| id.as_str().as_bytes());
@@ -43,7 +64,7 @@ pub(crate) fn frame(event: &Event) -> Frame {
 }
 
 /// The blocks of `frames`, one after the other, in one chunk. `None` if there are none.
-pub(crate) fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Option<Frame> {
+fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Option<Frame> {
     let length = frames.clone().map(|frame| frame.block().len()).sum();
     (length > 0).then(|| {
         chunk(length, |chunk| {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{EventName, Frame, Id, encode};
+use crate::{EventName, Id};
 
 /// One event of a stream, to be encoded once by [`Event::encode`].
 ///
@@ -48,10 +48,5 @@ impl Event {
     pub fn retry(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.retry = delay.into();
         self
-    }
-
-    /// The event as bytes. Encode once and clone the [`Frame`]: that is what it is for.
-    pub fn encode(&self) -> Frame {
-        encode::frame(self)
     }
 }

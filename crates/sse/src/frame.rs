@@ -5,8 +5,6 @@
 
 use bytes::Bytes;
 
-use crate::{Event, encode};
-
 /// What follows the block in its chunk.
 pub(crate) const CHUNK_END: &[u8] = b"\r\n";
 
@@ -47,12 +45,6 @@ impl Frame {
         Self::new(Bytes::from_static(COMMENT), 3)
     }
 
-    /// The blocks of `frames`, one after the other, in one chunk: for readers that are sent the same many at once. `None` if
-    /// there are none. Copies them.
-    pub fn join<'a>(frames: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
-        encode::join(frames)
-    }
-
     /// Whether this is the only handle on its bytes.
     pub fn is_unique(&self) -> bool {
         self.chunked.is_unique()
@@ -88,16 +80,10 @@ impl Frame {
     }
 }
 
-impl From<&Event> for Frame {
-    fn from(event: &Event) -> Self {
-        event.encode()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::EventName;
+    use crate::{Event, EventName};
 
     #[test]
     fn a_frame_is_at_most_40_bytes() {

@@ -51,6 +51,6 @@ fn for_programs() -> String {
 
 #[test]
 fn the_committed_page_on_proxies_is_fresh() {
-    crate::fresh::assert_fresh("docs/proxies.md", &markdown());
-    crate::fresh::assert_fresh("docs/proxies.json", &for_programs());
+    tidings_fresh::assert_fresh("docs/proxies.md", &markdown());
+    tidings_fresh::assert_fresh("docs/proxies.json", &for_programs());
 }

@@ -106,7 +106,7 @@ async fn a_rewritten_head_is_seen() {
 /// A place whose commands call the server behind `nginx` over TLS, and trust only what `roots` vouches for.
 fn calling_over_tls(nginx: &Nginx, roots: &str) -> (Place, String) {
     let url = format!("https://localhost:{}", nginx.address.port());
-    let place = Place::new().env("TIDINGS_URL", &url).env("TIDINGS_TOKEN", tidings::auth::demo::TOKEN);
+    let place = Place::new().env("TIDINGS_URL", &url).env("TIDINGS_TOKEN", tidings_server::auth::demo::TOKEN);
     (place.env("SSL_CERT_FILE", roots), url)
 }
 
@@ -150,7 +150,7 @@ async fn a_person_reads_the_lines_that_mend_it() {
     let server = Place::new().serve().await;
     let nginx = Nginx::before(server.address, &format!("{} gzip on; gzip_types *;", Nginx::RIGHT)).await;
     let url = format!("http://{}", nginx.address);
-    let place = Place::new().env("TIDINGS_TOKEN", tidings::auth::demo::TOKEN);
+    let place = Place::new().env("TIDINGS_TOKEN", tidings_server::auth::demo::TOKEN);
     let output = place.run(&["doctor", &url, "--proxy=caddy"]).await;
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.starts_with("problem  compression    Content-Encoding: gzip\n"), "{shown}");

@@ -77,7 +77,7 @@ fn no_container_may_more_than_it_needs() {
 fn the_server_is_stopped_as_it_ends_and_trusts_nginx_alone() {
     let file = resolved();
     let server = &file["services"]["tidings"];
-    let longest = tidings::config::Config::default().lifecycle.shutdown_timeout.as_secs();
+    let longest = tidings_server::config::Config::default().lifecycle.shutdown_timeout.as_secs();
     let grace = server["stop_grace_period"].as_str().unwrap().trim_end_matches('s').parse::<u64>().unwrap();
     assert!(grace > longest, "{grace} s, and the server takes up to {longest}");
     let address = |service: &str| file["services"][service]["networks"]["front"]["ipv4_address"].clone();

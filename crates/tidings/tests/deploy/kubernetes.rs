@@ -81,7 +81,7 @@ fn what_chooses_pods_chooses_those_of_the_server() {
 #[ignore = "needs a reader of YAML: `cargo xtask test` runs it"]
 fn the_pod_is_given_longer_than_the_server_takes_to_end() {
     let grace = stateful_set()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
-    let longest = tidings::config::Config::default().lifecycle.shutdown_timeout.as_secs();
+    let longest = tidings_server::config::Config::default().lifecycle.shutdown_timeout.as_secs();
     assert!(grace > longest, "{grace} s, and the server takes up to {longest}");
 }
 
@@ -139,7 +139,7 @@ fn the_probes_ask_what_the_server_answers() {
     );
     named.push(self::document("network-policy")["spec"]["ingress"][0]["ports"][0]["port"].clone());
     assert!(named.iter().all(|name| *name == port["name"]), "{named:?}");
-    assert_eq!(port["containerPort"], tidings::config::Config::default().http.port);
+    assert_eq!(port["containerPort"], tidings_server::config::Config::default().http.port);
 }
 
 /// What the pod is given is what `tidings config` takes, and nothing that it warns of.

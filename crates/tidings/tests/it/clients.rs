@@ -8,7 +8,7 @@ mod ways;
 use std::time::Duration;
 
 use serde_json::json;
-use tidings::Server;
+use tidings_server::Server;
 use tokio::task::JoinSet;
 
 use crate::support::checks::SetClock;

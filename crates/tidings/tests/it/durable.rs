@@ -11,9 +11,9 @@ mod upgrades;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tidings::Server;
-use tidings::server::Error;
 use tidings_journal_disk::OpenError;
+use tidings_server::Server;
+use tidings_server::server::Error;
 
 use crate::support::binary::Place;
 use crate::support::{ADMIN, TestServer, config, demo, start_built, start_on, until};

@@ -1,6 +1,6 @@
 //! The server as a part of somebody's application: the example, run as it stands, and what it leaves out.
 
-#[path = "../../examples/custom_stream.rs"]
+#[path = "../../../server/examples/custom_stream.rs"]
 #[expect(dead_code, reason = "the tests have a `main` of their own")]
 mod custom_stream;
 
@@ -11,9 +11,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
-use tidings::auth::{Identity, Refusal};
-use tidings::handle::{Caller, Handle, PublishError, StreamRequest};
-use tidings::server::Server;
+use tidings_server::auth::{Identity, Refusal};
+use tidings_server::handle::{Caller, Handle, PublishError, StreamRequest};
+use tidings_server::server::Server;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tidings::auth::demo;
+use tidings_server::auth::demo;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::child::find;

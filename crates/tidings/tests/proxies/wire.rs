@@ -14,7 +14,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
-use tidings::auth::demo;
+use tidings_server::auth::demo;
 use tidings_sse::{Decoded, Decoder, Message};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Mutex;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
-use tidings::Server;
+use tidings_server::Server;
 use tokio::task::JoinSet;
 
 use super::ways::{Answer, Way, Ways};

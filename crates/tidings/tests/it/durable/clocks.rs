@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use serde_json::json;
-use tidings::Server;
 use tidings_hub::Clock;
+use tidings_server::Server;
 
 use super::House;
 use crate::support::{ADMIN, TestServer, config, start_on, until};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tidings::Server;
 use tidings_journal::Bounds;
 use tidings_journal_disk::{Disk, Options};
+use tidings_server::Server;
 
 use super::House;
 use crate::support::checks::SetClock;

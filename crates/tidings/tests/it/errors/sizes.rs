@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings::handle::PublishError;
+use tidings_server::handle::PublishError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings::handle::{Cause, Ended, Refused};
+use tidings_server::handle::{Cause, Ended, Refused};
 use tokio::task::JoinSet;
 
 use crate::support::checks::SetClock;

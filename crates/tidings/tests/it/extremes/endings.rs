@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings::handle::{Cause, Ended};
+use tidings_server::handle::{Cause, Ended};
 use tokio::net::TcpStream;
 
 use crate::support::checks::SetClock;

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::routing::{get, post};
 use parking_lot::Mutex;
 use serde_json::json;
-use tidings::server::{Builder, Error, Server};
 use tidings_hub::Clock;
+use tidings_server::server::{Builder, Error, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

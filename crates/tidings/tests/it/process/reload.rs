@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 #[cfg(target_os = "linux")]
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
-use tidings::Server;
-use tidings::config::{Config, Flags};
+use tidings_server::Server;
+use tidings_server::config::{Config, Flags};
 
 use super::support::Bare;
 use crate::support::binary::Place;
@@ -41,7 +41,7 @@ async fn a_hang_up_takes_over_the_level_of_the_log_and_the_origins_of_every_laye
     assert!(lets_in(&server, "https://a.example").await);
     server.get("/before").await;
     server.write(".env", "CORS_ORIGIN=https://b.example\n");
-    server.write("tidings.toml", "log_level = \"info,tidings::http=debug\"\n");
+    server.write("tidings.toml", "log_level = \"info,tidings_server::http=debug\"\n");
     server.signal("HUP");
     until(async || lets_in(&server, "https://b.example").await).await;
     assert!(!lets_in(&server, "https://a.example").await);

@@ -15,9 +15,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
-use tidings::config::{Config, Flags};
-use tidings::{Handle, Server};
 use tidings_hub::Clock;
+use tidings_server::config::{Config, Flags};
+use tidings_server::{Handle, Server};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -26,14 +26,14 @@ pub(crate) use patience::{PATIENCE, in_time};
 pub(crate) use stream::Stream;
 
 /// `test123`, roles `user` and `admin`.
-pub(crate) const ADMIN: &str = tidings::auth::demo::TOKEN;
+pub(crate) const ADMIN: &str = tidings_server::auth::demo::TOKEN;
 
 /// A server of its own for one test. Dropping it ends it.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) handle: Handle,
     stop: Option<oneshot::Sender<()>>,
-    running: JoinHandle<Result<(), tidings::server::Error>>,
+    running: JoinHandle<Result<(), tidings_server::server::Error>>,
 }
 
 /// A server with default settings.
@@ -52,7 +52,7 @@ pub(crate) async fn start_at(settings: &[(&str, &str)], clock: Clock) -> TestSer
 }
 
 /// A server that was put together by the test.
-pub(crate) fn start_on(builder: tidings::server::Builder) -> TestServer {
+pub(crate) fn start_on(builder: tidings_server::server::Builder) -> TestServer {
     start_built(builder.build().unwrap())
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn start_built(server: Server) -> TestServer {
 }
 
 /// Settings as they would stand in the environment, on a free port; streams are not spread when the server ends.
-pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings::config::Error> {
+pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings_server::config::Error> {
     let presets = [
         ("PORT", "0"),
         ("HOST", "127.0.0.1"),
@@ -176,13 +176,13 @@ impl TestServer {
     }
 
     /// Waits for the server's end.
-    pub(crate) async fn stopped(&mut self) -> Result<(), tidings::server::Error> {
+    pub(crate) async fn stopped(&mut self) -> Result<(), tidings_server::server::Error> {
         self.begin_stop();
         self.ended().await
     }
 
     /// Waits for an end that nobody asked for.
-    pub(crate) async fn ended(&mut self) -> Result<(), tidings::server::Error> {
+    pub(crate) async fn ended(&mut self) -> Result<(), tidings_server::server::Error> {
         in_time(&mut self.running).await.unwrap()
     }
 }
@@ -211,7 +211,7 @@ pub(crate) fn demo(user: &str, roles: &str) -> String {
 
 /// A JWT of `ann`, issued at `now` for so many seconds.
 pub(crate) fn jwt(secret: &str, now: jiff::Timestamp, seconds: u64) -> String {
-    use tidings::auth::mint;
+    use tidings_server::auth::mint;
     let claims = mint::Claims {
         sub: tidings_hub::UserId::parse("ann").unwrap(),
         username: None,

@@ -5,7 +5,7 @@ mod mistakes;
 use std::process::Stdio;
 
 use serde_json::Value;
-use tidings::auth::demo;
+use tidings_server::auth::demo;
 use tokio::process::Command;
 
 use crate::old_snippet;

@@ -1,0 +1,173 @@
+//! Where a server is.
+//!
+//! Owns the rules for `--url`: a checked scheme, host and path prefix, and no credentials, which would end up in shell
+//! histories and error messages.
+//!
+//! [`Uri`] parses; the crate `url` would accept what is refused here, such as `http:///host` and `http://host:` (an unset `$PORT`).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::Failure;
+
+/// The base of all URLs of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    scheme: Scheme,
+    authority: Authority,
+    /// Empty, or `/api`: without the slash at the end.
+    prefix: String,
+}
+
+/// Why a text is no address of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not `http://…` or `https://…` with a host.
+    #[error("an address looks like http://localhost:3000 or https://events.example.com/api")]
+    Form,
+    /// `user:password@`.
+    #[error("an address holds no user or password; give the token by TIDINGS_TOKEN")]
+    Credentials,
+    /// `:99999`, or a colon with nothing behind it, as `http://localhost:$PORT` is where PORT is not set.
+    #[error("the port of an address is a number from 1 to 65535")]
+    Port,
+    /// `?…`
+    #[error("an address ends with its path, without a query")]
+    Query,
+}
+
+/// What a person may type in a path and a URI may not hold. `%` stays: who writes it means it.
+const TYPED: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+impl Address {
+    /// The URI of a path with its query.
+    pub fn at(&self, path: &str) -> Result<Uri, Failure> {
+        if !path.starts_with('/') {
+            return Err(Failure::Path); // or `/api` and `nope` would be `/apinope`
+        }
+        let typed = format!("{}{path}", self.prefix);
+        let encoded = utf8_percent_encode(&typed, TYPED).to_string();
+        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(encoded);
+        uri.build().map_err(|_| Failure::Path)
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// Whether it can only be this machine: by its address, or by the one name that RFC 6761, section 6.3, reserves.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.authority.host();
+        let literal = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parts = text.parse::<Uri>().map_err(|_| Error::Form)?.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(Error::Form);
+        };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(Error::Form);
+        }
+        if authority.as_str().contains('@') {
+            return Err(Error::Credentials);
+        }
+        // Whoever takes such a port for none calls port 80, with the token.
+        if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(Error::Port);
+        }
+        let path = parts.path_and_query.as_ref();
+        if path.is_some_and(|path| path.query().is_some()) {
+            return Err(Error::Query);
+        }
+        let prefix = path.map_or("", |path| path.path()).trim_end_matches('/').to_owned();
+        Ok(Self { scheme, authority, prefix })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_path_is_appended_to_the_prefix() {
+        let at = |base: &str, path: &str| address(base).at(path).unwrap().to_string();
+        assert_eq!(at("http://localhost:3000", "/a/b?c=d"), "http://localhost:3000/a/b?c=d");
+        assert_eq!(at("http://localhost:3000/", "/a"), "http://localhost:3000/a");
+        assert_eq!(at("https://example.com/api/", "/a"), "https://example.com/api/a");
+    }
+
+    #[test]
+    fn what_a_person_types_becomes_a_uri() {
+        let at = |path: &str| address("http://h").at(path).unwrap().to_string();
+        assert_eq!(at("/chat/stream?roomId=caf\u{e9} 1"), "http://h/chat/stream?roomId=caf%C3%A9%201");
+        assert_eq!(at("/a%20b"), "http://h/a%20b");
+        assert_eq!(at("/a\r\nHost: x"), "http://h/a%0D%0AHost:%20x");
+    }
+
+    #[test]
+    fn a_path_that_begins_with_no_slash_is_refused() {
+        for path in ["", "a", "?a=b", "http://other/a"] {
+            assert!(matches!(address("http://h/api").at(path), Err(Failure::Path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_server_is_refused() {
+        for text in ["", "localhost:3000", "/a", "ftp://h", "http://", "not a url", "ws://h"] {
+            assert_eq!(text.parse::<Address>(), Err(Error::Form), "{text}");
+        }
+        assert_eq!("http://ann:secret@h/".parse::<Address>(), Err(Error::Credentials));
+        assert_eq!("http://h/?token=secret".parse::<Address>(), Err(Error::Query));
+        for text in ["http://h:", "http://h:0", "http://h:65536/api", "https://[::1]:99999"] {
+            assert_eq!(text.parse::<Address>(), Err(Error::Port), "{text}");
+        }
+        for text in ["http://h", "http://h:65535", "http://[::1]", "https://[::1]:443/api"] {
+            assert!(text.parse::<Address>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for text in [
+            "http://localhost:1",
+            "http://LOCALHOST",
+            "http://127.0.0.1:3000/api",
+            "http://127.9.9.9",
+            "https://[::1]:3",
+        ] {
+            assert!(address(text).is_loopback(), "{text}");
+        }
+        for text in [
+            "http://example.com",
+            "http://localhost.example.com",
+            "http://10.0.0.1",
+            "http://[::2]",
+            "http://127.0.0.1.example.com",
+        ] {
+            assert!(!address(text).is_loopback(), "{text}");
+        }
+    }
+}

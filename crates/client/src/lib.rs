@@ -1,0 +1,236 @@
+//! A small HTTP client, for the commands that talk to a running server; and the TLS of every client.
+//!
+//! Owns the address, the token, and which failures may pass. Must never put the token anywhere but into the
+//! `Authorization` header, never follow a redirect (the token would go along), and never repeat a call by itself: only
+//! who makes a call knows whether that is safe.
+
+mod address;
+mod failure;
+mod resolver;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+pub use address::Address;
+pub use failure::{Failure, Refusal};
+
+use resolver::Resolver;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long an answer may take, connecting included, or the head of one that is a stream. A publish waits for the
+/// disk, not for readers.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// The longest answer that is read, in bytes; a stream is none.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// The header that says after which event a stream goes on.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A server, and who calls it. Holds a token, so it has no `Debug`.
+pub struct Client {
+    http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    address: Address,
+    authorization: Option<HeaderValue>,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It can't stand in a header.
+    #[error("the token holds characters that no token has")]
+    Token,
+    /// Nothing to judge a certificate by.
+    #[error("the system's root certificates, which https needs, can't be read")]
+    Roots(#[source] std::io::Error),
+    /// The TLS library.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}
+
+impl Client {
+    /// A client for the server at `address`; nothing is connected yet.
+    pub fn new(address: Address, token: Option<&str>) -> Result<Self, Error> {
+        Self::speaking(address, token, false)
+    }
+
+    /// One that speaks HTTP/2 where TLS offers it, as browsers do.
+    pub fn like_a_browser(address: Address, token: Option<&str>) -> Result<Self, Error> {
+        Self::speaking(address, token, true)
+    }
+
+    fn speaking(address: Address, token: Option<&str>, http2: bool) -> Result<Self, Error> {
+        let authorization = token.map(bearer).transpose()?;
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls(address.is_https())?).https_or_http();
+        let connector = if http2 {
+            connector.enable_all_versions().wrap_connector(tcp)
+        } else {
+            connector.enable_http1().wrap_connector(tcp)
+        };
+        // Each call has a connection of its own: one that was kept may be dead, which looks like a lost answer.
+        let http = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { http, address, authorization })
+    }
+
+    /// Posts JSON, or nothing, and returns the body of a 2xx. `key` is the `Idempotency-Key`.
+    pub async fn post(&self, path: &str, body: Bytes, key: &HeaderValue) -> Result<Bytes, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if !body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.insert(IDEMPOTENCY_KEY, key.clone());
+        let answered = async {
+            let response = self.send(http::Method::POST, path, headers, body).await?;
+            if response.status().is_success() {
+                let read = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+                return Ok(read.map_err(|error| Failure::lost(&self.address, &*error))?.to_bytes());
+            }
+            Err(Failure::Refused(refusal(response).await))
+        };
+        self.in_time(answered).await
+    }
+
+    /// Opens an event stream, after the id `after` if there is one.
+    pub async fn stream(&self, path: &str, after: Option<&str>) -> Result<Incoming, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(id) = after {
+            let id = HeaderValue::from_bytes(id.as_bytes()).map_err(|_| Failure::Id)?;
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        let opened = async {
+            let response = self.send(http::Method::GET, path, headers, Bytes::new()).await?;
+            if response.status() != StatusCode::OK {
+                return Err(Failure::Refused(refusal(response).await));
+            }
+            if is_event_stream(response.headers()) { Ok(response.into_body()) } else { Err(Failure::NoStream) }
+        };
+        self.in_time(opened).await
+    }
+
+    /// Asks for a path without a body and returns the answer as it is, whatever its status. How long to wait is the
+    /// caller's to say.
+    pub async fn ask(
+        &self,
+        method: http::Method,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Response<Incoming>, Failure> {
+        self.send(method, path, headers, Bytes::new()).await
+    }
+
+    async fn send(
+        &self,
+        method: http::Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.address.at(path)?;
+        *request.headers_mut() = headers;
+        let agent = concat!("tidings/", env!("CARGO_PKG_VERSION"));
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        self.http.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                Failure::unreachable(&self.address, &error)
+            } else {
+                Failure::lost(&self.address, &error)
+            }
+        })
+    }
+
+    async fn in_time<T>(&self, answered: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let late = |elapsed| Failure::lost(&self.address, &elapsed);
+        tokio::time::timeout(ANSWER, answered).await.map_err(late)?
+    }
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Error::Token)?;
+    value.set_sensitive(true); // hides it from every `Debug`
+    Ok(value)
+}
+
+/// Names the provider instead of letting rustls look for the one of the process, which it refuses to do as soon as a
+/// second one is linked. Plain HTTP gets no roots: reading them takes longer than a publish.
+pub fn tls(https: bool) -> Result<rustls::ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let roots = if https {
+        hyper_rustls::ConfigBuilderExt::with_native_roots(versions).map_err(Error::Roots)?
+    } else {
+        versions.with_root_certificates(rustls::RootCertStore::empty())
+    };
+    Ok(roots.with_no_client_auth())
+}
+
+/// What the server says about a call that it did not do. An answer that breaks off still has its status.
+pub async fn refusal(response: Response<Incoming>) -> Refusal {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    Refusal::read(head.status, &head.headers, &body)
+}
+
+/// The type decides, not its parameters (RFC 9110, section 8.3.1: it knows no upper and lower case).
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let essence = |value: &HeaderValue| {
+        let mime: mime::Mime = value.to_str().ok()?.parse().ok()?;
+        Some(mime.type_() == mime::TEXT && mime.subtype() == "event-stream")
+    };
+    headers.get(CONTENT_TYPE).and_then(essence).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_event_stream_is_one() {
+        let answers = |text: &'static str| {
+            is_event_stream(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(text))]))
+        };
+        assert!(answers("text/event-stream"));
+        assert!(answers("Text/Event-Stream; charset=utf-8"));
+        assert!(!answers("text/html"));
+        assert!(!answers("text/event-streams"));
+        assert!(!is_event_stream(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_token_is_shown_by_nothing() {
+        let value = bearer("secret-token").unwrap();
+        assert_eq!(format!("{value:?}"), "Sensitive");
+        assert!(matches!(bearer("two\nlines"), Err(Error::Token)));
+    }
+
+    #[test]
+    fn https_finds_its_cryptography_without_asking_the_process() {
+        assert!(tls(false).is_ok());
+        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+    }
+}

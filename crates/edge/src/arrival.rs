@@ -1,0 +1,222 @@
+//! Bodies on their way in: one bound for all of them, and what becomes of those that stop half-way.
+//!
+//! Owns the room, and the bytes of a body until it is whole. The share of a body grows with it, and is taken before its bytes
+//! are kept: what was only announced takes none, or a few peers that announce much and send nothing would keep everybody out.
+//! The bytes are copied out of hyper's buffers, as of those the smallest piece keeps the whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::error::{Code, Error};
+
+/// What bodies may hold together, from their first byte until their request is answered. In KiB, as all here: a semaphore
+/// counts up to 32 bits.
+const ROOM: usize = 64 << 10;
+
+/// What a body holds before its first byte: its task, the head of its request.
+const OVERHEAD: usize = 4;
+
+/// How much is taken for the first bytes of a body. Most are smaller.
+const FIRST: usize = 4;
+
+/// How long a body may take to arrive. The head has its own limit.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long it may send nothing while the room is scarce.
+const STALLED: Duration = Duration::from_secs(2);
+
+/// The room is scarce when less than this is left.
+const SCARCE: usize = ROOM / 4;
+
+/// When to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The room for bodies on their way.
+pub struct Arrivals {
+    room: Arc<Semaphore>,
+    refused: AtomicU64,
+}
+
+/// A body that has arrived, with its share of the room.
+pub struct Arrived {
+    bytes: Vec<u8>,
+    share: OwnedSemaphorePermit,
+}
+
+impl Arrivals {
+    /// Reads a body of at most `limit` bytes.
+    pub async fn read(&self, mut body: Body, limit: usize) -> Result<Arrived, Error> {
+        let too_large = || Error::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes"));
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > limit {
+            return Err(too_large()); // before the body is sent, to a client that asks first
+        }
+        let mut arrived = Arrived { bytes: Vec::new(), share: self.take(OVERHEAD)? };
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            let frame = match tokio::time::timeout_at(deadline.min(Instant::now() + STALLED), body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => return Ok(arrived),
+                Ok(Some(Err(_))) => return Err(Error::new(Code::InvalidJson, "The body broke off")),
+                Err(_) if Instant::now() < deadline && self.room.available_permits() > SCARCE => continue,
+                Err(_) => return Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
+            };
+            let Some(data) = frame.data_ref() else { continue };
+            let length = arrived.bytes.len() + data.len();
+            if length > limit {
+                return Err(too_large());
+            }
+            self.grow(&mut arrived, length, announced.max(length))?;
+            arrived.bytes.extend_from_slice(data);
+        }
+    }
+
+    /// Makes room for `length` bytes, of which `most` are known to come. In steps that double, so that little is copied twice.
+    fn grow(&self, arrived: &mut Arrived, length: usize, most: usize) -> Result<(), Error> {
+        let capacity = arrived.bytes.capacity();
+        if length <= capacity {
+            return Ok(());
+        }
+        let wanted = length.max(capacity * 2).max(FIRST << 10).min(most.max(length));
+        let more = wanted.div_ceil(1 << 10) - capacity.div_ceil(1 << 10);
+        arrived.share.merge(self.take(more)?);
+        arrived.bytes.reserve_exact(wanted - arrived.bytes.len());
+        Ok(())
+    }
+
+    fn take(&self, kib: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let share = u32::try_from(kib.min(ROOM)).unwrap_or(u32::MAX);
+        self.room.clone().try_acquire_many_owned(share).map_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            let message = "Too many bodies are on their way; this one was not taken";
+            Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
+        })
+    }
+
+    /// How many bytes bodies hold.
+    pub fn held(&self) -> usize {
+        ROOM.saturating_sub(self.room.available_permits()) << 10
+    }
+
+    /// How many they may hold.
+    pub fn limit() -> usize {
+        ROOM << 10
+    }
+
+    /// How many bodies found no room.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        Self { room: Arc::new(Semaphore::new(ROOM)), refused: AtomicU64::new(0) }
+    }
+}
+
+impl Arrived {
+    /// The body.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use http_body::Frame;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// A body that is sent piece by piece.
+    struct Pieces(mpsc::Receiver<Bytes>);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+        }
+    }
+
+    fn body() -> (mpsc::Sender<Bytes>, Body) {
+        let (pieces, coming) = mpsc::channel(16);
+        (pieces, Body::new(Pieces(coming)))
+    }
+
+    async fn until(done: impl Fn() -> bool) {
+        while !done() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_grows_with_its_body_and_is_given_back_with_it() {
+        let arrivals = Arc::new(Arrivals::default());
+        let (pieces, body) = body();
+        let reading = tokio::spawn({
+            let arrivals = arrivals.clone();
+            async move { arrivals.read(body, 1 << 20).await }
+        });
+        until(|| arrivals.held() == OVERHEAD << 10).await;
+        pieces.send(Bytes::from_static(b"x")).await.unwrap();
+        until(|| arrivals.held() > OVERHEAD << 10).await;
+        assert!(arrivals.held() <= (OVERHEAD + FIRST) << 10);
+        for _ in 0..10 {
+            pieces.send(Bytes::from(vec![b'x'; 30 << 10])).await.unwrap();
+        }
+        drop(pieces);
+        let arrived = reading.await.unwrap().unwrap();
+        assert_eq!(arrived.bytes().len(), 1 + (300 << 10));
+        assert!(((304 << 10)..=(608 << 10)).contains(&arrivals.held()), "{}", arrivals.held());
+        drop(arrived);
+        assert_eq!(arrivals.held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_stop_give_way_when_the_room_is_scarce_and_have_their_time_when_it_is_not() {
+        let arrivals = Arc::new(Arrivals::default());
+        let (_stopped, body) = body();
+        let reading = tokio::spawn({
+            let arrivals = arrivals.clone();
+            async move { arrivals.read(body, 1 << 20).await }
+        });
+        until(|| arrivals.held() > 0).await;
+        tokio::time::sleep(TIMEOUT / 2).await;
+        assert!(!reading.is_finished());
+        let others = arrivals.take(ROOM - SCARCE).unwrap();
+        let refused = reading.await.unwrap().err().unwrap();
+        assert_eq!(refused.code(), Code::RequestTimeout);
+        drop(others);
+        let _all = arrivals.take(ROOM).unwrap();
+        assert_eq!(arrivals.read(Body::from("{}"), 10).await.err().unwrap().code(), Code::Overloaded);
+        assert_eq!(arrivals.refused(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_refused_when_it_is_announced_and_when_it_comes() {
+        let arrivals = Arrivals::default();
+        assert_eq!(arrivals.read(Body::from("123456"), 5).await.err().unwrap().code(), Code::PayloadTooLarge);
+        let (pieces, body) = body();
+        pieces.send(Bytes::from_static(b"123456")).await.unwrap();
+        assert_eq!(arrivals.read(body, 5).await.err().unwrap().code(), Code::PayloadTooLarge);
+        assert_eq!(arrivals.read(Body::from("12345"), 5).await.unwrap().bytes(), b"12345");
+        assert_eq!(arrivals.held(), 0);
+    }
+}

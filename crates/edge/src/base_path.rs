@@ -1,0 +1,51 @@
+//! `BASE_PATH`: for proxies that forward `/api/…` unstripped.
+
+use axum::extract::Request;
+use http::Uri;
+use http::uri::PathAndQuery;
+
+/// Takes `base` off the front of the path. A path without it stays as it is, so that probes may ask `/health` directly.
+pub fn strip(base: &str, mut request: Request) -> Request {
+    let uri = request.uri();
+    let rest = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(base));
+    let stripped = match rest {
+        Some("") => Some("/".to_owned()),
+        Some(rest) if rest.starts_with('/') => Some(rest.to_owned()),
+        Some(rest) if rest.starts_with('?') => Some(format!("/{rest}")),
+        _ => None,
+    };
+    if let Some(path) = stripped.and_then(|path| path.parse::<PathAndQuery>().ok()) {
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(path);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// What of `path` is below `base`, if it is at all; empty for `base` itself.
+pub fn below<'a>(base: &str, path: &'a str) -> Option<&'a str> {
+    path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn stripped(uri: &str) -> String {
+        let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
+        strip("/api", request).uri().to_string()
+    }
+
+    #[test]
+    fn only_a_whole_segment_at_the_front_goes() {
+        assert_eq!(stripped("/api/health?x=1"), "/health?x=1");
+        assert_eq!(stripped("/api"), "/");
+        assert_eq!(stripped("/api?x=1"), "/?x=1");
+        assert_eq!(stripped("/api/api"), "/api");
+        assert_eq!(stripped("/apis"), "/apis");
+        assert_eq!(stripped("/health"), "/health");
+    }
+}

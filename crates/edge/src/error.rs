@@ -1,0 +1,471 @@
+//! The one place where a failure becomes an answer.
+//!
+//! Every error of the server's own is one of [`Code`]'s rows; nothing else decides a status. The table in `docs/errors.md`
+//! is generated from here.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use tidings_hub::{Full, TooMany};
+
+use crate::auth::Refusal;
+use crate::rate_limit::RateLimit;
+
+/// A stable identifier of a failure: programs test it, so a name never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "what each means stands in its row of the table below, which is docs/errors.md")]
+pub enum Code {
+    ValidationFailed,
+    InvalidJson,
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    TicketInvalid,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    IdempotencyConflict,
+    RateLimited,
+    TooManyConnections,
+    Draining,
+    JournalUnavailable,
+    TooManyKeys,
+    Overloaded,
+    MalformedRequest,
+    HeadTooLarge,
+    Internal,
+}
+
+/// The most problems that one answer names, where what is asked for can have any number of them.
+pub const MAX_PROBLEMS: usize = 16;
+
+/// A failure on its way out.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    code: Code,
+    /// Mostly the code's own.
+    status: StatusCode,
+    message: Cow<'static, str>,
+    details: Vec<Problem>,
+    retry_after: Option<Duration>,
+    /// Boxed, as few have one and every `Result` would be as large.
+    rate_limit: Option<Box<RateLimit>>,
+    /// Set where a body of another content coding would be no use: it should come without one.
+    wants_identity: bool,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Its name.
+    pub field: Cow<'static, str>,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    status_code: u16,
+    error: &'a str,
+    message: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    details: &'a [Problem],
+}
+
+impl Code {
+    /// Every code, each at the place that its number says.
+    pub const ALL: [Self; 23] = [
+        Self::ValidationFailed,
+        Self::InvalidJson,
+        Self::TokenMissing,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::TicketInvalid,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::RequestTimeout,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::IdempotencyConflict,
+        Self::RateLimited,
+        Self::TooManyConnections,
+        Self::Draining,
+        Self::JournalUnavailable,
+        Self::TooManyKeys,
+        Self::Overloaded,
+        Self::MalformedRequest,
+        Self::HeadTooLarge,
+        Self::Internal,
+    ];
+
+    /// The identifier on the wire, the status it comes with, and what it means and asks for.
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    const fn row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::ValidationFailed => (
+                "validation_failed",
+                StatusCode::BAD_REQUEST,
+                "A field, parameter or header is missing or not allowed; `details` names each. Nothing was published.",
+            ),
+            Self::InvalidJson => (
+                "invalid_json",
+                StatusCode::BAD_REQUEST,
+                "The body is not JSON; the message says where. Nothing was published.",
+            ),
+            Self::TokenMissing => (
+                "token_missing",
+                StatusCode::UNAUTHORIZED,
+                "The call needs a token: `Authorization: Bearer …`, or `?token=…`.",
+            ),
+            Self::TokenInvalid => (
+                "token_invalid",
+                StatusCode::UNAUTHORIZED,
+                "The token is malformed, of a kind that is switched off, wrongly signed, or not valid yet.",
+            ),
+            Self::TokenExpired => {
+                ("token_expired", StatusCode::UNAUTHORIZED, "The token was good once. Get a new one.")
+            }
+            Self::TicketInvalid => {
+                ("ticket_invalid", StatusCode::UNAUTHORIZED, "The ticket was never issued, or is used up.")
+            }
+            Self::Forbidden => (
+                "forbidden",
+                StatusCode::FORBIDDEN,
+                "The token is good, but its user may not do this; mostly the admin role is missing. Or a page of an origin that \
+                 `CORS_ORIGIN` does not allow sent the cookie.",
+            ),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "No such path, or no such thing at this path."),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "The path has other methods; `Allow` lists them.",
+            ),
+            Self::NotAcceptable => (
+                "not_acceptable",
+                StatusCode::NOT_ACCEPTABLE,
+                "A stream was asked for with an `Accept` that excludes `text/event-stream`.",
+            ),
+            Self::RequestTimeout => (
+                "request_timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not arrive in time. Nothing was published.",
+            ),
+            Self::PayloadTooLarge => (
+                "payload_too_large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than `MAX_BODY_BYTES`, or the data of the event larger than 251 KiB. Nothing was published.",
+            ),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The call takes `Content-Type: application/json`, without a `Content-Encoding`.",
+            ),
+            Self::IdempotencyConflict => (
+                "idempotency_conflict",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The `Idempotency-Key` was used for another request. Take a new key for a new request.",
+            ),
+            Self::RateLimited => (
+                "rate_limited",
+                StatusCode::TOO_MANY_REQUESTS,
+                "This user or address does more than it may; with status 503, all users together do. The message says what \
+                 to do. Nothing was published; try again after `Retry-After`.",
+            ),
+            Self::TooManyConnections => (
+                "too_many_connections",
+                StatusCode::TOO_MANY_REQUESTS,
+                "This user or address has as many streams open as it may; with status 503, the whole server has.",
+            ),
+            Self::Draining => (
+                "draining",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is about to stop. Nothing was published; try again after `Retry-After`.",
+            ),
+            Self::JournalUnavailable => (
+                "journal_unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The log can't be written, or gave no certain answer within 10 s. Whether the event is in it is unknown: repeat \
+                 with the same `Idempotency-Key`.",
+            ),
+            Self::TooManyKeys => (
+                "too_many_keys",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The log remembers as many services, members, tickets or the like as it may, and forgets none to make room. \
+                 Nothing was published; try again after `Retry-After`. Its operator sees which in `GET /metrics`.",
+            ),
+            Self::Overloaded => (
+                "overloaded",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server holds as many bytes for its peers as it may: bodies that are on their way, or answers that are \
+                 not taken. Nothing was published; try again after `Retry-After`.",
+            ),
+            Self::MalformedRequest => (
+                "malformed_request",
+                StatusCode::BAD_REQUEST,
+                "What was sent is not HTTP, or not as it must be. The connection is closed.",
+            ),
+            Self::HeadTooLarge => (
+                "head_too_large",
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "The first line and the header fields together are larger than `MAX_HEAD_BYTES`. The connection is closed.",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server has a fault; its log says what. Whether a publish took place is unknown: repeat it with the same \
+                 `Idempotency-Key`. Please report it.",
+            ),
+        }
+    }
+
+    /// The identifier on the wire.
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status that it mostly comes with.
+    pub const fn status(self) -> StatusCode {
+        self.row().1
+    }
+}
+
+impl Error {
+    /// A failure with the status of its code.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            status: code.status(),
+            message: message.into(),
+            details: Vec::new(),
+            retry_after: None,
+            rate_limit: None,
+            wants_identity: false,
+        }
+    }
+
+    /// Every problem at once: who mends one field should not learn of the next only then.
+    pub fn validation(details: Vec<Problem>) -> Self {
+        let problems: Vec<_> = details.iter().map(|one| format!("{}: {}", one.field, one.problem)).collect();
+        Self { details, ..Self::new(Code::ValidationFailed, problems.join("; ")) }
+    }
+
+    /// One field is at fault.
+    pub fn field(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::validation(vec![Problem { field: field.into(), problem: problem.into() }])
+    }
+
+    /// The body came in a content coding.
+    pub fn coded(coding: &str) -> Self {
+        let shown: String = coding.chars().take(32).collect();
+        let message = format!("The body is encoded as `{shown}`: send it as it is, without `Content-Encoding`");
+        Self { wants_identity: true, ..Self::new(Code::UnsupportedMediaType, message) }
+    }
+
+    /// The caller lacks the role.
+    pub fn admin_only(role: &str) -> Self {
+        Self::new(Code::Forbidden, format!("This needs the role {role:?}"))
+    }
+
+    /// A stream that would be one too many.
+    pub fn full(full: Full) -> Self {
+        let (status, message) = match full {
+            Full::Total => (StatusCode::SERVICE_UNAVAILABLE, "The server has as many streams open as it may"),
+            Full::User => (StatusCode::TOO_MANY_REQUESTS, "You have as many streams open as you may"),
+            Full::Address => (StatusCode::TOO_MANY_REQUESTS, "Your address has as many streams open as it may"),
+        };
+        let retry_after = Some(Duration::from_secs(5));
+        Self { status, retry_after, ..Self::new(Code::TooManyConnections, message) }
+    }
+
+    /// A join that would be one too many.
+    pub fn too_many(refused: TooMany) -> Self {
+        let advice = match refused {
+            TooMany::Rooms => "leave one, or let its grace pass without a stream",
+            TooMany::Memberships => "the server holds no more until some leave; its operator sees why in GET /metrics",
+        };
+        let error = Self::new(Code::RateLimited, format!("Not joined: {refused}; {advice}"));
+        let status = match refused {
+            TooMany::Rooms => error.status,
+            TooMany::Memberships => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { status, ..error }.retry_after(Duration::from_mins(1))
+    }
+
+    /// A new key where there is no room for one: nothing is dropped to make some.
+    pub fn too_many_keys() -> Self {
+        let message = "The log remembers as many as it may; its operator sees why in GET /metrics";
+        Self::new(Code::TooManyKeys, message).retry_after(Duration::from_mins(1))
+    }
+
+    /// `left` is how long this server goes on to drain.
+    pub fn draining(left: Duration) -> Self {
+        let retry_after = Some(Duration::from_secs(2) + left);
+        Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
+    }
+
+    /// Work in a task of its own that did not come to its end: it panicked, or the server has ended.
+    pub fn unfinished(gone: &tokio::task::JoinError) -> Self {
+        let code = if gone.is_panic() { Code::Internal } else { Code::JournalUnavailable };
+        Self::new(code, "The publish did not come to an end")
+    }
+
+    /// The same, with more behind its message.
+    #[must_use]
+    pub fn adding(self, more: &str) -> Self {
+        Self { message: format!("{}{more}", self.message).into(), ..self }
+    }
+
+    /// Another status of the same family than the code's own.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// When to try again.
+    #[must_use]
+    pub fn retry_after(self, delay: Duration) -> Self {
+        Self { retry_after: Some(delay), ..self }
+    }
+
+    /// Tells where the caller stands.
+    #[must_use]
+    pub fn rate_limit(self, rate_limit: RateLimit) -> Self {
+        Self { rate_limit: Some(Box::new(rate_limit)), ..self }
+    }
+
+    /// Which it is, for programs.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::Missing => Code::TokenMissing,
+            Refusal::Invalid | Refusal::NotYetValid => Code::TokenInvalid,
+            Refusal::Expired => Code::TokenExpired,
+            Refusal::TicketInvalid => Code::TicketInvalid,
+            Refusal::ForeignOrigin => Code::Forbidden,
+            Refusal::TooMany => {
+                return Self::new(Code::RateLimited, refusal.to_string()).retry_after(Duration::from_secs(1));
+            }
+        };
+        Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<tidings_journal::Error> for Error {
+    fn from(error: tidings_journal::Error) -> Self {
+        if let tidings_journal::Error::TooLarge(problem) = error {
+            return Self::new(Code::PayloadTooLarge, problem);
+        }
+        match &error {
+            tidings_journal::Error::Closed(_) => {} // why was said when it closed
+            tidings_journal::Error::Uncertain(_) => tracing::warn!(%error, "a call is refused"),
+            _ => tracing::error!(%error, "the journal refused"),
+        }
+        let message = match error {
+            tidings_journal::Error::Unreadable(_) | tidings_journal::Error::Damaged(_) => {
+                "This part of the log can't be read"
+            }
+            tidings_journal::Error::Uncertain(_) => "The log gives no certain answer at the moment",
+            _ => "The log can't be written at the moment",
+        };
+        Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(Code::JournalUnavailable, message) }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let answer = Answer {
+            status_code: status.as_u16(),
+            error: status.canonical_reason().unwrap_or_default(),
+            message: &self.message,
+            code: self.code.as_str(),
+            details: &self.details,
+        };
+        let body = serde_json::to_string(&answer).unwrap_or_default(); // strings and a number always serialize
+        let mut response = (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response();
+        if let Some(delay) = self.retry_after {
+            // Rounded up: a client that waits so long finds the way free.
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(standing) = &self.rate_limit {
+            standing.write(response.headers_mut());
+        }
+        if self.wants_identity {
+            // RFC 9110 section 12.5.3: in an answer, what the server takes.
+            response.headers_mut().insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 section 11.6.1 demands a challenge. "Bearer" opens no password dialogue in a browser.
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self.code);
+        response
+    }
+}
+
+/// For routes of one's own: refused as the server's own do.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        Error::from(self).into_response()
+    }
+}
+
+/// `docs/errors.md`.
+#[cfg(test)]
+fn reference() -> String {
+    use std::fmt::Write as _;
+    let mut page = String::from(
+        "# Error codes\n\nEvery error answers JSON: `statusCode`, `error` and `message` for people, `code` for programs, and \
+         `details` with `field` and `problem` where fields are at fault.\n\n\
+         <!-- Generated from crates/edge/src/error.rs by `cargo xtask docs`. -->\n\n\
+         | `code` | status | meaning |\n| --- | --- | --- |\n",
+    );
+    for code in Code::ALL {
+        let (name, status, meaning) = code.row();
+        let _ = writeln!(page, "| `{name}` | {} | {meaning} |", status.as_u16());
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_error_table_is_fresh() {
+        tidings_fresh::assert_fresh("docs/errors.md", &reference());
+    }
+
+    #[test]
+    fn a_refusal_answers_with_the_code_that_it_names() {
+        for refusal in [
+            Refusal::Missing,
+            Refusal::Invalid,
+            Refusal::Expired,
+            Refusal::NotYetValid,
+            Refusal::TicketInvalid,
+            Refusal::TooMany,
+        ] {
+            assert_eq!(Error::from(refusal).code().as_str(), refusal.code());
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What a JSON text may hold beyond being well formed, so that every reader can take it (RFC 7493, "I-JSON").
+//!
+//! Bodies are passed on as they came, digit by digit and escape by escape, to readers of which some are strict: half of a
+//! surrogate pair is no character, and what is more than a double holds is infinite to one reader and an error to another.
+//! Both stay in every replay, so both are refused here, each with its place. Owns that one look at a body; its text is
+//! never changed.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::error::{Error, MAX_PROBLEMS, Problem};
+
+/// How many levels of arrays and objects a place is told in; what is nested deeper is told by the last of them.
+const MAX_LEVELS: usize = 128;
+
+/// The most characters of a place, of a name in it, and of a number that are repeated to the sender.
+const MAX_PLACE: usize = 256;
+const MAX_NAME: usize = 64;
+const MAX_NUMBER: usize = 24;
+
+/// The fewest digits of an integer that may be more than a double holds.
+const MANY_DIGITS: usize = 309;
+
+/// Refuses unpaired surrogates and numbers that overflow a double, in a text that is known to be well-formed JSON.
+pub fn check(text: &[u8]) -> Result<(), Error> {
+    if !is_suspicious(text) {
+        return Ok(());
+    }
+    let mut walk = Walk { text, at: 0, levels: Vec::new(), untold: 0, at_name: false, problems: Vec::new() };
+    walk.run();
+    if walk.problems.is_empty() { Ok(()) } else { Err(Error::validation(walk.problems)) }
+}
+
+/// Whether there is an escape by number, a number with an exponent, or a long one – or something that looks like it. Nearly
+/// no body has any. To look at all of it, whatever was found, is what can be done for many bytes at once.
+fn is_suspicious(text: &[u8]) -> bool {
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    let escape = |a: u8, b: u8| a == b'\\' && b == b'u';
+    let exponent = |a: u8, b: u8| a.is_ascii_digit() && (b | 0x20) == b'e';
+    let found = pairs.fold(false, |found, (&a, &b)| found | escape(a, b) | exponent(a, b));
+    found || text.iter().skip(MANY_DIGITS - 1).step_by(MANY_DIGITS).any(u8::is_ascii_digit)
+}
+
+/// A text that is walked through from token to token.
+struct Walk<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Where it is: the arrays and objects around it, from the outside.
+    levels: Vec<Level>,
+    /// How many more there are around it, too deep to be told.
+    untold: usize,
+    /// Whether the next string is the name of a field.
+    at_name: bool,
+    problems: Vec<Problem>,
+}
+
+enum Level {
+    /// In an object, at the field whose name stands there, quotes included.
+    Object(Range<usize>),
+    /// In an array, at the element with this index.
+    Array(usize),
+}
+
+impl Walk<'_> {
+    fn run(&mut self) {
+        while let Some(&byte) = self.text.get(self.at)
+            && self.problems.len() < MAX_PROBLEMS
+        {
+            match byte {
+                b'"' => self.string(),
+                b'-' | b'0'..=b'9' => self.number(),
+                _ => {
+                    self.structure(byte);
+                    self.at += 1;
+                }
+            }
+        }
+    }
+
+    fn structure(&mut self, byte: u8) {
+        match byte {
+            b'{' | b'[' if self.levels.len() == MAX_LEVELS => self.untold += 1,
+            b'}' | b']' if self.untold > 0 => self.untold -= 1,
+            _ if self.untold > 0 => {}
+            b'{' => {
+                self.levels.push(Level::Object(0..0));
+                self.at_name = true;
+            }
+            b'[' => {
+                self.levels.push(Level::Array(0));
+                self.at_name = false;
+            }
+            b'}' | b']' => {
+                self.levels.pop();
+                self.at_name = false;
+            }
+            b',' => match self.levels.last_mut() {
+                Some(Level::Array(index)) => *index += 1,
+                Some(Level::Object(name)) => {
+                    *name = 0..0;
+                    self.at_name = true;
+                }
+                None => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn string(&mut self) {
+        let start = self.at;
+        self.at += 1;
+        let mut unpaired = None;
+        loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let Some(next) = memchr::memchr2(b'"', b'\\', rest) else {
+                self.at = self.text.len();
+                break;
+            };
+            self.at += next;
+            if rest[next] == b'"' {
+                self.at += 1;
+                break;
+            }
+            let (length, whole) = escape(&rest[next..]);
+            if !whole {
+                unpaired.get_or_insert(self.at..self.at + length);
+            }
+            self.at += length;
+        }
+        let is_name = std::mem::take(&mut self.at_name);
+        if let Some(escape) = unpaired {
+            let escape = self.shown(escape);
+            let holder = if is_name { "has a name with" } else { "has" };
+            let problem = format!("{holder} an unpaired surrogate, {escape}, which is half of a character");
+            self.problem(problem);
+        }
+        if is_name && let Some(Level::Object(name)) = self.levels.last_mut() {
+            *name = start..self.at;
+        }
+    }
+
+    fn number(&mut self) {
+        let rest = &self.text[self.at..];
+        let length =
+            rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
+        let number = self.at..self.at + length;
+        self.at = number.end;
+        let long = length >= MANY_DIGITS || memchr::memchr2(b'e', b'E', &rest[..length]).is_some();
+        let value =
+            std::str::from_utf8(&rest[..length]).ok().filter(|_| long).and_then(|text| text.parse::<f64>().ok());
+        if value.is_some_and(f64::is_infinite) {
+            let problem = format!("is {}, which is more than a double holds", self.shown(number));
+            self.problem(problem);
+        }
+    }
+
+    fn problem(&mut self, problem: String) {
+        let field = self.place().into();
+        self.problems.push(Problem { field, problem });
+    }
+
+    /// Where it is, as `metadata.tags[2]`.
+    fn place(&self) -> String {
+        let mut place = String::new();
+        for level in &self.levels {
+            match level {
+                Level::Object(name) if name.is_empty() => {}
+                Level::Object(name) => {
+                    let quoted = self.text.get(name.clone()).unwrap_or_default();
+                    let name =
+                        serde_json::from_slice(quoted).unwrap_or_else(|_| String::from_utf8_lossy(quoted).into_owned());
+                    place.extend((!place.is_empty()).then_some('.'));
+                    place.extend(name.chars().take(MAX_NAME));
+                }
+                Level::Array(index) => place.extend(["[", &index.to_string(), "]"]),
+            }
+        }
+        match place.chars().nth(MAX_PLACE) {
+            None if place.is_empty() => "body".to_owned(),
+            None => place,
+            Some(_) => place.chars().take(MAX_PLACE).chain(['…']).collect(),
+        }
+    }
+
+    fn shown(&self, part: Range<usize>) -> Cow<'_, str> {
+        let part = self.text.get(part).unwrap_or_default();
+        match part.get(..MAX_NUMBER) {
+            Some(first) if part.len() > MAX_NUMBER => format!("{}…", String::from_utf8_lossy(first)).into(),
+            _ => String::from_utf8_lossy(part),
+        }
+    }
+}
+
+/// The length of the escape, or the pair of them, that `text` begins with, and whether it stands for a whole character.
+fn escape(text: &[u8]) -> (usize, bool) {
+    match code_unit(text) {
+        Some(0xd800..=0xdbff) => match text.get(6..).and_then(code_unit) {
+            Some(0xdc00..=0xdfff) => (12, true),
+            _ => (6, false),
+        },
+        Some(0xdc00..=0xdfff) => (6, false),
+        Some(_) => (6, true),
+        None => (2, true),
+    }
+}
+
+/// What a `\uXXXX` at the beginning of `text` stands for.
+fn code_unit(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    /// The problems of `text`, which must be JSON.
+    fn told(text: &str) -> String {
+        serde_json::from_str::<&RawValue>(text).unwrap();
+        check(text.as_bytes()).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn half_of_a_pair_is_refused_wherever_it_stands() {
+        for (text, place) in [
+            (r#""x\ud83d""#, "body: has an"),
+            (r#""\uDE00 alone""#, "body: has an"),
+            (r#"{"a":"\ud83d\ud83d"}"#, "a: has an"),
+            (r#"{"a":"\ud83d\n"}"#, "a: has an"),
+            (r#"{"a":{"b":[0,"ok",{"c d":"\ud83dx"}]}}"#, "a.b[2].c d: has an"),
+            (r#"[[1],["\ud800"]]"#, "[1][0]: has an"),
+            (r#"{"a":{"\udfff":1}}"#, "a: has a name with an"),
+            (r#"{"\udfff":{}}"#, "body: has a name with an"),
+            (r#"{"a":{"b":1,"\udfff":1}}"#, "a: has a name with an"),
+            (r#"{"x":[{}],"q\"\\":"\\\ud800"}"#, "q\"\\: has an"),
+            (r#"{"a":[],"b":"\ud800"}"#, "b: has an"),
+        ] {
+            let told = told(text);
+            assert!(told.starts_with(&format!("{place} ")) && told.contains("unpaired surrogate"), "{text}: {told}");
+        }
+        assert!(told(r#"{"a":"\ud83d","b":1e999,"c":["\udc00"]}"#).matches("; ").count() == 2, "all at once");
+    }
+
+    #[test]
+    fn whole_characters_however_they_are_written_pass() {
+        for text in [
+            r#""\ud83d\ude00""#,
+            r#""\uD83D\uDE00 \u0041 \\ud83d \\\\ud83d \" \u0000""#,
+            r#"{"\ud83d\ude00":{"\u00e9":"\ud7ff\ue000"}}"#,
+            "\"\u{1f600}\"",
+        ] {
+            assert_eq!(told(text), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_double_holds_is_refused_and_every_other_passes() {
+        let (many, more) = ("9".repeat(309), format!("1{}", "0".repeat(309)));
+        for text in ["1e400", "-1e400", "[0,1E+309]", "{\"a\":{\"b\":1.7976931348623159e308}}", "0.1e310", &many, &more]
+        {
+            assert!(told(text).contains("which is more than a double holds"), "{text}");
+        }
+        assert!(told(r#"{"a":{"b":[1,1e400]}}"#).starts_with("a.b[1]: is 1e400, "));
+        let fits = format!("1{}", "0".repeat(308));
+        let precise = format!("0.{}", "3".repeat(1_000));
+        for text in
+            ["1e308", "-1.7976931348623157e308", "1e-400", "0e999999999999", "12345678901234567890123", &fits, &precise]
+        {
+            assert_eq!(told(text), "", "{text}");
+        }
+        for text in [r#""1e400""#, r#"{"3e400":"9e999"}"#, &format!("\"{many}\"")] {
+            assert_eq!(told(text), "", "in a string it is text: {text}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_nothing_but_faults_and_one_without_bottom_get_a_short_answer() {
+        let many = format!("[{}1e999]", r#""\ud800","#.repeat(20_000));
+        assert!(told(&many).len() < 4_096);
+        let deep = format!("{}{}{}", r#"{"a":["#.repeat(10_000), r#""\ud800""#, "]}".repeat(10_000));
+        let told = told(&deep);
+        assert!(told.starts_with("a[0].a[0]") && told.len() < 1_024, "{told}");
+        let long = format!(r#"{{"{}":1e999}}"#, "x".repeat(100_000));
+        assert!(self::told(&long).len() < 1_024);
+    }
+
+    #[test]
+    fn what_follows_a_depth_that_is_not_told_is_told_again() {
+        let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+        assert!(told(&format!(r#"{{"a":{deep},"b":1e999}}"#)).starts_with("b: "));
+    }
+
+    /// A JSON string, of which any character may be written as an escape, and any escape be half of a pair.
+    fn any_string() -> impl Strategy<Value = String> {
+        let unit = prop_oneof![0xd800_u16..=0xdfff, any::<u16>()].prop_map(|unit| format!("\\u{unit:04x}"));
+        let part = prop_oneof![unit, Just("\\\\".to_owned()), Just("\\\"".to_owned()), "[a-zD0-9 ]{1,3}"];
+        prop::collection::vec(part, 0..8).prop_map(|parts| format!("\"{}\"", parts.concat()))
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_passes_if_and_only_if_a_strict_reader_takes_it(text in any_string()) {
+            let strict = serde_json::from_str::<String>(&text).is_ok();
+            prop_assert_eq!(check(text.as_bytes()).is_ok(), strict);
+        }
+
+        #[test]
+        fn a_number_passes_if_and_only_if_a_strict_reader_takes_it(text in "-?(0|[1-9][0-9]{0,320})(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,4})?") {
+            let strict = serde_json::from_str::<f64>(&text).is_ok();
+            prop_assert_eq!(check(text.as_bytes()).is_ok(), strict);
+        }
+
+        #[test]
+        fn no_bytes_are_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), text in "[\\[\\]{}\":,\\\\ud8e10-]{0,64}") {
+            let _ = check(&bytes);
+            let _ = check(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! JSON between a publisher's body and a subscriber's `data:` line.
+//!
+//! What a publisher sent beyond the fields that we know is passed on as it came: numbers keep every digit and objects
+//! their order, because the text is never turned into values and back. Only insignificant white space goes, so that the
+//! result is one line.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// How deep arrays and objects may nest. The value stands up to four levels deep in what we send, and parsers on the
+/// other side give up at 128 levels (Rust's `serde_json`) or at about 1,000 (Python).
+pub const MAX_DEPTH: usize = 120;
+
+/// The text nests deeper than [`MAX_DEPTH`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooDeep;
+
+/// A value that is known to be well formed, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compact(String);
+
+impl Compact {
+    /// Strips the white space between tokens.
+    pub fn new(value: &RawValue) -> Result<Self, TooDeep> {
+        let text = value.get();
+        let mut compact = String::with_capacity(text.len());
+        let (mut from, mut in_string, mut escaped, mut depth) = (0, false, false, 0_usize);
+        for (at, byte) in text.bytes().enumerate() {
+            if in_string {
+                in_string = escaped || byte != b'"';
+                escaped = !escaped && byte == b'\\';
+                continue;
+            }
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => {
+                    compact.push_str(&text[from..at]);
+                    from = at + 1;
+                }
+                b'"' => in_string = true,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > MAX_DEPTH {
+                return Err(TooDeep);
+            }
+        }
+        compact.push_str(&text[from..]);
+        Ok(Self(compact))
+    }
+
+    /// A string.
+    pub fn string(text: &str) -> Self {
+        let mut quoted = String::with_capacity(text.len() + 2);
+        quote(&mut quoted, text);
+        Self(quoted)
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The JSON text.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl Default for Compact {
+    /// `null`
+    fn default() -> Self {
+        Self("null".to_owned())
+    }
+}
+
+/// An object that is written field by field, in the order of the calls.
+pub struct Object(String);
+
+impl Default for Object {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Object {
+    /// An object without a field.
+    pub fn new() -> Self {
+        Self(String::with_capacity(256))
+    }
+
+    /// The beginning of every answer to a POST.
+    pub fn success(message: &str) -> Self {
+        Self::new().written("success", "true").text("message", message)
+    }
+
+    /// What was written, still open for more.
+    pub fn written_so_far(&self) -> &str {
+        &self.0
+    }
+
+    /// Goes on where [`Object::written_so_far`] was read.
+    pub fn resume(written: String) -> Self {
+        Self(written)
+    }
+
+    /// A string.
+    #[must_use]
+    pub fn text(mut self, name: &str, value: &str) -> Self {
+        self.name(name);
+        quote(&mut self.0, value);
+        self
+    }
+
+    /// A string, if there is one.
+    #[must_use]
+    pub fn maybe_text(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self,
+        }
+    }
+
+    /// Any value.
+    #[must_use]
+    pub fn raw(self, name: &str, value: &Compact) -> Self {
+        self.written(name, value.as_str())
+    }
+
+    /// JSON that was written by this server, in one line.
+    #[must_use]
+    pub fn written(mut self, name: &str, json: &str) -> Self {
+        self.name(name);
+        self.0.push_str(json);
+        self
+    }
+
+    /// Any value, if there is one.
+    #[must_use]
+    pub fn maybe_raw(self, name: &str, value: Option<&Compact>) -> Self {
+        match value {
+            Some(value) => self.raw(name, value),
+            None => self,
+        }
+    }
+
+    /// Any values.
+    #[must_use]
+    pub fn raws(self, fields: &[(String, Compact)]) -> Self {
+        fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
+    }
+
+    /// A value of ours. With texts as the keys of its maps it always serializes.
+    #[must_use]
+    pub fn value(self, name: &str, value: &impl Serialize) -> Self {
+        self.written(name, &serde_json::to_string(value).unwrap_or_default())
+    }
+
+    /// The whole object.
+    pub fn finish(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        quote(&mut self.0, name);
+        self.0.push(':');
+    }
+}
+
+fn quote(out: &mut String, text: &str) {
+    // All else stands for itself (RFC 8259, section 7), and nearly every text has nothing else. To look at all of it, whatever
+    // was found, is what can be done for many bytes at once.
+    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
+        out.push_str(&serde_json::to_string(text).unwrap_or_default()); // a string always serializes
+        return;
+    }
+    out.reserve(text.len() + 2);
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn compact(text: &str) -> Result<String, TooDeep> {
+        Compact::new(serde_json::from_str(text).unwrap()).map(|compact| compact.0)
+    }
+
+    #[test]
+    fn white_space_goes_and_everything_else_stays_to_the_letter() {
+        let text = "{ \"b\" : [ 1.0 , 12345678901234567890123 ,\n 1e400 ] ,\r\n\t\"a b\\\" \\\\\" : \" x \\n \" }";
+        let expected = r#"{"b":[1.0,12345678901234567890123,1e400],"a b\" \\":" x \n "}"#;
+        assert_eq!(compact(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(compact(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(compact(&nested(MAX_DEPTH + 1)), Err(TooDeep));
+        assert!(compact(&format!("\"{}\"", "[".repeat(1_000))).is_ok(), "brackets in a string are text");
+    }
+
+    #[test]
+    fn an_object_is_written_in_the_order_of_its_calls() {
+        assert_eq!(Object::new().finish(), "{}");
+        let object = Object::new().text("a", "\"\n").maybe_text("b", None).value("c", &1);
+        assert_eq!(object.finish(), r#"{"a":"\"\n","c":1}"#);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            ".*".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::btree_map(".*", inner, 0..6)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_reads_back_and_is_as_short_as_it_can_be(text in any::<String>()) {
+            let quoted = Compact::string(&text);
+            prop_assert_eq!(quoted.as_str(), serde_json::to_string(&text).unwrap());
+        }
+
+        #[test]
+        fn compacting_changes_no_value_and_leaves_one_line(value in any_json()) {
+            let compacted = compact(&serde_json::to_string_pretty(&value).unwrap()).unwrap();
+            prop_assert!(!compacted.contains(['\n', '\r']));
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&compacted).unwrap(), value);
+        }
+    }
+}

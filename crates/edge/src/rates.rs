@@ -1,0 +1,209 @@
+//! How much one user, and one address, may do: publishes a second, names a minute, failed credentials a second.
+//!
+//! Owns the limits, what is charged to whom, and the fields by which an answer tells ([`RateLimit`]). Everything here is
+//! decided before anything is published or kept. Both tables are bounded, see `table.rs`; must never hold what a request
+//! brought along but the user's id or the address.
+//!
+//! The buckets are not those of the `governor` crate: a cost may be larger than what a bucket holds (a body larger than
+//! `PUBLISH_BYTES` would be refused for ever), two buckets are charged together or not at all, and the table of all users
+//! has a bound.
+
+mod table;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tidings_hub::{UserId, network};
+use tokio::time::Instant;
+
+use self::table::{Idle, Table};
+use crate::auth::Identity;
+use crate::bucket::{Bucket, Quota, Window};
+use crate::error::{Code, Error};
+use crate::rate_limit::{Limit, Standing};
+
+pub use crate::rate_limit::RateLimit;
+
+/// How many names (rooms, topics of users, entities) one user makes in [`NAMES_PER`].
+const NAMES: u32 = 600;
+const NAMES_PER: Duration = Duration::from_mins(1);
+
+/// How many failed credentials of one address are answered with why in [`FAILURES_PER`].
+const FAILURES: u32 = 20;
+const FAILURES_PER: Duration = Duration::from_secs(1);
+
+/// What is done by whom, and what may be.
+pub struct Rates {
+    events: Option<Quota>,
+    bytes: Option<Quota>,
+    /// The roles whose bearers may publish as much as they like; admins among them.
+    free: Vec<String>,
+    users: Table<UserId, Spent>,
+    addresses: Table<IpAddr, Window>,
+    refused: [AtomicU64; Limit::ALL.len()],
+}
+
+/// What one user may do; who may do more.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How many events a second, and twice as many at once; `None` is no limit.
+    pub events: Option<u64>,
+    /// How many bytes of bodies a second, and twice as many at once; `None` is no limit.
+    pub bytes: Option<u64>,
+    /// The roles whose bearers publish without a limit.
+    pub free: Vec<String>,
+}
+
+/// Who publishes.
+#[derive(Clone)]
+pub struct Payer {
+    user: UserId,
+    is_free: bool,
+}
+
+/// What a publish costs, and whom.
+pub struct Cost {
+    /// Who pays.
+    pub payer: Payer,
+    /// How many events.
+    pub events: u32,
+    /// How many bytes of bodies.
+    pub bytes: usize,
+}
+
+/// What one user has spent.
+#[derive(Default)]
+struct Spent {
+    events: Bucket,
+    bytes: Bucket,
+    names: Window,
+}
+
+impl Rates {
+    /// Limits by `options`; nobody has spent anything yet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            events: options.events.map(Quota::twice),
+            bytes: options.bytes.map(Quota::twice),
+            free: options.free,
+            users: Table::default(),
+            addresses: Table::default(),
+            refused: Default::default(),
+        }
+    }
+
+    /// Who pays for what `caller` publishes.
+    pub fn payer(&self, caller: &Identity) -> Payer {
+        Payer { user: caller.id.clone(), is_free: self.free.iter().any(|role| caller.has_role(role)) }
+    }
+
+    /// Charges a publish of so many events and bytes, or refuses it. A publish is taken while anything is left, and may
+    /// leave a debt.
+    pub fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
+        let Cost { payer, events, bytes } = cost;
+        if payer.is_free || (self.events.is_none() && self.bytes.is_none()) {
+            return Ok(RateLimit::default());
+        }
+        let now = Instant::now();
+        let (waits, standing) = self.users.with(&payer.user, now, |spent| {
+            let waits = [
+                self.events.and_then(|quota| spent.events.wait(quota, now)),
+                self.bytes.and_then(|quota| spent.bytes.wait(quota, now)),
+            ];
+            if waits == [None, None] {
+                self.events.inspect(|quota| spent.events.take(u64::from(*events), *quota, now));
+                self.bytes.inspect(|quota| spent.bytes.take(*bytes as u64, *quota, now));
+            }
+            let of_events = self.events.map(|quota| Standing::of(Limit::Events, &spent.events, quota, now));
+            let of_bytes = self.bytes.map(|quota| Standing::of(Limit::Bytes, &spent.bytes, quota, now));
+            (waits, RateLimit([of_events, of_bytes]))
+        });
+        let (limit, message) = match waits {
+            [None, None] => return Ok(standing),
+            [Some(_), _] => (Limit::Events, "You publish more events than you may; wait, then publish fewer"),
+            [None, Some(_)] => (Limit::Bytes, "You publish more bytes than you may; wait, then publish less"),
+        };
+        // Who comes back for the one is not to be sent away for the other.
+        let wait = waits.into_iter().flatten().max().unwrap_or_default();
+        Err(self.refuse(limit, message, wait).rate_limit(standing))
+    }
+
+    /// Takes back what a publish, and a new name if there was one, was charged: it was a repetition of one that was in flight,
+    /// which no look-up could know.
+    pub fn give_back(&self, cost: &Cost, named: bool) {
+        let Cost { payer, events, bytes } = cost;
+        if payer.is_free {
+            return;
+        }
+        self.users.with(&payer.user, Instant::now(), |spent| {
+            self.events.inspect(|quota| spent.events.give_back(u64::from(*events), *quota));
+            self.bytes.inspect(|quota| spent.bytes.give_back(*bytes as u64, *quota));
+            if named {
+                spent.names.give_back();
+            }
+        });
+    }
+
+    /// Charges a name if it is new to the log, or refuses it. Returns whether it was charged.
+    pub fn name(&self, payer: &Payer, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
+        if payer.is_free || !is_new() {
+            return Ok(false);
+        }
+        let now = Instant::now();
+        let full = self.users.with(&payer.user, now, |spent| spent.names.take(NAMES, NAMES_PER, now));
+        let message =
+            "You make more new names (rooms, users, entities) than you may: 600 a minute; wait, or use those there are";
+        full.map(|()| true).map_err(|wait| self.refuse(Limit::Names, message, wait))
+    }
+
+    /// Charges a credential that was refused to the address it came from. Returns whether there were not too many. A good
+    /// credential never comes here, so nobody is locked out by others behind the same address.
+    pub fn failed_credential(&self, address: IpAddr) -> bool {
+        let now = Instant::now();
+        let full = self.addresses.with(&network(address), now, |failed| failed.take(FAILURES, FAILURES_PER, now));
+        full.inspect_err(|_| self.count(Limit::Credentials)).is_ok()
+    }
+
+    fn refuse(&self, limit: Limit, message: &'static str, wait: Duration) -> Error {
+        self.count(limit);
+        Error::new(Code::RateLimited, message).retry_after(wait)
+    }
+
+    fn count(&self, limit: Limit) {
+        self.refused[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often each limit refused a call.
+    pub fn refused(&self) -> [(&'static str, u64); Limit::ALL.len()] {
+        Limit::ALL.map(|limit| (limit.as_str(), self.refused[limit as usize].load(Ordering::Relaxed)))
+    }
+
+    /// How many users and addresses there is something to remember of.
+    pub fn known(&self) -> [(&'static str, usize); 2] {
+        let now = Instant::now();
+        self.users.sweep(now);
+        self.addresses.sweep(now);
+        [("users", self.users.len()), ("addresses", self.addresses.len())]
+    }
+
+    /// How many of each there may be.
+    pub const fn most() -> usize {
+        table::MOST
+    }
+}
+
+impl Idle for Spent {
+    fn is_idle(&self, now: Instant) -> bool {
+        self.events.full_in(now).is_zero() && self.bytes.full_in(now).is_zero() && self.names.is_over(NAMES_PER, now)
+    }
+}
+
+impl Idle for Window {
+    fn is_idle(&self, now: Instant) -> bool {
+        self.is_over(FAILURES_PER, now)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! A stream and a publisher of one's own, in an axum application that serves itself.
+//!
+//! Run it with `cargo run -p tidings-server --example custom_stream`, then, in two terminals:
+//!
+//! ```text
+//! curl -N localhost:4000/orders/eu/stream
+//! curl localhost:4000/orders/eu --json '{"item":"tea"}' -H 'Authorization: Bearer dGVzdDEyMzp0ZXN0dXNlcjp0ZXN0'
+//! ```
+
+use std::net::SocketAddr;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tidings_server::Server;
+use tidings_server::handle::{Caller, Handle, PublishError, StreamRequest};
+use tokio::net::TcpListener;
+
+/// Serves the application's own routes, and Tidings' for everything else, until `shutdown`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let (tidings, engine) = Server::builder().embed()?;
+    let app = Router::new()
+        .route("/orders/{region}/stream", get(follow))
+        .route("/orders/{region}", post(place))
+        .with_state(engine.handle())
+        .fallback_service(tidings);
+    // The streams are ended first, each told to come back; then axum closes what is left.
+    let drained = async { engine.run(shutdown).await.unwrap_or_else(|error| tracing::error!(%error, "not drained")) };
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, app).with_graceful_shutdown(drained).await?)
+}
+
+/// Orders as they are placed. A client that comes back by `Last-Event-ID` misses none.
+async fn follow(stream: StreamRequest, Path(region): Path<String>) -> Response {
+    stream.open(&["orders", "heartbeat"], [format!("orders/{region}")]).await
+}
+
+/// Places an order: who follows the region's orders has it when this answers.
+async fn place(
+    State(tidings): State<Handle>,
+    Caller(customer): Caller,
+    Path(region): Path<String>,
+    Json(order): Json<Value>,
+) -> Result<String, PublishError> {
+    let event = json!({ "order": order, "customer": customer.id.as_str() });
+    let id = tidings.publish(&format!("orders/{region}"), "order-placed", &event).await?;
+    Ok(id.to_string())
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let listener = TcpListener::bind("localhost:4000").await?;
+    serve(listener, async { drop(tokio::signal::ctrl_c().await) }).await
+}

@@ -1,0 +1,259 @@
+//! What every request can reach: the hub, the judges of credentials, the settings, and how far the server's end has come.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use tidings_edge::arrival::Arrivals;
+use tidings_edge::asset::Content;
+use tidings_edge::client_ip::TrustedProxies;
+use tidings_edge::cors;
+use tidings_edge::error::Error;
+use tidings_edge::rates::Rates;
+use tidings_hub::{Clock, Hub, Publication, Published};
+use tidings_journal::{Condition, Receipt};
+use tidings_telemetry::service_manager::Notifier;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, Identity};
+use crate::config::{Config, Mode};
+use crate::counts::Counts;
+use crate::http::admission::Admission;
+use crate::members::Members;
+use crate::net::census::Census;
+use crate::net::untaken::Untaken;
+use crate::reload::source::Source;
+use crate::traces::{self, Tracer};
+
+/// The shared state of all requests.
+pub(crate) struct App {
+    pub(crate) hub: Hub,
+    pub(crate) auth: Authenticator,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) admission: Admission,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) untaken: Arc<Untaken>,
+    pub(crate) rates: Rates,
+    pub(crate) members: Arc<Members>,
+    pub(crate) census: Arc<Census>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) tracer: Tracer,
+    /// Tells the service manager.
+    pub(crate) notifier: Notifier,
+    /// The origins whose pages may send cookies.
+    pub(crate) origins: RwLock<cors::Allowed>,
+    pub(crate) pages: Pages,
+    /// Which pages of other origins may call.
+    pub(crate) cors: Arc<cors::Current>,
+    /// Where the settings come from, if that is known.
+    pub(crate) settings: Option<Source>,
+    pub(crate) started: tokio::time::Instant,
+    /// The same by the clock.
+    pub(crate) started_at: Timestamp,
+    phase: AtomicU8,
+    /// Cancelled when an operator asks for the end.
+    pub(crate) stop: CancellationToken,
+    /// When the last streams are told to go, once that is known.
+    drained: OnceLock<tokio::time::Instant>,
+    /// Held for reading by each publish in progress.
+    publishing: tokio::sync::RwLock<()>,
+    /// Whether a large event was warned of.
+    warned_of_size: AtomicBool,
+}
+
+/// The longest line that Go's `bufio.Scanner` reads unless it is given a larger buffer, and with it the libraries that stand on
+/// it: at a longer one they stop, and say so only to who asks.
+const SCANNER_BYTES: usize = 64 << 10;
+
+/// What stands around the data of an event on the wire, at most.
+const BLOCK_BYTES: usize = 256;
+
+/// How much longer than `SHUTDOWN_TIMEOUT` the service manager is asked to wait for the process's end.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// How far the server's end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Serving = 0,
+    /// Streams are being ended and no new ones taken; publishes still are.
+    Draining = 1,
+    /// Nothing is taken any more.
+    Closing = 2,
+}
+
+/// Why something was not published.
+#[derive(Debug)]
+pub(crate) enum Unpublished {
+    /// The server takes nothing any more. It is not in the log and never will be.
+    Closing,
+    /// Whether it is in the log is unknown.
+    Journal(tidings_journal::Error),
+}
+
+/// Answers that depend on nothing but the settings, each made when it is asked for the first time.
+#[derive(Default)]
+pub(crate) struct Pages {
+    pub(crate) index: OnceLock<Content>,
+    pub(crate) openapi: OnceLock<Content>,
+}
+
+/// The parts of an [`App`].
+pub(crate) struct Parts {
+    pub(crate) hub: Hub,
+    pub(crate) members: Arc<Members>,
+    pub(crate) auth: Authenticator,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) census: Arc<Census>,
+    pub(crate) tracer: Tracer,
+    pub(crate) notifier: Notifier,
+    pub(crate) origins: cors::Allowed,
+    pub(crate) cors: Arc<cors::Current>,
+    pub(crate) settings: Option<Source>,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { hub, members, auth, config, clock, proxies, census, tracer, notifier, origins, cors, settings } =
+            parts;
+        Arc::new(Self {
+            counts: Arc::default(),
+            rates: Rates::new(config.rates()),
+            started_at: clock.now(),
+            hub,
+            members,
+            auth,
+            config,
+            clock,
+            proxies,
+            census,
+            tracer,
+            notifier,
+            origins: RwLock::new(origins),
+            pages: Pages::default(),
+            cors,
+            settings,
+            admission: Admission::default(),
+            arrivals: Arrivals::default(),
+            untaken: Arc::default(),
+            started: tokio::time::Instant::now(),
+            phase: AtomicU8::new(Phase::Serving as u8),
+            stop: CancellationToken::new(),
+            drained: OnceLock::new(),
+            publishing: tokio::sync::RwLock::default(),
+            warned_of_size: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            _ => Phase::Closing,
+        }
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        let before = self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        if before == Phase::Serving as u8 && phase > Phase::Serving {
+            let limit = self.config.lifecycle.shutdown_timeout + MARGIN;
+            self.notifier.stops(limit, &self.status());
+        }
+    }
+
+    /// Tells when the drain that has begun will be over.
+    pub(crate) fn drains_until(&self, over: tokio::time::Instant) {
+        let _ = self.drained.set(over); // a server drains once
+    }
+
+    /// How long the drain goes on. No other node is known, so that before its end a client would come back to this server.
+    pub(crate) fn left_of_drain(&self) -> Duration {
+        let now = tokio::time::Instant::now();
+        self.drained.get().map_or(Duration::ZERO, |over| over.saturating_duration_since(now))
+    }
+
+    pub(crate) fn is_admin(&self, identity: &Identity) -> bool {
+        identity.has_role(&self.config.auth.admin_role)
+    }
+
+    /// Fails unless `identity` is an admin, or publishing to all is open to everybody.
+    pub(crate) fn may_publish_to_all(&self, identity: &Identity) -> Result<(), Error> {
+        if self.config.auth.open_publish || self.is_admin(identity) {
+            return Ok(());
+        }
+        Err(Error::admin_only(&self.config.auth.admin_role))
+    }
+
+    /// Stores and delivers a batch if `condition` is true, and says what came of it; see [`Hub::publish`].
+    pub(crate) async fn publish(
+        &self,
+        batch: Vec<Publication>,
+        receipt: Option<Receipt>,
+        condition: Option<Condition>,
+    ) -> Result<Published, Unpublished> {
+        let _in_progress = self.publishing.read().await;
+        if self.phase() == Phase::Closing {
+            return Err(Unpublished::Closing);
+        }
+        self.warn_of_size(&batch);
+        let (events, begun) = (batch.len(), tokio::time::Instant::now());
+        let publish = traces::step("append and show", self.hub.publish(batch, receipt, condition));
+        let published = publish.await.map_err(Unpublished::Journal)?;
+        if let Published::New(_) = published {
+            self.counts.published(events, begun.elapsed());
+        }
+        Ok(published)
+    }
+
+    /// Tells a developer, once, of an event that some readers can't take unless they are told to.
+    fn warn_of_size(&self, publications: &[Publication]) {
+        let most = publications.iter().map(|publication| publication.data.len()).max().unwrap_or_default();
+        let large = most + BLOCK_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
+        if large && !self.warned_of_size.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                bytes = most,
+                "an event is larger than 64 KiB, at which clients with Go's bufio.Scanner stop unless they set a larger buffer; \
+                 docs/integrating.md says how. Of further ones nothing is said"
+            );
+        }
+    }
+
+    /// How the server is, in a line that every user of the machine may read (`systemctl status`).
+    pub(crate) fn status(&self) -> String {
+        let registry = self.hub.connections();
+        let open = registry.stats().total;
+        match self.phase() {
+            Phase::Serving if self.hub.health().is_err() => {
+                format!("{open} of {} streams open; the journal takes no events, see the log", registry.limit())
+            }
+            Phase::Serving => format!("{open} of {} streams open", registry.limit()),
+            Phase::Draining => format!("draining, {open} streams left"),
+            Phase::Closing => format!("ending, {open} streams left"),
+        }
+    }
+
+    /// Takes nothing any more, and waits for the publishes that were taken.
+    pub(crate) async fn close(&self) {
+        self.enter(Phase::Closing);
+        let _nothing_in_progress = self.publishing.write().await;
+    }
+}
+
+impl From<Unpublished> for Error {
+    fn from(error: Unpublished) -> Self {
+        match error {
+            Unpublished::Closing => Self::draining(Duration::ZERO),
+            Unpublished::Journal(error) => error.into(),
+        }
+    }
+}

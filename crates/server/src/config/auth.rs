@@ -1,0 +1,78 @@
+//! Settings of who may do what.
+
+use std::time::Duration;
+
+use tidings_settings::Secret;
+use tidings_settings::rule::{Hidden, List, Optional, Parsed, Switch};
+use tidings_settings::section;
+use tidings_settings::setting::Preset;
+use tidings_settings::units::{DAY, SECOND, Span};
+
+section! {
+    "Identity"
+    /// Who is asking, and what they may do.
+    pub struct Auth {
+        /// Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up. On in
+        /// development. In production they are off; switched on, they are warned of at each start.
+        "auth_demo" => pub demo: bool = Switch, Preset { development: "true", production: "false" };
+
+        /// The name of a cookie that carries the token. It is read for streams only, so that no other site can publish
+        /// in a visitor's name, and from pages of other origins only where `CORS_ORIGIN` allows them.
+        "auth_cookie" => pub cookie: Option<String> = Optional(COOKIE), "";
+
+        /// The role that may publish to everybody and look after the server.
+        "admin_role" => pub admin_role: String = ROLE, "admin";
+
+        /// Whether any valid token may publish to everybody, not only an administrator's.
+        "open_publish" => pub open_publish: bool = Switch, "false";
+
+        /// What `GET /metrics` asks for as `Authorization: Bearer …`. Without it the numbers are open to whoever reaches
+        /// the port; they name no user, topic, room, address or token.
+        "metrics_token" => pub metrics_token: Option<Secret> = Optional(Hidden), "";
+
+        /// The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512). `openssl rand -base64 48` makes a good one.
+        /// Production needs it, with at least 32 bytes, and takes none that was ever published as an example.
+        "jwt_secret" => pub jwt_secret: Option<Secret> = Optional(Hidden), "";
+
+        /// The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at.
+        "jwt_issuer" => pub jwt_issuers: Vec<String> = List(NAME), "";
+
+        /// The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at.
+        "jwt_audience" => pub jwt_audiences: Vec<String> = List(NAME), "";
+
+        /// Whether a token without an end (`exp`) is refused.
+        "jwt_require_exp" => pub jwt_require_exp: bool = Switch, "true";
+
+        /// How long a token lives that this server signs, unless its maker asks otherwise.
+        "jwt_expires_in" => pub jwt_expires_in: Duration = Span(SECOND..=3_650 * DAY), "24h";
+    }
+}
+
+/// RFC 6265, section 4.1.1: a cookie's name is a token.
+const COOKIE: Parsed<String> = Parsed {
+    placeholder: "NAME",
+    allowed: "a cookie's name, of letters, digits and ``!#$%&'*+-.^_`|~``",
+    read: |text| {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        (!text.is_empty() && text.bytes().all(token)).then(|| text.to_owned())
+    },
+    show: String::clone,
+};
+
+/// Roles are separated by commas in demo tokens and by spaces or commas in a JWT, so a role can hold neither.
+pub(super) const ROLE: Parsed<String> = Parsed {
+    placeholder: "NAME",
+    allowed: "a name of 1 to 64 bytes without spaces, commas and colons",
+    read: |text| {
+        let bad = |c: char| c.is_whitespace() || c.is_control() || c == ',' || c == ':';
+        ((1..=64).contains(&text.len()) && !text.contains(bad)).then(|| text.to_owned())
+    },
+    show: String::clone,
+};
+
+const NAME: Parsed<String> = Parsed {
+    placeholder: "NAME",
+    allowed: "names without commas",
+    read: |text| (!text.contains(',')).then(|| text.to_owned()),
+    show: String::clone,
+};

@@ -1,0 +1,175 @@
+//! What single values can't show: settings that are each allowed, but not together.
+
+use tidings_journal::{Rule, memory};
+use tidings_journal_disk::Retention;
+use tidings_settings::Error;
+use tidings_settings::Secret;
+use tidings_settings::guessable::{self, Flaw};
+use tidings_settings::units::{show_size, show_span};
+
+use super::{Auth, Config, Home, Loaded, Mode};
+
+/// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
+const SECRET_BYTES: usize = 32;
+
+/// Finds everything that must not be served, and warns of what is doubtful.
+pub(super) fn all(loaded: &mut Loaded) -> Vec<Error> {
+    type Check = fn(&mut Loaded) -> Result<(), Error>;
+    const CHECKS: [Check; 6] = [
+        open_to_all_with_credentials,
+        ways_in,
+        |loaded| secret(loaded, "JWT_SECRET", |auth| &auth.jwt_secret),
+        |loaded| secret(loaded, "METRICS_TOKEN", |auth| &auth.metrics_token),
+        journal,
+        drain,
+    ];
+    CHECKS.iter().filter_map(|check| check(loaded).err()).collect()
+}
+
+/// A browser ignores `*` where credentials are sent, and a server that mirrors every origin instead gives each page of the
+/// web the rights of its visitor.
+fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
+    let cors = &loaded.config.cors;
+    if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
+        return Err(Error::Conflict(format!(
+            "CORS_ORIGIN=* ({}) is not allowed together with CORS_CREDENTIALS=true ({}); list the origins, or set \
+             CORS_CREDENTIALS=false",
+            place(loaded, "CORS_ORIGIN"),
+            place(loaded, "CORS_CREDENTIALS"),
+        )));
+    }
+    Ok(())
+}
+
+/// Demo tokens are made by whoever likes; in production they can't be all there is.
+fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
+    let Config { mode, auth, .. } = &loaded.config;
+    if *mode == Mode::Development {
+        return Ok(());
+    }
+    if auth.jwt_secret.is_none() {
+        let why = if auth.demo {
+            format!(
+                "with AUTH_DEMO=true ({}) anybody can make up who they are, and nothing else is configured",
+                place(loaded, "AUTH_DEMO")
+            )
+        } else {
+            format!("with AUTH_DEMO=false ({}) nobody could sign in", place(loaded, "AUTH_DEMO"))
+        };
+        return Err(Error::Conflict(format!(
+            "JWT_SECRET is not set and production needs it: {why}; allowed is a secret of at least {SECRET_BYTES} bytes"
+        )));
+    }
+    if auth.demo {
+        loaded.warnings.push(format!(
+            "AUTH_DEMO=true ({}) lets anybody make up who they are, in production",
+            place(loaded, "AUTH_DEMO")
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses in production what anybody could guess, and warns of what may be a mistake.
+fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secret>) -> Result<(), Error> {
+    let Some(secret) = of(&loaded.config.auth).clone() else {
+        return Ok(());
+    };
+    let shown = format!("{name}=(hidden) ({})", place(loaded, name));
+    let trimmed = secret.trimmed();
+    if trimmed != secret.expose() {
+        loaded
+            .warnings
+            .push(format!("{shown} has white space around it, a line break at its end perhaps; it counts without"));
+    }
+    let quoted = |quote: char| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote);
+    if quoted('"') || quoted('\'') {
+        loaded
+            .warnings
+            .push(format!("{shown} stands between quotes, and they count: leave them out if they are not meant"));
+    }
+    let flaw = match guessable::flaw(&secret) {
+        Some(Flaw::Published) => "was published as an example".to_owned(),
+        _ if trimmed.len() < SECRET_BYTES => format!("is only {} bytes long", trimmed.len()),
+        Some(Flaw::Words) => "is made of words that anybody can guess".to_owned(),
+        Some(Flaw::Pattern) => "is a pattern that anybody can guess".to_owned(),
+        Some(Flaw::Poor) => {
+            loaded.warnings.push(format!(
+                "{shown} has so few different characters that it may be guessed; a later version will refuse it in production. \
+                 `openssl rand -base64 48` makes a good one"
+            ));
+            return Ok(());
+        }
+        None => return Ok(()),
+    };
+    let allowed = format!("at least {SECRET_BYTES} bytes that nobody can guess");
+    match loaded.config.mode {
+        Mode::Production => Err(Error::Conflict(format!("{shown} {flaw}; allowed in production is {allowed}"))),
+        Mode::Development => {
+            loaded.warnings.push(format!("{shown} {flaw}; production will need {allowed}"));
+            Ok(())
+        }
+    }
+}
+
+/// What the journal can't do.
+fn journal(loaded: &mut Loaded) -> Result<(), Error> {
+    let journal = &loaded.config.journal;
+    let least = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
+    if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < least) {
+        return Err(Error::Conflict(format!(
+            "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed is at least {}, or JOURNAL=memory",
+            show_size(bytes),
+            place(loaded, "JOURNAL_MAX_BYTES"),
+            show_size(least),
+        )));
+    }
+    let mut patterns = std::collections::BTreeSet::new();
+    if let Some(twice) = journal.keep.iter().find(|rule| !patterns.insert(rule.pattern.as_str())) {
+        let (origin, pattern) = (place(loaded, "JOURNAL_KEEP"), &twice.pattern);
+        return Err(Error::Conflict(format!(
+            "JOURNAL_KEEP ({origin}) names {pattern} twice; join its limits with `+`"
+        )));
+    }
+    beyond_memory(loaded);
+    Ok(())
+}
+
+/// What single topics may keep is bounded by what all may together, which in memory is little by itself.
+fn beyond_memory(loaded: &mut Loaded) {
+    let journal = &loaded.config.journal;
+    let default = memory::Retention::default();
+    let most_events = journal.max_events.unwrap_or(default.max_events);
+    let most_bytes = journal.max_bytes.unwrap_or(default.max_bytes);
+    let is_beyond = |limit: Option<u64>, most: usize| {
+        limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| limit > most))
+    };
+    let is_beyond = |rule: &&Rule| is_beyond(rule.max_events, most_events) || is_beyond(rule.max_bytes, most_bytes);
+    if let Some(rule) = journal.keep.iter().find(is_beyond).filter(|_| journal.home == Home::Memory) {
+        let warning = format!(
+            "JOURNAL_KEEP ({}) has {} keep more than the journal in memory keeps of all topics together, {most_events} events and \
+             {}; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES",
+            place(loaded, "JOURNAL_KEEP"),
+            rule.pattern,
+            show_size(most_bytes),
+        );
+        loaded.warnings.push(warning);
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of several checks")]
+fn drain(loaded: &mut Loaded) -> Result<(), Error> {
+    let lifecycle = &loaded.config.lifecycle;
+    if lifecycle.drain >= lifecycle.shutdown_timeout {
+        loaded.warnings.push(format!(
+            "SHUTDOWN_TIMEOUT={} comes before the end of DRAIN_SECONDS={}: the last streams will be cut",
+            show_span(lifecycle.shutdown_timeout),
+            show_span(lifecycle.drain)
+        ));
+    }
+    Ok(())
+}
+
+/// Where a setting was written, for a message.
+fn place(loaded: &Loaded, name: &str) -> String {
+    loaded.origin(name).map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,62 @@
+//! Settings of how much one user may publish.
+
+use tidings_edge::rates;
+use tidings_settings::rule::{List, Number, Or};
+use tidings_settings::section;
+use tidings_settings::units::{KIB, Size, TIB};
+
+use super::Config;
+use super::auth::ROLE;
+
+section! {
+    "Limits"
+    /// How much one user may do. Whoever does more is answered with 429, `rate_limited`, and nothing is published. The limits
+    /// that no setting changes stand in [operating.md](operating.md#what-one-user-can-do).
+    pub struct Limits {
+        /// How many events one user publishes a second, and twice as many at once; typing indicators, joining and leaving
+        /// count too. Administrators are not limited. `auto` is 100, and no limit where `OPEN_PUBLISH` lets everybody publish
+        /// to all; `off` is none.
+        "publish_rate" => pub publish_rate: Option<Option<u32>> = Or("auto", Or("off", Number(1..=1_000_000))), "auto";
+
+        /// How many bytes of bodies one user publishes a second, and twice as many at once. `auto` is 1MiB, and no limit where
+        /// `OPEN_PUBLISH` lets everybody publish to all; `off` is none.
+        "publish_bytes" => pub publish_bytes: Option<Option<usize>> = Or("auto", Or("off", Size(KIB..=TIB))), "auto";
+
+        /// The roles whose bearers publish, and make new names, without a limit, as administrators do: for backends.
+        "publish_unlimited_roles" => pub publish_unlimited_roles: Vec<String> = List(ROLE), "";
+    }
+}
+
+impl Config {
+    /// What one user may publish.
+    pub(crate) fn rates(&self) -> rates::Options {
+        let limits = &self.limits;
+        // What is not set limits nobody where everybody may publish to all: there are no admins to tell apart.
+        let unless_open = |preset: u64| (!self.auth.open_publish).then_some(preset);
+        let admin = std::iter::once(&self.auth.admin_role);
+        rates::Options {
+            events: limits.publish_rate.map_or_else(|| unless_open(100), |set| set.map(u64::from)),
+            bytes: limits.publish_bytes.map_or_else(|| unless_open(1 << 20), |set| set.map(|bytes| bytes as u64)),
+            free: admin.chain(&limits.publish_unlimited_roles).cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_limits_nobody_where_all_may_publish_to_all() {
+        let limits = |config: &Config| (config.rates().events, config.rates().bytes);
+        let mut config = Config::default();
+        assert_eq!(limits(&config), (Some(100), Some(1 << 20)));
+        config.auth.open_publish = true;
+        assert_eq!(limits(&config), (None, None));
+        config.limits.publish_rate = Some(Some(7));
+        assert_eq!(limits(&config), (Some(7), None), "a rate that was set holds");
+        config.auth.open_publish = false;
+        (config.limits.publish_rate, config.limits.publish_bytes) = (Some(None), Some(None));
+        assert_eq!(limits(&config), (None, None));
+    }
+}

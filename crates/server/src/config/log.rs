@@ -1,0 +1,41 @@
+//! Settings of the log, which goes to standard error.
+
+use tidings_settings::rule::{Choice, Parsed};
+use tidings_settings::section;
+use tidings_settings::setting::Preset;
+
+pub use tidings_telemetry::Format;
+
+section! {
+    "Log"
+    /// What is written to standard error.
+    pub struct Log {
+        /// The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`.
+        "log_level" => pub level: String = LEVEL, "info";
+
+        /// One line of text for people, or one object of JSON for machines, per entry.
+        "log_format" => pub format: Format = FORMAT, Preset { development: "text", production: "json" };
+    }
+}
+
+const FORMAT: Choice<Format> = Choice { of: &[("text", Format::Text), ("json", Format::Json)], note: "" };
+
+const LEVEL: Parsed<String> = Parsed {
+    placeholder: "FILTER",
+    allowed: "`trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`",
+    read: |text| {
+        // A filter takes any lone word for the name of a module, so that `debgu` would mean silence. Here it is a level.
+        let level = |word: &str| {
+            ["trace", "debug", "info", "warn", "error", "off"].iter().any(|level| level.eq_ignore_ascii_case(word))
+        };
+        let module = |name: &str| name.chars().all(|char| char.is_alphanumeric() || "_:-.".contains(char));
+        let understood = |part: &str| match part.split_once('=') {
+            None => level(part),
+            Some((name, word)) => !name.is_empty() && module(name) && level(word),
+        };
+        let parts: Vec<_> = text.split(',').map(str::trim).collect();
+        let filter = parts.join(",");
+        (parts.iter().all(|part| understood(part)) && tidings_telemetry::is_filter(&filter)).then_some(filter)
+    },
+    show: String::clone,
+};

@@ -1,0 +1,193 @@
+//! The configuration: what holds, and where it came from.
+//!
+//! One table of settings, a file per section, feeds everything: the fields here, `--help`, `docs/configuration.md` and
+//! `.env.example`. [`Flags`], the environment, `.env` and `tidings.toml` lie over each other in `layers`; `reading` makes
+//! typed values of them; what comes out here is checked, and nothing behind it checks again. Nothing in this module changes
+//! the environment of the process.
+
+mod auth;
+mod checks;
+mod cors;
+mod http;
+mod journal;
+mod keep;
+mod limits;
+mod log;
+pub mod reference;
+#[cfg(test)]
+mod spelling;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use tidings_settings::setting::{Section, Setting};
+use tidings_settings::{Layers, Reading, mode};
+
+pub use auth::Auth;
+pub use cors::Cors;
+pub use http::{Host, Http, TrustedHeader};
+pub use journal::{Home, Journal};
+pub use limits::Limits;
+pub use log::{Format, Log};
+pub use streams::{HeartbeatStyle, Lane, Lifecycle, Refusal, Streams};
+pub use tidings_settings::{Effective, Error, Flags, Mode, Origin, Secret, environment};
+
+/// The settings that hold.
+///
+/// `Config::default()` is for servers that are part of an application: what [`Config::load`] finds where nothing was written
+/// anywhere, but with the journal in memory, as a library makes no directory that nobody asked for. For one that outlives
+/// the process, set `journal.home` and `journal.data_dir`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Development or production.
+    pub mode: Mode,
+    /// Where the server listens, and what it takes of a request.
+    pub http: Http,
+    /// Which web pages of other origins may read what it answers.
+    pub cors: Cors,
+    /// Who may do what.
+    pub auth: Auth,
+    /// How much one user may publish.
+    pub limits: Limits,
+    /// What open event streams do.
+    pub streams: Streams,
+    /// How much of the past is kept.
+    pub journal: Journal,
+    /// What is written to standard error.
+    pub log: Log,
+    /// How the server ends.
+    pub lifecycle: Lifecycle,
+}
+
+/// A configuration, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What holds.
+    pub config: Config,
+    /// Every setting with its value and its origin, in the order of the reference.
+    pub origins: Vec<Effective>,
+    /// What should be said at the start, each one line.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads all layers and checks what they say.
+    ///
+    /// `environment` is the environment of the process, `directory` the place of `.env` and `tidings.toml`.
+    pub fn load(
+        flags: Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        directory: &Path,
+    ) -> Result<Loaded, Error> {
+        let layers = Layers::gather(&table(), flags, environment, directory)?;
+        let mut loaded = Self::read(Reading::new(&layers))?;
+        loaded.warnings.splice(0..0, layers.warnings);
+        match checks::all(&mut loaded).into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(loaded),
+        }
+    }
+
+    /// Everything that is wrong with the settings, where [`Config::load`] stops at the first; and what they would be without
+    /// those that are refused, for which the defaults stand.
+    pub fn examine(
+        flags: Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        directory: &Path,
+    ) -> (Option<Loaded>, Vec<Error>) {
+        let layers = match Layers::gather(&table(), flags, environment, directory) {
+            Ok(layers) => layers,
+            Err(error) => return (None, vec![error]),
+        };
+        let mut refused = Vec::new();
+        let mut loaded = match Self::read(Reading::lenient(&layers, &mut refused)) {
+            Ok(loaded) => loaded,
+            Err(error) => return (None, vec![error]),
+        };
+        loaded.warnings.splice(0..0, layers.warnings);
+        // Of values that are refused, nothing can be said about how they go together.
+        let errors = if refused.is_empty() { checks::all(&mut loaded) } else { refused };
+        (Some(loaded), errors)
+    }
+
+    /// Reads where the server listens, and judges no other setting: for commands that only look for the server.
+    pub fn http(
+        flags: Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        directory: &Path,
+    ) -> Result<Http, Error> {
+        let layers = Layers::gather(&table(), flags, environment, directory)?;
+        let mut reading = Reading::new(&layers);
+        Mode::read(&mut reading)?;
+        Http::read(&mut reading)
+    }
+
+    fn read(mut reading: Reading<'_>) -> Result<Loaded, Error> {
+        let config = Self {
+            mode: Mode::read(&mut reading)?,
+            http: Http::read(&mut reading)?,
+            cors: Cors::read(&mut reading)?,
+            auth: Auth::read(&mut reading)?,
+            limits: Limits::read(&mut reading)?,
+            streams: Streams::read(&mut reading)?,
+            journal: Journal::read(&mut reading)?,
+            log: Log::read(&mut reading)?,
+            lifecycle: Lifecycle::read(&mut reading)?,
+        };
+        Ok(Loaded { config, origins: reading.effective, warnings: reading.warnings })
+    }
+}
+
+impl Default for Config {
+    #[expect(clippy::expect_used, reason = "the presets are constants, and a test reads them all")]
+    fn default() -> Self {
+        let mut config = Self::read(Reading::new(&Layers::none())).expect("presets follow their own rules").config;
+        config.journal.home = Home::Memory;
+        config
+    }
+}
+
+impl Loaded {
+    /// A setting's value in its normal form.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.origins.iter().find(|effective| effective.name == name).map(|effective| effective.value.as_str())
+    }
+
+    /// Where a setting (`"JWT_SECRET"`) came from.
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        self.origins.iter().find(|effective| effective.name == name).map(|effective| &effective.origin)
+    }
+}
+
+/// Every setting, in the order of the reference.
+pub fn table() -> Vec<Setting> {
+    [
+        mode::section::rows(),
+        Http::rows(),
+        Cors::rows(),
+        Auth::rows(),
+        Limits::rows(),
+        Streams::rows(),
+        Journal::rows(),
+        Log::rows(),
+        Lifecycle::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The sections of the table, in the same order.
+pub const SECTIONS: [Section; 9] = [
+    mode::section::SECTION,
+    Http::SECTION,
+    Cors::SECTION,
+    Auth::SECTION,
+    Limits::SECTION,
+    Streams::SECTION,
+    Journal::SECTION,
+    Log::SECTION,
+    Lifecycle::SECTION,
+];

@@ -1,0 +1,111 @@
+//! `Idempotency-Key`: a publish that is repeated because its answer was lost happens once.
+//!
+//! A key belongs to a caller, a method and a path. What was answered is written to the journal in the same step as the
+//! event, as a receipt, so that it is known for as long as the event is, restarts included. Only a 200 leaves one: after
+//! an error the same key may try again.
+//!
+//! The journal decides whether a publish is a repetition, in the step that would append it: of several in flight, here or on
+//! several servers, one is published, and all get its answer. Whoever looks beforehand spares a repetition the limits, and
+//! decides nothing.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tidings_edge::error::{Code, Error};
+use tidings_edge::reply::Draft;
+use tidings_hub::UserId;
+use tidings_journal::{Receipt, StoredReceipt};
+
+use crate::app::App;
+use crate::traces;
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::from_mins(5);
+
+/// The longest key, in bytes.
+const MAX_KEY_BYTES: usize = 255;
+
+const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Whose key it is and for what, in one text.
+#[derive(Clone)]
+pub(crate) struct Scope(Bytes);
+
+/// By what two requests with the same key are told apart: a digest of the target and the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Fingerprint([u8; 32]);
+
+/// By what a publish with a key is known when it is repeated.
+pub(crate) struct Note {
+    scope: Scope,
+    fingerprint: Fingerprint,
+}
+
+impl Scope {
+    /// Reads the key of a request, if it has one.
+    pub(crate) fn of(headers: &HeaderMap, caller: &UserId, method: &Method, path: &str) -> Result<Option<Self>, Error> {
+        let mut keys = headers.get_all(HEADER).iter();
+        let Some(key) = keys.next() else {
+            return Ok(None);
+        };
+        if keys.any(|other| other != key) {
+            return Err(Error::field("Idempotency-Key", "is given twice, with different values"));
+        }
+        let sane = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+        match key.to_str() {
+            // None of them holds a NUL.
+            Ok(key) if sane => Ok(Some(Self([caller.as_str(), method.as_str(), path, key].join("\0").into()))),
+            _ => Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
+        }
+    }
+}
+
+impl Fingerprint {
+    fn of(target: Option<&UserId>, body: &[u8]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(target.map_or("", UserId::as_str).as_bytes());
+        context.update(b"\0");
+        context.update(body);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Self(bytes)
+    }
+}
+
+impl Note {
+    pub(crate) fn new(scope: Scope, target: Option<&UserId>, body: &[u8]) -> Self {
+        Self { scope, fingerprint: Fingerprint::of(target, body) }
+    }
+
+    /// What is kept of a publish that is answered with `draft`.
+    pub(crate) fn receipt(&self, draft: &Draft) -> Receipt {
+        let value = [&self.fingerprint.0[..], &draft.encode()].concat().into();
+        Receipt { key: self.scope.0.clone(), value, lives: KEPT }
+    }
+
+    /// The first answer, if the log knows it already.
+    pub(crate) async fn look_up(&self, app: &App) -> Result<Option<Response>, Error> {
+        let kept = app.hub.receipt(&self.scope.0).await?;
+        kept.map(|kept| self.replay(app, &kept)).transpose()
+    }
+
+    /// What was answered the first time; an error where that was another request.
+    pub(crate) fn replay(&self, app: &App, kept: &StoredReceipt) -> Result<Response, Error> {
+        let draft = kept.value.split_first_chunk().filter(|(first, _)| **first == self.fingerprint.0);
+        let Some((_, draft)) = draft else {
+            let message = "This Idempotency-Key was used for another request; take a new key";
+            return Err(Error::new(Code::IdempotencyConflict, message));
+        };
+        let unreadable =
+            || Error::new(Code::JournalUnavailable, "The first answer to this Idempotency-Key can't be read");
+        let draft = Draft::decode(draft).ok_or_else(unreadable)?;
+        traces::note(traces::PUBLISH, "repeated");
+        let mut response = draft.complete(app.hub.id_of(kept.first)).into_response();
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        Ok(response)
+    }
+}

@@ -1,0 +1,141 @@
+//! Calls that publish: a handler reads what was sent, builds a [`Unit`] of it, and hands that to [`Publisher::publish`], which
+//! answers.
+//!
+//! Owns the order of what stands before the log: a repetition is answered from what is known, then there is room for the call,
+//! then its caller may publish so much, then it is appended, and the log says what became of it.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
+use tidings_edge::error::{Code, Error};
+use tidings_edge::query::Params;
+use tidings_edge::rates::{Cost, Payer, RateLimit};
+use tidings_edge::reply::{Draft, Reply};
+use tidings_hub::{Publication, Published, UserId};
+use tidings_journal::{Condition, TopicName};
+
+use crate::app::App;
+use crate::auth::Identity;
+use crate::http::admission::Share;
+use crate::http::extract::Route;
+use crate::http::idempotency::{Note, Scope};
+use crate::topics;
+use crate::traces;
+
+/// What a POST that publishes needs beside its body: who calls, and whether the call is a repetition.
+pub(crate) struct Publisher {
+    pub(crate) app: Arc<App>,
+    pub(crate) caller: Identity,
+    payer: Payer,
+    key: Option<Scope>,
+    /// Judged when it is asked for, at the latest before something is published: after the caller's rights.
+    query: Result<Params, Error>,
+}
+
+/// What a call publishes in one step, and what it is answered.
+pub(crate) struct Unit {
+    batch: Vec<Publication>,
+    condition: Option<Condition>,
+    /// The room that a user becomes a member of by it.
+    joins: Option<(TopicName, UserId)>,
+    draft: Draft,
+}
+
+impl Unit {
+    /// One event, and whatever the server writes for itself in the same step.
+    pub(crate) fn new(publication: Publication, draft: Draft) -> Self {
+        Self { batch: vec![publication], condition: None, joins: None, draft }
+    }
+
+    /// There is nothing to publish, and `draft` names no event.
+    pub(crate) fn nothing(draft: Draft) -> Self {
+        Self { batch: Vec::new(), condition: None, joins: None, draft }
+    }
+
+    /// With a record of the server's own, and only if `condition` is true; if it is not, the answer is the same, and so its
+    /// draft must name no event.
+    pub(crate) fn beside(mut self, (record, condition): (Publication, Condition)) -> Self {
+        self.batch.push(record);
+        Self { condition: Some(condition), ..self }
+    }
+
+    /// Makes `user` a member of `room`, if that is not one too many.
+    pub(crate) fn joining(self, room: TopicName, user: UserId) -> Self {
+        Self { joins: Some((room, user)), ..self }
+    }
+}
+
+impl FromRequestParts<Route> for Publisher {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
+        let caller = route.identify(parts)?;
+        let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
+        let payer = route.app.rates.payer(&caller);
+        Ok(Self { app: route.app.clone(), caller, payer, key, query: route.params(parts) })
+    }
+}
+
+impl Publisher {
+    /// What the query says.
+    pub(crate) fn params(&self) -> Result<&Params, Error> {
+        self.query.as_ref().map_err(Error::clone)
+    }
+
+    /// Publishes what was made of a call with this target and body, and answers; or answers as the same call with the same key
+    /// was answered before.
+    ///
+    /// With a key, or on a condition, the work goes on even if the caller goes away meanwhile: whoever comes back finds it done.
+    pub(crate) async fn publish(self, target: Option<&UserId>, body: &[u8], unit: Unit) -> Result<Response, Error> {
+        let Self { app, payer, key, query, .. } = self;
+        query?;
+        let note = key.map(|scope| Note::new(scope, target, body));
+        if let Some(note) = &note
+            && let Some(answer) = note.look_up(&app).await?
+        {
+            return Ok(answer);
+        }
+        let share = app.admission.enter(body.len())?;
+        let cost = Cost { payer, events: 1, bytes: body.len() };
+        let goes_on = note.is_some() || unit.condition.is_some();
+        let work = publish(app, share, cost, note, unit);
+        if !goes_on {
+            return work.await;
+        }
+        tokio::spawn(traces::carried(work)).await.unwrap_or_else(|gone| Err(Error::unfinished(&gone)))
+    }
+}
+
+/// Charges and publishes a unit. `share` is held as long as that goes on.
+async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, unit: Unit) -> Result<Response, Error> {
+    let _share = share;
+    let Unit { batch, condition, joins, draft } = unit;
+    let standing = app.rates.publish(&cost)?;
+    let claim = joins.map(|(room, user)| app.hub.presence().claim(&room, &user)).transpose();
+    let _claim = claim.map_err(Error::too_many)?;
+    let is_new =
+        || batch.iter().flat_map(|one| &*one.topics).any(|topic| !topics::is_private(topic) && !app.hub.knows(topic));
+    let named = app.rates.name(&cost.payer, is_new)?;
+    let receipt = note.as_ref().map(|note| note.receipt(&draft));
+    if batch.is_empty() && receipt.is_none() {
+        return Ok(answer(draft.complete(app.hub.head()), standing));
+    }
+    match (app.publish(batch, receipt, condition).await?, &note) {
+        (Published::New(id) | Published::Refused(id), _) => Ok(answer(draft.complete(id), standing)),
+        (Published::Known(kept), Some(note)) => {
+            app.rates.give_back(&cost, named); // it was in flight twice, and counts once
+            note.replay(&app, &kept)
+        }
+        (Published::Full(_), _) => Err(Error::too_many_keys()),
+        (Published::Known(_), None) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
+    }
+}
+
+/// The answer to a publish, with where its publisher stands.
+pub(crate) fn answer(reply: Reply, standing: RateLimit) -> Response {
+    let mut response = reply.into_response();
+    standing.write(response.headers_mut());
+    response
+}

@@ -1,0 +1,91 @@
+//! Tells the service manager how the server is, as long as it runs.
+//!
+//! That is also what its watchdog waits for, so it must not be told by anything that goes on while the server is stuck. The
+//! report is made in a task of its own, as every connection has one, and takes the locks that every stream takes: where no
+//! thread of the runtime takes up tasks any more, or one of those locks is never let go, nothing is told, and the server is
+//! started anew. It says nothing about the journal's disk or about other machines, which a new start would not mend.
+
+use std::sync::Arc;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::App;
+
+/// Reports for ever.
+pub(super) async fn keep_reporting(app: Arc<App>) {
+    let mut ticks = interval(app.notifier.every());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let asked = app.clone();
+        // One that panicked has said so in the log.
+        if let Ok(status) = tokio::spawn(async move { asked.status() }).await {
+            app.notifier.is_alive(&status);
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use crate::config::{Config, Host};
+    use crate::server::Server;
+    use tidings_telemetry::service_manager::Notifier;
+
+    fn heard(socket: &UnixDatagram) -> Option<String> {
+        let mut message = [0; 4096];
+        let length = socket.recv(&mut message).ok()?;
+        Some(String::from_utf8(message[..length].to_vec()).unwrap())
+    }
+
+    #[test]
+    fn while_every_thread_of_the_runtime_is_stuck_the_watchdog_hears_nothing() {
+        const THREADS: usize = 2;
+        const INTERVAL: Duration = Duration::from_millis(20);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let micros = (2 * INTERVAL).as_micros().to_string();
+        let environment = |name: &str| match name {
+            "NOTIFY_SOCKET" => Some(path.clone().into()),
+            "WATCHDOG_USEC" => Some((&micros).into()),
+            _ => None,
+        };
+        let (notifier, _) = Notifier::asked_for(environment, 1);
+        let mut config = Config::default();
+        (config.http.port, config.http.host) = (0, Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
+        let server = Server::builder().config(config).notifier(notifier).build().unwrap();
+        runtime.spawn(server.run(std::future::pending()));
+        let mut alive = std::iter::from_fn(|| heard(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
+        assert!(alive.next().is_some());
+
+        let (stuck, is_stuck) = mpsc::sync_channel(THREADS);
+        let (go, wait) = mpsc::channel::<()>();
+        let wait = std::sync::Arc::new(parking_lot::Mutex::new(wait));
+        for _ in 0..THREADS {
+            let (stuck, wait) = (stuck.clone(), wait.clone());
+            runtime.spawn(async move {
+                stuck.send(()).unwrap();
+                let _ = wait.lock().recv();
+            });
+        }
+        for _ in 0..THREADS {
+            is_stuck.recv().unwrap();
+        }
+        socket.set_nonblocking(true).unwrap();
+        while heard(&socket).is_some() {}
+        socket.set_nonblocking(false).unwrap();
+        socket.set_read_timeout(Some(10 * INTERVAL)).unwrap();
+        assert_eq!(heard(&socket), None);
+        socket.set_read_timeout(None).unwrap();
+        drop(go);
+        let mut alive = std::iter::from_fn(|| heard(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
+        assert!(alive.next().is_some());
+    }
+}

@@ -1,0 +1,287 @@
+//! Who is in which room, as the log says it: the server's own topic `_members` has one live record for each membership.
+//!
+//! To join is to append what the room is told and that record in one step, if there is none yet; to leave, to append what the
+//! room is told and the record's end, if it is still that one. So a join and a leave happen once, whoever tries and on however
+//! many servers, and nothing here decides. [`Members`] folds the records into [`Presence`], before anybody can see them.
+//!
+//! Must never change who is a member by anything but the log.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Deserialize;
+use tidings_edge::fields;
+use tidings_edge::json::Object;
+use tidings_hub::{Fold, Hub, Member, Presence, Publication, UserId};
+use tidings_journal::{Condition, Entry, Error, TopicName};
+use tidings_sse::EventName;
+use tokio::task::JoinSet;
+
+use crate::topics;
+
+const EVENT: EventName = EventName::from_static("member");
+
+/// How many records of an earlier version are written anew at the same time.
+const AT_A_TIME: usize = 256;
+
+/// Makes members of the records in the log.
+pub(crate) struct Members {
+    presence: Arc<Presence>,
+    topics: [TopicName; 1],
+    /// Records in the form of version 0.1, whose key is a number, still to be written anew.
+    old: Mutex<Vec<Arc<Entry>>>,
+    /// Held by whoever does.
+    moving: tokio::sync::Mutex<()>,
+}
+
+/// A member as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    room: String,
+    user_id: String,
+    username: String,
+    joined_at: i64,
+}
+
+impl Members {
+    pub(crate) fn new(presence: Arc<Presence>) -> Self {
+        Self { presence, topics: [topics::members()], old: Mutex::default(), moving: tokio::sync::Mutex::default() }
+    }
+
+    /// Waits until those are members who are in the log, and has what version 0.1 wrote in the form by which members join and
+    /// leave. Each record is written anew in one step that ends the old one, and only if that is still there: a crash in
+    /// between, or another server at the same time, loses nobody and brings nobody back.
+    pub(crate) async fn settled(&self, hub: &Hub) -> Result<(), Error> {
+        hub.begun().await?;
+        if self.old.lock().is_empty() {
+            return Ok(());
+        }
+        let _turn = self.moving.lock().await;
+        loop {
+            let some: Vec<_> = self.old.lock().iter().rev().take(AT_A_TIME).cloned().collect();
+            let Some(last) = some.first() else { return Ok(()) };
+            let mut moves = JoinSet::new();
+            for (batch, condition) in some.iter().filter_map(|entry| self.anew(entry)) {
+                let hub = hub.clone();
+                moves.spawn(async move { hub.publish(batch, None, Some(condition)).await });
+            }
+            while let Some(moved) = moves.join_next().await {
+                moved.map_err(|_| Error::Closed("the server is stopping".to_owned()))??;
+            }
+            let mut old = self.old.lock();
+            if old.last().is_some_and(|entry| Arc::ptr_eq(entry, last)) {
+                let left = old.len() - some.len();
+                old.truncate(left);
+            } // else all members are others meanwhile, and so is what is left of them
+        }
+    }
+
+    /// The membership of `user` in `room`. That there is none is said only by a log that has everything which was acknowledged
+    /// anywhere.
+    pub(crate) async fn find(&self, hub: &Hub, room: &TopicName, user: &UserId) -> Result<Option<Member>, Error> {
+        self.settled(hub).await?;
+        if let Some(member) = self.presence.member(room, user) {
+            return Ok(Some(member));
+        }
+        hub.certain().await?;
+        Ok(self.presence.member(room, user))
+    }
+
+    /// What takes the place of a record in the form of version 0.1.
+    fn anew(&self, entry: &Entry) -> Option<(Vec<Publication>, Condition)> {
+        let key = entry.record.key.clone()?;
+        // Not if the new form is there already: the member of two slots is written once.
+        let member = read(&entry.record.data)
+            .filter(|(room, user, _)| {
+                let member = self.presence.member(&topics::room(room), user);
+                member.is_some_and(|member| member.position == entry.id.position)
+            })
+            .map(|(room, user, written)| joined(&room, &user, &written.username, written.joined_at).0);
+        let end = Publication::new(self.topics.clone(), EVENT, "null").ending(key.clone());
+        let condition = Condition::Current(topics::members(), key, entry.id.position);
+        Some((std::iter::once(end).chain(member).collect(), condition))
+    }
+}
+
+impl Fold for Members {
+    fn topics(&self) -> &[TopicName] {
+        &self.topics
+    }
+
+    fn begin(&self, _: u64, keyed: &[Arc<Entry>]) {
+        let (new, old): (Vec<_>, Vec<_>) = keyed.iter().cloned().partition(|entry| is_new(entry));
+        // Should both be there, the new form counts.
+        let members: Vec<_> = old.iter().chain(&new).filter_map(|entry| member(entry)).collect();
+        self.presence.replace(&members);
+        *self.old.lock() = old;
+    }
+
+    fn apply(&self, entry: &Arc<Entry>) {
+        let record = &entry.record;
+        let Some((room, user)) = record.key.as_deref().and_then(of_key) else { return };
+        if record.ends_key {
+            self.presence.leave(&topics::room(&room), &user);
+        } else if let Some((room, member)) = member(entry) {
+            self.presence.enter(&room, &member);
+        }
+    }
+}
+
+/// What is written beside what a room is told when `user` joins, and what has to be true.
+pub(crate) fn joined(room: &str, user: &UserId, username: &str, joined_at_ms: i64) -> (Publication, Condition) {
+    let data = Object::new()
+        .text("room", room)
+        .text("userId", user.as_str())
+        .text("username", username)
+        .value("joinedAt", &joined_at_ms)
+        .finish();
+    let key: Arc<str> = key(room, user).into();
+    let condition = Condition::Absent(topics::members(), key.clone());
+    (Publication::new([topics::members()], EVENT, data).keyed(key), condition)
+}
+
+/// What is written beside what a room is told when `member` leaves, and what has to be true.
+pub(crate) fn left(room: &str, member: &Member) -> (Publication, Condition) {
+    let key: Arc<str> = key(room, &member.user).into();
+    let condition = Condition::Current(topics::members(), key.clone(), member.position);
+    (Publication::new([topics::members()], EVENT, "null").ending(key), condition)
+}
+
+/// The membership that a live record stands for.
+fn member(entry: &Entry) -> Option<(TopicName, Member)> {
+    let written = read(&entry.record.data);
+    let of_written = || written.as_ref().map(|(room, user, _)| (room.clone(), user.clone()));
+    let (room, user) = entry.record.key.as_deref().and_then(of_key).or_else(of_written)?;
+    let (username, joined_at_ms) = match written {
+        Some((.., written)) => (written.username.into(), written.joined_at),
+        None => (user.as_str().into(), entry.record.at_ms), // to the log it is one all the same
+    };
+    let position = entry.id.position;
+    Some((topics::room(&room), Member { user, username, joined_at_ms, position, connections: 0 }))
+}
+
+/// The key of a membership. A room's name has no slash; a user's id may have some.
+fn key(room: &str, user: &UserId) -> String {
+    format!("{room}/{user}")
+}
+
+fn of_key(key: &str) -> Option<(String, UserId)> {
+    let (room, user) = key.split_once('/')?;
+    let user = UserId::parse(user).ok()?;
+    fields::is_name(room).then(|| (room.to_owned(), user))
+}
+
+/// Whether a record has the key of a membership, and not the number that version 0.1 gave it.
+fn is_new(entry: &Entry) -> bool {
+    entry.record.key.as_deref().is_some_and(|key| of_key(key).is_some())
+}
+
+/// What a record says. In version 0.1, one that says nothing (`null`) was nobody's.
+fn read(data: &[u8]) -> Option<(String, UserId, Written)> {
+    let written: Written = serde_json::from_slice(data).ok()?;
+    let room = fields::is_name(&written.room).then(|| written.room.clone())?;
+    let user = UserId::parse(&written.user_id).ok()?;
+    Some((room, user, written))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tidings_journal::{Epoch, EventId, Position, Record};
+
+    use super::*;
+
+    fn user(id: &str) -> UserId {
+        UserId::parse(id).unwrap()
+    }
+
+    fn members() -> Members {
+        Members::new(Arc::new(Presence::new(topics::chat(), Duration::from_mins(1))))
+    }
+
+    fn entry(position: u64, publication: Publication) -> Arc<Entry> {
+        let Publication { topics, event, key, ends_key, data } = publication;
+        let record = Record { topics, event: event.as_str().into(), key, ends_key, data: data.into(), at_ms: 9 };
+        let id = EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(position) };
+        Arc::new(Entry { id, record })
+    }
+
+    /// A record as version 0.1 wrote it.
+    fn slot(position: u64, slot: u32, data: &str) -> Arc<Entry> {
+        entry(position, Publication::new([topics::members()], EVENT, data).keyed(slot.to_string()))
+    }
+
+    fn names(members: &Members, room: &str) -> Vec<(String, u64)> {
+        let members = members.presence.members(&topics::room(room)).into_iter();
+        members.map(|member| (member.user.to_string(), member.position.get())).collect()
+    }
+
+    #[test]
+    fn a_key_names_a_room_and_a_user_whatever_the_user_is_called() {
+        for (room, id) in [("r", "ann"), ("a.b@c:d-e_f", "a/b"), ("7", "/"), ("r", "7"), ("r", " é%/..")] {
+            assert_eq!(of_key(&key(room, &user(id))), Some((room.to_owned(), user(id))));
+        }
+        for other in ["7", "", "r", "/ann", "r/", "a b/ann", "../ann", "r/a\nb"] {
+            assert_eq!(of_key(other), None, "{other}");
+        }
+        let longest = key(&"x".repeat(128), &user(&"é".repeat(64)));
+        assert!(longest.len() <= 257, "the log takes keys of 32 KiB");
+    }
+
+    #[test]
+    fn joins_and_leaves_are_folded_in_the_order_of_the_log() {
+        let members = members();
+        members.apply(&entry(1, joined("r", &user("ann"), "Ann", 7).0));
+        members.apply(&entry(2, joined("r", &user("b/b"), "Bob", 8).0));
+        members.apply(&entry(3, joined("s", &user("ann"), "Ann", 8).0));
+        assert_eq!(names(&members, "r"), [("ann".to_owned(), 1), ("b/b".to_owned(), 2)]);
+        let ann = members.presence.member(&topics::room("r"), &user("ann")).unwrap();
+        let (end, condition) = left("r", &ann);
+        assert_eq!(condition, Condition::Current(topics::members(), "r/ann".into(), Position::new(1)));
+        members.apply(&entry(4, end));
+        assert_eq!(names(&members, "r"), [("b/b".to_owned(), 2)]);
+        assert_eq!(names(&members, "s"), [("ann".to_owned(), 3)]);
+        // What is written below a member's key makes one, as the log lets nobody else join under it.
+        members.apply(&entry(5, Publication::new([topics::members()], EVENT, "{}").keyed("s/eve")));
+        assert_eq!(names(&members, "s"), [("ann".to_owned(), 3), ("eve".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn records_of_0_1_make_members_and_each_is_to_be_written_anew_once() {
+        let members = members();
+        let data = |user: &str| format!(r#"{{"room":"r","userId":"{user}","username":"N","joinedAt":7}}"#);
+        let keyed = [
+            slot(1, 0, &data("ann")),
+            slot(2, 1, "null"),
+            slot(3, 3, &data("bob")),
+            slot(4, 4, &data("bob")),
+            entry(5, joined("r", &user("cem"), "Cem", 8).0),
+            slot(6, 5, &data("cem")),
+            slot(7, 6, r#"{"room":"a/b","userId":"u","username":"u","joinedAt":1}"#),
+        ];
+        members.begin(0, &keyed);
+        let expected = [("ann", 1), ("bob", 4), ("cem", 5)].map(|(name, position)| (name.to_owned(), position));
+        assert_eq!(names(&members, "r"), expected);
+        let old = members.old.lock().clone();
+        let anew: Vec<_> = old.iter().map(|entry| members.anew(entry).unwrap()).collect();
+        let written = |(batch, _): &(Vec<Publication>, _)| {
+            assert!(batch[0].ends_key, "the old one goes first, so that no more room is needed");
+            batch.get(1).map(|publication| publication.key.clone().unwrap().to_string())
+        };
+        let written: Vec<_> = anew.iter().map(written).collect();
+        let none = None::<String>;
+        assert_eq!(
+            written,
+            [Some("r/ann".into()), none.clone(), none.clone(), Some("r/bob".into()), none.clone(), none]
+        );
+        let condition = Condition::Current(topics::members(), "3".into(), Position::new(3));
+        assert_eq!(anew[2].1, condition, "only if it is still there");
+        // That a number ends means nobody's end.
+        for (nth, publication) in (10..).zip(anew.into_iter().flat_map(|(batch, _)| batch)) {
+            members.apply(&entry(nth, publication));
+        }
+        assert_eq!(names(&members, "r").into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["ann", "bob", "cem"]);
+    }
+}

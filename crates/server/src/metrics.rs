@@ -1,0 +1,227 @@
+//! The numbers of a server, written as OpenMetrics text.
+//!
+//! Owns the names of the metrics, and the few counts that nobody else keeps. Everything else is read where it is counted
+//! already, when somebody asks: nothing is counted twice, and an open stream costs nothing more. Labels come from closed
+//! sets; must never carry a user, a topic, a room, an address, a path or a token.
+
+mod journal;
+pub(crate) mod process;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use tidings_edge::arrival::Arrivals;
+use tidings_edge::error::Code;
+use tidings_edge::rates::Rates;
+use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, Refused};
+
+use crate::VERSION;
+use crate::app::App;
+use crate::net::untaken::Untaken;
+
+/// All numbers of now. Blocks for as long as the system takes to list the open files.
+pub(crate) fn write(app: Arc<App>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Numbers(app)));
+    let mut written = String::new();
+    text::encode(&mut written, &registry)?;
+    Ok(written)
+}
+
+struct Numbers(Arc<App>);
+
+impl fmt::Debug for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Numbers")
+    }
+}
+
+impl Collector for Numbers {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let app = &*self.0;
+        let mut writer = Writer(encoder);
+        writer.build()?;
+        streams(app, &mut writer)?;
+        deliveries(app, &mut writer)?;
+        publishes(app, &mut writer)?;
+        users(app, &mut writer)?;
+        journal::write(app, &mut writer)?;
+        process::write(app.started_at, &mut writer)
+    }
+}
+
+fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let registry = app.hub.connections();
+    let (stats, tally) = (registry.stats(), registry.tally());
+    writer.gauge("tidings_streams", "Open streams", float(stats.total as u64))?;
+    writer.gauge("tidings_streams_limit", "How many streams may be open", float(registry.limit() as u64))?;
+    writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated as u64))?;
+    // A kind that was there stays, with zero: a series that ends says that nobody knows.
+    let mut open: BTreeMap<_, _> = tally.opened_by_kind.keys().map(|kind| (*kind, 0)).collect();
+    open.extend(stats.by_kind);
+    let open = open.into_iter().map(|(kind, count)| (kind, float(count as u64)));
+    writer.gauges("tidings_streams_by_kind", "Open streams by kind; one may count under several", "kind", open)?;
+    writer.counter("tidings_streams_opened", "Streams that were opened", tally.opened)?;
+    let opened = tally.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));
+    let help = "Streams that were opened, by kind; one may count under several";
+    writer.counters("tidings_streams_opened_by_kind", help, "kind", opened)?;
+    let ended = Ended::ALL.map(|how| (how.as_str(), tally.ended(how)));
+    writer.counters("tidings_streams_ended", "Streams that ended", "reason", ended)?;
+    let refused = Refused::ALL.map(|why| (why.as_str(), tally.refused(why)));
+    writer.counters("tidings_streams_refused", "Streams that were not let in", "reason", refused)?;
+    let help = "Connections without a stream that were closed from this side";
+    writer.counters("tidings_connections_closed", help, "reason", app.census.closed.all())?;
+    held(app, writer)
+}
+
+/// The bytes that are held for peers: of bodies until they are whole and answered, of answers until they are taken.
+fn held(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let (bodies, answers) = (&app.arrivals, &app.untaken);
+    let of = |bodies: usize, answers: usize| [("bodies", float(bodies as u64)), ("answers", float(answers as u64))];
+    let bytes = of(bodies.held(), answers.held());
+    writer.gauges("tidings_held_bytes", "Bytes held for peers, by what they are of", "what", bytes)?;
+    let limits = of(Arrivals::limit(), Untaken::limit());
+    writer.gauges("tidings_held_limit_bytes", "How many bytes may be held for peers", "what", limits)?;
+    let refused = [("bodies", bodies.refused()), ("answers", answers.refused())];
+    let help = "Bodies and answers that were refused as there was no room to hold them";
+    writer.counters("tidings_held_refused", help, "what", refused)
+}
+
+fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let traffic = app.hub.traffic();
+    writer.counter("tidings_deliveries", "Events given to streams, each counted for every stream", traffic.events)?;
+    writer.counter("tidings_delivered_bytes", "Bytes of those events, framing included", traffic.bytes)?;
+    let help = "Those of the deliveries that had been missed and were read from the log";
+    writer.counter("tidings_deliveries_replayed", help, traffic.replayed)?;
+    writer.counter("tidings_streams_resumed", "Streams that went on where their client asked for", traffic.resumed)?;
+    let resets = traffic.resets.map(|(reason, count)| (reason.as_str(), count));
+    writer.counters("tidings_streams_reset", "Streams that were told `reset`", "reason", resets)?;
+    let (behind, most) = app.hub.connections().lag();
+    writer.gauge("tidings_streams_behind", "Live streams that have yet to be sent something", float(behind))?;
+    writer.gauge("tidings_lag_bytes", "How far the live stream that is furthest behind is behind", float(most))?;
+    let Delays { counts, sum_ms } = traffic.delays;
+    let counts = counts.into_iter().map(|(bound, count)| (bound.map(|ms| f64::from(ms) / 1_000.0), count));
+    let help = "Time of live events from when readers could see them to the write to a stream, of one write in 16";
+    writer.histogram("tidings_delivery_seconds", help, counts, Duration::from_millis(sum_ms))
+}
+
+fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let counts = &app.counts;
+    let published = counts.published.load(Ordering::Relaxed);
+    writer.counter("tidings_events_published", "Events that were stored since the start", published)?;
+    let help = "Time from the start of a publish until it is stored and every reader can see it";
+    counts.publish.encode(writer.0.encode_descriptor(
+        "tidings_publish_seconds",
+        help,
+        None,
+        MetricType::Histogram,
+    )?)?;
+    let refused = Code::ALL.map(|code| (code.as_str(), counts.refused[code as usize].load(Ordering::Relaxed)));
+    let help = "Requests that were answered with an error, by its code";
+    writer.counters("tidings_requests_refused", help, "code", refused)
+}
+
+/// What users can add to, and its bounds.
+fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
+    let (members, most) = (app.hub.presence().memberships() as u64, MAX_MEMBERSHIPS as u64);
+    writer.gauge("tidings_memberships", "Memberships of rooms", float(members))?;
+    writer.gauge("tidings_memberships_limit", "How many memberships of rooms there may be", float(most))?;
+    let help = "Users and addresses that there is something to remember of, for their limits";
+    writer.gauges("tidings_rates_known", help, "of", app.rates.known().map(|(of, count)| (of, float(count as u64))))?;
+    let help = "How many of each are remembered at most";
+    writer.gauge("tidings_rates_known_limit", help, float(Rates::most() as u64))?;
+    let help = "Calls that were refused because their user or address had done too much, by what";
+    writer.counters("tidings_rate_limited", help, "limit", app.rates.refused())
+}
+
+/// Writes one metric at a time.
+struct Writer<'a>(DescriptorEncoder<'a>);
+
+impl Writer<'_> {
+    fn build(&mut self) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor("tidings_build", "The program", None, MetricType::Info)?;
+        metric.encode_info(&[("version", VERSION)])
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn gauges<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'a str, f64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (word, value) in values {
+            metric.encode_family(&[(label, word)])?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    /// `counts` are bounds in seconds, and how many are above the bound before; the last has none.
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        counts: impl IntoIterator<Item = (Option<f64>, u64)>,
+        sum: Duration,
+    ) -> fmt::Result {
+        let buckets: Vec<_> =
+            counts.into_iter().map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), count)).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let mut histogram = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        histogram.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)
+    }
+
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'static str, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (word, value) in values {
+            metric.encode_family(&[(label, word)])?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// A count as a gauge has it; exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 of anything counted here")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_the_place_of_its_number() {
+        for (nth, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, nth, "{}", code.as_str());
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! From a listening socket to requests: accepts, and finds the lane that carries each connection.
+//!
+//! An accept loop of our own, because `axum::serve` has no time limit for request heads, no way to cut a connection, and
+//! gives no look at a request before hyper's buffers are paid for.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use socket2::{SockRef, TcpKeepalive};
+use tidings_edge::client_ip::Peer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::census::Census;
+use super::head::{self, Head};
+use super::hyper::{Calls, Left};
+use super::turns::Turns;
+use super::{parked, peer};
+use crate::streams::paths::StreamPaths;
+use crate::traces::Tracer;
+
+/// How long the loop waits after an accept that failed for want of something (descriptors, memory): long enough not to
+/// spin, short enough that nobody notices when it is over.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// How many connections are accepted before others get their turn.
+const IN_A_ROW: u32 = 8;
+
+/// How long a connection may be silent before the kernel asks whether the other end is there.
+const KEEPALIVE: Duration = Duration::from_mins(1);
+
+/// What all connections share.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    pub(crate) router: Router,
+    pub(crate) calls: Arc<Calls>,
+    /// Which requests the parked lane takes; `None` if hyper carries everything.
+    pub(crate) parks: Option<StreamPaths>,
+    pub(crate) max_head_bytes: usize,
+    pub(crate) head_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) census: Arc<Census>,
+    /// Of those who ask for a stream in the parked lane, and of what they missed.
+    pub(crate) turns: Turns,
+    pub(crate) tracer: Tracer,
+    /// Tells connections to end after the request that they are serving.
+    pub(crate) closing: CancellationToken,
+    /// Ends those that did not, whatever they are doing.
+    pub(crate) cut: CancellationToken,
+    pub(crate) connections: TaskTracker,
+}
+
+impl Lane {
+    /// Accepts as long as the server listens. Keeps nothing from one connection to the next, so that it may be begun anew.
+    pub(crate) async fn accept(self, listener: Arc<TcpListener>, listening: CancellationToken) {
+        let (mut crowded, mut in_a_row) = (false, 0);
+        loop {
+            if in_a_row == IN_A_ROW {
+                in_a_row = 0;
+                tokio::task::yield_now().await;
+            }
+            let has_room = self.census.has_room(self.connections.len());
+            if !has_room && !crowded {
+                tracing::warn!("there are too many connections: new ones wait");
+            }
+            crowded = !has_room;
+            let accept = async {
+                if crowded {
+                    tokio::time::sleep(BACK_OFF).await;
+                    return None;
+                }
+                Some(listener.accept().await)
+            };
+            let accepted = tokio::select! {
+                accepted = accept => accepted,
+                () = listening.cancelled() => return,
+            };
+            let Some(accepted) = accepted else { continue };
+            match accepted {
+                Ok((stream, peer)) => {
+                    in_a_row += 1;
+                    let (lane, cut) = (self.clone(), self.cut.clone());
+                    self.connections.spawn(async move { cut.run_until_cancelled(lane.serve(stream, peer)).await });
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept at the moment");
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+            }
+        }
+    }
+
+    /// Serves a connection to its end: reads the head of a request far enough to know the lane that carries it, and does so
+    /// again when hyper has answered and nothing more has come for a moment.
+    ///
+    /// What comes after the head is boxed: while thousands wait for theirs at once, each should cost little.
+    async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
+        self.tune(&socket);
+        let (accepted, guest) = (Instant::now(), Arc::new(self.census.enter()));
+        let (mut read_before, mut rests_since) = (Vec::new(), None);
+        loop {
+            let mut began = rests_since.unwrap_or(accepted);
+            if read_before.is_empty() {
+                let has_sent = tokio::select! {
+                    biased; // what has arrived is answered
+                    has_sent = self.first_byte(&socket, accepted, rests_since) => has_sent,
+                    () = self.closing.cancelled() => {
+                        // The runtime hears of what has arrived a moment later.
+                        if !peer::has_sent(&socket) {
+                            return;
+                        }
+                        true
+                    }
+                    () = guest.sent_away() => return,
+                };
+                if !has_sent {
+                    return peer::close(socket).await;
+                }
+                if rests_since.is_some() {
+                    began = Instant::now();
+                }
+            }
+            let head = tokio::select! {
+                head = self.head(&mut socket, read_before, began) => head,
+                () = guest.sent_away() => return,
+            };
+            let Some(Head { bytes, get, is_http2 }) = head else {
+                return peer::close(socket).await;
+            };
+            if let Some(request) = get.filter(|request| self.parks.as_ref().is_some_and(|parks| parks.takes(request))) {
+                drop((bytes, guest)); // it is answered in no time, or becomes a stream
+                return Box::pin(self.park(socket, peer, request)).await;
+            }
+            if is_http2 {
+                return Box::pin(self.http2(socket, peer, bytes, &guest, accepted)).await;
+            }
+            match Box::pin(self.http1(socket, peer, bytes, &guest, accepted)).await {
+                Left::Over => return,
+                Left::Rests { socket: rests, read, since } => {
+                    (socket, read_before, rests_since) = (rests, read, Some(since));
+                }
+            }
+        }
+    }
+
+    /// Waits for the first byte of the next request: of the first request within the time for heads, of a later one within the
+    /// time that a connection may be idle. Returns whether it came. Nothing is kept for a connection of which nothing has come.
+    async fn first_byte(&self, socket: &TcpStream, accepted: Instant, rests_since: Option<Instant>) -> bool {
+        let (until, closed) = match rests_since {
+            Some(since) => (since + self.idle_timeout, &self.census.closed.idle),
+            None => (accepted + self.head_timeout, &self.census.closed.head_timeout),
+        };
+        let Ok(readable) = tokio::time::timeout_at(until, socket.readable()).await else {
+            closed.fetch_add(1, Ordering::Relaxed);
+            return false;
+        };
+        readable.is_ok()
+    }
+
+    /// The beginning of the next request, whose first byte came when it `began`. `None` if the rest did not come in time.
+    async fn head(&self, socket: &mut TcpStream, before: Vec<u8>, began: Instant) -> Option<Head> {
+        let head = head::read(socket, before, self.max_head_bytes);
+        let Ok(head) = tokio::time::timeout_at(began + self.head_timeout, head).await else {
+            self.census.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        head.ok() // an error: it left
+    }
+
+    /// Options that a kernel may lack are no reason to refuse a connection.
+    fn tune(&self, socket: &TcpStream) {
+        // Small events must leave at once, not wait for an acknowledgement (RFC 896).
+        let _ = socket.set_nodelay(true);
+        let socket = SockRef::from(socket);
+        // A peer that vanished without a word: one that acknowledges nothing that was written is gone after the write
+        // timeout (RFC 5482), not after the quarter of an hour that the kernel would try; one to which nothing is written
+        // is asked now and then.
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_user_timeout(Some(self.write_timeout));
+        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+    }
+
+    /// The parked lane: the request goes through the same router and layers, and what is left of it sleeps in a task of
+    /// its own. Until nothing is missed any more, all of it is done in turns.
+    async fn park(self, socket: TcpStream, peer: SocketAddr, mut request: http::Request<()>) {
+        request.extensions_mut().insert(Peer(peer));
+        self.tracer.arrived(&mut request);
+        match self.turns.run(parked::answer(socket, self.router, request)).await {
+            Ok(Some(parked)) if parked.is_behind() => {
+                let (turns, connections) = (self.turns, self.connections.clone());
+                self.connections.spawn(async move {
+                    if let Some(parked) = turns.run(parked.catch_up()).await {
+                        connections.spawn(parked);
+                    }
+                });
+            }
+            Ok(Some(parked)) => drop(self.connections.spawn(parked)),
+            Ok(None) => {}
+            Err(error) => tracing::trace!(%peer, %error, "a connection broke off"),
+        }
+    }
+}
+
+/// The peer gave up between its connect and our accept.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

@@ -1,0 +1,390 @@
+//! hyper's lane: calls, HTTP/2, and streams that are asked for soon after another request on the same connection.
+//!
+//! Owns such a connection for as long as it is busy: which requests it serves, how long it may be idle or take nothing, and how
+//! it is told to go. Knows nothing of what a request means.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tidings_edge::client_ip::Peer;
+use tidings_edge::error::Code;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+
+use super::accept::Lane;
+use super::answer::{self, Answer, Going};
+use super::census::{Call, Guest};
+use super::cut::{Cut, Cuttable};
+use super::refused;
+use super::untaken::Untaken;
+use crate::counts::Counts;
+use crate::net::arriving::Arriving;
+
+/// How long a peer that was told to go has for it: over HTTP/2 it has to acknowledge.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a connection of HTTP/1 stays with hyper after an answer. hyper keeps 16 KiB of buffers for each; what rests keeps
+/// none.
+const REST: Duration = Duration::from_secs(2);
+
+/// How long a peer that holds up its own calls may do so once the server closes.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How many streams there may be on one connection of HTTP/2, calls included (RFC 9113 section 5.1.2).
+const MAX_STREAMS: u32 = 100;
+
+/// How much of bodies may come over one connection of HTTP/2 before it is read, in bytes, and of one body.
+const CONNECTION_WINDOW: u32 = 256 << 10;
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// How much of each answer h2 takes before it has left, in bytes.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// How much larger a head may be than is allowed and still be told so, over HTTP/2.
+const TOLD: u32 = 4;
+
+/// What calls need of the server.
+pub(crate) struct Calls {
+    pub(crate) router: Router,
+    /// What answers in its place to what is no request.
+    pub(crate) refusals: Router,
+    pub(crate) untaken: Arc<Untaken>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) max_head_bytes: usize,
+    /// Whether each answer over HTTP/1 asks its client to close the connection.
+    pub(crate) retiring: AtomicBool,
+}
+
+/// An answer that is being made.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
+
+/// How a connection was left by hyper.
+pub(super) enum Left {
+    /// It is over.
+    Over,
+    /// It is kept alive and rests: the next request, or the end, is yet to come. With what was read of it.
+    Rests { socket: TcpStream, read: Vec<u8>, since: Instant },
+}
+
+/// How far a connection is on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    Not,
+    /// It was told to, and goes when it has been answered.
+    WhenDone,
+    /// It was told to, and goes soon.
+    Soon,
+    /// It is given back, to rest.
+    ToRest,
+}
+
+/// What to do about a connection at a given moment.
+enum Next {
+    LookAgain(Instant),
+    Shutdown(Leave, Instant),
+    Close,
+    Abandon,
+}
+
+/// What both versions of HTTP have of a connection.
+trait Served: Future<Output = hyper::Result<()>> + Unpin {
+    fn shut_down(&mut self);
+}
+
+/// Runs the tasks of a connection's streams, and drops those of whose answers nothing is taken.
+#[derive(Clone)]
+struct Tasks {
+    write_timeout: Duration,
+    guest: Arc<Guest>,
+}
+
+tokio::task_local! {
+    /// How the answer goes that this task is for.
+    static GOING: Arc<Going>;
+}
+
+impl Lane {
+    /// Serves a connection of HTTP/1 until it is over, or rests.
+    pub(super) async fn http1(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        read_before: Vec<u8>,
+        guest: &Arc<Guest>,
+        accepted: Instant,
+    ) -> Left {
+        let (io, cut) = Cuttable::new(socket, read_before, false, guest.clone(), self.connections.clone());
+        let service = service_fn(self.service(peer, guest.clone(), cut.clone()));
+        let mut connection = http1::Builder::new()
+            // What it waits for is seen here: hyper has one timer for a head and for the time before it.
+            .header_read_timeout(None)
+            .max_buf_size(self.max_head_bytes)
+            // A request that arrived whole is answered, whatever its sender has shut since.
+            .half_close(true)
+            .serve_connection(TokioIo::new(io), service);
+        let Some((result, leave)) = self.watch(&mut connection, &cut, guest, accepted).await else { return Left::Over };
+        let http1::Parts { io, read_buf, .. } = connection.into_parts();
+        let io = io.into_inner();
+        match (result, leave, cut.refusal()) {
+            (_, _, Some(status)) => {
+                if let Some(socket) = io.into_socket() {
+                    let head = if read_buf.is_empty() { cut.beginning_of_head().into() } else { read_buf };
+                    self.refuse(socket, status, &head).await;
+                }
+            }
+            (Ok(()), Leave::ToRest, None) if !io.is_over() => {
+                let idle = guest.idle_for().unwrap_or_default();
+                let now = Instant::now();
+                let since = cut.head_since().unwrap_or_else(|| now.checked_sub(idle).unwrap_or(now));
+                if let Some(socket) = io.into_socket() {
+                    return Left::Rests { socket, read: read_buf.into(), since };
+                }
+            }
+            (Ok(()), ..) => {}
+            (Err(error), ..) => tracing::trace!(%peer, %error, "a connection broke off"),
+        }
+        Left::Over
+    }
+
+    /// Serves a connection of HTTP/2 to its end.
+    pub(super) async fn http2(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        read_before: Vec<u8>,
+        guest: &Arc<Guest>,
+        accepted: Instant,
+    ) {
+        let (io, cut) = Cuttable::new(socket, read_before, true, guest.clone(), self.connections.clone());
+        let service = service_fn(self.service(peer, guest.clone(), cut.clone()));
+        let most = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
+        let mut connection = http2::Builder::new(Tasks { write_timeout: self.write_timeout, guest: guest.clone() })
+            .timer(TokioTimer::new())
+            .max_header_list_size(most.saturating_mul(TOLD)) // h2 refuses without a body what is larger
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .serve_connection(TokioIo::new(io), service);
+        if let Some((Err(error), _)) = self.watch(&mut connection, &cut, guest, accepted).await {
+            tracing::trace!(%peer, %error, "a connection broke off");
+        }
+    }
+
+    /// What hyper asks for the answer to each request.
+    fn service(
+        &self,
+        peer: SocketAddr,
+        guest: Arc<Guest>,
+        cut: Cut,
+    ) -> impl Fn(http::Request<Incoming>) -> Answering + Clone + Unpin + use<> {
+        let calls = self.calls.clone();
+        move |request| {
+            let is_whole = request.body().is_end_stream();
+            cut.head_is_read(!is_whole);
+            let call = guest.call(is_whole);
+            let (calls, cut) = (calls.clone(), cut.clone());
+            Box::pin(async move {
+                let going = GOING.try_with(Clone::clone).ok();
+                Ok(calls.answer(request, call, peer, cut, going).await)
+            })
+        }
+    }
+
+    /// Goes on with a connection until it is over, or is to rest. `None` if it was closed.
+    async fn watch<C: Served>(
+        &self,
+        connection: &mut C,
+        cut: &Cut,
+        guest: &Arc<Guest>,
+        accepted: Instant,
+    ) -> Option<(hyper::Result<()>, Leave)> {
+        // What was read before is looked at first: a connection that is told to go before it has read anything goes, and a call
+        // that had arrived whole would be lost.
+        let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut *connection).poll(cx))).await;
+        if let Poll::Ready(result) = first {
+            return Some((result, Leave::Not));
+        }
+        let mut leave = Leave::Not;
+        let mut look = std::pin::pin!(tokio::time::sleep_until(self.first_look(guest, accepted)));
+        loop {
+            let next = tokio::select! {
+                biased; // the connection last: one that always has something to do would keep the others from their turn
+                () = cut.killed() => return None,
+                () = guest.sent_away() => match guest.stalled_for() {
+                    Some(_) => Next::Abandon,
+                    None => Next::Shutdown(Leave::Soon, Instant::now() + GRACE),
+                },
+                () = self.closing.cancelled(), if matches!(leave, Leave::Not | Leave::ToRest) => {
+                    Next::Shutdown(Leave::WhenDone, Instant::now() + GRACE)
+                }
+                () = &mut look => self.look(cut, guest, accepted, leave),
+                result = &mut *connection => return Some((result, leave)),
+            };
+            match next {
+                Next::LookAgain(at) => look.as_mut().reset(at),
+                Next::Shutdown(how, at) => {
+                    leave = how;
+                    connection.shut_down();
+                    look.as_mut().reset(at);
+                }
+                Next::Close => return None,
+                Next::Abandon => {
+                    cut.abandon();
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn first_look(&self, guest: &Guest, accepted: Instant) -> Instant {
+        if guest.has_asked() { Instant::now() + REST.min(self.idle_timeout) } else { accepted + self.head_timeout }
+    }
+
+    /// Sees whether a connection has waited too long, and for what.
+    fn look(&self, cut: &Cut, guest: &Guest, accepted: Instant, leave: Leave) -> Next {
+        let now = Instant::now();
+        let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
+        if leave == Leave::Soon {
+            return Next::Abandon;
+        }
+        // A stream that has the connection to itself is ended by its own limit, which also says why.
+        let blocked = cut.blocked_since().filter(|_| cut.is_shared() || !guest.has_stream());
+        if blocked.is_some_and(|since| since + self.write_timeout <= now) {
+            closed(&guest.closed().write_timeout);
+            return Next::Abandon;
+        }
+        if !guest.has_asked() && accepted + self.head_timeout <= now {
+            closed(&guest.closed().head_timeout);
+            return Next::Close;
+        }
+        let Some(idle) = guest.idle_for() else {
+            let holds_up = guest.stalled_for().is_some_and(|stalled| stalled >= LAST_WORDS);
+            return match leave {
+                Leave::WhenDone if self.closing.is_cancelled() && holds_up => Next::Abandon,
+                Leave::WhenDone => Next::LookAgain(now + GRACE),
+                _ if guest.has_stream() => Next::LookAgain(now + self.write_timeout.min(self.idle_timeout)),
+                _ => Next::LookAgain(now + REST.min(self.idle_timeout).min(self.write_timeout)),
+            };
+        };
+        if let Some(since) = cut.head_since() {
+            if since + self.head_timeout <= now {
+                closed(&guest.closed().head_timeout);
+                return Next::Close;
+            }
+            return Next::LookAgain(since + self.head_timeout);
+        }
+        if leave == Leave::WhenDone {
+            return Next::Close;
+        }
+        if !guest.has_asked() {
+            return Next::LookAgain(accepted + self.head_timeout);
+        }
+        if idle >= self.idle_timeout {
+            closed(&guest.closed().idle);
+            return Next::Shutdown(Leave::WhenDone, now + GRACE);
+        }
+        let until_idle = self.idle_timeout.saturating_sub(idle);
+        if cut.is_shared() {
+            return Next::LookAgain(now + until_idle);
+        }
+        match REST.saturating_sub(idle) {
+            Duration::ZERO => Next::Shutdown(Leave::ToRest, now + GRACE),
+            until_rest => Next::LookAgain(now + until_rest.min(until_idle)),
+        }
+    }
+}
+
+impl Calls {
+    async fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        call: Call,
+        peer: SocketAddr,
+        cut: Cut,
+        going: Option<Arc<Going>>,
+    ) -> Response<Answer> {
+        let course = call.course();
+        let mut request: Request = request.map(|body| Body::new(Arriving::new(body, course)));
+        // hyper does not keep to its limit where a head comes behind another, nor over HTTP/2.
+        let too_large = size_of_head(&request) > self.max_head_bytes;
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(cut.clone());
+        let router = if too_large {
+            refused::mark(&mut request, http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            self.refusals.clone()
+        } else {
+            self.router.clone()
+        };
+        let mut response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+        if going.is_none() && (too_large || self.retiring.load(Ordering::Relaxed)) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let (response, refused) = answer::held(response, call, &self.untaken, &cut, going);
+        if refused.is_some() {
+            self.counts.refused(Code::Overloaded);
+        }
+        response
+    }
+}
+
+/// About what a head took on the wire.
+fn size_of_head<B>(request: &http::Request<B>) -> usize {
+    let headers: &HeaderMap = request.headers();
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    fields + request.uri().path_and_query().map_or(0, |path| path.as_str().len())
+}
+
+impl<S> Served for http1::Connection<TokioIo<Cuttable>, S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = Answer> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn shut_down(&mut self) {
+        Pin::new(self).graceful_shutdown();
+    }
+}
+
+impl<S> Served for http2::Connection<TokioIo<Cuttable>, S, Tasks>
+where
+    Self: Future<Output = hyper::Result<()>> + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = Answer>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    Tasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, Answer>,
+{
+    fn shut_down(&mut self) {
+        Pin::new(self).graceful_shutdown();
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, stream: F) {
+        let (going, limit, guest) = (Arc::<Going>::default(), self.write_timeout, self.guest.clone());
+        tokio::spawn(GOING.scope(going.clone(), async move {
+            tokio::select! {
+                () = stream => {}
+                () = going.stuck(limit) => {
+                    guest.closed().write_timeout.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }));
+    }
+}

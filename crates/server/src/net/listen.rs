@@ -1,0 +1,181 @@
+//! Which sockets the server listens on.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::Host;
+
+/// The most connections that may wait to be accepted; the system caps it (`net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
+
+/// The most sockets that are taken over from another process.
+const MAX_INHERITED: u64 = 64;
+
+/// Why the server can't listen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No socket at this address.
+    #[error("can't listen on {address}: {source}{}", hint(source))]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What another process handed over is no listening socket.
+    #[error("the sockets that were handed over (LISTEN_FDS) can't be used: {0}")]
+    Inherited(io::Error),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another server runs there, or set PORT",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege, or set PORT",
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address, set HOST",
+        _ => "",
+    }
+}
+
+/// Sockets that another process opened for this one, by the protocol of systemd's socket activation, `sd_listen_fds(3)`. To be
+/// called before there are other threads, as it takes the variables out of the environment.
+pub fn inherited() -> Result<Vec<TcpListener>, Error> {
+    let announced = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok());
+    if let Some(count) = announced.filter(|count| *count > MAX_INHERITED) {
+        return Err(unusable(format!("there are {count} of them, and at most {MAX_INHERITED} are taken")));
+    }
+    let mut handed = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for nth in 0..handed.len() {
+        if let Some(listener) = handed.take_tcp_listener(nth).map_err(Error::Inherited)? {
+            if !is_listening(&listener) {
+                return Err(unusable(format!("number {nth} does not listen; tidings.socket needs Accept=no")));
+            }
+            listener.set_nonblocking(true).map_err(Error::Inherited)?;
+            listeners.push(listener);
+        }
+    }
+    Ok(listeners)
+}
+
+fn unusable(problem: String) -> Error {
+    Error::Inherited(io::Error::new(io::ErrorKind::InvalidInput, problem))
+}
+
+/// Whether connections can be accepted from it; a connection that was accepted already is what Accept=yes hands over.
+#[cfg(target_os = "linux")]
+fn is_listening(socket: &TcpListener) -> bool {
+    socket2::SockRef::from(socket).is_listener().unwrap_or(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_listening(_: &TcpListener) -> bool {
+    true // can't be asked everywhere
+}
+
+/// Opens the sockets that the settings ask for. With port 0 all have the same one, which the first was given.
+pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
+    sockets(host, port, |address| {
+        let socket = bound(address)?;
+        socket.listen(BACKLOG)?;
+        Ok(socket)
+    })
+}
+
+/// Fails where [`bind`] would. It does not listen, so nobody can connect to what is only tried, and a server that starts at the
+/// same time gets its port.
+pub fn probe(host: &Host, port: u16) -> Result<(), Error> {
+    sockets(host, port, bound).map(drop)
+}
+
+fn sockets(host: &Host, port: u16, make: fn(SocketAddr) -> io::Result<Socket>) -> Result<Vec<TcpListener>, Error> {
+    let open = |address, port| {
+        let address = SocketAddr::new(address, port);
+        make(address).map(TcpListener::from).map_err(|source| Error::Bind { address, source })
+    };
+    match host {
+        Host::Loopback => {
+            let first = open(Ipv4Addr::LOCALHOST.into(), port);
+            let port = first.as_ref().ok().and_then(|one| one.local_addr().ok()).map_or(port, |address| address.port());
+            let second = open(Ipv6Addr::LOCALHOST.into(), port);
+            match (first, second) {
+                // A machine without one of the two families is no error; a port that is taken in one of them is, or
+                // `localhost` would lead to another server now and then.
+                (Ok(first), Err(error)) if is_missing_family(&error) => Ok(vec![first]),
+                (Err(error), Ok(second)) if is_missing_family(&error) => Ok(vec![second]),
+                (first, second) => Ok(vec![first?, second?]),
+            }
+        }
+        Host::Everywhere => match open(Ipv6Addr::UNSPECIFIED.into(), port) {
+            Err(error) if is_missing_family(&error) => Ok(vec![open(Ipv4Addr::UNSPECIFIED.into(), port)?]),
+            listener => Ok(vec![listener?]),
+        },
+        Host::Listed(addresses) => {
+            let mut listeners: Vec<TcpListener> = Vec::new();
+            for address in addresses {
+                let given = listeners.first().and_then(|one| one.local_addr().ok()).map(|first| first.port());
+                listeners.push(open(*address, given.unwrap_or(port))?);
+            }
+            Ok(listeners)
+        }
+    }
+}
+
+fn is_missing_family(error: &Error) -> bool {
+    let Error::Bind { source, .. } = error else {
+        return false;
+    };
+    // The kinds that a kernel without IPv6, or with its addresses switched off, answers with.
+    source.kind() == io::ErrorKind::AddrNotAvailable
+        || source.kind() == io::ErrorKind::Unsupported
+        || source.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+/// "Address family not supported by protocol", whose number is each system's own; std has no kind for it.
+#[cfg(unix)]
+const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+#[cfg(not(unix))]
+const EAFNOSUPPORT: i32 = 10_047; // Windows Sockets' `WSAEAFNOSUPPORT`
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the last connections of the one before to time out.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(address.ip() != IpAddr::from(Ipv6Addr::UNSPECIFIED))?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_loopback_addresses_get_the_same_port() {
+        let listeners = bind(&Host::Loopback, 0).unwrap();
+        let ports: Vec<_> = listeners.iter().map(|one| one.local_addr().unwrap().port()).collect();
+        assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
+    }
+
+    #[test]
+    fn what_is_tried_fails_as_what_is_opened() {
+        probe(&Host::Loopback, 0).unwrap();
+        let taken = bind(&Host::Loopback, 0).unwrap();
+        let port = taken[0].local_addr().unwrap().port();
+        let (tried, opened) = (probe(&Host::Loopback, port).unwrap_err(), bind(&Host::Loopback, port).unwrap_err());
+        assert_eq!(tried.to_string(), opened.to_string());
+    }
+
+    #[test]
+    fn a_taken_port_says_what_to_do() {
+        let taken = bind(&Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]), 0).unwrap();
+        let port = taken[0].local_addr().unwrap().port();
+        let error = bind(&Host::Loopback, port).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("can't listen on 127.0.0.1:{port}: ")), "{error}");
+        assert!(error.ends_with("another server runs there, or set PORT"), "{error}");
+    }
+}

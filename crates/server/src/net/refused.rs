@@ -1,0 +1,92 @@
+//! Answers to what is no request: a head that can't be read, or is too large.
+//!
+//! hyper refuses such a head with a status and nothing else, and no page of another origin may even see that. What it would say
+//! is not sent (`Cuttable`). In its place goes an answer as every other: with the JSON body of an error, and the headers of the
+//! layers for errors, CORS among them.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::header::ORIGIN;
+use http::{HeaderName, HeaderValue, StatusCode, Version};
+use tidings_edge::error::{Code, Error};
+use tidings_edge::request_id;
+use tokio::net::TcpStream;
+use tower::ServiceExt as _;
+
+use super::accept::Lane;
+use super::{parked, peer};
+
+/// What of a head that can't be read as a whole is read all the same: who is to see the answer, and how it is called.
+const READ: [HeaderName; 2] = [ORIGIN, request_id::HEADER];
+
+/// Why a request is refused, among its extensions.
+#[derive(Clone, Copy)]
+struct Refused(StatusCode);
+
+/// Marks a request as refused.
+pub(super) fn mark(request: &mut Request, status: StatusCode) {
+    request.extensions_mut().insert(Refused(status));
+}
+
+/// The answer to a request that was marked: the one route of the router for refusals.
+pub(crate) async fn answer(request: Request) -> Response {
+    let status = request.extensions().get::<Refused>().map_or(StatusCode::BAD_REQUEST, |refused| refused.0);
+    let error = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            Error::new(Code::HeadTooLarge, "The head of the request is larger than the server takes")
+        }
+        StatusCode::URI_TOO_LONG => {
+            Error::new(Code::HeadTooLarge, "The path of the request is longer than the server takes")
+        }
+        _ => Error::new(Code::MalformedRequest, "What was sent is not a request of HTTP/1.1"),
+    };
+    error.with_status(status).into_response()
+}
+
+impl Lane {
+    /// Answers what hyper could not read, and closes the connection.
+    pub(super) async fn refuse(&self, mut socket: TcpStream, status: StatusCode, head: &[u8]) {
+        let mut request = Request::new(Body::empty());
+        for line in head.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty()) {
+            if let Some((name, value)) = field(line) {
+                request.headers_mut().append(name, value);
+            }
+        }
+        mark(&mut request, status);
+        let response = self.calls.refusals.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        let answer = parked::say(&mut socket, Version::HTTP_11, response);
+        if matches!(tokio::time::timeout(self.write_timeout, answer).await, Ok(Ok(()))) {
+            peer::close(socket).await;
+        }
+    }
+}
+
+/// One of the fields that are read, if the line is one.
+fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let name = READ.into_iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(&line[..colon]))?;
+    Some((name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?))
+}
+
+/// The router for refusals, without its layers.
+pub(crate) fn routes() -> Router {
+    Router::new().fallback(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_head_that_cant_be_read_only_known_fields_are() {
+        assert_eq!(
+            field(b"oRigin:  https://a.example \r").unwrap(),
+            (ORIGIN, HeaderValue::from_static("https://a.example"))
+        );
+        for line in [&b"Host: x"[..], b"Origin", b": x", b"Origin: a\0b", b"Origin : x"] {
+            assert!(field(line).is_none(), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Answers that wait to be taken: one bound for all of them, whatever number of peers asks for much and reads nothing.
+//!
+//! Owns the room and its count. A share is taken before an answer is used, and given back when the last of its bytes has left,
+//! which may be long after hyper let go of the body: hyper and h2 keep bytes that a peer takes slowly.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tidings_edge::error::{Code, Error};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use super::cut::Cut;
+
+/// What answers may hold together. In KiB, as all here: a semaphore counts up to 32 bits.
+const ROOM: usize = 64 << 10;
+
+/// What an answer holds beside its body: its head, its task, its place in hyper.
+const OVERHEAD: usize = 4;
+
+/// The largest answer that every connection may have one of without a share, in bytes. A connection costs more than that
+/// anyway, and so health checks are answered even when the room is used up.
+const FREE: usize = 4 << 10;
+
+/// How many pages of the log are made into answers at a time. One takes some milliseconds and a few times its own size, and
+/// waits for nobody but the log.
+const PAGES: usize = 4;
+
+/// The largest page, more or less: nothing is read from the log for an answer that would find no room.
+const PAGE: usize = 1 << 10;
+
+/// When to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The room for answers that wait to be taken.
+pub(crate) struct Untaken {
+    room: Arc<Semaphore>,
+    pages: Semaphore,
+    refused: AtomicU64,
+}
+
+/// An answer's share of it, until this is dropped.
+#[must_use = "the share is given back when this is dropped"]
+pub(super) enum Share {
+    Counted { _permit: OwnedSemaphorePermit },
+    Free(Cut),
+}
+
+impl Untaken {
+    /// Takes what an answer of this many bytes on this connection holds; `None` if there is no room for it.
+    pub(super) fn enter(&self, bytes: usize, cut: &Cut) -> Option<Share> {
+        if bytes <= FREE && cut.take_free_answer() {
+            return Some(Share::Free(cut.clone()));
+        }
+        let wanted = (OVERHEAD + bytes.div_ceil(1 << 10)).min(ROOM);
+        let permit = self.room.clone().try_acquire_many_owned(u32::try_from(wanted).unwrap_or(u32::MAX));
+        if permit.is_err() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        permit.ok().map(|permit| Share::Counted { _permit: permit })
+    }
+
+    /// Waits for the turn to make a page of the log into an answer; refuses where the answer would find no room.
+    pub(crate) async fn page(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let turn = self.pages.acquire().await.map_err(|_| refusal())?; // never closed
+        if self.room.available_permits() < PAGE + OVERHEAD {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(refusal());
+        }
+        Ok(turn)
+    }
+
+    /// How many bytes wait to be taken.
+    pub(crate) fn held(&self) -> usize {
+        ROOM.saturating_sub(self.room.available_permits()) << 10
+    }
+
+    /// How many there is room for.
+    pub(crate) fn limit() -> usize {
+        ROOM << 10
+    }
+
+    /// How many answers found no room.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// What is answered in the place of an answer that finds no room.
+pub(super) fn refusal() -> Error {
+    let message = "Too many answers wait to be taken by their clients";
+    Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
+}
+
+impl Default for Untaken {
+    fn default() -> Self {
+        Self { room: Arc::new(Semaphore::new(ROOM)), pages: Semaphore::new(PAGES), refused: AtomicU64::new(0) }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Self::Free(cut) = self {
+            cut.give_free_answer();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_is_one_for_all_and_each_connection_has_one_small_answer_beyond_it() {
+        let (untaken, one, other) = (Untaken::default(), Cut::default(), Cut::default());
+        let all = untaken.enter(usize::MAX >> 12, &one).unwrap();
+        assert_eq!(untaken.held(), Untaken::limit());
+        let small = untaken.enter(FREE, &one).unwrap();
+        assert!(untaken.enter(0, &one).is_none(), "it has one already");
+        assert!(untaken.enter(FREE + 1, &other).is_none(), "it is not small");
+        let _others = untaken.enter(0, &other).unwrap();
+        assert_eq!(untaken.refused(), 2);
+        drop(small);
+        let _again = untaken.enter(0, &one).unwrap();
+        drop(all);
+        assert_eq!(untaken.held(), 0);
+        let _second = untaken.enter(1, &one).unwrap();
+        assert_eq!(untaken.held(), (OVERHEAD + 1) << 10);
+    }
+
+    #[tokio::test]
+    async fn no_page_is_made_that_would_find_no_room() {
+        let untaken = Untaken::default();
+        drop(untaken.page().await.unwrap());
+        let _all = untaken.enter((ROOM - PAGE) << 10, &Cut::default()).unwrap();
+        assert_eq!(untaken.page().await.unwrap_err().code(), Code::Overloaded);
+    }
+}

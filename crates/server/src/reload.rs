@@ -1,0 +1,115 @@
+//! What a running server takes over of changed settings, without a restart.
+//!
+//! Owns which settings those are, and that a reload changes all of them or nothing. It is asked for by whoever runs the server
+//! (SIGHUP, [`Handle::reload`](crate::Handle::reload)) or by an admin's call, and told of in the log, once, from here.
+
+pub(crate) mod source;
+
+use std::fmt;
+
+use tidings_edge::cors;
+
+use crate::app::{App, Phase};
+use crate::config::{self, Effective};
+use crate::reload::source::Source;
+
+const LOG_LEVEL: &str = "LOG_LEVEL";
+const CORS_ORIGIN: &str = "CORS_ORIGIN";
+
+/// What a reload did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The settings that have other values from now on (`"LOG_LEVEL"`).
+    pub changed: Vec<String>,
+    /// The settings that are written otherwise than they hold, and of which the server takes notice only when it starts.
+    pub needs_restart: Vec<String>,
+}
+
+/// Why nothing was reloaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings were handed over by an application: [`Builder::reloadable`](crate::server::Builder::reloadable) was not
+    /// called.
+    #[error("This server does not know where its settings come from, and can't read them again")]
+    NoSource,
+    /// With these settings no server would start.
+    #[error(transparent)]
+    Refused(#[from] config::Error),
+    /// The origins don't go together with what holds of the other settings.
+    #[error("CORS_ORIGIN: {0}")]
+    Cors(#[from] cors::Error),
+}
+
+impl App {
+    /// Reads the settings again and takes over what can be. Waits for files.
+    pub(crate) fn reload(&self) -> Result<Reloaded, Error> {
+        let source = self.settings.as_ref().ok_or(Error::NoSource)?;
+        // Locked so that one reload follows the other, for the service manager too.
+        let mut holds = source.holds.lock();
+        let is_told = self.phase() == Phase::Serving;
+        if is_told {
+            self.notifier.reloads();
+        }
+        let reloaded = self.reload_from(source, &mut holds);
+        match &reloaded {
+            Ok(Reloaded { changed, needs_restart }) if needs_restart.is_empty() => {
+                tracing::info!(changed = changed.join(","), "reloaded");
+            }
+            Ok(Reloaded { changed, needs_restart }) => {
+                let (changed, needs_restart) = (changed.join(","), needs_restart.join(","));
+                tracing::warn!(changed, needs_restart, "reloaded, but some settings need a restart");
+            }
+            Err(error) => tracing::error!(%error, "the reload was refused, and nothing has changed"),
+        }
+        if is_told {
+            self.notifier.has_reloaded(reloaded.is_err(), &self.status());
+        }
+        reloaded
+    }
+
+    fn reload_from(&self, source: &Source, holds: &mut [Effective]) -> Result<Reloaded, Error> {
+        let loaded = (source.read)()?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let written = |held: &Effective| loaded.origins.iter().find(|new| new.name == held.name);
+        let differs = |held: &Effective| written(held).is_none_or(|new| !new.says_the_same_as(held));
+        let mut reloaded = Reloaded::default();
+        // Whatever can fail comes before whatever changes.
+        if holds.iter().any(|held| held.name == CORS_ORIGIN && differs(held)) {
+            let origins = loaded.config.cors.origins.clone();
+            let options = cors::Options { origins, ..self.config.cors_options() };
+            let (layer, allowed) = (cors::layer(&options)?, cors::Allowed::of(&options)?);
+            self.cors.replace(layer);
+            *self.origins.write() = allowed;
+        }
+        for held in holds.iter_mut().filter(|held| differs(held)) {
+            let is_taken = match held.name.as_str() {
+                CORS_ORIGIN => true,
+                LOG_LEVEL => tidings_telemetry::set_level(&loaded.config.log.level),
+                _ => false,
+            };
+            let names = if is_taken { &mut reloaded.changed } else { &mut reloaded.needs_restart };
+            names.push(held.name.clone());
+            if is_taken && let Some(new) = written(held) {
+                *held = new.clone();
+            }
+        }
+        Ok(reloaded)
+    }
+}
+
+/// In one sentence, for people.
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { changed, needs_restart } = self;
+        match changed.as_slice() {
+            [] => f.write_str("Nothing was changed")?,
+            names => write!(f, "Reloaded {}", names.join(", "))?,
+        }
+        match needs_restart.as_slice() {
+            [] => Ok(()),
+            names => write!(f, "; a restart is needed for {}", names.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Every path and every layer, on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::map_request;
+use axum::routing::{MethodRouter, delete, get, post};
+use tidings_edge::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
+use tidings_edge::{base_path, guard, host};
+
+use crate::app::App;
+use crate::http::extract::Route;
+use crate::http::observe;
+use crate::net::refused;
+use crate::routes::{
+    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, reload, status,
+    topics,
+};
+
+/// A path, the names that it knows of a query, and where it leads.
+type Row = (&'static str, &'static [Name], MethodRouter<Route>);
+
+/// Where nothing of a query is read.
+const NO_QUERY: &[Name] = &[];
+
+/// What the query of every stream may say.
+const STREAM: &[Name] = &[TOKEN, TICKET, CURSOR];
+
+/// Every stream. The router and the parked lane both go by this table, so that they never differ.
+fn streams() -> [Row; 7] {
+    [
+        ("/notifications/stream", STREAM, get(notifications::stream)),
+        ("/realtime/stream", &[TOKEN, TICKET, CURSOR, ENTITIES], get(realtime::stream)),
+        ("/chat/stream", &[TOKEN, TICKET, CURSOR, ROOM], get(chat::stream)),
+        ("/chat/room/{roomId}/stream", STREAM, get(chat::room_stream)),
+        ("/system/status/stream", STREAM, get(status::stream)),
+        ("/system/heartbeat", STREAM, get(status::heartbeat)),
+        ("/system/dashboard/stream", STREAM, get(dashboard::stream)),
+    ]
+}
+
+/// The paths of every stream.
+pub(crate) fn stream_paths() -> impl Iterator<Item = &'static str> {
+    streams().into_iter().map(|(path, ..)| path)
+}
+
+/// Every call that publishes.
+fn publishes() -> [Row; 11] {
+    [
+        ("/notifications/send", &[TOKEN, TARGET], post(notifications::send)),
+        // It has no target, and says so to who gives one.
+        ("/notifications/broadcast", &[TOKEN, TARGET], post(notifications::broadcast)),
+        ("/realtime/update", &[TOKEN, TARGET], post(realtime::update)),
+        ("/realtime/entity/{entity}/create", &[TOKEN], post(realtime::created)),
+        ("/realtime/entity/{entity}/update", &[TOKEN], post(realtime::updated)),
+        ("/realtime/entity/{entity}/delete", &[TOKEN], post(realtime::deleted)),
+        ("/chat/message", &[TOKEN], post(chat::message)),
+        ("/chat/room/{roomId}/join", &[TOKEN], post(chat::join)),
+        ("/chat/room/{roomId}/leave", &[TOKEN], post(chat::leave)),
+        ("/chat/room/{roomId}/typing", &[TOKEN], post(chat::typing)),
+        ("/system/status/update", &[TOKEN], post(status::update)),
+    ]
+}
+
+/// Every other call.
+fn calls() -> [Row; 22] {
+    [
+        ("/", NO_QUERY, get(page::index)),
+        ("/assets/{file}", NO_QUERY, get(page::file)),
+        ("/api", NO_QUERY, get(api::api)),
+        ("/openapi.json", NO_QUERY, get(api::openapi)),
+        ("/chat/room/{roomId}/members", &[TOKEN], get(chat::members)),
+        ("/system/status", NO_QUERY, get(status::latest)),
+        ("/system/stats", NO_QUERY, get(connections::counts)),
+        ("/system/connections", connections::QUERY, get(connections::list)),
+        ("/system/connections/{id}", &[TOKEN], delete(connections::end)),
+        ("/system/users/{userId}/connections", &[TOKEN], delete(connections::end_user)),
+        ("/system/users/connections", connections::OF_USER, delete(connections::end_named_user)),
+        ("/system/cleanup", &[TOKEN], post(connections::cleanup)),
+        ("/system/drain", &[TOKEN], post(connections::drain)),
+        ("/system/reload", &[TOKEN], post(reload::reload)),
+        ("/system/health", NO_QUERY, get(health::system)),
+        ("/system/topics", topics::QUERY, get(topics::list)),
+        ("/users/{id}", &[TOKEN], delete(topics::erase_user)),
+        ("/events", events::QUERY, get(events::list).delete(events::erase)),
+        ("/health", NO_QUERY, get(health::brief)),
+        ("/health/live", NO_QUERY, get(health::live)),
+        ("/health/ready", NO_QUERY, get(health::ready)),
+        ("/metrics", NO_QUERY, get(metrics::scrape)),
+    ]
+}
+
+/// The routes, without layers but that of spans, which is around those alone that have one.
+fn routes(app: &Arc<App>) -> Router {
+    let traced = streams().into_iter().chain(publishes());
+    let traced = traced.map(|(path, query, route)| (path, query, app.tracer.around(path, route)));
+    traced.chain(calls()).fold(Router::new(), |router, (path, query, route)| {
+        router.route(path, route.with_state(Route { app: app.clone(), query }))
+    })
+}
+
+/// Every path there is, and the names that it knows of a query, for the document that describes them.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
+    streams().into_iter().chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
+}
+
+/// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
+/// body of a stream may never be polled.
+pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
+    let base = app.config.http.base_path.clone();
+    let counts = app.counts.clone();
+    let routed = routes(app)
+        .fallback(routes::not_found)
+        .method_not_allowed_fallback(routes::method_not_allowed)
+        .merge(more)
+        // In one: each `layer` has a box and two clones around every route.
+        .layer((
+            observe::layer(counts),
+            host::of_preflights(),
+            app.cors.clone().layer(),
+            host::layer(),
+            guard::layer(),
+        ));
+    match base {
+        // Around the whole router: a path must be rewritten before it is looked up.
+        Some(base) => Router::new()
+            .fallback_service(routed)
+            .layer(map_request(move |request| std::future::ready(base_path::strip(&base, request)))),
+        None => routed,
+    }
+}
+
+/// What answers in the place of the router where there is no request that it could read.
+pub(crate) fn refusals(app: &App) -> Router {
+    refused::routes().layer((observe::layer(app.counts.clone()), app.cors.clone().layer()))
+}

@@ -1,0 +1,118 @@
+//! `GET /system/dashboard/stream`: what the server does, each second, for admins who watch.
+//!
+//! Owns the event `stats` and the task that says it. It is never stored and has no id: who comes back wants the present.
+//! Must never cost anything while nobody watches.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+use tidings_edge::error::Error;
+use tidings_hub::Publication;
+use tidings_journal::TopicName;
+use tidings_sse::EventName;
+use tokio::time::MissedTickBehavior;
+
+use super::connections::tallied;
+use crate::app::App;
+use crate::metrics::process::resident_bytes;
+use crate::streams::open::{Spec, StreamCall};
+use crate::times::rfc3339;
+use crate::topics;
+
+/// The name under which its streams are counted.
+const KIND: &str = "dashboard";
+
+/// What the topics of rooms begin with.
+const ROOM: &str = "chat/room/";
+
+/// How often it is said.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// So many rooms are told, those with the most streams and members, and so many members of each by name.
+const ROOMS: usize = 50;
+const MEMBERS: usize = 20;
+
+/// `GET /system/dashboard/stream`
+pub(crate) async fn stream(State(app): State<Arc<App>>, call: StreamCall) -> Result<Response, Error> {
+    let caller = call.caller()?;
+    if !app.is_admin(&caller) {
+        return Err(Error::admin_only(&app.config.auth.admin_role));
+    }
+    let visitor = crate::auth::Visitor { identity: Some(caller), auth_error: None };
+    call.open(Spec::new(&[KIND, "heartbeat"], vec![topics::dashboard()]), visitor).await
+}
+
+/// Says what the server does while somebody watches, for ever.
+pub(crate) async fn report(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let watched = app.hub.connections().stats().by_kind.iter().any(|(kind, count)| *kind == KIND && *count > 0);
+        if watched {
+            let event = EventName::from_static("stats");
+            let publication = Publication::new([topics::dashboard()], event, stats(&app));
+            if let Err(error) = app.hub.publish_ephemeral(&publication) {
+                tracing::warn!(%error, "the dashboard's numbers were not sent");
+            }
+        }
+    }
+}
+
+/// What `GET /system/stats` answers, and beside it what only an operator should know.
+fn stats(app: &App) -> String {
+    let mut stats = tallied(app);
+    let mut rooms = HashMap::<TopicName, Room>::new();
+    for connection in app.hub.connections().all() {
+        for topic in connection.topics().filter(|topic| topic.as_str().starts_with(ROOM)) {
+            rooms.entry(topic.clone()).or_default().streams += 1;
+        }
+    }
+    for (topic, members) in app.hub.presence().rooms() {
+        rooms.entry(topic).or_default().members = members;
+    }
+    let in_use = rooms.len();
+    let mut rooms: Vec<_> = rooms.into_iter().collect();
+    let rank = |(topic, room): &(TopicName, Room)| (Reverse((room.streams, room.members)), topic.clone());
+    // Only those that are told are put in order: there may be very many.
+    if in_use > ROOMS {
+        rooms.select_nth_unstable_by_key(ROOMS, rank);
+        rooms.truncate(ROOMS);
+    }
+    rooms.sort_by_cached_key(rank);
+    stats["timestamp"] = rfc3339(app.now()).into();
+    stats["uptime"] = app.started.elapsed().as_secs_f64().into();
+    stats["head"] = app.hub.head().to_string().into();
+    stats["published"] = app.hub.head().position.get().into();
+    let traffic = app.hub.traffic();
+    stats["deliveries"] = traffic.events.into();
+    // Each its upper bound in milliseconds, without one the last, and how many: the page takes the difference of two accounts.
+    stats["delays"] = json!(traffic.delays.counts);
+    let (behind, most) = app.hub.connections().lag();
+    stats["lag"] = json!({ "streams": behind, "mostBytes": most });
+    stats["memory"] = resident_bytes().into();
+    stats["rooms"] = rooms.iter().map(|(topic, room)| room.describe(app, topic)).collect::<Vec<_>>().into();
+    stats["roomsInUse"] = in_use.into();
+    stats.to_string()
+}
+
+/// A room that has members, or that somebody hears by its own stream.
+#[derive(Default)]
+struct Room {
+    streams: u64,
+    members: usize,
+}
+
+impl Room {
+    fn describe(&self, app: &App, topic: &TopicName) -> Value {
+        let members = app.hub.presence().members(topic);
+        let name = topic.as_str().strip_prefix(ROOM);
+        let first: Vec<_> = members.iter().take(MEMBERS).map(|member| &*member.username).collect();
+        json!({ "room": name, "streams": self.streams, "members": self.members, "first": first })
+    }
+}

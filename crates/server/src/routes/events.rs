@@ -1,0 +1,164 @@
+//! `GET /events`: what is kept of one topic, page by page in either direction, with the rights of that topic's stream.
+//! `DELETE /events`: what stands in a topic up to an event, erased.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::request::Parts;
+use tidings_edge::error::{Code, Error};
+use tidings_edge::json::Object;
+use tidings_edge::query::{self, Name, Params};
+use tidings_edge::reply::Reply;
+use tidings_hub::{After, Before, EraseError, Erasure, Reason};
+use tidings_journal::{Entry, EventId, TopicName};
+
+use crate::app::App;
+use crate::auth::{Credential, Identity};
+use crate::http::extract::{self, Admin};
+use crate::topics;
+
+/// What a query of `/events` may say, whatever is done.
+pub(crate) const QUERY: &[Name] = &[
+    query::TOKEN,
+    Name::single(&["topic"]),
+    Name::single(&["after"]),
+    Name::single(&["before"]),
+    Name::single(&["limit"]),
+    Name::single(&["until"]),
+];
+
+/// Longer than any id is malformed whatever it says.
+const LONGEST_ID: usize = 256;
+
+/// `GET /events`
+pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Params) -> Result<Reply, Error> {
+    let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
+    let topic = topics::asked(name).map_err(|error| Error::field("topic", error.to_string()))?;
+    let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
+    authorise(&app, &topic, credential.as_ref(), &parts)?;
+    let limit = params.number("limit", 1..=1_000, 100)?;
+    refuse(&params, &["until"], "is for erasing; a page is bounded by `before` or `limit`")?;
+    let _turn = app.untaken.page().await?;
+    match (params.filled("after"), params.filled("before")) {
+        (Some(_), Some(_)) => Err(Error::field("before", "can't be asked for together with `after`")),
+        (None, Some(before)) => list_before(&app, topic, before, limit).await,
+        (after, None) => list_after(&app, topic, after, limit).await,
+    }
+}
+
+async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usize) -> Result<Reply, Error> {
+    let after = match extract::after(after.unwrap_or_default()) {
+        After::Now => After::Earliest,
+        after => after,
+    };
+    let history = app.hub.history(vec![topic], &after, limit).await?;
+    if history.gap == Some(Reason::Malformed) {
+        return Err(Error::field("after", "must be the id of an event, or `earliest`"));
+    }
+    let answer = page(&history.entries).text("next", &history.next.to_string()).value("end", &history.end);
+    Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
+}
+
+async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) -> Result<Reply, Error> {
+    let before = match before {
+        "latest" => Before::Latest,
+        id => Before::Id(id.chars().take(LONGEST_ID).collect()),
+    };
+    let history = app.hub.history_before(vec![topic], &before, limit).await?;
+    if history.gap == Some(Reason::Malformed) {
+        return Err(Error::field("before", "must be the id of an event, or `latest`"));
+    }
+    let answer = page(&history.entries).text("prev", &history.prev.to_string()).value("end", &history.end);
+    Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
+}
+
+/// Fails if one of `names`, which mean something in another call of this path, is there.
+fn refuse(params: &Params, names: &[&'static str], problem: &str) -> Result<(), Error> {
+    match names.iter().find(|name| params.get(name).is_some()) {
+        Some(name) => Err(Error::field(name, problem)),
+        None => Ok(()),
+    }
+}
+
+/// `DELETE /events`
+pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, params: Params) -> Result<Reply, Error> {
+    let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
+    let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
+    if topics::is_private(&topic) {
+        return Err(Error::field("topic", "is the server's own, of which nothing can be erased"));
+    }
+    let until = params.filled("until").ok_or_else(|| Error::field("until", "is required"))?;
+    refuse(&params, &["after", "before", "limit"], "can't bound what is erased: all up to `until` is")?;
+    let floor = erase_all(&app, vec![topic.clone()], until, "until").await?;
+    tracing::info!(admin = %caller.id, %floor, "an admin erased what a topic held");
+    let message = format!("Erased {topic} up to {until}");
+    Ok(Reply::success(&message, |reply| reply.text("topic", topic.as_str()).text("floor", &floor.to_string())))
+}
+
+/// Erases what stands in `named` up to the event with the id `until`, which the caller gave as `field`, and in all topics that
+/// they show. Returns the highest of their floors.
+pub(crate) async fn erase_all(
+    app: &App,
+    named: Vec<TopicName>,
+    until: &str,
+    field: &'static str,
+) -> Result<EventId, Error> {
+    let erasure = |topic| Erasure { below: topics::shown_below(&topic), topic };
+    let until = until.chars().take(LONGEST_ID).collect::<String>();
+    app.hub.erase(named.into_iter().map(erasure), &until).await.map_err(|error| match error {
+        EraseError::Stray(_) => {
+            Error::field(field, "must be the id of an event of this log, as an event or an answer named it")
+        }
+        EraseError::Journal(error) => error.into(),
+    })
+}
+
+fn page(entries: &[Arc<Entry>]) -> Object {
+    let events: Vec<_> = entries.iter().map(|entry| event(entry)).collect();
+    Object::new().written("events", &format!("[{}]", events.join(",")))
+}
+
+fn with_gap(answer: Object, gap: Option<Reason>, oldest: Option<EventId>) -> Object {
+    let Some(gap) = gap else { return answer };
+    let oldest = oldest.map(|oldest| oldest.to_string());
+    answer.value("gap", &serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }))
+}
+
+fn event(entry: &Entry) -> String {
+    let record = &entry.record;
+    let topic = record.topics.first().map_or("", TopicName::as_str);
+    Object::new()
+        .text("id", &entry.id.to_string())
+        .text("topic", topic)
+        .text("event", &record.event)
+        .written("data", &String::from_utf8_lossy(&record.data))
+        .finish()
+}
+
+/// Fails unless the stream of `topic` would be opened for the caller.
+fn authorise(app: &App, topic: &TopicName, credential: Option<&Credential>, parts: &Parts) -> Result<(), Error> {
+    let (notifications, realtime) = (topics::notifications(), topics::realtime());
+    let segments: Vec<_> = topic.as_str().split('/').collect();
+    match segments.as_slice() {
+        ["notifications" | "realtime"] | ["realtime", "entity", _] | ["system", "status"] => {
+            extract::optional(app, credential, parts)?;
+            Ok(())
+        }
+        ["notifications" | "realtime", "user", _] | ["realtime", "user", _, "entity", _] => {
+            let identity = extract::required(app, credential, parts)?;
+            let own = |me: &Identity| {
+                let of_me = [topics::of_user(&notifications, &me.id), topics::of_user(&realtime, &me.id)];
+                of_me.iter().any(|own| topic == own || topic.as_str().starts_with(&format!("{own}/")))
+            };
+            if own(&identity) { Ok(()) } else { Err(Error::new(Code::Forbidden, "This topic is another user's")) }
+        }
+        ["chat"] | ["chat", "room", _] => {
+            extract::required(app, credential, parts)?;
+            Ok(())
+        }
+        _ => {
+            extract::required(app, credential, parts)?;
+            Err(Error::new(Code::Forbidden, "No stream shows this topic"))
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How the server is, for people, for load balancers and for orchestrators.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tidings_edge::error::{Code, Error};
+use tidings_edge::reply::Reply;
+use tidings_journal_disk::Sync;
+
+use crate::VERSION;
+use crate::app::{App, Phase};
+use crate::times::rfc3339;
+
+/// `GET /health`
+pub(crate) async fn brief(State(app): State<Arc<App>>) -> Reply {
+    Reply::json(&json!({
+        "status": status(&app),
+        "timestamp": rfc3339(app.now()),
+        "uptime": app.started.elapsed().as_secs_f64(),
+        "environment": app.config.mode.as_str(),
+        "version": VERSION,
+    }))
+}
+
+/// `GET /system/health`
+pub(crate) async fn system(State(app): State<Arc<App>>) -> Reply {
+    Reply::json(&json!({
+        "status": status(&app),
+        "timestamp": rfc3339(app.now()),
+        "version": VERSION,
+        "uptime": app.started.elapsed().as_secs_f64(),
+        "connections": app.hub.connections().stats().total,
+    }))
+}
+
+/// `GET /health/live`
+pub(crate) async fn live() -> Reply {
+    Reply::json(&json!({ "status": "ok" }))
+}
+
+/// `GET /health/ready`: whether new streams should be sent here.
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.phase() != Phase::Serving {
+        return Error::draining(app.left_of_drain()).into_response();
+    }
+    if let Err(error) = app.hub.health() {
+        return Error::from(error).into_response();
+    }
+    // Such a loss breaks the promise that nothing acknowledged is lost: an operator is to know before anybody relies on it.
+    if app.config.journal.sync == Sync::Always && app.hub.vitals().disk.is_some_and(|disk| disk.cut > 0) {
+        let message = "The log has lost acknowledged events to damage; the server's own log says what to do";
+        return Error::new(Code::JournalUnavailable, message).into_response();
+    }
+    Reply::json(&json!({ "status": "ok" })).into_response()
+}
+
+/// Whether the log was found to be damaged: it serves what it has, and has lost something.
+fn is_damaged(app: &App) -> bool {
+    app.hub.vitals().disk.is_some_and(|disk| disk.damaged > 0 || disk.cut > 0)
+}
+
+fn status(app: &App) -> &'static str {
+    match app.phase() {
+        Phase::Serving if app.hub.health().is_ok() && !is_damaged(app) => "ok",
+        Phase::Serving | Phase::Draining => "degraded",
+        Phase::Closing => "down",
+    }
+}

@@ -1,0 +1,42 @@
+//! Why a server can't be built or went down.
+
+use jiff::Timestamp;
+use tidings_edge::cors;
+use tidings_journal_disk as disk;
+
+use super::descriptors::TooFew;
+use super::journal;
+use crate::lifecycle::left::Left;
+use crate::net::listen;
+
+/// Why a server can't be built or went down.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No socket.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+    /// The origins in the settings.
+    #[error("CORS_ORIGIN: {0}")]
+    Cors(#[from] cors::Error),
+    /// The system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The clock, which no log and no token gets along with.
+    #[error("the system's clock says {0}, which is before 1970 or after 9999; set it and start again")]
+    Clock(Timestamp),
+    /// The limit of open files.
+    #[error(transparent)]
+    Descriptors(#[from] TooFew),
+    /// The log can't be opened.
+    #[error("{0}{advice}", advice = journal::advice(.0))]
+    Open(#[from] disk::OpenError),
+    /// The log can't be read any more, so nothing can be delivered.
+    #[error("the journal failed: {0}")]
+    Journal(tidings_journal::Error),
+    /// What delivers to the streams has panicked.
+    #[error("nothing is delivered any more: the task that does it has panicked, see the log")]
+    Runner,
+    /// Streams or calls were left when the time was over.
+    #[error("SHUTDOWN_TIMEOUT is over; what was left: {0}")]
+    Left(Left),
+}

@@ -1,0 +1,151 @@
+//! An open stream as the body of a response: the lane that goes through hyper.
+//!
+//! The body polls the subscription when hyper can take more; nothing is queued in between but what one poll gave.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame as BodyFrame};
+use tidings_hub::{Connection, Step, Subscription};
+use tidings_sse::Frame;
+use tokio::time::Sleep;
+
+use crate::net::cut::Cut;
+use crate::net::peer::LEAVING;
+use crate::streams::slot::{Saying, StreamSlot};
+
+/// The body of a stream's response.
+pub(crate) struct StreamBody {
+    state: State,
+    /// What hyper has yet to take of the last poll.
+    ready: VecDeque<Bytes>,
+    frames: Vec<Frame>,
+    cut: Option<Cut>,
+    /// Whether the stream ends with what was visible when its client had sent a FIN.
+    finishes: bool,
+}
+
+enum State {
+    Untaken(StreamSlot),
+    Open(Box<Subscription>),
+    /// Nothing comes after what is ready, and the client is to come back.
+    Last,
+    /// Everything was given to hyper; the connection is cut once that has left. Until then the stream counts as open, so
+    /// that it can still be killed.
+    Cutting(#[expect(dead_code, reason = "held until the connection is gone")] Option<Box<Subscription>>),
+    /// The same, where the connection is not ours to cut: the body fails after a moment.
+    Failing(Pin<Box<Sleep>>),
+    Ended,
+}
+
+/// The server cut the stream on purpose, so that the client comes back.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the stream was cut so that its client comes back")]
+pub(crate) struct CutOff;
+
+impl StreamBody {
+    /// A body that says what is in `slot`. `cut` ends the connection under it, where there is such a handle.
+    pub(crate) fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
+        Self { state: State::Untaken(slot), ready: VecDeque::new(), frames: Vec::new(), cut, finishes: false }
+    }
+
+    /// The body of an answer to HEAD: as long as that of a stream, which is unknown, and without anything in it.
+    pub(crate) fn nothing() -> Self {
+        Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, finishes: false }
+    }
+
+    fn take(&mut self, saying: Option<Saying>) -> State {
+        match saying {
+            Some(Saying::Everything(subscription)) => {
+                if let Some(cut) = &self.cut {
+                    cut.carries(subscription.connection());
+                }
+                State::Open(subscription)
+            }
+            Some(Saying::Once(frame)) => {
+                self.ready.push_back(frame.block_bytes());
+                State::Last
+            }
+            None => State::Ended,
+        }
+    }
+
+    /// Tells the stream what the socket can't where others share it: that it is polled only when its own window is open.
+    fn tells(&self, news: impl FnOnce(&Arc<Connection>)) {
+        if let (State::Open(subscription), Some(true)) = (&self.state, self.cut.as_ref().map(Cut::is_shared)) {
+            news(subscription.connection());
+        }
+    }
+
+    /// Has the stream end with what is visible now, if its client has sent a FIN: it may only have shut its sending side.
+    fn finish_if_half_closed(&mut self) {
+        let State::Open(subscription) = &mut self.state else { return };
+        if self.finishes || !self.cut.as_ref().is_some_and(Cut::is_half_closed) {
+            return;
+        }
+        self.finishes = true;
+        subscription.finish();
+        if subscription.is_behind() {
+            // Brings the reset of a client that is gone before the log was read for it.
+            self.ready.push_back(Frame::comment().block_bytes());
+        }
+    }
+
+    fn cutting(&mut self) -> State {
+        let Some(cut) = self.cut.as_ref().filter(|cut| !cut.is_shared()) else {
+            return State::Failing(Box::pin(tokio::time::sleep(LEAVING)));
+        };
+        cut.after_flush();
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Open(subscription) => State::Cutting(Some(subscription)),
+            _ => State::Cutting(None),
+        }
+    }
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, CutOff>>> {
+        let this = &mut *self;
+        this.tells(|stream| stream.took_bytes(true));
+        this.finish_if_half_closed();
+        loop {
+            if let Some(bytes) = this.ready.pop_front() {
+                this.tells(|stream| stream.handed_over());
+                return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
+            }
+            let step = match &mut this.state {
+                State::Untaken(slot) => {
+                    let saying = slot.take();
+                    this.state = this.take(saying);
+                    this.finish_if_half_closed();
+                    continue;
+                }
+                State::Open(subscription) => ready!(subscription.poll_frames(cx, &mut this.frames)),
+                State::Last => {
+                    this.state = this.cutting();
+                    continue;
+                }
+                State::Cutting(_) => return Poll::Pending,
+                State::Failing(moment) => {
+                    ready!(moment.as_mut().poll(cx));
+                    this.state = State::Ended;
+                    return Poll::Ready(Some(Err(CutOff)));
+                }
+                State::Ended => return Poll::Ready(None),
+            };
+            match step {
+                Step::Frames => this.ready.extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
+                Step::End { reconnect: false } => this.state = State::Ended,
+                Step::End { reconnect: true } => this.state = this.cutting(),
+                // Only a connection that is not ours can still be polling.
+                Step::Killed => return Poll::Ready(Some(Err(CutOff))),
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Opening a stream: from a checked request to a response that carries a subscription.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use tidings_edge::accept;
+use tidings_edge::error::{Code, Error};
+use tidings_edge::query::{self, Params};
+use tidings_hub::{After, HeartbeatStyle, Refused, Start, Subscribe, SubscribeError, Wording as _};
+use tidings_journal::TopicName;
+
+use crate::app::{App, Phase};
+use crate::auth::{Credential, Identity, Refusal, Visitor};
+use crate::config;
+use crate::http::extract::{self, Route};
+use crate::net::cut::Cut;
+use crate::streams::body::StreamBody;
+use crate::streams::slot::{Saying, StreamSlot};
+use crate::streams::words::{self, Connected, Words};
+use crate::times::spread;
+use crate::traces;
+
+/// What a path's stream is.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    /// The names under which it is counted.
+    pub(crate) counted_as: &'static [&'static str],
+    /// What it follows.
+    pub(crate) topics: Vec<TopicName>,
+    /// How long a client waits before it comes back.
+    pub(crate) retry: Duration,
+    /// Without a cursor, it starts with the newest event of each key.
+    pub(crate) snapshot: bool,
+    /// Its purpose is to be heard: a heartbeat at once, and always as an event.
+    pub(crate) pulse: bool,
+}
+
+/// A request for a stream.
+pub(crate) struct StreamCall {
+    app: Arc<App>,
+    parts: Parts,
+    /// Judged when it is asked for, at the latest before the stream opens: after the caller's rights.
+    query: Result<Params, Error>,
+}
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl FromRequestParts<Route> for StreamCall {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Self::Rejection> {
+        let query = Params::read(parts.uri.query(), route.query);
+        Ok(Self { app: route.app.clone(), parts: parts.clone(), query })
+    }
+}
+
+impl Spec {
+    pub(crate) fn new(counted_as: &'static [&'static str], topics: Vec<TopicName>) -> Self {
+        Self { counted_as, topics, retry: Duration::from_secs(3), snapshot: false, pulse: false }
+    }
+}
+
+impl StreamCall {
+    /// Of a path of an embedding application, whose names are not all known here.
+    pub(crate) fn of_embedder(app: Arc<App>, parts: Parts) -> Self {
+        const KNOWN: &[query::Name] = &[query::TOKEN, query::TICKET, query::CURSOR];
+        let query = Params::read_among_others(parts.uri.query(), KNOWN);
+        Self { app, parts, query }
+    }
+
+    /// What the query says.
+    pub(crate) fn params(&self) -> Result<&Params, Error> {
+        self.query.as_ref().map_err(Error::clone)
+    }
+
+    /// The caller of a stream that also serves the anonymous.
+    pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
+        extract::optional(&self.app, self.credential()?.as_ref(), &self.parts)
+    }
+
+    /// The caller of a stream that needs to know who calls.
+    pub(crate) fn caller(&self) -> Result<Identity, Refusal> {
+        extract::required(&self.app, self.credential()?.as_ref(), &self.parts)
+    }
+
+    fn credential(&self) -> Result<Option<Credential>, Refusal> {
+        let (app, headers) = (&self.app, &self.parts.headers);
+        let credential = Credential::find(headers, self.parts.uri.query(), app.config.auth.cookie.as_deref(), true);
+        let counts =
+            |credential: &Credential| credential.counts(headers, |origin| app.origins.read().sends_credentials(origin));
+        if credential.as_ref().is_none_or(counts) { Ok(credential) } else { Err(Refusal::ForeignOrigin) }
+    }
+
+    /// Opens the stream, for a visitor who may read all of its topics.
+    pub(crate) async fn open(self, spec: Spec, visitor: Visitor) -> Result<Response, Error> {
+        let Self { app, parts, query } = self;
+        let params = query?;
+        traces::note(traces::STREAM, spec.counted_as[0]);
+        if !accept::accepts_event_stream(&parts.headers) {
+            let message = "This is an event stream: accept text/event-stream";
+            return Err(Error::new(Code::NotAcceptable, message));
+        }
+        let after = extract::cursor(&parts.headers, &params);
+        if app.phase() != Phase::Serving {
+            if !extract::is_head(&parts) {
+                app.hub.connections().refused(Refused::Draining);
+            }
+            return refuse(&app, &parts, &after, "draining", Error::draining(app.left_of_drain()));
+        }
+        if extract::is_head(&parts) {
+            return Ok(response(Body::new(StreamBody::nothing())));
+        }
+        let identity = visitor.identity.as_ref();
+        let style = match app.config.streams.heartbeat_style {
+            config::HeartbeatStyle::Comment if !spec.pulse => HeartbeatStyle::Comment,
+            _ => HeartbeatStyle::Event,
+        };
+        let address = extract::address(&app, &parts);
+        let request = Subscribe {
+            topics: spec.topics,
+            after: after.clone(),
+            snapshot: spec.snapshot,
+            user: identity.map(|identity| identity.id.clone()),
+            counted_as: spec.counted_as,
+            address,
+            limit_address: address.is_some_and(|address| !address.is_loopback() && !app.proxies.contains(address)),
+            heartbeat: style,
+            expires_at_ms: identity
+                .and_then(|identity| identity.expires)
+                .map(|expiry| expiry.refused_from().as_millisecond()),
+        };
+        if let Err(error) = app.hub.health() {
+            app.hub.connections().refused(Refused::Journal);
+            return refuse(&app, &parts, &after, "journal_unavailable", error.into());
+        }
+        let (mut subscription, start) = match traces::step("subscribe", app.hub.subscribe(request)).await {
+            Ok(opened) => opened,
+            Err(SubscribeError::Full(full)) => {
+                return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
+            }
+            Err(SubscribeError::Journal(error)) => {
+                return refuse(&app, &parts, &after, "journal_unavailable", error.into());
+            }
+        };
+        note_start(&start, spec.snapshot);
+        let now = app.now();
+        let connected = Connected {
+            now,
+            connection: &subscription.connection().id.to_string(),
+            visitor: &visitor,
+            counted_as: spec.counted_as,
+            heartbeat_interval: app.config.streams.heartbeat_interval,
+            resumed: start.resumed,
+            cursor: start.cursor.as_deref(),
+            retry: spec.retry,
+        };
+        let beat = spec.pulse.then(|| Words.heartbeat(now.as_millisecond()));
+        subscription.say_first([connected.frame()].into_iter().chain(beat));
+        tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
+        Ok(carrying(Saying::Everything(Box::new(subscription)), &parts))
+    }
+}
+
+/// Writes into the request's span from where the stream goes on.
+fn note_start(start: &Start, snapshot: bool) {
+    let word = match start {
+        Start { reset: Some(_), .. } => "reset",
+        Start { resumed: Some(_), .. } => "resumed",
+        Start { .. } if snapshot => "snapshot",
+        Start { .. } => "now",
+    };
+    traces::note(traces::START, word);
+    if let Some(reason) = start.reset {
+        traces::note(traces::RESET, reason.as_str());
+    }
+}
+
+/// A response that says it, by whichever lane takes it.
+fn carrying(saying: Saying, parts: &Parts) -> Response {
+    let slot = StreamSlot::new(saying);
+    let cut = parts.extensions.get::<Cut>().cloned();
+    let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
+    response.extensions_mut().insert(slot);
+    response
+}
+
+/// The head of every stream.
+fn response(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache, no-store, must-revalidate, max-age=0, no-transform"),
+    );
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// Refuses a stream for a reason that will pass. To a browser's `EventSource` any status but 200 is fatal for good, so
+/// whoever asks for `text/event-stream` by name is told in band when to come back.
+fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: Error) -> Result<Response, Error> {
+    if app.config.streams.refusal != config::Refusal::Busy {
+        return Err(error);
+    }
+    if !accept::names_event_stream(&parts.headers) {
+        return Err(error.adding(
+            "; a client that asks with `Accept: text/event-stream` is answered 200 and an event `busy`, which says when to come \
+             back",
+        ));
+    }
+    if extract::is_head(parts) {
+        return Ok(response(Body::new(StreamBody::nothing())));
+    }
+    traces::note(traces::ERROR, reason);
+    let retry = spread(Duration::from_secs(1), Duration::from_secs(10)) + app.left_of_drain();
+    Ok(carrying(Saying::Once(words::busy(reason, retry, after)), parts))
+}
+
+#[cfg(test)]
+mod tests;

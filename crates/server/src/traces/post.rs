@@ -1,0 +1,90 @@
+//! How spans get to the collector: an HTTP client of the kind that the exporter asks for, over the one that the binary has
+//! anyway.
+//!
+//! Owns how long an export may take, and why the last one failed. Must never be traced itself.
+
+use std::error::Error;
+use std::iter::successors;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use opentelemetry_http::{HttpClient, HttpError};
+use parking_lot::Mutex;
+use tidings_client as client;
+use tokio::runtime::Handle;
+
+/// The longest answer that is read, in bytes: it says no more than how many spans were refused, and why.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// The client. Clones share their connections.
+#[derive(Clone, Debug)]
+pub(super) struct Post {
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+    runtime: Handle,
+    pub(super) cause: Cause,
+}
+
+/// Why the last export failed, in words for the log; the exporter itself keeps it secret.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cause(Arc<Mutex<Option<String>>>);
+
+impl Post {
+    /// A client that works on this runtime; nothing is connected yet.
+    pub(super) fn new(https: bool, timeout: Duration) -> Result<Self, client::Error> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(client::tls(https)?).https_or_http().enable_http1();
+        let http = Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp));
+        Ok(Self { http, timeout, runtime: Handle::current(), cause: Cause::default() })
+    }
+
+    async fn exchange(self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let answered = async {
+            let (head, body) = self.http.request(request.map(Full::new)).await?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?.to_bytes();
+            Ok::<_, HttpError>(Response::from_parts(head, body))
+        };
+        tokio::time::timeout(self.timeout, answered).await.unwrap_or_else(|_| Err("it did not answer in time".into()))
+    }
+}
+
+#[async_trait]
+impl HttpClient for Post {
+    /// The exporter has a thread of its own, without a runtime, and no limit to the time that this takes.
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let exchanged = self.runtime.spawn(self.clone().exchange(request)).await;
+        let exchanged = exchanged.unwrap_or_else(|error| Err(error.into()));
+        match &exchanged {
+            Ok(answer) if answer.status().is_success() => {}
+            Ok(answer) => self.cause.is(format!("it answered {}", answer.status())),
+            Err(error) => self.cause.is(innermost(&**error)),
+        }
+        exchanged
+    }
+}
+
+impl Cause {
+    fn is(&self, cause: String) {
+        *self.0.lock() = Some(cause);
+    }
+
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().take()
+    }
+}
+
+/// "Connection refused", where what is around it says only that it is a client's error.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    successors(Some(error), |&error| error.source()).last().unwrap_or(error).to_string()
+}

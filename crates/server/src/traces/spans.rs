@@ -1,0 +1,156 @@
+//! The spans themselves: one around a request, some within it, and what they say.
+//!
+//! Owns their names and attributes, by the semantic conventions for HTTP servers. `url.path`, `url.query`, the client's address
+//! and its `User-Agent` are left out on purpose: a path may hold a room's name. An attribute's value is a number or a
+//! `&'static str`, so that nothing of a request can get into one.
+
+use std::time::SystemTime;
+
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use http::{HeaderMap, HeaderName, Version};
+use opentelemetry::context::FutureExt as _;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry::trace::{SpanBuilder, SpanKind, SpanRef, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracer;
+use tidings_edge::error::Code;
+
+use super::ERROR;
+
+/// The longest `traceparent` or `tracestate` that is taken, in bytes. What W3C Trace Context (section 3.3.1.5) asks to pass on
+/// at least; a span holds it until it is sent.
+const MAX_HEADER_BYTES: usize = 512;
+
+/// Makes spans, if there is somebody to send them to.
+#[derive(Clone, Default)]
+pub struct Tracer(Option<SdkTracer>);
+
+/// What a span around a path's requests needs.
+#[derive(Clone)]
+struct Around {
+    tracer: SdkTracer,
+    path: &'static str,
+}
+
+/// When a request was read that then waited for its turn.
+#[derive(Clone, Copy)]
+struct Arrived(SystemTime);
+
+impl Tracer {
+    pub(super) fn new(tracer: SdkTracer) -> Self {
+        Self(Some(tracer))
+    }
+
+    /// Puts a span around each GET or POST for `path`, from the request to the head of its answer.
+    pub(crate) fn around<S>(&self, path: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        match self.0.clone() {
+            Some(tracer) => route.route_layer(from_fn_with_state(Around { tracer, path }, traced)),
+            None => route,
+        }
+    }
+
+    /// Notes when a request came, which may wait before it is routed.
+    pub(crate) fn arrived(&self, request: &mut http::Request<()>) {
+        if self.0.is_some() {
+            request.extensions_mut().insert(Arrived(now()));
+        }
+    }
+}
+
+/// The layer. A request whose client leaves before it is answered has a span without a status.
+async fn traced(State(Around { tracer, path }): State<Around>, request: Request, next: Next) -> Response {
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        _ => return next.run(request).await, // a HEAD opens no stream
+    };
+    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(request.headers()));
+    let arrived = request.extensions().get::<Arrived>().map(|arrived| arrived.0);
+    let builder = SpanBuilder::from_name(format!("{method} {path}"))
+        .with_kind(SpanKind::Server)
+        .with_start_time(arrived.unwrap_or_else(now))
+        .with_attributes([
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("http.route", path),
+            KeyValue::new("url.scheme", "http"),
+            KeyValue::new("network.protocol.version", version(request.version())),
+        ]);
+    let span = tracer.build_with_context(builder, &parent);
+    let context = parent.with_span(span).with_value(tracer);
+    if arrived.is_some() {
+        context.span().add_event("its turn came", Vec::new());
+    }
+    let response = next.run(request).with_context(context.clone()).await;
+    let span = context.span();
+    answered(&span, &response);
+    span.end();
+    response
+}
+
+fn answered(span: &SpanRef<'_>, response: &Response) {
+    let status = response.status();
+    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    if let Some(code) = response.extensions().get::<Code>() {
+        span.set_attribute(KeyValue::new(ERROR, code.as_str()));
+    }
+    if status.is_server_error() {
+        span.set_status(Status::error("")); // by the conventions a peer's fault is none of the server's
+    }
+}
+
+/// Does `work` in a span within that of the request it is done for, if it is done for one that has a span.
+pub(crate) async fn step<F: Future>(name: &'static str, work: F) -> F::Output {
+    let context = Context::current();
+    let span = context.get::<SdkTracer>().filter(|_| context.span().is_recording()).map(|tracer| {
+        let span = tracer.build_with_context(SpanBuilder::from_name(name), &context);
+        context.with_span(span)
+    });
+    let done = work.with_context(span.clone().unwrap_or(context)).await;
+    if let Some(within) = span {
+        within.span().end();
+    }
+    done
+}
+
+/// Work that goes on in another task, but is still done for the same request.
+pub(crate) fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.with_current_context()
+}
+
+/// Writes a word into the span of the request that this is done for.
+pub(crate) fn note(name: &'static str, word: &'static str) {
+    Context::map_current(|context| context.span().set_attribute(KeyValue::new(name, word)));
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a span's times are those of the SDK, which takes them from the system")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The headers that name the span which a request comes from.
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok().filter(|text| text.len() <= MAX_HEADER_BYTES)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}

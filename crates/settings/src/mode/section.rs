@@ -1,0 +1,62 @@
+//! `APP_ENV` and `NODE_ENV`, which choose the mode.
+
+use crate::error::Error;
+use crate::mode::Mode;
+use crate::reading::Reading;
+use crate::rule::{Choice, Optional};
+use crate::setting::{Section, Setting};
+
+const RULE: Optional<Choice<Mode>> =
+    Optional(Choice { of: &[("development", Mode::Development), ("production", Mode::Production)], note: "" });
+const TITLE: &str = "Mode";
+
+/// The section of the settings that choose the mode.
+pub const SECTION: Section = Section { title: TITLE, about: &["Which defaults hold, and how strict the start is."] };
+
+/// Their rows.
+pub fn rows() -> Vec<Setting> {
+    vec![
+        Setting::new(
+            TITLE,
+            "app_env",
+            &[
+                "Whether the server is for development or for production. In production it listens on every address, demo",
+                "tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start. Where `APP_ENV` is not set, `NODE_ENV` says the mode; without both it is",
+                "development.",
+            ],
+            &RULE,
+            "",
+        ),
+        Setting::new(
+            TITLE,
+            "node_env",
+            &["The name that Node knows the mode by; read where `APP_ENV` is not set."],
+            &RULE,
+            "",
+        ),
+    ]
+}
+
+impl Mode {
+    /// Settles the mode, and tells the reading.
+    ///
+    /// `NODE_ENV=test` is common and is nobody's mistake where `APP_ENV` says what holds here: then it isn't judged.
+    pub fn read(reading: &mut Reading<'_>) -> Result<Self, Error> {
+        let app = reading.take("app_env", &RULE, "")?;
+        let mode = match app {
+            Some(mode) => {
+                if mode == Self::Development && reading.says("node_env", &RULE) == Some(Some(Self::Production)) {
+                    reading.warnings.push(
+                        "APP_ENV=development comes before NODE_ENV=production: the defaults are those of development, demo \
+                         tokens among them"
+                            .to_owned(),
+                    );
+                }
+                mode
+            }
+            None => reading.take("node_env", &RULE, "")?.unwrap_or_default(),
+        };
+        reading.mode = mode;
+        Ok(mode)
+    }
+}

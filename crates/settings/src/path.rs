@@ -1,0 +1,139 @@
+//! Paths in settings, as people write them.
+//!
+//! A shell replaces `~` and `$HOME` before a program sees them; nobody does in `.env`, in a compose file, or behind the `=` of
+//! a flag. Owns what is replaced here and which paths are refused because nobody means them literally: a directory called `~`
+//! is found months later.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::rule::{Raw, Rule};
+
+/// The path of a directory.
+pub struct Directory;
+
+/// What stands for its value in the help.
+pub const DIRECTORY: &str = "DIRECTORY";
+
+impl Rule for Directory {
+    type Value = PathBuf;
+
+    fn read(&self, raw: &Raw) -> Option<PathBuf> {
+        let path = raw.single()?;
+        is_literal(path).then(|| path.into())
+    }
+
+    fn allowed(&self) -> String {
+        "the path of a directory, which may begin with `~/` where HOME is set; without quotes, variables and `file:`"
+            .to_owned()
+    }
+
+    fn show(&self, path: &PathBuf) -> String {
+        path.display().to_string()
+    }
+
+    fn placeholder(&self) -> &'static str {
+        DIRECTORY
+    }
+
+    fn at_home(&self, raw: &Raw, home: Option<&str>) -> Option<Raw> {
+        match expand(raw.single()?, home) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(path) => Some(Raw::Text(path)),
+        }
+    }
+}
+
+/// The path with `~` or `~/` at its beginning replaced by `home`, where that is an absolute path.
+pub fn expand<'a>(path: &'a str, home: Option<&str>) -> Cow<'a, str> {
+    let rest = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    match (rest, home.filter(|home| home.starts_with('/'))) {
+        (Some(rest), Some(home)) => Cow::Owned(format!("{}{rest}", home.trim_end_matches('/'))),
+        _ => Cow::Borrowed(path),
+    }
+}
+
+/// Whether somebody can mean the path as it stands.
+fn is_literal(path: &str) -> bool {
+    let quoted = path.starts_with(['"', '\'', '`']) || path.ends_with(['"', '\'', '`']);
+    let url = path
+        .split_once(':')
+        .is_some_and(|(scheme, rest)| scheme.eq_ignore_ascii_case("file") || rest.starts_with("//"));
+    !path.is_empty()
+        && !path.starts_with('~')
+        && !path.contains(char::is_control)
+        && !quoted
+        && !url
+        && !has_dollar_variable(path)
+        && !has_percent_variable(path)
+}
+
+/// `$HOME`, `${HOME}`, `$(pwd)`.
+fn has_dollar_variable(path: &str) -> bool {
+    path.match_indices('$')
+        .any(|(at, _)| path[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(')))
+}
+
+/// `%APPDATA%`
+fn has_percent_variable(path: &str) -> bool {
+    let between: Vec<_> = path.split('%').collect();
+    let inner = between.get(1..between.len().saturating_sub(1)).unwrap_or_default();
+    inner.iter().any(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, home: Option<&str>) -> Option<String> {
+        let raw = Raw::Text(text.to_owned());
+        let raw = Directory.at_home(&raw, home).unwrap_or(raw);
+        Directory.read(&raw).map(|path| path.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_home_directory_is_found_where_the_path_begins_with_it() {
+        for (text, path) in [
+            ("~/tidings-data", "/home/ann/tidings-data"),
+            ("~", "/home/ann"),
+            ("~/", "/home/ann/"),
+            (" ~/a b \n", "/home/ann/a b"),
+            ("./data", "./data"),
+            ("/var/lib/tidings", "/var/lib/tidings"),
+            ("data~", "data~"),
+            ("a/~/b", "a/~/b"),
+            ("/srv/100%/$", "/srv/100%/$"),
+            ("/srv/a:b", "/srv/a:b"),
+        ] {
+            assert_eq!(read(text, Some("/home/ann")).as_deref(), Some(path), "{text:?}");
+        }
+        assert_eq!(read("~/x", Some("/")).as_deref(), Some("/x"));
+    }
+
+    #[test]
+    fn what_nobody_means_literally_is_refused() {
+        for text in [
+            "",
+            "~ann/data",
+            "~\\data",
+            "$HOME/data",
+            "/srv/${NAME}/data",
+            "$(pwd)/data",
+            "%APPDATA%\\tidings",
+            "file:///var/lib/tidings",
+            "file:data",
+            "FILE:/var/lib",
+            "s3://bucket/data",
+            "\"/var/lib/tidings\"",
+            "'/var/lib/tidings'",
+            "`pwd`/data",
+            "/var/lib\n/tidings",
+            "/var/\0",
+        ] {
+            assert_eq!(read(text, Some("/home/ann")), None, "{text:?}");
+        }
+        for home in [None, Some(""), Some("home")] {
+            assert_eq!(read("~/data", home), None, "{home:?}");
+        }
+    }
+}

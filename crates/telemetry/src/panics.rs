@@ -1,0 +1,127 @@
+//! What becomes of a panic: one line in the log, and one more in the count.
+//!
+//! A panic is a fault of ours, and must never be more than the failure of what it happened in. Where a request is being
+//! answered, [`catch`] hands the panic to whoever writes the line about that request, so that one line says both.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A panic as it may be told of.
+#[derive(Clone, Debug)]
+pub struct Panic {
+    /// What it said, without what it quoted of a text.
+    pub message: String,
+    /// Where in the source it was.
+    pub at: String,
+    /// If `RUST_BACKTRACE` asks for one.
+    pub backtrace: Option<String>,
+}
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the hook of this module is the one of the process.
+static HOOKED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Whether a [`catch`] is running on this thread.
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    /// What the hook has left for it.
+    static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
+}
+
+/// Has every panic of this process counted, and written to the log instead of, unformatted, to standard error.
+pub(crate) fn log_them() {
+    HOOKED.store(true, Ordering::Release);
+    std::panic::set_hook(Box::new(|info| {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        let panic = Panic::new(info);
+        if CATCHING.get() {
+            CAUGHT.set(Some(panic));
+            return;
+        }
+        let Panic { message, at, backtrace } = panic;
+        let thread = std::thread::current();
+        tracing::error!(panic = message, at, thread = thread.name(), backtrace, "panicked");
+    }));
+}
+
+/// How many panics there were since the start.
+pub fn count() -> u64 {
+    COUNT.load(Ordering::Relaxed)
+}
+
+/// Runs `work`, which nobody may touch again if it panics.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
+    let outer = CATCHING.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    CATCHING.set(outer);
+    done.map_err(|payload| {
+        if !HOOKED.load(Ordering::Acquire) {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+        }
+        let unhooked = || Panic { message: told(message(&*payload)), at: "unknown".to_owned(), backtrace: None };
+        CAUGHT.take().unwrap_or_else(unhooked)
+    })
+}
+
+impl Panic {
+    fn new(info: &PanicHookInfo<'_>) -> Self {
+        let backtrace = Backtrace::capture();
+        Self {
+            message: told(message(info.payload())),
+            at: info.location().map(ToString::to_string).unwrap_or_default(),
+            backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
+        }
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("something that is no text")
+}
+
+/// A panic's message as it may stand in the log: not endless, and without the text that was sliced where it can't be, which
+/// the standard library quotes and which may be a token or a body.
+fn told(message: &str) -> String {
+    const MOST: usize = 300;
+    let quoted = ["of `", "slicing `", "of string `"].iter().filter_map(|before| message.find(before)).min();
+    let is_sliced =
+        message.contains("char boundary") || message.contains("byte index") || message.contains("slicing `");
+    let end = if is_sliced { quoted.unwrap_or(message.len()) } else { message.len() };
+    message[..end].chars().take(MOST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use super::*;
+
+    #[test]
+    fn what_a_panic_quotes_of_a_text_is_not_told() {
+        let secret = black_box("s\u{e9}cret");
+        for (from, to) in [(0, 2), (2, 4), (0, 99), (99, 100), (5, 3)] {
+            let panic = catch(|| secret[black_box(from)..black_box(to)].len()).unwrap_err();
+            assert!(!panic.message.contains("cret"), "{}", panic.message);
+            assert!(!panic.message.is_empty());
+        }
+        let panic = catch(|| black_box(None::<u8>).unwrap()).unwrap_err();
+        assert_eq!(panic.message, "called `Option::unwrap()` on a `None` value");
+        let panic = catch(|| black_box(&[0u8; 3])[black_box(7)]).unwrap_err();
+        assert_eq!(panic.message, "index out of bounds: the len is 3 but the index is 7");
+        assert_eq!(catch(|| std::panic::panic_any(7)).unwrap_err().message, "something that is no text");
+    }
+
+    #[test]
+    fn what_does_not_panic_is_handed_on_and_what_does_is_counted() {
+        let before = count();
+        assert_eq!(catch(|| 7).unwrap(), 7);
+        let panic =
+            catch(|| catch(|| panic!("{}", "x".repeat(1_000))).map_err(|inner| panic!("{}", inner.message.len())));
+        assert_eq!(panic.unwrap_err().message, "300");
+        assert!(count() >= before + 2);
+    }
+}

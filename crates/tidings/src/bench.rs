@@ -1,0 +1,190 @@
+//! `tidings bench`: load for a server of event streams, and what it made of it.
+//!
+//! Owns the flags. Must know nothing of the server but HTTP, event streams, and that what was published comes back: it
+//! measures others as well as this one.
+
+mod answer;
+mod clock;
+mod marker;
+mod plan;
+mod process;
+mod progress;
+mod publisher;
+mod report;
+mod request;
+mod run;
+mod streams;
+mod table;
+mod tally;
+mod template;
+
+use std::io::Write;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use anyhow::bail;
+use tidings_settings::units::read_span;
+use tokio_util::sync::CancellationToken;
+
+use self::plan::Plan;
+use self::run::Run;
+use super::remote::Remote;
+use super::terminal::say;
+
+/// The published notification, unless told otherwise.
+const BODY: &str = r#"{"title":"Test","message":"Hello World","type":"info","metadata":{"ts":{ts}}}"#;
+
+/// Descriptors that are no streams: the runtime's, the publisher's, files of `/proc`.
+const SPARE_DESCRIPTORS: u64 = 64;
+
+/// What to do to which server.
+///
+/// Opens streams, holds them, publishes, and counts what comes back: a delivery is where `"ts":` and the time that a
+/// publish was sent with stand in a stream's bytes. Latency counts from just before a publish is sent. Only plain http is
+/// spoken.
+///
+/// In paths, headers and the body, an `n` in braces is the number of the stream or publish, `{user}` and `{room}` that number
+/// modulo --users and --rooms, `{token}` the demo token of the user `bench-{user}`, and `{ts}`, in publishes only, the time in
+/// nanoseconds since 1970.
+///
+/// Ends with 0 when there is a result, however bad; with 1 when nothing could be connected or published, or the server
+/// went away; with 2 when the command line makes no sense. Ctrl-c ends it early with what was measured so far.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    remote: Remote,
+
+    /// The stream, with its query if it has one.
+    #[arg(long, value_name = "PATH", default_value = "/notifications/stream", help_heading = "Streams")]
+    path: String,
+
+    /// A header of each stream; may be given several times.
+    #[arg(long = "header", value_name = "NAME: VALUE", help_heading = "Streams")]
+    headers: Vec<String>,
+
+    /// Call without any token.
+    #[arg(long, help_heading = "Streams")]
+    anonymous: bool,
+
+    /// How many streams to open.
+    #[arg(long, value_name = "NUMBER", default_value = "100", help_heading = "Streams")]
+    connections: NonZeroU32,
+
+    /// How many may be opening at once.
+    #[arg(long, value_name = "NUMBER", default_value = "256", help_heading = "Streams")]
+    connect_burst: NonZeroUsize,
+
+    /// Publish nothing.
+    #[arg(long, help_heading = "Streams")]
+    connect_only: bool,
+
+    /// Hold the open streams so long before the first publish; 5s with --pid, whose CPU time is measured meanwhile, else 0s.
+    #[arg(long, value_name = "DURATION", value_parser = span, help_heading = "Streams")]
+    idle: Option<Duration>,
+
+    /// How many users the streams belong to, in turn. They call with `{token}`, unless a header says otherwise.
+    ///
+    /// Without it and without a token, each stream to a server on this machine is a user of its own.
+    #[arg(long, value_name = "NUMBER", help_heading = "Streams")]
+    users: Option<NonZeroU64>,
+
+    /// How many rooms `{room}` goes through.
+    #[arg(long, value_name = "NUMBER", help_heading = "Streams")]
+    rooms: Option<NonZeroU64>,
+
+    /// Publishes a second; 0 is as many as are answered.
+    #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = rate, help_heading = "Publishes")]
+    rate: f64,
+
+    /// How long to publish.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = span, help_heading = "Publishes")]
+    duration: Duration,
+
+    /// How many publishes may wait for an answer; they share one connection.
+    #[arg(long, value_name = "NUMBER", default_value = "1", help_heading = "Publishes")]
+    pipeline: NonZeroUsize,
+
+    /// Where to publish, if that is another server; with or without a path.
+    #[arg(long, value_name = "URL", help_heading = "Publishes")]
+    publish_url: Option<String>,
+
+    /// The path to publish to: /notifications/broadcast unless --publish-url has one.
+    #[arg(long, value_name = "PATH", help_heading = "Publishes")]
+    publish_path: Option<String>,
+
+    /// A header of each publish; may be given several times.
+    #[arg(long = "publish-header", value_name = "NAME: VALUE", help_heading = "Publishes")]
+    publish_headers: Vec<String>,
+
+    /// What to publish. There must be a `"ts":{ts}` in it, and in what the server makes of it.
+    #[arg(long, value_name = "TEXT", default_value = BODY, allow_hyphen_values = true, help_heading = "Publishes")]
+    body: String,
+
+    /// How many streams each publish should reach.
+    ///
+    /// Without it all that are open; or those of one user or room, where path or body of a publish name `{user}` or
+    /// `{room}` and the streams differ by it.
+    #[arg(long, value_name = "NUMBER", help_heading = "Publishes")]
+    expect: Option<u64>,
+
+    /// A process of the server, whose CPU time and memory are measured; may be given several times. Linux only.
+    #[arg(long = "pid", value_name = "PID", help_heading = "Results")]
+    pids: Vec<i32>,
+
+    /// Print the results as one JSON object. What was not measured is null.
+    #[arg(long, help_heading = "Results")]
+    json: bool,
+}
+
+/// Runs to the end, or to ctrl-c, and prints what was measured.
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    let json = arguments.json;
+    let plan = Plan::check(arguments)?;
+    allow(plan.connections)?;
+    // Many small tasks that are ready at once: look for more of them less often than the default of every 61.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().event_interval(512).max_io_events_per_tick(4_096).build()?;
+    let outcome = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(interrupted(stop.clone()));
+        Run::new(plan, stop).await?.measure().await
+    })?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&outcome.report)?)?;
+    } else {
+        write!(out, "{}", table::table(&outcome.report))?;
+    }
+    outcome.notes.iter().for_each(|note| say(note));
+    outcome.failure.map_or(Ok(()), Err)
+}
+
+/// The first ctrl-c ends the run early, the second one the process.
+async fn interrupted(stop: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        stop.cancel();
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(130);
+    }
+}
+
+/// Raises the limit of file descriptors. Fails if so many streams don't fit.
+fn allow(connections: usize) -> anyhow::Result<()> {
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
+    if limit < connections as u64 + SPARE_DESCRIPTORS {
+        let most = limit.saturating_sub(SPARE_DESCRIPTORS);
+        bail!(
+            "{connections} streams need more file descriptors than this process may have: {most} fit; see `ulimit -Hn`"
+        );
+    }
+    Ok(())
+}
+
+fn span(text: &str) -> Result<Duration, &'static str> {
+    read_span(text).ok_or("a duration looks like 500ms, 10s or 2m")
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=1e9).contains(rate));
+    rate.ok_or("a rate is a number such as 50 or 0.5, or 0 for as fast as answers come")
+}

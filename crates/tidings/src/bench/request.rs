@@ -1,0 +1,185 @@
+//! A request that is sent many times, written by hand: only its holes differ.
+
+use anyhow::{bail, ensure};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, USER_AGENT,
+};
+use http::{HeaderName, HeaderValue, Method, Uri};
+use tidings_client::Address;
+
+use super::template::{Place, Template, Values, Variable};
+
+/// A request, ready but for its holes. Holds a token, so it has no `Debug`.
+pub(super) struct Request {
+    method: Method,
+    address: Address,
+    path: Path,
+    /// Every line below the first, but for the length.
+    headers: Template,
+    body: Option<Template>,
+}
+
+enum Path {
+    Fixed(String),
+    Each(Template),
+}
+
+/// A header: its name, and its value with holes.
+#[derive(Clone)]
+pub(super) struct Header {
+    name: HeaderName,
+    value: Template,
+}
+
+impl Header {
+    pub(super) fn new(name: HeaderName, value: &str) -> anyhow::Result<Self> {
+        let value = Template::parse(value);
+        let sample = HeaderValue::from_str(&value.fill(&Values::default(), Place::Plain));
+        ensure!(sample.is_ok(), "the value of the header {name} holds characters that no header has");
+        if [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
+            bail!("the header {name} is not yours to set: connections and lengths are what this command is about");
+        }
+        Ok(Self { name, value })
+    }
+
+    /// Reads `Name: value`.
+    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
+        let parts = text.split_once(':').map(|(name, value)| (name.parse::<HeaderName>(), value.trim()));
+        let Some((Ok(name), value)) = parts else { bail!("a header looks like 'Name: value', not like '{text}'") };
+        Self::new(name, value)
+    }
+
+    pub(super) fn is(&self, name: &HeaderName) -> bool {
+        self.name == *name
+    }
+}
+
+impl Request {
+    /// A stream.
+    pub(super) fn get(address: &Address, path: &str, headers: Vec<Header>) -> anyhow::Result<Self> {
+        let usual = [(ACCEPT, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+        Self::new(Method::GET, address, path, headers, &usual, None)
+    }
+
+    /// A publish.
+    pub(super) fn post(address: &Address, path: &str, headers: Vec<Header>, body: &str) -> anyhow::Result<Self> {
+        let usual = [(ACCEPT, "application/json"), (CONTENT_TYPE, "application/json")];
+        Self::new(Method::POST, address, path, headers, &usual, Some(Template::parse(body)))
+    }
+
+    /// `headers` take the place of `usual` ones of the same name.
+    fn new(
+        method: Method,
+        address: &Address,
+        path: &str,
+        headers: Vec<Header>,
+        usual: &[(HeaderName, &str)],
+        body: Option<Template>,
+    ) -> anyhow::Result<Self> {
+        let template = Template::parse(path);
+        let sample = address.at(&template.fill(&Values::default(), Place::Path))?;
+        let path = if template.is_fixed() { Path::Fixed(sent(&sample)) } else { Path::Each(template) };
+        let agent = concat!("tidings/", env!("CARGO_PKG_VERSION"));
+        let host = sample.authority().map(ToString::to_string).unwrap_or_default();
+        let mut lines = Template::default();
+        for (name, value) in usual.iter().chain(&[(HOST, &*host), (USER_AGENT, agent)]) {
+            if !headers.iter().any(|header| header.is(name)) {
+                lines.push(&format!("{name}: {value}\r\n"));
+            }
+        }
+        for Header { name, value } in headers {
+            lines.push(&format!("{name}: "));
+            lines.append(value);
+            lines.push("\r\n");
+        }
+        Ok(Self { method, address: address.clone(), path, headers: lines, body })
+    }
+
+    /// Whether its path, its headers or its body have such a hole.
+    pub(super) fn names(&self, variable: Variable) -> bool {
+        self.aims_by(variable) || self.headers.names(variable)
+    }
+
+    /// The same, of path and body only: a header says who calls, not what for.
+    pub(super) fn aims_by(&self, variable: Variable) -> bool {
+        let path = matches!(&self.path, Path::Each(path) if path.names(variable));
+        path || self.body.as_ref().is_some_and(|body| body.names(variable))
+    }
+
+    /// Appends the whole request.
+    pub(super) fn write(&self, out: &mut Vec<u8>, values: &Values) {
+        out.extend_from_slice(self.method.as_str().as_bytes());
+        out.push(b' ');
+        match &self.path {
+            Path::Fixed(path) => out.extend_from_slice(path.as_bytes()),
+            Path::Each(path) => {
+                let filled = self.address.at(&path.fill(values, Place::Path));
+                // Digits and escaped tokens, where a sample of them was fine already.
+                out.extend_from_slice(filled.map(|uri| sent(&uri)).unwrap_or_default().as_bytes());
+            }
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        self.headers.write(out, values, Place::Plain);
+        if let Some(body) = &self.body {
+            let mut filled = Vec::with_capacity(256);
+            body.write(&mut filled, values, Place::Plain);
+            out.extend_from_slice(format!("content-length: {}\r\n\r\n", filled.len()).as_bytes());
+            out.extend_from_slice(&filled);
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// What stands in the first line.
+fn sent(uri: &Uri) -> String {
+    uri.path_and_query().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(request: &Request) -> String {
+        let mut out = Vec::new();
+        request.write(&mut out, &Values { number: 7, user: 3, room: 1, time: 99 });
+        String::from_utf8(out).unwrap()
+    }
+
+    fn address() -> Address {
+        "http://h:1/api/".parse().unwrap()
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_by_name() {
+        let headers = vec![Header::parse("X-Number: {n}").unwrap(), Header::parse("cache-control:no-cache").unwrap()];
+        insta::assert_snapshot!(
+            written(&Request::get(&address(), "/a/{room}?b=c d", headers).unwrap()).replace('\r', "").replace(env!("CARGO_PKG_VERSION"), "V"),
+            @r"
+        GET /api/a/1?b=c%20d HTTP/1.1
+        accept: text/event-stream
+        host: h:1
+        user-agent: tidings/V
+        x-number: 7
+        cache-control: no-cache
+        "
+        );
+    }
+
+    #[test]
+    fn a_publish_carries_its_length() {
+        let request = Request::post(&address(), "/p", Vec::new(), r#"{"ts":{ts}}"#).unwrap();
+        let text = written(&request);
+        assert!(text.starts_with("POST /api/p HTTP/1.1\r\n"), "{text}");
+        assert!(text.ends_with("content-length: 9\r\n\r\n{\"ts\":99}"), "{text}");
+        assert!(request.aims_by(Variable::Time) && !request.names(Variable::User));
+    }
+
+    #[test]
+    fn what_would_break_the_request_is_refused() {
+        for text in ["", "a", ": b", "a b: c", "a: b\r\nc: d", "Content-Length: 5", "connection: close"] {
+            assert!(Header::parse(text).is_err(), "{text}");
+        }
+        assert!(Request::get(&address(), "nope", Vec::new()).is_err());
+    }
+}

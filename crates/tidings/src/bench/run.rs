@@ -1,0 +1,344 @@
+//! One run: opens the streams, holds them, publishes, closes them, and measures each of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use parking_lot::Mutex;
+use tidings_client::Address;
+use tokio::time::{Instant, Interval, interval_at, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::SteadyClock;
+use super::plan::{Aim, Plan, Publishing};
+use super::process::{Processes, Usage};
+use super::progress::{INTERVAL, Progress};
+use super::publisher::{self, Audience, Published, Work};
+use super::report::{Latency, Report, each, per_second, rounded};
+use super::streams::Streams;
+use super::table::{grouped, whole};
+use super::tally::{Misses, Tally};
+
+/// How long the first connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the last streams that opened may take to say the first thing; not all servers greet.
+const GREETING: Duration = Duration::from_millis(250);
+
+/// After the last publish, deliveries are waited for until none came for so long.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether all have come.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a server gets to give memory back after the last stream, and how long it must not have given any back before
+/// that is believed to be all.
+const SETTLE: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(2));
+
+/// A run.
+pub(super) struct Run {
+    streams: Streams,
+    burst: usize,
+    idle: Duration,
+    groups: (u64, u64),
+    publishing: Option<(Publishing, SocketAddr)>,
+    processes: Processes,
+    clock: SteadyClock,
+    tally: Arc<Mutex<Tally>>,
+    progress: Progress,
+    ticks: Interval,
+    stop: CancellationToken,
+    report: Report,
+    notes: Vec<String>,
+}
+
+/// What a run came to.
+pub(super) struct Outcome {
+    pub(super) report: Report,
+    /// What a person should know beside the figures.
+    pub(super) notes: Vec<String>,
+    /// Why the figures mean little.
+    pub(super) failure: Option<anyhow::Error>,
+}
+
+impl Run {
+    /// Finds the server. Fails if it can't be reached.
+    pub(super) async fn new(plan: Plan, stop: CancellationToken) -> anyhow::Result<Self> {
+        let Plan { address, streams, connections, burst, idle, groups, publishing, processes } = plan;
+        let target = reach(&address).await?;
+        let publishing = match publishing {
+            Some(publishing) => {
+                let target = if publishing.address == address { target } else { reach(&publishing.address).await? };
+                Some((publishing, target))
+            }
+            None => None,
+        };
+        let clock = SteadyClock::start();
+        let tally = Arc::new(Mutex::new(Tally::new(clock, connections)?));
+        Ok(Self {
+            streams: Streams::new(streams, target, connections, groups, tally.clone()),
+            burst,
+            idle,
+            groups,
+            publishing,
+            processes,
+            clock,
+            tally,
+            progress: Progress::new(),
+            ticks: interval_at(Instant::now() + INTERVAL, INTERVAL),
+            stop,
+            report: Report::default(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// Does it all. Fails if no stream could be opened.
+    pub(super) async fn measure(mut self) -> anyhow::Result<Outcome> {
+        let opened = self.connect().await;
+        let mut failure = None;
+        if opened.is_ok() {
+            self.hold().await;
+            failure = self.publish().await.err();
+        }
+        self.report.connections.ended = self.tally.lock().ended;
+        self.streams.close().await;
+        opened.inspect_err(|_| self.progress.clear())?;
+        self.report.memory.closed = self.settle().await;
+        self.progress.clear();
+        let Self { report, mut notes, .. } = self;
+        if self.stop.is_cancelled() {
+            notes.push("interrupted: these are the figures so far".to_owned());
+        }
+        Ok(Outcome { report, notes, failure })
+    }
+
+    async fn connect(&mut self) -> anyhow::Result<()> {
+        self.report.memory.before = self.processes.memory();
+        let (start, before) = (Instant::now(), self.processes.usage());
+        loop {
+            tokio::select! {
+                more = self.streams.open_next(self.burst) => if !more || self.is_hopeless() { break },
+                _ = self.ticks.tick() => {
+                    let open = self.tally.lock().opened;
+                    let wanted = self.tally.lock().wanted();
+                    self.progress.show(&format!("{} of {} streams open", whole(open as u64), whole(wanted as u64)));
+                }
+                () = self.stop.cancelled() => break,
+            }
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let spent = self.spent(before);
+        let tally = self.tally.lock();
+        let told = &mut self.report.connections;
+        (told.wanted, told.open, told.seconds) = (tally.wanted(), tally.opened, rounded(seconds));
+        (told.refused, told.failed) = (tally.refused.count, tally.failed.count);
+        told.per_second = per_second(tally.opened as u64, seconds);
+        told.cpu_micros = spent.and_then(|spent| each(spent.micros, tally.opened as u64));
+        if tally.opened == 0 && !self.stop.is_cancelled() {
+            let why = tally.refused.first.as_deref().or(tally.failed.first.as_deref()).unwrap_or("no answer");
+            bail!("no stream could be opened: {why}");
+        }
+        Ok(())
+    }
+
+    /// Whether as many streams as may be opening at once came to nothing, and none was opened.
+    fn is_hopeless(&self) -> bool {
+        let tally = self.tally.lock();
+        tally.opened == 0 && tally.refused.count + tally.failed.count >= self.burst
+    }
+
+    async fn hold(&mut self) {
+        self.await_greetings().await;
+        let (start, before) = (Instant::now(), self.processes.usage());
+        while start.elapsed() < self.idle && !self.stop.is_cancelled() {
+            tokio::select! {
+                () = sleep(self.idle.saturating_sub(start.elapsed())) => {}
+                _ = self.ticks.tick() => {
+                    let (done, all) = (start.elapsed().as_secs_f64(), self.idle.as_secs_f64());
+                    self.progress.show(&format!("idle for {done:.0} of {all:.0} s"));
+                }
+                () = self.stop.cancelled() => {}
+            }
+        }
+        if !self.idle.is_zero() {
+            let seconds = start.elapsed().as_secs_f64();
+            let spent = self.spent(before);
+            self.report.idle.seconds = Some(rounded(seconds));
+            self.report.idle.cpu_percent = spent.map(|spent| rounded(spent.micros / seconds / 10_000.0));
+        }
+        self.report.memory.open = self.processes.memory();
+        let tally = self.tally.lock();
+        let told = &mut self.report.connections;
+        (told.open, told.refused) = (tally.opened, tally.refused.count);
+        let memory = self.report.memory.open.zip(self.report.memory.before);
+        #[expect(clippy::cast_precision_loss, reason = "sizes of memory")]
+        let grown = memory.map(|(open, before)| open as f64 - before as f64);
+        told.bytes = grown.and_then(|grown| each(grown, tally.opened as u64));
+        for (misses, what) in [(&tally.refused, "refused"), (&tally.failed, "not opened")] {
+            note(&mut self.notes, misses, "streams", what);
+        }
+    }
+
+    /// What a stream says first may be that it is refused.
+    async fn await_greetings(&self) {
+        let start = Instant::now();
+        while self.tally.lock().silent > 0 && start.elapsed() < GREETING {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Fails if the server goes away or takes nothing.
+    async fn publish(&mut self) -> anyhow::Result<()> {
+        let Some((publishing, target)) = self.publishing.take() else { return Ok(()) };
+        if self.stop.is_cancelled() {
+            return Ok(());
+        }
+        let Publishing { request, rate, duration, pipeline, aim, .. } = publishing;
+        let audience = self.audience(aim);
+        let published = Arc::new(Published::default());
+        let (groups, clock) = (self.groups, self.clock);
+        let work = Work { request, target, rate, duration, pipeline, groups, audience, clock };
+        let before = self.processes.usage();
+        let start = self.tally.lock().begin();
+        let mut publisher = publisher::start(work, published.clone(), self.stop.clone())?;
+        let result = loop {
+            tokio::select! {
+                result = &mut publisher => break result.unwrap_or_else(|_| Err(anyhow!("the publisher stopped"))),
+                _ = self.ticks.tick() => self.show_deliveries(start, &published),
+            }
+        };
+        self.await_deliveries(start, &published).await;
+        self.tell_deliveries(start, before, &published);
+        let failed = published.failed.lock();
+        note(&mut self.notes, &failed, "publishes", "not taken");
+        result?;
+        if published.sent.load(Relaxed) == failed.count as u64 && !self.stop.is_cancelled() {
+            bail!("no publish was taken");
+        }
+        Ok(())
+    }
+
+    fn audience(&self, aim: Aim) -> Audience {
+        let tally = self.tally.lock();
+        match aim {
+            Aim::All => Audience::Fixed(tally.opened as u64),
+            Aim::User => Audience::InTurn(tally.groups(self.groups.0)),
+            Aim::Room => Audience::InTurn(tally.groups(self.groups.1)),
+            Aim::Fixed(streams) => Audience::Fixed(streams),
+        }
+    }
+
+    fn show_deliveries(&mut self, start: u64, published: &Published) {
+        let (got, seconds) = (self.tally.lock().got, seconds(start, self.clock.now()));
+        let rate = grouped(per_second(got, seconds).unwrap_or_default());
+        let sent = whole(published.sent.load(Relaxed));
+        self.progress.show(&format!("{seconds:.0} s: {sent} published, {} delivered, {rate}/s", whole(got)));
+    }
+
+    /// Waits until all deliveries came, or none did for a while.
+    async fn await_deliveries(&mut self, start: u64, published: &Published) {
+        let end = self.clock.now();
+        while !self.stop.is_cancelled() {
+            let (got, last) = {
+                let tally = self.tally.lock();
+                (tally.got, tally.last.max(end))
+            };
+            let silence = Duration::from_nanos(self.clock.now().saturating_sub(last));
+            if got >= published.wanted.load(Relaxed) || silence > SILENCE {
+                return;
+            }
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                _ = self.ticks.tick() => self.show_deliveries(start, published),
+            }
+        }
+    }
+
+    fn tell_deliveries(&mut self, start: u64, before: Option<Usage>, published: &Published) {
+        let spent = self.spent(before);
+        self.report.memory.after = self.processes.memory();
+        let tally = self.tally.lock();
+        let failed = published.failed.lock().count as u64;
+        let sent = published.sent.load(Relaxed);
+        let taken = sent.saturating_sub(failed);
+
+        let told = &mut self.report.publishes;
+        let time = seconds(0, published.nanos.load(Relaxed));
+        (told.sent, told.failed, told.seconds) = (Some(sent), Some(failed), Some(rounded(time)));
+        told.per_second = per_second(taken, time);
+        told.cpu_micros = spent.and_then(|spent| each(spent.micros, taken));
+
+        let told = &mut self.report.deliveries;
+        let time = seconds(start, tally.last);
+        (told.wanted, told.got) = (Some(published.wanted.load(Relaxed)), Some(tally.got));
+        told.seconds = Some(rounded(time));
+        told.per_second = per_second(tally.got, time);
+        #[expect(clippy::cast_precision_loss, reason = "bytes of a run are below 2^53")]
+        let bytes = tally.bytes as f64;
+        told.bytes = each(bytes, tally.got);
+        let each = |micros: fn(&super::process::Spent) -> f64| spent.and_then(|spent| each(micros(&spent), tally.got));
+        told.cpu_micros = each(|spent| spent.micros);
+        told.cpu_user_micros = each(|spent| spent.user);
+        told.cpu_system_micros = each(|spent| spent.system);
+
+        if tally.got > 0 {
+            let at = |quantile| Some(tally.latencies.value_at_quantile(quantile));
+            let max = Some(tally.latencies.max());
+            self.report.latency = Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max };
+        }
+    }
+
+    /// The server's memory when it gives none back any more.
+    async fn settle(&mut self) -> Option<u64> {
+        let (most, unchanged) = SETTLE;
+        let (start, mut since) = (Instant::now(), Instant::now());
+        let mut least = self.processes.memory()?;
+        while start.elapsed() < most && since.elapsed() < unchanged && !self.stop.is_cancelled() {
+            tokio::select! {
+                () = sleep(Duration::from_millis(250)) => {}
+                _ = self.ticks.tick() => self.progress.show("streams closed; looking at the memory"),
+            }
+            let now = self.processes.memory()?;
+            if now < least {
+                (least, since) = (now, Instant::now());
+            }
+        }
+        Some(least)
+    }
+
+    fn spent(&self, before: Option<Usage>) -> Option<super::process::Spent> {
+        Some(self.processes.usage()?.since(before?))
+    }
+}
+
+fn note(notes: &mut Vec<String>, misses: &Misses, of_what: &str, what: &str) {
+    if let Some(first) = &misses.first {
+        notes.push(format!("{} {of_what} were {what}; the first: {first}", whole(misses.count as u64)));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days")]
+fn seconds(start: u64, end: u64) -> f64 {
+    end.saturating_sub(start) as f64 / 1e9
+}
+
+/// The first of an address's addresses that takes a connection. IPv4 comes first: only there does a machine have many
+/// addresses of its own.
+async fn reach(address: &Address) -> anyhow::Result<SocketAddr> {
+    let uri = address.at("/")?;
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let found = tokio::net::lookup_host((host, uri.port_u16().unwrap_or(80))).await;
+    let mut found: Vec<_> = found.map_err(|error| anyhow!("can't reach {address}: {error}"))?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    let mut why = "the name has no address".to_owned();
+    for target in found {
+        why = match timeout(CONNECT, tokio::net::TcpStream::connect(target)).await {
+            Ok(Ok(_)) => return Ok(target),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer within 10 s".to_owned(),
+        };
+    }
+    bail!("can't reach {address}: {why}")
+}

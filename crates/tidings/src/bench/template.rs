@@ -1,0 +1,187 @@
+//! Text with holes: `{n}`, `{user}`, `{room}`, `{token}` and `{ts}`, filled anew for each request.
+//!
+//! Braces around anything else stay as they are: most bodies are JSON.
+
+use std::io::Write as _;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tidings_server::auth::demo;
+
+/// What may stand in a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variable {
+    /// Which stream, or which publish, counted from 0.
+    Number,
+    User,
+    Room,
+    /// The demo token of the user `bench-{user}`.
+    Token,
+    /// When it is sent, in nanoseconds since 1970.
+    Time,
+}
+
+/// What the holes of one request are filled with.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Values {
+    pub(super) number: u64,
+    pub(super) user: u64,
+    pub(super) room: u64,
+    pub(super) time: u64,
+}
+
+/// A text that was taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Hole(Variable),
+}
+
+/// Where a text goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A header or a body: as it is.
+    Plain,
+    /// A path: a token's `+`, `/` and `=` are escaped.
+    Path,
+}
+
+impl Variable {
+    const ALL: [Self; 5] = [Self::Number, Self::User, Self::Room, Self::Token, Self::Time];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Number => "{n}",
+            Self::User => "{user}",
+            Self::Room => "{room}",
+            Self::Token => "{token}",
+            Self::Time => "{ts}",
+        }
+    }
+}
+
+impl Template {
+    pub(super) fn parse(text: &str) -> Self {
+        let mut template = Self::default();
+        let mut rest = text;
+        while let Some((at, variable)) = next_hole(rest) {
+            template.push(&rest[..at]);
+            template.0.push(Part::Hole(variable));
+            rest = &rest[at + variable.name().len()..];
+        }
+        template.push(rest);
+        template
+    }
+
+    /// Appends text that has no holes, whatever it looks like.
+    pub(super) fn push(&mut self, text: &str) {
+        match self.0.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Part::Text(last)) => last.push_str(text),
+            _ => self.0.push(Part::Text(text.to_owned())),
+        }
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        for part in other.0 {
+            match part {
+                Part::Text(text) => self.push(&text),
+                hole @ Part::Hole(_) => self.0.push(hole),
+            }
+        }
+    }
+
+    pub(super) fn names(&self, variable: Variable) -> bool {
+        self.0.contains(&Part::Hole(variable))
+    }
+
+    /// Whether it is the same text for every request.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// Appends the text with its holes filled.
+    pub(super) fn write(&self, out: &mut Vec<u8>, values: &Values, place: Place) {
+        for part in &self.0 {
+            let number = match part {
+                Part::Text(text) => {
+                    out.extend_from_slice(text.as_bytes());
+                    continue;
+                }
+                Part::Hole(Variable::Token) => {
+                    let token = demo::written(&format!("bench-{}", values.user), "user");
+                    match place {
+                        Place::Plain => out.extend_from_slice(token.as_bytes()),
+                        Place::Path => {
+                            out.extend(utf8_percent_encode(&token, NON_ALPHANUMERIC).flat_map(str::bytes));
+                        }
+                    }
+                    continue;
+                }
+                Part::Hole(Variable::Number) => values.number,
+                Part::Hole(Variable::User) => values.user,
+                Part::Hole(Variable::Room) => values.room,
+                Part::Hole(Variable::Time) => values.time,
+            };
+            let _ = write!(out, "{number}"); // a `Vec` takes everything
+        }
+    }
+
+    /// The text with its holes filled.
+    pub(super) fn fill(&self, values: &Values, place: Place) -> String {
+        let mut text = Vec::new();
+        self.write(&mut text, values, place);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// The first hole, and where it begins.
+fn next_hole(text: &str) -> Option<(usize, Variable)> {
+    text.match_indices('{').find_map(|(at, _)| {
+        Variable::ALL.into_iter().find(|one| text[at..].starts_with(one.name())).map(|one| (at, one))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUES: Values = Values { number: 7, user: 3, room: 1, time: 99 };
+
+    fn filled(text: &str) -> String {
+        Template::parse(text).fill(&VALUES, Place::Plain)
+    }
+
+    #[test]
+    fn holes_are_filled_and_other_braces_are_left_alone() {
+        assert_eq!(
+            filled(r#"{"n":{n},"to":"bench-{user}","in":{"{room}":{ts}}}"#),
+            r#"{"n":7,"to":"bench-3","in":{"1":99}}"#
+        );
+        for text in ["", "{", "}{", "{}", "{N}", "{ n }", "{{}}", "{ts", "für {anna}"] {
+            assert_eq!(filled(text), text);
+        }
+        assert_eq!(filled("{{n}}{n}{n"), "{7}7{n");
+    }
+
+    #[test]
+    fn a_token_is_escaped_in_a_path() {
+        let token = demo::written("bench-3", "user");
+        assert_eq!(filled("Bearer {token}"), format!("Bearer {token}"));
+        assert!(token.ends_with('='), "{token}");
+        let path = Template::parse("/a?token={token}").fill(&VALUES, Place::Path);
+        assert_eq!(path, format!("/a?token={}", token.replace('=', "%3D")));
+    }
+
+    #[test]
+    fn what_was_pushed_is_text() {
+        let mut template = Template::parse("{n}");
+        template.push("{n}");
+        template.append(Template::parse(" {n}"));
+        assert_eq!(template.fill(&VALUES, Place::Plain), "7{n} 7");
+        assert!(template.names(Variable::Number) && !template.names(Variable::User) && !template.is_fixed());
+        assert!(Template::parse("{}").is_fixed());
+    }
+}

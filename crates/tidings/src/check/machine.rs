@@ -1,0 +1,170 @@
+//! The machine: its clock, how many files and sockets a process may have, memory, and the port.
+
+use std::fs;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tidings_hub::Clock;
+use tidings_server::config::{Config, Loaded, Mode};
+use tidings_server::listen;
+use tidings_server::server::descriptors::Room;
+use tidings_server::traces;
+use tidings_telemetry::service_manager::Notifier;
+
+use super::finding::Finding;
+use crate::serve::odd_sockets;
+
+/// What an idle stream takes at least: some 1 KiB of the server, and its socket in the kernel.
+const STREAM_BYTES: u64 = 4 << 10;
+
+/// With a shorter queue of new connections, some clients have to try again when many reconnect at once.
+const BACKLOG: u64 = 1_024;
+
+/// How far the clock may be behind a time that is past: small corrections are normal.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
+
+/// What a server with these settings would meet here.
+pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
+    let config = &loaded.config;
+    let mut findings = vec![clock()];
+    findings.extend(descriptors(config));
+    findings.extend(backlog());
+    findings.extend(root(config));
+    findings.extend(port(loaded, running));
+    findings.extend(traces::doubt().map(|doubt| Finding::warning("traces", doubt)));
+    let (_, odd) = Notifier::from_environment();
+    findings.extend(odd.into_iter().map(|odd| Finding::warning("systemd", odd)));
+    findings
+}
+
+/// The commands don't run where the clock is before 1970. Here it is held against the program's own file, which is older.
+fn clock() -> Finding {
+    let written =
+        std::env::current_exe().and_then(|program| program.metadata()).and_then(|metadata| metadata.modified());
+    match written.map(|written| Timestamp::try_from(written).ok().and_then(behind_now)) {
+        Ok(Some(behind)) => {
+            let message =
+                format!("the clock is {} s behind the modification time of this program's file", behind.as_secs());
+            Finding::warning("clock", message)
+                .advice("Set the clock, and keep it with NTP: the expiry of tokens is judged by it.")
+        }
+        _ => Finding::ok("clock", format!("{:.0}", Clock::system().now())),
+    }
+}
+
+/// How far the clock is behind a time that is past, beyond what is tolerated.
+pub(super) fn behind_now(past: Timestamp) -> Option<Duration> {
+    behind(past, Clock::system().now())
+}
+
+fn behind(past: Timestamp, now: Timestamp) -> Option<Duration> {
+    Duration::try_from(past.duration_since(now)).ok().filter(|behind| *behind > CLOCK_TOLERANCE)
+}
+
+fn descriptors(config: &Config) -> Vec<Finding> {
+    let room = match Room::of_process(config) {
+        Ok(room) => room,
+        Err(error) => return vec![Finding::error("descriptors", error.to_string())],
+    };
+    let (streams, descriptors) = (room.limits.total, room.descriptors);
+    let mut findings = vec![match room.doubt {
+        Some(doubt) => Finding::warning("descriptors", doubt),
+        None => Finding::ok(
+            "descriptors",
+            format!("{streams} streams fit into the {descriptors} file descriptors of this process"),
+        ),
+    }];
+    findings.extend(memory().and_then(|memory| too_many(streams, memory, config.streams.max_connections.is_some())));
+    findings
+}
+
+/// Whether so many streams take more than four fifths of the memory.
+fn too_many(streams: usize, memory: u64, asked: bool) -> Option<Finding> {
+    let taken = u64::try_from(streams).unwrap_or(u64::MAX).saturating_mul(STREAM_BYTES);
+    if taken <= memory / 5 * 4 {
+        return None;
+    }
+    let message = format!(
+        "{streams} idle streams need about {} MiB, and this process may have {} MiB of memory",
+        taken >> 20,
+        memory >> 20
+    );
+    let found = if asked { Finding::warning("memory", message) } else { Finding::note("memory", message) };
+    Some(found.advice("Set MAX_CONNECTIONS to what fits; clients beyond it are told to come back later."))
+}
+
+/// How much memory this process may have, in bytes: the machine's, or its control group's if that is less.
+fn memory() -> Option<u64> {
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let total = fs::read_to_string("/proc/meminfo").ok()?;
+    let total = total
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?
+        .trim()
+        .strip_suffix(" kB")?
+        .parse::<u64>()
+        .ok()?;
+    let group = number("/sys/fs/cgroup/memory.max").or_else(|| number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+    Some(group.map_or(total << 10, |group| group.min(total << 10)))
+}
+
+fn backlog() -> Option<Finding> {
+    let most = fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse::<u64>().ok()?;
+    let message = format!(
+        "net.core.somaxconn={most} is a short queue: when many clients reconnect at once, some have to try again"
+    );
+    (most < BACKLOG).then(|| Finding::note("backlog", message).advice("sysctl -w net.core.somaxconn=4096"))
+}
+
+#[cfg(unix)]
+fn root(config: &Config) -> Option<Finding> {
+    let is_root = config.mode == Mode::Production && rustix::process::geteuid().is_root();
+    let message = "this check runs as root: permissions were judged as root's, and the server does not need to be root";
+    is_root.then(|| Finding::note("user", message).advice("Run the server and this check as a dedicated user."))
+}
+
+#[cfg(not(unix))]
+fn root(_: &Config) -> Option<Finding> {
+    None
+}
+
+fn port(loaded: &Loaded, running: bool) -> Vec<Finding> {
+    let sockets = match listen::inherited() {
+        Ok(sockets) => sockets,
+        Err(error) => return vec![Finding::error("port", error.to_string())],
+    };
+    let odd = odd_sockets(loaded, &sockets).map(|odd| Finding::warning("port", odd));
+    let http = &loaded.config.http;
+    let port = http.port;
+    let found = match listen::probe(&http.host, port) {
+        _ if !sockets.is_empty() => Finding::ok("port", "the sockets were handed over by whoever started this process"),
+        Ok(()) if port == 0 => Finding::ok("port", "any that is free"),
+        Ok(()) => Finding::ok("port", format!("{port} is free")),
+        Err(listen::Error::Bind { source, .. }) if running && source.kind() == std::io::ErrorKind::AddrInUse => {
+            Finding::ok("port", format!("{port} is taken, by the server that runs"))
+        }
+        Err(error) => Finding::error("port", error.to_string()),
+    };
+    odd.into_iter().chain([found]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    #[test]
+    fn a_clock_may_be_corrected_by_a_little() {
+        let now = Timestamp::UNIX_EPOCH + Duration::from_hours(1_000);
+        assert_eq!(behind(now + Duration::from_mins(1), now), None);
+        assert_eq!(behind(now - Duration::from_hours(1), now), None);
+        assert_eq!(behind(now + Duration::from_mins(3), now), Some(Duration::from_mins(3)));
+    }
+
+    #[test]
+    fn more_streams_than_memory_are_found() {
+        assert!(too_many(1_000, 1 << 30, true).is_none());
+        assert_eq!(too_many(1 << 20, 1 << 30, true).unwrap().level, Level::Warning);
+        assert_eq!(too_many(1 << 20, 1 << 30, false).unwrap().level, Level::Note);
+    }
+}

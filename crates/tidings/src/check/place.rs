@@ -1,0 +1,159 @@
+//! The directory of the log: whether a server could take it, and what it stands on.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use tidings_journal_disk::{OpenError, Probe, has_earlier_format, probe};
+use tidings_server::config::{Config, Home, Mode};
+use tidings_server::server::Error;
+use tidings_server::server::journal::{Ceiling, mebibytes, nearest};
+
+use super::finding::Finding;
+use super::machine::behind_now;
+
+/// What a server with these settings would find.
+pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
+    let journal = &config.journal;
+    if journal.home == Home::Memory {
+        return Vec::new();
+    }
+    let dir = &journal.data_dir;
+    let mut findings = Vec::new();
+    match probe(dir) {
+        Ok(probe) => findings.push(unwritable(dir).unwrap_or_else(|| found(dir, probe))),
+        Err(OpenError::InUse { .. }) if running => {
+            findings.push(Finding::ok("journal", format!("{} is in use, by the server that runs", shown(dir))));
+        }
+        Err(error) => findings.push(Finding::error("journal", Error::from(error).to_string())),
+    }
+    findings.extend(earlier(dir));
+    findings.extend(others(dir));
+    findings.extend(file_system(dir, config.mode));
+    findings.push(room(&Ceiling::of(journal)));
+    findings
+}
+
+/// As an absolute path, since what a relative one means depends on where the server is started.
+fn shown(dir: &Path) -> String {
+    std::path::absolute(dir).as_deref().unwrap_or(dir).display().to_string()
+}
+
+fn found(dir: &Path, probe: Probe) -> Finding {
+    let dir = shown(dir);
+    let last_seen = probe.last_seen_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    if let Some(behind) = last_seen.and_then(behind_now) {
+        let message =
+            format!("the clock is {} s behind the time at which the log in {dir} was last written", behind.as_secs());
+        return Finding::warning("clock", message)
+            .advice("Set the clock, or events are kept for longer than intended.");
+    }
+    let what = if probe.is_log { "holds a log" } else { "is free for a new log" };
+    Finding::ok("journal", format!("{dir} {what}"))
+}
+
+/// Whether the first start leaves no way back.
+fn earlier(dir: &Path) -> Option<Finding> {
+    let message = format!(
+        "the log in {} has the format of an earlier version; the first start gives it this version's, and the earlier one \
+         refuses it from then on",
+        shown(dir)
+    );
+    has_earlier_format(dir).then(|| {
+        Finding::note("journal", message).advice("Copy the directory while no server runs, before that start.")
+    })
+}
+
+#[cfg(unix)]
+fn unwritable(dir: &Path) -> Option<Finding> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+
+    let place = nearest(dir)?;
+    let needed = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    let error = accessat(CWD, &place, needed, AtFlags::EACCESS).err()?;
+    let error = std::io::Error::from(error);
+    let message = format!("this user may not write to {}: {error}", place.display());
+    Some(
+        Finding::error("journal", message)
+            .advice("Change its owner to the server's user (chown), or name another directory with DATA_DIR."),
+    )
+}
+
+/// What others on the machine may do with it.
+#[cfg(unix)]
+fn others(dir: &Path) -> Option<Finding> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let metadata = dir.metadata().ok().filter(std::fs::Metadata::is_dir)?;
+    let mode = metadata.permissions().mode() & 0o1777;
+    let shown = dir.display();
+    if mode & 0o022 != 0 {
+        let message = format!("other users may write to {shown} (mode {mode:o}), and so remove the log");
+        return Some(Finding::warning("journal", message).advice(format!("chmod 700 {shown}")));
+    }
+    let message = format!("other users of this machine may read published events (mode {mode:o} of {shown})");
+    (mode & 0o005 != 0).then(|| Finding::note("journal", message).advice(format!("chmod 700 {shown}")))
+}
+
+#[cfg(not(unix))]
+fn unwritable(_: &Path) -> Option<Finding> {
+    None
+}
+
+#[cfg(not(unix))]
+fn others(_: &Path) -> Option<Finding> {
+    None
+}
+
+/// File systems that keep nothing, or that do not do what a log needs, by the number that statfs(2) gives them.
+#[cfg(target_os = "linux")]
+const FILE_SYSTEMS: [(i128, &str, &str); 12] = [
+    (0x0102_1994, "tmpfs", IN_MEMORY),
+    (0x8584_58f6, "ramfs", IN_MEMORY),
+    (0x794c_7630, "overlayfs", OF_A_CONTAINER),
+    (0x6969, "NFS", OF_A_NETWORK),
+    (0xff53_4d42, "CIFS", OF_A_NETWORK),
+    (0xfe53_4d42, "SMB", OF_A_NETWORK),
+    (0x517b, "SMB", OF_A_NETWORK),
+    (0x0102_1997, "9p", OF_A_NETWORK),
+    (0x6573_5546, "FUSE", OF_A_NETWORK),
+    (0x9fa0, "proc", OF_THE_SYSTEM),
+    (0x6265_6572, "sysfs", OF_THE_SYSTEM),
+    (0x4d44, "FAT", "has no permissions and no safe renaming"),
+];
+
+#[cfg(target_os = "linux")]
+const IN_MEMORY: &str = "is lost at the next restart of the machine";
+#[cfg(target_os = "linux")]
+const OF_A_CONTAINER: &str = "is lost with the container, if this is one";
+#[cfg(target_os = "linux")]
+const OF_THE_SYSTEM: &str = "holds only the system's own files";
+#[cfg(target_os = "linux")]
+const OF_A_NETWORK: &str = "may not lock files or sync them to the device reliably";
+
+#[cfg(target_os = "linux")]
+fn file_system(dir: &Path, mode: Mode) -> Option<Finding> {
+    let magic = rustix::fs::statfs(&nearest(dir)?).ok()?.f_type;
+    // A word is signed or not, and of 4 or 8 bytes, as the machine likes.
+    let magic = i128::from(magic) & 0xffff_ffff;
+    let (_, name, why) = FILE_SYSTEMS.into_iter().find(|(known, ..)| *known == magic)?;
+    let message = format!("{} is on {name}, which {why}", shown(dir));
+    let found =
+        if mode == Mode::Production { Finding::warning("disk", message) } else { Finding::note("disk", message) };
+    Some(found.advice("Put DATA_DIR on a local disk; in a container, on a volume."))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn file_system(_: &Path, _: Mode) -> Option<Finding> {
+    None
+}
+
+fn room(ceiling: &Ceiling) -> Finding {
+    match (&ceiling.doubt, ceiling.room) {
+        (Some(doubt), _) => Finding::warning("disk", doubt),
+        (None, Some(room)) => Finding::ok(
+            "disk",
+            format!("the log may use {}, and {} are available to it", mebibytes(ceiling.bytes), mebibytes(room)),
+        ),
+        (None, None) => Finding::ok("disk", format!("the log may use {}", mebibytes(ceiling.bytes))),
+    }
+}

@@ -1,0 +1,187 @@
+//! What happens, in order: a shop whose orders move, people who talk, services that fail and come back.
+//!
+//! Owns the choice of what comes next, by a number that makes it the same again. Must know no clock and no server: two stories
+//! with one seed are equal.
+
+use std::collections::VecDeque;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+
+use super::chat::Chat;
+use super::services::Services;
+use super::shop::Shop;
+
+/// Who calls where it is nobody in particular.
+pub(super) const ADMIN: &str = "admin";
+
+/// One call.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    /// A person, or [`ADMIN`].
+    pub(super) by: &'static str,
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+    /// The same for a terminal.
+    pub(super) told: String,
+    /// How long nothing happens then, in parts of what is usual.
+    pub(super) pause: f64,
+}
+
+/// All that goes on.
+pub(super) struct Story {
+    chance: StdRng,
+    shop: Shop,
+    chat: Chat,
+    services: Services,
+    /// What follows from what happened.
+    follows: VecDeque<Step>,
+    /// What is still to be said; other things happen meanwhile.
+    talk: VecDeque<Step>,
+}
+
+/// Notifications for everybody: type, title and message.
+const NEWS: [(&str, &str, &str); 12] = [
+    ("info", "New in the shop", "The autumn collection is here."),
+    ("success", "Free delivery today", "On every order until midnight."),
+    ("info", "Opening hours", "On Friday we answer until six."),
+    ("success", "Ten thousand orders", "Thank you, all of you."),
+    ("warning", "Late parcels", "Deliveries to the coast take a day longer."),
+    ("info", "Version 2.4 is out", "Orders show where the parcel is."),
+    ("info", "Back in stock", "The blue teapots are here again."),
+    ("warning", "Maintenance tonight", "From two to three, payments may be slow."),
+    ("success", "A new record", "Ninety orders in an hour."),
+    ("error", "A batch was recalled", "Honey of lot 17: please send it back."),
+    ("info", "We are hiring", "Two people for the warehouse."),
+    ("info", "A word about cookies", "We sell them, we do not set them."),
+];
+
+impl Step {
+    pub(super) fn new(by: &'static str, path: impl Into<String>, body: Option<Value>, told: impl Into<String>) -> Self {
+        Self { by, path: path.into(), body, told: told.into(), pause: 1.0 }
+    }
+
+    /// A notification, to one user or to all.
+    pub(super) fn notification(to: Option<&str>, kind: &str, title: &str, message: &str) -> Self {
+        let body = json!({ "title": title, "message": message, "type": kind, "metadata": { "demo": true } });
+        let path = crate::publish::aimed("/notifications/send", to);
+        Self::new(ADMIN, path, Some(body), format!("notification  to {}: {title}", to.unwrap_or("all")))
+    }
+
+    pub(super) fn pause(self, pause: f64) -> Self {
+        Self { pause, ..self }
+    }
+}
+
+impl Story {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let mut shop = Shop::new(&mut chance);
+        let mut follows = VecDeque::new();
+        follows.push_back(Step::notification(None, "success", "The shop is open", "Good morning, everybody."));
+        follows.extend(Services::opening());
+        follows.extend(Chat::opening());
+        follows.extend(shop.opening(&mut chance));
+        // The first scene is there at once.
+        for step in &mut follows {
+            step.pause = 0.0;
+        }
+        Self { chance, shop, chat: Chat::default(), services: Services::default(), follows, talk: VecDeque::new() }
+    }
+
+    /// What happens next. It never ends.
+    pub(super) fn step(&mut self) -> Step {
+        loop {
+            if let Some(step) = self.follows.pop_front() {
+                return step;
+            }
+            let chance = &mut self.chance;
+            match chance.random_range(0..100) {
+                0..30 if self.talk.is_empty() => self.talk.extend(self.chat.scene(chance)),
+                0..30 => self.follows.extend(self.talk.pop_front()),
+                30..70 => self.follows.extend(self.shop.scene(chance)),
+                70..82 => self.follows.extend(self.services.scene(chance)),
+                _ => self.follows.extend(news(chance)),
+            }
+        }
+    }
+
+    /// What leaves nothing behind.
+    pub(super) fn farewell(self) -> Vec<Step> {
+        self.services.closing().into_iter().chain(Chat::closing()).collect()
+    }
+}
+
+fn news(chance: &mut StdRng) -> Vec<Step> {
+    let news = NEWS.choose(chance);
+    news.map(|(kind, title, message)| Step::notification(None, kind, title, message)).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(seed: u64, steps: usize) -> Vec<Step> {
+        let mut story = Story::new(seed);
+        (0..steps).map(|_| story.step()).collect()
+    }
+
+    #[test]
+    fn one_seed_is_one_story_and_another_another() {
+        assert_eq!(told(7, 500), told(7, 500));
+        assert_ne!(told(7, 500), told(8, 500));
+    }
+
+    #[test]
+    fn soon_something_of_everything_has_happened() {
+        for seed in 0..20 {
+            let steps = told(seed, 300);
+            for path in [
+                "/notifications/send",
+                "/realtime/update",
+                "/chat/message",
+                "/typing",
+                "/join",
+                "/system/status/update",
+            ] {
+                assert!(steps.iter().any(|step| step.path.contains(path)), "seed {seed}: {path}");
+            }
+            assert!(steps.iter().any(|step| step.path.contains("targetUserId=")), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn the_first_scene_is_there_at_once() {
+        let steps = told(1, 40);
+        let at_once: Vec<_> = steps.iter().take_while(|step| step.pause <= 0.0).collect();
+        for path in ["/realtime/update", "/chat/", "/system/status/update"] {
+            assert!(at_once.iter().any(|step| step.path.contains(path)), "{at_once:#?}");
+        }
+    }
+
+    #[test]
+    fn at_the_end_nothing_is_down_and_nobody_is_left_in_a_room() {
+        for seed in 0..50 {
+            let mut story = Story::new(seed);
+            let mut steps: Vec<_> = (0..seed * 7).map(|_| story.step()).collect();
+            steps.extend(story.farewell());
+            let mut services = std::collections::HashMap::new();
+            let mut rooms = std::collections::HashSet::new();
+            for step in &steps {
+                if let (Some(body), "/system/status/update") = (&step.body, &*step.path) {
+                    services.insert(body["service"].to_string(), body["status"].clone());
+                }
+                if let Some(room) = step.path.strip_suffix("/join") {
+                    rooms.insert((room, step.by));
+                }
+                if let Some(room) = step.path.strip_suffix("/leave") {
+                    rooms.remove(&(room, step.by));
+                }
+            }
+            assert!(services.values().all(|status| status == "online"), "seed {seed}: {services:?}");
+            assert!(rooms.is_empty(), "seed {seed}: {rooms:?}");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! `tidings doctor`: what proxies do to the streams of a running server, measured from where a reader is.
+//!
+//! Owns the order of the checks and what the end of the process says: 0 healthy, 1 problems, 2 nothing could be measured.
+//! What it publishes goes to the caller alone, as updates of an entity that no application knows. What mends a finding
+//! is `proxies`' to say. Must never put the token into a URL, where it would be logged.
+
+mod address;
+mod ending;
+mod finding;
+mod flow;
+mod head;
+mod idle;
+mod probe;
+mod query;
+mod resume;
+mod trial;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use tidings_client::{Address, Client, Failure};
+use tidings_hub::Clock;
+use tokio::time::timeout;
+
+use self::finding::{Finding, Level, Report};
+use self::probe::{Asked, Connected, FIRST, Next, NoStream, Stream};
+use self::trial::{PATH, Trial};
+use super::remote::Remote;
+use crate::proxies::{Proxy, Trouble};
+
+/// Nothing could be measured.
+const UNMEASURED: u8 = 2;
+
+/// Of a certificate.
+const UNTRUSTED: &str = "It is of no authority that this machine trusts, for another name, or not valid now. Where an \
+                         authority of your own issued it, name that one's certificate in SSL_CERT_FILE, which takes the \
+                         place of the system's.";
+
+/// Of an answer that a proxy makes up.
+const NO_SERVER: &str = "The proxy reaches no server. Does it run, and does the proxy look for it where it listens?";
+
+/// The `reason` of the `busy` that the configurations in `deploy/proxies` answer with while no server is there.
+const UNAVAILABLE: &str = "\"unavailable\"";
+
+/// What to examine.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Where readers reach the server, through all its proxies; takes the place of `--url`.
+    #[arg(value_name = "URL")]
+    address: Option<Address>,
+
+    #[command(flatten)]
+    remote: Remote,
+
+    /// Whose configuration to print; otherwise it is guessed from the head of an answer.
+    #[arg(long, value_enum, value_name = "PROXY")]
+    proxy: Option<Proxy>,
+
+    /// Keep a stream open for so many seconds, and see whether silence gets it cut.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", require_equals = true,
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    patient: Option<u64>,
+
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found so far, and the head that betrays the proxy.
+#[derive(Default)]
+struct Examination {
+    findings: Vec<Finding>,
+    headers: HeaderMap,
+}
+
+/// Nothing more can be measured; whether anything was.
+struct Stop {
+    measured: bool,
+}
+
+/// Examines, prints, and says by the exit code how it stands.
+pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let Arguments { address, mut remote, proxy, patient, json } = arguments;
+    if let Some(address) = address {
+        remote.url = address;
+    }
+    let token = remote.token_or_demo();
+    let client = Client::like_a_browser(remote.url.clone(), token)?;
+    let over_http1 = Client::new(remote.url.clone(), token)?;
+    let mut examination = Examination::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(examination.run(&client, &over_http1, remote.url.is_https(), token, patient));
+    let guess = Proxy::guess(&examination.headers);
+    let report = Report {
+        url: remote.url.to_string(),
+        findings: examination.findings,
+        proxy: proxy.or(guess).unwrap_or(Proxy::Nginx),
+        known: proxy.or(guess).is_some(),
+    };
+    if json { report.print_json(out) } else { report.print(out) }?;
+    Ok(match outcome {
+        Err(Stop { measured: false }) => ExitCode::from(UNMEASURED),
+        _ if report.has_problems() => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+impl Examination {
+    async fn run(
+        &mut self,
+        client: &Client,
+        over_http1: &Client,
+        https: bool,
+        token: Option<&str>,
+        patient: Option<u64>,
+    ) -> Result<(), Stop> {
+        let now = || Clock::system().now();
+        self.findings.extend(token.and_then(|token| head::token(token, now())));
+        let (stream, connected) = self.open(client).await?;
+        self.findings.push(head::first_byte(&stream));
+        self.findings.push(head::version(&stream.head, https));
+        self.findings.push(head::rewritten(&stream.head.headers));
+        let taken = stream.last_bytes - stream.opened;
+        self.findings.push(head::clock(connected.timestamp.as_deref(), &stream.head.headers, now(), taken));
+        self.findings.push(head::authorization(&connected, token.is_some()));
+        self.findings.push(idle::announced(connected.heartbeat_interval));
+        let query = query::check(client).await;
+        let is_lost = query.level == Level::Problem;
+        self.findings.push(query);
+        if is_lost {
+            // A publish names its user in the query, and would go to everybody.
+            self.findings.push(Finding::skipped("buffering", "what is published would not go to this user alone"));
+            return Ok(());
+        }
+        let user = connected.user_id.clone().filter(|_| connected.authenticated);
+        if let Some(user) = &user {
+            self.findings.push(address::check(client, user, &connected.connection_id, &stream.head).await);
+        }
+
+        let authenticated = user.is_some();
+        let deliveries = deliveries(client, stream, user, connected.heartbeat_interval).await;
+        if deliveries.iter().any(|finding| finding.check == "buffering" && finding.level == Level::Problem) {
+            // A head that is late because it was held back is no finding of its own.
+            self.findings.retain(|finding| finding.check != "first-byte");
+        }
+        self.findings.extend(deliveries);
+        if authenticated {
+            self.findings.push(ending::check(over_http1).await);
+        }
+        if let Some(seconds) = patient {
+            self.findings.push(idle::wait(client, Duration::from_secs(seconds), connected.heartbeat_interval).await);
+        }
+        Ok(())
+    }
+
+    /// Opens the stream as browsers do, with compression offered, and once more without if it was taken.
+    async fn open(&mut self, client: &Client) -> Result<(Stream, Connected), Stop> {
+        let stream = self.stream(client, Asked { compressed: true, after: None }).await?;
+        self.headers = stream.head.headers.clone();
+        let stream = match head::encoding(&stream.head.headers) {
+            None => {
+                self.findings.push(Finding::ok("compression", "none, though gzip and br were offered"));
+                stream
+            }
+            Some(encoding) => {
+                let message = format!("Content-Encoding: {encoding}");
+                self.findings.push(Finding::trouble(Trouble::Compression, Level::Problem, message));
+                drop(stream);
+                let plain = self.stream(client, Asked::default()).await?;
+                if head::encoding(&plain.head.headers).is_some() {
+                    let why = "the stream is compressed even where that was not offered, and can't be read";
+                    self.findings.push(Finding::skipped("buffering", why));
+                    return Err(Stop { measured: true });
+                }
+                plain
+            }
+        };
+        self.identify(stream).await
+    }
+
+    async fn stream(&mut self, client: &Client, asked: Asked<'_>) -> Result<Stream, Stop> {
+        match Stream::open(client, PATH, asked).await {
+            Ok(stream) => Ok(stream),
+            Err(NoStream::Held) => Err(self.held(client).await),
+            Err(NoStream::Failed(failure)) => {
+                self.findings.push(unreached(&failure));
+                Err(Stop { measured: false })
+            }
+        }
+    }
+
+    /// No head came. Where a call that is no stream is answered at once, it is the stream that is held back.
+    async fn held(&mut self, client: &Client) -> Stop {
+        let asked = client.ask(Method::HEAD, PATH, Asked::default().headers());
+        let seconds = FIRST.as_secs();
+        match timeout(FIRST, asked).await {
+            Ok(Ok(answer)) if tidings_client::is_event_stream(answer.headers()) => {
+                self.headers = answer.headers().clone();
+                let message = format!("nothing of the stream came for {seconds} s, though HEAD was answered");
+                let finding = Finding::trouble(Trouble::Buffering, Level::Problem, message);
+                self.findings.push(finding.measured(FIRST.as_secs_f64(), "s"));
+                Stop { measured: true }
+            }
+            _ => self.unmeasured(format!("no answer came for {seconds} s")),
+        }
+    }
+
+    /// Waits for the first event, by which a Tidings server is known.
+    async fn identify(&mut self, mut stream: Stream) -> Result<(Stream, Connected), Stop> {
+        match stream.connected().await {
+            Ok(connected) => Ok((stream, connected)),
+            Err(Next::Event(message, _)) if message.event == "busy" && message.data.contains(UNAVAILABLE) => {
+                let finding = Finding::new("reach", Level::Problem, "the proxy answers in the place of the server");
+                self.findings.push(finding.meaning(NO_SERVER));
+                Err(Stop { measured: false })
+            }
+            Err(Next::Event(message, _)) if message.event == "busy" => {
+                Err(self.unmeasured(format!("the server takes no more streams now: {}", message.data)))
+            }
+            Err(Next::Silence) if tidings_client::is_event_stream(&stream.head.headers) => {
+                let seconds = FIRST.as_secs();
+                let message = format!("the head came, and no first event for {seconds} s");
+                let finding = Finding::trouble(Trouble::Buffering, Level::Problem, message);
+                self.findings.push(finding.measured(FIRST.as_secs_f64(), "s"));
+                Err(Stop { measured: true })
+            }
+            Err(_) => {
+                let kind = head::text(&stream.head.headers, &http::header::CONTENT_TYPE);
+                let kind = kind.unwrap_or_else(|| "an answer without a type".to_owned());
+                Err(self.unmeasured(format!("this is no Tidings server: {PATH} answered with {kind}")))
+            }
+        }
+    }
+
+    fn unmeasured(&mut self, message: String) -> Stop {
+        self.findings.push(Finding::new("reach", Level::Problem, message));
+        Stop { measured: false }
+    }
+}
+
+/// Why there is no stream.
+fn unreached(failure: &Failure) -> Finding {
+    let problem = |message| Finding::new("reach", Level::Problem, message);
+    match failure {
+        Failure::Refused(refusal) => {
+            let message = refusal.in_full();
+            match refusal.status {
+                StatusCode::NOT_FOUND => Finding::trouble(Trouble::Path, Level::Problem, message),
+                StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => problem(message).meaning(NO_SERVER),
+                _ => problem(message),
+            }
+        }
+        Failure::Untrusted(_) => problem(failure.to_string()).meaning(UNTRUSTED),
+        _ => problem(failure.to_string()),
+    }
+}
+
+/// What becomes of events on the way, and of those that come while nobody reads.
+async fn deliveries(client: &Client, mut stream: Stream, user: Option<String>, heartbeat: Option<u64>) -> Vec<Finding> {
+    let trial = user.map(|user| Trial::new(client, &user));
+    let flowing = match &trial {
+        Some(trial) => flow::by_events(&mut stream, trial).await.map(|(finding, last)| (finding, last, trial)),
+        None => Err("there is no user to publish to: the stream is anonymous".to_owned()),
+    };
+    match flowing {
+        Ok((finding, last, trial)) => {
+            drop(stream);
+            let last = last.filter(|_| finding.level != Level::Problem);
+            let mut findings = vec![finding];
+            match last {
+                Some(last) => findings.extend(resume::check(client, trial, &last).await),
+                None => findings.push(Finding::skipped("resume", "not all events came one by one")),
+            }
+            findings
+        }
+        Err(why) => {
+            let finding = flow::by_heartbeat(&mut stream, heartbeat, &why).await;
+            vec![finding, Finding::skipped("resume", why)]
+        }
+    }
+}

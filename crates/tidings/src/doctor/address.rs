@@ -1,0 +1,139 @@
+//! Whether the server knows this client by its own address, or by that of a proxy.
+
+use std::net::IpAddr;
+
+use form_urlencoded::Serializer;
+use http::response::Parts;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_util::client::legacy::connect::HttpInfo;
+use serde::Deserialize;
+use tidings_client::Client;
+use tokio::time::timeout;
+
+use super::finding::{Finding, Level};
+use super::probe::{Asked, FIRST};
+use crate::proxies::Trouble;
+
+const CHECK: &str = "address";
+
+/// The longest list of one user's streams that is read, in bytes.
+const MAX_LIST_BYTES: usize = 1 << 20;
+
+#[derive(Deserialize)]
+struct List {
+    connections: Vec<Open>,
+}
+
+#[derive(Deserialize)]
+struct Open {
+    id: String,
+    address: Option<IpAddr>,
+}
+
+/// Looks the open stream `id` of `user` up in the server's list, and compares its address with that of the socket.
+pub(super) async fn check(client: &Client, user: &str, id: &str, head: &Parts) -> Finding {
+    let Some(socket) = head.extensions.get::<HttpInfo>() else {
+        return Finding::skipped(CHECK, "the address of this end of the connection is not known");
+    };
+    let (local, remote) = (socket.local_addr().ip().to_canonical(), socket.remote_addr().ip().to_canonical());
+    match timeout(FIRST, reported(client, user, id)).await {
+        // Envoy names a client on its own machine by an address of that machine's network.
+        Ok(Ok(address)) if !address.is_loopback() && is_of_this_machine(address) => own(address),
+        Ok(Ok(address)) => judge(address.to_canonical(), local, remote),
+        Ok(Err(why)) => Finding::skipped(CHECK, why),
+        Err(_) => Finding::skipped(CHECK, format!("no answer came for {} s", FIRST.as_secs())),
+    }
+}
+
+/// Whether one of this machine's networks has the address: only then may a socket have it.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// The address that the server has for a stream.
+async fn reported(client: &Client, user: &str, id: &str) -> Result<IpAddr, String> {
+    let path = format!("/system/connections?{}", Serializer::new(String::new()).append_pair("userId", user).finish());
+    let answer = client.ask(Method::GET, &path, Asked::default().headers()).await.map_err(|error| error.to_string())?;
+    match answer.status() {
+        StatusCode::OK => {}
+        StatusCode::FORBIDDEN => return Err("only an administrator's token may see addresses".to_owned()),
+        status => return Err(format!("the list of streams was answered with {}", status.as_u16())),
+    }
+    let unread = || "the list of streams can't be read".to_owned();
+    let body = Limited::new(answer.into_body(), MAX_LIST_BYTES).collect().await.map_err(|_| unread())?;
+    let list: List = serde_json::from_slice(&body.to_bytes()).map_err(|_| unread())?;
+    let own = list.connections.into_iter().find(|open| open.id == id);
+    own.and_then(|open| open.address).ok_or_else(|| "the server does not list this stream with an address".to_owned())
+}
+
+/// Between this machine and the proxy there may be a gateway that changes addresses, so most that differ prove nothing.
+fn judge(reported: IpAddr, local: IpAddr, remote: IpAddr) -> Finding {
+    let all_here = local.is_loopback() && remote.is_loopback();
+    let is_a_proxy = reported != local
+        && (all_here || reported.is_loopback() || reported == remote || (is_inside(reported) && !is_inside(remote)));
+    if is_a_proxy {
+        let message = format!("the server takes this client for {reported}, which is a proxy; it is {local}");
+        return Finding::trouble(Trouble::Address, Level::Warning, message);
+    }
+    if reported == local {
+        return own(reported);
+    }
+    let message =
+        format!("the server knows this client as {reported}; here it is {local}, which a gateway may have changed");
+    Finding::ok(CHECK, message)
+}
+
+fn own(address: IpAddr) -> Finding {
+    Finding::ok(CHECK, format!("the server knows this client as {address}, which it is"))
+}
+
+/// An address that has no meaning outside of a network of one's own.
+fn is_inside(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            // The last are those of carriers (RFC 6598).
+            address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(reported: &str, local: &str, remote: &str) -> Level {
+        judge(reported.parse().unwrap(), local.parse().unwrap(), remote.parse().unwrap()).level
+    }
+
+    #[test]
+    fn an_address_that_can_only_be_a_proxy_is_told() {
+        for (reported, local, remote) in [
+            ("127.0.0.1", "192.168.1.5", "203.0.113.1"), // the proxy is on the server's machine
+            ("10.0.3.7", "192.168.1.5", "203.0.113.1"),  // behind a public address, nobody is inside
+            ("100.64.0.9", "192.168.1.5", "203.0.113.1"),
+            ("fd00::7", "2001:db8::5", "2001:db8:1::1"),
+            ("192.168.1.10", "192.168.1.5", "192.168.1.10"), // it is where this client connected to
+            ("127.0.0.3", "127.0.0.1", "127.0.0.1"),
+        ] {
+            assert_eq!(level(reported, local, remote), Level::Warning, "{reported}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_a_gateway_may_have_changed_is_none() {
+        for (reported, local, remote) in [
+            ("192.168.1.5", "192.168.1.5", "192.168.1.10"),
+            ("198.51.100.4", "192.168.1.5", "203.0.113.1"),
+            ("10.0.3.7", "172.17.0.2", "10.0.3.1"),
+            ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ] {
+            assert_eq!(level(reported, local, remote), Level::Ok, "{reported}");
+        }
+    }
+}

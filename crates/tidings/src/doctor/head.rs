@@ -1,0 +1,210 @@
+//! What the head of the answer and the first event say.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, DATE};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, Version};
+use jiff::Timestamp;
+use serde::Deserialize;
+use tidings_client::is_event_stream;
+
+use super::finding::{Finding, Level};
+use super::probe::{Connected, Stream};
+use crate::proxies::Trouble;
+
+/// A first event that takes longer makes a page wait.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// The server grants tokens this much.
+const LEEWAY: f64 = 30.0;
+
+/// A clock that is further off shows in ages and times of day.
+const SKEW: f64 = 5.0;
+
+/// A token that lives on for less is about to end the stream.
+const SHORT_LIFE: f64 = 300.0;
+
+/// What the server asks of caches and must reach them.
+const DIRECTIVES: [&str; 3] = ["no-store", "no-cache", "no-transform"];
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: Option<f64>,
+    iat: Option<f64>,
+}
+
+/// The text of a header.
+pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// How the body is compressed, if it is.
+pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
+    text(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
+}
+
+/// After `connected` was read.
+pub(super) fn first_byte(stream: &Stream) -> Finding {
+    let first = stream.last_bytes - stream.opened;
+    let (head_ms, first_ms) = (stream.head_after.as_secs_f64() * 1e3, first.as_secs_f64() * 1e3);
+    let message = format!("the head after {head_ms:.1} ms, the first event after {first_ms:.1} ms");
+    let finding = if first > SLOW {
+        Finding::new("first-byte", Level::Warning, message)
+            .meaning("The way to the server is slow, or the server is busy.")
+    } else {
+        Finding::ok("first-byte", message)
+    };
+    finding.measured(first_ms, "ms")
+}
+
+pub(super) fn version(head: &Parts, https: bool) -> Finding {
+    match (head.version, https) {
+        (Version::HTTP_2 | Version::HTTP_3, _) => Finding::ok("http-version", format!("{:?}", head.version)),
+        (Version::HTTP_11, false) => {
+            let message = "HTTP/1.1; browsers speak HTTP/2 over https alone, and open six connections without it";
+            Finding::ok("http-version", message)
+        }
+        (version, _) => Finding::trouble(Trouble::Http1, Level::Warning, format!("{version:?}")),
+    }
+}
+
+/// What was changed on the way, or kept by a cache.
+pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
+    let mut wrong = Vec::new();
+    if !is_event_stream(headers) {
+        let kind = text(headers, &http::header::CONTENT_TYPE).unwrap_or_else(|| "missing".to_owned());
+        wrong.push(format!("Content-Type: {kind}"));
+    }
+    let control: Vec<_> =
+        headers.get_all(CACHE_CONTROL).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let control = control.join(", ").to_ascii_lowercase();
+    let lost: Vec<_> = DIRECTIVES.into_iter().filter(|directive| !control.contains(directive)).collect();
+    if !lost.is_empty() {
+        wrong.push(format!("Cache-Control without {}", lost.join(", ")));
+    }
+    if let Some(age) = text(headers, &AGE) {
+        wrong.push(format!("it comes from a cache (Age: {age})"));
+    }
+    if !wrong.is_empty() {
+        return Finding::trouble(Trouble::Headers, Level::Problem, wrong.join("; "));
+    }
+    // nginx takes it for itself and does not hand it on.
+    let accel =
+        if headers.contains_key("x-accel-buffering") { "" } else { "; X-Accel-Buffering was taken out on the way" };
+    Finding::ok("headers", format!("Content-Type and Cache-Control are the server's{accel}"))
+}
+
+/// The server's own clock stands in `connected`; `Date` may be that of a proxy. It was read at some time while the answer
+/// was `taken`, so that much behind is no skew.
+pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp, taken: Duration) -> Finding {
+    let date = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(&date).ok());
+    let date = date.and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|date| date.as_secs_f64());
+    let server = server.and_then(|time| time.parse::<Timestamp>().ok());
+    let (server, whose) = match (server, date) {
+        (Some(server), _) => (seconds(server), "server's"),
+        (None, Some(date)) => (date, "Date field's"),
+        (None, None) => return Finding::skipped("clock", "neither the server nor a Date field says what time it is"),
+    };
+    let behind = seconds(now) - server;
+    let skew = if behind > 0.0 { -(behind - taken.as_secs_f64()).max(0.0) } else { -behind };
+    let direction = if skew < 0.0 { "behind" } else { "ahead of" };
+    let message = format!("the {whose} clock is {:.1} s {direction} this machine's", skew.abs());
+    let finding = if skew.abs() > LEEWAY {
+        Finding::new("clock", Level::Problem, message)
+            .meaning("Tokens are refused too early or too late: more than 30 s are not forgiven. Let both machines keep time by NTP.")
+    } else if skew.abs() > SKEW {
+        Finding::new("clock", Level::Warning, message).meaning("Let both machines keep time by NTP.")
+    } else {
+        Finding::ok("clock", message)
+    };
+    finding.measured(skew, "s")
+}
+
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+/// What the token says about its own time; nothing where it is no JSON Web Token.
+pub(super) fn token(token: &str, now: Timestamp) -> Option<Finding> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let Claims { exp, iat } = serde_json::from_slice(&claims).ok()?;
+    let now = seconds(now);
+    let finding = match (exp.map(|exp| exp - now), iat.map(|iat| iat - now)) {
+        (_, Some(ahead)) if ahead > LEEWAY => {
+            let message = format!("it was issued {ahead:.0} s in the future, by this machine's clock");
+            Finding::new("token", Level::Problem, message)
+                .meaning("The clock of who issues tokens differs from this one. Let both keep time by NTP.")
+                .measured(ahead, "s")
+        }
+        (Some(left), _) if left < 0.0 => {
+            Finding::new("token", Level::Problem, format!("it expired {:.0} s ago", -left))
+                .meaning("The server refuses it, or will in seconds. Get a new one.")
+                .measured(left, "s")
+        }
+        (Some(left), _) if left < SHORT_LIFE => {
+            Finding::new("token", Level::Warning, format!("it expires in {left:.0} s"))
+                .meaning("The stream ends with it, unless POST /auth/refresh names a new one.")
+                .measured(left, "s")
+        }
+        (Some(left), _) => Finding::ok("token", format!("it lives for {left:.0} s more")).measured(left, "s"),
+        (None, _) => Finding::ok("token", "it never expires"),
+    };
+    Some(finding)
+}
+
+pub(super) fn authorization(connected: &Connected, sent: bool) -> Finding {
+    match (sent, connected.authenticated, &connected.auth_error) {
+        (false, ..) => Finding::skipped("authorization", "there is no token; give one by TIDINGS_TOKEN"),
+        (true, true, _) => Finding::ok("authorization", "the token arrived, and the server knows its user"),
+        (true, false, Some(error)) => {
+            Finding::new("authorization", Level::Problem, format!("the server refused the token: {error}"))
+                .meaning("It arrived, but the stream is anonymous. Get a token that this server accepts.")
+        }
+        (true, false, None) => Finding::trouble(
+            Trouble::Authorization,
+            Level::Problem,
+            "Authorization was sent, and the stream is anonymous",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-23T22:30:15Z";
+
+    fn skew(server: &str, taken: u64) -> (Level, f64) {
+        let found = clock(Some(server), &HeaderMap::new(), NOW.parse().unwrap(), Duration::from_secs(taken));
+        (found.level, found.value.unwrap().0.round())
+    }
+
+    #[test]
+    fn clocks_may_differ_by_as_much_as_tokens_are_granted() {
+        assert_eq!(skew("2026-11-23T22:30:15Z", 0), (Level::Ok, 0.0));
+        assert_eq!(skew("2026-11-23T22:30:25Z", 0), (Level::Warning, 10.0));
+        assert_eq!(skew("2026-11-23T22:29:15Z", 0), (Level::Problem, -60.0));
+    }
+
+    #[test]
+    fn an_answer_that_was_long_on_its_way_is_no_clock_behind() {
+        assert_eq!(skew("2026-11-23T22:30:07Z", 10), (Level::Ok, 0.0));
+    }
+
+    #[test]
+    fn a_token_is_judged_by_its_own_times() {
+        let level = |claims: &str| {
+            let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
+            super::token(&token, NOW.parse().unwrap()).unwrap().level
+        };
+        let now = NOW.parse::<Timestamp>().unwrap().as_second();
+        assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now + 3600)), Level::Ok);
+        assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now + 60)), Level::Warning);
+        assert_eq!(level(&format!(r#"{{"exp":{}}}"#, now - 1)), Level::Problem);
+        assert_eq!(level(&format!(r#"{{"exp":{},"iat":{}}}"#, now + 3600, now + 60)), Level::Problem);
+        assert!(super::token(tidings_server::auth::demo::TOKEN, NOW.parse().unwrap()).is_none());
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether a silent stream stays open.
+
+use std::time::Duration;
+
+use tidings_client::Client;
+use tokio::time::Instant;
+
+use super::finding::{Finding, Level};
+use super::probe::{Asked, FIRST, Next, NoStream, Stream};
+use super::trial::PATH;
+use crate::proxies::Trouble;
+
+/// The shortest patience of common proxies: nginx and ALB wait for 60 s; 30 s are usual for the rest.
+const COMMON_CUT: Duration = Duration::from_secs(30);
+
+/// A cut that comes so soon after a heartbeat is not for silence.
+const BUSY_SHARE: u32 = 2;
+
+/// What the server promises, without waiting for it.
+pub(super) fn announced(interval: Option<u64>) -> Finding {
+    let Some(interval) = interval.map(Duration::from_millis) else {
+        return Finding::skipped("heartbeat", "the server does not say how often it comes");
+    };
+    let seconds = interval.as_secs_f64();
+    let finding = if interval > COMMON_CUT {
+        Finding::new("heartbeat", Level::Warning, format!("one each {seconds:.1} s")).meaning(
+            "Many proxies cut after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, and see with --patient what this one does.",
+        )
+    } else {
+        Finding::ok("heartbeat", format!("one each {seconds:.1} s, sooner than common proxies cut"))
+    };
+    finding.measured(seconds, "s")
+}
+
+/// Keeps a stream open until it is cut, or for as long as `patience`.
+pub(super) async fn wait(client: &Client, patience: Duration, interval: Option<u64>) -> Finding {
+    let mut stream = match Stream::open(client, PATH, Asked::default()).await {
+        Ok(stream) => stream,
+        Err(NoStream::Held) => return Finding::skipped("idle", format!("no answer came for {} s", FIRST.as_secs())),
+        Err(NoStream::Failed(failure)) => return Finding::skipped("idle", failure.to_string()),
+    };
+    let interval = interval.map(Duration::from_millis);
+    let deadline = Instant::now() + patience;
+    let mut heartbeats = 0_u32;
+    loop {
+        match stream.next(deadline).await {
+            Next::Event(message, _) => match &*message.event {
+                "heartbeat" => heartbeats += 1,
+                "busy" | "expired" | "revoked" | "slow" | "draining" => {
+                    return Finding::skipped("idle", format!("the server itself ended the stream: {}", message.event));
+                }
+                _ => {}
+            },
+            Next::Silence => {
+                let seconds = patience.as_secs_f64();
+                let message = format!("open for {seconds:.0} s, with {heartbeats} heartbeats");
+                return Finding::ok("idle", message).measured(seconds, "s");
+            }
+            Next::End => {
+                let now = Instant::now();
+                return cut(now - stream.opened, now - stream.last_bytes, interval);
+            }
+        }
+    }
+}
+
+/// Cut after so much in all, of which so much was silence.
+fn cut(open: Duration, silence: Duration, interval: Option<Duration>) -> Finding {
+    let (open, silent) = (open.as_secs_f64(), silence.as_secs_f64());
+    if interval.is_some_and(|interval| silence < interval / BUSY_SHARE && open > 2.0 * silent + 1.0) {
+        let message = format!("cut after {open:.1} s, {silent:.1} s after the last byte: for its age, not for silence");
+        return Finding::trouble(Trouble::IdleCut, Level::Warning, message).measured(open, "s");
+    }
+    let heartbeat = interval.map_or_else(
+        || "the server announces no heartbeat".to_owned(),
+        |interval| format!("the heartbeat, each {:.1} s, comes too late", interval.as_secs_f64()),
+    );
+    let message = format!("cut after {silent:.1} s of silence; {heartbeat}");
+    Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(silent, "s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_in_silence_is_told_from_one_for_age() {
+        let level = |open, silence| {
+            cut(Duration::from_secs(open), Duration::from_secs(silence), Some(Duration::from_secs(25))).level
+        };
+        assert_eq!(level(2, 2), Level::Problem);
+        assert_eq!(level(85, 20), Level::Problem);
+        assert_eq!(level(100, 3), Level::Warning);
+    }
+}

@@ -1,0 +1,159 @@
+//! The manual page and the completions of the shells, written from the commands. Packages install them.
+//!
+//! Exists in tests alone, so that the binary is built without what writes them; `cargo xtask docs` writes them anew.
+
+use clap::Command;
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use tidings_fresh::assert_fresh;
+use tidings_server::config::table;
+
+use super::command;
+
+const FILES: [(&str, &str); 3] = [
+    ("tidings.toml", "Settings, in the working directory; `tidings init` writes one."),
+    (".env", "Settings as variables, in the working directory; they come before those of tidings.toml."),
+    ("./data", "The log, unless DATA_DIR names another directory."),
+];
+
+const VARIABLES: [(&str, &str); 4] = [
+    ("TIDINGS_URL", "Where the commands that call a server find it, unless --url says so."),
+    ("TIDINGS_TOKEN", "The token that they call with, unless --token says so."),
+    ("SSL_CERT_FILE", "The root certificates for https, instead of the system's."),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "Where a server that was built with traces sends them."),
+];
+
+const ENDS: [(&str, &str); 3] = [
+    ("0", "All is well."),
+    ("1", "It is not, and one line on standard error says why."),
+    ("2", "The command line makes no sense, or doctor found nothing to measure; health ends with 1 instead."),
+];
+
+/// The names of all settings, as `tidings.toml` writes them.
+fn setting_names() -> Vec<&'static str> {
+    table().iter().map(|setting| setting.key).collect()
+}
+
+fn manual() -> String {
+    let mut root = command();
+    root.build();
+    let man = Man::new(root.clone()).manual("User Commands");
+    let mut page = written(|out| man.render_title(out));
+    page += ".ad l\n.nh\n"; // long words and a straight margin don't go together
+    page += &written(|out| man.render_name_section(out));
+    page += ".SH SYNOPSIS\n.B tidings\n[\\fIoptions\\fR]\n.br\n.B tidings\n\\fIcommand\\fR [\\fIoptions\\fR]\n";
+    page += ".SH DESCRIPTION\n";
+    page += &text(
+        "Tidings takes events over HTTP and delivers them to browsers and programs over plain Server-Sent Events. Without a \
+         command it runs the server. It needs no setting: without any it listens on http://localhost:3000, for development.",
+    );
+    page += ".SH COMMANDS\n";
+    for below in root.get_subcommands() {
+        command_section(&mut page, below, true);
+    }
+    page += ".SH SETTINGS\n";
+    page += &text(
+        "Each is an option of the commands that say so, a variable in the environment and in .env, and a key in tidings.toml. \
+         Options come first, then the environment, .env, tidings.toml, and the default.",
+    );
+    let settings = root.mut_args(|argument| {
+        let hidden = !setting_names().contains(&argument.get_id().as_str());
+        argument.hide(hidden)
+    });
+    page += &options(settings);
+    for (title, rows) in [("FILES", &FILES[..]), ("ENVIRONMENT", &VARIABLES), ("EXIT STATUS", &ENDS)] {
+        let mut roff = Roff::new();
+        roff.control("SH", [title]);
+        for (name, about) in rows {
+            roff.control("TP", []);
+            roff.text([bold(*name)]);
+            roff.text([roman(*about)]);
+        }
+        page += &roff.render();
+    }
+    // Each piece begins with it.
+    let preamble = Roff::new().render();
+    format!("{preamble}{}", ascii(&page.replace(&preamble, "")))
+}
+
+/// With names for what is no ASCII, as not every formatter is told the encoding.
+fn ascii(page: &str) -> String {
+    let named = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) };
+    page.chars().map(named).collect()
+}
+
+/// One command and those below it.
+fn command_section(page: &mut String, command: &Command, top: bool) {
+    let name = command.get_bin_name().unwrap_or_default().to_owned();
+    let mut roff = Roff::new();
+    roff.control(if top { "SS" } else { "PP" }, if top { vec![name.as_str()] } else { vec![] });
+    if !top {
+        roff.text([bold(name)]);
+        roff.control("br", []);
+    }
+    let about = command.get_long_about().or_else(|| command.get_about());
+    for paragraph in about.map(ToString::to_string).unwrap_or_default().split("\n\n") {
+        roff.text([roman(format!("{}.", paragraph.trim_end_matches('.')))]);
+        roff.control("PP", []);
+    }
+    let settings = setting_names();
+    let is_setting = |argument: &clap::Arg| settings.contains(&argument.get_id().as_str()) && !argument.is_hide_set();
+    if command.get_arguments().filter(|argument| is_setting(argument)).count() == settings.len() {
+        roff.text([roman("Every setting is an option of it.")]);
+    }
+    *page += &roff.render();
+    let own = command.clone().mut_args(|argument| {
+        let hidden = argument.is_hide_set() || is_setting(&argument) || argument.get_id().as_str().starts_with("help");
+        argument.hide(hidden)
+    });
+    *page += &options(own);
+    for below in command.get_subcommands() {
+        command_section(page, below, false);
+    }
+}
+
+/// The options of a command without the headings, each of which would be a chapter.
+fn options(command: Command) -> String {
+    let man = Man::new(command.mut_args(|argument| argument.help_heading(None::<&str>)));
+    let options = written(|out| man.render_options_section(out));
+    options.lines().filter(|line| !line.starts_with(".SH ")).flat_map(|line| [line, "\n"]).collect()
+}
+
+fn text(words: &str) -> String {
+    let mut roff = Roff::new();
+    roff.text([roman(words)]);
+    roff.render()
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_committed_manual_is_fresh() {
+    assert_fresh("deploy/man/tidings.1", &manual());
+}
+
+#[test]
+fn the_committed_completions_are_fresh() {
+    for (shell, file) in [(Shell::Bash, "tidings.bash"), (Shell::Zsh, "_tidings"), (Shell::Fish, "tidings.fish")] {
+        let mut out = Vec::new();
+        clap_complete::generate(shell, &mut command(), "tidings", &mut out);
+        assert_fresh(&format!("deploy/completions/{file}"), &String::from_utf8(out).unwrap());
+    }
+}
+
+#[test]
+fn the_manual_tells_each_command_and_each_setting() {
+    let manual = manual();
+    for below in command().get_subcommands() {
+        assert!(manual.contains(&format!("\n.SS \"tidings {}\"", below.get_name())), "{}\n{manual}", below.get_name());
+    }
+    for name in setting_names() {
+        let option = format!("\\fB\\-\\-{}\\fR", name.replace('_', "\\-"));
+        assert_eq!(manual.matches(&option).count(), 1, "{option}\n{manual}");
+    }
+}

@@ -1,0 +1,136 @@
+//! `tidings init`: a `tidings.toml` to begin with.
+//!
+//! Owns the secret that is made, and that the file is readable by nobody else from its first byte on. Must never overwrite
+//! anything: a secret that is gone logs everybody out.
+
+mod example;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::ValueHint;
+use tidings_server::config::{Config, Flags, Mode, environment};
+
+use super::terminal::say;
+
+/// The bytes of chance in a secret: as many as the longest hash that it may feed has (RFC 7518, section 3.2, asks for 64 at
+/// HS512), in 64 characters of Base64 that need no padding.
+const SECRET_BYTES: usize = 48;
+
+/// Standard output.
+const OUTPUT: &str = "-";
+
+/// Whose needs the file serves.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// What the server is for: `development` takes demo tokens and listens on this machine alone, `production` does neither.
+    #[arg(value_enum, default_value_t = For::Development)]
+    mode: For,
+
+    /// Where to write; `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "tidings.toml", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum For {
+    #[value(alias = "dev")]
+    Development,
+    #[value(alias = "prod")]
+    Production,
+}
+
+/// Writes the file, and says what comes next.
+pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    let Arguments { mode, file } = arguments;
+    let mode = match mode {
+        For::Development => Mode::Development,
+        For::Production => Mode::Production,
+    };
+    let secret = secret()?;
+    let text = example::toml(mode, &secret);
+    if file == Path::new(OUTPUT) {
+        out.write_all(text.as_bytes())?;
+        return Ok(());
+    }
+    let shown = file.display();
+    match write_new(file, text.as_bytes()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
+            "{shown} is there already, and was left as it is: a new secret would refuse every token that the old one signed. Move \
+             it away, or name another file with --file"
+        ),
+        Err(error) => return Err(error).with_context(|| format!("{shown} can't be written")),
+    }
+    writeln!(out, "{shown} is written, for {}: mode 600, with a new JWT_SECRET", mode.as_str())?;
+    let named = if file == Path::new("tidings.toml") { String::new() } else { format!(" --config {}", quoted(file)) };
+    writeln!(out, "\n    tidings check{named:<24} # says what is wrong or unwise before the start")?;
+    writeln!(out, "    tidings{named:<30} # starts the server")?;
+    shadowed(file, mode, &secret);
+    Ok(())
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+/// Warns where what was written does not count, as the environment or `.env` say something else.
+fn shadowed(file: &Path, mode: Mode, secret: &str) {
+    let flags = Flags { file: Some(file.to_owned()), settings: Vec::new() };
+    let loaded = match Config::load(flags, environment(), Path::new(".")) {
+        Ok(loaded) => loaded,
+        Err(error) => return say(&format!("warning: with what else is set here, the server does not start: {error}")),
+    };
+    let config = &loaded.config;
+    let secret_counts = config.auth.jwt_secret.as_ref().is_some_and(|held| held.expose() == secret);
+    for (name, counts) in [("APP_ENV", config.mode == mode), ("JWT_SECRET", secret_counts)] {
+        if let (false, Some(origin)) = (counts, loaded.origin(name)) {
+            say(&format!("warning: {name} is set elsewhere too ({origin}), which comes before {}", file.display()));
+        }
+    }
+}
+
+/// A new secret, from the system's source of chance.
+fn secret() -> anyhow::Result<String> {
+    let mut bytes = [0; SECRET_BYTES];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    Ok(STANDARD.encode(bytes))
+}
+
+/// Writes a file that was not there, and leaves none that is half written.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
+        let _ = fs::remove_file(path); // it was made here, a line above
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_the_path_for_one_word() {
+        assert_eq!(quoted(Path::new("/etc/tidings/tidings.toml")), "/etc/tidings/tidings.toml");
+        assert_eq!(quoted(Path::new("my server.toml")), "'my server.toml'");
+        assert_eq!(quoted(Path::new("ann's $HOME.toml")), r"'ann'\''s $HOME.toml'");
+    }
+
+    #[test]
+    fn secrets_are_long_and_no_two_are_alike() {
+        let (one, other) = (secret().unwrap(), secret().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 64);
+    }
+}

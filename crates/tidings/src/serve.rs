@@ -1,0 +1,126 @@
+//! `tidings serve`: runs the server until it is told to stop.
+
+mod signals;
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use tidings_server::auth::demo;
+use tidings_server::config::{Config, Flags, Home, Loaded, Origin, environment};
+use tidings_server::listen;
+use tidings_server::server::Server;
+use tidings_server::traces::Export;
+use tidings_server::watch;
+use tidings_telemetry::service_manager::Notifier;
+
+/// Runs until it is told to stop.
+pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
+    // Not moved into what is awaited: a runtime must not be dropped there, where a start that is refused would drop it.
+    let mut early = Some(signals::Early::take()?);
+    let inherited = listen::inherited()?;
+    let read = move || Config::load(flags.clone(), environment(), Path::new("."));
+    let loaded = &read()?;
+    tidings_telemetry::start(&loaded.config.log.level, loaded.config.log.format)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let (notifier, odd) = Notifier::from_environment();
+    for warning in odd.into_iter().chain(odd_sockets(loaded, &inherited)) {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let traces = Export::start();
+        notifier.starts("opening the journal");
+        let builder = Server::builder().reloadable(loaded, read).tracer(traces.tracer()).notifier(notifier);
+        let server = builder.inherited(inherited).build()?;
+        let stop = signals::listen(&mut early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
+        tidings_telemetry::say(&banner(loaded, &server, traces.endpoint()));
+        tokio::spawn(watch::keep("memory", give_memory_back));
+        let ended = server.run(stop.cancelled_owned()).await;
+        traces.flush().await;
+        ended?;
+        tracing::info!("stopped");
+        Ok(())
+    });
+    // What still reads from a disk that is stuck is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// What to say where the sockets that were handed over are not on the port that the settings ask for, or were announced by what
+/// is no number.
+pub(super) fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
+    if let Some(left) = std::env::var_os("LISTEN_FDS").filter(|left| !left.is_empty()) {
+        return Some(format!("LISTEN_FDS={} is no number: no socket was taken over", left.display()));
+    }
+    let ports: Vec<_> =
+        inherited.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect();
+    let asked = loaded.config.http.port;
+    let is_asked = loaded.origin("PORT").is_some_and(|origin| *origin != Origin::Default);
+    (is_asked && !ports.is_empty() && !ports.contains(&asked)).then(|| {
+        format!(
+            "PORT={asked} has no effect: the sockets were handed over (LISTEN_FDS), and listen on port {}; change that where they \
+             are opened (ListenStream= of tidings.socket)",
+            ports[0]
+        )
+    })
+}
+
+/// Has the allocator give back what a crowd that has gone needed, for ever. mimalloc returns pages that were freed a second ago
+/// only while it is asked for others, and lets the last page of each size go only after some requests; a server whose clients
+/// have gone asks for nothing.
+async fn give_memory_back() {
+    const EVERY: Duration = Duration::from_secs(2);
+    const REQUESTS: usize = 32;
+    const A_PAGE: usize = 1 << 20; // of its own, and never touched: it takes no memory
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        for _ in 0..REQUESTS {
+            drop(std::hint::black_box(Vec::<u8>::with_capacity(A_PAGE)));
+        }
+    }
+}
+
+/// What a person who started the server wants to know.
+fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
+    let config = &loaded.config;
+    let base = config.http.base_path.as_deref().unwrap_or_default();
+    let mut addresses = server.addresses();
+    addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
+    let port = addresses.first().map_or(config.http.port, std::net::SocketAddr::port);
+    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{base}")).collect();
+    let mut rows = vec![
+        ("listening", urls.join("  ")),
+        (
+            "streams",
+            "/notifications/stream  /realtime/stream  /chat/stream  /system/status/stream  /system/heartbeat"
+                .to_owned(),
+        ),
+        ("mode", config.mode.as_str().to_owned()),
+        ("capacity", format!("{} streams", server.capacity())),
+        ("journal", journal(loaded)),
+    ];
+    rows.extend(traces.map(|endpoint| ("traces", endpoint.to_owned())));
+    if config.auth.demo {
+        rows.push(("token", demo::TOKEN.to_owned()));
+        rows.push(("", "(user test123, an admin; demo tokens are for development)".to_owned()));
+    }
+    let mut banner = format!("\n  Tidings {} – http://localhost:{port}{base}\n\n", crate::VERSION);
+    for (name, value) in rows {
+        let _ = writeln!(banner, "  {name:<9}  {value}");
+    }
+    banner.push('\n');
+    banner
+}
+
+fn journal(loaded: &Loaded) -> String {
+    let value = |name| loaded.value(name).unwrap_or_default();
+    match loaded.config.journal.home {
+        Home::Memory => "in memory, forgotten with the process".to_owned(),
+        Home::Disk => format!("{}, on disk, sync {}", value("DATA_DIR"), value("JOURNAL_SYNC")),
+    }
+}

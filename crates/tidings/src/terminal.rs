@@ -1,0 +1,79 @@
+//! What a person sees: lines on standard error, and text of others made fit for a terminal.
+//!
+//! Must never let a control character through that somebody else wrote: a terminal takes some of them as commands
+//! (CWE-150), and text that changes its direction shows what it does not say (CWE-1007).
+
+use std::fmt::Write as _;
+
+/// One line to standard error. Where the log runs it goes the log's way, behind what that has yet to say.
+pub(super) fn say(message: &str) {
+    tidings_telemetry::say(&format!("tidings: {}\n", plain(message)));
+}
+
+/// Text on one line, with what could command a terminal written out: `\n`, `\u001b`.
+pub(super) fn plain(text: &str) -> String {
+    escaped(text, |plain, c| match c {
+        '\n' => plain.push_str("\\n"),
+        '\r' => plain.push_str("\\r"),
+        '\t' => plain.push_str("\\t"),
+        c => code(plain, c),
+    })
+}
+
+/// The same for a JSON text, which stays the same JSON: line breaks can only stand between its tokens, the others only
+/// in its strings.
+pub(super) fn plain_json(json: &str) -> String {
+    escaped(json, |plain, c| match c {
+        '\n' | '\r' | '\t' => plain.push(' '),
+        c => code(plain, c),
+    })
+}
+
+fn escaped(text: &str, write: impl Fn(&mut String, char)) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_command(c) { write(&mut plain, c) } else { plain.push(c) }
+    }
+    plain
+}
+
+/// Control characters, line separators, and what changes the direction of text. All of them fit into four hexadecimals.
+fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn code(plain: &mut String, c: char) {
+    let _ = write!(plain, "\\u{:04x}", u32::from(c)); // a `String` takes everything
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn commands_to_a_terminal_are_written_out() {
+        assert_eq!(plain("a\u{1b}[31mred\u{9b}2J\u{7f}\r\n\t"), r"a\u001b[31mred\u009b2J\u007f\r\n\t");
+        assert_eq!(plain("\u{202e}drow\u{2066}"), r"\u202edrow\u2066");
+        assert_eq!(plain("für Ånna 🎉"), "für Ånna 🎉");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_keeps_a_command(text in any::<String>()) {
+            prop_assert!(!plain(&text).contains(is_command));
+        }
+
+        #[test]
+        fn json_stays_the_same_json_on_one_line(text in any::<String>(), number in any::<i64>()) {
+            let value = serde_json::json!({ "text": text, "list": [number, null], "\u{85}": {} });
+            let pretty = serde_json::to_string_pretty(&value).unwrap();
+            let line = plain_json(&pretty);
+            prop_assert!(!line.contains(is_command));
+            prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What `ARCHITECTURE.md` names is there: files and folders, and what is defined in the sources.
+//!
+//! Owns what counts as such a name. A path may be cut at its front where the row says enough (`net/accept.rs`), and a Rust file may
+//! go without its ending behind its folder (`server/src/routes/`: `chat`). Must never judge prose, only what stands between
+//! backticks.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::process;
+
+const DOCUMENT: &str = "ARCHITECTURE.md";
+
+/// What stands between backticks and is nobody's name here: HTTP's words, the names of others, features, data.
+const OTHERS: [&str; 15] = [
+    "200",
+    "401",
+    "Accept",
+    "Bytes::from_owner",
+    "HEAD",
+    "_floors",
+    "_members",
+    "console",
+    "eventId",
+    "hyper",
+    "lastEventId",
+    "localhost",
+    "log",
+    "otlp",
+    "xtask",
+];
+
+/// Words behind which a name is defined.
+const DEFINE: [&str; 8] = ["fn", "struct", "enum", "trait", "const", "static", "type", "mod"];
+
+pub(super) fn check() -> Result<()> {
+    let root = process::root()?;
+    let listed = process::ask(
+        Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&root),
+    )?;
+    let files: Vec<_> =
+        listed.split_terminator('\0').filter(|path| root.join(path).exists()).map(str::to_owned).collect();
+    let known = Known::of(&root, &files)?;
+    let missing = known.missing(&fs::read_to_string(root.join(DOCUMENT))?);
+    ensure!(missing.is_empty(), "{DOCUMENT} names what is not there:\n  {}", missing.join("\n  "));
+    Ok(())
+}
+
+/// What there is to be named.
+struct Known {
+    /// Every file and folder.
+    paths: BTreeSet<String>,
+    /// Whatever the Rust sources define, fields and variants among it.
+    defined: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(root: &Path, files: &[String]) -> Result<Self> {
+        let mut defined = BTreeSet::new();
+        for file in files.iter().filter(|file| has_ending(file, "rs")) {
+            defines(&fs::read_to_string(root.join(file))?, &mut defined);
+        }
+        let folders = files.iter().flat_map(|file| file.match_indices('/').map(|(at, _)| file[..at].to_owned()));
+        Ok(Self { paths: files.iter().cloned().chain(folders).collect(), defined })
+    }
+
+    /// What the document names and is not there, with its lines.
+    fn missing(&self, document: &str) -> Vec<String> {
+        let mut missing = Vec::new();
+        let mut in_block = false;
+        for (number, line) in (1..).zip(document.lines()) {
+            in_block ^= line.starts_with("```");
+            if in_block {
+                continue;
+            }
+            let spans = line.split('`').skip(1).step_by(2);
+            missing
+                .extend(spans.filter(|span| !self.is_there(span)).map(|span| format!("{DOCUMENT}:{number}: {span}")));
+        }
+        missing
+    }
+
+    fn is_there(&self, span: &str) -> bool {
+        let is_path =
+            span.contains('/') || ["rs", "md", "json", "ts", "py"].iter().any(|ending| has_ending(span, ending));
+        let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if span.contains(' ') || OTHERS.contains(&span) {
+            return true;
+        }
+        if is_path {
+            return self.has_path(span.trim_end_matches('/'));
+        }
+        // Else it is text of a shell, a header, a setting with its value.
+        !span.split("::").all(is_name)
+            || span.split("::").all(|name| self.defined.contains(name) || self.has_path(name))
+    }
+
+    fn has_path(&self, path: &str) -> bool {
+        let with_ending = format!("{path}.rs");
+        [path, &with_ending].iter().any(|path| {
+            let behind = format!("/{path}");
+            self.paths.contains(*path) || self.paths.iter().any(|known| known.ends_with(&behind))
+        })
+    }
+}
+
+/// Adds what a source defines: the names behind the words of [`DEFINE`], and what begins a line as a field or a variant does.
+fn defines(source: &str, defined: &mut BTreeSet<String>) {
+    for line in source.lines() {
+        let words: Vec<_> =
+            line.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).collect();
+        let behind = words.windows(2).filter(|pair| DEFINE.contains(&pair[0])).map(|pair| pair[1]);
+        defined.extend(behind.map(str::to_owned));
+        let member = line
+            .trim_start()
+            .trim_start_matches("pub ")
+            .trim_start_matches("pub(crate) ")
+            .trim_start_matches("pub(super) ");
+        let end = member.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(member.len());
+        let (name, rest) = member.split_at(end);
+        let is_variant = name.starts_with(|c: char| c.is_ascii_uppercase()) && rest.starts_with([',', '(', ' ']);
+        if !name.is_empty() && (is_variant || (rest.starts_with(": ") && line.starts_with(' '))) {
+            defined.insert(name.to_owned());
+        }
+    }
+}
+
+fn has_ending(path: &str, ending: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(document: &str) -> Vec<String> {
+        let mut defined = BTreeSet::new();
+        defines(
+            "pub(crate) struct Hub {\n    pub(crate) rings: u8,\n}\nenum E {\n    Known,\n}\nasync fn publish() {}\n",
+            &mut defined,
+        );
+        let paths = ["crates", "crates/hub", "crates/hub/src", "crates/hub/src/fanout.rs"].map(str::to_owned);
+        Known { paths: paths.into(), defined }.missing(document)
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_its_line() {
+        for good in [
+            "`hub/src/fanout.rs`",
+            "`hub/src/`: `fanout`",
+            "`Hub::publish`",
+            "`rings`, `Known`",
+            "`GET /x`, `X-Y: z`",
+            "`200`",
+        ] {
+            assert_eq!(missing(good), [""; 0], "{good}");
+        }
+        for bad in ["hub/src/other.rs", "src/hub/", "Hub::subscribe", "Other", "anout.rs"] {
+            assert_eq!(missing(&format!("\na `{bad}` b")), [format!("{DOCUMENT}:2: {bad}")]);
+        }
+        assert_eq!(missing("```\n`no::where`\n```\n"), [""; 0], "a drawing is not read");
+    }
+
+    #[test]
+    fn the_document_names_what_is_there() {
+        check().unwrap();
+    }
+}

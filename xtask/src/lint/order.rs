@@ -1,0 +1,416 @@
+//! The order of each crate's modules: each uses only those that stand before it.
+//!
+//! Cargo sees to it that crates form no circle; nothing sees to it within one. So each crate declares its order, from the
+//! ground up, in its `Cargo.toml`:
+//!
+//! ```toml
+//! [package.metadata.order]
+//! modules = ["time", "frame", ["ring", "page"], "fanout", "fanout::born"]
+//! ```
+//!
+//! Names in a list of their own are neighbours: none of them uses another. A name stands for its file and the folder of the same
+//! name; what a longer name stands for is taken out of it (`fanout::born` above the rest of `fanout`). `lib.rs` and `main.rs` stand
+//! above all. What is under `#[cfg(test)]` may use everything.
+//!
+//! Owns the reading of the sources, token by token, and what counts as a use. Must never look at what another crate is used for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::str::FromStr as _;
+use std::{fs, io};
+
+use anyhow::{Context as _, Result, ensure};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use serde::Deserialize;
+
+use crate::process;
+
+/// What the check reads of a `Cargo.toml`.
+#[derive(Deserialize)]
+struct Manifest {
+    package: Package,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    order: Option<Order>,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    modules: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    One(String),
+    Neighbours(Vec<String>),
+}
+
+/// `["net", "accept"]` for `src/net/accept.rs`; the root of the crate has no segment.
+type Module = Vec<String>;
+
+/// The sources of one crate.
+struct Sources {
+    /// Each module and the modules that it uses.
+    uses: BTreeMap<Module, BTreeSet<Module>>,
+}
+
+/// Checks every crate of the workspace that people use.
+pub(super) fn check() -> Result<()> {
+    let root = process::root()?;
+    let mut findings = Vec::new();
+    for folder in crates(&root.join("crates"))? {
+        let text = fs::read_to_string(folder.join("Cargo.toml"))?;
+        let Package { name, metadata } = toml::from_str::<Manifest>(&text).context("a Cargo.toml")?.package;
+        let sources = Sources::read(&folder.join("src")).with_context(|| name.clone())?;
+        let found = match metadata.order {
+            Some(order) => sources.check(&order.modules),
+            None => Vec::new(),
+        };
+        findings.extend(found.into_iter().map(|finding| format!("{name}: {finding}")));
+    }
+    ensure!(findings.is_empty(), "the modules are out of order:\n  {}", findings.join("\n  "));
+    Ok(())
+}
+
+fn crates(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+    let mut crates: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    crates.retain(|path| path.join("Cargo.toml").is_file());
+    crates.sort();
+    Ok(crates)
+}
+
+impl Sources {
+    /// Reads every file below `src`.
+    fn read(src: &Path) -> Result<Self> {
+        let mut texts = BTreeMap::new();
+        let mut folders = vec![src.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = fs::read_to_string(&path)?;
+                    texts.insert(module(path.strip_prefix(src)?), text);
+                }
+            }
+        }
+        Self::of(&texts)
+    }
+
+    fn of(texts: &BTreeMap<Module, String>) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        for (module, text) in texts {
+            let tokens =
+                TokenStream::from_str(text).map_err(|error| anyhow::anyhow!("{}: {error}", module.join("::")))?;
+            let mut file = File::default();
+            file.read(tokens);
+            files.insert(module.clone(), file);
+        }
+        // Whole files that only tests are made of.
+        let tests: Vec<Module> = files.iter().flat_map(|(module, file)| below(module, &file.tests)).collect();
+        files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
+        let known: BTreeSet<Module> = files.keys().cloned().collect();
+        let handed_on = files.get(&Module::new()).map(|root| root.handed_on(&known)).unwrap_or_default();
+        let resolve = |module: &Module, path: &[String]| resolve(&known, &handed_on, module, path);
+        let uses = files.iter().map(|(module, file)| {
+            let uses = file.paths.iter().filter_map(|path| resolve(module, path)).filter(|used| used != module);
+            (module.clone(), uses.collect())
+        });
+        Ok(Self { uses: uses.collect() })
+    }
+
+    /// What is out of order.
+    fn check(&self, order: &[Entry]) -> Vec<String> {
+        let ranked: Vec<(usize, Module)> = (0..)
+            .zip(order)
+            .flat_map(|(rank, entry)| match entry {
+                Entry::One(name) => vec![(rank, name)],
+                Entry::Neighbours(names) => names.iter().map(|name| (rank, name)).collect(),
+            })
+            .map(|(rank, name)| (rank, name.split("::").map(str::to_owned).collect()))
+            .collect();
+        let entry = |module: &Module| {
+            ranked.iter().filter(|(_, name)| module.starts_with(name)).max_by_key(|(_, name)| name.len())
+        };
+        let mut findings = Vec::new();
+        for (_, name) in &ranked {
+            if !self.uses.keys().any(|module| entry(module).is_some_and(|(_, entry)| entry == name)) {
+                findings.push(format!("the order names {}, which is no module", name.join("::")));
+            }
+        }
+        for (module, uses) in self.uses.iter().filter(|(module, _)| !module.is_empty()) {
+            let Some((rank, own)) = entry(module) else {
+                findings.push(format!("{} has no place in the order", module.join("::")));
+                continue;
+            };
+            for used in uses.iter().filter(|used| !used.is_empty()) {
+                if entry(used).is_some_and(|(below, other)| other != own && below >= rank) {
+                    findings.push(format!("{} uses {}", module.join("::"), used.join("::")));
+                }
+            }
+        }
+        findings
+    }
+}
+
+/// What one file says.
+#[derive(Default)]
+struct File {
+    /// Every path that names a module, as far as it was written out.
+    paths: Vec<Vec<String>>,
+    /// The modules below it that tests alone are made of.
+    tests: Vec<String>,
+}
+
+impl File {
+    fn read(&mut self, tokens: TokenStream) {
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        let mut at = 0;
+        while at < tokens.len() {
+            at = match &tokens[at] {
+                TokenTree::Punct(punct) if punct.as_char() == '#' && is_test(tokens.get(at + 1)) => {
+                    self.skip(&tokens, at + 2)
+                }
+                TokenTree::Ident(ident) if *ident == "use" => self.read_use(&tokens, at + 1),
+                TokenTree::Ident(ident) if *ident == "pub" => match tokens.get(at + 1) {
+                    Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => at + 2,
+                    _ => at + 1,
+                },
+                TokenTree::Ident(ident) if *ident == "crate" || *ident == "super" || *ident == "self" => {
+                    let is_macros = at > 0 && is_punct(tokens.get(at - 1), '$');
+                    let (path, end) = read_path(&tokens, at);
+                    if path.len() > 1 && !is_macros {
+                        self.paths.push(path);
+                    }
+                    end
+                }
+                TokenTree::Group(group) => {
+                    self.read(group.stream());
+                    at + 1
+                }
+                _ => at + 1,
+            };
+        }
+    }
+
+    /// Goes past an item that is there in tests alone.
+    fn skip(&mut self, tokens: &[TokenTree], from: usize) -> usize {
+        let mut is_module = false;
+        for (at, token) in tokens.iter().enumerate().skip(from) {
+            match token {
+                TokenTree::Ident(ident) if *ident == "mod" => is_module = true,
+                TokenTree::Ident(ident) if is_module => {
+                    self.tests.push(ident.to_string());
+                    is_module = false;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ';' => return at + 1,
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => return at + 1,
+                _ => {}
+            }
+        }
+        tokens.len()
+    }
+
+    fn read_use(&mut self, tokens: &[TokenTree], from: usize) -> usize {
+        let end = (from..tokens.len()).find(|at| is_punct(tokens.get(*at), ';')).unwrap_or(tokens.len());
+        self.read_tree(&[], &tokens[from..end]);
+        end
+    }
+
+    /// One tree of a `use`: `a::{b, c::d}`.
+    fn read_tree(&mut self, before: &[String], tokens: &[TokenTree]) {
+        let (path, end) = read_path(tokens, 0);
+        let path = [before, &path].concat();
+        match tokens.get(end) {
+            Some(TokenTree::Group(group)) => {
+                for tree in trees(group) {
+                    self.read_tree(&path, &tree);
+                }
+            }
+            _ => self.paths.push(path),
+        }
+    }
+
+    /// The names that the root of a crate hands on from a module of its own, and which.
+    fn handed_on(&self, known: &BTreeSet<Module>) -> BTreeMap<String, Module> {
+        let of_module = self.paths.iter().filter(|path| path.len() > 1 && known.contains(&path[..1]));
+        of_module.filter_map(|path| Some((path.last()?.clone(), path[..path.len() - 1].to_vec()))).collect()
+    }
+}
+
+/// The trees between the braces of a `use`.
+fn trees(group: &Group) -> Vec<Vec<TokenTree>> {
+    let mut trees = vec![Vec::new()];
+    for token in group.stream() {
+        match &token {
+            TokenTree::Punct(punct) if punct.as_char() == ',' => trees.push(Vec::new()),
+            _ => trees.last_mut().into_iter().for_each(|tree: &mut Vec<_>| tree.push(token.clone())),
+        }
+    }
+    trees.retain(|tree| !tree.is_empty());
+    trees
+}
+
+/// The segments from `from` on, and where they end: at what is neither a name nor `::`.
+fn read_path(tokens: &[TokenTree], from: usize) -> (Vec<String>, usize) {
+    let mut path = Vec::new();
+    let mut at = from;
+    while is_punct(tokens.get(at), ':') {
+        at += 1; // of a path that begins with `::`
+    }
+    while let Some(TokenTree::Ident(ident)) = tokens.get(at) {
+        path.push(ident.to_string());
+        at += 1;
+        if !(is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')) {
+            break;
+        }
+        at += 2;
+    }
+    (path, at.max(from + 1))
+}
+
+fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
+}
+
+/// Whether what follows a `#` is `[cfg(test)]`, alone or among other conditions that all have to be true.
+fn is_test(attribute: Option<&TokenTree>) -> bool {
+    let Some(TokenTree::Group(attribute)) = attribute else { return false };
+    let words: Vec<_> =
+        attribute.stream().to_string().split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect();
+    words.first().is_some_and(|word| word == "cfg")
+        && words.iter().any(|word| word == "test")
+        && !words.contains(&"not".to_owned())
+}
+
+/// The module of a file below `src`.
+fn module(path: &Path) -> Module {
+    let mut module: Module = path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    if module.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
+        module.pop();
+    }
+    module
+}
+
+fn below<'a>(module: &'a Module, names: &'a [String]) -> impl Iterator<Item = Module> + 'a {
+    names.iter().map(|name| [module.as_slice(), std::slice::from_ref(name)].concat())
+}
+
+/// The module that a path in `module` leads into; nothing if that is none of this crate's.
+fn resolve(
+    known: &BTreeSet<Module>,
+    handed_on: &BTreeMap<String, Module>,
+    module: &Module,
+    path: &[String],
+) -> Option<Module> {
+    let mut names = path.iter().peekable();
+    let mut at = match names.peek()?.as_str() {
+        "crate" => {
+            names.next();
+            let first = names.peek()?;
+            match handed_on.get(*first).filter(|_| !known.contains(std::slice::from_ref(*first))) {
+                Some(module) => return Some(module.clone()),
+                None => Module::new(),
+            }
+        }
+        "self" | "super" => module.clone(),
+        first if known.contains(&[module.as_slice(), &[first.to_owned()]].concat()) => module.clone(),
+        _ => return None,
+    };
+    for name in names {
+        match name.as_str() {
+            "self" => {}
+            "super" => drop(at.pop()),
+            name => {
+                at.push(name.to_owned());
+                if !known.contains(&at) {
+                    at.pop();
+                    break;
+                }
+            }
+        }
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(files: &[(&str, &str)], order: &str) -> Vec<String> {
+        let texts = files.iter().map(|(path, text)| (module(Path::new(path)), (*text).to_owned())).collect();
+        let order: Order = toml::from_str(&format!("modules = {order}")).unwrap();
+        Sources::of(&texts).unwrap().check(&order.modules)
+    }
+
+    #[test]
+    fn what_stands_above_is_not_to_be_used_however_it_is_written() {
+        for text in [
+            "use crate::b::B;",
+            "use crate::{b::{self, B}, c};",
+            "use super::b;",
+            "fn f() { g!(crate::b::h()) }",
+            "fn f() -> super::b::B { loop {} }",
+            "use crate::B;",
+            "use crate::b::*;",
+        ] {
+            let files = [("lib.rs", "mod a; mod b; pub use b::B;"), ("a.rs", text), ("b.rs", "")];
+            assert_eq!(findings(&files, r#"["a", "b"]"#), ["a uses b"], "{text}");
+            assert_eq!(findings(&files, r#"["b", "a"]"#), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn tests_may_use_everything_and_so_may_the_root() {
+        let files = [
+            ("lib.rs", "mod a; mod b; pub use crate::b::B;"),
+            (
+                "a.rs",
+                "#[cfg(test)] mod tests { use crate::b; } #[cfg(test)] mod more; #[cfg(test)] fn f() { crate::b::g() }",
+            ),
+            ("a/more.rs", "use crate::b;"),
+            ("b.rs", "#[cfg(all(test, unix))] use crate::c;"),
+            ("c.rs", ""),
+        ];
+        assert_eq!(findings(&files, r#"["a", "b", "c"]"#), [""; 0]);
+    }
+
+    #[test]
+    fn a_longer_name_is_taken_out_of_the_shorter_and_neighbours_do_not_use_each_other() {
+        let files = [
+            ("lib.rs", ""),
+            ("a/mod.rs", "mod low; mod high; use low::L;"),
+            ("a/low.rs", ""),
+            ("a/high.rs", "use crate::b; use super::low;"),
+            ("b.rs", "use crate::a;"),
+        ];
+        assert_eq!(findings(&files, r#"["a", "b", "a::high"]"#), [""; 0]);
+        assert_eq!(findings(&files, r#"["a", "b"]"#), ["a::high uses b"]);
+        assert_eq!(findings(&files, r#"["a::low", ["a", "b"], "a::high"]"#), ["b uses a"]);
+    }
+
+    #[test]
+    fn each_module_has_a_place_and_each_place_a_module() {
+        let files = [("lib.rs", "mod a;"), ("a.rs", ""), ("b.rs", "")];
+        assert_eq!(
+            findings(&files, r#"["a", "c"]"#),
+            ["the order names c, which is no module", "b has no place in the order"]
+        );
+    }
+
+    #[test]
+    fn the_modules_of_every_crate_are_in_order() {
+        check().unwrap();
+    }
+}
