@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use tidings_hub::{Full, TooMany};
+use tidings_hub::{LimitReached, MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, MembershipLimit};
 
 use crate::auth::Refusal;
 use crate::rate_limit::RateLimit;
@@ -279,27 +279,33 @@ impl Error {
         Self::new(Code::Forbidden, format!("This needs the role {role:?}"))
     }
 
-    /// A stream that would be one too many.
-    pub fn full(full: Full) -> Self {
-        let (status, message) = match full {
-            Full::Total => (StatusCode::SERVICE_UNAVAILABLE, "The server has as many streams open as it may"),
-            Full::User => (StatusCode::TOO_MANY_REQUESTS, "You have as many streams open as you may"),
-            Full::Address => (StatusCode::TOO_MANY_REQUESTS, "Your address has as many streams open as it may"),
+    /// A stream above a limit of open streams.
+    pub fn stream_limit(limit: LimitReached) -> Self {
+        let (status, message) = match limit {
+            LimitReached::Total => (StatusCode::SERVICE_UNAVAILABLE, "The server has as many streams open as it may"),
+            LimitReached::User => (StatusCode::TOO_MANY_REQUESTS, "You have as many streams open as you may"),
+            LimitReached::Address => (StatusCode::TOO_MANY_REQUESTS, "Your address has as many streams open as it may"),
         };
         let retry_after = Some(Duration::from_secs(5));
         Self { status, retry_after, ..Self::new(Code::TooManyConnections, message) }
     }
 
-    /// A join that would be one too many.
-    pub fn too_many(refused: TooMany) -> Self {
-        let advice = match refused {
-            TooMany::Rooms => "leave one, or let its grace pass without a stream",
-            TooMany::Memberships => "the server holds no more until some leave; its operator sees why in GET /metrics",
+    /// A join above a limit of memberships.
+    pub fn membership_limit(limit: MembershipLimit) -> Self {
+        let message = match limit {
+            MembershipLimit::User => format!(
+                "Not joined: a user can be in at most {MAX_MEMBERSHIPS_PER_USER} rooms; leave one, or let its grace pass without a \
+                 stream"
+            ),
+            MembershipLimit::Total => format!(
+                "Not joined: there are at most {MAX_MEMBERSHIPS} memberships of rooms; the server holds no more until some leave; \
+                 its operator sees why in GET /metrics"
+            ),
         };
-        let error = Self::new(Code::RateLimited, format!("Not joined: {refused}; {advice}"));
-        let status = match refused {
-            TooMany::Rooms => error.status,
-            TooMany::Memberships => StatusCode::SERVICE_UNAVAILABLE,
+        let error = Self::new(Code::RateLimited, message);
+        let status = match limit {
+            MembershipLimit::User => error.status,
+            MembershipLimit::Total => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self { status, ..error }.retry_after(Duration::from_mins(1))
     }

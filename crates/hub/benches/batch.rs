@@ -1,8 +1,10 @@
-//! What an event costs in a batch of 1,000, and published by itself, over the library: `cargo bench -p tidings-hub --bench batch`.
+//! The cost of an event in a batch of 1,000, and of one that is published alone, in the library:
+//! `cargo bench -p tidings-hub --bench batch`.
 //!
-//! The log is in memory, and each subscriber is a task that takes what there is and drops it: sockets, which cost far more, are
-//! left out, so that what is compared is the work of the hub. Prints a table and judges nothing: speed belongs to a machine. A
-//! number as an argument (`-- 1000`) measures only so many subscribers.
+//! The log is in memory, and each subscriber is a task that takes what there is and drops it:
+//! sockets, which cost far more, are left out, so that what is compared is the work of the hub.
+//! Prints a table and judges nothing, because speed depends on the machine. A number as an argument
+//! (`-- 1000`) measures only this number of subscribers.
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
 #![allow(clippy::unwrap_used, reason = "a measurement that fails is to end, and to say where")]
@@ -35,10 +37,12 @@ const DATA_BYTES: usize = 256;
 const BATCH: usize = 1_000;
 const BATCHES: usize = 10;
 
-/// How many are published by themselves in a round: with 1,000 subscribers each costs as many wakes.
+/// How many are published by themselves in a round: with 1,000 subscribers each costs as many
+/// wakes.
 const SINGLES: usize = 1_000;
 
-/// Each way is measured so often, in turns: a machine that is busier for a while is so for all of them.
+/// Each way is measured so often, in turns: a machine that is busier for a while is so for all of
+/// them.
 const ROUNDS: usize = 7;
 
 /// The ways to publish that are compared.
@@ -188,7 +192,8 @@ impl Bench {
         Cost { cpu: cpu_time().saturating_sub(cpu) / events, wall: begun.elapsed() / events }
     }
 
-    /// Publishes so many batches of such a size, and waits until every subscriber has taken all of it.
+    /// Publishes `batches` batches of `size` events, and waits until every subscriber has taken all
+    /// of them.
     async fn publish(&self, batches: usize, size: usize) {
         let target = self.hub.head().position.get() + (batches * size) as u64;
         self.progress.reached.store(0, Ordering::SeqCst);

@@ -1,32 +1,37 @@
-//! The one place that asks what time it is.
+//! The only place that reads the system's clocks.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-/// Tells the time. Passed in wherever time matters, so that tests can set it.
+/// A clock. It is passed in wherever time matters, so that tests can set it.
 #[derive(Clone)]
 pub struct Clock {
     wall: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// In milliseconds since any moment; where there is none, it is the wall clock, which is never set then.
+    /// A monotonic clock, in milliseconds since any moment. Without one, the wall clock is
+    /// monotonic, because nothing sets it.
     steady: Option<Arc<dyn Fn() -> i64 + Send + Sync>>,
 }
 
 impl Clock {
     /// The system's clocks.
-    /// Says the first or the last time there is where the system's clock stands outside of the years -9999 to 9999.
+    ///
+    /// Where the system's clock is outside of the years -9999 to 9999, it returns the first or the
+    /// last time within them.
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     pub fn system() -> Self {
         Self { wall: Arc::new(|| nearest(SystemTime::now())), steady: Some(steady()) }
     }
 
-    /// A clock that says what `now` says; where that moves, so much time has passed.
+    /// A clock that returns what `now` returns, and that nothing sets: where `now` moves by a
+    /// second, a second has passed.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { wall: Arc::new(now), steady: None }
     }
 
-    /// A clock that may be set: it says what `now` says, and by `steady`, in milliseconds since any moment, time passes.
+    /// A clock that may be set: `now` is the wall clock, and `steady` the monotonic clock, in
+    /// milliseconds since any moment.
     pub fn from_fns(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         steady: impl Fn() -> i64 + Send + Sync + 'static,
@@ -34,29 +39,31 @@ impl Clock {
         Self { wall: Arc::new(now), steady: Some(Arc::new(steady)) }
     }
 
-    /// The time.
+    /// The time by the wall clock.
     pub fn now(&self) -> Timestamp {
         (self.wall)()
     }
 
-    /// The time in milliseconds since 1970.
+    /// The time by the wall clock, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.now().as_millisecond()
     }
 
-    /// What a clock says that nobody can set, in milliseconds since any moment.
+    /// The time by the monotonic clock, in milliseconds since any moment.
     pub fn steady_ms(&self) -> i64 {
         self.steady.as_ref().map_or_else(|| self.now_ms(), |steady| steady())
     }
 }
 
-/// The same time, or the nearest that has a date: [`Timestamp::now`] panics where there is none.
+/// The time as a date, or the nearest date there is: [`Timestamp::now`] panics outside of its
+/// range.
 fn nearest(time: SystemTime) -> Timestamp {
     let outside = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::try_from(time).unwrap_or(outside)
 }
 
-/// A clock that counts while the machine is suspended, too: a laptop that was closed for a night was not set.
+/// The monotonic clock that counts while the machine is suspended, too. Otherwise a laptop that was
+/// closed for a night would look like one whose wall clock was set.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn steady() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     Arc::new(|| {
@@ -79,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_beyond_all_dates_says_the_last_or_the_first_one() {
+    fn a_clock_outside_of_all_dates_returns_the_last_or_the_first_date() {
         const AN_AGE: Duration = Duration::from_hours(100_000_000);
         assert_eq!(nearest(SystemTime::UNIX_EPOCH + AN_AGE), Timestamp::MAX);
         assert_eq!(nearest(SystemTime::UNIX_EPOCH - 2 * AN_AGE), Timestamp::MIN);

@@ -1,13 +1,17 @@
-//! One open stream, as the registry and the operator see it.
+//! One open stream, as the registry and an operator see it.
 //!
-//! The stream's task owns the cursor and the socket; what others want of it (a heartbeat is due, an operator ends it)
-//! they leave here and wake it. One heartbeat and one ending fit in; the ending is final and wins. A peer that reads
-//! nothing can't be told anything, so beyond the ending there is the kill, which does not wait for the socket.
+//! The stream's task owns the cursor and the socket. What others want of the stream (a heartbeat is
+//! due, an operator ends it) they leave here as a control message, and wake the task. There is a
+//! slot for one heartbeat and one for an ending; an ending is final and goes first. A peer that
+//! reads nothing can't be sent an ending, so a stream can also be killed, which does not wait for
+//! the socket.
 //!
-//! There is one of these for each idle stream, so its size is asserted below. What nearly no stream needs is boxed.
+//! Every idle stream has one of these, so its size is asserted below. What nearly no stream needs
+//! is boxed.
 
 mod id;
 mod signals;
+mod timer;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -20,36 +24,40 @@ use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
 pub use self::id::ConnectionId;
-pub(crate) use self::signals::{Signals, Tick};
+pub use self::timer::HeartbeatStyle;
+pub(crate) use self::timer::{Schedule, Tick, TimerEntry};
 use crate::ring::{Mark, Ring, Seq};
 use crate::tally::Ended;
 use crate::user::UserId;
-use crate::wheel::{HeartbeatStyle, Turn};
 use crate::wording::Ending;
+
+/// What all connections of a hub share.
+pub(crate) type Signals = signals::Signals<Connection>;
 
 /// An open stream.
 pub struct Connection {
-    /// Its name.
+    /// Its id.
     pub id: ConnectionId,
     /// Its number in the order of opening.
     pub serial: u64,
-    /// Whose it is; `None` for an anonymous visitor.
+    /// The user it belongs to; `None` for an anonymous visitor.
     pub user: Option<UserId>,
-    /// The names under which it is counted.
+    /// The kinds under which it is counted.
     pub counted_as: &'static [&'static str],
     /// The client's address, if known.
     pub address: Option<IpAddr>,
-    /// Whether anonymous streams from there are limited.
+    /// Whether the number of anonymous streams from that address is limited.
     address_counts: bool,
-    /// In milliseconds since 1970.
+    /// When it was opened, in milliseconds since 1970.
     pub connected_at_ms: i64,
     /// The rings of the topics that it follows.
     rings: SmallVec<[Arc<Ring>; 2]>,
     last_activity_ms: AtomicI64,
     position: AtomicU64,
-    /// Up to where it was sent what was handed out, plus one; 0 until it had caught up for the first time.
+    /// The place up to which it was sent everything, plus one; 0 until it has caught up for the
+    /// first time.
     seq: AtomicU64,
-    /// Since which tick its socket takes nothing, plus one; 0 while it does.
+    /// The tick since which its socket has taken no bytes, plus one; 0 while the socket takes them.
     blocked: AtomicU32,
     signals: Arc<Signals>,
     state: Mutex<State>,
@@ -58,33 +66,37 @@ pub struct Connection {
 struct State {
     waker: Option<Waker>,
     rare: Option<Box<Rare>>,
-    turn: Turn,
+    timer: TimerEntry,
     heartbeat: Option<HeartbeatStyle>,
-    killed: Option<Killed>,
-    /// Whether everything that its opening takes has been done.
+    killed: Option<KillReason>,
+    /// Whether the stream has been opened in full.
     opened: bool,
 }
 
-/// Why a stream is ended whatever is unwritten.
+/// Why a stream was killed.
 #[derive(Clone, Copy)]
-enum Killed {
-    /// Its peer takes nothing.
-    Untaken,
-    /// The server goes away.
-    Abandoned,
+enum KillReason {
+    /// Its peer takes no bytes.
+    WriteTimeout,
+    /// The server stops.
+    Shutdown,
 }
 
 #[derive(Default)]
 struct Rare {
+    /// How the stream ends, and since when that is decided.
     ending: Option<(Ending, Tick)>,
-    /// How else than by the waker the stream's carrier learns of a kill.
+    /// Called when the stream is killed, for carriers that are not woken by the waker.
     on_kill: Option<Box<dyn FnOnce() + Send>>,
 }
 
-/// What was left for a stream's task.
-pub(crate) enum Mail {
-    Killed,
-    Ending(Ending),
+/// What the hub wants of a stream's task.
+pub(crate) enum ControlMessage {
+    /// Close the connection, whatever is unwritten.
+    Kill,
+    /// Send this ending, then close.
+    End(Ending),
+    /// Send this heartbeat.
     Heartbeat(Frame),
 }
 
@@ -95,13 +107,13 @@ pub(crate) struct Opening {
     pub(crate) counted_as: &'static [&'static str],
     pub(crate) rings: SmallVec<[Arc<Ring>; 2]>,
     pub(crate) address: Option<IpAddr>,
-    /// Whether streams from there are limited.
+    /// Whether the number of anonymous streams from that address is limited.
     pub(crate) address_counts: bool,
     pub(crate) now_ms: i64,
 }
 
 impl Connection {
-    pub(crate) fn new(serial: u64, opening: Opening, turn: Turn, signals: Arc<Signals>) -> Self {
+    pub(crate) fn new(serial: u64, opening: Opening, timer: TimerEntry, signals: Arc<Signals>) -> Self {
         Self {
             id: ConnectionId::random(),
             serial,
@@ -116,7 +128,7 @@ impl Connection {
             seq: AtomicU64::new(0),
             blocked: AtomicU32::new(0),
             signals,
-            state: Mutex::new(State { waker: None, rare: None, turn, heartbeat: None, killed: None, opened: false }),
+            state: Mutex::new(State { waker: None, rare: None, timer, heartbeat: None, killed: None, opened: false }),
         }
     }
 
@@ -124,20 +136,20 @@ impl Connection {
         &self.rings
     }
 
-    /// The topics it follows.
+    /// The topics that it follows.
     pub fn topics(&self) -> impl Iterator<Item = &TopicName> {
         self.rings.iter().map(|ring| ring.topic())
     }
 
-    /// How many bytes of its topics it has yet to be sent. A frame in several of its topics counts in each. `None` while it
-    /// is still catching up with what it missed.
+    /// How many bytes of its topics have yet to be sent. A frame that stands in several of its
+    /// topics counts in each. `None` while the stream is catching up with what it missed.
     pub fn lag_bytes(&self) -> Option<u64> {
         let after = self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)?;
         Some(self.rings.iter().map(|ring| ring.bytes_after(after)).sum())
     }
 
-    /// How many bytes of its topics that were shown by `until_ms` (in milliseconds since 1970) it has yet to be sent. `None`
-    /// until it had caught up for the first time.
+    /// How many bytes of its topics that were shown by `until_ms` (in milliseconds since 1970) have
+    /// yet to be sent. `None` until the stream has caught up for the first time.
     pub(crate) fn overdue_bytes(&self, until_ms: i64) -> Option<u64> {
         let seq = self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)?;
         let after = Mark { seq, position: self.position() };
@@ -149,44 +161,47 @@ impl Connection {
         self.last_activity_ms.load(Ordering::Relaxed)
     }
 
-    /// Up to where it was sent the log.
+    /// The position up to which it was sent the log.
     pub fn position(&self) -> Position {
         Position::new(self.position.load(Ordering::Relaxed))
     }
 
-    /// Where streams from its address are limited: that address, or its [`network`].
+    /// The address or [`network`] under which the stream is counted; `None` if it has a user, or if
+    /// streams from its address are not limited.
     pub(crate) fn counted_address(&self) -> Option<IpAddr> {
         self.address.filter(|_| self.address_counts && self.user.is_none()).map(network)
     }
 
-    /// Ends the stream: it sends `ending` between two whole frames and closes. The first ending stands. If the peer takes
-    /// no bytes, the stream is killed a second later.
+    /// Ends the stream: it sends `ending` between two whole frames, and closes. Only the first
+    /// ending counts. If the peer takes no bytes, the stream is killed a second later.
     pub fn end(self: &Arc<Self>, ending: Ending) {
         let now = self.signals.now();
-        let mut news = false;
-        self.leave(|state| {
+        let mut is_first = false;
+        self.notify(|state| {
             let rare = state.rare();
-            news = rare.ending.is_none();
+            is_first = rare.ending.is_none();
             rare.ending.get_or_insert((ending, now));
         });
-        if news {
+        if is_first {
             self.signals.raise(self);
         }
     }
 
-    /// Has `act` called when the stream is killed. For carriers whose socket is not written by the task that polls the
-    /// stream; that task is woken anyway.
+    /// Has `act` called when the stream is killed: for carriers whose socket is not written by the
+    /// task that polls the stream. That task is woken in any case.
     pub fn on_kill(&self, act: impl FnOnce() + Send + 'static) {
         self.state.lock().rare().on_kill = Some(Box::new(act));
     }
 
-    /// Lets go of what [`Connection::on_kill`] holds: it mostly holds the carrier, which holds this connection.
+    /// Drops what [`Connection::on_kill`] was given: it usually holds the carrier, which holds this
+    /// connection.
     pub(crate) fn closed(&self) {
         let on_kill = self.state.lock().rare.as_mut().and_then(|rare| rare.on_kill.take());
-        drop(on_kill); // outside the lock: whatever it drops may have a lock of its own
+        drop(on_kill); // outside of the lock, as dropping it may take another lock
     }
 
-    /// Notes whether the socket took bytes, or refused them. A stream whose socket refuses for too long is killed.
+    /// Notes whether the socket took bytes or refused them. A stream whose socket refuses bytes for
+    /// the write timeout is killed.
     pub fn took_bytes(self: &Arc<Self>, took: bool) {
         if took {
             if self.blocked.load(Ordering::Relaxed) != 0 {
@@ -198,42 +213,44 @@ impl Connection {
         }
     }
 
-    /// Notes that bytes were handed to a carrier that does not tell when they leave (HTTP/2, where a stream's window and not
-    /// the socket holds them back), until [`Connection::took_bytes`] says that it asks for more. Raises no alarm, as this is
-    /// said of every frame: the wheel sees it with the next heartbeat.
+    /// Notes that bytes were handed to a carrier that does not tell when they leave: over HTTP/2 a
+    /// stream's window holds them back, not the socket. The stream counts as blocked until
+    /// [`Connection::took_bytes`] says that the carrier asks for more. Raises no alarm, because
+    /// this is called for every frame; the timer wheel sees it at the next heartbeat.
     pub fn handed_over(&self) {
         if self.blocked.load(Ordering::Relaxed) == 0 {
             self.blocked.store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
         }
     }
 
-    /// Whether what was handed to its carrier was not taken yet.
+    /// Whether the carrier has bytes that it could not pass on yet.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed) != 0
     }
 
-    /// Since when the socket takes nothing.
+    /// Since when the socket has taken no bytes; `None` while it takes them.
     pub(crate) fn blocked_since(&self) -> Option<Tick> {
         self.blocked.load(Ordering::Relaxed).checked_sub(1).map(Tick)
     }
 
-    /// Since when it is to end.
+    /// Since when it is decided that the stream ends.
     pub(crate) fn ending_since(&self) -> Option<Tick> {
         self.state.lock().rare.as_ref()?.ending.map(|(_, since)| since)
     }
 
-    /// How it ends, if it ends now. The first that said so stands.
+    /// How the stream has ended, if it ends now. An ending counts for more than the kill that
+    /// followed it.
     pub(crate) fn ended(&self) -> Ended {
         let state = self.state.lock();
         match (state.rare.as_ref().and_then(|rare| rare.ending), state.killed) {
-            (Some((ending, _)), _) => Ended::Said(ending.cause),
-            (None, Some(Killed::Untaken)) => Ended::Untaken,
-            (None, Some(Killed::Abandoned)) => Ended::Killed,
-            (None, None) => Ended::Left,
+            (Some((ending, _)), _) => Ended::EndingSent(ending.cause),
+            (None, Some(KillReason::WriteTimeout)) => Ended::WriteTimeout,
+            (None, Some(KillReason::Shutdown)) => Ended::Killed,
+            (None, None) => Ended::ClientLeft,
         }
     }
 
-    /// Everything that its opening takes has been done.
+    /// Notes that the stream has been opened in full.
     pub(crate) fn set_opened(&self) {
         self.state.lock().opened = true;
     }
@@ -242,20 +259,20 @@ impl Connection {
         self.state.lock().opened
     }
 
-    /// Ends the stream whatever is unwritten, because the server goes away.
+    /// Closes the stream whatever is unwritten, because the server stops.
     pub fn kill(&self) {
-        self.kill_for(Killed::Abandoned);
+        self.kill_for(KillReason::Shutdown);
     }
 
-    /// Ends the stream whatever is unwritten, because its peer takes nothing.
-    pub(crate) fn give_up(&self) {
-        self.kill_for(Killed::Untaken);
+    /// Closes the stream whatever is unwritten, because its peer takes no bytes.
+    pub(crate) fn time_out(&self) {
+        self.kill_for(KillReason::WriteTimeout);
     }
 
-    fn kill_for(&self, why: Killed) {
+    fn kill_for(&self, reason: KillReason) {
         let mut on_kill = None;
-        self.leave(|state| {
-            state.killed.get_or_insert(why);
+        self.notify(|state| {
+            state.killed.get_or_insert(reason);
             on_kill = state.rare.as_mut().and_then(|rare| rare.on_kill.take());
         });
         if let Some(act) = on_kill {
@@ -263,46 +280,49 @@ impl Connection {
         }
     }
 
-    /// Has the stream say that it is alive.
+    /// Has the stream send a heartbeat.
     pub(crate) fn heartbeat(&self, style: HeartbeatStyle) {
-        self.leave(|state| state.heartbeat = Some(style));
+        self.notify(|state| state.heartbeat = Some(style));
     }
 
-    /// Its place on the wheel, which only the wheel changes.
-    pub(crate) fn turn<T>(&self, look: impl FnOnce(&mut Turn) -> T) -> T {
-        look(&mut self.state.lock().turn)
+    /// Gives its entry in the timer wheel to `look`. Only the wheel changes it.
+    pub(crate) fn timer<T>(&self, look: impl FnOnce(&mut TimerEntry) -> T) -> T {
+        look(&mut self.state.lock().timer)
     }
 
+    /// Notes that something was sent, and that everything up to `position` was.
     pub(crate) fn sent(&self, now_ms: i64, position: Position) {
-        // Only the stream's own task says so, one at a time: no need of a read-modify-write.
+        // Only the stream's own task calls this, so it needs no read-modify-write.
         if self.last_activity_ms.load(Ordering::Relaxed) < now_ms {
             self.last_activity_ms.store(now_ms, Ordering::Relaxed);
         }
         self.position.store(position.get(), Ordering::Relaxed);
     }
 
-    /// It has read everything there was; from now on being behind is its own doing.
+    /// Notes that the stream was sent everything up to `seq`. From the first call on, it counts as
+    /// slow if it falls behind.
     pub(crate) fn caught_up(&self, seq: Seq) {
         self.seq.store(seq.0 + 1, Ordering::Relaxed);
     }
 
-    /// Whether it has caught up once.
+    /// Whether the stream has caught up at least once.
     pub(crate) fn has_caught_up(&self) -> bool {
         self.seq.load(Ordering::Relaxed) > 0
     }
 
-    /// Takes the most urgent mail; pending if there is none, and then the task is woken when some comes.
-    pub(crate) fn poll_mail(&self, cx: &mut Context<'_>) -> Poll<Mail> {
+    /// Takes the most urgent control message. Pending if there is none; then the task is woken when
+    /// there is one.
+    pub(crate) fn poll_control(&self, cx: &mut Context<'_>) -> Poll<ControlMessage> {
         let mut state = self.state.lock();
         if state.killed.is_some() {
-            return Poll::Ready(Mail::Killed);
+            return Poll::Ready(ControlMessage::Kill);
         }
         if let Some((ending, _)) = state.rare.as_ref().and_then(|rare| rare.ending) {
-            return Poll::Ready(Mail::Ending(ending));
+            return Poll::Ready(ControlMessage::End(ending));
         }
         match state.heartbeat.take() {
-            Some(HeartbeatStyle::Event) => Poll::Ready(Mail::Heartbeat(self.signals.beat())),
-            Some(HeartbeatStyle::Comment) => Poll::Ready(Mail::Heartbeat(Frame::comment())),
+            Some(HeartbeatStyle::Event) => Poll::Ready(ControlMessage::Heartbeat(self.signals.heartbeat())),
+            Some(HeartbeatStyle::Comment) => Poll::Ready(ControlMessage::Heartbeat(Frame::comment())),
             None => {
                 state.register(cx);
                 Poll::Pending
@@ -310,7 +330,8 @@ impl Connection {
         }
     }
 
-    /// Waits for a kill alone: what a stream does that is in the middle of a frame.
+    /// Waits until the stream is killed, for a task that is in the middle of a frame and can do
+    /// nothing else.
     pub(crate) fn poll_killed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         if state.killed.is_some() {
@@ -320,15 +341,16 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Wakes whoever carries the stream, without mail: there is something else for it to look at.
+    /// Wakes the stream's task without a control message.
     pub fn wake(&self) {
-        self.leave(|_| ());
+        self.notify(|_| ());
     }
 
-    fn leave(&self, mail: impl FnOnce(&mut State)) {
+    /// Changes the state, and wakes the stream's task after the lock is released.
+    fn notify(&self, change: impl FnOnce(&mut State)) {
         let waker = {
             let mut state = self.state.lock();
-            mail(&mut state);
+            change(&mut state);
             state.waker.take()
         };
         if let Some(waker) = waker {
@@ -350,8 +372,8 @@ impl State {
     }
 }
 
-/// What counts as one address: of IPv6 the 64 bits that a provider gives to one customer, who has as many addresses as he
-/// likes below them.
+/// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address. Providers
+/// give a customer all addresses that begin with the same 64 bits.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -365,7 +387,8 @@ mod tests {
 
     #[test]
     fn an_idle_stream_costs_little() {
-        // With the two counters of its `Arc`: 224 bytes, a size that allocators keep.
+        // With the two counters of its `Arc`: 224 bytes, which is a size class of common
+        // allocators.
         assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());
     }
 }

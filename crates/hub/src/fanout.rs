@@ -1,14 +1,16 @@
-//! From one to many: puts each event into the rings of its topics and wakes who sleeps there.
+//! Fan-out: puts each event into the rings of its topics, and wakes the readers that wait there.
 //!
-//! The protocol, which `tests/concurrency.rs` checks under every schedule it can find:
+//! The protocol, which `tests/concurrency.rs` checks under as many schedules as it can find:
 //!
-//! - [`Fanout::deliver`] puts a batch into *all* its rings, only then stores `visible`, only then wakes.
-//! - A reader ([`Cursor`](crate::cursor::Cursor)) loads `visible` *first*, takes from each of its rings only what is at
-//!   or below it, and with nothing to take registers its waker in all its rings, loads `visible` again, and sleeps only
-//!   if it did not move. Without this, a reader of two rings that scans the first, then sees event 6 in the second after
-//!   event 5 entered the first, would skip 5 for ever.
-//! - A ring is born and buried under the same lock that a batch is delivered under, so that no event falls between a
-//!   ring's birth and its floor.
+//! - [`Fanout::deliver`] puts a batch into *all* of its rings, then stores `visible`, and then
+//!   wakes the readers.
+//! - A reader ([`Cursor`](crate::cursor::Cursor)) loads `visible` *first*, and takes from each of
+//!   its rings only what is not above it. If there is nothing to take, it registers its waker in
+//!   all of its rings, loads `visible` again, and sleeps only if that has not changed. Otherwise a
+//!   reader that scans its first ring, and then finds event 6 in the second one after event 5 has
+//!   entered the first, would skip 5 for ever.
+//! - A ring is created and removed under the lock under which batches are delivered, so that no
+//!   event falls between the creation of a ring and its floor.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -19,48 +21,50 @@ use smallvec::SmallVec;
 use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
+use crate::capacity;
 use crate::ring::{Limits, Mark, Ring, Seq, Slot};
-use crate::slack;
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 
-/// Something to hand out.
+/// Something that is delivered.
 pub trait Delivery {
-    /// The topics it stands in.
+    /// The topics that show it.
     fn topics(&self) -> &[TopicName];
-    /// Its place in the log; `None` if it is not stored.
+    /// Its position in the log; `None` if it is not stored.
     fn position(&self) -> Option<Position>;
-    /// Its bytes. Asked for once, and only if somebody follows one of the topics.
+    /// Encodes it. Called once, and only if one of the topics is followed.
     fn encode(&self) -> Option<Frame>;
 }
 
-/// The rings of all topics that somebody follows.
+/// The rings of all topics that are followed.
 pub struct Fanout {
-    /// Everything up to here stands in its rings. Stored before `visible_position`, loaded after it, so that a reader's
-    /// position never claims more than its seq has shown.
+    /// Everything up to here is in its rings. Stored before `visible_position` and loaded after it,
+    /// so that a reader's position never covers more than its seq has shown.
     visible_seq: AtomicU64,
     visible_position: AtomicU64,
-    /// The time of the last delivery or tick: precise enough for ages, and no system call per reader.
+    /// The time of the last delivery or tick, in milliseconds since 1970. It is precise enough for
+    /// ages, and saves each reader a system call.
     now_ms: AtomicI64,
     limits: Limits,
     rings: Mutex<Rings>,
 }
 
 struct Rings {
-    /// Each knows its topic.
+    /// By the topic, which the ring holds.
     by_topic: HashTable<Followed>,
     hasher: RandomState,
-    /// The newest thing handed out.
+    /// The newest place that was delivered.
     newest: Mark,
 }
 
 struct Followed {
     ring: Arc<Ring>,
-    /// Cursors. The last one that leaves takes the ring with it; who comes back reads the journal.
+    /// How many cursors follow the topic. The ring is removed with the last of them; a reader that
+    /// comes back reads the journal.
     followers: usize,
 }
 
 impl Fanout {
-    /// No rings yet, everything up to `position` delivered.
+    /// A fan-out without rings, in which everything up to `position` counts as delivered.
     pub fn new(position: Position, limits: Limits) -> Self {
         let newest = Mark { seq: Seq::default(), position };
         Self {
@@ -72,7 +76,7 @@ impl Fanout {
         }
     }
 
-    /// Hands out `batch`. Stored events must come in the order of the log, each once.
+    /// Delivers `batch`. Stored events must come in the order of the log, each exactly once.
     pub fn deliver(&self, batch: impl IntoIterator<Item = impl Delivery>, now_ms: i64) {
         let mut touched: Vec<Arc<Ring>> = Vec::new();
         {
@@ -93,13 +97,14 @@ impl Fanout {
         }
     }
 
-    /// Everything that readers may see.
+    /// The place up to which readers may see everything.
     pub(crate) fn visible(&self) -> Mark {
         let position = Position::new(self.visible_position.load(Ordering::Acquire));
         Mark { seq: Seq(self.visible_seq.load(Ordering::Acquire)), position }
     }
 
-    /// The same, with both counts of the same moment; for the few who must not be a moment behind.
+    /// The newest place that was delivered, with both numbers of the same moment. Takes the lock,
+    /// unlike [`Fanout::visible`].
     pub(crate) fn newest(&self) -> Mark {
         self.rings.lock().newest
     }
@@ -113,7 +118,7 @@ impl Fanout {
         self.now_ms.load(Ordering::Relaxed)
     }
 
-    /// Tells the time to rings that nothing was delivered to, so that age empties them.
+    /// Has all rings evict what is too old, including those to which nothing is delivered.
     pub fn tick(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
         let rings: Vec<_> = self.rings.lock().by_topic.iter().map(|followed| followed.ring.clone()).collect();
@@ -122,14 +127,15 @@ impl Fanout {
         }
     }
 
-    /// The rings of `topics`, and what was visible at that moment. Each is kept until [`Fanout::unfollow`].
+    /// The rings of `topics`, and what was visible when they were followed. Each ring is kept until
+    /// [`Fanout::unfollow`].
     pub(crate) fn follow(&self, topics: &[TopicName]) -> (SmallVec<[Arc<Ring>; 2]>, Mark) {
         let mut rings = self.rings.lock();
         let newest = rings.newest;
         (topics.iter().map(|topic| rings.follow(topic)).collect(), newest)
     }
 
-    /// Ends what [`Fanout::follow`] began.
+    /// Ends a [`Fanout::follow`].
     pub(crate) fn unfollow(&self, followed: &[Arc<Ring>]) {
         let mut rings = self.rings.lock();
         for ring in followed {
@@ -137,8 +143,8 @@ impl Fanout {
         }
     }
 
-    /// Has the rings of `floors` let go of what stands at or below them. Readers that have not taken it are behind, and the
-    /// journal tells them that it is gone.
+    /// Has the rings of `floors` drop everything at or below their floors. Readers that have not
+    /// taken it are behind, and the journal tells them that it is gone.
     pub(crate) fn forget(&self, floors: &[(TopicName, Position)]) {
         for (topic, floor) in floors {
             let ring = self.rings.lock().get(topic).map(|followed| followed.ring.clone());
@@ -148,8 +154,9 @@ impl Fanout {
         }
     }
 
-    /// Has every ring let go of what stands at or below `floor`: who has not taken it reads the journal. What was not handed out by
-    /// now stays, as who is sent to the journal for that would find nothing there yet.
+    /// Has all rings drop everything at or below `floor`; a reader that has not taken it reads the
+    /// journal. Events that were not delivered yet are not affected, because a reader that was sent
+    /// to the journal for them would not be shown them there yet.
     pub(crate) fn forget_all(&self, floor: Position) {
         let (rings, floor): (Vec<_>, _) = {
             let rings = self.rings.lock();
@@ -195,7 +202,7 @@ impl Rings {
             followed.get_mut().followers -= 1;
             if followed.get().followers == 0 {
                 followed.remove();
-                if let Some(room) = slack::excess(self.by_topic.len(), self.by_topic.capacity()) {
+                if let Some(room) = capacity::shrunk(self.by_topic.len(), self.by_topic.capacity()) {
                     self.by_topic.shrink_to(room, |followed| self.hasher.hash_one(followed.ring.topic()));
                 }
             }
@@ -222,7 +229,7 @@ impl Rings {
             let Some(frame) = frame.clone() else { return };
             let stored = delivery.position().is_some();
             followed.ring.push(Slot { mark: self.newest, stored, at_ms: now_ms, frame }, limits);
-            // Always, even if nobody waits there now: a reader may be between its last look and its sleep.
+            // Even if no reader waits there now: one may be between its last check and its sleep.
             if !touched.iter().rev().take(8).any(|ring| Arc::ptr_eq(ring, &followed.ring)) {
                 touched.push(followed.ring.clone());
             }

@@ -1,14 +1,17 @@
-//! Floors that were raised at an operator's word, as records of the log: the server's own topic `_floors`.
+//! Erasures as records of the log, in the server's own topic `_floors`.
 //!
-//! Erasing takes three steps, so that it means the same at every reader of the log and after every start:
+//! Erasing takes three steps, so that it has the same effect at every reader of the log and after
+//! every start:
 //!
-//! 1. The floor is noted: a record whose key is the topic and whose data is the place up to which it is erased. A server that dies
-//!    from here on finds it at its next start, and erases before it shows anything ([`Floors::unfinished`]).
-//! 2. The log destroys it, and raises the floors of its own that keep it hidden for good.
-//! 3. The note is ended, on the condition that it is still the same. Every hub over the log folds that before it shows anything behind
-//!    it, and lets go of the rings and pages in which it may hold what was erased ([`Floors::raised`]).
+//! 1. A note is stored: a record whose key is the topic and whose data is the id up to which the
+//!    topic is erased. A server that dies after this finds the note at its next start, and erases
+//!    before it shows anything ([`Floors::unfinished`]).
+//! 2. The log destroys the events, and raises its own floors, which keep them hidden for good.
+//! 3. The note is ended, on the condition that it is still the same one. Every hub over the log
+//!    folds that end before it shows any later entry, and drops the rings and pages that may hold
+//!    erased events ([`Floors::take_raised`]).
 //!
-//! So there is a note for each topic that is being erased, and for no other: the log's own floors say all that lasts.
+//! So there are notes only for topics that are being erased; the log's own floors are what lasts.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,7 +20,7 @@ use tidings_journal::{Condition, Entry, Epochs, EventId, Position, Record, Topic
 use tidings_sse::EventName;
 
 use crate::fold::Fold;
-use crate::keyed_state::{Held, KeyedState, Value};
+use crate::keyed_state::{KeyedState, StoredValue, Value};
 use crate::publication::Publication;
 
 /// The topic of the notes.
@@ -25,88 +28,93 @@ static TOPIC: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse("_floors")
 
 const EVENT: EventName = EventName::from_static("floor");
 
-/// Up to where a topic is erased, and every topic whose name begins with a prefix with it.
+/// The id up to which a topic is erased, and with it every topic whose name begins with a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Floor {
     pub(crate) topic: TopicName,
     pub(crate) below: Option<String>,
-    /// An id and not a position, as the log's history may break before this is done: then something else may stand there.
+    /// An id and not a position, because the line of the log may break before this is done. Then
+    /// another event may have the position.
     pub(crate) until: EventId,
 }
 
-/// A floor, and where the log says that it was raised.
+/// A floor, and the position of the record that says that it was raised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Raised {
     floor: Floor,
     at: Position,
 }
 
-/// A floor whose place is known on the line at hand.
+/// A floor with its position on the current line.
 pub(crate) struct Located {
     floor: Floor,
     pub(crate) until: Position,
 }
 
-/// The notes that are in the log, and what was erased since the last look.
+/// The fold of the topic `_floors`: the notes that are in the log, and the floors that were raised
+/// lately.
 pub(crate) struct Floors {
-    noted: KeyedState<Floor>,
+    notes: KeyedState<Floor>,
+    /// What was raised since [`Floors::take_raised`] was called last.
     raised: Mutex<Vec<Raised>>,
 }
 
 impl Floors {
     pub(crate) fn new() -> Self {
-        Self { noted: KeyedState::new(TOPIC.clone(), read), raised: Mutex::default() }
+        Self { notes: KeyedState::new(TOPIC.clone(), read), raised: Mutex::default() }
     }
 
     /// The note on `topic`, if it is being erased.
-    pub(crate) fn noted(&self, topic: &TopicName) -> Option<Held<Floor>> {
-        self.noted.get(topic.as_str(), i64::MIN)
+    pub(crate) fn note_on(&self, topic: &TopicName) -> Option<StoredValue<Floor>> {
+        self.notes.get(topic.as_str(), i64::MIN)
     }
 
-    /// All notes: what somebody began to erase and has not come to the end with.
-    pub(crate) fn unfinished(&self) -> Vec<Held<Floor>> {
-        self.noted.all(i64::MIN).into_iter().map(|(_, held)| held).collect()
+    /// All notes: the erasures that were begun and not completed yet.
+    pub(crate) fn unfinished(&self) -> Vec<StoredValue<Floor>> {
+        self.notes.all(i64::MIN).into_iter().map(|(_, note)| note).collect()
     }
 
-    /// What was erased by what was applied since the last call, of the line that has `epochs`.
-    pub(crate) fn raised(&self, epochs: &Epochs) -> Vec<Located> {
+    /// The floors that entries applied since the last call have raised, on the line with `epochs`.
+    pub(crate) fn take_raised(&self, epochs: &Epochs) -> Vec<Located> {
         let raised = std::mem::take(&mut *self.raised.lock());
         raised.into_iter().filter_map(|raised| raised.locate(epochs)).collect()
     }
 
-    /// What notes `floor`.
+    /// The publication that notes `floor`.
     pub(crate) fn note(&self, floor: &Floor) -> Publication {
         self.publication(floor).keyed(floor.topic.as_str())
     }
 
-    /// What ends its note.
+    /// The publication that ends the note of `floor`.
     pub(crate) fn end(&self, floor: &Floor) -> Publication {
         self.publication(floor).ending(floor.topic.as_str())
     }
 
-    /// What says that it was erased, where the note is another's by now.
-    pub(crate) fn tell(&self, floor: &Floor) -> Publication {
+    /// The publication that says that `floor` was raised, where its note was replaced by another
+    /// one.
+    pub(crate) fn announce(&self, floor: &Floor) -> Publication {
         self.publication(floor)
     }
 
-    /// That the note on a topic is still the one at `position`.
+    /// The condition that the note on `topic` is still the one at `position`.
     pub(crate) fn current(&self, topic: &TopicName, position: Position) -> Condition {
-        self.noted.current(topic.as_str(), position)
+        self.notes.current(topic.as_str(), position)
     }
 
     fn publication(&self, floor: &Floor) -> Publication {
-        Publication::new([self.noted.topic().clone()], EVENT, floor.text())
+        Publication::new([self.notes.topic().clone()], EVENT, floor.text())
     }
 }
 
 impl Floor {
-    /// `<id> <topic>[ <prefix>]`: no name of a topic has a space.
+    /// The data of a note: `<id> <topic>[ <prefix>]`. Topic names have no spaces.
     fn text(&self) -> String {
         let below = self.below.as_ref().map_or_else(String::new, |below| format!(" {below}"));
         format!("{} {}{below}", self.until, self.topic)
     }
 
-    /// Its place on the line that has `epochs` and ends at `head`; `None` if it is of another line.
+    /// The position of the floor on the line with `epochs` that ends at `head`; `None` if it is of
+    /// another line.
     pub(crate) fn locate(&self, epochs: &Epochs, head: Position) -> Option<Position> {
         epochs.locate(self.until, head).ok()
     }
@@ -115,14 +123,14 @@ impl Floor {
 impl Raised {
     fn locate(self, epochs: &Epochs) -> Option<Located> {
         let Self { floor, at } = self;
-        // Never above where it was said: nothing behind that was erased by it.
+        // Never above the record itself: it erased nothing that came later.
         let until = floor.locate(epochs, at)?.min(at);
         Some(Located { floor, until })
     }
 }
 
 impl Located {
-    /// Whether an entry of `topics` at `position` was erased.
+    /// Whether an entry in `topics` at `position` is erased by this floor.
     pub(crate) fn hides(&self, position: Position, topics: &[TopicName]) -> bool {
         let is_of_it = |topic: &TopicName| {
             *topic == self.floor.topic
@@ -133,28 +141,28 @@ impl Located {
 }
 
 fn parse(data: &[u8]) -> Option<Floor> {
-    let mut words = std::str::from_utf8(data).ok()?.splitn(3, ' ');
-    let until = EventId::parse(words.next()?).ok()?;
-    let topic = TopicName::parse(words.next()?).ok()?;
-    Some(Floor { topic, below: words.next().map(str::to_owned), until })
+    let mut parts = std::str::from_utf8(data).ok()?.splitn(3, ' ');
+    let until = EventId::parse(parts.next()?).ok()?;
+    let topic = TopicName::parse(parts.next()?).ok()?;
+    Some(Floor { topic, below: parts.next().map(str::to_owned), until })
 }
 
 fn read(record: &Record) -> Option<Value<Floor>> {
-    Some(Value { value: parse(&record.data)?, ends_at_ms: None })
+    Some(Value { value: parse(&record.data)?, expires_at_ms: None })
 }
 
 impl Fold for Floors {
     fn topics(&self) -> &[TopicName] {
-        self.noted.topics()
+        self.notes.topics()
     }
 
     fn begin(&self, generation: u64, keyed: &[Arc<Entry>]) {
-        self.noted.begin(generation, keyed);
-        self.raised.lock().clear(); // rings and pages are new
+        self.notes.begin(generation, keyed);
+        self.raised.lock().clear(); // the generation has new rings and pages
     }
 
     fn apply(&self, entry: &Arc<Entry>) {
-        self.noted.apply(entry);
+        self.notes.apply(entry);
         let is_done = entry.record.key.is_none() || entry.record.ends_key;
         if let Some(floor) = parse(&entry.record.data).filter(|_| is_done) {
             self.raised.lock().push(Raised { floor, at: entry.id.position });
@@ -173,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_is_read_as_it_was_written() {
+    fn a_note_is_parsed_as_it_was_written() {
         let epoch = Epoch::random(&mut rand::rng());
         for rest in ["7 chat/room/r", "18446744073709551615 chat chat/room/", "0 user/a%20b user/a%20b/entity/"] {
             let text = format!("{epoch}-{rest}");
@@ -186,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn it_hides_what_stands_in_the_topic_or_below_it_up_to_its_place() {
+    fn a_floor_hides_what_stands_in_the_topic_or_below_it_up_to_its_position() {
         let epoch = Epoch::random(&mut rand::rng());
         let floor = floor(&format!("{epoch}-7 chat chat/room/")).unwrap();
         let located = Raised { floor, at: Position::new(9) }.locate(&Epochs::new(epoch, Vec::new())).unwrap();
@@ -196,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_of_no_other_line_than_its_own_and_never_above_where_it_was_said() {
+    fn a_floor_is_of_no_other_line_than_its_own_and_never_above_its_record() {
         let [old, new, other] = std::array::from_fn(|_| Epoch::random(&mut rand::rng()));
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         let until = |epoch, position, at| {

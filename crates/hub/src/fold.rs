@@ -1,10 +1,13 @@
-//! Folds: what the server keeps of its own topics, made of their entries in the order of the log.
+//! Folds: state in memory that is computed from the entries of the server's own topics, in the
+//! order of the log.
 //!
-//! Who is in which room, which tickets are good: such things are keyed records in the log, and a copy of them in memory, the
-//! fold, is what calls look at. An entry is applied before it becomes visible and under the same lock, so whoever can see a
-//! position finds in every fold what was decided up to there, and a reply that waited for its own entry to be visible
-//! (`Inner::shown`) is true of the folds too. Each generation of the hub begins with what the log keeps, so a start
-//! and a log that was made anew are no special cases. Must never decide anything: what is in the log was decided there.
+//! The members of a room or the valid tickets, for example, are keyed records in the log, and the
+//! fold is the copy of them in memory that calls read. An entry is applied before it becomes
+//! visible, under the same lock. So a caller that can see a position finds in every fold what was
+//! decided up to there, and a reply that waited until its own entry was visible (`Inner::shown`)
+//! holds for the folds too. Each generation of the hub begins with what the log holds, so neither a
+//! start nor a log that was made anew is a special case. A fold must never decide anything: the log
+//! has decided.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,55 +15,59 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidings_journal::{Entry, Error, Journal, Limit, Position, Selector, TopicName};
 use tokio::sync::Notify;
 
-/// How much of the log is read at a time where a generation begins.
-const PIECE: Limit = Limit { events: 4_096, bytes: 1 << 20 };
+/// How much of the log is read at a time when a generation begins.
+const PAGE: Limit = Limit { events: 4_096, bytes: 1 << 20 };
 
-/// Something that is made of the entries of some topics of the server's own, and of nothing else.
+/// State that is computed from the entries of some of the server's own topics, and from nothing
+/// else.
 ///
-/// Both methods are called one at a time, in the order of the log, while nothing is delivered: they must be quick, and must
-/// not call the hub.
+/// `begin` and `apply` are called one at a time, in the order of the log, while nothing is
+/// delivered. They must be quick, and must not call the hub.
 pub trait Fold: Send + Sync + 'static {
-    /// The topics. An entry belongs to the one that it was published to.
+    /// The topics of the fold. An entry belongs to the topic that it was published to, not to its
+    /// aggregates.
     fn topics(&self) -> &[TopicName];
 
-    /// Begins a generation of the hub: forgets everything, and takes in `keyed`, the live keyed entries of its topics in
-    /// the order of the log. What comes after them is applied.
+    /// Begins a generation of the hub: replaces all state by `keyed`, the live keyed entries of its
+    /// topics in the order of the log. The entries after them are applied.
     ///
-    /// An entry whose key was superseded or ended while they were read may be missing; what took its place is applied before
-    /// anybody is told that the generation has begun.
+    /// An entry whose key was superseded or ended while the entries were read may be missing. What
+    /// took its place is applied before the generation counts as begun.
     fn begin(&self, generation: u64, keyed: &[Arc<Entry>]);
 
-    /// Takes in the next entry of its topics, with or without a key, exactly once in each generation.
+    /// Applies the next entry of its topics, with or without a key. Called exactly once for each
+    /// entry in each generation.
     fn apply(&self, entry: &Arc<Entry>);
 
-    /// Keys that have ended by `now_ms`, the log's time, and are still in the log; those that ended first, at most `most`. The
-    /// hub ends them.
+    /// Up to `most` keys that have expired by `now_ms`, in log time, and are still in the log, in
+    /// the order of expiry. The hub ends them.
     fn expired(&self, now_ms: i64, most: usize) -> Vec<Expired> {
         let _ = (now_ms, most);
         Vec::new()
     }
 }
 
-/// A key that has ended by the clock and still has a value in the log.
+/// A key whose value has expired and is still in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {
-    /// Its topic.
+    /// The topic of the key.
     pub topic: TopicName,
     /// The key.
     pub key: Arc<str>,
-    /// Where its value stands.
+    /// The position of its value.
     pub position: Position,
 }
 
 /// All folds of a hub.
 pub(crate) struct Folds {
     all: Vec<Arc<dyn Fold>>,
-    /// Up to where everything must be visible for each of them to be exact; `NOT_BEGUN` before the present generation has begun.
+    /// The position up to which everything must be visible for each fold to be exact; [`NOT_BEGUN`]
+    /// before the current generation has begun, [`STOPPED`] if the hub stopped before that.
     settled: AtomicU64,
     begun: Notify,
 }
 
-/// No position is so high.
+/// Values of `Folds::settled` that are no positions: no log is that long.
 const NOT_BEGUN: u64 = u64::MAX;
 const STOPPED: u64 = u64::MAX - 1;
 
@@ -69,17 +76,19 @@ impl Folds {
         Self { all, settled: AtomicU64::new(NOT_BEGUN), begun: Notify::new() }
     }
 
-    /// Whether entries may be handed out: the present generation has begun.
+    /// Whether the current generation has begun, so that entries may be delivered.
     pub(crate) fn have_begun(&self) -> bool {
         self.settled_already().is_some()
     }
 
-    /// The next generation is about to begin. To be called under the lock that entries are handed out under.
-    pub(crate) fn halt(&self) {
+    /// Stops delivery until the next generation has begun. Must be called under the lock under
+    /// which entries are delivered.
+    pub(crate) fn pause(&self) {
         self.settled.store(NOT_BEGUN, Ordering::Release);
     }
 
-    /// Applies what is about to be delivered. Returns whether any of it was a fold's.
+    /// Applies entries that are about to be delivered. Returns whether any of them belongs to a
+    /// fold.
     pub(crate) fn apply<'a>(&self, entries: impl IntoIterator<Item = &'a Arc<Entry>>) -> bool {
         let mut any = false;
         for entry in entries {
@@ -92,8 +101,9 @@ impl Folds {
         any
     }
 
-    /// Has every fold begin with what `journal` keeps up to `until`, up to where everything was delivered, while nothing is. Returns
-    /// up to where everything has to be visible for them to be exact: what was superseded while it was read is applied by then.
+    /// Has every fold begin with what `journal` holds up to `until`, the position up to which
+    /// everything was delivered. Nothing is delivered meanwhile. Returns the position from which on
+    /// the folds are exact: entries that were superseded while they were read are replaced by then.
     pub(crate) async fn begin(
         &self,
         journal: &dyn Journal,
@@ -107,22 +117,23 @@ impl Folds {
         Ok(until.max(journal.head()))
     }
 
-    /// From now on entries are handed out, and applied.
-    pub(crate) fn go_on(&self, settled: Position) {
+    /// Lets entries be delivered and applied from now on.
+    pub(crate) fn resume(&self, settled: Position) {
         self.settled.store(settled.get(), Ordering::Release);
         self.begun.notify_waiters();
     }
 
-    /// Nothing moves the hub any more. Whoever waits goes on, and finds that out.
+    /// Ends all waits, because the hub has stopped. The callers find that out from its generation.
     pub(crate) fn stop(&self) {
         let _ = self.settled.compare_exchange(NOT_BEGUN, STOPPED, Ordering::AcqRel, Ordering::Acquire);
         self.begun.notify_waiters();
     }
 
-    /// Waits until the present generation has begun. Returns up to where everything must be visible for the folds to be exact.
+    /// Waits until the current generation has begun. Returns the position up to which everything
+    /// must be visible for the folds to be exact.
     pub(crate) async fn settled(&self) -> Position {
         loop {
-            let begun = self.begun.notified(); // counts from here on, before the look
+            let begun = self.begun.notified(); // registered before the check, so no notification is missed
             match self.settled_already() {
                 None => begun.await,
                 Some(settled) => return settled,
@@ -130,7 +141,7 @@ impl Folds {
         }
     }
 
-    /// The same, if it has begun.
+    /// What [`Folds::settled`] returns, if the current generation has begun.
     pub(crate) fn settled_already(&self) -> Option<Position> {
         match self.settled.load(Ordering::Acquire) {
             NOT_BEGUN => None,
@@ -138,7 +149,7 @@ impl Folds {
         }
     }
 
-    /// What has expired by `now_ms` and is to be ended, at most `most` of each fold.
+    /// The keys that have expired by `now_ms`, at most `most` of each fold.
     pub(crate) fn expired(&self, now_ms: i64, most: usize) -> Vec<Expired> {
         self.all.iter().flat_map(|fold| fold.expired(now_ms, most)).collect()
     }
@@ -149,17 +160,17 @@ async fn read(journal: &dyn Journal, selector: &Selector, until: Position) -> Re
     let mut keyed = Vec::new();
     let mut after = Position::START;
     while after < until {
-        let page = journal.read_keyed(selector, after, until, PIECE).await?;
+        let page = journal.read_keyed(selector, after, until, PAGE).await?;
         if page.damaged {
             tracing::error!(
-                "some of what the server keeps of its own ({}) can't be read, and counts as never written",
+                "some of the server's own records ({}) can't be read, and count as never written",
                 names(selector)
             );
         }
         keyed.extend(page.entries);
         if page.next <= after {
-            // The log ends before what was shown, so it was made anew. The news of it is still in the tail, and has to be taken from
-            // there: with it all of this begins again.
+            // The log ends before what was shown, so it was made anew. The news of that is still in
+            // the tail; when it is taken from there, the folds begin again.
             break;
         }
         after = page.next;

@@ -1,48 +1,51 @@
-//! A generation: one life of the fan-out, on one line of the log's history.
+//! A generation: the fan-out and the replays on one line of the log's history.
 //!
-//! A journal that is a copy of a log may find that its history is not the log's: a failover lost the end of it, or the copy
-//! fell behind what the log keeps. Then it is made anew, and what was shown before can't be taken back. So nothing here ever
-//! goes backwards. The rings, the pages of replays and the names of positions belong to one generation; when the line breaks,
-//! another takes its place, and everything that stands on the old one ends: streams are told to come back by their last id,
-//! which the log then judges, and whoever waits for a position gets an error, because the same number may be another event on
-//! the new line. A log of one process has one generation for as long as the process lives.
+//! A journal that is a copy of a log may find that its history is not the log's: a failover lost
+//! the end of the log, or the copy fell behind what the log retains. Then the copy is made anew,
+//! and what was shown before can't be taken back. So a generation never goes backwards. The rings,
+//! the pages of replays and the ids of positions belong to one generation. When the line breaks,
+//! the next generation replaces it, and everything that was begun on the old one ends: streams are
+//! told to reconnect with their last id, which the log then checks, and callers that wait for a
+//! position get an error, because the position may belong to another event on the new line. A log
+//! of one process has one generation for as long as the process lives.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tidings_journal::{Entry, Epochs, Error, EventId, Position};
+use tidings_journal::{Epochs, Error, Position};
 use tokio::sync::Notify;
 
 use crate::fanout::Fanout;
+use crate::line::Line;
 use crate::replay::Replays;
 use crate::ring::Limits;
-use crate::sync::ArcSwap;
 
-/// How long a caller waits until streams can see what the log has. What a log of one process has is shown within milliseconds;
-/// longer than this nobody waits who calls over HTTP.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a caller waits for events to become visible, or for the folds or the journal to be
+/// ready. A log of one process shows its events within milliseconds; HTTP clients give up before
+/// they have waited for much longer than this.
+pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One life of the fan-out.
+/// The fan-out and the replays on one line.
 pub(crate) struct Generation {
-    /// 1 for the first of a process.
+    /// 1 for the first generation of a process.
     pub(crate) number: u64,
     pub(crate) fanout: Fanout,
     pub(crate) replays: Replays,
-    /// Under which ids its positions are known. What was shown never changes its id.
-    epochs: ArcSwap<Epochs>,
-    /// Told after each delivery, and at the end.
+    /// The ids of its positions.
+    pub(crate) line: Line,
+    /// Notified after each delivery, and at the end.
     delivered: Notify,
     /// Why nothing is delivered any more.
-    over: OnceLock<Error>,
+    ended: OnceLock<Error>,
 }
 
 impl Generation {
-    /// The first one, which has shown everything up to `position`.
+    /// The first generation, in which everything up to `position` counts as delivered.
     pub(crate) fn first(position: Position, epochs: Arc<Epochs>, limits: Limits, now_ms: i64) -> Self {
         Self::new(1, position, epochs, limits, Replays::new(), now_ms)
     }
 
-    /// The one that takes its place.
+    /// The generation that replaces this one, with everything up to `position` delivered.
     pub(crate) fn next(&self, position: Position, epochs: Arc<Epochs>, limits: Limits, now_ms: i64) -> Self {
         Self::new(self.number + 1, position, epochs, limits, self.replays.next(), now_ms)
     }
@@ -57,68 +60,48 @@ impl Generation {
     ) -> Self {
         let fanout = Fanout::new(position, limits);
         fanout.tick(now_ms);
-        let (epochs, delivered, over) = (ArcSwap::new(epochs), Notify::new(), OnceLock::new());
-        Self { number, fanout, replays, epochs, delivered, over }
+        let (line, delivered, ended) = (Line::new(epochs), Notify::new(), OnceLock::new());
+        Self { number, fanout, replays, line, delivered, ended }
     }
 
-    /// The epochs of its line, as far as it was told of them.
-    pub(crate) fn epochs(&self) -> Arc<Epochs> {
-        self.epochs.load_full()
-    }
-
-    /// The id of what stands at `position`.
-    pub(crate) fn id_of(&self, position: Position) -> EventId {
-        self.epochs.load().id_of(position)
-    }
-
-    /// Whether these are its epochs: what the journal appends under them comes next here, if the positions say so.
-    pub(crate) fn is_of(&self, epochs: &Arc<Epochs>) -> bool {
-        Arc::ptr_eq(&self.epochs.load(), epochs)
-    }
-
-    /// An epoch has begun at the end of what was shown, or later.
-    pub(crate) fn begin_epoch(&self, epochs: Arc<Epochs>) {
-        self.epochs.store(epochs);
-    }
-
-    /// Wakes whoever waits for what was delivered.
-    pub(crate) fn delivered(&self) {
+    /// Wakes the callers that wait for events to become visible.
+    pub(crate) fn notify_delivered(&self) {
         self.delivered.notify_waiters();
     }
 
-    /// Ends it: nothing is delivered from now on, and whoever waits is told why.
+    /// Drops everything that may hold events at or below `until`, because events up to there were
+    /// erased.
+    pub(crate) fn forget(&self, until: Position) {
+        self.replays.forget();
+        self.fanout.forget_all(until);
+    }
+
+    /// Ends the generation: nothing is delivered from now on, and callers that wait get `why`.
     pub(crate) fn end(&self, why: Error) {
-        let _first = self.over.set(why);
+        let _ = self.ended.set(why); // the first reason stays
         self.replays.end();
         self.delivered.notify_waiters();
     }
 
-    /// Fails once it has ended, or the hub has stopped.
+    /// Fails once the generation has ended or the hub has stopped.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.over.get().map_or(Ok(()), |why| Err(why.clone()))
+        self.ended.get().map_or(Ok(()), |why| Err(why.clone()))
     }
 
-    /// Fails if `entries`, which were read up to what is visible, are of another line: the journal was made anew, and the news
-    /// of it is still on its way.
-    pub(crate) fn check_line(&self, entries: &[Arc<Entry>]) -> Result<(), Error> {
-        // The last is enough: a line that breaks has a new epoch from there on.
-        let is_of_it = entries.last().is_none_or(|entry| self.id_of(entry.id.position) == entry.id);
-        if is_of_it { Ok(()) } else { Err(broken()) }
-    }
-
-    /// Waits until readers can see what stands at `position`. Fails when this generation ends before, and after [`PATIENCE`].
+    /// Waits until readers can see the event at `position`. Fails if this generation ends before
+    /// that, and after [`VISIBILITY_TIMEOUT`].
     pub(crate) async fn until_visible(&self, position: Position) -> Result<(), Error> {
         self.check()?;
         if self.fanout.visible_position() >= position {
-            return Ok(()); // as for nearly everybody: no timer
+            return Ok(()); // the usual case needs no timer
         }
-        let late = |_| late("what it has is not to be seen");
-        tokio::time::timeout(PATIENCE, self.seen(position)).await.map_err(late)?
+        let timed_out = |_| timed_out("its newest events are not visible");
+        tokio::time::timeout(VISIBILITY_TIMEOUT, self.wait_for(position)).await.map_err(timed_out)?
     }
 
-    async fn seen(&self, position: Position) -> Result<(), Error> {
+    async fn wait_for(&self, position: Position) -> Result<(), Error> {
         loop {
-            let delivered = self.delivered.notified(); // counts from here on, before the look
+            let delivered = self.delivered.notified(); // registered before the check, so no delivery is missed
             self.check()?;
             if self.fanout.visible_position() >= position {
                 return Ok(());
@@ -128,12 +111,7 @@ impl Generation {
     }
 }
 
-/// What took longer than [`PATIENCE`].
-pub(crate) fn late(what: &str) -> Error {
-    Error::Uncertain(format!("{what} after {} s", PATIENCE.as_secs()))
-}
-
-/// Why everything that stands on a line ends with it.
-pub(crate) fn broken() -> Error {
-    Error::Uncertain("its history is not the one that was shown here".to_owned())
+/// The error of what took longer than [`VISIBILITY_TIMEOUT`].
+pub(crate) fn timed_out(what: &str) -> Error {
+    Error::Uncertain(format!("{what} after {} s", VISIBILITY_TIMEOUT.as_secs()))
 }

@@ -1,58 +1,59 @@
-//! Reading what is kept, page by page, without opening a stream.
+//! Reading stored events page by page, without opening a stream.
 
 use std::sync::Arc;
 
 use tidings_journal::{Entry, EventId, Limit, Position, Selector, TopicName};
 
 use crate::hub::Hub;
-use crate::subscribe::{After, Asked};
+use crate::subscribe::{After, Requested};
 use crate::wording::Reason;
 
-/// The most bytes of data in one piece of history.
-const HISTORY_BYTES: usize = 1 << 20;
+/// The most bytes of data in one page.
+const MAX_PAGE_BYTES: usize = 1 << 20;
 
-/// A piece of what is kept.
+/// A page of stored events, read forwards.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Oldest first.
+    /// The events, oldest first.
     pub entries: Vec<Arc<Entry>>,
-    /// The cursor for the next piece.
+    /// The cursor for the next page.
     pub next: EventId,
-    /// Whether this piece reaches what is newest now.
+    /// Whether the page reaches the newest visible event.
     pub end: bool,
-    /// Why the cursor could not be served whole; the piece then starts with the oldest that is kept.
+    /// Why the cursor could not be served in full. The page then begins with the oldest event that
+    /// is stored.
     pub gap: Option<Reason>,
-    /// The oldest event that is kept.
+    /// The oldest event that is stored.
     pub oldest: Option<EventId>,
 }
 
-/// From where to read backwards.
+/// Where to begin to read backwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// From the newest event that readers can see.
+    /// At the newest visible event.
     Latest,
     /// Before the event with this id, as the client sent it.
     Id(String),
 }
 
-/// A piece of what is kept, read backwards.
+/// A page of stored events, read backwards.
 #[derive(Clone, Debug)]
 pub struct Earlier {
-    /// Oldest first.
+    /// The events, oldest first.
     pub entries: Vec<Arc<Entry>>,
-    /// What the piece before this one asks to be before.
+    /// The id before which the preceding page ends.
     pub prev: EventId,
-    /// Whether nothing older is kept.
+    /// Whether nothing older is stored.
     pub end: bool,
-    /// Why the place that was asked for could not be served; the piece then ends with what is newest, or is empty where all of
-    /// it was trimmed.
+    /// Why the id that was asked for could not be used. The page then ends with the newest event,
+    /// or is empty if everything before the id was trimmed.
     pub gap: Option<Reason>,
-    /// The oldest event that is kept.
+    /// The oldest event that is stored.
     pub oldest: Option<EventId>,
 }
 
 impl Hub {
-    /// What is kept of `topics` before a place, the newest of it, without opening a stream.
+    /// Reads the newest stored events of `topics` before a place.
     pub async fn history_before(
         &self,
         topics: Vec<TopicName>,
@@ -60,33 +61,35 @@ impl Hub {
         events: usize,
     ) -> Result<Earlier, tidings_journal::Error> {
         let inner = &self.inner;
-        inner.begun().await?; // and so what was to be erased is
+        inner.begun().await?; // by then interrupted erasures are completed
         let generation = inner.generation();
         let selector = Selector::topics(topics);
-        let asked = match before {
-            Before::Latest => Asked::Nothing,
+        let requested = match before {
+            Before::Latest => Requested::Nothing,
             Before::Id(id) => inner.locate(&generation, &After::Id(id.clone())).await?,
         };
-        let (place, gap) = match asked {
-            Asked::Nothing | Asked::Everything => (None, None),
-            Asked::Place(position) => (Some(position), None),
-            Asked::Stray(reason) => (None, Some(reason)),
+        let (place, gap) = match requested {
+            Requested::Nothing | Requested::Everything => (None, None),
+            Requested::After(position) => (Some(position), None),
+            Requested::Unknown(reason) => (None, Some(reason)),
         };
         let _permit = generation.replays.permit().await;
-        let limit = Limit { events, bytes: HISTORY_BYTES };
+        let limit = Limit { events, bytes: MAX_PAGE_BYTES };
         let newest = generation.fanout.visible_position().next();
         let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
-        generation.check_line(&page.entries)?;
-        // What was asked for is gone, and everything before it: told, never an empty page without a word.
+        generation.line.check(&page.entries)?;
+        // The event that was asked for is gone, with everything before it. The caller is told, and
+        // never gets just an empty page.
         let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
         let gap = gap.or((is_gone || page.damaged).then_some(Reason::Trimmed));
         let oldest = inner.oldest(&selector).await?;
-        // Where nothing was found, it was searched from behind the newest, a place that has no id yet.
-        let prev = generation.id_of(page.prev.min(generation.fanout.visible_position()));
+        // If nothing was found, the search began after the newest event, at a position that has no
+        // id yet.
+        let prev = generation.line.id_of(page.prev.min(generation.fanout.visible_position()));
         Ok(Earlier { entries: page.entries, prev, end: page.end, gap, oldest })
     }
 
-    /// What is kept of `topics` after a cursor, oldest first, without opening a stream.
+    /// Reads the oldest stored events of `topics` after a cursor.
     pub async fn history(
         &self,
         topics: Vec<TopicName>,
@@ -94,26 +97,27 @@ impl Hub {
         events: usize,
     ) -> Result<History, tidings_journal::Error> {
         let inner = &self.inner;
-        inner.begun().await?; // and so what was to be erased is
+        inner.begun().await?; // by then interrupted erasures are completed
         let generation = inner.generation();
         let selector = Selector::topics(topics);
         let floor = inner.journal.floor(&selector);
         let (from, gap) = match inner.locate(&generation, after).await? {
-            Asked::Nothing | Asked::Everything => (floor, None),
-            Asked::Place(position) if position >= floor => (position, None),
-            Asked::Place(_) => (floor, Some(Reason::Trimmed)),
-            Asked::Stray(reason) => (floor, Some(reason)),
+            Requested::Nothing | Requested::Everything => (floor, None),
+            Requested::After(position) if position >= floor => (position, None),
+            Requested::After(_) => (floor, Some(Reason::Trimmed)),
+            Requested::Unknown(reason) => (floor, Some(reason)),
         };
-        // Shared with who comes back: neither may read more at a time than the memory bears.
+        // Shared with replays: together they may not read more at a time than fits into memory.
         let _permit = generation.replays.permit().await;
-        let limit = Limit { events, bytes: HISTORY_BYTES };
+        let limit = Limit { events, bytes: MAX_PAGE_BYTES };
         let visible = generation.fanout.visible_position();
         let page = inner.journal.read(&selector, from, visible, limit).await?;
-        generation.check_line(&page.entries)?;
-        // Trimmed while we were about to read: told as well, never skipped in silence.
+        generation.line.check(&page.entries)?;
+        // Events that were trimmed just before the read are reported too, and never skipped in
+        // silence.
         let gap = gap.or_else(|| (page.floor > from).then_some(Reason::Trimmed));
         let oldest = inner.oldest(&selector).await?;
-        let (next, end) = (generation.id_of(page.next), page.next >= visible);
+        let (next, end) = (generation.line.id_of(page.next), page.next >= visible);
         Ok(History { entries: page.entries, next, end, gap, oldest })
     }
 }

@@ -1,17 +1,22 @@
-//! Keyed state in the log: a topic of the server's own that keeps one value for each key, some of them for a while.
+//! Keyed state in the log: one of the server's own topics that keeps one value for each key, and
+//! may let values expire.
 //!
-//! The log decides what a key's value is: it is appended with its key, on a [`Condition`] where two might do it at once, and
-//! is ended by a record that ends the key. The [`KeyedState`] is the copy that calls look at, a [`Fold`] over that one topic. So
-//! a ticket is made (the key is absent), used for the first time (the key's value still stands where it was read: compare and
-//! set), and ended, and of several who try, one succeeds, whichever server they ask.
+//! The log decides which value a key has. A value is appended with its key, on a [`Condition`]
+//! where two callers might do it at the same time, and is ended by a record that ends the key.
+//! [`KeyedState`] is the copy in memory that calls read: a [`Fold`] of that one topic. A ticket,
+//! for example, is created if its key is absent, used if its value still stands where it was read
+//! (compare and set), and ended; if several callers try, exactly one succeeds, whichever server
+//! they ask.
 //!
-//! What is kept for a while says until when, by the log's clock ([`LogClock`](tidings_journal::LogClock)): its maker adds what it
-//! lives to [`Hub::log_ms`](crate::Hub::log_ms) and writes that down with it, so that every reader has the same end. From then on it is not
-//! found. It holds its place in the log until somebody ends its key: the hub does ([`Fold::expired`]), on the condition that it
-//! is still there, so of several servers one.
+//! A value that expires says when, by log time ([`LogClock`](tidings_journal::LogClock)): its
+//! publisher adds the lifetime to [`Hub::log_ms`](crate::Hub::log_ms) and writes the sum into the
+//! value, so that all readers agree. An expired value is not found. It takes up space in the log
+//! until its key is ended. The hub does that ([`Fold::expired`]) on the condition that the value is
+//! still there, so that only one of several servers succeeds.
 //!
-//! How many keys there may be is a bound of the log's ([`Bounds`](tidings_journal::Bounds)), a pool for each topic, so the copy is
-//! bounded too. A value that finds no room is refused (`Full`), and pushes out no other.
+//! The log limits the number of keys of each topic ([`Bounds`](tidings_journal::Bounds)), so the
+//! copy is limited too. A value for which there is no capacity is refused (`Full`), and replaces no
+//! other.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,43 +26,45 @@ use tidings_journal::{Condition, Entry, Position, Record, TopicName};
 
 use crate::fold::{Expired, Fold};
 
-/// The values of one topic's keys.
+/// The values of all keys of one topic.
 pub struct KeyedState<V> {
     topic: [TopicName; 1],
     read: fn(&Record) -> Option<Value<V>>,
     live: RwLock<Live<V>>,
 }
 
-/// What a record says of its key.
+/// The value that a record gives to its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value<V> {
-    /// What is kept.
+    /// The value.
     pub value: V,
-    /// From when on it is not, in milliseconds by the log's clock; `None` if it is kept until it is ended.
-    pub ends_at_ms: Option<i64>,
+    /// When the value expires, in milliseconds by log time; `None` if it is kept until its key is
+    /// ended.
+    pub expires_at_ms: Option<i64>,
 }
 
-/// A key's value in its place.
+/// A value and its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held<V> {
-    /// What is kept.
+pub struct StoredValue<V> {
+    /// The value.
     pub value: V,
-    /// Where its record stands.
+    /// The position of its record.
     pub position: Position,
-    /// See [`Value::ends_at_ms`].
-    pub ends_at_ms: Option<i64>,
+    /// When the value expires, see [`Value::expires_at_ms`].
+    pub expires_at_ms: Option<i64>,
 }
 
 struct Live<V> {
-    by_key: HashMap<Arc<str>, Held<V>>,
-    /// Those that end, in the order of their ends.
-    ends: BTreeSet<(i64, Arc<str>)>,
+    by_key: HashMap<Arc<str>, StoredValue<V>>,
+    /// The values that expire, in the order of expiry.
+    expiries: BTreeSet<(i64, Arc<str>)>,
 }
 
 impl<V> KeyedState<V> {
-    /// The state of `topic`. `read` finds the value in a record; `None` if it has none that is known, as of a newer version.
+    /// The state of `topic`. `read` parses the value in a record, and returns `None` if it can't,
+    /// as with one of a newer version.
     pub fn new(topic: TopicName, read: fn(&Record) -> Option<Value<V>>) -> Self {
-        Self { topic: [topic], read, live: RwLock::new(Live { by_key: HashMap::new(), ends: BTreeSet::new() }) }
+        Self { topic: [topic], read, live: RwLock::new(Live { by_key: HashMap::new(), expiries: BTreeSet::new() }) }
     }
 
     /// The topic.
@@ -66,53 +73,55 @@ impl<V> KeyedState<V> {
         topic
     }
 
-    /// How many keys have a value, ended by the clock or not: what is held of the pool.
+    /// How many keys have a value, expired or not: this is what counts against the limit of the
+    /// log.
     pub fn len(&self) -> usize {
         self.live.read().by_key.len()
     }
 
-    /// Whether no key has one.
+    /// Whether no key has a value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// That the topic has no value for `key`, whoever else is at it: what a value is made on. One that has ended by the clock
-    /// alone is in its way.
+    /// The condition that the topic has no value for `key`, under which a value is created. An
+    /// expired value whose key was not ended yet still counts.
     pub fn absent(&self, key: impl Into<Arc<str>>) -> Condition {
         Condition::Absent(self.topic().clone(), key.into())
     }
 
-    /// That the value for `key` is still the one that stands at `position`: what it is changed or ended on.
+    /// The condition that the value for `key` is still the one at `position`, under which it is
+    /// changed or ended.
     pub fn current(&self, key: impl Into<Arc<str>>, position: Position) -> Condition {
         Condition::Current(self.topic().clone(), key.into(), position)
     }
 }
 
 impl<V: Clone> KeyedState<V> {
-    /// The value for `key`, unless it has ended by `now_ms`, the log's time.
-    pub fn get(&self, key: &str, now_ms: i64) -> Option<Held<V>> {
-        self.live.read().by_key.get(key).filter(|held| !held.has_ended(now_ms)).cloned()
+    /// The value for `key`, unless it has expired by `now_ms`, in log time.
+    pub fn get(&self, key: &str, now_ms: i64) -> Option<StoredValue<V>> {
+        self.live.read().by_key.get(key).filter(|value| !value.has_expired(now_ms)).cloned()
     }
 
-    /// All keys whose value has not ended by `now_ms`, in no order. Nothing is applied while it collects them: only for what is
-    /// seldom asked.
-    pub fn all(&self, now_ms: i64) -> Vec<(Arc<str>, Held<V>)> {
+    /// All keys whose value has not expired by `now_ms`, in log time, in no particular order. No
+    /// entry is applied meanwhile, so this is only for rare calls.
+    pub fn all(&self, now_ms: i64) -> Vec<(Arc<str>, StoredValue<V>)> {
         let live = self.live.read();
-        let held = live.by_key.iter().filter(|(_, held)| !held.has_ended(now_ms));
-        held.map(|(key, held)| (key.clone(), held.clone())).collect()
+        let values = live.by_key.iter().filter(|(_, value)| !value.has_expired(now_ms));
+        values.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
 
-impl<V> Held<V> {
-    fn has_ended(&self, now_ms: i64) -> bool {
-        self.ends_at_ms.is_some_and(|end| end <= now_ms)
+impl<V> StoredValue<V> {
+    fn has_expired(&self, now_ms: i64) -> bool {
+        self.expires_at_ms.is_some_and(|end| end <= now_ms)
     }
 }
 
 impl<V> Live<V> {
     fn remove(&mut self, key: &Arc<str>) {
-        if let Some(end) = self.by_key.remove(key).and_then(|held| held.ends_at_ms) {
-            self.ends.remove(&(end, key.clone()));
+        if let Some(end) = self.by_key.remove(key).and_then(|value| value.expires_at_ms) {
+            self.expiries.remove(&(end, key.clone()));
         }
     }
 
@@ -122,14 +131,14 @@ impl<V> Live<V> {
         if entry.record.ends_key {
             return;
         }
-        let Some(Value { value, ends_at_ms }) = read(&entry.record) else {
-            tracing::warn!(id = %entry.id, "a key's value in a topic of the server's own is none; it counts as none");
+        let Some(Value { value, expires_at_ms }) = read(&entry.record) else {
+            tracing::warn!(id = %entry.id, "a record of the server's own holds no value that this version knows; its key counts as absent");
             return;
         };
-        if let Some(end) = ends_at_ms {
-            self.ends.insert((end, key.clone()));
+        if let Some(end) = expires_at_ms {
+            self.expiries.insert((end, key.clone()));
         }
-        self.by_key.insert(key.clone(), Held { value, position: entry.id.position, ends_at_ms });
+        self.by_key.insert(key.clone(), StoredValue { value, position: entry.id.position, expires_at_ms });
     }
 }
 
@@ -139,7 +148,7 @@ impl<V: Send + Sync + 'static> Fold for KeyedState<V> {
     }
 
     fn begin(&self, _: u64, keyed: &[Arc<Entry>]) {
-        let mut begun = Live { by_key: HashMap::with_capacity(keyed.len()), ends: BTreeSet::new() };
+        let mut begun = Live { by_key: HashMap::with_capacity(keyed.len()), expiries: BTreeSet::new() };
         for entry in keyed {
             begun.apply(entry, self.read);
         }
@@ -152,11 +161,11 @@ impl<V: Send + Sync + 'static> Fold for KeyedState<V> {
 
     fn expired(&self, now_ms: i64, most: usize) -> Vec<Expired> {
         let live = self.live.read();
-        let ended = live.ends.iter().take_while(|(end, _)| *end <= now_ms).take(most);
+        let keys = live.expiries.iter().take_while(|(expires_at_ms, _)| *expires_at_ms <= now_ms).take(most);
         let expired = |(_, key): &(i64, Arc<str>)| {
             let position = live.by_key.get(key)?.position;
             Some(Expired { topic: self.topic().clone(), key: key.clone(), position })
         };
-        ended.filter_map(expired).collect()
+        keys.filter_map(expired).collect()
     }
 }

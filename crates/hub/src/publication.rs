@@ -1,4 +1,4 @@
-//! What is published: an event on its way into the log, or past it.
+//! Publications: events before they are stored, and how stored and ephemeral events are delivered.
 
 use std::sync::Arc;
 
@@ -10,38 +10,40 @@ use crate::fanout::Delivery;
 
 /// The most bytes that the data of an event may have: 251 KiB.
 ///
-/// With an envelope of up to 4 KiB around it, its `data:` line stays below 256 KiB, the longest that common readers take:
-/// Spring's `WebClient` gives up at 262,144 bytes, comes back by its last id, is sent the same event, and never sees what comes
-/// after it.
+/// With an envelope of up to 4 KiB around it, the `data:` line stays below 256 KiB, the longest
+/// that common clients accept. Spring's `WebClient` fails at 262,144 bytes, reconnects with its
+/// last id, is sent the same event again, and never sees the events after it.
 pub const MAX_DATA_BYTES: usize = 251 << 10;
 
 /// An event to be stored and delivered.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// The topics it stands in: the one published to first, then the aggregates that show it too.
+    /// The topics that show the event: first the one that it is published to, then its aggregates.
     pub topics: Arc<[TopicName]>,
     /// The event's name.
     pub event: EventName,
-    /// With a key, it takes the place of the earlier one with the same first topic and key.
+    /// With a key, the event replaces the earlier one with the same first topic and key.
     pub key: Option<Arc<str>>,
-    /// Whether it ends its key: the earlier one goes, and this one is kept as one without a key is.
+    /// Whether the event ends its key: the earlier one is superseded, and this one is kept like an
+    /// event without a key.
     pub ends_key: bool,
     /// The event's data, of at most [`MAX_DATA_BYTES`].
     pub data: String,
 }
 
-/// What came of a batch.
+/// The outcome of publishing a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
-    /// It is in the log, and every stream can see it. The id of its first event; an empty batch has none, and gets the next id.
+    /// The batch is in the log, and every stream can see it. Holds the id of its first event; for
+    /// an empty batch, the next id.
     New(EventId),
-    /// One with the same receipt was published or refused before, and every stream can see what came of that. Nothing was
-    /// changed.
+    /// A batch with the same receipt was published or refused before, and every stream can see the
+    /// result. Nothing was changed.
     Known(StoredReceipt),
-    /// Its condition is not true: nothing was published, but the receipt is kept. The id of the newest event that was looked at,
-    /// which every stream can see.
+    /// The condition is not true: nothing was published, but the receipt is kept. Holds the id of
+    /// the newest event that the condition was checked against, which every stream can see.
     Refused(EventId),
-    /// There is no room for its keys: nothing was published, and no receipt is kept.
+    /// The limit of keys is reached: nothing was published, and no receipt is kept.
     Full(Pool),
 }
 
@@ -51,20 +53,20 @@ impl Publication {
         Self { topics: topics.into(), event, key: None, ends_key: false, data: data.into() }
     }
 
-    /// The newest of its key from now on.
+    /// Gives the event a key, of which it becomes the newest.
     #[must_use]
     pub fn keyed(self, key: impl Into<Arc<str>>) -> Self {
         Self { key: Some(key.into()), ends_key: false, ..self }
     }
 
-    /// The end of its key.
+    /// Has the event end its key.
     #[must_use]
     pub fn ending(self, key: impl Into<Arc<str>>) -> Self {
         Self { key: Some(key.into()), ends_key: true, ..self }
     }
 
-    /// Fails for an event that not all readers could take. One that is in the log already is never judged: what an earlier
-    /// version stored is replayed as it is.
+    /// Fails if the data is larger than all clients can read. Events that are in the log already
+    /// are not checked: what an earlier version has stored is replayed as it is.
     pub(crate) fn check(&self) -> Result<(), tidings_journal::Error> {
         let bytes = self.data.len();
         if bytes > MAX_DATA_BYTES {
@@ -81,10 +83,10 @@ impl Publication {
     }
 }
 
-/// A stored event as it is handed out.
+/// A stored event that is delivered.
 pub(crate) struct Stored<'a> {
     pub(crate) entry: &'a Entry,
-    /// Whether it was erased meanwhile: it has its place, and nobody is shown it.
+    /// Whether it was erased meanwhile: it keeps its position, but no topic shows it.
     pub(crate) hidden: bool,
 }
 
@@ -102,7 +104,7 @@ impl Delivery for Stored<'_> {
     }
 }
 
-/// An event that is delivered to who listens now, and to nobody later.
+/// An event that is delivered to the streams that are open now, and is not stored.
 pub(crate) struct Ephemeral<'a>(pub(crate) &'a Publication);
 
 impl Delivery for Ephemeral<'_> {
@@ -119,7 +121,8 @@ impl Delivery for Ephemeral<'_> {
     }
 }
 
-/// The bytes of `entry`, with or without its id. `None` if what the journal gave back is no event.
+/// Encodes `entry`, with or without its id. `None` if the journal returned something that is not a
+/// valid event.
 pub(crate) fn encode(entry: &Entry, id: Option<EventId>) -> Option<Frame> {
     let record = &entry.record;
     let name = EventName::parse(&record.event);
@@ -128,7 +131,7 @@ pub(crate) fn encode(entry: &Entry, id: Option<EventId>) -> Option<Frame> {
     match (name, data, id) {
         (Ok(name), Ok(data), Ok(id)) => Some(Event::new(name, data).id(id).encode()),
         _ => {
-            tracing::error!(id = %entry.id, "the journal returned what was never an event; it is left out");
+            tracing::error!(id = %entry.id, "the journal returned an entry that is not a valid event; it is skipped");
             None
         }
     }

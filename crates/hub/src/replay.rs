@@ -1,9 +1,11 @@
-//! What was missed, read from the journal for streams that are behind their rings.
+//! Replays: missed events, read from the journal for streams that are behind their rings.
 //!
-//! Owns how much of that goes on at a time. A thousand clients that come back at once must not cost a thousand copies, so
-//! pages are kept by topic, encoded, for as long as somebody asks for them: whoever stands anywhere inside a page takes
-//! the rest of it. A stream merges the pages of its topics, as it merges rings, and holds only the few frames that it is
-//! about to write. Must never hold back what is live: nothing here is touched by a stream that has caught up.
+//! This module limits how many reads go on at the same time. A thousand clients that reconnect at
+//! once must not cost a thousand copies, so encoded pages are cached by topic for as long as
+//! streams ask for them: a stream whose cursor is anywhere inside of a page takes the rest of it. A
+//! stream merges the pages of its topics as it merges rings, and holds only the few frames that it
+//! is about to write. Replays must never delay live events: a stream that has caught up uses
+//! nothing of this module.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,97 +16,97 @@ use tidings_journal::{Error, Journal, Limit, Position, Selector, TopicName};
 use tidings_sse::Frame;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::generation::{self, Generation};
+use crate::fanout::Fanout;
+use crate::line::{self, Line};
 use crate::publication;
 
-/// How many reads of the journal go on for returning clients at the same time; who comes later waits in line. More at once
-/// would not be faster, only bigger.
-const CONCURRENT_READS: usize = 32;
+/// The most reads of the journal that go on at the same time. More of them would need more memory
+/// and not be faster.
+const MAX_CONCURRENT_READS: usize = 32;
 
-/// How much of a topic is read and encoded at a time.
-const PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
+/// The most that is read of a topic and encoded at a time.
+const MAX_PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
 
-/// How many bytes of pages are kept for others who missed the same.
-const KEPT_BYTES: usize = 16 << 20;
+/// The most bytes of pages that are cached for other streams that missed the same events.
+const MAX_CACHED_BYTES: usize = 16 << 20;
 
-/// How much a stream takes of its pages at a time: it holds on to that while its socket is slow. At least one frame.
-const BATCH: Limit = Limit { events: 64, bytes: 64 << 10 };
+/// The most that a stream takes of its pages at a time, but at least one frame. It keeps that in
+/// memory while its socket is slow.
+const MAX_BATCH: Limit = Limit { events: 64, bytes: 64 << 10 };
 
-/// The pages of the journal that the streams of one generation are being given.
+/// The replays of one generation.
 pub(crate) struct Replays {
-    /// The same in all generations: the bound is on what is read at a time, for whomever.
+    /// Shared by all generations, as the limit is one on the reads of the process.
     permits: Arc<Semaphore>,
-    kept: Mutex<Kept>,
-    /// How often something was erased: what was read before is read again.
+    cache: Mutex<PageCache>,
+    /// How often events were erased. Pages that were read before an erasure are read again.
     erased: AtomicU64,
 }
 
 #[derive(Default)]
-struct Kept {
-    topics: HashMap<TopicName, Topic>,
-    /// Every page, in the order in which they go.
+struct PageCache {
+    topics: HashMap<TopicName, CachedTopic>,
+    /// All pages, in the order in which they are dropped.
     order: VecDeque<Arc<Page>>,
     bytes: usize,
-    /// Whether nobody will ask any more.
-    ended: bool,
+    /// Whether the generation has ended, so that nothing is cached any more.
+    closed: bool,
 }
 
 #[derive(Default)]
-struct Topic {
+struct CachedTopic {
     pages: Vec<Arc<Page>>,
-    /// Locked while a page is read, so that others wait for that one.
+    /// Locked while a page of the topic is read, so that other streams wait for that page.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Everything that stands in one topic after `after`, up to and including `next`.
+/// The events of one topic after `after`, up to and including `next`.
 struct Page {
     topic: TopicName,
     after: Position,
     next: Position,
     frames: Vec<(Position, Frame)>,
     bytes: usize,
-    /// Whether it was asked for since the last look.
+    /// Whether a stream asked for it since the last [`Replays::tick`].
     used: AtomicBool,
 }
 
 /// What comes next for a stream.
 pub(crate) enum Batch {
-    /// Frames in the order of the log, perhaps none, and up to where that is everything.
+    /// Frames in the order of the log, perhaps none, and the position up to which they are
+    /// complete.
     Frames(Vec<Frame>, Position),
-    /// Something of it is no longer kept. The oldest that is.
+    /// Retention has removed some of the events. Holds the position of the oldest event that is
+    /// left.
     Trimmed(Option<Position>),
-}
-
-/// A page, or the news that its beginning is gone.
-enum Found {
-    Page(Arc<Page>),
-    Trimmed,
 }
 
 impl Replays {
     pub(crate) fn new() -> Self {
-        Self::with(Arc::new(Semaphore::new(CONCURRENT_READS)))
+        Self::with(Arc::new(Semaphore::new(MAX_CONCURRENT_READS)))
     }
 
-    /// Those of the next generation.
+    /// The replays of the next generation, under the same limit.
     pub(crate) fn next(&self) -> Self {
         Self::with(self.permits.clone())
     }
 
     fn with(permits: Arc<Semaphore>) -> Self {
-        Self { permits, kept: Mutex::default(), erased: AtomicU64::new(0) }
+        Self { permits, cache: Mutex::default(), erased: AtomicU64::new(0) }
     }
 
-    /// Waits for its turn to read something big.
+    /// Waits for a permit to read pages of the journal.
     pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.acquire().await.ok() // never closed
     }
 
-    /// What `selector` matches after `after` on the line of `generation`, as much as a stream takes at a time.
+    /// Reads the next events that `selector` matches after `after` on `line`, up to what a stream
+    /// takes at a time.
     pub(crate) async fn batch(
         &self,
         journal: &dyn Journal,
-        generation: &Generation,
+        line: &Line,
+        fanout: &Fanout,
         selector: &Selector,
         after: Position,
     ) -> Result<Batch, Error> {
@@ -114,9 +116,9 @@ impl Replays {
             let erased = self.erased.load(Ordering::Acquire);
             pages.clear();
             for topic in topics {
-                match self.page(journal, generation, topic, after).await? {
-                    Found::Page(page) => pages.push(page),
-                    Found::Trimmed => return Ok(Batch::Trimmed(journal.oldest(selector).await?)),
+                match self.page(journal, line, fanout, topic, after).await? {
+                    Some(page) => pages.push(page),
+                    None => return Ok(Batch::Trimmed(journal.oldest(selector).await?)),
                 }
             }
             let (frames, next) = merge(&pages, after);
@@ -126,84 +128,88 @@ impl Replays {
         }
     }
 
-    /// Lets go of every page, and has what is being read read again: something of it was erased.
+    /// Drops all pages, and has reads in progress start again, because events were erased.
     pub(crate) fn forget(&self) {
-        let mut kept = self.kept.lock();
+        let mut cache = self.cache.lock();
         self.erased.fetch_add(1, Ordering::AcqRel);
-        kept.order.clear();
-        kept.bytes = 0;
-        for topic in kept.topics.values_mut() {
+        cache.order.clear();
+        cache.bytes = 0;
+        for topic in cache.topics.values_mut() {
             topic.pages.clear();
         }
     }
 
-    /// Lets go of every page for good: the generation has ended.
+    /// Drops all pages for good, because the generation has ended.
     pub(crate) fn end(&self) {
-        self.kept.lock().ended = true;
+        self.cache.lock().closed = true;
         self.forget();
     }
 
+    /// The page of `topic` with the events after `after`; `None` if retention has removed some of
+    /// them.
     async fn page(
         &self,
         journal: &dyn Journal,
-        generation: &Generation,
+        line: &Line,
+        fanout: &Fanout,
         topic: &TopicName,
         after: Position,
-    ) -> Result<Found, Error> {
+    ) -> Result<Option<Arc<Page>>, Error> {
         let reading = {
-            let mut kept = self.kept.lock();
-            if let Some(page) = kept.around(topic, after) {
-                return Ok(Found::Page(page));
+            let mut cache = self.cache.lock();
+            if let Some(page) = cache.around(topic, after) {
+                return Ok(Some(page));
             }
-            kept.topics.entry(topic.clone()).or_default().reading.clone()
+            cache.topics.entry(topic.clone()).or_default().reading.clone()
         };
         let _turn = reading.lock().await;
-        if let Some(page) = self.kept.lock().around(topic, after) {
-            return Ok(Found::Page(page));
+        if let Some(page) = self.cache.lock().around(topic, after) {
+            return Ok(Some(page));
         }
         let _permit = self.permit().await;
         let erased = self.erased.load(Ordering::Acquire);
         let selector = Selector::topics([topic.clone()]);
-        let visible = generation.fanout.visible_position();
-        let read = journal.read(&selector, after, visible, PAGE).await?;
-        generation.check_line(&read.entries)?;
+        let visible = fanout.visible_position();
+        let read = journal.read(&selector, after, visible, MAX_PAGE).await?;
+        line.check(&read.entries)?;
         if journal.head() < visible {
-            return Err(generation::broken()); // it has nothing more up to there, and the stream would ask again and again
+            return Err(line::broken()); // there is nothing more to read up to there, and the stream would ask again and again
         }
         if read.floor > after {
-            return Ok(Found::Trimmed);
+            return Ok(None);
         }
         let encoded =
             |entry: &Arc<_>| publication::encode(entry, Some(entry.id)).map(|frame| (entry.id.position, frame));
         let frames: Vec<_> = read.entries.iter().filter_map(encoded).collect();
-        // That nothing was missed is worth keeping too: a crowd that comes back to a quiet topic asks for it again and again.
+        // An empty page is cached too: many clients that reconnect to a quiet topic ask for it
+        // again and again.
         let bytes = size_of::<Page>() + frames.iter().map(|(_, frame)| size_of_val(frame) + frame.len()).sum::<usize>();
         let (topic, next, used) = (topic.clone(), read.next, true.into());
         let page = Arc::new(Page { topic, after, next, frames, bytes, used });
-        let mut kept = self.kept.lock();
-        if page.next > after && !kept.ended && self.erased.load(Ordering::Acquire) == erased {
-            kept.keep(page.clone());
+        let mut cache = self.cache.lock();
+        if page.next > after && !cache.closed && self.erased.load(Ordering::Acquire) == erased {
+            cache.insert(page.clone());
         }
-        Ok(Found::Page(page))
+        Ok(Some(page))
     }
 
-    /// Lets go of what nobody has asked for since the last call.
+    /// Drops the pages that no stream has asked for since the last call.
     pub(crate) fn tick(&self) {
-        let mut kept = self.kept.lock();
-        let all = std::mem::take(&mut kept.order);
+        let mut cache = self.cache.lock();
+        let all = std::mem::take(&mut cache.order);
         for page in all {
             if page.used.swap(false, Ordering::Relaxed) {
-                kept.order.push_back(page);
+                cache.order.push_back(page);
             } else {
-                kept.forget(&page);
+                cache.remove(&page);
             }
         }
-        kept.topics.retain(|_, topic| !topic.pages.is_empty() || Arc::strong_count(&topic.reading) > 1);
+        cache.topics.retain(|_, topic| !topic.pages.is_empty() || Arc::strong_count(&topic.reading) > 1);
     }
 }
 
-impl Kept {
-    /// The page of `topic` that has what comes after `after`.
+impl PageCache {
+    /// The page of `topic` that holds the events after `after`.
     fn around(&self, topic: &TopicName, after: Position) -> Option<Arc<Page>> {
         let pages = &self.topics.get(topic)?.pages;
         let page = pages.iter().find(|page| page.after <= after && after < page.next)?;
@@ -211,59 +217,61 @@ impl Kept {
         Some(page.clone())
     }
 
-    /// Keeps a page, and lets go of those within it: of a topic about which many ask from further and further back, one is
-    /// enough.
-    fn keep(&mut self, page: Arc<Page>) {
-        let within = |kept: &Arc<Page>| page.after <= kept.after && kept.next <= page.next;
+    /// Adds a page, and drops the pages that it covers: where streams ask for a topic from further
+    /// and further back, one page is enough.
+    fn insert(&mut self, page: Arc<Page>) {
+        let is_covered = |other: &Arc<Page>| page.after <= other.after && other.next <= page.next;
         let pages = self.topics.get(&page.topic).map_or(&[][..], |topic| &topic.pages);
-        if pages.iter().any(within) {
-            let within: Vec<_> = pages.iter().filter(|kept| within(kept)).cloned().collect();
-            for kept in &within {
-                self.forget(kept);
+        if pages.iter().any(is_covered) {
+            let covered: Vec<_> = pages.iter().filter(|other| is_covered(other)).cloned().collect();
+            for other in &covered {
+                self.remove(other);
             }
-            self.order.retain(|kept| !within.iter().any(|gone| Arc::ptr_eq(gone, kept)));
+            self.order.retain(|other| !covered.iter().any(|gone| Arc::ptr_eq(gone, other)));
         }
         self.bytes += page.bytes;
         self.topics.entry(page.topic.clone()).or_default().pages.push(page.clone());
         self.order.push_back(page);
-        while self.bytes > KEPT_BYTES
+        while self.bytes > MAX_CACHED_BYTES
             && let Some(oldest) = self.order.pop_front()
         {
-            self.forget(&oldest);
+            self.remove(&oldest);
         }
     }
 
-    fn forget(&mut self, page: &Arc<Page>) {
+    /// Removes a page that is no longer in `order`.
+    fn remove(&mut self, page: &Arc<Page>) {
         self.bytes -= page.bytes;
         if let Some(topic) = self.topics.get_mut(&page.topic) {
-            topic.pages.retain(|kept| !Arc::ptr_eq(kept, page));
+            topic.pages.retain(|other| !Arc::ptr_eq(other, page));
         }
     }
 }
 
-/// The first frames of all pages after `after`, each position once, and up to where that is everything.
+/// Merges the first frames after `after` of all pages, each position once. Returns them and the
+/// position up to which they are complete.
 fn merge(pages: &[Arc<Page>], after: Position) -> (Vec<Frame>, Position) {
     let next = pages.iter().map(|page| page.next).min().unwrap_or(after);
-    let within = |page: &'_ Arc<Page>| {
+    let range = |page: &'_ Arc<Page>| {
         let from = page.frames.partition_point(|(position, _)| *position <= after);
         let to = page.frames.partition_point(|(position, _)| *position <= next);
-        from..to.min(from + BATCH.events) // no page gives more than the whole batch
+        from..to.min(from + MAX_BATCH.events) // a batch has no more than that in total
     };
-    let mut found: Vec<_> = pages.iter().flat_map(|page| &page.frames[within(page)]).collect();
+    let mut found: Vec<_> = pages.iter().flat_map(|page| &page.frames[range(page)]).collect();
     if pages.len() > 1 {
         found.sort_unstable_by_key(|(position, _)| *position);
         found.dedup_by_key(|(position, _)| *position); // an event may stand in several topics
     }
     let mut bytes = 0;
-    let fits = found.iter().take(BATCH.events).take_while(|(_, frame)| {
+    let fits = found.iter().take(MAX_BATCH.events).take_while(|(_, frame)| {
         let first = bytes == 0;
         bytes += frame.len();
-        first || bytes <= BATCH.bytes
+        first || bytes <= MAX_BATCH.bytes
     });
     let count = fits.count();
-    let cut = found.len() > count || found.len() >= BATCH.events;
+    let is_cut = found.len() > count || found.len() >= MAX_BATCH.events;
     found.truncate(count);
-    let next = found.last().filter(|_| cut).map_or(next, |(position, _)| *position);
+    let next = found.last().filter(|_| is_cut).map_or(next, |(position, _)| *position);
     (found.into_iter().map(|(_, frame)| frame.clone()).collect(), next)
 }
 
@@ -286,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_inside_a_page_takes_the_rest_of_it() {
+    fn a_cursor_inside_of_a_page_takes_the_rest_of_it() {
         assert_eq!(merged(&[page(0, 10, 1..=10)], 4), (6, 10));
         assert_eq!(merged(&[page(0, 10, [])], 4), (0, 10));
     }
@@ -304,42 +312,42 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_holds_another_takes_its_place() {
+    fn a_page_that_covers_another_replaces_it() {
         let replays = Replays::new();
         for (after, next) in [(5, 10), (3, 12), (10, 12), (20, 30), (1, 12)] {
-            replays.kept.lock().keep(page(after, next, []));
+            replays.cache.lock().insert(page(after, next, []));
         }
-        let kept = replays.kept.lock();
+        let cache = replays.cache.lock();
         let pages = |pages: &mut dyn Iterator<Item = &Arc<Page>>| {
             pages.map(|page| (page.after.get(), page.next.get())).collect::<Vec<_>>()
         };
-        assert_eq!(pages(&mut kept.order.iter()), [(20, 30), (1, 12)]);
-        assert_eq!(pages(&mut kept.topics.values().flat_map(|topic| &topic.pages)), [(20, 30), (1, 12)]);
-        assert_eq!(kept.bytes, 2);
+        assert_eq!(pages(&mut cache.order.iter()), [(20, 30), (1, 12)]);
+        assert_eq!(pages(&mut cache.topics.values().flat_map(|topic| &topic.pages)), [(20, 30), (1, 12)]);
+        assert_eq!(cache.bytes, 2);
     }
 
     #[test]
-    fn nothing_is_kept_once_something_was_erased() {
+    fn nothing_stays_cached_after_an_erasure() {
         let replays = Replays::new();
-        replays.kept.lock().keep(page(0, 10, 1..=10));
+        replays.cache.lock().insert(page(0, 10, 1..=10));
         replays.forget();
-        let kept = replays.kept.lock();
-        assert!(kept.around(&TopicName::parse("a").unwrap(), Position::new(5)).is_none());
-        assert_eq!((kept.order.len(), kept.bytes), (0, 0));
+        let cache = replays.cache.lock();
+        assert!(cache.around(&TopicName::parse("a").unwrap(), Position::new(5)).is_none());
+        assert_eq!((cache.order.len(), cache.bytes), (0, 0));
     }
 
     #[test]
-    fn a_page_that_nobody_asks_for_is_let_go() {
+    fn a_page_that_no_stream_asks_for_is_dropped() {
         let replays = Replays::new();
-        replays.kept.lock().keep(page(0, 10, 1..=10));
+        replays.cache.lock().insert(page(0, 10, 1..=10));
         let topic = TopicName::parse("a").unwrap();
-        let is_kept = |after| replays.kept.lock().around(&topic, Position::new(after)).is_some();
+        let is_cached = |after| replays.cache.lock().around(&topic, Position::new(after)).is_some();
         replays.tick();
-        assert!(is_kept(9) && !is_kept(10));
-        replays.tick(); // it was asked for since the last
+        assert!(is_cached(9) && !is_cached(10));
+        replays.tick(); // a stream asked for it since the last one
         replays.tick();
-        assert!(!is_kept(9));
-        assert_eq!(replays.kept.lock().bytes, 0);
-        assert!(replays.kept.lock().topics.is_empty());
+        assert!(!is_cached(9));
+        assert_eq!(replays.cache.lock().bytes, 0);
+        assert!(replays.cache.lock().topics.is_empty());
     }
 }

@@ -1,4 +1,5 @@
-//! Where a cursor means something: from what a client asks for to a stream that is sent what comes after it.
+//! Opening a stream: finds the place that a client's cursor stands for, and begins the stream
+//! there.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,86 +7,91 @@ use std::net::IpAddr;
 use tidings_journal::{CursorError, EventId, IdError, Limit, Position, Selector, TopicName};
 use tidings_sse::Frame;
 
-use crate::connection::Opening;
+use crate::connection::{HeartbeatStyle, Opening, Schedule};
 use crate::generation::{self, Generation};
 use crate::hub::{Hub, Inner};
+use crate::line;
 use crate::publication;
-use crate::registry::Full;
+use crate::registry::LimitReached;
 use crate::subscription::Subscription;
 use crate::user::UserId;
-use crate::wheel::{HeartbeatStyle, Wishes};
 use crate::wording::{Ending, Reason, Reset};
 
-/// What a stream asks for.
+/// A request for a stream.
 #[derive(Clone, Debug)]
 pub struct Subscribe {
-    /// The topics it follows, each once.
+    /// The topics that it follows, each once.
     pub topics: Vec<TopicName>,
-    /// From where.
+    /// Where it starts.
     pub after: After,
-    /// Without a cursor, start with the newest event of each key instead of the head.
+    /// Without a cursor, start with the newest event of each key instead of nothing.
     pub snapshot: bool,
-    /// Whose it is.
+    /// The user it belongs to; `None` for an anonymous visitor.
     pub user: Option<UserId>,
-    /// The names under which it is counted.
+    /// The kinds under which it is counted.
     pub counted_as: &'static [&'static str],
     /// The client's address, if known.
     pub address: Option<IpAddr>,
-    /// Whether anonymous streams from there are limited in number.
+    /// Whether the number of anonymous streams from that address is limited.
     pub limit_address: bool,
     /// What its heartbeats look like.
     pub heartbeat: HeartbeatStyle,
-    /// When the credential is refused, in milliseconds since 1970.
+    /// When its credential expires, in milliseconds since 1970.
     pub expires_at_ms: Option<i64>,
 }
 
-/// From where a stream starts.
+/// Where a stream starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
-    /// From now on.
+    /// With the next event.
     Now,
-    /// Everything that is kept.
+    /// With the oldest event that is stored.
     Earliest,
     /// After the event with this id, as the client sent it.
     Id(String),
 }
 
-/// How a stream starts.
+/// How a stream has started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// Whether what was asked for follows whole; `None` if nothing was asked.
+    /// Whether all events after the cursor follow; `None` if there was no cursor.
     pub resumed: Option<bool>,
-    /// Where the stream stands before its first event: the head if nothing was asked, else what was asked. `None` when
-    /// that was malformed, or when a snapshot follows and names its own place.
+    /// Where the stream stands before its first event: at the cursor, or at the newest event if
+    /// there was none. `None` if the cursor was malformed, or if a snapshot follows, which gives
+    /// its own place.
     pub cursor: Option<String>,
-    /// Why not, where what was asked for does not follow whole.
+    /// Why not all events after the cursor follow, if they don't.
     pub reset: Option<Reason>,
 }
 
-/// Why a stream is not opened. Either may pass.
+/// Why a stream was not opened. Either reason may pass.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// There are enough.
-    #[error("no more streams")]
-    Full(Full),
+    /// A limit of open streams is reached.
+    #[error("a limit of open streams is reached")]
+    LimitReached(LimitReached),
     /// The journal can't be read.
     #[error(transparent)]
     Journal(#[from] tidings_journal::Error),
 }
 
-/// What a cursor came to.
-pub(crate) enum Asked {
+/// What a cursor stands for.
+pub(crate) enum Requested {
+    /// There was no cursor.
     Nothing,
+    /// Everything that is stored.
     Everything,
-    Place(Position),
-    Stray(Reason),
+    /// Everything after a position.
+    After(Position),
+    /// Nothing of this log.
+    Unknown(Reason),
 }
 
 impl Hub {
     /// Opens a stream.
     pub async fn subscribe(&self, request: Subscribe) -> Result<(Subscription, Start), Error> {
         let inner = &self.inner;
-        // Admitted before anything is read: who is refused must not cost a snapshot.
+        // Registered before anything is read: a stream that is refused must not cost a snapshot.
         let generation = inner.generation();
         let (rings, newest) = generation.fanout.follow(&request.topics);
         let selector = Selector::topics(request.topics);
@@ -97,24 +103,25 @@ impl Hub {
             address_counts: request.limit_address,
             now_ms: inner.clock.now_ms(),
         };
-        let wishes = Wishes {
+        let schedule = Schedule {
             style: request.heartbeat,
             expires_at_ms: request.expires_at_ms,
-            first_beat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
-            age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
+            first_heartbeat: inner.heartbeat_interval.mul_f64(rand::random_range(0.8..=1.0)),
+            max_age: inner.max_age.map(|age| age.mul_f64(rand::random_range(0.9..=1.1))),
         };
-        let connection = inner.admit(&generation, opening, wishes)?;
+        let connection = inner.admit(&generation, opening, schedule)?;
         let mut subscription = Subscription::new(inner.clone(), generation.clone(), connection, newest);
         let begun = inner.begin(&generation, &mut subscription, &request.after, request.snapshot, &selector).await;
-        // Whoever is let in before the line breaks is told to come back; who is let in after it would never be.
-        let is_current = || inner.is_current(&generation).then_some(()).ok_or_else(generation::broken);
+        // Streams that were registered before the line broke are told to reconnect. One that was
+        // registered later never would be, so it must not be opened.
+        let is_current = || inner.is_current(&generation).then_some(()).ok_or_else(line::broken);
         match begun.and_then(|start| is_current().map(|()| start)) {
             Ok(start) => {
                 inner.connections.opened(subscription.connection());
                 Ok((subscription, start))
             }
             Err(error) => {
-                subscription.connection().end(Ending::JOURNAL); // which counts it as refused
+                subscription.connection().end(Ending::JOURNAL); // it then counts as refused
                 Err(error.into())
             }
         }
@@ -122,7 +129,7 @@ impl Hub {
 }
 
 impl Inner {
-    /// Finds the place where a stream begins, and what it says first.
+    /// Finds the place where a stream starts and what it sends first.
     async fn begin(
         &self,
         generation: &Generation,
@@ -131,41 +138,43 @@ impl Inner {
         snapshot: bool,
         selector: &Selector,
     ) -> Result<Start, tidings_journal::Error> {
-        let asked = self.locate(generation, after).await?;
+        let requested = self.locate(generation, after).await?;
         let head = subscription.skip_to_head();
         let floor = self.journal.floor(selector);
         let mut first = Vec::new();
-        let start = match asked {
-            Asked::Nothing if snapshot => {
-                self.begun().await?; // and so what was to be erased is
+        let start = match requested {
+            Requested::Nothing if snapshot => {
+                self.begun().await?; // by then interrupted erasures are completed
                 let _permit = generation.replays.permit().await;
                 let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
-                generation.check_line(&page.entries)?;
+                generation.line.check(&page.entries)?;
                 if page.damaged {
-                    first.push(self.reset(Reason::Trimmed, after, generation.id_of(head), selector).await?);
+                    first.push(self.reset(Reason::Trimmed, after, generation.line.id_of(head), selector).await?);
                 }
                 first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
-                let synced = self.wording.synced(first.len(), generation.id_of(head));
+                let synced = self.wording.synced(first.len(), generation.line.id_of(head));
                 first.push(synced);
                 Start { resumed: None, cursor: None, reset: None }
             }
-            Asked::Nothing => Start { resumed: None, cursor: Some(generation.id_of(head).to_string()), reset: None },
-            Asked::Everything => {
+            Requested::Nothing => {
+                Start { resumed: None, cursor: Some(generation.line.id_of(head).to_string()), reset: None }
+            }
+            Requested::Everything => {
                 subscription.start_at(floor);
                 self.traffic.resumed();
                 Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
             }
-            Asked::Place(position) if position >= floor => {
+            Requested::After(position) if position >= floor => {
                 subscription.start_at(position);
                 self.traffic.resumed();
                 Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
             }
-            Asked::Place(_) => {
-                first.push(self.reset(Reason::Trimmed, after, generation.id_of(head), selector).await?);
+            Requested::After(_) => {
+                first.push(self.reset(Reason::Trimmed, after, generation.line.id_of(head), selector).await?);
                 Start { resumed: Some(false), cursor: Some(after.to_string()), reset: Some(Reason::Trimmed) }
             }
-            Asked::Stray(reason) => {
-                first.push(self.reset(reason, after, generation.id_of(head), selector).await?);
+            Requested::Unknown(reason) => {
+                first.push(self.reset(reason, after, generation.line.id_of(head), selector).await?);
                 let echo = (reason != Reason::Malformed).then(|| after.to_string());
                 Start { resumed: Some(false), cursor: echo, reset: Some(reason) }
             }
@@ -174,44 +183,52 @@ impl Inner {
         Ok(start)
     }
 
-    /// Finds the place that `after` stands for on the line of `generation`. What looks ahead of the log, or of no epoch of it, is
-    /// judged once the journal is certain: what a client saw at another node may not have come here yet.
-    pub(crate) async fn locate(&self, generation: &Generation, after: &After) -> Result<Asked, tidings_journal::Error> {
+    /// Finds the place that `after` stands for on the line of `generation`. An id that seems to be
+    /// ahead of the log or of an unknown epoch is checked again once the journal is certain,
+    /// because a client may have seen it at another server and it has not arrived here yet.
+    pub(crate) async fn locate(
+        &self,
+        generation: &Generation,
+        after: &After,
+    ) -> Result<Requested, tidings_journal::Error> {
         let id = match after {
-            After::Now => return Ok(Asked::Nothing),
-            After::Earliest => return Ok(Asked::Everything),
+            After::Now => return Ok(Requested::Nothing),
+            After::Earliest => return Ok(Requested::Everything),
             After::Id(text) => match EventId::parse(text) {
                 Ok(id) => id,
-                Err(IdError::Malformed) => return Ok(Asked::Stray(Reason::Malformed)),
-                Err(IdError::ForeignEpoch) => return Ok(Asked::Stray(Reason::Epoch)),
+                Err(IdError::Malformed) => return Ok(Requested::Unknown(Reason::Malformed)),
+                Err(IdError::ForeignEpoch) => return Ok(Requested::Unknown(Reason::Epoch)),
             },
         };
-        let mut found = generation.epochs().locate(id, self.journal.head());
+        let mut found = generation.line.epochs().locate(id, self.journal.head());
         if found.is_err() {
             self.certain().await?;
-            // By the journal's own account: what this generation was told of it is a moment behind.
+            // Ask the journal itself, because the tail may not have told this generation everything
+            // yet.
             found = self.journal.epochs().locate(id, self.journal.head());
         }
         match found {
             Ok(position) => {
-                // It was shown somewhere, so it is about to be shown here; starting below it would repeat it.
+                // Some server has shown the event, so it is about to be visible here. A stream that
+                // started below it would repeat it.
                 generation.until_visible(position).await?;
-                // Another line may have another event there.
-                let known = generation.epochs().locate(id, generation.fanout.visible_position());
-                known.map(Asked::Place).map_err(|_| generation::broken())
+                // If the line has broken meanwhile, another event may have the position.
+                let known = generation.line.epochs().locate(id, generation.fanout.visible_position());
+                known.map(Requested::After).map_err(|_| line::broken())
             }
-            Err(CursorError::UnknownEpoch) => Ok(Asked::Stray(Reason::Epoch)),
-            Err(CursorError::Ahead) => Ok(Asked::Stray(Reason::Ahead)),
+            Err(CursorError::UnknownEpoch) => Ok(Requested::Unknown(Reason::Epoch)),
+            Err(CursorError::Ahead) => Ok(Requested::Unknown(Reason::Ahead)),
         }
     }
 
-    /// [`Journal::certain`](tidings_journal::Journal::certain), for as long as anybody waits.
+    /// Calls [`Journal::certain`](tidings_journal::Journal::certain), with a timeout.
     pub(crate) async fn certain(&self) -> Result<(), tidings_journal::Error> {
-        let late = |_| generation::late("it did not say whether an id is its own");
-        tokio::time::timeout(generation::PATIENCE, self.journal.certain()).await.map_err(late)?
+        let timed_out = |_| generation::timed_out("it did not confirm whether an id is its own");
+        tokio::time::timeout(generation::VISIBILITY_TIMEOUT, self.journal.certain()).await.map_err(timed_out)?
     }
 
-    /// The oldest event of `selector` that is kept. It need not be visible yet, so the journal names it.
+    /// The id of the oldest stored event of `selector`. The event may not be visible yet, so the
+    /// journal has to know the id.
     pub(crate) async fn oldest(&self, selector: &Selector) -> Result<Option<EventId>, tidings_journal::Error> {
         let oldest = self.journal.oldest(selector).await?;
         Ok(oldest.map(|oldest| self.journal.epochs().id_of(oldest)))
@@ -230,9 +247,9 @@ impl Inner {
     }
 }
 
-impl From<Full> for Error {
-    fn from(full: Full) -> Self {
-        Self::Full(full)
+impl From<LimitReached> for Error {
+    fn from(limit: LimitReached) -> Self {
+        Self::LimitReached(limit)
     }
 }
 

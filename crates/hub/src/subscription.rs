@@ -1,7 +1,8 @@
-//! One open stream: what it says first, what was missed, then live events, heartbeats and its end, in this order.
+//! An open stream: it sends its preface, missed events, then live events and heartbeats, and its
+//! ending, in this order.
 //!
-//! It is a state machine without a task, a queue or a buffer of its own: whoever holds the socket polls it when the socket
-//! can take more. Dropping it closes the stream everywhere.
+//! It is a state machine without a task, a queue or a buffer of its own: the owner of the socket
+//! polls it when the socket can take more bytes. Dropping it closes the stream everywhere.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use std::task::{Context, Poll, ready};
 use tidings_journal::{Position, Selector};
 use tidings_sse::Frame;
 
-use crate::connection::{Connection, Mail};
-use crate::cursor::{Behind, Cursor, Follower};
+use crate::connection::{Connection, ControlMessage};
+use crate::cursor::{Behind, Cursor, Source};
 use crate::fanout::Fanout;
 use crate::generation::Generation;
 use crate::hub::Inner;
@@ -19,79 +20,82 @@ use crate::replay::Batch;
 use crate::ring::{Mark, Ring};
 use crate::wording::{Ending, Reason, Reset};
 
-/// About how many bytes one poll gives out: a vectored write that the kernel takes in one go.
+/// About how many bytes one poll returns: what the kernel accepts in one vectored write.
 const BATCH_BYTES: usize = 64 << 10;
 
-/// A write of so many bytes costs little more than half as many would: no use to wait for more.
+/// The size from which a stream no longer waits for more frames to write together: a write of this
+/// many bytes costs little more than one of half as many.
 const WORTH_A_WRITE: u64 = 16 << 10;
 
-/// How many turns a stream waits at most for a write to be worth it.
+/// The most polls that a stream lets other tasks go first to fill a write.
 const TURNS: u8 = 3;
 
 /// An open stream.
 pub struct Subscription {
     cursor: Cursor<Seat>,
-    /// What a stream has only before it is live, and at its end.
+    /// What a stream needs only before it is live, and at its end.
     start: Option<Box<Start>>,
-    /// Whether the journal has what comes next, rather than the rings.
+    /// Whether the next event has to be read from the journal instead of the rings.
     behind: bool,
-    /// Set once the ending was given out; whether the client is to come back.
+    /// Set once the ending was returned: whether the client is to reconnect.
     ended: Option<bool>,
-    /// How many turns it has let pass since it last took something.
+    /// How often it has let other tasks go first since it last took frames.
     waited: u8,
 }
 
 /// A stream's place in the hub.
 struct Seat {
     hub: Arc<Inner>,
-    /// To which its rings belong, for as long as it lives.
+    /// The generation to which its rings belong, for as long as the stream is open.
     generation: Arc<Generation>,
     connection: Arc<Connection>,
 }
 
 #[derive(Default)]
 struct Start {
-    /// What comes before everything else.
+    /// The frames that are sent before everything else.
     preface: Vec<Frame>,
-    /// What was missed, while it is being read.
+    /// The read of missed events that is in progress.
     reading: Option<Reading>,
-    /// Where the stream ends by itself, if it does: what was visible when [`Subscription::finish`] was called.
+    /// The place at which the stream ends by itself: what was visible when [`Subscription::finish`]
+    /// was called.
     until: Option<Mark>,
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Batch, tidings_journal::Error>> + Send>>;
 
-/// What a poll came to.
+/// The result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Frames were added.
     Frames,
-    /// Everything was given out, the ending's event included: close the connection.
+    /// Everything was returned, including the ending: close the connection.
     End {
-        /// Whether the client is to come back: then the body is cut rather than finished, because some clients take a
-        /// finished body for the end of the story.
+        /// Whether the client is to reconnect. Then the body is cut rather than finished, because
+        /// some clients do not reconnect after a finished body.
         reconnect: bool,
     },
-    /// Close the connection whatever is unwritten: nobody is reading.
+    /// The stream was killed: close the connection whatever is unwritten.
     Killed,
 }
 
 impl Subscription {
-    /// A stream at `newest`, which is what was visible when `connection` began to follow its rings.
+    /// A stream that starts at `newest`, which is what was visible when `connection` began to
+    /// follow its rings.
     pub(crate) fn new(hub: Arc<Inner>, generation: Arc<Generation>, connection: Arc<Connection>, newest: Mark) -> Self {
         let cursor = Cursor::new(Seat { hub, generation, connection }, newest);
         Self { cursor, start: None, behind: false, ended: None, waited: 0 }
     }
 
     fn hub(&self) -> &Arc<Inner> {
-        &self.cursor.follower().hub
+        &self.cursor.source().hub
     }
 
     fn generation(&self) -> &Arc<Generation> {
-        &self.cursor.follower().generation
+        &self.cursor.source().generation
     }
 
-    /// Starts from what is visible now. Returns where that is.
+    /// Starts at the newest visible place, and returns its position.
     pub(crate) fn skip_to_head(&mut self) -> Position {
         self.cursor.skip_to_head();
         self.connection().sent(self.generation().fanout.now_ms(), self.cursor.position());
@@ -106,21 +110,23 @@ impl Subscription {
 
     /// The stream's entry in the registry.
     pub fn connection(&self) -> &Arc<Connection> {
-        &self.cursor.follower().connection
+        &self.cursor.source().connection
     }
 
-    /// Has `frames` said before everything else that is still unsaid.
+    /// Has `frames` sent before everything else that is still unsent.
     pub fn say_first(&mut self, frames: impl IntoIterator<Item = Frame>) {
         self.start.get_or_insert_default().preface.splice(0..0, frames);
     }
 
-    /// Takes the first of those, if it has at most `most` bytes: it can go out with the head of the response, in one write.
+    /// Takes the first frame of the preface if it has at most `most` bytes, so that it can be sent
+    /// in one write with the head of the response.
     pub fn take_first(&mut self, most: usize) -> Option<Frame> {
         let preface = &mut self.start.as_mut()?.preface;
         (preface.first()?.block().len() <= most).then(|| preface.remove(0))
     }
 
-    /// Adds the next frames to `out`. Pending when there are none; the task is woken when there are.
+    /// Adds the next frames to `out`. Pending if there are none; then the task is woken when there
+    /// are.
     pub fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Step> {
         if let Some(reconnect) = self.ended {
             return Poll::Ready(Step::End { reconnect });
@@ -129,13 +135,13 @@ impl Subscription {
             out.append(&mut start.preface);
             return Poll::Ready(Step::Frames);
         }
-        match self.connection().poll_mail(cx) {
-            Poll::Ready(Mail::Killed) => return Poll::Ready(Step::Killed),
-            Poll::Ready(Mail::Ending(ending)) => {
+        match self.connection().poll_control(cx) {
+            Poll::Ready(ControlMessage::Kill) => return Poll::Ready(Step::Killed),
+            Poll::Ready(ControlMessage::End(ending)) => {
                 out.push(self.hub().wording.ending(&ending));
                 self.ended = Some(ending.cause.reconnect());
             }
-            Poll::Ready(Mail::Heartbeat(frame)) => out.push(frame),
+            Poll::Ready(ControlMessage::Heartbeat(frame)) => out.push(frame),
             Poll::Pending if self.has_finished() => return self.end(),
             Poll::Pending => match self.poll_events(cx, out) {
                 Poll::Ready(()) => {}
@@ -147,8 +153,8 @@ impl Subscription {
         Poll::Ready(Step::Frames)
     }
 
-    /// Has the stream end once it has given out what is visible now, without an event that says so: its client sends nothing
-    /// any more, and may or may not be there to read.
+    /// Has the stream end once it has returned everything that is visible now, without an ending:
+    /// its client has closed its side of the connection, and may still read or not.
     pub fn finish(&mut self) {
         let visible = self.generation().fanout.visible();
         self.start.get_or_insert_default().until.get_or_insert(visible);
@@ -166,26 +172,29 @@ impl Subscription {
         Poll::Ready(Step::End { reconnect: false })
     }
 
-    /// Whether to let the other tasks go first, before the next [`Subscription::poll_frames`]: where several frames are there
-    /// at once, publishers are faster than streams, and what they bring meanwhile goes out in the same write, which costs as
-    /// much as some fifty frames. True a few times in a row at most. For carriers that can wait a turn for less than that.
+    /// Whether to let other tasks go first before the next [`Subscription::poll_frames`]. If
+    /// several frames are there at once, publishers are faster than streams, and the events that
+    /// they bring meanwhile can be sent in the same write; a write costs as much as about fifty
+    /// frames. Returns true at most a few times in a row. For carriers for which yielding costs
+    /// less than a write.
     pub fn waits_a_turn(&mut self) -> bool {
         let waits = self.waited < TURNS && !self.behind && self.cursor.is_filling(WORTH_A_WRITE);
         self.waited = if waits { self.waited + 1 } else { 0 };
         waits
     }
 
-    /// Whether the journal has what comes next: it was missed, and is no longer at hand.
+    /// Whether the stream reads missed events from the journal.
     pub fn is_behind(&self) -> bool {
         self.behind
     }
 
-    /// Waits for a kill alone. For whoever is stuck in the middle of a frame.
+    /// Waits until the stream is killed, for a carrier that is in the middle of a frame and can do
+    /// nothing else.
     pub fn poll_killed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.connection().poll_killed(cx)
     }
 
-    /// The next frames; `None` when the stream has ended.
+    /// Returns the next frames; `None` if the stream has ended.
     pub async fn next(&mut self) -> Option<Vec<Frame>> {
         let mut frames = Vec::new();
         match std::future::poll_fn(|cx| self.poll_frames(cx, &mut frames)).await {
@@ -258,23 +267,25 @@ impl Subscription {
         let selector = Selector::topics(self.connection().topics().cloned().collect::<Arc<[_]>>());
         Box::pin(async move {
             hub.until_erased().await;
-            generation.replays.batch(&*hub.journal, &generation, &selector, after).await
+            let Generation { line, fanout, replays, .. } = &*generation;
+            replays.batch(&*hub.journal, line, fanout, &selector, after).await
         })
     }
 
-    /// Retention has overtaken the cursor: goes on from the head, and says so.
+    /// Continues at the newest event, because retention has overtaken the cursor, and returns the
+    /// `reset` that says so.
     fn reset(&mut self, oldest: Option<Position>) -> Frame {
-        let requested = self.generation().id_of(self.cursor.position()).to_string();
+        let requested = self.generation().line.id_of(self.cursor.position()).to_string();
         self.hub().traffic.reset(Reason::Trimmed);
         self.cursor.skip_to_head();
         self.behind = false;
         let oldest = oldest.map(|oldest| self.hub().journal.epochs().id_of(oldest));
-        let resumed_from = self.generation().id_of(self.cursor.position());
+        let resumed_from = self.generation().line.id_of(self.cursor.position());
         let reset = Reset { reason: Reason::Trimmed, requested, resumed_from, oldest };
         self.hub().wording.reset(&reset)
     }
 
-    /// Up to where the stream was given the log.
+    /// The position up to which the stream was given the log.
     pub fn position(&self) -> Position {
         self.cursor.position()
     }
@@ -284,7 +295,7 @@ fn bytes_of(frames: &[Frame]) -> u64 {
     frames.iter().map(|frame| frame.len() as u64).sum()
 }
 
-impl Follower for Seat {
+impl Source for Seat {
     fn fanout(&self) -> &Fanout {
         &self.generation.fanout
     }

@@ -1,6 +1,7 @@
-//! The locks and atomics of the delivery core and of what leads to it, so that a model checker can stand in for them.
+//! The locks and atomics of the delivery core, which a model checker can replace.
 //!
-//! Under `--cfg shuttle` each operation is a point at which the checker may switch threads (`tests/concurrency.rs`).
+//! Under `--cfg shuttle` each operation is a point at which the checker may switch threads
+//! (`tests/concurrency.rs`).
 
 #[cfg(not(shuttle))]
 pub(crate) use arc_swap::ArcSwap;
@@ -18,7 +19,7 @@ pub(crate) use shuttle::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 mod checked {
     use std::sync::Arc;
 
-    /// A value that is replaced whole, with `arc_swap`'s interface.
+    /// A shared value that is replaced as a whole, with the interface of `arc_swap`.
     pub(crate) struct ArcSwap<T>(shuttle::sync::Mutex<Arc<T>>);
 
     impl<T> ArcSwap<T> {
@@ -39,7 +40,7 @@ mod checked {
         }
     }
 
-    /// A lock with `parking_lot`'s interface.
+    /// A lock with the interface of `parking_lot`.
     #[derive(Default)]
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 

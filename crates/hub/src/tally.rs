@@ -1,34 +1,33 @@
-//! What became of all streams since the start: how many were opened, refused and ended, and why. For those who watch a
-//! server.
+//! The totals of all streams since the start: how many were opened, refused and ended, and why.
 //!
-//! The reasons are a closed set: a label of a metric never comes from outside. The registry counts, under the lock under
-//! which streams come and go.
+//! The reasons are a closed set, because a label of a metric must never come from outside. The
+//! registry counts, under the lock under which streams are registered and removed.
 
 use std::collections::BTreeMap;
 
-use crate::registry::Full;
 use crate::wording::Cause;
 
-/// What became of all streams since the start. Each was counted once when it was open, and once when it was over: in
-/// between, and only then, it is among those that [`Stats`](crate::Stats) counts.
+/// The totals of all streams since the start. Each stream was counted once when it was opened, and
+/// once when it ended. In between, and only then, it is one of those that [`Stats`](crate::Stats)
+/// counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Streams that were opened.
     pub opened: u64,
-    /// The same by kind; a stream may count under several.
+    /// Streams that were opened, by kind. A stream may count under several kinds.
     pub opened_by_kind: BTreeMap<&'static str, u64>,
     refused: [u64; Refused::ALL.len()],
     ended: [u64; Ended::ALL.len()],
 }
 
-/// Why a stream was not opened. Each of these passes.
+/// Why a stream was not opened. Each of these reasons may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The server holds as many as it may.
+    /// The limit of all streams is reached.
     Total,
-    /// The user does.
+    /// The limit of the user's streams is reached.
     User,
-    /// The address does.
+    /// The limit of the address's streams is reached.
     Address,
     /// The server is about to stop.
     Draining,
@@ -36,36 +35,36 @@ pub enum Refused {
     Journal,
 }
 
-/// How a stream came to its end.
+/// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Its client left, or its connection broke.
-    Left,
-    /// The server ended it and said so, if the client took the news.
-    Said(Cause),
-    /// Its peer took no byte for the write timeout.
-    Untaken,
-    /// It was cut without a word when the server went away.
+    /// The client left, or its connection broke.
+    ClientLeft,
+    /// The server ended the stream and sent an ending, which a client that still read has received.
+    EndingSent(Cause),
+    /// The peer took no bytes for the write timeout.
+    WriteTimeout,
+    /// The server stopped and closed the stream without an ending.
     Killed,
 }
 
 impl Tally {
-    /// How many were refused for this reason.
+    /// How many streams were refused for this reason.
     pub fn refused(&self, why: Refused) -> u64 {
         self.refused[why.index()]
     }
 
-    /// How many ended like this.
+    /// How many streams ended in this way.
     pub fn ended(&self, how: Ended) -> u64 {
         self.ended[how.index()]
     }
 
-    /// How many were refused, in all.
+    /// How many streams were refused in total.
     pub fn all_refused(&self) -> u64 {
         self.refused.iter().sum()
     }
 
-    /// How many ended, in all.
+    /// How many streams ended in total.
     pub fn all_ended(&self) -> u64 {
         self.ended.iter().sum()
     }
@@ -90,7 +89,7 @@ impl Refused {
     /// Every reason.
     pub const ALL: [Self; 5] = [Self::Total, Self::User, Self::Address, Self::Draining, Self::Journal];
 
-    /// A word for programs.
+    /// The reason as a label for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Total => "too_many",
@@ -113,50 +112,41 @@ impl Refused {
 }
 
 impl Ended {
-    /// Every way.
+    /// Every way in which a stream ends.
     pub const ALL: [Self; 9] = [
-        Self::Left,
-        Self::Said(Cause::Expired),
-        Self::Said(Cause::Disconnected),
-        Self::Said(Cause::Slow),
-        Self::Said(Cause::Shutdown),
-        Self::Said(Cause::Age),
-        Self::Said(Cause::Journal),
-        Self::Untaken,
+        Self::ClientLeft,
+        Self::EndingSent(Cause::Expired),
+        Self::EndingSent(Cause::Disconnected),
+        Self::EndingSent(Cause::Slow),
+        Self::EndingSent(Cause::Shutdown),
+        Self::EndingSent(Cause::Age),
+        Self::EndingSent(Cause::Journal),
+        Self::WriteTimeout,
         Self::Killed,
     ];
 
-    /// A word for programs; where the stream was told, the word that it was told.
+    /// The way as a label for programs. Where the stream was sent an ending, it is the reason that
+    /// the ending gave.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Left => "client_left",
-            Self::Said(cause) => cause.as_str(),
-            Self::Untaken => "write_timeout",
+            Self::ClientLeft => "client_left",
+            Self::EndingSent(cause) => cause.as_str(),
+            Self::WriteTimeout => "write_timeout",
             Self::Killed => "killed",
         }
     }
 
     fn index(self) -> usize {
         match self {
-            Self::Left => 0,
-            Self::Said(Cause::Expired) => 1,
-            Self::Said(Cause::Disconnected) => 2,
-            Self::Said(Cause::Slow) => 3,
-            Self::Said(Cause::Shutdown) => 4,
-            Self::Said(Cause::Age) => 5,
-            Self::Said(Cause::Journal) => 6,
-            Self::Untaken => 7,
+            Self::ClientLeft => 0,
+            Self::EndingSent(Cause::Expired) => 1,
+            Self::EndingSent(Cause::Disconnected) => 2,
+            Self::EndingSent(Cause::Slow) => 3,
+            Self::EndingSent(Cause::Shutdown) => 4,
+            Self::EndingSent(Cause::Age) => 5,
+            Self::EndingSent(Cause::Journal) => 6,
+            Self::WriteTimeout => 7,
             Self::Killed => 8,
-        }
-    }
-}
-
-impl From<Full> for Refused {
-    fn from(full: Full) -> Self {
-        match full {
-            Full::Total => Self::Total,
-            Full::User => Self::User,
-            Full::Address => Self::Address,
         }
     }
 }
@@ -166,16 +156,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_has_a_place_and_a_word_of_its_own() {
+    fn each_reason_has_an_index_and_a_label_of_its_own() {
         for (nth, why) in Refused::ALL.into_iter().enumerate() {
             assert_eq!(why.index(), nth);
         }
         for (nth, how) in Ended::ALL.into_iter().enumerate() {
             assert_eq!(how.index(), nth);
         }
-        let mut words: Vec<_> = Ended::ALL.iter().map(|how| how.as_str()).collect();
-        words.sort_unstable();
-        words.dedup();
-        assert_eq!(words.len(), Ended::ALL.len());
+        let mut labels: Vec<_> = Ended::ALL.iter().map(|how| how.as_str()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels.len(), Ended::ALL.len());
     }
 }

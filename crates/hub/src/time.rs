@@ -1,7 +1,8 @@
-//! The log's time: holds the wall clock against one that nobody can set, so that nothing which can't be undone is decided by
-//! one reading of the wall clock.
+//! Log time: the time by which the log decides what has expired.
 //!
-//! Owns when the clocks are looked at, and says what was found. Must cost a publisher no more than a look at both.
+//! It compares the wall clock with a monotonic clock, so that nothing irreversible is decided by a
+//! single reading of a wall clock that may be set. This module decides when the clocks are read,
+//! and logs what was found. It must cost a publisher no more than one reading of each.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -11,19 +12,20 @@ use tidings_journal::{Journal, Observation, Position, Timeline};
 
 use crate::clock::Clock;
 
-/// The log's time, and the clocks that it goes by.
+/// Log time, and the clocks that it follows.
 pub(crate) struct Time {
     clock: Clock,
     timeline: Mutex<Timeline>,
-    /// What the wall clock is ahead of the other, in milliseconds, as of the last look.
+    /// How far the wall clock was ahead of the monotonic clock when they were last compared, in
+    /// milliseconds.
     offset_ms: AtomicI64,
-    /// What log time is ahead of the wall clock, in milliseconds.
+    /// How far log time is ahead of the wall clock, in milliseconds.
     skew_ms: AtomicI64,
-    /// Grows whenever that changes.
+    /// Counts how often `skew_ms` may have changed.
     changes: AtomicU64,
 }
 
-/// When something was published, as the wall clock said it.
+/// When something was published, by the wall clock.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp {
     pub(crate) at_ms: i64,
@@ -32,7 +34,7 @@ pub(crate) struct Stamp {
 }
 
 impl Time {
-    /// The time of `journal`, which goes on where the last process left it.
+    /// The log time of `journal`. It continues from where the last process left it.
     pub(crate) fn new(clock: Clock, journal: &dyn Journal) -> Self {
         let (wall_ms, steady_ms) = (clock.now_ms(), clock.steady_ms());
         let kept = journal.kept_time();
@@ -42,12 +44,12 @@ impl Time {
         let (seen, now) = (text(seen_ms), text(wall_ms));
         match doubted {
             Some(passed) if passed < 0 => tracing::warn!(
-                "the clock says {now}, and the journal was last written at {seen}: one of them is wrong. Until the clock has \
-                 stood for an hour, events age only by the time that passes"
+                "the clock says {now}, but the journal was last written at {seen}: one of them is wrong. Until the clock has been \
+                 consistent for an hour, events age only by the time that passes"
             ),
             Some(_) => tracing::info!(
-                "the journal was last written at {seen}, and the clock says {now}; once it has stood for an hour, what is \
-                 older than the journal keeps goes"
+                "the journal was last written at {seen}, and the clock says {now}; once it has been consistent for an \
+                 hour, events that are older than the journal keeps are deleted"
             ),
             None => {}
         }
@@ -68,18 +70,19 @@ impl Time {
         wall_ms.saturating_add(self.skew_ms.load(Ordering::Acquire))
     }
 
-    /// What is published now bears this time.
+    /// The stamp of what is published now.
     pub(crate) fn stamp(&self, journal: &dyn Journal) -> Stamp {
         let (at_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
         let expected_ms = steady_ms.saturating_add(self.offset_ms.load(Ordering::Acquire));
         if at_ms.abs_diff(expected_ms) > u64::try_from(Timeline::TOLERANCE.as_millis()).unwrap_or(u64::MAX) {
-            self.look(journal);
+            self.compare_clocks(journal);
         }
         let changes = self.changes.load(Ordering::Acquire);
         Stamp { at_ms, skew_ms: self.skew_ms.load(Ordering::Acquire), changes }
     }
 
-    /// Says that what bears `stamp` stands at these positions: should the clock have been set meanwhile, its age is known yet.
+    /// Tells `journal` the positions of what was published with `stamp`, so that its age is right
+    /// even if the clock was set meanwhile.
     pub(crate) fn stamped(&self, journal: &dyn Journal, stamp: Stamp, first: Position, count: usize) {
         if self.changes.load(Ordering::Acquire) == stamp.changes {
             return;
@@ -89,8 +92,8 @@ impl Time {
         journal.keep_time(&timeline);
     }
 
-    /// Looks at the clocks, and has `journal` age by what they say. Returns log time.
-    pub(crate) fn look(&self, journal: &dyn Journal) -> i64 {
+    /// Compares the clocks, tells `journal` what was found, and returns log time.
+    pub(crate) fn compare_clocks(&self, journal: &dyn Journal) -> i64 {
         let mut timeline = self.timeline.lock();
         let (wall_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
         let found = timeline.observe(wall_ms, steady_ms, journal.head());
@@ -102,25 +105,25 @@ impl Time {
         journal.keep_time(&timeline);
         let now_ms = timeline.now_ms(wall_ms);
         drop(timeline);
-        tell(found, wall_ms);
+        log(found, wall_ms);
         now_ms
     }
 }
 
-fn tell(found: Observation, wall_ms: i64) {
+fn log(found: Observation, wall_ms: i64) {
     let now = text(wall_ms);
     match found {
         Observation::Same => {}
         Observation::Jumped { expected_ms } => tracing::warn!(
-            "the clock was set: it says {now}, and by the time that has passed it should say {}. Until it has stood for an \
-             hour, events age only by the time that passes",
+            "the clock was set: it says {now}, and by the time that has passed it should say {}. Until it has been \
+             consistent for an hour, events age only by the time that passes",
             text(expected_ms)
         ),
         Observation::Back => tracing::info!("the clock is right again: it says {now}"),
         Observation::Settled { by_ms } => {
             let before = text(wall_ms.saturating_sub(by_ms));
             tracing::info!(
-                "the clock has stood for an hour: it is {now} for the journal too, for which it was {before}"
+                "the clock has been consistent for an hour: the journal's time is now {now}, and was {before}"
             );
         }
     }

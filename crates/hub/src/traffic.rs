@@ -1,34 +1,35 @@
-//! What streams were given since the start: events, their bytes, how late, and what came of their cursors. For those who watch
-//! a server.
+//! What all streams were sent since the start: events, their bytes, their delays, and how many
+//! cursors could be served.
 //!
-//! Counted once for each write, by every worker at once: so there are several sets of counters, each in a cache line of its
-//! own, and a thread keeps to one of them.
+//! Every worker counts each of its writes, so there are several sets of counters, each in a cache
+//! line of its own, and a thread uses only one of them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::wording::Reason;
 
-/// Sets of counters; more threads than these share them.
+/// The number of sets of counters. If there are more threads, some of them share a set.
 const STRIPES: usize = 16;
 
-/// Of so many writes of a stripe the delay of one is looked at: a look at the clock costs as much as all of the counting.
+/// The delay of one write in this many is measured: reading the clock costs as much as all of the
+/// counting.
 const SAMPLE: u64 = 16;
 
-/// The upper bounds of the delays that are told apart, in milliseconds.
+/// The upper bounds of the histogram of delays, in milliseconds.
 const BOUNDS_MS: [u32; 13] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 
 /// The counters.
 #[derive(Default)]
 pub(crate) struct Counters {
     stripes: [Stripe; STRIPES],
-    /// By bound; the last is for what is above all of them.
+    /// By bound. The last counts the delays above all bounds.
     delays: [AtomicU64; BOUNDS_MS.len() + 1],
     delays_ms: AtomicU64,
     resumed: AtomicU64,
     resets: [AtomicU64; Reason::ALL.len()],
 }
 
-/// The counters of some threads.
+/// One set of counters, for some of the threads.
 #[derive(Default)]
 #[repr(align(64))]
 struct Stripe {
@@ -38,35 +39,37 @@ struct Stripe {
     replayed: AtomicU64,
 }
 
-/// What streams were given since the start.
+/// What all streams were sent since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traffic {
-    /// Events, each counted for every stream that took it.
+    /// Events, each counted for every stream that it was sent on.
     pub events: u64,
-    /// Their bytes, framing included.
+    /// The bytes of those events, with their chunk framing.
     pub bytes: u64,
-    /// Those of the events that had been missed and were read from the log.
+    /// Events among them that a client had missed and that were read from the log.
     pub replayed: u64,
-    /// Streams that began at the place that their client asked for.
+    /// Streams that began where their client asked for.
     pub resumed: u64,
-    /// Streams that were told `reset`, by reason.
+    /// Streams on which a `reset` was sent, by reason.
     pub resets: [(Reason, u64); Reason::ALL.len()],
-    /// How long live events were on their way: from when readers could see them to when a stream took them to write them.
+    /// The delays of live events: from when readers could see an event to when a stream took it to
+    /// write it.
     pub delays: Delays,
 }
 
-/// A histogram of delays, of one write in sixteen.
+/// A histogram of delays, sampled from one write in sixteen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delays {
-    /// Upper bounds in milliseconds, rising, and how many were at most so long and longer than the bound before; the last has
-    /// no bound.
+    /// Upper bounds in milliseconds, ascending, each with the number of delays up to it and above
+    /// the bound before. The last entry has no bound.
     pub counts: Vec<(Option<u32>, u64)>,
-    /// All of them together, in milliseconds.
+    /// The sum of all sampled delays, in milliseconds.
     pub sum_ms: u64,
 }
 
 impl Counters {
-    /// A stream took `events` live events of `bytes` together; `delay_ms` is how long the oldest of them was on its way.
+    /// Counts `events` live events of `bytes` in total that a stream took. `delay_ms` returns the
+    /// delay of the oldest of them.
     pub(crate) fn delivered(&self, events: u64, bytes: u64, delay_ms: impl FnOnce() -> i64) {
         let stripe = self.stripe();
         stripe.count(events, bytes);
@@ -78,7 +81,7 @@ impl Counters {
         }
     }
 
-    /// A stream took `events` of `bytes` together that it had missed.
+    /// Counts `events` missed events of `bytes` in total that a stream took.
     pub(crate) fn replayed(&self, events: u64, bytes: u64) {
         let stripe = self.stripe();
         stripe.count(events, bytes);
@@ -112,9 +115,9 @@ impl Counters {
     fn stripe(&self) -> &Stripe {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
-            static MINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
+            static STRIPE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
         }
-        &self.stripes[MINE.with(|mine| *mine)]
+        &self.stripes[STRIPE.with(|stripe| *stripe)]
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who a stream belongs to, as far as delivery is concerned: an id, nothing else.
+//! The user that a stream belongs to, as far as delivery is concerned: an id and a name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,9 @@ use tidings_journal::TopicName;
 
 /// The longest user id, in bytes of UTF-8.
 pub const MAX_USER_ID_BYTES: usize = 128;
+
+/// The longest user name that is kept, in bytes of UTF-8.
+pub const MAX_NAME_BYTES: usize = 256;
 
 /// A valid user id: 1–128 bytes of UTF-8 without control characters.
 ///
@@ -17,10 +20,10 @@ pub struct UserId(Arc<str>);
 /// Why a text is not a user id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Empty, or longer than [`MAX_USER_ID_BYTES`].
+    /// The text is empty, or longer than [`MAX_USER_ID_BYTES`].
     #[error("a user id has 1 to {MAX_USER_ID_BYTES} bytes, this one has {0}")]
     Length(usize),
-    /// A control character.
+    /// The text holds a control character.
     #[error("a user id holds no control characters")]
     Control,
 }
@@ -42,7 +45,8 @@ impl UserId {
         &self.0
     }
 
-    /// This user's topic below `group`: `notifications` → `notifications/user/{id}`, the id escaped.
+    /// This user's topic below `group`: for `notifications` it is `notifications/user/{id}`, with
+    /// the id escaped.
     #[expect(clippy::missing_panics_doc, reason = "it can't: 128 bytes are at most 128 characters of a segment")]
     pub fn topic(&self, group: &TopicName) -> TopicName {
         group
@@ -62,6 +66,11 @@ impl fmt::Debug for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.0, f)
     }
+}
+
+/// Cuts a user name to [`MAX_NAME_BYTES`], between two characters.
+pub fn truncate_name(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
 #[cfg(test)]

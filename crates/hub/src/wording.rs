@@ -1,5 +1,5 @@
-//! What the hub itself says on a stream. It decides *that* something is said; the words are the embedder's, because the
-//! hub knows nothing of JSON.
+//! The hub's own events on a stream. The hub decides when one is sent; the application decides its
+//! text, because the hub knows nothing of JSON.
 
 use std::time::Duration;
 
@@ -7,68 +7,71 @@ use rand::RngExt as _;
 use tidings_journal::EventId;
 use tidings_sse::{EventName, Frame};
 
-/// Puts the hub's own events into words.
+/// Writes the hub's own events.
 pub trait Wording: Send + Sync + 'static {
-    /// The stream is alive.
+    /// Shows that the stream is alive.
     fn heartbeat(&self, now_ms: i64) -> Frame;
-    /// What was asked for can't be replayed whole; the stream goes on from [`Reset::resumed_from`].
+    /// Says that what the client asked for can't be replayed in full, and that the stream goes on
+    /// from [`Reset::resumed_from`].
     fn reset(&self, reset: &Reset) -> Frame;
-    /// The server ends this stream.
+    /// Says that the server ends the stream, and why.
     fn ending(&self, ending: &Ending) -> Frame;
-    /// A snapshot of `count` events is complete; it holds for `at`.
+    /// Says that a snapshot of `count` events is complete, and that it shows the state at `at`.
     fn synced(&self, count: usize, at: EventId) -> Frame;
 }
 
-/// Why a cursor can't be served whole, and from where the stream goes on.
+/// Why a cursor can't be served in full, and where the stream goes on.
 #[derive(Clone, Debug)]
 pub struct Reset {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// What was asked for, as it came.
+    /// The cursor that was asked for, as the client sent it.
     pub requested: String,
-    /// The head: live events follow.
+    /// The newest event at that time: the events after it follow.
     pub resumed_from: EventId,
-    /// The oldest event of these topics that could still be had.
+    /// The oldest event of the stream's topics that is still in the log.
     pub oldest: Option<EventId>,
 }
 
-/// Why a cursor can't be served whole.
+/// Why a cursor can't be served in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Something after it is no longer kept.
+    /// An event after it is no longer in the log.
     Trimmed,
     /// It belongs to another log.
     Epoch,
     /// It is ahead of the log.
     Ahead,
-    /// It was never a cursor.
+    /// It is not an id of any log.
     Malformed,
 }
 
-/// How the server ends a stream.
+/// The last event that the server sends on a stream that it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// Why.
+    /// The reason.
     pub cause: Cause,
-    /// After how long to come back, if at all.
+    /// How long the client is to wait before it reconnects; `None` if it is not to reconnect.
     pub retry: Option<Duration>,
 }
 
 /// Why the server ends a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The stream's credential is refused from now on; the same one will not be taken again.
+    /// The stream's credential has expired, and will not be accepted again.
     Expired,
-    /// An operator ended it; its credential stays good.
+    /// An operator ended the stream. Its credential is still valid.
     Disconnected,
-    /// The peer reads more slowly than its topics speak. It comes back with its last id and reads on from there.
+    /// The peer reads more slowly than events arrive. It reconnects with its last id and reads on
+    /// from there.
     Slow,
     /// The server is about to stop.
     Shutdown,
-    /// The stream has lived as long as any may, so that nobody pays for ever for a peer that is gone behind a proxy that
-    /// is not.
+    /// The stream has reached the maximum age. Without one, a stream whose peer is gone would stay
+    /// open as long as a proxy between them keeps its connection.
     Age,
-    /// The journal can't be read, or its history is another than the one that was shown; another try may find it well.
+    /// The journal can't be read, or its history is not the one that was shown. A reconnect may
+    /// succeed.
     Journal,
 }
 
@@ -82,15 +85,16 @@ impl Ending {
     /// See [`Cause::Journal`].
     pub const JOURNAL: Self = Self { cause: Cause::Journal, retry: Some(Duration::from_secs(5)) };
 
-    /// The log's history is not the one that was shown on this stream; another try is judged by what the log has. At random,
-    /// as all streams are told at once.
+    /// The log's history is not the one that was shown on this stream. When the client reconnects,
+    /// its cursor is judged by what the log has. The delay is random, because all streams are ended
+    /// at once.
     pub(crate) fn broken() -> Self {
         Self { cause: Cause::Journal, retry: Some(Duration::from_millis(rand::rng().random_range(500..=5_000))) }
     }
 }
 
 impl Cause {
-    /// The word on the wire, more precise than the event's name.
+    /// The reason as it is sent, more precise than the event's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "token_expired",
@@ -102,7 +106,7 @@ impl Cause {
         }
     }
 
-    /// The name of the event that tells it.
+    /// The name of the event that gives this reason.
     pub fn event(self) -> EventName {
         match self {
             Self::Expired => const { EventName::from_static("expired") },
@@ -113,7 +117,7 @@ impl Cause {
         }
     }
 
-    /// Whether the client is to come back.
+    /// Whether the client is to reconnect.
     pub fn reconnect(self) -> bool {
         self != Self::Expired
     }
@@ -132,7 +136,7 @@ impl Reason {
         }
     }
 
-    /// The word on the wire.
+    /// The reason as it is sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Trimmed => "trimmed",

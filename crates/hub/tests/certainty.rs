@@ -1,4 +1,5 @@
-//! A node that is a copy of a log, and behind it: what it says of ids that it has not heard of, and how long anybody waits.
+//! A hub over a copy that is behind its log: how it judges ids that it does not know yet, and how
+//! long its callers wait.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -76,7 +77,7 @@ fn is_uncertain<T>(result: &Result<T, Error>) -> bool {
 fn refused_by<T>(opened: Result<T, SubscribeError>) -> Result<T, Error> {
     opened.map_err(|error| match error {
         SubscribeError::Journal(error) => error,
-        SubscribeError::Full(full) => panic!("{full:?}"),
+        SubscribeError::LimitReached(limit) => panic!("{limit:?}"),
     })
 }
 
@@ -148,7 +149,7 @@ async fn without_an_answer_of_the_log_nothing_is_guessed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_than_ten_seconds_for_what_is_not_shown() {
+async fn a_caller_waits_at_most_ten_seconds_for_events_to_become_visible() {
     let log = Lines::new(Retention::default());
     let (hub, runner) = hub(&log); // which nobody runs: what others append is never shown
     log.append(vec![record()].into()).await.unwrap();
@@ -189,7 +190,7 @@ async fn a_log_that_breaks_again_and_again_leaves_nothing_behind() {
     assert_eq!(tasks(), before);
     assert_eq!(hub.connections().stats().total, 0);
     let tally = hub.connections().tally();
-    let broken = tidings_hub::Ended::Said(tidings_hub::Cause::Journal);
+    let broken = tidings_hub::Ended::EndingSent(tidings_hub::Cause::Journal);
     assert_eq!((tally.opened, tally.ended(broken)), (1_000, 1_000));
     running.abort();
 }

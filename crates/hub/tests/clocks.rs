@@ -34,8 +34,8 @@ impl Wording for Silent {
     }
 }
 
-/// A hub that keeps events for an hour, and its clock: what was added to the wall clock, in milliseconds. Time passes as
-/// the runtime's does, which is paused.
+/// A hub that keeps events for an hour, and its clock: what was added to the wall clock, in
+/// milliseconds. Time passes as the runtime's does, which is paused.
 fn hub() -> (Hub, Arc<AtomicI64>) {
     let (start, set) = (tokio::time::Instant::now(), Arc::new(AtomicI64::new(1_800_000_000_000)));
     let passed = move || i64::try_from(start.elapsed().as_millis()).unwrap();

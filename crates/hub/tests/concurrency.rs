@@ -1,7 +1,8 @@
-//! Publish × subscribe × wake under every schedule that a model checker finds, for the protocol that
-//! `src/fanout.rs` describes.
+//! Publishing, subscribing and waking under as many schedules as a model checker finds, for the
+//! protocol that `src/fanout.rs` describes.
 //!
-//! Runs only under `RUSTFLAGS="--cfg shuttle"` (`cargo xtask test` does); elsewhere the core's locks are real ones.
+//! Runs only under `RUSTFLAGS="--cfg shuttle"` (`cargo xtask test` does); elsewhere the core's
+//! locks are real ones.
 #![cfg(shuttle)]
 
 #[path = "concurrency/generations.rs"]
@@ -91,7 +92,7 @@ fn a_reader_of_two_topics_sees_every_event_once_in_order_and_never_oversleeps() 
 }
 
 #[test]
-fn whoever_subscribes_while_events_fly_misses_nothing_after_the_head_it_was_told() {
+fn a_reader_that_subscribes_during_deliveries_misses_nothing_after_its_head() {
     let scenario = || {
         let fanout = Arc::new(Fanout::new(Position::START, roomy()));
         let publisher = thread::spawn({

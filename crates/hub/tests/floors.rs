@@ -1,4 +1,5 @@
-//! Floors that were raised at an operator's word: the same at every server over the log, and after every start.
+//! Floors that were raised at an operator's word: the same at every server over the log, and after
+//! every start.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]

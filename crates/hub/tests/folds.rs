@@ -1,5 +1,5 @@
-//! What is made of the server's own topics: begun with what the log keeps, applied before anybody can see it, ended by the log's
-//! clock.
+//! Folds of the server's own topics: they begin with what the log holds, entries are applied before
+//! they are visible, and keys expire by log time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -43,7 +43,8 @@ fn topic(name: &str) -> TopicName {
     TopicName::parse(name).unwrap()
 }
 
-/// A hub over `journal`; its clock is the runtime's, which may be paused, and what `set` adds to it.
+/// A hub over `journal`; its clock is the runtime's, which may be paused, and what `set` adds to
+/// it.
 fn hub(journal: Arc<dyn Journal>, folds: Vec<Arc<dyn Fold>>, set: &Arc<AtomicI64>) -> (Hub, Runner) {
     let (start, set) = (tokio::time::Instant::now(), set.clone());
     let passed = move || i64::try_from(start.elapsed().as_millis()).unwrap();
@@ -279,7 +280,7 @@ async fn nothing_is_handed_out_before_the_folds_have_begun_and_a_log_that_can_no
 }
 
 #[tokio::test]
-async fn who_waits_for_folds_is_told_when_nothing_moves_the_hub_any_more() {
+async fn a_caller_that_waits_for_folds_gets_an_error_when_the_hub_has_stopped() {
     let journal = Arc::new(Memory::new(Retention::default()));
     let (hub, runner) = hub(journal, vec![Recorder::new()], &now());
     let begun = tokio::spawn({
@@ -292,14 +293,14 @@ async fn who_waits_for_folds_is_told_when_nothing_moves_the_hub_any_more() {
     assert!(hub.begun().await.is_err());
 }
 
-/// A ticket: who has used it, and until when it is good. Nobody is empty.
+/// A ticket: the user who has used it, empty if none has, and when it expires.
 type Tickets = KeyedState<String>;
 
 fn tickets() -> Arc<Tickets> {
     let read = |record: &Record| {
         let text = std::str::from_utf8(&record.data).ok()?;
         let (ends, user) = text.split_once(' ')?;
-        Some(Value { value: user.to_owned(), ends_at_ms: Some(ends.parse().ok()?) })
+        Some(Value { value: user.to_owned(), expires_at_ms: Some(ends.parse().ok()?) })
     };
     Arc::new(KeyedState::new(topic("_tickets"), read))
 }
@@ -419,7 +420,7 @@ async fn a_ticket_that_is_made_again_before_it_was_ended_is_not_ended_with_it() 
 async fn keys_of_users_push_out_none_of_the_servers_and_the_servers_are_bounded_each() {
     let bounds = Bounds::of_each(1_000);
     let journal = Arc::new(Memory::new(Retention { bounds, max_events: 10, ..Retention::default() }));
-    let read = |record: &Record| Some(Value { value: record.data.clone(), ends_at_ms: None });
+    let read = |record: &Record| Some(Value { value: record.data.clone(), expires_at_ms: None });
     let revoked = Arc::new(KeyedState::new(topic("_revoked"), read));
     let (hub, runner) = hub(journal.clone(), vec![revoked.clone()], &now());
     let running = tokio::spawn(runner.run());

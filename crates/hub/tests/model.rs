@@ -1,8 +1,10 @@
-//! The promise, against an oracle: clients that connect, read a little, are cut at any byte and come back with the last
-//! id that they saw receive every event of their topics once and in order, or are told by a `reset` – and only then.
+//! The promise, against an oracle: clients that connect, read a little, are cut at any byte and
+//! come back with the last id that they saw receive every event of their topics once and in order,
+//! or are told by a `reset` – and only then.
 //!
-//! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then out of the log. In a second
-//! world the log's history breaks, too: then a client is told if, and only if, it saw what was lost.
+//! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then
+//! out of the log. In a second world the log's history breaks, too: then a client is told if, and
+//! only if, it saw what was lost.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -44,9 +46,10 @@ struct Oracle {
     published: Vec<Known>,
     /// Positions that are kept, but for those of live keys.
     kept: VecDeque<u64>,
-    /// Positions that retention has let go, or that were erased.
+    /// Positions that retention has removed, or that were erased.
     gone: BTreeSet<u64>,
-    /// Those that were erased: unlike the others, they may not be shown even where a ring still had them.
+    /// Those that were erased: unlike the others, they may not be shown even where a ring still had
+    /// them.
     erased: BTreeSet<u64>,
     ephemeral: u64,
 }
@@ -56,7 +59,8 @@ impl Oracle {
         self.published.len() as u64
     }
 
-    /// Of those without a live key, retention lets all go but the newest `KEPT` that were not erased.
+    /// Of those without a live key, retention lets all go but the newest `KEPT` that were not
+    /// erased.
     fn push(&mut self, event: Known) {
         let ages = event.key.is_none() || event.ends_key;
         self.published.push(event);
@@ -95,7 +99,8 @@ impl Oracle {
         self.gone.iter().copied().filter(|position| self.stands_in(*position, topics)).max().unwrap_or(0)
     }
 
-    /// Whether a newer event of the same key, or its end, makes this one superfluous for somebody who was away.
+    /// Whether a newer event of the same key, or its end, supersedes this one for a client that was
+    /// away.
     fn superseded(&self, position: u64) -> bool {
         let index = usize::try_from(position - 1).unwrap();
         let Known { key, ends_key, .. } = &self.published[index];
@@ -117,7 +122,7 @@ impl Breaking {
         Self { log, epochs, breaks: 0 }
     }
 
-    /// Whether what has this id is still there, or was only let go.
+    /// Whether the id belongs to this log, even if retention has removed the event.
     fn is_of_log(&self, id: &str) -> bool {
         let id = EventId::parse(id).unwrap();
         let (_, end) = self.epochs.iter().find(|(epoch, _)| *epoch == id.epoch).unwrap();
@@ -209,7 +214,7 @@ impl World {
         Self { clients, hub, breaking, oracle, shown, rng, reconnects: 0, published: 0 }
     }
 
-    /// Publishes so many events as one batch.
+    /// Publishes this many events as one batch.
     async fn publish(&mut self, events: usize) {
         let (breaks, first) = (self.breaks(), self.oracle.head() + 1);
         let batch = (0..events).map(|_| self.event()).collect();
@@ -223,7 +228,7 @@ impl World {
                     self.breaking.as_ref().map(|one| one.epochs.clone())
                 );
             }
-            // It is in the log all the same.
+            // The event is in the log in any case.
             Err(_) => assert!(breaks.is_none(), "nothing broke of which the hub had not heard"),
             Ok(other) => panic!("{other:?}"),
         }
@@ -260,7 +265,8 @@ impl World {
         Publication { key: key.map(Arc::from), ends_key, ..publication }
     }
 
-    /// The log loses some of its newest, or none, and goes on with what others publish. The hub may hear of it or not.
+    /// The log loses some of its newest, or none, and goes on with what others publish. The hub may
+    /// hear of it or not.
     async fn break_line(&mut self) {
         let head = self.oracle.head();
         let last = head - self.rng.random_range(0..=head.min(6));
@@ -521,7 +527,7 @@ async fn run(seed: u64, reconnects: usize, breaks: bool) -> World {
                 world.read(nth, batches, false);
             }
             7 => {
-                // A burst: somebody falls out of the ring, now and then out of the log.
+                // A burst: some client falls behind the ring, and sometimes behind the log.
                 let events = world.rng.random_range(0..30);
                 if world.rng.random_bool(0.5) {
                     world.publish(events).await;
@@ -552,7 +558,8 @@ async fn run(seed: u64, reconnects: usize, breaks: bool) -> World {
 async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
     let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..40 {
-        // Polled by hand with a waker that does nothing: nothing may be pending only for a task's budget.
+        // Polled by hand with a waker that does nothing: nothing may be pending only for a task's
+        // budget.
         let world = tokio::task::coop::unconstrained(run(seed, 250, false)).await;
         *totals.entry("reconnects").or_default() += world.reconnects;
         *totals.entry("erased").or_default() += world.oracle.erased.len();
@@ -567,7 +574,7 @@ async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn where_the_log_loses_its_end_those_are_told_who_saw_it_and_nobody_else() {
+async fn when_the_log_loses_its_end_only_clients_that_saw_it_are_told() {
     let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..40 {
         let world = tokio::task::coop::unconstrained(run(seed, 250, true)).await;
@@ -640,7 +647,7 @@ async fn a_publish_fails_rather_than_waits_when_nothing_moves_the_hub_any_more()
     let (hub, runner) = hub_over(journal.clone());
     let event = EventName::from_static("stored");
     let publication = Publication::new([topic("a")], event, "");
-    // What somebody else appended comes first, and only the runner hands that out.
+    // Entries of another server come first, and only the runner delivers those.
     let record = Record {
         topics: [topic("a")].into(),
         event: "stored".into(),

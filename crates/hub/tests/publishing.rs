@@ -116,7 +116,8 @@ async fn a_batch_wakes_each_stream_once_and_is_there_whole_when_it_does() {
     let batch = (0..100).map(|nth| event(["a", "b"][nth % 2], &nth.to_string())).collect();
     let Published::New(first) = hub.publish(batch, None, None).await.unwrap() else { panic!() };
     assert_eq!(hub.head().position.get(), first.position.get() + 99);
-    // A stream of two rings stands in both, and its waker may be woken out of each; one wake is one turn of its task.
+    // A stream of two rings stands in both, and its waker may be woken out of each; one wake is one
+    // turn of its task.
     assert_eq!(wakes[0].0.load(Ordering::SeqCst), 1);
     assert!((1..=2).contains(&wakes[1].0.load(Ordering::SeqCst)));
     for (stream, expected) in
@@ -137,7 +138,7 @@ async fn a_batch_wakes_each_stream_once_and_is_there_whole_when_it_does() {
 }
 
 #[tokio::test]
-async fn a_batch_is_stored_whole_or_not_at_all_and_says_what_came_of_it() {
+async fn a_batch_is_stored_in_full_or_not_at_all_and_returns_its_outcome() {
     let bounds = Bounds::of_each(1);
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(Retention { bounds, ..Retention::default() }));
     let hub = running(&journal);

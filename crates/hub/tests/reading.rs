@@ -1,4 +1,4 @@
-//! What is read of the journal on behalf of many at once, and what it costs when it can't be read.
+//! Reads of the journal for many clients at once: their limit, their cache, and their errors.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -158,7 +158,7 @@ fn subscribe(after: After) -> Subscribe {
 }
 
 #[tokio::test]
-async fn who_comes_back_and_who_asks_for_a_page_share_a_bound_on_what_is_read_at_once() {
+async fn replays_and_pages_share_a_limit_of_concurrent_reads() {
     let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
     let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
     let (hub, runner) = hub(journal.clone());
@@ -171,7 +171,7 @@ async fn who_comes_back_and_who_asks_for_a_page_share_a_bound_on_what_is_read_at
             if nth % 2 == 0 {
                 assert_eq!(hub.history(vec![topic()], &After::Earliest, 10).await.unwrap().entries.len(), 1);
             } else {
-                // Nobody followed the topic when the event came, so no ring has it.
+                // The topic was not followed when the event was published, so no ring has it.
                 let (mut stream, _) = hub.subscribe(subscribe(After::Earliest)).await.unwrap();
                 assert_eq!(stream.next().await.unwrap().len(), 1);
             }
@@ -232,7 +232,7 @@ async fn an_event_too_large_to_be_published_is_replayed_if_an_earlier_version_st
 }
 
 #[tokio::test]
-async fn a_page_is_read_once_for_all_who_missed_it_wherever_in_it_they_stand() {
+async fn a_page_is_read_once_for_all_clients_that_missed_part_of_it() {
     let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
     let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
     let (hub, runner) = hub(journal.clone());
@@ -255,7 +255,7 @@ async fn a_page_is_read_once_for_all_who_missed_it_wherever_in_it_they_stand() {
 }
 
 #[tokio::test]
-async fn that_nothing_was_missed_is_read_once_for_all_who_come_back_to_a_quiet_topic() {
+async fn an_empty_page_is_read_once_for_all_clients_that_reconnect_to_a_quiet_topic() {
     let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
     let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
     let (hub, runner) = hub(journal.clone());

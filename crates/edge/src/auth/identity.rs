@@ -6,7 +6,7 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use tidings_hub::{UserId, shortened};
+use tidings_hub::{UserId, truncate_name};
 
 /// How far the clocks of an issuer and of this server may be apart.
 pub(super) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
@@ -16,7 +16,7 @@ pub(super) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
 pub struct Identity {
     /// The id that topics and limits go by.
     pub id: UserId,
-    /// The name to show to others, at most [`tidings_hub::MAX_NAME_BYTES`]; the id when the token has no name. Never empty.
+    /// The name to show to others, at most [`tidings_hub::user::MAX_NAME_BYTES`]; the id when the token has no name. Never empty.
     pub username: String,
     /// The mail address, if the token has one.
     pub email: Option<String>,
@@ -51,7 +51,7 @@ impl Identity {
             }
         }
         Self {
-            username: shortened(username.and_then(not_blank).unwrap_or(id.as_str())).to_owned(),
+            username: truncate_name(username.and_then(not_blank).unwrap_or(id.as_str())).to_owned(),
             email: email.and_then(not_blank).map(str::to_owned),
             roles: distinct,
             expires,

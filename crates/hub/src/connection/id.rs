@@ -1,26 +1,26 @@
-//! The name of a connection: 128 random bits.
+//! The id of a connection: 128 random bits.
 
 use std::fmt;
 
-/// 128 random bits that name a connection. Who holds it may act on the connection, so it is told to its own client and
-/// to admins only.
+/// The id of a connection: 128 random bits, written as `conn_` and 32 hexadecimal digits. Any
+/// caller that knows it may act on the connection, so only its own client and admins are told.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(u128);
 
 impl ConnectionId {
-    /// Another one.
+    /// A new id.
     pub(crate) fn random() -> Self {
         Self(rand::random())
     }
 
-    /// Reads an id as [`fmt::Display`] writes it.
+    /// Parses an id in the form that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("conn_")?;
         let canonical = digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         u128::from_str_radix(digits, 16).ok().filter(|_| canonical).map(Self)
     }
 
-    /// Random bits need no hashing.
+    /// A hash for tables: random bits need no hashing.
     #[expect(clippy::cast_possible_truncation, reason = "half of the bits are random enough for a table")]
     pub(crate) fn hash(self) -> u64 {
         self.0 as u64

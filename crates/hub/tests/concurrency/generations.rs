@@ -1,8 +1,10 @@
-//! A hub over a log whose history breaks, while streams are opened, read, replayed, and published to.
+//! A hub over a log whose history breaks, while streams are opened, read, replayed, and published
+//! to.
 //!
-//! All of the hub runs here, its timers excepted. Whatever the order: who publishes is told that it was published only under an
-//! id that names it; and who reads, and comes back whenever sent away, has in the end just what is in the log after the place
-//! where they began, or after the last `reset`.
+//! The whole hub runs here, except for its timers. In every order of steps, a publisher is told
+//! that its event was published only under an id that is the event's in the log. A client that
+//! reconnects whenever its stream is ended has, in the end, exactly the events of the log after the
+//! place where it began, or after the last `reset`.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -25,7 +27,7 @@ use crate::support::{Plain, topic};
 
 const SCHEDULES: usize = 1_000;
 
-/// The event that ends a story: who has it needs no other.
+/// The event that ends a scenario: a client that has it needs no other.
 const LAST: &str = "last";
 
 /// All that was ever shown or promised, by id.
@@ -198,7 +200,8 @@ impl Client {
     }
 }
 
-/// Plays the story with a log that breaks as `breaks` says, and `before` published before anybody comes.
+/// Plays the scenario with a log that `breaks` breaks, and with `before` published before any
+/// client connects.
 fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static str], breaks: fn(&Lines)) {
     let log = Lines::new(Retention::default());
     let (hub, mut runner) = hub(&log, ring);
@@ -230,7 +233,8 @@ fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static
 }
 
 fn check(scenario: impl Fn() + Send + Sync + Clone + 'static) {
-    // Waits have a limit, and a timer is at home in a runtime. Nobody turns it, so none ever fires.
+    // Waits have a timeout, which needs a runtime's timer. Nothing drives the runtime, so no
+    // timeout ever fires.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _context = runtime.enter();
     shuttle::check_random(scenario.clone(), SCHEDULES);
@@ -250,7 +254,7 @@ fn a_line_that_breaks_under_a_replay_shows_nothing_of_two_lines() {
 }
 
 #[test]
-fn a_line_that_breaks_twice_leaves_nobody_between_the_generations() {
+fn a_line_that_breaks_twice_leaves_no_stream_between_the_generations() {
     check(|| {
         play(2, &["1"], &["2", "3"], |log| {
             log.break_after(Position::new(1), Vec::new());
@@ -261,6 +265,6 @@ fn a_line_that_breaks_twice_leaves_nobody_between_the_generations() {
 }
 
 #[test]
-fn an_epoch_that_begins_without_a_loss_sends_nobody_away() {
+fn an_epoch_that_begins_without_a_loss_ends_no_stream() {
     check(|| play(100, &["1"], &["2", "3"], Lines::begin_epoch));
 }

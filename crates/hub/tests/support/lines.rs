@@ -1,5 +1,5 @@
-//! A copy of a log, as a node has one of what a broker keeps: it may be behind the log, and the log may lose its end, as in a
-//! failover.
+//! A copy of a log, as a node has one of what a broker keeps: it may be behind the log, and the log
+//! may lose its end, as in a failover.
 #![expect(dead_code, reason = "each test uses a part of it")]
 
 use std::pin::pin;
@@ -63,7 +63,8 @@ impl Lines {
         Arc::new(Self { retention, state: Mutex::new(state), news: Arc::default() })
     }
 
-    /// The log has lost everything after `last`. It goes on with something else, of which the copy learns at once.
+    /// The log has lost everything after `last`. It goes on with something else, of which the copy
+    /// learns at once.
     pub(crate) fn break_after(&self, last: Position, others: Vec<Record>) {
         let mut state = self.state.lock();
         let kept = usize::try_from(last.get()).unwrap();
@@ -87,7 +88,8 @@ impl Lines {
         self.hear_of(&mut state, Some(epoch()), Vec::new());
     }
 
-    /// Others append to the log, of which the copy has yet to hear. Returns the id of the last of it.
+    /// Others append to the log, of which the copy has yet to hear. Returns the id of the last of
+    /// it.
     pub(crate) fn elsewhere(&self, begins_epoch: bool, others: Vec<Record>) -> EventId {
         let mut state = self.state.lock();
         let begun = begins_epoch.then(epoch);

@@ -113,8 +113,8 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
     let _share = share;
     let Unit { batch, condition, joins, draft } = unit;
     let standing = app.rates.publish(&cost)?;
-    let claim = joins.map(|(room, user)| app.hub.presence().claim(&room, &user)).transpose();
-    let _claim = claim.map_err(Error::too_many)?;
+    let pending = joins.map(|(room, user)| app.hub.presence().begin_join(&room, &user)).transpose();
+    let _pending = pending.map_err(Error::membership_limit)?;
     let is_new =
         || batch.iter().flat_map(|one| &*one.topics).any(|topic| !topics::is_private(topic) && !app.hub.knows(topic));
     let named = app.rates.name(&cost.payer, is_new)?;

@@ -12,7 +12,7 @@ use tidings_edge::json::Object;
 use tidings_edge::query;
 use tidings_edge::rates::Cost;
 use tidings_edge::reply::{Draft, Reply};
-use tidings_hub::{Member, Publication, Published, UserId, shortened};
+use tidings_hub::{Member, Publication, Published, UserId, truncate_name};
 use tidings_journal::TopicName;
 use tidings_sse::EventName;
 
@@ -85,7 +85,7 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
     let room = name("roomId", &room)?;
     let (app, user) = (&publisher.app, publisher.caller.id.clone());
     app.members.settled(&app.hub).await?;
-    let (username, now) = (shortened(&publisher.caller.username), app.now());
+    let (username, now) = (truncate_name(&publisher.caller.username), app.now());
     let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
     let unit = Unit::new(announcement(&room, username, "joined", now), draft)
         .beside(members::joined(&room, &user, username, now.as_millisecond()))
@@ -154,8 +154,8 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
         tracing::error!(%error, "who is in which room can't be written anew; the next join or leave tries again");
     }
     loop {
-        let (topic, user) = presence.grace_over().await;
-        let Some(member) = presence.over(&topic, &user) else { continue };
+        let (topic, user) = presence.next_expired().await;
+        let Some(member) = presence.expired(&topic, &user) else { continue };
         let room = room_of(&topic);
         if let Err(error) = end(&app, room, &member).await {
             tracing::warn!(room, %error, "a member whose grace is over stays for another one: it could not be written");
@@ -170,7 +170,7 @@ pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize
     app.members.settled(&app.hub).await?; // before that nobody is a member here, or not by the record that is to be ended
     app.hub.certain().await?;
     let mut ended = 0;
-    for topic in app.hub.presence().rooms_of(user) {
+    for topic in app.hub.presence().topics_of(user) {
         if let Some(member) = app.hub.presence().member(&topic, user) {
             ended += usize::from(end(app, room_of(&topic), &member).await?);
         }

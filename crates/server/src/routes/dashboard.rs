@@ -73,7 +73,7 @@ fn stats(app: &App) -> String {
             rooms.entry(topic.clone()).or_default().streams += 1;
         }
     }
-    for (topic, members) in app.hub.presence().rooms() {
+    for (topic, members) in app.hub.presence().topics() {
         rooms.entry(topic).or_default().members = members;
     }
     let in_use = rooms.len();

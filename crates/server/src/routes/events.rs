@@ -106,7 +106,7 @@ pub(crate) async fn erase_all(
     let erasure = |topic| Erasure { below: topics::shown_below(&topic), topic };
     let until = until.chars().take(LONGEST_ID).collect::<String>();
     app.hub.erase(named.into_iter().map(erasure), &until).await.map_err(|error| match error {
-        EraseError::Stray(_) => {
+        EraseError::UnknownId(_) => {
             Error::field(field, "must be the id of an event of this log, as an event or an answer named it")
         }
         EraseError::Journal(error) => error.into(),

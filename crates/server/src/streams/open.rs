@@ -141,8 +141,8 @@ impl StreamCall {
         }
         let (mut subscription, start) = match traces::step("subscribe", app.hub.subscribe(request)).await {
             Ok(opened) => opened,
-            Err(SubscribeError::Full(full)) => {
-                return refuse(&app, &parts, &after, "too_many_connections", Error::full(full));
+            Err(SubscribeError::LimitReached(limit)) => {
+                return refuse(&app, &parts, &after, "too_many_connections", Error::stream_limit(limit));
             }
             Err(SubscribeError::Journal(error)) => {
                 return refuse(&app, &parts, &after, "journal_unavailable", error.into());

@@ -237,7 +237,7 @@ async fn with_a_grace_of_nothing_a_member_without_a_stream_leaves_at_once() {
 async fn a_user_is_in_so_many_rooms_and_who_is_refused_is_not_said_to_have_joined() {
     let server = start().await;
     let ann = demo("ann", "user,admin");
-    for nth in 0..tidings_hub::MAX_ROOMS {
+    for nth in 0..tidings_hub::MAX_MEMBERSHIPS_PER_USER {
         let answer = server.call("POST", &format!("/chat/room/{nth}/join"), &ann, json!(null)).await;
         assert_eq!(answer.status, 200, "{nth}: {}", answer.text());
     }

@@ -152,7 +152,7 @@ async fn whatever_crosses_whatever_each_stream_is_counted_once_at_each_end() {
     assert_eq!((tally.opened, tally.all_refused()), (opened, refused), "{tally:?}");
     assert_eq!(tally.refused(Refused::Total), refused);
     assert_eq!(tally.all_ended(), opened, "{tally:?}");
-    let ways = [Ended::Left, Ended::Said(Cause::Disconnected), Ended::Said(Cause::Age)];
+    let ways = [Ended::ClientLeft, Ended::EndingSent(Cause::Disconnected), Ended::EndingSent(Cause::Age)];
     assert!(ways.iter().all(|how| tally.ended(*how) > 0), "{tally:?}");
     assert_eq!(ways.iter().map(|how| tally.ended(*how)).sum::<u64>(), opened, "{tally:?}");
 }

@@ -33,7 +33,7 @@ async fn patient(settings: &[(&str, &str)], time: &SetClock) -> TestServer {
 async fn ends(server: &TestServer, cause: Cause) {
     server.until_nobody_is_left().await;
     let tally = server.handle.tally();
-    assert_eq!((tally.ended(Ended::Said(cause)), tally.all_ended()), (1, 1), "{tally:?}");
+    assert_eq!((tally.ended(Ended::EndingSent(cause)), tally.all_ended()), (1, 1), "{tally:?}");
 }
 
 fn now() -> SetClock {
@@ -80,7 +80,7 @@ async fn a_drain_does_not_wait_for_the_peer() {
     let _socket = stuck(&server, "").await;
     server.stopped().await.unwrap();
     let tally = server.handle.tally();
-    assert_eq!((tally.ended(Ended::Said(Cause::Shutdown)), tally.all_ended()), (1, 1), "{tally:?}");
+    assert_eq!((tally.ended(Ended::EndingSent(Cause::Shutdown)), tally.all_ended()), (1, 1), "{tally:?}");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_peer_that_takes_nothing_is_cut_by_the_write_timeout() {
     let _socket = stuck(&server, "").await;
     server.until_nobody_is_left().await;
     let tally = server.handle.tally();
-    assert_eq!((tally.ended(Ended::Untaken), tally.all_ended()), (1, 1), "{tally:?}");
+    assert_eq!((tally.ended(Ended::WriteTimeout), tally.all_ended()), (1, 1), "{tally:?}");
     // And whoever was cut goes on where it was.
     let mut back = server.resumed("/notifications/stream", "", "earliest").await;
     assert_eq!(back.expect("connected").await.data["resumed"], json!(true));

@@ -83,7 +83,7 @@ async fn leaves_in_the_middle_of_a_frame(leave: impl AsyncFnOnce(TcpStream) -> O
     until(async || server.stats().await["totalConnections"] == 1).await;
     server.notify("after").await;
     assert_eq!(witness.expect("notification").await.data["title"], "after");
-    assert_eq!(server.handle.tally().ended(tidings_server::handle::Ended::Left), 1);
+    assert_eq!(server.handle.tally().ended(tidings_server::handle::Ended::ClientLeft), 1);
     server
 }
 

@@ -1,7 +1,7 @@
-//! Time is paused in all of these: nothing waits for real.
+//! Time is paused in all of these tests: nothing waits for real.
 
 use super::*;
-use crate::connection::{Mail, Opening};
+use crate::connection::{ControlMessage, Opening, Schedule, TimerEntry};
 use crate::fanout::{Delivery, Fanout};
 use crate::ring::{Limits as RingLimits, Seq};
 use crate::tally::Ended;
@@ -30,20 +30,20 @@ impl Wording for Plain {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn opening() -> Opening {
     Opening { user: None, counted_as: &[], rings: SmallVec::new(), address: None, address_counts: false, now_ms: 0 }
 }
 
 /// A stream, on the wheel.
-fn connection(serial: u64, wheel: &Wheel, wishes: Wishes, clock: &Clock) -> Arc<Connection> {
-    open(serial, wheel, wishes, clock, opening())
+fn connection(serial: u64, wheel: &TimerWheel, schedule: Schedule, clock: &Clock) -> Arc<Connection> {
+    open(serial, wheel, schedule, clock, opening())
 }
 
-fn open(serial: u64, wheel: &Wheel, wishes: Wishes, clock: &Clock, opening: Opening) -> Arc<Connection> {
-    let turn = Turn::new(wishes, wheel.signals.now());
-    let connection = Arc::new(Connection::new(serial, opening, turn, wheel.signals.clone()));
+fn open(serial: u64, wheel: &TimerWheel, schedule: Schedule, clock: &Clock, opening: Opening) -> Arc<Connection> {
+    let timer = TimerEntry::new(schedule, wheel.signals.now());
+    let connection = Arc::new(Connection::new(serial, opening, timer, wheel.signals.clone()));
     wheel.add(connection.clone(), clock.now_ms());
     connection
 }
@@ -52,27 +52,32 @@ fn topic() -> TopicName {
     TopicName::parse("a").unwrap()
 }
 
-fn wheel(heartbeat: Duration) -> Arc<Wheel> {
-    let limits = Limits { heartbeat, write_timeout: PATIENCE, max_lag_bytes: 100 };
-    Arc::new(Wheel::new(limits, Arc::new(Signals::new())))
+fn wheel(heartbeat: Duration) -> Arc<TimerWheel> {
+    let limits = Limits { heartbeat_interval: heartbeat, write_timeout: WRITE_TIMEOUT, max_lag_bytes: 100 };
+    Arc::new(TimerWheel::new(limits, Arc::new(Signals::new())))
 }
 
-/// Beats after each interval, and nothing else.
-fn beats(wheel: &Wheel) -> Wishes {
-    Wishes { style: HeartbeatStyle::Event, expires_at_ms: None, first_beat: wheel.limits.heartbeat, age: None }
+/// Heartbeats at each interval, and nothing else.
+fn heartbeats(wheel: &TimerWheel) -> Schedule {
+    Schedule {
+        style: HeartbeatStyle::Event,
+        expires_at_ms: None,
+        first_heartbeat: wheel.limits.heartbeat_interval,
+        max_age: None,
+    }
 }
 
-fn mail(connection: &Connection) -> &'static str {
-    match connection.poll_mail(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Mail::Killed) => "killed",
-        Poll::Ready(Mail::Ending(ending)) => ending.cause.as_str(),
-        Poll::Ready(Mail::Heartbeat(frame)) if frame.block() == b":\n" => "comment",
-        Poll::Ready(Mail::Heartbeat(_)) => "heartbeat",
+fn control(connection: &Connection) -> &'static str {
+    match connection.poll_control(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(ControlMessage::Kill) => "killed",
+        Poll::Ready(ControlMessage::End(ending)) => ending.cause.as_str(),
+        Poll::Ready(ControlMessage::Heartbeat(frame)) if frame.block() == b":\n" => "comment",
+        Poll::Ready(ControlMessage::Heartbeat(_)) => "heartbeat",
         Poll::Pending => "nothing",
     }
 }
 
-/// A clock that goes with tokio's, so that pausing one pauses both.
+/// A clock that follows tokio's, so that pausing one pauses both.
 fn clock() -> Clock {
     let start = Instant::now();
     Clock::from_fn(move || Timestamp::UNIX_EPOCH + start.elapsed())
@@ -82,27 +87,27 @@ async fn pass(time: u64) {
     tokio::time::sleep(Duration::from_secs(time)).await;
 }
 
-fn turning(wheel: &Arc<Wheel>, clock: &Clock) -> tokio::task::JoinHandle<()> {
+fn turning(wheel: &Arc<TimerWheel>, clock: &Clock) -> tokio::task::JoinHandle<()> {
     let (wheel, clock) = (wheel.clone(), clock.clone());
     tokio::spawn(async move { match wheel.run(&clock, &Plain).await {} })
 }
 
 #[tokio::test(start_paused = true)]
-async fn beats_come_at_each_interval_whatever_else_was_sent() {
+async fn heartbeats_come_at_each_interval_whatever_else_was_sent() {
     let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel, beats(&wheel), &clock);
+    let one = connection(1, &wheel, heartbeats(&wheel), &clock);
     pass(9).await;
-    assert_eq!(mail(&one), "nothing");
+    assert_eq!(control(&one), "nothing");
     one.sent(clock.now_ms(), Position::START);
     for _ in 0..3 {
         pass(2).await;
-        assert_eq!(mail(&one), "heartbeat");
-        assert_eq!(mail(&one), "nothing");
+        assert_eq!(control(&one), "heartbeat");
+        assert_eq!(control(&one), "nothing");
         pass(8).await;
     }
     wheel.remove(&one);
-    assert!(wheel.turns.lock().is_empty());
+    assert!(wheel.due.lock().is_empty());
     running.abort();
 }
 
@@ -110,13 +115,13 @@ async fn beats_come_at_each_interval_whatever_else_was_sent() {
 async fn a_comment_comes_after_an_interval_of_silence() {
     let (wheel, clock) = (wheel(Duration::from_secs(10)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel, Wishes { style: HeartbeatStyle::Comment, ..beats(&wheel) }, &clock);
+    let one = connection(1, &wheel, Schedule { style: HeartbeatStyle::Comment, ..heartbeats(&wheel) }, &clock);
     pass(5).await;
     one.sent(clock.now_ms(), Position::START);
     pass(9).await;
-    assert_eq!(mail(&one), "nothing");
+    assert_eq!(control(&one), "nothing");
     pass(2).await;
-    assert_eq!(mail(&one), "comment");
+    assert_eq!(control(&one), "comment");
     running.abort();
 }
 
@@ -124,17 +129,17 @@ async fn a_comment_comes_after_an_interval_of_silence() {
 async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now() {
     let (wheel, clock) = (wheel(Duration::from_hours(24 * 900)), clock());
     let running = turning(&wheel, &clock);
-    let expiring = |ms| Wishes { expires_at_ms: Some(ms), ..beats(&wheel) };
+    let expiring = |ms| Schedule { expires_at_ms: Some(ms), ..heartbeats(&wheel) };
     let late = connection(1, &wheel, expiring(800 * 24 * 3_600_000), &clock);
     let soon = connection(2, &wheel, expiring(5_000), &clock);
     pass(4).await;
-    assert_eq!(mail(&soon), "nothing");
+    assert_eq!(control(&soon), "nothing");
     pass(2).await;
-    assert_eq!(mail(&soon), "token_expired");
+    assert_eq!(control(&soon), "token_expired");
     pass(799 * 24 * 3_600).await;
-    assert_eq!(mail(&late), "nothing");
+    assert_eq!(control(&late), "nothing");
     pass(24 * 3_600).await;
-    assert_eq!(mail(&late), "token_expired");
+    assert_eq!(control(&late), "token_expired");
     running.abort();
 }
 
@@ -142,7 +147,7 @@ async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now
 async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let [stuck, slow] = [1, 2].map(|serial| connection(serial, &wheel, beats(&wheel), &clock));
+    let [stuck, slow] = [1, 2].map(|serial| connection(serial, &wheel, heartbeats(&wheel), &clock));
     for one in [&stuck, &slow] {
         one.took_bytes(false);
     }
@@ -150,9 +155,9 @@ async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
     slow.took_bytes(true);
     slow.took_bytes(false);
     pass(11).await;
-    assert_eq!((mail(&stuck), mail(&slow)), ("killed", "nothing"));
+    assert_eq!((control(&stuck), control(&slow)), ("killed", "nothing"));
     pass(20).await;
-    assert_eq!(mail(&slow), "killed");
+    assert_eq!(control(&slow), "killed");
     running.abort();
 }
 
@@ -160,13 +165,13 @@ async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
 async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel, beats(&wheel), &clock));
+    let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel, heartbeats(&wheel), &clock));
     stuck.took_bytes(false);
     pass(3).await;
     stuck.end(Ending::EXPIRED);
     reads.end(Ending::EXPIRED);
     pass(2).await;
-    assert_eq!((mail(&stuck), mail(&reads)), ("killed", "token_expired"));
+    assert_eq!((control(&stuck), control(&reads)), ("killed", "token_expired"));
     running.abort();
 }
 
@@ -193,24 +198,25 @@ async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_ca
     let fanout = Arc::new(Fanout::new(Position::START, RingLimits::default()));
     let (rings, _) = fanout.follow(&[topic()]);
     let [slow, reads, returns] = [1, 2, 3]
-        .map(|serial| open(serial, &wheel, beats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() }));
+        .map(|serial| open(serial, &wheel, heartbeats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() }));
     slow.caught_up(Seq(0));
     reads.caught_up(Seq(0));
     slow.took_bytes(false);
     returns.took_bytes(false);
     fanout.deliver([Said(1)], clock.now_ms());
     pass(9).await;
-    assert_eq!(mail(&slow), "nothing", "one frame is within the bound");
+    assert_eq!(control(&slow), "nothing", "one frame is within the bound");
     fanout.deliver([Said(2)], clock.now_ms());
     pass(4).await;
-    assert_eq!(mail(&slow), "nothing", "one of two is not old enough to count");
+    assert_eq!(control(&slow), "nothing", "one of two is not old enough to count");
     pass(2).await;
-    assert_eq!([mail(&slow), mail(&reads), mail(&returns)], ["too_far_behind", "nothing", "nothing"]);
+    assert_eq!([control(&slow), control(&reads), control(&returns)], ["too_far_behind", "nothing", "nothing"]);
     running.abort();
 }
 
-/// A topic that says a hundred frames a second, of which its ring holds a tenth, to streams with a socket that never takes
-/// anything just when somebody looks: one that is never sent anything, and some that are sent everything so many frames late.
+/// A topic that says a hundred frames a second, of which its ring holds a tenth, to streams with a
+/// socket that never takes anything just when somebody looks: one that is never sent anything, and
+/// some that are sent everything so many frames late.
 #[tokio::test(start_paused = true)]
 async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_is_not_does_not() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
@@ -221,7 +227,7 @@ async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_
     let mut nth = 0;
     let streams = lates.map(|late| {
         nth += 1;
-        let one = open(nth, &wheel, beats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() });
+        let one = open(nth, &wheel, heartbeats(&wheel), &clock, Opening { rings: rings.clone(), ..opening() });
         one.caught_up(Seq(0));
         one.took_bytes(false);
         (late, one)
@@ -237,7 +243,7 @@ async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let slow = streams.each_ref().map(|(_, one)| one.ended() == Ended::Said(Cause::Slow));
+    let slow = streams.each_ref().map(|(_, one)| one.ended() == Ended::EndingSent(Cause::Slow));
     assert_eq!(slow, [false, false, false, true, true]);
     running.abort();
 }
@@ -246,10 +252,10 @@ async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_
 async fn a_stream_that_has_lived_long_enough_is_sent_to_come_again() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
-    let one = connection(1, &wheel, Wishes { age: Some(Duration::from_secs(10)), ..beats(&wheel) }, &clock);
+    let one = connection(1, &wheel, Schedule { max_age: Some(Duration::from_secs(10)), ..heartbeats(&wheel) }, &clock);
     pass(9).await;
-    assert_eq!(mail(&one), "nothing");
+    assert_eq!(control(&one), "nothing");
     pass(2).await;
-    assert_eq!(mail(&one), "max_age");
+    assert_eq!(control(&one), "max_age");
     running.abort();
 }

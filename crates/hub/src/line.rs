@@ -1,0 +1,56 @@
+//! A line: one history of the log, and the ids that its positions have.
+//!
+//! Two copies of a log are on the same line if everything that both have is the same. A line breaks
+//! where the log loses something; from there on the same position may belong to another event.
+
+use std::sync::Arc;
+
+use tidings_journal::{Entry, Epochs, Error, EventId, Position};
+
+use crate::sync::ArcSwap;
+
+/// The epochs of one line, as far as the journal's tail has told of them. An event that was shown
+/// never changes its id.
+pub(crate) struct Line {
+    epochs: ArcSwap<Epochs>,
+}
+
+impl Line {
+    pub(crate) fn new(epochs: Arc<Epochs>) -> Self {
+        Self { epochs: ArcSwap::new(epochs) }
+    }
+
+    /// The epochs of the line, as far as the tail has told of them.
+    pub(crate) fn epochs(&self) -> Arc<Epochs> {
+        self.epochs.load_full()
+    }
+
+    /// The id of the event at `position`.
+    pub(crate) fn id_of(&self, position: Position) -> EventId {
+        self.epochs.load().id_of(position)
+    }
+
+    /// Whether `epochs` are those of this line: then what the journal appends under them comes next
+    /// here, if the positions agree.
+    pub(crate) fn is_of(&self, epochs: &Arc<Epochs>) -> bool {
+        Arc::ptr_eq(&self.epochs.load(), epochs)
+    }
+
+    /// Notes that an epoch has begun at the end of what was shown, or later.
+    pub(crate) fn begin_epoch(&self, epochs: Arc<Epochs>) {
+        self.epochs.store(epochs);
+    }
+
+    /// Fails if `entries`, which were read up to the visible position, are of another line: the
+    /// journal was made anew, and the news of it has not arrived through its tail yet.
+    pub(crate) fn check(&self, entries: &[Arc<Entry>]) -> Result<(), Error> {
+        // The last entry is enough: a line that breaks has a new epoch from there on.
+        let is_of_it = entries.last().is_none_or(|entry| self.id_of(entry.id.position) == entry.id);
+        if is_of_it { Ok(()) } else { Err(broken()) }
+    }
+}
+
+/// The error of whatever was begun on a line that is broken now.
+pub(crate) fn broken() -> Error {
+    Error::Uncertain("its history is not the one that was shown here".to_owned())
+}

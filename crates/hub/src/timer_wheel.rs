@@ -1,0 +1,235 @@
+//! The one timer of all streams: heartbeats, expiry of credentials, maximum age, and peers that
+//! take no bytes.
+//!
+//! A timer for each stream would cost a registration with the runtime and a wake-up per stream.
+//! Here one task sleeps until the next stream is due, and a heartbeat event that is due for many
+//! streams is encoded once.
+//!
+//! Nothing that ends a stream depends on the stream's own task being polled, as that task may be
+//! waiting for its socket.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::connection::{Connection, HeartbeatStyle, Signals, Tick};
+use crate::wording::{Ending, Wording};
+
+/// How long a socket may refuse the last event of a stream before the stream is killed.
+const ENDING_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a socket that takes bytes may need for the last event before the stream is killed.
+const MAX_ENDING: Duration = Duration::from_secs(10);
+
+/// The time between two checks of how far behind a stream is whose socket takes no bytes.
+const LAG_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The age from which unsent events count as lag, in milliseconds: a burst does not make a reader
+/// slow.
+const LAG_MIN_AGE_MS: i64 = 5_000;
+
+/// The longest time until the expiry of a credential is checked again: it goes by the wall clock,
+/// which may be set meanwhile.
+const MAX_SLEEP: Duration = Duration::from_hours(1);
+
+/// The limits that hold for all streams.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The time between two heartbeats.
+    pub(crate) heartbeat_interval: Duration,
+    /// How long a socket may take no bytes before its stream is killed.
+    pub(crate) write_timeout: Duration,
+    /// How many bytes of its topics that are older than [`LAG_MIN_AGE_MS`] may be unsent while a
+    /// stream's socket takes no bytes.
+    pub(crate) max_lag_bytes: u64,
+}
+
+/// The streams by the tick at which they are due next. Each open stream stands in one place.
+type Due = BTreeMap<Tick, Vec<Arc<Connection>>>;
+
+/// The timer of all streams.
+pub(crate) struct TimerWheel {
+    limits: Limits,
+    due: Mutex<Due>,
+    /// Notified when the first due tick has moved forward.
+    sooner: Notify,
+    /// Through which connections say that they may be due sooner.
+    signals: Arc<Signals>,
+}
+
+impl TimerWheel {
+    pub(crate) fn new(limits: Limits, signals: Arc<Signals>) -> Self {
+        Self { limits, due: Mutex::default(), sooner: Notify::new(), signals }
+    }
+
+    /// Puts a new stream on the wheel, until [`TimerWheel::remove`].
+    pub(crate) fn add(&self, connection: Arc<Connection>, now_ms: i64) {
+        self.arm(&mut self.due.lock(), connection, self.signals.now(), now_ms);
+    }
+
+    /// Takes a stream off the wheel.
+    pub(crate) fn remove(&self, connection: &Connection) {
+        take_off(&mut self.due.lock(), connection);
+    }
+
+    fn arm(&self, all: &mut Due, connection: Arc<Connection>, now: Tick, now_ms: i64) {
+        let due = self.due_of(&connection, now, now_ms).max(now.after(Duration::from_nanos(1)));
+        connection.timer(|timer| timer.due = due);
+        if all.first_key_value().is_none_or(|(first, _)| due < *first) {
+            self.sooner.notify_one();
+        }
+        all.entry(due).or_default().push(connection);
+    }
+
+    /// When a stream is to be looked at next.
+    fn due_of(&self, connection: &Connection, now: Tick, now_ms: i64) -> Tick {
+        if connection.ending_since().is_some() {
+            return now.after(ENDING_GRACE);
+        }
+        let (next_heartbeat, expires_at_ms, aged) =
+            connection.timer(|timer| (timer.next_heartbeat, timer.expires_at_ms, timer.aged));
+        let left = Duration::from_millis(expires_at_ms.saturating_sub(now_ms).max(0).unsigned_abs());
+        let expires = now.after(left.min(MAX_SLEEP));
+        let blocked = connection.blocked_since();
+        let stuck = blocked.map(|since| since.after(self.limits.write_timeout).min(now.after(LAG_CHECK_INTERVAL)));
+        stuck.unwrap_or(next_heartbeat).min(next_heartbeat).min(aged).min(expires)
+    }
+
+    /// Serves streams when they are due, for ever.
+    pub(crate) async fn run(&self, clock: &Clock, wording: &dyn Wording) -> Infallible {
+        loop {
+            let first = self.due.lock().first_key_value().map(|(due, _)| *due);
+            let first_is_due = async {
+                match first {
+                    Some(due) => tokio::time::sleep_until(self.signals.instant(due)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = first_is_due => self.turn(clock, wording),
+                () = self.sooner.notified() => {}
+                () = self.signals.raised() => self.rearm(clock),
+            }
+        }
+    }
+
+    /// Determines anew when those streams are due that have raised the alarm.
+    fn rearm(&self, clock: &Clock) {
+        let (now, now_ms) = (self.signals.now(), clock.now_ms());
+        let mut due = self.due.lock();
+        for connection in self.signals.take_raised() {
+            if take_off(&mut due, &connection) {
+                self.arm(&mut due, connection, now, now_ms);
+            }
+        }
+    }
+
+    /// Serves every stream that is due.
+    fn turn(&self, clock: &Clock, wording: &dyn Wording) {
+        let (now, now_ms) = (self.signals.now(), clock.now_ms());
+        let mut encoded = false;
+        let mut encode = || {
+            if !std::mem::replace(&mut encoded, true) {
+                self.signals.set_heartbeat(wording.heartbeat(now_ms));
+            }
+        };
+        let mut due = self.due.lock();
+        while let Some(first) = due.first_entry().filter(|first| *first.key() <= now) {
+            for connection in first.remove() {
+                connection.timer(|timer| timer.due = Tick::NEVER);
+                if self.is_stuck(&connection, now) {
+                    connection.time_out();
+                    continue;
+                }
+                if connection.ending_since().is_none() {
+                    if let Some(ending) = self.ending(&connection, now, now_ms) {
+                        connection.end(ending);
+                    } else if let Some(style) = self.heartbeat(&connection, now, now_ms) {
+                        if style == HeartbeatStyle::Event {
+                            encode();
+                        }
+                        connection.heartbeat(style);
+                    }
+                }
+                self.arm(&mut due, connection, now, now_ms);
+            }
+        }
+    }
+
+    /// The ending that a stream is to be sent now; `None` if it goes on.
+    fn ending(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<Ending> {
+        let (expires_at_ms, aged) = connection.timer(|timer| (timer.expires_at_ms, timer.aged));
+        // A reader is slow if its socket takes no bytes and it is further behind than it may be.
+        let is_slow = || {
+            let blocked = connection.blocked_since();
+            let overdue = blocked.and_then(|_| connection.overdue_bytes(now_ms.saturating_sub(LAG_MIN_AGE_MS)));
+            overdue.is_some_and(|bytes| bytes > self.limits.max_lag_bytes)
+        };
+        if expires_at_ms <= now_ms {
+            return Some(Ending::EXPIRED);
+        }
+        if aged <= now { Some(Ending::AGED) } else { is_slow().then_some(Ending::SLOW) }
+    }
+
+    /// Whether the stream has to be killed because its socket takes no bytes, or takes them too
+    /// slowly.
+    fn is_stuck(&self, connection: &Connection, now: Tick) -> bool {
+        let blocked = connection.blocked_since();
+        match connection.ending_since() {
+            Some(ending) => {
+                blocked.is_some_and(|blocked| blocked.max(ending).after(ENDING_GRACE) <= now)
+                    || ending.after(MAX_ENDING) <= now
+            }
+            None => blocked.is_some_and(|blocked| blocked.after(self.limits.write_timeout) <= now),
+        }
+    }
+
+    /// The heartbeat that a stream is to be sent now, if one is due. Sets the time of the next one.
+    fn heartbeat(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<HeartbeatStyle> {
+        let interval = self.limits.heartbeat_interval;
+        let silence =
+            || Duration::from_millis(now_ms.saturating_sub(connection.last_activity_ms()).max(0).unsigned_abs());
+        connection.timer(|timer| {
+            if timer.next_heartbeat > now {
+                return None;
+            }
+            match timer.style {
+                // From the due time and not from now, so that the rhythm does not drift. What a
+                // long stall left out is not made up for.
+                HeartbeatStyle::Event => timer.next_heartbeat = timer.next_heartbeat.after(interval).max(now),
+                HeartbeatStyle::Comment => {
+                    let left = interval.saturating_sub(silence());
+                    if !left.is_zero() {
+                        timer.next_heartbeat = now.after(left);
+                        return None;
+                    }
+                    timer.next_heartbeat = now.after(interval);
+                }
+            }
+            Some(timer.style)
+        })
+    }
+}
+
+/// Takes a stream off the wheel. Returns whether it was on it.
+fn take_off(all: &mut Due, connection: &Connection) -> bool {
+    let due = connection.timer(|timer| std::mem::replace(&mut timer.due, Tick::NEVER));
+    let Some(together) = all.get_mut(&due) else { return false };
+    // Streams are spread over the ticks, so few of them share one.
+    let at = together.iter().position(|one| std::ptr::eq(&raw const **one, connection));
+    if let Some(at) = at {
+        together.swap_remove(at);
+    }
+    if together.is_empty() {
+        all.remove(&due);
+    }
+    at.is_some()
+}
+
+#[cfg(test)]
+mod tests;
