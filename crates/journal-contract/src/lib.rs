@@ -10,6 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod append;
+pub mod erasing;
 pub mod log;
 
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl dyn Backend + '_ {
     }
 }
 
-/// Tests every promise against a [`Backend`]: one test each, in the modules `log` and `append`. The argument is an expression that
+/// Tests every promise against a [`Backend`]: one test each, in the modules `log`, `erasing` and `append`. The argument is an expression that
 /// makes the backend, with paths that begin with `crate`; each test makes its own.
 #[macro_export]
 macro_rules! promises {
@@ -64,12 +65,6 @@ macro_rules! promises {
             pages_read_backwards_are_those_read_forwards_whatever_their_size
             a_page_before_a_place_that_nothing_stands_at_ends_below_it
             reading_backwards_ends_where_something_was_trimmed
-            what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell
-            erasing_a_topic_that_shows_others_erases_them_too
-            erasing_takes_records_with_a_key_and_their_keys_begin_anew
-            what_came_after_the_place_stays_when_a_topic_is_erased
-            nothing_is_erased_up_to_an_id_that_is_none_of_the_logs
-            what_was_erased_stays_erased_after_the_next_start
             of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_shows
             topics_are_listed_by_name_with_what_was_published_to_them
             what_was_appended_reads_back_whole
@@ -87,6 +82,14 @@ macro_rules! promises {
             a_topic_named_twice_shows_the_entry_once
             a_topic_is_known_from_its_first_entry_on
             a_closed_log_still_reads
+        }
+        $crate::tests! { erasing, $backend =>
+            what_is_erased_is_in_none_of_its_topics_and_all_of_them_tell
+            erasing_a_topic_that_shows_others_erases_them_too
+            erasing_takes_records_with_a_key_and_their_keys_begin_anew
+            nothing_is_erased_up_to_an_id_that_is_none_of_the_logs
+            what_came_after_the_place_stays_when_a_topic_is_erased
+            what_was_erased_stays_erased_after_the_next_start
         }
         $crate::tests! { append, $backend =>
             a_condition_is_judged_before_the_unit_itself
@@ -175,7 +178,7 @@ pub fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
     entries.iter().map(|entry| entry.id.position.get()).collect()
 }
 
-/// The id of what stands at a position.
+/// The id of the event at a position.
 pub fn id(journal: &dyn Journal, position: u64) -> EventId {
     journal.epochs().id_of(Position::new(position))
 }
@@ -206,7 +209,7 @@ mod tests {
     #[test]
     fn every_promise_is_in_the_list() {
         let list = include_str!("lib.rs");
-        for source in [include_str!("log.rs"), include_str!("append.rs")] {
+        for source in [include_str!("log.rs"), include_str!("erasing.rs"), include_str!("append.rs")] {
             let promises = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
             for promise in promises {
                 assert!(list.lines().any(|line| line.trim() == promise), "nobody tests {promise}");

@@ -62,9 +62,10 @@ impl Epochs {
 }
 
 impl From<CursorError> for Error {
-    /// For an id that belonged to the log when the caller looked it up: the log's history has changed since.
+    /// Converts the error of a cursor that belonged to the log when the caller looked it up. The log's
+    /// history has changed since.
     fn from(_: CursorError) -> Self {
-        Self::Uncertain("no event of its history has the id that was given".to_owned())
+        Self::Uncertain("the given id belongs to no event of the log's history".to_owned())
     }
 }
 
