@@ -21,7 +21,7 @@
 //! - `tables`, `keys`, `codec`, `run`: what is stored in which tables of the storage engine
 //! - `topics`: the state of each topic, in memory
 //! - [`probe`](probe()): whether a directory could be opened; `create`: a new log; `open`: from a
-//!   directory to a log; `wal`, `manifest`: checks of the storage engine's files before the engine
+//!   directory to a log; `wal`, `manifest`, `contents`: checks of the storage engine's files before the engine
 //!   opens them
 //! - `log`, `counters`: what the threads share; `committer`, `group`, `maintenance`, `syncer`:
 //!   writing
@@ -34,6 +34,7 @@ mod backwards;
 mod ceiling;
 mod codec;
 mod committer;
+mod contents;
 mod counters;
 #[cfg(test)]
 mod crash;

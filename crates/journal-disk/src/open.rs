@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fjall::{PersistMode, Slice, Snapshot};
 
 use super::codec::{self, Interner, TopicRow};
+use super::contents;
 use super::create;
 use super::directory::Directory;
 use super::error::OpenError;
@@ -118,6 +119,7 @@ fn recover(directory: &Directory, options: &Options, floors: &Arc<Floors>) -> Re
     let path = directory.db();
     directory.check_engine()?;
     manifest::check(directory, &path)?;
+    contents::check(directory, &path)?;
     let cut = wal::repair(directory, &path)?;
     let recovered = open_tables(directory, &path, options, floors).and_then(|tables| {
         let contents = Contents::read(directory, &tables, &options.retention)?;
