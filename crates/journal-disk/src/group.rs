@@ -288,10 +288,16 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Stores the log's clock if it says enough beyond `written`. Returns what is stored then.
+    /// Stores the log's clock if it says enough beyond `written`. While the log is being closed, any
+    /// difference is enough, so that the next process continues from there. Returns what is stored
+    /// then.
     pub(super) fn note_clock(&mut self, written: &LogClock) -> Option<LogClock> {
-        let clock =
-            Some(self.log.clock.lock()).filter(|clock| clock.is_worth_writing(written)).map(|clock| clock.clone())?;
+        let is_closing = self.log.is_closing();
+        let clock = {
+            let clock = self.log.clock.lock();
+            let is_due = clock.is_worth_writing(written) || (is_closing && *clock != *written);
+            is_due.then(|| clock.clone())?
+        };
         self.put(Table::Meta, meta::CLOCK.to_vec(), clock.encode());
         Some(clock)
     }

@@ -89,6 +89,23 @@ async fn the_logs_clock_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_log_that_was_closed_goes_on_with_the_time_that_it_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let now_ms = 1_800_000_000_000;
+    for (round, closes) in [true, false].into_iter().enumerate() {
+        let log = open(&dir);
+        let told_ms = now_ms + 10_000 * i64::try_from(round).unwrap();
+        log.append(Append::from(numbered(&["a"], 0..1)).at(told_ms)).await.unwrap();
+        log.expire(told_ms + 900);
+        if closes {
+            log.close().await;
+        }
+        drop(log);
+        assert_eq!(open(&dir).log_ms(), told_ms + 900);
+    }
+}
+
+#[tokio::test]
 async fn a_second_process_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);
