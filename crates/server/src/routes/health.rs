@@ -1,6 +1,7 @@
 //! How the server is, for people, for load balancers and for orchestrators.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,9 @@ use tidings_journal_disk::Sync;
 use crate::VERSION;
 use crate::app::{App, Phase};
 use crate::times::rfc3339;
+
+/// How long a probe waits for a server that has just started. Probes are given a second where nobody says otherwise.
+const BEGINNING: Duration = Duration::from_millis(500);
 
 /// `GET /health`
 pub(crate) async fn brief(State(app): State<Arc<App>>) -> Reply {
@@ -47,6 +51,11 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     }
     if let Err(error) = app.hub.health() {
         return Error::from(error).into_response();
+    }
+    // A moment after the start they have; where they can't begin, nothing is delivered.
+    if !matches!(tokio::time::timeout(BEGINNING, app.hub.begun()).await, Ok(Ok(()))) {
+        let message = "What the server keeps of its own is not read from the log yet; nothing is delivered before that";
+        return Error::new(Code::JournalUnavailable, message).retry_after(Duration::from_secs(5)).into_response();
     }
     // Such a loss breaks the promise that nothing acknowledged is lost: an operator is to know before anybody relies on it.
     if app.config.journal.sync == Sync::Always && app.hub.vitals().disk.is_some_and(|disk| disk.cut > 0) {

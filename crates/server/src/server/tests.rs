@@ -483,3 +483,14 @@ async fn again(journal: Arc<dyn Journal>, dir: &TempDir) -> Arc<dyn Journal> {
     .await
     .unwrap()
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_not_ready_before_what_it_keeps_of_its_own_is_read() {
+    let journal: Arc<dyn Journal> = Arc::new(Memory::new(Retention::default()));
+    let (mut node, engine) = Node::new(&journal, Config::default());
+    let ready = async |node: &Node| node.call("GET", "/health/ready", "admin", None, Value::Null).await;
+    let early = ready(&node).await;
+    assert_eq!((early.status, &early.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("journal_unavailable")));
+    node.run(engine);
+    assert_eq!(ready(&node).await.status, StatusCode::OK);
+}
