@@ -38,8 +38,9 @@ pub enum Published {
     /// an empty batch, the next id.
     New(EventId),
     /// A batch with the same receipt was published or refused before, and every stream can see the
-    /// result. Nothing was changed.
-    Known(StoredReceipt),
+    /// result. Nothing was changed. Holds the id of the first event of that batch; for one without
+    /// events, the id that was next then.
+    Known(EventId, StoredReceipt),
     /// The condition is not true: nothing was published, but the receipt is kept. Holds the id of
     /// the newest event that the condition was checked against, which every stream can see.
     Refused(EventId),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tidings_journal::{Append, Appended, Condition, Entry, Position, Receipt, StoredReceipt};
+use tidings_journal::{Append, Appended, Condition, Entry, EventId, Position, Receipt, StoredReceipt};
 
 use crate::generation::Generation;
 use crate::hub::{Hub, Inner};
@@ -45,23 +45,20 @@ impl Hub {
                 Published::New(id)
             }
             Appended::Known(kept) => {
-                inner.until_receipt_visible(&generation, &kept).await?;
-                Published::Known(kept)
+                Published::Known(inner.until_receipt_visible(&generation, &kept).await?, kept)
             }
             Appended::Refused(head) => Published::Refused(inner.shown(&generation, head).await?),
             Appended::Full(pool) => Published::Full(pool),
         })
     }
 
-    /// The live receipt under `key`, if there is one. Every stream can see the events that it is
-    /// for. Only [`Hub::publish`] decides whether a batch is a repetition.
-    pub async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, tidings_journal::Error> {
+    /// The live receipt under `key`, if there is one, with the id that [`Published::Known`] has. Every
+    /// stream can see the events that it is for. Only [`Hub::publish`] decides whether a batch is a
+    /// repetition.
+    pub async fn receipt(&self, key: &[u8]) -> Result<Option<(EventId, StoredReceipt)>, tidings_journal::Error> {
         let generation = self.inner.generation();
-        let kept = self.inner.journal.receipt(key).await?;
-        if let Some(kept) = &kept {
-            self.inner.until_receipt_visible(&generation, kept).await?;
-        }
-        Ok(kept)
+        let Some(kept) = self.inner.journal.receipt(key).await? else { return Ok(None) };
+        Ok(Some((self.inner.until_receipt_visible(&generation, &kept).await?, kept)))
     }
 
     /// Delivers an event to the streams that are open now, and stores nothing. Fails like
@@ -75,13 +72,15 @@ impl Hub {
 
 impl Inner {
     /// Waits until the events of a receipt are visible; if it has none, until the events are
-    /// visible by which it was decided.
+    /// visible by which it was decided. Returns the id of the first of them, on the line on which they
+    /// were shown: a moment later the log may be on another line, with another event there.
     async fn until_receipt_visible(
         &self,
         generation: &Generation,
         kept: &StoredReceipt,
-    ) -> Result<(), tidings_journal::Error> {
+    ) -> Result<EventId, tidings_journal::Error> {
         let last = (kept.first.get() + u64::from(kept.events)).saturating_sub(1);
-        self.shown(generation, Position::new(last)).await.map(drop)
+        self.shown(generation, Position::new(last)).await?;
+        Ok(generation.line.id_of(kept.first))
     }
 }

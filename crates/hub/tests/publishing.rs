@@ -159,7 +159,7 @@ async fn a_batch_is_stored_in_full_or_not_at_all_and_returns_its_outcome() {
     assert!(matches!(left, Published::New(_)), "{left:?}");
     // What was refused stays refused for its receipt, whatever is true by now.
     let known = hub.publish(vec![event("r", "again"), member("a")], Some(receipt("k", "w")), absent()).await.unwrap();
-    let Published::Known(StoredReceipt { value, events, refused, .. }) = known else { panic!("{known:?}") };
+    let Published::Known(_, StoredReceipt { value, events, refused, .. }) = known else { panic!("{known:?}") };
     assert_eq!((&value[..], events, refused), (&b"v"[..], 0, true));
     assert_eq!(kept(&hub, "r").await, ["joined", "left"]);
 }
@@ -169,7 +169,7 @@ async fn an_empty_batch_leaves_a_receipt_and_takes_no_place() {
     let hub = running(&memory());
     let Published::New(next) = hub.publish(Vec::new(), Some(receipt("k", "v")), None).await.unwrap() else { panic!() };
     assert_eq!(next.position, Position::new(1));
-    assert_eq!(hub.receipt(b"k").await.unwrap().map(|kept| kept.events), Some(0));
+    assert_eq!(hub.receipt(b"k").await.unwrap().map(|(id, kept)| (id, kept.events)), Some((next, 0)));
     assert_eq!(hub.publish(vec![event("a", "1")], None, None).await.unwrap(), Published::New(next));
 }
 
@@ -186,7 +186,10 @@ async fn of_batches_with_one_receipt_at_two_hubs_at_once_one_is_stored_and_each_
                     hub.publish(vec![event("a", &data); 3], Some(receipt(&key, &data)), None).await.unwrap();
                 let first = match &published {
                     Published::New(id) => id.position,
-                    Published::Known(kept) => kept.first,
+                    Published::Known(id, kept) => {
+                        assert_eq!(id.position, kept.first);
+                        kept.first
+                    }
                     other => panic!("{other:?}"),
                 };
                 assert!(hub.head().position.get() >= first.get() + 2, "who is answered can see it");
@@ -216,7 +219,7 @@ async fn a_repetition_is_answered_once_what_it_repeats_can_be_seen_here() {
         waiting.spawn(async move { first.receipt(key.as_bytes()).await.unwrap().is_some() });
         waiting.spawn(async move {
             let published = second.publish(vec![event("a", "2")], Some(receipt(key, "v")), refused).await.unwrap();
-            matches!(published, Published::Known(_))
+            matches!(published, Published::Known(..))
         });
     }
     for _ in 0..100 {

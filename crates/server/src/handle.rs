@@ -86,8 +86,7 @@ impl Handle {
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
         let publication = Publication::new([topics::asked(topic)?], EventName::parse(event)?, compact(data)?);
         match self.app.publish(vec![publication], None, None).await {
-            Ok(Published::New(id) | Published::Refused(id)) => Ok(id),
-            Ok(Published::Known(kept)) => Ok(self.app.hub.id_of(kept.first)),
+            Ok(Published::New(id) | Published::Refused(id) | Published::Known(id, _)) => Ok(id),
             Ok(Published::Full(_)) => Err(PublishError::TooManyKeys),
             Err(Unpublished::Closing) => Err(PublishError::Draining),
             Err(Unpublished::Journal(error)) => Err(PublishError::Journal(error)),

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tidings_edge::error::{Code, Error};
 use tidings_edge::reply::Draft;
 use tidings_hub::UserId;
-use tidings_journal::{Receipt, StoredReceipt};
+use tidings_journal::{EventId, Receipt, StoredReceipt};
 
 use crate::app::App;
 use crate::traces;
@@ -90,11 +90,11 @@ impl Note {
     /// The first answer, if the log knows it already.
     pub(crate) async fn look_up(&self, app: &App) -> Result<Option<Response>, Error> {
         let kept = app.hub.receipt(&self.scope.0).await?;
-        kept.map(|kept| self.replay(app, &kept)).transpose()
+        kept.map(|(first, kept)| self.replay(first, &kept)).transpose()
     }
 
-    /// What was answered the first time; an error where that was another request.
-    pub(crate) fn replay(&self, app: &App, kept: &StoredReceipt) -> Result<Response, Error> {
+    /// What was answered the first time, about the event with the id `first`; an error where that was another request.
+    pub(crate) fn replay(&self, first: EventId, kept: &StoredReceipt) -> Result<Response, Error> {
         let draft = kept.value.split_first_chunk().filter(|(first, _)| **first == self.fingerprint.0);
         let Some((_, draft)) = draft else {
             let message = "This Idempotency-Key was used for another request; take a new key";
@@ -104,7 +104,7 @@ impl Note {
             || Error::new(Code::JournalUnavailable, "The first answer to this Idempotency-Key can't be read");
         let draft = Draft::decode(draft).ok_or_else(unreadable)?;
         traces::note(traces::PUBLISH, "repeated");
-        let mut response = draft.complete(app.hub.id_of(kept.first)).into_response();
+        let mut response = draft.complete(first).into_response();
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
     }

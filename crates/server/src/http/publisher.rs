@@ -124,12 +124,12 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
     }
     match (app.publish(batch, receipt, condition).await?, &note) {
         (Published::New(id) | Published::Refused(id), _) => Ok(answer(draft.complete(id), standing)),
-        (Published::Known(kept), Some(note)) => {
+        (Published::Known(first, kept), Some(note)) => {
             app.rates.give_back(&cost, named); // it was in flight twice, and counts once
-            note.replay(&app, &kept)
+            note.replay(first, &kept)
         }
         (Published::Full(_), _) => Err(Error::too_many_keys()),
-        (Published::Known(_), None) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
+        (Published::Known(..), None) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
     }
 }
 
