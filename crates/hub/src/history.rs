@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidings_journal::{Entry, EventId, Limit, Position, Selector, TopicName};
 
+use crate::generation::Generation;
 use crate::hub::Hub;
 use crate::subscribe::{After, Requested};
 use crate::wording::Reason;
@@ -52,7 +53,32 @@ pub struct Earlier {
     pub oldest: Option<EventId>,
 }
 
+/// The place that a caller asked for, found in the log. It is for one page, to be read soon.
+pub struct Place {
+    generation: Arc<Generation>,
+    requested: Requested,
+}
+
 impl Hub {
+    /// Finds the place after a cursor. Everything that may take seconds is waited for here: then
+    /// [`Hub::history_from`] can be called while the caller holds what other callers wait for.
+    pub async fn place(&self, after: &After) -> Result<Place, tidings_journal::Error> {
+        let inner = &self.inner;
+        inner.begun().await?; // by then interrupted erasures are completed
+        let generation = inner.generation();
+        let requested = inner.locate(&generation, after).await?;
+        Ok(Place { generation, requested })
+    }
+
+    /// Finds the place to read backwards from, for [`Hub::history_before_place`].
+    pub async fn place_before(&self, before: &Before) -> Result<Place, tidings_journal::Error> {
+        let after = match before {
+            Before::Latest => After::Now,
+            Before::Id(id) => After::Id(id.clone()),
+        };
+        self.place(&after).await
+    }
+
     /// Reads the newest stored events of `topics` before a place.
     pub async fn history_before(
         &self,
@@ -60,14 +86,18 @@ impl Hub {
         before: &Before,
         events: usize,
     ) -> Result<Earlier, tidings_journal::Error> {
+        self.history_before_place(topics, self.place_before(before).await?, events).await
+    }
+
+    /// Reads the newest stored events of `topics` before a place that was found.
+    pub async fn history_before_place(
+        &self,
+        topics: Vec<TopicName>,
+        Place { generation, requested }: Place,
+        events: usize,
+    ) -> Result<Earlier, tidings_journal::Error> {
         let inner = &self.inner;
-        inner.begun().await?; // by then interrupted erasures are completed
-        let generation = inner.generation();
         let selector = Selector::topics(topics);
-        let requested = match before {
-            Before::Latest => Requested::Nothing,
-            Before::Id(id) => inner.locate(&generation, &After::Id(id.clone())).await?,
-        };
         let (place, gap) = match requested {
             Requested::Nothing | Requested::Everything => (None, None),
             Requested::After(position) => (Some(position), None),
@@ -96,12 +126,20 @@ impl Hub {
         after: &After,
         events: usize,
     ) -> Result<History, tidings_journal::Error> {
+        self.history_from(topics, self.place(after).await?, events).await
+    }
+
+    /// Reads the oldest stored events of `topics` after a place that was found.
+    pub async fn history_from(
+        &self,
+        topics: Vec<TopicName>,
+        Place { generation, requested }: Place,
+        events: usize,
+    ) -> Result<History, tidings_journal::Error> {
         let inner = &self.inner;
-        inner.begun().await?; // by then interrupted erasures are completed
-        let generation = inner.generation();
         let selector = Selector::topics(topics);
         let floor = inner.journal.floor(&selector);
-        let (from, gap) = match inner.locate(&generation, after).await? {
+        let (from, gap) = match requested {
             Requested::Nothing | Requested::Everything => (floor, None),
             Requested::After(position) if position >= floor => (position, None),
             Requested::After(_) => (floor, Some(Reason::Trimmed)),

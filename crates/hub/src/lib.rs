@@ -62,7 +62,7 @@ pub use cursor::{Behind, Cursor, TakenEvents};
 pub use erase::{Erasure, Error as EraseError};
 pub use fanout::{Delivery, Fanout};
 pub use fold::{Expired, Fold};
-pub use history::{Before, Earlier, History};
+pub use history::{Before, Earlier, History, Place};
 pub use hub::{Hub, Options, Runner};
 pub use keyed_state::{KeyedState, StoredValue, Value};
 pub use presence::{MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, Member, MembershipLimit, PendingJoin, Presence};

@@ -38,7 +38,6 @@ pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Para
     authorise(&app, &topic, credential.as_ref(), &parts)?;
     let limit = params.number("limit", 1..=1_000, 100)?;
     refuse(&params, &["until"], "is for erasing; a page is bounded by `before` or `limit`")?;
-    let _turn = app.untaken.page().await?;
     match (params.filled("after"), params.filled("before")) {
         (Some(_), Some(_)) => Err(Error::field("before", "can't be asked for together with `after`")),
         (None, Some(before)) => list_before(&app, topic, before, limit).await,
@@ -51,7 +50,9 @@ async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usi
         After::Now => After::Earliest,
         after => after,
     };
-    let history = app.hub.history(vec![topic], &after, limit).await?;
+    let place = app.hub.place(&after).await?; // before its turn, which others wait for
+    let _turn = app.untaken.page().await?;
+    let history = app.hub.history_from(vec![topic], place, limit).await?;
     if history.gap == Some(Reason::Malformed) {
         return Err(Error::field("after", "must be the id of an event, or `earliest`"));
     }
@@ -64,7 +65,9 @@ async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) ->
         "latest" => Before::Latest,
         id => Before::Id(id.chars().take(LONGEST_ID).collect()),
     };
-    let history = app.hub.history_before(vec![topic], &before, limit).await?;
+    let place = app.hub.place_before(&before).await?;
+    let _turn = app.untaken.page().await?;
+    let history = app.hub.history_before_place(vec![topic], place, limit).await?;
     if history.gap == Some(Reason::Malformed) {
         return Err(Error::field("before", "must be the id of an event, or `latest`"));
     }

@@ -20,7 +20,7 @@ use super::*;
 use crate::auth::demo;
 use crate::server::Server;
 
-/// Appends wait until it is told that its disk is fast again.
+/// Appends, and who has to be certain, wait until it is told that its disk is fast again.
 struct Slow {
     journal: Memory,
     is_fast: watch::Receiver<bool>,
@@ -39,6 +39,11 @@ impl Journal for Slow {
     async fn append(&self, append: Append) -> Result<Appended, JournalError> {
         let _ = self.is_fast.clone().wait_for(|is_fast| *is_fast).await;
         self.journal.append(append).await
+    }
+
+    async fn certain(&self) -> Result<(), JournalError> {
+        let _ = self.is_fast.clone().wait_for(|is_fast| *is_fast).await;
+        self.journal.certain().await
     }
 
     async fn receipt(&self, key: &[u8]) -> Result<Option<StoredReceipt>, JournalError> {
@@ -237,6 +242,24 @@ async fn who_leaves_while_joining_a_room_has_joined_and_the_room_is_told() {
     let join = Request::post("/chat/room/r/join").header("Authorization", format!("Bearer {}", demo::TOKEN));
     house.call(join.body(Body::empty()).unwrap()).await.abort();
     assert_eq!(house.written(2).await, 2, "what the room is told, and what the server remembers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_log_to_be_certain_keeps_no_page_from_others() {
+    let house = House::new().await;
+    let page = |query: &str| {
+        let request = Request::get(format!("/events?topic=notifications{query}"));
+        request.header("Authorization", format!("Bearer {}", demo::TOKEN)).body(Body::empty()).unwrap()
+    };
+    let ahead = house.log.epochs().id_of(Position::new(100));
+    for way in ["after", "before"] {
+        for _ in 0..10 {
+            assert!(!house.call(page(&format!("&{way}={ahead}"))).await.is_finished());
+        }
+    }
+    let other = house.call(page("")).await;
+    assert!(other.is_finished());
+    assert_eq!(other.await.unwrap().status(), StatusCode::OK);
 }
 
 #[test]
