@@ -44,9 +44,7 @@ impl Hub {
                 }
                 Published::New(id)
             }
-            Appended::Known(kept) => {
-                Published::Known(inner.until_receipt_visible(&generation, &kept).await?, kept)
-            }
+            Appended::Known(kept) => Published::Known(inner.until_receipt_visible(&generation, &kept).await?, kept),
             Appended::Refused(head) => Published::Refused(inner.shown(&generation, head).await?),
             Appended::Full(pool) => Published::Full(pool),
         })

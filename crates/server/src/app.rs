@@ -21,6 +21,7 @@ use crate::auth::{Authenticator, Identity};
 use crate::config::{Config, Mode};
 use crate::counts::Counts;
 use crate::http::admission::Admission;
+use crate::http::in_flight::InFlight;
 use crate::members::Members;
 use crate::net::census::Census;
 use crate::net::untaken::Untaken;
@@ -38,6 +39,7 @@ pub(crate) struct App {
     pub(crate) arrivals: Arrivals,
     pub(crate) untaken: Arc<Untaken>,
     pub(crate) rates: Rates,
+    pub(crate) in_flight: InFlight,
     pub(crate) members: Arc<Members>,
     pub(crate) census: Arc<Census>,
     pub(crate) counts: Arc<Counts>,
@@ -125,6 +127,7 @@ impl App {
         Arc::new(Self {
             counts: Arc::default(),
             rates: Rates::new(config.rates()),
+            in_flight: InFlight::default(),
             started_at: clock.now(),
             hub,
             members,

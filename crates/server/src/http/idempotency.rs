@@ -6,7 +6,7 @@
 //!
 //! The journal decides whether a publish is a repetition, in the step that would append it: of several in flight, here or on
 //! several servers, one is published, and all get its answer. Whoever looks beforehand spares a repetition the limits, and
-//! decides nothing.
+//! decides nothing. Which are in flight here: `in_flight`.
 
 use std::time::Duration;
 
@@ -79,6 +79,11 @@ impl Fingerprint {
 impl Note {
     pub(crate) fn new(scope: Scope, target: Option<&UserId>, body: &[u8]) -> Self {
         Self { scope, fingerprint: Fingerprint::of(target, body) }
+    }
+
+    /// By what the log knows it.
+    pub(crate) fn key(&self) -> &Bytes {
+        &self.scope.0
     }
 
     /// What is kept of a publish that is answered with `draft`.

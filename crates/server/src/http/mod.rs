@@ -4,5 +4,6 @@
 pub(crate) mod admission;
 pub(crate) mod extract;
 pub(crate) mod idempotency;
+pub(crate) mod in_flight;
 pub(crate) mod observe;
 pub(crate) mod publisher;

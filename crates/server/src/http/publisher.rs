@@ -21,6 +21,7 @@ use crate::auth::Identity;
 use crate::http::admission::Share;
 use crate::http::extract::Route;
 use crate::http::idempotency::{Note, Scope};
+use crate::http::in_flight::Flight;
 use crate::topics;
 use crate::traces;
 
@@ -108,16 +109,33 @@ impl Publisher {
     }
 }
 
-/// Charges and publishes a unit. `share` is held as long as that goes on.
+/// Charges and publishes a unit, and holds `share` meanwhile. A repetition of a call that is on its way may be refused where that
+/// one was not; it still gets that one's answer.
 async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, unit: Unit) -> Result<Response, Error> {
-    let _share = share;
     let Unit { batch, condition, joins, draft } = unit;
-    let standing = app.rates.publish(&cost)?;
-    let pending = joins.map(|(room, user)| app.hub.presence().begin_join(&room, &user)).transpose();
-    let _pending = pending.map_err(Error::membership_limit)?;
-    let is_new =
-        || batch.iter().flat_map(|one| &*one.topics).any(|topic| !topics::is_private(topic) && !app.hub.knows(topic));
-    let named = app.rates.name(&cost.payer, is_new)?;
+    let flight = note.as_ref().map(|note| app.in_flight.enter(note.key()));
+    let charged = app.rates.publish(&cost);
+    let is_charged = charged.is_ok();
+    let taken = charged.and_then(|standing| {
+        let pending = joins.map(|(room, user)| app.hub.presence().begin_join(&room, &user)).transpose();
+        let pending = pending.map_err(Error::membership_limit)?;
+        let is_new = || {
+            let mut topics = batch.iter().flat_map(|one| &*one.topics);
+            topics.any(|topic| !topics::is_private(topic) && !app.hub.knows(topic))
+        };
+        Ok((standing, pending, app.rates.name(&cost.payer, is_new)?))
+    });
+    let (standing, _pending, named) = match taken {
+        Ok(taken) => taken,
+        Err(refused) => {
+            drop((share, batch, draft)); // a call that waits for another's answer takes no room
+            let answer = first_answer(&app, note, flight).await?;
+            if answer.is_some() && is_charged {
+                app.rates.give_back(&cost, false);
+            }
+            return answer.ok_or(refused);
+        }
+    };
     let receipt = note.as_ref().map(|note| note.receipt(&draft));
     if batch.is_empty() && receipt.is_none() {
         return Ok(answer(draft.complete(app.hub.head()), standing));
@@ -131,6 +149,14 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
         (Published::Full(_), _) => Err(Error::too_many_keys()),
         (Published::Known(..), None) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
     }
+}
+
+/// Returns the answer of the call that one with this note repeats, once that has ended; `None` if there is no such call, or if it
+/// was not answered with a 200. For a call that was refused.
+async fn first_answer(app: &App, note: Option<Note>, flight: Option<Flight>) -> Result<Option<Response>, Error> {
+    let (Some(note), Some(flight)) = (note, flight) else { return Ok(None) };
+    flight.until_first_ended().await;
+    note.look_up(app).await
 }
 
 /// The answer to a publish, with where its publisher stands.

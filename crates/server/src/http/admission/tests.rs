@@ -236,6 +236,49 @@ async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() 
     assert!(state.starts_with(r#""events";r=198;"#), "{state}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_repetition_of_what_is_in_flight_has_its_answer_though_its_caller_may_publish_no_more() {
+    let house = House::new().await;
+    let token = base64::engine::general_purpose::STANDARD.encode("ann:ann:ann@example.com:user");
+    let request = |key: Option<&str>, title: &str| {
+        let mut request = Request::post("/notifications/send?targetUserId=bob")
+            .header("Authorization", format!("Bearer {token}"))
+            .header("Content-Type", "application/json");
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        request.body(Body::from(format!(r#"{{"title":"{title}","message":"M"}}"#))).unwrap()
+    };
+    let first = house.call(request(Some("k"), "T")).await;
+    let mut others = Vec::new();
+    let refused = loop {
+        let other = house.call(request(None, "T")).await;
+        if other.is_finished() {
+            break other.await.unwrap();
+        }
+        others.push(other);
+    };
+    assert_eq!((refused.status(), others.len()), (StatusCode::TOO_MANY_REQUESTS, 199));
+    let new = house.call(request(Some("new"), "T")).await.await.unwrap();
+    assert_eq!(new.status(), StatusCode::TOO_MANY_REQUESTS, "it repeats nothing");
+    let repeated = house.call(request(Some("k"), "T")).await;
+    let conflict = house.call(request(Some("k"), "U")).await;
+    assert!(!repeated.is_finished() && !conflict.is_finished(), "the first has no answer yet");
+    house.faster.send_replace(true);
+    let mut bodies = Vec::new();
+    for call in [first, repeated] {
+        let answer = call.await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        bodies.push(answer.into_body().collect().await.unwrap().to_bytes());
+    }
+    assert_eq!(bodies[0], bodies[1]);
+    assert_eq!(conflict.await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+    for other in others {
+        assert_eq!(other.await.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(house.log.head().get(), 200);
+}
+
 #[tokio::test]
 async fn who_leaves_while_joining_a_room_has_joined_and_the_room_is_told() {
     let house = House::new().await;
