@@ -1,26 +1,28 @@
-//! Bytes back into events, by the rules of WHATWG HTML, sections 9.2.5 and 9.2.6.
+//! Decoding: from bytes to events, by the rules of WHATWG HTML, sections 9.2.5 and 9.2.6.
 //!
-//! The [`Decoder`] owns what one stream has said so far: the event in progress, the last event id, the reconnection time.
-//! It takes bytes in pieces of any size, from a server that need not be a friend: no input makes it panic, take more than
-//! linear time, or hold more than its limit. It must never open, end or retry a connection.
+//! A [`Decoder`] holds the state of one stream: the event in progress, the last event id, the
+//! reconnection time. It accepts bytes in pieces of any size from an untrusted server: no input
+//! makes it panic, take more than linear time, or hold more than its limit. It never opens, ends or
+//! retries a connection.
 
 use std::mem;
 use std::time::Duration;
 
 use crate::lines::Lines;
 
-/// The limit of [`Decoder::new`]: 16 MiB.
+/// The limit of [`Decoder::new`], in bytes: 16 MiB.
 pub const DEFAULT_LIMIT: usize = 16 * 1024 * 1024;
 
-/// The longest id that a decoder takes, in bytes of UTF-8.
+/// The longest id that a decoder accepts, in bytes of UTF-8.
 ///
-/// Every [`Message`] repeats the last id, so that without a bound an id of megabytes, followed by events of six bytes each
-/// (`data\n\n`), would cost a copy of megabytes each. A server would not take it back either: its header limit is in the way.
+/// Every [`Message`] repeats the last id. Without a limit, an id of megabytes followed by events of
+/// six bytes each (`data\n\n`) would cost a copy of megabytes for each event. A server would not
+/// accept such an id in a request either, because of its limit of header sizes.
 pub const MAX_ID_BYTES: usize = 1024;
 
-/// An incremental decoder of one event stream; a stream that was reconnected needs a new one.
+/// An incremental decoder of one event stream. A new connection needs a new decoder.
 ///
-/// [`push`](Self::push) what arrived, then read the items until there are none:
+/// [`push`](Self::push) the bytes that arrived, then read items until there are none:
 ///
 /// ```
 /// use tidings_sse::{Decoded, Decoder};
@@ -39,8 +41,9 @@ pub const MAX_ID_BYTES: usize = 1024;
 /// # Ok::<(), tidings_sse::decode::Error>(())
 /// ```
 ///
-/// An event in progress when the bytes end is discarded with the decoder, as the standard has it: a stream that was cut
-/// never delivers half an event. Bytes that are not UTF-8 become U+FFFD.
+/// If the bytes end in the middle of an event, that event is discarded with the decoder, as the
+/// standard demands: a stream that was cut never delivers half an event. Bytes that are not UTF-8
+/// become U+FFFD.
 #[derive(Debug)]
 pub struct Decoder {
     lines: Lines,
@@ -48,32 +51,33 @@ pub struct Decoder {
     last_event_id: String,
     reconnection_time: Option<Duration>,
     limit: usize,
-    /// The limit was exceeded: whatever comes is dropped.
+    /// Whether the limit was exceeded, after which all bytes are dropped.
     ended: bool,
 }
 
-/// What a stream says.
+/// An item of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// An event, complete with the blank line that ends it.
     Event(Message),
     /// A valid `retry:` line: how long to wait before a reconnection from now on.
     ///
-    /// It takes effect at its line, not at the end of its block. The server may ask for anything up to [`u64::MAX`]
-    /// milliseconds; numbers beyond are ignored, like all that is not a number.
+    /// It takes effect at its line, not at the end of its block. The server may ask for up to
+    /// [`u64::MAX`] milliseconds; larger numbers are ignored, like everything that is not a number.
     Retry(Duration),
-    /// The text of a comment line after its colon, less one leading space.
+    /// The text of a comment line after its colon, without one leading space.
     Comment(String),
 }
 
-/// An event as its listeners see it.
+/// An event as an `EventSource` gives it to its listeners.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Message {
-    /// The event's name; `message` when the block gave none or an empty one.
+    /// The event's name; `message` if the block has none or an empty one.
     pub event: String,
-    /// The data; the lines of several `data:` fields are joined by LF.
+    /// The data. The values of several `data:` fields are joined by LF.
     pub data: String,
-    /// The last event id when the event was dispatched, which may be from an earlier block; empty when there is none.
+    /// The last event id when the event was dispatched, which may come from an earlier block; empty
+    /// if there is none.
     pub id: String,
 }
 
@@ -97,13 +101,15 @@ pub enum Error {
     },
 }
 
-/// The event in progress: the buffers of section 9.2.6.
+/// The event in progress: the buffers of WHATWG HTML, section 9.2.6.
 #[derive(Debug, Default)]
 struct Block {
     event: String,
-    /// `None` until the first `data` line: a block without one dispatches nothing, one with an empty one does.
+    /// `None` until the first `data` line: a block without `data` dispatches nothing, but one with
+    /// empty `data` does.
     data: Option<String>,
-    /// Outlives its block. It becomes the last event id only when the block ends, so that a cut block does not count.
+    /// It is kept from block to block. It becomes the last event id only when its block ends, so
+    /// that a block that was cut does not count.
     id: String,
 }
 
@@ -115,12 +121,14 @@ impl Decoder {
 
     /// A decoder for events of up to `max_event_bytes`.
     ///
-    /// The standard knows no limit, and a server could make a client's memory grow for ever with a line that does not
-    /// end, or with `data` lines and no blank one. Here a line (less its end) or the data of an event that is longer gives
-    /// one [`Error`] and ends the decoder: nothing comes after it, and further bytes are dropped. What a decoder holds
-    /// is a small multiple of the limit, plus what was pushed and not yet read.
+    /// The standard has no limit, so a server could make a client's memory grow for ever with a
+    /// line that does not end, or with `data` lines and no blank line. Here, a line (without its
+    /// end) or the data of an event that is longer than the limit returns one [`Error`] and ends
+    /// the decoder: no item follows, and further bytes are dropped. A decoder holds at most a small
+    /// multiple of the limit, plus the bytes that were pushed and not yet read.
     ///
-    /// Comments count line by line only, so that a stream of nothing but keep-alives never ends for its age.
+    /// Each comment line counts alone, so that a stream of keep-alive comments never reaches the
+    /// limit.
     pub fn with_limit(max_event_bytes: usize) -> Self {
         Self {
             lines: Lines::default(),
@@ -132,20 +140,21 @@ impl Decoder {
         }
     }
 
-    /// Takes the next bytes of the stream, cut anywhere. Read all items before the next piece, or pieces pile up.
+    /// Adds the next bytes of the stream, which may be cut anywhere. Read all items before the next
+    /// call, as unread bytes accumulate.
     pub fn push(&mut self, bytes: &[u8]) {
         if !self.ended {
             self.lines.push(bytes);
         }
     }
 
-    /// What to send as `Last-Event-ID` on a reconnection, unless it is empty: the id of the last block that was complete,
-    /// with data or without.
+    /// The value for `Last-Event-ID` in the next request, unless it is empty: the last id of all
+    /// complete blocks, including those without data.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
 
-    /// What the last valid `retry:` line asked for, if there was one.
+    /// The value of the last valid `retry:` line, if there was one.
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.reconnection_time
     }
@@ -197,7 +206,7 @@ impl Default for Decoder {
     }
 }
 
-/// `None` says that more bytes are needed, and is final only after an [`Error`].
+/// `None` means that more bytes are needed. It is final only after an [`Error`].
 impl Iterator for Decoder {
     type Item = Result<Decoded, Error>;
 
@@ -239,7 +248,7 @@ impl Block {
     }
 }
 
-/// The name of a line's field and its value. A comment is a field without a name.
+/// Splits a line into the name and the value of its field. A comment is a field without a name.
 fn split(line: &[u8]) -> (&[u8], &[u8]) {
     let Some(colon) = memchr::memchr(b':', line) else {
         return (line, b"");
@@ -248,12 +257,14 @@ fn split(line: &[u8]) -> (&[u8], &[u8]) {
     (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
 }
 
-/// Line by line is the same as decoding the whole stream at once: a broken sequence never swallows an ASCII byte.
+/// Decodes UTF-8. Decoding each line has the same result as decoding the whole stream at once,
+/// because an invalid sequence never includes an ASCII byte.
 fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
 
-/// A `retry` value: ASCII digits and nothing else (`+1` is a number for Rust, not for the standard).
+/// Parses a `retry` value: ASCII digits and nothing else (`+1` is a number for Rust, but not by the
+/// standard).
 fn milliseconds(value: &[u8]) -> Option<Duration> {
     if !value.iter().all(u8::is_ascii_digit) {
         return None;

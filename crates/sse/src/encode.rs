@@ -1,7 +1,8 @@
-//! From an [`Event`] to its bytes: the only place that writes the wire format.
+//! Encoding: from events to bytes. Only this module writes the wire format.
 //!
-//! The block is measured first and written once, so that it lies in an allocation of exactly its size. Must never write a
-//! byte of data that could end a line, nor a byte order mark: httpx-sse and sseclient-py lose the first event after one.
+//! The length of a block is computed first, so that its allocation has exactly that size. This
+//! module must never write data that could end a line, nor a byte order mark: httpx-sse and
+//! sseclient-py lose the first event after one.
 
 use std::iter;
 
@@ -17,7 +18,7 @@ const RETRY: &[u8] = b"retry: ";
 const DATA: &[u8] = b"data: ";
 
 impl Event {
-    /// The event as bytes. Encode once and clone the [`Frame`]: that is what it is for.
+    /// Encodes the event. Encode an event once, and clone the [`Frame`] for each stream.
     pub fn encode(&self) -> Frame {
         frame(self)
     }
@@ -30,8 +31,8 @@ impl From<&Event> for Frame {
 }
 
 impl Frame {
-    /// The blocks of `frames`, one after the other, in one chunk: for readers that are sent the same many at once. `None` if
-    /// there are none. Copies them.
+    /// Copies the blocks of `frames` into one chunk, for events that are sent to many readers
+    /// together. `None` if there are no frames.
     pub fn join<'a>(frames: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
         join(frames)
     }
@@ -39,10 +40,11 @@ impl Frame {
 
 /// Encodes `event`: `event`, `retry`, `data`, last `id`, and a blank line.
 ///
-/// The id is last because some clients believe a line as soon as they have read it. When a connection breaks in the middle of
-/// an event, `r3labs/sse` hands out the part that it has, and `fetch-event-source` keeps the id; both come back behind an event
-/// that they never had. The standard gives the order of the fields no meaning, so that it costs nothing to show the id only
-/// behind the data.
+/// The id comes last because some clients act on a line as soon as they have read it. When a
+/// connection breaks in the middle of an event, `r3labs/sse` delivers the part that it has, and
+/// `fetch-event-source` keeps the id; both reconnect after an event that they never received in
+/// full. By the standard the order of the fields has no meaning, so sending the id after the data
+/// costs nothing.
 fn frame(event: &Event) -> Frame {
     let mut digits = itoa::Buffer::new();
     let retry = event.retry.map(|delay| digits.format(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).as_bytes());
@@ -63,7 +65,7 @@ fn frame(event: &Event) -> Frame {
     })
 }
 
-/// The blocks of `frames`, one after the other, in one chunk. `None` if there are none.
+/// Joins the blocks of `frames` in one chunk. `None` if there are no frames.
 fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Option<Frame> {
     let length = frames.clone().map(|frame| frame.block().len()).sum();
     (length > 0).then(|| {
@@ -75,7 +77,7 @@ fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Option<Frame> {
     })
 }
 
-/// A chunk around the `length` bytes, at least one, that `write` adds.
+/// A chunk around the bytes that `write` adds. `length` is their number, at least 1.
 fn chunk(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let header = hex_digits(length) + 2;
     let mut chunk = Vec::with_capacity(header + length + CHUNK_END.len());
@@ -86,8 +88,9 @@ fn chunk(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     Frame::new(Bytes::from(chunk), header)
 }
 
-/// The lines of `text`, at least one. CR, LF and CRLF each end one, so that a text that ends with a break has an empty last
-/// line. axum's `Sse` writes two breaks for a CRLF; nchan and @fastify/sse let a bare CR through, and with it any field.
+/// The lines of `text`, at least one. CR, LF and CRLF each end a line, so a text that ends with a
+/// line break has an empty last line. axum's `Sse` writes two line breaks for a CRLF; nchan and
+/// @fastify/sse let a bare CR through, and with it any field.
 fn lines(text: &str) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text.as_bytes());
     iter::from_fn(move || {
@@ -101,7 +104,7 @@ fn lines(text: &str) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// How many hexadecimal digits `number` has; a block is never empty, so it is above 0.
+/// The number of hexadecimal digits of `number`. A block is never empty, so `number` is at least 1.
 fn hex_digits(number: usize) -> usize {
     number.ilog2() as usize / 4 + 1
 }

@@ -1,13 +1,14 @@
-//! An event before it is bytes: what it is called, what it says, and where it stands.
+//! An event before it is encoded: its name, its data and its id.
 //!
-//! Every [`Event`] that can be built can be encoded, and decodes to itself: there is nothing to check later and nothing
-//! that can fail. An event always has a name and data, because blocks without data do harm (see [`Event::id`]).
+//! Every [`Event`] that can be built can be encoded and decodes to itself, so nothing is checked
+//! later and nothing can fail. An event always has a name and data, because blocks without data are
+//! harmful (see [`Event::id`]).
 
 use std::time::Duration;
 
 use crate::{EventName, Id};
 
-/// One event of a stream, to be encoded once by [`Event::encode`].
+/// An event of a stream. [`Event::encode`] encodes it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,25 +26,28 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event called `name` that says `data`.
+    /// An event with this name and data.
     ///
-    /// Any text is good data. CR, LF and CRLF are each one line break and arrive as LF, as the standard has it; all else,
-    /// a trailing line break and NUL included, arrives as it was.
+    /// Any text is valid data. CR, LF and CRLF are each one line break and arrive as LF, as the
+    /// standard demands. Everything else arrives unchanged, including a trailing line break and
+    /// NUL.
     pub fn new(name: EventName, data: impl Into<String>) -> Self {
         Self { name, id: None, retry: None, data: data.into() }
     }
 
-    /// Where the client stands once it has seen this event; without an `id:` line it stands where it stood.
+    /// Sets the id that the client remembers with this event. Without one, the client keeps the id
+    /// of an earlier event.
     ///
-    /// An id only ever travels with an event: of a block with nothing but `id:` or `retry:`, httpx-sse 0.4.3 and others
-    /// make an empty event that nobody sent.
+    /// An id is only ever sent with an event: from a block with nothing but `id:` or `retry:`,
+    /// httpx-sse 0.4.3 and other clients make an empty event that was never sent.
     #[must_use]
     pub fn id(mut self, id: impl Into<Option<Id>>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// How long the client waits before it reconnects, from now on. Written in whole milliseconds, rounded down.
+    /// Sets how long the client waits before it reconnects, from now on. It is sent in whole
+    /// milliseconds, rounded down.
     #[must_use]
     pub fn retry(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.retry = delay.into();

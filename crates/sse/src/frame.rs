@@ -1,20 +1,22 @@
-//! An encoded block, shared by all who write it to a socket.
+//! Frames: encoded blocks, shared by all streams that write them.
 //!
-//! Owns where the block begins and ends inside its chunk framing, and nothing else: bytes are put into a frame only by
-//! `encode`, so that a [`Frame`] that exists is well-formed. Must never copy them, but to join frames.
+//! A frame knows where its block begins and ends inside of the chunk framing. Only `encode` creates
+//! frames, so every [`Frame`] is well-formed. A frame's bytes are never copied, except to join
+//! frames.
 
 use bytes::Bytes;
 
-/// What follows the block in its chunk.
+/// The end of a chunk, after the block.
 pub(crate) const CHUNK_END: &[u8] = b"\r\n";
 
-/// The keep-alive comment in its chunk.
+/// The keep-alive comment, in a chunk.
 const COMMENT: &[u8] = b"2\r\n:\n\r\n";
 
-/// One encoded block of an event stream: the bytes of an event, or a comment; or several of them, joined.
+/// An encoded block of an event stream: an event, a comment, or several events joined.
 ///
-/// Block and chunk framing (RFC 9112, section 7.1) lie in one allocation, so that an HTTP/1.1 connection writes
-/// [`chunked`](Self::chunked) and all others [`block`](Self::block), both without copying:
+/// The block and its chunk framing (RFC 9112, section 7.1) are in one allocation, so that HTTP/1.1
+/// connections can write [`chunked`](Self::chunked) and other connections [`block`](Self::block),
+/// both without a copy:
 ///
 /// ```text
 /// 22\r\n event: typing\ndata: {}\nid: k3-41\n\n \r\n
@@ -22,7 +24,7 @@ const COMMENT: &[u8] = b"2\r\n:\n\r\n";
 /// '------------------ chunked -------------------'
 /// ```
 ///
-/// To clone is to count a reference (the first clone also allocates the counter, 24 bytes).
+/// A clone increments a reference count. The first clone also allocates the counter, 24 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     chunked: Bytes,
@@ -37,40 +39,42 @@ impl Frame {
         Self { chunked, header }
     }
 
-    /// The keep-alive: an empty comment, `:\n`. Costs no allocation.
+    /// The keep-alive comment, `:\n`. It needs no allocation.
     ///
-    /// A blank line does not follow. It would be within the standard, but httpx-sse 0.4.3 makes a phantom event of each
-    /// `:\n\n` once it has seen an id, and openai-python and others had the same bug.
+    /// No blank line follows. The standard allows one, but httpx-sse 0.4.3 makes an empty event
+    /// from each `:\n\n` once it has seen an id, and openai-python and other clients had the same
+    /// bug.
     pub fn comment() -> Self {
         Self::new(Bytes::from_static(COMMENT), 3)
     }
 
-    /// Whether this is the only handle on its bytes.
+    /// Whether no other frame shares these bytes.
     pub fn is_unique(&self) -> bool {
         self.chunked.is_unique()
     }
 
-    /// The block with the chunk framing around it.
+    /// The block with its chunk framing.
     pub fn chunked(&self) -> &[u8] {
         &self.chunked
     }
 
-    /// [`chunked`](Self::chunked), shared.
+    /// The bytes of [`chunked`](Self::chunked), shared without a copy.
     pub fn chunked_bytes(&self) -> Bytes {
         self.chunked.clone()
     }
 
-    /// The block alone: its lines and, after an event, the blank line.
+    /// The block without chunk framing: its lines and, after an event, the blank line.
     pub fn block(&self) -> &[u8] {
         &self.chunked[self.header..self.chunked.len() - CHUNK_END.len()]
     }
 
-    /// [`block`](Self::block), shared.
+    /// The bytes of [`block`](Self::block), shared without a copy.
     pub fn block_bytes(&self) -> Bytes {
         self.chunked.slice(self.header..self.chunked.len() - CHUNK_END.len())
     }
 
-    /// How many bytes [`chunked`](Self::chunked) has: what the frame costs in memory and, at most, on the wire.
+    /// The length of [`chunked`](Self::chunked) in bytes: what the frame takes in memory, and at
+    /// most on the wire.
     #[expect(
         clippy::len_without_is_empty,
         reason = "a frame is never empty, and a method that is always false says nothing"
@@ -87,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_at_most_40_bytes() {
-        // Rings hold one for each event that they keep.
+        // A ring holds a frame for each of its events.
         assert!(size_of::<Frame>() <= 40, "{}", size_of::<Frame>());
     }
 

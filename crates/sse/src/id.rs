@@ -1,7 +1,7 @@
 //! Event ids: the text of an `id:` line, which a client sends back as `Last-Event-ID`.
 //!
-//! Raw text becomes an [`Id`] here and nowhere else. What an id means (an epoch, a position) is the business of whoever
-//! makes it.
+//! Only this module makes an [`Id`] from text. What an id means (such as an epoch and a position)
+//! is up to its creator.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,9 +11,10 @@ pub const MAX_BYTES: usize = 64;
 
 /// A valid event id: 1–64 bytes of `[A-Za-z0-9._-]`.
 ///
-/// The standard allows far more, but only such an id survives everywhere. Browsers are about to send `Last-Event-ID`
-/// across origins without a preflight only when it is CORS-safe, that is at most 128 bytes and none of
-/// `" ( ) : < > ? @ [ \ ] { }` (whatwg/fetch 829 and 1788), and some clients die of an id that is not visible ASCII.
+/// The standard allows far more, but only such ids work with all clients. Browsers are about to
+/// send `Last-Event-ID` to other origins without a preflight only if it is CORS-safe: at most 128
+/// bytes and none of `" ( ) : < > ? @ [ \ ] { }` (whatwg/fetch 829 and 1788). Some clients fail on
+/// an id that is not visible ASCII.
 ///
 /// Cheap to clone: the text is shared.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -22,10 +23,11 @@ pub struct Id(Arc<str>);
 /// Why a text is not an event id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Empty, or longer than [`MAX_BYTES`]. An empty `id:` line would make the client forget its position.
+    /// The text is empty or longer than [`MAX_BYTES`]. An empty `id:` line would make the client
+    /// forget its position.
     #[error("an event id has 1 to {MAX_BYTES} bytes, this one has {0}")]
     Length(usize),
-    /// A character outside the alphabet.
+    /// A character is outside of the alphabet.
     #[error("an event id is made of letters, digits and ._-, not {0:?}")]
     Character(char),
 }

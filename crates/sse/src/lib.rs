@@ -1,11 +1,11 @@
-//! The wire format of Server-Sent Events (WHATWG HTML, section 9.2): text in, bytes out, and back.
+//! The wire format of Server-Sent Events (WHATWG HTML, section 9.2): encoding and decoding.
 //!
 //! - [`EventName`] and [`Id`]: checked text for the `event:` and `id:` lines.
-//! - [`Event`]: what is to be said; valid by construction.
-//! - [`Frame`]: an event as bytes, encoded once and shared, with the HTTP/1.1 chunk framing around it.
-//! - [`Decoder`]: bytes back into events by the rules of the standard, in pieces of any size.
+//! - [`Event`]: an event before it is encoded; valid by construction.
+//! - [`Frame`]: an encoded event, shared by all its readers, with HTTP/1.1 chunk framing.
+//! - [`Decoder`]: from bytes to events by the rules of the standard, in pieces of any size.
 //!
-//! Nothing here knows topics, HTTP or tasks: the chunk framing is only bytes around bytes.
+//! This crate knows nothing of topics, HTTP connections or tasks.
 //!
 //! ```
 //! use tidings_sse::{Decoded, Decoder, Event, EventName, Id, Message};

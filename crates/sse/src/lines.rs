@@ -1,9 +1,9 @@
-//! Bytes into lines, by the rules for a stream of UTF-8 text: CR, LF and CRLF each end a line, and one byte order mark at
-//! the very start is dropped.
+//! Splits bytes into lines, by the rules for a stream of UTF-8 text: CR, LF and CRLF each end a
+//! line, and one byte order mark at the very start is dropped.
 //!
-//! Owns the bytes that were pushed and not yet read. Each byte is looked at once, however small the pieces in which it
-//! comes, so that reading is linear. Must never wait for the byte after a CR: the line has ended, and that byte may be
-//! hours away.
+//! [`Lines`] holds the bytes that were pushed and not yet read. Each byte is searched once, however
+//! small the pieces are in which it arrives, so reading takes linear time. A CR ends its line at
+//! once: the next byte may arrive hours later.
 
 use std::mem;
 
@@ -15,13 +15,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     buffer: BytesMut,
-    /// How much of the front of `buffer` is the line that was given out last, with its end.
+    /// The length of the line that was returned last, with its end, at the front of `buffer`.
     taken: usize,
-    /// How much of the front of `buffer` is known to hold no end of a line.
+    /// The length of the front of `buffer` that is known to hold no end of a line.
     searched: usize,
-    /// The first bytes have been judged: what looks like a byte order mark from here on is text.
+    /// Whether the start of the stream has been passed, where a byte order mark is dropped.
     begun: bool,
-    /// The last line ended with CR: an LF that comes next belongs to it.
+    /// Whether the last line ended with CR, so that an LF that follows belongs to its end.
     after_cr: bool,
 }
 
@@ -30,7 +30,7 @@ impl Lines {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole line, without its end.
+    /// The next complete line, without its end.
     pub(crate) fn next(&mut self) -> Option<&[u8]> {
         self.buffer.advance(mem::take(&mut self.taken));
         if !self.begun {
@@ -52,13 +52,13 @@ impl Lines {
         Some(&self.buffer[..end])
     }
 
-    /// How many bytes wait for the end of their line, once [`next`](Self::next) has nothing to give. Half a byte order mark
-    /// is not yet part of a line.
+    /// The length of the line that is not complete yet, once [`next`](Self::next) has returned
+    /// `None`. Part of a byte order mark does not count.
     pub(crate) fn unfinished(&self) -> usize {
         if self.begun { self.buffer.len() - self.taken } else { 0 }
     }
 
-    /// Drops a byte order mark; `None` while the first bytes may yet become one.
+    /// Drops a byte order mark. `None` while the first bytes may still become one.
     fn begin(&mut self) -> Option<()> {
         if self.buffer.starts_with(BYTE_ORDER_MARK) {
             self.buffer.advance(BYTE_ORDER_MARK.len());
@@ -74,7 +74,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// The lines of `pieces`, pushed and read one after the other.
+    /// Pushes each of `pieces` and reads its lines.
     fn read(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
         let mut lines = Lines::default();
         let mut read = Vec::new();

@@ -1,7 +1,7 @@
 //! Event names: the text of an `event:` line, by which a client chooses its listener.
 //!
-//! Raw text becomes an [`EventName`] here and nowhere else. The alphabet has no line break, no NUL and no space, so a name
-//! can never end its line, add a field or lose a character on the way.
+//! Only this module makes an [`EventName`] from text. The alphabet has no line break, no NUL and no
+//! space, so a name can never end its line, add a field or lose a character.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,7 +12,8 @@ pub const MAX_CHARS: usize = 64;
 
 /// A valid event name: 1–64 characters of `[A-Za-z0-9._:-]`.
 ///
-/// Cheap to clone: a name of the program is a pointer to its constant, any other is shared.
+/// Cheap to clone: a static name is a pointer to its text, and the text of any other name is
+/// shared.
 #[derive(Clone)]
 pub struct EventName(Text);
 
@@ -25,10 +26,10 @@ enum Text {
 /// Why a text is not an event name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Empty, or longer than [`MAX_CHARS`].
+    /// The text is empty or longer than [`MAX_CHARS`].
     #[error("an event name has 1 to {MAX_CHARS} characters, this one has {0}")]
     Length(usize),
-    /// A character outside the alphabet.
+    /// A character is outside of the alphabet.
     #[error("an event name is made of letters, digits and ._:-, not {0:?}")]
     Character(char),
 }
@@ -42,17 +43,17 @@ impl EventName {
     /// assert_eq!(EventName::parse("a\nb"), Err(name::Error::Character('\n')));
     /// ```
     pub fn parse(text: &str) -> Result<Self, Error> {
-        if let Some(character) = first_foreign(text).and_then(|at| text[at..].chars().next()) {
+        if let Some(character) = first_invalid(text).and_then(|at| text[at..].chars().next()) {
             return Err(Error::Character(character));
         }
-        // Only now is a byte a character.
-        if !fits(text) {
+        // All characters are ASCII here, so the length in bytes is the number of characters.
+        if !has_valid_length(text) {
             return Err(Error::Length(text.len()));
         }
         Ok(Self(Text::Shared(text.into())))
     }
 
-    /// The name of an event that the program itself knows.
+    /// A name that is known at compile time.
     ///
     /// ```
     /// use tidings_sse::EventName;
@@ -61,7 +62,7 @@ impl EventName {
     ///
     /// # Panics
     ///
-    /// When `text` is not a valid name. In a `const` that is an error of the compiler, so write it there:
+    /// If `text` is not a valid name. In a `const`, the compiler reports that:
     ///
     /// ```compile_fail
     /// use tidings_sse::EventName;
@@ -69,7 +70,7 @@ impl EventName {
     /// ```
     pub const fn from_static(text: &'static str) -> Self {
         assert!(
-            fits(text) && first_foreign(text).is_none(),
+            has_valid_length(text) && first_invalid(text).is_none(),
             "an event name has 1 to 64 characters, letters, digits and ._:-"
         );
         Self(Text::Static(text))
@@ -84,12 +85,13 @@ impl EventName {
     }
 }
 
-const fn fits(text: &str) -> bool {
+const fn has_valid_length(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_CHARS
 }
 
-/// Where the first character outside the alphabet begins. All before it is ASCII, so this is a boundary of characters.
-const fn first_foreign(text: &str) -> Option<usize> {
+/// The index of the first character that is outside of the alphabet. Everything before it is ASCII,
+/// so the index is a character boundary.
+const fn first_invalid(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -101,7 +103,7 @@ const fn first_foreign(text: &str) -> Option<usize> {
     None
 }
 
-// By the text, not by where it is kept.
+// Names are equal if their texts are, whether they are static or shared.
 impl PartialEq for EventName {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()

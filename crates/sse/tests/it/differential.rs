@@ -1,5 +1,5 @@
-//! Our decoder against two others that share no code with it: the standard's algorithm written down word by word, and the
-//! crate `sse-stream`.
+//! Compares the decoder with two others that share no code with it: the standard's algorithm,
+//! written down literally, and the crate `sse-stream`.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use tidings_sse::{Decoded, Decoder, Message};
 
 use crate::{cuts, decode, loaded_bytes, loaded_text, pieces};
 
-/// What a stream comes to: its events, and the reconnection time and last event id at its end.
+/// The result of decoding a stream: its events, and the reconnection time and last event id at its
+/// end.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     messages: Vec<Message>,
@@ -36,7 +37,8 @@ fn ours(pieces: &[&[u8]]) -> Outcome {
     }
 }
 
-/// Sections 9.2.5 and 9.2.6 on a whole stream at once: decode, split into lines, interpret; slow and plain.
+/// WHATWG HTML, sections 9.2.5 and 9.2.6, for a whole stream at once: decode, split into lines,
+/// interpret. It is slow and simple.
 fn standard(stream: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(stream);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -76,7 +78,8 @@ fn standard(stream: &[u8]) -> Outcome {
     outcome
 }
 
-/// `sse-stream` gives raw blocks, those without data too, and leaves to its caller what outlives a block.
+/// `sse-stream` returns raw blocks, including those without data, and leaves to its caller what is
+/// kept from block to block.
 fn oracle(pieces: &[&[u8]]) -> Outcome {
     let pieces = stream::iter(pieces.to_vec()).map(Ok::<_, Infallible>);
     let blocks: Vec<_> = SseByteStream::new(pieces).collect().now_or_never().unwrap();
@@ -102,9 +105,10 @@ proptest! {
         prop_assert_eq!(ours(&pieces(&stream, &cuts)), standard(&stream));
     }
 
-    /// On two kinds of streams `sse-stream` 0.3 differs on purpose, so that they are not asked for: bytes that are not UTF-8
-    /// end it with an error, where the standard replaces them; and it tells a `retry` at the end of its block, where the
-    /// standard lets it take effect at its line. Hence text only, with its last block complete.
+    /// `sse-stream` 0.3 differs on purpose for two kinds of streams, which are left out: bytes that
+    /// are not UTF-8 end it with an error, where the standard replaces them; and it reports a
+    /// `retry` at the end of its block, where by the standard it takes effect at its line. So the
+    /// streams here are text whose last block is complete.
     #[test]
     fn sse_stream_understands_the_same(text in loaded_text(), cuts in cuts()) {
         let stream = text + "\n\n";

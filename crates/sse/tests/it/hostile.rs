@@ -1,4 +1,4 @@
-//! What a publisher can't do to a stream, and what a server can't do to a client.
+//! Hostile input: what a publisher can't do to a stream, and a server can't do to a client.
 
 use std::iter;
 use std::time::Duration;
@@ -16,7 +16,8 @@ fn message(event: &str, data: impl Into<String>, id: &str) -> Decoded {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
-    /// The injections of 2026 (CWE-93): h3 CVE-2026-33128, hono CVE-2026-29085, sse-channel CVE-2026-44217 and others.
+    /// The injections of 2026 (CWE-93): h3 CVE-2026-33128, hono CVE-2026-29085, sse-channel
+    /// CVE-2026-44217 and others.
     #[test]
     fn no_data_adds_a_field_or_an_event(data in loaded_text()) {
         let frame = Event::new(EventName::from_static("n"), data.as_str()).encode();
@@ -74,13 +75,14 @@ proptest! {
 
     #[test]
     fn a_limit_takes_nothing_from_a_stream_that_keeps_it(stream in loaded_bytes()) {
-        // Each broken byte becomes three.
+        // Each invalid byte becomes a character of three bytes.
         let limited = decode(Decoder::with_limit(3 * stream.len()), [&stream[..]]);
         prop_assert_eq!(limited, decode(Decoder::new(), [&stream[..]]));
     }
 }
 
-/// Pushes `pieces` until the decoder gives up: the error, and how many bytes it took to reach it.
+/// Pushes `pieces` until the decoder fails. Returns the error and how many bytes were pushed by
+/// then.
 fn bytes_until_error<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> (Error, usize) {
     let mut decoder = Decoder::with_limit(limit);
     let mut bytes = 0;
@@ -112,7 +114,7 @@ fn a_whole_line_over_the_limit_is_refused_like_an_unfinished_one() {
 #[test]
 fn an_event_without_an_end_ends_the_decoder() {
     let endless = iter::repeat(&b"data\n"[..]);
-    // Of each line after the first only its break is data.
+    // Of each line after the first, only the line break is data.
     assert_eq!(bytes_until_error(1_000, endless), (Error::Data { limit: 1_000 }, 1_002 * 5));
 }
 

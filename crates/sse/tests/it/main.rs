@@ -1,6 +1,7 @@
-//! The wire format from outside: what every event, every byte stream and every publisher may rely on.
+//! Tests of the crate's public interface.
 //!
-//! Owns what the modules share: ways to cut a stream into pieces, to decode it, and to make up streams worth decoding.
+//! This module has what the others share: ways to cut a stream into pieces, to decode it, and to
+//! generate streams.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -16,7 +17,7 @@ use tidings_sse::{Decoded, Decoder, decode};
 
 type Items = Vec<Result<Decoded, decode::Error>>;
 
-/// All that `decoder` says to `pieces`.
+/// All items that `decoder` returns for `pieces`.
 fn decode<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Items {
     let mut items = Vec::new();
     for piece in pieces {
@@ -26,7 +27,7 @@ fn decode<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) 
     items
 }
 
-/// `stream` cut at `cuts`; two cuts at one place make an empty piece.
+/// `stream` cut at `cuts`. Two cuts at the same place make an empty piece.
 fn pieces<'a>(stream: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
     places.sort_unstable();
@@ -44,7 +45,7 @@ fn cuts() -> impl Strategy<Value = Vec<Index>> {
     vec(any::<Index>(), 0..12)
 }
 
-/// Text that is dense in whatever means something to a decoder.
+/// Text with many characters that are special for a decoder.
 fn loaded_text() -> impl Strategy<Value = String> {
     let ends = select(vec!["\n", "\r", "\r\n", "\n\n", "\r\n\r\n"]);
     let fields = select(vec![
@@ -71,7 +72,8 @@ fn loaded_text() -> impl Strategy<Value = String> {
     vec(token, 0..24).prop_map(|tokens| tokens.concat())
 }
 
-/// The same with bytes in between that are not UTF-8: stray, overlong, surrogate, cut short.
+/// Bytes like [`loaded_text`], with invalid UTF-8 in between: stray, overlong, surrogate and
+/// truncated sequences.
 fn loaded_bytes() -> impl Strategy<Value = Vec<u8>> {
     let broken = select(vec![
         &b"\xff"[..],

@@ -1,4 +1,5 @@
-//! What is encoded decodes to itself, however the network cuts it, with chunk framing that says the truth.
+//! Encoded events decode to themselves, however the network cuts the stream, and their chunk
+//! framing is correct.
 
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use tidings_sse::{Decoded, Decoder, Event, EventName, Frame, Id, Message};
 
 use crate::{cuts, decode, loaded_text, pieces};
 
-/// A frame, and what it says on its own.
+/// A frame and its content.
 #[derive(Clone, Debug)]
 struct Sent {
     frame: Frame,
     retry: Option<Duration>,
     id: Option<String>,
-    /// Name and data; `None` is a comment.
+    /// The name and the data; `None` for a comment.
     event: Option<(String, String)>,
 }
 
@@ -43,7 +44,7 @@ fn stream() -> impl Strategy<Value = Vec<Sent>> {
     vec(prop_oneof![4 => event(), 1 => comment()], 0..6)
 }
 
-/// What a client that reads all of `stream` must see.
+/// The events that a client must see that reads all of `stream`.
 fn expected(stream: &[Sent]) -> Vec<Decoded> {
     let mut items = Vec::new();
     let mut position = String::new();
@@ -58,7 +59,7 @@ fn expected(stream: &[Sent]) -> Vec<Decoded> {
     items
 }
 
-/// The content of the chunks, read as RFC 9112, section 7.1 says.
+/// The content of the chunks, parsed as RFC 9112, section 7.1 demands.
 fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     while !bytes.is_empty() {
@@ -96,7 +97,8 @@ proptest! {
         prop_assert_eq!(unchunk(&chunked), blocks);
     }
 
-    /// A stream that is cut inside a frame must neither deliver half of it nor move the client's position past it.
+    /// A stream that is cut inside of a frame must neither deliver part of the frame nor move the
+    /// client's position past it.
     #[test]
     fn a_frame_that_was_cut_was_never_sent(whole in event(), cut in event(), at in any::<Index>()) {
         let part = &cut.frame.block()[..at.index(cut.frame.block().len())];

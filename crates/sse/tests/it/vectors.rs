@@ -1,5 +1,5 @@
-//! Known streams and what they mean: the examples of WHATWG HTML, section 9.2.6, and the cases of the web platform tests
-//! (`eventsource/format-*`), each named after its file there.
+//! Known streams and their events: the examples of WHATWG HTML, section 9.2.6, and the cases of the
+//! web platform tests (`eventsource/format-*`), each named after its file there.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tidings_sse::{Decoded, Decoder};
 
 use crate::decode;
 
-/// The events of `stream` as (name, data, id), which must not depend on how it is cut.
+/// The events of `stream` as (name, data, id). They must not depend on how the stream is cut.
 fn events(stream: &[u8]) -> Vec<(String, String, String)> {
     let items = decode(Decoder::new(), [stream]);
     for size in 1..8 {
