@@ -1,17 +1,19 @@
 //! `tidings serve`: runs the server until it is told to stop.
 
+#[cfg(unix)]
+mod memory;
 mod signals;
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::Duration;
 
 use tidings_server::auth::demo;
 use tidings_server::config::{Config, Flags, Home, Loaded, Origin, environment};
 use tidings_server::listen;
 use tidings_server::server::Server;
 use tidings_server::traces::Export;
+#[cfg(unix)]
 use tidings_server::watch;
 use tidings_telemetry::service_manager::Notifier;
 
@@ -38,7 +40,8 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
         let server = builder.inherited(inherited).build()?;
         let stop = signals::listen(&mut early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
         tidings_telemetry::say(&banner(loaded, &server, traces.endpoint()));
-        tokio::spawn(watch::keep("memory", give_memory_back));
+        #[cfg(unix)]
+        tokio::spawn(watch::keep("memory", memory::collect_after_load));
         let ended = server.run(stop.cancelled_owned()).await;
         traces.flush().await;
         ended?;
@@ -67,22 +70,6 @@ pub(super) fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<
             ports[0]
         )
     })
-}
-
-/// Has the allocator give back what a crowd that has gone needed, for ever. mimalloc returns pages that were freed a second ago
-/// only while it is asked for others, and lets the last page of each size go only after some requests; a server whose clients
-/// have gone asks for nothing.
-async fn give_memory_back() {
-    const EVERY: Duration = Duration::from_secs(2);
-    const REQUESTS: usize = 32;
-    const A_PAGE: usize = 1 << 20; // of its own, and never touched: it takes no memory
-    let mut ticks = tokio::time::interval(EVERY);
-    loop {
-        ticks.tick().await;
-        for _ in 0..REQUESTS {
-            drop(std::hint::black_box(Vec::<u8>::with_capacity(A_PAGE)));
-        }
-    }
 }
 
 /// What a person who started the server wants to know.

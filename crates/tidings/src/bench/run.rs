@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// How long a server gets to give memory back after the last stream, and how long it must not have given any back before
 /// that is believed to be all.
-const SETTLE: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(2));
+const SETTLE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
 /// A run.
 pub(super) struct Run {

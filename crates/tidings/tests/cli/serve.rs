@@ -1,5 +1,10 @@
 //! `tidings serve` and `tidings config`: how they end, and what they say.
 
+#[cfg(target_os = "linux")]
+use tokio::io::AsyncWriteExt as _;
+#[cfg(target_os = "linux")]
+use tokio::net::TcpStream;
+
 use crate::support::Place;
 
 #[cfg(unix)]
@@ -41,4 +46,31 @@ async fn the_effective_settings_show_their_origin_and_no_secret() {
     }
     assert!(settings.contains("JWT_SECRET = (hidden, "), "{settings}");
     assert!(!settings.contains(secret), "{settings}");
+}
+
+/// What the allocator keeps of it would otherwise stay until somebody calls again.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn memory_that_a_load_needed_is_returned_to_the_system() {
+    const CALLERS: usize = 200;
+    const BODY: usize = 200 << 10;
+    let server = Place::new().env("JOURNAL", "memory").serve().await;
+    let request = format!(
+        "POST /notifications/send HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{}",
+        tidings_server::auth::demo::TOKEN,
+        BODY + 1,
+        "x".repeat(BODY),
+    );
+    let before = server.resident();
+    let mut callers = Vec::new();
+    for _ in 0..CALLERS {
+        let mut caller = TcpStream::connect(server.address).await.unwrap();
+        caller.write_all(request.as_bytes()).await.unwrap();
+        callers.push(caller);
+    }
+    let bodies = u64::try_from(CALLERS * BODY).unwrap();
+    server.until_resident(|bytes| bytes > before + bodies * 3 / 4).await;
+    drop(callers);
+    server.until_resident(|bytes| bytes < before + bodies / 4).await;
 }

@@ -190,6 +190,25 @@ impl Server {
         self.child.id().unwrap()
     }
 
+    /// Its memory in RAM, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1_024
+    }
+
+    /// Waits until its memory in RAM is as wanted.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn until_resident(&self, is_wanted: impl Fn(u64) -> bool) {
+        in_time(async {
+            while !is_wanted(self.resident()) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    }
+
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
