@@ -26,55 +26,55 @@ end
 
 complete -c tidings -n "__fish_tidings_needs_command" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_needs_command" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l host -d 'The addresses to listen on' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l base-path -d 'A prefix that is taken off every path, for proxies that forward `/api/…` as it came' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l head-timeout -d 'How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of a later one from its first byte' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l idle-timeout -d 'How long a connection that was answered is kept for its next request' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l trusted-proxies -d 'Proxies whose word is taken for where a request came from' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l cors-origin -d 'Origins that may ask: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l cors-headers -d 'Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog\'s, `x-datadog-trace-id`, `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l auth-demo -d 'Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l auth-cookie -d 'The name of a cookie that carries the token' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l admin-role -d 'The role that may publish to everybody and look after the server' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l open-publish -d 'Whether any valid token may publish to everybody, not only an administrator\'s' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l metrics-token -d 'What `GET /metrics` asks for as `Authorization: Bearer …`' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l jwt-audience -d 'The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l jwt-require-exp -d 'Whether a token without an end (`exp`) is refused' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l jwt-expires-in -d 'How long a token lives that this server signs, unless its maker asks otherwise' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l publish-rate -d 'How many events one user publishes a second, and twice as many at once; typing indicators, joining and leaving count too' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l publish-bytes -d 'How many bytes of bodies one user publishes a second, and twice as many at once' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l publish-unlimited-roles -d 'The roles whose bearers publish, and make new names, without a limit, as administrators do: for backends' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l heartbeat-interval -d 'How often each stream shows that it lives' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l heartbeat-style -d '`event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment after an interval of silence' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l stream-refusal -d 'How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l write-timeout -d 'How long a peer may take no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l jwt-audience -d 'The audiences (`aud`) of which a token must name at least one; if none is listed, `aud` is not checked' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l jwt-require-exp -d 'Whether a token without an expiry time (`exp`) is refused' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l jwt-expires-in -d 'The lifetime of a token that this server signs, unless the call for it names another' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l publish-rate -d 'How many events one user may publish per second, and twice as many in a burst; typing indicators, joining and leaving count too' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l publish-bytes -d 'How many bytes of request bodies one user may publish per second, and twice as many in a burst' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l publish-unlimited-roles -d 'Roles that may publish, and create new names, without a limit, as administrators may: for backends' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l heartbeat-style -d 'The form of the heartbeat' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket takes nothing' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l max-connection-age -d 'About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l stream-lane -d 'What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other calls, at more than ten times the memory' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l presence-grace -d 'How long a chat room\'s member without an open stream stays a member' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
+complete -c tidings -n "__fish_tidings_needs_command" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-age -d 'The greatest age of an event' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-bytes -d 'The most bytes to keep' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-events -d 'The most events to keep, of all topics together' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-age -d 'The maximum age of an event' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-bytes -d 'The maximum number of bytes to keep' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l journal-max-events -d 'The maximum number of events to keep, in all topics together' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l max-topics -d 'The maximum number of topics with stored events: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l log-level -d 'The least important level to write, or a list of levels, of which some may be for one module each: `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
 complete -c tidings -n "__fish_tidings_needs_command" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_needs_command" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_needs_command" -s V -l version -d 'Print version'
@@ -93,55 +93,55 @@ complete -c tidings -n "__fish_tidings_needs_command" -f -a "doctor" -d 'Measure
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "help" -d 'Print this text, or that of a command'
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l host -d 'The addresses to listen on' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l base-path -d 'A prefix that is taken off every path, for proxies that forward `/api/…` as it came' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l head-timeout -d 'How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of a later one from its first byte' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l idle-timeout -d 'How long a connection that was answered is kept for its next request' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l trusted-proxies -d 'Proxies whose word is taken for where a request came from' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-origin -d 'Origins that may ask: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-headers -d 'Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog\'s, `x-datadog-trace-id`, `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l auth-demo -d 'Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l auth-cookie -d 'The name of a cookie that carries the token' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l admin-role -d 'The role that may publish to everybody and look after the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l open-publish -d 'Whether any valid token may publish to everybody, not only an administrator\'s' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l metrics-token -d 'What `GET /metrics` asks for as `Authorization: Bearer …`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-audience -d 'The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-require-exp -d 'Whether a token without an end (`exp`) is refused' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-expires-in -d 'How long a token lives that this server signs, unless its maker asks otherwise' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l publish-rate -d 'How many events one user publishes a second, and twice as many at once; typing indicators, joining and leaving count too' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l publish-bytes -d 'How many bytes of bodies one user publishes a second, and twice as many at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l publish-unlimited-roles -d 'The roles whose bearers publish, and make new names, without a limit, as administrators do: for backends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l heartbeat-interval -d 'How often each stream shows that it lives' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l heartbeat-style -d '`event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment after an interval of silence' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l stream-refusal -d 'How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l write-timeout -d 'How long a peer may take no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-audience -d 'The audiences (`aud`) of which a token must name at least one; if none is listed, `aud` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-require-exp -d 'Whether a token without an expiry time (`exp`) is refused' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-expires-in -d 'The lifetime of a token that this server signs, unless the call for it names another' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l publish-rate -d 'How many events one user may publish per second, and twice as many in a burst; typing indicators, joining and leaving count too' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l publish-bytes -d 'How many bytes of request bodies one user may publish per second, and twice as many in a burst' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l publish-unlimited-roles -d 'Roles that may publish, and create new names, without a limit, as administrators may: for backends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l heartbeat-style -d 'The form of the heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket takes nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connection-age -d 'About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l stream-lane -d 'What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other calls, at more than ten times the memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l presence-grace -d 'How long a chat room\'s member without an open stream stays a member' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-age -d 'The greatest age of an event' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-bytes -d 'The most bytes to keep' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-events -d 'The most events to keep, of all topics together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-age -d 'The maximum age of an event' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-bytes -d 'The maximum number of bytes to keep' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal-max-events -d 'The maximum number of events to keep, in all topics together' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-topics -d 'The maximum number of topics with stored events: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-level -d 'The least important level to write, or a list of levels, of which some may be for one module each: `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand init" -l file -d 'Where to write; `-` is standard output' -r -F
@@ -149,164 +149,164 @@ complete -c tidings -n "__fish_tidings_using_subcommand init" -s h -l help -d 'P
 complete -c tidings -n "__fish_tidings_using_subcommand init" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l host -d 'The addresses to listen on' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l base-path -d 'A prefix that is taken off every path, for proxies that forward `/api/…` as it came' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l head-timeout -d 'How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of a later one from its first byte' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l idle-timeout -d 'How long a connection that was answered is kept for its next request' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l trusted-proxies -d 'Proxies whose word is taken for where a request came from' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-origin -d 'Origins that may ask: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-headers -d 'Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog\'s, `x-datadog-trace-id`, `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l auth-demo -d 'Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l auth-cookie -d 'The name of a cookie that carries the token' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l admin-role -d 'The role that may publish to everybody and look after the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l open-publish -d 'Whether any valid token may publish to everybody, not only an administrator\'s' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l metrics-token -d 'What `GET /metrics` asks for as `Authorization: Bearer …`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-audience -d 'The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-require-exp -d 'Whether a token without an end (`exp`) is refused' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-expires-in -d 'How long a token lives that this server signs, unless its maker asks otherwise' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l publish-rate -d 'How many events one user publishes a second, and twice as many at once; typing indicators, joining and leaving count too' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l publish-bytes -d 'How many bytes of bodies one user publishes a second, and twice as many at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l publish-unlimited-roles -d 'The roles whose bearers publish, and make new names, without a limit, as administrators do: for backends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l heartbeat-interval -d 'How often each stream shows that it lives' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l heartbeat-style -d '`event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment after an interval of silence' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l stream-refusal -d 'How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l write-timeout -d 'How long a peer may take no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-audience -d 'The audiences (`aud`) of which a token must name at least one; if none is listed, `aud` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-require-exp -d 'Whether a token without an expiry time (`exp`) is refused' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-expires-in -d 'The lifetime of a token that this server signs, unless the call for it names another' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l publish-rate -d 'How many events one user may publish per second, and twice as many in a burst; typing indicators, joining and leaving count too' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l publish-bytes -d 'How many bytes of request bodies one user may publish per second, and twice as many in a burst' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l publish-unlimited-roles -d 'Roles that may publish, and create new names, without a limit, as administrators may: for backends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l heartbeat-style -d 'The form of the heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket takes nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connection-age -d 'About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l stream-lane -d 'What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other calls, at more than ten times the memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l presence-grace -d 'How long a chat room\'s member without an open stream stays a member' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-age -d 'The greatest age of an event' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-bytes -d 'The most bytes to keep' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-events -d 'The most events to keep, of all topics together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-age -d 'The maximum age of an event' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-bytes -d 'The maximum number of bytes to keep' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal-max-events -d 'The maximum number of events to keep, in all topics together' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-topics -d 'The maximum number of topics with stored events: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-level -d 'The least important level to write, or a list of levels, of which some may be for one module each: `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l strict -d 'End with 1 for warnings too'
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l running -d 'The server runs now, and is to be started anew: that it holds the port and the directory of the log is no error'
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l running -d 'The server is running and is to be restarted: do not report that its port and its journal directory are in use'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l json -d 'Print one JSON object'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l host -d 'The addresses to listen on' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l base-path -d 'A prefix that is taken off every path, for proxies that forward `/api/…` as it came' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l head-timeout -d 'How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of a later one from its first byte' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l idle-timeout -d 'How long a connection that was answered is kept for its next request' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l trusted-proxies -d 'Proxies whose word is taken for where a request came from' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-origin -d 'Origins that may ask: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-headers -d 'Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog\'s, `x-datadog-trace-id`, `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l auth-demo -d 'Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l auth-cookie -d 'The name of a cookie that carries the token' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l admin-role -d 'The role that may publish to everybody and look after the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l open-publish -d 'Whether any valid token may publish to everybody, not only an administrator\'s' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l metrics-token -d 'What `GET /metrics` asks for as `Authorization: Bearer …`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-audience -d 'The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-require-exp -d 'Whether a token without an end (`exp`) is refused' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-expires-in -d 'How long a token lives that this server signs, unless its maker asks otherwise' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l publish-rate -d 'How many events one user publishes a second, and twice as many at once; typing indicators, joining and leaving count too' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l publish-bytes -d 'How many bytes of bodies one user publishes a second, and twice as many at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l publish-unlimited-roles -d 'The roles whose bearers publish, and make new names, without a limit, as administrators do: for backends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l heartbeat-interval -d 'How often each stream shows that it lives' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l heartbeat-style -d '`event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment after an interval of silence' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l stream-refusal -d 'How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l write-timeout -d 'How long a peer may take no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-audience -d 'The audiences (`aud`) of which a token must name at least one; if none is listed, `aud` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-require-exp -d 'Whether a token without an expiry time (`exp`) is refused' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-expires-in -d 'The lifetime of a token that this server signs, unless the call for it names another' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l publish-rate -d 'How many events one user may publish per second, and twice as many in a burst; typing indicators, joining and leaving count too' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l publish-bytes -d 'How many bytes of request bodies one user may publish per second, and twice as many in a burst' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l publish-unlimited-roles -d 'Roles that may publish, and create new names, without a limit, as administrators may: for backends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l heartbeat-style -d 'The form of the heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket takes nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connection-age -d 'About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l stream-lane -d 'What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other calls, at more than ten times the memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l presence-grace -d 'How long a chat room\'s member without an open stream stays a member' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-age -d 'The greatest age of an event' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-bytes -d 'The most bytes to keep' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-events -d 'The most events to keep, of all topics together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-age -d 'The maximum age of an event' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-bytes -d 'The maximum number of bytes to keep' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal-max-events -d 'The maximum number of events to keep, in all topics together' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-topics -d 'The maximum number of topics with stored events: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-level -d 'The least important level to write, or a list of levels, of which some may be for one module each: `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l host -d 'The addresses to listen on' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l base-path -d 'A prefix that is taken off every path, for proxies that forward `/api/…` as it came' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l head-timeout -d 'How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of a later one from its first byte' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l idle-timeout -d 'How long a connection that was answered is kept for its next request' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l trusted-proxies -d 'Proxies whose word is taken for where a request came from' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-origin -d 'Origins that may ask: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-headers -d 'Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog\'s, `x-datadog-trace-id`, `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l auth-demo -d 'Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l auth-cookie -d 'The name of a cookie that carries the token' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l admin-role -d 'The role that may publish to everybody and look after the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l open-publish -d 'Whether any valid token may publish to everybody, not only an administrator\'s' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l metrics-token -d 'What `GET /metrics` asks for as `Authorization: Bearer …`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-audience -d 'The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-require-exp -d 'Whether a token without an end (`exp`) is refused' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-expires-in -d 'How long a token lives that this server signs, unless its maker asks otherwise' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l publish-rate -d 'How many events one user publishes a second, and twice as many at once; typing indicators, joining and leaving count too' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l publish-bytes -d 'How many bytes of bodies one user publishes a second, and twice as many at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l publish-unlimited-roles -d 'The roles whose bearers publish, and make new names, without a limit, as administrators do: for backends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l heartbeat-interval -d 'How often each stream shows that it lives' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l heartbeat-style -d '`event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment after an interval of silence' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l stream-refusal -d 'How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l write-timeout -d 'How long a peer may take no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-audience -d 'The audiences (`aud`) of which a token must name at least one; if none is listed, `aud` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-require-exp -d 'Whether a token without an expiry time (`exp`) is refused' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-expires-in -d 'The lifetime of a token that this server signs, unless the call for it names another' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l publish-rate -d 'How many events one user may publish per second, and twice as many in a burst; typing indicators, joining and leaving count too' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l publish-bytes -d 'How many bytes of request bodies one user may publish per second, and twice as many in a burst' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l publish-unlimited-roles -d 'Roles that may publish, and create new names, without a limit, as administrators may: for backends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l heartbeat-style -d 'The form of the heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket takes nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connection-age -d 'About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l stream-lane -d 'What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other calls, at more than ten times the memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l presence-grace -d 'How long a chat room\'s member without an open stream stays a member' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-age -d 'The greatest age of an event' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-bytes -d 'The most bytes to keep' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-events -d 'The most events to keep, of all topics together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-age -d 'The maximum age of an event' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-bytes -d 'The maximum number of bytes to keep' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal-max-events -d 'The maximum number of events to keep, in all topics together' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-topics -d 'The maximum number of topics with stored events: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-level -d 'The least important level to write, or a list of levels, of which some may be for one module each: `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l timeout -d 'How long the answer may take' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l live -d 'Ask whether the server runs, and not whether streams should be sent to it, which they should not while it drains'
 complete -c tidings -n "__fish_tidings_using_subcommand health" -s h -l help -d 'Print help'
@@ -321,55 +321,55 @@ complete -c tidings -n "__fish_tidings_using_subcommand demo" -s h -l help -d 'P
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l node-env -d 'The name that Node knows the mode by; read where `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l host -d 'The addresses to listen on' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l base-path -d 'A prefix that is taken off every path, for proxies that forward `/api/…` as it came' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l head-timeout -d 'How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of a later one from its first byte' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l idle-timeout -d 'How long a connection that was answered is kept for its next request' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l trusted-proxies -d 'Proxies whose word is taken for where a request came from' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-origin -d 'Origins that may ask: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-headers -d 'Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog\'s, `x-datadog-trace-id`, `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l auth-demo -d 'Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l auth-cookie -d 'The name of a cookie that carries the token' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l admin-role -d 'The role that may publish to everybody and look after the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l open-publish -d 'Whether any valid token may publish to everybody, not only an administrator\'s' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l metrics-token -d 'What `GET /metrics` asks for as `Authorization: Bearer …`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-audience -d 'The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-require-exp -d 'Whether a token without an end (`exp`) is refused' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l publish-rate -d 'How many events one user publishes a second, and twice as many at once; typing indicators, joining and leaving count too' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l publish-bytes -d 'How many bytes of bodies one user publishes a second, and twice as many at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l publish-unlimited-roles -d 'The roles whose bearers publish, and make new names, without a limit, as administrators do: for backends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l heartbeat-interval -d 'How often each stream shows that it lives' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l heartbeat-style -d '`event` sends `event: heartbeat` at each interval, whatever else was sent; `comment` sends an empty comment after an interval of silence' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l stream-refusal -d 'How a stream is refused for a passing reason: `busy` answers 200 with an event that tells when to come back, as a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l write-timeout -d 'How long a peer may take no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-audience -d 'The audiences (`aud`) of which a token must name at least one; if none is listed, `aud` is not checked' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-require-exp -d 'Whether a token without an expiry time (`exp`) is refused' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l publish-rate -d 'How many events one user may publish per second, and twice as many in a burst; typing indicators, joining and leaving count too' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l publish-bytes -d 'How many bytes of request bodies one user may publish per second, and twice as many in a burst' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l publish-unlimited-roles -d 'Roles that may publish, and create new names, without a limit, as administrators may: for backends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l heartbeat-style -d 'The form of the heartbeat' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket takes nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connection-age -d 'About how long a stream lives, 10 % more or less, before its client is sent to come again; `off` is for ever' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l stream-lane -d 'What carries streams over HTTP/1: `parked` is a small task for each, `hyper` the library that carries all other calls, at more than ten times the memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l presence-grace -d 'How long a chat room\'s member without an open stream stays a member' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal -d 'Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l data-dir -d 'The directory of the journal on disk, made if it is not there' -r -f -a "(__fish_complete_directories)"
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-sync -d 'When a publish to the journal on disk is answered and shown' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-keep -d 'How much single topics keep: patterns of topics with limits, such as `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-age -d 'The greatest age of an event' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-bytes -d 'The most bytes to keep' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-events -d 'The most events to keep, of all topics together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-topics -d 'The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l log-level -d 'The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l log-format -d 'One line of text for people, or one object of JSON for machines, per entry' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l drain-seconds -d 'Over how long open streams are ended one by one, so that their clients don\'t all come back at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l shutdown-timeout -d 'When the process exits, whatever is left' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-expires-in -l expires-in -d 'How long a token lives that this server signs, unless its maker asks otherwise' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-age -d 'The maximum age of an event' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-bytes -d 'The maximum number of bytes to keep' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal-max-events -d 'The maximum number of events to keep, in all topics together' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-topics -d 'The maximum number of topics with stored events: each room, entity and user that is published to is one, and takes up to half a KiB of memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l log-level -d 'The least important level to write, or a list of levels, of which some may be for one module each: `info,tidings_hub=debug`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-expires-in -l expires-in -d 'The lifetime of a token that this server signs, unless the call for it names another' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l sub -d 'The id of the user' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l username -d 'The name that others see; the id if there is none' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l email -d 'The mail address' -r
@@ -443,30 +443,30 @@ complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l path -d 'The stream, with its query if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l header -d 'A header of each stream; may be given several times' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l path -d 'The path of the stream, with its query if it has one' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l header -d 'A header of each stream; may be repeated' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connections -d 'How many streams to open' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connect-burst -d 'How many may be opening at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l idle -d 'Hold the open streams so long before the first publish; 5s with --pid, whose CPU time is measured meanwhile, else 0s' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connect-burst -d 'How many streams may be opening at once' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l idle -d 'How long to hold the open streams before the first publish; 5s with --pid, whose CPU time is measured meanwhile, else 0s' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l users -d 'How many users the streams belong to, in turn. They call with `{token}`, unless a header says otherwise' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l rooms -d 'How many rooms `{room}` goes through' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l rate -d 'Publishes a second; 0 is as many as are answered' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l rooms -d 'The number of rooms for `{room}`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l rate -d 'Publishes a second; 0 is as fast as answers come' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l duration -d 'How long to publish' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l pipeline -d 'How many publishes may wait for an answer; they share one connection' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-url -d 'Where to publish, if that is another server; with or without a path' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-url -d 'Where to publish, if on a different server; with or without a path' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-path -d 'The path to publish to: /notifications/broadcast unless --publish-url has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-header -d 'A header of each publish; may be given several times' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l body -d 'What to publish. There must be a `"ts":{ts}` in it, and in what the server makes of it' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-header -d 'A header of each publish; may be repeated' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l body -d 'The body. It and the event made of it must contain `"ts":{ts}`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l expect -d 'How many streams each publish should reach' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l pid -d 'A process of the server, whose CPU time and memory are measured; may be given several times. Linux only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l pid -d 'A process of the server, whose CPU time and memory are measured; may be repeated. Linux only' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l anonymous -d 'Call without any token'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connect-only -d 'Publish nothing'
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l json -d 'Print the results as one JSON object. What was not measured is null'
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l json -d 'Print the results as one JSON object; null was not measured'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l url -d 'Where the server is, with its base path if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
-complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l proxy -d 'Whose configuration to print; otherwise it is guessed from the head of an answer' -r -f -a "nginx\t''
+complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l proxy -d 'Whose configuration to print; without it, the proxy is guessed from the head of an answer' -r -f -a "nginx\t''
 apache\t''
 caddy\t''
 traefik\t''
@@ -474,7 +474,7 @@ haproxy\t''
 envoy\t''
 alb\t''
 cloudflare\t''"
-complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l patient -d 'Keep a stream open for so many seconds, and see whether silence gets it cut' -r
+complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l patient -d 'Keep a stream open for this many seconds, and see whether silence gets it cut' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l json -d 'Print one JSON object'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l help-all -d 'Print all help: what each setting does, and its default'

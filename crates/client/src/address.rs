@@ -1,7 +1,7 @@
-//! Where a server is.
+//! The address of a server.
 //!
-//! Owns the rules for `--url`: a checked scheme, host and path prefix, and no credentials, which would end up in shell
-//! histories and error messages.
+//! Owns the rules for `--url`: a checked scheme, host and path prefix, and no credentials, which
+//! would end up in shell histories and error messages.
 //!
 //! [`Uri`] parses; the crate `url` would accept what is refused here, such as `http:///host` and `http://host:` (an unset `$PORT`).
 
@@ -20,36 +20,38 @@ use crate::Failure;
 pub struct Address {
     scheme: Scheme,
     authority: Authority,
-    /// Empty, or `/api`: without the slash at the end.
+    /// Empty, or a path such as `/api`, without a slash at the end.
     prefix: String,
 }
 
-/// Why a text is no address of a server.
+/// Why a text is not an address of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not `http://…` or `https://…` with a host.
+    /// The text is not `http://…` or `https://…` with a host.
     #[error("an address looks like http://localhost:3000 or https://events.example.com/api")]
     Form,
-    /// `user:password@`.
+    /// The text contains `user:password@`.
     #[error("an address holds no user or password; give the token by TIDINGS_TOKEN")]
     Credentials,
-    /// `:99999`, or a colon with nothing behind it, as `http://localhost:$PORT` is where PORT is not set.
+    /// The port is out of range as in `:99999`, or missing after the colon:
+    /// `http://localhost:$PORT` where PORT is not set.
     #[error("the port of an address is a number from 1 to 65535")]
     Port,
-    /// `?…`
+    /// The text contains a query.
     #[error("an address ends with its path, without a query")]
     Query,
 }
 
-/// What a person may type in a path and a URI may not hold. `%` stays: who writes it means it.
+/// Characters that a person may type in a path and that a URI may not contain. `%` is not escaped:
+/// it is meant as an escape.
 const TYPED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 impl Address {
-    /// The URI of a path with its query.
+    /// Returns the URI of a path with its query.
     pub fn at(&self, path: &str) -> Result<Uri, Failure> {
         if !path.starts_with('/') {
-            return Err(Failure::Path); // or `/api` and `nope` would be `/apinope`
+            return Err(Failure::Path); // otherwise `/api` and `nope` would be `/apinope`
         }
         let typed = format!("{}{path}", self.prefix);
         let encoded = utf8_percent_encode(&typed, TYPED).to_string();
@@ -62,7 +64,8 @@ impl Address {
         self.scheme == Scheme::HTTPS
     }
 
-    /// Whether it can only be this machine: by its address, or by the one name that RFC 6761, section 6.3, reserves.
+    /// Returns whether the address can only be this machine: by its IP address, or by the one name
+    /// that RFC 6761, section 6.3, reserves.
     pub fn is_loopback(&self) -> bool {
         let host = self.authority.host();
         let literal = host.trim_start_matches('[').trim_end_matches(']');
@@ -84,7 +87,7 @@ impl FromStr for Address {
         if authority.as_str().contains('@') {
             return Err(Error::Credentials);
         }
-        // Whoever takes such a port for none calls port 80, with the token.
+        // Treating such a port as absent would call port 80, with the token.
         if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
             return Err(Error::Port);
         }

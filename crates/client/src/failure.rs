@@ -1,7 +1,7 @@
 //! How a call fails, and whether the same call may succeed later.
 //!
-//! Owns the reading of the server's own error answers; what stands in them is the server's text, so whoever shows it
-//! must make it fit for a terminal.
+//! Reads the server's error answers. Their texts come from the server, so they must be made safe
+//! for a terminal before they are shown.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,28 +13,28 @@ use serde::Deserialize;
 
 use crate::Address;
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// No connection: nothing was sent.
     #[error("can't reach {0}")]
     Unreachable(String),
-    /// Somebody else's certificate, or nobody's: nothing was sent.
+    /// The certificate is not trusted, or there is none: nothing was sent.
     #[error("can't trust {0}")]
     Untrusted(String),
-    /// Sent, and no whole answer: what the server made of it is unknown.
+    /// The request was sent and no complete answer came: whether the server acted on it is unknown.
     #[error("no answer from {0}")]
     Lost(String),
-    /// The server answered and said no.
+    /// The server refused the call.
     #[error(transparent)]
     Refused(Refusal),
-    /// A 200 of another kind.
+    /// A 200 with a different content type.
     #[error("the server answered with something other than an event stream; is the path that of a stream?")]
     NoStream,
-    /// A path that no URI can hold.
+    /// A path that no URI can contain.
     #[error("the path must begin with a slash")]
     Path,
-    /// An id that no header can hold.
+    /// An id that no header can contain.
     #[error("the last id can't stand in a header")]
     Id,
 }
@@ -46,14 +46,14 @@ pub struct Refusal {
     /// The status of the answer.
     pub status: StatusCode,
     message: String,
-    /// The word for programs; empty if there is none.
+    /// The code for programs; empty if there is none.
     code: String,
     details: Vec<Problem>,
-    /// How long the server asks to be left alone.
+    /// How long the server asks the client to wait.
     pub retry_after: Option<Duration>,
 }
 
-/// The body of an error; another server's may have none of it.
+/// The body of an error; that of another server may lack every field.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answer {
@@ -70,18 +70,18 @@ struct Problem {
 }
 
 impl Failure {
-    /// The connection failed.
+    /// Returns the failure of a connection.
     pub(crate) fn unreachable(address: &Address, error: &(dyn StdError + 'static)) -> Self {
         let why = format!("{address}: {}", cause(error));
         if is_about_a_certificate(error) { Self::Untrusted(why) } else { Self::Unreachable(why) }
     }
 
-    /// The connection broke, or the answer took too long.
+    /// Returns the failure of a connection that broke, or of an answer that took too long.
     pub(crate) fn lost(address: &Address, error: &(dyn StdError + 'static)) -> Self {
         Self::Lost(format!("{address}: {}", cause(error)))
     }
 
-    /// Whether it may be gone in a while. What is not will not go away by asking again.
+    /// Returns whether the failure may pass. Others recur on every attempt.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Lost(_) => true,
@@ -93,7 +93,7 @@ impl Failure {
         }
     }
 
-    /// How long the server asks to be left alone; zero when it does not say.
+    /// Returns how long the server asks the client to wait; zero if it does not say.
     pub fn retry_after(&self) -> Duration {
         match self {
             Self::Refused(refusal) => refusal.retry_after.unwrap_or_default(),
@@ -103,7 +103,7 @@ impl Failure {
 }
 
 impl Refusal {
-    /// Reads an answer that is no success.
+    /// Reads an answer that is not a success.
     pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let Answer { mut message, code, details } = serde_json::from_slice(body).unwrap_or_default();
         if let Some(elsewhere) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
@@ -112,14 +112,14 @@ impl Refusal {
         Self { status, message, code, details, retry_after: retry_after(headers) }
     }
 
-    /// All of it: the words, the status, and the code if there is one.
+    /// Returns the whole refusal: message, status, and the code if there is one.
     pub fn in_full(&self) -> String {
         let Self { status, code, .. } = self;
         let code = if code.is_empty() { String::new() } else { format!(", {code}") };
         format!("{} ({}{code})", self.words(), status.as_u16())
     }
 
-    /// The message, and those details that it does not say already.
+    /// Returns the message, and those details that it does not contain already.
     fn words(&self) -> String {
         let mut words = if self.message.is_empty() {
             self.status.canonical_reason().unwrap_or("refused").to_owned()
@@ -136,14 +136,15 @@ impl Refusal {
     }
 }
 
-/// Only seconds: a date would have to be compared with a clock that may not be the server's.
+/// Parses seconds only: a date would have to be compared with a clock that may differ from the
+/// server's.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-/// The last of a chain of errors: hyper's own words ("client error (Connect)") say nothing to a person, the system's
-/// ("Connection refused") do.
+/// Returns the last of a chain of errors: hyper's own text ("client error (Connect)") tells a
+/// person nothing, the system's ("Connection refused") does.
 fn cause(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
@@ -154,7 +155,8 @@ fn is_about_a_certificate(error: &(dyn StdError + 'static)) -> bool {
         .any(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
 }
 
-/// An error and what is behind it. An [`io::Error`] passes over the error that it wraps, and rustls's comes wrapped twice.
+/// Returns the causes of an error. [`io::Error`] skips the error that it wraps, and rustls's is
+/// wrapped twice.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),

@@ -1,8 +1,8 @@
-//! A small HTTP client, for the commands that talk to a running server; and the TLS of every client.
+//! A small HTTP client for the commands that talk to a running server; and the TLS of every client.
 //!
-//! Owns the address, the token, and which failures may pass. Must never put the token anywhere but into the
-//! `Authorization` header, never follow a redirect (the token would go along), and never repeat a call by itself: only
-//! who makes a call knows whether that is safe.
+//! Owns the address, the token, and which failures may pass. Must never put the token anywhere but
+//! into the `Authorization` header, never follow a redirect (the token would be sent along), and
+//! never repeat a call by itself: only the caller knows whether that is safe.
 
 mod address;
 mod failure;
@@ -29,45 +29,45 @@ use resolver::Resolver;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long an answer may take, connecting included, or the head of one that is a stream. A publish waits for the
-/// disk, not for readers.
+/// How long an answer may take, or the head of a stream, including the connection. A publish waits
+/// for the disk, not for readers.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// The longest answer that is read, in bytes; a stream is none.
+/// The longest answer that is read, in bytes, unless it is a stream.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// The header that says after which event a stream goes on.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A server, and who calls it. Holds a token, so it has no `Debug`.
+/// A server, and the token of the caller. Because of the token it has no `Debug`.
 pub struct Client {
     http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     address: Address,
     authorization: Option<HeaderValue>,
 }
 
-/// Why there is no client.
+/// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It can't stand in a header.
+    /// The token can't be in a header.
     #[error("the token holds characters that no token has")]
     Token,
-    /// Nothing to judge a certificate by.
+    /// There are no certificates to verify a server with.
     #[error("the system's root certificates, which https needs, can't be read")]
     Roots(#[source] std::io::Error),
-    /// The TLS library.
+    /// An error of the TLS library.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
 }
 
 impl Client {
-    /// A client for the server at `address`; nothing is connected yet.
+    /// Returns a client for the server at `address`. It does not connect yet.
     pub fn new(address: Address, token: Option<&str>) -> Result<Self, Error> {
         Self::speaking(address, token, false)
     }
 
-    /// One that speaks HTTP/2 where TLS offers it, as browsers do.
+    /// Returns a client that uses HTTP/2 where TLS offers it, as browsers do.
     pub fn like_a_browser(address: Address, token: Option<&str>) -> Result<Self, Error> {
         Self::speaking(address, token, true)
     }
@@ -84,12 +84,13 @@ impl Client {
         } else {
             connector.enable_http1().wrap_connector(tcp)
         };
-        // Each call has a connection of its own: one that was kept may be dead, which looks like a lost answer.
+        // Each call has a connection of its own: a connection that was kept may be dead, which
+        // looks like a lost answer.
         let http = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { http, address, authorization })
     }
 
-    /// Posts JSON, or nothing, and returns the body of a 2xx. `key` is the `Idempotency-Key`.
+    /// Posts JSON, or an empty body, and returns the body of a 2xx. `key` is the `Idempotency-Key`.
     pub async fn post(&self, path: &str, body: Bytes, key: &HeaderValue) -> Result<Bytes, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -108,7 +109,7 @@ impl Client {
         self.in_time(answered).await
     }
 
-    /// Opens an event stream, after the id `after` if there is one.
+    /// Opens an event stream, after the event with the id `after` if it is given.
     pub async fn stream(&self, path: &str, after: Option<&str>) -> Result<Incoming, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -127,8 +128,8 @@ impl Client {
         self.in_time(opened).await
     }
 
-    /// Asks for a path without a body and returns the answer as it is, whatever its status. How long to wait is the
-    /// caller's to say.
+    /// Sends a request without a body and returns the answer with any status. The caller limits how
+    /// long to wait.
     pub async fn ask(
         &self,
         method: http::Method,
@@ -175,8 +176,9 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-/// Names the provider instead of letting rustls look for the one of the process, which it refuses to do as soon as a
-/// second one is linked. Plain HTTP gets no roots: reading them takes longer than a publish.
+/// Returns the TLS configuration. It names the provider instead of letting rustls look for the
+/// process's default, which fails as soon as a second one is linked. For plain HTTP no root
+/// certificates are loaded: reading them takes longer than a publish.
 pub fn tls(https: bool) -> Result<rustls::ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -188,7 +190,7 @@ pub fn tls(https: bool) -> Result<rustls::ClientConfig, Error> {
     Ok(roots.with_no_client_auth())
 }
 
-/// What the server says about a call that it did not do. An answer that breaks off still has its status.
+/// Reads the body of a refusal. An answer that breaks off still has its status.
 pub async fn refusal(response: Response<Incoming>) -> Refusal {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
@@ -196,7 +198,8 @@ pub async fn refusal(response: Response<Incoming>) -> Refusal {
     Refusal::read(head.status, &head.headers, &body)
 }
 
-/// The type decides, not its parameters (RFC 9110, section 8.3.1: it knows no upper and lower case).
+/// Returns whether an answer is an event stream. Only the media type counts, not its parameters,
+/// and case does not matter (RFC 9110, section 8.3.1).
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
     let essence = |value: &HeaderValue| {
         let mime: mime::Mime = value.to_str().ok()?.parse().ok()?;

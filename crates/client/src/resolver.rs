@@ -1,7 +1,8 @@
-//! From the name of a host to its addresses.
+//! Resolves the name of a host to its addresses.
 //!
-//! `localhost` is this machine, and nobody is asked for it (RFC 6761, section 6.3): an image that holds nothing but a program
-//! has no `/etc/hosts`, and a name server may answer anything.
+//! `localhost` is this machine, and no name server is asked for it (RFC 6761, section 6.3): an
+//! image that contains nothing but a program has no `/etc/hosts`, and a name server may answer
+//! anything.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,7 +12,7 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::Service;
 
-/// Both addresses of loopback for `localhost`; for other names what the system says.
+/// Resolves `localhost` to both loopback addresses, and other names through the system.
 #[derive(Clone)]
 pub(crate) struct Resolver(GaiResolver);
 
@@ -32,7 +33,7 @@ impl Service<Name> for Resolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         if name.as_str().eq_ignore_ascii_case("localhost") {
-            // The connector puts the port in.
+            // The connector inserts the port.
             let both = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), (Ipv6Addr::LOCALHOST, 0).into()];
             return Box::pin(std::future::ready(Ok(Vec::from(both).into_iter())));
         }

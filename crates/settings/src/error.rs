@@ -1,6 +1,7 @@
-//! Why the server does not start: every error of the configuration, each one line.
+//! The errors of the configuration, because of which the server does not start.
 //!
-//! Owns the wording. Must never show a secret, nor a line of a file that may hold one.
+//! Owns the wording; each error is one line. Must never show a secret, nor a line of a file that
+//! may contain one.
 
 use std::io;
 
@@ -8,7 +9,8 @@ use crate::name::variable;
 use crate::origin::Origin;
 use crate::rule::Raw;
 
-/// An error of the configuration. Its `Display` is one line: the setting, its value, where it came from, what is allowed.
+/// An error of the configuration. Its `Display` is one line: the setting, its value, where it came
+/// from, what is allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A value that is not allowed.
@@ -20,38 +22,38 @@ pub enum Error {
         value: String,
         /// Where it was written.
         origin: Origin,
-        /// What is allowed, in words.
+        /// What is allowed.
         allowed: String,
     },
-    /// A name that is no setting, in a place that holds nothing but settings.
+    /// An unknown name in a place that contains nothing but settings.
     #[error("{written} ({origin}) is no setting; {hint}")]
     Unknown {
-        /// What was written: name and value, the latter hidden where it looks like a secret.
+        /// The name and the value; the value is hidden if it looks like a secret.
         written: String,
         /// Where it was written.
         origin: Origin,
-        /// The name that may have been meant, or where all are listed.
+        /// The name that may have been meant, or where all names are listed.
         hint: String,
     },
-    /// A command line that makes no sense.
+    /// An invalid command line.
     #[error("{0}")]
     Arguments(String),
     /// A file that can't be read.
     #[error("{file} can't be read: {source}")]
     Unreadable {
-        /// Its name.
+        /// The name of the file.
         file: String,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A file that does not follow its grammar.
+    /// A file that breaks its grammar.
     #[error("{file}, line {line}, can't be understood: {problem}")]
     Malformed {
-        /// Its name.
+        /// The name of the file.
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The error.
         problem: String,
     },
     /// Values that are each allowed, but not together.
@@ -66,7 +68,8 @@ impl Error {
     }
 }
 
-/// A value as an error shows it: on one line, not endless, or not at all.
+/// Returns a value for an error message: on one line, shortened if it is long, hidden if it is a
+/// secret.
 pub(crate) fn shown(value: &str, secret: bool) -> String {
     const MOST: usize = 80;
     if secret {

@@ -1,25 +1,27 @@
-//! Secrets that are none: published in a manual, made of a few words, or of a pattern that anybody tries.
+//! Secrets that can be guessed: published in a manual, made of a few words, or of a common pattern.
 //!
-//! Whoever has the secret is everybody, with every role; and lists of published secrets are what attackers try first. Owns the
-//! list and the looks of such secrets. Must never refuse what a generator of random bytes puts out, however it is written: each
-//! rule here says why it can't.
+//! Who knows the secret can sign a token for every user and role, and attackers try lists of
+//! published secrets first. Owns the list of such secrets and the patterns. Must never refuse the
+//! output of a random generator, in whatever encoding: each rule here says why it can't.
 
 use crate::secret::Secret;
 
 /// What is wrong with a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It stands in a manual, a template or a playground, or says itself that it does.
+    /// It is published in a manual, a template or a playground, or says so itself.
     Published,
-    /// It is made of the words that such secrets are made of.
+    /// It consists of words that are common in such secrets.
     Words,
-    /// A short pattern that is repeated, or characters in the order of the alphabet or the keyboard.
+    /// A short pattern that is repeated, or characters in the order of the alphabet or the
+    /// keyboard.
     Pattern,
-    /// Long enough, but of so few different characters that it may be guessed.
+    /// It is long enough, but has so few different characters that it may be guessed.
     Poor,
 }
 
-/// Whole secrets from manuals and tutorials: their letters and digits, in lower case. Each is long enough to pass for good.
+/// Secrets from manuals and tutorials: their letters and digits, in lower case. Each is long enough
+/// to look good.
 const KNOWN: [&str; 9] = [
     // RFC 7515, appendix A.1.
     "aym1sysppbydfgzld3umj1qzkobwvmkoqqestjqlrt1qs0gzh75aktmn3yj0ips4hcguutwjazzr1z9caow",
@@ -38,7 +40,7 @@ const KNOWN: [&str; 9] = [
     "reallyreallyreallyreallyverysafe",
 ];
 
-/// Parts of secrets that say themselves that they are examples.
+/// Parts of secrets that identify them as examples.
 const TELLING: [&str; 34] = [
     "yourjwtsecret",
     "yoursecret",
@@ -78,17 +80,18 @@ const TELLING: [&str; 34] = [
     "supersecretkey",
 ];
 
-/// The words of which example secrets are made, the longest first. A secret of which hardly anything else is left is one.
+/// The words of which example secrets are made, the longest first. A secret that contains hardly
+/// anything else is an example.
 const WORDS: &str = "\
     application development environment placeholder characters passphrase production generated signature database \
     generate internal password security backend default example minimum private refresh service session signing testing \
     tidings access change cookie enough nestjs please public random really secret secure server shared string admin \
     local super token value auth demo here long pass safe shhh test this user very your api jwt key the";
 
-/// Rows of a keyboard and of the alphabet, forwards; backwards they are tried too.
+/// Rows of the keyboard, and the alphabet. They are also tried backwards.
 const ROWS: [&str; 5] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p"];
 
-/// What is wrong with the secret, if anything; its length is somebody else's business.
+/// Returns what is wrong with the secret, if anything. Its length is checked elsewhere.
 pub fn flaw(secret: &Secret) -> Option<Flaw> {
     let text = secret.trimmed();
     let plain: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
@@ -104,8 +107,9 @@ pub fn flaw(secret: &Secret) -> Option<Flaw> {
     is_poor(text.as_bytes()).then_some(Flaw::Poor)
 }
 
-/// Whether hardly anything to guess is left beside the words: of the letters at most 12, and at most half; of the digits at most
-/// 12. Of random letters the words take away three or four now and then, of random hexadecimal digits none.
+/// Returns whether hardly anything is left to guess without the words: at most 12 letters, which
+/// are at most half of all letters, and at most 12 digits. From random letters the words
+/// occasionally remove three or four, from random hexadecimal digits none.
 fn is_words(plain: &str) -> bool {
     let mut rest = plain.to_owned();
     for word in WORDS.split_whitespace() {
@@ -117,14 +121,14 @@ fn is_words(plain: &str) -> bool {
     all >= 12 && left <= 12 && left * 2 <= all && digits <= 12
 }
 
-/// Whether it is one piece of fewer than 32 bytes again and again. Of random text no piece comes again at all; a good secret
-/// that was written twice is as good as once.
+/// Returns whether the text is a piece of fewer than 32 bytes, repeated. In random text no piece is
+/// repeated; a good secret that was written twice is as good as one copy of it.
 fn is_repeated(text: &[u8]) -> bool {
     (1..=(text.len() / 2).min(31)).any(|period| text[period..].iter().zip(text).all(|(one, other)| one == other))
 }
 
-/// Whether three of four neighbours stand side by side in an alphabet or on a keyboard, or are equal. Of random hexadecimal digits
-/// one of five does.
+/// Returns whether three of four neighbouring characters are next to each other in an alphabet or
+/// on a keyboard, or are equal. Of random hexadecimal digits one of five is.
 fn is_in_order(text: &[u8]) -> bool {
     let beside = |one: u8, other: u8| {
         let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
@@ -135,7 +139,8 @@ fn is_in_order(text: &[u8]) -> bool {
     text.len() >= 8 && pairs * 4 >= (text.len() - 1) * 3
 }
 
-/// Whether the characters, each as likely as it is in this text, make up less than 80 bits. 32 random digits have about 100.
+/// Returns whether the characters have less than 80 bits of entropy, if each is as likely as it is
+/// in this text. 32 random digits have about 100.
 fn is_poor(text: &[u8]) -> bool {
     let mut counts = [0_u32; 256];
     for &byte in text {

@@ -1,7 +1,7 @@
-//! What was written where: the settings as text, each with its origin, before anybody judged a value.
+//! The settings as they were written: texts, each with its origin, before any value is parsed.
 //!
-//! Owns the order of the layers. They take the environment as values, so that a test is a map; [`environment`] is the
-//! only look at that of the process, and nothing ever changes it.
+//! Owns the order of the layers. The environment is a parameter, so that a test can pass a map;
+//! only [`environment`] reads that of the process, and nothing ever changes it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,22 +17,22 @@ use crate::rule::Raw;
 use crate::setting::Setting;
 use crate::spelling;
 
-/// What the command line said about settings. It has no `Debug`, as `--jwt-secret` is among them.
+/// The settings on the command line. It has no `Debug`, because `--jwt-secret` is among them.
 #[derive(Clone, Default)]
 pub struct Flags {
-    /// `--config FILE`, which takes the place of `tidings.toml`.
+    /// `--config FILE`, which replaces `tidings.toml`.
     pub file: Option<PathBuf>,
-    /// Names (`heartbeat_interval`) and texts; what stands later counts.
+    /// Names (`heartbeat_interval`) and texts; the last one of several wins.
     pub settings: Vec<(String, String)>,
 }
 
-/// All layers over each other.
+/// All layers, in order of precedence.
 pub struct Layers {
-    /// By the setting's key; what counts most stands first.
+    /// The values by the key of the setting, in order of precedence.
     written: BTreeMap<&'static str, Vec<Written>>,
     /// The home directory, as the environment names it.
     pub home: Option<String>,
-    /// Names that look like a misspelled setting where unknown ones are ignored, and what was passed over.
+    /// Warnings about ignored names that look like a misspelled setting, and about skipped lines.
     pub warnings: Vec<String>,
 }
 
@@ -75,7 +75,7 @@ impl Layers {
         Ok(layers)
     }
 
-    /// What was written for a setting, first what counts most.
+    /// Returns the values that were written for a setting, in order of precedence.
     pub fn of(&self, key: &str) -> &[Written] {
         self.written.get(key).map_or(&[], Vec::as_slice)
     }
@@ -88,20 +88,21 @@ impl Layers {
         const NAME: &str = ".env";
         let path = directory.join(NAME);
         if path.is_dir() {
-            // What Python's `venv` is often told to make.
+            // Python's `venv` is often told to create it.
             self.warnings.push(".env is a directory, which holds no settings".to_owned());
             return Ok(());
         }
         let is_setting = |name: &str| table.iter().any(|setting| setting.variable() == name);
         let dotenv::Parsed { lines, passed_over } = dotenv::parse(&read(&path, NAME, false)?, is_setting)?;
-        // The last of several lines for one name counts, as in the `dotenv` of Node.
+        // The last of several lines for one name wins, as in Node's `dotenv`.
         let lines = lines.into_iter().rev();
         self.variables(table, lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })));
         self.warnings.extend(passed_over_in(NAME, &passed_over));
         Ok(())
     }
 
-    /// A layer of variables. An empty one counts as absent, as compose files hand on what isn't set.
+    /// Adds a layer of variables. An empty variable counts as absent, because compose files pass on
+    /// variables that are not set.
     fn variables(&mut self, table: &[Setting], variables: impl Iterator<Item = (String, String, Origin)>) {
         for (name, text, origin) in variables {
             match table.iter().find(|setting| setting.variable() == name) {
@@ -120,7 +121,7 @@ impl Layers {
         }
     }
 
-    /// Nothing written anywhere.
+    /// Returns layers without any value.
     pub fn none() -> Self {
         Self { written: BTreeMap::new(), home: None, warnings: Vec::new() }
     }
@@ -158,7 +159,7 @@ impl Layers {
     }
 }
 
-/// A file's bytes; a file that need not be there counts as empty.
+/// Reads a file. A file that is not required counts as empty if it does not exist.
 fn read(path: &Path, name: &str, needed: bool) -> Result<Vec<u8>, Error> {
     match fs::read(path) {
         Ok(bytes) => Ok(bytes),
@@ -167,7 +168,8 @@ fn read(path: &Path, name: &str, needed: bool) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Names the lines that were not understood, by their numbers alone: what stands in them is somebody else's.
+/// Returns a warning with the numbers of the skipped lines only: their content belongs to other
+/// programs.
 fn passed_over_in(file: &str, lines: &[usize]) -> Option<String> {
     const NAMED: usize = 10;
     let numbers: Vec<_> = lines.iter().take(NAMED).map(ToString::to_string).collect();
@@ -205,8 +207,8 @@ fn unknown(table: &[Setting], name: &str, value: &str, origin: Origin) -> Error 
     }
 }
 
-/// The environment of the process, to be passed to [`Layers::gather`]. Names that are no UTF-8 are no settings and are left
-/// out; bytes of values that are none become `\u{fffd}`.
+/// Reads the environment of the process, to be passed to [`Layers::gather`]. Names that are not
+/// UTF-8 can't be settings and are left out; bytes of values that are not UTF-8 become `\u{fffd}`.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.to_string_lossy().into_owned())))
 }

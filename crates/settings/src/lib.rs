@@ -1,9 +1,11 @@
-//! The framework of settings: each is written down once, and everything else follows from that row.
+//! The framework of settings: each setting is declared once, and everything else follows from that
+//! row.
 //!
-//! A program writes its sections with [`section!`], one field a setting. [`Layers`] gathers what was written for them: flags,
-//! the environment, `.env` and a TOML file over each other. [`Reading`] makes typed values of the texts, section by section, by
-//! their [`rule`]s, and notes where each value came from. Knows no setting by its name but the one that chooses the defaults
-//! ([`Mode`]), and must never change the environment of the process or show a secret.
+//! A program declares its sections with [`section!`], one field for each setting. [`Layers`]
+//! collects their texts from flags, the environment, `.env` and a TOML file. [`Reading`] parses the
+//! texts, section by section, by their [`rule`]s, and records the origin of each value. Knows no
+//! setting by its name but those that choose the defaults ([`Mode`]), and must never change the
+//! environment of the process or show a secret.
 
 mod dotenv;
 mod error;

@@ -1,19 +1,20 @@
-//! Which of the two sets of defaults holds.
+//! The mode, which chooses between two sets of defaults.
 
 pub mod section;
 
-/// Whose needs the defaults serve.
+/// The mode, which chooses the defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// One developer on one machine: it listens on loopback, demo tokens work, logs are text.
+    /// For one developer on one machine: it listens on loopback, demo tokens work, logs are text.
     #[default]
     Development,
-    /// The public: it listens everywhere, demo tokens are off, logs are JSON, and weak secrets stop the start.
+    /// For public servers: it listens on every address, demo tokens are off, logs are JSON, and a
+    /// weak secret stops the start.
     Production,
 }
 
 impl Mode {
-    /// The word for it, as `/health` says it.
+    /// Returns the name of the mode, as `/health` shows it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Development => "development",

@@ -1,8 +1,8 @@
-//! Where a value came from.
+//! The origin of a value.
 
 use std::fmt;
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The command line.
@@ -16,7 +16,7 @@ pub enum Origin {
     },
     /// `tidings.toml`, or the file that `--config` names.
     File(String),
-    /// Nowhere: nobody wrote it.
+    /// The setting was not written anywhere.
     Default,
 }
 

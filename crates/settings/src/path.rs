@@ -1,8 +1,8 @@
 //! Paths in settings, as people write them.
 //!
-//! A shell replaces `~` and `$HOME` before a program sees them; nobody does in `.env`, in a compose file, or behind the `=` of
-//! a flag. Owns what is replaced here and which paths are refused because nobody means them literally: a directory called `~`
-//! is found months later.
+//! A shell replaces `~` and `$HOME` before a program sees them, but in `.env`, in a compose file,
+//! or after the `=` of a flag nothing does. Owns what is replaced here, and which paths are refused
+//! because nobody means them literally: a directory named `~` is discovered months later.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::rule::{Raw, Rule};
 /// The path of a directory.
 pub struct Directory;
 
-/// What stands for its value in the help.
+/// The placeholder for the value in the help.
 pub const DIRECTORY: &str = "DIRECTORY";
 
 impl Rule for Directory {
@@ -44,7 +44,7 @@ impl Rule for Directory {
     }
 }
 
-/// The path with `~` or `~/` at its beginning replaced by `home`, where that is an absolute path.
+/// Replaces `~` or `~/` at the beginning of a path by `home`, if that is an absolute path.
 pub fn expand<'a>(path: &'a str, home: Option<&str>) -> Cow<'a, str> {
     let rest = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
     match (rest, home.filter(|home| home.starts_with('/'))) {
@@ -53,7 +53,7 @@ pub fn expand<'a>(path: &'a str, home: Option<&str>) -> Cow<'a, str> {
     }
 }
 
-/// Whether somebody can mean the path as it stands.
+/// Returns whether the path can be meant literally.
 fn is_literal(path: &str) -> bool {
     let quoted = path.starts_with(['"', '\'', '`']) || path.ends_with(['"', '\'', '`']);
     let url = path
@@ -68,13 +68,13 @@ fn is_literal(path: &str) -> bool {
         && !has_percent_variable(path)
 }
 
-/// `$HOME`, `${HOME}`, `$(pwd)`.
+/// Recognises `$HOME`, `${HOME}` and `$(pwd)`.
 fn has_dollar_variable(path: &str) -> bool {
     path.match_indices('$')
         .any(|(at, _)| path[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(')))
 }
 
-/// `%APPDATA%`
+/// Recognises `%APPDATA%`.
 fn has_percent_variable(path: &str) -> bool {
     let between: Vec<_> = path.split('%').collect();
     let inner = between.get(1..between.len().saturating_sub(1)).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Turning what was written into what holds, one setting at a time.
+//! Parses the written texts into values, one setting at a time.
 //!
-//! Owns the choice of the layer that counts, and the record of what came from where. A value that counts and is not
-//! allowed stops the reading; one that is shadowed by a higher layer is only warned of, so that a flag can get the
-//! better of a variable that someone else's program exported.
+//! Owns the choice of the layer that counts, and the record of each value's origin. A value that
+//! counts and is not allowed stops the reading; one that is overridden by a higher layer only
+//! causes a warning, so that a flag can override a variable that a different program exported.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
@@ -15,51 +15,52 @@ use crate::origin::Origin;
 use crate::rule::{Raw, Rule};
 use crate::setting::Preset;
 
-/// One setting as it holds.
+/// The value of one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
     /// `HEARTBEAT_INTERVAL`
     pub name: String,
-    /// The value in its normal form; of a secret only its length; empty where there is none.
+    /// The value in its normal form; of a secret only its length; empty if there is none.
     pub value: String,
     /// Where it was written.
     pub origin: Origin,
-    /// Of a secret, by which it is known without being shown; in this process alone.
+    /// A hash by which the value of a secret is compared without being shown; valid in this process
+    /// only.
     fingerprint: Option<u64>,
 }
 
 impl Effective {
-    /// Whether both have the same value, wherever that was written.
+    /// Returns whether both have the same value, wherever it was written.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         (&self.name, &self.value, self.fingerprint) == (&other.name, &other.value, other.fingerprint)
     }
 }
 
-/// The reading of all settings, section by section.
+/// Reads all settings, section by section.
 pub struct Reading<'a> {
     layers: &'a Layers,
-    /// Which presets hold; settled first.
+    /// The mode, which chooses the defaults. It is determined first.
     pub mode: Mode,
-    /// Each setting that was read, as it holds.
+    /// The settings that were read, with their values.
     pub effective: Vec<Effective>,
-    /// What should be said of what was written, each one line.
+    /// Warnings about the written values, each of them one line.
     pub warnings: Vec<String>,
-    /// Where refused values go, instead of stopping the reading.
+    /// Collects the refused values; without it the first one stops the reading.
     refused: Option<&'a mut Vec<Error>>,
 }
 
 impl<'a> Reading<'a> {
-    /// A reading that stops at the first value that is refused.
+    /// Returns a reading that stops at the first value that is refused.
     pub fn new(layers: &'a Layers) -> Self {
         Self { layers, mode: Mode::Development, effective: Vec::new(), warnings: Vec::new(), refused: None }
     }
 
-    /// One that goes on with the default where a value is refused.
+    /// Returns a reading that uses the default in place of a value that is refused.
     pub fn lenient(layers: &'a Layers, refused: &'a mut Vec<Error>) -> Self {
         Self { refused: Some(refused), ..Self::new(layers) }
     }
 
-    /// The value that holds for one setting.
+    /// Returns the value of one setting.
     pub fn take<R: Rule>(&mut self, key: &'static str, rule: &R, preset: impl Into<Preset>) -> Result<R::Value, Error> {
         let preset: Preset = preset.into();
         let preset = || Raw::Text(preset.of(self.mode).to_owned());
@@ -93,13 +94,15 @@ impl<'a> Reading<'a> {
         Ok(value)
     }
 
-    /// What was written for a setting that something else may overrule; nothing where it is absent or not allowed.
+    /// Returns the value of a setting that a different one may override, or `None` if it is absent
+    /// or not allowed.
     pub fn says<R: Rule>(&self, key: &str, rule: &R) -> Option<R::Value> {
         self.layers.of(key).first().and_then(|written| rule.read(&written.raw))
     }
 }
 
-/// The same for the same text as long as this process lives; what the text was can't be found out from it.
+/// Returns a hash that is the same for the same text as long as this process lives. The text can't
+/// be recovered from it.
 fn fingerprint(raw: &Raw) -> u64 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     KEY.hash_one(raw.written())

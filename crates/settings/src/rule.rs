@@ -1,62 +1,65 @@
-//! How one written value becomes a typed one: the rules that settings are made of.
+//! Rules, which parse the text of a setting into a typed value.
 //!
-//! Owns the reading, the wording of what is allowed, and the showing of a value that holds. A rule knows neither the
-//! name of its setting nor where the text came from, and it never panics, whatever it is given.
+//! Owns the parsing, the description of what is allowed, and the formatting of a value. A rule
+//! knows neither the name of its setting nor the origin of the text, and never panics, whatever it
+//! is given.
 
 use std::ops::RangeInclusive;
 
 use crate::secret::Secret;
 
-/// A value as it was written, before anybody judged it.
+/// A value as it was written, before it is parsed.
 #[derive(Clone)]
 pub enum Raw {
-    /// From a flag, an environment variable, or a single value of the file.
+    /// A text: a flag, an environment variable, or a single value of the file.
     Text(String),
     /// An array of the file.
     List(Vec<String>),
-    /// A table, or an array of arrays: nothing that a setting can be.
+    /// A table, or an array of arrays, which no setting accepts.
     Other(String),
 }
 
-/// What kind of argument a setting is on the command line.
+/// The form of a setting on the command line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// `--name VALUE`; the last one counts.
+    /// `--name VALUE`; the last one wins.
     Single,
     /// `--name` alone means `true`.
     Switch,
-    /// May be given several times.
+    /// May be repeated.
     List,
 }
 
-/// Reads, words and shows the values of one setting.
+/// Parses, describes and formats the values of one setting.
 pub trait Rule {
-    /// What a good value becomes.
+    /// The type of the value.
     type Value;
 
-    /// The value, or nothing when it is not allowed.
+    /// Returns the value, or `None` if it is not allowed.
     fn read(&self, raw: &Raw) -> Option<Self::Value>;
 
-    /// What is allowed, in words that complete "allowed is …".
+    /// Describes what is allowed, in words that complete "allowed is …".
     fn allowed(&self) -> String;
 
-    /// The value in its normal form; [`read`](Self::read) takes it back, but for secrets.
+    /// Formats the value in its normal form, which [`read`](Self::read) accepts, except for
+    /// secrets.
     fn show(&self, value: &Self::Value) -> String;
 
-    /// The same text with the home directory in the place of a `~`; nothing where there is none to replace.
+    /// Returns the text with the home directory in place of `~`, or `None` if there is nothing to
+    /// replace.
     fn at_home(&self, _raw: &Raw, _home: Option<&str>) -> Option<Raw> {
         None
     }
 
-    /// The word that stands for the value in `--help`.
+    /// Returns the placeholder for the value in `--help`.
     fn placeholder(&self) -> &'static str;
 
-    /// How the setting looks on the command line.
+    /// Returns the form of the setting on the command line.
     fn shape(&self) -> Shape {
         Shape::Single
     }
 
-    /// Whether the text must never be shown.
+    /// Returns whether the text must never be shown.
     fn secret(&self) -> bool {
         false
     }
@@ -68,40 +71,40 @@ pub struct Switch;
 /// A whole number in a range.
 pub struct Number<T>(pub RangeInclusive<T>);
 
-/// One of a few words, in any case.
+/// One of several words, in any case.
 pub struct Choice<T: 'static> {
     /// Each word and its value.
     pub of: &'static [(&'static str, T)],
-    /// Stands behind the words where one more needs to be said; usually empty.
+    /// A note that follows the words in the description; usually empty.
     pub note: &'static str,
 }
 
-/// Text that a function turns into a value.
+/// A text that a function parses.
 pub struct Parsed<T> {
-    /// The word that stands for the value in `--help`.
+    /// The placeholder for the value in `--help`.
     pub placeholder: &'static str,
-    /// What is allowed, in words that complete "allowed is …".
+    /// Describes what is allowed, in words that complete "allowed is …".
     pub allowed: &'static str,
-    /// Reads the value; `None` where it is not allowed.
+    /// Parses the value, or returns `None` if it is not allowed.
     pub read: fn(&str) -> Option<T>,
-    /// Writes the value in its normal form.
+    /// Formats the value in its normal form.
     pub show: fn(&T) -> String,
 }
 
-/// Values separated by commas, or an array of the file; none at all is allowed.
+/// Values separated by commas, or an array of the file; may be empty.
 pub struct List<R>(pub R);
 
-/// A value or, written as an empty one, none.
+/// A value, or none if the text is empty.
 pub struct Optional<R>(pub R);
 
-/// A word that stands for none, or a value.
+/// A value, or none if the text is the given word.
 pub struct Or<R>(pub &'static str, pub R);
 
-/// Text that is shown to nobody.
+/// A text that must never be shown.
 pub struct Hidden;
 
 impl Raw {
-    /// The single value, without space around it.
+    /// Returns the single value, without white space around it.
     pub fn single(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text.trim()),
@@ -109,7 +112,7 @@ impl Raw {
         }
     }
 
-    /// The text for an error message.
+    /// Returns the text for an error message.
     pub fn written(&self) -> String {
         match self {
             Self::Text(text) | Self::Other(text) => text.clone(),
@@ -307,7 +310,7 @@ impl<R: Rule> Rule for Or<R> {
 impl Rule for Hidden {
     type Value = Secret;
 
-    /// Taken as it stands: a space at the end of a secret belongs to the secret.
+    /// Not trimmed: a space at the end of a secret belongs to the secret.
     fn read(&self, raw: &Raw) -> Option<Secret> {
         match raw {
             Raw::Text(text) if !text.is_empty() => Some(Secret::new(text.clone())),

@@ -1,11 +1,11 @@
 //! A secret setting.
 //!
-//! Owns the one way in which its text gets out, [`Secret::expose`]. Must never be shown: `Debug` hides it, and there is
-//! no `Display`.
+//! Owns the one way to read its text, [`Secret::expose`]. Must never be shown: `Debug` hides it,
+//! and there is no `Display`.
 
 use std::fmt;
 
-/// Text that is shown to nobody. `{:?}` prints `Secret(hidden)`.
+/// Text that is never shown. `{:?}` prints `Secret(hidden)`.
 #[derive(Clone)]
 pub struct Secret(Box<str>);
 
@@ -15,23 +15,23 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that signs or verifies with it.
+    /// Returns the text, for the one place that signs or verifies with it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The text without the white space around it: files, `--env-file` and Kubernetes' secrets tend to end with a line break
-    /// that nobody means.
+    /// Returns the text without white space around it: files, `--env-file` and Kubernetes' secrets
+    /// often end with an unintended line break.
     pub fn trimmed(&self) -> &str {
         self.0.trim_ascii()
     }
 
-    /// Its length in bytes, which may be shown.
+    /// Returns the length in bytes, which may be shown.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Returns whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

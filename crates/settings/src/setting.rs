@@ -1,7 +1,8 @@
-//! One setting as a row of the table, and the `section!` macro that writes a section's struct and its rows in one go.
+//! One setting as a row of the table, and the `section!` macro, which defines the struct and the
+//! rows of a section together.
 //!
-//! The doc comment of a field is the only text about a setting: rustdoc, `--help`, `docs/configuration.md` and
-//! `.env.example` all show it. A row holds no value.
+//! The doc comment of a field is the only description of a setting: rustdoc, `--help`,
+//! `docs/configuration.md` and `.env.example` all show it. A row contains no value.
 
 use crate::mode::Mode;
 use crate::name::{flag, variable};
@@ -9,25 +10,25 @@ use crate::rule::{Rule, Shape};
 
 /// A row of the table of settings.
 pub struct Setting {
-    /// The one name, as `tidings.toml` writes it; the other two are derived from it.
+    /// The name in `tidings.toml`, from which the other two are derived.
     pub key: &'static str,
     /// The title of its section.
     pub section: &'static str,
-    /// The doc comment of its field, line by line.
+    /// The lines of the doc comment of its field.
     doc: &'static [&'static str],
-    /// What holds where nothing was written.
+    /// The defaults.
     pub preset: Preset,
     /// What is allowed, in words that complete "allowed is …".
     pub allowed: String,
-    /// The word that stands for the value in `--help`.
+    /// The placeholder for the value in `--help`.
     pub placeholder: &'static str,
-    /// What kind of argument it is on the command line.
+    /// The form of the setting on the command line.
     pub shape: Shape,
     /// Whether the value must never be shown.
     pub secret: bool,
 }
 
-/// What holds where nothing was written; an empty text is "none".
+/// The defaults; an empty text means "none".
 #[derive(Clone, Copy)]
 pub struct Preset {
     /// In development.
@@ -45,7 +46,7 @@ pub struct Section {
 }
 
 impl Setting {
-    /// The row of one setting, by the rule of its values.
+    /// Returns the row of one setting, according to the rule of its values.
     pub fn new<R: Rule>(
         section: &'static str,
         key: &'static str,
@@ -65,30 +66,30 @@ impl Setting {
         }
     }
 
-    /// `HEARTBEAT_INTERVAL`, as the environment and `.env` write it.
+    /// Returns the name in the environment and in `.env`: `HEARTBEAT_INTERVAL`.
     pub fn variable(&self) -> String {
         variable(self.key)
     }
 
-    /// `heartbeat-interval`, as the command line writes it behind two hyphens.
+    /// Returns the name on the command line, without the hyphens before it: `heartbeat-interval`.
     pub fn flag(&self) -> String {
         flag(self.key)
     }
 
-    /// What it does, in one paragraph.
+    /// Returns the description, in one paragraph.
     pub fn about(&self) -> String {
         prose(self.doc)
     }
 }
 
-/// A doc comment as one paragraph.
+/// Joins the lines of a doc comment to one paragraph.
 pub fn prose(doc: &[&str]) -> String {
     let lines: Vec<_> = doc.iter().map(|line| line.trim()).collect();
     lines.join(" ").trim().to_owned()
 }
 
 impl Preset {
-    /// The default in a mode.
+    /// Returns the default in a mode.
     pub fn of(self, mode: Mode) -> &'static str {
         match mode {
             Mode::Development => self.development,
@@ -96,17 +97,17 @@ impl Preset {
         }
     }
 
-    /// Whether the modes have different defaults.
+    /// Returns whether the modes have different defaults.
     pub fn differs(self) -> bool {
         self.development != self.production
     }
 
-    /// The default in words, for plain text.
+    /// Describes the default in plain text.
     pub fn words(self) -> String {
         self.said(str::to_owned)
     }
 
-    /// The default in words, each value as code in Markdown.
+    /// Describes the default in Markdown, with each value as code.
     pub fn markdown(self) -> String {
         self.said(|text| format!("`{text}`"))
     }
@@ -129,7 +130,7 @@ impl From<&'static str> for Preset {
     }
 }
 
-/// Writes a section: its struct, the rows of the table, and the reading of its fields.
+/// Defines a section: its struct, the rows of the table, and the function that reads its fields.
 #[macro_export]
 macro_rules! section {
     (

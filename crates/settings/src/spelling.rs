@@ -1,11 +1,12 @@
-//! Whether an unknown name looks like a misspelling of one of ours.
+//! Detects unknown names that look like a misspelled setting.
 //!
-//! Two answers, as two mistakes cost differently: a hint under an error may guess, a warning about the environment, which
-//! is full of other programs' names, may not.
+//! There are two functions because a wrong guess costs differently: a hint under an error may
+//! guess, a warning about the environment, which is full of other programs' names, may not.
 
 use crate::setting::Setting;
 
-/// The setting that a variable was probably meant to be; nothing for names that merely resemble one, such as `PORTS`.
+/// Returns the setting that a variable was probably meant to be, or `None` for names that merely
+/// resemble one, such as `PORTS`.
 pub fn misspelled<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
     let plain = plain(name);
     table.iter().find(|setting| {
@@ -20,7 +21,7 @@ pub fn misspelled<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
     })
 }
 
-/// The setting that comes nearest to a name that can't be anything else but one.
+/// Returns the setting whose name is closest to a name that must be a setting.
 pub fn nearest<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
     let plain = plain(name);
     table
@@ -31,14 +32,14 @@ pub fn nearest<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
         .map(|(_, setting)| setting)
 }
 
-/// Whether the value behind an unknown name had better not be shown.
+/// Returns whether the value of an unknown name may be a secret and should not be shown.
 pub fn secretive(table: &[Setting], name: &str) -> bool {
     let plain = plain(name);
     nearest(table, name).is_some_and(|setting| setting.secret)
         || ["secret", "token", "key", "password", "jwt"].iter().any(|word| plain.contains(word))
 }
 
-/// A name without what people mix up: case, and what joins the words.
+/// Returns a name without what people mix up: case, and the separators between words.
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

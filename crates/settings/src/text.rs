@@ -1,6 +1,7 @@
-//! Text in lines, for the documents that are written from the table of settings.
+//! Wrapped text, for the documents that are generated from the table of settings.
 
-/// Breaks a text between its words into lines of at most `width` characters; a word that is longer has a line of its own.
+/// Wraps a text between its words into lines of at most `width` characters; a longer word has a
+/// line of its own.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -15,7 +16,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The same as lines of a comment that begin with `# ` and have at most 100 characters.
+/// Wraps a text into lines of a comment that begin with `# ` and have at most 100 characters.
 pub fn comment(text: &str) -> String {
     const WIDTH: usize = 98;
     wrap(text, WIDTH).iter().flat_map(|line| ["# ", line, "\n"]).collect()

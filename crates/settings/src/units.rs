@@ -1,14 +1,14 @@
-//! Values with units: spans of time (`25s`) and sizes (`256KiB`).
+//! Values with units: durations (`25s`) and sizes (`256KiB`).
 //!
-//! Whole numbers only, so that what is written is exactly what holds. Sizes know the binary units and no `KB`, which
-//! half of the world reads as 1,000 and the other half as 1,024.
+//! Whole numbers only, so that a value has exactly the effect that was written. Sizes have binary
+//! units and no `KB`, which half of the world reads as 1,000 and the other half as 1,024.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::rule::{Raw, Rule};
 
-/// A span of time in a range.
+/// A duration in a range.
 pub struct Span(pub RangeInclusive<Duration>);
 
 /// A number of bytes in a range.
@@ -33,11 +33,11 @@ const GIB: usize = 1 << 30;
 /// 1,024 GiB.
 pub const TIB: usize = 1 << 40;
 
-/// Largest first. A day is written `24h` and only from two days on in `d`, as people do.
+/// Largest first. A day is written `24h`; `d` is used from two days on, as people do.
 const SPANS: [(&str, Duration); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND)];
 const SIZES: [(&str, usize); 5] = [("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
 
-/// Reads `500ms`, `25s`, `2m`, `24h`, `7d`; a bare number is seconds.
+/// Parses `500ms`, `25s`, `2m`, `24h`, `7d`; a bare number is seconds.
 pub fn read_span(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let unit = match unit {
@@ -48,7 +48,7 @@ pub fn read_span(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(milliseconds))
 }
 
-/// Writes a span in the largest unit that holds it without a rest.
+/// Formats a duration in the largest unit that divides it.
 pub fn show_span(span: Duration) -> String {
     let milliseconds = span.as_millis();
     if milliseconds == 0 {
@@ -61,7 +61,7 @@ pub fn show_span(span: Duration) -> String {
     format!("{}{name}", milliseconds / unit.as_millis())
 }
 
-/// Reads `256KiB`, `1MiB`, `2GiB` in any case, `100B`, or bare bytes.
+/// Parses `256KiB`, `1MiB`, `2GiB` in any case, `100B`, or bare bytes.
 pub fn read_size(text: &str) -> Option<usize> {
     let (number, unit) = split(text)?;
     let unit = match unit {
@@ -71,14 +71,14 @@ pub fn read_size(text: &str) -> Option<usize> {
     usize::try_from(number).ok()?.checked_mul(unit)
 }
 
-/// Writes a size in the largest unit that holds it without a rest.
+/// Formats a size in the largest unit that divides it.
 pub fn show_size(bytes: usize) -> String {
     let (name, unit) =
         SIZES.into_iter().find(|&(_, unit)| bytes >= unit && bytes.is_multiple_of(unit)).unwrap_or(("B", 1));
     format!("{}{name}", bytes / unit)
 }
 
-/// The digits, and what stands behind them.
+/// Splits a text into its digits and what follows them.
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);

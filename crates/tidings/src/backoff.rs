@@ -1,14 +1,15 @@
-//! How long to wait before the next attempt.
+//! Computes how long to wait before the next attempt.
 //!
-//! Owns the arithmetic and nothing else: chance comes in as a number, and whoever asks does the waiting.
+//! Owns the arithmetic and nothing else: the random number is a parameter, and the caller does the
+//! waiting.
 
 use std::time::Duration;
 
-/// The wait after `failures` failed attempts in a row: `first` when there was none, then up to twice as long each time,
-/// and never longer than `most`, unless `first` is.
+/// Returns how long to wait after `failures` failed attempts in a row: `first` after none, then up
+/// to twice as long each time, but at most `most` (or `first`, if that is longer).
 ///
-/// `luck`, from 0 to 1, spreads what is longer than `first` over the upper half, so that the many who lost one server do
-/// not come back to it in step.
+/// `luck`, from 0 to 1, spreads waits that are longer than `first` over the upper half of their
+/// range, so that many clients which lost one server do not come back to it at the same time.
 pub(super) fn wait(first: Duration, most: Duration, failures: u32, luck: f64) -> Duration {
     let doubled = first.saturating_mul(2_u32.saturating_pow(failures)).min(most);
     doubled.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0).max(first)

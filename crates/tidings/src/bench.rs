@@ -1,7 +1,7 @@
-//! `tidings bench`: load for a server of event streams, and what it made of it.
+//! `tidings bench`: puts load on a server of event streams, and measures how it copes.
 //!
-//! Owns the flags. Must know nothing of the server but HTTP, event streams, and that what was published comes back: it
-//! measures others as well as this one.
+//! Owns the flags. Must know nothing about the server but HTTP, event streams, and that a published
+//! text comes back: it measures other servers too.
 
 mod answer;
 mod clock;
@@ -31,34 +31,35 @@ use self::run::Run;
 use super::remote::Remote;
 use super::terminal::say;
 
-/// The published notification, unless told otherwise.
+/// The default body of a publish: a notification.
 const BODY: &str = r#"{"title":"Test","message":"Hello World","type":"info","metadata":{"ts":{ts}}}"#;
 
-/// Descriptors that are no streams: the runtime's, the publisher's, files of `/proc`.
+/// Descriptors that are not streams: the runtime's, the publisher's, files of `/proc`.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// What to do to which server.
+/// Which server to put load on, and how much.
 ///
-/// Opens streams, holds them, publishes, and counts what comes back: a delivery is where `"ts":` and the time that a
-/// publish was sent with stand in a stream's bytes. Latency counts from just before a publish is sent. Only plain http is
-/// spoken.
+/// Opens streams, holds them open, publishes, and counts deliveries: every `"ts":` in a stream's
+/// bytes that is followed by the time at which a publish was sent. Latency counts from just before
+/// a publish is sent. Supports plain http only.
 ///
-/// In paths, headers and the body, an `n` in braces is the number of the stream or publish, `{user}` and `{room}` that number
-/// modulo --users and --rooms, `{token}` the demo token of the user `bench-{user}`, and `{ts}`, in publishes only, the time in
-/// nanoseconds since 1970.
+/// In paths, headers and the body, an `n` in braces is the number of the stream or publish,
+/// `{user}` and `{room}` that number modulo --users and --rooms, `{token}` the demo token of the
+/// user `bench-{user}`, and `{ts}`, in publishes only, the time in nanoseconds since 1970.
 ///
-/// Ends with 0 when there is a result, however bad; with 1 when nothing could be connected or published, or the server
-/// went away; with 2 when the command line makes no sense. Ctrl-c ends it early with what was measured so far.
+/// The exit code is 0 if there is a result, however bad; 1 if nothing could be connected or
+/// published, or the server went away; 2 for an invalid command line. Ctrl-c ends the run early
+/// with what was measured so far.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     remote: Remote,
 
-    /// The stream, with its query if it has one.
+    /// The path of the stream, with its query if it has one.
     #[arg(long, value_name = "PATH", default_value = "/notifications/stream", help_heading = "Streams")]
     path: String,
 
-    /// A header of each stream; may be given several times.
+    /// A header of each stream; may be repeated.
     #[arg(long = "header", value_name = "NAME: VALUE", help_heading = "Streams")]
     headers: Vec<String>,
 
@@ -70,7 +71,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value = "100", help_heading = "Streams")]
     connections: NonZeroU32,
 
-    /// How many may be opening at once.
+    /// How many streams may be opening at once.
     #[arg(long, value_name = "NUMBER", default_value = "256", help_heading = "Streams")]
     connect_burst: NonZeroUsize,
 
@@ -78,21 +79,24 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Streams")]
     connect_only: bool,
 
-    /// Hold the open streams so long before the first publish; 5s with --pid, whose CPU time is measured meanwhile, else 0s.
+    /// How long to hold the open streams before the first publish; 5s with --pid, whose CPU time is
+    /// measured meanwhile, else 0s.
     #[arg(long, value_name = "DURATION", value_parser = span, help_heading = "Streams")]
     idle: Option<Duration>,
 
-    /// How many users the streams belong to, in turn. They call with `{token}`, unless a header says otherwise.
+    /// How many users the streams belong to, in turn. They call with `{token}`, unless a header
+    /// says otherwise.
     ///
-    /// Without it and without a token, each stream to a server on this machine is a user of its own.
+    /// Without it and without a token, each stream to a server on this machine belongs to a user of
+    /// its own.
     #[arg(long, value_name = "NUMBER", help_heading = "Streams")]
     users: Option<NonZeroU64>,
 
-    /// How many rooms `{room}` goes through.
+    /// The number of rooms for `{room}`.
     #[arg(long, value_name = "NUMBER", help_heading = "Streams")]
     rooms: Option<NonZeroU64>,
 
-    /// Publishes a second; 0 is as many as are answered.
+    /// Publishes a second; 0 is as fast as answers come.
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = rate, help_heading = "Publishes")]
     rate: f64,
 
@@ -104,7 +108,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", help_heading = "Publishes")]
     pipeline: NonZeroUsize,
 
-    /// Where to publish, if that is another server; with or without a path.
+    /// Where to publish, if on a different server; with or without a path.
     #[arg(long, value_name = "URL", help_heading = "Publishes")]
     publish_url: Option<String>,
 
@@ -112,36 +116,38 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH", help_heading = "Publishes")]
     publish_path: Option<String>,
 
-    /// A header of each publish; may be given several times.
+    /// A header of each publish; may be repeated.
     #[arg(long = "publish-header", value_name = "NAME: VALUE", help_heading = "Publishes")]
     publish_headers: Vec<String>,
 
-    /// What to publish. There must be a `"ts":{ts}` in it, and in what the server makes of it.
+    /// The body. It and the event made of it must contain `"ts":{ts}`.
     #[arg(long, value_name = "TEXT", default_value = BODY, allow_hyphen_values = true, help_heading = "Publishes")]
     body: String,
 
     /// How many streams each publish should reach.
     ///
-    /// Without it all that are open; or those of one user or room, where path or body of a publish name `{user}` or
-    /// `{room}` and the streams differ by it.
+    /// Without it, all open streams; or those of one user or room, if the path or body of a publish
+    /// contains `{user}` or `{room}` and the streams differ by it.
     #[arg(long, value_name = "NUMBER", help_heading = "Publishes")]
     expect: Option<u64>,
 
-    /// A process of the server, whose CPU time and memory are measured; may be given several times. Linux only.
+    /// A process of the server, whose CPU time and memory are measured; may be repeated. Linux
+    /// only.
     #[arg(long = "pid", value_name = "PID", help_heading = "Results")]
     pids: Vec<i32>,
 
-    /// Print the results as one JSON object. What was not measured is null.
+    /// Print the results as one JSON object; null was not measured.
     #[arg(long, help_heading = "Results")]
     json: bool,
 }
 
-/// Runs to the end, or to ctrl-c, and prints what was measured.
+/// Runs to the end, or until ctrl-c, and prints what was measured.
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let json = arguments.json;
     let plan = Plan::check(arguments)?;
     allow(plan.connections)?;
-    // Many small tasks that are ready at once: look for more of them less often than the default of every 61.
+    // Many small tasks are ready at the same time: check for I/O less often than the default of
+    // every 61 tasks.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().event_interval(512).max_io_events_per_tick(4_096).build()?;
     let outcome = runtime.block_on(async {
@@ -168,7 +174,7 @@ async fn interrupted(stop: CancellationToken) {
     }
 }
 
-/// Raises the limit of file descriptors. Fails if so many streams don't fit.
+/// Raises the limit of file descriptors. Fails if the streams do not fit.
 fn allow(connections: usize) -> anyhow::Result<()> {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
     if limit < connections as u64 + SPARE_DESCRIPTORS {

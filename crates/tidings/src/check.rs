@@ -1,8 +1,9 @@
-//! `tidings check`: what is wrong or unwise, before a server is started.
+//! `tidings check`: finds what is wrong or unwise before a server is started.
 //!
-//! Owns the order of the checks, and what the exit code says: 0 for a server that would start, 1 for one that would not. Must
-//! change nothing: no file, no directory, no lock that another process could meet. What stops a start or is warned of at one is
-//! asked of the code that does so there; here stands only what a start does not mind.
+//! Owns the order of the checks and the exit code: 0 for a server that would start, 1 for one that
+//! would not. Must change nothing: no file, no directory, no lock that another process could
+//! notice. Anything that stops a start, or causes a warning at the start, is checked by the code
+//! that does so there; this module adds only what a start does not check.
 
 mod files;
 mod finding;
@@ -20,14 +21,15 @@ use tidings_server::config::{Config, Flags, Loaded, Origin, environment};
 use self::finding::{Finding, Report};
 use super::help;
 
-/// What to check, and how to say it.
+/// What to check, and how to report it.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// End with 1 for warnings too.
     #[arg(long)]
     strict: bool,
 
-    /// The server runs now, and is to be started anew: that it holds the port and the directory of the log is no error.
+    /// The server is running and is to be restarted: do not report that its port and its journal
+    /// directory are in use.
     #[arg(long)]
     running: bool,
 
@@ -41,7 +43,7 @@ pub(super) fn arguments(command: Command) -> Command {
     Arguments::augment_args(help::settings(command))
 }
 
-/// Checks everything, prints what was found, and says by the exit code how it stands.
+/// Runs all checks, prints the findings, and returns the exit code.
 pub(super) fn run(arguments: &Arguments, flags: Flags, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let Arguments { strict, running, json } = *arguments;
     let file = flags.file.clone();
@@ -62,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, flags: Flags, out: &mut dyn Write) -> a
     Ok(if report.is_fine(strict) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The mode, and from where settings came.
+/// Reports the mode and where the settings came from.
 fn sources(loaded: &Loaded) -> String {
     let mut sources: Vec<String> = Vec::new();
     for effective in &loaded.origins {

@@ -1,13 +1,13 @@
-//! `tidings config`: every setting as it holds, and where it came from.
+//! `tidings config`: prints the value of every setting and where it came from.
 //!
-//! Must never show a secret, and has none to show: of a secret,
-//! [`Effective`](config::Effective) holds only the length.
+//! Must never show a secret, and has none to show: of a secret, [`Effective`](config::Effective)
+//! holds only the length.
 
 use std::io::Write;
 
 use tidings_server::config;
 
-/// Writes one line per setting, and the warnings of the start as comments.
+/// Writes one line for each setting, and the warnings of the start as comments.
 pub(super) fn run(loaded: &config::Loaded, out: &mut dyn Write) -> anyhow::Result<()> {
     for effective in &loaded.origins {
         let value = match effective.value.as_str() {

@@ -1,7 +1,9 @@
-//! `tidings demo`: a believable flow of events to all groups of streams, so that a page which follows them is alive.
+//! `tidings demo`: publishes a believable flow of events to all groups of streams, so that a page
+//! which follows them is alive.
 //!
-//! Owns who calls, the pace, and the repeating of calls while the server is away. What is published is `story`'s to say. Must
-//! never leave more behind than events: at its end people leave their rooms, and what was down is up again.
+//! Owns who calls, the pace, and the repetition of calls while the server is unreachable. `story`
+//! decides what is published. Must leave nothing behind but events: at the end people leave their
+//! rooms, and services that were down are up again.
 
 mod chat;
 mod services;
@@ -25,19 +27,20 @@ use super::backoff::wait;
 use super::remote::Remote;
 use super::terminal::{plain, say};
 
-/// The first wait for a server that is away, and the longest.
+/// The first and the longest wait before the next attempt while the server is unreachable.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// A call that took longer is not caught up with.
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+/// A call that took longer than this delays the story; the lost time is not caught up.
+const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// A signal that comes so soon after the first is the same one: `timeout` sends it to the command and to its group, and `npm run`
-/// hands on what the terminal has sent already.
-const SAME_SIGNAL: Duration = Duration::from_millis(200);
+/// A signal that arrives this soon after the first one is the same signal: `timeout` sends it to
+/// the command and to its process group, and `npm run` forwards one that the terminal has already
+/// sent.
+const REPEATED_SIGNAL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long the end may take, with a server that does not answer.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the end may take while the server does not answer.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What to publish, how fast, and where.
 #[derive(clap::Args)]
@@ -66,22 +69,23 @@ pub(super) struct Arguments {
     quiet: bool,
 }
 
-/// Those who call. Whoever has no token of their own calls with the one that was given.
-struct Cast {
+/// The callers. A person without a token of their own calls with the token that was given.
+struct Callers {
     clients: HashMap<&'static str, Client>,
     other: Client,
 }
 
-/// Publishes until there is a reason to stop; ctrl-c is none to complain about.
+/// Publishes until there is a reason to stop. Ctrl-c is not an error.
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let Arguments { address, mut remote, per_minute, count, seed, quiet } = arguments;
     if let Some(address) = address {
         remote.url = address;
     }
-    let cast = Cast::of(&remote)?;
+    let callers = Callers::of(&remote)?;
     let seed = seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let pace = Duration::from_mins(1) / per_minute.get();
-    // A worker beside this thread hears ctrl-c even while this one waits for a terminal that takes nothing.
+    // The worker thread notices ctrl-c even while this thread waits for a terminal that reads
+    // nothing.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let stop = stopped()?;
@@ -91,18 +95,19 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<(
         ));
         let mut story = Story::new(seed);
         let count = count.map(NonZeroU64::get);
-        let published = publish(&cast, &mut story, count, pace, &stop, if quiet { None } else { Some(out) }).await;
-        // It may be the server that is gone: then what is left behind went with it, or stays.
-        let _ = timeout(FAREWELL, cast.farewell(story)).await;
+        let published = publish(&callers, &mut story, count, pace, &stop, if quiet { None } else { Some(out) }).await;
+        // The server itself may be gone; the clean-up is then impossible or superfluous.
+        let _ = timeout(CLEANUP_TIMEOUT, callers.farewell(story)).await;
         let published = published?;
         say(&format!("stopped after {published} {}", if published == 1 { "event" } else { "events" }));
         Ok(())
     })
 }
 
-/// Publishes so many steps of a story, or all, until it is stopped. Returns how many the server took.
+/// Publishes `count` steps of a story, or all of it, until it is stopped. Returns how many the
+/// server accepted.
 async fn publish(
-    cast: &Cast,
+    callers: &Callers,
     story: &mut Story,
     count: Option<u64>,
     pace: Duration,
@@ -120,12 +125,12 @@ async fn publish(
         let step = story.step();
         tokio::select! {
             () = stop.cancelled() => break,
-            done = cast.persist(&step) => done?,
+            done = callers.persist(&step) => done?,
         }
         published += 1;
-        // Time that the server was away for is not caught up with.
+        // The time during which the server was unreachable is not caught up.
         let now = Instant::now();
-        next = if now > next + LONGEST_DELAY { now } else { next } + pace.mul_f64(step.pause);
+        next = if now > next + MAX_DELAY { now } else { next } + pace.mul_f64(step.pause);
         if let Some(out) = &mut out {
             writeln!(out, "{}", plain(&step.told))?;
         }
@@ -133,7 +138,7 @@ async fn publish(
     Ok(published)
 }
 
-/// Cancelled by the first signal to stop; the second one ends the process.
+/// Returns a token that the first signal to stop cancels; the second signal ends the process.
 fn stopped() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let told = stop.clone();
@@ -151,7 +156,7 @@ fn stopped() -> anyhow::Result<CancellationToken> {
     tokio::spawn(async move {
         next().await;
         told.cancel();
-        while timeout(SAME_SIGNAL, next()).await.is_ok() {}
+        while timeout(REPEATED_SIGNAL_INTERVAL, next()).await.is_ok() {}
         next().await;
         std::process::exit(130);
     });
@@ -162,8 +167,9 @@ fn key() -> anyhow::Result<HeaderValue> {
     Ok(HeaderValue::try_from(format!("{:032x}", rand::random::<u128>()))?)
 }
 
-impl Cast {
-    /// Where nobody gave a token and the server is on this machine, each has a demo token of their own.
+impl Callers {
+    /// If no token was given and the server is on this machine, each person has a demo token of
+    /// their own.
     fn of(remote: &Remote) -> anyhow::Result<Self> {
         let other = remote.client()?;
         let mut clients = HashMap::new();
@@ -176,7 +182,7 @@ impl Cast {
         Ok(Self { clients, other })
     }
 
-    /// Makes a call again until the server has answered it, or says that it never will.
+    /// Repeats a call until the server has accepted it, or has refused it for good.
     async fn persist(&self, step: &Step) -> anyhow::Result<()> {
         let key = key()?;
         let mut failures = 0;
@@ -187,14 +193,13 @@ impl Cast {
                 Err(failure) => return Err(refused(failure)),
             };
             failures += 1;
-            let pause =
-                wait(FIRST_WAIT, LONGEST_WAIT, failures, rand::random()).max(failure.retry_after().min(LONGEST_WAIT));
+            let pause = wait(FIRST_WAIT, MAX_WAIT, failures, rand::random()).max(failure.retry_after().min(MAX_WAIT));
             say(&format!("{failure}; trying again in {:.1} s", pause.as_secs_f64()));
             sleep(pause).await;
         }
     }
 
-    /// Leaves nothing behind, as far as the server answers.
+    /// Undoes what would otherwise stay behind, as far as the server answers.
     async fn farewell(&self, story: Story) {
         for step in story.farewell() {
             let Ok(key) = key() else { return };
@@ -211,7 +216,7 @@ impl Cast {
     }
 }
 
-/// Says what to do where the token is the matter.
+/// Adds advice to an error that the token has caused.
 fn refused(failure: Failure) -> anyhow::Error {
     let status = match &failure {
         Failure::Refused(refusal) => refusal.status.as_u16(),

@@ -1,8 +1,10 @@
-//! `tidings doctor`: what proxies do to the streams of a running server, measured from where a reader is.
+//! `tidings doctor`: measures, from a reader's position, what proxies do to the streams of a
+//! running server.
 //!
-//! Owns the order of the checks and what the end of the process says: 0 healthy, 1 problems, 2 nothing could be measured.
-//! What it publishes goes to the caller alone, as updates of an entity that no application knows. What mends a finding
-//! is `proxies`' to say. Must never put the token into a URL, where it would be logged.
+//! Owns the order of the checks and the exit code: 0 healthy, 1 problems, 2 nothing could be
+//! measured. What it publishes goes to the caller alone, as updates of an entity that no
+//! application knows. The fixes for a finding come from `proxies`. Must never put the token into a
+//! URL, where it would be logged.
 
 mod address;
 mod ending;
@@ -25,23 +27,24 @@ use tidings_hub::Clock;
 use tokio::time::timeout;
 
 use self::finding::{Finding, Level, Report};
-use self::probe::{Asked, Connected, FIRST, Next, NoStream, Stream};
+use self::probe::{Asked, Connected, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
 use self::trial::{PATH, Trial};
 use super::remote::Remote;
 use crate::proxies::{Proxy, Trouble};
 
-/// Nothing could be measured.
+/// The exit code for: nothing could be measured.
 const UNMEASURED: u8 = 2;
 
-/// Of a certificate.
+/// What an untrusted certificate means, and how to fix it.
 const UNTRUSTED: &str = "It is of no authority that this machine trusts, for another name, or not valid now. Where an \
                          authority of your own issued it, name that one's certificate in SSL_CERT_FILE, which takes the \
                          place of the system's.";
 
-/// Of an answer that a proxy makes up.
+/// What an answer means that a proxy made up.
 const NO_SERVER: &str = "The proxy reaches no server. Does it run, and does the proxy look for it where it listens?";
 
-/// The `reason` of the `busy` that the configurations in `deploy/proxies` answer with while no server is there.
+/// The `reason` in the `busy` event with which the configurations in `deploy/proxies` answer while
+/// no server is reachable.
 const UNAVAILABLE: &str = "\"unavailable\"";
 
 /// What to examine.
@@ -54,11 +57,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     remote: Remote,
 
-    /// Whose configuration to print; otherwise it is guessed from the head of an answer.
+    /// Whose configuration to print; without it, the proxy is guessed from the head of an answer.
     #[arg(long, value_enum, value_name = "PROXY")]
     proxy: Option<Proxy>,
 
-    /// Keep a stream open for so many seconds, and see whether silence gets it cut.
+    /// Keep a stream open for this many seconds, and see whether silence gets it cut.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", require_equals = true,
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     patient: Option<u64>,
@@ -68,19 +71,19 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What was found so far, and the head that betrays the proxy.
+/// The findings so far, and the head that reveals the proxy.
 #[derive(Default)]
 struct Examination {
     findings: Vec<Finding>,
     headers: HeaderMap,
 }
 
-/// Nothing more can be measured; whether anything was.
+/// Why nothing more can be measured, and whether anything was.
 struct Stop {
     measured: bool,
 }
 
-/// Examines, prints, and says by the exit code how it stands.
+/// Examines the server, prints the findings, and returns the exit code.
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let Arguments { address, mut remote, proxy, patient, json } = arguments;
     if let Some(address) = address {
@@ -142,7 +145,7 @@ impl Examination {
         let authenticated = user.is_some();
         let deliveries = deliveries(client, stream, user, connected.heartbeat_interval).await;
         if deliveries.iter().any(|finding| finding.check == "buffering" && finding.level == Level::Problem) {
-            // A head that is late because it was held back is no finding of its own.
+            // A head that is late because it was held back is not a finding of its own.
             self.findings.retain(|finding| finding.check != "first-byte");
         }
         self.findings.extend(deliveries);
@@ -155,7 +158,8 @@ impl Examination {
         Ok(())
     }
 
-    /// Opens the stream as browsers do, with compression offered, and once more without if it was taken.
+    /// Opens the stream as browsers do, with compression offered, and once more without it if the
+    /// offer was accepted.
     async fn open(&mut self, client: &Client) -> Result<(Stream, Connected), Stop> {
         let stream = self.stream(client, Asked { compressed: true, after: None }).await?;
         self.headers = stream.head.headers.clone();
@@ -191,23 +195,24 @@ impl Examination {
         }
     }
 
-    /// No head came. Where a call that is no stream is answered at once, it is the stream that is held back.
+    /// Reports that no head came. If a call that is not a stream is answered at once, streams are
+    /// held back.
     async fn held(&mut self, client: &Client) -> Stop {
         let asked = client.ask(Method::HEAD, PATH, Asked::default().headers());
-        let seconds = FIRST.as_secs();
-        match timeout(FIRST, asked).await {
+        let seconds = FIRST_EVENT_TIMEOUT.as_secs();
+        match timeout(FIRST_EVENT_TIMEOUT, asked).await {
             Ok(Ok(answer)) if tidings_client::is_event_stream(answer.headers()) => {
                 self.headers = answer.headers().clone();
                 let message = format!("nothing of the stream came for {seconds} s, though HEAD was answered");
                 let finding = Finding::trouble(Trouble::Buffering, Level::Problem, message);
-                self.findings.push(finding.measured(FIRST.as_secs_f64(), "s"));
+                self.findings.push(finding.measured(FIRST_EVENT_TIMEOUT.as_secs_f64(), "s"));
                 Stop { measured: true }
             }
             _ => self.unmeasured(format!("no answer came for {seconds} s")),
         }
     }
 
-    /// Waits for the first event, by which a Tidings server is known.
+    /// Waits for the first event, by which a Tidings server is recognised.
     async fn identify(&mut self, mut stream: Stream) -> Result<(Stream, Connected), Stop> {
         match stream.connected().await {
             Ok(connected) => Ok((stream, connected)),
@@ -220,10 +225,10 @@ impl Examination {
                 Err(self.unmeasured(format!("the server takes no more streams now: {}", message.data)))
             }
             Err(Next::Silence) if tidings_client::is_event_stream(&stream.head.headers) => {
-                let seconds = FIRST.as_secs();
+                let seconds = FIRST_EVENT_TIMEOUT.as_secs();
                 let message = format!("the head came, and no first event for {seconds} s");
                 let finding = Finding::trouble(Trouble::Buffering, Level::Problem, message);
-                self.findings.push(finding.measured(FIRST.as_secs_f64(), "s"));
+                self.findings.push(finding.measured(FIRST_EVENT_TIMEOUT.as_secs_f64(), "s"));
                 Err(Stop { measured: true })
             }
             Err(_) => {
@@ -240,7 +245,7 @@ impl Examination {
     }
 }
 
-/// Why there is no stream.
+/// Describes why there is no stream.
 fn unreached(failure: &Failure) -> Finding {
     let problem = |message| Finding::new("reach", Level::Problem, message);
     match failure {
@@ -257,7 +262,7 @@ fn unreached(failure: &Failure) -> Finding {
     }
 }
 
-/// What becomes of events on the way, and of those that come while nobody reads.
+/// Checks what happens to events on the way, and to events that are published while nobody reads.
 async fn deliveries(client: &Client, mut stream: Stream, user: Option<String>, heartbeat: Option<u64>) -> Vec<Finding> {
     let trial = user.map(|user| Trial::new(client, &user));
     let flowing = match &trial {

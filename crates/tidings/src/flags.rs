@@ -1,7 +1,7 @@
 //! The settings on the command line.
 //!
-//! clap only collects texts here; what they mean is settled with all the other layers, so that a bad value gets the same
-//! error wherever it stands.
+//! clap only collects texts here. They are parsed together with all other layers, so that a bad
+//! value causes the same error wherever it was written.
 
 use std::path::PathBuf;
 
@@ -14,9 +14,11 @@ use tidings_settings::setting::Setting;
 
 const FILE: &str = "config";
 
-/// Adds a flag for each setting, and `--config FILE`. They are the command's own, not global ones.
+/// Adds a flag for each setting, and `--config FILE`. They belong to the command and are not
+/// global.
 ///
-/// The short help (`-h`) leaves the settings out, as there are more of them than fit on a screen; the long help has them all.
+/// The short help (`-h`) omits the settings, because there are more of them than fit on a screen;
+/// the long help contains all.
 pub(crate) fn flags(command: Command) -> Command {
     let file = Arg::new(FILE)
         .long(FILE)
@@ -27,7 +29,7 @@ pub(crate) fn flags(command: Command) -> Command {
     command.arg(file).args(table().iter().map(argument))
 }
 
-/// What the command line said, of a command that [`flags`] was applied to.
+/// Returns the settings from the command line of a command to which [`flags`] was applied.
 pub(crate) fn flags_from(matches: &ArgMatches) -> Flags {
     let texts = |setting: &Setting| {
         let texts: Vec<String> = matches.get_many(setting.key)?.cloned().collect();
@@ -36,8 +38,8 @@ pub(crate) fn flags_from(matches: &ArgMatches) -> Flags {
     Flags { file: matches.get_one::<PathBuf>(FILE).cloned(), settings: table().iter().filter_map(texts).collect() }
 }
 
-/// clap's complaint about the command line as an error of one line; nothing when it is no complaint, but the answer to
-/// `--help` or `--version`.
+/// Returns clap's error about the command line as an error of one line, or `None` if it is not an
+/// error but the answer to `--help` or `--version`.
 pub(crate) fn refused_arguments(error: &clap::Error) -> Option<Error> {
     let named = |kind| match error.get(kind) {
         Some(ContextValue::String(name)) => Some(name.clone()),

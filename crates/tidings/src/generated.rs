@@ -1,6 +1,7 @@
-//! The manual page and the completions of the shells, written from the commands. Packages install them.
+//! The manual page and the shell completions, generated from the commands. Packages install them.
 //!
-//! Exists in tests alone, so that the binary is built without what writes them; `cargo xtask docs` writes them anew.
+//! Compiled for tests only, so that the binary does not include the generators; `cargo xtask docs`
+//! writes the files.
 
 use clap::Command;
 use clap_complete::Shell;
@@ -30,7 +31,7 @@ const ENDS: [(&str, &str); 3] = [
     ("2", "The command line makes no sense, or doctor found nothing to measure; health ends with 1 instead."),
 ];
 
-/// The names of all settings, as `tidings.toml` writes them.
+/// Returns the names of all settings, as in `tidings.toml`.
 fn setting_names() -> Vec<&'static str> {
     table().iter().map(|setting| setting.key).collect()
 }
@@ -40,7 +41,7 @@ fn manual() -> String {
     root.build();
     let man = Man::new(root.clone()).manual("User Commands");
     let mut page = written(|out| man.render_title(out));
-    page += ".ad l\n.nh\n"; // long words and a straight margin don't go together
+    page += ".ad l\n.nh\n"; // long words and a justified margin do not go together
     page += &written(|out| man.render_name_section(out));
     page += ".SH SYNOPSIS\n.B tidings\n[\\fIoptions\\fR]\n.br\n.B tidings\n\\fIcommand\\fR [\\fIoptions\\fR]\n";
     page += ".SH DESCRIPTION\n";
@@ -77,13 +78,13 @@ fn manual() -> String {
     format!("{preamble}{}", ascii(&page.replace(&preamble, "")))
 }
 
-/// With names for what is no ASCII, as not every formatter is told the encoding.
+/// Replaces characters outside ASCII by names, because not every formatter is told the encoding.
 fn ascii(page: &str) -> String {
     let named = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) };
     page.chars().map(named).collect()
 }
 
-/// One command and those below it.
+/// Writes one command and its subcommands.
 fn command_section(page: &mut String, command: &Command, top: bool) {
     let name = command.get_bin_name().unwrap_or_default().to_owned();
     let mut roff = Roff::new();
@@ -113,7 +114,7 @@ fn command_section(page: &mut String, command: &Command, top: bool) {
     }
 }
 
-/// The options of a command without the headings, each of which would be a chapter.
+/// Writes the options of a command without their headings, each of which would become a chapter.
 fn options(command: Command) -> String {
     let man = Man::new(command.mut_args(|argument| argument.help_heading(None::<&str>)));
     let options = written(|out| man.render_options_section(out));

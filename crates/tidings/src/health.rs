@@ -1,8 +1,9 @@
-//! `tidings health`: whether a server is ready, by the exit code.
+//! `tidings health`: tells by its exit code whether a server is ready.
 //!
-//! It is the health check of the image, which holds nothing but this program: it needs no shell and asks no name server, and of
-//! the settings it reads only where the server listens, so that a secret which only the server was given is not missed. Must
-//! end with 0 or 1, whatever happens: Docker keeps 2 for itself.
+//! It is the health check of the image, which contains nothing but this program: it needs no shell
+//! and no name server, and of the settings it reads only where the server listens, so that it works
+//! without a secret that only the server was given. Must end with 0 or 1, whatever happens: Docker
+//! reserves 2.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -48,25 +49,26 @@ pub(super) struct Arguments {
     timeout: Duration,
 }
 
-/// A server, and the path that the URL names if it is one of those of health.
+/// A server, and the health path that the URL names, if it names one.
 #[derive(Clone, Debug)]
 struct Target {
     address: Address,
     path: Option<&'static str>,
 }
 
-/// What a server of ours says.
+/// The body of a Tidings server's answer.
 #[derive(Deserialize)]
 struct Answer {
     status: String,
 }
 
-/// Adds the flags: its own, and the settings.
+/// Adds the flags: those of the command, and the settings.
 pub(super) fn arguments(command: Command) -> Command {
     Arguments::augment_args(help::settings(command))
 }
 
-/// Asks, and says in one line how it stands: on standard output if well, else on standard error.
+/// Asks the server and reports its state in one line, on standard output if it is well and on
+/// standard error otherwise.
 pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let Arguments { url, live, timeout } = arguments;
     let Target { address, path } = match url {
@@ -80,7 +82,7 @@ pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> an
         Ok(answered) => answered,
         Err(_) => Err(anyhow::anyhow!("{address} did not answer within {:.1} s", timeout.as_secs_f64())),
     };
-    // A name server that is being asked is not waited for.
+    // Does not wait for a name server that has not answered.
     runtime.shutdown_background();
     match answered {
         Ok(()) => {
@@ -94,7 +96,7 @@ pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> an
     }
 }
 
-/// Where a server with these settings listens.
+/// Returns where a server with these settings listens.
 fn configured(flags: Flags) -> anyhow::Result<Address> {
     let http = Config::http(flags, environment(), Path::new("."))?;
     if http.port == 0 {
@@ -103,7 +105,7 @@ fn configured(flags: Flags) -> anyhow::Result<Address> {
     reached_at(&http).parse().context("HOST and BASE_PATH make no address")
 }
 
-/// One address that reaches a server which listens there, from the same machine.
+/// Returns an address that reaches a server which listens on `listen`, from the same machine.
 fn reached_at(http: &Http) -> String {
     let Http { port, .. } = http;
     let base = http.base_path.as_deref().unwrap_or_default();

@@ -1,7 +1,8 @@
 //! The help of the commands: `--help` fits on a screen, `--help-all` has everything.
 //!
-//! Owns the topics of the commands, as clap knows one flat list of them. Must never repeat what a command or a setting says of
-//! itself: all of it is written from the commands and from the table of settings.
+//! Owns the topics under which the commands are listed, because clap has one flat list. Must never
+//! repeat what a command or a setting says about itself: all of it is generated from the commands
+//! and from the table of settings.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -11,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::flags::flags;
 use crate::overview::overview;
 
-/// The commands by topic, each in the order in which somebody new to the server needs them.
+/// The commands by topic, each in the order in which a newcomer needs them.
 const TOPICS: [(&str, &[&str]); 3] = [
     ("Run a server", &["serve", "init", "check", "config", "health"]),
     ("Talk to a running server", &["publish", "tail", "demo", "token"]),
@@ -21,7 +22,7 @@ const TOPICS: [(&str, &[&str]); 3] = [
 const NAME: &str = "help";
 const WORDS: &str = "command";
 
-/// A command with the flags of the settings, whose `--help` names these instead of telling each.
+/// Adds the settings to a command, whose `--help` lists only their names.
 pub(super) fn settings(command: Command) -> Command {
     flags(command).after_help(overview()).after_long_help("")
 }
@@ -32,14 +33,14 @@ pub(super) fn command() -> Command {
     Command::new(NAME).about("Print this text, or that of a command").arg(words)
 }
 
-/// The command line that asks for the same with `--help`, if the command is `help`.
+/// Returns the command line with `--help` that asks for the same, if the command is `help`.
 pub(super) fn asked(matches: &ArgMatches) -> Option<Vec<OsString>> {
     let matches = matches.subcommand_matches(NAME)?;
     let words = matches.get_many::<String>(WORDS).unwrap_or_default().map(OsString::from);
     Some([OsString::from("tidings")].into_iter().chain(words).chain(["--help".into()]).collect())
 }
 
-/// Gives a command and those below it the flags `--help` and `--help-all`.
+/// Adds the flags `--help` and `--help-all` to a command and its subcommands.
 pub(super) fn with_flags(command: Command) -> Command {
     let short = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help("Print help");
     let long = Arg::new("help_all")
@@ -51,7 +52,7 @@ pub(super) fn with_flags(command: Command) -> Command {
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_flags))
 }
 
-/// Has the help of the whole program list its commands by topic.
+/// Makes the help of the whole program list the commands by topic.
 pub(super) fn by_topic(command: Command) -> Command {
     const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}\n{before-help}{all-args}{after-help}";
     let topics = topics(&command);
@@ -80,7 +81,7 @@ fn topics(command: &Command) -> String {
 mod tests {
     use super::*;
 
-    /// A screen, as people have them.
+    /// The height of a large terminal window.
     const LINES: usize = 60;
 
     fn said(words: &[&str]) -> String {
@@ -94,7 +95,7 @@ mod tests {
         error.to_string()
     }
 
-    /// The names of the commands, and of those below them.
+    /// Returns the names of the commands and of their subcommands.
     fn all(command: &Command, above: &[String]) -> Vec<Vec<String>> {
         let mut lines = vec![above.to_vec()];
         for below in command.get_subcommands() {
@@ -109,14 +110,14 @@ mod tests {
             let words: Vec<_> = names.iter().map(String::as_str).chain(["--help"]).collect();
             let help = said(&words);
             assert!(help.lines().count() <= LINES, "{names:?} has {} lines:\n{help}", help.lines().count());
-            // A line of usage is never broken.
+            // A usage line is never broken.
             let lines = help.lines().filter(|line| !line.contains("Usage:"));
             let widest = lines.map(|line| line.chars().count()).max().unwrap();
             assert!(widest <= 80, "{names:?} has {widest} columns:\n{help}");
         }
     }
 
-    /// clap takes it for a line break, wherever it stands.
+    /// clap treats it as a line break, wherever it is.
     #[test]
     fn no_text_holds_what_clap_replaces() {
         for names in all(&super::super::command(), &[]) {

@@ -1,7 +1,7 @@
-//! `tidings init`: a `tidings.toml` to begin with.
+//! `tidings init`: writes a `tidings.toml` to begin with.
 //!
-//! Owns the secret that is made, and that the file is readable by nobody else from its first byte on. Must never overwrite
-//! anything: a secret that is gone logs everybody out.
+//! Owns the secret in it, and guarantees that no other user can read the file from its first byte
+//! on. Must never overwrite a file: losing a secret logs everybody out.
 
 mod example;
 
@@ -17,19 +17,19 @@ use tidings_server::config::{Config, Flags, Mode, environment};
 
 use super::terminal::say;
 
-/// The bytes of chance in a secret: as many as the longest hash that it may feed has (RFC 7518, section 3.2, asks for 64 at
-/// HS512), in 64 characters of Base64 that need no padding.
+/// The number of random bytes in a secret: as many as the longest hash that uses it has (RFC 7518,
+/// section 3.2, asks for 64 at HS512), in 64 characters of Base64 without padding.
 const SECRET_BYTES: usize = 48;
 
-/// Standard output.
+/// The name that stands for standard output.
 const OUTPUT: &str = "-";
 
-/// Whose needs the file serves.
+/// Which kind of server the file is for.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// What the server is for: `development` takes demo tokens and listens on this machine alone, `production` does neither.
-    #[arg(value_enum, default_value_t = For::Development)]
-    mode: For,
+    #[arg(value_enum, default_value_t = Purpose::Development)]
+    mode: Purpose,
 
     /// Where to write; `-` is standard output.
     #[arg(long, value_name = "FILE", default_value = "tidings.toml", value_hint = ValueHint::FilePath)]
@@ -37,19 +37,19 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum For {
+enum Purpose {
     #[value(alias = "dev")]
     Development,
     #[value(alias = "prod")]
     Production,
 }
 
-/// Writes the file, and says what comes next.
+/// Writes the file, and says what to do next.
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let Arguments { mode, file } = arguments;
     let mode = match mode {
-        For::Development => Mode::Development,
-        For::Production => Mode::Production,
+        Purpose::Development => Mode::Development,
+        Purpose::Production => Mode::Production,
     };
     let secret = secret()?;
     let text = example::toml(mode, &secret);
@@ -74,14 +74,14 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     Ok(())
 }
 
-/// A path as a shell takes it for one word.
+/// Quotes a path as one word for a shell.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
     if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
-/// Warns where what was written does not count, as the environment or `.env` say something else.
+/// Warns where the environment or `.env` override what was written.
 fn shadowed(file: &Path, mode: Mode, secret: &str) {
     let flags = Flags { file: Some(file.to_owned()), settings: Vec::new() };
     let loaded = match Config::load(flags, environment(), Path::new(".")) {
@@ -97,14 +97,14 @@ fn shadowed(file: &Path, mode: Mode, secret: &str) {
     }
 }
 
-/// A new secret, from the system's source of chance.
+/// Returns a new secret from the system's random number generator.
 fn secret() -> anyhow::Result<String> {
     let mut bytes = [0; SECRET_BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
     Ok(STANDARD.encode(bytes))
 }
 
-/// Writes a file that was not there, and leaves none that is half written.
+/// Writes a file that did not exist, and leaves none that is half written.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -112,7 +112,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
-        let _ = fs::remove_file(path); // it was made here, a line above
+        let _ = fs::remove_file(path); // it was created above
     })
 }
 

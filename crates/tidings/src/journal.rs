@@ -1,7 +1,7 @@
-//! `tidings journal`: what a directory holds that no server has open.
+//! `tidings journal`: inspects a journal directory that no server has open.
 //!
-//! Must never append to a log or begin an epoch in it: it only reads, and while it does, no server can open the directory. As
-//! at a start, what was half written when the last process died is cut off.
+//! Must never append to a log or begin an epoch in it: it only reads, and meanwhile no server can
+//! open the directory. As at a start, anything half written when the last process died is cut off.
 
 mod export;
 mod stats;
@@ -15,7 +15,7 @@ use tidings_journal_disk::Inspection;
 
 use super::terminal::{plain, say};
 
-/// What to look at.
+/// What to inspect.
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Arguments {
@@ -68,7 +68,7 @@ impl Place {
     }
 }
 
-/// Looks, and writes what it sees.
+/// Runs the inspection and writes its result.
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     match &arguments.what {
         What::Stats { place, json } => stats::run(&place.open()?.stats(), *json, out),

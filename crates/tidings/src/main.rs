@@ -1,7 +1,8 @@
 //! The `tidings` binary: the command line, one file for each command.
 //!
-//! Owns which commands there are, and how a command that fails says so: one line, and 1; or 2 for a command line that
-//! makes no sense, and where `doctor` found nothing to measure. `serve` is what runs where no command is named.
+//! Owns the list of commands, and how a failure is reported: one line, and exit code 1; or 2 for an
+//! invalid command line, and where `doctor` could measure nothing. `serve` runs if no command is
+//! named.
 
 mod backoff;
 mod bench;
@@ -38,7 +39,7 @@ use tidings_server::server::clock_is_set;
 use crate::flags::{flags_from, refused_arguments};
 use terminal::say;
 
-// Measured against the system's allocator with thousands of idle streams: smaller, and it gives memory back.
+// Compared with the system's allocator under thousands of idle streams, mimalloc takes less memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn main_with(arguments: Vec<OsString>) -> ExitCode {
-    // Docker keeps 2 for itself, so a check of health must not end with it.
+    // Docker reserves 2, so a health check must not end with it.
     let misused = if arguments.get(1).is_some_and(|word| word == "health") { 1 } else { 2 };
     let matches = match parsed().try_get_matches_from(arguments) {
         Ok(matches) => matches,
@@ -70,12 +71,12 @@ fn main_with(arguments: Vec<OsString>) -> ExitCode {
     code
 }
 
-/// The commands as the command line is read by.
+/// Returns the commands as they are parsed.
 fn parsed() -> Command {
     help::by_topic(command())
 }
 
-/// The commands as manual and completions know them.
+/// Returns the commands as the manual and the completions list them.
 fn command() -> Command {
     let commands = [
         help::settings(Command::new("serve")).about("Run the server (the default)"),
@@ -137,7 +138,8 @@ fn load(flags: Flags) -> anyhow::Result<Loaded> {
     Ok(Config::load(flags, environment(), Path::new("."))?)
 }
 
-/// clap's complaint in one line, like every other refusal of a setting; the process ends with `misused`.
+/// Reports an error of clap in one line, like every other refusal of a setting, and returns the
+/// exit code: `misused` for an invalid command line.
 fn refuse(error: &clap::Error, misused: u8) -> ExitCode {
     match missing(error).or_else(|| refused_arguments(error).map(|refused| refused.to_string())) {
         Some(refused) => {
@@ -151,7 +153,7 @@ fn refuse(error: &clap::Error, misused: u8) -> ExitCode {
     }
 }
 
-/// The arguments that a command can't do without; clap lists them below its first line.
+/// Describes the required arguments that are missing; clap lists them below its first line.
 fn missing(error: &clap::Error) -> Option<String> {
     match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(names))) => {
@@ -161,7 +163,8 @@ fn missing(error: &clap::Error) -> Option<String> {
     }
 }
 
-/// An error and its causes. Those of ours that name their cause do so at their end, and it is not said twice.
+/// Returns an error with its causes. Some errors already name their cause at the end of their text;
+/// it is not repeated.
 fn told(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -174,7 +177,7 @@ fn told(error: &anyhow::Error) -> String {
     told
 }
 
-/// Whoever read the output has seen enough (`| head`), which is no failure.
+/// Returns whether the reader of the output has closed it (`| head`), which is not a failure.
 fn is_closed_output(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

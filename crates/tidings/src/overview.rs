@@ -1,7 +1,7 @@
 //! The settings on one screen: those that are set most often, and the names of all.
 //!
-//! Written from the table, so that no setting is missing. Must never need more than a screen: what a setting does in full is
-//! the long help's to say.
+//! Generated from the table, so that no setting is missing. Must never need more than a screen: the
+//! long help has the full descriptions.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,14 @@ use tidings_server::config::{SECTIONS, table};
 use tidings_settings::setting::Setting;
 use tidings_settings::text::wrap;
 
-/// The settings that are set most often, in the order in which somebody who runs a server meets them.
+/// The settings that are set most often, in the order in which an operator needs them.
 const USUAL: [&str; 7] = ["app_env", "host", "port", "data_dir", "jwt_secret", "cors_origin", "trusted_proxies"];
 
 /// The longest line, in characters: the width of most terminals.
 const WIDTH: usize = 80;
 
-/// The end of a page of help: some settings with what they do, and the names of all by section.
+/// Returns the end of a page of help: some settings with descriptions, and the names of all by
+/// section.
 pub(crate) fn overview() -> String {
     let table = table();
     let usual = USUAL.iter().filter_map(|key| table.iter().find(|setting| setting.key == *key));
@@ -37,14 +38,14 @@ fn flag(setting: &Setting) -> String {
     format!("--{} <{}>", setting.flag(), setting.placeholder)
 }
 
-/// What it does, up to the first end of a thought.
+/// Returns the first clause of a setting's description.
 fn in_short(setting: &Setting) -> String {
     let about = setting.about();
     let end = [". ", ": ", ", ", " ("].iter().filter_map(|end| about.find(end)).min().unwrap_or(about.len());
     about[..end].trim_end_matches('.').to_owned()
 }
 
-/// Two columns, of which the second is broken where it is too wide.
+/// Writes two columns, of which the second is wrapped.
 fn rows(page: &mut String, rows: &[(String, String)]) {
     let column = 4 + rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, text) in rows {

@@ -1,7 +1,8 @@
-//! What proxies do to event streams, and the lines of their configuration that mend it.
+//! The effects of proxies on event streams, and the lines of configuration that fix them.
 //!
-//! Owns that knowledge for everything that gives it out: `tidings doctor`, `docs/proxies.md` and `docs/proxies.json`, which
-//! the doctor of the page is built with. Must never measure anything itself.
+//! Owns this knowledge for all who present it: `tidings doctor`, `docs/proxies.md` and
+//! `docs/proxies.json`, from which the doctor of the page is built. Must never measure anything
+//! itself.
 
 #[cfg(test)]
 mod document;
@@ -11,7 +12,7 @@ use http::HeaderMap;
 
 pub(crate) use mend::mend;
 
-/// A proxy that we can advise on.
+/// A proxy for which there is advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Proxy {
     Nginx,
@@ -40,8 +41,8 @@ pub(crate) enum Trouble {
     Http1,
 }
 
-/// By which header field each is known, and a word in its value. Traefik and HAProxy put nothing into the head. The outermost
-/// proxy comes first, as it is the one that wrote last.
+/// The header field by which each proxy is recognised, and a word in its value. Traefik and HAProxy
+/// add nothing to the head. The outermost proxy comes first, because it wrote last.
 const SIGNS: [(Proxy, &str, &str); 11] = [
     (Proxy::Cloudflare, "cf-ray", ""),
     (Proxy::Cloudflare, "server", "cloudflare"),
@@ -81,7 +82,7 @@ impl Proxy {
         }
     }
 
-    /// The word by which `--proxy` and the JSON document call it.
+    /// Returns the name for `--proxy` and for the JSON document.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -95,7 +96,7 @@ impl Proxy {
         }
     }
 
-    /// Who answered, as far as the head of an answer gives it away.
+    /// Returns the proxy that the head of an answer reveals, if it reveals one.
     pub(crate) fn guess(headers: &HeaderMap) -> Option<Self> {
         let says = |name: &str, word: &str| {
             headers
@@ -123,7 +124,7 @@ impl Trouble {
         Self::Http1,
     ];
 
-    /// The check of `tidings doctor` that finds it.
+    /// Returns the name of the check of `tidings doctor` that detects it.
     pub(crate) fn check(self) -> &'static str {
         match self {
             Self::Buffering => "buffering",
@@ -140,7 +141,7 @@ impl Trouble {
         }
     }
 
-    /// What it means for those who read the stream.
+    /// Describes what it means for readers of the stream.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Buffering => {

@@ -1,7 +1,7 @@
-//! `tidings publish`: one event to a running server.
+//! `tidings publish`: publishes one event to a running server.
 //!
-//! Owns the requests and the repeating of a call whose answer was lost, which is safe because every attempt carries the
-//! same `Idempotency-Key`. What may stand in a field is the server's to judge; it says so field by field.
+//! Owns the requests, and repeats a call whose answer was lost, which is safe because every attempt
+//! carries the same `Idempotency-Key`. The server judges the fields; its answer names each bad one.
 
 use std::io::{Read as _, Write};
 use std::time::Duration;
@@ -19,14 +19,14 @@ use super::backoff::wait;
 use super::remote::Remote;
 use super::terminal::{plain_json, say};
 
-/// How often a call is made before it is given up.
+/// The number of attempts before a call is given up.
 const ATTEMPTS: u32 = 5;
 
 /// The first wait between two attempts.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// The longest wait; a server that asks for more time than that gets no further attempt.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait; if the server asks for more, there is no further attempt.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What to publish and where.
 #[derive(clap::Args)]
@@ -117,7 +117,7 @@ enum What {
     },
 }
 
-/// `data` goes out as it was written, so that no digit of a number is lost.
+/// `data` is sent as it was written, so that no digit of a number is lost.
 #[derive(Serialize)]
 struct Update<'a> {
     entity: &'a str,
@@ -136,7 +136,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     Ok(())
 }
 
-/// Makes a call again while its failure may pass.
+/// Repeats a call while its failure may pass.
 async fn persist(call: impl AsyncFn() -> Result<Bytes, Failure>) -> Result<Bytes, Failure> {
     let mut failures = 0;
     loop {
@@ -146,17 +146,17 @@ async fn persist(call: impl AsyncFn() -> Result<Bytes, Failure>) -> Result<Bytes
         };
         failures += 1;
         let asked = failure.retry_after();
-        if failures == ATTEMPTS || asked > LONGEST_WAIT || !failure.is_passing() {
+        if failures == ATTEMPTS || asked > MAX_WAIT || !failure.is_passing() {
             return Err(failure);
         }
-        let pause = wait(FIRST_WAIT, LONGEST_WAIT, failures, rand::random()).max(asked);
+        let pause = wait(FIRST_WAIT, MAX_WAIT, failures, rand::random()).max(asked);
         say(&format!("{failure}; trying again in {:.1} s", pause.as_secs_f64()));
         tokio::time::sleep(pause).await;
     }
 }
 
 impl What {
-    /// The path and the body.
+    /// Returns the path and the body.
     fn request(&self) -> anyhow::Result<(String, Bytes)> {
         let (path, body) = match self {
             Self::Notification { title, message, kind, to } => {
@@ -187,8 +187,8 @@ impl What {
     }
 }
 
-/// A path with its target. An empty one is sent too, for the server to refuse: a script that lost the id must not tell
-/// the world.
+/// Returns a path with its target. An empty target is sent too, so that the server refuses it: a
+/// script that lost the id must not publish to everybody.
 pub(super) fn aimed(path: &str, target: Option<&str>) -> String {
     target.map_or_else(
         || path.to_owned(),
@@ -196,7 +196,7 @@ pub(super) fn aimed(path: &str, target: Option<&str>) -> String {
     )
 }
 
-/// A body from the command line, or from standard input.
+/// Returns a body from the command line, or from standard input.
 fn read(body: &str) -> anyhow::Result<Bytes> {
     if body != "-" {
         return Ok(Bytes::copy_from_slice(body.as_bytes()));
@@ -206,7 +206,7 @@ fn read(body: &str) -> anyhow::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// JSON, and nothing else.
+/// Parses JSON, with nothing after it.
 fn parse_json(text: &str) -> Result<Box<RawValue>, String> {
     serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
 }

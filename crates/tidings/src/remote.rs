@@ -1,6 +1,6 @@
 //! The flags of the commands that talk to a running server: where it is, and who calls.
 //!
-//! Must never show a token, the demo token apart, which is no secret.
+//! Must never show a token, except the demo token, which is not secret.
 
 use tidings_client::{Address, Client};
 use tidings_server::auth::demo;
@@ -38,12 +38,14 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// A client that calls with the token, or, on this machine, with the demo token.
+    /// Returns a client that calls with the token, or, for a server on this machine, with the demo
+    /// token.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(self.url.clone(), self.token_or_demo())?)
     }
 
-    /// The token to call with: the one that was given, or, on this machine, the demo token.
+    /// Returns the token to call with: the one that was given, or, for a server on this machine,
+    /// the demo token.
     pub(super) fn token_or_demo(&self) -> Option<&str> {
         self.token().or_else(|| {
             self.url.is_loopback().then(|| {
@@ -58,7 +60,7 @@ impl Remote {
         self.token.as_deref().map(str::trim).filter(|token| !token.is_empty())
     }
 
-    /// A client without a token.
+    /// Returns a client without a token.
     pub(super) fn anonymous(&self) -> anyhow::Result<Client> {
         Ok(Client::new(self.url.clone(), None)?)
     }

@@ -17,9 +17,10 @@ use tidings_server::traces::Export;
 use tidings_server::watch;
 use tidings_telemetry::service_manager::Notifier;
 
-/// Runs until it is told to stop.
+/// Runs until the process is told to stop.
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
-    // Not moved into what is awaited: a runtime must not be dropped there, where a start that is refused would drop it.
+    // Not moved into the future that is awaited: a runtime must not be dropped there, which a
+    // refused start would do.
     let mut early = Some(signals::Early::take()?);
     let inherited = listen::inherited()?;
     let read = move || Config::load(flags.clone(), environment(), Path::new("."));
@@ -48,13 +49,13 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(())
     });
-    // What still reads from a disk that is stuck is not waited for.
+    // Does not wait for threads that still read from a disk that hangs.
     runtime.shutdown_background();
     ended
 }
 
-/// What to say where the sockets that were handed over are not on the port that the settings ask for, or were announced by what
-/// is no number.
+/// Returns a warning if the inherited sockets are not on the port that the settings ask for, or if
+/// `LISTEN_FDS` is not a number.
 pub(super) fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
     if let Some(left) = std::env::var_os("LISTEN_FDS").filter(|left| !left.is_empty()) {
         return Some(format!("LISTEN_FDS={} is no number: no socket was taken over", left.display()));
@@ -72,7 +73,7 @@ pub(super) fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<
     })
 }
 
-/// What a person who started the server wants to know.
+/// Describes what a person who started the server wants to know.
 fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
     let config = &loaded.config;
     let base = config.http.base_path.as_deref().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! `tidings tail`: the events of a stream as they come, across every interruption.
+//! `tidings tail`: the events of a stream as they arrive, across every interruption.
 //!
-//! Owns the life of the stream as a client sees it: opening, resuming by the last id, noticing that a connection is dead,
-//! and knowing when not to come back. Must never skip an event in silence: where something may have been missed, it says
-//! so.
+//! Owns the life of the stream as a client sees it: opening, resuming by the last id, noticing a
+//! dead connection, and knowing when not to come back. Must never skip an event silently: where
+//! something may have been missed, it says so.
 
 mod print;
 
@@ -21,23 +21,25 @@ use super::backoff::wait;
 use super::remote::Remote;
 use super::terminal::say;
 
-/// What a server may make a client wait: less would hammer it, more would look like an end.
-const RETRY: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(1);
+/// The bounds of the wait that a server may ask for: less would overload it, more would look like
+/// an end.
+const RETRY_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(1);
 
-/// The wait of a stream that names none.
+/// The wait for a stream that announces none.
 const DEFAULT_RETRY: Duration = Duration::from_secs(3);
 
-/// The longest wait while a server is away, unless it asks for more itself.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait while a server is unreachable, unless the server itself asked for more.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// So many heartbeats must be missing before a connection counts as dead.
+/// The number of missing heartbeats after which a connection counts as dead.
 const MISSED_HEARTBEATS: u32 = 3;
 
-/// The interval that is assumed of a server which announces none.
+/// The heartbeat interval that is assumed of a server which announces none.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(25);
 
-/// Announced intervals are believed within these bounds: a busy network is silent for a second, and a day is no heartbeat.
-const HEARTBEAT: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_hours(1);
+/// The bounds within which an announced interval is believed: a busy network is silent for a
+/// second, and a day is not a heartbeat.
+const HEARTBEAT_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_hours(1);
 
 /// What to follow and how to show it.
 #[derive(clap::Args)]
@@ -78,41 +80,44 @@ pub(super) struct Arguments {
 struct Tail<W> {
     path: String,
     printer: Printer<W>,
-    /// Where it stands: the id after which the next stream begins.
+    /// The id after which the next stream begins.
     cursor: Option<String>,
-    /// How long the server wants to be left alone before the next stream.
+    /// How long the server wants the client to wait before the next stream.
     retry: Duration,
-    /// Attempts in a row that brought nothing.
+    /// Attempts in a row that brought no event.
     failures: u32,
 }
 
-/// How one stream came to its end.
+/// How one stream ended.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     /// As many events were shown as were asked for.
     Enough,
-    /// The server does not want this client back, or talks in a way that would not be better the next time.
+    /// The server does not want this client back, or answers in a way that another attempt would
+    /// not improve.
     ForGood(String),
     /// The connection is gone, for this reason.
     Broken(String),
 }
 
-/// What the server's own events say, each some of it.
+/// The data of the server's control events; each has some of these fields.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Words {
+struct ControlData {
     heartbeat_interval: Option<u64>,
     reason: String,
     reconnect: Option<bool>,
 }
 
-/// Follows a stream until there is a reason to stop. Ctrl-c is none to complain about: it ends the process with 0.
+/// Follows a stream until there is a reason to stop. Ctrl-c is not an error: it ends the process
+/// with 0.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { remote, path, anonymous, after, count, events, json, quiet } = arguments;
     let client = if anonymous { remote.anonymous() } else { remote.client() }?;
     let out = std::io::stdout().lock();
     let printer = Printer { out, json, quiet, events, left: count.map(NonZeroU64::get) };
-    // A worker beside this thread hears ctrl-c even while this one waits for a reader that takes nothing.
+    // The worker thread notices ctrl-c even while this thread waits for a reader that reads
+    // nothing.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         tokio::spawn(async {
@@ -129,7 +134,8 @@ impl<W: std::io::Write> Tail<W> {
         Self { path, printer, cursor: after, retry: DEFAULT_RETRY, failures: 0 }
     }
 
-    /// Opens the stream again and again. Fails when the server refuses for good, and when standard output is closed.
+    /// Opens the stream again and again. Fails when the server refuses for good, and when standard
+    /// output is closed.
     async fn follow(&mut self, client: &Client) -> anyhow::Result<()> {
         loop {
             let (why, asked) = match client.stream(&self.path, self.cursor.as_deref()).await {
@@ -141,8 +147,8 @@ impl<W: std::io::Write> Tail<W> {
                 Err(failure) if failure.is_passing() => (failure.to_string(), failure.retry_after()),
                 Err(failure) => return Err(failure.into()),
             };
-            let pause = wait(self.retry, LONGEST_WAIT, self.failures, rand::random());
-            let pause = pause.max(asked.min(*RETRY.end()));
+            let pause = wait(self.retry, MAX_WAIT, self.failures, rand::random());
+            let pause = pause.max(asked.min(*RETRY_RANGE.end()));
             self.failures = self.failures.saturating_add(1);
             say(&format!("{why}; trying again in {:.1} s", pause.as_secs_f64()));
             tokio::time::sleep(pause).await;
@@ -160,8 +166,8 @@ impl<W: std::io::Write> Tail<W> {
         loop {
             let frame = match tokio::time::timeout(patience, body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
-                // The server ends a stream that is to be resumed in the middle of the body, which hyper takes for an
-                // error; what it said before says more.
+                // The server ends a stream that is to be resumed in the middle of the body, which
+                // hyper reports as an error; the preceding control event says more.
                 Ok(Some(Err(_)) | None) => return Ok(End::Broken(why)),
                 Err(_) => {
                     let silence = patience.as_secs_f64();
@@ -175,18 +181,19 @@ impl<W: std::io::Write> Tail<W> {
                         if self.printer.print(&message)? {
                             return Ok(End::Enough);
                         }
-                        let words = serde_json::from_str::<Words>(&message.data).unwrap_or_default();
-                        match heed(&message, &words) {
+                        let words = serde_json::from_str::<ControlData>(&message.data).unwrap_or_default();
+                        match apply_control(&message, &words) {
                             Some(End::Broken(farewell)) => why = farewell,
                             Some(end) => return Ok(end),
                             None => self.failures = 0,
                         }
                         if let ("connected", Some(interval)) = (&*message.event, words.heartbeat_interval) {
                             let interval = Duration::from_millis(interval);
-                            patience = interval.clamp(*HEARTBEAT.start(), *HEARTBEAT.end()) * MISSED_HEARTBEATS;
+                            patience =
+                                interval.clamp(*HEARTBEAT_RANGE.start(), *HEARTBEAT_RANGE.end()) * MISSED_HEARTBEATS;
                         }
                     }
-                    Ok(Decoded::Retry(retry)) => self.retry = retry.clamp(*RETRY.start(), *RETRY.end()),
+                    Ok(Decoded::Retry(retry)) => self.retry = retry.clamp(*RETRY_RANGE.start(), *RETRY_RANGE.end()),
                     Ok(Decoded::Comment(_)) => {}
                     // The same bytes would come again.
                     Err(error) => return Ok(End::ForGood(error.to_string())),
@@ -199,9 +206,10 @@ impl<W: std::io::Write> Tail<W> {
     }
 }
 
-/// Does what the server's own events ask for, and says how the stream will end if this event announces it.
-fn heed(message: &Message, words: &Words) -> Option<End> {
-    let Words { reason, .. } = words;
+/// Applies the server's control events. Returns how the stream will end, if this event announces
+/// it.
+fn apply_control(message: &Message, words: &ControlData) -> Option<End> {
+    let ControlData { reason, .. } = words;
     match (&*message.event, words.reconnect) {
         ("reset", _) => {
             say(&format!("events may be missing ({reason}): read the state again; going on from {}", message.id));
@@ -215,7 +223,7 @@ fn heed(message: &Message, words: &Words) -> Option<End> {
     }
 }
 
-/// An id that can stand in a header.
+/// Returns the id if a header can hold it.
 fn id(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("an id is visible ASCII");

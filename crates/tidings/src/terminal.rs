@@ -1,16 +1,17 @@
-//! What a person sees: lines on standard error, and text of others made fit for a terminal.
+//! What a person sees: lines on standard error, and foreign text made safe for a terminal.
 //!
-//! Must never let a control character through that somebody else wrote: a terminal takes some of them as commands
-//! (CWE-150), and text that changes its direction shows what it does not say (CWE-1007).
+//! Must never let a control character from elsewhere through: a terminal executes some of them as
+//! commands (CWE-150), and text that changes its direction shows what it does not say (CWE-1007).
 
 use std::fmt::Write as _;
 
-/// One line to standard error. Where the log runs it goes the log's way, behind what that has yet to say.
+/// Writes one line to standard error. Where the log is running, the line goes through it, after the
+/// lines that the log still has to write.
 pub(super) fn say(message: &str) {
     tidings_telemetry::say(&format!("tidings: {}\n", plain(message)));
 }
 
-/// Text on one line, with what could command a terminal written out: `\n`, `\u001b`.
+/// Returns text on one line, with everything that could control a terminal escaped: `\n`, `\u001b`.
 pub(super) fn plain(text: &str) -> String {
     escaped(text, |plain, c| match c {
         '\n' => plain.push_str("\\n"),
@@ -20,8 +21,8 @@ pub(super) fn plain(text: &str) -> String {
     })
 }
 
-/// The same for a JSON text, which stays the same JSON: line breaks can only stand between its tokens, the others only
-/// in its strings.
+/// Returns a JSON text made safe for a terminal, with the same meaning: line breaks can only be
+/// between its tokens, other unsafe characters only in its strings.
 pub(super) fn plain_json(json: &str) -> String {
     escaped(json, |plain, c| match c {
         '\n' | '\r' | '\t' => plain.push(' '),
@@ -37,14 +38,15 @@ fn escaped(text: &str, write: impl Fn(&mut String, char)) -> String {
     plain
 }
 
-/// Control characters, line separators, and what changes the direction of text. All of them fit into four hexadecimals.
+/// Returns whether a character is a control character, a line separator, or changes the direction
+/// of text. All of them have at most four hexadecimal digits.
 fn is_command(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn code(plain: &mut String, c: char) {
-    let _ = write!(plain, "\\u{:04x}", u32::from(c)); // a `String` takes everything
+    let _ = write!(plain, "\\u{:04x}", u32::from(c)); // writing to a `String` can't fail
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `tidings token`: a JSON Web Token that a server with the same settings accepts.
+//! `tidings token`: makes a JSON Web Token that a server with the same settings accepts.
 //!
 //! Prints the token and nothing else to standard output. Must never show the secret.
 
@@ -15,13 +15,13 @@ use tidings_server::config::{self, Loaded};
 use super::terminal::say;
 use crate::flags::flags;
 
-/// The settings that say something about a token; all others are taken too, as they stand in the same file, but a page
-/// of help about ports and journals helps nobody.
+/// The settings that the help lists, because they matter for a token. All others are accepted too,
+/// as they are in the same file, but here a page about ports and journals would help nobody.
 const TELLING: [&str; 5] = ["config", "jwt_secret", "jwt_issuer", "jwt_audience", EXPIRES_IN];
 
 const EXPIRES_IN: &str = "jwt_expires_in";
 
-/// Whom the token is for.
+/// Who the token is for.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The id of the user.
@@ -52,7 +52,7 @@ pub(super) fn arguments(command: Command) -> Command {
     Arguments::augment_args(settings)
 }
 
-/// Signs a token as of `now` and writes it as a line.
+/// Signs a token that is valid from `now`, and writes it as a line.
 pub(super) fn run(arguments: Arguments, loaded: &Loaded, now: Timestamp, out: &mut dyn Write) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         say(&format!("warning: {warning}"));

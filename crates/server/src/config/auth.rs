@@ -1,4 +1,4 @@
-//! Settings of who may do what.
+//! Settings of authentication and rights.
 
 use std::time::Duration;
 
@@ -10,45 +10,50 @@ use tidings_settings::units::{DAY, SECOND, Span};
 
 section! {
     "Identity"
-    /// Who is asking, and what they may do.
+    /// How callers prove who they are, and what they may do.
     pub struct Auth {
-        /// Whether demo tokens are taken: Base64 of `userId:username:email:roles`, which anybody can make up. On in
-        /// development. In production they are off; switched on, they are warned of at each start.
+        /// Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody
+        /// can write. On in development. Off in production; if they are switched on there, each
+        /// start warns.
         "auth_demo" => pub demo: bool = Switch, Preset { development: "true", production: "false" };
 
-        /// The name of a cookie that carries the token. It is read for streams only, so that no other site can publish
-        /// in a visitor's name, and from pages of other origins only where `CORS_ORIGIN` allows them.
+        /// The name of a cookie that carries the token. It is read for streams only, so that no
+        /// other site can publish in a visitor's name, and from pages of other origins only where
+        /// `CORS_ORIGIN` allows them.
         "auth_cookie" => pub cookie: Option<String> = Optional(COOKIE), "";
 
-        /// The role that may publish to everybody and look after the server.
+        /// The role that may publish to everybody and administer the server.
         "admin_role" => pub admin_role: String = ROLE, "admin";
 
-        /// Whether any valid token may publish to everybody, not only an administrator's.
+        /// Whether any valid token may publish to everybody, instead of an administrator's only.
         "open_publish" => pub open_publish: bool = Switch, "false";
 
-        /// What `GET /metrics` asks for as `Authorization: Bearer …`. Without it the numbers are open to whoever reaches
-        /// the port; they name no user, topic, room, address or token.
+        /// The token that `GET /metrics` requires as `Authorization: Bearer …`. Without it
+        /// everybody who reaches the port can read the metrics; they contain no user, topic, room,
+        /// address or token.
         "metrics_token" => pub metrics_token: Option<Secret> = Optional(Hidden), "";
 
-        /// The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512). `openssl rand -base64 48` makes a good one.
-        /// Production needs it, with at least 32 bytes, and takes none that was ever published as an example.
+        /// The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512). `openssl rand
+        /// -base64 48` generates a good one. Production requires it, with at least 32 bytes, and
+        /// refuses any that was published as an example.
         "jwt_secret" => pub jwt_secret: Option<Secret> = Optional(Hidden), "";
 
-        /// The issuers (`iss`) whose tokens are taken; when none is listed, `iss` is not looked at.
+        /// The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked.
         "jwt_issuer" => pub jwt_issuers: Vec<String> = List(NAME), "";
 
-        /// The audiences (`aud`) of which a token names at least one; when none is listed, `aud` is not looked at.
+        /// The audiences (`aud`) of which a token must name at least one; if none is listed, `aud`
+        /// is not checked.
         "jwt_audience" => pub jwt_audiences: Vec<String> = List(NAME), "";
 
-        /// Whether a token without an end (`exp`) is refused.
+        /// Whether a token without an expiry time (`exp`) is refused.
         "jwt_require_exp" => pub jwt_require_exp: bool = Switch, "true";
 
-        /// How long a token lives that this server signs, unless its maker asks otherwise.
+        /// The lifetime of a token that this server signs, unless the call for it names another.
         "jwt_expires_in" => pub jwt_expires_in: Duration = Span(SECOND..=3_650 * DAY), "24h";
     }
 }
 
-/// RFC 6265, section 4.1.1: a cookie's name is a token.
+/// RFC 6265, section 4.1.1: the name of a cookie is a token.
 const COOKIE: Parsed<String> = Parsed {
     placeholder: "NAME",
     allowed: "a cookie's name, of letters, digits and ``!#$%&'*+-.^_`|~``",
@@ -59,7 +64,8 @@ const COOKIE: Parsed<String> = Parsed {
     show: String::clone,
 };
 
-/// Roles are separated by commas in demo tokens and by spaces or commas in a JWT, so a role can hold neither.
+/// Roles are separated by commas in demo tokens and by spaces or commas in a JWT, so a role can't
+/// contain either.
 pub(super) const ROLE: Parsed<String> = Parsed {
     placeholder: "NAME",
     allowed: "a name of 1 to 64 bytes without spaces, commas and colons",

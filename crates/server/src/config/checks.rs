@@ -1,4 +1,4 @@
-//! What single values can't show: settings that are each allowed, but not together.
+//! Checks that need more than one value: settings that are each allowed, but not together.
 
 use tidings_journal::{Rule, memory};
 use tidings_journal_disk::Retention;
@@ -9,10 +9,11 @@ use tidings_settings::units::{show_size, show_span};
 
 use super::{Auth, Config, Home, Loaded, Mode};
 
-/// Shorter keys are weaker than the hash they feed: RFC 7518, section 3.2.
+/// The shortest key in production. A shorter key is weaker than the hash that uses it (RFC 7518,
+/// section 3.2).
 const SECRET_BYTES: usize = 32;
 
-/// Finds everything that must not be served, and warns of what is doubtful.
+/// Runs all checks. Returns what must stop the start, and adds warnings about what is doubtful.
 pub(super) fn all(loaded: &mut Loaded) -> Vec<Error> {
     type Check = fn(&mut Loaded) -> Result<(), Error>;
     const CHECKS: [Check; 6] = [
@@ -26,8 +27,8 @@ pub(super) fn all(loaded: &mut Loaded) -> Vec<Error> {
     CHECKS.iter().filter_map(|check| check(loaded).err()).collect()
 }
 
-/// A browser ignores `*` where credentials are sent, and a server that mirrors every origin instead gives each page of the
-/// web the rights of its visitor.
+/// Refuses `*` with credentials. Browsers ignore it, and a server that mirrors every origin instead
+/// gives each page of the web the rights of its visitor.
 fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
     let cors = &loaded.config.cors;
     if cors.credentials && cors.origins.iter().any(|origin| origin == "*") {
@@ -41,7 +42,8 @@ fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-/// Demo tokens are made by whoever likes; in production they can't be all there is.
+/// Refuses a production server whose only credentials are demo tokens, because anybody can write
+/// those.
 fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
     let Config { mode, auth, .. } = &loaded.config;
     if *mode == Mode::Development {
@@ -69,7 +71,7 @@ fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses in production what anybody could guess, and warns of what may be a mistake.
+/// Refuses a secret in production that anybody could guess, and warns of one that may be a mistake.
 fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secret>) -> Result<(), Error> {
     let Some(secret) = of(&loaded.config.auth).clone() else {
         return Ok(());
@@ -111,7 +113,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     }
 }
 
-/// What the journal can't do.
+/// Refuses limits that the journal can't keep.
 fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let journal = &loaded.config.journal;
     let least = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
@@ -134,7 +136,8 @@ fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-/// What single topics may keep is bounded by what all may together, which in memory is little by itself.
+/// Warns where the limits of single topics exceed the limit of all topics together, which is small
+/// in memory.
 fn beyond_memory(loaded: &mut Loaded) {
     let journal = &loaded.config.journal;
     let default = memory::Retention::default();
@@ -169,7 +172,7 @@ fn drain(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where a setting was written, for a message.
+/// Returns where a setting was written, for a message.
 fn place(loaded: &Loaded, name: &str) -> String {
     loaded.origin(name).map(ToString::to_string).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! Settings of cross-origin requests.
 //!
-//! Owns how patterns are listed. What a pattern is and matches is settled in [`http::cors`](tidings_edge::cors), which is
-//! asked here, so that a bad one is refused with its origin like any other value.
+//! Owns how patterns are listed. The meaning of a pattern is defined in
+//! [`http::cors`](tidings_edge::cors), which checks it here, so that a bad one is refused with its
+//! origin like any other value.
 
 use http::HeaderName;
 use tidings_edge::cors;
@@ -12,26 +13,28 @@ use super::{Config, Mode};
 
 section! {
     "Other origins"
-    /// Which web pages of other origins may read what this server answers.
+    /// Which web pages of other origins may read the answers of this server.
     pub struct Cors {
-        /// Origins that may ask: exact ones (`https://app.example.com`), every name below one
-        /// (`https://*.example.com`), or a regular expression between slashes (`/^https:\/\/app-\d+\.example\.com$/`).
-        /// In production only these; in development also origins on loopback, on private addresses and below `.local`.
-        /// `*` lets everybody in and needs `CORS_CREDENTIALS=false`.
+        /// The allowed origins: exact ones (`https://app.example.com`), every name below one
+        /// (`https://*.example.com`), or a regular expression between slashes
+        /// (`/^https:\/\/app-\d+\.example\.com$/`). In production only these are allowed; in
+        /// development also origins on loopback, on private addresses and below `.local`. `*`
+        /// allows everybody and requires `CORS_CREDENTIALS=false`.
         "cors_origin" => pub origins: Vec<String> = Patterns, "";
 
         /// Whether pages of other origins may send cookies and `Authorization`.
         "cors_credentials" => pub credentials: bool = Switch, "true";
 
-        /// Request headers that pages of other origins may send beside those that the server reads, `X-Requested-With`,
-        /// `traceparent`, `tracestate` and `baggage`: `sentry-trace`, or the four of Datadog's, `x-datadog-trace-id`,
-        /// `x-datadog-parent-id`, `x-datadog-origin` and `x-datadog-sampling-priority`.
+        /// Request headers that pages of other origins may send in addition to those that the
+        /// server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`. Examples:
+        /// `sentry-trace`, or Datadog's `x-datadog-trace-id`, `x-datadog-parent-id`,
+        /// `x-datadog-origin` and `x-datadog-sampling-priority`.
         "cors_headers" => pub headers: Vec<HeaderName> = List(HEADER), "";
     }
 }
 
 impl Config {
-    /// Who may call from where.
+    /// The origins that may call, and what they may send.
     pub(crate) fn cors_options(&self) -> cors::Options {
         cors::Options {
             origins: self.cors.origins.clone(),
@@ -42,8 +45,8 @@ impl Config {
     }
 }
 
-/// A header's name. A `*` is one too, but browsers take it for all headers, or for none where credentials are sent (Fetch
-/// standard, section 3.3.3), so it is refused wherever it stands.
+/// The name of a header. `*` would be a valid name, but browsers understand it as all headers, or
+/// as none where credentials are sent (Fetch standard, section 3.3.3), so it is always refused.
 const HEADER: Parsed<HeaderName> = Parsed {
     placeholder: "HEADER",
     allowed: "names of headers, each written out, such as `sentry-trace`",
@@ -51,7 +54,8 @@ const HEADER: Parsed<HeaderName> = Parsed {
     show: ToString::to_string,
 };
 
-/// Patterns separated by commas, where a comma between the slashes of a regular expression does not separate.
+/// Patterns separated by commas. A comma between the slashes of a regular expression does not
+/// separate.
 struct Patterns;
 
 impl Rule for Patterns {
@@ -63,7 +67,8 @@ impl Rule for Patterns {
             Raw::List(items) => items.iter().map(|item| item.trim().to_owned()).collect(),
             Raw::Other(_) => return None,
         };
-        // Whether `*` goes together with credentials is a question about two settings, asked when both are read.
+        // Whether `*` is allowed together with credentials depends on two settings, and is checked
+        // when both are known.
         let options = cors::Options { origins, ..cors::Options::default() };
         cors::layer(&options).is_ok().then_some(options.origins)
     }
@@ -87,7 +92,8 @@ impl Rule for Patterns {
     }
 }
 
-/// Splits at the commas between patterns: one that began with a slash goes on until a piece ends with one.
+/// Splits at the commas between patterns: a pattern that begins with a slash continues up to a
+/// piece that ends with one.
 fn split(text: &str) -> Vec<String> {
     let mut patterns: Vec<String> = Vec::new();
     let mut open = false;

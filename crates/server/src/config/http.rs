@@ -11,41 +11,43 @@ use tidings_settings::units::{HOUR, KIB, MIB, MILLISECOND, MINUTE, Size, Span};
 
 section! {
     "HTTP"
-    /// Where the server listens, and what it takes of a request.
+    /// Where the server listens, and which requests it accepts.
     pub struct Http {
-        /// The TCP port to listen on. `0` takes any free one, and the banner names it.
+        /// The TCP port to listen on. `0` selects any free port, which the banner shows.
         "port" => pub port: u16 = Number(0..=65_535), "3000";
 
-        /// The addresses to listen on. `localhost` is `127.0.0.1` and, where it exists, `::1`. `::` is every address of
-        /// both families, or `0.0.0.0` where there is no IPv6.
+        /// The addresses to listen on. `localhost` is `127.0.0.1` and, where it exists, `::1`. `::`
+        /// is every address of both families, or `0.0.0.0` where there is no IPv6.
         "host" => pub host: Host = Addresses, Preset { development: "localhost", production: "::" };
 
-        /// A prefix that is taken off every path, for proxies that forward `/api/…` as it came. A slash at its end is
-        /// dropped.
+        /// A prefix that is removed from every path, for proxies that forward `/api/…` unchanged. A
+        /// slash at its end is ignored.
         "base_path" => pub base_path: Option<String> = BASE_PATH, "";
 
-        /// The largest body of a request. Whatever it is, the data of an event has at most 251 KiB, as some clients read no
-        /// more.
+        /// The largest body of a request. Whatever it is, the data of an event is limited to 251
+        /// KiB, because some clients read no more.
         "max_body_bytes" => pub max_body_bytes: usize = Size(KIB..=64 * MIB), "250KiB";
 
         /// The largest head of a request: its first line and all header fields together.
         "max_head_bytes" => pub max_head_bytes: usize = Size(8 * KIB..=MIB), "16KiB";
 
-        /// How long a peer may take to send the head of a request, before it is closed: of the first from when it connected, of
-        /// a later one from its first byte.
+        /// How long a peer may take to send the head of a request before its connection is closed.
+        /// The time for the first head begins with the connection, for a later one with its first
+        /// byte.
         "head_timeout" => pub head_timeout: Duration = Span(100 * MILLISECOND..=5 * MINUTE), "10s";
 
-        /// How long a connection that was answered is kept for its next request. It must be longer than proxies and balancers
-        /// keep theirs, or a request now and then meets the end of its connection, a 502: Google's keep 600 seconds, which
-        /// can't be changed.
+        /// How long an idle connection is kept for its next request. It must be longer than proxies
+        /// and load balancers keep theirs: otherwise a request occasionally meets a connection that
+        /// is being closed, which is a 502. Google's load balancers keep connections for 600
+        /// seconds, which can't be changed.
         "idle_timeout" => pub idle_timeout: Duration = Span(100 * MILLISECOND..=HOUR), "620s";
 
-        /// Proxies whose word is taken for where a request came from. The client is then the rightmost address in
-        /// `TRUSTED_HEADER` that is not one of them.
+        /// Proxies that are trusted to name the client's address. The client is the rightmost
+        /// address in `TRUSTED_HEADER` that is not one of these proxies.
         "trusted_proxies" => pub trusted_proxies: Vec<IpNet> = List(NETWORK), "";
 
-        /// The header field in which those proxies write the client's address. Only this one is read, as a proxy hands on
-        /// the other as the client sent it.
+        /// The header field in which those proxies write the client's address. The other one is
+        /// ignored, because a proxy forwards it as the client sent it.
         "trusted_header" => pub trusted_header: TrustedHeader = TRUSTED_HEADER, "x-forwarded-for";
     }
 }
@@ -53,20 +55,20 @@ section! {
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// `127.0.0.1` and `::1`; one of them is enough, as many containers have no IPv6.
+    /// `127.0.0.1` and `::1`. One of them is enough, because many containers have no IPv6.
     Loopback,
     /// `::` for both families, or `0.0.0.0` where there is no IPv6.
     Everywhere,
-    /// Each of these, or the start fails.
+    /// Each of these addresses; if one is not available, the start fails.
     Listed(Vec<IpAddr>),
 }
 
 /// The header field that trusted proxies write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustedHeader {
-    /// `X-Forwarded-For`, the old custom.
+    /// `X-Forwarded-For`, the de facto standard.
     XForwardedFor,
-    /// `Forwarded`, RFC 7239.
+    /// `Forwarded` (RFC 7239).
     Forwarded,
 }
 
@@ -102,10 +104,10 @@ const TRUSTED_HEADER: Choice<TrustedHeader> = Choice {
     note: "",
 };
 
-/// Addresses, `localhost` among them.
+/// Addresses, which may include `localhost`.
 struct Addresses;
 
-/// One address, or `localhost` for both of loopback.
+/// One address, or `localhost` for both loopback addresses.
 const ADDRESS: Parsed<Vec<IpAddr>> = Parsed {
     placeholder: "ADDRESS",
     allowed: "IP addresses or `localhost`",

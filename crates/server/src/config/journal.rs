@@ -1,4 +1,4 @@
-//! Settings of the journal: where it lives, what it promises, and how much it keeps.
+//! Settings of the journal: where it is, its durability, and how much it keeps.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,49 +14,57 @@ use super::keep;
 
 section! {
     "Journal"
-    /// What was published, kept for clients that come back. What is over a limit goes while publishes go on: the oldest of a
-    /// topic first, and over a limit of all topics together, on disk from those that hold most, in memory the oldest of all. The
-    /// latest status of each service stays whatever its age.
+    /// How much of what was published is kept for clients that come back. The limits are applied
+    /// while publishes go on: within a topic the oldest events go first. Over a limit of all topics
+    /// together, the largest topics are trimmed on disk, and the oldest events in memory. The
+    /// latest status of each service stays, whatever its age.
     pub struct Journal {
-        /// Where the journal lives: on `disk`, in `DATA_DIR`, or in `memory`, which forgets everything when the process ends.
+        /// Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the
+        /// process ends.
         "journal" => pub home: Home = HOME, "disk";
 
-        /// The directory of the journal on disk, made if it is not there. It belongs to one server at a time.
+        /// The directory of the journal on disk. It is created if it does not exist, and belongs to
+        /// one server at a time.
         "data_dir" => pub data_dir: PathBuf = Directory, "./data";
 
-        /// When a publish to the journal on disk is answered and shown. `always`: once the device has it, so that it
-        /// survives a loss of power. `interval:100ms`: once the operating system has it, which hands it to the device
-        /// within that time; it survives the end of the process. `never`: the same, whenever the operating system likes.
+        /// When a publish to the journal on disk is answered and shown. `always`: after the device
+        /// has it, so that it survives a loss of power. `interval:100ms`: after the operating
+        /// system has it, which passes it to the device within that time; it survives the end of
+        /// the process. `never`: like `interval`, but the operating system chooses the time.
         "journal_sync" => pub sync: Sync = SYNC, "always";
 
         /// How much single topics keep: patterns of topics with limits, such as
-        /// `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`. Each topic that a pattern matches has these
-        /// limits for itself: an age, a size, a number of events, or several. What counts is the topic that an event was
-        /// published to: `chat/room/general`, and not `chat`, which shows all rooms. Of several patterns the most specific
-        /// holds, and in place of `JOURNAL_MAX_AGE`; `JOURNAL_MAX_BYTES` and `JOURNAL_MAX_EVENTS` hold beside it, so in memory
-        /// they have to be as large as what the topics are to keep. In a pattern `*` is one segment, and `**` at the end one or
-        /// more.
+        /// `notifications/user/*=7d,chat/room/*=10000events,realtime/**=30d+1GiB`. The limits hold
+        /// for each matching topic separately: an age, a size, a number of events, or several of
+        /// them. An event counts for the topic to which it was published: `chat/room/general`, not
+        /// `chat`, which shows all rooms. Of several matching patterns the most specific one holds,
+        /// and replaces `JOURNAL_MAX_AGE`. `JOURNAL_MAX_BYTES` and `JOURNAL_MAX_EVENTS` still hold,
+        /// so in memory they must be as large as the sum of what the topics should keep. In a
+        /// pattern `*` is one segment, and `**` at the end is one or more.
         "journal_keep" => pub keep: Vec<Rule> = List(keep::KEEP), "";
 
-        /// The greatest age of an event. `auto` is 7 days on disk, 24 hours in memory.
+        /// The maximum age of an event. `auto` is 7 days on disk, 24 hours in memory.
         "journal_max_age" => pub max_age: Option<Duration> = Or("auto", Span(keep::AGE)), "auto";
 
-        /// The most bytes to keep. On disk it is what `DATA_DIR` takes as a whole, at least 256 MiB: near it the topics that
-        /// hold most are trimmed, and publishes wait rather than let it pass. `auto` is 4 GiB, or half of what the disk has
-        /// left if that is less. In memory it is what the events hold, and `auto` is 256 MiB.
+        /// The maximum number of bytes to keep. On disk it limits the size of `DATA_DIR` as a
+        /// whole, and must be at least 256 MiB: near the limit the largest topics are trimmed, and
+        /// publishes wait rather than exceed it; `auto` is 4 GiB, or half of the free space on the
+        /// disk if that is less. In memory it limits the size of the events, and `auto` is 256 MiB.
         "journal_max_bytes" => pub max_bytes: Option<usize> = Or("auto", Size(MIB..=1_024 * TIB)), "auto";
 
-        /// The most events to keep, of all topics together. `auto` is no limit on disk, 100,000 in memory.
+        /// The maximum number of events to keep, in all topics together. `auto` is no limit on
+        /// disk, 100,000 in memory.
         "journal_max_events" => pub max_events: Option<usize> = Or("auto", Number(1..=1_000_000_000)), "auto";
 
-        /// The most topics of which something is kept: each room, entity and user that is published to is one, and takes up to
-        /// half a KiB of memory. Beyond it those whose newest event is oldest are trimmed whole. The server's own, such as the
-        /// status of services, count and stay.
+        /// The maximum number of topics with stored events: each room, entity and user that is
+        /// published to is one, and takes up to half a KiB of memory. Beyond it, the topics whose
+        /// newest event is oldest are trimmed completely. The server's own topics, such as the
+        /// status of services, count and are never trimmed.
         "max_topics" => pub max_topics: usize = Number(10..=10_000_000), "200000";
     }
 }
 
-/// Where the journal lives.
+/// Where the journal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {
     /// In a directory.
@@ -67,7 +75,7 @@ pub enum Home {
 
 const HOME: Choice<Home> = Choice { of: &[("disk", Home::Disk), ("memory", Home::Memory)], note: "" };
 
-/// The shortest and the longest time that an event may be without the device.
+/// The shortest and the longest time after which an event must be on the device.
 const INTERVAL: std::ops::RangeInclusive<Duration> = MILLISECOND..=MINUTE;
 
 const SYNC: Parsed<Sync> = Parsed {

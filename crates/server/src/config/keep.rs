@@ -1,6 +1,7 @@
 //! `JOURNAL_KEEP`: how much single topics keep, as `PATTERN=LIMIT+LIMIT`.
 //!
-//! Each limit bears its unit, so that none is mistaken for another: `7d` is an age, `1GiB` a size, `10000events` a number.
+//! Each limit has a unit, so that none is mistaken for another: `7d` is an age, `1GiB` a size,
+//! `10000events` a number.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use tidings_journal::{Pattern, Rule};
 use tidings_settings::rule::Parsed;
 use tidings_settings::units::{DAY, SECOND, read_size, read_span, show_size, show_span};
 
-/// The least and the greatest age that an event can be kept to.
+/// The range of ages to which events can be limited.
 pub(super) const AGE: RangeInclusive<Duration> = SECOND..=Duration::from_hours(3_650 * 24);
 
 const _: () = assert!(AGE.end().as_secs() == 3_650 * DAY.as_secs());
 
 const EVENTS: &str = "events";
 
-/// One topic's limits, or those of all that match a pattern.
+/// The limits of one topic, or of all that match a pattern.
 pub(super) const KEEP: Parsed<Rule> = Parsed {
     placeholder: "KEEP",
     allowed: "a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as \
@@ -31,7 +32,7 @@ fn read(text: &str) -> Option<Rule> {
     let mut rule = Rule { pattern, max_age: None, max_events: None, max_bytes: None };
     for limit in limits.split('+') {
         let limit = limit.trim();
-        // A number alone would be seconds for one reader and bytes for the next.
+        // Some readers would understand a number without a unit as seconds, others as bytes.
         let unit = limit.trim_start_matches(|c: char| c.is_ascii_digit());
         let is_new = if unit.is_empty() {
             return None;
@@ -51,7 +52,8 @@ fn read(text: &str) -> Option<Rule> {
     Some(rule)
 }
 
-/// Nobody but the server publishes there, and what it keeps there is the latest of each key, which no limit touches.
+/// Only the server publishes there, and it keeps the latest event of each key, to which no limit
+/// applies.
 fn is_the_servers(pattern: &Pattern) -> bool {
     let first = pattern.as_str().split('/').next().unwrap_or_default();
     first == "system" || first.starts_with('_')

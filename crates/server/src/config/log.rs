@@ -1,4 +1,4 @@
-//! Settings of the log, which goes to standard error.
+//! Settings of the log, which is written to standard error.
 
 use tidings_settings::rule::{Choice, Parsed};
 use tidings_settings::section;
@@ -10,10 +10,11 @@ section! {
     "Log"
     /// What is written to standard error.
     pub struct Log {
-        /// The least important level to write, or a list of levels, some for one module each: `info,tidings_hub=debug`.
+        /// The least important level to write, or a list of levels, of which some may be for one
+        /// module each: `info,tidings_hub=debug`.
         "log_level" => pub level: String = LEVEL, "info";
 
-        /// One line of text for people, or one object of JSON for machines, per entry.
+        /// The format of an entry: one line of text for people, or one JSON object for machines.
         "log_format" => pub format: Format = FORMAT, Preset { development: "text", production: "json" };
     }
 }
@@ -24,7 +25,8 @@ const LEVEL: Parsed<String> = Parsed {
     placeholder: "FILTER",
     allowed: "`trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`",
     read: |text| {
-        // A filter takes any lone word for the name of a module, so that `debgu` would mean silence. Here it is a level.
+        // A filter understands any single word as the name of a module, so that `debgu` would mean
+        // silence. Here it must be a level.
         let level = |word: &str| {
             ["trace", "debug", "info", "warn", "error", "off"].iter().any(|level| level.eq_ignore_ascii_case(word))
         };

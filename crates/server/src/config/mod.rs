@@ -1,9 +1,10 @@
-//! The configuration: what holds, and where it came from.
+//! The configuration: the values of all settings, and their origins.
 //!
-//! One table of settings, a file per section, feeds everything: the fields here, `--help`, `docs/configuration.md` and
-//! `.env.example`. [`Flags`], the environment, `.env` and `tidings.toml` lie over each other in `layers`; `reading` makes
-//! typed values of them; what comes out here is checked, and nothing behind it checks again. Nothing in this module changes
-//! the environment of the process.
+//! One table of settings, a file for each section, is the source of everything: the fields here,
+//! `--help`, `docs/configuration.md` and `.env.example`. `layers` combines [`Flags`], the
+//! environment, `.env` and `tidings.toml`; `reading` parses their values. Everything that leaves
+//! this module is checked, and is not checked again elsewhere. Nothing here changes the environment
+//! of the process.
 
 mod auth;
 mod checks;
@@ -34,24 +35,25 @@ pub use log::{Format, Log};
 pub use streams::{HeartbeatStyle, Lane, Lifecycle, Refusal, Streams};
 pub use tidings_settings::{Effective, Error, Flags, Mode, Origin, Secret, environment};
 
-/// The settings that hold.
+/// The values of all settings.
 ///
-/// `Config::default()` is for servers that are part of an application: what [`Config::load`] finds where nothing was written
-/// anywhere, but with the journal in memory, as a library makes no directory that nobody asked for. For one that outlives
-/// the process, set `journal.home` and `journal.data_dir`.
+/// `Config::default()` is for servers that are part of an application: the result of
+/// [`Config::load`] where nothing was written anywhere, except that the journal is in memory,
+/// because a library must not create a directory by default. For a journal that outlives the
+/// process, set `journal.home` and `journal.data_dir`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Development or production.
     pub mode: Mode,
-    /// Where the server listens, and what it takes of a request.
+    /// Where the server listens, and which requests it accepts.
     pub http: Http,
-    /// Which web pages of other origins may read what it answers.
+    /// Which web pages of other origins may read its answers.
     pub cors: Cors,
-    /// Who may do what.
+    /// Authentication and rights.
     pub auth: Auth,
     /// How much one user may publish.
     pub limits: Limits,
-    /// What open event streams do.
+    /// The behaviour of open event streams.
     pub streams: Streams,
     /// How much of the past is kept.
     pub journal: Journal,
@@ -61,21 +63,22 @@ pub struct Config {
     pub lifecycle: Lifecycle,
 }
 
-/// A configuration, and how it came about.
+/// A configuration, and the origins of its values.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What holds.
+    /// The values.
     pub config: Config,
     /// Every setting with its value and its origin, in the order of the reference.
     pub origins: Vec<Effective>,
-    /// What should be said at the start, each one line.
+    /// Warnings for the start, each of them one line.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// Reads all layers and checks what they say.
+    /// Reads all layers and checks their values.
     ///
-    /// `environment` is the environment of the process, `directory` the place of `.env` and `tidings.toml`.
+    /// `environment` is the environment of the process, `directory` the place of `.env` and
+    /// `tidings.toml`.
     pub fn load(
         flags: Flags,
         environment: impl Iterator<Item = (String, String)>,
@@ -90,8 +93,8 @@ impl Config {
         }
     }
 
-    /// Everything that is wrong with the settings, where [`Config::load`] stops at the first; and what they would be without
-    /// those that are refused, for which the defaults stand.
+    /// Returns everything that is wrong with the settings, where [`Config::load`] stops at the
+    /// first error, and the settings with defaults in place of the values that are refused.
     pub fn examine(
         flags: Flags,
         environment: impl Iterator<Item = (String, String)>,
@@ -107,12 +110,13 @@ impl Config {
             Err(error) => return (None, vec![error]),
         };
         loaded.warnings.splice(0..0, layers.warnings);
-        // Of values that are refused, nothing can be said about how they go together.
+        // If values were refused, their combinations can't be judged.
         let errors = if refused.is_empty() { checks::all(&mut loaded) } else { refused };
         (Some(loaded), errors)
     }
 
-    /// Reads where the server listens, and judges no other setting: for commands that only look for the server.
+    /// Reads where the server listens, and checks no other setting: for commands that only look for
+    /// the server.
     pub fn http(
         flags: Flags,
         environment: impl Iterator<Item = (String, String)>,
@@ -150,18 +154,18 @@ impl Default for Config {
 }
 
 impl Loaded {
-    /// A setting's value in its normal form.
+    /// Returns a setting's value in its normal form.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.origins.iter().find(|effective| effective.name == name).map(|effective| effective.value.as_str())
     }
 
-    /// Where a setting (`"JWT_SECRET"`) came from.
+    /// Returns the origin of a setting (`"JWT_SECRET"`).
     pub fn origin(&self, name: &str) -> Option<&Origin> {
         self.origins.iter().find(|effective| effective.name == name).map(|effective| &effective.origin)
     }
 }
 
-/// Every setting, in the order of the reference.
+/// Returns every setting, in the order of the reference.
 pub fn table() -> Vec<Setting> {
     [
         mode::section::rows(),

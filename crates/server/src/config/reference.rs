@@ -1,6 +1,7 @@
-//! The reference, written from the table: `docs/configuration.md` and `.env.example`.
+//! The reference, generated from the table: `docs/configuration.md` and `.env.example`.
 //!
-//! Both are committed, and a test compares them with what is written here. They never hold a value that somebody set.
+//! Both are committed, and a test compares them with the output of this module. They contain
+//! defaults only, never a configured value.
 
 use std::fmt::Write as _;
 
@@ -12,46 +13,46 @@ use super::{SECTIONS, table};
 const INTRODUCTION: &str = "\
 # Configuration
 
-<!-- Written from the table of settings by `cargo xtask docs`; change `crates/server/src/config/` instead. -->
+<!-- Generated from the table of settings by `cargo xtask docs`; change `crates/server/src/config/` instead. -->
 
 Nothing needs to be configured: without any setting the server runs in development mode on `http://localhost:3000`.
 
 Each setting has one name in three spellings: `HEARTBEAT_INTERVAL` in the environment and in `.env`,
-`--heartbeat-interval` on the command line, `heartbeat_interval` in `tidings.toml`, which is flat and has no tables. Where a
-setting is written several times, the first of these counts:
+`--heartbeat-interval` on the command line, `heartbeat_interval` in `tidings.toml`, which is flat and has no tables. If a setting
+is written several times, the first of these sources wins:
 
 1. a flag;
 2. the environment (an empty variable counts as not set);
-3. `.env` in the working directory (likewise; a `$` is a `$`, and values with spaces, quotes or backslashes stand between
-   single quotes);
+3. `.env` in the working directory (an empty value counts as not set; a `$` is literal; put values with spaces, quotes or
+   backslashes between single quotes);
 4. `tidings.toml` in the working directory, or the file that `--config FILE` names instead;
 5. the default.
 
-An unknown flag, an unknown key in `tidings.toml`, or a value that is not allowed stops the start with one line that says
-which, where it was written, and what is allowed. Unknown names in the environment and in `.env` are ignored; one that looks
-like a misspelling of a setting is warned of. So are lines of `.env` that name no setting and are not understood: they are
-passed over. `tidings config` shows what holds and where each value comes from; `tidings check` tells all that is wrong at
-once, and what is unwise ([Before a start](operating.md#before-a-start)). `tidings init`, or `tidings init production`,
-writes a commented `tidings.toml` with a new secret, readable by its owner alone; it never overwrites one.
+An unknown flag, an unknown key in `tidings.toml`, or a value that is not allowed stops the start with one line that contains the
+setting, where it was written, and what is allowed. Unknown names in the environment and in `.env` are ignored; the server warns of
+one that looks like a misspelled setting, and of lines in `.env` that it can't understand and that name no setting: these are
+skipped. `tidings config` shows the value of each setting and its source; `tidings check` reports everything that is wrong, and what
+is unwise ([Before a start](operating.md#before-a-start)). `tidings init`, or `tidings init production`, writes a commented
+`tidings.toml` with a new secret, readable by its owner alone; it never overwrites a file.
 
-What begins with `OTEL_` is OpenTelemetry's and no setting: [Traces](operating.md#traces).
+Variables that begin with `OTEL_` belong to OpenTelemetry and are not settings: [Traces](operating.md#traces).
 
 | values | are written |
 |---|---|
 | durations | `500ms`, `25s`, `2m`, `24h`, `7d`; a bare number is seconds |
-| sizes | `256KiB`, `1MiB`, `2GiB`; a bare number is bytes. There is no `KB`, which is read in two ways |
+| sizes | `256KiB`, `1MiB`, `2GiB`; a bare number is bytes. There is no `KB`, which has two meanings |
 | booleans | `true` or `false`, `1` or `0`, `yes` or `no`; a flag alone means `true` |
-| lists | separated by commas; in `tidings.toml` also arrays; as a flag also several times |
+| lists | separated by commas; in `tidings.toml` also arrays; a flag may also be repeated |
 
 ";
 
 const EXAMPLE: &str = "\
-# Settings of Tidings. Copy this file to `.env`, and take the `#` off the lines that you change.
-# Flags and the environment come before this file; docs/configuration.md tells the rest.
-# Written from the table of settings by `cargo xtask docs`.
+# Settings of Tidings. Copy this file to `.env`, and remove the `#` from the lines that you change.
+# Flags and the environment override this file; docs/configuration.md describes the details.
+# Generated from the table of settings by `cargo xtask docs`.
 ";
 
-/// The page `docs/configuration.md`.
+/// Returns the page `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
     let table = table();
@@ -74,7 +75,7 @@ pub fn markdown() -> String {
     page
 }
 
-/// The file `.env.example`: every setting with its default, commented out.
+/// Returns the file `.env.example`: every setting with its default, commented out.
 pub fn env_example() -> String {
     let mut file = EXAMPLE.to_owned();
     let table = table();

@@ -1,4 +1,4 @@
-//! Which names look like a misspelling of one of the settings that there are.
+//! Tests of which names look like a misspelling of a real setting.
 
 use tidings_settings::spelling::misspelled;
 

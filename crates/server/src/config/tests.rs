@@ -1,4 +1,4 @@
-//! What holds of several settings, several layers, or of the start as a whole.
+//! Behaviour of several settings, several layers, or the start as a whole.
 
 use std::fs;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A working directory with files, and the texts that come from elsewhere.
+/// A working directory with files, and the texts from elsewhere.
 struct Start {
     directory: TempDir,
     flags: Flags,
@@ -42,7 +42,7 @@ impl Start {
         self.load().unwrap()
     }
 
-    /// The error, which must be one line.
+    /// Returns the error, which must be one line.
     fn refused(self) -> String {
         let error = self.load().unwrap_err().to_string();
         assert_eq!(error.lines().count(), 1, "{error}");

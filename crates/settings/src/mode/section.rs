@@ -10,37 +10,32 @@ const RULE: Optional<Choice<Mode>> =
     Optional(Choice { of: &[("development", Mode::Development), ("production", Mode::Production)], note: "" });
 const TITLE: &str = "Mode";
 
-/// The section of the settings that choose the mode.
-pub const SECTION: Section = Section { title: TITLE, about: &["Which defaults hold, and how strict the start is."] };
+/// The section with the settings that choose the mode.
+pub const SECTION: Section = Section { title: TITLE, about: &["Which defaults apply, and how strict the start is."] };
 
-/// Their rows.
+/// Returns the rows of the section.
 pub fn rows() -> Vec<Setting> {
     vec![
         Setting::new(
             TITLE,
             "app_env",
             &[
-                "Whether the server is for development or for production. In production it listens on every address, demo",
-                "tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start. Where `APP_ENV` is not set, `NODE_ENV` says the mode; without both it is",
-                "development.",
+                "Whether the server is for development or for production. In production it listens on every address,",
+                "demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start. If `APP_ENV` is",
+                "not set, `NODE_ENV` chooses the mode; without both it is development.",
             ],
             &RULE,
             "",
         ),
-        Setting::new(
-            TITLE,
-            "node_env",
-            &["The name that Node knows the mode by; read where `APP_ENV` is not set."],
-            &RULE,
-            "",
-        ),
+        Setting::new(TITLE, "node_env", &["The name of the mode for Node; read if `APP_ENV` is not set."], &RULE, ""),
     ]
 }
 
 impl Mode {
-    /// Settles the mode, and tells the reading.
+    /// Determines the mode, and sets it in `reading`.
     ///
-    /// `NODE_ENV=test` is common and is nobody's mistake where `APP_ENV` says what holds here: then it isn't judged.
+    /// `NODE_ENV=test` is common and not a mistake if `APP_ENV` chooses the mode: then it is not
+    /// judged.
     pub fn read(reading: &mut Reading<'_>) -> Result<Self, Error> {
         let app = reading.take("app_env", &RULE, "")?;
         let mode = match app {

@@ -1,4 +1,5 @@
-//! Answers as they come on a connection that is read by hand: where one ends, what it says, whether another may follow.
+//! Answers on a connection that is read without a client library: where an answer ends, what it
+//! says, and whether another one may follow.
 
 use std::borrow::Cow;
 
@@ -7,24 +8,24 @@ use httparse::Status;
 use memchr::memmem;
 use tidings_client::{Refusal, is_event_stream};
 
-/// The most header lines that an answer may have.
+/// The largest number of header lines in an answer.
 const MAX_HEADERS: usize = 64;
 
-/// The longest answer that is read, in bytes; a stream is none.
+/// The longest answer that is read, in bytes. Streams are not read as answers.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// What is no answer of HTTP/1.
+/// Bytes that are not an answer of HTTP/1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server answered with something other than HTTP/1")]
 pub(super) struct Malformed;
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug)]
 pub(super) struct Answer<'a> {
     pub(super) status: StatusCode,
-    /// Nothing follows on this connection.
+    /// Whether the server closes the connection after this answer.
     pub(super) closes: bool,
-    /// How many bytes it took.
+    /// The length of the whole answer in bytes.
     pub(super) length: usize,
     head: &'a [u8],
     body: Cow<'a, [u8]>,
@@ -37,7 +38,7 @@ enum Framing {
     UntilClose,
 }
 
-/// What stands at the beginning of some bytes.
+/// The head of an answer.
 struct Head {
     status: StatusCode,
     length: usize,
@@ -45,22 +46,23 @@ struct Head {
     closes: bool,
 }
 
-/// What a stream's answer came to.
+/// The first answer on a stream's connection.
 pub(super) enum Opening {
-    /// It is open; so many bytes are head, the rest is the stream's.
+    /// The stream is open. The head has this many bytes; everything after it belongs to the stream.
     Stream(usize),
-    /// It is none: read on with [`read`].
+    /// The answer is not a stream: read it with [`read`].
     None,
 }
 
-/// Looks whether a stream opened; `None` while the head is not whole.
+/// Returns whether a stream opened, or `None` while the head is incomplete.
 pub(super) fn opening(bytes: &[u8]) -> Result<Option<Opening>, Malformed> {
     let Some(Head { status, length, .. }) = head(bytes)? else { return Ok(None) };
     let opened = status == StatusCode::OK && is_event_stream(&headers(&bytes[..length]));
     Ok(Some(if opened { Opening::Stream(length) } else { Opening::None }))
 }
 
-/// Reads the first answer in these bytes; `None` while it is not whole. `ended` says that no more will come.
+/// Reads the first answer in `bytes`; `None` while it is incomplete. `ended` says that no more
+/// bytes will come.
 pub(super) fn read(bytes: &[u8], ended: bool) -> Result<Option<Answer<'_>>, Malformed> {
     let mut start = 0;
     let head = loop {
@@ -85,7 +87,7 @@ pub(super) fn read(bytes: &[u8], ended: bool) -> Result<Option<Answer<'_>>, Malf
 }
 
 impl Answer<'_> {
-    /// Why it is no success, in the server's words.
+    /// Returns why the call did not succeed, in the server's words.
     pub(super) fn refusal(&self) -> String {
         Refusal::read(self.status, &headers(self.head), &self.body).in_full()
     }
@@ -123,7 +125,7 @@ fn has_token(value: &[u8], token: &str) -> bool {
     String::from_utf8_lossy(value).split(',').any(|word| word.trim().eq_ignore_ascii_case(token))
 }
 
-/// How many bytes a chunked body takes, and what is in it.
+/// Returns the length of a chunked body in bytes, and its content; `None` while it is incomplete.
 fn chunks(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, Malformed> {
     let (mut at, mut body) = (0, Vec::new());
     loop {
@@ -152,7 +154,7 @@ fn chunks(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, Malformed> {
     }
 }
 
-/// The headers of a head that was parsed once already.
+/// Returns the headers of a head that was parsed before.
 fn headers(head: &[u8]) -> HeaderMap {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Response::new(&mut headers);
@@ -168,7 +170,7 @@ fn headers(head: &[u8]) -> HeaderMap {
 mod tests {
     use super::*;
 
-    /// Status, length, body, whether the connection ends.
+    /// Returns status, length, body, and whether the connection closes.
     fn told(bytes: &[u8], ended: bool) -> Option<(u16, usize, String, bool)> {
         let answer = read(bytes, ended).unwrap()?;
         let body = String::from_utf8_lossy(&answer.body).into_owned();

@@ -1,9 +1,10 @@
-//! When something is sent and when it comes, in nanoseconds since 1970.
+//! The time of sending and of arrival, in nanoseconds since 1970.
 
 use tidings_hub::Clock;
 use tokio::time::Instant;
 
-/// Tells the time of day as of the start of a run, and from then on never jumps: a latency is a difference.
+/// A clock that reads the time of day once, at the start of a run, and never jumps afterwards: a
+/// latency is a difference.
 #[derive(Clone, Copy)]
 pub(super) struct SteadyClock {
     start: Instant,

@@ -1,23 +1,26 @@
-//! Finds what this run published in the bytes of a stream: the marker `"ts":` and the time behind it.
+//! Finds the publishes of this run in the bytes of a stream: the marker `"ts":` and the time after
+//! it.
 //!
-//! No event is decoded: millions of deliveries a second have to be counted on one core. A time that the framing of a body
-//! cuts in two (a server that ends a chunk in the middle of an event) is not recognised, and its delivery not counted.
+//! No event is decoded: millions of deliveries a second have to be counted on one core. A time that
+//! is split by the framing of the body (by a server that ends a chunk in the middle of an event) is
+//! not recognised, and its delivery not counted.
 
 use memchr::memmem;
 
 const MARKER: &[u8] = b"\"ts\":";
 
-/// The longest beginning of a marked time that is kept until the rest comes: the marker, some spaces, and 20 digits.
+/// The longest beginning of a marked time that is kept until the rest arrives: the marker, some
+/// spaces, and 20 digits.
 pub(super) const MAX_REST: usize = 31;
 
-/// What a stream ended with that may go on in its next bytes.
+/// The last bytes of a stream that may be the beginning of a marked time.
 #[derive(Default)]
 pub(super) struct Rest {
     bytes: [u8; MAX_REST],
     length: u8,
 }
 
-/// Looks for marked times.
+/// Searches for marked times.
 pub(super) struct Finder(memmem::Finder<'static>);
 
 impl Rest {
@@ -25,7 +28,7 @@ impl Rest {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// Keeps these, unless they are too long to be the beginning of a marked time.
+    /// Keeps these bytes, unless they are too long to be the beginning of a marked time.
     fn keep(&mut self, rest: &[u8]) {
         self.length = 0;
         if let (Some(place), Ok(length)) = (self.bytes.get_mut(..rest.len()), u8::try_from(rest.len())) {
@@ -40,7 +43,8 @@ impl Finder {
         Self(memmem::Finder::new(MARKER))
     }
 
-    /// Hands each marked time to `found`. `bytes` begin with what `rest` held, and what may go on behind them is left there.
+    /// Passes each marked time to `found`. `bytes` must begin with the content of `rest`, in which
+    /// the new beginning of a marked time is left.
     pub(super) fn scan(&self, bytes: &[u8], rest: &mut Rest, mut found: impl FnMut(u64)) {
         let mut from = 0;
         while let Some(at) = self.0.find(&bytes[from..]) {
@@ -71,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found in pieces that come one after the other.
+    /// Returns the times that are found in consecutive pieces.
     fn found(pieces: &[&[u8]]) -> Vec<u64> {
         let (finder, mut rest, mut times) = (Finder::new(), Rest::default(), Vec::new());
         for piece in pieces {

@@ -1,4 +1,4 @@
-//! The flags, checked: what a run will do.
+//! The checked flags: what a run does.
 //!
 //! Owns who calls with which token, and which streams a publish should reach.
 
@@ -17,28 +17,28 @@ use crate::terminal::say;
 
 const PUBLISH_PATH: &str = "/notifications/broadcast";
 
-/// How long the streams are held idle where somebody looks at the server's CPU time meanwhile.
+/// How long the streams are held idle if the server's CPU time is measured meanwhile.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// What a run will do.
+/// What a run does.
 pub(super) struct Plan {
     pub(super) address: Address,
     pub(super) streams: Request,
     pub(super) connections: usize,
     pub(super) burst: usize,
     pub(super) idle: Duration,
-    /// How many users and rooms there are.
+    /// The numbers of users and rooms.
     pub(super) groups: (u64, u64),
     /// `None` if nothing is published.
     pub(super) publishing: Option<Publishing>,
     pub(super) processes: Processes,
 }
 
-/// What is published.
+/// What is published, and where.
 pub(super) struct Publishing {
     pub(super) address: Address,
     pub(super) request: Request,
-    /// Publishes a second; `None` is as fast as answers come.
+    /// Publishes per second; `None` is as fast as answers come.
     pub(super) rate: Option<f64>,
     pub(super) duration: Duration,
     pub(super) pipeline: usize,
@@ -54,11 +54,11 @@ pub(super) enum Aim {
     Fixed(u64),
 }
 
-/// Who calls.
+/// The credentials of the streams and of the publishes.
 struct Callers {
     streams: Option<String>,
     publisher: Option<String>,
-    /// How many users the streams belong to.
+    /// The number of users that the streams belong to.
     users: Option<u64>,
 }
 
@@ -129,7 +129,8 @@ fn publishing(
     Ok(Publishing { address, request, rate, duration, pipeline, aim })
 }
 
-/// A publish that names a user or a room is for the streams of that one, if they differ by it.
+/// A publish that names a user or a room is for the streams of that user or room, if they differ by
+/// it.
 fn aim(publish: &Request, streams: &Request) -> anyhow::Result<Aim> {
     let by_user = streams.names(Variable::User) || streams.names(Variable::Token);
     let user = publish.aims_by(Variable::User) && by_user;
@@ -144,8 +145,9 @@ fn aim(publish: &Request, streams: &Request) -> anyhow::Result<Aim> {
     })
 }
 
-/// An own `Authorization` comes first, then the tokens of --users, then the one token; without any, a server on this machine
-/// is called with demo tokens: each stream as a user of its own, as a server lets one user have few streams.
+/// Chooses the credentials. A given `Authorization` has precedence, then the tokens of --users,
+/// then the one token. Without any, a server on this machine is called with demo tokens: each
+/// stream as a user of its own, because a server allows one user only a few streams.
 fn callers(arguments: &Arguments, headers: &[Header], connections: usize) -> Callers {
     let Arguments { remote, anonymous, .. } = arguments;
     let users = arguments.users.map(std::num::NonZeroU64::get);
@@ -198,7 +200,7 @@ fn plain(address: Address) -> anyhow::Result<Address> {
     Ok(address)
 }
 
-/// A URL's address, and its path if it has one.
+/// Splits a URL into its address and its path, if it has one.
 fn split(url: &str) -> anyhow::Result<(Address, Option<String>)> {
     let authority = url.find("://").map_or(0, |at| at + 3);
     let path = url[authority..].find(['/', '?']).map_or(url.len(), |at| authority + at);
@@ -229,7 +231,7 @@ mod tests {
         assert_eq!(aim_of(&[]), Aim::All);
         let to_user = ["--publish-path=/notifications/send?targetUserId=bench-{user}"];
         assert_eq!(aim_of(&[&to_user[..], &["--users=5"]].concat()), Aim::User);
-        assert_eq!(aim_of(&to_user), Aim::User); // each stream is a user of its own
+        assert_eq!(aim_of(&to_user), Aim::User); // each stream belongs to a user of its own
         assert_eq!(aim_of(&[&to_user[..], &["--users=5", "--header=Authorization: Bearer x"]].concat()), Aim::All);
         assert_eq!(aim_of(&[&to_user[..], &["--users=5", "--expect=7"]].concat()), Aim::Fixed(7));
         let to_room = ["--rooms=3", r#"--body={"roomId":"{room}","metadata":{"ts":{ts}}}"#];

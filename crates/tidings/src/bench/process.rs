@@ -1,21 +1,22 @@
-//! What the processes of a server use: CPU time and memory, as Linux tells it.
+//! CPU time and memory of the server's processes, as reported by Linux.
 
-/// The processes to look at; there may be none.
+/// The processes that are measured; there may be none.
 #[derive(Debug)]
 pub(super) struct Processes(Vec<Process>);
 
-/// CPU time up to some moment.
+/// CPU time since the start of the processes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Usage {
     nanos: u128,
-    /// What share of it the processes spent themselves, and what the kernel for them, in ticks of 10 ms.
+    /// The parts of it that were spent in the processes and in the kernel for them, in ticks of 10
+    /// ms.
     user: u64,
     system: u64,
 }
 
 /// CPU time between two moments, in microseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Spent {
+pub(super) struct CpuTime {
     pub(super) micros: f64,
     pub(super) user: f64,
     pub(super) system: f64,
@@ -23,18 +24,20 @@ pub(super) struct Spent {
 
 impl Usage {
     #[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days")]
-    pub(super) fn since(self, earlier: Self) -> Spent {
+    pub(super) fn since(self, earlier: Self) -> CpuTime {
         let micros = self.nanos.saturating_sub(earlier.nanos) as f64 / 1_000.0;
         let [user, system] = [(self.user, earlier.user), (self.system, earlier.system)]
             .map(|(now, then)| now.saturating_sub(then) as f64);
-        // The total is exact, the shares are told in ticks: so take the total, and the ticks for the shares.
+        // The total is exact, and the parts are in ticks: use the total, divided in proportion to
+        // the ticks.
         let share = if user + system > 0.0 { user / (user + system) } else { 0.0 };
-        Spent { micros, user: micros * share, system: micros * (1.0 - share) }
+        CpuTime { micros, user: micros * share, system: micros * (1.0 - share) }
     }
 }
 
 impl Processes {
-    /// The CPU time of all of them together; `None` if there are none, or one is gone.
+    /// Returns the CPU time of all processes together, or `None` if there are none, or one has
+    /// ended.
     pub(super) fn usage(&self) -> Option<Usage> {
         let all = self.0.iter().map(Process::usage).collect::<Option<Vec<_>>>()?;
         let sum = |sum: Usage, one: &Usage| Usage {
@@ -45,7 +48,8 @@ impl Processes {
         (!all.is_empty()).then(|| all.iter().fold(Usage::default(), sum))
     }
 
-    /// Their memory in bytes; shared pages are counted once. `None` as above.
+    /// Returns their memory in bytes; shared pages are counted once. `None` if there are no
+    /// processes, or one has ended.
     pub(super) fn memory(&self) -> Option<u64> {
         let all = self.0.iter().map(Process::memory).collect::<Option<Vec<_>>>()?;
         (!all.is_empty()).then(|| all.iter().sum())
@@ -73,8 +77,9 @@ mod linux {
     #[derive(Debug)]
     pub(super) struct Process {
         pid: i32,
-        /// Tells the CPU time of all its threads, those that ended included, in nanoseconds; `/proc/PID/stat` has ticks of
-        /// 10 ms, and `/proc/PID/schedstat` only the first thread.
+        /// The clock of the CPU time of all its threads, including those that ended, in
+        /// nanoseconds; `/proc/PID/stat` has ticks of 10 ms, and `/proc/PID/schedstat` only the
+        /// first thread.
         clock: ClockId,
     }
 
@@ -82,7 +87,7 @@ mod linux {
         pub(in super::super) fn find(pids: &[i32]) -> anyhow::Result<Self> {
             let find = |pid: &i32| {
                 let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(*pid)).ok();
-                // Numbers that are none of a process get the clock of another.
+                // A number that is not that of a process may yield the clock of a different one.
                 let process =
                     clock.map(|clock| Process { pid: *pid, clock }).filter(|process| process.usage().is_some());
                 process.with_context(|| format!("there is no process {pid}"))
@@ -101,13 +106,14 @@ mod linux {
 
         pub(super) fn memory(&self) -> Option<u64> {
             let proportional = || kibibytes(&read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?, "Pss:");
-            // Only its owner may see what a process shares.
+            // Only the owner of a process may see what it shares.
             let resident = || kibibytes(&read_to_string(format!("/proc/{}/status", self.pid)).ok()?, "VmRSS:");
             Some(proportional().or_else(resident)? * 1_024)
         }
     }
 
-    /// The 14th and the 15th field of `/proc/PID/stat`; the second is a name, and may hold anything.
+    /// Returns the 14th and the 15th field of `/proc/PID/stat`. The second field is a name, and may
+    /// contain anything.
     fn ticks(stat: &str) -> Option<(u64, u64)> {
         let (_, rest) = stat.rsplit_once(") ")?;
         let mut fields = rest.split(' ').skip(11);

@@ -1,14 +1,14 @@
-//! One line that says how far a run is: drawn anew on a terminal, a line each second elsewhere.
+//! A line that shows the progress of a run: redrawn on a terminal, one line per second elsewhere.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use crate::terminal::say;
 
-/// How often the line is written anew.
+/// The time between two updates of the line.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The line.
+/// The progress line.
 pub(super) struct Progress {
     terminal: bool,
     drawn: bool,
@@ -19,7 +19,8 @@ impl Progress {
         Self { terminal: std::io::stderr().is_terminal(), drawn: false }
     }
 
-    /// `line` must hold nothing that others wrote.
+    /// Shows the line. It must not contain text from elsewhere, which is not made safe for a
+    /// terminal.
     pub(super) fn show(&mut self, line: &str) {
         if self.terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K  {line}"); // a closed standard error is no reason to stop
@@ -29,7 +30,7 @@ impl Progress {
         }
     }
 
-    /// Makes room for something else.
+    /// Removes the line, so that something else can be written.
     pub(super) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
             let _ = write!(std::io::stderr(), "\r\x1b[K");

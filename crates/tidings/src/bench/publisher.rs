@@ -1,6 +1,7 @@
 //! Publishes at a rate, or as fast as answers come, on one connection that is kept alive.
 //!
-//! It has a thread of its own: what is sent when must not depend on how many streams have something to read.
+//! It runs on a thread of its own, so that the time of a publish does not depend on how many
+//! streams have something to read.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,23 +20,24 @@ use tokio_util::sync::CancellationToken;
 use super::answer;
 use super::clock::SteadyClock;
 use super::request::Request;
-use super::tally::Misses;
+use super::tally::FailureCount;
 use super::template::Values;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How late the last publishes may be; what the server has not let be sent by then is not.
-const SLACK: Duration = Duration::from_secs(1);
+/// How much later than planned the last publishes may be sent; those that the server has kept from
+/// being sent until then are left out.
+const MAX_LATENESS: Duration = Duration::from_secs(1);
 
-/// So many connections may be lost one after the other without an answer between.
-const LOSSES: u32 = 3;
+/// The number of connections in a row that may be lost without an answer on any of them.
+const MAX_LOST_CONNECTIONS: u32 = 3;
 
-/// Whom a publish is for.
+/// The streams that a publish should reach.
 pub(super) enum Audience {
-    /// So many streams.
+    /// This number of streams.
     Fixed(u64),
-    /// Those of one user or room after the other: how many streams each has.
+    /// The streams of each user or room in turn: how many streams each of them has.
     InTurn(Vec<u64>),
 }
 
@@ -43,46 +45,48 @@ pub(super) enum Audience {
 pub(super) struct Work {
     pub(super) request: Request,
     pub(super) target: SocketAddr,
-    /// Publishes a second; `None` is as fast as answers come.
+    /// Publishes per second; `None` is as fast as answers come.
     pub(super) rate: Option<f64>,
     pub(super) duration: Duration,
-    /// How many may be without an answer.
+    /// The largest number of publishes without an answer.
     pub(super) pipeline: usize,
     pub(super) groups: (u64, u64),
     pub(super) audience: Audience,
     pub(super) clock: SteadyClock,
 }
 
-/// What became of the publishes so far.
+/// The publishes so far.
 #[derive(Default)]
 pub(super) struct Published {
     pub(super) sent: AtomicU64,
-    /// The deliveries that the publishes which were taken should bring.
+    /// The number of deliveries that the accepted publishes should cause.
     pub(super) wanted: AtomicU64,
-    /// Refused, or without an answer.
-    pub(super) failed: Mutex<Misses>,
-    /// From the first publish to the last answer, in nanoseconds.
+    /// Refused publishes, and those without an answer.
+    pub(super) failed: Mutex<FailureCount>,
+    /// The time from the first publish to the last answer, in nanoseconds.
     pub(super) nanos: AtomicU64,
 }
 
-/// A connection, and what is going on on it.
+/// The publisher, its connection, and what is in flight on it.
 struct Publisher {
     work: Work,
     published: Arc<Published>,
     socket: Option<TcpStream>,
     start: Instant,
-    /// How many numbers were given out.
+    /// How many publishes were numbered.
     begun: u64,
-    /// Publishes without an answer, by their numbers.
+    /// The numbers of the publishes without an answer.
     in_flight: VecDeque<u64>,
-    /// Publishes that the server certainly never saw, as it closed the connection before them.
+    /// The numbers of publishes that the server certainly never saw, because it closed the
+    /// connection before them.
     again: Vec<u64>,
     out: Vec<u8>,
     answers: Vec<u8>,
     losses: u32,
 }
 
-/// Starts; resolves when all is done, or when `stop` tells it to be. Fails when the server is gone.
+/// Starts publishing. Resolves when everything is published, or when `stop` is cancelled. Fails
+/// when the server is gone.
 pub(super) fn start(
     work: Work,
     published: Arc<Published>,
@@ -95,7 +99,7 @@ pub(super) fn start(
             let mut publisher = Publisher::new(work, published).await?;
             stop.run_until_cancelled(publisher.run()).await.unwrap_or(Ok(()))
         };
-        let _ = done.send(runtime.block_on(run)); // who no longer waits was interrupted
+        let _ = done.send(runtime.block_on(run)); // the receiver is gone if the run was interrupted
     })?;
     Ok(result)
 }
@@ -149,17 +153,19 @@ impl Publisher {
         }
     }
 
-    /// Sends what was written, on a new connection if there is none. `false` if that is broken.
+    /// Sends what was written, on a new connection if there is none. Returns `false` if the
+    /// connection broke.
     async fn write(&mut self) -> anyhow::Result<bool> {
         let socket = match &mut self.socket {
             Some(socket) => socket,
             none => none.insert(connect(self.work.target).await?),
         };
-        let written = timeout(PATIENCE, socket.write_all(&self.out)).await;
+        let written = timeout(ANSWER_TIMEOUT, socket.write_all(&self.out)).await;
         Ok(written.context("the server took no publish for 30 s")?.is_ok())
     }
 
-    /// Writes what is due. Returns when the next publish is, or `None` if that was the last.
+    /// Writes the publishes that are due. Returns the time of the next one, or `None` if that was
+    /// the last.
     fn fill(&mut self) -> Option<Instant> {
         self.out.clear();
         loop {
@@ -181,7 +187,7 @@ impl Publisher {
         }
     }
 
-    /// When the next publish is due; `None` if the time is over.
+    /// Returns the time of the next publish, or `None` if the run is over.
     fn next_due(&self) -> Option<Instant> {
         let Work { rate, duration, .. } = self.work;
         if !self.again.is_empty() {
@@ -192,11 +198,11 @@ impl Publisher {
             Some(rate) => Duration::try_from_secs_f64(self.begun as f64 / rate).unwrap_or(Duration::MAX),
             None => self.start.elapsed(),
         };
-        let late = self.start.elapsed().saturating_sub(SLACK);
+        let late = self.start.elapsed().saturating_sub(MAX_LATENESS);
         (after.max(late) < duration).then(|| self.start + after)
     }
 
-    /// Takes the answers that are whole. Returns whether the last of them closes the connection.
+    /// Reads the complete answers. Returns whether the last of them closes the connection.
     fn take_answers(&mut self, ended: bool) -> anyhow::Result<bool> {
         let mut taken = 0;
         let mut closes = false;
@@ -215,7 +221,7 @@ impl Publisher {
         }
         self.answers.drain(..taken);
         if self.in_flight.is_empty() {
-            self.answers.clear(); // such as a 408 to a connection that was idle
+            self.answers.clear(); // for example a 408 to a connection that was idle
         }
         if taken > 0 {
             self.published.nanos.store(u64::try_from(self.start.elapsed().as_nanos())?, Relaxed);
@@ -226,24 +232,25 @@ impl Publisher {
         Ok(closes)
     }
 
-    /// The connection is over. Publishes without an answer may have been taken or not; they are not sent again.
+    /// Gives up the connection. A publish without an answer may have been accepted or not, so it is
+    /// not sent again.
     fn lose(&mut self) -> anyhow::Result<()> {
         self.socket = None;
         self.answers.clear();
         if self.in_flight.is_empty() {
-            return Ok(()); // it was idle, or said that it would close
+            return Ok(()); // it was idle, or the server had announced that it would close it
         }
         let mut failed = self.published.failed.lock();
         self.in_flight.drain(..).for_each(|_| failed.add(|| "the connection was closed before the answer".to_owned()));
         self.losses += 1;
-        if self.losses > LOSSES {
+        if self.losses > MAX_LOST_CONNECTIONS {
             bail!("the server closes each connection without answering a publish");
         }
         Ok(())
     }
 }
 
-/// Reads more. `true` if nothing will follow; never ready without a connection.
+/// Reads more bytes. Returns `true` if nothing will follow. Never resolves without a connection.
 async fn read(socket: &mut Option<TcpStream>, answers: &mut Vec<u8>) -> bool {
     match socket {
         Some(socket) => !matches!(socket.read_buf(answers).await, Ok(1..)),
@@ -258,5 +265,5 @@ async fn connect(target: SocketAddr) -> anyhow::Result<TcpStream> {
 }
 
 fn far() -> Instant {
-    Instant::now() + PATIENCE
+    Instant::now() + ANSWER_TIMEOUT
 }

@@ -1,10 +1,11 @@
-//! What a run measured, as one JSON object.
+//! The measured values of a run, as one JSON object.
 //!
-//! `None` is what was not measured. All figures are rounded where they are made, so that table and JSON agree.
+//! `None` stands for a value that was not measured. All values are rounded where they are computed,
+//! so that table and JSON agree.
 
 use serde::Serialize;
 
-/// Everything.
+/// All measured values.
 #[derive(Default, Serialize)]
 pub(super) struct Report {
     pub(super) connections: Connections,
@@ -20,17 +21,17 @@ pub(super) struct Report {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Connections {
     pub(super) wanted: usize,
-    /// When publishing began.
+    /// The streams that were open when publishing began.
     pub(super) open: usize,
     pub(super) refused: usize,
     pub(super) failed: usize,
-    /// Ended by the server before the run was over.
+    /// The streams that the server ended before the run was over.
     pub(super) ended: usize,
     pub(super) seconds: f64,
     pub(super) per_second: Option<f64>,
-    /// The server's, for each stream that opened.
+    /// CPU time of the server for each stream that opened.
     pub(super) cpu_micros: Option<f64>,
-    /// The server's memory for each open stream.
+    /// Memory of the server for each open stream.
     pub(super) bytes: Option<f64>,
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Connections {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Idle {
     pub(super) seconds: Option<f64>,
-    /// Of one core.
+    /// CPU time of the server, as a percentage of one core.
     pub(super) cpu_percent: Option<f64>,
 }
 
@@ -46,13 +47,13 @@ pub(super) struct Idle {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Publishes {
     pub(super) sent: Option<u64>,
-    /// Of those that were sent.
+    /// The publishes that were sent but not accepted.
     pub(super) failed: Option<u64>,
-    /// From the first publish to the last answer.
+    /// The time from the first publish to the last answer.
     pub(super) seconds: Option<f64>,
-    /// Those that were taken.
+    /// The accepted publishes per second.
     pub(super) per_second: Option<f64>,
-    /// The server's, deliveries included, for each publish that was taken.
+    /// CPU time of the server for each accepted publish, including deliveries.
     pub(super) cpu_micros: Option<f64>,
 }
 
@@ -61,18 +62,18 @@ pub(super) struct Publishes {
 pub(super) struct Deliveries {
     pub(super) wanted: Option<u64>,
     pub(super) got: Option<u64>,
-    /// From the first publish to the last delivery.
+    /// The time from the first publish to the last delivery.
     pub(super) seconds: Option<f64>,
     pub(super) per_second: Option<f64>,
-    /// On the wire, for each delivery.
+    /// Bytes on the wire for each delivery.
     pub(super) bytes: Option<f64>,
-    /// The server's, publishing included, for each delivery.
+    /// CPU time of the server for each delivery, including publishing.
     pub(super) cpu_micros: Option<f64>,
     pub(super) cpu_user_micros: Option<f64>,
     pub(super) cpu_system_micros: Option<f64>,
 }
 
-/// From just before a publish was sent until its event was read, in microseconds.
+/// The time from just before a publish was sent until its event was read, in microseconds.
 #[derive(Default, Serialize)]
 pub(super) struct Latency {
     pub(super) p50: Option<u64>,
@@ -82,11 +83,11 @@ pub(super) struct Latency {
     pub(super) max: Option<u64>,
 }
 
-/// The server's memory, in bytes.
+/// Memory of the server, in bytes.
 #[derive(Default, Serialize)]
 pub(super) struct Memory {
     pub(super) before: Option<u64>,
-    /// With all streams open, before anything was published.
+    /// With all streams open, before the first publish.
     pub(super) open: Option<u64>,
     /// After the last delivery.
     pub(super) after: Option<u64>,
@@ -94,18 +95,18 @@ pub(super) struct Memory {
     pub(super) closed: Option<u64>,
 }
 
-/// To three places.
+/// Rounds to three decimal places.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
-/// So much for each of `count`; `None` if there are none.
+/// Returns the share of each of `count`; `None` if there are none.
 pub(super) fn each(value: f64, count: u64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
     (count > 0).then(|| rounded(value / count as f64))
 }
 
-/// How many a second; `None` if no time passed.
+/// Returns the rate per second; `None` if no time passed.
 pub(super) fn per_second(count: u64, seconds: f64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
     (seconds > 0.0).then(|| (count as f64 / seconds * 10.0).round() / 10.0)

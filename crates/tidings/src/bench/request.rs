@@ -1,4 +1,5 @@
-//! A request that is sent many times, written by hand: only its holes differ.
+//! A request that is sent many times, assembled without a client library: only its placeholders
+//! differ.
 
 use anyhow::{bail, ensure};
 use http::header::{
@@ -7,14 +8,14 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tidings_client::Address;
 
-use super::template::{Place, Template, Values, Variable};
+use super::template::{Context, Template, Values, Variable};
 
-/// A request, ready but for its holes. Holds a token, so it has no `Debug`.
+/// A request that is complete except for its placeholders. Contains a token, so it has no `Debug`.
 pub(super) struct Request {
     method: Method,
     address: Address,
     path: Path,
-    /// Every line below the first, but for the length.
+    /// All lines after the request line, except for the length.
     headers: Template,
     body: Option<Template>,
 }
@@ -24,7 +25,7 @@ enum Path {
     Each(Template),
 }
 
-/// A header: its name, and its value with holes.
+/// A header: its name, and its value with placeholders.
 #[derive(Clone)]
 pub(super) struct Header {
     name: HeaderName,
@@ -34,7 +35,7 @@ pub(super) struct Header {
 impl Header {
     pub(super) fn new(name: HeaderName, value: &str) -> anyhow::Result<Self> {
         let value = Template::parse(value);
-        let sample = HeaderValue::from_str(&value.fill(&Values::default(), Place::Plain));
+        let sample = HeaderValue::from_str(&value.fill(&Values::default(), Context::Plain));
         ensure!(sample.is_ok(), "the value of the header {name} holds characters that no header has");
         if [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
             bail!("the header {name} is not yours to set: connections and lengths are what this command is about");
@@ -42,7 +43,7 @@ impl Header {
         Ok(Self { name, value })
     }
 
-    /// Reads `Name: value`.
+    /// Parses `Name: value`.
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
         let parts = text.split_once(':').map(|(name, value)| (name.parse::<HeaderName>(), value.trim()));
         let Some((Ok(name), value)) = parts else { bail!("a header looks like 'Name: value', not like '{text}'") };
@@ -55,19 +56,19 @@ impl Header {
 }
 
 impl Request {
-    /// A stream.
+    /// Returns the request for a stream.
     pub(super) fn get(address: &Address, path: &str, headers: Vec<Header>) -> anyhow::Result<Self> {
         let usual = [(ACCEPT, "text/event-stream"), (CACHE_CONTROL, "no-store")];
         Self::new(Method::GET, address, path, headers, &usual, None)
     }
 
-    /// A publish.
+    /// Returns the request for a publish.
     pub(super) fn post(address: &Address, path: &str, headers: Vec<Header>, body: &str) -> anyhow::Result<Self> {
         let usual = [(ACCEPT, "application/json"), (CONTENT_TYPE, "application/json")];
         Self::new(Method::POST, address, path, headers, &usual, Some(Template::parse(body)))
     }
 
-    /// `headers` take the place of `usual` ones of the same name.
+    /// Builds a request. `headers` replace those of `usual` with the same name.
     fn new(
         method: Method,
         address: &Address,
@@ -77,7 +78,7 @@ impl Request {
         body: Option<Template>,
     ) -> anyhow::Result<Self> {
         let template = Template::parse(path);
-        let sample = address.at(&template.fill(&Values::default(), Place::Path))?;
+        let sample = address.at(&template.fill(&Values::default(), Context::Path))?;
         let path = if template.is_fixed() { Path::Fixed(sent(&sample)) } else { Path::Each(template) };
         let agent = concat!("tidings/", env!("CARGO_PKG_VERSION"));
         let host = sample.authority().map(ToString::to_string).unwrap_or_default();
@@ -95,34 +96,35 @@ impl Request {
         Ok(Self { method, address: address.clone(), path, headers: lines, body })
     }
 
-    /// Whether its path, its headers or its body have such a hole.
+    /// Returns whether path, headers or body contain the variable.
     pub(super) fn names(&self, variable: Variable) -> bool {
         self.aims_by(variable) || self.headers.names(variable)
     }
 
-    /// The same, of path and body only: a header says who calls, not what for.
+    /// Returns whether path or body contain the variable. A header says who calls, not which
+    /// streams are meant.
     pub(super) fn aims_by(&self, variable: Variable) -> bool {
         let path = matches!(&self.path, Path::Each(path) if path.names(variable));
         path || self.body.as_ref().is_some_and(|body| body.names(variable))
     }
 
-    /// Appends the whole request.
+    /// Appends the whole request to `out`.
     pub(super) fn write(&self, out: &mut Vec<u8>, values: &Values) {
         out.extend_from_slice(self.method.as_str().as_bytes());
         out.push(b' ');
         match &self.path {
             Path::Fixed(path) => out.extend_from_slice(path.as_bytes()),
             Path::Each(path) => {
-                let filled = self.address.at(&path.fill(values, Place::Path));
-                // Digits and escaped tokens, where a sample of them was fine already.
+                let filled = self.address.at(&path.fill(values, Context::Path));
+                // Only digits and escaped tokens differ, and a sample of them was valid.
                 out.extend_from_slice(filled.map(|uri| sent(&uri)).unwrap_or_default().as_bytes());
             }
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        self.headers.write(out, values, Place::Plain);
+        self.headers.write(out, values, Context::Plain);
         if let Some(body) = &self.body {
             let mut filled = Vec::with_capacity(256);
-            body.write(&mut filled, values, Place::Plain);
+            body.write(&mut filled, values, Context::Plain);
             out.extend_from_slice(format!("content-length: {}\r\n\r\n", filled.len()).as_bytes());
             out.extend_from_slice(&filled);
         } else {
@@ -131,7 +133,7 @@ impl Request {
     }
 }
 
-/// What stands in the first line.
+/// Returns the request target of the first line.
 fn sent(uri: &Uri) -> String {
     uri.path_and_query().map(ToString::to_string).unwrap_or_default()
 }

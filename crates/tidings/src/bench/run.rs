@@ -1,4 +1,4 @@
-//! One run: opens the streams, holds them, publishes, closes them, and measures each of it.
+//! One run: opens the streams, holds them, publishes, closes them, and measures every step.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,23 +19,24 @@ use super::publisher::{self, Audience, Published, Work};
 use super::report::{Latency, Report, each, per_second, rounded};
 use super::streams::Streams;
 use super::table::{grouped, whole};
-use super::tally::{Misses, Tally};
+use super::tally::{FailureCount, Tally};
 
 /// How long the first connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the last streams that opened may take to say the first thing; not all servers greet.
-const GREETING: Duration = Duration::from_millis(250);
+/// How long to wait for the first bytes of the streams that opened last; not every server sends
+/// some at once.
+const GREETING_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// After the last publish, deliveries are waited for until none came for so long.
-const SILENCE: Duration = Duration::from_secs(3);
+/// After the last publish, how long to wait for the next delivery.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often it is looked whether all have come.
-const LOOK: Duration = Duration::from_millis(10);
+/// The interval at which the number of deliveries is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long a server gets to give memory back after the last stream, and how long it must not have given any back before
-/// that is believed to be all.
-const SETTLE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+/// After the last stream closed, how long to wait for the server to release memory, and after what
+/// time without a release that counts as complete.
+const MEMORY_SETTLING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
 /// A run.
 pub(super) struct Run {
@@ -54,17 +55,17 @@ pub(super) struct Run {
     notes: Vec<String>,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 pub(super) struct Outcome {
     pub(super) report: Report,
-    /// What a person should know beside the figures.
+    /// What a person should know in addition to the values.
     pub(super) notes: Vec<String>,
-    /// Why the figures mean little.
+    /// Why the values mean little.
     pub(super) failure: Option<anyhow::Error>,
 }
 
 impl Run {
-    /// Finds the server. Fails if it can't be reached.
+    /// Connects to the server. Fails if it can't be reached.
     pub(super) async fn new(plan: Plan, stop: CancellationToken) -> anyhow::Result<Self> {
         let Plan { address, streams, connections, burst, idle, groups, publishing, processes } = plan;
         let target = reach(&address).await?;
@@ -94,7 +95,7 @@ impl Run {
         })
     }
 
-    /// Does it all. Fails if no stream could be opened.
+    /// Runs all steps. Fails if no stream could be opened.
     pub(super) async fn measure(mut self) -> anyhow::Result<Outcome> {
         let opened = self.connect().await;
         let mut failure = None;
@@ -143,7 +144,7 @@ impl Run {
         Ok(())
     }
 
-    /// Whether as many streams as may be opening at once came to nothing, and none was opened.
+    /// Returns whether no stream opened and as many failed as may be opening at the same time.
     fn is_hopeless(&self) -> bool {
         let tally = self.tally.lock();
         tally.opened == 0 && tally.refused.count + tally.failed.count >= self.burst
@@ -176,20 +177,20 @@ impl Run {
         #[expect(clippy::cast_precision_loss, reason = "sizes of memory")]
         let grown = memory.map(|(open, before)| open as f64 - before as f64);
         told.bytes = grown.and_then(|grown| each(grown, tally.opened as u64));
-        for (misses, what) in [(&tally.refused, "refused"), (&tally.failed, "not opened")] {
-            note(&mut self.notes, misses, "streams", what);
+        for (failures, what) in [(&tally.refused, "refused"), (&tally.failed, "not opened")] {
+            note(&mut self.notes, failures, "streams", what);
         }
     }
 
-    /// What a stream says first may be that it is refused.
+    /// Waits for the first bytes of the streams, which may be a refusal.
     async fn await_greetings(&self) {
         let start = Instant::now();
-        while self.tally.lock().silent > 0 && start.elapsed() < GREETING {
-            sleep(LOOK).await;
+        while self.tally.lock().silent > 0 && start.elapsed() < GREETING_TIMEOUT {
+            sleep(CHECK_INTERVAL).await;
         }
     }
 
-    /// Fails if the server goes away or takes nothing.
+    /// Publishes. Fails if the server goes away or accepts nothing.
     async fn publish(&mut self) -> anyhow::Result<()> {
         let Some((publishing, target)) = self.publishing.take() else { return Ok(()) };
         if self.stop.is_cancelled() {
@@ -237,7 +238,7 @@ impl Run {
         self.progress.show(&format!("{seconds:.0} s: {sent} published, {} delivered, {rate}/s", whole(got)));
     }
 
-    /// Waits until all deliveries came, or none did for a while.
+    /// Waits until every delivery arrived, or none did for a while.
     async fn await_deliveries(&mut self, start: u64, published: &Published) {
         let end = self.clock.now();
         while !self.stop.is_cancelled() {
@@ -246,11 +247,11 @@ impl Run {
                 (tally.got, tally.last.max(end))
             };
             let silence = Duration::from_nanos(self.clock.now().saturating_sub(last));
-            if got >= published.wanted.load(Relaxed) || silence > SILENCE {
+            if got >= published.wanted.load(Relaxed) || silence > DELIVERY_TIMEOUT {
                 return;
             }
             tokio::select! {
-                () = sleep(LOOK) => {}
+                () = sleep(CHECK_INTERVAL) => {}
                 _ = self.ticks.tick() => self.show_deliveries(start, published),
             }
         }
@@ -278,7 +279,8 @@ impl Run {
         #[expect(clippy::cast_precision_loss, reason = "bytes of a run are below 2^53")]
         let bytes = tally.bytes as f64;
         told.bytes = each(bytes, tally.got);
-        let each = |micros: fn(&super::process::Spent) -> f64| spent.and_then(|spent| each(micros(&spent), tally.got));
+        let each =
+            |micros: fn(&super::process::CpuTime) -> f64| spent.and_then(|spent| each(micros(&spent), tally.got));
         told.cpu_micros = each(|spent| spent.micros);
         told.cpu_user_micros = each(|spent| spent.user);
         told.cpu_system_micros = each(|spent| spent.system);
@@ -290,9 +292,9 @@ impl Run {
         }
     }
 
-    /// The server's memory when it gives none back any more.
+    /// Returns the server's memory when it releases no more.
     async fn settle(&mut self) -> Option<u64> {
-        let (most, unchanged) = SETTLE;
+        let (most, unchanged) = MEMORY_SETTLING;
         let (start, mut since) = (Instant::now(), Instant::now());
         let mut least = self.processes.memory()?;
         while start.elapsed() < most && since.elapsed() < unchanged && !self.stop.is_cancelled() {
@@ -308,14 +310,14 @@ impl Run {
         Some(least)
     }
 
-    fn spent(&self, before: Option<Usage>) -> Option<super::process::Spent> {
+    fn spent(&self, before: Option<Usage>) -> Option<super::process::CpuTime> {
         Some(self.processes.usage()?.since(before?))
     }
 }
 
-fn note(notes: &mut Vec<String>, misses: &Misses, of_what: &str, what: &str) {
-    if let Some(first) = &misses.first {
-        notes.push(format!("{} {of_what} were {what}; the first: {first}", whole(misses.count as u64)));
+fn note(notes: &mut Vec<String>, failures: &FailureCount, of_what: &str, what: &str) {
+    if let Some(first) = &failures.first {
+        notes.push(format!("{} {of_what} were {what}; the first: {first}", whole(failures.count as u64)));
     }
 }
 
@@ -324,8 +326,8 @@ fn seconds(start: u64, end: u64) -> f64 {
     end.saturating_sub(start) as f64 / 1e9
 }
 
-/// The first of an address's addresses that takes a connection. IPv4 comes first: only there does a machine have many
-/// addresses of its own.
+/// Returns the first of a host's addresses that accepts a connection. IPv4 comes first: only there
+/// does a machine have many addresses of its own.
 async fn reach(address: &Address) -> anyhow::Result<SocketAddr> {
     let uri = address.at("/")?;
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -334,7 +336,7 @@ async fn reach(address: &Address) -> anyhow::Result<SocketAddr> {
     found.sort_by_key(SocketAddr::is_ipv6);
     let mut why = "the name has no address".to_owned();
     for target in found {
-        why = match timeout(CONNECT, tokio::net::TcpStream::connect(target)).await {
+        why = match timeout(CONNECT_TIMEOUT, tokio::net::TcpStream::connect(target)).await {
             Ok(Ok(_)) => return Ok(target),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer within 10 s".to_owned(),

@@ -1,4 +1,4 @@
-//! Opens streams, and follows them.
+//! Opens the streams and reads them.
 //!
 //! Owns the sockets. Must never keep a buffer for a stream that is open.
 
@@ -20,19 +20,20 @@ use super::request::Request;
 use super::tally::{Stream, Tally};
 use super::template::Values;
 
-/// How long a stream may take to open, connecting included.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a stream may take to open, including the connection.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many connections one address of this machine may have to one server: Linux has 28,232 ports for them unless told
-/// otherwise, and looks for a free one among those in use. With 15,000 from one address that took more than 40 % of this
-/// program's time, and the server was not the one that was measured.
+/// The largest number of connections from one address of this machine to one server. Linux has
+/// 28,232 ports for them by default, and searches for a free one among those in use: with 15,000
+/// from one address that took more than 40 % of this program's time, and it was not the server that
+/// was measured.
 const PER_SOURCE: usize = 4_000;
 
 /// The streams of a run.
 pub(super) struct Streams {
     request: Arc<Request>,
     target: SocketAddr,
-    /// Whether more than one source address is needed and can be had.
+    /// Whether more than one source address is needed and available.
     spread: bool,
     groups: (u64, u64),
     tally: Arc<Mutex<Tally>>,
@@ -42,19 +43,19 @@ pub(super) struct Streams {
     wanted: usize,
 }
 
-/// A stream's number, and its socket with what came behind the head.
-type Opened = (usize, Result<(TcpStream, Vec<u8>), Miss>);
+/// The number of a stream, and its socket with the bytes after the head.
+type Opened = (usize, Result<(TcpStream, Vec<u8>), OpenError>);
 
 /// Why a stream did not open.
-enum Miss {
-    /// The server said no, in these words.
+enum OpenError {
+    /// The server refused it, in these words.
     Refused(String),
-    /// No connection, or no answer.
+    /// There was no connection, or no answer.
     Failed(String),
 }
 
 impl Streams {
-    /// `groups` is how many users and how many rooms the streams are dealt to.
+    /// `groups` holds the numbers of users and rooms among which the streams are divided.
     pub(super) fn new(
         request: Request,
         target: SocketAddr,
@@ -75,7 +76,8 @@ impl Streams {
         }
     }
 
-    /// Asks for more streams until so many are being opened; waits for one. `false` when there are no more.
+    /// Starts opening streams until `burst` are being opened, and waits for one of them. Returns
+    /// `false` when there are no more.
     pub(super) async fn open_next(&mut self, burst: usize) -> bool {
         while self.asked < self.wanted && self.opening.len() < burst {
             let number = self.asked;
@@ -83,8 +85,8 @@ impl Streams {
             let source = self.spread.then(|| source(number, self.target)).flatten();
             let opening = open(self.request.clone(), self.target, source, self.values(number));
             self.opening.spawn(async move {
-                let opened = timeout(PATIENCE, opening).await;
-                (number, opened.unwrap_or_else(|_| Err(Miss::Failed("no answer within 30 s".to_owned()))))
+                let opened = timeout(ANSWER_TIMEOUT, opening).await;
+                (number, opened.unwrap_or_else(|_| Err(OpenError::Failed("no answer within 30 s".to_owned()))))
             });
         }
         let Some(opened) = self.opening.join_next().await else { return false };
@@ -96,13 +98,13 @@ impl Streams {
                 let stream = Stream { number, socket, rest: Rest::default(), fresh: first.is_empty() };
                 self.open.spawn(follow(stream, self.tally.clone()));
             }
-            Err(Miss::Refused(why)) => tally.refused.add(|| why),
-            Err(Miss::Failed(why)) => tally.failed.add(|| why),
+            Err(OpenError::Refused(why)) => tally.refused.add(|| why),
+            Err(OpenError::Failed(why)) => tally.failed.add(|| why),
         }
         true
     }
 
-    /// Closes all of them.
+    /// Closes all streams.
     pub(super) async fn close(&mut self) {
         self.opening.shutdown().await;
         self.open.shutdown().await;
@@ -125,35 +127,36 @@ async fn open(
     target: SocketAddr,
     source: Option<IpAddr>,
     values: Values,
-) -> Result<(TcpStream, Vec<u8>), Miss> {
+) -> Result<(TcpStream, Vec<u8>), OpenError> {
     let mut bytes = Vec::with_capacity(1_024);
     request.write(&mut bytes, &values);
-    let mut socket = connect(target, source).await.map_err(|error| Miss::Failed(error.to_string()))?;
-    let lost = |error: io::Error| Miss::Failed(error.to_string());
+    let mut socket = connect(target, source).await.map_err(|error| OpenError::Failed(error.to_string()))?;
+    let lost = |error: io::Error| OpenError::Failed(error.to_string());
     socket.write_all(&bytes).await.map_err(lost)?;
     bytes.clear();
     loop {
         let ended = socket.read_buf(&mut bytes).await.map_err(lost)? == 0;
-        let malformed = |error: answer::Malformed| Miss::Failed(error.to_string());
+        let malformed = |error: answer::Malformed| OpenError::Failed(error.to_string());
         match answer::opening(&bytes).map_err(malformed)? {
             Some(Opening::Stream(head)) => return Ok((socket, bytes.split_off(head))),
             Some(Opening::None) => match answer::read(&bytes, ended).map_err(malformed)? {
                 Some(answer) if answer.status.is_success() => {
-                    return Err(Miss::Refused("the answer is no event stream".to_owned()));
+                    return Err(OpenError::Refused("the answer is no event stream".to_owned()));
                 }
-                Some(answer) => return Err(Miss::Refused(answer.refusal())),
+                Some(answer) => return Err(OpenError::Refused(answer.refusal())),
                 None => {}
             },
             None => {}
         }
         if ended {
-            return Err(Miss::Failed("the server closed the connection without an answer".to_owned()));
+            return Err(OpenError::Failed("the server closed the connection without an answer".to_owned()));
         }
     }
 }
 
-/// Closing such a connection breaks it off, so that it does not wait for a minute on this side (`TIME_WAIT`, RFC 9293 section
-/// 3.5): with tens of thousands of those, finding a port for the next one takes longer than anything that is measured.
+/// Connects. Closing the connection resets it, so that it does not stay for a minute on this side
+/// (`TIME_WAIT`, RFC 9293, section 3.5): with tens of thousands of those, finding a port for the
+/// next one takes longer than anything that is measured.
 async fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if let Some(source) = source {
@@ -163,8 +166,8 @@ async fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpSt
     socket.connect(target).await
 }
 
-/// From where the stream `number` is opened, where there are several addresses to choose from: on Linux, all of
-/// 127.0.0.0/8 is this machine.
+/// Returns the address from which the stream `number` is opened, if there are several to choose
+/// from: on Linux, all of 127.0.0.0/8 belongs to this machine.
 fn source(number: usize, target: SocketAddr) -> Option<IpAddr> {
     let several = cfg!(target_os = "linux") && matches!(target.ip(), IpAddr::V4(address) if address.is_loopback());
     let [high, low] = u16::try_from(number / PER_SOURCE + 1).ok()?.to_be_bytes();

@@ -1,10 +1,10 @@
-//! A report for people to read.
+//! The report as a table for people.
 
 use std::fmt::Write as _;
 
 use super::report::{Connections, Deliveries, Idle, Latency, Memory, Publishes, Report};
 
-/// The table, with a line at its end.
+/// Returns the table, with a line break at its end.
 pub(super) fn table(report: &Report) -> String {
     let Report { connections, idle, publishes, deliveries, latency, memory } = report;
     let rows = [
@@ -85,7 +85,7 @@ fn mebibytes(bytes: u64) -> String {
     format!("{mebibytes:.1} MiB")
 }
 
-/// A whole number with its thousands apart.
+/// Formats a whole number with groups of three digits.
 pub(super) fn whole(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -98,13 +98,13 @@ pub(super) fn whole(number: u64) -> String {
     text
 }
 
-/// A rate: with one place where it is small.
+/// Formats a rate, with one decimal place if it is small.
 pub(super) fn grouped(number: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates and sizes are far below 2^64")]
     if number < 100.0 { format!("{number:.1}") } else { whole(number.round() as u64) }
 }
 
-/// A time in the unit that a person would choose.
+/// Formats a time in the unit that fits its size.
 fn span(micros: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     span_of(micros as f64)

@@ -1,6 +1,7 @@
-//! What the streams of a run brought: which are open, what came, and how long it took.
+//! The counts of a run: which streams are open, what arrived, and how long it took.
 //!
-//! Owns the one buffer that all streams are read into: ten thousand idle ones have none of their own.
+//! Owns the one buffer into which all streams are read: ten thousand idle streams have none of
+//! their own.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -14,57 +15,57 @@ use tokio::net::TcpStream;
 use super::clock::SteadyClock;
 use super::marker::{Finder, MAX_REST, Rest};
 
-/// How much is read at once, in bytes. A server that is behind writes much at once.
-const READ: usize = 256 * 1024;
+/// The size of the read buffer, in bytes. A server that is behind writes much at once.
+const READ_BYTES: usize = 256 * 1024;
 
-/// Latencies are told from 1 µs to an hour, to three digits.
+/// The range of latencies, from 1 µs to an hour, and their precision of three digits.
 const LATENCY: (u64, u64, u8) = (1, 3_600_000_000, 3);
 
-/// How Tidings refuses a stream of a client that can read no status: an event, with a 200 before it.
+/// How Tidings refuses a stream of a client that can't read the status: by an event, after a 200.
 const BUSY: &[u8] = b"event: busy";
 
-/// What the streams brought.
+/// The counts of all streams.
 pub(super) struct Tally {
     clock: SteadyClock,
     finder: Finder,
-    /// Begins with room for what a stream left over from its last bytes.
+    /// Begins with room for the rest that a stream kept from its last bytes.
     buffer: Box<[u8]>,
-    /// Times before this are of another run.
+    /// Marked times before this belong to an earlier run.
     since: u64,
     open: Vec<bool>,
     pub(super) opened: usize,
-    /// Open streams that have said nothing yet.
+    /// The number of open streams that have not sent anything yet.
     pub(super) silent: usize,
-    pub(super) refused: Misses,
-    pub(super) failed: Misses,
-    /// Streams that were open, and that the server ended.
+    pub(super) refused: FailureCount,
+    pub(super) failed: FailureCount,
+    /// The number of streams that were open, and that the server ended.
     pub(super) ended: usize,
-    /// How many events of this run came.
+    /// The number of events of this run that arrived.
     pub(super) got: u64,
-    /// How many bytes came since publishing began.
+    /// The number of bytes that arrived since publishing began.
     pub(super) bytes: u64,
-    /// When the last of them came; as [`SteadyClock::now`].
+    /// When the last event arrived; a value of [`SteadyClock::now`].
     pub(super) last: u64,
     pub(super) latencies: Histogram<u64>,
 }
 
-/// An open stream: as much as each of them keeps.
+/// An open stream. Everything that is kept for each of them is here.
 pub(super) struct Stream {
     pub(super) number: usize,
     pub(super) socket: TcpStream,
     pub(super) rest: Rest,
-    /// Nothing came yet behind the head.
+    /// Whether nothing has arrived yet after the head.
     pub(super) fresh: bool,
 }
 
-/// How often something came to nothing, and why the first time.
+/// How many attempts failed, and why the first one did.
 #[derive(Default)]
-pub(super) struct Misses {
+pub(super) struct FailureCount {
     pub(super) count: usize,
     pub(super) first: Option<String>,
 }
 
-impl Misses {
+impl FailureCount {
     pub(super) fn add(&mut self, why: impl FnOnce() -> String) {
         self.count += 1;
         self.first.get_or_insert_with(why);
@@ -76,13 +77,13 @@ impl Tally {
         Ok(Self {
             clock,
             finder: Finder::new(),
-            buffer: vec![0; MAX_REST + READ].into_boxed_slice(),
+            buffer: vec![0; MAX_REST + READ_BYTES].into_boxed_slice(),
             since: u64::MAX,
             open: vec![false; connections],
             opened: 0,
             silent: 0,
-            refused: Misses::default(),
-            failed: Misses::default(),
+            refused: FailureCount::default(),
+            failed: FailureCount::default(),
             ended: 0,
             got: 0,
             bytes: 0,
@@ -91,17 +92,17 @@ impl Tally {
         })
     }
 
-    /// The stream `number` is open. `first` is what came behind the head of its answer.
+    /// Counts the stream `number` as open. `first` holds the bytes after the head of its answer.
     pub(super) fn open(&mut self, number: usize, first: &[u8]) {
         self.open[number] = true;
         self.opened += 1;
-        let length = first.len().min(READ);
+        let length = first.len().min(READ_BYTES);
         self.buffer[MAX_REST..MAX_REST + length].copy_from_slice(&first[..length]);
         self.silent += usize::from(length == 0);
         self.look_for_refusal(number, MAX_REST..MAX_REST + length);
     }
 
-    /// This stream is over.
+    /// Counts a stream as ended.
     pub(super) fn end(&mut self, stream: &Stream) {
         self.silent -= usize::from(stream.fresh);
         if std::mem::take(&mut self.open[stream.number]) {
@@ -110,12 +111,13 @@ impl Tally {
         }
     }
 
-    /// How many streams there should be.
+    /// Returns how many streams there should be.
     pub(super) fn wanted(&self) -> usize {
         self.open.len()
     }
 
-    /// How many streams are open of each of so many groups, which they are dealt to in turn.
+    /// Returns the number of open streams of each of `groups` groups, among which the streams are
+    /// divided in turn.
     pub(super) fn groups(&self, groups: u64) -> Vec<u64> {
         let size = usize::try_from(groups).unwrap_or(usize::MAX).min(self.open.len()).max(1);
         let mut open = vec![0; size];
@@ -125,21 +127,21 @@ impl Tally {
         open
     }
 
-    /// From now on what comes is counted.
+    /// Counts what arrives from now on. Returns the time.
     pub(super) fn begin(&mut self) -> u64 {
         self.since = self.clock.now();
         self.last = self.since;
         self.since
     }
 
-    /// Reads what there is; ready when the stream is over.
+    /// Reads the available bytes. Resolves when the stream has ended.
     pub(super) fn poll_read(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
         let Stream { socket, rest, number, fresh } = stream;
         loop {
             let start = MAX_REST - rest.bytes().len();
             self.buffer[start..MAX_REST].copy_from_slice(rest.bytes());
             let mut room = ReadBuf::new(&mut self.buffer[MAX_REST..]);
-            // Not `try_read`, which has to be told by the system each time that nothing is left.
+            // Not `try_read`, which needs an extra system call to learn that nothing is left.
             let read = ready!(Pin::new(&mut *socket).poll_read(cx, &mut room));
             let length = room.filled().len();
             if read.is_err() || length == 0 {
@@ -172,7 +174,7 @@ impl Tally {
         }
     }
 
-    /// What a stream says first may be that it is none.
+    /// Checks whether the first event of a stream is a refusal.
     fn look_for_refusal(&mut self, number: usize, first: Range<usize>) {
         let first = &self.buffer[first];
         let Some(at) = memmem::find(first, BUSY) else { return };

@@ -1,4 +1,5 @@
-//! Text with holes: `{n}`, `{user}`, `{room}`, `{token}` and `{ts}`, filled anew for each request.
+//! Text with the placeholders `{n}`, `{user}`, `{room}`, `{token}` and `{ts}`, which are replaced
+//! in each request.
 //!
 //! Braces around anything else stay as they are: most bodies are JSON.
 
@@ -7,20 +8,20 @@ use std::io::Write as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tidings_server::auth::demo;
 
-/// What may stand in a hole.
+/// The placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variable {
-    /// Which stream, or which publish, counted from 0.
+    /// The number of the stream or publish, counted from 0.
     Number,
     User,
     Room,
     /// The demo token of the user `bench-{user}`.
     Token,
-    /// When it is sent, in nanoseconds since 1970.
+    /// The time of sending, in nanoseconds since 1970.
     Time,
 }
 
-/// What the holes of one request are filled with.
+/// The values of the placeholders of one request.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Values {
     pub(super) number: u64,
@@ -29,7 +30,7 @@ pub(super) struct Values {
     pub(super) time: u64,
 }
 
-/// A text that was taken apart.
+/// A parsed text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Template(Vec<Part>);
 
@@ -39,12 +40,12 @@ enum Part {
     Hole(Variable),
 }
 
-/// Where a text goes.
+/// The part of a request that a text belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A header or a body: as it is.
+pub(super) enum Context {
+    /// A header or a body: not escaped.
     Plain,
-    /// A path: a token's `+`, `/` and `=` are escaped.
+    /// A path: the `+`, `/` and `=` of a token are escaped.
     Path,
 }
 
@@ -75,7 +76,7 @@ impl Template {
         template
     }
 
-    /// Appends text that has no holes, whatever it looks like.
+    /// Appends text in which nothing is a placeholder.
     pub(super) fn push(&mut self, text: &str) {
         match self.0.last_mut() {
             _ if text.is_empty() => {}
@@ -97,13 +98,13 @@ impl Template {
         self.0.contains(&Part::Hole(variable))
     }
 
-    /// Whether it is the same text for every request.
+    /// Returns whether the text is the same for every request.
     pub(super) fn is_fixed(&self) -> bool {
         self.0.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
-    /// Appends the text with its holes filled.
-    pub(super) fn write(&self, out: &mut Vec<u8>, values: &Values, place: Place) {
+    /// Appends the text with its placeholders replaced.
+    pub(super) fn write(&self, out: &mut Vec<u8>, values: &Values, context: Context) {
         for part in &self.0 {
             let number = match part {
                 Part::Text(text) => {
@@ -112,9 +113,9 @@ impl Template {
                 }
                 Part::Hole(Variable::Token) => {
                     let token = demo::written(&format!("bench-{}", values.user), "user");
-                    match place {
-                        Place::Plain => out.extend_from_slice(token.as_bytes()),
-                        Place::Path => {
+                    match context {
+                        Context::Plain => out.extend_from_slice(token.as_bytes()),
+                        Context::Path => {
                             out.extend(utf8_percent_encode(&token, NON_ALPHANUMERIC).flat_map(str::bytes));
                         }
                     }
@@ -125,19 +126,19 @@ impl Template {
                 Part::Hole(Variable::Room) => values.room,
                 Part::Hole(Variable::Time) => values.time,
             };
-            let _ = write!(out, "{number}"); // a `Vec` takes everything
+            let _ = write!(out, "{number}"); // writing to a `Vec` can't fail
         }
     }
 
-    /// The text with its holes filled.
-    pub(super) fn fill(&self, values: &Values, place: Place) -> String {
+    /// Returns the text with its placeholders replaced.
+    pub(super) fn fill(&self, values: &Values, context: Context) -> String {
         let mut text = Vec::new();
-        self.write(&mut text, values, place);
+        self.write(&mut text, values, context);
         String::from_utf8_lossy(&text).into_owned()
     }
 }
 
-/// The first hole, and where it begins.
+/// Returns the first placeholder and its position.
 fn next_hole(text: &str) -> Option<(usize, Variable)> {
     text.match_indices('{').find_map(|(at, _)| {
         Variable::ALL.into_iter().find(|one| text[at..].starts_with(one.name())).map(|one| (at, one))
@@ -151,7 +152,7 @@ mod tests {
     const VALUES: Values = Values { number: 7, user: 3, room: 1, time: 99 };
 
     fn filled(text: &str) -> String {
-        Template::parse(text).fill(&VALUES, Place::Plain)
+        Template::parse(text).fill(&VALUES, Context::Plain)
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         let token = demo::written("bench-3", "user");
         assert_eq!(filled("Bearer {token}"), format!("Bearer {token}"));
         assert!(token.ends_with('='), "{token}");
-        let path = Template::parse("/a?token={token}").fill(&VALUES, Place::Path);
+        let path = Template::parse("/a?token={token}").fill(&VALUES, Context::Path);
         assert_eq!(path, format!("/a?token={}", token.replace('=', "%3D")));
     }
 
@@ -180,7 +181,7 @@ mod tests {
         let mut template = Template::parse("{n}");
         template.push("{n}");
         template.append(Template::parse(" {n}"));
-        assert_eq!(template.fill(&VALUES, Place::Plain), "7{n} 7");
+        assert_eq!(template.fill(&VALUES, Context::Plain), "7{n} 7");
         assert!(template.names(Variable::Number) && !template.names(Variable::User) && !template.is_fixed());
         assert!(Template::parse("{}").is_fixed());
     }

@@ -1,4 +1,4 @@
-//! Whether the files with the settings are as private as what stands in them.
+//! Checks whether the files with the settings are as private as their content.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use tidings_server::config::{Loaded, Origin};
 
 use super::finding::Finding;
 
-/// What stands in `.env` and in `tidings.toml`, or in `file` instead of the latter.
+/// Checks `.env` and `tidings.toml`, or `file` in place of the latter.
 pub(super) fn all(loaded: &Loaded, file: Option<&Path>) -> Vec<Finding> {
     let in_dot_env = |origin: &Origin| matches!(origin, Origin::DotEnv { .. });
     let in_file = |origin: &Origin| matches!(origin, Origin::File(_));
@@ -20,12 +20,12 @@ pub(super) fn all(loaded: &Loaded, file: Option<&Path>) -> Vec<Finding> {
     files.into_iter().filter_map(|(path, secret)| access(path, secret)).collect()
 }
 
-/// What others may do with a file; `secret` is what stands in it, if anything.
+/// Reports what other users may do with a file. `secret` names the secret in it, if there is one.
 #[cfg(unix)]
 fn access(path: &Path, secret: Option<&str>) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    // A missing file holds nothing, and a pipe is read once.
+    // A missing file contains nothing, and a pipe can be read only once.
     let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let mode = metadata.permissions().mode() & 0o777;
     let shown = path.display();

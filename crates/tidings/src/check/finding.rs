@@ -1,4 +1,5 @@
-//! What was found, and how it is shown: as lines for a person, or as one JSON object for a program.
+//! The findings, and how they are shown: as lines for a person, or as one JSON object for a
+//! program.
 
 use std::io::Write;
 
@@ -6,7 +7,7 @@ use serde_json::json;
 
 use crate::terminal::{plain, plain_json};
 
-/// How bad it is.
+/// The severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Ok,
@@ -24,11 +25,11 @@ pub(super) struct Finding {
     pub(super) level: Level,
     pub(super) check: &'static str,
     pub(super) message: String,
-    /// What to do about it, where the message does not say it.
+    /// What to do about it, where the message does not say so.
     pub(super) advice: Option<String>,
 }
 
-/// All that was found.
+/// All findings.
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
 }
@@ -75,12 +76,12 @@ impl Report {
         self.findings.iter().filter(|finding| finding.level == level).count()
     }
 
-    /// Whether a server would start and, if `strict`, without warnings.
+    /// Returns whether a server would start and, if `strict`, would do so without warnings.
     pub(super) fn is_fine(&self, strict: bool) -> bool {
         self.count(Level::Error) == 0 && !(strict && self.count(Level::Warning) > 0)
     }
 
-    /// For a person.
+    /// Writes the findings for a person.
     pub(super) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         for Finding { level, check, message, advice } in &self.findings {
             writeln!(out, "{:<8} {check:<12} {}", level.word(), plain(message))?;
@@ -96,7 +97,7 @@ impl Report {
         writeln!(out, "{errors}, {}", counted(Level::Warning, "warning", "warnings"))
     }
 
-    /// For a program.
+    /// Writes the findings for a program.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let findings = self.findings.iter().map(|Finding { level, check, message, advice }| {
             json!({ "level": level.word(), "check": check, "message": message, "advice": advice })

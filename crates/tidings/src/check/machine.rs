@@ -1,4 +1,4 @@
-//! The machine: its clock, how many files and sockets a process may have, memory, and the port.
+//! Checks the machine: its clock, the limits of files and sockets, memory, and the port.
 
 use std::fs;
 use std::time::Duration;
@@ -14,16 +14,18 @@ use tidings_telemetry::service_manager::Notifier;
 use super::finding::Finding;
 use crate::serve::odd_sockets;
 
-/// What an idle stream takes at least: some 1 KiB of the server, and its socket in the kernel.
+/// The least memory that an idle stream takes: some 1 KiB of the server, and its socket in the
+/// kernel.
 const STREAM_BYTES: u64 = 4 << 10;
 
-/// With a shorter queue of new connections, some clients have to try again when many reconnect at once.
+/// With a shorter queue of new connections, some clients have to try again when many reconnect at
+/// once.
 const BACKLOG: u64 = 1_024;
 
 /// How far the clock may be behind a time that is past: small corrections are normal.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
 
-/// What a server with these settings would meet here.
+/// Checks what a server with these settings would find here.
 pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
     let config = &loaded.config;
     let mut findings = vec![clock()];
@@ -37,7 +39,8 @@ pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
     findings
 }
 
-/// The commands don't run where the clock is before 1970. Here it is held against the program's own file, which is older.
+/// Checks the clock against the program's own file, which is older. (No command runs if the clock
+/// is before 1970.)
 fn clock() -> Finding {
     let written =
         std::env::current_exe().and_then(|program| program.metadata()).and_then(|metadata| metadata.modified());
@@ -52,7 +55,7 @@ fn clock() -> Finding {
     }
 }
 
-/// How far the clock is behind a time that is past, beyond what is tolerated.
+/// Returns how far the clock is behind a time that is past, beyond what is tolerated.
 pub(super) fn behind_now(past: Timestamp) -> Option<Duration> {
     behind(past, Clock::system().now())
 }
@@ -78,7 +81,7 @@ fn descriptors(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Whether so many streams take more than four fifths of the memory.
+/// Returns whether this number of streams takes more than four fifths of the memory.
 fn too_many(streams: usize, memory: u64, asked: bool) -> Option<Finding> {
     let taken = u64::try_from(streams).unwrap_or(u64::MAX).saturating_mul(STREAM_BYTES);
     if taken <= memory / 5 * 4 {
@@ -93,7 +96,8 @@ fn too_many(streams: usize, memory: u64, asked: bool) -> Option<Finding> {
     Some(found.advice("Set MAX_CONNECTIONS to what fits; clients beyond it are told to come back later."))
 }
 
-/// How much memory this process may have, in bytes: the machine's, or its control group's if that is less.
+/// Returns how much memory this process may use, in bytes: the machine's, or its control group's if
+/// that is less.
 fn memory() -> Option<u64> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let total = fs::read_to_string("/proc/meminfo").ok()?;

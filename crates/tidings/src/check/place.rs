@@ -1,4 +1,4 @@
-//! The directory of the log: whether a server could take it, and what it stands on.
+//! Checks the directory of the log: whether a server could use it, and its file system.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use tidings_server::server::journal::{Ceiling, mebibytes, nearest};
 use super::finding::Finding;
 use super::machine::behind_now;
 
-/// What a server with these settings would find.
+/// Checks what a server with these settings would find.
 pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
     let journal = &config.journal;
     if journal.home == Home::Memory {
@@ -33,7 +33,8 @@ pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
     findings
 }
 
-/// As an absolute path, since what a relative one means depends on where the server is started.
+/// Returns the absolute path, because the meaning of a relative one depends on where the server is
+/// started.
 fn shown(dir: &Path) -> String {
     std::path::absolute(dir).as_deref().unwrap_or(dir).display().to_string()
 }
@@ -51,7 +52,7 @@ fn found(dir: &Path, probe: Probe) -> Finding {
     Finding::ok("journal", format!("{dir} {what}"))
 }
 
-/// Whether the first start leaves no way back.
+/// Warns of a log that an older version can't open any more after the first start.
 fn earlier(dir: &Path) -> Option<Finding> {
     let message = format!(
         "the log in {} has the format of an earlier version; the first start gives it this version's, and the earlier one \
@@ -78,7 +79,7 @@ fn unwritable(dir: &Path) -> Option<Finding> {
     )
 }
 
-/// What others on the machine may do with it.
+/// Reports what other users of the machine may do with the directory.
 #[cfg(unix)]
 fn others(dir: &Path) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -104,7 +105,8 @@ fn others(_: &Path) -> Option<Finding> {
     None
 }
 
-/// File systems that keep nothing, or that do not do what a log needs, by the number that statfs(2) gives them.
+/// File systems that keep nothing, or that do not do what a log needs, by the number that statfs(2)
+/// reports.
 #[cfg(target_os = "linux")]
 const FILE_SYSTEMS: [(i128, &str, &str); 12] = [
     (0x0102_1994, "tmpfs", IN_MEMORY),
@@ -133,7 +135,7 @@ const OF_A_NETWORK: &str = "may not lock files or sync them to the device reliab
 #[cfg(target_os = "linux")]
 fn file_system(dir: &Path, mode: Mode) -> Option<Finding> {
     let magic = rustix::fs::statfs(&nearest(dir)?).ok()?.f_type;
-    // A word is signed or not, and of 4 or 8 bytes, as the machine likes.
+    // A word is signed or unsigned, and has 4 or 8 bytes, depending on the machine.
     let magic = i128::from(magic) & 0xffff_ffff;
     let (_, name, why) = FILE_SYSTEMS.into_iter().find(|(known, ..)| *known == magic)?;
     let message = format!("{} is on {name}, which {why}", shown(dir));

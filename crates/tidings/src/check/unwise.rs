@@ -1,6 +1,6 @@
 //! Settings that are allowed but unsafe, or that often do not do what was intended.
 //!
-//! Owns these opinions, each with its reason. What the start refuses or warns of stands in `config`.
+//! Owns these opinions, each with its reason. What the start refuses or warns of is in `config`.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,16 +11,18 @@ use tidings_server::config::{Home, Host, Loaded, Mode, Origin, Refusal};
 
 use super::finding::Finding;
 
-/// The idle timeout of common proxies: nginx, HAProxy as most configure it, and AWS's load balancers.
+/// The idle timeout of common proxies: nginx, HAProxy as most configure it, and AWS's load
+/// balancers.
 const PROXY_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long `docker stop` waits before it kills, by default.
+/// How long `docker stop` waits by default before it kills.
 const DOCKER_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long most proxies keep an idle connection for the next request; some exceed their setting a little.
+/// How long most proxies keep an idle connection for the next request; some exceed their setting a
+/// little.
 const PROXY_KEEPALIVE: Duration = Duration::from_secs(75);
 
-/// What is unwise about settings that are allowed.
+/// Reports settings that are allowed but unwise.
 pub(super) fn all(loaded: &Loaded) -> Vec<Finding> {
     let checks = [demo_tokens, publishing, tokens, metrics, listening, proxies, origins, streams, stopping, journal];
     checks.iter().flat_map(|check| check(loaded)).collect()
@@ -30,7 +32,7 @@ fn is_production(loaded: &Loaded) -> bool {
     loaded.config.mode == Mode::Production
 }
 
-/// Whether other machines can reach the port.
+/// Returns whether other machines can reach the port.
 fn is_reachable(loaded: &Loaded) -> bool {
     match &loaded.config.http.host {
         Host::Loopback => false,
@@ -44,7 +46,7 @@ fn host(loaded: &Loaded) -> String {
 }
 
 fn demo_tokens(loaded: &Loaded) -> Vec<Finding> {
-    // In production it is warned of at each start.
+    // In production the start itself warns of it.
     let open = loaded.config.auth.demo && !is_production(loaded) && is_reachable(loaded);
     let message = format!(
         "{} is reachable from other machines, and demo tokens are accepted: anyone who reaches the port can act as any user, \
@@ -188,8 +190,8 @@ fn origins(loaded: &Loaded) -> Vec<Finding> {
     findings
 }
 
-/// What follows the first dot of a regular expression that is neither escaped nor repeated, and so is hardly meant to match any
-/// character.
+/// Returns the rest of a regular expression after its first dot that is neither escaped nor
+/// repeated, and so is hardly meant to match any character.
 fn bare_dot(origin: &str) -> Option<String> {
     let pattern = origin.strip_prefix('/')?.strip_suffix('/')?;
     let (mut escaped, mut class) = (false, false);

@@ -1,4 +1,4 @@
-//! People in two rooms, who type before they speak.
+//! People in two rooms, who type before they post.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::story::Step;
 
-/// Those who talk.
+/// The people who talk.
 pub(super) const PEOPLE: [&str; 4] = [ANN, BOB, CHLOE, EMIL];
 
 const ANN: &str = "ann";
@@ -16,7 +16,7 @@ const EMIL: &str = "emil";
 
 const ROOMS: [&str; 2] = ["general", "support"];
 
-/// A room, and who says what there.
+/// A room with its dialogues: who says what.
 type Dialogue = (&'static str, &'static [(&'static str, &'static str)]);
 
 const DIALOGUES: [Dialogue; 8] = [
@@ -85,24 +85,24 @@ const DIALOGUES: [Dialogue; 8] = [
     ),
 ];
 
-/// Which dialogues were heard since all were.
+/// The dialogues that were played since all of them were.
 #[derive(Debug, Default)]
 pub(super) struct Chat {
     heard: Vec<usize>,
 }
 
 impl Chat {
-    /// Everybody comes in.
+    /// Makes everybody join.
     pub(super) fn opening() -> Vec<Step> {
         everywhere("join", "joined")
     }
 
-    /// Everybody goes.
+    /// Makes everybody leave.
     pub(super) fn closing() -> Vec<Step> {
         everywhere("leave", "left")
     }
 
-    /// A whole dialogue, that was not heard for a while.
+    /// Plays a whole dialogue that was not played for a while.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
         let mut new: Vec<_> = (0..DIALOGUES.len()).filter(|dialogue| !self.heard.contains(dialogue)).collect();
         if new.is_empty() {

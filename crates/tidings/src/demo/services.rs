@@ -1,4 +1,4 @@
-//! Services that are well, fail, and come back.
+//! Services that are healthy, fail, and recover.
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -9,7 +9,7 @@ use super::story::{ADMIN, Step};
 
 const NAMES: [&str; 4] = ["shop", "payments", "search", "mail"];
 
-/// How a failure goes: status, and what people should know about it.
+/// The course of a failure: each status with its message.
 type Course = &'static [(&'static str, &'static str)];
 
 const COURSES: [Course; 3] = [
@@ -18,7 +18,7 @@ const COURSES: [Course; 3] = [
     &[("maintenance", "A new version is put in")],
 ];
 
-/// What is wrong at the moment.
+/// The failure that is under way, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Services {
     trouble: Option<Trouble>,
@@ -32,12 +32,12 @@ struct Trouble {
 }
 
 impl Services {
-    /// All are well.
+    /// Reports every service as healthy.
     pub(super) fn opening() -> Vec<Step> {
         NAMES.map(|name| status(name, "online", "All is well", 20)).into()
     }
 
-    /// The failure goes on, or one begins, or a service tells how well it is.
+    /// Continues a failure, begins one, or reports the health of a service.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
         match &mut self.trouble {
             Some(trouble) => {
@@ -66,7 +66,7 @@ impl Services {
         }
     }
 
-    /// What is down comes up.
+    /// Ends the failure that is under way.
     pub(super) fn closing(self) -> Vec<Step> {
         self.trouble.map(|trouble| status(trouble.service, "online", "All is well", 20)).into_iter().collect()
     }

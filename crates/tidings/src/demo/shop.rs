@@ -1,4 +1,4 @@
-//! A shop: orders that are made, paid, packed and sent, and what is left of what it sells.
+//! A shop: orders that are created, paid, packed and shipped, and the stock of its goods.
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::story::{ADMIN, Step};
 
-/// What it sells, and the price in cents.
+/// The goods, each with its price in cents.
 const GOODS: [(&str, u32); 6] = [
     ("teapot", 3_900),
     ("green tea, 500 g", 1_850),
@@ -17,16 +17,16 @@ const GOODS: [(&str, u32); 6] = [
     ("kettle", 6_450),
 ];
 
-/// Who buys: the users that the page at `/` can be.
+/// The buyers: the users that the page at `/` can impersonate.
 const CUSTOMERS: [&str; 3] = ["test123", "ann", "bob"];
 
-/// So many orders are open at most, so that each is seen again soon.
+/// The largest number of open orders, so that each one changes often.
 const MOST_ORDERS: usize = 8;
 
-/// How many of a good there are when it has come in.
+/// The stock of a good after a delivery.
 const STOCK: u32 = 12;
 
-/// The way of an order; behind the last it is done with.
+/// The states of an order; after the last one it is finished.
 const WAY: [&str; 5] = ["created", "paid", "packed", "shipped", "delivered"];
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct Order {
     customer: &'static str,
     good: usize,
     quantity: u32,
-    /// Where it is on its way.
+    /// The index of its state.
     at: usize,
 }
 
@@ -51,12 +51,12 @@ impl Shop {
         Self { next: chance.random_range(1_000..9_000), orders: Vec::new(), left: [STOCK; GOODS.len()] }
     }
 
-    /// Three orders, to begin with.
+    /// Creates the first three orders.
     pub(super) fn opening(&mut self, chance: &mut StdRng) -> Vec<Step> {
         (0..3).flat_map(|_| self.order(chance)).collect()
     }
 
-    /// Something happens to an order.
+    /// Changes one order, or creates a new one.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
         let new = self.orders.is_empty() || (self.orders.len() < MOST_ORDERS && chance.random_bool(0.3));
         if new { self.order(chance) } else { self.advance(chance) }
@@ -73,7 +73,7 @@ impl Shop {
         steps
     }
 
-    /// Takes what was ordered from what is left; what has run out comes in.
+    /// Takes what was ordered from the stock, and restocks what has run out.
     fn sell(&mut self, good: usize, quantity: u32) -> Vec<Step> {
         let step = |left: u32| {
             let name = GOODS[good].0;

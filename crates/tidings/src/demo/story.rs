@@ -1,7 +1,7 @@
-//! What happens, in order: a shop whose orders move, people who talk, services that fail and come back.
+//! The story in order: a shop whose orders move, people who talk, services that fail and recover.
 //!
-//! Owns the choice of what comes next, by a number that makes it the same again. Must know no clock and no server: two stories
-//! with one seed are equal.
+//! Owns the choice of the next step, which a seed makes repeatable: two stories with the same seed
+//! are equal. Must know no clock and no server.
 
 use std::collections::VecDeque;
 
@@ -14,31 +14,31 @@ use super::chat::Chat;
 use super::services::Services;
 use super::shop::Shop;
 
-/// Who calls where it is nobody in particular.
+/// The caller of everything that no particular person does.
 pub(super) const ADMIN: &str = "admin";
 
-/// One call.
+/// One call to the server.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
-    /// A person, or [`ADMIN`].
+    /// The user who calls: a person, or [`ADMIN`].
     pub(super) by: &'static str,
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// The same for a terminal.
+    /// A description of the call for a terminal.
     pub(super) told: String,
-    /// How long nothing happens then, in parts of what is usual.
+    /// The pause after the call, as a multiple of the usual one.
     pub(super) pause: f64,
 }
 
-/// All that goes on.
+/// All parts of the story, and its state.
 pub(super) struct Story {
     chance: StdRng,
     shop: Shop,
     chat: Chat,
     services: Services,
-    /// What follows from what happened.
+    /// Calls that follow from what has happened.
     follows: VecDeque<Step>,
-    /// What is still to be said; other things happen meanwhile.
+    /// Messages still to be posted; other things happen meanwhile.
     talk: VecDeque<Step>,
 }
 
@@ -63,7 +63,7 @@ impl Step {
         Self { by, path: path.into(), body, told: told.into(), pause: 1.0 }
     }
 
-    /// A notification, to one user or to all.
+    /// Returns a notification, to one user or to all.
     pub(super) fn notification(to: Option<&str>, kind: &str, title: &str, message: &str) -> Self {
         let body = json!({ "title": title, "message": message, "type": kind, "metadata": { "demo": true } });
         let path = crate::publish::aimed("/notifications/send", to);
@@ -84,14 +84,14 @@ impl Story {
         follows.extend(Services::opening());
         follows.extend(Chat::opening());
         follows.extend(shop.opening(&mut chance));
-        // The first scene is there at once.
+        // The first scene is complete at once.
         for step in &mut follows {
             step.pause = 0.0;
         }
         Self { chance, shop, chat: Chat::default(), services: Services::default(), follows, talk: VecDeque::new() }
     }
 
-    /// What happens next. It never ends.
+    /// Returns what happens next. The story never ends.
     pub(super) fn step(&mut self) -> Step {
         loop {
             if let Some(step) = self.follows.pop_front() {
@@ -108,7 +108,7 @@ impl Story {
         }
     }
 
-    /// What leaves nothing behind.
+    /// Returns the calls after which nothing stays behind.
     pub(super) fn farewell(self) -> Vec<Step> {
         self.services.closing().into_iter().chain(Chat::closing()).collect()
     }

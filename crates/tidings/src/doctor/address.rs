@@ -1,4 +1,4 @@
-//! Whether the server knows this client by its own address, or by that of a proxy.
+//! Checks whether the server knows this client by its own address, or by that of a proxy.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use tidings_client::Client;
 use tokio::time::timeout;
 
 use super::finding::{Finding, Level};
-use super::probe::{Asked, FIRST};
+use super::probe::{Asked, FIRST_EVENT_TIMEOUT};
 use crate::proxies::Trouble;
 
 const CHECK: &str = "address";
@@ -31,27 +31,29 @@ struct Open {
     address: Option<IpAddr>,
 }
 
-/// Looks the open stream `id` of `user` up in the server's list, and compares its address with that of the socket.
+/// Looks up the open stream `id` of `user` in the server's list, and compares its address with that
+/// of the socket.
 pub(super) async fn check(client: &Client, user: &str, id: &str, head: &Parts) -> Finding {
     let Some(socket) = head.extensions.get::<HttpInfo>() else {
         return Finding::skipped(CHECK, "the address of this end of the connection is not known");
     };
     let (local, remote) = (socket.local_addr().ip().to_canonical(), socket.remote_addr().ip().to_canonical());
-    match timeout(FIRST, reported(client, user, id)).await {
+    match timeout(FIRST_EVENT_TIMEOUT, reported(client, user, id)).await {
         // Envoy names a client on its own machine by an address of that machine's network.
         Ok(Ok(address)) if !address.is_loopback() && is_of_this_machine(address) => own(address),
         Ok(Ok(address)) => judge(address.to_canonical(), local, remote),
         Ok(Err(why)) => Finding::skipped(CHECK, why),
-        Err(_) => Finding::skipped(CHECK, format!("no answer came for {} s", FIRST.as_secs())),
+        Err(_) => Finding::skipped(CHECK, format!("no answer came for {} s", FIRST_EVENT_TIMEOUT.as_secs())),
     }
 }
 
-/// Whether one of this machine's networks has the address: only then may a socket have it.
+/// Returns whether one of this machine's networks has the address: only then may a socket bind to
+/// it.
 fn is_of_this_machine(address: IpAddr) -> bool {
     std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// The address that the server has for a stream.
+/// Returns the address that the server has for a stream.
 async fn reported(client: &Client, user: &str, id: &str) -> Result<IpAddr, String> {
     let path = format!("/system/connections?{}", Serializer::new(String::new()).append_pair("userId", user).finish());
     let answer = client.ask(Method::GET, &path, Asked::default().headers()).await.map_err(|error| error.to_string())?;
@@ -67,7 +69,8 @@ async fn reported(client: &Client, user: &str, id: &str) -> Result<IpAddr, Strin
     own.and_then(|open| open.address).ok_or_else(|| "the server does not list this stream with an address".to_owned())
 }
 
-/// Between this machine and the proxy there may be a gateway that changes addresses, so most that differ prove nothing.
+/// Judges the address that the server reports. There may be a gateway between this machine and the
+/// proxy that changes addresses, so most differences prove nothing.
 fn judge(reported: IpAddr, local: IpAddr, remote: IpAddr) -> Finding {
     let all_here = local.is_loopback() && remote.is_loopback();
     let is_a_proxy = reported != local
@@ -88,12 +91,12 @@ fn own(address: IpAddr) -> Finding {
     Finding::ok(CHECK, format!("the server knows this client as {address}, which it is"))
 }
 
-/// An address that has no meaning outside of a network of one's own.
+/// Returns whether an address has a meaning only inside a private network.
 fn is_inside(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let [first, second, ..] = address.octets();
-            // The last are those of carriers (RFC 6598).
+            // The last range is that of carriers (RFC 6598).
             address.is_loopback()
                 || address.is_private()
                 || address.is_link_local()
@@ -115,10 +118,10 @@ mod tests {
     fn an_address_that_can_only_be_a_proxy_is_told() {
         for (reported, local, remote) in [
             ("127.0.0.1", "192.168.1.5", "203.0.113.1"), // the proxy is on the server's machine
-            ("10.0.3.7", "192.168.1.5", "203.0.113.1"),  // behind a public address, nobody is inside
+            ("10.0.3.7", "192.168.1.5", "203.0.113.1"), // the server is behind a public address, so no client is inside
             ("100.64.0.9", "192.168.1.5", "203.0.113.1"),
             ("fd00::7", "2001:db8::5", "2001:db8:1::1"),
-            ("192.168.1.10", "192.168.1.5", "192.168.1.10"), // it is where this client connected to
+            ("192.168.1.10", "192.168.1.5", "192.168.1.10"), // this client connected to it
             ("127.0.0.3", "127.0.0.1", "127.0.0.1"),
         ] {
             assert_eq!(level(reported, local, remote), Level::Warning, "{reported}");

@@ -1,6 +1,8 @@
-//! What was found, and how it is shown: as lines for a person, or as one JSON object for a program.
+//! The findings, and how they are shown: as lines for a person, or as one JSON object for a
+//! program.
 //!
-//! Much of a finding is text of the server or of a proxy, which is made fit for a terminal here and nowhere else.
+//! Much of a finding is text from the server or from a proxy. It is made safe for a terminal here
+//! and nowhere else.
 
 use std::io::Write;
 
@@ -9,7 +11,7 @@ use serde_json::json;
 use crate::proxies::{Proxy, Trouble, mend};
 use crate::terminal::{plain, plain_json};
 
-/// How bad it is. `Skipped` is what could not be measured, with the reason.
+/// The severity. `Skipped` is something that could not be measured; the message says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Ok,
@@ -23,11 +25,11 @@ pub(super) enum Level {
 pub(super) struct Finding {
     pub(super) check: &'static str,
     pub(super) level: Level,
-    /// With the number that was measured.
+    /// The sentence for a person, with the measured value.
     pub(super) message: String,
-    /// That number for programs, and its unit.
+    /// The measured value for programs, and its unit.
     pub(super) value: Option<(f64, &'static str)>,
-    /// What it means, and what mends it.
+    /// What the finding means, and how to fix it.
     remedy: Option<Remedy>,
 }
 
@@ -37,11 +39,12 @@ enum Remedy {
     Elsewhere(&'static str),
 }
 
-/// All that was found behind one address.
+/// All findings for one address.
 pub(super) struct Report {
     pub(super) url: String,
     pub(super) findings: Vec<Finding>,
-    /// The proxy to advise on, and whether it was named or recognised rather than assumed.
+    /// The proxy for which advice is given, and whether it was named or recognised rather than
+    /// assumed.
     pub(super) proxy: Proxy,
     pub(super) known: bool,
 }
@@ -70,7 +73,7 @@ impl Finding {
         Self::new(check, Level::Skipped, why)
     }
 
-    /// What a proxy did, with what mends it.
+    /// Returns a finding about a proxy, with its fix.
     pub(super) fn trouble(trouble: Trouble, level: Level, message: impl Into<String>) -> Self {
         Self { remedy: Some(Remedy::Proxy(trouble)), ..Self::new(trouble.check(), level, message) }
     }
@@ -79,7 +82,7 @@ impl Finding {
         Self { value: Some((value, unit)), ..self }
     }
 
-    /// What it means, where no proxy is to blame.
+    /// Adds what the finding means where no proxy is the cause.
     pub(super) fn meaning(self, meaning: &'static str) -> Self {
         Self { remedy: Some(Remedy::Elsewhere(meaning)), ..self }
     }
@@ -104,7 +107,7 @@ impl Report {
         self.findings.iter().any(|finding| finding.level == Level::Problem)
     }
 
-    /// For a person.
+    /// Writes the findings for a person.
     pub(super) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         for finding in &self.findings {
             writeln!(out, "{:<8} {:<14} {}", finding.level.word(), finding.check, plain(&finding.message))?;
@@ -125,7 +128,7 @@ impl Report {
         Ok(())
     }
 
-    /// For a program.
+    /// Writes the findings for a program.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let findings = self.findings.iter().map(|finding| {
             let (value, unit) = finding.value.unzip();

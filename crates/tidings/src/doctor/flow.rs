@@ -1,4 +1,4 @@
-//! Whether events come one by one, as they were published, or are held back.
+//! Checks whether events arrive one by one, as they were published, or are held back.
 
 use std::time::Duration;
 
@@ -10,32 +10,33 @@ use super::probe::{Next, Stream};
 use super::trial::Trial;
 use crate::proxies::Trouble;
 
-/// How many events are published.
+/// The number of events that are published.
 const EVENTS: u32 = 5;
 
-/// How far apart. What comes later than this came after its successor was published: held back, not just slow.
+/// The time between two publishes. An event that is later than this arrived after its successor was
+/// published: it was held back, and not just slow.
 const SPACING: Duration = Duration::from_millis(500);
 
-/// How long the last may take.
-const LAST: Duration = Duration::from_secs(3);
+/// How long the last event may take.
+const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A delay that a reader notices.
-const NOTICED: Duration = Duration::from_millis(250);
+const NOTICEABLE_DELAY: Duration = Duration::from_millis(250);
 
-/// How much later than promised a heartbeat may come.
-const LATE_HEARTBEAT: Duration = Duration::from_secs(2);
+/// How much later than announced a heartbeat may be.
+const HEARTBEAT_TOLERANCE: Duration = Duration::from_secs(2);
 
-/// A heartbeat that comes more rarely is not waited for.
-const LONGEST_HEARTBEAT: Duration = Duration::from_mins(1);
+/// A heartbeat with a longer interval than this is not waited for.
+const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Publishes events one by one while it reads them. Returns what was found and the id of the last event that came, or why
-/// nothing can be published.
+/// Publishes events one by one while it reads them. Returns the findings and the id of the last
+/// event that arrived, or why nothing can be published.
 pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<(Finding, Option<String>), String> {
     let publishing = publish(trial);
     tokio::pin!(publishing);
     let mut published = None;
     let mut came: Vec<(String, Instant)> = Vec::new();
-    // Publishing has bounds of its own; until it is done there is no hurry.
+    // Publishing has timeouts of its own; until it is done there is no hurry.
     let mut deadline = Instant::now() + Duration::from_hours(1);
     let published = loop {
         if let Some(published) = published.take_if(|published: &mut Vec<_>| came.len() >= published.len()) {
@@ -44,7 +45,7 @@ pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<
         tokio::select! {
             done = &mut publishing, if published.is_none() => {
                 published = Some(done?);
-                deadline = Instant::now() + LAST;
+                deadline = Instant::now() + LAST_EVENT_TIMEOUT;
             }
             next = stream.next(deadline) => match next {
                 Next::Event(message, at) if trial.knows(&message) => came.push((message.id, at)),
@@ -67,14 +68,14 @@ pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<
     Ok((judge(&delays), came.pop().map(|(id, _)| id)))
 }
 
-/// A stream that ended while it carried events.
+/// Reports a stream that ended while events were published.
 fn cut(stream: &Stream) -> Finding {
     let seconds = (Instant::now() - stream.opened).as_secs_f64();
     let message = format!("cut after {seconds:.1} s, while events came: for its age, not for silence");
     Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(seconds, "s")
 }
 
-/// The ids, and when each publish was answered.
+/// Publishes the events. Returns their ids, each with the time at which its publish was answered.
 async fn publish(trial: &Trial<'_>) -> Result<Vec<(String, Instant)>, String> {
     let start = Instant::now();
     let mut published = Vec::new();
@@ -86,7 +87,7 @@ async fn publish(trial: &Trial<'_>) -> Result<Vec<(String, Instant)>, String> {
     Ok(published)
 }
 
-/// The delay of each event behind the answer to its publisher, `None` where it did not come.
+/// Judges the delay of each event after the answer to its publisher. `None` did not arrive.
 fn judge(delays: &[Option<Duration>]) -> Finding {
     let all = delays.len();
     let lost = delays.iter().filter(|delay| delay.is_none()).count();
@@ -94,13 +95,16 @@ fn judge(delays: &[Option<Duration>]) -> Finding {
     let longest = delays.iter().flatten().max().copied().unwrap_or_default();
     let (longest_ms, spacing_ms) = (longest.as_secs_f64() * 1e3, SPACING.as_millis());
     let finding = if lost > 0 {
-        let message = format!("{lost} of {all} events, {spacing_ms} ms apart, had not come {} s later", LAST.as_secs());
+        let message = format!(
+            "{lost} of {all} events, {spacing_ms} ms apart, had not come {} s later",
+            LAST_EVENT_TIMEOUT.as_secs()
+        );
         Finding::trouble(Trouble::Buffering, Level::Problem, message)
     } else if held > 1 {
         let message =
             format!("{held} of {all} events, {spacing_ms} ms apart, came in clumps, up to {longest_ms:.0} ms late");
         Finding::trouble(Trouble::Buffering, Level::Problem, message)
-    } else if longest > NOTICED {
+    } else if longest > NOTICEABLE_DELAY {
         let message = format!("{all} events came one by one, but up to {longest_ms:.0} ms late");
         Finding::new("buffering", Level::Warning, message)
             .meaning("The way is slow or busy; nothing seems to hold events back.")
@@ -111,13 +115,14 @@ fn judge(delays: &[Option<Duration>]) -> Finding {
     finding.measured(longest_ms, "ms")
 }
 
-/// Waits for a heartbeat, where nothing can be published.
+/// Waits for a heartbeat where nothing can be published.
 pub(super) async fn by_heartbeat(stream: &mut Stream, interval: Option<u64>, why: &str) -> Finding {
-    let Some(interval) = interval.map(Duration::from_millis).filter(|interval| *interval <= LONGEST_HEARTBEAT) else {
+    let Some(interval) = interval.map(Duration::from_millis).filter(|interval| *interval <= MAX_HEARTBEAT_INTERVAL)
+    else {
         return Finding::skipped("buffering", format!("{why}; and heartbeats are too rare to measure by"));
     };
     let began = Instant::now();
-    let deadline = began + interval + LATE_HEARTBEAT;
+    let deadline = began + interval + HEARTBEAT_TOLERANCE;
     loop {
         match stream.next(deadline).await {
             Next::Event(Message { event, .. }, at) if event == "heartbeat" => {

@@ -1,4 +1,4 @@
-//! What the head of the answer and the first event say.
+//! Checks the head of the answer and the first event.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,19 +15,19 @@ use super::finding::{Finding, Level};
 use super::probe::{Connected, Stream};
 use crate::proxies::Trouble;
 
-/// A first event that takes longer makes a page wait.
-const SLOW: Duration = Duration::from_secs(1);
+/// A first event that takes longer than this makes a page wait.
+const SLOW_FIRST_EVENT: Duration = Duration::from_secs(1);
 
-/// The server grants tokens this much.
+/// The leeway that the server grants the times in tokens.
 const LEEWAY: f64 = 30.0;
 
-/// A clock that is further off shows in ages and times of day.
+/// A clock that differs by more than this is visible in ages and times of day.
 const SKEW: f64 = 5.0;
 
-/// A token that lives on for less is about to end the stream.
+/// A token that expires sooner than this is about to end the stream.
 const SHORT_LIFE: f64 = 300.0;
 
-/// What the server asks of caches and must reach them.
+/// Directives that the server sends to caches and that must reach them.
 const DIRECTIVES: [&str; 3] = ["no-store", "no-cache", "no-transform"];
 
 #[derive(Deserialize)]
@@ -36,22 +36,22 @@ struct Claims {
     iat: Option<f64>,
 }
 
-/// The text of a header.
+/// Returns the text of a header.
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// How the body is compressed, if it is.
+/// Returns how the body is compressed, if it is.
 pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
     text(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
 }
 
-/// After `connected` was read.
+/// Judges how long the first event took. To be called after `connected` was read.
 pub(super) fn first_byte(stream: &Stream) -> Finding {
     let first = stream.last_bytes - stream.opened;
     let (head_ms, first_ms) = (stream.head_after.as_secs_f64() * 1e3, first.as_secs_f64() * 1e3);
     let message = format!("the head after {head_ms:.1} ms, the first event after {first_ms:.1} ms");
-    let finding = if first > SLOW {
+    let finding = if first > SLOW_FIRST_EVENT {
         Finding::new("first-byte", Level::Warning, message)
             .meaning("The way to the server is slow, or the server is busy.")
     } else {
@@ -71,7 +71,7 @@ pub(super) fn version(head: &Parts, https: bool) -> Finding {
     }
 }
 
-/// What was changed on the way, or kept by a cache.
+/// Reports what was changed on the way, or kept by a cache.
 pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
     let mut wrong = Vec::new();
     if !is_event_stream(headers) {
@@ -91,14 +91,15 @@ pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
     if !wrong.is_empty() {
         return Finding::trouble(Trouble::Headers, Level::Problem, wrong.join("; "));
     }
-    // nginx takes it for itself and does not hand it on.
+    // nginx acts on it and does not forward it.
     let accel =
         if headers.contains_key("x-accel-buffering") { "" } else { "; X-Accel-Buffering was taken out on the way" };
     Finding::ok("headers", format!("Content-Type and Cache-Control are the server's{accel}"))
 }
 
-/// The server's own clock stands in `connected`; `Date` may be that of a proxy. It was read at some time while the answer
-/// was `taken`, so that much behind is no skew.
+/// Compares the clocks. The server's own clock is in `connected`; `Date` may be that of a proxy.
+/// The time was read at some moment while the answer was on its way, so being behind by up to
+/// `taken` is not skew.
 pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp, taken: Duration) -> Finding {
     let date = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(&date).ok());
     let date = date.and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|date| date.as_secs_f64());
@@ -127,7 +128,7 @@ fn seconds(time: Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
 }
 
-/// What the token says about its own time; nothing where it is no JSON Web Token.
+/// Reports what the token says about its own lifetime, or nothing if it is not a JSON Web Token.
 pub(super) fn token(token: &str, now: Timestamp) -> Option<Finding> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let Claims { exp, iat } = serde_json::from_slice(&claims).ok()?;

@@ -1,4 +1,4 @@
-//! Whether a silent stream stays open.
+//! Checks whether a silent stream stays open.
 
 use std::time::Duration;
 
@@ -6,23 +6,24 @@ use tidings_client::Client;
 use tokio::time::Instant;
 
 use super::finding::{Finding, Level};
-use super::probe::{Asked, FIRST, Next, NoStream, Stream};
+use super::probe::{Asked, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
 use super::trial::PATH;
 use crate::proxies::Trouble;
 
-/// The shortest patience of common proxies: nginx and ALB wait for 60 s; 30 s are usual for the rest.
-const COMMON_CUT: Duration = Duration::from_secs(30);
+/// The shortest idle timeout of common proxies: nginx and ALB wait for 60 s; 30 s are usual for the
+/// rest.
+const SHORTEST_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A cut that comes so soon after a heartbeat is not for silence.
+/// A cut after less silence than this part of the heartbeat interval was not caused by silence.
 const BUSY_SHARE: u32 = 2;
 
-/// What the server promises, without waiting for it.
+/// Reports the heartbeat interval that the server announces, without waiting for one.
 pub(super) fn announced(interval: Option<u64>) -> Finding {
     let Some(interval) = interval.map(Duration::from_millis) else {
         return Finding::skipped("heartbeat", "the server does not say how often it comes");
     };
     let seconds = interval.as_secs_f64();
-    let finding = if interval > COMMON_CUT {
+    let finding = if interval > SHORTEST_IDLE_TIMEOUT {
         Finding::new("heartbeat", Level::Warning, format!("one each {seconds:.1} s")).meaning(
             "Many proxies cut after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, and see with --patient what this one does.",
         )
@@ -32,11 +33,13 @@ pub(super) fn announced(interval: Option<u64>) -> Finding {
     finding.measured(seconds, "s")
 }
 
-/// Keeps a stream open until it is cut, or for as long as `patience`.
+/// Keeps a stream open until it is cut, at most for `patience`.
 pub(super) async fn wait(client: &Client, patience: Duration, interval: Option<u64>) -> Finding {
     let mut stream = match Stream::open(client, PATH, Asked::default()).await {
         Ok(stream) => stream,
-        Err(NoStream::Held) => return Finding::skipped("idle", format!("no answer came for {} s", FIRST.as_secs())),
+        Err(NoStream::Held) => {
+            return Finding::skipped("idle", format!("no answer came for {} s", FIRST_EVENT_TIMEOUT.as_secs()));
+        }
         Err(NoStream::Failed(failure)) => return Finding::skipped("idle", failure.to_string()),
     };
     let interval = interval.map(Duration::from_millis);
@@ -64,7 +67,7 @@ pub(super) async fn wait(client: &Client, patience: Duration, interval: Option<u
     }
 }
 
-/// Cut after so much in all, of which so much was silence.
+/// Reports a cut after `open`, of which the last `silence` passed without a byte.
 fn cut(open: Duration, silence: Duration, interval: Option<Duration>) -> Finding {
     let (open, silent) = (open.as_secs_f64(), silence.as_secs_f64());
     if interval.is_some_and(|interval| silence < interval / BUSY_SHARE && open > 2.0 * silent + 1.0) {

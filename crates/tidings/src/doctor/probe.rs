@@ -1,4 +1,5 @@
-//! One stream through whatever stands between: opened, and read with the time at which each event came.
+//! One stream through the proxies on the way: opened, and read with the time at which each event
+//! arrived.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,49 +15,49 @@ use tidings_sse::{Decoded, Decoder, Message};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long a head, or a first event, may take before it counts as held back.
-pub(super) const FIRST: Duration = Duration::from_secs(5);
+pub(super) const FIRST_EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A stream that is open.
+/// An open stream.
 pub(super) struct Stream {
     pub(super) head: Parts,
     body: Incoming,
     decoder: Decoder,
     waiting: VecDeque<Message>,
     pub(super) opened: Instant,
-    /// How long the head took, connecting included.
+    /// How long the head took, including the connection.
     pub(super) head_after: Duration,
-    /// When something came last, the head included.
+    /// When the last bytes arrived, including the head.
     pub(super) last_bytes: Instant,
-    /// Whether its end was that of an answer which is complete. Told by HTTP/1.1 alone: over HTTP/2 hyper takes a reset with
-    /// some codes for an end.
+    /// Whether the answer ended as complete. Reliable over HTTP/1.1 alone: over HTTP/2 hyper
+    /// reports a reset with some codes as an end.
     pub(super) finished: bool,
 }
 
-/// What a stream brings.
+/// The outcome of waiting for an event.
 #[derive(Debug)]
 pub(super) enum Next {
     Event(Message, Instant),
-    /// Nothing until the deadline.
+    /// Nothing arrived before the deadline.
     Silence,
-    /// It is over.
+    /// The stream has ended.
     End,
 }
 
 /// Why there is no stream.
 #[derive(Debug)]
 pub(super) enum NoStream {
-    /// Connected, and no head came in time.
+    /// The connection was made, and no head arrived in time.
     Held,
-    /// Everything else; nothing can be measured.
+    /// Any other failure; nothing can be measured.
     Failed(Failure),
 }
 
-/// What `connected` says.
+/// The data of the event `connected`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Connected {
     pub(super) timestamp: Option<String>,
-    /// Every Tidings server gives one, and hardly anything else does.
+    /// Every Tidings server sends one, and hardly anything else does.
     pub(super) connection_id: String,
     pub(super) authenticated: bool,
     pub(super) auth_error: Option<String>,
@@ -65,7 +66,7 @@ pub(super) struct Connected {
     pub(super) resumed: Option<bool>,
 }
 
-/// What is asked of the stream beside its path.
+/// What is asked of the stream in addition to its path.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Asked<'a> {
     pub(super) compressed: bool,
@@ -88,15 +89,15 @@ impl Asked<'_> {
 }
 
 impl Stream {
-    /// Opens a stream; a 200 of any type counts, as the type may have been rewritten.
+    /// Opens a stream. A 200 of any content type counts, because the type may have been rewritten.
     pub(super) async fn open(client: &Client, path: &str, asked: Asked<'_>) -> Result<Self, NoStream> {
         let opened = Instant::now();
-        let answer = timeout(FIRST, client.ask(Method::GET, path, asked.headers())).await;
+        let answer = timeout(FIRST_EVENT_TIMEOUT, client.ask(Method::GET, path, asked.headers())).await;
         let response = answer.map_err(|_| NoStream::Held)?.map_err(NoStream::Failed)?;
         if response.status() != StatusCode::OK {
-            // The body of a refusal that never ends says nothing more.
+            // The body of a refusal may never end, and says nothing more.
             let status = response.status();
-            let refused = timeout(FIRST, refusal(response)).await;
+            let refused = timeout(FIRST_EVENT_TIMEOUT, refusal(response)).await;
             let refused = refused.unwrap_or_else(|_| tidings_client::Refusal::read(status, &HeaderMap::new(), b""));
             return Err(NoStream::Failed(Failure::Refused(refused)));
         }
@@ -107,14 +108,14 @@ impl Stream {
         Ok(Self { head, body, decoder, waiting, opened, head_after, last_bytes, finished: false })
     }
 
-    /// The next event. May be dropped while it waits: nothing is lost.
+    /// Waits for the next event. Cancel-safe: no event is lost.
     pub(super) async fn next(&mut self, deadline: Instant) -> Next {
         loop {
             if let Some(message) = self.waiting.pop_front() {
                 return Next::Event(message, self.last_bytes);
             }
             if Instant::now() >= deadline {
-                return Next::Silence; // a flood of what is no event is none either
+                return Next::Silence; // any number of bytes that are not an event count as silence
             }
             match self.bytes(deadline).await {
                 Some(true) => {}
@@ -124,12 +125,14 @@ impl Stream {
         }
     }
 
-    /// Waits for bytes of any kind: whether there were some rather than the end, or nothing until the deadline.
+    /// Waits for bytes of any kind. Returns `true` for bytes, `false` for the end, and `None` if
+    /// the deadline passes.
     pub(super) async fn bytes(&mut self, deadline: Instant) -> Option<bool> {
         let frame = match timeout_at(deadline, self.body.frame()).await {
             Err(_) => return None,
             Ok(Some(Ok(frame))) => frame,
-            // An end in the middle of the body is the server's way to say "come back", and a proxy's of cutting.
+            // An end in the middle of the body is how the server asks a client to come back, and
+            // how proxies cut.
             Ok(Some(Err(_))) => return Some(false),
             Ok(None) => {
                 self.finished = true;
@@ -138,22 +141,22 @@ impl Stream {
         };
         let bytes = frame.into_data().unwrap_or_default();
         if !bytes.is_empty() {
-            self.last_bytes = Instant::now(); // the end of a stream over HTTP/2 may come as a frame without any
+            self.last_bytes = Instant::now(); // over HTTP/2 the end of a stream may be a frame without bytes
         }
         self.decoder.push(&bytes);
         for item in self.decoder.by_ref() {
             match item {
                 Ok(Decoded::Event(message)) => self.waiting.push_back(message),
                 Ok(_) => {}
-                Err(_) => return Some(false), // nobody reads on from here
+                Err(_) => return Some(false), // nothing is read after this
             }
         }
         Some(true)
     }
 
-    /// Reads up to `connected`, which tells a Tidings server from everything else.
+    /// Reads up to `connected`, which distinguishes a Tidings server from everything else.
     pub(super) async fn connected(&mut self) -> Result<Connected, Next> {
-        let deadline = Instant::now() + FIRST;
+        let deadline = Instant::now() + FIRST_EVENT_TIMEOUT;
         match self.next(deadline).await {
             Next::Event(message, at) => match serde_json::from_str(&message.data) {
                 Ok(connected) if message.event == "connected" => Ok(connected),

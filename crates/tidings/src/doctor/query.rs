@@ -1,21 +1,23 @@
-//! Whether what stands behind the `?` of a URL arrives.
+//! Checks whether the query of a URL reaches the server.
 
 use tidings_client::Client;
 
 use super::finding::{Finding, Level};
-use super::probe::{Asked, FIRST, NoStream, Stream};
+use super::probe::{Asked, FIRST_EVENT_TIMEOUT, NoStream, Stream};
 use super::trial::PATH;
 use crate::proxies::Trouble;
 
-/// A place that no log has: a server that reads it says that it can't go on there.
-const NOWHERE: &str = "lastEventId=tidings-doctor";
+/// An id that no log has: a server that reads it answers that it can't resume there.
+const UNKNOWN_ID: &str = "lastEventId=tidings-doctor";
 
-/// Asks for a stream after a place that can't be, in the query alone.
+/// Asks to resume after an impossible id, in the query alone.
 pub(super) async fn check(client: &Client) -> Finding {
-    let opened = Stream::open(client, &format!("{PATH}&{NOWHERE}"), Asked::default()).await;
+    let opened = Stream::open(client, &format!("{PATH}&{UNKNOWN_ID}"), Asked::default()).await;
     let mut stream = match opened {
         Ok(stream) => stream,
-        Err(NoStream::Held) => return Finding::skipped("query", format!("no answer came for {} s", FIRST.as_secs())),
+        Err(NoStream::Held) => {
+            return Finding::skipped("query", format!("no answer came for {} s", FIRST_EVENT_TIMEOUT.as_secs()));
+        }
         Err(NoStream::Failed(failure)) => return Finding::skipped("query", failure.to_string()),
     };
     match stream.connected().await {

@@ -1,4 +1,4 @@
-//! Whether a reader that comes back gets exactly what it missed.
+//! Checks whether a reader that comes back receives exactly what it missed.
 
 use std::time::Duration;
 
@@ -6,20 +6,21 @@ use tidings_client::Client;
 use tokio::time::Instant;
 
 use super::finding::{Finding, Level};
-use super::probe::{Asked, FIRST, Next, NoStream, Stream};
+use super::probe::{Asked, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
 use super::trial::{PATH, Trial};
 use crate::proxies::Trouble;
 
-/// How many events are published while nobody reads.
+/// The number of events that are published while nobody reads.
 const MISSED: usize = 3;
 
-/// How long to listen for what should not come again.
-const REPEATS: Duration = Duration::from_millis(250);
+/// How long to wait for events that should not be repeated.
+const REPETITION_WAIT: Duration = Duration::from_millis(250);
 
-const HOLES: &str = "Readers lose events when they come back, or see some twice. Where several servers stand behind the \
+const LOSS_MEANING: &str = "Readers lose events when they come back, or see some twice. Where several servers stand behind the \
                      proxy, they must share one log, or each reader must come back to its own.";
 
-/// Comes back after the event `last`, which it saw, and then some that it did not.
+/// Opens the stream again after the event `last`, which was seen, and expects the events that were
+/// not.
 pub(super) async fn check(client: &Client, trial: &Trial<'_>, last: &str) -> Vec<Finding> {
     match examine(client, trial, last).await {
         Ok(findings) => findings,
@@ -38,7 +39,7 @@ async fn examine(client: &Client, trial: &Trial<'_>, last: &str) -> Result<Vec<F
     if resumed.is_none() {
         let message = "Last-Event-ID was sent, and the server did not see one";
         findings.push(Finding::trouble(Trouble::LastEventId, Level::Problem, message));
-        // By the URL, to see whether the rest works.
+        // Asks by the URL, to see whether the rest works.
         let path = format!("{PATH}&lastEventId={last}");
         stream = open(client, &path, Asked::default()).await?.0;
     } else {
@@ -51,7 +52,7 @@ async fn examine(client: &Client, trial: &Trial<'_>, last: &str) -> Result<Vec<F
 
 async fn open(client: &Client, path: &str, asked: Asked<'_>) -> Result<(Stream, Option<bool>), String> {
     let mut stream = Stream::open(client, path, asked).await.map_err(|error| match error {
-        NoStream::Held => format!("no answer came for {} s", FIRST.as_secs()),
+        NoStream::Held => format!("no answer came for {} s", FIRST_EVENT_TIMEOUT.as_secs()),
         NoStream::Failed(failure) => failure.to_string(),
     })?;
     let connected =
@@ -59,15 +60,15 @@ async fn open(client: &Client, path: &str, asked: Asked<'_>) -> Result<(Stream, 
     Ok((stream, connected.resumed))
 }
 
-/// The ids of the events that come, in order, with a moment more for repeats.
+/// Returns the ids of the events that arrive, in order, and waits a moment longer for repetitions.
 async fn read(stream: &mut Stream, trial: &Trial<'_>, expected: usize) -> Vec<String> {
     let mut came = Vec::new();
-    let mut deadline = Instant::now() + FIRST;
+    let mut deadline = Instant::now() + FIRST_EVENT_TIMEOUT;
     while let Next::Event(message, _) = stream.next(deadline).await {
         if trial.knows(&message) {
             came.push(message.id);
             if came.len() == expected {
-                deadline = Instant::now() + REPEATS;
+                deadline = Instant::now() + REPETITION_WAIT;
             }
         }
     }
@@ -79,10 +80,10 @@ fn judge(missed: &[String], came: &[String]) -> Finding {
     if missed == came {
         Finding::ok("resume", format!("exactly the {all} missed events came, in order"))
     } else if some < all {
-        Finding::new("resume", Level::Problem, format!("{some} of {all} missed events came")).meaning(HOLES)
+        Finding::new("resume", Level::Problem, format!("{some} of {all} missed events came")).meaning(LOSS_MEANING)
     } else {
         let message = format!("{all} missed events came as {}, or out of order", came.len());
-        Finding::new("resume", Level::Problem, message).meaning(HOLES)
+        Finding::new("resume", Level::Problem, message).meaning(LOSS_MEANING)
     }
 }
 

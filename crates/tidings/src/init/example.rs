@@ -1,8 +1,8 @@
-//! A `tidings.toml` for one who begins: every setting with what it does, commented out, but for the mode and the secret, which
-//! it sets.
+//! A `tidings.toml` for newcomers: every setting with its description, commented out, except for
+//! the mode and the secret, which it sets.
 //!
-//! Written from the table, so that it names every setting and none that is not there. Whatever it says must be accepted as it
-//! stands.
+//! Generated from the table, so that it contains every setting and no other. The server must accept
+//! it unchanged.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,8 @@ const INTRODUCTION: &str = "Settings of Tidings, by section. A line without # is
 
 const SECRET: &str = "It holds a secret: let nobody but the server read it, and keep it out of version control.";
 
-/// The file. `jwt_secret` is the secret that it sets; it must be made for it, and of characters that need no escape.
+/// Returns the file. `jwt_secret` must have been generated for it, from characters that need no
+/// escaping.
 pub(super) fn toml(mode: Mode, jwt_secret: &str) -> String {
     let set = [("app_env", mode.as_str()), ("jwt_secret", jwt_secret)];
     let mut file = comment(INTRODUCTION);
@@ -42,7 +43,7 @@ pub(super) fn toml(mode: Mode, jwt_secret: &str) -> String {
     file
 }
 
-/// A default as TOML writes it.
+/// Returns a default in the syntax of TOML.
 fn preset(setting: &Setting, mode: Mode) -> String {
     let text = setting.preset.of(mode);
     let bare = setting.shape == Shape::Switch || (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -68,7 +69,8 @@ mod tests {
         Config::load(Flags::default(), std::iter::empty(), directory.path()).unwrap()
     }
 
-    /// The settings that hold, without where they were written. `NODE_ENV` is not read where `APP_ENV` is set.
+    /// Returns the values of all settings, without their origins. `NODE_ENV` is not read where
+    /// `APP_ENV` is set.
     fn values(loaded: &Loaded) -> Vec<(&str, &str)> {
         let values = loaded.origins.iter().map(|effective| (&*effective.name, &*effective.value));
         values.filter(|(name, _)| *name != "NODE_ENV").collect()

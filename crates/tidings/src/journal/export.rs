@@ -34,7 +34,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Where an id stands, if it is one of this log's.
+/// Returns the position of an id, if it belongs to this log.
 fn place(id: &str, stats: &Stats) -> anyhow::Result<Position> {
     if id == "earliest" {
         return Ok(Position::START);
@@ -51,7 +51,8 @@ fn line(entry: &Entry) -> String {
     let record = &entry.record;
     let topics: Vec<_> = record.topics.iter().map(|name| Compact::string(name.as_str()).as_str().to_owned()).collect();
     let text = String::from_utf8_lossy(&record.data);
-    // Everything that is published over HTTP is JSON; a library may have put other text there.
+    // Data that is published over HTTP is always JSON; an embedding application may have stored
+    // other text.
     let json = serde_json::from_str::<&RawValue>(&text).ok().and_then(|json| Compact::new(json).ok());
     let object = Object::new()
         .text("id", &entry.id.to_string())

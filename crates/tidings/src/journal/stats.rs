@@ -1,4 +1,4 @@
-//! `tidings journal stats`: how much there is, for people and for programs.
+//! `tidings journal stats`: how much is stored, for people and for programs.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use tidings_journal_disk::{PoolStats, Stats, TopicStats};
 
 use super::super::terminal::plain;
 
-/// How many topics a person is shown: those that hold most.
+/// The number of topics that a person is shown: the largest ones.
 const LARGEST: usize = 20;
 
 pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The same knowledge as a document for people and one for programs, both committed.
+//! The advice as a document for people and one for programs, both of them committed.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Proxy, SIGNS, Trouble, mend};
 
-/// The files of `deploy/proxies`, and what to set where none can be given.
+/// The files of `deploy/proxies`, and the settings of platforms for which there can be no file.
 const RECIPES: &str = include_str!("recipes.md");
 
-/// How long which proxy keeps a connection to the server that waits for the next call.
+/// How long each proxy keeps an idle connection to the server.
 const KEPT: &str = include_str!("kept.md");
 
 fn markdown() -> String {

@@ -1,4 +1,4 @@
-//! The table: what mends which trouble in which proxy. Lines of configuration as they are, everything else after `#`.
+//! The fix of each trouble in each proxy: lines of configuration, and everything else after `#`.
 
 mod answer;
 mod flow;
@@ -6,7 +6,7 @@ mod request;
 
 use super::{Proxy, Trouble};
 
-/// Lines for the configuration of a proxy.
+/// Returns lines for the configuration of a proxy.
 pub(crate) fn mend(trouble: Trouble, proxy: Proxy) -> &'static str {
     match trouble {
         Trouble::Buffering => flow::buffering(proxy),

@@ -1,7 +1,8 @@
-//! What the system tells the process: to stop, to stop at once, to read its settings again.
+//! What the system tells the process: to stop, to stop at once, to reload its settings.
 //!
-//! Owns the signals, and the last word on how long the end may take. All of it is on a thread of its own, which waits for
-//! nothing that the server's threads wait for: a stop must hold however stuck these are.
+//! Owns the signals, and the limit on how long the end may take. All of it runs on a thread of its
+//! own that waits for nothing the server's threads wait for: a stop must work however stuck they
+//! are.
 
 use std::convert::Infallible;
 use std::io::{self, IsTerminal as _};
@@ -13,13 +14,14 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How much longer than `SHUTDOWN_TIMEOUT` the server has to end by itself, before it is ended.
+/// How much longer than `SHUTDOWN_TIMEOUT` the server may take before the process is ended.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What is taken before anything else is done. To open a large log takes a while, and a SIGHUP that comes meanwhile, as from
-/// what rotates logs or has just changed the settings, would end the process: it is kept for [`listen`]. A signal to stop is not
-/// taken so soon, as it ends at once what serves nobody yet; only in the first process of a container the system ignores it, and
-/// what does its work there is `stops`.
+/// The signal handlers that are installed before anything else is done. Opening a large log takes a
+/// while, and a SIGHUP meanwhile, from log rotation or after a change of the settings, would end
+/// the process: it is kept for [`listen`]. A signal to stop is not taken this early, because it
+/// rightly ends a process that serves nobody yet; only in the first process of a container does the
+/// system ignore it, and there `stops` ends the process.
 pub(super) struct Early {
     runtime: Runtime,
     terminals: Terminals,
@@ -39,9 +41,10 @@ impl Early {
     }
 }
 
-/// Listens from now on. What is returned is cancelled by the first signal to stop; the second one ends the process, and so does
-/// the end of `shutdown_timeout`, whoever asked for the end. SIGHUP has the server reload its settings, unless a terminal that
-/// the process had is gone: then it is a signal to stop.
+/// Handles signals from now on. The first signal to stop cancels the token that is returned; the
+/// second one ends the process, and so does the end of `shutdown_timeout`, however the end was
+/// requested. SIGHUP makes the server reload its settings, unless a terminal that the process had
+/// is gone: then it is a signal to stop.
 pub(super) fn listen(
     early: &mut Option<Early>,
     shutdown_timeout: Duration,
@@ -61,22 +64,23 @@ pub(super) fn listen(
         let told_twice = async {
             loop {
                 match signals.next().await {
-                    Told::Stop => break,
-                    Told::HangUp if terminals.are_gone() => {
+                    Command::Stop => break,
+                    Command::HangUp if terminals.are_gone() => {
                         tracing::info!("the terminal was closed");
                         break;
                     }
-                    Told::HangUp => {
+                    Command::HangUp => {
                         let server = server_to_reload.clone();
-                        // In a thread of its own, as a stop must not wait for a file. What it did is in the log.
+                        // On a thread of its own, because a stop must not wait for a file. The
+                        // result is in the log.
                         drop(tokio::task::spawn_blocking(move || server.reload()));
                     }
                 }
             }
             tracing::info!("stopping; once more ends at once");
             told.cancel();
-            // A terminal that is closed may tell so several times.
-            while signals.next().await == Told::HangUp {}
+            // Closing a terminal may send several signals.
+            while signals.next().await == Command::HangUp {}
             tracing::warn!("ended at once");
             exit(130)
         };
@@ -104,13 +108,15 @@ fn exit(code: i32) -> Infallible {
     std::process::exit(code)
 }
 
-/// Whether this is the first process of a container. Of the signals that it has no handler for, the system hands it none
-/// (`man 7 pid_namespaces`): one to stop would have no effect, and whoever sent it would wait, and kill in the end.
+/// Returns whether this is the first process of a container. The system delivers to it no signal
+/// that it has no handler for (`man 7 pid_namespaces`): a signal to stop would have no effect, and
+/// its sender would wait, and kill in the end.
 fn is_first_process() -> bool {
     cfg!(unix) && std::process::id() == 1
 }
 
-/// Ends the process when it is told to stop, as the system does with others, until what is returned is dropped.
+/// Ends the process on a signal to stop, as the system does with other processes, until the
+/// returned value is dropped.
 fn end_when_told() -> io::Result<DropGuard> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
@@ -122,7 +128,7 @@ fn end_when_told() -> io::Result<DropGuard> {
     let wait = async move {
         tokio::select! {
             () = started.cancelled() => {}
-            // As a shell tells the end by a signal.
+            // The exit code with which a shell reports the end by a signal.
             signal = signals.next() => match exit(128 + signal) {},
         }
     };
@@ -130,9 +136,9 @@ fn end_when_told() -> io::Result<DropGuard> {
     Ok(over.drop_guard())
 }
 
-/// What a signal means.
+/// The meaning of a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Command {
     Stop,
     /// The terminal was closed, or the settings have changed.
     HangUp,
@@ -146,20 +152,20 @@ impl Terminals {
         Self([io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()])
     }
 
-    /// Whether one of them is none any more: a terminal that was closed answers no question.
+    /// Returns whether one of them is no longer a terminal: one that was closed answers no query.
     fn are_gone(&self) -> bool {
         let now = Self::of_now();
         self.0.iter().zip(now.0).any(|(was, is)| *was && !is)
     }
 }
 
-/// The signals that by themselves would end a process which nobody wants to stop.
+/// Signals whose default action would end the process although nobody wants it to stop.
 #[cfg(unix)]
 struct EarlySignals {
-    /// Left alone where it was ignored when the process began, which is all that `nohup` does.
+    /// Not handled if it was ignored when the process began, which is all that `nohup` does.
     hang_up: Option<Signal>,
-    /// Comes with a write beyond the largest size of a file (`ulimit -f`), as that of the log may be; unless somebody takes it,
-    /// it ends the process.
+    /// Sent by a write beyond the largest file size (`ulimit -f`), such as one to the log; unless
+    /// it is handled, it ends the process.
     _file_too_large: Signal,
 }
 
@@ -194,7 +200,7 @@ impl Stops {
     }
 }
 
-/// The signals that the process takes.
+/// The signals that the process handles.
 #[cfg(unix)]
 struct Signals {
     stops: Stops,
@@ -207,7 +213,7 @@ impl Signals {
         Ok(Self { stops: Stops::new()?, early })
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> Command {
         let hang_up = async {
             match &mut self.early.hang_up {
                 Some(signal) => signal.recv().await,
@@ -215,14 +221,15 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.stops.next() => Told::Stop,
-            _ = hang_up => Told::HangUp,
+            _ = self.stops.next() => Command::Stop,
+            _ = hang_up => Command::HangUp,
         }
     }
 }
 
-/// Whether SIGHUP was ignored when the process began, by the mask of ignored signals in proc(5). Only Linux has it; to ask the
-/// system itself is not possible without unsafe code, and where it can't be asked SIGHUP is taken.
+/// Returns whether SIGHUP was ignored when the process began, according to the mask of ignored
+/// signals in proc(5). Only Linux has it; asking the system directly needs unsafe code. Elsewhere
+/// SIGHUP is handled.
 #[cfg(unix)]
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -266,8 +273,8 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> Command {
         let _ = tokio::signal::ctrl_c().await;
-        Told::Stop
+        Command::Stop
     }
 }

@@ -1,6 +1,7 @@
 //! Events as lines: which are shown, and how.
 //!
-//! Must never write an event in two pieces, or two events in one line: what reads this reads lines.
+//! Must never write an event in two pieces, or two events in one line: programs read the output
+//! line by line.
 
 use std::io::{self, Write};
 
@@ -14,11 +15,11 @@ use crate::terminal::{plain, plain_json};
 pub(super) struct Printer<W> {
     pub(super) out: W,
     pub(super) json: bool,
-    /// Leaves out what only says that the stream lives, unless it is asked for by name.
+    /// Hides the events that only show that the stream is alive, unless they are asked for by name.
     pub(super) quiet: bool,
-    /// The names that are shown; none is all.
+    /// The names of the events that are shown; empty shows all.
     pub(super) events: Vec<String>,
-    /// How many more are shown, where that is bounded.
+    /// How many more events are shown, if there is a bound.
     pub(super) left: Option<u64>,
 }
 
@@ -30,7 +31,7 @@ struct Line<'a> {
     data: Data<'a>,
 }
 
-/// JSON as it came, so that no digit of a number is lost; what is none, as a string.
+/// Data that is JSON as it came, so that no digit of a number is lost; other data as a string.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data<'a> {
@@ -39,7 +40,7 @@ enum Data<'a> {
 }
 
 impl<W: Write> Printer<W> {
-    /// Shows an event, if it is one to be shown, and says whether that was the last.
+    /// Shows an event if it is selected. Returns whether it was the last one.
     pub(super) fn print(&mut self, message: &Message) -> io::Result<bool> {
         if !self.shows(&message.event) {
             return Ok(false);

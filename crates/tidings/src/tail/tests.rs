@@ -16,12 +16,12 @@ fn tail() -> Tail<Vec<u8>> {
     Tail::new("/".into(), None, printer)
 }
 
-/// Reads a stream that says `text` and is cut off.
+/// Reads a stream that sends `text` and is cut off.
 async fn read(tail: &mut Tail<Vec<u8>>, text: &'static str) -> End {
     tail.read(Full::new(Bytes::from_static(text.as_bytes()))).await.unwrap()
 }
 
-/// Reads a stream that says `text` and then nothing for ever. Returns how long that was borne.
+/// Reads a stream that sends `text` and then nothing for ever. Returns how long the tail waited.
 async fn read_silent(tail: &mut Tail<Vec<u8>>, text: &'static str) -> (End, Duration) {
     let silent = Full::new(Bytes::from_static(text.as_bytes())).with_trailers(std::future::pending());
     let start = Instant::now();

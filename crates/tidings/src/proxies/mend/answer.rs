@@ -1,4 +1,4 @@
-//! What may become of the head of an answer, of its end, and of its version of HTTP.
+//! Fixes for the head of an answer, its end, and its version of HTTP.
 
 use crate::proxies::Proxy;
 

@@ -1,4 +1,4 @@
-//! What happens to events on their way: held back, compressed, cut in silence.
+//! Fixes for the delivery of events: buffering, compression, and cuts in silence.
 
 use crate::proxies::Proxy;
 

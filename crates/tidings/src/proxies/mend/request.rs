@@ -1,4 +1,4 @@
-//! What may be lost of a request on its way: path, query, token, last id, the client's address.
+//! Fixes for parts of a request that are lost: path, query, token, last id, the client's address.
 
 use crate::proxies::Proxy;
 
