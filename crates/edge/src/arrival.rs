@@ -53,7 +53,7 @@ pub struct Arrived {
 impl Arrivals {
     /// Reads a body of at most `limit` bytes.
     pub async fn read(&self, mut body: Body, limit: usize) -> Result<Arrived, Error> {
-        let too_large = || Error::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes"));
+        let too_large = || Error::body_too_large(limit);
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limit {
             return Err(too_large()); // before the body is sent, to a client that asks first

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tidings_hub::{LimitReached, MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, MembershipLimit};
 
 use crate::auth::Refusal;
+use crate::auth::guard::Denied;
 use crate::rate_limit::RateLimit;
 
 /// A stable identifier of a failure: programs test it, so a name never changes its meaning.
@@ -267,16 +268,16 @@ impl Error {
         Self::validation(vec![Problem { field: field.into(), problem: problem.into() }])
     }
 
+    /// The body is larger than it may be.
+    pub fn body_too_large(most: usize) -> Self {
+        Self::new(Code::PayloadTooLarge, format!("The body is larger than {most} bytes"))
+    }
+
     /// The body came in a content coding.
     pub fn coded(coding: &str) -> Self {
         let shown: String = coding.chars().take(32).collect();
         let message = format!("The body is encoded as `{shown}`: send it as it is, without `Content-Encoding`");
         Self { wants_identity: true, ..Self::new(Code::UnsupportedMediaType, message) }
-    }
-
-    /// The caller lacks the role.
-    pub fn admin_only(role: &str) -> Self {
-        Self::new(Code::Forbidden, format!("This needs the role {role:?}"))
     }
 
     /// A stream above a limit of open streams.
@@ -356,6 +357,16 @@ impl Error {
     pub fn code(&self) -> Code {
         self.code
     }
+
+    /// The status that it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong with each field that is at fault.
+    pub fn problems(&self) -> &[Problem] {
+        &self.details
+    }
 }
 
 impl From<Refusal> for Error {
@@ -371,6 +382,15 @@ impl From<Refusal> for Error {
             }
         };
         Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unauthenticated(refusal) => refusal.into(),
+            denied => Self::new(Code::Forbidden, denied.to_string()),
+        }
     }
 }
 

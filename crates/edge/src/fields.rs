@@ -237,6 +237,11 @@ pub fn is_name(text: &str) -> bool {
         && !matches!(text, "." | "..")
 }
 
+/// A name in a path or a query.
+pub fn checked_name<'a>(field: &'static str, text: &'a str) -> Result<&'a str, Error> {
+    if is_name(text) { Ok(text) } else { Err(Error::field(field, NOT_A_NAME)) }
+}
+
 /// A whole body as one JSON value of any kind.
 pub fn parse(body: &[u8]) -> Result<&RawValue, Error> {
     if body.trim_ascii().is_empty() {

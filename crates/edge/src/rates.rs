@@ -18,7 +18,8 @@ use tidings_hub::{UserId, network};
 use tokio::time::Instant;
 
 use self::table::{Idle, Table};
-use crate::auth::Identity;
+use crate::auth::By;
+use crate::auth::guard::Guard;
 use crate::bucket::{Bucket, Quota, Window};
 use crate::error::{Code, Error};
 use crate::rate_limit::{Limit, Standing};
@@ -37,29 +38,27 @@ const FAILURES_PER: Duration = Duration::from_secs(1);
 pub struct Rates {
     events: Option<Quota>,
     bytes: Option<Quota>,
-    /// The roles whose bearers may publish as much as they like; admins among them.
-    free: Vec<String>,
     users: Table<UserId, Spent>,
     addresses: Table<IpAddr, Window>,
     refused: [AtomicU64; Limit::ALL.len()],
 }
 
-/// What one user may do; who may do more.
-#[derive(Clone, Debug, Default)]
+/// What one user may do.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// How many events a second, and twice as many at once; `None` is no limit.
     pub events: Option<u64>,
     /// How many bytes of bodies a second, and twice as many at once; `None` is no limit.
     pub bytes: Option<u64>,
-    /// The roles whose bearers publish without a limit.
-    pub free: Vec<String>,
 }
 
-/// Who publishes.
+/// Who is charged for a publish.
 #[derive(Clone)]
-pub struct Payer {
-    user: UserId,
-    is_free: bool,
+pub enum Payer {
+    /// Nobody: who publishes is not limited.
+    Nobody,
+    /// A user.
+    User(UserId),
 }
 
 /// What a publish costs, and whom.
@@ -80,33 +79,38 @@ struct Spent {
     names: Window,
 }
 
+impl Payer {
+    /// Who is charged for what `by` publishes.
+    pub fn of(by: By<'_>, guard: &Guard) -> Self {
+        match by {
+            By::Caller(caller) if !guard.is_unlimited(caller) => Self::User(caller.id.clone()),
+            By::Caller(_) | By::Application => Self::Nobody,
+        }
+    }
+}
+
 impl Rates {
     /// Limits by `options`; nobody has spent anything yet.
     pub fn new(options: Options) -> Self {
         Self {
             events: options.events.map(Quota::twice),
             bytes: options.bytes.map(Quota::twice),
-            free: options.free,
             users: Table::default(),
             addresses: Table::default(),
             refused: Default::default(),
         }
     }
 
-    /// Who pays for what `caller` publishes.
-    pub fn payer(&self, caller: &Identity) -> Payer {
-        Payer { user: caller.id.clone(), is_free: self.free.iter().any(|role| caller.has_role(role)) }
-    }
-
     /// Charges a publish of so many events and bytes, or refuses it. A publish is taken while anything is left, and may
     /// leave a debt.
     pub fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
         let Cost { payer, events, bytes } = cost;
-        if payer.is_free || (self.events.is_none() && self.bytes.is_none()) {
+        let Payer::User(user) = payer else { return Ok(RateLimit::default()) };
+        if self.events.is_none() && self.bytes.is_none() {
             return Ok(RateLimit::default());
         }
         let now = Instant::now();
-        let (waits, standing) = self.users.with(&payer.user, now, |spent| {
+        let (waits, standing) = self.users.with(user, now, |spent| {
             let waits = [
                 self.events.and_then(|quota| spent.events.wait(quota, now)),
                 self.bytes.and_then(|quota| spent.bytes.wait(quota, now)),
@@ -133,10 +137,8 @@ impl Rates {
     /// which no look-up could know.
     pub fn give_back(&self, cost: &Cost, named: bool) {
         let Cost { payer, events, bytes } = cost;
-        if payer.is_free {
-            return;
-        }
-        self.users.with(&payer.user, Instant::now(), |spent| {
+        let Payer::User(user) = payer else { return };
+        self.users.with(user, Instant::now(), |spent| {
             self.events.inspect(|quota| spent.events.give_back(u64::from(*events), *quota));
             self.bytes.inspect(|quota| spent.bytes.give_back(*bytes as u64, *quota));
             if named {
@@ -147,11 +149,12 @@ impl Rates {
 
     /// Charges a name if it is new to the log, or refuses it. Returns whether it was charged.
     pub fn name(&self, payer: &Payer, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
-        if payer.is_free || !is_new() {
+        let Payer::User(user) = payer else { return Ok(false) };
+        if !is_new() {
             return Ok(false);
         }
         let now = Instant::now();
-        let full = self.users.with(&payer.user, now, |spent| spent.names.take(NAMES, NAMES_PER, now));
+        let full = self.users.with(user, now, |spent| spent.names.take(NAMES, NAMES_PER, now));
         let message =
             "You make more new names (rooms, users, entities) than you may: 600 a minute; wait, or use those there are";
         full.map(|()| true).map_err(|wait| self.refuse(Limit::Names, message, wait))

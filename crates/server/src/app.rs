@@ -17,9 +17,11 @@ use tidings_journal::{Condition, Receipt};
 use tidings_telemetry::service_manager::Notifier;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Authenticator, Identity};
+use crate::auth::Authenticator;
+use crate::auth::guard::Guard;
 use crate::config::{Config, Mode};
 use crate::counts::Counts;
+use crate::groups::Group;
 use crate::http::admission::Admission;
 use crate::http::in_flight::InFlight;
 use crate::members::Members;
@@ -32,6 +34,9 @@ use crate::traces::{self, Tracer};
 pub(crate) struct App {
     pub(crate) hub: Hub,
     pub(crate) auth: Authenticator,
+    pub(crate) guard: Guard,
+    /// The stream groups that it has.
+    pub(crate) groups: &'static [Group],
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
@@ -109,6 +114,9 @@ pub(crate) struct Parts {
     pub(crate) hub: Hub,
     pub(crate) members: Arc<Members>,
     pub(crate) auth: Authenticator,
+    pub(crate) guard: Guard,
+    /// The stream groups that it has.
+    pub(crate) groups: &'static [Group],
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
@@ -122,8 +130,22 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { hub, members, auth, config, clock, proxies, census, tracer, notifier, origins, cors, settings } =
-            parts;
+        let Parts {
+            hub,
+            members,
+            auth,
+            guard,
+            groups,
+            config,
+            clock,
+            proxies,
+            census,
+            tracer,
+            notifier,
+            origins,
+            cors,
+            settings,
+        } = parts;
         Arc::new(Self {
             counts: Arc::default(),
             rates: Rates::new(config.rates()),
@@ -132,6 +154,8 @@ impl App {
             hub,
             members,
             auth,
+            guard,
+            groups,
             config,
             clock,
             proxies,
@@ -183,18 +207,6 @@ impl App {
     pub(crate) fn left_of_drain(&self) -> Duration {
         let now = tokio::time::Instant::now();
         self.drained.get().map_or(Duration::ZERO, |over| over.saturating_duration_since(now))
-    }
-
-    pub(crate) fn is_admin(&self, identity: &Identity) -> bool {
-        identity.has_role(&self.config.auth.admin_role)
-    }
-
-    /// Fails unless `identity` is an admin, or publishing to all is open to everybody.
-    pub(crate) fn may_publish_to_all(&self, identity: &Identity) -> Result<(), Error> {
-        if self.config.auth.open_publish || self.is_admin(identity) {
-            return Ok(());
-        }
-        Err(Error::admin_only(&self.config.auth.admin_role))
     }
 
     /// Stores and delivers a batch if `condition` is true, and says what came of it; see [`Hub::publish`].

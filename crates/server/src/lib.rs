@@ -12,7 +12,9 @@
 //! - [`auth`]: who is asking; with all else that knows no stream and no route it is the crate `tidings_edge`
 //! - `router`, `routes`: every path, and one file for each group of them; `http`: what every call goes through
 //! - `streams`: from the call that opens one to the lane that carries it; `net`: sockets and the two lanes
-//! - `app`: what every request can reach; `topics`: the contract's topics; `members`: who is in which room, written down
+//! - `groups`: the stream groups, a row for each; `topics`: the names of their topics
+//! - `calls`: what the calls of the groups take, and the events that come of it, over HTTP and in [`handle`] alike
+//! - `app`: what every request can reach; `members`: who is in which room, written down
 //! - `metrics`: the numbers for a Prometheus; [`traces`]: the spans for a collector
 //!
 //! Each module uses only those below it; their order stands in `Cargo.toml` and is checked.
@@ -21,8 +23,10 @@
 //! [`watch`] (tasks that must not end); the log and what systemd is told are the crate `tidings_telemetry`.
 
 mod app;
+mod calls;
 pub mod config;
 mod counts;
+mod groups;
 pub mod handle;
 mod http;
 mod lifecycle;

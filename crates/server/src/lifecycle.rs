@@ -42,11 +42,12 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::{App, Phase};
 use crate::config;
+use crate::groups;
 use crate::net::accept::Lane;
 use crate::net::hyper::Calls;
 use crate::net::peer::LEAVING;
 use crate::net::turns::Turns;
-use crate::router::{refusals, stream_paths};
+use crate::router::refusals;
 use crate::routes::{chat, dashboard};
 use crate::server::error::Error;
 use crate::streams::paths::StreamPaths;
@@ -91,7 +92,7 @@ pub(crate) async fn serve(
     let lane = Lane {
         router,
         calls: Arc::new(calls),
-        parks: parks.then(|| StreamPaths::new(stream_paths(), app.config.http.base_path.as_deref())),
+        parks: parks.then(|| StreamPaths::new(groups::paths(app.groups), app.config.http.base_path.as_deref())),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         idle_timeout: app.config.http.idle_timeout,

@@ -25,10 +25,15 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use crate::groups::Group;
+
 /// Live notifications, entity updates, chat rooms and status over plain Server-Sent Events. Errors answer `statusCode`, `error` and `message` for people and `code` for programs.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Tidings", license(name = "MIT", identifier = "MIT"), contact()),
+    info(
+        title = "Tidings",
+        description = "An event server for the web: notifications, entity updates, chat rooms and status over Server-Sent Events",
+        license(name = "MIT", identifier = "MIT"), contact()),
     servers((url = "/")),
     tags(
         (name = "Notifications", description = "To everybody, or to one user on all of their connections"),
@@ -41,11 +46,11 @@ use utoipa::{Modify, OpenApi};
         (name = "About", description = "What there is"),
     ),
     paths(
-        streams::notifications, notifications::send, notifications::broadcast,
-        streams::realtime, realtime::update, realtime::created, realtime::updated, realtime::deleted,
-        streams::chat, streams::room, chat::message, chat::join, chat::leave, chat::members, chat::typing,
-        streams::status, system::update_status, system::status, streams::heartbeat,
-        streams::dashboard, system::connections, system::disconnect, system::disconnect_user, system::disconnect_named_user, system::stats, system::cleanup,
+        notifications::send, notifications::broadcast,
+        realtime::update, realtime::created, realtime::updated, realtime::deleted,
+        chat::message, chat::join, chat::leave, chat::members, chat::typing,
+        system::update_status, system::status,
+        system::connections, system::disconnect, system::disconnect_user, system::disconnect_named_user, system::stats, system::cleanup,
         system::drain,
         system::reload,
         meta::events, topics::erase, topics::erase_user, topics::list,
@@ -53,7 +58,7 @@ use utoipa::{Modify, OpenApi};
         meta::api, meta::openapi, meta::metrics,
     ),
     components(schemas(answers::Failure)),
-    modifiers(&Credentials, &Refusals),
+    modifiers(&Credentials),
 )]
 struct Document;
 
@@ -71,19 +76,7 @@ impl Modify for Credentials {
     }
 }
 
-/// What each call may be refused with. It follows from what the call takes, so it is not said at each.
-struct Refusals;
-
-impl Modify for Refusals {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for (path, item) in &mut document.paths.paths {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
-                refuse(path, operation);
-            }
-        }
-    }
-}
-
+/// Says what a call may be refused with. It follows from what the call takes, so it is not written at each.
 fn refuse(path: &str, operation: &mut Operation) {
     let described = serde_json::to_value(&*operation).unwrap_or_default();
     let security = described["security"].as_array().cloned().unwrap_or_default();
@@ -145,8 +138,17 @@ fn refuse(path: &str, operation: &mut Operation) {
     }
 }
 
-fn document() -> utoipa::openapi::OpenApi {
+/// The document of a server with these groups.
+pub(crate) fn document(groups: &'static [Group]) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
+    for (path, described) in streams::paths(groups) {
+        document.paths.paths.insert(path.to_owned(), described);
+    }
+    for (path, item) in &mut document.paths.paths {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            refuse(path, operation);
+        }
+    }
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     document.info.contact = None;
     document
@@ -157,11 +159,12 @@ mod tests {
     use super::*;
     use tidings_edge::{cors, query};
 
+    use crate::groups::GROUPS;
     use crate::router;
 
     #[test]
     fn the_committed_openapi_document_is_fresh() {
-        let written = serde_json::to_string_pretty(&document()).unwrap();
+        let written = serde_json::to_string_pretty(&document(GROUPS)).unwrap();
         tidings_fresh::assert_fresh("docs/openapi.json", &format!("{written}\n"));
     }
 
@@ -171,7 +174,7 @@ mod tests {
         let mut routed: Vec<_> =
             router::paths().into_iter().map(|(path, _)| path).filter(|path| !page.contains(path)).collect();
         routed.sort_unstable();
-        let document = document();
+        let document = document(GROUPS);
         let mut described: Vec<_> = document.paths.paths.keys().map(String::as_str).collect();
         described.sort_unstable();
         assert_eq!(described, routed);
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_a_path_knows_of_a_query_is_described_and_nothing_else() {
-        let document = serde_json::to_value(document()).unwrap();
+        let document = serde_json::to_value(document(GROUPS)).unwrap();
         for (path, known) in router::paths() {
             let mut described = std::collections::BTreeSet::new();
             let methods = document["paths"][path].as_object().into_iter().flatten();
@@ -201,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_header_that_is_described_may_be_sent_by_a_page() {
-        let document = serde_json::to_value(document()).unwrap();
+        let document = serde_json::to_value(document(GROUPS)).unwrap();
         let allowed = cors::ALLOWED_HEADERS;
         for call in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
         {

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::map_request;
 use axum::routing::{MethodRouter, delete, get, post};
-use tidings_edge::query::{CURSOR, ENTITIES, Name, ROOM, TARGET, TICKET, TOKEN};
+use tidings_edge::query::{Name, TARGET, TOKEN};
 use tidings_edge::{base_path, guard, host};
 
 use crate::app::App;
+use crate::groups::{self, Group};
 use crate::http::extract::Route;
 use crate::http::observe;
 use crate::net::refused;
 use crate::routes::{
-    self, api, chat, connections, dashboard, events, health, metrics, notifications, page, realtime, reload, status,
-    topics,
+    self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload, status, topics,
 };
 
 /// A path, the names that it knows of a query, and where it leads.
@@ -23,25 +23,9 @@ type Row = (&'static str, &'static [Name], MethodRouter<Route>);
 /// Where nothing of a query is read.
 const NO_QUERY: &[Name] = &[];
 
-/// What the query of every stream may say.
-const STREAM: &[Name] = &[TOKEN, TICKET, CURSOR];
-
-/// Every stream. The router and the parked lane both go by this table, so that they never differ.
-fn streams() -> [Row; 7] {
-    [
-        ("/notifications/stream", STREAM, get(notifications::stream)),
-        ("/realtime/stream", &[TOKEN, TICKET, CURSOR, ENTITIES], get(realtime::stream)),
-        ("/chat/stream", &[TOKEN, TICKET, CURSOR, ROOM], get(chat::stream)),
-        ("/chat/room/{roomId}/stream", STREAM, get(chat::room_stream)),
-        ("/system/status/stream", STREAM, get(status::stream)),
-        ("/system/heartbeat", STREAM, get(status::heartbeat)),
-        ("/system/dashboard/stream", STREAM, get(dashboard::stream)),
-    ]
-}
-
-/// The paths of every stream.
-pub(crate) fn stream_paths() -> impl Iterator<Item = &'static str> {
-    streams().into_iter().map(|(path, ..)| path)
+/// Every stream.
+fn streams(groups: &'static [Group]) -> impl Iterator<Item = Row> {
+    groups::streams(groups).map(|(group, stream)| (stream.path, stream.query, routes::streams::route(group, stream)))
 }
 
 /// Every call that publishes.
@@ -92,7 +76,7 @@ fn calls() -> [Row; 22] {
 
 /// The routes, without layers but that of spans, which is around those alone that have one.
 fn routes(app: &Arc<App>) -> Router {
-    let traced = streams().into_iter().chain(publishes());
+    let traced = streams(app.groups).chain(publishes());
     let traced = traced.map(|(path, query, route)| (path, query, app.tracer.around(path, route)));
     traced.chain(calls()).fold(Router::new(), |router, (path, query, route)| {
         router.route(path, route.with_state(Route { app: app.clone(), query }))
@@ -102,7 +86,7 @@ fn routes(app: &Arc<App>) -> Router {
 /// Every path there is, and the names that it knows of a query, for the document that describes them.
 #[cfg(test)]
 pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
-    streams().into_iter().chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
+    streams(groups::GROUPS).chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
 }
 
 /// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the

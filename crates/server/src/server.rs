@@ -16,8 +16,10 @@ use tidings_journal::Journal;
 use tidings_telemetry::service_manager::Notifier;
 
 use crate::app::{self, App};
+use crate::auth::guard::{self, Guard};
 use crate::auth::{self, Authenticator};
 use crate::config::{self, Config, Loaded};
+use crate::groups::{self, GROUPS, Group};
 use crate::handle::Handle;
 use crate::lifecycle::{self, Listeners};
 use crate::members::Members;
@@ -87,6 +89,12 @@ impl Server {
     /// How many streams it holds at most.
     pub fn capacity(&self) -> usize {
         self.engine.limits.total
+    }
+
+    /// The paths of its streams that can be followed as they are: nothing has to be put into the path, and they are not for
+    /// administrators alone.
+    pub fn streams(&self) -> Vec<&'static str> {
+        groups::offered(self.engine.app.groups).map(|(_, stream)| stream.path).collect()
     }
 
     /// What tasks of one's own need.
@@ -234,6 +242,14 @@ impl Builder {
     }
 
     pub(crate) fn assemble_over(self, journal: Arc<dyn Journal>) -> Result<(Router, Engine), Error> {
+        self.assemble_with(journal, GROUPS)
+    }
+
+    pub(crate) fn assemble_with(
+        self,
+        journal: Arc<dyn Journal>,
+        groups: &'static [Group],
+    ) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, tracer, notifier, settings, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
         let Room { descriptors, limits, doubt } = Room::of_process(&config)?;
@@ -251,6 +267,8 @@ impl Builder {
             hub,
             members,
             auth: Authenticator::new(&auth_options(&config)),
+            guard: Guard::new(groups::rules(groups), guard_options(&config)),
+            groups,
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
             origins: cors::Allowed::of(&config.cors_options())?,
@@ -299,6 +317,15 @@ fn auth_options(config: &Config) -> auth::Options {
         require_exp: config.auth.jwt_require_exp,
     });
     auth::Options { demo: config.auth.demo, jwt }
+}
+
+fn guard_options(config: &Config) -> guard::Options {
+    guard::Options {
+        admin_role: config.auth.admin_role.clone(),
+        open_publish: config.auth.open_publish,
+        unlimited_roles: config.limits.publish_unlimited_roles.clone(),
+        metrics_token: config.auth.metrics_token.as_ref().map(|token| token.trimmed().to_owned()),
+    }
 }
 
 #[cfg(test)]

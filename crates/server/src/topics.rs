@@ -58,16 +58,6 @@ pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
     user.topic(group)
 }
 
-/// What the names of the topics begin with that `topic` shows beside what is published to itself: `chat` shows every room.
-pub(crate) fn shown_below(topic: &TopicName) -> Option<String> {
-    let below = match topic.as_str().split('/').collect::<Vec<_>>().as_slice() {
-        ["chat"] => "room",
-        ["realtime"] | ["realtime", "user", _] => "entity",
-        _ => return None,
-    };
-    Some(format!("{topic}/{below}/"))
-}
-
 /// Whether a topic holds what only the server itself reads.
 pub(crate) fn is_private(topic: &TopicName) -> bool {
     topic.as_str().starts_with('_')
@@ -96,18 +86,6 @@ fn below(topic: &TopicName, segments: &[&str]) -> TopicName {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_topics_that_another_one_shows_are_below_it() {
-        let below = |name: &str| shown_below(&TopicName::parse(name).unwrap());
-        assert_eq!(below("chat").unwrap(), "chat/room/");
-        assert_eq!(below("realtime").unwrap(), "realtime/entity/");
-        assert_eq!(below("realtime/user/a%2Fb").unwrap(), "realtime/user/a%2Fb/entity/");
-        for name in ["notifications", "notifications/user/ann", "chat/room/r", "realtime/entity/order", "system/status"]
-        {
-            assert_eq!(below(name), None, "{name}");
-        }
-    }
 
     #[test]
     fn no_segment_that_is_asked_for_is_a_dot_or_two_but_a_users_id() {

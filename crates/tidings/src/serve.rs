@@ -83,11 +83,7 @@ fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
     let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{base}")).collect();
     let mut rows = vec![
         ("listening", urls.join("  ")),
-        (
-            "streams",
-            "/notifications/stream  /realtime/stream  /chat/stream  /system/status/stream  /system/heartbeat"
-                .to_owned(),
-        ),
+        ("streams", server.streams().join("  ")),
         ("mode", config.mode.as_str().to_owned()),
         ("capacity", format!("{} streams", server.capacity())),
         ("journal", journal(loaded)),

@@ -33,7 +33,7 @@ export function Tail({as}: {as: string}) {
           label="Stream"
           value={kind.key}
           disabled={active}
-          options={STREAMS.filter(({key}) => key !== 'heartbeat').map(({key, label}) => ({value: key, label}))}
+          options={STREAMS.filter(({shows}) => shows.length > 0).map(({key, label}) => ({value: key, label}))}
           onValue={(key) => {
             panel.kind.value = STREAMS.find((one) => one.key === key) ?? kind
             panel.value.value = ''

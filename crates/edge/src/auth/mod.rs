@@ -2,18 +2,22 @@
 //!
 //! Owns the order in which credentials are looked for ([`Credential::find`]), what each kind must look like
 //! ([`demo`], [`jwt`]), and the two judgments that an endpoint can ask for ([`Authenticator::required`],
-//! [`Authenticator::optional`]). Must never decide what an identity may do, never fall back from a refused credential
-//! to the next one, and never let a credential's text out: nothing here that holds one implements `Debug`.
+//! [`Authenticator::optional`]). What an identity may do is decided by `guard`, which goes by `rule`s, and nowhere else. Must
+//! never fall back from a refused credential to the next one, and never let a credential's text out: nothing here that holds
+//! one implements `Debug`.
 
 mod credential;
 pub mod demo;
+pub mod guard;
 mod identity;
 pub mod jwt;
 pub mod mint;
+pub mod rule;
 
 use jiff::Timestamp;
 
 pub use credential::Credential;
+pub use guard::By;
 pub use identity::{Expiry, Identity};
 
 use credential::Form;
@@ -44,6 +48,12 @@ pub struct Visitor {
     pub identity: Option<Identity>,
     /// The [code](Refusal::code) of what was wrong with the token of a caller who is served as anonymous all the same.
     pub auth_error: Option<&'static str>,
+}
+
+impl From<Identity> for Visitor {
+    fn from(identity: Identity) -> Self {
+        Self { identity: Some(identity), auth_error: None }
+    }
 }
 
 /// Why a caller is not let in. The texts are fixed: existing clients compare them.

@@ -36,11 +36,9 @@ impl Config {
         let limits = &self.limits;
         // What is not set limits nobody where everybody may publish to all: there are no admins to tell apart.
         let unless_open = |preset: u64| (!self.auth.open_publish).then_some(preset);
-        let admin = std::iter::once(&self.auth.admin_role);
         rates::Options {
             events: limits.publish_rate.map_or_else(|| unless_open(100), |set| set.map(u64::from)),
             bytes: limits.publish_bytes.map_or_else(|| unless_open(1 << 20), |set| set.map(|bytes| bytes as u64)),
-            free: admin.chain(&limits.publish_unlimited_roles).cloned().collect(),
         }
     }
 }

@@ -18,6 +18,7 @@ use tidings_edge::query::{self, Params};
 use tidings_hub::{After, UserId};
 
 use crate::app::App;
+use crate::auth::guard::Denied;
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::traces;
 
@@ -73,9 +74,7 @@ impl FromRequestParts<Route> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
         let identity = route.identify(parts)?;
-        if !route.app.is_admin(&identity) {
-            return Err(Error::admin_only(&route.app.config.auth.admin_role));
-        }
+        route.app.guard.is_admin(&identity)?;
         route.params(parts)?;
         Ok(Self(identity))
     }
@@ -176,6 +175,14 @@ pub(crate) fn optional(app: &App, credential: Option<&Credential>, parts: &Parts
 pub(crate) fn charge(app: &App, parts: &Parts, refusal: Refusal) -> Refusal {
     let address = if refusal == Refusal::Missing { None } else { address(app, parts) };
     if address.is_none_or(|address| app.rates.failed_credential(address)) { refusal } else { Refusal::TooMany }
+}
+
+/// What is answered to a caller who was denied something. A credential that is too little for it is charged.
+pub(crate) fn denied(app: &App, parts: &Parts, denied: Denied) -> Error {
+    match denied {
+        Denied::Unauthenticated(refusal) => charge(app, parts, refusal).into(),
+        denied => denied.into(),
+    }
 }
 
 /// A user named by a caller.

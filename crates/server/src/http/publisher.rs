@@ -17,7 +17,7 @@ use tidings_hub::{Publication, Published, UserId};
 use tidings_journal::{Condition, TopicName};
 
 use crate::app::App;
-use crate::auth::Identity;
+use crate::auth::{By, Identity};
 use crate::http::admission::Share;
 use crate::http::extract::Route;
 use crate::http::idempotency::{Note, Scope};
@@ -74,12 +74,17 @@ impl FromRequestParts<Route> for Publisher {
     async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
         let caller = route.identify(parts)?;
         let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
-        let payer = route.app.rates.payer(&caller);
+        let payer = Payer::of((&caller).into(), &route.app.guard);
         Ok(Self { app: route.app.clone(), caller, payer, key, query: route.params(parts) })
     }
 }
 
 impl Publisher {
+    /// In whose name the call is made.
+    pub(crate) fn by(&self) -> By<'_> {
+        By::Caller(&self.caller)
+    }
+
     /// What the query says.
     pub(crate) fn params(&self) -> Result<&Params, Error> {
         self.query.as_ref().map_err(Error::clone)

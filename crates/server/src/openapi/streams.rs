@@ -1,115 +1,91 @@
-//! The streams. An event stream has no schema in `OpenAPI` 3.1: its answer is text, and the description names the events.
+//! The streams, as the table of groups has them. An event stream has no schema in `OpenAPI` 3.1: its answer is text, and the
+//! description names the events.
 
-/// Notifications as they come
-///
-/// Those for everybody, and with a token those for its user.
-#[utoipa::path(
-    get,
-    path = "/notifications/stream",
-    operation_id = "notificationStream",
-    tag = "Notifications",
-    params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
-    ),
-    responses((status = 200, description = "Events: `connected`, `notification`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
-    security((), ("bearer" = []), ("token" = [])),
-)]
-pub(super) fn notifications() {}
+use serde_json::{Value, json};
+use utoipa::openapi::path::PathItem;
 
-/// Entity updates as they come
-///
-/// Those for everybody, and with a token those for its user; of all entities, or of some.
-#[utoipa::path(
-    get,
-    path = "/realtime/stream",
-    operation_id = "realtimeStream",
-    tag = "Entity updates",
-    params(
-        ("entities" = Option<String>, Query, description = "Up to 64 kinds of entities, separated by commas or as repeats of the parameter; empty is all", example = "order,user"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
-    ),
-    responses((status = 200, description = "Events: `connected`, `realtime-update`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
-    security((), ("bearer" = []), ("token" = [])),
-)]
-pub(super) fn realtime() {}
+use crate::auth::rule::Audience;
+use crate::groups::{self, Group, Narrowing, Stream};
 
-/// What is said in all rooms, or in one
-#[utoipa::path(
-    get,
-    path = "/chat/stream",
-    operation_id = "chatStream",
-    tag = "Chat",
-    params(
-        ("roomId" = Option<String>, Query, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The one room to hear; `room` is the same"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
-    ),
-    responses((status = 200, description = "Events: `connected`, `chat-message`, `typing`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
-    security(("bearer" = []), ("token" = [])),
-)]
-pub(super) fn chat() {}
+/// What every stream may say beside its own events.
+const ALWAYS: &str = "`heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, \
+                      `revoked`, `expired`, `slow`, `busy`) says why and whether to come back";
 
-/// What is said in one room
-#[utoipa::path(
-    get,
-    path = "/chat/room/{roomId}/stream",
-    operation_id = "roomStream",
-    tag = "Chat",
-    params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
-    ),
-    responses((status = 200, description = "Events: `connected`, `chat-message`, `typing`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
-    security(("bearer" = []), ("token" = [])),
-)]
-pub(super) fn room() {}
+/// A name of an entity or a room, as a regular expression.
+const NAME: &str = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$";
 
-/// The latest status of each service, then changes
-#[utoipa::path(
-    get,
-    path = "/system/status/stream",
-    operation_id = "statusStream",
-    tag = "System status",
-    params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
-    ),
-    responses((status = 200, description = "Events: `connected`, `system-status`, `synced` after the present; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
-    security((), ("bearer" = []), ("token" = [])),
-)]
-pub(super) fn status() {}
+/// Every path of a stream, and what is said about it.
+pub(super) fn paths(groups: &'static [Group]) -> impl Iterator<Item = (&'static str, PathItem)> {
+    groups::streams(groups).map(|(group, stream)| {
+        let described = serde_json::from_value(json!({ "get": operation(group, stream) }));
+        (stream.path, described.expect("what is written here is an operation"))
+    })
+}
 
-/// Signs of life, one at once
-#[utoipa::path(
-    get,
-    path = "/system/heartbeat",
-    operation_id = "heartbeatStream",
-    tag = "System status",
-    params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
-    ),
-    responses((status = 200, description = "Events: `connected`, `heartbeat`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
-    security((), ("bearer" = []), ("token" = [])),
-)]
-pub(super) fn heartbeat() {}
+fn operation(group: &Group, stream: &Stream) -> Value {
+    let about = &stream.about;
+    let events: Vec<_> = std::iter::once(&"connected").chain(about.events).map(|event| format!("`{event}`")).collect();
+    let parameters: Vec<_> =
+        stream.narrowing.iter().map(|narrowing| named(stream, narrowing)).chain(cursor()).collect();
+    let mut operation = json!({
+        "tags": [group.heading],
+        "summary": about.title,
+        "operationId": about.operation,
+        "parameters": parameters,
+        "responses": { "200": {
+            "description": format!("Events: {}; {ALWAYS}", events.join(", ")),
+            "content": { "text/event-stream": { "schema": { "type": "string" } } },
+        } },
+        "security": security(group.audience(stream)),
+    });
+    if !about.more.is_empty() {
+        operation["description"] = about.more.into();
+    }
+    operation
+}
 
-/// What the server does, each second
-///
-/// Never stored, without ids; costs nothing while nobody watches.
-#[utoipa::path(
-    get,
-    path = "/system/dashboard/stream",
-    operation_id = "dashboardStream",
-    tag = "Connections",
-    params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen; `earliest` for all that is kept"),
-        ("lastEventId" = Option<String>, Query, description = "The same, where no header can be set; also `last_event_id` and `lastEventID`"),
-    ),
-    responses((status = 200, description = "Events: `connected`, `stats`; `heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, `revoked`, `expired`, `slow`, `busy`) says why and whether to come back", content_type = "text/event-stream", body = String)),
-    security(("bearer" = ["admin"]), ("token" = ["admin"])),
-)]
-pub(super) fn dashboard() {}
+/// The parameter that narrows a stream.
+fn named(stream: &Stream, narrowing: &Narrowing) -> Value {
+    let is_in_path = stream.is_narrowed_by_path();
+    let schema = if narrowing.most == 1 {
+        json!({ "type": "string", "minLength": 1, "maxLength": 128, "pattern": NAME })
+    } else {
+        json!({ "type": "string" })
+    };
+    json!({
+        "name": narrowing.parameter,
+        "in": if is_in_path { "path" } else { "query" },
+        "description": narrowing.about,
+        "required": is_in_path,
+        "schema": schema,
+        "example": narrowing.example,
+    })
+}
+
+/// Where a stream goes on, in the two ways to say it.
+fn cursor() -> [Value; 2] {
+    [
+        json!({
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The last id that was seen; `earliest` for all that is kept",
+            "required": false,
+            "schema": { "type": ["string", "null"] },
+        }),
+        json!({
+            "name": "lastEventId",
+            "in": "query",
+            "description": "The same, where no header can be set; also `last_event_id` and `lastEventID`",
+            "required": false,
+            "schema": { "type": "string" },
+        }),
+    ]
+}
+
+fn security(audience: Audience) -> Value {
+    match audience {
+        Audience::Public => json!([{}, { "bearer": [] }, { "token": [] }]),
+        Audience::Authenticated | Audience::Me => json!([{ "bearer": [] }, { "token": [] }]),
+        Audience::Admin | Audience::Server => json!([{ "bearer": ["admin"] }, { "token": ["admin"] }]),
+    }
+}

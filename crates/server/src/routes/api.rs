@@ -14,27 +14,22 @@ use super::current_stats;
 use crate::VERSION;
 use crate::app::App;
 use crate::auth::demo;
+use crate::groups;
 use crate::times::rfc3339;
 
-/// Every call: its group and name in `GET /api`, and what to write to reach it.
-const CALLS: [(&str, &str, &str); 39] = [
-    ("notifications", "stream", "GET /notifications/stream"),
+/// Every call but the streams: its group and name in `GET /api`, and what to write to reach it.
+const CALLS: [(&str, &str, &str); 32] = [
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
-    ("realtime", "stream", "GET /realtime/stream"),
     ("realtime", "update", "POST /realtime/update"),
     ("realtime", "entityCreate", "POST /realtime/entity/:entity/create"),
     ("realtime", "entityUpdate", "POST /realtime/entity/:entity/update"),
     ("realtime", "entityDelete", "POST /realtime/entity/:entity/delete"),
-    ("chat", "stream", "GET /chat/stream"),
-    ("chat", "roomStream", "GET /chat/room/:roomId/stream"),
     ("chat", "sendMessage", "POST /chat/message"),
     ("chat", "joinRoom", "POST /chat/room/:roomId/join"),
     ("chat", "leaveRoom", "POST /chat/room/:roomId/leave"),
     ("chat", "members", "GET /chat/room/:roomId/members"),
     ("chat", "typing", "POST /chat/room/:roomId/typing"),
-    ("system", "statusStream", "GET /system/status/stream"),
-    ("system", "heartbeat", "GET /system/heartbeat"),
     ("system", "status", "GET /system/status"),
     ("system", "updateStatus", "POST /system/status/update"),
     ("system", "connections", "GET /system/connections"),
@@ -45,7 +40,6 @@ const CALLS: [(&str, &str, &str); 39] = [
     ("system", "cleanup", "POST /system/cleanup"),
     ("system", "drain", "POST /system/drain"),
     ("system", "reload", "POST /system/reload"),
-    ("system", "dashboard", "GET /system/dashboard/stream"),
     ("system", "health", "GET /system/health"),
     ("system", "metrics", "GET /metrics"),
     ("events", "list", "GET /events"),
@@ -62,7 +56,9 @@ const CALLS: [(&str, &str, &str); 39] = [
 /// `GET /api`
 pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
     let mut endpoints = Map::new();
-    for (group, name, call) in CALLS {
+    let streams = groups::streams(app.groups).map(|(group, stream)| (group.name, stream.about.api, stream.call()));
+    let calls = CALLS.map(|(group, name, call)| (group, name, call.to_owned()));
+    for (group, name, call) in streams.chain(calls) {
         let group = endpoints.entry(group).or_insert_with(|| Value::Object(Map::new()));
         group[name] = call.into();
     }

@@ -1,6 +1,6 @@
-//! `GET /system/dashboard/stream`: what the server does, each second, for admins who watch.
+//! What `GET /system/dashboard/stream` shows: what the server does, each second, for admins who watch.
 //!
-//! Owns the event `stats` and the task that says it. It is never stored and has no id: who comes back wants the present.
+//! Owns the event `stats` and the task that publishes it. It is never stored and has no id: who comes back wants the present.
 //! Must never cost anything while nobody watches.
 
 use std::cmp::Reverse;
@@ -8,10 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::response::Response;
 use serde_json::{Value, json};
-use tidings_edge::error::Error;
 use tidings_hub::Publication;
 use tidings_journal::TopicName;
 use tidings_sse::EventName;
@@ -19,13 +16,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::connections::tallied;
 use crate::app::App;
+use crate::groups::DASHBOARD;
 use crate::metrics::process::resident_bytes;
-use crate::streams::open::{Spec, StreamCall};
 use crate::times::rfc3339;
 use crate::topics;
-
-/// The name under which its streams are counted.
-const KIND: &str = "dashboard";
 
 /// What the topics of rooms begin with.
 const ROOM: &str = "chat/room/";
@@ -37,23 +31,14 @@ const EVERY: Duration = Duration::from_secs(1);
 const ROOMS: usize = 50;
 const MEMBERS: usize = 20;
 
-/// `GET /system/dashboard/stream`
-pub(crate) async fn stream(State(app): State<Arc<App>>, call: StreamCall) -> Result<Response, Error> {
-    let caller = call.caller()?;
-    if !app.is_admin(&caller) {
-        return Err(Error::admin_only(&app.config.auth.admin_role));
-    }
-    let visitor = crate::auth::Visitor { identity: Some(caller), auth_error: None };
-    call.open(Spec::new(&[KIND, "heartbeat"], vec![topics::dashboard()]), visitor).await
-}
-
 /// Says what the server does while somebody watches, for ever.
 pub(crate) async fn report(app: Arc<App>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let watched = app.hub.connections().stats().by_kind.iter().any(|(kind, count)| *kind == KIND && *count > 0);
+        let watched =
+            app.hub.connections().stats().by_kind.iter().any(|(kind, count)| *kind == DASHBOARD && *count > 0);
         if watched {
             let event = EventName::from_static("stats");
             let publication = Publication::new([topics::dashboard()], event, stats(&app));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::request::Parts;
-use tidings_edge::error::{Code, Error};
+use tidings_edge::error::Error;
 use tidings_edge::json::Object;
 use tidings_edge::query::{self, Name, Params};
 use tidings_edge::reply::Reply;
@@ -13,7 +13,8 @@ use tidings_hub::{After, Before, EraseError, Erasure, Reason};
 use tidings_journal::{Entry, EventId, TopicName};
 
 use crate::app::App;
-use crate::auth::{Credential, Identity};
+use crate::auth::Credential;
+use crate::groups;
 use crate::http::extract::{self, Admin};
 use crate::topics;
 
@@ -35,7 +36,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Para
     let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
     let topic = topics::asked(name).map_err(|error| Error::field("topic", error.to_string()))?;
     let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
-    authorise(&app, &topic, credential.as_ref(), &parts)?;
+    let visitor = extract::optional(&app, credential.as_ref(), &parts)?;
+    app.guard.may_list(&visitor, &topic).map_err(|denied| extract::denied(&app, &parts, denied))?;
     let limit = params.number("limit", 1..=1_000, 100)?;
     refuse(&params, &["until"], "is for erasing; a page is bounded by `before` or `limit`")?;
     match (params.filled("after"), params.filled("before")) {
@@ -106,7 +108,7 @@ pub(crate) async fn erase_all(
     until: &str,
     field: &'static str,
 ) -> Result<EventId, Error> {
-    let erasure = |topic| Erasure { below: topics::shown_below(&topic), topic };
+    let erasure = |topic| Erasure { below: groups::shown_below(app.groups, &topic), topic };
     let until = until.chars().take(LONGEST_ID).collect::<String>();
     app.hub.erase(named.into_iter().map(erasure), &until).await.map_err(|error| match error {
         EraseError::UnknownId(_) => {
@@ -136,32 +138,4 @@ fn event(entry: &Entry) -> String {
         .text("event", &record.event)
         .written("data", &String::from_utf8_lossy(&record.data))
         .finish()
-}
-
-/// Fails unless the stream of `topic` would be opened for the caller.
-fn authorise(app: &App, topic: &TopicName, credential: Option<&Credential>, parts: &Parts) -> Result<(), Error> {
-    let (notifications, realtime) = (topics::notifications(), topics::realtime());
-    let segments: Vec<_> = topic.as_str().split('/').collect();
-    match segments.as_slice() {
-        ["notifications" | "realtime"] | ["realtime", "entity", _] | ["system", "status"] => {
-            extract::optional(app, credential, parts)?;
-            Ok(())
-        }
-        ["notifications" | "realtime", "user", _] | ["realtime", "user", _, "entity", _] => {
-            let identity = extract::required(app, credential, parts)?;
-            let own = |me: &Identity| {
-                let of_me = [topics::of_user(&notifications, &me.id), topics::of_user(&realtime, &me.id)];
-                of_me.iter().any(|own| topic == own || topic.as_str().starts_with(&format!("{own}/")))
-            };
-            if own(&identity) { Ok(()) } else { Err(Error::new(Code::Forbidden, "This topic is another user's")) }
-        }
-        ["chat"] | ["chat", "room", _] => {
-            extract::required(app, credential, parts)?;
-            Ok(())
-        }
-        _ => {
-            extract::required(app, credential, parts)?;
-            Err(Error::new(Code::Forbidden, "No stream shows this topic"))
-        }
-    }
 }

@@ -12,17 +12,18 @@ pub(crate) mod page;
 pub(crate) mod realtime;
 pub(crate) mod reload;
 pub(crate) mod status;
+pub(crate) mod streams;
 pub(crate) mod topics;
 
 use http::Uri;
 use serde::{Serialize, Serializer};
 use tidings_edge::error::{Code, Error};
-use tidings_edge::fields::{self, Fields};
+use tidings_edge::fields::Fields;
 use tidings_edge::query::{self, Params};
 use tidings_hub::{Stats, UserId};
 
 use crate::app::App;
-use crate::http::extract;
+use crate::calls;
 
 /// The answer to a path that is none of ours.
 pub(crate) async fn not_found(method: http::Method, uri: Uri) -> Error {
@@ -59,21 +60,7 @@ pub(crate) fn current_stats(app: &App) -> StreamCounts {
     app.hub.connections().stats().into()
 }
 
-/// The user that a call is aimed at: named in the query or in the body, and the same if in both.
-///
-/// A target that was lost on the way – empty, misspelled, or named twice – must not become "everybody".
+/// The user that a call is aimed at, in its query or in its body.
 pub(crate) fn target(params: &Params, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
-    const FIELD: &str = query::TARGET.as_str();
-    let of_query = params.get(FIELD).map(|text| extract::user(FIELD, text)).transpose()?;
-    fields.only_spelled(FIELD)?;
-    let of_body = fields.maybe_text(FIELD, 0..=usize::MAX).map(|text| extract::user(FIELD, &text)).transpose()?;
-    if of_query.is_some() && of_body.is_some() && of_query != of_body {
-        return Err(Error::field(FIELD, "differs between the query and the body"));
-    }
-    Ok(of_query.or(of_body))
-}
-
-/// A name in a path or a query.
-pub(crate) fn name(field: &'static str, text: &str) -> Result<String, Error> {
-    if fields::is_name(text) { Ok(text.to_owned()) } else { Err(Error::field(field, fields::NOT_A_NAME)) }
+    calls::target(params.get(query::TARGET.as_str()), fields)
 }

@@ -8,13 +8,12 @@ use serde_json::{Value, json};
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::{self, Name, Params};
 use tidings_edge::reply::Reply;
-use tidings_hub::UserId;
 use tidings_journal::{Holding, TopicName};
 
 use super::{chat, events};
 use crate::app::App;
+use crate::groups;
 use crate::http::extract::{Admin, InPath, user};
-use crate::topics;
 
 /// The most topics in one answer, and how many there are in one that asks for no number.
 const PAGE: usize = 1_000;
@@ -57,7 +56,7 @@ pub(crate) async fn erase_user(
     // In a task: the caller may go away, and the work must not stop in the middle.
     let work = tokio::spawn(async move {
         let rooms = chat::end_memberships_of(&app, &user).await?;
-        let erased = events::erase_all(&app, of_user(&user), &until, "id").await;
+        let erased = events::erase_all(&app, groups::of_user(app.groups, &user), &until, "id").await;
         erased.map(|_| (user, rooms))
     });
     let (user, rooms) =
@@ -65,9 +64,4 @@ pub(crate) async fn erase_user(
     tracing::info!(admin = %caller.id, rooms, "an admin erased the topics of a user");
     let message = format!("Erased the topics of {user}");
     Ok(Reply::success(&message, |reply| reply.value("memberships", &rooms)))
-}
-
-/// The topics that are a user's alone; those that one of them shows too are erased with it.
-fn of_user(user: &UserId) -> Vec<TopicName> {
-    [topics::notifications(), topics::realtime()].iter().map(|group| topics::of_user(group, user)).collect()
 }

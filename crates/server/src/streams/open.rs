@@ -16,7 +16,8 @@ use tidings_hub::{After, HeartbeatStyle, Refused, Start, Subscribe, SubscribeErr
 use tidings_journal::TopicName;
 
 use crate::app::{App, Phase};
-use crate::auth::{Credential, Identity, Refusal, Visitor};
+use crate::auth::guard::{Denied, Guard};
+use crate::auth::{Credential, Refusal, Visitor};
 use crate::config;
 use crate::http::extract::{self, Route};
 use crate::net::cut::Cut;
@@ -79,14 +80,19 @@ impl StreamCall {
         self.query.as_ref().map_err(Error::clone)
     }
 
-    /// The caller of a stream that also serves the anonymous.
+    /// Who calls, whose credential was judged. Whether that is enough is for the guard to decide.
     pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
         extract::optional(&self.app, self.credential()?.as_ref(), &self.parts)
     }
 
-    /// The caller of a stream that needs to know who calls.
-    pub(crate) fn caller(&self) -> Result<Identity, Refusal> {
-        extract::required(&self.app, self.credential()?.as_ref(), &self.parts)
+    /// What decides about rights.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.app.guard
+    }
+
+    /// What is answered to a visitor who was denied something.
+    pub(crate) fn denied(&self, denied: Denied) -> Error {
+        extract::denied(&self.app, &self.parts, denied)
     }
 
     fn credential(&self) -> Result<Option<Credential>, Refusal> {

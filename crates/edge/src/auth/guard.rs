@@ -1,0 +1,319 @@
+//! What a caller may do: the one place that decides it, over HTTP and in the library alike.
+//!
+//! Owns the answers to "may this visitor read that topic" and "may this caller publish to it", and who is an administrator. It
+//! goes by the [rules](Rule) that it is given, and knows neither paths nor stream groups. Must never judge a credential: it is
+//! asked about callers whose tokens were judged.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use tidings_journal::TopicName;
+
+use super::rule::{Audience, Rule};
+use super::{Identity, Refusal, Visitor};
+
+/// What the settings say about rights. Holds a secret, so it has no `Debug`.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// The role of administrators.
+    pub admin_role: String,
+    /// Whether every caller may publish what is otherwise published by administrators.
+    pub open_publish: bool,
+    /// The roles, beside that of administrators, whose bearers no rate limits.
+    pub unlimited_roles: Vec<String>,
+    /// What asks for the metrics must show, if anything.
+    pub metrics_token: Option<String>,
+}
+
+/// Decides. Stateless: the same question gets the same answer for as long as the server runs.
+pub struct Guard {
+    /// Each with the calls that publish to its topics, if there are any. No two govern the same topic.
+    rules: Vec<(Rule, Option<&'static str>)>,
+    options: Options,
+}
+
+/// In whose name something is published through the library.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// The application's own: it may publish to everybody, and no rate limits it.
+    Application,
+    /// A caller's, with the rights and the rates that the same call has over HTTP.
+    Caller(&'a Identity),
+}
+
+/// Why something is not allowed. The texts are what the server answers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// It would have to be known who calls, and is not.
+    #[error(transparent)]
+    Unauthenticated(#[from] Refusal),
+    /// The caller lacks a role.
+    #[error("This needs the role {0:?}")]
+    Role(String),
+    /// The topic is for another user's eyes.
+    #[error("This topic is another user's")]
+    AnotherUser,
+    /// No rule lets anybody read the topic.
+    #[error("No stream shows this topic")]
+    NotShown,
+    /// The events of the topic are never stored.
+    #[error("Nothing is kept of this topic")]
+    NotKept,
+    /// No call publishes to the topic.
+    #[error("No call publishes to this topic")]
+    NotPublished,
+    /// The topic belongs to a stream group.
+    #[error("Only {0} publishes to this topic")]
+    OfGroup(&'static str),
+    /// The topic belongs to the server.
+    #[error("Only the server itself publishes to this topic")]
+    OfServer,
+}
+
+impl<'a> From<&'a Identity> for By<'a> {
+    fn from(caller: &'a Identity) -> Self {
+        Self::Caller(caller)
+    }
+}
+
+impl Guard {
+    /// A guard that goes by `rules`, each with the names of the calls that publish to its topics.
+    pub fn new(rules: impl IntoIterator<Item = (Rule, Option<&'static str>)>, options: Options) -> Self {
+        Self { rules: rules.into_iter().collect(), options }
+    }
+
+    /// Whether a stream that shows `topic` is opened for `visitor`.
+    pub fn may_read(&self, visitor: &Visitor, topic: &TopicName) -> Result<(), Denied> {
+        let Some((rule, _)) = self.governing(topic) else {
+            authenticated(visitor)?;
+            return Err(Denied::NotShown);
+        };
+        self.is_among(visitor, rule.read)?;
+        match &visitor.identity {
+            Some(me) if rule.read == Audience::Me && !rule.is_of(topic, &me.id) => Err(Denied::AnotherUser),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what is kept of `topic` is listed for `visitor`. Of what the server itself publishes, nothing is.
+    pub fn may_list(&self, visitor: &Visitor, topic: &TopicName) -> Result<(), Denied> {
+        self.may_read(visitor, topic)?;
+        match self.governing(topic) {
+            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::NotKept),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `by` may publish to `topic` through the calls of the topic's group.
+    pub fn may_publish(&self, by: By<'_>, topic: &TopicName) -> Result<(), Denied> {
+        let By::Caller(caller) = by else { return Ok(()) };
+        let (rule, _) = self.governing(topic).ok_or(Denied::NotPublished)?;
+        match rule.publish {
+            Audience::Public | Audience::Authenticated => Ok(()),
+            Audience::Me if rule.is_of(topic, &caller.id) => Ok(()),
+            Audience::Me => Err(Denied::AnotherUser),
+            Audience::Admin if self.options.open_publish => Ok(()),
+            Audience::Admin => self.is_admin(caller),
+            Audience::Server => Err(Denied::OfServer),
+        }
+    }
+
+    /// Whether `topic` may be published to by its bare name: no calls of its own do that, and it is not the server's.
+    pub fn is_open(&self, topic: &TopicName) -> Result<(), Denied> {
+        match self.governing(topic) {
+            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::OfServer),
+            Some((_, Some(calls))) => Err(Denied::OfGroup(calls)),
+            None if is_the_servers(topic) => Err(Denied::OfServer),
+            Some((_, None)) | None => Ok(()),
+        }
+    }
+
+    /// Whether `topic` is governed here; who reads any other topic is for the application that publishes to it to decide.
+    pub fn is_governed(&self, topic: &TopicName) -> bool {
+        is_the_servers(topic) || self.governing(topic).is_some()
+    }
+
+    /// Whether `visitor` is one of `audience`. Of [`Audience::Me`], it only says whether the visitor is known.
+    pub fn is_among(&self, visitor: &Visitor, audience: Audience) -> Result<(), Denied> {
+        match audience {
+            Audience::Public => Ok(()),
+            Audience::Authenticated | Audience::Me => {
+                authenticated(visitor)?;
+                Ok(())
+            }
+            Audience::Admin => self.is_admin(authenticated(visitor)?),
+            Audience::Server => {
+                authenticated(visitor)?;
+                Err(Denied::NotShown)
+            }
+        }
+    }
+
+    /// Whether `caller` is an administrator.
+    pub fn is_admin(&self, caller: &Identity) -> Result<(), Denied> {
+        let role = &self.options.admin_role;
+        if caller.has_role(role) { Ok(()) } else { Err(Denied::Role(role.clone())) }
+    }
+
+    /// Whether `caller` may publish without a limit on the rate.
+    pub fn is_unlimited(&self, caller: &Identity) -> bool {
+        let Options { admin_role, unlimited_roles, .. } = &self.options;
+        std::iter::once(admin_role).chain(unlimited_roles).any(|role| caller.has_role(role))
+    }
+
+    /// Whether a request with `headers` may have the metrics.
+    pub fn may_scrape(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(expected) = &self.options.metrics_token else { return Ok(()) };
+        let given = headers.get(AUTHORIZATION).ok_or(Refusal::Missing)?;
+        let (scheme, token) = given.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refusal::Invalid)?;
+        let is_same = aws_lc_rs::constant_time::verify_slices_are_equal(token.as_bytes(), expected.as_bytes()).is_ok();
+        if scheme.eq_ignore_ascii_case("bearer") && is_same { Ok(()) } else { Err(Refusal::Invalid) }
+    }
+
+    fn governing(&self, topic: &TopicName) -> Option<&(Rule, Option<&'static str>)> {
+        self.rules.iter().find(|(rule, _)| rule.governs(topic))
+    }
+}
+
+/// The caller, where there must be one. A credential that was forgiven because its bearer could be served as anonymous is not
+/// forgiven here.
+pub fn authenticated(visitor: &Visitor) -> Result<&Identity, Refusal> {
+    match visitor {
+        Visitor { identity: Some(caller), .. } => Ok(caller),
+        Visitor { auth_error: Some(_), .. } => Err(Refusal::Invalid),
+        Visitor { .. } => Err(Refusal::Missing),
+    }
+}
+
+/// Whether a topic is the server's own by its name alone: below `system`, or with a segment that begins with `_`.
+fn is_the_servers(topic: &TopicName) -> bool {
+    let mut segments = topic.as_str().split('/');
+    topic.as_str().starts_with("system/") || segments.any(|segment| segment.starts_with('_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_hub::UserId;
+
+    use super::*;
+
+    const CALLS: &str = "`POST /news`";
+
+    fn guard(open_publish: bool) -> Guard {
+        let rule = |pattern, read, publish| (Rule { pattern, read, publish }, Some(CALLS));
+        let rules = [
+            rule("news", Audience::Public, Audience::Admin),
+            rule("news/user/{me}", Audience::Me, Audience::Authenticated),
+            rule("talk/*", Audience::Authenticated, Audience::Authenticated),
+            rule("diary/{me}", Audience::Me, Audience::Me),
+            rule("system/numbers", Audience::Admin, Audience::Server),
+            (Rule { pattern: "parcels/*", read: Audience::Public, publish: Audience::Admin }, None),
+        ];
+        let unlimited_roles = vec!["backend".to_owned()];
+        Guard::new(
+            rules,
+            Options { admin_role: "operator".to_owned(), open_publish, unlimited_roles, metrics_token: None },
+        )
+    }
+
+    fn caller(id: &str, roles: &[&str]) -> Identity {
+        Identity::verified(UserId::parse(id).unwrap(), None, None, roles.iter().copied(), None)
+    }
+
+    fn visitor(id: &str, roles: &[&str]) -> Visitor {
+        Visitor::from(caller(id, roles))
+    }
+
+    fn topic(text: &str) -> TopicName {
+        TopicName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn who_reads_what() {
+        let (missing, invalid) = (Err(Denied::from(Refusal::Missing)), Err(Denied::from(Refusal::Invalid)));
+        let role = Err(Denied::Role("operator".to_owned()));
+        let nobody = Visitor::default();
+        let forgiven = Visitor { identity: None, auth_error: Some("token_invalid") };
+        let (ann, root) = (visitor("ann", &["user"]), visitor("root", &["operator"]));
+        let (another, not_shown) = (Err(Denied::AnotherUser), Err(Denied::NotShown));
+        let open = Ok(());
+        for (name, answers) in [
+            ("news", [&open, &open, &open, &open]),
+            ("news/user/ann", [&missing, &invalid, &open, &another]),
+            ("news/user/root", [&missing, &invalid, &another, &open]),
+            ("talk/tea", [&missing, &invalid, &open, &open]),
+            ("system/numbers", [&missing, &invalid, &role, &open]),
+            ("talk", [&missing, &invalid, &not_shown, &not_shown]),
+            ("_members", [&missing, &invalid, &not_shown, &not_shown]),
+            ("orders/eu", [&missing, &invalid, &not_shown, &not_shown]),
+        ] {
+            let visitors = [&nobody, &forgiven, &ann, &root];
+            let found = visitors.map(|visitor| guard(true).may_read(visitor, &topic(name)));
+            assert_eq!(found.each_ref(), answers, "{name}");
+            let listed = visitors.map(|visitor| guard(true).may_list(visitor, &topic(name)));
+            match name {
+                "system/numbers" => assert_eq!(listed[3], Err(Denied::NotKept)),
+                _ => assert_eq!(listed, found, "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn who_publishes_to_what() {
+        let (ann, root) = (caller("ann", &["user"]), caller("root", &["operator"]));
+        let role = Err(Denied::Role("operator".to_owned()));
+        let (open, another, server) = (Ok(()), Err(Denied::AnotherUser), Err(Denied::OfServer));
+        for (name, of_ann, of_root) in [
+            ("news", &role, &open),
+            ("news/user/bob", &open, &open),
+            ("talk/tea", &open, &open),
+            ("diary/ann", &open, &another),
+            ("system/numbers", &server, &server),
+            ("orders/eu", &Err(Denied::NotPublished), &Err(Denied::NotPublished)),
+        ] {
+            assert_eq!(&guard(false).may_publish((&ann).into(), &topic(name)), of_ann, "{name}");
+            assert_eq!(&guard(false).may_publish((&root).into(), &topic(name)), of_root, "{name}");
+            assert_eq!(guard(false).may_publish(By::Application, &topic(name)), Ok(()), "{name}");
+        }
+        assert_eq!(guard(true).may_publish((&ann).into(), &topic("news")), Ok(()), "OPEN_PUBLISH");
+        assert_eq!(guard(true).may_publish((&ann).into(), &topic("system/numbers")), server);
+    }
+
+    #[test]
+    fn no_name_opens_what_belongs_to_a_group_or_to_the_server() {
+        let guard = guard(true);
+        for mine in ["orders/eu", "talk", "talk/tea/cup", "news/other", "systems/a", "system", "a_b"] {
+            assert_eq!(guard.is_open(&topic(mine)), Ok(()), "{mine}");
+            assert!(!guard.is_governed(&topic(mine)), "{mine}");
+        }
+        assert_eq!(guard.is_open(&topic("parcels/7")), Ok(()), "a group without calls");
+        assert!(guard.is_governed(&topic("parcels/7")));
+        for groups in ["news", "news/user/bob", "talk/tea", "diary/ann"] {
+            assert_eq!(guard.is_open(&topic(groups)), Err(Denied::OfGroup(CALLS)), "{groups}");
+        }
+        for servers in ["system/numbers", "system/other", "_members", "orders/_secret", "_a/b"] {
+            assert_eq!(guard.is_open(&topic(servers)), Err(Denied::OfServer), "{servers}");
+            assert!(guard.is_governed(&topic(servers)), "{servers}");
+        }
+    }
+
+    #[test]
+    fn administrators_and_the_roles_that_are_named_publish_without_a_limit() {
+        let guard = guard(false);
+        for (role, expected) in [("operator", true), ("backend", true), ("user", false), ("Backend", false)] {
+            assert_eq!(guard.is_unlimited(&caller("ann", &[role])), expected, "{role}");
+        }
+    }
+
+    #[test]
+    fn the_metrics_are_for_whoever_shows_their_token() {
+        let options = Options { metrics_token: Some("secret".to_owned()), ..Options::default() };
+        let (closed, open) = (Guard::new([], options), Guard::new([], Options::default()));
+        let with = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
+        assert_eq!(open.may_scrape(&HeaderMap::new()), Ok(()));
+        assert_eq!(closed.may_scrape(&HeaderMap::new()), Err(Refusal::Missing));
+        assert_eq!(closed.may_scrape(&with("bearer secret")), Ok(()));
+        for bad in ["secret", "Bearer", "Bearer secre", "Bearer secrets", "Basic secret"] {
+            assert_eq!(closed.may_scrape(&with(bad)), Err(Refusal::Invalid), "{bad}");
+        }
+    }
+}

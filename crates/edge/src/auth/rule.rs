@@ -1,0 +1,136 @@
+//! A rule: who may read the topics that a pattern matches, and who may publish to them.
+//!
+//! Owns the patterns and the audiences. Which rules there are is written in the table of stream groups; who a caller is, and
+//! what follows for that caller, is decided by [`super::guard`].
+
+use tidings_hub::UserId;
+use tidings_journal::{Segment, TopicName};
+
+/// The segment of a pattern that stands for a user's id.
+pub const ME: &str = "{me}";
+
+/// The segment of a pattern that stands for any one name.
+pub const ANY: &str = "*";
+
+/// Who may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// Everybody, without a token too.
+    Public,
+    /// Every caller whose token is good.
+    Authenticated,
+    /// The user whose id stands in the topic.
+    Me,
+    /// A caller with the role of administrators.
+    Admin,
+    /// Nobody: the server itself does it.
+    Server,
+}
+
+/// Who may read and who may publish to the topics of one pattern.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Segments as in a topic. `*` stands for any one, [`ME`] for the id of a user.
+    pub pattern: &'static str,
+    /// Who may open a stream that shows the topic, and list what is kept of it. What the server publishes is not kept.
+    pub read: Audience,
+    /// Who may publish to the topic, by the calls of its group.
+    pub publish: Audience,
+}
+
+impl Rule {
+    /// Whether the rule governs `topic`.
+    pub fn governs(&self, topic: &TopicName) -> bool {
+        let (mut pattern, mut topic) = (self.pattern.split('/'), topic.as_str().split('/'));
+        loop {
+            match (pattern.next(), topic.next()) {
+                (None, None) => return true,
+                (Some(expected), Some(found)) if expected == found || expected == ANY || expected == ME => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// Whether the user whose id stands in `topic` is `user`. The rule must govern the topic.
+    pub(super) fn is_of(&self, topic: &TopicName, user: &UserId) -> bool {
+        let mut segments = self.pattern.split('/').zip(topic.as_str().split('/'));
+        // An id has one spelling in a topic, so texts can be compared.
+        segments.any(|(expected, found)| expected == ME && found == Segment::new(user.as_str()).to_string())
+    }
+}
+
+/// The topic that `pattern` becomes with `me` in the place of [`ME`] and `name`, a checked name, in the place of [`ANY`]. `None`
+/// if the pattern has a place for which nothing was given.
+pub fn fill(pattern: &str, me: Option<&UserId>, name: Option<&str>) -> Option<TopicName> {
+    let mut topic = String::with_capacity(pattern.len() + 32);
+    for segment in pattern.split('/') {
+        if !topic.is_empty() {
+            topic.push('/');
+        }
+        match segment {
+            ME => topic.push_str(&Segment::new(me?.as_str()).to_string()),
+            ANY => topic.push_str(name?),
+            fixed => topic.push_str(fixed),
+        }
+    }
+    TopicName::parse(&topic).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(text: &str) -> TopicName {
+        TopicName::parse(text).unwrap()
+    }
+
+    const OWN: Rule =
+        Rule { pattern: "realtime/user/{me}/entity/*", read: Audience::Me, publish: Audience::Authenticated };
+
+    #[test]
+    fn a_rule_governs_what_its_pattern_matches_segment_by_segment() {
+        for good in ["realtime/user/ann/entity/order", "realtime/user/a%2Fb/entity/order", "realtime/user/../entity/x"]
+        {
+            assert!(OWN.governs(&topic(good)), "{good}");
+        }
+        for bad in [
+            "realtime",
+            "realtime/user/ann",
+            "realtime/user/ann/entity",
+            "realtime/user/ann/entity/order/1",
+            "realtime/user/ann/other/order",
+            "Realtime/user/ann/entity/order",
+        ] {
+            assert!(!OWN.governs(&topic(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_topic_belongs_to_the_user_whose_id_is_spelled_in_it() {
+        let is_of = |text: &str, user: &str| OWN.is_of(&topic(text), &UserId::parse(user).unwrap());
+        assert!(is_of("realtime/user/ann/entity/order", "ann"));
+        assert!(is_of("realtime/user/a%2Fb%2A/entity/order", "a/b*"));
+        for (text, user) in [
+            ("realtime/user/ann/entity/an", "an"),
+            ("realtime/user/ann/entity/order", "order"),
+            ("realtime/user/a%252Fb/entity/order", "a/b"),
+            ("realtime/user/{me}", "ann"),
+        ] {
+            if let Ok(topic) = TopicName::parse(text) {
+                assert!(!OWN.is_of(&topic, &UserId::parse(user).unwrap()), "{text} {user}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_filled_with_an_escaped_id_and_a_name_or_not_at_all() {
+        let odd = UserId::parse("a/*").unwrap();
+        let filled = fill(OWN.pattern, Some(&odd), Some("order")).unwrap();
+        assert_eq!(filled.as_str(), "realtime/user/a%2F%2A/entity/order");
+        assert!(OWN.governs(&filled) && OWN.is_of(&filled, &odd));
+        assert_eq!(fill(OWN.pattern, None, Some("order")), None);
+        assert_eq!(fill(OWN.pattern, Some(&odd), None), None);
+        let longest = UserId::parse(&"/".repeat(128)).unwrap();
+        assert!(fill(OWN.pattern, Some(&longest), Some(&"x".repeat(128))).is_some());
+    }
+}

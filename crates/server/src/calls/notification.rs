@@ -1,0 +1,63 @@
+//! A notification, to everybody or to one user.
+
+use jiff::Timestamp;
+use tidings_hub::{Publication, UserId};
+use tidings_journal::TopicName;
+use tidings_sse::EventName;
+
+use super::Event;
+use crate::auth::By;
+use crate::auth::guard::Guard;
+use crate::times::{mint_id, rfc3339};
+use crate::topics;
+use tidings_edge::error::Error;
+use tidings_edge::fields::Fields;
+use tidings_edge::json::{Compact, Object};
+
+/// A checked notification.
+pub(crate) struct Notification {
+    topic: TopicName,
+    title: String,
+    message: String,
+    kind: &'static str,
+    metadata: Option<Compact>,
+    rest: Vec<(String, Compact)>,
+}
+
+impl Notification {
+    /// Reads a form that `by` sends to `target`, or to everybody.
+    pub(crate) fn read(
+        mut fields: Fields<'_>,
+        target: Option<&UserId>,
+        by: By<'_>,
+        guard: &Guard,
+    ) -> Result<Self, Error> {
+        let all = topics::notifications();
+        let topic = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
+        guard.may_publish(by, &topic)?;
+        let notification = Self {
+            topic,
+            title: fields.text("title", 1..=200),
+            message: fields.text("message", 1..=10_000),
+            kind: fields.maybe_choice("type", &["info", "success", "warning", "error"]).unwrap_or("info"),
+            metadata: fields.maybe_raw("metadata"),
+            rest: fields.rest(),
+        };
+        fields.finish()?;
+        Ok(notification)
+    }
+
+    pub(crate) fn event(self, now: Timestamp) -> Event {
+        let id = mint_id("notif", now);
+        let data = Object::new()
+            .text("id", &id)
+            .text("timestamp", &rfc3339(now))
+            .text("title", &self.title)
+            .text("message", &self.message)
+            .text("type", self.kind)
+            .maybe_raw("metadata", self.metadata.as_ref())
+            .raws(&self.rest)
+            .finish();
+        Event { id, publication: Publication::new([self.topic], EventName::from_static("notification"), data) }
+    }
+}

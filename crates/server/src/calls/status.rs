@@ -1,0 +1,59 @@
+//! How a service is.
+
+use jiff::Timestamp;
+use tidings_hub::Publication;
+use tidings_sse::EventName;
+
+use super::Event;
+use crate::auth::By;
+use crate::auth::guard::Guard;
+use crate::times::{mint_id, rfc3339};
+use crate::topics;
+use tidings_edge::error::Error;
+use tidings_edge::fields::Fields;
+use tidings_edge::json::{Compact, Object};
+
+/// A checked status of a service.
+pub(crate) struct Status {
+    pub(crate) service: String,
+    state: Option<&'static str>,
+    message: Option<String>,
+    metrics: Option<Compact>,
+    rest: Vec<(String, Compact)>,
+}
+
+impl Status {
+    /// Reads a form that `by` sends.
+    pub(crate) fn read(body: &[u8], by: By<'_>, guard: &Guard) -> Result<Self, Error> {
+        guard.may_publish(by, &topics::status())?;
+        let mut fields = Fields::parse(body)?;
+        let service = fields.name("service");
+        if !fields.has("status") {
+            fields.problem("status", "is required");
+        }
+        let status = Self {
+            service,
+            state: fields.maybe_choice("status", &["online", "offline", "degraded", "maintenance"]),
+            message: fields.maybe_text("message", 1..=10_000),
+            metrics: fields.maybe_raw("metrics"),
+            rest: fields.rest(),
+        };
+        fields.finish()?;
+        Ok(status)
+    }
+
+    pub(crate) fn event(self, now: Timestamp) -> Event {
+        let id = mint_id("status", now);
+        let data = Object::new()
+            .text("id", &id)
+            .text("timestamp", &rfc3339(now))
+            .text("service", &self.service)
+            .maybe_text("status", self.state)
+            .maybe_text("message", self.message.as_deref())
+            .maybe_raw("metrics", self.metrics.as_ref())
+            .raws(&self.rest)
+            .finish();
+        let publication = Publication::new([topics::status()], EventName::from_static("system-status"), data);
+        Event { id, publication: publication.keyed(self.service.as_str()) }
+    }
+}

@@ -1,0 +1,103 @@
+//! An update of an entity: what was created, updated or deleted.
+
+use jiff::Timestamp;
+use tidings_hub::{Publication, UserId};
+use tidings_journal::TopicName;
+use tidings_sse::EventName;
+
+use super::Event;
+use crate::auth::guard::Guard;
+use crate::auth::{By, Identity};
+use crate::times::{mint_id, rfc3339};
+use crate::topics;
+use tidings_edge::error::Error;
+use tidings_edge::fields::{self, Fields};
+use tidings_edge::json::{Compact, MAX_DEPTH, Object};
+
+/// What happened to an entity, in the event's word and in the two spellings that are taken.
+const ACTIONS: [(&str, &str); 3] = [("create", "created"), ("update", "updated"), ("delete", "deleted")];
+
+/// A checked update.
+pub(crate) struct Update {
+    /// All updates, or those for one user.
+    group: TopicName,
+    pub(crate) entity: String,
+    action: &'static str,
+    data: Compact,
+    /// The id of who did it, where the event names its author.
+    author: Option<Compact>,
+    /// The other names under which the body gave the entity and the action: they stay beside the normal ones.
+    rest: Vec<(String, Compact)>,
+}
+
+impl Update {
+    /// Reads a form that `by` sends to `target`, or to everybody.
+    pub(crate) fn read(
+        mut fields: Fields<'_>,
+        target: Option<&UserId>,
+        by: By<'_>,
+        guard: &Guard,
+    ) -> Result<Self, Error> {
+        let all = topics::realtime();
+        let group = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
+        guard.may_publish(by, &group)?;
+        let mut rest = Vec::new();
+        let entity = if fields.has("entity") || !fields.has("entityType") {
+            fields.name("entity")
+        } else {
+            let entity = fields.name("entityType");
+            rest.push(("entityType".to_owned(), Compact::string(&entity)));
+            entity
+        };
+        let spellings: Vec<_> = ACTIONS.iter().flat_map(|(action, past)| [*action, *past]).collect();
+        if !fields.has("action") {
+            fields.problem("action", "is required");
+        }
+        let said = fields.maybe_choice("action", &spellings);
+        let action = ACTIONS.iter().find(|(action, past)| said == Some(*action) || said == Some(*past));
+        if !fields.has("data") {
+            fields.problem("data", "is required");
+        }
+        let data = fields.maybe_raw("data");
+        // Where an update names a user, it names its author; a caller does not choose who that is.
+        let author = fields.maybe_raw("userId").map(|said| match by {
+            By::Caller(caller) => Compact::string(caller.id.as_str()),
+            By::Application => said,
+        });
+        rest.extend(fields.rest());
+        fields.finish()?;
+        let action = action.map_or("update", |(action, _)| *action);
+        Ok(Self { group, entity, action, data: data.unwrap_or_default(), author, rest })
+    }
+
+    /// Reads `body`, which is the entity itself, as what became of `entity` through `caller`.
+    pub(crate) fn of_entity(
+        entity: &str,
+        action: &'static str,
+        body: &[u8],
+        caller: &Identity,
+        guard: &Guard,
+    ) -> Result<Self, Error> {
+        let group = topics::realtime();
+        guard.may_publish(caller.into(), &group)?;
+        let entity = fields::checked_name("entity", entity)?.to_owned();
+        let too_deep = |_| Error::field("body", format!("nests deeper than {MAX_DEPTH} levels"));
+        let data = Compact::new(fields::parse(body)?).map_err(too_deep)?;
+        Ok(Self { group, entity, action, data, author: Some(Compact::string(caller.id.as_str())), rest: Vec::new() })
+    }
+
+    pub(crate) fn event(self, now: Timestamp) -> Event {
+        let id = mint_id("update", now);
+        let data = Object::new()
+            .text("id", &id)
+            .text("timestamp", &rfc3339(now))
+            .text("entity", &self.entity)
+            .text("action", self.action)
+            .raw("data", &self.data)
+            .maybe_raw("userId", self.author.as_ref())
+            .raws(&self.rest)
+            .finish();
+        let topics = [topics::entity(&self.group, &self.entity), self.group];
+        Event { id, publication: Publication::new(topics, EventName::from_static("realtime-update"), data) }
+    }
+}

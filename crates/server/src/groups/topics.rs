@@ -1,0 +1,84 @@
+//! From a row of the table to topics: what a stream shows to a caller, what a user's own topics are, and which topics another
+//! one shows, too.
+
+use tidings_hub::UserId;
+use tidings_journal::TopicName;
+
+use super::{Group, Narrowing, Stream};
+use crate::auth::rule::{ANY, ME, Rule, fill};
+use tidings_edge::error::Error;
+use tidings_edge::fields;
+use tidings_edge::query::Params;
+
+impl Stream {
+    /// The topics that the stream shows to `me` by a query, or by a name in the path.
+    pub(crate) fn topics(
+        &self,
+        me: Option<&UserId>,
+        query: Result<&Params, Error>,
+        in_path: Option<&str>,
+    ) -> Result<Vec<TopicName>, Error> {
+        let Some(narrowing) = &self.narrowing else { return Ok(filled(self.shows, me, None).collect()) };
+        let names = match in_path {
+            Some(name) => vec![fields::checked_name(narrowing.parameter, name)?],
+            None => narrowing.names(query?)?,
+        };
+        if names.is_empty() {
+            return Ok(filled(self.shows, me, None).collect());
+        }
+        let shows = narrowing.shows.iter();
+        Ok(shows.flat_map(|shown| names.iter().filter_map(|name| fill(shown, me, Some(name)))).collect())
+    }
+}
+
+impl Narrowing {
+    /// The names in a query, each once. In a list, empty ones are none: who joins an empty list filters nothing. An empty
+    /// single one is bad: a page that lost the name must not follow everything.
+    fn names<'a>(&self, query: &'a Params) -> Result<Vec<&'a str>, Error> {
+        if self.most == 1 {
+            let name = query.get(self.parameter).map(|name| fields::checked_name(self.parameter, name));
+            return name.into_iter().collect();
+        }
+        let mut names = Vec::new();
+        let lists = query.all(self.parameter).flat_map(|list| list.split(','));
+        for name in lists.map(str::trim).filter(|name| !name.is_empty()) {
+            let name = fields::checked_name(self.parameter, name)?;
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            if names.len() > self.most {
+                return Err(Error::field(self.parameter, format!("must be at most {}", self.most)));
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// The topics that `patterns` become for `me`.
+fn filled(
+    patterns: &'static [&'static str],
+    me: Option<&UserId>,
+    name: Option<&str>,
+) -> impl Iterator<Item = TopicName> {
+    patterns.iter().filter_map(move |pattern| fill(pattern, me, name))
+}
+
+/// The topics that are `user`'s alone, but for those that one of them shows, too.
+pub(crate) fn of_user(groups: &'static [Group], user: &UserId) -> Vec<TopicName> {
+    let own = all_rules(groups).filter(|rule| rule.pattern.ends_with(ME));
+    own.filter_map(|rule| fill(rule.pattern, Some(user), None)).collect()
+}
+
+/// What the names of the topics begin with whose events `topic` shows, too: `chat` shows those of every room.
+pub(crate) fn shown_below(groups: &'static [Group], topic: &TopicName) -> Option<String> {
+    let rule = all_rules(groups).find(|rule| rule.governs(topic))?;
+    let below = all_rules(groups).find_map(|below| {
+        let names = below.pattern.strip_prefix(rule.pattern)?.strip_prefix('/')?.strip_suffix(ANY)?;
+        (names.matches('/').count() == 1).then_some(names)
+    })?;
+    Some(format!("{topic}/{below}"))
+}
+
+fn all_rules(groups: &'static [Group]) -> impl Iterator<Item = &'static Rule> {
+    groups.iter().flat_map(|group| group.rules)
+}
