@@ -15,7 +15,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tidings_server::Server;
-use tidings_server::handle::{Caller, Handle, PublishError, StreamRequest};
+use tidings_server::auth::By;
+use tidings_server::handle::{Caller, Handle, StreamRequest};
 use tokio::net::TcpListener;
 
 /// Serves the application's own routes, and Tidings' for everything else, until `shutdown`.
@@ -40,15 +41,18 @@ async fn follow(stream: StreamRequest, Path(region): Path<String>) -> Response {
     stream.open(&["orders", "heartbeat"], [format!("orders/{region}")]).await
 }
 
-/// Places an order: who follows the region's orders has it when this answers.
+/// Places an order: who follows the region's orders has it when this answers, and the customer is notified, as by
+/// `POST /notifications/send`.
 async fn place(
     State(tidings): State<Handle>,
     Caller(customer): Caller,
     Path(region): Path<String>,
     Json(order): Json<Value>,
-) -> Result<String, PublishError> {
+) -> axum::response::Result<String> {
     let event = json!({ "order": order, "customer": customer.id.as_str() });
     let id = tidings.publish(&format!("orders/{region}"), "order-placed", &event).await?;
+    let form = json!({ "title": "Order placed", "message": format!("We have it: {region}"), "targetUserId": customer.id.as_str() });
+    tidings.notify(By::Application, &form).await?;
     Ok(id.to_string())
 }
 

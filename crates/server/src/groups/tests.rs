@@ -16,6 +16,7 @@ use tidings_journal::memory::{Memory, Retention};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::auth::Visitor;
 use crate::auth::rule::fill;
 use crate::openapi;
 use crate::server::Server;
@@ -193,6 +194,7 @@ async fn a_row_is_all_that_a_group_needs() {
         text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
     }
     assert!(text.starts_with("event: connected\n") && !text.contains("not for ann"), "{text}");
+    assert!(handle.may_read(&Visitor::default(), "parcels/user/ann").is_err());
 }
 
 #[test]

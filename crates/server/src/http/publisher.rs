@@ -14,7 +14,7 @@ use tidings_edge::query::Params;
 use tidings_edge::rates::{Cost, Payer, RateLimit};
 use tidings_edge::reply::{Draft, Reply};
 use tidings_hub::{Publication, Published, UserId};
-use tidings_journal::{Condition, TopicName};
+use tidings_journal::{Condition, EventId, TopicName};
 
 use crate::app::App;
 use crate::auth::{By, Identity};
@@ -124,11 +124,7 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
     let taken = charged.and_then(|standing| {
         let pending = joins.map(|(room, user)| app.hub.presence().begin_join(&room, &user)).transpose();
         let pending = pending.map_err(Error::membership_limit)?;
-        let is_new = || {
-            let mut topics = batch.iter().flat_map(|one| &*one.topics);
-            topics.any(|topic| !topics::is_private(topic) && !app.hub.knows(topic))
-        };
-        Ok((standing, pending, app.rates.name(&cost.payer, is_new)?))
+        Ok((standing, pending, app.rates.name(&cost.payer, || is_new(&app, &batch))?))
     });
     let (standing, _pending, named) = match taken {
         Ok(taken) => taken,
@@ -162,6 +158,32 @@ async fn first_answer(app: &App, note: Option<Note>, flight: Option<Flight>) -> 
     let (Some(note), Some(flight)) = (note, flight) else { return Ok(None) };
     flight.until_first_ended().await;
     note.look_up(app).await
+}
+
+/// Publishes one event in somebody's name for the application that embeds the server, within the limits of a call whose body has
+/// `bytes` bytes. Returns the event's id.
+pub(crate) async fn publish_one(
+    app: &App,
+    by: By<'_>,
+    bytes: usize,
+    publication: Publication,
+) -> Result<EventId, Error> {
+    let _share = app.admission.enter(bytes)?;
+    let (payer, batch) = (Payer::of(by, &app.guard), vec![publication]);
+    let cost = Cost { payer, events: 1, bytes };
+    app.rates.publish(&cost)?;
+    app.rates.name(&cost.payer, || is_new(app, &batch))?;
+    match app.publish(batch, None, None).await? {
+        Published::New(id) | Published::Refused(id) => Ok(id),
+        Published::Full(_) => Err(Error::too_many_keys()),
+        Published::Known(..) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
+    }
+}
+
+/// Whether a batch names a topic that the log does not know yet, beside those of the server's own.
+fn is_new(app: &App, batch: &[Publication]) -> bool {
+    let mut topics = batch.iter().flat_map(|one| &*one.topics);
+    topics.any(|topic| !topics::is_private(topic) && !app.hub.knows(topic))
 }
 
 /// The answer to a publish, with where its publisher stands.

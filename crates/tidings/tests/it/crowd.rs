@@ -45,12 +45,12 @@ async fn each_of_five_hundred_users_gets_what_is_meant_for_them_and_nothing_else
         }));
     }
     for user in 0..USERS {
-        let topic = format!("notifications/user/u{user}");
-        server.handle.publish(&topic, "notification", &json!({"title": user})).await.unwrap();
+        let form = json!({"title": user.to_string(), "message": "m", "targetUserId": format!("u{user}")});
+        server.say(&form).await;
     }
     server.notify("to all").await;
     for (user, reader) in readers.into_iter().enumerate() {
-        assert_eq!(reader.await.unwrap(), (json!(user), json!("to all")));
+        assert_eq!(reader.await.unwrap(), (json!(user.to_string()), json!("to all")));
     }
 }
 

@@ -191,10 +191,10 @@ async fn clients_that_reset_while_events_flow_disturb_nobody() {
             }
             drop(socket);
         }
-        server.handle.publish("notifications", "notification", &json!({"title": nth})).await.unwrap();
+        server.say(&json!({"title": nth.to_string(), "message": "m"})).await;
     }
     for (nth, event) in witness.take("notification", 200).await.iter().enumerate() {
-        assert_eq!(event.data["title"], nth);
+        assert_eq!(event.data["title"], nth.to_string());
     }
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
     drop(witness);

@@ -22,6 +22,7 @@ mod half_closed;
 mod hostile;
 mod hosts;
 mod idempotency;
+mod library;
 mod limits;
 mod metrics;
 mod openapi;

@@ -10,8 +10,7 @@ use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start, start_with
 /// `count` notifications with the numbers from `first` on as titles.
 async fn publish(server: &TestServer, first: usize, count: usize) {
     for nth in first..first + count {
-        let data = json!({"title": nth.to_string()});
-        server.handle.publish("notifications", "notification", &data).await.unwrap();
+        server.say(&json!({"title": nth.to_string(), "message": "m"})).await;
     }
 }
 
@@ -146,8 +145,7 @@ async fn a_client_that_reads_slowly_loses_nothing() {
     let ballast = "x".repeat(10_000);
     let mut stream = Stream::open_on(narrow(&server).await, "/notifications/stream", &[]).await;
     for nth in 0..EVENTS {
-        let data = json!({"title": nth.to_string(), "ballast": ballast});
-        server.handle.publish("notifications", "notification", &data).await.unwrap();
+        server.say(&json!({"title": nth.to_string(), "message": "m", "ballast": ballast})).await;
     }
     stream.expect("connected").await;
     assert!(numbers(&mut stream, EVENTS).await.into_iter().eq(0..EVENTS));

@@ -7,13 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 use tidings_server::Server;
+use tidings_server::auth::By;
 use tokio::task::JoinSet;
 
 use super::ways::{Answer, Way, Ways};
 use crate::support::binary::{Place, Process};
 use crate::support::checks::SetClock;
 use crate::support::client::{Client, Follower};
-use crate::support::{ADMIN, Stream, TestServer, config, demo, http, in_time, jwt, start, start_on};
+use crate::support::{ADMIN, Stream, TestServer, config, demo, http, in_time, jwt, start_on, start_with};
 
 /// Three of the heartbeats that these servers send.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -220,17 +221,22 @@ async fn a_server_that_is_stopped_is_noticed_by_each_follower_also_before_it_has
 #[tokio::test]
 #[ignore = "needs Go and a JDK: `cargo xtask test` runs it"]
 async fn the_largest_event_reaches_each_follower_and_so_does_what_comes_behind_it() {
-    let server = start().await;
+    let server = start_with(&[("MAX_BODY_BYTES", "300KiB")]).await;
     let following = start_each(server.address, &demo("ann", "user"), PATIENT).await;
-    // 251 KiB of data: `{"title":"…"}`.
-    let largest = "x".repeat((251 << 10) - r#"{"title":""}"#.len());
     let mut published = vec![server.notify(FIRST).await];
-    let data = json!({"title": largest});
-    published.push(server.handle.publish("notifications", "notification", &data).await.unwrap().to_string());
+    // As large as the data of an event may be: 251 KiB, which what the server adds is a part of.
+    let form = |ballast: usize| json!({"title": "largest", "message": "m", "ballast": "x".repeat(ballast)});
+    server.say(&form(0)).await;
+    let kept = server.kept("notifications", "").await;
+    let around = kept.last().unwrap()["data"].to_string().len();
+    published.push(kept.last().unwrap()["id"].as_str().unwrap().to_owned());
+    published.push(server.say(&form((251 << 10) - around)).await);
+    assert!(server.handle.notify(By::Application, &form((251 << 10) - around + 1)).await.is_err(), "none is larger");
     published.push(server.notify(LAST).await);
     for mut one in following {
         one.until_shown(FIRST).await;
-        one.until_shown(&largest).await;
+        one.until_shown("largest").await;
+        one.until_shown("largest").await;
         one.until_shown(LAST).await;
         assert_eq!(one.shown, published, "{:?}", one.follower);
     }

@@ -277,10 +277,7 @@ async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
     socket.set_recv_buffer_size(16 << 10).unwrap();
     let socket = socket.connect(server.address).await.unwrap();
     let _never_reads = Stream::open_on(socket, "/notifications/stream", &[]).await;
-    let ballast: Value = "x".repeat(200_000).into();
-    for _ in 0..60 {
-        server.handle.publish("notifications", "notification", &ballast).await.unwrap();
-    }
+    publish_big(&server, 60).await;
     until_stuck(&server).await;
     let stopping = Instant::now();
     match server.stopped().await {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use tidings_server::handle::PublishError;
+use axum::Router;
+use axum::routing::get;
+use tidings_server::Server;
+use tidings_server::handle::{Handle, PublishError, StreamRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::post_json;
 use crate::support::binary::Place;
-use crate::support::{ADMIN, Answer, TestServer, http, in_time, start, start_with, until};
+use crate::support::{ADMIN, Answer, TestServer, config, http, in_time, start, start_on, start_with, until};
 
 /// The head of a POST as an admin, without its end.
 fn head(server: &TestServer, more: &str) -> String {
@@ -124,17 +127,23 @@ async fn an_event_larger_than_all_clients_can_read_is_refused_whatever_call_make
     }
 }
 
+fn with_a_stream_of_ones_own() -> TestServer {
+    let follow = get(async |stream: StreamRequest| stream.open(&["own"], ["own"]).await);
+    let routes = |tidings: Handle| Router::new().route("/own/stream", follow).with_state(tidings);
+    start_on(Server::builder().config(config(&[]).unwrap()).routes(routes))
+}
+
 #[tokio::test]
 async fn the_largest_event_is_one_block_below_256_kib_and_a_larger_one_of_the_library_is_an_error() {
-    let server = start().await;
-    let mut stream = server.connected("/notifications/stream", "").await;
+    let server = with_a_stream_of_ones_own();
+    let mut stream = server.connected("/own/stream", "").await;
     let data = "x".repeat(MOST - 2);
-    let id = server.handle.publish("notifications", "notification", &data).await.unwrap();
-    let block = stream.block("notification").await;
+    let id = server.handle.publish("own", "own", &data).await.unwrap();
+    let block = stream.block("own").await;
     assert_eq!((block.id, block.data.len()), (Some(id.to_string()), MOST));
     assert!(stream.text().rsplit_once("\n\nevent: ").unwrap().1.len() < 256 << 10);
     for data in ["x".repeat(MOST - 1), "\u{1}".repeat(MOST / 6 + 1)] {
-        let refused = server.handle.publish("notifications", "notification", &data).await.unwrap_err();
+        let refused = server.handle.publish("own", "own", &data).await.unwrap_err();
         assert!(
             matches!(refused, PublishError::Journal(tidings_journal::Error::TooLarge(_))),
             "{} bytes once escaped: {refused}",
@@ -146,14 +155,14 @@ async fn the_largest_event_is_one_block_below_256_kib_and_a_larger_one_of_the_li
 
 #[tokio::test]
 async fn what_the_library_publishes_is_one_line_of_compact_json() {
-    let server = start().await;
-    let mut stream = server.connected("/notifications/stream", "").await;
+    let server = with_a_stream_of_ones_own();
+    let mut stream = server.connected("/own/stream", "").await;
     let raw = serde_json::value::RawValue::from_string("{ \"a\" :\r\n [ 1.5 ,\n2 ] }".to_owned()).unwrap();
-    server.handle.publish("notifications", "notification", &raw).await.unwrap();
-    assert_eq!(stream.block("notification").await.data, r#"{"a":[1.5,2]}"#);
+    server.handle.publish("own", "own", &raw).await.unwrap();
+    assert_eq!(stream.block("own").await.data, r#"{"a":[1.5,2]}"#);
     let deep = format!("{}{}", "[".repeat(121), "]".repeat(121));
     let raw = serde_json::value::RawValue::from_string(deep).unwrap();
-    let refused = server.handle.publish("notifications", "notification", &raw).await.unwrap_err();
+    let refused = server.handle.publish("own", "own", &raw).await.unwrap_err();
     assert!(matches!(refused, PublishError::Data(_)), "{refused}");
 }
 

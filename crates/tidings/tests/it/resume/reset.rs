@@ -117,8 +117,8 @@ async fn a_reader_that_falls_out_of_what_is_kept_is_reset_then_and_goes_on() {
     let mut stream = Stream::open_on(narrow(&server).await, "/notifications/stream", &[]).await;
     let ballast = "x".repeat(200_000); // 16 MB in all: no socket holds that much
     for nth in 0..EVENTS {
-        let data = json!({"title": nth.to_string(), "ballast": ballast});
-        server.handle.publish("notifications", "notification", &data).await.unwrap();
+        let data = json!({"title": nth.to_string(), "message": "m", "ballast": ballast});
+        server.say(&data).await;
     }
     let connected = stream.block("connected").await.id.unwrap();
     let mut seen = Vec::new();

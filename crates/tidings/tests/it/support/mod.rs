@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tidings_hub::Clock;
+use tidings_server::auth::By;
 use tidings_server::config::{Config, Flags};
 use tidings_server::{Handle, Server};
 use tokio::sync::oneshot;
@@ -146,6 +147,11 @@ impl TestServer {
     pub(crate) async fn notify(&self, title: &str) -> String {
         let answer = self.post("/notifications/send", serde_json::json!({"title": title, "message": "m"})).await;
         answer.json()["eventId"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a notification as the application does that embeds the server, and returns its `eventId`.
+    pub(crate) async fn say(&self, form: &Value) -> String {
+        self.handle.notify(By::Application, form).await.unwrap().event_id.to_string()
     }
 
     /// The id of the newest event.

@@ -43,7 +43,6 @@ pub(crate) async fn stalled(server: &TestServer, path: &str, token: &str) -> Tcp
 pub(crate) async fn publish_big(server: &TestServer, count: usize) {
     let ballast = "x".repeat(200_000);
     for nth in 0..count {
-        let body = json!({"nth": nth, "ballast": ballast});
-        server.handle.publish("notifications", "notification", &body).await.unwrap();
+        server.say(&json!({"title": "T", "message": "m", "nth": nth, "ballast": ballast})).await;
     }
 }
