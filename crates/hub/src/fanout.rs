@@ -21,9 +21,9 @@ use smallvec::SmallVec;
 use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
-use crate::capacity;
 use crate::ring::{Limits, Mark, Ring, Seq, Slot};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
+use crate::table;
 
 /// Something that is delivered.
 pub trait Delivery {
@@ -202,7 +202,7 @@ impl Rings {
             followed.get_mut().followers -= 1;
             if followed.get().followers == 0 {
                 followed.remove();
-                if let Some(room) = capacity::shrunk(self.by_topic.len(), self.by_topic.capacity()) {
+                if let Some(room) = table::shrunk_capacity(self.by_topic.len(), self.by_topic.capacity()) {
                     self.by_topic.shrink_to(room, |followed| self.hasher.hash_one(followed.ring.topic()));
                 }
             }

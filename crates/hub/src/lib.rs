@@ -25,7 +25,6 @@
 //! - [`wording`](Wording): the text of the hub's own events, which the application writes
 //! - [`clock`](Clock), [`user`](UserId); `time`: log time
 
-mod capacity;
 mod clock;
 mod connection;
 mod cursor;
@@ -49,6 +48,7 @@ mod runner;
 mod subscribe;
 mod subscription;
 mod sync;
+mod table;
 mod tally;
 mod time;
 mod timer_wheel;

@@ -50,9 +50,9 @@ impl Hub {
         })
     }
 
-    /// The live receipt under `key`, if there is one, with the id that [`Published::Known`] has. Every
-    /// stream can see the events that it is for. Only [`Hub::publish`] decides whether a batch is a
-    /// repetition.
+    /// The live receipt under `key`, if there is one, with the id that [`Published::Known`] has.
+    /// Every stream can see the events that it is for. Only [`Hub::publish`] decides whether a
+    /// batch is a repetition.
     pub async fn receipt(&self, key: &[u8]) -> Result<Option<(EventId, StoredReceipt)>, tidings_journal::Error> {
         let generation = self.inner.generation();
         let Some(kept) = self.inner.journal.receipt(key).await? else { return Ok(None) };
@@ -70,8 +70,8 @@ impl Hub {
 
 impl Inner {
     /// Waits until the events of a receipt are visible; if it has none, until the events are
-    /// visible by which it was decided. Returns the id of the first of them, on the line on which they
-    /// were shown: a moment later the log may be on another line, with another event there.
+    /// visible by which it was decided. Returns the id of the first of them, on the line on which
+    /// they were shown: a moment later the log may be on another line, with another event there.
     async fn until_receipt_visible(
         &self,
         generation: &Generation,

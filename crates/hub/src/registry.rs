@@ -12,9 +12,9 @@ use hashbrown::HashTable;
 use tidings_journal::TopicName;
 
 use self::by_user::ByUser;
-use crate::capacity;
 use crate::connection::{Connection, ConnectionId, Opening, Schedule, Signals, TimerEntry, network};
 use crate::sync::Mutex;
+use crate::table;
 use crate::tally::{Ended, Refused, Tally};
 use crate::user::UserId;
 use crate::wording::{Cause, Ending};
@@ -146,7 +146,7 @@ impl Registry {
         if let Ok(entry) = open.by_id.find_entry(connection.id.hash(), |one| one.id == connection.id) {
             entry.remove();
         }
-        if let Some(capacity) = capacity::shrunk(open.by_id.len(), open.by_id.capacity()) {
+        if let Some(capacity) = table::shrunk_capacity(open.by_id.len(), open.by_id.capacity()) {
             open.by_id.shrink_to(capacity, |one| one.id.hash());
         }
         if let Some(user) = &connection.user {
@@ -159,7 +159,7 @@ impl Registry {
             if *count.get() == 0 {
                 count.remove();
             }
-            if let Some(capacity) = capacity::shrunk(open.by_address.len(), open.by_address.capacity()) {
+            if let Some(capacity) = table::shrunk_capacity(open.by_address.len(), open.by_address.capacity()) {
                 open.by_address.shrink_to(capacity);
             }
         }

@@ -25,14 +25,14 @@ const BATCH_BYTES: usize = 64 << 10;
 
 /// The size from which a stream no longer waits for more frames to write together: a write of this
 /// many bytes costs little more than one of half as many.
-const WORTH_A_WRITE: u64 = 16 << 10;
+const FULL_WRITE_BYTES: u64 = 16 << 10;
 
-/// The most polls that a stream lets other tasks go first to fill a write.
-const TURNS: u8 = 3;
+/// How often in a row a stream lets other tasks go first to fill a write.
+const MAX_YIELDS: u8 = 3;
 
 /// An open stream.
 pub struct Subscription {
-    cursor: Cursor<Seat>,
+    cursor: Cursor<StreamSource>,
     /// What a stream needs only before it is live, and at its end.
     start: Option<Box<Start>>,
     /// Whether the next event has to be read from the journal instead of the rings.
@@ -40,11 +40,12 @@ pub struct Subscription {
     /// Set once the ending was returned: whether the client is to reconnect.
     ended: Option<bool>,
     /// How often it has let other tasks go first since it last took frames.
-    waited: u8,
+    yields: u8,
 }
 
-/// A stream's place in the hub.
-struct Seat {
+/// What the cursor of an open stream reads. The stream is removed from the hub when this is
+/// dropped.
+struct StreamSource {
     hub: Arc<Inner>,
     /// The generation to which its rings belong, for as long as the stream is open.
     generation: Arc<Generation>,
@@ -83,8 +84,8 @@ impl Subscription {
     /// A stream that starts at `newest`, which is what was visible when `connection` began to
     /// follow its rings.
     pub(crate) fn new(hub: Arc<Inner>, generation: Arc<Generation>, connection: Arc<Connection>, newest: Mark) -> Self {
-        let cursor = Cursor::new(Seat { hub, generation, connection }, newest);
-        Self { cursor, start: None, behind: false, ended: None, waited: 0 }
+        let cursor = Cursor::new(StreamSource { hub, generation, connection }, newest);
+        Self { cursor, start: None, behind: false, ended: None, yields: 0 }
     }
 
     fn hub(&self) -> &Arc<Inner> {
@@ -177,10 +178,10 @@ impl Subscription {
     /// they bring meanwhile can be sent in the same write; a write costs as much as about fifty
     /// frames. Returns true at most a few times in a row. For carriers for which yielding costs
     /// less than a write.
-    pub fn waits_a_turn(&mut self) -> bool {
-        let waits = self.waited < TURNS && !self.behind && self.cursor.is_filling(WORTH_A_WRITE);
-        self.waited = if waits { self.waited + 1 } else { 0 };
-        waits
+    pub fn should_yield(&mut self) -> bool {
+        let yields = self.yields < MAX_YIELDS && !self.behind && self.cursor.is_filling(FULL_WRITE_BYTES);
+        self.yields = if yields { self.yields + 1 } else { 0 };
+        yields
     }
 
     /// Whether the stream reads missed events from the journal.
@@ -295,7 +296,7 @@ fn bytes_of(frames: &[Frame]) -> u64 {
     frames.iter().map(|frame| frame.len() as u64).sum()
 }
 
-impl Source for Seat {
+impl Source for StreamSource {
     fn fanout(&self) -> &Fanout {
         &self.generation.fanout
     }
@@ -305,7 +306,7 @@ impl Source for Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamSource {
     fn drop(&mut self) {
         self.hub.closed(&self.connection);
     }

@@ -1,5 +1,4 @@
-//! Floors that were raised at an operator's word: the same at every server over the log, and after
-//! every start.
+//! Erasures: they have the same effect at every server over the log, and after every start.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
@@ -90,7 +89,7 @@ async fn subscribe(hub: &Hub, name: &str, after: After) -> Subscription {
     hub.subscribe(request).await.unwrap().0
 }
 
-/// The data of what a stream is sent, up to the event with the data `last`.
+/// The data of the events that a stream is sent, up to the event with the data `last`.
 async fn until(stream: &mut Subscription, last: &str) -> Vec<String> {
     let mut all = Vec::new();
     loop {
@@ -111,14 +110,14 @@ async fn kept(hub: &Hub, name: &str) -> Vec<String> {
     history.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
 }
 
-/// Waits until `hub` shows all that its journal has.
+/// Waits until everything in the journal of `hub` is visible.
 async fn caught_up(hub: &Hub, journal: &dyn Journal) {
     while hub.head().position < journal.head() {
         tokio::task::yield_now().await;
     }
 }
 
-/// The notes that are live.
+/// The live notes.
 async fn notes(journal: &dyn Journal) -> Vec<String> {
     let selector = Selector::topics([topic("_floors")]);
     let page = journal.read_keyed(&selector, Position::START, journal.head(), Limit::NONE).await.unwrap();
@@ -136,7 +135,7 @@ fn record(name: &str, data: &str) -> Record {
     }
 }
 
-/// Writes a note, as a server does that dies behind it: `below` is a prefix, or nothing.
+/// Writes a note, like a server that dies after that. `below` is a prefix, or empty.
 async fn note(journal: &dyn Journal, name: &str, below: &str, until: EventId) {
     let text = format!("{until} {name} {below}");
     let record = Record { key: Some(name.into()), ..record("_floors", text.trim_end()) };
@@ -147,13 +146,13 @@ async fn note(journal: &dyn Journal, name: &str, below: &str, until: EventId) {
 async fn what_one_server_erases_the_other_shows_no_more_from_its_pages_and_rings() {
     let journal = memory(100);
     let (one, other) = (running(&journal), running(&journal));
-    // It has the rings of both, and takes nothing out of them.
+    // The stream follows both topics, and takes nothing.
     let mut slow = subscribe(&other, "chat", After::Now).await;
     let first = publish(&one, &["chat/room/r", "chat"], "1").await;
     let second = publish(&one, &["chat/room/r", "chat"], "2").await;
     publish(&one, &["chat/room/r", "chat"], "3").await;
     caught_up(&other, &*journal).await;
-    // These pages are kept for the next one who missed the same.
+    // These pages are cached for the next stream that missed the same events.
     assert_eq!(until(&mut subscribe(&other, "chat/room/r", After::Earliest).await, "3").await, ["1", "2", "3"]);
     one.erase([topic("chat/room/r")], &second.to_string()).await.unwrap();
     assert_eq!(notes(&*journal).await, [""; 0]);
@@ -167,7 +166,7 @@ async fn what_one_server_erases_the_other_shows_no_more_from_its_pages_and_rings
     for mut behind in behind {
         assert_eq!(until(&mut behind, "4").await, ["trimmed", "4"]);
     }
-    // It is told when it comes to read on, and goes on from what is newest then.
+    // The stream is told when it reads on, and continues at the newest event.
     assert_eq!(until(&mut slow, "trimmed").await, ["trimmed"]);
     publish(&one, &["chat/room/r", "chat"], "5").await;
     assert_eq!(until(&mut slow, "5").await, ["5"]);
@@ -202,7 +201,7 @@ async fn what_was_noted_by_a_server_that_died_is_erased_before_the_next_one_show
     note(&*journal, "notifications", "", id(2)).await;
     let (next, runner) = hub(&journal);
     let mut stream = subscribe(&next, "chat/room/r", After::Earliest).await;
-    // Whoever reads before that waits for it.
+    // A caller that reads before that waits for it.
     let page = tokio::spawn({
         let next = next.clone();
         async move { kept(&next, "notifications").await }
@@ -239,7 +238,7 @@ async fn no_erasure_fails_because_there_is_no_room_for_its_note() {
             last = publish(&hub, &[name], "1").await;
         }
         if most > 0 {
-            // Somebody else was about to erase these, and is gone.
+            // Another server was about to erase these, and died.
             note(&*journal, "x", "", last).await;
             note(&*journal, "y", "", last).await;
         }
@@ -253,7 +252,7 @@ async fn no_erasure_fails_because_there_is_no_room_for_its_note() {
 }
 
 #[tokio::test]
-async fn of_two_who_erase_the_same_topic_at_once_neither_takes_back_what_the_other_did() {
+async fn of_two_erasures_of_a_topic_at_once_neither_undoes_the_other() {
     let journal = memory(100);
     let hubs = [running(&journal), running(&journal)];
     let mut ids = Vec::new();
@@ -306,7 +305,7 @@ async fn where_the_line_breaks_in_the_middle_of_it_nothing_is_erased_of_what_sta
     }
     hub.begun().await.unwrap();
     assert_eq!(kept(&hub, "a").await, ["1", "5", "6", "7", "8"]);
-    // What is of both lines can be erased as ever.
+    // Events of both lines can be erased as before.
     let first = hub.id_of(Position::new(1));
     hub.erase([topic("a")], &first.to_string()).await.unwrap();
     assert_eq!(kept(&hub, "a").await, ["5", "6", "7", "8"]);
@@ -321,7 +320,7 @@ async fn what_was_to_be_erased_on_a_line_that_is_lost_erases_nothing_on_the_next
         lost = publish(&hub, &["a"], data).await;
     }
     journal.break_after(Position::new(1), ["5", "6", "7", "8"].map(|data| record("a", data)).into());
-    // Whoever wrote it found out too late.
+    // The server that wrote the note learnt of the break too late.
     note(&*journal, "a", "", lost).await;
     caught_up(&hub, &*journal).await;
     hub.begun().await.unwrap();

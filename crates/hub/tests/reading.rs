@@ -290,10 +290,10 @@ async fn a_stream_lets_others_go_first_a_few_times_where_several_events_wait_and
         for _ in 0..events {
             publish(&hub, topic()).await;
         }
-        let waits = (0..).take_while(|_| stream.waits_a_turn()).take(10).count();
+        let waits = (0..).take_while(|_| stream.should_yield()).take(10).count();
         assert_eq!(waits, if events == 1 { 0 } else { 3 });
         assert_eq!(stream.next().await.unwrap().len(), events);
-        assert!(!stream.waits_a_turn(), "nothing is left to wait for");
+        assert!(!stream.should_yield(), "nothing is left to wait for");
     }
     running.abort();
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hashbrown::{HashTable, hash_table};
 use smallvec::{SmallVec, smallvec};
 
-use crate::capacity;
 use crate::connection::Connection;
+use crate::table;
 use crate::user::UserId;
 
 /// The streams of one user, at least one, in the order of opening. They hold the user's id, so the
@@ -45,7 +45,7 @@ impl ByUser {
         }
         if own.get().is_empty() {
             own.remove();
-            if let Some(capacity) = capacity::shrunk(self.table.len(), self.table.capacity()) {
+            if let Some(capacity) = table::shrunk_capacity(self.table.len(), self.table.capacity()) {
                 self.table.shrink_to(capacity, |own| hash_of(&self.hasher, own));
             }
         }

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use slab::Slab;
 
-use crate::capacity;
+use crate::table;
 
 /// The wakers of the cursors that sleep.
 pub(super) struct Waiters {
@@ -61,7 +61,7 @@ impl Waiters {
 
     /// Frees capacity if little of it is used.
     pub(super) fn shrink(&mut self) {
-        if capacity::shrunk(self.wakers.len(), self.wakers.capacity()).is_some() {
+        if table::shrunk_capacity(self.wakers.len(), self.wakers.capacity()).is_some() {
             self.wakers.shrink_to_fit();
         }
     }

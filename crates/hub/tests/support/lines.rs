@@ -1,5 +1,5 @@
-//! A copy of a log, as a node has one of what a broker keeps: it may be behind the log, and the log
-//! may lose its end, as in a failover.
+//! A copy of a log, like one that a server has of the log of a broker: it may be behind the log,
+//! and the log may lose its end, as in a failover.
 #![expect(dead_code, reason = "each test uses a part of it")]
 
 use std::pin::pin;
@@ -24,19 +24,20 @@ pub(crate) struct Lines {
 
 struct State {
     memory: Arc<Memory>,
-    /// Everything on the line that is, in the order of the log.
+    /// All records on the current line, in the order of the log.
     records: Vec<Record>,
-    /// Those epochs that have ended, oldest first.
+    /// The epochs that have ended, oldest first.
     earlier: Vec<(Epoch, Position)>,
     epochs: Arc<Epochs>,
-    /// What the copy has yet to hear of: perhaps an epoch, and what was appended in it.
+    /// What the copy has not received yet: perhaps an epoch, and the records that were appended in
+    /// it.
     unheard: Option<(Option<Epoch>, Vec<Record>)>,
-    /// Where the log breaks as soon as something is erased, and what it goes on with.
+    /// Where the log breaks when an erasure begins, and the records that follow there.
     breaks: Option<(Position, Vec<Record>)>,
     log: Log,
 }
 
-/// What the log says when it is asked what it has.
+/// The log's answer when it is asked what it has.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Log {
     /// All of it.
@@ -77,7 +78,7 @@ impl Lines {
         self.news.push(News::Rebuilt(head, state.epochs.clone()));
     }
 
-    /// The same, but not before somebody is about to erase something.
+    /// Like [`Lines::break_after`], but only when an erasure begins.
     pub(crate) fn break_when_erasing(&self, last: Position, others: Vec<Record>) {
         self.state.lock().breaks = Some((last, others));
     }
@@ -133,7 +134,7 @@ impl Lines {
         self.state.lock().memory.clone()
     }
 
-    /// The same, under the names of this log.
+    /// Gives `entries` of the memory `of` the ids that they have in this log.
     fn named(&self, entries: &mut [Arc<Entry>], of: &Arc<Memory>) -> Result<(), Error> {
         let state = self.state.lock();
         if !Arc::ptr_eq(&state.memory, of) {

@@ -229,7 +229,7 @@ impl Parked {
                 turns::let_others_go_first(cx);
                 return Poll::Pending;
             }
-            if self.subscription.waits_a_turn() {
+            if self.subscription.should_yield() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
