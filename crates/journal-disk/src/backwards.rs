@@ -6,10 +6,10 @@ use std::sync::Arc;
 use fjall::{Iter, Readable as _, Slice, Snapshot};
 
 use super::codec::Interner;
-use super::damage::unreadable;
+use super::error::unreadable;
 use super::keys::{self, Kind, TopicId};
 use super::log::{Log, View};
-use super::reader::{self, StoredRecord, entry};
+use super::merge::{self, StoredRecord, entry};
 use super::run::{self, Element, Location};
 use super::tables::Tables;
 use tidings_journal::{Earlier, Error, Limit, Position, Selector};
@@ -203,9 +203,9 @@ impl<'a> Backwards<'a> {
             };
             if taken.is_none() {
                 taken = match source.element(&location) {
-                    Element::Record(record) => Some(reader::decode(position, record, &mut self.interner)?),
+                    Element::Record(record) => Some(merge::decode(position, record, &mut self.interner)?),
                     Element::In(topic) => {
-                        reader::get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
+                        merge::get(self.tables, self.snapshot, topic, source.kind, position, &mut self.interner)?
                     }
                 };
             }

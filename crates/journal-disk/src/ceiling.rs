@@ -14,15 +14,13 @@
 //! the ceiling for a while, by one table of eight at a time. Otherwise everything would be trimmed
 //! and nothing given back.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use fjall::AbstractTree as _;
 
 use super::keys::{self, Kind, SHARDS, TopicId};
 use super::log::Log;
-use super::maintenance::TrimStep;
-use super::retention::Stopped;
+use super::request::Stopped;
 use tidings_journal::Position;
 
 /// How much is used of what the ceiling leaves for tables. The rest is for rewriting.
@@ -37,13 +35,6 @@ const GARBAGE_PERCENT: u64 = 15;
 /// The part of the tables' limit down to which topics are trimmed, so that not every append needs
 /// trimming.
 const TRIMMED_PERCENT: u64 = 90;
-
-/// How many trimmed bytes of one topic make it likely that whole files hold nothing else.
-const DROPPABLE_BYTES: u64 = 32 << 20;
-
-/// The most topics whose garbage is counted one by one. No file will soon be dropped because of a
-/// topic of which little was trimmed.
-const MAX_GARBAGE_TOPICS: usize = 4_096;
 
 /// The least size of the write-ahead log's active file. Most of it is a hole.
 const ACTIVE_WAL_BYTES: u64 = 64 << 20;
@@ -75,15 +66,6 @@ const STEP_FRACTION: u64 = 32;
 /// small, because it counts twice.
 const PENDING_FRACTION: u64 = 64;
 
-/// What was trimmed and may still be on disk.
-#[derive(Default)]
-pub(super) struct Garbage {
-    /// The trimmed bytes of each table.
-    bytes_by_shard: [u64; SHARDS],
-    /// The trimmed bytes of each topic, and the highest trimmed position.
-    topics: HashMap<TopicId, (u64, Position)>,
-}
-
 /// Keeps the directory below its ceiling.
 pub(super) struct Ceiling {
     most: u64,
@@ -96,40 +78,9 @@ pub(super) struct Ceiling {
     exhausted_at: Option<u64>,
 }
 
-impl Garbage {
-    /// Adds what is about to be trimmed.
-    pub(super) fn add(&mut self, log: &Log, trim: &TrimStep) {
-        let topics = log.topics.read();
-        let others = trim.others.iter().map(|other| (&other.topic, other.floor, other.bytes));
-        for (name, floor, bytes) in std::iter::once((&trim.topic, trim.floor, trim.own_bytes)).chain(others) {
-            let Some(id) = topics.get(name).map(|topic| topic.row.id) else {
-                continue;
-            };
-            self.bytes_by_shard[keys::shard(id)] += bytes;
-            let known = self.topics.entry(id).or_default();
-            *known = (known.0 + bytes, known.1.max(floor));
-        }
-        if self.topics.len() > MAX_GARBAGE_TOPICS {
-            self.topics.retain(|_, (bytes, _)| *bytes > DROPPABLE_BYTES / 8);
-        }
-    }
-
-    /// Adds a topic that is about to be trimmed whole, with its copies in other topics.
-    pub(super) fn add_whole(&mut self, topic: TopicId, bytes: u64) {
-        self.bytes_by_shard[keys::shard(topic)] += bytes;
-        self.topics.remove(&topic);
-    }
-
-    /// Takes the topics of which so much was trimmed that whole files may hold nothing else.
-    fn take_droppable(&mut self) -> Vec<(TopicId, Position)> {
-        let droppable = self.topics.extract_if(|_, (bytes, _)| *bytes >= DROPPABLE_BYTES);
-        droppable.map(|(id, (_, floor))| (id, floor)).collect()
-    }
-}
-
 impl Ceiling {
     pub(super) fn new(log: &Log) -> Self {
-        let most = Self::bytes(log);
+        let most = log.options.ceiling_bytes();
         let log_bytes = log.options.tuning.max_wal_bytes.min(most / WAL_FRACTION);
         // Most of what the log holds may be in memory too, which comes on top of it.
         let goal = most.saturating_sub(2 * log_bytes + ACTIVE_WAL_BYTES / 2) / 100 * USED_PERCENT;
@@ -141,11 +92,6 @@ impl Ceiling {
         );
         let goal = goal.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
         Self { most, goal, log_bytes, is_near: false, exhausted_at: None }
-    }
-
-    /// Returns the size that the directory may have, in bytes.
-    pub(super) fn bytes(log: &Log) -> u64 {
-        log.options.retention.max_disk.max(log.options.tuning.min_disk_bytes)
     }
 
     /// Returns whether the ceiling is near enough to measure often.

@@ -7,11 +7,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::ceiling::Ceiling;
 use super::counters::add;
-use super::group::{Group, Unit};
+use super::group::{Checkpoint, Group, Unit};
 use super::log::{Log, PanicGuard};
-use super::maintenance::{Checkpoint, MaintenanceWrite};
+use super::maintenance::MaintenanceWrite;
 use super::options::Sync;
 use super::tables::Commit;
 use tidings_journal::{Appended, Error, LogClock};
@@ -147,7 +146,7 @@ impl Committer {
     fn why(&self, is_full: bool) -> String {
         let dir = self.log.directory.path().display();
         if is_full {
-            let most = Ceiling::bytes(&self.log) >> 20;
+            let most = self.log.options.ceiling_bytes() >> 20;
             format!(
                 "{dir} is at its ceiling of {most} MiB, and nothing is left in it that may be trimmed. Raise the ceiling, or \
                  remove files from the directory that are not the journal's; appends are accepted again as soon as there is space"

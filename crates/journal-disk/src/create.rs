@@ -19,8 +19,8 @@ use fjall::PersistMode;
 
 use super::directory::{self, Directory};
 use super::error::OpenError;
-use super::open::open_tables;
 use super::options::Options;
+use super::tables::Tables;
 
 /// The file system in memory that every process may use on Linux: `shm_overview(7)`.
 const IN_MEMORY: &str = "/dev/shm";
@@ -66,7 +66,7 @@ fn create_in_memory(directory: &Directory, options: &Options, memory: &Path, pat
 }
 
 fn create(directory: &Directory, options: &Options, path: &Path) -> Result<(), OpenError> {
-    let tables = open_tables(directory, path, options, &Arc::default())?;
+    let tables = Tables::open_in(directory, path, options, &Arc::default())?;
     tables.db.persist(PersistMode::SyncAll).map_err(|error| OpenError::engine(directory.path(), error))?;
     drop(tables);
     shorten(&path.join(FIRST_WAL)).map_err(OpenError::io(directory.path(), "shortening the write-ahead log"))
@@ -155,7 +155,7 @@ mod tests {
         let names = |dir: &Path| listing(dir).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
         assert_eq!(names(&copied), names(&made));
         assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "nothing is left in memory");
-        let tables = open_tables(&directory, &copied, &options, &Arc::default()).unwrap();
+        let tables = Tables::open_in(&directory, &copied, &options, &Arc::default()).unwrap();
         assert_eq!(tables.db.keyspace_count(), tables.all().count());
     }
 

@@ -26,10 +26,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-#[cfg(unix)]
-use super::directory_watch;
 use super::error::OpenError;
-use super::wal;
 
 /// The format that this version writes.
 const FORMAT: u32 = 2;
@@ -40,6 +37,9 @@ const EARLIEST: u32 = 1;
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
 const PREFIX: &str = "tidings journal, format ";
+
+/// The beginning of the names of files that hold intact batches which were cut off.
+pub(super) const CUT: &str = "cut-";
 
 /// A directory that belongs to this process until this is dropped.
 pub(super) struct Directory {
@@ -141,7 +141,7 @@ impl Directory {
 
     /// Returns the number of files with intact batches that were cut off the write-ahead log.
     pub(super) fn cut_files(&self) -> io::Result<u64> {
-        let is_cut = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(wal::CUT);
+        let is_cut = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(CUT);
         Ok(fs::read_dir(&self.dir)?.flatten().filter(is_cut).count() as u64)
     }
 
@@ -296,11 +296,18 @@ fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> 
     Ok(file)
 }
 
+#[cfg(unix)]
+/// Returns the device and the inode number, which are equal for two names of one file.
+pub(super) fn number(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
 /// Returns whether `path` leads to this file.
 #[cfg(unix)]
 fn is_named(file: &File, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
-        Ok(there) => Ok(directory_watch::number(&there) == directory_watch::number(&file.metadata()?)),
+        Ok(there) => Ok(number(&there) == number(&file.metadata()?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

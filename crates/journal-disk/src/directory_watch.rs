@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::directory::number;
 use super::wal;
 
 /// The folder in `db` that contains a folder for each table.
@@ -90,11 +91,6 @@ fn is_at(opened: &File, path: &Path) -> bool {
 /// Returns whether nothing is at a path, as opposed to something that can't be examined.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Returns the device and the inode number, which are equal for two names of one file.
-pub(super) fn number(metadata: &fs::Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(test)]

@@ -15,9 +15,10 @@ use super::committer::Job;
 use super::keys::Kind;
 use super::log::Log;
 use super::maintenance::{Erasure, MaintenanceWrite};
-use super::reader::{Merge, StoredRecord};
-use super::retention::{self, Stopped};
-use super::trim::{self, Decision, TopicLimits};
+use super::merge::{Merge, StoredRecord};
+use super::request::{self, Stopped};
+use super::topics::TopicLimits;
+use super::trim::{self, Decision};
 use tidings_journal::{Error, Position, TopicName};
 
 /// The most topics that are trimmed in one step of the committer.
@@ -57,7 +58,7 @@ pub(super) fn erase(
     };
     if !keyed.is_empty() || !floors.is_empty() {
         let erasure = |done| MaintenanceWrite::Erase(Erasure { floors, keyed }, done);
-        retention::write(log, jobs, erasure).map_err(|Stopped| closed_error(log))?;
+        request::write(log, jobs, erasure).map_err(|Stopped| closed_error(log))?;
     }
     // What an earlier attempt has hidden may not have been written. There is nothing to erase then,
     // and the records would come back at the next start. A log that failed a write is closed, so
@@ -133,7 +134,7 @@ fn trim(
             if let Decision::Trim(step) = trim::next(log, name, *bounds)? {
                 touched.insert(step.topic.clone());
                 touched.extend(step.others.iter().map(|other| other.topic.clone()));
-                log.garbage.lock().add(log, &step);
+                log.garbage.lock().add(&log.topics.read(), &step);
                 let (done, receiver) = oneshot::channel();
                 writes.push(MaintenanceWrite::Trim(step, done));
                 written.push(receiver);
@@ -142,7 +143,7 @@ fn trim(
         if writes.is_empty() {
             return Ok(());
         }
-        retention::write_all(log, jobs, writes, written).map_err(|Stopped| closed_error(log))?;
+        request::write_all(log, jobs, writes, written).map_err(|Stopped| closed_error(log))?;
     }
 }
 

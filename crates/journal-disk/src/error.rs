@@ -1,7 +1,10 @@
-//! Errors of opening a directory as a log.
+//! Errors of opening a directory as a log, and what the storage engine's errors mean.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use fjall::LsmError;
+use tidings_journal::Error;
 
 /// Why a log could not be opened. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -86,16 +89,14 @@ impl OpenError {
     pub(super) fn engine(dir: &Path, error: fjall::Error) -> Self {
         match error {
             // The operating system is not the cause: a file is not what the engine has left behind.
-            fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source))
-                if is_damage(source.kind()) =>
-            {
+            fjall::Error::Io(source) | fjall::Error::Storage(LsmError::Io(source)) if is_damage(source.kind()) => {
                 let what = match source.kind() {
                     ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => "a file ends too early",
                     _ => "a file is missing",
                 };
                 Self::damaged(dir, format!("{what} ({source})"))
             }
-            fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
+            fjall::Error::Io(source) | fjall::Error::Storage(LsmError::Io(source)) => {
                 Self::Io { dir: dir.to_owned(), what: "a file", source }
             }
             fjall::Error::Locked => Self::InUse { dir: dir.to_owned(), by: None },
@@ -125,15 +126,36 @@ fn is_damage(kind: ErrorKind) -> bool {
     matches!(kind, UnexpectedEof | InvalidInput | NotFound | AlreadyExists)
 }
 
+/// Converts an engine's error for a reader. What is wrong with the files will be wrong at the next
+/// attempt too; what the operating system reports may not be.
+pub(super) fn unreadable(error: impl std::borrow::Borrow<fjall::Error>) -> Error {
+    let error = error.borrow();
+    let is_lasting = match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => is_lasting(error),
+        fjall::Error::Storage(_) => true,
+        _ => false,
+    };
+    let why = describe(error);
+    if is_lasting { Error::Damaged(why) } else { Error::Unreadable(why) }
+}
+
+/// Returns whether an error is permanent. A file that is missing or too short stays so, and so does
+/// a sector that the device can't read.
+fn is_lasting(error: &std::io::Error) -> bool {
+    const EIO: i32 = 5;
+    let kinds = [ErrorKind::UnexpectedEof, ErrorKind::InvalidData, ErrorKind::InvalidInput, ErrorKind::NotFound];
+    kinds.contains(&error.kind()) || cfg!(unix) && error.raw_os_error() == Some(EIO)
+}
+
 /// Describes an engine's error to an operator.
 pub(super) fn describe(error: &fjall::Error) -> String {
     match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => error.to_string(),
+        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => error.to_string(),
         fjall::Error::Poisoned => {
             "writing or merging files in the background failed; earlier log lines say why (a damaged file?)".to_owned()
         }
-        fjall::Error::Storage(fjall::LsmError::Unrecoverable) => "a file that is listed is missing".to_owned(),
-        fjall::Error::Storage(fjall::LsmError::ChecksumMismatch { .. }) => "a checksum is wrong".to_owned(),
+        fjall::Error::Storage(LsmError::Unrecoverable) => "a file that is listed is missing".to_owned(),
+        fjall::Error::Storage(LsmError::ChecksumMismatch { .. }) => "a checksum is wrong".to_owned(),
         fjall::Error::Storage(error) => format!("{error:?}"),
         other => format!("{other:?}"),
     }
@@ -141,13 +163,11 @@ pub(super) fn describe(error: &fjall::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Error;
-
     use super::*;
 
     fn engine(kind: ErrorKind) -> [OpenError; 2] {
         let dir = Path::new("here");
-        let (own, storage) = (fjall::Error::Io(Error::from(kind)), fjall::LsmError::Io(Error::from(kind)));
+        let (own, storage) = (fjall::Error::Io(kind.into()), LsmError::Io(kind.into()));
         [OpenError::engine(dir, own), OpenError::engine(dir, fjall::Error::Storage(storage))]
     }
 
@@ -170,5 +190,15 @@ mod tests {
         }
         let [own, _] = engine(ErrorKind::StorageFull);
         assert!(matches!(own.for_reading(), OpenError::Io { .. }));
+    }
+
+    #[test]
+    fn what_the_files_say_lasts_and_what_the_system_says_may_pass() {
+        let io = |kind: ErrorKind| unreadable(fjall::Error::Storage(LsmError::Io(kind.into())));
+        assert!(matches!(io(ErrorKind::UnexpectedEof), Error::Damaged(_)));
+        assert!(matches!(io(ErrorKind::OutOfMemory), Error::Unreadable(_)));
+        assert!(matches!(unreadable(fjall::Error::Storage(LsmError::InvalidTrailer)), Error::Damaged(_)));
+        let open_files = std::io::Error::from_raw_os_error(24);
+        assert!(matches!(unreadable(fjall::Error::Io(open_files)), Error::Unreadable(_)));
     }
 }

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use fjall::compaction::filter::{CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict};
 use parking_lot::RwLock;
 
+use super::codec;
 use super::keys::{self, Kind, TopicId};
-use super::{codec, tables};
 use tidings_journal::{Position, Timeline};
 
 /// What compaction may remove. Only what is durable may be in here: what compaction removes must
@@ -136,11 +136,11 @@ impl Factory for FilterFactory {
 
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
         let floors = self.floors.clone();
-        if let Some(shard) = tables::shard_of_name(&self.name) {
+        if let Some(shard) = keys::shard_of_name(&self.name) {
             return Box::new(EventFilter { floors, shard, last: None, bytes: 0 });
         }
         match &*self.name {
-            tables::ORDER => Box::new(BatchFilter(floors)),
+            keys::ORDER => Box::new(BatchFilter(floors)),
             _ => Box::new(ReceiptFilter(floors)),
         }
     }

@@ -1,16 +1,18 @@
 //! A step of the committer: the appends in flight and the maintenance writes, which are written in
 //! one batch.
 
+mod maintenance;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch, Slice};
 
+pub(super) use self::maintenance::Checkpoint;
 use super::codec::{self, BatchEntry};
 use super::keys::{self, Kind, TopicId, meta};
 use super::log::Log;
 use super::run::{self, Element};
-use super::tables::NOOP_KEY;
 use super::topics::{KeyedRecord, Topics};
 use tidings_journal::{
     Appended, Condition, Entry, Error, EventId, LogClock, Position, Receipt, Record, StoredReceipt, TopicName,
@@ -309,7 +311,7 @@ impl<'a> Group<'a> {
 
     /// Writes a key that means nothing.
     pub(super) fn put_noop(&mut self) {
-        self.put(Table::Meta, NOOP_KEY.to_vec(), Vec::new());
+        self.put(Table::Meta, keys::NOOP_KEY.to_vec(), Vec::new());
     }
 
     /// Removes the row of a topic.

@@ -7,12 +7,12 @@ use std::path::Path;
 use fjall::Snapshot;
 
 use super::codec::{self, BatchEntry, Interner};
-use super::damage::unreadable;
 use super::directory::Directory;
 use super::error::OpenError;
+use super::error::unreadable;
 use super::keys::{self, Kind};
+use super::merge::{self, StoredRecord, entry};
 use super::open::{self, Contents};
-use super::reader::{self, StoredRecord, entry};
 use super::tables::Tables;
 use super::topics::Topic;
 use tidings_journal::{Entry, Epoch, Epochs, Error, Position, TopicName};
@@ -157,7 +157,7 @@ impl Inspection {
         position: Position,
         interner: &mut Interner,
     ) -> Result<Option<StoredRecord>, Error> {
-        reader::get(&self.tables, &self.snapshot, topic, kind, position, interner)
+        merge::get(&self.tables, &self.snapshot, topic, kind, position, interner)
     }
 }
 

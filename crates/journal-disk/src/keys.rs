@@ -1,4 +1,4 @@
-//! The keys of the tables.
+//! The tables' names and keys.
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -17,6 +17,16 @@
 
 use tidings_journal::Position;
 
+/// The table of batches.
+pub(super) const ORDER: &str = "order";
+/// The table of receipts.
+pub(super) const RECEIPTS: &str = "receipts";
+/// How the names of the event tables begin.
+pub(super) const EVENTS: &str = "events-";
+
+/// A key that sorts behind all others and means nothing, see [`Tables::flush_if_above`](super::tables::Tables::flush_if_above).
+pub(super) const NOOP_KEY: &[u8] = &[0xff; 24];
+
 /// The number of tables that the topics are spread over. When space is needed, one table is
 /// rewritten at a time, an eighth of the log.
 pub(super) const SHARDS: usize = 8;
@@ -34,6 +44,11 @@ pub(super) enum Kind {
 /// Returns the event table that `topic` is in.
 pub(super) fn shard(topic: TopicId) -> usize {
     usize::try_from(topic % SHARDS as u64).unwrap_or_default()
+}
+
+/// Returns which event table has this name.
+pub(super) fn shard_of_name(name: &str) -> Option<usize> {
+    name.strip_prefix(EVENTS)?.parse().ok()
 }
 
 /// Returns the key of a record in a topic.

@@ -23,12 +23,12 @@
 //! - [`probe`](probe()): whether a directory could be opened; `create`: a new log; `open`: from a
 //!   directory to a log; `wal`, `manifest`, `contents`: checks of the storage engine's files before the engine
 //!   opens them
-//! - `log`, `counters`: what the threads share; `committer`, `group`, `maintenance`, `syncer`:
-//!   writing
-//! - `reader`, `backwards`: reading; `damage`: reading around what is damaged; [`Inspection`],
-//!   `verify`: examining a directory that no server holds
-//! - `retention`, `trim`, `erase`, `ceiling`: removing records and giving back space; `filter`:
-//!   what the storage engine leaves out when it rewrites its files
+//! - `log`, `counters`: what the threads share
+//! - `committer`, `group`, `syncer`: writing; `maintenance`, `request`: what is written beside appends
+//! - `reader`, `backwards`, `merge`: reading; `damage`, `damaged_ranges`: reading around what is
+//!   damaged; [`Inspection`], `verify`: examining a directory that no server holds
+//! - `retention`, `trim`, `erase`: removing records; `ceiling`, `garbage`: giving back space;
+//!   `filter`: what the storage engine leaves out when it rewrites its files
 
 mod backwards;
 mod ceiling;
@@ -40,6 +40,7 @@ mod counters;
 mod crash;
 mod create;
 mod damage;
+mod damaged_ranges;
 mod directory;
 #[cfg(unix)]
 mod directory_watch;
@@ -48,16 +49,19 @@ mod error;
 mod filter;
 #[cfg(test)]
 mod full;
+mod garbage;
 mod group;
 mod inspect;
 mod keys;
 mod log;
 mod maintenance;
 mod manifest;
+mod merge;
 mod open;
 mod options;
 mod probe;
 mod reader;
+mod request;
 mod retention;
 mod run;
 mod syncer;

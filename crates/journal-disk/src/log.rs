@@ -7,12 +7,12 @@ use fjall::Snapshot;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
-use super::ceiling::{Ceiling, Garbage};
 use super::counters::Counters;
-use super::damage::DamagedRanges;
+use super::damaged_ranges::DamagedRanges;
 use super::directory::Directory;
 use super::error::{OpenError, describe};
 use super::filter::Floors;
+use super::garbage::Garbage;
 use super::maintenance::MaintenanceWrite;
 use super::options::Options;
 use super::tables::Tables;
@@ -244,7 +244,7 @@ impl Log {
     pub(super) fn vitals(&self) -> Vitals {
         let Counters { batches, records, trimmed, topics_trimmed, appends, syncs } = &self.counters;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let ceiling = Ceiling::bytes(self);
+        let ceiling = self.options.ceiling_bytes();
         let oldest_ms = self.oldest_ms.load(Ordering::Relaxed);
         let (kept, topics, keyed) = {
             let topics = self.topics.read();

@@ -2,7 +2,6 @@
 //! epoch.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,8 +16,8 @@ use super::filter::Floors;
 use super::keys::{self, Kind, TopicId, meta};
 use super::log::RecoveredLog;
 use super::manifest;
+use super::merge;
 use super::options::{Options, Retention};
-use super::reader;
 use super::tables::Tables;
 use super::time_file;
 use super::topics::{KeyedRecord, Topics};
@@ -121,7 +120,7 @@ fn recover(directory: &Directory, options: &Options, floors: &Arc<Floors>) -> Re
     manifest::check(directory, &path)?;
     contents::check(directory, &path)?;
     let cut = wal::repair(directory, &path)?;
-    let recovered = open_tables(directory, &path, options, floors).and_then(|tables| {
+    let recovered = Tables::open_in(directory, &path, options, floors).and_then(|tables| {
         let contents = Contents::read(directory, &tables, &options.retention)?;
         check_mark(directory, contents.head)?;
         Ok((tables, contents))
@@ -132,19 +131,6 @@ fn recover(directory: &Directory, options: &Options, floors: &Arc<Floors>) -> Re
         cut.undo().map_err(OpenError::io(directory.path(), "putting the end of the write-ahead log back"))?;
     }
     recovered
-}
-
-/// Opens the tables. The storage engine panics on some damaged files, which is reported as damage.
-pub(super) fn open_tables(
-    directory: &Directory,
-    path: &Path,
-    options: &Options,
-    floors: &Arc<Floors>,
-) -> Result<Tables, OpenError> {
-    match catch_unwind(AssertUnwindSafe(|| Tables::open(path, options, floors))) {
-        Ok(opened) => opened.map_err(|error| OpenError::engine(directory.path(), error)),
-        Err(_) => Err(OpenError::damaged(directory.path(), "the storage engine could not read its files")),
-    }
 }
 
 /// Refuses a log that ends before a position which was on the device.
@@ -306,10 +292,10 @@ impl TableReader<'_> {
         let mut interner = Interner::default();
         let mut last = Position::START;
         for (position, topic, key) in newest {
-            let record = reader::get(self.tables, &self.snapshot, topic, Kind::Keyed, position, &mut interner);
+            let record = merge::get(self.tables, &self.snapshot, topic, Kind::Keyed, position, &mut interner);
             last = position;
             let (record, own_bytes) = match record {
-                Ok(Some(reader::StoredRecord { record, own_bytes, .. })) => (record, own_bytes),
+                Ok(Some(merge::StoredRecord { record, own_bytes, .. })) => (record, own_bytes),
                 Err(Error::Damaged(why)) => {
                     // One damaged record does not keep the others from being read. It counts as
                     // trimmed.

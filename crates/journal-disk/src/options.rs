@@ -109,6 +109,11 @@ impl Options {
             tuning: Tuning::default(),
         }
     }
+
+    /// Returns the size that the directory may have, in bytes.
+    pub(crate) fn ceiling_bytes(&self) -> u64 {
+        self.retention.max_disk.max(self.tuning.min_disk_bytes)
+    }
 }
 
 impl Retention {

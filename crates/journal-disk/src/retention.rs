@@ -14,8 +14,10 @@ use super::ceiling::Ceiling;
 use super::committer::Job;
 use super::log::{Log, PanicGuard};
 use super::maintenance::{ForgottenTopics, MaintenanceWrite};
+use super::request::{self, Stopped};
 use super::time_file::TimeFile;
-use super::trim::{self, TopicLimits};
+use super::topics::TopicLimits;
+use super::trim;
 use super::watermark::Watermark;
 use tidings_journal::TopicName;
 
@@ -47,9 +49,6 @@ const MAX_TRIMS_PER_STEP: usize = 64;
 /// of [`LogClock::MAX_STEP`](tidings_journal::LogClock::MAX_STEP), the time that the clock accepts
 /// at once.
 const CLOCK_STALE_MS: i64 = 30_000;
-
-/// The log is closing or has failed, so the thread has nothing left to do.
-pub(super) struct Stopped;
 
 impl RetentionTask {
     pub(super) fn new(log: Arc<Log>, jobs: mpsc::WeakSender<Job>) -> Self {
@@ -227,7 +226,7 @@ impl RetentionTask {
     }
 
     fn write(&self, make: impl FnOnce(oneshot::Sender<()>) -> MaintenanceWrite) -> Result<(), Stopped> {
-        write(&self.log, &self.jobs, make)
+        request::write(&self.log, &self.jobs, make)
     }
 }
 
@@ -236,38 +235,11 @@ fn remove_replaced_files(log: &Log, jobs: &mpsc::WeakSender<Job>) -> Result<(), 
     if log.tables.is_busy() {
         return Ok(());
     }
-    write(log, jobs, MaintenanceWrite::Noop)?;
+    request::write(log, jobs, MaintenanceWrite::Noop)?;
     log.tables.remove_replaced_files().map_err(|error| {
         log.fail("freeing space in the journal", &error);
         Stopped
     })
-}
-
-/// Has the committer write something, and waits until it is written.
-pub(super) fn write(
-    log: &Log,
-    jobs: &mpsc::WeakSender<Job>,
-    make: impl FnOnce(oneshot::Sender<()>) -> MaintenanceWrite,
-) -> Result<(), Stopped> {
-    let (done, written) = oneshot::channel();
-    write_all(log, jobs, vec![make(done)], vec![written])
-}
-
-/// Has the committer write several things, in one step if it is idle, and waits until all of them
-/// are written.
-pub(super) fn write_all(
-    log: &Log,
-    jobs: &mpsc::WeakSender<Job>,
-    writes: Vec<MaintenanceWrite>,
-    written: Vec<oneshot::Receiver<()>>,
-) -> Result<(), Stopped> {
-    log.maintenance.lock().extend(writes);
-    if !log.is_open() || log.is_closing() {
-        return Err(Stopped); // the committer may never look at them
-    }
-    // If the queue is full, the committer is working and will find the writes anyway.
-    let _ = jobs.upgrade().ok_or(Stopped)?.try_send(Job::Maintenance);
-    written.into_iter().try_for_each(|written| written.blocking_recv().map_err(|_| Stopped))
 }
 
 /// Trims each topic until it is within its limits. No topic may be named twice. Returns how many
@@ -291,7 +263,7 @@ fn trim_to(
             Ok(trim::Decision::WithinLimits) => false,
             Ok(trim::Decision::Trim(step)) => {
                 trimmed_bytes += step.bytes;
-                log.garbage.lock().add(log, &step);
+                log.garbage.lock().add(&log.topics.read(), &step);
                 let (done, receiver) = oneshot::channel();
                 trims.push(MaintenanceWrite::Trim(step, done));
                 written.push(receiver);
@@ -303,7 +275,7 @@ fn trim_to(
             }
         });
         if !trims.is_empty() {
-            write_all(log, jobs, trims, written)?;
+            request::write_all(log, jobs, trims, written)?;
         }
     }
 }

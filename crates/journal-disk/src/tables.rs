@@ -10,6 +10,7 @@
 //! - Its write-ahead log is kept until every table has written out what it holds of it, so tables
 //!   that are seldom written have to be made to write ([`Tables::flush_if_above`]).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,17 +21,11 @@ use fjall::{
     AbstractTree as _, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
 };
 
+use super::directory::Directory;
+use super::error::OpenError;
 use super::filter::{FilterFactory, Floors};
 use super::keys;
 use super::options::Options;
-
-/// The table of batches.
-pub(super) const ORDER: &str = "order";
-const RECEIPTS: &str = "receipts";
-const EVENTS: &str = "events-";
-
-/// A key that sorts behind all others and means nothing, see [`Tables::flush_if_above`].
-pub(super) const NOOP_KEY: &[u8] = &[0xff; 24];
 
 /// The most files of one table that overlap. From 20 on, the engine slows writers down; from 30 on,
 /// it halts them.
@@ -50,11 +45,6 @@ pub(super) struct Tables {
     memtable_bytes: u64,
 }
 
-/// Returns which event table has this name.
-pub(super) fn shard_of_name(name: &str) -> Option<usize> {
-    name.strip_prefix(EVENTS)?.parse().ok()
-}
-
 impl Tables {
     /// The number that the engine gave to the table `order`. All tables are created together, in
     /// this order (see `open`).
@@ -64,11 +54,24 @@ impl Tables {
     /// that lacks one of them is damaged, so another table would need a new format.
     pub(super) const IDS: std::ops::RangeInclusive<u64> = 0..=Self::ORDER_ID + 4;
 
+    /// Opens the tables. The storage engine panics on some damaged files, which is reported as damage.
+    pub(super) fn open_in(
+        directory: &Directory,
+        path: &Path,
+        options: &Options,
+        floors: &Arc<Floors>,
+    ) -> Result<Self, OpenError> {
+        match catch_unwind(AssertUnwindSafe(|| Self::open(path, options, floors))) {
+            Ok(opened) => opened.map_err(|error| OpenError::engine(directory.path(), error)),
+            Err(_) => Err(OpenError::damaged(directory.path(), "the storage engine could not read its files")),
+        }
+    }
+
     /// Opens the tables in `path`, and creates those that do not exist.
     pub(super) fn open(path: &Path, options: &Options, floors: &Arc<Floors>) -> Result<Self, fjall::Error> {
         let filtered = floors.clone();
         let filters = move |name: &str| {
-            let has_filter = shard_of_name(name).is_some() || name == ORDER || name == RECEIPTS;
+            let has_filter = keys::shard_of_name(name).is_some() || name == keys::ORDER || name == keys::RECEIPTS;
             has_filter.then(|| Arc::new(FilterFactory::new(name, filtered.clone())) as Arc<dyn Factory>)
         };
         let db = Database::builder(path)
@@ -96,14 +99,14 @@ impl Tables {
         };
         let mut events = Vec::with_capacity(keys::SHARDS);
         for shard in 0..keys::SHARDS {
-            events.push(table(&format!("{EVENTS}{shard}"))?);
+            events.push(table(&format!("{}{shard}", keys::EVENTS))?);
         }
         Ok(Self {
             events: events.try_into().map_err(|_| fjall::Error::Unrecoverable)?, // unreachable: the length is right
-            order: table(ORDER)?,
+            order: table(keys::ORDER)?,
             topics: table("topics")?,
             keys: table("keys")?,
-            receipts: table(RECEIPTS)?,
+            receipts: table(keys::RECEIPTS)?,
             meta: table("meta")?,
             memtable_bytes: memtable,
             db,
@@ -190,7 +193,7 @@ impl Tables {
     pub(super) fn flush(&self) -> Result<(), fjall::Error> {
         let mut batch = self.db.batch();
         let idle = self.all().filter(|table| table.tree.active_memtable().is_empty());
-        idle.for_each(|table| batch.insert(table, NOOP_KEY, []));
+        idle.for_each(|table| batch.insert(table, keys::NOOP_KEY, []));
         batch.commit()?;
         self.all().try_for_each(|table| table.rotate_memtable().map(drop))
     }
@@ -206,7 +209,7 @@ impl Tables {
 
     /// Returns whether a key is one that means nothing.
     pub(super) fn is_noop(key: &[u8]) -> bool {
-        key == NOOP_KEY
+        key == keys::NOOP_KEY
     }
 }
 

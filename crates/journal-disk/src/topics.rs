@@ -3,6 +3,7 @@
 
 mod eviction;
 mod keyed;
+mod limits;
 mod other_topics;
 #[cfg(test)]
 mod tests;
@@ -13,11 +14,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 pub(super) use self::keyed::KeyedRecord;
+pub(super) use self::limits::TopicLimits;
 pub(super) use self::other_topics::OtherTopics;
 use super::codec::TopicRow;
 use super::keys::{Kind, TopicId};
 use super::options::Retention;
-use super::trim::TopicLimits;
 use tidings_journal::{Bounds, Holding, PoolCounts, Position, Selector, TopicName};
 
 /// All topics that hold records, and those that are remembered for their floor.

@@ -7,21 +7,9 @@ use super::damage::LostRecords;
 use super::keys::{Kind, TopicId};
 use super::log::{Log, View};
 use super::maintenance::{OtherTopic, TrimStep};
-use super::options::Retention;
-use super::reader::{Merge, StoredRecord};
-use super::topics::{OtherTopics, Topic};
+use super::merge::{Merge, StoredRecord};
+use super::topics::{OtherTopics, Topic, TopicLimits};
 use tidings_journal::{Error, Position, TopicName};
-
-/// The limits of a topic.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TopicLimits {
-    pub(super) events: u64,
-    pub(super) bytes: u64,
-    /// Records that were published earlier are trimmed, in milliseconds since 1970.
-    pub(super) since_ms: i64,
-    /// Records at or below this position are trimmed.
-    pub(super) until: Position,
-}
 
 /// What is to be done with a topic.
 pub(super) enum Decision {
@@ -29,40 +17,6 @@ pub(super) enum Decision {
     WithinLimits,
     /// These records are to be trimmed.
     Trim(TrimStep),
-}
-
-impl TopicLimits {
-    pub(super) const NONE: Self =
-        Self { events: u64::MAX, bytes: u64::MAX, since_ms: i64::MIN, until: Position::START };
-
-    /// Returns the limits that its rule sets for `topic`.
-    pub(super) fn of(retention: &Retention, topic: &Topic, now_ms: i64) -> Self {
-        let rule = topic.rule.and_then(|rule| retention.rules.get(rule));
-        let age = rule.map_or(retention.max_age, |rule| rule.max_age);
-        let since_ms =
-            age.map_or(i64::MIN, |age| now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
-        Self {
-            events: rule.and_then(|rule| rule.max_events).unwrap_or(u64::MAX),
-            bytes: rule.and_then(|rule| rule.max_bytes).unwrap_or(u64::MAX),
-            since_ms,
-            until: Position::START,
-        }
-    }
-
-    /// Returns whether the topic holds too much.
-    pub(super) fn is_exceeded(&self, topic: &Topic) -> bool {
-        topic.row.events > self.events || topic.row.bytes > self.bytes
-    }
-
-    /// Returns whether records of the topic may stand where all are to be trimmed.
-    pub(super) fn is_erased(&self, topic: &Topic) -> bool {
-        topic.row.events > 0 && topic.row.floor < self.until
-    }
-
-    /// Returns whether the topic's oldest record is too old, or may be.
-    pub(super) fn is_aged(&self, topic: &Topic) -> bool {
-        topic.row.events > 0 && self.since_ms > i64::MIN && topic.oldest_ms.is_none_or(|oldest| oldest < self.since_ms)
-    }
 }
 
 /// Examines some of a topic's oldest records.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::codec;
 use super::codec::Interner;
-use super::damage::unreadable;
+use super::error::unreadable;
 use super::inspect::{Batches, Inspection};
 use super::keys::{self, Kind, TopicId};
 use super::run::Reader;

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::directory::Directory;
+use super::directory::{CUT, Directory};
 use super::error::OpenError;
 use super::tables::Tables;
 use super::{codec, keys, watermark};
@@ -112,9 +112,6 @@ impl Cut {
         self.kept.as_ref().map_or(Ok(()), std::fs::remove_file)
     }
 }
-
-/// The beginning of the names of files that hold intact batches which were cut off.
-pub(super) const CUT: &str = "cut-";
 
 /// Checks the log files in `db`, and cuts off the torn end of the last one. Returns what was cut
 /// off.

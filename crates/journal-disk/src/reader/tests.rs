@@ -1,6 +1,6 @@
 use super::*;
 use crate::{Disk, Options};
-use tidings_journal::{Journal as _, TopicName};
+use tidings_journal::{Journal as _, Record, TopicName};
 use tidings_journal_contract::Put as _;
 
 fn record(key: &str, ends_key: bool) -> Record {
