@@ -53,26 +53,26 @@ const QUIET_IN_A_ROW: u32 = 3;
 /// are being read.
 const MAX_REMOVALS: u32 = 3;
 
-/// The part of the ceiling that the write-ahead log may take: a quarter. For the lowest ceiling,
-/// that is just the size of the log's active file. If it could take less, every pass would write
-/// all tables out.
-const WAL_FRACTION: u64 = 4;
+/// The write-ahead log may take the ceiling divided by this: a quarter. For the lowest ceiling, that
+/// is just the size of the log's active file. If it could take less, every pass would write all
+/// tables out.
+const WAL_DIVISOR: u64 = 4;
 
-/// About the part of the ceiling that the last step takes which begins while there is still space.
+/// The last step that begins while there is still space takes about the ceiling divided by this.
 /// For the lowest ceiling, that is the size at which a step takes no further append.
-const STEP_FRACTION: u64 = 32;
+const STEP_DIVISOR: u64 = 32;
 
-/// The part of the ceiling that tables may hold in memory while appends wait for space. It is
-/// small, because it counts twice.
-const PENDING_FRACTION: u64 = 64;
+/// While appends wait for space, the tables may hold the ceiling divided by this in memory. It is
+/// little, because it counts twice.
+const PENDING_DIVISOR: u64 = 64;
 
 /// Keeps the directory below its ceiling.
 pub(super) struct Ceiling {
-    most: u64,
+    max_bytes: u64,
     /// The size that the tables may have.
-    goal: u64,
+    tables_limit: u64,
     /// The size that the write-ahead log may have.
-    log_bytes: u64,
+    wal_bytes: u64,
     is_near: bool,
     /// The size of the tables when nothing was left to trim and nothing to give back.
     exhausted_at: Option<u64>,
@@ -80,18 +80,18 @@ pub(super) struct Ceiling {
 
 impl Ceiling {
     pub(super) fn new(log: &Log) -> Self {
-        let most = log.options.ceiling_bytes();
-        let log_bytes = log.options.tuning.max_wal_bytes.min(most / WAL_FRACTION);
+        let max_bytes = log.options.ceiling_bytes();
+        let wal_bytes = log.options.tuning.max_wal_bytes.min(max_bytes / WAL_DIVISOR);
         // Most of what the log holds may be in memory too, which comes on top of it.
-        let goal = most.saturating_sub(2 * log_bytes + ACTIVE_WAL_BYTES / 2) / 100 * USED_PERCENT;
+        let tables_limit = max_bytes.saturating_sub(2 * wal_bytes + ACTIVE_WAL_BYTES / 2) / 100 * USED_PERCENT;
         // When appends wait and the engine is idle, there must be space again: beside the tables
         // for one more merge, and for a step or two.
-        let rest = most / 100 * FULL_PERCENT;
+        let rest = max_bytes / 100 * FULL_PERCENT;
         let rest = rest.saturating_sub(
-            ACTIVE_WAL_BYTES + MAX_REPLACED_BYTES + 2 * (most / PENDING_FRACTION) + 3 * (most / STEP_FRACTION),
+            ACTIVE_WAL_BYTES + MAX_REPLACED_BYTES + 2 * (max_bytes / PENDING_DIVISOR) + 3 * (max_bytes / STEP_DIVISOR),
         );
-        let goal = goal.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
-        Self { most, goal, log_bytes, is_near: false, exhausted_at: None }
+        let tables_limit = tables_limit.min((rest / 2).max(rest.saturating_sub(log.tables.most_merged())));
+        Self { max_bytes, tables_limit, wal_bytes, is_near: false, exhausted_at: None }
     }
 
     /// Returns whether the ceiling is near enough to measure often.
@@ -107,15 +107,15 @@ impl Ceiling {
         let tables = tables_bytes(log);
         let disk = log.directory.disk_bytes().unwrap_or_else(|error| {
             tracing::warn!(%error, "the size of the journal on disk can't be determined, and is estimated");
-            tables + log.tables.db.journal_disk_space().unwrap_or(self.log_bytes)
+            tables + log.tables.db.journal_disk_space().unwrap_or(self.wal_bytes)
         });
         log.set_disk_bytes(disk);
         let coming = log.tables.pending() + log.tables.largest_merge();
-        let room = (self.most / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 3;
-        let room = room.saturating_sub(self.most / STEP_FRACTION);
-        self.is_near = tables > self.goal / 2 || room < 2 * ACTIVE_WAL_BYTES;
-        log.set_headroom(room);
-        if room > 0 && !log.tables.is_congested() {
+        let headroom = (self.max_bytes / 100 * FULL_PERCENT).saturating_sub(disk + coming + reserved) / 3;
+        let headroom = headroom.saturating_sub(self.max_bytes / STEP_DIVISOR);
+        self.is_near = tables > self.tables_limit / 2 || headroom < 2 * ACTIVE_WAL_BYTES;
+        log.set_headroom(headroom);
+        if headroom > 0 && !log.tables.is_congested() {
             log.recover();
         }
         disk
@@ -139,36 +139,37 @@ impl Ceiling {
             if log.is_full() {
                 // Releases as much of the log as possible, and so what waits in memory. There is
                 // space again then.
-                shrink_wal(log, ACTIVE_WAL_BYTES, self.most / PENDING_FRACTION)?;
+                shrink_wal(log, ACTIVE_WAL_BYTES, self.max_bytes / PENDING_DIVISOR)?;
             } else {
-                shrink_wal(log, self.log_bytes, u64::MAX)?;
+                shrink_wal(log, self.wal_bytes, u64::MAX)?;
             }
             let tables = tables_bytes(log);
-            if tables <= self.goal {
+            if tables <= self.tables_limit {
                 self.exhausted_at = None;
                 return Ok(());
             }
             let garbage = take_garbage(log);
             let (_, held) = log.topics.read().totals();
-            let waste: u64 = garbage.iter().sum();
-            let aim = Scale { tables, weight: held + waste }.weight(self.goal / 100 * TRIMMED_PERCENT);
-            let is_worth_it = waste > (held + waste) / 100 * GARBAGE_PERCENT;
+            let garbage_bytes: u64 = garbage.iter().sum();
+            let target =
+                Scale { tables, weight: held + garbage_bytes }.weight(self.tables_limit / 100 * TRIMMED_PERCENT);
+            let is_worth_it = garbage_bytes > (held + garbage_bytes) / 100 * GARBAGE_PERCENT;
             if is_worth_it {
                 let is_idle = wait_until_idle(log, &mut remove_replaced_files)?;
                 if log.is_closing() {
                     return Ok(());
                 }
                 if !is_idle && (log.tables.is_at_work() || !log.is_full()) {
-                    trim_to(aim)?;
+                    trim_to(target)?;
                     return Ok(()); // the table is rewritten at a later pass, at the latest when nothing is appended any more
                 }
-                if self.rewrite(log, held <= aim)? {
+                if self.rewrite(log, held <= target)? {
                     continue;
                 }
             }
             // Garbage records that still take space count like kept ones until it is worth
             // rewriting their table.
-            let most_held = if is_worth_it { aim } else { aim.saturating_sub(waste) };
+            let most_held = if is_worth_it { target } else { target.saturating_sub(garbage_bytes) };
             if trim_to(most_held)? > 0 {
                 continue;
             }
@@ -187,11 +188,11 @@ impl Ceiling {
     /// table whose rewriting takes the least. Returns whether the table became smaller.
     fn rewrite(&mut self, log: &Log, has_to: bool) -> Result<bool, Stopped> {
         let garbage = take_garbage(log);
-        let room = self.most.saturating_sub(self.measure(log, 0));
+        let headroom = self.max_bytes.saturating_sub(self.measure(log, 0));
         let scale = Scale::of(log);
         let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(scale.on_disk(garbage[shard]));
         let wasteful = || (0..SHARDS).filter(|&shard| garbage[shard] > 0);
-        let fitting = wasteful().filter(|&shard| rest(shard) <= room).max_by_key(|&shard| garbage[shard]);
+        let fitting = wasteful().filter(|&shard| rest(shard) <= headroom).max_by_key(|&shard| garbage[shard]);
         let least = || wasteful().filter(|_| has_to).min_by_key(|&shard| rest(shard));
         let Some(shard) = fitting.or_else(least) else {
             return Ok(false);
@@ -218,8 +219,8 @@ impl Ceiling {
         shrink_wal(log, ACTIVE_WAL_BYTES, u64::MAX)?;
         for table in log.tables.all() {
             let disk = self.measure(log, table.disk_space());
-            let is_over = disk > self.most; // there would never be enough space
-            if (is_over || table.disk_space() <= self.most - disk) && !log.is_closing() {
+            let is_over = disk > self.max_bytes; // there would never be enough space
+            if (is_over || table.disk_space() <= self.max_bytes - disk) && !log.is_closing() {
                 table.major_compact().map_err(|error| fail(log, &error))?;
             }
         }
@@ -238,9 +239,9 @@ struct Scale {
 
 impl Scale {
     fn of(log: &Log) -> Self {
-        let waste: u64 = log.garbage.lock().bytes_by_shard.iter().sum();
+        let garbage_bytes: u64 = log.garbage.lock().bytes_by_shard.iter().sum();
         let (_, held) = log.topics.read().totals();
-        Self { tables: tables_bytes(log), weight: held + waste }
+        Self { tables: tables_bytes(log), weight: held + garbage_bytes }
     }
 
     /// Returns about the weight of records that have this size on disk.

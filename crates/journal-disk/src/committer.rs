@@ -94,7 +94,7 @@ impl Committer {
                 next = if full { None } else { self.jobs.try_recv().ok() };
             }
             if !appends.is_empty()
-                && let Err(error) = self.wait_for_room()
+                && let Err(error) = self.wait_for_capacity()
             {
                 for append in appends.drain(..) {
                     let _ = append.answer.send(Err(error.clone())); // the caller may be gone
@@ -113,9 +113,9 @@ impl Committer {
 
     /// Waits until the storage engine can take a batch and the directory is below its ceiling.
     /// Fails if that takes too long.
-    fn wait_for_room(&mut self) -> Result<(), Error> {
-        let looks = self.log.options.tuning.append_timeout.as_millis() / CAPACITY_POLL_INTERVAL.as_millis();
-        for look in 1_u32.. {
+    fn wait_for_capacity(&mut self) -> Result<(), Error> {
+        let polls = self.log.options.tuning.append_timeout.as_millis() / CAPACITY_POLL_INTERVAL.as_millis();
+        for poll in 1_u32.. {
             if !self.log.is_open() {
                 break;
             }
@@ -126,13 +126,13 @@ impl Committer {
             if !is_full && !self.log.tables.is_congested() {
                 break;
             }
-            if self.log.is_closing() || self.log.is_stalled() || u128::from(look) > looks {
+            if self.log.is_closing() || self.log.is_stalled() || u128::from(poll) > polls {
                 return Err(self.log.stall(&self.why(is_full)));
             }
             if is_full {
                 self.step(Vec::new()); // only trimming frees space
             }
-            if look.is_multiple_of(POLLS_PER_SECOND)
+            if poll.is_multiple_of(POLLS_PER_SECOND)
                 && let Err(error) = self.log.tables.merge_overlapping()
             {
                 return Err(self.log.fail("freeing space in the journal", &error));
@@ -253,8 +253,8 @@ impl Committer {
 
     /// Returns whether the storage engine can take a batch within a second.
     fn is_ready(&self) -> bool {
-        (0..POLLS_PER_SECOND).any(|look| {
-            if look > 0 {
+        (0..POLLS_PER_SECOND).any(|poll| {
+            if poll > 0 {
                 std::thread::sleep(CAPACITY_POLL_INTERVAL);
             }
             !self.log.tables.is_congested()

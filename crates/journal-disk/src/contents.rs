@@ -2,7 +2,7 @@
 //!
 //! The engine reads the number of entries from the table of contents, and allocates memory for that
 //! many before it checks the checksum. One flipped bit asks for hundreds of gigabytes, and the
-//! process is aborted without a word. So this checks first that the file has room for that many
+//! process is aborted without a word. So this checks first that the file has space for that many
 //! entries; the engine detects all other damage itself. Nothing is ever written here.
 
 use std::fs::{self, File};
@@ -49,7 +49,7 @@ pub(super) fn check(directory: &Directory, db: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Returns whether the table of contents of a file has room for the entries that it claims to have.
+/// Returns whether the table of contents of a file has space for the entries that it claims to have.
 /// A file without one is accepted: the engine removes a file that was being written when the process
 /// died, and reports any other.
 fn fits(path: &Path) -> io::Result<bool> {
@@ -65,7 +65,7 @@ fn fits(path: &Path) -> io::Result<bool> {
         return Ok(true);
     };
     let start = u64::from_le_bytes(start);
-    let Some(room) = end.checked_sub(start).and_then(|bytes| bytes.checked_sub(CONTENTS_HEAD_BYTES as u64)) else {
+    let Some(space) = end.checked_sub(start).and_then(|bytes| bytes.checked_sub(CONTENTS_HEAD_BYTES as u64)) else {
         return Ok(true); // the engine finds no magic number there
     };
     let mut head = [0; CONTENTS_HEAD_BYTES];
@@ -75,7 +75,7 @@ fn fits(path: &Path) -> io::Result<bool> {
     let (Some(CONTENTS_MAGIC), Some(entries)) = (codec::take(&mut rest), codec::take(&mut rest)) else {
         return Ok(true);
     };
-    Ok(u64::from(u32::from_le_bytes(entries)) * MIN_ENTRY_BYTES <= room)
+    Ok(u64::from(u32::from_le_bytes(entries)) * MIN_ENTRY_BYTES <= space)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! Damage is permanent. A client that is told to come back later would come back for ever. So a
 //! reader that meets damage is told that entries are missing, as if they had been trimmed, and goes
-//! on behind them. This module keeps track of the damaged ranges, and logs each of them once. It
-//! must never hide one: a page that skips a range raises its floor above it.
+//! on behind them. This module finds the damaged ranges, and logs each of them once. It must
+//! never hide one: a page that skips a range raises its floor above it.
 
 use super::codec;
 use super::keys::{self, Kind, TopicId};
@@ -22,7 +22,7 @@ pub(super) struct LostRecords {
     pub(super) others: Vec<(TopicId, Position)>,
     /// The first topics of the records that the damaged topic shows of others, each with the last
     /// position.
-    pub(super) hosts: Vec<(TopicId, Position)>,
+    pub(super) first_topics: Vec<(TopicId, Position)>,
 }
 
 impl Log {
@@ -133,7 +133,7 @@ impl Log {
                         gone.bytes += listed.bytes;
                         listed.others.into_iter().for_each(|other| note(&mut gone.others, other, position));
                     } else if listed.others.contains(&topic) {
-                        note(&mut gone.hosts, listed.topic, position);
+                        note(&mut gone.first_topics, listed.topic, position);
                     }
                 }
                 position = position.next();

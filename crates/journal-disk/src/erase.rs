@@ -108,10 +108,10 @@ fn find_records(
         after = after.max(highest.unwrap_or_default());
         let end = log.damage_end(&view, (name, row.id, Kind::Plain), after, until, &why)?;
         let end = end.filter(|end| *end > after).ok_or(Error::Unreadable(why))?;
-        let hosts = log.lost_records(row.id, after, end).hosts;
+        let first_topics = log.lost_records(row.id, after, end).first_topics;
         let known = log.topics.read();
-        for (host, last) in hosts {
-            if let Some((first, _)) = known.iter().find(|(_, topic)| topic.row.id == host) {
+        for (first_topic, last) in first_topics {
+            if let Some((first, _)) = known.iter().find(|(_, topic)| topic.row.id == first_topic) {
                 let goal = goals.entry(first.clone()).or_default();
                 *goal = last.max(*goal);
             }

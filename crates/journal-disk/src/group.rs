@@ -134,7 +134,7 @@ impl<'a> Group<'a> {
                 self.keep_receipt(receipt, now_ms, (first, 0), true);
                 return Ok(Appended::Refused(self.end()));
             }
-            if let Some(pool) = topics.without_room(records.iter().map(|encoded| &encoded.record)) {
+            if let Some(pool) = topics.exceeded_pool(records.iter().map(|encoded| &encoded.record)) {
                 return Ok(Appended::Full(pool));
             }
             for record in records {

@@ -21,8 +21,8 @@
 //! - `tables`, `keys`, `codec`, `run`: what is stored in which tables of the storage engine
 //! - `topics`: the state of each topic, in memory
 //! - [`probe`](probe()): whether a directory could be opened; `create`: a new log; `open`: from a
-//!   directory to a log; `wal`, `manifest`, `contents`: checks of the storage engine's files before the engine
-//!   opens them
+//!   directory to a log; `wal`, `manifest`, `contents`: checks of the storage engine's files before
+//!   the engine opens them
 //! - `log`, `counters`: what the threads share
 //! - `committer`, `group`, `syncer`: writing; `maintenance`, `request`: what is written beside appends
 //! - `reader`, `backwards`, `merge`: reading; `damage`, `damaged_ranges`: reading around what is

@@ -221,7 +221,7 @@ impl Log {
     }
 
     /// Checks whether the operator has removed the files with what was cut off.
-    pub(super) fn look_for_cut_files(&self) {
+    pub(super) fn check_cut_files(&self) {
         if self.cut_files.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -353,7 +353,7 @@ impl Log {
 
     /// Refuses appends for good because other processes can't be kept out of the directory any
     /// more.
-    pub(super) fn fail_to_keep(&self, error: &OpenError) -> Error {
+    pub(super) fn fail_without_lock(&self, error: &OpenError) -> Error {
         self.give_up(&format!(
             "the file LOCK was removed while the server was running, and can't be locked again: {error}. Nothing more is \
              written; restart the server when no other process uses the directory"

@@ -31,7 +31,7 @@ pub(super) struct RetentionTask {
     watch: Option<super::directory_watch::DirectoryWatch>,
     ceiling: Ceiling,
     /// The log time when all topics were last examined.
-    looked_ms: i64,
+    examined_ms: i64,
 }
 
 /// Examining all topics holds up the committer, for some milliseconds with 100,000 topics. The more
@@ -63,7 +63,7 @@ impl RetentionTask {
             ceiling: Ceiling::new(&log),
             log,
             jobs,
-            looked_ms: i64::MIN,
+            examined_ms: i64::MIN,
         }
     }
 
@@ -98,7 +98,7 @@ impl RetentionTask {
                 return Err(Stopped);
             }
             if let Err(error) = self.log.directory.keep_lock() {
-                self.log.fail_to_keep(&error);
+                self.log.fail_without_lock(&error);
                 return Err(Stopped);
             }
         }
@@ -109,7 +109,7 @@ impl RetentionTask {
         self.write_watermark();
         self.write_time();
         self.write_clock()?;
-        self.log.look_for_cut_files();
+        self.log.check_cut_files();
         self.apply_rules()?;
         self.apply_totals()?;
         self.limit_topics()?;
@@ -148,8 +148,8 @@ impl RetentionTask {
         let mut exceeding = self.log.topics.write().take_exceeding();
         let pause = i64::try_from(self.log.topics.read().len() / TOPICS_PER_SECOND).unwrap_or(i64::MAX);
         // Log time may go back, if the wall clock has stood at an earlier time for long enough.
-        if now_ms.abs_diff(self.looked_ms) > pause.saturating_mul(1_000).unsigned_abs() {
-            self.looked_ms = now_ms;
+        if now_ms.abs_diff(self.examined_ms) > pause.saturating_mul(1_000).unsigned_abs() {
+            self.examined_ms = now_ms;
             let retention = &self.log.options.retention;
             let topics = self.log.topics.read();
             let aged = |topic| TopicLimits::of(retention, topic, now_ms).is_aged(topic);
@@ -163,15 +163,15 @@ impl RetentionTask {
             }
         }
         // A map, because a topic may hold both too much and too old records.
-        let bounds: BTreeMap<_, _> = {
+        let limits: BTreeMap<_, _> = {
             let topics = self.log.topics.read();
-            let bounds = |topic| TopicLimits::of(&self.log.options.retention, topic, now_ms);
+            let limits = |topic| TopicLimits::of(&self.log.options.retention, topic, now_ms);
             exceeding
                 .into_iter()
-                .filter_map(|name| topics.get(&name).map(bounds).map(|bounds| (name, bounds)))
+                .filter_map(|name| topics.get(&name).map(limits).map(|limits| (name, limits)))
                 .collect()
         };
-        trim_to(&self.log, &self.jobs, bounds)?;
+        trim_to(&self.log, &self.jobs, limits)?;
         Ok(())
     }
 
@@ -259,7 +259,7 @@ fn trim_to(
         }
         let _guard = log.trimming.lock();
         let (mut trims, mut written) = (Vec::new(), Vec::new());
-        current.retain(|(name, bounds)| match trim::next(log, name, *bounds) {
+        current.retain(|(name, limits)| match trim::next(log, name, *limits) {
             Ok(trim::Decision::WithinLimits) => false,
             Ok(trim::Decision::Trim(step)) => {
                 trimmed_bytes += step.bytes;
@@ -292,7 +292,7 @@ fn trim_largest(log: &Log, jobs: &mpsc::WeakSender<Job>, events: u64, bytes: u64
         };
         (level(events, |topic| topic.row.events), level(bytes, |topic| topic.row.bytes))
     };
-    let each = |names: Vec<TopicName>, bounds| names.into_iter().map(move |name| (name, bounds));
+    let each = |names: Vec<TopicName>, limits| names.into_iter().map(move |name| (name, limits));
     let mut trimmed_bytes =
         trim_to(log, jobs, each(by_events.1, TopicLimits { events: by_events.0, ..TopicLimits::NONE }))?;
     trimmed_bytes += trim_to(log, jobs, each(by_bytes.1, TopicLimits { bytes: by_bytes.0, ..TopicLimits::NONE }))?;

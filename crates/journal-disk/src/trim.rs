@@ -20,26 +20,26 @@ pub(super) enum Decision {
 }
 
 /// Examines some of a topic's oldest records.
-pub(super) fn next(log: &Log, name: &TopicName, bounds: TopicLimits) -> Result<Decision, Error> {
+pub(super) fn next(log: &Log, name: &TopicName, limits: TopicLimits) -> Result<Decision, Error> {
     discount_hidden(log, name);
     let topic = {
         let topics = log.topics.read();
         match topics.get(name) {
-            Some(topic) if bounds.is_exceeded(topic) || bounds.is_aged(topic) || bounds.is_erased(topic) => {
+            Some(topic) if limits.is_exceeded(topic) || limits.is_aged(topic) || limits.is_erased(topic) => {
                 topic.clone()
             }
             _ => return Ok(Decision::WithinLimits),
         }
     };
-    let surplus_events = topic.row.events.saturating_sub(bounds.events);
-    let surplus_bytes = topic.row.bytes.saturating_sub(bounds.bytes);
+    let surplus_events = topic.row.events.saturating_sub(limits.events);
+    let surplus_bytes = topic.row.bytes.saturating_sub(limits.bytes);
     let mut step = TrimStep::new(name.clone());
     let mut others: HashMap<TopicName, OtherTopic> = HashMap::new();
     let view = log.view();
     let mut own_after = topic.row.floor.max(topic.own_after);
     let begun = Merge::new(&log.tables, &view.snapshot, [(topic.row.id, Kind::Plain, own_after)], view.head);
     let mut merge = match begun {
-        Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), bounds, own_after, &why),
+        Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), limits, own_after, &why),
         begun => begun?,
     };
     loop {
@@ -49,7 +49,7 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: TopicLimits) -> Result<D
             Ok(None) => break,
             // What was read before the damage is trimmed first.
             Err(Error::Damaged(_)) if step.events > 0 => break,
-            Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), bounds, own_after, &why),
+            Err(Error::Damaged(why)) => return around_damage(log, (name, &topic), limits, own_after, &why),
             Err(error) => return Err(error),
         };
         let Some(StoredRecord { record, own_bytes, copy_bytes }) = taken else {
@@ -62,8 +62,8 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: TopicLimits) -> Result<D
             continue; // shown here, but kept or trimmed by its own topic
         }
         let at_ms = record.at_ms.saturating_add(log.floors.skew_at(position));
-        let within = step.events >= surplus_events && step.bytes >= surplus_bytes && at_ms >= bounds.since_ms;
-        let enough = within && position > bounds.until;
+        let within = step.events >= surplus_events && step.bytes >= surplus_bytes && at_ms >= limits.since_ms;
+        let enough = within && position > limits.until;
         if enough || step.events >= log.options.tuning.max_trim_records {
             step.oldest_ms = Some(at_ms);
             break;
@@ -85,13 +85,13 @@ pub(super) fn next(log: &Log, name: &TopicName, bounds: TopicLimits) -> Result<D
     if step.events == 0 {
         // The topic is within its limits after all. If it has an oldest record, its age is known
         // now.
-        let on_its_way = bounds.is_exceeded(&topic) && topic.row.last_plain > view.head;
+        let is_pending = limits.is_exceeded(&topic) && topic.row.last_plain > view.head;
         let mut topics = log.topics.write();
         if let Some(topic) = topics.get_mut(name) {
             topic.oldest_ms = step.oldest_ms;
             topic.own_after = own_after;
         }
-        if on_its_way {
+        if is_pending {
             topics.note_exceeding(name); // the record was counted, but is not visible yet
         }
         return Ok(Decision::WithinLimits);
@@ -166,7 +166,7 @@ fn count_own(
 fn around_damage(
     log: &Log,
     (name, topic): (&TopicName, &Topic),
-    bounds: TopicLimits,
+    limits: TopicLimits,
     after: Position,
     why: &str,
 ) -> Result<Decision, Error> {
@@ -174,7 +174,7 @@ fn around_damage(
     let Some(end) = log.damage_end(&view, (name, id, Kind::Plain), after, view.head, why)? else {
         return Err(Error::Unreadable(why.to_owned())); // it was readable after all, so the next attempt succeeds
     };
-    if !bounds.is_exceeded(topic) && !bounds.is_erased(topic) {
+    if !limits.is_exceeded(topic) && !limits.is_erased(topic) {
         let mut merge = Merge::new(&log.tables, &view.snapshot, [(id, Kind::Plain, end)], view.head)?;
         let taken = merge.peek()?.map(|next| merge.take(next).map(|taken| (next, taken))).transpose()?;
         let age = |(next, taken): (Position, Option<StoredRecord>)| {
@@ -183,7 +183,7 @@ fn around_damage(
         // If no record follows, nothing tells how old the damaged ones are. They are examined again
         // after the time for which records are kept.
         let next_ms = taken.and_then(age).unwrap_or_else(|| log.floors.now_ms());
-        if next_ms >= bounds.since_ms {
+        if next_ms >= limits.since_ms {
             if let Some(topic) = log.topics.write().get_mut(name) {
                 topic.oldest_ms = Some(next_ms);
             }
@@ -222,7 +222,7 @@ pub(super) fn find_other_topics(log: &Log, name: &TopicName) -> Result<(), Error
     let after = if row.events > 0 { row.floor } else { view.head };
     let mut merge = Merge::new(&log.tables, &view.snapshot, [(row.id, Kind::Plain, after)], view.head)?;
     let mut others = BTreeSet::new();
-    let looked = (|| {
+    let searched = (|| {
         while let Some(position) = merge.peek()? {
             if let Some(StoredRecord { record, .. }) = merge.take(position)?
                 && record.topics.first() == Some(name)
@@ -234,7 +234,7 @@ pub(super) fn find_other_topics(log: &Log, name: &TopicName) -> Result<(), Error
     })();
     // Damage must not keep a topic from being trimmed whole: the table `order` tells where its
     // records are shown.
-    if looked.is_err() {
+    if searched.is_err() {
         let gone = log.lost_records(row.id, after, view.head).others;
         let topics = log.topics.read();
         others.extend(
@@ -248,7 +248,7 @@ pub(super) fn find_other_topics(log: &Log, name: &TopicName) -> Result<(), Error
     if let Some(topic) = topics.get_mut(name).filter(|topic| topic.row.last_plain <= view.head) {
         topic.other_topics = OtherTopics::of(others);
     }
-    looked
+    searched
 }
 
 /// Returns the level to which the largest sizes have to sink so that all `sizes` together are at

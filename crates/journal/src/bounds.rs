@@ -116,7 +116,7 @@ impl PoolCounts {
 
     /// Returns the first pool that has no capacity for what `records` add, if there is one.
     /// `is_live` tells whether a key has a live record.
-    pub fn without_room<'a>(
+    pub fn exceeded_pool<'a>(
         &self,
         bounds: &Bounds,
         records: impl Iterator<Item = &'a Record>,

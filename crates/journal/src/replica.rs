@@ -60,7 +60,7 @@ pub struct Replica {
     /// The log time that was reported last.
     now_ms: Option<i64>,
     /// The log time when old entries were last looked for.
-    looked_ms: i64,
+    age_checked_ms: i64,
 }
 
 /// What an append would result in. Nothing was done yet.
@@ -102,7 +102,7 @@ impl Replica {
             clock: LogClock::default(),
             timeline: Timeline::new(0, 0),
             now_ms: None,
-            looked_ms: i64::MIN,
+            age_checked_ms: i64::MIN,
         }
     }
 
@@ -169,7 +169,7 @@ impl Replica {
             return Verdict::Refused;
         }
         let is_live = |topic: &TopicName, key: &str| self.live(topic, key).is_some();
-        let full = self.topics.pools().without_room(&self.retention.bounds, append.records.iter(), is_live);
+        let full = self.topics.pools().exceeded_pool(&self.retention.bounds, append.records.iter(), is_live);
         full.map_or(Verdict::New, Verdict::Full)
     }
 
@@ -268,8 +268,8 @@ impl Replica {
         if entry.record.topics.is_empty() {
             return; // no read can return it
         }
-        let Insertion { gone, queue } = self.topics.insert(entry, &self.retention);
-        if let Some(old) = gone.and_then(|position| self.entries.remove(&position)) {
+        let Insertion { replaced, queue } = self.topics.insert(entry, &self.retention);
+        if let Some(old) = replaced.and_then(|position| self.entries.remove(&position)) {
             self.topics.supersede(&old);
         }
         if !entry.record.is_keyed() {

@@ -54,17 +54,17 @@ impl Topics {
     /// Returns the topics whose other topics are not known, of the `most` topics that would be
     /// trimmed whole next.
     pub(crate) fn unknown(&mut self, most: usize) -> Vec<TopicName> {
-        let mut looked_at = Vec::new();
+        let mut examined = Vec::new();
         let mut unknown = Vec::new();
-        while looked_at.len() < most
+        while examined.len() < most
             && let Some((name, topic)) = self.take_oldest()
         {
             if topic.other_topics == OtherTopics::Unknown {
                 unknown.push(name.clone());
             }
-            looked_at.push(name);
+            examined.push(name);
         }
-        for name in looked_at {
+        for name in examined {
             self.put_back(name);
         }
         unknown

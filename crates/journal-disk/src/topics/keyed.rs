@@ -55,8 +55,8 @@ impl Topics {
     }
 
     /// Returns the first pool that has no capacity for what `records` add, if there is one.
-    pub(crate) fn without_room<'a>(&self, records: impl Iterator<Item = &'a Record>) -> Option<Pool> {
-        self.pools.without_room(&self.bounds, records, |topic, key| self.live(topic, key).is_some())
+    pub(crate) fn exceeded_pool<'a>(&self, records: impl Iterator<Item = &'a Record>) -> Option<Pool> {
+        self.pools.exceeded_pool(&self.bounds, records, |topic, key| self.live(topic, key).is_some())
     }
 
     /// Ends a key. Returns its live record, which no reader will miss.

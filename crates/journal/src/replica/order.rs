@@ -49,7 +49,7 @@ impl Order {
 
     /// Removes a record. Its position is skipped from now on, because `is_kept` returns false for
     /// it.
-    pub(super) fn gone(&mut self, queue: QueueId, weight: usize, is_kept: impl Fn(Position) -> bool) {
+    pub(super) fn remove(&mut self, queue: QueueId, weight: usize, is_kept: impl Fn(Position) -> bool) {
         let Some(queue) = self.queues.get_mut(queue as usize) else { return };
         queue.kept -= 1;
         self.kept -= 1;
@@ -116,7 +116,7 @@ mod tests {
         order.push(0, Position::new(1), 7);
         for number in 2..=100_000 {
             order.push(0, Position::new(number), 7);
-            order.gone(0, 7, |position| position.get() == 1 || position.get() > number);
+            order.remove(0, 7, |position| position.get() == 1 || position.get() > number);
         }
         assert_eq!((order.kept(), order.bytes()), (1, 7));
         assert!(order.queues[0].positions.len() < 2_000, "{}", order.queues[0].positions.len());

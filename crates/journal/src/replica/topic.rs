@@ -33,7 +33,7 @@ pub(super) struct Topic {
 /// What the insertion of an entry has changed.
 pub(super) struct Insertion {
     /// The position of the entry whose key was replaced or ended.
-    pub(super) gone: Option<Position>,
+    pub(super) replaced: Option<Position>,
     /// The queue of the first topic.
     pub(super) queue: QueueId,
 }
@@ -62,7 +62,7 @@ impl Topic {
         let Record { key, ends_key, .. } = &entry.record;
         let position = entry.id.position;
         let weight = entry.record.weight() as u64;
-        let gone = match key {
+        let replaced = match key {
             Some(key) if *ends_key => self.keys.remove(key),
             Some(key) => self.keys.insert(key.clone(), position),
             None => None,
@@ -74,7 +74,7 @@ impl Topic {
             self.events += 1;
             self.bytes += weight;
         }
-        Insertion { gone, queue: self.queue }
+        Insertion { replaced, queue: self.queue }
     }
 
     /// Takes an entry out of the counts, as [`Topic::own`] put it there.
@@ -96,12 +96,12 @@ impl Topic {
     }
 
     /// Returns whether the topic may be trimmed whole if there are too many.
-    pub(super) fn may_go(&self, name: &TopicName) -> bool {
+    pub(super) fn is_evictable(&self, name: &TopicName) -> bool {
         self.keyed == 0 && !self.positions.is_empty() && !name.is_reserved()
     }
 
     /// Returns whether the topic holds more than its rule allows.
-    pub(super) fn is_over(&self, rules: &[Rule]) -> bool {
+    pub(super) fn exceeds_rule(&self, rules: &[Rule]) -> bool {
         let rule = (self.queue as usize).checked_sub(1).and_then(|index| rules.get(index));
         rule.is_some_and(|rule| {
             rule.max_events.is_some_and(|most| self.events > most)

@@ -38,7 +38,7 @@ impl Topics {
     pub(super) fn insert(&mut self, entry: &Entry, retention: &Retention) -> Insertion {
         let position = entry.id.position;
         let is_keyed = entry.record.is_keyed();
-        let mut listed = Insertion { gone: None, queue: 0 };
+        let mut listed = Insertion { replaced: None, queue: 0 };
         for (nth, name) in entry.record.topics.iter().enumerate() {
             let topic = match self.by_name.get_mut(name) {
                 Some(topic) => {
@@ -62,13 +62,13 @@ impl Topics {
             if nth == 0 {
                 listed = topic.own(entry, &mut self.pools);
             }
-            if is_new && topic.may_go(name) {
+            if is_new && topic.is_evictable(name) {
                 self.ages.push(Reverse((position, name.clone())));
             }
         }
         if self.ages.len() > 2 * self.by_name.len() + 1_024 {
             // Most of the listed topics are gone by now.
-            let held = self.by_name.iter().filter(|(name, topic)| topic.may_go(name));
+            let held = self.by_name.iter().filter(|(name, topic)| topic.is_evictable(name));
             let held = held.filter_map(|(name, topic)| Some(Reverse((*topic.positions.back()?, name.clone()))));
             self.ages = held.collect();
         }
@@ -109,7 +109,7 @@ impl Topics {
             if topic.positions.is_empty() {
                 topic.positions.shrink_to_fit();
                 self.empty += 1;
-            } else if let Some(newest) = topic.positions.back().filter(|_| is_keyed && topic.may_go(name)) {
+            } else if let Some(newest) = topic.positions.back().filter(|_| is_keyed && topic.is_evictable(name)) {
                 self.ages.push(Reverse((*newest, name.clone())));
             }
         }
@@ -127,7 +127,7 @@ impl Topics {
         rules: &[Rule],
         is_own: impl Fn(Position) -> bool,
     ) -> Option<Position> {
-        let topic = self.by_name.get_mut(name).filter(|topic| topic.is_over(rules))?;
+        let topic = self.by_name.get_mut(name).filter(|topic| topic.exceeds_rule(rules))?;
         let start = topic.positions.partition_point(|&position| position <= topic.own_after);
         let oldest = topic.positions.range(start..).copied().find(|&position| is_own(position))?;
         topic.own_after = Position::new(oldest.get().saturating_sub(1));
@@ -203,7 +203,7 @@ impl Topics {
             let Reverse((position, name)) = self.ages.pop()?;
             let positions = self.by_name.get(&name).map(|topic| &topic.positions);
             match positions.and_then(|positions| Some((positions.back()?, positions))) {
-                Some(_) if !self.by_name.get(&name).is_some_and(|topic| topic.may_go(&name)) => {}
+                Some(_) if !self.by_name.get(&name).is_some_and(|topic| topic.is_evictable(&name)) => {}
                 Some((newest, _)) if *newest > position => self.ages.push(Reverse((*newest, name))),
                 Some((_, positions)) => {
                     let positions = positions.iter().copied().collect();

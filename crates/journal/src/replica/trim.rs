@@ -15,13 +15,13 @@ impl Replica {
     /// expired.
     pub fn expire(&mut self, now_ms: i64) {
         self.now_ms = Some(now_ms);
-        self.keep_ages(now_ms);
+        self.trim_by_age(now_ms);
         self.tell_time(now_ms);
         self.receipts.expire(self.clock.now_ms());
     }
 
-    fn keep_ages(&mut self, now_ms: i64) {
-        self.looked_ms = now_ms;
+    fn trim_by_age(&mut self, now_ms: i64) {
+        self.age_checked_ms = now_ms;
         loop {
             let (entries, timeline) = (&self.entries, &self.timeline);
             let age = |position: Position| {
@@ -36,13 +36,13 @@ impl Replica {
     /// Trims what is above a limit, now that `entry` was added.
     pub(super) fn trim(&mut self, entry: &Arc<Entry>, queue: QueueId) {
         if queue > 0 {
-            self.keep_rule(entry);
+            self.trim_by_rule(entry);
         }
         // The entry's timestamp is from the wall clock, which may have been set since log time was
         // reported.
         let now_ms = self.now_ms.unwrap_or(entry.record.at_ms);
-        if now_ms.saturating_sub(self.looked_ms) >= AGE_CHECK_INTERVAL_MS {
-            self.keep_ages(now_ms);
+        if now_ms.saturating_sub(self.age_checked_ms) >= AGE_CHECK_INTERVAL_MS {
+            self.trim_by_age(now_ms);
         }
         while (self.order.kept() > self.retention.max_events || self.order.bytes() > self.retention.max_bytes)
             && let Some(oldest) = self.order.oldest(|position| self.entries.contains_key(&position))
@@ -62,7 +62,7 @@ impl Replica {
 
     /// Trims the oldest entries that were published to the topic of `entry` until it holds what its
     /// rule allows.
-    fn keep_rule(&mut self, entry: &Entry) {
+    fn trim_by_rule(&mut self, entry: &Entry) {
         let Some(name) = entry.record.topics.first() else { return };
         loop {
             let entries = &self.entries;
@@ -110,7 +110,7 @@ impl Replica {
         let queue = self.topics.trim(&entry);
         if !entry.record.is_keyed() {
             let entries = &self.entries;
-            self.order.gone(queue, entry.record.weight(), |position| entries.contains_key(&position));
+            self.order.remove(queue, entry.record.weight(), |position| entries.contains_key(&position));
             self.trimmed += 1;
         }
     }
