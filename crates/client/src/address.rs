@@ -13,8 +13,6 @@ use http::Uri;
 use http::uri::{Authority, Scheme};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::Failure;
-
 /// The base of all URLs of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -42,6 +40,11 @@ pub enum Error {
     Query,
 }
 
+/// A path that no URI can contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the path must begin with a slash")]
+pub struct NotAPath;
+
 /// Characters that a person may type in a path and that a URI may not contain. `%` is not escaped:
 /// it is meant as an escape.
 const TYPED: &AsciiSet =
@@ -49,14 +52,14 @@ const TYPED: &AsciiSet =
 
 impl Address {
     /// Returns the URI of a path with its query.
-    pub fn at(&self, path: &str) -> Result<Uri, Failure> {
+    pub fn at(&self, path: &str) -> Result<Uri, NotAPath> {
         if !path.starts_with('/') {
-            return Err(Failure::Path); // otherwise `/api` and `nope` would be `/apinope`
+            return Err(NotAPath); // otherwise `/api` and `nope` would be `/apinope`
         }
         let typed = format!("{}{path}", self.prefix);
         let encoded = utf8_percent_encode(&typed, TYPED).to_string();
         let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(encoded);
-        uri.build().map_err(|_| Failure::Path)
+        uri.build().map_err(|_| NotAPath)
     }
 
     /// Whether it is spoken to over TLS.
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn a_path_that_begins_with_no_slash_is_refused() {
         for path in ["", "a", "?a=b", "http://other/a"] {
-            assert!(matches!(address("http://h/api").at(path), Err(Failure::Path)), "{path}");
+            assert!(matches!(address("http://h/api").at(path), Err(NotAPath)), "{path}");
         }
     }
 

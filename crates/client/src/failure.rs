@@ -11,7 +11,7 @@ use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::Address;
+use crate::address::{Address, NotAPath};
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +32,8 @@ pub enum Failure {
     #[error("the server answered with something other than an event stream; is the path that of a stream?")]
     NoStream,
     /// A path that no URI can contain.
-    #[error("the path must begin with a slash")]
-    Path,
+    #[error(transparent)]
+    Path(#[from] NotAPath),
     /// An id that no header can contain.
     #[error("the last id can't stand in a header")]
     Id,
@@ -89,7 +89,7 @@ impl Failure {
                 let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
                 refusal.status.is_server_error() || passing.contains(&refusal.status)
             }
-            Self::Untrusted(_) | Self::NoStream | Self::Path | Self::Id => false,
+            Self::Untrusted(_) | Self::NoStream | Self::Path(_) | Self::Id => false,
         }
     }
 

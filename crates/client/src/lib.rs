@@ -21,7 +21,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-pub use address::Address;
+pub use address::{Address, NotAPath};
 pub use failure::{Failure, Refusal};
 
 use resolver::Resolver;

@@ -22,7 +22,7 @@ use tidings_server::config::{Config, Flags, Host, Http, environment};
 use tidings_settings::units::read_span;
 
 use super::help;
-use super::terminal::say;
+use super::terminal::{say, told};
 
 const READY: &str = "/health/ready";
 const LIVE: &str = "/health/live";
@@ -90,7 +90,7 @@ pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> an
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            say(&super::told(&error));
+            say(&told(&error));
             Ok(ExitCode::FAILURE)
         }
     }

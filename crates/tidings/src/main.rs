@@ -37,7 +37,7 @@ use tidings_server::config::{Config, Flags, Loaded, environment};
 use tidings_server::server::clock_is_set;
 
 use crate::flags::{flags_from, refused_arguments};
-use terminal::say;
+use terminal::{say, told};
 
 // Compared with the system's allocator under thousands of idle streams, mimalloc takes less memory.
 #[global_allocator]
@@ -163,20 +163,6 @@ fn missing(error: &clap::Error) -> Option<String> {
     }
 }
 
-/// Returns an error with its causes. Some errors already name their cause at the end of their text;
-/// it is not repeated.
-fn told(error: &anyhow::Error) -> String {
-    let mut told = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if told.is_empty() {
-            told = cause;
-        } else if !told.contains(&cause) {
-            told = format!("{told}: {cause}");
-        }
-    }
-    told
-}
-
 /// Returns whether the reader of the output has closed it (`| head`), which is not a failure.
 fn is_closed_output(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
@@ -197,16 +183,6 @@ mod tests {
     fn clap_finds_no_fault_with_the_commands() {
         parsed().debug_assert();
         command().debug_assert();
-    }
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let cause = || std::io::Error::other("no room");
-        assert_eq!(told(&anyhow::Error::from(cause()).context("writing")), "writing: no room");
-        assert_eq!(
-            told(&anyhow::Error::from(cause()).context("can't write: no room. Make some")),
-            "can't write: no room. Make some"
-        );
     }
 
     #[test]

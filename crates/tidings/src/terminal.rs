@@ -11,6 +11,20 @@ pub(super) fn say(message: &str) {
     tidings_telemetry::say(&format!("tidings: {}\n", plain(message)));
 }
 
+/// Returns an error with its causes. Some errors already name their cause at the end of their text;
+/// it is not repeated.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// Returns text on one line, with everything that could control a terminal escaped: `\n`, `\u001b`.
 pub(super) fn plain(text: &str) -> String {
     escaped(text, |plain, c| match c {
@@ -55,6 +69,16 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || std::io::Error::other("no room");
+        assert_eq!(told(&anyhow::Error::from(cause()).context("writing")), "writing: no room");
+        assert_eq!(
+            told(&anyhow::Error::from(cause()).context("can't write: no room. Make some")),
+            "can't write: no room. Make some"
+        );
+    }
 
     #[test]
     fn commands_to_a_terminal_are_written_out() {

@@ -88,7 +88,7 @@ impl Known {
         let is_path =
             span.contains('/') || ["rs", "md", "json", "ts", "py"].iter().any(|ending| has_ending(span, ending));
         let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if span.contains(' ') || OTHERS.contains(&span) {
+        if span.contains(' ') || span == "/" || OTHERS.contains(&span) {
             return true;
         }
         if is_path {

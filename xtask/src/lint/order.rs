@@ -55,6 +55,9 @@ enum Entry {
     Neighbours(Vec<String>),
 }
 
+/// Words behind which a name is defined.
+const DEFINE: [&str; 5] = ["fn", "struct", "enum", "trait", "type"];
+
 /// `["net", "accept"]` for `src/net/accept.rs`; the root of the crate has no segment.
 type Module = Vec<String>;
 
@@ -122,7 +125,12 @@ impl Sources {
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         let known: BTreeSet<Module> = files.keys().cloned().collect();
         let handed_on = files.get(&Module::new()).map(|root| root.handed_on(&known)).unwrap_or_default();
-        let resolve = |module: &Module, path: &[String]| resolve(&known, &handed_on, module, path);
+        let defined = files.get(&Module::new()).map(|root| root.defined.clone()).unwrap_or_default();
+        // Of what the root only hands on, some is another crate's.
+        let resolve = |module: &Module, path: &[String]| {
+            resolve(&known, &handed_on, module, path)
+                .filter(|used| !used.is_empty() || path.iter().any(|name| defined.contains(name)))
+        };
         let uses = files.iter().map(|(module, file)| {
             let uses = file.paths.iter().filter_map(|path| resolve(module, path)).filter(|used| used != module);
             (module.clone(), uses.collect())
@@ -154,8 +162,10 @@ impl Sources {
                 findings.push(format!("{} has no place in the order", module.join("::")));
                 continue;
             };
-            for used in uses.iter().filter(|used| !used.is_empty()) {
-                if entry(used).is_some_and(|(below, other)| other != own && below >= rank) {
+            for used in uses {
+                if used.is_empty() {
+                    findings.push(format!("{} uses the root", module.join("::")));
+                } else if entry(used).is_some_and(|(below, other)| other != own && below >= rank) {
                     findings.push(format!("{} uses {}", module.join("::"), used.join("::")));
                 }
             }
@@ -169,6 +179,8 @@ impl Sources {
 struct File {
     /// Every path that names a module, as far as it was written out.
     paths: Vec<Vec<String>>,
+    /// The functions and types that it defines. Constants may be used from anywhere.
+    defined: BTreeSet<String>,
     /// The modules below it that tests alone are made of.
     tests: Vec<String>,
 }
@@ -183,6 +195,12 @@ impl File {
                     self.skip(&tokens, at + 2)
                 }
                 TokenTree::Ident(ident) if *ident == "use" => self.read_use(&tokens, at + 1),
+                TokenTree::Ident(ident) if DEFINE.iter().any(|word| *ident == word) => {
+                    if let Some(TokenTree::Ident(name)) = tokens.get(at + 1) {
+                        self.defined.insert(name.to_string());
+                    }
+                    at + 1
+                }
                 TokenTree::Ident(ident) if *ident == "pub" => match tokens.get(at + 1) {
                     Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => at + 2,
                     _ => at + 1,
@@ -364,6 +382,7 @@ mod tests {
             "fn f() -> super::b::B { loop {} }",
             "use crate::B;",
             "use crate::b::*;",
+            "mod inner { fn f() { crate::b::g::<u8>() } }",
         ] {
             let files = [("lib.rs", "mod a; mod b; pub use b::B;"), ("a.rs", text), ("b.rs", "")];
             assert_eq!(findings(&files, r#"["a", "b"]"#), ["a uses b"], "{text}");
@@ -384,6 +403,14 @@ mod tests {
             ("c.rs", ""),
         ];
         assert_eq!(findings(&files, r#"["a", "b", "c"]"#), [""; 0]);
+    }
+
+    #[test]
+    fn nobody_uses_what_the_root_defines_but_its_constants() {
+        let root = ("main.rs", "mod a; use other::c; const VERSION: &str = \"1\"; fn told() {}");
+        let uses = |text| findings(&[root, ("a.rs", text)], r#"["a"]"#);
+        assert_eq!(uses("use super::told;"), ["a uses the root"]);
+        assert_eq!(uses("use crate::{VERSION, c};"), [""; 0]);
     }
 
     #[test]
