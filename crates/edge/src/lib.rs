@@ -2,17 +2,17 @@
 //!
 //! - [`auth`]: who is asking
 //! - [`client_ip`]: from where; [`rates`]: how much one user and one address may do
-//! - [`query`], [`fields`], [`arrival`]: parameters, bodies; [`i_json`], [`json`]: the JSON in them and in answers
+//! - [`query`], [`fields`], [`body_budget`]: parameters, bodies; [`i_json`], [`json`]: the JSON in them and in answers
 //! - [`error`], [`reply`], [`asset`]: answers; [`accept`]: which of them a client takes
 //! - [`cors`], [`host`], [`base_path`], [`guard`]: layers around the routes; [`request_id`]: what ties an answer to the log
 //!
 //! Knows neither streams nor routes nor the state that they share: whatever it needs of the settings it is told in options.
 
 pub mod accept;
-pub mod arrival;
 pub mod asset;
 pub mod auth;
 pub mod base_path;
+pub mod body_budget;
 mod bucket;
 pub mod client_ip;
 pub mod cors;

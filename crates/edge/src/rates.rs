@@ -54,7 +54,7 @@ pub struct Options {
 
 /// Who is charged for a publish.
 #[derive(Clone)]
-pub enum Payer {
+pub enum RateSubject {
     /// Nobody: who publishes is not limited.
     Nobody,
     /// A user.
@@ -64,7 +64,7 @@ pub enum Payer {
 /// What a publish costs, and whom.
 pub struct Cost {
     /// Who pays.
-    pub payer: Payer,
+    pub subject: RateSubject,
     /// How many events.
     pub events: u32,
     /// How many bytes of bodies.
@@ -79,7 +79,7 @@ struct Spent {
     names: Window,
 }
 
-impl Payer {
+impl RateSubject {
     /// Who is charged for what `by` publishes.
     pub fn of(by: By<'_>, guard: &Guard) -> Self {
         match by {
@@ -104,8 +104,8 @@ impl Rates {
     /// Charges a publish of so many events and bytes, or refuses it. A publish is taken while anything is left, and may
     /// leave a debt.
     pub fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
-        let Cost { payer, events, bytes } = cost;
-        let Payer::User(user) = payer else { return Ok(RateLimit::default()) };
+        let Cost { subject, events, bytes } = cost;
+        let RateSubject::User(user) = subject else { return Ok(RateLimit::default()) };
         if self.events.is_none() && self.bytes.is_none() {
             return Ok(RateLimit::default());
         }
@@ -136,8 +136,8 @@ impl Rates {
     /// Takes back what a publish, and a new name if there was one, was charged: it was a repetition of one that was in flight,
     /// which no look-up could know.
     pub fn give_back(&self, cost: &Cost, named: bool) {
-        let Cost { payer, events, bytes } = cost;
-        let Payer::User(user) = payer else { return };
+        let Cost { subject, events, bytes } = cost;
+        let RateSubject::User(user) = subject else { return };
         self.users.with(user, Instant::now(), |spent| {
             self.events.inspect(|quota| spent.events.give_back(u64::from(*events), *quota));
             self.bytes.inspect(|quota| spent.bytes.give_back(*bytes as u64, *quota));
@@ -148,8 +148,8 @@ impl Rates {
     }
 
     /// Charges a name if it is new to the log, or refuses it. Returns whether it was charged.
-    pub fn name(&self, payer: &Payer, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
-        let Payer::User(user) = payer else { return Ok(false) };
+    pub fn name(&self, subject: &RateSubject, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
+        let RateSubject::User(user) = subject else { return Ok(false) };
         if !is_new() {
             return Ok(false);
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
-use tidings_edge::arrival::Arrivals;
 use tidings_edge::asset::Content;
+use tidings_edge::body_budget::BodyBudget;
 use tidings_edge::client_ip::TrustedProxies;
 use tidings_edge::cors;
 use tidings_edge::error::Error;
@@ -25,8 +25,8 @@ use crate::groups::Group;
 use crate::http::admission::Admission;
 use crate::http::in_flight::InFlight;
 use crate::members::Members;
-use crate::net::census::Census;
-use crate::net::untaken::Untaken;
+use crate::net::connections::ConnectionTable;
+use crate::net::unread_output::UnreadOutput;
 use crate::reload::source::Source;
 use crate::traces::{self, Tracer};
 
@@ -41,12 +41,12 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
     pub(crate) admission: Admission,
-    pub(crate) arrivals: Arrivals,
-    pub(crate) untaken: Arc<Untaken>,
+    pub(crate) body_budget: BodyBudget,
+    pub(crate) unread_output: Arc<UnreadOutput>,
     pub(crate) rates: Rates,
     pub(crate) in_flight: InFlight,
     pub(crate) members: Arc<Members>,
-    pub(crate) census: Arc<Census>,
+    pub(crate) connection_table: Arc<ConnectionTable>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) tracer: Tracer,
     /// Tells the service manager.
@@ -120,7 +120,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) census: Arc<Census>,
+    pub(crate) connection_table: Arc<ConnectionTable>,
     pub(crate) tracer: Tracer,
     pub(crate) notifier: Notifier,
     pub(crate) origins: cors::Allowed,
@@ -139,7 +139,7 @@ impl App {
             config,
             clock,
             proxies,
-            census,
+            connection_table,
             tracer,
             notifier,
             origins,
@@ -159,7 +159,7 @@ impl App {
             config,
             clock,
             proxies,
-            census,
+            connection_table,
             tracer,
             notifier,
             origins: RwLock::new(origins),
@@ -167,8 +167,8 @@ impl App {
             cors,
             settings,
             admission: Admission::default(),
-            arrivals: Arrivals::default(),
-            untaken: Arc::default(),
+            body_budget: BodyBudget::default(),
+            unread_output: Arc::default(),
             started: tokio::time::Instant::now(),
             phase: AtomicU8::new(Phase::Serving as u8),
             stop: CancellationToken::new(),

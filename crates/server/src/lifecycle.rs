@@ -44,9 +44,9 @@ use crate::app::{App, Phase};
 use crate::config;
 use crate::groups;
 use crate::net::accept::Lane;
+use crate::net::fair_queue::FairQueue;
 use crate::net::hyper::Calls;
-use crate::net::peer::LEAVING;
-use crate::net::turns::Turns;
+use crate::net::peer::LAST_BYTES_GRACE;
 use crate::router::refusals;
 use crate::routes::{chat, dashboard};
 use crate::server::error::Error;
@@ -84,7 +84,7 @@ pub(crate) async fn serve(
     let calls = Calls {
         router: router.clone(),
         refusals: refusals(&app),
-        untaken: app.untaken.clone(),
+        unread_output: app.unread_output.clone(),
         counts: app.counts.clone(),
         max_head_bytes: app.config.http.max_head_bytes,
         retiring: AtomicBool::new(false),
@@ -97,8 +97,8 @@ pub(crate) async fn serve(
         head_timeout: app.config.http.head_timeout,
         idle_timeout: app.config.http.idle_timeout,
         write_timeout: app.config.streams.write_timeout,
-        census: app.census.clone(),
-        turns: Turns::new(),
+        connection_table: app.connection_table.clone(),
+        queue: FairQueue::new(),
         tracer: app.tracer.clone(),
         closing: CancellationToken::new(),
         cut: CancellationToken::new(),
@@ -251,7 +251,7 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     }
     until_gone(app, limit).await;
     if streams > 0 {
-        tokio::time::sleep(LEAVING).await; // the last of them are still reading what they were told
+        tokio::time::sleep(LAST_BYTES_GRACE).await; // the last of them are still reading what they were told
     }
     if let Some(sockets) = successor {
         // Who asks for a drain of no time wants no moment either.

@@ -17,14 +17,14 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
-use tidings_edge::arrival::Arrivals;
+use tidings_edge::body_budget::BodyBudget;
 use tidings_edge::error::Code;
 use tidings_edge::rates::Rates;
 use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, Refused};
 
 use crate::VERSION;
 use crate::app::App;
-use crate::net::untaken::Untaken;
+use crate::net::unread_output::UnreadOutput;
 
 /// All numbers of now. Blocks for as long as the system takes to list the open files.
 pub(crate) fn write(app: Arc<App>) -> Result<String, fmt::Error> {
@@ -77,17 +77,17 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let refused = Refused::ALL.map(|why| (why.as_str(), tally.refused(why)));
     writer.counters("tidings_streams_refused", "Streams that were not let in", "reason", refused)?;
     let help = "Connections without a stream that were closed from this side";
-    writer.counters("tidings_connections_closed", help, "reason", app.census.closed.all())?;
+    writer.counters("tidings_connections_closed", help, "reason", app.connection_table.closed.all())?;
     held(app, writer)
 }
 
 /// The bytes that are held for peers: of bodies until they are whole and answered, of answers until they are taken.
 fn held(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
-    let (bodies, answers) = (&app.arrivals, &app.untaken);
+    let (bodies, answers) = (&app.body_budget, &app.unread_output);
     let of = |bodies: usize, answers: usize| [("bodies", float(bodies as u64)), ("answers", float(answers as u64))];
     let bytes = of(bodies.held(), answers.held());
     writer.gauges("tidings_held_bytes", "Bytes held for peers, by what they are of", "what", bytes)?;
-    let limits = of(Arrivals::limit(), Untaken::limit());
+    let limits = of(BodyBudget::limit(), UnreadOutput::limit());
     writer.gauges("tidings_held_limit_bytes", "How many bytes may be held for peers", "what", limits)?;
     let refused = [("bodies", bodies.refused()), ("answers", answers.refused())];
     let help = "Bodies and answers that were refused as there was no room to hold them";

@@ -23,11 +23,11 @@ use crate::groups::{self, GROUPS, Group};
 use crate::handle::Handle;
 use crate::lifecycle::{self, Listeners};
 use crate::members::Members;
-use crate::net::census::{Census, LEAVING};
+use crate::net::connections::{CLOSING_HEADROOM, ConnectionTable};
 use crate::net::listen;
 use crate::reload::source::Source;
 use crate::router::router;
-use crate::streams::words::Words;
+use crate::streams::control_events::ControlEvents;
 use crate::topics;
 use crate::traces::Tracer;
 use descriptors::{OF_THE_LOG, Room};
@@ -270,7 +270,7 @@ impl Builder {
             guard: Guard::new(groups::rules(groups), guard_options(&config)),
             groups,
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
-            census: Census::new(descriptors.saturating_sub(OF_THE_LOG + LEAVING).max(1)),
+            connection_table: ConnectionTable::new(descriptors.saturating_sub(OF_THE_LOG + CLOSING_HEADROOM).max(1)),
             origins: cors::Allowed::of(&config.cors_options())?,
             cors: cors::Current::new(&config.cors_options())?,
             config,
@@ -305,7 +305,7 @@ fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock:
         presence,
         folds: vec![members.clone()],
     };
-    let (hub, runner) = Hub::new(journal, options, Arc::new(Words), clock);
+    let (hub, runner) = Hub::new(journal, options, Arc::new(ControlEvents), clock);
     (hub, runner, members)
 }
 

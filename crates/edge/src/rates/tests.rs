@@ -9,12 +9,12 @@ fn rates() -> Rates {
     Rates::new(Options { events: Some(100), bytes: Some(1 << 20) })
 }
 
-fn payer(user: &str) -> Payer {
-    Payer::User(UserId::parse(user).unwrap())
+fn subject(user: &str) -> RateSubject {
+    RateSubject::User(UserId::parse(user).unwrap())
 }
 
-fn publish(rates: &Rates, payer: &Payer, events: u32, bytes: usize) -> Result<RateLimit, Error> {
-    rates.publish(&Cost { payer: payer.clone(), events, bytes })
+fn publish(rates: &Rates, subject: &RateSubject, events: u32, bytes: usize) -> Result<RateLimit, Error> {
+    rates.publish(&Cost { subject: subject.clone(), events, bytes })
 }
 
 fn fields(standing: &RateLimit) -> [Option<String>; 2] {
@@ -25,7 +25,7 @@ fn fields(standing: &RateLimit) -> [Option<String>; 2] {
 
 #[tokio::test(start_paused = true)]
 async fn a_user_publishes_so_much_at_once_and_so_much_a_second() {
-    let (rates, ann) = (rates(), payer("ann"));
+    let (rates, ann) = (rates(), subject("ann"));
     for nth in 0..200 {
         let standing = publish(&rates, &ann, 1, 100).unwrap();
         if nth == 0 {
@@ -35,7 +35,7 @@ async fn a_user_publishes_so_much_at_once_and_so_much_a_second() {
         }
     }
     assert!(publish(&rates, &ann, 1, 0).is_err());
-    publish(&rates, &payer("bob"), 1, 100).unwrap();
+    publish(&rates, &subject("bob"), 1, 100).unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
     publish(&rates, &ann, 1, 0).unwrap();
     assert!(publish(&rates, &ann, 1, 0).is_err());
@@ -44,7 +44,7 @@ async fn a_user_publishes_so_much_at_once_and_so_much_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_one_limit_is_not_charged_to_the_other() {
-    let (rates, ann) = (rates(), payer("ann"));
+    let (rates, ann) = (rates(), subject("ann"));
     publish(&rates, &ann, 1, 3 << 20).unwrap(); // a megabyte is owed, and what is left of events is untouched meanwhile
     for _ in 0..500 {
         assert!(publish(&rates, &ann, 1, 1).is_err());
@@ -62,7 +62,7 @@ async fn the_fields_and_retry_after_name_the_same_moment() {
         ("cyd", 500, 6 << 20, "5", r#""events";r=0;t=4, "bytes";r=0;t=5"#),
         ("dan", 300, 2 << 20, "2", r#""events";r=0;t=2, "bytes";r=0;t=1"#),
     ] {
-        let user = payer(user);
+        let user = subject(user);
         publish(&rates, &user, events, bytes).unwrap();
         let refused = publish(&rates, &user, 1, 1).unwrap_err().into_response();
         let field = |name: &str| refused.headers().get(name).unwrap().to_str().unwrap().to_owned();
@@ -72,22 +72,22 @@ async fn the_fields_and_retry_after_name_the_same_moment() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_free_is_not_limited_and_without_a_limit_nobody_is() {
-    let many = |rates: &Rates, payer: &Payer| (0..5_000).all(|_| publish(rates, payer, 1, 1 << 20).is_ok());
-    assert!(many(&rates(), &Payer::Nobody));
-    assert_eq!(fields(&publish(&rates(), &Payer::Nobody, 1, 1).unwrap()), [None, None]);
-    assert!(many(&Rates::new(Options::default()), &payer("ann")));
+    let many = |rates: &Rates, subject: &RateSubject| (0..5_000).all(|_| publish(rates, subject, 1, 1 << 20).is_ok());
+    assert!(many(&rates(), &RateSubject::Nobody));
+    assert_eq!(fields(&publish(&rates(), &RateSubject::Nobody, 1, 1).unwrap()), [None, None]);
+    assert!(many(&Rates::new(Options::default()), &subject("ann")));
     let of_events = Options { events: Some(100), ..Options::default() };
-    assert!(!many(&Rates::new(of_events), &payer("ann")));
+    assert!(!many(&Rates::new(of_events), &subject("ann")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn new_names_are_counted_by_the_minute() {
-    let (rates, ann) = (rates(), payer("ann"));
+    let (rates, ann) = (rates(), subject("ann"));
     assert!((0..NAMES).all(|_| rates.name(&ann, || true).is_ok()));
     assert!(rates.name(&ann, || true).is_err());
     assert!(rates.name(&ann, || false).is_ok(), "what is there already is no new name");
-    assert!(rates.name(&payer("bob"), || true).is_ok());
-    assert!(rates.name(&Payer::Nobody, || true).is_ok());
+    assert!(rates.name(&subject("bob"), || true).is_ok());
+    assert!(rates.name(&RateSubject::Nobody, || true).is_ok());
     tokio::time::sleep(NAMES_PER).await;
     assert!(rates.name(&ann, || true).is_ok());
 }

@@ -1,10 +1,9 @@
 //! The configuration: the values of all settings, and their origins.
 //!
 //! One table of settings, a file for each section, is the source of everything: the fields here,
-//! `--help`, `docs/configuration.md` and `.env.example`. `layers` combines [`Flags`], the
-//! environment, `.env` and `tidings.toml`; `reading` parses their values. Everything that leaves
-//! this module is checked, and is not checked again elsewhere. Nothing here changes the environment
-//! of the process.
+//! `--help`, `docs/configuration.md` and `.env.example`. The crate `tidings_settings` reads them from
+//! [`Flags`], the environment, `.env` and `tidings.toml`. Everything that leaves this module is
+//! checked, and is not checked again elsewhere. Nothing here changes the environment of the process.
 
 mod auth;
 mod checks;

@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Path, R
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use tidings_edge::arrival::Arrived;
+use tidings_edge::body_budget::CollectedBody;
 use tidings_edge::client_ip::Peer;
 use tidings_edge::error::{Code, Error, Problem};
 use tidings_edge::fields;
@@ -40,7 +40,7 @@ pub(crate) struct Admin(pub(crate) Identity);
 pub(crate) struct InPath(pub(crate) String);
 
 /// A body that must be JSON.
-pub(crate) struct JsonBody(Arrived);
+pub(crate) struct JsonBody(CollectedBody);
 
 impl FromRef<Route> for Arc<App> {
     fn from_ref(route: &Route) -> Self {
@@ -92,7 +92,7 @@ impl FromRequest<Route> for JsonBody {
             return Err(Error::coded(&coding));
         }
         let _arriving = app.counts.arriving();
-        let read = app.arrivals.read(request.into_body(), app.config.http.max_body_bytes);
+        let read = app.body_budget.read(request.into_body(), app.config.http.max_body_bytes);
         traces::step("read the body", read).await.map(Self)
     }
 }

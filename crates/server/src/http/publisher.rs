@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::Params;
-use tidings_edge::rates::{Cost, Payer, RateLimit};
+use tidings_edge::rates::{Cost, RateLimit, RateSubject};
 use tidings_edge::reply::{Draft, Reply};
 use tidings_hub::{Publication, Published, UserId};
 use tidings_journal::{Condition, EventId, TopicName};
@@ -29,7 +29,7 @@ use crate::traces;
 pub(crate) struct Publisher {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Identity,
-    payer: Payer,
+    subject: RateSubject,
     key: Option<Scope>,
     /// Judged when it is asked for, at the latest before something is published: after the caller's rights.
     query: Result<Params, Error>,
@@ -74,8 +74,8 @@ impl FromRequestParts<Route> for Publisher {
     async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
         let caller = route.identify(parts)?;
         let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
-        let payer = Payer::of((&caller).into(), &route.app.guard);
-        Ok(Self { app: route.app.clone(), caller, payer, key, query: route.params(parts) })
+        let subject = RateSubject::of((&caller).into(), &route.app.guard);
+        Ok(Self { app: route.app.clone(), caller, subject, key, query: route.params(parts) })
     }
 }
 
@@ -95,7 +95,7 @@ impl Publisher {
     ///
     /// With a key, or on a condition, the work goes on even if the caller goes away meanwhile: whoever comes back finds it done.
     pub(crate) async fn publish(self, target: Option<&UserId>, body: &[u8], unit: Unit) -> Result<Response, Error> {
-        let Self { app, payer, key, query, .. } = self;
+        let Self { app, subject, key, query, .. } = self;
         query?;
         let note = key.map(|scope| Note::new(scope, target, body));
         if let Some(note) = &note
@@ -104,7 +104,7 @@ impl Publisher {
             return Ok(answer);
         }
         let share = app.admission.enter(body.len())?;
-        let cost = Cost { payer, events: 1, bytes: body.len() };
+        let cost = Cost { subject, events: 1, bytes: body.len() };
         let goes_on = note.is_some() || unit.condition.is_some();
         let work = publish(app, share, cost, note, unit);
         if !goes_on {
@@ -124,7 +124,7 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
     let taken = charged.and_then(|standing| {
         let pending = joins.map(|(room, user)| app.hub.presence().begin_join(&room, &user)).transpose();
         let pending = pending.map_err(Error::membership_limit)?;
-        Ok((standing, pending, app.rates.name(&cost.payer, || is_new(&app, &batch))?))
+        Ok((standing, pending, app.rates.name(&cost.subject, || is_new(&app, &batch))?))
     });
     let (standing, _pending, named) = match taken {
         Ok(taken) => taken,
@@ -169,10 +169,10 @@ pub(crate) async fn publish_one(
     publication: Publication,
 ) -> Result<EventId, Error> {
     let _share = app.admission.enter(bytes)?;
-    let (payer, batch) = (Payer::of(by, &app.guard), vec![publication]);
-    let cost = Cost { payer, events: 1, bytes };
+    let (subject, batch) = (RateSubject::of(by, &app.guard), vec![publication]);
+    let cost = Cost { subject, events: 1, bytes };
     app.rates.publish(&cost)?;
-    app.rates.name(&cost.payer, || is_new(app, &batch))?;
+    app.rates.name(&cost.subject, || is_new(app, &batch))?;
     match app.publish(batch, None, None).await? {
         Published::New(id) | Published::Refused(id) => Ok(id),
         Published::Full(_) => Err(Error::too_many_keys()),

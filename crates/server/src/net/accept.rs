@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::census::Census;
+use super::connections::ConnectionTable;
+use super::fair_queue::FairQueue;
 use super::head::{self, Head};
 use super::hyper::{Calls, Left};
-use super::turns::Turns;
 use super::{parked, peer};
 use crate::streams::paths::StreamPaths;
 use crate::traces::Tracer;
@@ -46,9 +46,9 @@ pub(crate) struct Lane {
     pub(crate) head_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
-    pub(crate) census: Arc<Census>,
+    pub(crate) connection_table: Arc<ConnectionTable>,
     /// Of those who ask for a stream in the parked lane, and of what they missed.
-    pub(crate) turns: Turns,
+    pub(crate) queue: FairQueue,
     pub(crate) tracer: Tracer,
     /// Tells connections to end after the request that they are serving.
     pub(crate) closing: CancellationToken,
@@ -66,7 +66,7 @@ impl Lane {
                 in_a_row = 0;
                 tokio::task::yield_now().await;
             }
-            let has_room = self.census.has_room(self.connections.len());
+            let has_room = self.connection_table.has_room(self.connections.len());
             if !has_room && !crowded {
                 tracing::warn!("there are too many connections: new ones wait");
             }
@@ -104,7 +104,7 @@ impl Lane {
     /// What comes after the head is boxed: while thousands wait for theirs at once, each should cost little.
     async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
         self.tune(&socket);
-        let (accepted, guest) = (Instant::now(), Arc::new(self.census.enter()));
+        let (accepted, tracked) = (Instant::now(), Arc::new(self.connection_table.enter()));
         let (mut read_before, mut rests_since) = (Vec::new(), None);
         loop {
             let mut began = rests_since.unwrap_or(accepted);
@@ -119,7 +119,7 @@ impl Lane {
                         }
                         true
                     }
-                    () = guest.sent_away() => return,
+                    () = tracked.sent_away() => return,
                 };
                 if !has_sent {
                     return peer::close(socket).await;
@@ -130,20 +130,20 @@ impl Lane {
             }
             let head = tokio::select! {
                 head = self.head(&mut socket, read_before, began) => head,
-                () = guest.sent_away() => return,
+                () = tracked.sent_away() => return,
             };
             let Some(Head { bytes, get, is_http2 }) = head else {
                 return peer::close(socket).await;
             };
             if let Some(request) = get.filter(|request| self.parks.as_ref().is_some_and(|parks| parks.takes(request))) {
-                drop((bytes, guest)); // it is answered in no time, or becomes a stream
+                drop((bytes, tracked)); // it is answered in no time, or becomes a stream
                 return Box::pin(self.park(socket, peer, request)).await;
             }
             if is_http2 {
-                return Box::pin(self.http2(socket, peer, bytes, &guest, accepted)).await;
+                return Box::pin(self.http2(socket, peer, bytes, &tracked, accepted)).await;
             }
-            match Box::pin(self.http1(socket, peer, bytes, &guest, accepted)).await {
-                Left::Over => return,
+            match Box::pin(self.http1(socket, peer, bytes, &tracked, accepted)).await {
+                Left::Closed => return,
                 Left::Rests { socket: rests, read, since } => {
                     (socket, read_before, rests_since) = (rests, read, Some(since));
                 }
@@ -155,8 +155,8 @@ impl Lane {
     /// time that a connection may be idle. Returns whether it came. Nothing is kept for a connection of which nothing has come.
     async fn first_byte(&self, socket: &TcpStream, accepted: Instant, rests_since: Option<Instant>) -> bool {
         let (until, closed) = match rests_since {
-            Some(since) => (since + self.idle_timeout, &self.census.closed.idle),
-            None => (accepted + self.head_timeout, &self.census.closed.head_timeout),
+            Some(since) => (since + self.idle_timeout, &self.connection_table.closed.idle),
+            None => (accepted + self.head_timeout, &self.connection_table.closed.head_timeout),
         };
         let Ok(readable) = tokio::time::timeout_at(until, socket.readable()).await else {
             closed.fetch_add(1, Ordering::Relaxed);
@@ -169,7 +169,7 @@ impl Lane {
     async fn head(&self, socket: &mut TcpStream, before: Vec<u8>, began: Instant) -> Option<Head> {
         let head = head::read(socket, before, self.max_head_bytes);
         let Ok(head) = tokio::time::timeout_at(began + self.head_timeout, head).await else {
-            self.census.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
+            self.connection_table.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
             return None;
         };
         head.ok() // an error: it left
@@ -193,11 +193,11 @@ impl Lane {
     async fn park(self, socket: TcpStream, peer: SocketAddr, mut request: http::Request<()>) {
         request.extensions_mut().insert(Peer(peer));
         self.tracer.arrived(&mut request);
-        match self.turns.run(parked::answer(socket, self.router, request)).await {
+        match self.queue.run(parked::answer(socket, self.router, request)).await {
             Ok(Some(parked)) if parked.is_behind() => {
-                let (turns, connections) = (self.turns, self.connections.clone());
+                let (queue, connections) = (self.queue, self.connections.clone());
                 self.connections.spawn(async move {
-                    if let Some(parked) = turns.run(parked.catch_up()).await {
+                    if let Some(parked) = queue.run(parked.catch_up()).await {
                         connections.spawn(parked);
                     }
                 });

@@ -21,9 +21,9 @@ use parking_lot::Mutex;
 use tidings_edge::error::Code;
 use tokio::sync::Notify;
 
-use super::census::Call;
+use super::connections::Call;
 use super::cut::Cut;
-use super::untaken::{self, Share, Untaken};
+use super::unread_output::{self, Share, UnreadOutput};
 use crate::streams::slot::StreamSlot;
 
 /// How much is given to HTTP/2 at a time: a frame's worth.
@@ -48,7 +48,7 @@ pub(super) struct Answer {
     going: Option<Arc<Going>>,
     /// Whether its end is given out only after everything else has left.
     ends_late: bool,
-    untaken: Arc<Untaken>,
+    unread_output: Arc<UnreadOutput>,
     cut: Cut,
 }
 
@@ -94,7 +94,7 @@ struct NoRoom;
 pub(super) fn held(
     response: Response,
     mut call: Call,
-    untaken: &Arc<Untaken>,
+    unread_output: &Arc<UnreadOutput>,
     cut: &Cut,
     going: Option<Arc<Going>>,
 ) -> (Response<Answer>, Option<Code>) {
@@ -105,7 +105,7 @@ pub(super) fn held(
         rest: Bytes::new(),
         ends_late: false,
         going,
-        untaken: untaken.clone(),
+        unread_output: unread_output.clone(),
         cut: cut.clone(),
     };
     if response.extensions().get::<StreamSlot>().is_some_and(StreamSlot::is_stream) {
@@ -120,7 +120,7 @@ pub(super) fn held(
         answer.holding = Some(Arc::new(Holding { _call: call, share: None }));
         return (response.map(|body| Answer { body, ..answer }), None);
     };
-    let share = untaken.enter(usize::try_from(length).unwrap_or(usize::MAX), cut);
+    let share = unread_output.enter(usize::try_from(length).unwrap_or(usize::MAX), cut);
     let refused = share.is_none().then_some(Code::Overloaded);
     let response = if refused.is_some() { refusal(response.headers()) } else { response };
     answer.holding = Some(Arc::new(Holding { _call: call, share }));
@@ -129,7 +129,7 @@ pub(super) fn held(
 
 /// The refusal, with what the layers have added to the answer in whose place it stands (CORS, the request's id).
 fn refusal(answered: &HeaderMap) -> Response {
-    let mut response = untaken::refusal().into_response();
+    let mut response = unread_output::refusal().into_response();
     let of_the_body =
         [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CACHE_CONTROL, ETAG, LAST_MODIFIED, ACCEPT_RANGES, VARY];
     for (name, value) in answered.iter().filter(|(name, _)| !of_the_body.contains(name)) {
@@ -146,7 +146,7 @@ impl Answer {
     fn hold(&self, bytes: Bytes, holding: &Arc<Holding>) -> Result<Bytes, NoRoom> {
         let share = match holding.share {
             Some(_) => None,
-            None => Some(self.untaken.enter(bytes.len(), &self.cut).ok_or(NoRoom)?),
+            None => Some(self.unread_output.enter(bytes.len(), &self.cut).ok_or(NoRoom)?),
         };
         if let Some(going) = &self.going {
             going.pieces.lock().held += 1;

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::census::Guest;
+use super::connections::TrackedConnection;
 use super::peer::{self, HalfClosed};
 
 /// The only headers of an answer that hyper gives by itself.
@@ -94,7 +94,7 @@ pub(crate) struct Cuttable {
     written: u64,
     is_http2: bool,
     cut: Cut,
-    guest: Arc<Guest>,
+    tracked: Arc<TrackedConnection>,
     /// Where it is counted while it lingers.
     connections: TaskTracker,
 }
@@ -192,7 +192,7 @@ impl Cuttable {
         socket: TcpStream,
         read_before: Vec<u8>,
         is_http2: bool,
-        guest: Arc<Guest>,
+        tracked: Arc<TrackedConnection>,
         connections: TaskTracker,
     ) -> (Self, Cut) {
         let cut = Cut { shared: is_http2, ..Cut::default() };
@@ -205,7 +205,7 @@ impl Cuttable {
             written: 0,
             is_http2,
             cut: cut.clone(),
-            guest,
+            tracked,
             connections,
         };
         if !connection.read_before.is_empty() {
@@ -250,7 +250,8 @@ impl Cuttable {
         }
         let half_closed = self.half_closed.get_or_insert_with(HalfClosed::new);
         loop {
-            let answered = !self.guest.is_answering() && self.cut.blocked_since().is_none() && self.cut.owes_nothing();
+            let answered =
+                !self.tracked.is_answering() && self.cut.blocked_since().is_none() && self.cut.owes_nothing();
             let answered_at = answered.then_some(self.written);
             // Twice: what was answered last is written after the first time.
             if std::mem::replace(&mut self.answered_at, answered_at).is_some_and(|before| answered_at == Some(before)) {
@@ -277,7 +278,7 @@ impl Cuttable {
             Poll::Ready(Ok(length)) => {
                 *blocked = None;
                 self.written += *length as u64;
-                self.guest.moved(*length);
+                self.tracked.moved(*length);
             }
             Poll::Ready(Err(_)) => *blocked = None,
             Poll::Pending => drop(blocked.get_or_insert_with(Instant::now)),
@@ -309,8 +310,8 @@ impl Cuttable {
 
     /// Notes what came.
     fn came(&self, bytes: &[u8]) {
-        self.guest.moved(bytes.len());
-        if !self.is_http2 && self.guest.is_idle() {
+        self.tracked.moved(bytes.len());
+        if !self.is_http2 && self.tracked.is_idle() {
             let mut head = self.cut.state.head.lock();
             head.since.get_or_insert_with(Instant::now);
             let room = BEGINNING.saturating_sub(head.beginning.len());

@@ -31,12 +31,12 @@ use tower::ServiceExt as _;
 
 use super::accept::Lane;
 use super::answer::{self, Answer, Going};
-use super::census::{Call, Guest};
+use super::connections::{Call, TrackedConnection};
 use super::cut::{Cut, Cuttable};
 use super::refused;
-use super::untaken::Untaken;
+use super::unread_output::UnreadOutput;
 use crate::counts::Counts;
-use crate::net::arriving::Arriving;
+use crate::net::incoming_body::IncomingBody;
 
 /// How long a peer that was told to go has for it: over HTTP/2 it has to acknowledge.
 const GRACE: Duration = Duration::from_millis(500);
@@ -66,7 +66,7 @@ pub(crate) struct Calls {
     pub(crate) router: Router,
     /// What answers in its place to what is no request.
     pub(crate) refusals: Router,
-    pub(crate) untaken: Arc<Untaken>,
+    pub(crate) unread_output: Arc<UnreadOutput>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) max_head_bytes: usize,
     /// Whether each answer over HTTP/1 asks its client to close the connection.
@@ -79,7 +79,7 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible
 /// How a connection was left by hyper.
 pub(super) enum Left {
     /// It is over.
-    Over,
+    Closed,
     /// It is kept alive and rests: the next request, or the end, is yet to come. With what was read of it.
     Rests { socket: TcpStream, read: Vec<u8>, since: Instant },
 }
@@ -113,7 +113,7 @@ trait Served: Future<Output = hyper::Result<()>> + Unpin {
 #[derive(Clone)]
 struct Tasks {
     write_timeout: Duration,
-    guest: Arc<Guest>,
+    tracked: Arc<TrackedConnection>,
 }
 
 tokio::task_local! {
@@ -128,11 +128,11 @@ impl Lane {
         socket: TcpStream,
         peer: SocketAddr,
         read_before: Vec<u8>,
-        guest: &Arc<Guest>,
+        tracked: &Arc<TrackedConnection>,
         accepted: Instant,
     ) -> Left {
-        let (io, cut) = Cuttable::new(socket, read_before, false, guest.clone(), self.connections.clone());
-        let service = service_fn(self.service(peer, guest.clone(), cut.clone()));
+        let (io, cut) = Cuttable::new(socket, read_before, false, tracked.clone(), self.connections.clone());
+        let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let mut connection = http1::Builder::new()
             // What it waits for is seen here: hyper has one timer for a head and for the time before it.
             .header_read_timeout(None)
@@ -140,7 +140,9 @@ impl Lane {
             // A request that arrived whole is answered, whatever its sender has shut since.
             .half_close(true)
             .serve_connection(TokioIo::new(io), service);
-        let Some((result, leave)) = self.watch(&mut connection, &cut, guest, accepted).await else { return Left::Over };
+        let Some((result, leave)) = self.watch(&mut connection, &cut, tracked, accepted).await else {
+            return Left::Closed;
+        };
         let http1::Parts { io, read_buf, .. } = connection.into_parts();
         let io = io.into_inner();
         match (result, leave, cut.refusal()) {
@@ -151,7 +153,7 @@ impl Lane {
                 }
             }
             (Ok(()), Leave::ToRest, None) if !io.is_over() => {
-                let idle = guest.idle_for().unwrap_or_default();
+                let idle = tracked.idle_for().unwrap_or_default();
                 let now = Instant::now();
                 let since = cut.head_since().unwrap_or_else(|| now.checked_sub(idle).unwrap_or(now));
                 if let Some(socket) = io.into_socket() {
@@ -161,7 +163,7 @@ impl Lane {
             (Ok(()), ..) => {}
             (Err(error), ..) => tracing::trace!(%peer, %error, "a connection broke off"),
         }
-        Left::Over
+        Left::Closed
     }
 
     /// Serves a connection of HTTP/2 to its end.
@@ -170,13 +172,13 @@ impl Lane {
         socket: TcpStream,
         peer: SocketAddr,
         read_before: Vec<u8>,
-        guest: &Arc<Guest>,
+        tracked: &Arc<TrackedConnection>,
         accepted: Instant,
     ) {
-        let (io, cut) = Cuttable::new(socket, read_before, true, guest.clone(), self.connections.clone());
-        let service = service_fn(self.service(peer, guest.clone(), cut.clone()));
+        let (io, cut) = Cuttable::new(socket, read_before, true, tracked.clone(), self.connections.clone());
+        let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let most = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
-        let mut connection = http2::Builder::new(Tasks { write_timeout: self.write_timeout, guest: guest.clone() })
+        let mut connection = http2::Builder::new(Tasks { write_timeout: self.write_timeout, tracked: tracked.clone() })
             .timer(TokioTimer::new())
             .max_header_list_size(most.saturating_mul(TOLD)) // h2 refuses without a body what is larger
             .max_concurrent_streams(MAX_STREAMS)
@@ -184,7 +186,7 @@ impl Lane {
             .initial_stream_window_size(STREAM_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .serve_connection(TokioIo::new(io), service);
-        if let Some((Err(error), _)) = self.watch(&mut connection, &cut, guest, accepted).await {
+        if let Some((Err(error), _)) = self.watch(&mut connection, &cut, tracked, accepted).await {
             tracing::trace!(%peer, %error, "a connection broke off");
         }
     }
@@ -193,14 +195,14 @@ impl Lane {
     fn service(
         &self,
         peer: SocketAddr,
-        guest: Arc<Guest>,
+        tracked: Arc<TrackedConnection>,
         cut: Cut,
     ) -> impl Fn(http::Request<Incoming>) -> Answering + Clone + Unpin + use<> {
         let calls = self.calls.clone();
         move |request| {
             let is_whole = request.body().is_end_stream();
             cut.head_is_read(!is_whole);
-            let call = guest.call(is_whole);
+            let call = tracked.call(is_whole);
             let (calls, cut) = (calls.clone(), cut.clone());
             Box::pin(async move {
                 let going = GOING.try_with(Clone::clone).ok();
@@ -214,7 +216,7 @@ impl Lane {
         &self,
         connection: &mut C,
         cut: &Cut,
-        guest: &Arc<Guest>,
+        tracked: &Arc<TrackedConnection>,
         accepted: Instant,
     ) -> Option<(hyper::Result<()>, Leave)> {
         // What was read before is looked at first: a connection that is told to go before it has read anything goes, and a call
@@ -224,19 +226,19 @@ impl Lane {
             return Some((result, Leave::Not));
         }
         let mut leave = Leave::Not;
-        let mut look = std::pin::pin!(tokio::time::sleep_until(self.first_look(guest, accepted)));
+        let mut look = std::pin::pin!(tokio::time::sleep_until(self.first_look(tracked, accepted)));
         loop {
             let next = tokio::select! {
                 biased; // the connection last: one that always has something to do would keep the others from their turn
                 () = cut.killed() => return None,
-                () = guest.sent_away() => match guest.stalled_for() {
+                () = tracked.sent_away() => match tracked.stalled_for() {
                     Some(_) => Next::Abandon,
                     None => Next::Shutdown(Leave::Soon, Instant::now() + GRACE),
                 },
                 () = self.closing.cancelled(), if matches!(leave, Leave::Not | Leave::ToRest) => {
                     Next::Shutdown(Leave::WhenDone, Instant::now() + GRACE)
                 }
-                () = &mut look => self.look(cut, guest, accepted, leave),
+                () = &mut look => self.look(cut, tracked, accepted, leave),
                 result = &mut *connection => return Some((result, leave)),
             };
             match next {
@@ -255,39 +257,39 @@ impl Lane {
         }
     }
 
-    fn first_look(&self, guest: &Guest, accepted: Instant) -> Instant {
-        if guest.has_asked() { Instant::now() + REST.min(self.idle_timeout) } else { accepted + self.head_timeout }
+    fn first_look(&self, tracked: &TrackedConnection, accepted: Instant) -> Instant {
+        if tracked.has_asked() { Instant::now() + REST.min(self.idle_timeout) } else { accepted + self.head_timeout }
     }
 
     /// Sees whether a connection has waited too long, and for what.
-    fn look(&self, cut: &Cut, guest: &Guest, accepted: Instant, leave: Leave) -> Next {
+    fn look(&self, cut: &Cut, tracked: &TrackedConnection, accepted: Instant, leave: Leave) -> Next {
         let now = Instant::now();
         let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
         if leave == Leave::Soon {
             return Next::Abandon;
         }
         // A stream that has the connection to itself is ended by its own limit, which also says why.
-        let blocked = cut.blocked_since().filter(|_| cut.is_shared() || !guest.has_stream());
+        let blocked = cut.blocked_since().filter(|_| cut.is_shared() || !tracked.has_stream());
         if blocked.is_some_and(|since| since + self.write_timeout <= now) {
-            closed(&guest.closed().write_timeout);
+            closed(&tracked.closed().write_timeout);
             return Next::Abandon;
         }
-        if !guest.has_asked() && accepted + self.head_timeout <= now {
-            closed(&guest.closed().head_timeout);
+        if !tracked.has_asked() && accepted + self.head_timeout <= now {
+            closed(&tracked.closed().head_timeout);
             return Next::Close;
         }
-        let Some(idle) = guest.idle_for() else {
-            let holds_up = guest.stalled_for().is_some_and(|stalled| stalled >= LAST_WORDS);
+        let Some(idle) = tracked.idle_for() else {
+            let holds_up = tracked.stalled_for().is_some_and(|stalled| stalled >= LAST_WORDS);
             return match leave {
                 Leave::WhenDone if self.closing.is_cancelled() && holds_up => Next::Abandon,
                 Leave::WhenDone => Next::LookAgain(now + GRACE),
-                _ if guest.has_stream() => Next::LookAgain(now + self.write_timeout.min(self.idle_timeout)),
+                _ if tracked.has_stream() => Next::LookAgain(now + self.write_timeout.min(self.idle_timeout)),
                 _ => Next::LookAgain(now + REST.min(self.idle_timeout).min(self.write_timeout)),
             };
         };
         if let Some(since) = cut.head_since() {
             if since + self.head_timeout <= now {
-                closed(&guest.closed().head_timeout);
+                closed(&tracked.closed().head_timeout);
                 return Next::Close;
             }
             return Next::LookAgain(since + self.head_timeout);
@@ -295,11 +297,11 @@ impl Lane {
         if leave == Leave::WhenDone {
             return Next::Close;
         }
-        if !guest.has_asked() {
+        if !tracked.has_asked() {
             return Next::LookAgain(accepted + self.head_timeout);
         }
         if idle >= self.idle_timeout {
-            closed(&guest.closed().idle);
+            closed(&tracked.closed().idle);
             return Next::Shutdown(Leave::WhenDone, now + GRACE);
         }
         let until_idle = self.idle_timeout.saturating_sub(idle);
@@ -322,8 +324,8 @@ impl Calls {
         cut: Cut,
         going: Option<Arc<Going>>,
     ) -> Response<Answer> {
-        let course = call.course();
-        let mut request: Request = request.map(|body| Body::new(Arriving::new(body, course)));
+        let progress = call.progress();
+        let mut request: Request = request.map(|body| Body::new(IncomingBody::new(body, progress)));
         // hyper does not keep to its limit where a head comes behind another, nor over HTTP/2.
         let too_large = size_of_head(&request) > self.max_head_bytes;
         request.extensions_mut().insert(Peer(peer));
@@ -338,7 +340,7 @@ impl Calls {
         if going.is_none() && (too_large || self.retiring.load(Ordering::Relaxed)) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let (response, refused) = answer::held(response, call, &self.untaken, &cut, going);
+        let (response, refused) = answer::held(response, call, &self.unread_output, &cut, going);
         if refused.is_some() {
             self.counts.refused(Code::Overloaded);
         }
@@ -377,12 +379,12 @@ where
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
     fn execute(&self, stream: F) {
-        let (going, limit, guest) = (Arc::<Going>::default(), self.write_timeout, self.guest.clone());
+        let (going, limit, tracked) = (Arc::<Going>::default(), self.write_timeout, self.tracked.clone());
         tokio::spawn(GOING.scope(going.clone(), async move {
             tokio::select! {
                 () = stream => {}
                 () = going.stuck(limit) => {
-                    guest.closed().write_timeout.fetch_add(1, Ordering::Relaxed);
+                    tracked.closed().write_timeout.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }));

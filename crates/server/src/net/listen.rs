@@ -83,7 +83,7 @@ pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
     })
 }
 
-/// Fails where [`bind`] would. It does not listen, so nobody can connect to what is only tried, and a server that starts at the
+/// Fails where `bind` would. It does not listen, so nobody can connect to what is only tried, and a server that starts at the
 /// same time gets its port.
 pub fn probe(host: &Host, port: u16) -> Result<(), Error> {
     sockets(host, port, bound).map(drop)

@@ -2,14 +2,14 @@
 
 pub(crate) mod accept;
 mod answer;
-mod arriving;
-pub(crate) mod census;
+pub(crate) mod connections;
 pub(crate) mod cut;
+pub(crate) mod fair_queue;
 pub(crate) mod head;
 pub(crate) mod hyper;
+mod incoming_body;
 pub mod listen;
 pub(crate) mod parked;
 pub(crate) mod peer;
 pub(crate) mod refused;
-pub(crate) mod turns;
-pub(crate) mod untaken;
+pub(crate) mod unread_output;

@@ -20,9 +20,9 @@ use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
+use super::fair_queue;
 use super::peer;
-use super::turns;
-use crate::streams::slot::{Saying, StreamSlot};
+use crate::streams::slot::{StreamOutput, StreamSlot};
 
 /// The most frames in one vectored write (`IOV_MAX` is 1,024; more slices than this cost stack and gain nothing).
 const MAX_SLICES: usize = 64;
@@ -52,12 +52,12 @@ pub(crate) struct Parked {
     half_closed: bool,
 }
 
-/// How a stream came to its end.
-enum Over {
-    /// Everything was said.
-    Said,
-    /// The peer left, or takes nothing.
-    Gone,
+/// How a stream ended.
+enum StreamEnd {
+    /// Everything was sent.
+    Sent,
+    /// The peer closed the connection, or does not read.
+    PeerGone,
 }
 
 /// Answers a request. Returns the stream to park, if it became one.
@@ -67,7 +67,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
     let mut response = router.oneshot(request.map(|()| Body::empty())).await.unwrap_or_else(|never| match never {});
     let slot = response.extensions_mut().remove::<StreamSlot>();
     match slot.and_then(|slot| slot.take()) {
-        Some(Saying::Everything(mut subscription)) => {
+        Some(StreamOutput::Everything(mut subscription)) => {
             if chunked {
                 response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
@@ -87,7 +87,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
                 half_closed: false,
             }))
         }
-        Some(Saying::Once(frame)) => {
+        Some(StreamOutput::Once(frame)) => {
             if chunked {
                 response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
@@ -161,7 +161,7 @@ impl Future for Parked {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(mut socket) = self.socket.take() else { return Poll::Ready(()) };
         let over = match self.poll_peer(&mut socket, cx) {
-            Poll::Ready(gone) => Poll::Ready(gone.map(|()| Over::Gone)),
+            Poll::Ready(gone) => Poll::Ready(gone.map(|()| StreamEnd::PeerGone)),
             Poll::Pending => self.poll_events(&mut socket, cx),
         };
         match over {
@@ -170,9 +170,9 @@ impl Future for Parked {
                 return Poll::Pending;
             }
             // A task of its own: the few bytes of a socket that lingers should not hold a subscription.
-            Poll::Ready(Ok(Over::Said)) if self.finish == Some(true) => drop(tokio::spawn(peer::close(socket))),
-            Poll::Ready(Ok(Over::Said)) => drop(tokio::spawn(peer::break_off(socket))),
-            Poll::Ready(Ok(Over::Gone)) => {}
+            Poll::Ready(Ok(StreamEnd::Sent)) if self.finish == Some(true) => drop(tokio::spawn(peer::close(socket))),
+            Poll::Ready(Ok(StreamEnd::Sent)) => drop(tokio::spawn(peer::break_off(socket))),
+            Poll::Ready(Ok(StreamEnd::PeerGone)) => {}
             Poll::Ready(Err(error)) => tracing::trace!(%error, "a stream broke off"),
         }
         Poll::Ready(())
@@ -211,7 +211,7 @@ impl Parked {
     }
 
     /// Writes what there is until there is no more, but of what was missed one page.
-    fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Over>> {
+    fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<StreamEnd>> {
         let mut missed = false;
         loop {
             match self.poll_write(socket, cx) {
@@ -219,14 +219,14 @@ impl Parked {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.subscription.connection().took_bytes(false);
-                    return self.subscription.poll_killed(cx).map(|()| Ok(Over::Gone));
+                    return self.subscription.poll_killed(cx).map(|()| Ok(StreamEnd::PeerGone));
                 }
             }
             if self.finish.is_some() {
-                return Poll::Ready(Ok(Over::Said));
+                return Poll::Ready(Ok(StreamEnd::Sent));
             }
             if missed {
-                turns::let_others_go_first(cx);
+                fair_queue::let_others_go_first(cx);
                 return Poll::Pending;
             }
             if self.subscription.should_yield() {
@@ -237,7 +237,7 @@ impl Parked {
             match self.subscription.poll_frames(cx, &mut self.unwritten) {
                 Poll::Ready(Step::Frames) => {}
                 Poll::Ready(Step::End { reconnect }) => self.finish = Some(self.chunked && !reconnect),
-                Poll::Ready(Step::Killed) => return Poll::Ready(Ok(Over::Gone)),
+                Poll::Ready(Step::Killed) => return Poll::Ready(Ok(StreamEnd::PeerGone)),
                 Poll::Pending => {
                     self.unwritten = Vec::new(); // an idle stream holds no buffer
                     return Poll::Pending;

@@ -17,10 +17,10 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// How long a client has to read its last words before a stream breaks off. Of a body that breaks off, a browser's `fetch`
+/// How long a client has to read the last bytes before the stream's connection is closed. Of a body that breaks off, a browser's `fetch`
 /// throws away what the page has not read yet, and with it what was said last (docs/clients.md); HTTP/2 drops what is queued
 /// on a stream that is reset.
-pub(crate) const LEAVING: Duration = Duration::from_millis(100);
+pub(crate) const LAST_BYTES_GRACE: Duration = Duration::from_millis(100);
 
 /// How long a peer has to close its side once we have closed ours: after a cut, or after an answer that was given before
 /// the request was read to its end. Closing with unread bytes in the buffer would reset the connection,
@@ -94,7 +94,7 @@ pub(super) fn poll_fin(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io:
 
 /// Ends a stream without its last chunk, once the client has had a moment to read what came before.
 pub(crate) async fn break_off(mut socket: TcpStream) {
-    let _ = tokio::time::timeout(LEAVING, until_peer_closes(&mut socket)).await;
+    let _ = tokio::time::timeout(LAST_BYTES_GRACE, until_peer_closes(&mut socket)).await;
     close(socket).await;
 }
 

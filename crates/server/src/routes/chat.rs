@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::json;
 use tidings_edge::error::Error;
 use tidings_edge::fields::checked_name;
-use tidings_edge::rates::{Cost, Payer};
+use tidings_edge::rates::{Cost, RateSubject};
 use tidings_edge::reply::{Draft, Reply};
 use tidings_hub::{Member, Published, UserId, truncate_name};
 use tidings_journal::TopicName;
@@ -90,8 +90,8 @@ pub(crate) async fn typing(
     InPath(room): InPath,
 ) -> Result<Response, Error> {
     let room = room_to_publish_to(&app, &caller, &room)?;
-    let payer = Payer::of((&caller).into(), &app.guard);
-    let standing = app.rates.publish(&Cost { payer, events: 1, bytes: 0 })?;
+    let subject = RateSubject::of((&caller).into(), &app.guard);
+    let standing = app.rates.publish(&Cost { subject, events: 1, bytes: 0 })?;
     app.hub.publish_ephemeral(&message::typing(room, &caller, app.now()))?;
     Ok(answer(Reply::success("Typing indicator sent", |reply| reply), standing))
 }

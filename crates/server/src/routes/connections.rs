@@ -46,7 +46,7 @@ pub(crate) fn tallied(app: &App) -> Value {
     answer["opened"] = json!(tally.opened_by_kind);
     answer["refused"] = by_reason(Refused::ALL.map(|why| (why.as_str(), tally.refused(why))));
     answer["ended"] = by_reason(Ended::ALL.map(|how| (how.as_str(), tally.ended(how))));
-    answer["closed"] = by_reason(app.census.closed.all());
+    answer["closed"] = by_reason(app.connection_table.closed.all());
     answer
 }
 

@@ -14,8 +14,8 @@ use tidings_sse::Frame;
 use tokio::time::Sleep;
 
 use crate::net::cut::Cut;
-use crate::net::peer::LEAVING;
-use crate::streams::slot::{Saying, StreamSlot};
+use crate::net::peer::LAST_BYTES_GRACE;
+use crate::streams::slot::{StreamOutput, StreamSlot};
 
 /// The body of a stream's response.
 pub(crate) struct StreamBody {
@@ -29,7 +29,7 @@ pub(crate) struct StreamBody {
 }
 
 enum State {
-    Untaken(StreamSlot),
+    UnreadOutput(StreamSlot),
     Open(Box<Subscription>),
     /// Nothing comes after what is ready, and the client is to come back.
     Last,
@@ -49,7 +49,7 @@ pub(crate) struct CutOff;
 impl StreamBody {
     /// A body that says what is in `slot`. `cut` ends the connection under it, where there is such a handle.
     pub(crate) fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
-        Self { state: State::Untaken(slot), ready: VecDeque::new(), frames: Vec::new(), cut, finishes: false }
+        Self { state: State::UnreadOutput(slot), ready: VecDeque::new(), frames: Vec::new(), cut, finishes: false }
     }
 
     /// The body of an answer to HEAD: as long as that of a stream, which is unknown, and without anything in it.
@@ -57,15 +57,15 @@ impl StreamBody {
         Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, finishes: false }
     }
 
-    fn take(&mut self, saying: Option<Saying>) -> State {
+    fn take(&mut self, saying: Option<StreamOutput>) -> State {
         match saying {
-            Some(Saying::Everything(subscription)) => {
+            Some(StreamOutput::Everything(subscription)) => {
                 if let Some(cut) = &self.cut {
                     cut.carries(subscription.connection());
                 }
                 State::Open(subscription)
             }
-            Some(Saying::Once(frame)) => {
+            Some(StreamOutput::Once(frame)) => {
                 self.ready.push_back(frame.block_bytes());
                 State::Last
             }
@@ -96,7 +96,7 @@ impl StreamBody {
 
     fn cutting(&mut self) -> State {
         let Some(cut) = self.cut.as_ref().filter(|cut| !cut.is_shared()) else {
-            return State::Failing(Box::pin(tokio::time::sleep(LEAVING)));
+            return State::Failing(Box::pin(tokio::time::sleep(LAST_BYTES_GRACE)));
         };
         cut.after_flush();
         match std::mem::replace(&mut self.state, State::Ended) {
@@ -120,7 +120,7 @@ impl Body for StreamBody {
                 return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
             }
             let step = match &mut this.state {
-                State::Untaken(slot) => {
+                State::UnreadOutput(slot) => {
                     let saying = slot.take();
                     this.state = this.take(saying);
                     this.finish_if_half_closed();

@@ -4,7 +4,7 @@
 //! holds, or leave it to the [`body`] in the same response. What is said is in [`words`].
 
 pub(crate) mod body;
+pub(crate) mod control_events;
 pub(crate) mod open;
 pub(crate) mod paths;
 pub(crate) mod slot;
-pub(crate) mod words;

@@ -22,8 +22,8 @@ use crate::config;
 use crate::http::extract::{self, Route};
 use crate::net::cut::Cut;
 use crate::streams::body::StreamBody;
-use crate::streams::slot::{Saying, StreamSlot};
-use crate::streams::words::{self, Connected, Words};
+use crate::streams::control_events::{self, Connected, ControlEvents};
+use crate::streams::slot::{StreamOutput, StreamSlot};
 use crate::times::spread;
 use crate::traces;
 
@@ -166,10 +166,10 @@ impl StreamCall {
             cursor: start.cursor.as_deref(),
             retry: spec.retry,
         };
-        let beat = spec.pulse.then(|| Words.heartbeat(now.as_millisecond()));
+        let beat = spec.pulse.then(|| ControlEvents.heartbeat(now.as_millisecond()));
         subscription.say_first([connected.frame()].into_iter().chain(beat));
         tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
-        Ok(carrying(Saying::Everything(Box::new(subscription)), &parts))
+        Ok(carrying(StreamOutput::Everything(Box::new(subscription)), &parts))
     }
 }
 
@@ -188,7 +188,7 @@ fn note_start(start: &Start, snapshot: bool) {
 }
 
 /// A response that says it, by whichever lane takes it.
-fn carrying(saying: Saying, parts: &Parts) -> Response {
+fn carrying(saying: StreamOutput, parts: &Parts) -> Response {
     let slot = StreamSlot::new(saying);
     let cut = parts.extensions.get::<Cut>().cloned();
     let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
@@ -226,7 +226,7 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
     }
     traces::note(traces::ERROR, reason);
     let retry = spread(Duration::from_secs(1), Duration::from_secs(10)) + app.left_of_drain();
-    Ok(carrying(Saying::Once(words::busy(reason, retry, after)), parts))
+    Ok(carrying(StreamOutput::Once(control_events::busy(reason, retry, after)), parts))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a stream is to say, on its way from the handler that opened it to the lane that carries it.
+//! The output of a stream, on its way from the handler that opened the stream to the lane that carries it.
 
 use std::sync::Arc;
 
@@ -6,30 +6,30 @@ use parking_lot::Mutex;
 use tidings_hub::Subscription;
 use tidings_sse::Frame;
 
-/// Where a handler leaves what a stream is to say for whoever carries it: the parked lane, or the body in the same
-/// response. Whichever is first takes it.
+/// The place in a response where a handler leaves the stream's output. The parked lane and the body of the same response share it;
+/// the first of them takes the output.
 #[derive(Clone)]
-pub(crate) struct StreamSlot(Arc<Mutex<Option<Saying>>>);
+pub(crate) struct StreamSlot(Arc<Mutex<Option<StreamOutput>>>);
 
-/// What a stream is to say.
-pub(crate) enum Saying {
-    /// All that a subscription says.
+/// The output of a stream.
+pub(crate) enum StreamOutput {
+    /// Everything that a subscription yields.
     Everything(Box<Subscription>),
-    /// One thing; then it is cut.
+    /// A single frame, after which the connection is cut.
     Once(Frame),
 }
 
 impl StreamSlot {
-    pub(crate) fn new(saying: Saying) -> Self {
-        Self(Arc::new(Mutex::new(Some(saying))))
+    pub(crate) fn new(output: StreamOutput) -> Self {
+        Self(Arc::new(Mutex::new(Some(output))))
     }
 
-    pub(crate) fn take(&self) -> Option<Saying> {
+    pub(crate) fn take(&self) -> Option<StreamOutput> {
         self.0.lock().take()
     }
 
-    /// Whether it is a stream that stays, and was not taken yet.
+    /// Whether it holds the output of an open stream that was not taken yet.
     pub(crate) fn is_stream(&self) -> bool {
-        matches!(*self.0.lock(), Some(Saying::Everything(_)))
+        matches!(*self.0.lock(), Some(StreamOutput::Everything(_)))
     }
 }

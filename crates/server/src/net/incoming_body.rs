@@ -1,4 +1,4 @@
-//! A request's body on its way through hyper.
+//! The body of a request as hyper receives it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::net::census::Course;
+use crate::net::connections::CallProgress;
 
-/// A request's body on its way through hyper: the connection is told when it is whole.
-pub(crate) struct Arriving {
+/// The body of a request. Dropping it, complete or not, notes in the connection table that the call no longer waits for its peer.
+pub(crate) struct IncomingBody {
     body: Incoming,
-    course: Arc<Course>,
+    progress: Arc<CallProgress>,
 }
 
-impl Arriving {
-    pub(crate) fn new(body: Incoming, course: Arc<Course>) -> Self {
-        Self { body, course }
+impl IncomingBody {
+    pub(crate) fn new(body: Incoming, progress: Arc<CallProgress>) -> Self {
+        Self { body, progress }
     }
 }
 
-impl http_body::Body for Arriving {
+impl http_body::Body for IncomingBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -39,8 +39,8 @@ impl http_body::Body for Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for IncomingBody {
     fn drop(&mut self) {
-        self.course.arrived();
+        self.progress.arrived();
     }
 }

@@ -1,6 +1,6 @@
-//! The server's own events in words: JSON for what the hub decides to say.
+//! The server's own events (`connected`, `heartbeat`, `reset`, `synced`, endings, `busy`) as JSON.
 //!
-//! Where a block has a `retry:`, its data has the same number.
+//! The hub decides when each is sent. Where an event has a `retry:` field, its data repeats the number.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use tidings_sse::{Event, EventName, Frame, Id};
 use crate::auth::Visitor;
 use crate::times::{rfc3339, rfc3339_ms};
 
-/// The contract's words.
-pub(crate) struct Words;
+/// Writes the events that the hub asks for, in the form of the contract.
+pub(crate) struct ControlEvents;
 
-/// What a stream's first event says.
+/// The content of a stream's first event.
 pub(crate) struct Connected<'a> {
     pub(crate) now: Timestamp,
     pub(crate) connection: &'a str,
@@ -28,7 +28,7 @@ pub(crate) struct Connected<'a> {
     pub(crate) retry: Duration,
 }
 
-impl Wording for Words {
+impl Wording for ControlEvents {
     fn heartbeat(&self, now_ms: i64) -> Frame {
         let data = json!({ "timestamp": rfc3339_ms(now_ms) });
         Event::new(EventName::from_static("heartbeat"), data.to_string()).encode()
@@ -59,7 +59,7 @@ impl Wording for Words {
     }
 }
 
-/// What is said to a stream that is refused for a reason that will pass, in place of a status.
+/// The event that refuses a stream for a temporary reason, in place of an error status.
 ///
 /// It repeats the cursor that was asked, because to some clients (httpx-sse in the loop that it documents) an event
 /// without an id is a new beginning: they would come back without their place.

@@ -1,12 +1,12 @@
-//! Turns: how the work of a crowd that comes, which can wait, goes on beside that of the streams that are open, which can't.
+//! A queue for the work of connecting clients, so that a reconnecting crowd does not delay the streams that are open.
 //!
-//! Owns how much of it is done between two looks at the sockets, whatever number waits. Must never be asked by a stream that is
-//! live. Work may not take turns within its turn: it would wait for itself.
+//! Owns how much of that work runs between two polls of the runtime's I/O driver, however much of it waits. A stream that is live
+//! must never use it. Work must not use the queue from within its own turn: it would wait for itself.
 //!
-//! The runtime has no priorities, and what is woken while its short queue is full – a thousand streams by one event – goes to a
-//! second queue, of which it takes but one task now and then for as long as the first is not empty. A crowd never lets that get
-//! empty. So what waits here is woken only once everything that was ready has run, or, where that never ends, each time
-//! that the runtime looks at the sockets in between: a few at a time, in the order in which they came.
+//! The runtime has no priorities. A task that is woken while the runtime's short local queue is full (a thousand streams by one
+//! event) goes to a global queue, from which the runtime takes only a task now and then as long as the local queue is not empty. A
+//! crowd keeps it from ever being empty. So work in this queue is woken only once every task that was ready has run or, where
+//! that never happens, each time the runtime polls its I/O driver: a few at a time, in the order of arrival.
 
 use std::num::NonZero;
 use std::pin::pin;
@@ -16,15 +16,15 @@ use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 
-/// How many have their turn between two looks at the sockets, for each core. A turn is a request for a stream, or a page of
-/// what was missed: some 50 µs.
+/// How many steps of work run between two polls of the I/O driver, for each core. A step is a request for a stream, or a page of
+/// missed events: some 50 µs.
 const AT_ONCE: usize = 2;
 
-/// The turns of all who come. Clones are the same.
+/// The queue of all connecting clients. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Turns(Arc<Semaphore>);
+pub(crate) struct FairQueue(Arc<Semaphore>);
 
-impl Turns {
+impl FairQueue {
     pub(crate) fn new() -> Self {
         Self::of(available_parallelism().map_or(1, NonZero::get))
     }
@@ -33,7 +33,7 @@ impl Turns {
         Self(Arc::new(Semaphore::new(AT_ONCE * cores)))
     }
 
-    /// Does `work`, each step of it in a turn. What it waits for otherwise, it waits for without one.
+    /// Runs `work`, each poll of it in a turn of its own. While `work` is pending it holds no turn.
     pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         let mut turn = pin!(self.0.acquire());
@@ -53,7 +53,7 @@ impl Turns {
     }
 }
 
-/// Has the task woken when everything that is ready has run, or, where that never ends, after the next look at the sockets.
+/// Wakes the task once every task that is ready has run or, where that never happens, after the next poll of the I/O driver.
 pub(crate) fn let_others_go_first(cx: &mut Context<'_>) {
     // Its first poll leaves the waker with the runtime.
     let _ = pin!(tokio::task::yield_now()).poll(cx);
@@ -85,11 +85,11 @@ mod tests {
         }
     }
 
-    fn crowd(turns: &Turns, size: usize, steps: &Arc<AtomicUsize>) -> JoinSet<()> {
+    fn crowd(queue: &FairQueue, size: usize, steps: &Arc<AtomicUsize>) -> JoinSet<()> {
         let mut crowd = JoinSet::new();
         for _ in 0..size {
-            let (turns, steps) = (turns.clone(), steps.clone());
-            crowd.spawn(async move { turns.run(comes(steps)).await });
+            let (queue, steps) = (queue.clone(), steps.clone());
+            crowd.spawn(async move { queue.run(comes(steps)).await });
         }
         crowd
     }
@@ -99,7 +99,7 @@ mod tests {
         const STREAMS: usize = 1_000;
         const COME: usize = 2_000;
         let (event, asleep) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-        let (steps, turns) = (Arc::new(AtomicUsize::new(0)), Turns::of(1));
+        let (steps, queue) = (Arc::new(AtomicUsize::new(0)), FairQueue::of(1));
         let mut streams = JoinSet::new();
         for _ in 0..STREAMS {
             let (event, asleep, steps) = (event.clone(), asleep.clone(), steps.clone());
@@ -114,9 +114,9 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let publisher = tokio::spawn({
-            let (turns, steps) = (turns.clone(), steps.clone());
+            let (queue, steps) = (queue.clone(), steps.clone());
             async move {
-                let crowd = crowd(&turns, COME, &steps);
+                let crowd = crowd(&queue, COME, &steps);
                 while steps.load(Ordering::Relaxed) < COME / 10 {
                     tokio::task::yield_now().await;
                 }
@@ -135,28 +135,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_gets_its_turns_however_busy_the_streams_are() {
-        let (steps, turns) = (Arc::new(AtomicUsize::new(0)), Turns::of(1));
+        let (steps, queue) = (Arc::new(AtomicUsize::new(0)), FairQueue::of(1));
         let busy = tokio::spawn(std::future::poll_fn(|cx| {
             cx.waker().wake_by_ref();
             Poll::<()>::Pending
         }));
-        crowd(&turns, 100, &steps).join_all().await;
+        crowd(&queue, 100, &steps).join_all().await;
         assert_eq!(steps.load(Ordering::Relaxed), 100 * STEPS);
         busy.abort();
     }
 
     #[tokio::test]
     async fn who_waits_for_something_else_or_has_left_takes_nobodys_turn() {
-        let (steps, turns) = (Arc::new(AtomicUsize::new(0)), Turns::of(1));
+        let (steps, queue) = (Arc::new(AtomicUsize::new(0)), FairQueue::of(1));
         let mut stuck = JoinSet::new();
         for _ in 0..10 * AT_ONCE {
-            let turns = turns.clone();
-            stuck.spawn(async move { turns.run(std::future::pending::<()>()).await });
+            let queue = queue.clone();
+            stuck.spawn(async move { queue.run(std::future::pending::<()>()).await });
         }
-        crowd(&turns, 10, &steps).join_all().await;
-        drop(crowd(&turns, 10, &steps)); // aborted before their first turn
+        crowd(&queue, 10, &steps).join_all().await;
+        drop(crowd(&queue, 10, &steps)); // aborted before their first turn
         stuck.shutdown().await;
-        crowd(&turns, 10, &steps).join_all().await;
-        assert_eq!(turns.0.available_permits(), AT_ONCE);
+        crowd(&queue, 10, &steps).join_all().await;
+        assert_eq!(queue.0.available_permits(), AT_ONCE);
     }
 }

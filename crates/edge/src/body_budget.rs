@@ -1,8 +1,8 @@
-//! Bodies on their way in: one bound for all of them, and what becomes of those that stop half-way.
+//! The memory budget of request bodies: one bound for all bodies that are arriving, and a timeout for those that stop.
 //!
-//! Owns the room, and the bytes of a body until it is whole. The share of a body grows with it, and is taken before its bytes
-//! are kept: what was only announced takes none, or a few peers that announce much and send nothing would keep everybody out.
-//! The bytes are copied out of hyper's buffers, as of those the smallest piece keeps the whole.
+//! Owns the budget, and the bytes of a body until it is complete. The share of a body grows as it arrives and is taken before
+//! the bytes are stored. A `Content-Length` alone takes no share: a few peers that announce much and send nothing could otherwise
+//! use up the budget. The bytes are copied out of hyper's buffers, because the smallest slice of such a buffer keeps all of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,49 +16,49 @@ use tokio::time::Instant;
 
 use crate::error::{Code, Error};
 
-/// What bodies may hold together, from their first byte until their request is answered. In KiB, as all here: a semaphore
-/// counts up to 32 bits.
+/// The budget of all bodies together, from the first byte of each until its request is answered. In KiB, like every number of
+/// this module, because a semaphore counts in 32 bits.
 const ROOM: usize = 64 << 10;
 
-/// What a body holds before its first byte: its task, the head of its request.
+/// The share of a request before the first byte of its body: its task and its head. In KiB.
 const OVERHEAD: usize = 4;
 
-/// How much is taken for the first bytes of a body. Most are smaller.
+/// The share that is taken for the first bytes of a body, in KiB. Most bodies are smaller.
 const FIRST: usize = 4;
 
-/// How long a body may take to arrive. The head has its own limit.
+/// How long a body may take to arrive. The head has a timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long it may send nothing while the room is scarce.
+/// How long a body may pause while the budget is scarce.
 const STALLED: Duration = Duration::from_secs(2);
 
-/// The room is scarce when less than this is left.
+/// The budget is scarce when less than this is left, in KiB.
 const SCARCE: usize = ROOM / 4;
 
 /// When to try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The room for bodies on their way.
-pub struct Arrivals {
+/// The budget of the bodies that are arriving.
+pub struct BodyBudget {
     room: Arc<Semaphore>,
     refused: AtomicU64,
 }
 
-/// A body that has arrived, with its share of the room.
-pub struct Arrived {
+/// A complete body, with its share of the budget.
+pub struct CollectedBody {
     bytes: Vec<u8>,
     share: OwnedSemaphorePermit,
 }
 
-impl Arrivals {
+impl BodyBudget {
     /// Reads a body of at most `limit` bytes.
-    pub async fn read(&self, mut body: Body, limit: usize) -> Result<Arrived, Error> {
+    pub async fn read(&self, mut body: Body, limit: usize) -> Result<CollectedBody, Error> {
         let too_large = || Error::body_too_large(limit);
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limit {
             return Err(too_large()); // before the body is sent, to a client that asks first
         }
-        let mut arrived = Arrived { bytes: Vec::new(), share: self.take(OVERHEAD)? };
+        let mut arrived = CollectedBody { bytes: Vec::new(), share: self.take(OVERHEAD)? };
         let deadline = Instant::now() + TIMEOUT;
         loop {
             let frame = match tokio::time::timeout_at(deadline.min(Instant::now() + STALLED), body.frame()).await {
@@ -79,7 +79,7 @@ impl Arrivals {
     }
 
     /// Makes room for `length` bytes, of which `most` are known to come. In steps that double, so that little is copied twice.
-    fn grow(&self, arrived: &mut Arrived, length: usize, most: usize) -> Result<(), Error> {
+    fn grow(&self, arrived: &mut CollectedBody, length: usize, most: usize) -> Result<(), Error> {
         let capacity = arrived.bytes.capacity();
         if length <= capacity {
             return Ok(());
@@ -116,13 +116,13 @@ impl Arrivals {
     }
 }
 
-impl Default for Arrivals {
+impl Default for BodyBudget {
     fn default() -> Self {
         Self { room: Arc::new(Semaphore::new(ROOM)), refused: AtomicU64::new(0) }
     }
 }
 
-impl Arrived {
+impl CollectedBody {
     /// The body.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -168,55 +168,55 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_share_grows_with_its_body_and_is_given_back_with_it() {
-        let arrivals = Arc::new(Arrivals::default());
+        let budget = Arc::new(BodyBudget::default());
         let (pieces, body) = body();
         let reading = tokio::spawn({
-            let arrivals = arrivals.clone();
-            async move { arrivals.read(body, 1 << 20).await }
+            let budget = budget.clone();
+            async move { budget.read(body, 1 << 20).await }
         });
-        until(|| arrivals.held() == OVERHEAD << 10).await;
+        until(|| budget.held() == OVERHEAD << 10).await;
         pieces.send(Bytes::from_static(b"x")).await.unwrap();
-        until(|| arrivals.held() > OVERHEAD << 10).await;
-        assert!(arrivals.held() <= (OVERHEAD + FIRST) << 10);
+        until(|| budget.held() > OVERHEAD << 10).await;
+        assert!(budget.held() <= (OVERHEAD + FIRST) << 10);
         for _ in 0..10 {
             pieces.send(Bytes::from(vec![b'x'; 30 << 10])).await.unwrap();
         }
         drop(pieces);
         let arrived = reading.await.unwrap().unwrap();
         assert_eq!(arrived.bytes().len(), 1 + (300 << 10));
-        assert!(((304 << 10)..=(608 << 10)).contains(&arrivals.held()), "{}", arrivals.held());
+        assert!(((304 << 10)..=(608 << 10)).contains(&budget.held()), "{}", budget.held());
         drop(arrived);
-        assert_eq!(arrivals.held(), 0);
+        assert_eq!(budget.held(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn bodies_that_stop_give_way_when_the_room_is_scarce_and_have_their_time_when_it_is_not() {
-        let arrivals = Arc::new(Arrivals::default());
+        let budget = Arc::new(BodyBudget::default());
         let (_stopped, body) = body();
         let reading = tokio::spawn({
-            let arrivals = arrivals.clone();
-            async move { arrivals.read(body, 1 << 20).await }
+            let budget = budget.clone();
+            async move { budget.read(body, 1 << 20).await }
         });
-        until(|| arrivals.held() > 0).await;
+        until(|| budget.held() > 0).await;
         tokio::time::sleep(TIMEOUT / 2).await;
         assert!(!reading.is_finished());
-        let others = arrivals.take(ROOM - SCARCE).unwrap();
+        let others = budget.take(ROOM - SCARCE).unwrap();
         let refused = reading.await.unwrap().err().unwrap();
         assert_eq!(refused.code(), Code::RequestTimeout);
         drop(others);
-        let _all = arrivals.take(ROOM).unwrap();
-        assert_eq!(arrivals.read(Body::from("{}"), 10).await.err().unwrap().code(), Code::Overloaded);
-        assert_eq!(arrivals.refused(), 1);
+        let _all = budget.take(ROOM).unwrap();
+        assert_eq!(budget.read(Body::from("{}"), 10).await.err().unwrap().code(), Code::Overloaded);
+        assert_eq!(budget.refused(), 1);
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_large_is_refused_when_it_is_announced_and_when_it_comes() {
-        let arrivals = Arrivals::default();
-        assert_eq!(arrivals.read(Body::from("123456"), 5).await.err().unwrap().code(), Code::PayloadTooLarge);
+        let budget = BodyBudget::default();
+        assert_eq!(budget.read(Body::from("123456"), 5).await.err().unwrap().code(), Code::PayloadTooLarge);
         let (pieces, body) = body();
         pieces.send(Bytes::from_static(b"123456")).await.unwrap();
-        assert_eq!(arrivals.read(body, 5).await.err().unwrap().code(), Code::PayloadTooLarge);
-        assert_eq!(arrivals.read(Body::from("12345"), 5).await.unwrap().bytes(), b"12345");
-        assert_eq!(arrivals.held(), 0);
+        assert_eq!(budget.read(body, 5).await.err().unwrap().code(), Code::PayloadTooLarge);
+        assert_eq!(budget.read(Body::from("12345"), 5).await.unwrap().bytes(), b"12345");
+        assert_eq!(budget.held(), 0);
     }
 }

@@ -1,7 +1,8 @@
-//! Answers that wait to be taken: one bound for all of them, whatever number of peers asks for much and reads nothing.
+//! The memory budget of answers that peers have not read yet: one bound for all of them, so that peers which request much and
+//! read nothing can't use up the memory.
 //!
-//! Owns the room and its count. A share is taken before an answer is used, and given back when the last of its bytes has left,
-//! which may be long after hyper let go of the body: hyper and h2 keep bytes that a peer takes slowly.
+//! Owns the budget. A share is taken before an answer is used, and given back when its last byte was written. That may be long
+//! after hyper dropped the body, because hyper and h2 buffer the bytes that a peer reads slowly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::cut::Cut;
 
-/// What answers may hold together. In KiB, as all here: a semaphore counts up to 32 bits.
+/// The budget of all answers together. In KiB, because a semaphore counts in 32 bits.
 const ROOM: usize = 64 << 10;
 
-/// What an answer holds beside its body: its head, its task, its place in hyper.
+/// The share of an answer without its body: its head, its task, its state in hyper. In KiB.
 const OVERHEAD: usize = 4;
 
-/// The largest answer that every connection may have one of without a share, in bytes. A connection costs more than that
-/// anyway, and so health checks are answered even when the room is used up.
+/// The largest answer that needs no share, in bytes; each connection may have one such answer at a time. A connection costs more
+/// memory than that anyway, and health checks are answered even when the budget is used up.
 const FREE: usize = 4 << 10;
 
 /// How many pages of the log are made into answers at a time. One takes some milliseconds and a few times its own size, and
@@ -33,7 +34,7 @@ const PAGE: usize = 1 << 10;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The room for answers that wait to be taken.
-pub(crate) struct Untaken {
+pub(crate) struct UnreadOutput {
     room: Arc<Semaphore>,
     pages: Semaphore,
     refused: AtomicU64,
@@ -46,7 +47,7 @@ pub(super) enum Share {
     Free(Cut),
 }
 
-impl Untaken {
+impl UnreadOutput {
     /// Takes what an answer of this many bytes on this connection holds; `None` if there is no room for it.
     pub(super) fn enter(&self, bytes: usize, cut: &Cut) -> Option<Share> {
         if bytes <= FREE && cut.take_free_answer() {
@@ -92,7 +93,7 @@ pub(super) fn refusal() -> Error {
     Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
 }
 
-impl Default for Untaken {
+impl Default for UnreadOutput {
     fn default() -> Self {
         Self { room: Arc::new(Semaphore::new(ROOM)), pages: Semaphore::new(PAGES), refused: AtomicU64::new(0) }
     }
@@ -112,27 +113,27 @@ mod tests {
 
     #[test]
     fn the_room_is_one_for_all_and_each_connection_has_one_small_answer_beyond_it() {
-        let (untaken, one, other) = (Untaken::default(), Cut::default(), Cut::default());
-        let all = untaken.enter(usize::MAX >> 12, &one).unwrap();
-        assert_eq!(untaken.held(), Untaken::limit());
-        let small = untaken.enter(FREE, &one).unwrap();
-        assert!(untaken.enter(0, &one).is_none(), "it has one already");
-        assert!(untaken.enter(FREE + 1, &other).is_none(), "it is not small");
-        let _others = untaken.enter(0, &other).unwrap();
-        assert_eq!(untaken.refused(), 2);
+        let (unread_output, one, other) = (UnreadOutput::default(), Cut::default(), Cut::default());
+        let all = unread_output.enter(usize::MAX >> 12, &one).unwrap();
+        assert_eq!(unread_output.held(), UnreadOutput::limit());
+        let small = unread_output.enter(FREE, &one).unwrap();
+        assert!(unread_output.enter(0, &one).is_none(), "it has one already");
+        assert!(unread_output.enter(FREE + 1, &other).is_none(), "it is not small");
+        let _others = unread_output.enter(0, &other).unwrap();
+        assert_eq!(unread_output.refused(), 2);
         drop(small);
-        let _again = untaken.enter(0, &one).unwrap();
+        let _again = unread_output.enter(0, &one).unwrap();
         drop(all);
-        assert_eq!(untaken.held(), 0);
-        let _second = untaken.enter(1, &one).unwrap();
-        assert_eq!(untaken.held(), (OVERHEAD + 1) << 10);
+        assert_eq!(unread_output.held(), 0);
+        let _second = unread_output.enter(1, &one).unwrap();
+        assert_eq!(unread_output.held(), (OVERHEAD + 1) << 10);
     }
 
     #[tokio::test]
     async fn no_page_is_made_that_would_find_no_room() {
-        let untaken = Untaken::default();
-        drop(untaken.page().await.unwrap());
-        let _all = untaken.enter((ROOM - PAGE) << 10, &Cut::default()).unwrap();
-        assert_eq!(untaken.page().await.unwrap_err().code(), Code::Overloaded);
+        let unread_output = UnreadOutput::default();
+        drop(unread_output.page().await.unwrap());
+        let _all = unread_output.enter((ROOM - PAGE) << 10, &Cut::default()).unwrap();
+        assert_eq!(unread_output.page().await.unwrap_err().code(), Code::Overloaded);
     }
 }

@@ -1,0 +1,417 @@
+//! The table of TCP connections, and which of them are closed when file descriptors run out.
+//!
+//! Streams are limited in number, so the file descriptors that they take are known. All other connections share the rest:
+//! calls, health checks, keep-alive connections, HTTP/2 connections without a stream, and connections that have not sent a
+//! request yet. When the rest is used up, the connections that have waited longest for their peer are closed in favour of new
+//! ones. So no number of idle connections, of bodies that do not arrive, or of answers that are not read can keep new clients out.
+//!
+//! Must never close a connection that carries a stream.
+//!
+//! The activity of a connection changes with each request and is kept in atomics. The queue of connections that may be closed
+//! is brought up to date only when it is needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long a connection that waits for a request, or for the server to read one, is protected from being closed.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long a connection is protected whose calls wait for its peer, to send the rest of a body or to read the rest of an answer.
+/// The time counts from the last [`PROGRESS`] bytes.
+const STALLED: Duration = Duration::from_secs(2);
+
+/// How long a connection is protected while a call of it is being answered. Only a call that waits for a stuck log takes so long.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// How many bytes, in either direction, count as progress. Fewer would let a client look busy at no cost.
+const PROGRESS: u32 = 4 << 10;
+
+/// How many connections more than the limit may be open while others are being closed.
+pub(crate) const CLOSING_HEADROOM: usize = 128;
+
+/// The table of a server's connections.
+#[derive(Debug)]
+pub(crate) struct ConnectionTable {
+    /// How many connections fit, those that carry streams among them.
+    most: usize,
+    /// What the times of all connections are counted from.
+    started: Instant,
+    state: Mutex<State>,
+    pub(crate) closed: Closed,
+}
+
+/// How many connections without a stream were closed from this side.
+#[derive(Debug, Default)]
+pub(crate) struct Closed {
+    /// The head of a request took too long.
+    pub(crate) head_timeout: AtomicU64,
+    /// No request came within the idle timeout.
+    pub(crate) idle: AtomicU64,
+    /// New connections needed the file descriptor.
+    pub(crate) crowded: AtomicU64,
+    /// The peer read nothing of an answer within the write timeout. Over HTTP/2 it may also be a stream that was reset.
+    pub(crate) write_timeout: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    entries: BTreeMap<u64, Entry>,
+    /// Every connection that is not being closed, by the earliest time at which it may be closed. The true time may be later.
+    queue: BTreeSet<(u64, u64)>,
+    /// How many connections were told to close and are still open.
+    closing: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    activity: Arc<Activity>,
+    /// The time under which it stands in the queue; `None` once it was told to close.
+    at: Option<u64>,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Default)]
+struct Activity {
+    /// Requests that are being answered, without streams.
+    calls: AtomicU32,
+    /// Calls that wait for the server, and not for the peer.
+    working: AtomicU32,
+    streams: AtomicU32,
+    /// The last change: it was accepted, an answer began or ended, or bytes moved; in milliseconds since the start.
+    since: AtomicU64,
+    /// Bytes that moved in either direction since then.
+    moved: AtomicU32,
+    /// Whether it has ever sent a request.
+    asked: AtomicBool,
+    go: Notify,
+}
+
+/// A connection in the table. Dropping it removes the entry.
+pub(crate) struct TrackedConnection {
+    connection_table: Arc<ConnectionTable>,
+    serial: u64,
+    activity: Arc<Activity>,
+}
+
+/// A request of a connection that is being answered, until this is dropped.
+pub(crate) struct Call {
+    progress: Arc<CallProgress>,
+    is_stream: bool,
+}
+
+/// The progress of a call.
+pub(crate) struct CallProgress {
+    tracked: Arc<TrackedConnection>,
+    stage: AtomicU8,
+}
+
+/// The stages of a call, by the side that it waits for.
+mod stage {
+    /// The peer, for the rest of the body.
+    pub(super) const ARRIVES: u8 = 0;
+    /// The server.
+    pub(super) const WORKS: u8 = 1;
+    /// The peer, to read the answer.
+    pub(super) const LEAVES: u8 = 2;
+}
+
+impl ConnectionTable {
+    /// A table for `most` connections, those that carry streams included. [`CLOSING_HEADROOM`] more must fit.
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, started: Instant::now(), state: Mutex::default(), closed: Closed::default() })
+    }
+
+    /// A connection that was just accepted.
+    pub(crate) fn enter(self: &Arc<Self>) -> TrackedConnection {
+        let activity = Arc::new(Activity { since: AtomicU64::new(self.now()), ..Activity::default() });
+        let mut state = self.state.lock();
+        state.next += 1;
+        let serial = state.next;
+        let at = activity.due();
+        state.queue.insert((at, serial));
+        state.entries.insert(serial, Entry { activity: activity.clone(), at: Some(at) });
+        TrackedConnection { connection_table: self.clone(), serial, activity }
+    }
+
+    /// Whether one more connection may be accepted while `open` are open. Tells others to close where that is needed.
+    pub(crate) fn has_room(&self, open: usize) -> bool {
+        let now = self.now();
+        let mut state = self.state.lock();
+        let State { entries, queue, closing, .. } = &mut *state;
+        while open.saturating_sub(*closing) >= self.most
+            && let Some((listed, serial)) = queue.first().copied().filter(|(listed, _)| *listed <= now)
+        {
+            queue.pop_first();
+            let Some(tracked) = entries.get_mut(&serial) else { continue };
+            let due = if tracked.activity.streams.load(Relaxed) > 0 { now + ms(IDLE) } else { tracked.activity.due() };
+            tracked.at = (due > listed).then_some(due);
+            if tracked.at.is_some() {
+                queue.insert((due, serial)); // it was active after it was queued
+                continue;
+            }
+            tracked.activity.go.notify_one();
+            *closing += 1;
+            self.closed.crowded.fetch_add(1, Relaxed);
+        }
+        open < self.most.saturating_add(CLOSING_HEADROOM)
+    }
+
+    fn now(&self) -> u64 {
+        ms(self.started.elapsed())
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Closed {
+    /// The reasons, as the metrics name them, each with its count.
+    pub(crate) fn all(&self) -> [(&'static str, u64); 4] {
+        [
+            ("head_timeout", &self.head_timeout),
+            ("idle", &self.idle),
+            ("crowded", &self.crowded),
+            ("write_timeout", &self.write_timeout),
+        ]
+        .map(|(reason, count)| (reason, count.load(Relaxed)))
+    }
+}
+
+impl Activity {
+    /// The time from which on it may be closed, if it carries no stream.
+    fn due(&self) -> u64 {
+        let spared = match (self.calls.load(Relaxed), self.working.load(Relaxed)) {
+            (0, _) => IDLE,
+            (_, 0) => STALLED,
+            _ => BUSY,
+        };
+        self.since.load(Relaxed) + ms(spared)
+    }
+}
+
+impl TrackedConnection {
+    /// Resolves when the connection has to close.
+    pub(crate) async fn sent_away(&self) {
+        self.activity.go.notified().await;
+    }
+
+    /// A request was read; `whole` tells whether its body was, too.
+    pub(crate) fn call(self: &Arc<Self>, whole: bool) -> Call {
+        let activity = &self.activity;
+        let stage = if whole { stage::WORKS } else { stage::ARRIVES };
+        activity.working.fetch_add(u32::from(whole), Relaxed);
+        activity.calls.fetch_add(1, Relaxed);
+        activity.asked.store(true, Relaxed);
+        self.begin();
+        Call {
+            progress: Arc::new(CallProgress { tracked: self.clone(), stage: AtomicU8::new(stage) }),
+            is_stream: false,
+        }
+    }
+
+    /// Notes that its state changed now.
+    fn begin(&self) {
+        self.activity.since.store(self.connection_table.now(), Relaxed);
+    }
+
+    /// Notes that bytes moved in either direction.
+    pub(crate) fn moved(&self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let moved = self.activity.moved.load(Relaxed).saturating_add(bytes);
+        let enough = moved >= PROGRESS;
+        self.activity.moved.store(if enough { 0 } else { moved }, Relaxed);
+        if enough && self.activity.calls.load(Relaxed) > 0 {
+            self.begin();
+        }
+    }
+
+    /// Whether it has ever sent a request.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.activity.asked.load(Relaxed)
+    }
+
+    /// Whether a request is being answered, streams not counted.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.activity.calls.load(Relaxed) > 0
+    }
+
+    /// Whether it carries a stream.
+    pub(crate) fn has_stream(&self) -> bool {
+        self.activity.streams.load(Relaxed) > 0
+    }
+
+    /// Whether it neither carries a stream nor is being answered.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.activity.calls.load(Relaxed) == 0 && !self.has_stream()
+    }
+
+    /// For how long the connection has been idle; `None` if it carries a stream or is being answered.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        self.is_idle().then(|| self.unchanged_for())
+    }
+
+    /// For how long its calls have waited only for the peer; `None` if it has no call, or carries a stream.
+    pub(crate) fn stalled_for(&self) -> Option<Duration> {
+        let Activity { calls, working, .. } = &*self.activity;
+        let stalled = calls.load(Relaxed) > 0 && working.load(Relaxed) == 0 && !self.has_stream();
+        stalled.then(|| self.unchanged_for())
+    }
+
+    fn unchanged_for(&self) -> Duration {
+        Duration::from_millis(self.connection_table.now().saturating_sub(self.activity.since.load(Relaxed)))
+    }
+
+    pub(crate) fn closed(&self) -> &Closed {
+        &self.connection_table.closed
+    }
+}
+
+impl Drop for TrackedConnection {
+    fn drop(&mut self) {
+        let mut state = self.connection_table.state.lock();
+        match state.entries.remove(&self.serial).map(|tracked| tracked.at) {
+            Some(Some(at)) => drop(state.queue.remove(&(at, self.serial))),
+            Some(None) => state.closing -= 1,
+            None => {}
+        }
+    }
+}
+
+impl Call {
+    /// The handle by which the request's body notes that it has arrived.
+    pub(crate) fn progress(&self) -> Arc<CallProgress> {
+        self.progress.clone()
+    }
+
+    /// The answer was made: the call waits for its peer to read it.
+    pub(crate) fn answered(&self) {
+        if self.progress.stage.swap(stage::LEAVES, Relaxed) == stage::WORKS {
+            self.progress.tracked.activity.working.fetch_sub(1, Relaxed);
+        }
+        self.progress.tracked.begin();
+    }
+
+    /// The answer is a stream.
+    pub(crate) fn is_stream(&mut self) {
+        self.answered();
+        if !std::mem::replace(&mut self.is_stream, true) {
+            self.progress.tracked.activity.streams.fetch_add(1, Relaxed);
+            self.progress.tracked.activity.calls.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.answered();
+        let activity = &self.progress.tracked.activity;
+        (if self.is_stream { &activity.streams } else { &activity.calls }).fetch_sub(1, Relaxed);
+    }
+}
+
+impl CallProgress {
+    /// The whole request was read, or its rest is not needed: the call waits for the server.
+    pub(crate) fn arrived(&self) {
+        let arrived = self.stage.compare_exchange(stage::ARRIVES, stage::WORKS, Relaxed, Relaxed);
+        if arrived.is_ok() {
+            self.tracked.activity.working.fetch_add(1, Relaxed);
+            self.tracked.begin();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goes(tracked: &TrackedConnection) -> bool {
+        use std::task::{Context, Poll, Waker};
+        let mut sent_away = std::pin::pin!(tracked.sent_away());
+        sent_away.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_been_idle_for_longest_goes_first_and_nobody_at_once() {
+        let connection_table = ConnectionTable::new(2);
+        let first = connection_table.enter();
+        tokio::time::advance(Duration::from_millis(500)).await;
+        let second = connection_table.enter();
+        assert!(connection_table.has_room(2), "there is some to spare");
+        assert!(!goes(&first) && !goes(&second), "both have just come");
+        tokio::time::advance(Duration::from_millis(600)).await;
+        assert!(connection_table.has_room(2));
+        assert!(goes(&first) && !goes(&second));
+        assert!(connection_table.has_room(2), "one is on its way out");
+        assert!(!goes(&second));
+        drop(first);
+        tokio::time::advance(IDLE).await;
+        assert!(connection_table.has_room(2));
+        assert!(goes(&second));
+        assert_eq!(
+            connection_table.closed.all(),
+            [("head_timeout", 0), ("idle", 0), ("crowded", 2), ("write_timeout", 0)]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_us_goes_after_the_idle_and_who_carries_a_stream_never() {
+        let connection_table = ConnectionTable::new(1);
+        let [idle, busy, stream] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
+        let call = busy.call(true);
+        let mut opened = stream.call(true);
+        opened.is_stream();
+        assert!((idle.idle_for().is_some(), busy.idle_for(), stream.idle_for()) == (true, None, None));
+        tokio::time::advance(STALLED).await;
+        assert!(connection_table.has_room(3));
+        assert!(goes(&idle) && !goes(&busy));
+        tokio::time::advance(BUSY).await;
+        assert!(connection_table.has_room(3));
+        assert!(goes(&busy));
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert!(connection_table.has_room(3));
+        assert!(!goes(&stream));
+        drop((opened, call));
+        drop((idle, busy));
+        tokio::time::advance(IDLE).await;
+        assert!(connection_table.has_room(1));
+        assert!(goes(&stream), "it carries none any more");
+        drop(stream);
+        let state = connection_table.state.lock();
+        assert_eq!((state.queue.len(), state.closing), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_waits_for_its_peer_goes_soon_unless_it_gets_on() {
+        let connection_table = ConnectionTable::new(1);
+        let [arrives, leaves, works, gets_on, trickles] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
+        let calls = [&arrives, &leaves, &works, &gets_on, &trickles].map(|tracked| tracked.call(false));
+        calls[1].progress().arrived();
+        calls[1].answered();
+        calls[2].progress().arrived();
+        tokio::time::advance(STALLED / 2).await;
+        gets_on.moved(PROGRESS as usize);
+        trickles.moved(1);
+        assert!(connection_table.has_room(6));
+        tokio::time::advance(STALLED / 2).await;
+        assert!(connection_table.has_room(6));
+        assert!([&arrives, &leaves, &trickles].iter().all(|tracked| goes(tracked)));
+        assert!(!goes(&works) && !goes(&gets_on));
+        assert_eq!((leaves.stalled_for(), works.stalled_for()), (Some(STALLED), None));
+        assert_eq!((gets_on.stalled_for(), gets_on.idle_for()), (Some(STALLED / 2), None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_let_in_beyond_what_may_be_on_its_way_out() {
+        let connection_table = ConnectionTable::new(1);
+        assert!(connection_table.has_room(CLOSING_HEADROOM));
+        assert!(!connection_table.has_room(CLOSING_HEADROOM + 1));
+    }
+}
