@@ -25,6 +25,8 @@ pub(crate) fn run() -> Result<()> {
         "tidings",
         "--package",
         "tidings-server",
+        "--package",
+        "tidings-traces",
         "--all-features",
         "--all-targets",
         "--locked",

@@ -158,7 +158,7 @@ fn selection(given: &[OsString]) -> Vec<&OsStr> {
 fn other_lane() -> Result<Command> {
     let mut command = process::cargo("test")?;
     command
-        .args(["--package", "tidings", "--package", "tidings-server", "--all-features"])
+        .args(["--package", "tidings", "--package", "tidings-server", "--package", "tidings-traces", "--all-features"])
         .args(["--lib", "--bins", "--test", "it", "--locked"])
         .env("TIDINGS_TEST_LANE", "hyper");
     several_at_once(&mut command);

@@ -42,13 +42,13 @@ pub mod server;
 mod streams;
 mod times;
 mod topics;
-pub mod traces;
 
 pub use handle::Handle;
 pub use lifecycle::watch;
 pub use net::listen;
 pub use server::Server;
 pub use tidings_edge::auth;
+pub use tidings_traces as traces;
 
 /// The version of this server.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

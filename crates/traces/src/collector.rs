@@ -19,8 +19,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::post::{Cause, Post};
-use super::{Tracer, endpoint, variable};
-use crate::VERSION;
+use crate::environment::{endpoint, variable};
+use crate::spans::Tracer;
+
+/// The version of the server.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long the end of the server waits for the last spans to be taken.
 const FLUSH: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 use tidings_edge::error::Code;
 
-use super::ERROR;
+use crate::ERROR;
 
 /// The longest `traceparent` or `tracestate` that is taken, in bytes. What W3C Trace Context (section 3.3.1.5) asks to pass on
 /// at least; a span holds it until it is sent.
@@ -46,7 +46,7 @@ impl Tracer {
     }
 
     /// Puts a span around each GET or POST for `path`, from the request to the head of its answer.
-    pub(crate) fn around<S>(&self, path: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
+    pub fn around<S>(&self, path: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
     where
         S: Clone + Send + Sync + 'static,
     {
@@ -57,7 +57,7 @@ impl Tracer {
     }
 
     /// Notes when a request came, which may wait before it is routed.
-    pub(crate) fn arrived(&self, request: &mut http::Request<()>) {
+    pub fn arrived(&self, request: &mut http::Request<()>) {
         if self.0.is_some() {
             request.extensions_mut().insert(Arrived(now()));
         }
@@ -106,7 +106,7 @@ fn answered(span: &SpanRef<'_>, response: &Response) {
 }
 
 /// Does `work` in a span within that of the request it is done for, if it is done for one that has a span.
-pub(crate) async fn step<F: Future>(name: &'static str, work: F) -> F::Output {
+pub async fn step<F: Future>(name: &'static str, work: F) -> F::Output {
     let context = Context::current();
     let span = context.get::<SdkTracer>().filter(|_| context.span().is_recording()).map(|tracer| {
         let span = tracer.build_with_context(SpanBuilder::from_name(name), &context);
@@ -120,12 +120,12 @@ pub(crate) async fn step<F: Future>(name: &'static str, work: F) -> F::Output {
 }
 
 /// Work that goes on in another task, but is still done for the same request.
-pub(crate) fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.with_current_context()
 }
 
 /// Writes a word into the span of the request that this is done for.
-pub(crate) fn note(name: &'static str, word: &'static str) {
+pub fn note(name: &'static str, word: &'static str) {
     Context::map_current(|context| context.span().set_attribute(KeyValue::new(name, word)));
 }
 

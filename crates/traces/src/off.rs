@@ -5,6 +5,8 @@
 use axum::routing::MethodRouter;
 use http::Request;
 
+use crate::environment::{endpoint, variable};
+
 /// Makes no spans.
 #[derive(Clone, Default)]
 pub struct Tracer;
@@ -12,13 +14,14 @@ pub struct Tracer;
 /// Sends nothing anywhere.
 pub struct Export;
 
-#[expect(clippy::unused_self, reason = "as where there is something to do")]
 impl Tracer {
-    pub(crate) fn around<S>(&self, _: &'static str, route: MethodRouter<S>) -> MethodRouter<S> {
+    /// Puts no span around anything.
+    pub fn around<S>(&self, _: &'static str, route: MethodRouter<S>) -> MethodRouter<S> {
         route
     }
 
-    pub(crate) fn arrived(&self, _: &mut Request<()>) {}
+    /// Notes nothing.
+    pub fn arrived(&self, _: &mut Request<()>) {}
 }
 
 impl Export {
@@ -47,18 +50,21 @@ impl Export {
 
 /// What to say where somebody expects traces.
 pub fn doubt() -> Option<&'static str> {
-    super::endpoint(super::variable).map(|_| {
+    endpoint(variable).map(|_| {
         "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces: none are sent. Build it with \
          `cargo build --profile dist --features otlp`, or unset the variable"
     })
 }
 
-pub(crate) fn step<F: Future>(_: &'static str, work: F) -> F {
+/// Does `work`, in no span.
+pub fn step<F: Future>(_: &'static str, work: F) -> F {
     work
 }
 
-pub(crate) fn carried<F: Future>(work: F) -> F {
+/// The work as it is.
+pub fn carried<F: Future>(work: F) -> F {
     work
 }
 
-pub(crate) fn note(_: &'static str, _: &'static str) {}
+/// Writes nothing.
+pub fn note(_: &'static str, _: &'static str) {}
