@@ -133,7 +133,7 @@ async fn across_disconnects_no_event_is_lost_and_none_comes_twice_while_publishi
         }
         seen
     };
-    let (seen, ()) = in_time(async { tokio::join!(reading, publishing) }).await;
+    let (seen, ()) = Box::pin(in_time(async { tokio::join!(reading, publishing) })).await;
     assert!(seen.into_iter().eq(0..EVENTS));
 }
 
