@@ -144,6 +144,14 @@ pub(crate) fn document(groups: &'static [Group]) -> utoipa::openapi::OpenApi {
     for (path, described) in streams::paths(groups) {
         document.paths.paths.insert(path.to_owned(), described);
     }
+    let events = document.paths.paths.get_mut("/events").and_then(|path| path.get.as_mut());
+    for parameter in events.and_then(|get| get.parameters.as_mut()).into_iter().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "topic"
+        {
+            parameter.description = Some(streams::listed(groups));
+        }
+    }
     for (path, item) in &mut document.paths.paths {
         for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             refuse(path, operation);

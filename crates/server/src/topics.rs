@@ -58,6 +58,11 @@ pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
     user.topic(group)
 }
 
+/// Where `group` shows what is meant for `target`, or for everybody.
+pub(crate) fn addressed(group: &TopicName, target: Option<&UserId>) -> TopicName {
+    target.map_or_else(|| group.clone(), |user| of_user(group, user))
+}
+
 /// Whether a topic holds what only the server itself reads.
 pub(crate) fn is_private(topic: &TopicName) -> bool {
     topic.as_str().starts_with('_')

@@ -32,8 +32,7 @@ impl Notification {
         by: By<'_>,
         guard: &Guard,
     ) -> Result<Self, Error> {
-        let all = topics::notifications();
-        let topic = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
+        let topic = topics::addressed(&topics::notifications(), target);
         guard.may_publish(by, &topic)?;
         let notification = Self {
             topic,

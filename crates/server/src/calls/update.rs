@@ -38,8 +38,7 @@ impl Update {
         by: By<'_>,
         guard: &Guard,
     ) -> Result<Self, Error> {
-        let all = topics::realtime();
-        let group = target.map_or_else(|| all.clone(), |user| topics::of_user(&all, user));
+        let group = topics::addressed(&topics::realtime(), target);
         guard.may_publish(by, &group)?;
         let mut rest = Vec::new();
         let entity = if fields.has("entity") || !fields.has("entityType") {

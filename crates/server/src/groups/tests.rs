@@ -62,6 +62,14 @@ fn what_a_stream_shows_has_a_rule_and_its_parameter_is_known() {
     }
 }
 
+/// The configurations of proxies in the documentation tell streams from calls by the ends of their paths.
+#[test]
+fn a_proxy_knows_a_stream_by_the_end_of_its_path() {
+    for path in paths(GROUPS) {
+        assert!(path.ends_with("/stream") || path == "/system/heartbeat", "{path}");
+    }
+}
+
 #[test]
 fn a_stream_is_open_to_whoever_may_read_something_that_it_can_show() {
     let audiences: Vec<_> = streams(GROUPS).map(|(group, stream)| (stream.path, group.audience(stream))).collect();

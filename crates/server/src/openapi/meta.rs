@@ -11,7 +11,7 @@ use super::answers::{Alive, Api, Events, Health, SystemHealth};
     operation_id = "listEvents",
     tag = "Log",
     params(
-        ("topic" = String, Query, description = "`notifications`, `realtime`, `realtime/entity/{entity}`, `chat`, `chat/room/{roomId}`, `system/status`, or one's own `notifications/user/{me}`", example = "notifications"),
+        ("topic" = String, Query, description = "Written from the table of stream groups", example = "notifications"),
         ("after" = Option<String>, Query, description = "Only what came after this id; the oldest kept without it"),
         ("before" = Option<String>, Query, description = "Instead of `after`: the newest of what came before this id, or `latest` for the newest of all"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 1_000, description = "At most so many; 100 without it. A page may be shorter: only `end` says that it is the last"),

@@ -22,6 +22,13 @@ pub(super) fn paths(groups: &'static [Group]) -> impl Iterator<Item = (&'static 
     })
 }
 
+/// The topics of which `GET /events` lists what is kept.
+pub(super) fn listed(groups: &'static [Group]) -> String {
+    let rules = groups::rules(groups).map(|(rule, _)| rule).filter(|rule| rule.publish != Audience::Server);
+    let patterns: Vec<_> = rules.map(|rule| format!("`{}`", rule.pattern)).collect();
+    format!("One of {}, where `*` is a name and `{{me}}` one's own id", patterns.join(", "))
+}
+
 fn operation(group: &Group, stream: &Stream) -> Value {
     let about = &stream.about;
     let events: Vec<_> = std::iter::once(&"connected").chain(about.events).map(|event| format!("`{event}`")).collect();
