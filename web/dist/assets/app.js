@@ -131,39 +131,39 @@ aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes K
 `).map(e=>`    ${e}`)]:[]]).join(`
 `)}var ml=500,hl=3e3,gl=250,_l=2e3,vl=6e4;async function yl(e,t,n,r){let i=[],a=performance.now();for(let e=0;e<5;e+=1)await bl(a+ml*e-performance.now(),n),r(e+1),i.push({id:await t.publish(n),at:performance.now()});let o=new Map,s=performance.now()+hl;for(;o.size<5;){let r=await e.next(s);if(n.throwIfAborted(),r.is!==`event`)break;r.event.id&&t.knows(r.event)&&o.set(r.event.id,r.event.at)}return[xl(i.map(({id:e,at:t})=>{let n=o.get(e);return n===void 0?void 0:Math.max(n-t,0)})),[...o.keys()].at(-1)]}async function bl(e,t){e>0&&await new Promise(t=>setTimeout(t,e)),t.throwIfAborted()}function xl(e){let t=e.length,n=e.filter(e=>e!==void 0),r=t-n.length,i=n.filter(e=>e>ml).length,a=Math.max(0,...n),o=`${t} events, ${ml} ms apart,`;return r>0?fl(`buffering`,`${r} of ${o} had not come ${hl/1e3} s later`):i>1?fl(`buffering`,`${i} of ${o} came in clumps, up to ${a.toFixed(0)} ms late`):a>gl?ul(`buffering`,`${t} events came one by one, but up to ${a.toFixed(0)} ms late`,`The way is slow or busy; nothing seems to hold events back.`):cl(`buffering`,`none: ${o} came at most ${a.toFixed(1)} ms late`)}function Sl(e){return e!==void 0&&e>0&&e<=vl}async function Cl(e,t,n,r){if(!Sl(t))return ll(`buffering`,`${n}; and heartbeats are too rare to measure by`);let i=performance.now(),a=e=>((e-i)/1e3).toFixed(1),o=i+t+_l;for(;;){let i=await e.next(o);if(r.throwIfAborted(),i.is===`silence`)return fl(`buffering`,`no heartbeat for ${a(o)} s (${n})`);if(i.is===`end`)return fl(`idle`,`the stream was cut after ${a(performance.now())} s, before a heartbeat came (${n})`);if(i.event.event===`heartbeat`)return cl(`buffering`,`none: a heartbeat came after ${a(i.event.at)} s of ${(t/1e3).toFixed(1)} (${n})`)}}var wl=`/realtime/stream?entities=tidings-doctor`,Tl=5e3,El=class extends Error{why;refusal;constructor(e,t,n){super(t),this.why=e,this.refusal=n}},Dl=class e{headers;openedAt;headAt;lastBytesAt;#e;#t=[];#n=!1;#r;constructor(e,t,n){this.headers=e.headers,this.openedAt=t,this.headAt=this.lastBytesAt=performance.now(),this.#e=n,this.#i(e.body)}static async open({path:t=wl,token:n,after:r,requestId:i},a){let o=new AbortController;a.throwIfAborted(),a.addEventListener(`abort`,()=>o.abort(),{once:!0});let s=performance.now(),c=setTimeout(()=>o.abort(),Tl);try{let a={...Ol(n),...r?{"Last-Event-ID":r}:{},...i?{"X-Request-Id":i}:{}},c=await fetch(vt(t),{headers:a,cache:`no-store`,signal:o.signal});if(c.status!==200){let e=await vn(c),t=e.code?`, ${e.code}`:``;throw new El(`refused`,`${e.message} (${e.status}${t})`,e)}return new e(c,s,o)}catch(e){throw a.throwIfAborted(),e instanceof El?e:o.signal.aborted?new El(`held`,`no answer came for ${Tl/1e3} s`):new El(`unreachable`,`the server can’t be reached`)}finally{clearTimeout(c)}}async next(e){for(;;){let t=this.#t.shift();if(t)return{is:`event`,event:t};if(this.#n)return{is:`end`};let n=e-performance.now();if(n<=0)return{is:`silence`};await new Promise(e=>{let t=setTimeout(e,n);this.#r=()=>{clearTimeout(t),e()}})}}async connected(){let e=await this.next(performance.now()+Tl);if(e.is!==`event`||e.event.event!==`connected`)return e;let t=Al(e.event.data);return typeof t?.connectionId==`string`?t:e}close(){this.#e.abort()}async#i(e){let t=ln({onEvent:({event:e=`message`,id:t,data:n})=>this.#t.push({event:e,id:t,data:n,at:this.lastBytesAt})}),n=new TextDecoder;try{let r=e?.getReader();for(;;){let e=await r?.read();if(!e||e.done)break;this.lastBytesAt=performance.now(),t.feed(n.decode(e.value,{stream:!0})),this.#r?.()}}catch{}this.#n=!0,this.#r?.()}};function Ol(e){return{Accept:`text/event-stream`,...e?{Authorization:`Bearer ${e}`}:{}}}function kl(e){return(e.get(`content-type`)??``).split(`;`)[0]?.trim().toLowerCase()===`text/event-stream`}function Al(e){try{return JSON.parse(e)}catch{return}}var jl=1e3,Ml=30,Nl=5,Pl=300,Fl=[`no-store`,`no-cache`,`no-transform`],Il=3e4;function Ll({openedAt:e,headAt:t,lastBytesAt:n}){let r=n-e,i=`the head after ${(t-e).toFixed(1)} ms, the first event after ${r.toFixed(1)} ms`;return r>jl?ul(`first-byte`,i,`The way to the server is slow, or the server is busy.`):cl(`first-byte`,i)}function Rl(e,t){if(!e)return ll(`http-version`,`this browser could not tell it`);if(e===`h2`||e===`h3`)return cl(`http-version`,`HTTP/${e.slice(1)}`);let n=e.toUpperCase();return t?fl(`http-version`,n,`warning`):cl(`http-version`,`${n}; browsers speak HTTP/2 over https alone, and open six connections without it`)}function zl(e){let t=e.get(`content-encoding`)?.trim();return t&&t.toLowerCase()!==`identity`?fl(`compression`,`Content-Encoding: ${t}`):cl(`compression`,`none, though browsers offer it`)}function Bl(e,t){let n=[];kl(e)||n.push(`Content-Type: ${e.get(`content-type`)??`missing`}`);let r=(e.get(`cache-control`)??``).toLowerCase(),i=Fl.filter(e=>!r.includes(e));i.length>0&&n.push(`Cache-Control without ${i.join(`, `)}`);let a=e.get(`age`);return a!==null&&n.push(`it comes from a cache (Age: ${a})`),n.length>0?fl(`headers`,n.join(`; `)):cl(`headers`,`Content-Type and Cache-Control are the server’s${e.has(`x-accel-buffering`)?``:`; X-Accel-Buffering was taken out on the way`}${e.get(`x-request-id`)===t?``:`; X-Request-Id was replaced on the way`}`)}function Vl(e,t,n,r){let i=Date.parse(e??``),a=Date.parse(t.get(`date`)??``),o=Number.isNaN(i)?a:i;if(Number.isNaN(o))return ll(`clock`,`neither the server nor a Date field says what time it is`);let s=(n-o)/1e3,c=s>0?-Math.max(s-r/1e3,0):-s,l=Number.isNaN(i)?`Date field’s`:`server’s`,u=Math.abs(c),d=`the ${l} clock is ${u.toFixed(1)} s ${c<0?`behind`:`ahead of`} this machine’s`;return u>Ml?dl(`clock`,d,`Tokens are refused too early or too late: more than 30 s are not forgiven. Let both machines keep time by NTP.`):u>Nl?ul(`clock`,d,`Let both machines keep time by NTP.`):cl(`clock`,d)}function Hl(e,t){if(!e)return;let n=n=>typeof e[n]==`number`?e[n]-t/1e3:void 0,[r,i]=[n(`exp`),n(`iat`)];return i!==void 0&&i>Ml?dl(`token`,`it was issued ${i.toFixed(0)} s in the future, by this machine’s clock`,`The clock of who issues tokens differs from this one. Let both keep time by NTP.`):r===void 0?cl(`token`,`it never expires`):r<0?dl(`token`,`it expired ${(-r).toFixed(0)} s ago`,`The server refuses it, or will in seconds. Get a new one.`):r<Pl?ul(`token`,`it expires in ${r.toFixed(0)} s`,`The stream ends with it; a new one has to be had by then.`):cl(`token`,`it lives for ${r.toFixed(0)} s more`)}function Ul(e,t){return t?e.authenticated?cl(`authorization`,`the token arrived, and the server knows its user`):e.authError?dl(`authorization`,`the server refused the token: ${e.authError}`,`It arrived, but the stream is anonymous. Get a token that this server accepts.`):fl(`authorization`,`Authorization was sent, and the stream is anonymous`):ll(`authorization`,`there is no token; choose an identity, or paste one`)}function Wl(e){if(!e)return ll(`heartbeat`,`the server does not say how often it comes`);let t=`one each ${(e/1e3).toFixed(1)} s`;return e>Il?ul(`heartbeat`,t,`Many proxies cut after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, and wait for idle cuts to see what this one does.`):cl(`heartbeat`,`${t}, sooner than common proxies cut`)}var Gl=.5,Kl=[`busy`,`expired`,`revoked`,`slow`,`draining`];async function ql(e,t,n,r){let i;try{i=await Dl.open({token:e},r)}catch(e){if(!(e instanceof El))throw e;return ll(`idle`,e.message)}let a=performance.now()+t,o=0;for(;;){let e=await i.next(a);if(r.throwIfAborted(),e.is===`silence`)return i.close(),cl(`idle`,`open for ${(t/1e3).toFixed(0)} s, with ${o} heartbeats`);if(e.is===`end`){let e=performance.now();return Jl(e-i.openedAt,e-i.lastBytesAt,n)}if(e.event.event===`heartbeat`&&(o+=1),Kl.includes(e.event.event))return i.close(),ll(`idle`,`the server itself ended the stream: ${e.event.event}`)}}function Jl(e,t,n){let r=e=>(e/1e3).toFixed(1);if(n!==void 0&&t<n*Gl&&e>2*t+1e3)return fl(`idle`,`cut after ${r(e)} s, ${r(t)} s after the last byte: for its age, not for silence`,`warning`);let i=n===void 0?`the server announces no heartbeat`:`the heartbeat, each ${r(n)} s, comes too late`;return fl(`idle`,`cut after ${r(t)} s of silence; ${i}`)}var Yl=1e4,Xl=class extends Error{},Zl=class{#e;#t;#n=Ql();constructor(e,t){this.#e=e,this.#t=`/realtime/update?targetUserId=${encodeURIComponent(t)}`}async publish(e){let t=JSON.stringify({entity:`tidings-doctor`,action:`update`,data:{run:this.#n}}),n=AbortSignal.any([e,AbortSignal.timeout(Yl)]);try{let e={"Idempotency-Key":Ql()},{status:r,body:i}=await xt({method:`POST`,path:this.#t,token:this.#e,body:t,headers:e},n),{eventId:a,message:o,code:s}=typeof i==`object`?i:void 0;if(r===200&&a)return a;throw r===200?new Xl(`a publish was answered with something else than an event id`):new Xl(`publishing failed: ${o??`refused`} (${r}${s?`, ${s}`:``})`)}catch(t){throw e.throwIfAborted(),t instanceof Xl?t:new Xl(n.aborted?`a publish was not answered in ${Yl/1e3} s`:`publishing failed: no answer came`)}}knows(e){return Al(e.data)?.data?.run===this.#n}};function Ql(){return[...crypto.getRandomValues(new Uint8Array(16))].map(e=>e.toString(16).padStart(2,`0`)).join(``)}var $l=250,eu=`Readers lose events when they come back, or see some twice. Where several servers stand behind the proxy, they must share one log, or each reader must come back to its own.`;async function tu(e,t,n,r){let i=[];try{let a=[];for(let t=0;t<3;t+=1)a.push(await e.publish(r));let[o,s]=await nu({token:t,after:n},r);s.resumed==null?(i.push(fl(`last-event-id`,`Last-Event-ID was sent, and the server did not see one`)),o.close(),[o,s]=await nu({token:t,path:`${wl}&lastEventId=${encodeURIComponent(n)}`},r)):i.push(cl(`last-event-id`,`it arrived`)),i.push(iu(a,await ru(o,e,a.length,r))),o.close()}catch(e){if(!(e instanceof Xl||e instanceof El))throw e;i.push(ll(`resume`,e.message))}return i}async function nu(e,t){let n=await Dl.open(e,t),r=await n.connected();if(t.throwIfAborted(),`connectionId`in r)return[n,r];throw n.close(),new El(`refused`,`the second stream did not begin as the first did`)}async function ru(e,t,n,r){let i=[],a=performance.now()+Tl;for(;;){let o=await e.next(a);if(r.throwIfAborted(),o.is!==`event`)return i;o.event.id&&t.knows(o.event)&&(i.push(o.event.id),i.length===n&&(a=performance.now()+$l))}}function iu(e,t){let n=e.length,r=e.filter(e=>t.includes(e)).length;return e.join()===t.join()?cl(`resume`,`exactly the ${n} missed events came, in order`):dl(`resume`,r<n?`${r} of ${n} missed events came`:`${n} missed events came as ${t.length}, or out of order`,eu)}var au=class extends Error{};async function ou(e){let t=new AbortController;try{await new su({...e,cancel:AbortSignal.any([e.cancel,t.signal])}).run()}catch(e){if(!(e instanceof au))throw e}finally{t.abort()}}var su=class{#e;#t=[];constructor(e){this.#e=e}async run(){let{who:e,patience:t,cancel:n,onStep:r}=this.#e;this.#n(Hl(e.token===void 0?void 0:Nt(e.token),Date.now())),r(`Asking for the version of HTTP`),this.#n(Rl(await lu(n),location.protocol===`https:`)),r(`Opening a stream`);let i=Ql(),a=await this.#i(i);this.#r(a.headers);let o=await this.#o(a);this.#n(Ll(a)),this.#n(zl(a.headers)),this.#n(Bl(a.headers,i)),this.#n(Vl(o.timestamp,a.headers,Date.now(),a.lastBytesAt-a.openedAt)),this.#n(Ul(o,e.token!==void 0)),this.#n(Wl(o.heartbeatInterval)),await this.#s(a,o),t>0&&(r(`Keeping a stream open for ${t/1e3} s, to see whether silence gets it cut`),this.#n(await ql(e.token,t,o.heartbeatInterval,n)))}#n(...e){this.#t=[...this.#t,...e.filter(e=>e!==void 0)],this.#e.onFindings(this.#t)}#r(e){let t=sl(e);t&&this.#e.onProxy(t)}async#i(e){let{who:t,cancel:n}=this.#e;try{return await Dl.open({token:t.token,requestId:e},n)}catch(e){if(!(e instanceof El))throw e;return e.why===`held`?this.#a():this.#l(e.message,nn(e.refusal?.code))}}async#a(){let{who:e,cancel:t,onStep:n}=this.#e;n(`Nothing came; asking for the head alone`);let r=Tl/1e3;try{let n=AbortSignal.any([t,AbortSignal.timeout(Tl)]),i=await fetch(vt(wl),{method:`HEAD`,headers:Ol(e.token),cache:`no-store`,signal:n});if(kl(i.headers))throw this.#r(i.headers),this.#n(fl(`buffering`,`nothing of the stream came for ${r} s, though HEAD was answered`)),new au}catch(e){if(t.throwIfAborted(),e instanceof au)throw e}return this.#l(`no answer came for ${r} s`,`Over HTTP/1.1 all tabs together have six connections to a server. If other tabs hold streams open, close them and examine again.`)}async#o(e){let t=await e.connected();if(this.#e.cancel.throwIfAborted(),`connectionId`in t)return t;if(t.is===`event`&&t.event.event===`busy`)return this.#l(`the server takes no more streams now: ${t.event.data}`,nn(`too_many_connections`));if(t.is===`silence`&&kl(e.headers))throw this.#n(fl(`buffering`,`the head came, and no first event for ${Tl/1e3} s`)),new au;let n=e.headers.get(`content-type`)??`an answer without a type`;return this.#l(`this is no Tidings server: ${new URL(vt(wl)).pathname} answered with ${n}`)}async#s(e,t){let{who:n,cancel:r,onStep:i}=this.#e,a=t.authenticated?t.userId:void 0;if(n.token===void 0||a===void 0)return this.#c(e,t,`there is no user to publish to: the stream is anonymous`);let o=new Zl(n.token,a);try{let[t,a]=await yl(e,o,r,e=>i(`Publishing event ${e} of 5`));if(e.close(),t.level===`problem`&&(this.#t=this.#t.filter(({check:e})=>e!==`first-byte`)),this.#n(t),a===void 0||t.level===`problem`)return this.#n(ll(`resume`,`events are held back`));i(`Coming back after 3 missed events`),this.#n(...await tu(o,n.token,a,r))}catch(n){if(!(n instanceof Xl))throw n;await this.#c(e,t,n.message)}}async#c(e,{heartbeatInterval:t},n){let{cancel:r,onStep:i}=this.#e;Sl(t)&&i(`Waiting for a heartbeat, up to ${(t/1e3).toFixed(0)} s`),this.#n(await Cl(e,t,n,r),ll(`resume`,n)),e.close()}#l(e,t=`Nothing more can be measured from here.`){throw this.#n(dl(`reach`,e,t)),new au}},cu=1e3;async function lu(e){let t=vt(`/api`),n=performance.now(),r=e=>{},i=new Promise(e=>r=e),a=new PerformanceObserver(e=>{let i=e.getEntriesByName(t).find(({startTime:e})=>e>=n);i&&r(i.nextHopProtocol||void 0)});a.observe({type:`resource`});try{let n=AbortSignal.any([e,AbortSignal.timeout(Tl)]);return await(await fetch(t,{cache:`no-store`,signal:n})).text(),setTimeout(()=>r(void 0),cu),await i}catch{e.throwIfAborted();return}finally{a.disconnect()}}var uu=U(``),du=U(`0`),fu=U([]),pu=U(void 0),mu=U(``),hu=U(``),gu=U(`new`),_u,vu=[{value:`0`,label:`No`},{value:`90`,label:`For 90 s`},{value:`300`,label:`For 5 min`}];async function yu(e){let t=new AbortController;_u?.abort(),_u=t,Ie(()=>{fu.value=[],pu.value=void 0,hu.value=`Beginning`,gu.value=`running`});let n=`done`;try{await ou({who:Ot(e),patience:Number(du.value)*1e3,cancel:t.signal,onStep:e=>hu.value=e,onFindings:e=>fu.value=e,onProxy:e=>pu.value=e})}catch{n=t.signal.aborted?`stopped`:`failed`}_u===t&&(gu.value=n)}function bu(){if(gu.value===`running`)return`${hu.value} …`;let e=e=>fu.value.filter(t=>t.level===e).map(({check:e})=>e),t=t=>e(t).length===0?[]:[`${Bt(e(t).length,t)}: ${e(t).join(`, `)}`],n=[...t(`problem`),...t(`warning`)].join(`; `),r=e(`skipped`).length,i=r?`; ${Bt(r,`check`)} could not be made`:``;switch(gu.value){case`new`:return``;case`stopped`:return`Stopped before the end. ${n||`No problem`} until then.`;case`failed`:return`The doctor itself failed. What it had found stands below.`;default:return`${n||`No problem: ${Bt(e(`ok`).length,`check`)} went well`}${i}.`}}function xu(){B(()=>()=>_u?.abort(),[]);let e=uu.value||(Dt.value[0]?.key??``),t=gu.value===`running`;return W(x,{children:[W(`div`,{class:`view-head`,children:[W(`h1`,{children:`Doctor`}),W(`p`,{class:`lead`,children:`What stands between this browser and the server, and what it does to event streams.`}),W(`div`,{class:`sub who`,children:W(rn,{label:`Examine as`,value:e,onValue:e=>uu.value=e,disabled:t})})]}),W(`div`,{class:`doctor`,children:[W(`section`,{class:`card`,"aria-label":`Examination`,children:[W(`div`,{class:`row`,children:[W(Xt,{label:`Wait for idle cuts`,value:du.value,options:vu,onValue:e=>du.value=e,disabled:t}),W(`button`,{type:`button`,class:t?``:`primary`,onClick:()=>t?_u?.abort():void yu(e),children:t?`Stop`:gu.value===`new`?`Examine`:`Examine again`})]}),W(`p`,{class:`hint`,children:`Takes some 5 s; without a token it has to wait for a heartbeat. It opens streams of its own and publishes a few small events, which go to this user alone, as updates of an entity that no application knows.`}),W(`p`,{class:`verdict ${gu.value}`,role:`status`,children:[t&&W(`span`,{class:`dot connecting`,"aria-hidden":`true`}),bu()]})]}),W(Su,{}),W(Eu,{})]})]})}function Su(){let e=mu.value||(pu.value??rl[0]?.id??``),t=fu.value.some(({byProxy:e})=>e);return W(`section`,{class:`card`,"aria-label":`Findings`,children:[W(`header`,{class:`panel-head`,children:[W(`h2`,{children:`Findings`}),fu.value.length>0&&W(Qt,{text:pl(fu.value,e),label:`Copy as text`})]}),fu.value.length===0&&W(en,{children:`First byte, buffering, compression, version of HTTP, changed headers, token, resuming, clocks. For each there is a line here, and for what is wrong the lines of configuration that mend it.`}),t&&W(`div`,{class:`row`,children:[W(Xt,{label:`Lines for`,value:e,options:rl.map(({id:e,name:t})=>({value:e,label:t})),onValue:e=>mu.value=e}),W(`p`,{class:`hint`,children:pu.value?`${Cu(pu.value)} gave its name in the head of the answer. There may be others behind it.`:`No proxy gave its name; choose the one that stands before the server.`})]}),fu.value.length>0&&W(`ul`,{class:`findings`,children:fu.value.map((t,n)=>W(Tu,{finding:t,proxy:e},n))})]})}var Cu=e=>rl.find(({id:t})=>t===e)?.name??e,wu={ok:`good`,skipped:``,warning:`warn`,problem:`bad`};function Tu({finding:{check:e,level:t,message:n,meaning:r,byProxy:i},proxy:a}){return W(`li`,{"data-check":e,"data-level":t,children:[W(`p`,{class:`found`,children:[W(`span`,{class:`chip ${wu[t]}`,children:t}),W(`strong`,{class:`mono`,children:e}),W(`span`,{children:n})]}),r&&W(`p`,{class:`advice`,children:r}),i&&W($t,{text:ol(e,a),label:`${Cu(a)}, against ${e}`})]})}function Eu(){return W(`section`,{class:`card`,"aria-label":`From elsewhere`,children:[W(`h2`,{children:`What a browser can’t see`}),W(`p`,{class:`prose`,children:`A browser always offers compression, takes connections that are open already, so that connecting is not in its first byte, and looks from where it is, through its extensions and filters. From another place, in a script, or where this page itself does not come through, ask the command line. It makes the same checks and some more (the query, the address of clients, how streams end), and ends with 0 where all is well.`}),W($t,{text:`tidings doctor ${vt(`/`).replace(/\/$/,``)}`,label:`The command line`}),W(`p`,{class:`hint`,children:[`It takes the token from `,W(`code`,{children:`TIDINGS_TOKEN`}),`; with `,W(`code`,{children:`--patient`}),` it waits for idle cuts, too.`]})]})}function Du(e){let t=Object.entries(e.paths).flatMap(([e,t])=>Object.entries(t).map(([t,n])=>Ou(t.toUpperCase(),e,n))),n=e.tags.map(({name:e})=>e);return t.sort((e,t)=>n.indexOf(e.tag)-n.indexOf(t.tag)||Number(t.stream)-Number(e.stream))}function Ou(e,t,n){let r=n.requestBody,i=r&&Object.values(r.content)[0],a=Object.entries(n.responses).map(([e,{description:t,content:n}])=>{let[r,i]=Object.entries(n??{})[0]??[];return{status:e,description:t,...r?{media:r}:{},...i?.schema?{schema:i.schema}:{}}});return{id:n.operationId??`${e} ${t}`,method:e,path:t,summary:n.summary??t,...n.description?{description:n.description}:{},tag:n.tags?.[0]??``,parameters:n.parameters??[],...i?{body:{...i,...r.description?{description:r.description}:{}}}:{},answers:a,needs:ku(n.security??[]),stream:a.some(({status:e,media:t})=>e===`200`&&t===`text/event-stream`)}}function ku(e){return e.length===0?`nothing`:e.some(e=>Object.keys(e).length===0)?`a token, or none`:e.some(e=>e.bearer?.includes(`admin`))?`the role admin`:`a token`}function Au(e,t){let n=t?.$ref?.split(`/`).at(-1);if(n)return Au(e,e.components.schemas[n]);let r=t?.oneOf?.find(e=>e.type!==`null`);return r?{...Au(e,r),...t?.description?{description:t.description}:{}}:t??{}}function ju(e,t){let n=Au(e,t);if(n.enum)return n.enum.map(String).join(` | `);if(n.items)return`array of ${ju(e,n.items)}`;let r=[n.type??[]].flat().filter(e=>e!==`null`);return r[0]===`object`&&typeof n.additionalProperties==`object`?`object of ${ju(e,n.additionalProperties)}`:r.join(` or `)||`anything`}function Mu(e,t){let{minLength:n,maxLength:r,minimum:i,maximum:a,pattern:o,format:s}=Au(e,t);return[r===void 0?``:`${n??0}–${r.toLocaleString(`en-US`)} characters`,a===void 0?``:`${i??0}–${a.toLocaleString(`en-US`)}`,o??``,s===`date-time`?`RFC 3339`:``].filter(Boolean).join(`, `)}function Nu(e,t){let n=t.example??Au(e,t.schema).example;return JSON.stringify(n??{},null,2)}var Pu=`# Integrating
 
-How programs follow streams and publish. The modules and functions below were run against a server in development, Angular's
+How programs follow streams and publish. The modules and functions below were run against a server in development; Angular's
 was type-checked; those for Go, Java and Kotlin are the files that the tests run, each time, against a server that is killed,
-stopped, or refuses them. What is yours (\`load\`, \`show\`, \`token\`, \`user\`) is only named.
+stopped, or refuses them. Functions and values of your application (\`load\`, \`show\`, \`token\`, \`user\`) are not defined here.
 
 ## What every client does
 
-1. **Listen by name.** Every event has one; \`onmessage\` never fires. [The README](../README.md#streams) lists them.
-2. **Remember the last id.** Any \`id:\` counts, that of \`connected\` too. An event without one changes nothing.
-3. **Come back with it**: \`Last-Event-ID\`, or \`?lastEventId=\` where no header can be set. If both are there, the header counts.
+1. **Listen by name.** Every event has a name; \`onmessage\` never fires. [The README](../README.md#streams) lists the names.
+2. **Remember the last id.** Every \`id:\` counts, including that of \`connected\`. An event without an id changes nothing.
+3. **Reconnect with it**: \`Last-Event-ID\`, or \`?lastEventId=\` where no header can be set. If both are present, the header counts.
    Wait as long as the last \`retry:\` said.
-4. **Load the state at the first \`connected\`, and at each \`reset\`.** In between the stream tells what changed. Whoever loads
-   only after \`connected\` misses nothing in between: what changes meanwhile arrives as an event, perhaps once in the state and
-   once as an event, so apply events in a way that may be repeated.
-5. **Notice silence.** Three heartbeat intervals without a byte mean that the other end is gone; TCP may take hours to say so.
-6. **Look at \`reconnect\` in an ending.** If it is false, the same token will not be taken again: get a new one first.
+4. **Load the state at the first \`connected\`, and at each \`reset\`.** Between these, the stream delivers all changes. If you load
+   after \`connected\`, you miss nothing: what changes meanwhile arrives as an event. A change may be both in the state and in an
+   event, so apply events in a way that may be repeated.
+5. **Detect silence.** After three heartbeat intervals without a byte the server is gone; TCP may take hours to notice.
+6. **Check \`reconnect\` in an ending.** If it is false, the same token will not be accepted again: get a new one first.
 
-| a stream ends with | a browser's \`EventSource\` | you |
+| a stream ends with | a browser's \`EventSource\` | your code |
 |---|---|---|
-| \`draining\`, \`revoked\`, \`slow\`, \`busy\`, or no word at all | comes back, with the last id, after \`retry:\` | nothing |
-| \`expired\` | comes back with the same token, gets 401, and stops for good | close it; open a new one, with a new token and \`lastEventId\` |
+| \`draining\`, \`revoked\`, \`slow\`, \`busy\`, or no event at all | reconnects with the last id after \`retry:\` | nothing |
+| \`expired\` | reconnects with the same token, receives 401, and stops for good | close it; open a new one, with a new token and \`lastEventId\` |
 | an answer of 401, 404 or 502; with \`STREAM_REFUSAL=status\` also 429 and 503 | stops for good: \`onerror\` with \`readyState\` \`CLOSED\` | open a new one after a while |
 
-The endings that ask a client to come back, and \`connected\`, have the number of \`retry:\` in their data too, as \`retry\`, because
-some libraries (\`okhttp-sse\`) hide that field: there, wait as long as the data says. \`connected\` also tells in how many
-milliseconds the stream will end with \`expired\`: \`expiresIn\`.
+The data of \`connected\`, and of endings that ask a client to reconnect, contains the number of \`retry:\` too, as \`retry\`, because
+some libraries (\`okhttp-sse\`) hide that field: with these, wait as long as the data says. \`connected\` also contains the time in
+milliseconds after which the stream will end with \`expired\`: \`expiresIn\`.
 
-Other libraries do otherwise: \`fetch-event-source\` and \`eventsource-client\` ask for ever after a 401, and the former can
-lose an event, in rare cases, unless you keep the last id yourself. [clients.md](clients.md) has a table of what eighteen of
-them do, found by the tests, and the few lines that each needs.
+Other libraries behave differently: \`fetch-event-source\` and \`eventsource-client\` retry for ever after a 401, and the former can
+lose an event, in rare cases, unless you keep the last id yourself. [clients.md](clients.md) has a table of the behaviour of
+eighteen libraries, which the tests determine, and the few lines that each needs.
 
 ## Plain JavaScript
 
-\`EventSource\` alone does well where tokens don't expire:
+\`EventSource\` alone is enough if tokens do not expire:
 
 \`\`\`js
 const stream = new EventSource(\`http://localhost:3000/notifications/stream?token=\${encodeURIComponent(token)}\`)
@@ -171,11 +171,11 @@ stream.addEventListener('notification', (event) => show(JSON.parse(event.data)))
 stream.addEventListener('reset', loadAgain)
 \`\`\`
 
-With \`AUTH_COOKIE=sid\` the token may be a cookie instead: \`new EventSource(url, {withCredentials: true})\`. From a page of another
-origin that takes an entry in \`CORS_ORIGIN\`; without one the answer is \`403\`, so that no foreign page can use up a visitor's
-streams. Calls that publish never take the cookie.
+With \`AUTH_COOKIE=sid\` the token may be in a cookie instead: \`new EventSource(url, {withCredentials: true})\`. A page of a different
+origin needs an entry in \`CORS_ORIGIN\`; without one the answer is \`403\`, so that no foreign page can use up a visitor's
+streams. Calls that publish never accept the cookie.
 
-This module does all six points, in 70 lines without dependencies. The frameworks below stand on it.
+This module implements all six points, in 70 lines without dependencies. The examples for frameworks below use it.
 
 \`\`\`js
 // follow.js
@@ -256,8 +256,8 @@ const stop = follow('http://localhost:3000/notifications/stream', {
 })
 \`\`\`
 
-After the page was put to sleep, timers fire late and the connection may be dead: both \`EventSource\` and the watchdog deal
-with that. With \`HEARTBEAT_STYLE=comment\` silence is no sign, as a page does not see comments: leave the watchdog out then.
+After a page was suspended, timers fire late and the connection may be dead: both \`EventSource\` and the watchdog handle
+that. With \`HEARTBEAT_STYLE=comment\` silence proves nothing, because a page does not see comments: omit the watchdog then.
 
 ## React
 
@@ -291,7 +291,7 @@ export function Notifications() {
 }
 \`\`\`
 
-It is safe under \`StrictMode\`, which mounts twice in development. Call it high in the tree and share the result: each call is
+It is safe under \`StrictMode\`, which mounts twice in development. Call it high in the tree and share the result: each call opens
 a connection.
 
 ## Vue
@@ -339,7 +339,7 @@ Unsubscribing closes the stream; \`toSignal\` does so with its component.
 
 ## Node
 
-\`npm install eventsource\` (4.x) brings \`EventSource\`, and headers by a \`fetch\` of one's own:
+\`npm install eventsource\` (4.x) provides \`EventSource\`, and custom headers through your own \`fetch\`:
 
 \`\`\`js
 import {EventSource} from 'eventsource'
@@ -352,7 +352,7 @@ source.addEventListener('notification', (event) => console.log(event.lastEventId
 source.addEventListener('reset', (event) => console.warn('re-read the state', event.data))
 \`\`\`
 
-Publishing needs no library. A key for each thing that happened, not for each attempt, makes repeating harmless:
+Publishing needs no library. Use one key for each event, not for each attempt: then repeating is harmless:
 
 \`\`\`js
 async function notify(userId, title, message, key = crypto.randomUUID()) {
@@ -369,7 +369,7 @@ async function notify(userId, title, message, key = crypto.randomUUID()) {
 }
 \`\`\`
 
-Tokens for your users are JSON Web Tokens with the secret that Tidings has (\`JWT_SECRET\`), from any library for them:
+Tokens for your users are JSON Web Tokens that any JWT library can sign with the secret of Tidings (\`JWT_SECRET\`):
 
 \`\`\`js
 import jwt from 'jsonwebtoken'
@@ -379,13 +379,13 @@ const token = jwt.sign({sub: user.id, preferred_username: user.name, roles: ['us
 
 | claim | becomes |
 |---|---|
-| \`sub\`, 1–128 bytes | the user's id, by which events are targeted; required |
-| \`exp\` | the end, with 30 s of leeway; required, unless \`JWT_REQUIRE_EXP=false\` |
-| \`nbf\` | the beginning, with the same leeway |
-| \`preferred_username\`, else \`name\` | the name that a chat shows; without either the id |
-| \`email\` | kept, shown to nobody |
-| \`roles\` | an array, or a text with spaces or commas; \`realm_access.roles\` counts too |
-| \`iss\`, \`aud\` | looked at where \`JWT_ISSUER\`, \`JWT_AUDIENCE\` are set |
+| \`sub\`, 1–128 bytes | the user's id, to which events are targeted; required |
+| \`exp\` | the expiry, with 30 s of leeway; required, unless \`JWT_REQUIRE_EXP=false\` |
+| \`nbf\` | the beginning of its validity, with 30 s of leeway |
+| \`preferred_username\`, else \`name\` | the name that a chat shows; without either, the id |
+| \`email\` | stored, but shown to nobody |
+| \`roles\` | an array, or a text separated by spaces or commas; \`realm_access.roles\` is added |
+| \`iss\`, \`aud\` | checked if \`JWT_ISSUER\`, \`JWT_AUDIENCE\` are set |
 
 ## Python
 
@@ -433,14 +433,13 @@ for name, data in follow(URL, TOKEN):
 \`\`\`
 
 The library's documentation shows a loop that retries on \`httpx.ReadError\`. A stream that Tidings cuts raises
-\`RemoteProtocolError\`; \`TransportError\` is both. \`sseclient-py\` reads one connection and leaves coming back to you.
+\`RemoteProtocolError\`; \`TransportError\` covers both. \`sseclient-py\` reads one connection and leaves reconnecting to you.
 
 ## Go
 
-Two followers with the same surface: one stands on nothing but \`net/http\`, the other on a library. Either asks for a token
-before each connection, so that \`expired\` needs no code, and returns when its context ends or the server refuses for good.
-Both hand out the events that the server sends about the stream (\`connected\`, \`heartbeat\`, \`reset\`, …) like any other, by
-name.
+Two followers with the same interface: one uses only \`net/http\`, the other a library. Both ask for a token before each
+connection, so that \`expired\` needs no code, and return when the context ends or the server refuses for good. Both deliver the
+events that the server sends about the stream (\`connected\`, \`heartbeat\`, \`reset\`, …) like any other, by name.
 
 \`\`\`go
 var last string // from where you keep it
@@ -587,8 +586,8 @@ var client = func() *http.Client {
 }()
 \`\`\`
 
-With \`go get github.com/launchdarkly/eventsource\`, the one among four libraries that has a read timeout and no limit to the size
-of an event:
+With \`go get github.com/launchdarkly/eventsource\`, the only one of four libraries that has a read timeout and no limit on the
+size of an event:
 
 \`\`\`go file=clients/go/launchdarkly/follow.go
 // Package follow follows a Tidings stream with github.com/launchdarkly/eventsource.
@@ -689,13 +688,13 @@ func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 \`\`\`
 
-What [the others](clients.md#go) need: \`r3labs/sse\` and \`tmaxmax/go-sse\` a larger buffer, the former a \`ReconnectStrategy\`
-that never ends, the latter a loop for every status but 200.
+[The others](clients.md#go) need: \`r3labs/sse\` and \`tmaxmax/go-sse\` a larger buffer, the former a \`ReconnectStrategy\` that never
+ends, the latter a loop for every status but 200.
 
 ## Java
 
-Four followers that differ in what they stand on. All but WebClient's are a class with a \`run()\` that has a thread of its
-own and ends when another calls \`close()\`, or when the server refuses for good:
+Four followers that use different libraries. All but WebClient's are a class with a \`run()\` for a thread of its own, which
+returns when a different thread calls \`close()\`, or when the server refuses for good:
 
 \`\`\`java
 try (var follower = new OkHttpFollower(url, last, Duration.ofSeconds(75), this::fetchToken, this::handle)) {
@@ -705,9 +704,9 @@ try (var follower = new OkHttpFollower(url, last, Duration.ofSeconds(75), this::
 }
 \`\`\`
 
-The handler gets every event in its order, those that the server sends about the stream (\`connected\`, \`heartbeat\`, \`reset\`,
-…) too. An event whose handler throws is not taken for handled: \`run()\` throws the same, and who begins again from the last
-id gets that event again.
+The handler receives every event in order, including those that the server sends about the stream (\`connected\`, \`heartbeat\`,
+\`reset\`, …). An event whose handler throws does not count as handled: \`run()\` throws the same exception, and a new run from the
+last id receives that event again.
 
 With \`com.squareup.okhttp3:okhttp-sse\`:
 
@@ -972,7 +971,7 @@ public final class WebClientFollower {
 }
 \`\`\`
 
-With nothing but the JDK:
+With the JDK alone:
 
 \`\`\`java file=clients/jvm/jdk/src/main/java/tidings/clients/JdkFollower.java
 import java.io.IOException;
@@ -1193,25 +1192,26 @@ suspend fun follow(
 
 ## Publishing
 
-What a request says is read whole, or refused with \`400\` and the name of what is wrong; nothing is published then.
+Every part of a request is understood, or the request is refused with \`400\` and the name of the wrong part; then nothing is
+published.
 
 - **Queries.** \`entities\` may be repeated (\`entities=a&entities=b\`, \`entities[]=a\`), separated by commas, or empty, which filters
-  nothing. Any other parameter has one value: two that differ are refused, and so is an empty \`targetUserId\` or \`roomId\`. A name
-  that the path knows but for case, \`_\`, \`-\` or one letter (\`targetUserID\`, \`roomid\`) is refused with the right one; other names
-  mean nothing and are ignored. In a body only \`targetUserId\` is looked at in that way, as other fields are passed on.
-- **JSON.** Bodies are UTF-8 without a byte order mark and without a \`Content-Encoding\`. They are passed on as they came: digits,
-  order and escapes. What not every reader can read is refused, with its place: half of a surrogate pair (\`"\\ud83d"\`, which a
-  string cut in the middle of an emoji becomes), a number that no double holds (\`1e400\`), more than 120 levels. Of a name that
-  stands twice in the outermost object the last value counts, as in JavaScript; two targets that differ are refused.
-- **Names** of rooms, entities and services are 1–128 letters, digits and \`-_.:@\`, but not \`.\` or \`..\`, which no URL can carry.
-  Ids of users are what the token says. In a path write them with \`encodeURIComponent\`; for ids that are \`.\` or \`..\`, and behind
-  proxies that decode \`%2F\`, \`DELETE /system/users/connections?userId=\` is the same as the call with the id in its path.
-- **Who says so.** \`id\`, \`timestamp\`, \`username\` and the author's \`userId\` in updates and chat messages are the server's. The
-  \`userId\` in a *notification* is the publisher's word: it is passed on like any field, so don't take it for the author's id
+  nothing. Any other parameter has one value: two different ones are refused, and so is an empty \`targetUserId\` or \`roomId\`. A name
+  that differs from a known one of the path by case, \`_\`, \`-\` or one letter (\`targetUserID\`, \`roomid\`) is refused with the correct
+  name; other names are ignored. In a body only \`targetUserId\` is checked in this way, because other fields are passed on.
+- **JSON.** Bodies are UTF-8 without a byte order mark and without a \`Content-Encoding\`. They are passed on unchanged: digits,
+  order and escapes. Data that not every reader can read is refused, with its position: half of a surrogate pair (\`"\\ud83d"\`, from
+  a string that was cut in the middle of an emoji), a number that overflows a double (\`1e400\`), more than 120 levels. If a name
+  occurs twice in the outermost object the last value counts, as in JavaScript; two different targets are refused.
+- **Names** of rooms, entities and services are 1–128 letters, digits and \`-_.:@\`, but not \`.\` or \`..\`, which no URL can contain.
+  The ids of users come from their tokens. In a path encode them with \`encodeURIComponent\`; for ids that are \`.\` or \`..\`, and behind
+  proxies that decode \`%2F\`, use \`DELETE /system/users/connections?userId=\` in place of the call with the id in its path.
+- **Authorship.** The server sets \`id\`, \`timestamp\`, \`username\` and the author's \`userId\` in updates and chat messages. The
+  \`userId\` in a *notification* is set by the publisher and passed on like any field, so do not treat it as the author's id
   unless you trust everybody who may publish to its readers.
-- **Headers.** HTTP/1.1 needs exactly one \`Host\`, health checks too (HAProxy: \`http-check send … hdr Host …\`). A page of another
-  origin may send \`traceparent\`, \`tracestate\` and \`baggage\`; what else your libraries add (\`sentry-trace\`, \`x-datadog-trace-id\`)
-  is allowed by \`CORS_HEADERS\`.
+- **Headers.** HTTP/1.1 needs exactly one \`Host\`, also in health checks (HAProxy: \`http-check send … hdr Host …\`). A page of a
+  different origin may send \`traceparent\`, \`tracestate\` and \`baggage\`; allow headers that your libraries add (\`sentry-trace\`,
+  \`x-datadog-trace-id\`) with \`CORS_HEADERS\`.
 
 ## curl
 
@@ -1221,41 +1221,42 @@ What a request says is read whole, or refused with \`400\` and the name of what 
     curl 'http://localhost:3000/events?topic=notifications&limit=10&before=latest'        # the newest ten, and \`prev\`
     curl -N -H "Authorization: Bearer $TOKEN" http://localhost:3000/chat/stream           # all rooms
 
-\`-N\` switches curl's own buffering off. curl does not ask for \`text/event-stream\` by name, so where a browser is told \`busy\`
-it gets 429 or 503; with \`-H 'Accept: text/event-stream'\` it is told the same. Spring's \`WebClient\` and Java's \`HttpClient\` send
-\`Accept: */*\` or none, so this holds for them too. A stream that was cut on purpose ends with curl's error 18 (HTTP/2: 92).
+\`-N\` disables curl's own buffering. curl does not list \`text/event-stream\` in \`Accept\`, so it receives 429 or 503 where a browser
+receives \`busy\`; with \`-H 'Accept: text/event-stream'\` it receives \`busy\` too. Spring's \`WebClient\` and Java's \`HttpClient\` send
+\`Accept: */*\` or none, so this applies to them too. A stream that was cut on purpose ends with curl's error 18 (HTTP/2: 92).
 
-Don't follow a stream by \`curl --retry-all-errors\`: curl comes back without the last id, and what was sent in between is lost
-without a word. \`tidings tail URL\` comes back with it, waits as it is told, and says when something is missing.
+Do not follow a stream with \`curl --retry-all-errors\`: curl reconnects without the last id, and the events in between are lost
+silently. \`tidings tail URL\` resumes after the last id, waits as long as it should, and says if something is missing.
 
 ## Large events
 
-The data of an event is one line of at most 251 KiB, whichever call made it; a larger one is answered \`413\`. Some readers stop
-earlier unless they are given a larger buffer, and then they stop *for good*: they come back by their last id, are sent the same
-event, and never see what is behind it. In development the server warns once of an event above 64 KiB.
+The data of an event is one line of at most 251 KiB, whichever call published it; the answer to a larger one is \`413\`. Some readers
+have a lower limit unless they are given a larger buffer, and then they stop *for good*: they resume by their last id, receive the
+same event, and never see the events after it. In development the server warns once of an event above 64 KiB.
 
 | reader | stops at | what to set |
 |---|---|---|
-| Go's \`bufio.Scanner\`, and what stands on it | 64 KiB, with \`bufio.ErrTooLong\` from \`Err()\` | \`scanner.Buffer(nil, 512<<10)\` |
+| Go's \`bufio.Scanner\`, and code that uses it | 64 KiB, with \`bufio.ErrTooLong\` from \`Err()\` | \`scanner.Buffer(nil, 512<<10)\` |
 | Go, \`github.com/r3labs/sse/v2\` | 64 KiB | \`sse.NewClient(url, sse.ClientMaxBufferSize(512<<10))\` |
 | Go, \`github.com/tmaxmax/go-sse\` | 64 KiB | \`connection.Buffer(nil, 512<<10)\` |
 | Spring's \`WebClient\` | 256 KiB, which no event reaches | nothing; \`codecs().maxInMemorySize(…)\` where it was lowered |
 
-What is larger than that belongs into your own storage, and its address into the event.
+Put larger data into your own storage, and its address into the event.
 
 ## Many tabs
 
-Over HTTP/1.1 a browser opens six connections to an origin, in all tabs together; the seventh stream waits without a word. HTTP/2
-between browser and proxy lifts that. Without it, follow in one place, a \`SharedWorker\`, say, and pass events on.
+Over HTTP/1.1 a browser opens six connections to an origin, in all tabs together; the seventh stream waits silently. HTTP/2
+between browser and proxy removes that limit. Without it, follow the stream in one place, for example a \`SharedWorker\`, and
+distribute the events.
 
 The server has a limit too: 20 streams for each user, in all tabs and on all devices (\`MAX_CONNECTIONS_PER_USER\`). The next
-one is told \`busy\` with reason \`too_many_connections\`, and tries again until another is closed. All who use the demo token
-are one user.
+one is refused with \`busy\`, reason \`too_many_connections\`, and retries until a stream is closed. Everybody who uses the demo token
+is the same user.
 
 ## Coming from a NestJS SSE boilerplate
 
-Tidings takes the place of a server of that shape: notifications, real-time updates, chat and system status behind \`@Sse()\`
-routes. Its front ends go on as they are.
+Tidings can replace such a server, which has notifications, real-time updates, chat and system status behind \`@Sse()\` routes. Its
+front ends work unchanged.
 
 **What stays the same**
 
@@ -1265,28 +1266,28 @@ routes. Its front ends go on as they are.
   such as \`notif_1795491568370_zcs8rxana\` *inside* the data; times in UTC with milliseconds.
 - The demo token, Base64 of \`userId:username:email:roles\`, as \`Authorization: Bearer\` or \`?token=\`.
 - \`{"statusCode","error","message"}\` in errors, with the same texts for missing and bad tokens.
-- The names in \`connectionsByType\`, where each stream counts as \`heartbeat\` once more.
+- The names in \`connectionsByType\`, where each stream also counts as \`heartbeat\`.
 
-**What is better on purpose**
+**What is intentionally better**
 
 | there | here |
 |---|---|
-| \`id:\` on an event names it, but nothing can be had by it; \`connected\` and \`heartbeat\` overwrite it with counters | one id per stored event, which resumes; heartbeats have none |
-| a client that was away misses what was sent | it gets what it missed, or a \`reset\` |
-| a filtered stream sends blocks with an id and nothing else | a filter is a choice of topics; no such blocks |
-| a targeted event goes to all streams of the user | to the user's streams of that group: a notification to notification streams |
-| any token may broadcast, list connections and clean up | that takes the role \`admin\`; \`OPEN_PUBLISH=true\` lets any valid token publish to all again |
-| whoever knows how to write Base64 is an admin, in production too | production takes JSON Web Tokens; demo tokens only with \`AUTH_DEMO=true\`, and a warning |
-| fields of the body may name the server's (\`id\`, \`timestamp\`) | the server's own stand |
-| joining twice says so twice | once; and members are listed, and end when they leave or stay away |
-| a new status stream starts empty | with the latest status of each service |
-| streams vanish when the server stops | they are told, one by one, and come back |
+| an event has an \`id:\`, but a client can't resume after it; \`connected\` and \`heartbeat\` overwrite it with counters | a stream can resume after the id of every stored event; heartbeats have no id |
+| a client that was disconnected misses events | it receives what it missed, or a \`reset\` |
+| a filtered stream sends blocks with an id and nothing else | a filter chooses topics; there are no such blocks |
+| a targeted event goes to all streams of the user | it goes to the user's streams of that group: a notification to notification streams |
+| any token may broadcast, list connections and clean up | these need the role \`admin\`; with \`OPEN_PUBLISH=true\` any valid token may publish to all again |
+| anybody who can write Base64 is an administrator, in production too | production accepts JSON Web Tokens; demo tokens only with \`AUTH_DEMO=true\`, and a warning |
+| a publisher can set fields of the server (\`id\`, \`timestamp\`) | the server overwrites them |
+| joining a room twice is announced twice | once; members are listed, and membership ends when a member leaves or stays away |
+| a new status stream begins empty | it begins with the latest status of each service |
+| streams vanish when the server stops | they are ended one by one, and resume |
 
 **What may need a change**
 
-- Your publishers, if they broadcast with a token that is no admin's: see \`OPEN_PUBLISH\`.
-- Code that counted on the numbers in \`connected\`'s and \`heartbeat\`'s ids.
-- Code that waited for a targeted notification on a chat or status stream.
+- Your publishers, if they broadcast with a token without the role \`admin\`: see \`OPEN_PUBLISH\`.
+- Code that relied on the numbers in the ids of \`connected\` and \`heartbeat\`.
+- Code that expected a targeted notification on a chat or status stream.
 - Validation: bodies with missing or overlong fields are answered \`400\` and name each field.
 `,Fu=[`Plain JavaScript`,`React`,`Vue`,`Angular`,`Node`,`Python`,`Go`,`Java`,`Kotlin`],Iu=Ru(Pu).filter(({title:e})=>Fu.some(t=>e.startsWith(t)));function Lu({who:e}){let[t,n]=R(Iu[0]?.title??``),r=Iu.find(e=>e.title===t);return W(`article`,{class:`operation`,"aria-label":`In your application`,children:[W(`div`,{class:`card`,children:[W(`h2`,{children:`In your application`}),W(`p`,{class:`prose`,children:[`Listen by name: every event has one, so `,W(`code`,{children:`onmessage`}),` never fires. Remember the last id and come back with it. Load your state at the first `,W(`code`,{children:`connected`}),` and at each `,W(`code`,{children:`reset`}),`. An ending says whether to come back.`]}),W($t,{label:`The shortest client`,text:Bn(`JavaScript`,{method:`GET`,path:`/notifications/stream`,token:Ot(e).token,stream:!0})})]}),W(`div`,{class:`card`,children:[W(Zt,{label:`Where`,value:t,options:Iu.map(e=>({value:e.title,label:e.title})),onValue:n}),r?.parts.map(({code:e,text:n},r)=>e?W($t,{text:n,label:`${t}, part ${r+1}`},`${t}${r}`):W(`p`,{class:`prose`,children:n.split("`").map((e,t)=>t%2==1?W(`code`,{children:e},t):e)},`${t}${r}`))]})]})}function Ru(e){return e.split(/^## /m).slice(1).map(e=>{let[t=``,...n]=e.split(`
 `);return{title:t,parts:n.join(`
