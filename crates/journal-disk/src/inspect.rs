@@ -69,10 +69,10 @@ pub struct PoolStats {
     /// The pool's name: one of the server's own topics, `server` for its other ones, or `users`.
     pub name: String,
     /// The number of live events in it. A log that was written before there was a bound may have
-    /// more than [`PoolStats::most`].
+    /// more than [`PoolStats::limit`].
     pub held: usize,
     /// The most that it may have.
-    pub most: usize,
+    pub limit: usize,
 }
 
 /// The figures of a topic.
@@ -93,8 +93,8 @@ pub struct TopicStats {
 }
 
 impl PoolStats {
-    fn of((name, held, most): (&str, usize, usize)) -> Self {
-        Self { name: name.to_owned(), held, most }
+    fn of((name, held, limit): (&str, usize, usize)) -> Self {
+        Self { name: name.to_owned(), held, limit }
     }
 }
 

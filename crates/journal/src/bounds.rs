@@ -41,8 +41,8 @@ impl Default for Bounds {
 
 impl Bounds {
     /// Returns bounds that are the same for each pool.
-    pub fn of_each(most: usize) -> Self {
-        let pools = Self::default().pools.into_iter().map(|(name, _)| (name, most)).collect();
+    pub fn of_each(limit: usize) -> Self {
+        let pools = Self::default().pools.into_iter().map(|(name, _)| (name, limit)).collect();
         Self { pools }
     }
 
@@ -55,7 +55,7 @@ impl Bounds {
     }
 
     /// Returns the most live records that a pool may have.
-    pub fn most(&self, pool: Pool) -> usize {
+    pub fn limit(&self, pool: Pool) -> usize {
         self.pools.get(usize::from(pool.0)).map_or(0, |(_, most)| *most)
     }
 
@@ -97,7 +97,7 @@ impl PoolCounts {
         let vitals = |pool| crate::PoolVitals {
             name: bounds.name(pool).to_owned(),
             held: self.of(pool) as u64,
-            most: bounds.most(pool) as u64,
+            limit: bounds.limit(pool) as u64,
         };
         bounds.pools().map(vitals).collect()
     }
@@ -132,7 +132,7 @@ impl PoolCounts {
             let held = held.entry(pool).or_insert_with(|| self.of(pool));
             match (was_live, record.ends_key) {
                 // A log that an earlier version wrote may have more than the bound: they may change, and not become more.
-                (false, false) if *held >= bounds.most(pool).max(self.of(pool)) => return Some(pool),
+                (false, false) if *held >= bounds.limit(pool).max(self.of(pool)) => return Some(pool),
                 (false, false) => *held += 1,
                 (true, true) => *held = held.saturating_sub(1),
                 _ => {}

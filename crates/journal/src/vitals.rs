@@ -32,7 +32,7 @@ pub struct PoolVitals {
     /// The number of live records with a key in it.
     pub held: u64,
     /// The most live records that it may have.
-    pub most: u64,
+    pub limit: u64,
 }
 
 /// The figures that only a log on disk has.

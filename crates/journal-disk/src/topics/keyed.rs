@@ -35,7 +35,7 @@ impl Topics {
     /// Returns the name of each pool, its number of live records with a key, and its bound.
     pub(crate) fn pools(&self) -> impl Iterator<Item = (&str, usize, usize)> {
         let bounds = &self.bounds;
-        bounds.pools().map(|pool| (bounds.name(pool), self.pools.of(pool), bounds.most(pool)))
+        bounds.pools().map(|pool| (bounds.name(pool), self.pools.of(pool), bounds.limit(pool)))
     }
 
     /// Returns the bounds on live records with a key.

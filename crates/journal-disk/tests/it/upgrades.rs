@@ -241,6 +241,6 @@ async fn what_is_above_a_bound_stays_and_makes_room_for_nothing_else() {
         assert_eq!(log.verify().unwrap().problems, [""; 0], "{version}");
         let pools = log.stats().pools;
         let pool = pools.iter().find(|pool| pool.name == "system/status").unwrap();
-        assert_eq!((pool.held, pool.most), (2, 2), "{version}");
+        assert_eq!((pool.held, pool.limit), (2, 2), "{version}");
     }
 }

@@ -100,7 +100,7 @@ async fn it_tells_how_full_each_pool_of_keys_is() {
     let memory = keeping(2);
     memory.put(vec![status("db", "online"), status("web", "online"), status("db", "degraded")]).await.unwrap();
     let held: Vec<_> = memory.vitals().keyed.into_iter().filter(|pool| pool.held > 0).collect();
-    assert_eq!(held, [PoolVitals { name: "system/status".to_owned(), held: 2, most: 10_000 }]);
+    assert_eq!(held, [PoolVitals { name: "system/status".to_owned(), held: 2, limit: 10_000 }]);
     assert_eq!(memory.vitals().keyed.len(), 8, "those that hold nothing too, so that their limits are known");
 }
 

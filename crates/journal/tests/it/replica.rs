@@ -170,7 +170,7 @@ impl List {
                 let key = (record.topics[0].to_string(), record.key.as_deref().unwrap().to_owned());
                 match (record.ends_key, keys.iter().position(|known| *known == key)) {
                     (true, Some(at)) => _ = keys.remove(at),
-                    (false, None) if keys.len() >= retention.bounds.most(pool) => return Appended::Full(pool),
+                    (false, None) if keys.len() >= retention.bounds.limit(pool) => return Appended::Full(pool),
                     (false, None) => keys.push(key),
                     _ => {}
                 }

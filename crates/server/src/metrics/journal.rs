@@ -51,8 +51,8 @@ fn pools(keyed: &[PoolVitals], writer: &mut Writer<'_>) -> fmt::Result {
     let help = "Keys that the log remembers, by the pool that they belong to";
     let held = keyed.iter().map(|pool| (pool.name.as_str(), float(pool.held)));
     writer.gauges("tidings_journal_keyed", help, "pool", held)?;
-    let most = keyed.iter().map(|pool| (pool.name.as_str(), float(pool.most)));
-    writer.gauges("tidings_journal_keyed_limit", "How many keys each pool has room for", "pool", most)
+    let limits = keyed.iter().map(|pool| (pool.name.as_str(), float(pool.limit)));
+    writer.gauges("tidings_journal_keyed_limit", "How many keys each pool has room for", "pool", limits)
 }
 
 fn on_disk(app: &App, vitals: &DiskVitals, writer: &mut Writer<'_>) -> fmt::Result {

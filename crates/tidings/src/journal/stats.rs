@@ -26,8 +26,8 @@ pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::
     ] {
         writeln!(out, "{name:<9}{value}")?;
     }
-    for PoolStats { name, held, most } in stats.pools.iter().filter(|pool| pool.held > 0) {
-        writeln!(out, "{:<9}{held} of at most {most} in {name}", "keys")?;
+    for PoolStats { name, held, limit } in stats.pools.iter().filter(|pool| pool.held > 0) {
+        writeln!(out, "{:<9}{held} of at most {limit} in {name}", "keys")?;
     }
     let mut topics: Vec<_> = stats.topics.iter().filter(|topic| topic.events + topic.keyed > 0).collect();
     topics.sort_by_key(|topic| std::cmp::Reverse(topic.bytes));
@@ -56,7 +56,7 @@ fn as_json(stats: &Stats) -> serde_json::Value {
         })
     });
     let pools =
-        stats.pools.iter().map(|PoolStats { name, held, most }| json!({"of": name, "held": held, "most": most}));
+        stats.pools.iter().map(|PoolStats { name, held, limit }| json!({"of": name, "held": held, "most": limit}));
     json!({
         "head": stats.head.get(),
         "events": stats.events,
