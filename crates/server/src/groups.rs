@@ -1,10 +1,10 @@
-//! The stream groups: what streams there are, what each shows, and who may read and publish it. One row for each group.
+//! The stream groups: their streams, the topics that each stream shows, and who may read and publish them. One row for each group.
 //!
-//! Everything else that speaks of groups goes by this table: the router and the lane of parked streams, the rights of
-//! `GET /events` and of the library, `GET /api`, the banner at the start, and three documents that are generated from it – the
-//! streams in `docs/openapi.json`, the page's list and the README's table. `CONTRIBUTING.md` shows how a group is added.
+//! Everything that depends on the groups uses this table: the router, the lane of parked streams, the rights of `GET /events` and of
+//! the library, `GET /api` and the banner at the start. Three documents are generated from it: the streams in `docs/openapi.json`,
+//! the page's list and the README's table. `CONTRIBUTING.md` shows how to add a group.
 //!
-//! Must never know how a stream is opened, nor a path of any other call.
+//! Must never know how a stream is opened, nor the paths of other calls.
 
 #[cfg(test)]
 mod documents;
@@ -24,8 +24,8 @@ pub(crate) struct Group {
     pub(crate) name: &'static str,
     /// Its heading in the `OpenAPI` document.
     pub(crate) heading: &'static str,
-    /// The calls that publish to its topics, as whoever tries to do so otherwise is told; without any, the application does that
-    /// embeds the server.
+    /// The calls that publish to its topics, as the refusal of `Handle::publish` names them. `None` if the group has no calls:
+    /// then `Handle::publish` publishes to it.
     pub(crate) calls: Option<&'static str>,
     /// Its topics, and who may do what with each.
     pub(crate) rules: &'static [Rule],
@@ -35,20 +35,20 @@ pub(crate) struct Group {
 /// A stream: a path, and the topics that it shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stream {
-    /// The path; a `{parameter}` in it is the name that the stream is [narrowed](Narrowing) by.
+    /// The path. A `{parameter}` in it holds the name that [narrows](Narrowing) the stream.
     pub(crate) path: &'static str,
-    /// The names that the path knows of a query.
+    /// The query parameters that the path accepts.
     pub(crate) query: &'static [Name],
     /// The names under which an open stream is counted.
     pub(crate) counted_as: &'static [&'static str],
-    /// The patterns of the topics that it shows, unless it is narrowed. Those with `{me}` are left out for the anonymous.
+    /// The patterns of the topics that it shows unless it is narrowed. An anonymous visitor does not get the patterns with `{me}`.
     pub(crate) shows: &'static [&'static str],
     pub(crate) narrowing: Option<Narrowing>,
     /// How long a client waits before it comes back.
     pub(crate) retry: Duration,
     /// Whether a stream without a cursor begins with the newest event of each key.
     pub(crate) snapshot: bool,
-    /// Whether the stream exists to be heard: a heartbeat comes at once, and always as an event.
+    /// Whether a heartbeat is sent immediately, and heartbeats are always events.
     pub(crate) pulse: bool,
     pub(crate) about: About,
 }
@@ -59,18 +59,18 @@ pub(crate) struct Stream {
 pub(crate) struct Narrowing {
     /// The parameter of the query or of the path, as the documentation calls it.
     pub(crate) parameter: &'static str,
-    /// How many names are taken. One that may hold several takes none, too: then nothing is narrowed.
+    /// The most names that the parameter holds. If it holds none, the stream is not narrowed.
     pub(crate) most: usize,
     /// The patterns of the topics that the stream shows instead, `*` being the name.
     pub(crate) shows: &'static [&'static str],
-    /// What the parameter is, and what may stand in it.
+    /// The description of the parameter, and an example of its value.
     pub(crate) about: &'static str,
     pub(crate) example: &'static str,
-    /// The field on the page: its label, and what stands in it while it is empty.
+    /// The field on the page: its label and its placeholder.
     pub(crate) field: (&'static str, &'static str),
 }
 
-/// What is written about a stream.
+/// The texts about a stream in documents.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "the documents are written by tests"))]
 pub(crate) struct About {
@@ -78,13 +78,13 @@ pub(crate) struct About {
     pub(crate) api: &'static str,
     /// Its identifier in the `OpenAPI` document.
     pub(crate) operation: &'static str,
-    /// What people call it.
+    /// Its name on the page.
     pub(crate) label: &'static str,
-    /// The events that it shows, beside those that every stream has.
+    /// Its events, without those of every stream.
     pub(crate) events: &'static [&'static str],
     /// What it shows, for the README. Markdown.
     pub(crate) summary: &'static str,
-    /// Its title in the `OpenAPI` document, and what is to be said beyond that.
+    /// Its title in the `OpenAPI` document, and the description under it, which may be empty.
     pub(crate) title: &'static str,
     pub(crate) more: &'static str,
 }
@@ -295,14 +295,13 @@ pub(crate) fn rules(groups: &'static [Group]) -> impl Iterator<Item = (Rule, Opt
     groups.iter().flat_map(|group| group.rules.iter().map(|rule| (*rule, group.calls)))
 }
 
-/// The streams that a person can follow who knows nothing but their paths: those that name nothing in the path, and are not for
-/// administrators alone.
+/// The streams that can be opened with nothing but their paths: no parameter in the path, and not only for administrators.
 pub(crate) fn offered(groups: &'static [Group]) -> impl Iterator<Item = (&'static Group, &'static Stream)> {
     streams(groups).filter(|(group, stream)| !stream.is_narrowed_by_path() && group.audience(stream) < Audience::Admin)
 }
 
 impl Group {
-    /// Whom one of its streams is open to: everybody who may read any of the topics that it can show.
+    /// Who may open one of its streams: everybody who may read at least one of the topics that the stream can show.
     pub(crate) fn audience(&self, stream: &Stream) -> Audience {
         let shown = stream.shows.iter().chain(stream.narrowing.iter().flat_map(|narrowing| narrowing.shows));
         let rules = shown.filter_map(|shown| self.rules.iter().find(|rule| rule.pattern == *shown));
@@ -324,7 +323,7 @@ impl Stream {
         about: About { api: "stream", operation: "", label: "", events: &[], summary: "", title: "", more: "" },
     };
 
-    /// What to write to open it. A parameter is written as existing front ends know it: `:name`.
+    /// The call that opens it, as `GET /api` lists it. A parameter is written `:name`, which existing front ends expect.
     pub(crate) fn call(&self) -> String {
         format!("GET {}", self.path.replace('{', ":").replace('}', ""))
     }

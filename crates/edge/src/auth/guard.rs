@@ -1,8 +1,8 @@
-//! What a caller may do: the one place that decides it, over HTTP and in the library alike.
+//! Decides what a caller may do, for calls over HTTP and for the library.
 //!
-//! Owns the answers to "may this visitor read that topic" and "may this caller publish to it", and who is an administrator. It
-//! goes by the [rules](Rule) that it is given, and knows neither paths nor stream groups. Must never judge a credential: it is
-//! asked about callers whose tokens were judged.
+//! Owns the decisions whether a visitor may read a topic, whether a caller may publish to it, and who is an administrator. It
+//! applies the [rules](Rule) that it is given, and knows neither paths nor stream groups. Must never judge a credential: the
+//! tokens of its callers have been verified.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -20,11 +20,11 @@ pub struct Options {
     pub open_publish: bool,
     /// The roles, beside that of administrators, whose bearers no rate limits.
     pub unlimited_roles: Vec<String>,
-    /// What asks for the metrics must show, if anything.
+    /// The token that a request for the metrics needs, if any.
     pub metrics_token: Option<String>,
 }
 
-/// Decides. Stateless: the same question gets the same answer for as long as the server runs.
+/// Applies the rules. Stateless: the same question has the same answer as long as the server runs.
 pub struct Guard {
     /// Each with the calls that publish to its topics, if there are any. No two govern the same topic.
     rules: Vec<(Rule, Option<&'static str>)>,
@@ -43,13 +43,13 @@ pub enum By<'a> {
 /// Why something is not allowed. The texts are what the server answers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// It would have to be known who calls, and is not.
+    /// The caller has not said who it is, or not in a way that is accepted.
     #[error(transparent)]
     Unauthenticated(#[from] Refusal),
     /// The caller lacks a role.
     #[error("This needs the role {0:?}")]
     Role(String),
-    /// The topic is for another user's eyes.
+    /// The topic is only for another user.
     #[error("This topic is another user's")]
     AnotherUser,
     /// No rule lets anybody read the topic.
@@ -117,7 +117,7 @@ impl Guard {
         }
     }
 
-    /// Whether `topic` may be published to by its bare name: no calls of its own do that, and it is not the server's.
+    /// Whether `Handle::publish` may publish to `topic`: no group has calls for it, and it is not the server's own.
     pub fn is_open(&self, topic: &TopicName) -> Result<(), Denied> {
         match self.governing(topic) {
             Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::OfServer),
