@@ -106,17 +106,23 @@ impl Hub {
         let _permit = generation.replays.permit().await;
         let limit = Limit { events, bytes: MAX_PAGE_BYTES };
         let newest = generation.fanout.visible_position().next();
-        let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
-        generation.line.check(&page.entries)?;
-        // The event that was asked for is gone, with everything before it. The caller is told, and
-        // never gets just an empty page.
-        let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
-        let gap = gap.or((is_gone || page.damaged).then_some(Reason::Trimmed));
-        let oldest = inner.oldest(&selector).await?;
-        // If nothing was found, the search began after the newest event, at a position that has no
-        // id yet.
-        let prev = generation.line.id_of(page.prev.min(generation.fanout.visible_position()));
-        Ok(Earlier { entries: page.entries, prev, end: page.end, gap, oldest })
+        loop {
+            let erasures = generation.replays.erasures();
+            let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
+            generation.line.check(&page.entries)?;
+            // The event that was asked for is gone, with everything before it. The caller is told,
+            // and never gets just an empty page.
+            let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
+            let gap = gap.or((is_gone || page.damaged).then_some(Reason::Trimmed));
+            let oldest = inner.oldest(&selector).await?;
+            if generation.replays.erasures() != erasures {
+                continue;
+            }
+            // If nothing was found, the search began after the newest event, at a position that has
+            // no id yet.
+            let prev = generation.line.id_of(page.prev.min(generation.fanout.visible_position()));
+            return Ok(Earlier { entries: page.entries, prev, end: page.end, gap, oldest });
+        }
     }
 
     /// Reads the oldest stored events of `topics` after a cursor.
@@ -138,24 +144,29 @@ impl Hub {
     ) -> Result<History, tidings_journal::Error> {
         let inner = &self.inner;
         let selector = Selector::topics(topics);
-        let floor = inner.journal.floor(&selector);
-        let (from, gap) = match requested {
-            Requested::Nothing | Requested::Everything => (floor, None),
-            Requested::After(position) if position >= floor => (position, None),
-            Requested::After(_) => (floor, Some(Reason::Trimmed)),
-            Requested::Unknown(reason) => (floor, Some(reason)),
-        };
         // Shared with replays: together they may not read more at a time than fits into memory.
         let _permit = generation.replays.permit().await;
         let limit = Limit { events, bytes: MAX_PAGE_BYTES };
-        let visible = generation.fanout.visible_position();
-        let page = inner.journal.read(&selector, from, visible, limit).await?;
-        generation.line.check(&page.entries)?;
-        // Events that were trimmed just before the read are reported too, and never skipped in
-        // silence.
-        let gap = gap.or_else(|| (page.floor > from).then_some(Reason::Trimmed));
-        let oldest = inner.oldest(&selector).await?;
-        let (next, end) = (generation.line.id_of(page.next), page.next >= visible);
-        Ok(History { entries: page.entries, next, end, gap, oldest })
+        loop {
+            let erasures = generation.replays.erasures();
+            let floor = inner.journal.floor(&selector);
+            let (from, gap) = match requested {
+                Requested::Nothing | Requested::Everything => (floor, None),
+                Requested::After(position) if position >= floor => (position, None),
+                Requested::After(_) => (floor, Some(Reason::Trimmed)),
+                Requested::Unknown(reason) => (floor, Some(reason)),
+            };
+            let visible = generation.fanout.visible_position();
+            let page = inner.journal.read(&selector, from, visible, limit).await?;
+            generation.line.check(&page.entries)?;
+            // Events that were trimmed just before the read are reported too, and never skipped in
+            // silence.
+            let gap = gap.or_else(|| (page.floor > from).then_some(Reason::Trimmed));
+            let oldest = inner.oldest(&selector).await?;
+            if generation.replays.erasures() == erasures {
+                let (next, end) = (generation.line.id_of(page.next), page.next >= visible);
+                return Ok(History { entries: page.entries, next, end, gap, oldest });
+            }
+        }
     }
 }

@@ -113,7 +113,7 @@ impl Replays {
         let topics = selector.as_slice();
         let mut pages = Vec::with_capacity(topics.len());
         loop {
-            let erased = self.erased.load(Ordering::Acquire);
+            let erased = self.erasures();
             pages.clear();
             for topic in topics {
                 match self.page(journal, line, fanout, topic, after).await? {
@@ -122,7 +122,7 @@ impl Replays {
                 }
             }
             let (frames, next) = merge(&pages, after);
-            if self.erased.load(Ordering::Acquire) == erased {
+            if self.erasures() == erased {
                 return Ok(Batch::Frames(frames, next));
             }
         }
@@ -137,6 +137,12 @@ impl Replays {
         for topic in cache.topics.values_mut() {
             topic.pages.clear();
         }
+    }
+
+    /// How often events were erased. What was read before this has changed may hold some of them,
+    /// and has to be read again.
+    pub(crate) fn erasures(&self) -> u64 {
+        self.erased.load(Ordering::Acquire)
     }
 
     /// Drops all pages for good, because the generation has ended.
@@ -167,7 +173,7 @@ impl Replays {
             return Ok(Some(page));
         }
         let _permit = self.permit().await;
-        let erased = self.erased.load(Ordering::Acquire);
+        let erased = self.erasures();
         let selector = Selector::topics([topic.clone()]);
         let visible = fanout.visible_position();
         let read = journal.read(&selector, after, visible, MAX_PAGE).await?;
@@ -187,7 +193,7 @@ impl Replays {
         let (topic, next, used) = (topic.clone(), read.next, true.into());
         let page = Arc::new(Page { topic, after, next, frames, bytes, used });
         let mut cache = self.cache.lock();
-        if page.next > after && !cache.closed && self.erased.load(Ordering::Acquire) == erased {
+        if page.next > after && !cache.closed && self.erasures() == erased {
             cache.insert(page.clone());
         }
         Ok(Some(page))

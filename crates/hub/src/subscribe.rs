@@ -146,8 +146,14 @@ impl Inner {
             Requested::Nothing if snapshot => {
                 self.begun().await?; // by then interrupted erasures are completed
                 let _permit = generation.replays.permit().await;
-                let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
-                generation.line.check(&page.entries)?;
+                let page = loop {
+                    let erasures = generation.replays.erasures();
+                    let page = self.journal.read(selector, Position::START, head, Limit::NONE).await?;
+                    generation.line.check(&page.entries)?;
+                    if generation.replays.erasures() == erasures {
+                        break page;
+                    }
+                };
                 if page.damaged {
                     first.push(self.reset(Reason::Trimmed, after, generation.line.id_of(head), selector).await?);
                 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidings_hub::{
-    After, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Presence, Publication, Published, Refused,
-    Reset, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
+    After, Before, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Presence, Publication, Published,
+    Refused, Reset, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
@@ -71,9 +71,10 @@ impl Journal for Gated {
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
         let reading = self.reading.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(reading, Ordering::SeqCst);
+        let page = self.journal.read(selector, after, until, limit).await;
         self.gate.acquire().await.unwrap().forget();
         self.reading.fetch_sub(1, Ordering::SeqCst);
-        self.journal.read(selector, after, until, limit).await
+        page
     }
 
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
@@ -85,7 +86,11 @@ impl Journal for Gated {
     }
 
     async fn read_before(&self, of: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error> {
-        self.journal.read_before(of, before, limit).await
+        self.reading.fetch_add(1, Ordering::SeqCst);
+        let page = self.journal.read_before(of, before, limit).await;
+        self.gate.acquire().await.unwrap().forget();
+        self.reading.fetch_sub(1, Ordering::SeqCst);
+        page
     }
 
     fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<Holding> {
@@ -184,6 +189,42 @@ async fn replays_and_pages_share_a_limit_of_concurrent_reads() {
     readers.join_all().await;
     assert_eq!(journal.most.load(Ordering::SeqCst), 32);
     running.abort();
+}
+
+#[tokio::test]
+async fn what_was_read_before_an_erasure_is_read_again_and_not_shown_after_it() {
+    for way in ["forwards", "backwards", "snapshot"] {
+        let (gate, zero) = (Semaphore::new(0), || AtomicUsize::new(0));
+        let journal =
+            Arc::new(Gated { journal: Memory::new(Retention::default()), gate, reading: zero(), most: zero() });
+        let (hub, runner) = hub(journal.clone());
+        let running = tokio::spawn(runner.run());
+        let last = publish(&hub, topic()).await.to_string();
+        let reader = hub.clone();
+        let shown = tokio::spawn(async move {
+            let topics = vec![topic()];
+            match way {
+                "forwards" => {
+                    let history = reader.history(topics, &After::Earliest, 10).await.unwrap();
+                    assert_eq!(history.gap, None, "all that is kept was asked for");
+                    history.entries.len()
+                }
+                "backwards" => reader.history_before(topics, &Before::Latest, 10).await.unwrap().entries.len(),
+                _ => {
+                    let request = Subscribe { snapshot: true, ..subscribe(After::Now) };
+                    let (mut stream, _) = reader.subscribe(request).await.unwrap();
+                    stream.next().await.unwrap().len() - 1 // the last frame says that it is complete
+                }
+            }
+        });
+        while journal.reading.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        hub.erase([topic()], &last).await.unwrap();
+        journal.gate.add_permits(10);
+        assert_eq!(shown.await.unwrap(), 0, "{way}");
+        running.abort();
+    }
 }
 
 #[tokio::test]
