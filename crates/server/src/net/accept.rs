@@ -1,7 +1,9 @@
-//! From a listening socket to requests: accepts, and finds the lane that carries each connection.
+//! Accepts connections, reads the beginning of their requests, and chooses the lane that carries
+//! each connection.
 //!
-//! An accept loop of our own, because `axum::serve` has no time limit for request heads, no way to cut a connection, and
-//! gives no look at a request before hyper's buffers are paid for.
+//! The server has an accept loop of its own for three reasons. `axum::serve` has no time limit for
+//! the head of a request, has no way to cut a connection, and shows a request only after hyper's
+//! buffers have been paid for.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,14 +27,15 @@ use super::{parked, peer};
 use crate::streams::paths::StreamPaths;
 use crate::traces::Tracer;
 
-/// How long the loop waits after an accept that failed for want of something (descriptors, memory): long enough not to
-/// spin, short enough that nobody notices when it is over.
+/// How long the loop waits when it can't accept, because descriptors or memory are lacking or there
+/// are too many connections. It is long enough that the loop does not spin, and short enough that
+/// nobody notices the wait once the lack is over.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
-/// How many connections are accepted before others get their turn.
+/// How many connections are accepted before the loop yields to other tasks.
 const IN_A_ROW: u32 = 8;
 
-/// How long a connection may be silent before the kernel asks whether the other end is there.
+/// How long a connection may be silent before the kernel probes whether its peer is still there.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
 /// What all connections share.
@@ -47,18 +50,20 @@ pub(crate) struct Lane {
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) connection_table: Arc<ConnectionTable>,
-    /// Of those who ask for a stream in the parked lane, and of what they missed.
+    /// Queues the clients that open a stream in the parked lane, and the reading of the events that
+    /// they missed.
     pub(crate) queue: FairQueue,
     pub(crate) tracer: Tracer,
-    /// Tells connections to end after the request that they are serving.
+    /// Tells each connection to end after the request that it is serving.
     pub(crate) closing: CancellationToken,
-    /// Ends those that did not, whatever they are doing.
+    /// Ends the connections that are left after `closing`, whatever they are doing.
     pub(crate) cut: CancellationToken,
     pub(crate) connections: TaskTracker,
 }
 
 impl Lane {
-    /// Accepts as long as the server listens. Keeps nothing from one connection to the next, so that it may be begun anew.
+    /// Accepts as long as the server listens. Keeps no state from one connection to the next, so
+    /// that it can be started again.
     pub(crate) async fn accept(self, listener: Arc<TcpListener>, listening: CancellationToken) {
         let (mut crowded, mut in_a_row) = (false, 0);
         loop {
@@ -98,10 +103,12 @@ impl Lane {
         }
     }
 
-    /// Serves a connection to its end: reads the head of a request far enough to know the lane that carries it, and does so
-    /// again when hyper has answered and nothing more has come for a moment.
+    /// Serves a connection to its end. Reads the head of a request far enough to know the lane that
+    /// carries it, and does so again when hyper has answered and the connection has been idle for a
+    /// moment.
     ///
-    /// What comes after the head is boxed: while thousands wait for theirs at once, each should cost little.
+    /// The futures that follow the head are boxed, so that each connection costs little while
+    /// thousands wait for their heads at once.
     async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
         self.tune(&socket);
         let (accepted, tracked) = (Instant::now(), Arc::new(self.connection_table.enter()));
@@ -110,10 +117,10 @@ impl Lane {
             let mut began = rests_since.unwrap_or(accepted);
             if read_before.is_empty() {
                 let has_sent = tokio::select! {
-                    biased; // what has arrived is answered
+                    biased; // what has arrived is answered first
                     has_sent = self.first_byte(&socket, accepted, rests_since) => has_sent,
                     () = self.closing.cancelled() => {
-                        // The runtime hears of what has arrived a moment later.
+                        // The runtime learns of bytes a moment after they have arrived.
                         if !peer::has_sent(&socket) {
                             return;
                         }
@@ -136,7 +143,7 @@ impl Lane {
                 return peer::close(socket).await;
             };
             if let Some(request) = get.filter(|request| self.parks.as_ref().is_some_and(|parks| parks.takes(request))) {
-                drop((bytes, tracked)); // it is answered in no time, or becomes a stream
+                drop((bytes, tracked)); // it is answered at once, or becomes a stream
                 return Box::pin(self.park(socket, peer, request)).await;
             }
             if is_http2 {
@@ -151,8 +158,9 @@ impl Lane {
         }
     }
 
-    /// Waits for the first byte of the next request: of the first request within the time for heads, of a later one within the
-    /// time that a connection may be idle. Returns whether it came. Nothing is kept for a connection of which nothing has come.
+    /// Waits for the first byte of the next request, and returns whether it came. The first request
+    /// of a connection has the time limit for heads, and each later one the idle timeout. No buffer
+    /// is held while nothing of the request has come.
     async fn first_byte(&self, socket: &TcpStream, accepted: Instant, rests_since: Option<Instant>) -> bool {
         let (until, closed) = match rests_since {
             Some(since) => (since + self.idle_timeout, &self.connection_table.closed.idle),
@@ -165,31 +173,35 @@ impl Lane {
         readable.is_ok()
     }
 
-    /// The beginning of the next request, whose first byte came when it `began`. `None` if the rest did not come in time.
+    /// Reads the beginning of the next request, whose first byte came at `began`. Returns `None` if
+    /// the connection failed or ended, or if the rest did not come in time.
     async fn head(&self, socket: &mut TcpStream, before: Vec<u8>, began: Instant) -> Option<Head> {
         let head = head::read(socket, before, self.max_head_bytes);
         let Ok(head) = tokio::time::timeout_at(began + self.head_timeout, head).await else {
             self.connection_table.closed.head_timeout.fetch_add(1, Ordering::Relaxed);
             return None;
         };
-        head.ok() // an error: it left
+        head.ok() // an error means that the peer has left
     }
 
-    /// Options that a kernel may lack are no reason to refuse a connection.
+    /// Sets the options of a socket. A kernel may lack some of them, which is no reason to refuse
+    /// the connection.
     fn tune(&self, socket: &TcpStream) {
-        // Small events must leave at once, not wait for an acknowledgement (RFC 896).
+        // Small events must leave at once instead of waiting for an acknowledgement (RFC 896).
         let _ = socket.set_nodelay(true);
         let socket = SockRef::from(socket);
-        // A peer that vanished without a word: one that acknowledges nothing that was written is gone after the write
-        // timeout (RFC 5482), not after the quarter of an hour that the kernel would try; one to which nothing is written
-        // is asked now and then.
+        // A peer may vanish without a FIN or a reset. If it acknowledges nothing of what was
+        // written, it counts as gone after the write timeout (RFC 5482), instead of after the
+        // quarter of an hour for which the kernel would retry. If nothing is written to it, the
+        // kernel probes it now and then.
         #[cfg(target_os = "linux")]
         let _ = socket.set_tcp_user_timeout(Some(self.write_timeout));
         let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
     }
 
-    /// The parked lane: the request goes through the same router and layers, and what is left of it sleeps in a task of
-    /// its own. Until nothing is missed any more, all of it is done in turns.
+    /// Serves a request in the parked lane. It goes through the same router and layers as every
+    /// other request, and the stream that it opens sleeps in a task of its own. Until the stream
+    /// has caught up with the events that it missed, all of its work goes through the fair queue.
     async fn park(self, socket: TcpStream, peer: SocketAddr, mut request: http::Request<()>) {
         request.extensions_mut().insert(Peer(peer));
         self.tracer.arrived(&mut request);
@@ -209,7 +221,8 @@ impl Lane {
     }
 }
 
-/// The peer gave up between its connect and our accept.
+/// Whether the error concerns one connection only: the peer gave up between its connect and our
+/// accept.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

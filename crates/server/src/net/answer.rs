@@ -1,8 +1,9 @@
-//! The body of an answer on its way through hyper: it counts as being answered, and holds its share of the room for answers,
-//! until the last of its bytes has left.
+//! The body of an answer on its way through hyper. Until the last byte of it has left, the answer
+//! counts as in progress and holds its share of the budget for answers.
 //!
-//! Over HTTP/2 it is given out in pieces, so that whether any of it is taken can be seen, and the task of an answer of which
-//! nothing is taken for long is dropped, which resets its stream. PINGs and other streams are no progress of this one.
+//! Over HTTP/2 the body is given to hyper in pieces, so that progress can be observed. If nothing
+//! of an answer is taken for long, its task is dropped, which resets its stream. PINGs and other
+//! streams of the connection are no progress of this answer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,14 +27,15 @@ use super::cut::Cut;
 use super::unread_output::{self, Share, UnreadOutput};
 use crate::streams::slot::StreamSlot;
 
-/// How much is given to HTTP/2 at a time: a frame's worth.
+/// How many bytes are given to HTTP/2 at a time: the size of a frame.
 const PIECE: usize = 16 << 10;
 
-/// An answer of at most so many bytes has its end in its only piece. Of a larger one, the end is held back until everything
-/// else has left, so that its task is there to be reset as long as something has not.
+/// The size, in bytes, up to which an answer over HTTP/2 ends with its only piece. The end of a
+/// larger answer is held back until everything else has left, so that its task is still there to be
+/// reset while some of it has not.
 const AT_ONCE: u64 = 1 << 10;
 
-/// How many times within `WRITE_TIMEOUT` it is looked whether something was taken.
+/// How many times within the write timeout the progress of an answer is checked.
 const LOOKS: u32 = 4;
 
 /// The body of an answer.
@@ -41,21 +43,22 @@ pub(super) struct Answer {
     body: Body,
     /// `None` for a stream, which is counted elsewhere.
     holding: Option<Arc<Holding>>,
-    /// A stream is being answered as long as its body is there.
+    /// The call of a stream, which is in progress as long as its body exists.
     stream: Option<Call>,
-    /// Data that was taken from the body and not given out yet. Only over HTTP/2.
+    /// Data that was taken from the body and was not given out yet. Used only over HTTP/2.
     rest: Bytes,
     going: Option<Arc<Going>>,
-    /// Whether its end is given out only after everything else has left.
+    /// Whether the end of the body is given out only after everything else has left.
     ends_late: bool,
     unread_output: Arc<UnreadOutput>,
     cut: Cut,
 }
 
-/// What is held for an answer.
+/// What is held for an answer until its last byte has left.
 struct Holding {
     _call: Call,
-    /// Taken as a whole; `None` for a body whose length was not known, which takes one for each frame.
+    /// The share of the whole answer. `None` for a body of unknown length, which takes a share for
+    /// each frame.
     share: Option<Share>,
 }
 
@@ -67,30 +70,31 @@ struct Held {
     going: Option<Arc<Going>>,
 }
 
-/// How an answer over HTTP/2 goes.
+/// The progress of an answer over HTTP/2.
 #[derive(Default)]
 pub(super) struct Going {
     pieces: Mutex<Pieces>,
-    /// Told at the first piece.
+    /// Notified when a piece is given to hyper.
     begun: Notify,
 }
 
 #[derive(Default)]
 struct Pieces {
-    /// How many were given to hyper and have not left.
+    /// How many pieces were given to hyper and have not left.
     held: usize,
-    /// How many have left.
+    /// How many pieces have left.
     left: usize,
-    /// The body, which waits for the last of them to leave.
+    /// Wakes the body, which waits for the last piece to leave.
     body: Option<Waker>,
 }
 
-/// No room, or the answer broke off.
+/// There is no space in the budget for more of the answer, which therefore breaks off.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no room for the rest of the answer")]
 struct NoRoom;
 
-/// Has `response` hold its share of the room; answers with a refusal in its place where there is none.
+/// Makes `response` hold its share of the budget. If there is no space for it, returns a refusal in
+/// its place, and the code of the refusal.
 pub(super) fn held(
     response: Response,
     mut call: Call,
@@ -127,7 +131,8 @@ pub(super) fn held(
     (response.map(|body| Answer { body, ..answer }), refused)
 }
 
-/// The refusal, with what the layers have added to the answer in whose place it stands (CORS, the request's id).
+/// Returns the refusal that replaces an answer, with the headers that the layers have added to that
+/// answer (CORS, the request's id).
 fn refusal(answered: &HeaderMap) -> Response {
     let mut response = unread_output::refusal().into_response();
     let of_the_body =
@@ -215,7 +220,7 @@ impl Drop for Held {
 }
 
 impl Going {
-    /// Waits until nothing is held any more.
+    /// Waits until hyper holds no piece any more.
     fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut pieces = self.pieces.lock();
         if pieces.held == 0 {
@@ -225,7 +230,7 @@ impl Going {
         Poll::Pending
     }
 
-    /// Resolves when something was held for `limit` and nothing of it has left.
+    /// Resolves once hyper has held pieces for `limit` and none of them has left.
     pub(super) async fn stuck(&self, limit: Duration) {
         self.begun.notified().await;
         let (mut before, mut looks) = (0, 0);

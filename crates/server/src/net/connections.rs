@@ -1,14 +1,16 @@
 //! The table of TCP connections, and which of them are closed when file descriptors run out.
 //!
-//! Streams are limited in number, so the file descriptors that they take are known. All other connections share the rest:
-//! calls, health checks, keep-alive connections, HTTP/2 connections without a stream, and connections that have not sent a
-//! request yet. When the rest is used up, the connections that have waited longest for their peer are closed in favour of new
-//! ones. So no number of idle connections, of bodies that do not arrive, or of answers that are not read can keep new clients out.
+//! Streams are limited in number, so the file descriptors that they take are known. All other
+//! connections share the rest: calls, health checks, keep-alive connections, HTTP/2 connections
+//! without a stream, and connections that have not sent a request yet. When the rest is used up,
+//! the connections that have waited longest for their peer are closed in favour of new ones.
+//! Therefore new clients cannot be kept out by any number of idle connections, of bodies that do
+//! not arrive, or of answers that are not read.
 //!
 //! Must never close a connection that carries a stream.
 //!
-//! The activity of a connection changes with each request and is kept in atomics. The queue of connections that may be closed
-//! is brought up to date only when it is needed.
+//! The activity of a connection changes with each request and is kept in atomics. The queue of
+//! connections that may be closed is brought up to date only when it is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,17 +21,21 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long a connection that waits for a request, or for the server to read one, is protected from being closed.
+/// How long a connection is protected from being closed while it waits for a request, or while the
+/// server has yet to read the request.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How long a connection is protected whose calls wait for its peer, to send the rest of a body or to read the rest of an answer.
-/// The time counts from the last [`PROGRESS`] bytes.
+/// How long a connection is protected while all of its calls wait for the peer, either to send the
+/// rest of a body or to read the rest of an answer. The time counts from the last [`PROGRESS`]
+/// bytes.
 const STALLED: Duration = Duration::from_secs(2);
 
-/// How long a connection is protected while a call of it is being answered. Only a call that waits for a stuck log takes so long.
+/// How long a connection is protected while the server works on one of its calls. Only a call that
+/// waits for a stuck log takes this long.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// How many bytes, in either direction, count as progress. Fewer would let a client look busy at no cost.
+/// How many bytes, in either direction, count as progress. Fewer would let a client look busy at no
+/// cost.
 const PROGRESS: u32 = 4 << 10;
 
 /// How many connections more than the limit may be open while others are being closed.
@@ -38,9 +44,9 @@ pub(crate) const CLOSING_HEADROOM: usize = 128;
 /// The table of a server's connections.
 #[derive(Debug)]
 pub(crate) struct ConnectionTable {
-    /// How many connections fit, those that carry streams among them.
+    /// How many connections fit, including those that carry streams.
     most: usize,
-    /// What the times of all connections are counted from.
+    /// The moment from which the times of all connections are counted.
     started: Instant,
     state: Mutex<State>,
     pub(crate) closed: Closed,
@@ -55,7 +61,8 @@ pub(crate) struct Closed {
     pub(crate) idle: AtomicU64,
     /// New connections needed the file descriptor.
     pub(crate) crowded: AtomicU64,
-    /// The peer read nothing of an answer within the write timeout. Over HTTP/2 it may also be a stream that was reset.
+    /// The peer read nothing of an answer within the write timeout. Over HTTP/2 it may also be a
+    /// stream that was reset.
     pub(crate) write_timeout: AtomicU64,
 }
 
@@ -63,7 +70,8 @@ pub(crate) struct Closed {
 struct State {
     next: u64,
     entries: BTreeMap<u64, Entry>,
-    /// Every connection that is not being closed, by the earliest time at which it may be closed. The true time may be later.
+    /// Every connection that is not being closed, by the earliest time at which it may be closed,
+    /// in milliseconds since `started`. The actual time may be later.
     queue: BTreeSet<(u64, u64)>,
     /// How many connections were told to close and are still open.
     closing: usize,
@@ -72,23 +80,25 @@ struct State {
 #[derive(Debug)]
 struct Entry {
     activity: Arc<Activity>,
-    /// The time under which it stands in the queue; `None` once it was told to close.
+    /// The time under which the connection stands in the queue; `None` once it was told to close.
     at: Option<u64>,
 }
 
 /// What a connection is doing.
 #[derive(Debug, Default)]
 struct Activity {
-    /// Requests that are being answered, without streams.
+    /// Requests that are being answered, not including streams.
     calls: AtomicU32,
-    /// Calls that wait for the server, and not for the peer.
+    /// Calls that wait for the server and not for the peer.
     working: AtomicU32,
     streams: AtomicU32,
-    /// The last change: it was accepted, an answer began or ended, or bytes moved; in milliseconds since the start.
+    /// The time of the last change, in milliseconds since the table was made. A change is that the
+    /// connection was accepted, that a call began or went to its next stage, or that [`PROGRESS`]
+    /// bytes moved.
     since: AtomicU64,
-    /// Bytes that moved in either direction since then.
+    /// Bytes that moved in either direction and did not count as progress yet.
     moved: AtomicU32,
-    /// Whether it has ever sent a request.
+    /// Whether the connection has ever sent a request.
     asked: AtomicBool,
     go: Notify,
 }
@@ -100,7 +110,7 @@ pub(crate) struct TrackedConnection {
     activity: Arc<Activity>,
 }
 
-/// A request of a connection that is being answered, until this is dropped.
+/// A request that is being answered. Dropping it ends the call.
 pub(crate) struct Call {
     progress: Arc<CallProgress>,
     is_stream: bool,
@@ -114,21 +124,22 @@ pub(crate) struct CallProgress {
 
 /// The stages of a call, by the side that it waits for.
 mod stage {
-    /// The peer, for the rest of the body.
+    /// The call waits for the peer to send the rest of the body.
     pub(super) const ARRIVES: u8 = 0;
-    /// The server.
+    /// The call waits for the server.
     pub(super) const WORKS: u8 = 1;
-    /// The peer, to read the answer.
+    /// The call waits for the peer to read the answer.
     pub(super) const LEAVES: u8 = 2;
 }
 
 impl ConnectionTable {
-    /// A table for `most` connections, those that carry streams included. [`CLOSING_HEADROOM`] more must fit.
+    /// Creates a table for `most` connections, including those that carry streams. There must be
+    /// descriptors for [`CLOSING_HEADROOM`] more.
     pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, started: Instant::now(), state: Mutex::default(), closed: Closed::default() })
     }
 
-    /// A connection that was just accepted.
+    /// Adds a connection that was just accepted.
     pub(crate) fn enter(self: &Arc<Self>) -> TrackedConnection {
         let activity = Arc::new(Activity { since: AtomicU64::new(self.now()), ..Activity::default() });
         let mut state = self.state.lock();
@@ -140,7 +151,8 @@ impl ConnectionTable {
         TrackedConnection { connection_table: self.clone(), serial, activity }
     }
 
-    /// Whether one more connection may be accepted while `open` are open. Tells others to close where that is needed.
+    /// Whether one more connection may be accepted while `open` are open. Tells other connections
+    /// to close where that is necessary.
     pub(crate) fn has_room(&self, open: usize) -> bool {
         let now = self.now();
         let mut state = self.state.lock();
@@ -173,7 +185,7 @@ fn ms(time: Duration) -> u64 {
 }
 
 impl Closed {
-    /// The reasons, as the metrics name them, each with its count.
+    /// Returns each reason by its name in the metrics, with its count.
     pub(crate) fn all(&self) -> [(&'static str, u64); 4] {
         [
             ("head_timeout", &self.head_timeout),
@@ -186,7 +198,8 @@ impl Closed {
 }
 
 impl Activity {
-    /// The time from which on it may be closed, if it carries no stream.
+    /// Returns the time from which on the connection may be closed if it carries no stream, in
+    /// milliseconds since the table was made.
     fn due(&self) -> u64 {
         let spared = match (self.calls.load(Relaxed), self.working.load(Relaxed)) {
             (0, _) => IDLE,
@@ -203,7 +216,7 @@ impl TrackedConnection {
         self.activity.go.notified().await;
     }
 
-    /// A request was read; `whole` tells whether its body was, too.
+    /// Notes that a request was read; `whole` says whether that includes its body.
     pub(crate) fn call(self: &Arc<Self>, whole: bool) -> Call {
         let activity = &self.activity;
         let stage = if whole { stage::WORKS } else { stage::ARRIVES };
@@ -217,7 +230,7 @@ impl TrackedConnection {
         }
     }
 
-    /// Notes that its state changed now.
+    /// Notes that the state of the connection changed now.
     fn begin(&self) {
         self.activity.since.store(self.connection_table.now(), Relaxed);
     }
@@ -233,32 +246,34 @@ impl TrackedConnection {
         }
     }
 
-    /// Whether it has ever sent a request.
+    /// Whether the connection has ever sent a request.
     pub(crate) fn has_asked(&self) -> bool {
         self.activity.asked.load(Relaxed)
     }
 
-    /// Whether a request is being answered, streams not counted.
+    /// Whether a request is being answered, not counting streams.
     pub(crate) fn is_answering(&self) -> bool {
         self.activity.calls.load(Relaxed) > 0
     }
 
-    /// Whether it carries a stream.
+    /// Whether the connection carries a stream.
     pub(crate) fn has_stream(&self) -> bool {
         self.activity.streams.load(Relaxed) > 0
     }
 
-    /// Whether it neither carries a stream nor is being answered.
+    /// Whether the connection carries no stream and has no request that is being answered.
     pub(crate) fn is_idle(&self) -> bool {
         self.activity.calls.load(Relaxed) == 0 && !self.has_stream()
     }
 
-    /// For how long the connection has been idle; `None` if it carries a stream or is being answered.
+    /// How long the connection has been idle; `None` if it carries a stream or a request is being
+    /// answered.
     pub(crate) fn idle_for(&self) -> Option<Duration> {
         self.is_idle().then(|| self.unchanged_for())
     }
 
-    /// For how long its calls have waited only for the peer; `None` if it has no call, or carries a stream.
+    /// How long all calls of the connection have waited for the peer; `None` if it has no call, or
+    /// carries a stream.
     pub(crate) fn stalled_for(&self) -> Option<Duration> {
         let Activity { calls, working, .. } = &*self.activity;
         let stalled = calls.load(Relaxed) > 0 && working.load(Relaxed) == 0 && !self.has_stream();
@@ -286,12 +301,12 @@ impl Drop for TrackedConnection {
 }
 
 impl Call {
-    /// The handle by which the request's body notes that it has arrived.
+    /// Returns the handle by which the request's body notes that it has arrived.
     pub(crate) fn progress(&self) -> Arc<CallProgress> {
         self.progress.clone()
     }
 
-    /// The answer was made: the call waits for its peer to read it.
+    /// Notes that the answer was made: from now on the call waits for its peer to read it.
     pub(crate) fn answered(&self) {
         if self.progress.stage.swap(stage::LEAVES, Relaxed) == stage::WORKS {
             self.progress.tracked.activity.working.fetch_sub(1, Relaxed);
@@ -299,7 +314,7 @@ impl Call {
         self.progress.tracked.begin();
     }
 
-    /// The answer is a stream.
+    /// Notes that the answer is a stream.
     pub(crate) fn is_stream(&mut self) {
         self.answered();
         if !std::mem::replace(&mut self.is_stream, true) {
@@ -318,7 +333,8 @@ impl Drop for Call {
 }
 
 impl CallProgress {
-    /// The whole request was read, or its rest is not needed: the call waits for the server.
+    /// Notes that the whole request was read, or that its rest is not needed: from now on the call
+    /// waits for the server.
     pub(crate) fn arrived(&self) {
         let arrived = self.stage.compare_exchange(stage::ARRIVES, stage::WORKS, Relaxed, Relaxed);
         if arrived.is_ok() {

@@ -1,12 +1,15 @@
-//! A connection of hyper's that can be cut from outside: after what was written has left, or at once.
+//! A connection of hyper's that can be cut from outside, either at once or after everything that
+//! was written has left.
 //!
-//! A stream whose client should come back ends without the last chunk, because some clients take a finished body for the
-//! end of the story. hyper knows two ends of a body: finished, or failed – and a failed one may take the bytes before it
-//! along. So the body asks for the cut here and stays pending; hyper flushes, and the flush that finds everything gone
-//! ends the connection.
+//! A stream whose client should come back ends without the last chunk, because some clients take a
+//! finished body to mean that they should not come back. hyper knows two ends of a body: finished
+//! or failed. A failed body may lose the bytes that came before the failure. Therefore the body
+//! asks for the cut here and stays pending. hyper flushes, and the flush that leaves nothing
+//! unwritten ends the connection.
 //!
-//! And hyper does not poll the body of a response whose socket is blocked, so nothing inside a body can end a stream whose
-//! peer reads nothing. The connection's task waits for [`Cut::killed`] beside hyper.
+//! hyper does not poll the body of a response while its socket is blocked. Therefore nothing inside
+//! a body can end a stream whose peer reads nothing, and the connection's task waits for
+//! [`Cut::killed`] beside hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -27,19 +30,19 @@ use tokio_util::task::TaskTracker;
 use super::connections::TrackedConnection;
 use super::peer::{self, HalfClosed};
 
-/// The only headers of an answer that hyper gives by itself.
+/// The only headers of an answer that hyper writes by itself.
 const BARE: [&str; 3] = ["connection", "content-length", "date"];
 
-/// How much is kept of the beginning of a head, in bytes, for an answer to one that can't be read.
+/// How much of the beginning of a head is kept, in bytes, to answer a head that can't be read.
 const BEGINNING: usize = 1 << 10;
 
-/// What ends a head.
+/// The end of a head.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
-/// More than an answer of hyper's own has.
+/// The most headers that are parsed of an answer: more than an answer of hyper's own has.
 const BARE_HEADERS: usize = 4;
 
-/// The handle: cuts the connection it belongs to.
+/// A handle that cuts the connection that it belongs to.
 #[derive(Clone, Default)]
 pub(crate) struct Cut {
     state: Arc<State>,
@@ -52,66 +55,71 @@ struct State {
     after_flush: AtomicBool,
     /// Whether the connection is closed without waiting for the peer to do the same.
     abandoned: AtomicBool,
-    /// Since when the socket takes nothing.
+    /// Since when the socket has taken nothing.
     blocked: Mutex<Option<Instant>>,
-    /// The head that is being read, over HTTP/1.
+    /// The head that is being read. Used only over HTTP/1.
     head: Mutex<Reading>,
-    /// The status of an answer of hyper's own, to a head that it can't read; it was not sent.
+    /// The status of hyper's own answer to a head that it can't read. That answer was not sent.
     bare: AtomicU16,
-    /// Whether a small answer waits to be taken that has no share of the room for all.
+    /// Whether the connection holds a small answer that has no share of the budget for answers.
     free_answer: AtomicBool,
-    /// Whether the peer has sent a FIN, where that is of interest: over HTTP/1 to a stream, over HTTP/2 always.
+    /// Whether the peer has sent a FIN. Over HTTP/1 this is set only while a stream is open.
     half_closed: AtomicBool,
     kill: Notify,
-    /// The stream that the connection carries, to be told when its socket takes nothing.
+    /// The stream that has the connection to itself. It is told when its socket takes nothing.
     stream: Mutex<Option<Arc<Connection>>>,
-    /// Those that it carries among others, to be told of its peer's FIN; some may be over.
+    /// The streams that share the connection, some of which may have ended. They are told when the
+    /// peer sends a FIN.
     streams: Mutex<Vec<Weak<Connection>>>,
 }
 
-/// A head that is not complete.
+/// A head that has not been read to its end.
 #[derive(Default)]
 struct Reading {
-    /// When its first byte came.
+    /// When the first byte of the head came.
     since: Option<Instant>,
-    /// How it begins: hyper does not always give back what it could not read.
+    /// The first bytes of the head, because hyper does not always give back what it could not read.
     beginning: Vec<u8>,
 }
 
-/// The connection.
+/// A connection that can be cut by its [`Cut`].
 pub(crate) struct Cuttable {
     /// What was read before hyper saw the connection; hyper reads it first.
     read_before: Bytes,
-    /// `None` only while it is being dropped.
+    /// `None` only while the connection is dropped, or after its socket was taken.
     socket: Option<TcpStream>,
-    /// Whether the peer has said that nothing more comes from it.
+    /// Whether the peer has sent a FIN, or a read has failed.
     peer_done: bool,
-    /// Set once the peer of a stream has said so.
+    /// Set once the peer has sent a FIN while a stream was open over HTTP/1, or at any time over
+    /// HTTP/2.
     half_closed: Option<HalfClosed>,
-    /// How many bytes had been written when all that a peer asked for over HTTP/2 before its FIN was last found answered.
+    /// The value of `written` when the last check found that everything the peer requested over
+    /// HTTP/2 before its FIN was answered. `None` if that check found something that was not.
     answered_at: Option<u64>,
-    /// How many bytes were written.
+    /// How many bytes were written so far.
     written: u64,
     is_http2: bool,
     cut: Cut,
     tracked: Arc<TrackedConnection>,
-    /// Where it is counted while it lingers.
+    /// Counts the connection while it lingers.
     connections: TaskTracker,
 }
 
 impl Cut {
-    /// Whether the connection carries several streams at a time: each can kill it, and must not cut it for itself alone.
+    /// Whether the connection carries several streams at a time. Each of them can kill it, and none
+    /// may cut it for itself alone.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared
     }
 
-    /// Ends the connection with the next flush that leaves nothing behind.
+    /// Ends the connection with the next flush that leaves nothing unwritten.
     pub(crate) fn after_flush(&self) {
         self.state.after_flush.store(true, Ordering::Release);
     }
 
-    /// Lets a kill of `stream` end the connection that carries it – and with it the other streams of a shared one, whose
-    /// clients come back by their ids. A stream that has the connection to itself is told when the socket takes nothing.
+    /// Registers a stream that the connection carries. A kill of `stream` then ends the connection,
+    /// including the other streams of a shared one, whose clients come back by their ids. A stream
+    /// that has the connection to itself is told when the socket takes nothing.
     pub(crate) fn carries(&self, stream: &Arc<Connection>) {
         let state = self.state.clone();
         stream.on_kill(move || state.kill.notify_one());
@@ -124,27 +132,29 @@ impl Cut {
         }
     }
 
-    /// Resolves when the connection is to end whatever is unwritten.
+    /// Resolves when the connection is to end, whatever is unwritten.
     pub(crate) async fn killed(&self) {
         self.state.kill.notified().await;
     }
 
-    /// Has the connection closed without waiting for its peer, which was told and did not go.
+    /// Has the connection closed without waiting for its peer, which was told to close and has not.
     pub(super) fn abandon(&self) {
         self.state.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Since when the socket takes nothing of what is written to it.
+    /// Since when the socket has taken nothing of what is written to it.
     pub(super) fn blocked_since(&self) -> Option<Instant> {
         *self.state.blocked.lock()
     }
 
-    /// When the first byte came of a head that is not complete. Only over HTTP/1, and not of a connection's first.
+    /// When the first byte of a head came that is not complete yet. Always `None` over HTTP/2. For
+    /// the first request of a connection, the time limit counts from the accept instead.
     pub(super) fn head_since(&self) -> Option<Instant> {
         self.state.head.lock().since
     }
 
-    /// A whole head was read. If nothing of a body belongs to it, what came behind it is the beginning of the next.
+    /// Notes that a whole head was read. If the request has no body, the bytes behind the head are
+    /// the beginning of the next head.
     pub(super) fn head_is_read(&self, has_body: bool) {
         let mut head = self.state.head.lock();
         head.since = None;
@@ -153,17 +163,19 @@ impl Cut {
         head.beginning.drain(..read);
     }
 
-    /// How the head that was read last begins, if it was not read whole.
+    /// Takes the beginning of the head that was being read last, if it was not read to its end.
     pub(super) fn beginning_of_head(&self) -> Vec<u8> {
         std::mem::take(&mut self.state.head.lock().beginning)
     }
 
-    /// What hyper would have answered by itself, without a body, to what it can't read.
+    /// The status with which hyper would have answered what it can't read. That answer has no body
+    /// and was not sent.
     pub(super) fn refusal(&self) -> Option<StatusCode> {
         StatusCode::from_u16(self.state.bare.load(Ordering::Relaxed)).ok()
     }
 
-    /// Takes the connection's one place for a small answer without a share of the room for all; `false` if it is taken.
+    /// Takes the connection's one place for a small answer that needs no share of the budget.
+    /// Returns `false` if the place is taken.
     pub(super) fn take_free_answer(&self) -> bool {
         !self.state.free_answer.swap(true, Ordering::Relaxed)
     }
@@ -172,12 +184,13 @@ impl Cut {
         self.state.free_answer.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the peer of the streams that it carries has sent a FIN.
+    /// Whether the peer of the connection's streams has sent a FIN.
     pub(crate) fn is_half_closed(&self) -> bool {
         self.state.half_closed.load(Ordering::Relaxed)
     }
 
-    /// Whether each stream that shares it is over, or has no room in its window, which nobody will open any more.
+    /// Whether every stream that shares the connection has ended, or is blocked by its window,
+    /// which the peer will not open any more.
     fn owes_nothing(&self) -> bool {
         self.state.streams.lock().iter().filter_map(Weak::upgrade).all(|stream| stream.is_blocked())
     }
@@ -218,13 +231,13 @@ impl Cuttable {
         self.socket.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Whether it carries, or has carried, a stream that has it to itself.
+    /// Whether the connection carries, or has carried, a stream that has it to itself.
     fn carries_stream(&self) -> bool {
         self.cut.state.stream.lock().is_some()
     }
 
-    /// Looks for the end of what the peer sends while a stream is open, as hyper doesn't read meanwhile. Fails once the peer
-    /// is gone.
+    /// Looks for the peer's FIN while a stream is open, because hyper doesn't read during that
+    /// time. Fails once the peer is gone.
     fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = self.socket.as_mut() else { return Poll::Pending };
         if self.half_closed.is_none() {
@@ -232,20 +245,21 @@ impl Cuttable {
             self.peer_done = true;
             self.half_closed = Some(HalfClosed::new());
             self.cut.state.half_closed.store(true, Ordering::Relaxed);
-            cx.waker().wake_by_ref(); // the body is asked again, and sees it
+            cx.waker().wake_by_ref(); // the body is polled again, and sees the FIN
         }
         self.half_closed.as_mut().map_or(Poll::Pending, |half_closed| half_closed.poll_reset(socket, cx))
     }
 
-    /// The end of what a peer sends over HTTP/2, once what it asked for before is answered and written, and its streams have said
-    /// what they owe: h2 takes it for the end of the connection, and drops what is under way.
+    /// Lets hyper see the end of what a peer sends over HTTP/2, once everything that the peer
+    /// requested before is answered and written, and its streams have sent what they owe. h2 takes
+    /// that end for the end of the connection, and drops what is in progress.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = self.socket.as_ref() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         let state = &self.cut.state;
         if !state.half_closed.swap(true, Ordering::Relaxed) {
             let streams: Vec<_> = state.streams.lock().iter().filter_map(Weak::upgrade).collect();
             for stream in streams {
-                stream.wake(); // its body is asked again, and sees it
+                stream.wake(); // its body is polled again, and sees the FIN
             }
         }
         let half_closed = self.half_closed.get_or_insert_with(HalfClosed::new);
@@ -253,7 +267,8 @@ impl Cuttable {
             let answered =
                 !self.tracked.is_answering() && self.cut.blocked_since().is_none() && self.cut.owes_nothing();
             let answered_at = answered.then_some(self.written);
-            // Twice: what was answered last is written after the first time.
+            // The check has to succeed twice, because the last answer is written after the first
+            // time.
             if std::mem::replace(&mut self.answered_at, answered_at).is_some_and(|before| answered_at == Some(before)) {
                 return Poll::Ready(Ok(()));
             }
@@ -266,12 +281,13 @@ impl Cuttable {
         self.peer_done
     }
 
-    /// The socket, for who goes on with it.
+    /// Takes the socket out of the connection, so that it can be served further.
     pub(super) fn into_socket(mut self) -> Option<TcpStream> {
         self.socket.take()
     }
 
-    /// Tells the stream, and whoever closes what takes nothing, how a write went.
+    /// Notes how a write went, for the stream and for the checks that close a connection whose
+    /// socket takes nothing.
     fn tell(&mut self, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let mut blocked = self.cut.state.blocked.lock();
         match &write {
@@ -290,8 +306,9 @@ impl Cuttable {
         write
     }
 
-    /// Whether hyper writes an answer of its own to a head that it can't read. It has neither a body nor the headers of our
-    /// answers, and another is sent in its place. hyper closes the connection after it.
+    /// Whether `bytes` are an answer that hyper itself makes to a head that it can't read. Such an
+    /// answer has neither a body nor the headers of the server's answers, and another one is sent
+    /// in its place. hyper closes the connection after it.
     fn is_bare(&self, bytes: &[u8]) -> bool {
         let is_refusal = !self.is_http2 && bytes.starts_with(b"HTTP/1.") && bytes.get(9) == Some(&b'4');
         if !is_refusal || !bytes.ends_with(b"\r\n\r\n") {
@@ -308,7 +325,7 @@ impl Cuttable {
         is_bare
     }
 
-    /// Notes what came.
+    /// Notes bytes that were read.
     fn came(&self, bytes: &[u8]) {
         self.tracked.moved(bytes.len());
         if !self.is_http2 && self.tracked.is_idle() {
@@ -323,7 +340,8 @@ impl Cuttable {
 impl AsyncRead for Cuttable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.carries_stream() {
-            return Poll::Ready(Ok(())); // what came meanwhile was thrown away, so that nothing can follow
+            // The bytes that came during the stream were thrown away, so nothing can follow it.
+            return Poll::Ready(Ok(()));
         }
         if self.read_before.is_empty() {
             if self.is_http2 && self.peer_done {
@@ -344,7 +362,7 @@ impl AsyncRead for Cuttable {
         let length = self.read_before.len().min(buf.remaining());
         buf.put_slice(&self.read_before.split_to(length));
         if self.read_before.is_empty() {
-            self.read_before = Bytes::new(); // lets go of the buffer
+            self.read_before = Bytes::new(); // frees the buffer
         }
         Poll::Ready(Ok(()))
     }
@@ -392,7 +410,8 @@ impl AsyncWrite for Cuttable {
         }
     }
 
-    /// The end is not hyper's to tell: who takes the connection over goes on with it, and whoever drops it closes it.
+    /// Does nothing, because hyper does not decide how the connection ends. Its owner either takes
+    /// the socket and goes on with it, or drops the connection, which closes it.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,12 +1,16 @@
-//! A queue for the work of connecting clients, so that a reconnecting crowd does not delay the streams that are open.
+//! A queue for the work of connecting clients, so that a reconnecting crowd does not delay the
+//! streams that are open.
 //!
-//! Owns how much of that work runs between two polls of the runtime's I/O driver, however much of it waits. A stream that is live
-//! must never use it. Work must not use the queue from within its own turn: it would wait for itself.
+//! Owns how much of that work runs between two polls of the runtime's I/O driver, however much of
+//! it waits. A stream that has caught up must never use it. Work must not use the queue within its
+//! own turn, because it would wait for itself.
 //!
-//! The runtime has no priorities. A task that is woken while the runtime's short local queue is full (a thousand streams by one
-//! event) goes to a global queue, from which the runtime takes only a task now and then as long as the local queue is not empty. A
-//! crowd keeps it from ever being empty. So work in this queue is woken only once every task that was ready has run or, where
-//! that never happens, each time the runtime polls its I/O driver: a few at a time, in the order of arrival.
+//! The runtime has no priorities. If a task is woken while the runtime's short local queue is full
+//! (one event wakes a thousand streams), it goes to a global queue. While the local queue is not
+//! empty, the runtime takes only an occasional task from the global one, and a crowd of clients
+//! keeps the local queue from ever being empty. Therefore work in this queue is woken only once
+//! every task that was ready has run. Where that never happens, it is woken each time the runtime
+//! polls its I/O driver, a few at a time and in the order of arrival.
 
 use std::num::NonZero;
 use std::pin::pin;
@@ -16,8 +20,8 @@ use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 
-/// How many steps of work run between two polls of the I/O driver, for each core. A step is a request for a stream, or a page of
-/// missed events: some 50 µs.
+/// How many steps of work run between two polls of the I/O driver, for each core. A step is a
+/// request for a stream, or a page of missed events, and takes some 50 µs.
 const AT_ONCE: usize = 2;
 
 /// The queue of all connecting clients. Clones share it.
@@ -33,14 +37,15 @@ impl FairQueue {
         Self(Arc::new(Semaphore::new(AT_ONCE * cores)))
     }
 
-    /// Runs `work`, each poll of it in a turn of its own. While `work` is pending it holds no turn.
+    /// Runs `work`, with a turn of the queue for each poll of it. `work` holds no turn while it is
+    /// pending.
     pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         let mut turn = pin!(self.0.acquire());
         let mut held = None;
         std::future::poll_fn(|cx| {
             if held.is_none() {
-                held = Some(ready!(turn.as_mut().poll(cx))); // never closed
+                held = Some(ready!(turn.as_mut().poll(cx))); // the semaphore is never closed
                 let_others_go_first(cx);
                 return Poll::Pending;
             }
@@ -53,9 +58,10 @@ impl FairQueue {
     }
 }
 
-/// Wakes the task once every task that is ready has run or, where that never happens, after the next poll of the I/O driver.
+/// Wakes the task once every task that is ready has run. Where that never happens, wakes it after
+/// the next poll of the I/O driver.
 pub(crate) fn let_others_go_first(cx: &mut Context<'_>) {
-    // Its first poll leaves the waker with the runtime.
+    // The first poll of `yield_now` registers the waker with the runtime.
     let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
@@ -69,10 +75,10 @@ mod tests {
     use super::*;
 
     const STEPS: usize = 3;
-    /// How many tasks tokio runs at most before it looks at the sockets.
+    /// How many tasks tokio runs at most before it polls the sockets.
     const INTERVAL: usize = 61;
 
-    /// Counts its steps, and goes on at once after each.
+    /// Counts its steps, and is ready to continue at once after each.
     async fn comes(steps: Arc<AtomicUsize>) {
         for _ in 0..STEPS {
             steps.fetch_add(1, Ordering::Relaxed);
@@ -126,7 +132,8 @@ mod tests {
         });
         let (before, crowd) = publisher.await.unwrap();
         let last = streams.join_all().await.into_iter().max().unwrap();
-        // They are as many tasks as some looks at the sockets; a few more are of the crowd itself, that queues.
+        // The runtime polls the sockets about `STREAMS / INTERVAL` times while it runs the streams,
+        // and some more times while it runs tasks of the crowd that enter the queue.
         let most = 2 * AT_ONCE * (STREAMS / INTERVAL + 1);
         assert!(last - before <= most, "{} steps of the crowd went before the last of them", last - before);
         crowd.join_all().await;

@@ -1,8 +1,8 @@
-//! The head of a connection's first request, read just far enough to know which lane carries it.
+//! Reads the head of a request, just far enough to know which lane carries it.
 //!
-//! Only a request that may open a stream is read whole here. Everything else – another method, HTTP/2, garbage, a head
-//! that is too large – goes to hyper as soon as that is clear, with every byte that was read, and hyper answers as if
-//! nobody had looked before.
+//! Only a request that may open a stream is read whole here. Everything else goes to hyper as soon
+//! as it is recognized: another method, HTTP/2, garbage, or a head that is too large. hyper gets
+//! every byte that was read, and answers as if it had read the request alone.
 
 use std::io;
 
@@ -10,27 +10,27 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// The most header lines that are parsed here; a request with more is hyper's.
+/// The most header lines that are parsed here. A request with more goes to hyper.
 const MAX_HEADERS: usize = 64;
 
-/// A request that may open a stream starts like this.
+/// The first bytes of a request that may open a stream.
 const START: &[u8] = b"GET /";
 
 /// The beginning of every HTTP/2 connection (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What the first bytes of a connection, or of its next request, came to.
+/// The first bytes of a connection or of its next request, and what they are.
 pub(crate) struct Head {
-    /// Everything that was read, with whatever came behind the head.
+    /// Everything that was read, including the bytes behind the head.
     pub(crate) bytes: Vec<u8>,
-    /// A complete GET without a body; `None` if it is anything else, which is hyper's.
+    /// A complete GET without a body; `None` for everything that hyper serves.
     pub(crate) get: Option<Request<()>>,
-    /// Whether they are the preface of HTTP/2.
+    /// Whether the bytes begin with the preface of HTTP/2.
     pub(crate) is_http2: bool,
 }
 
-/// Reads, after what was read `before`, until it is clear what the request is. The time is the caller's to bound. An error or
-/// the end of the connection before that is an error.
+/// Reads on from `before`, which was read earlier, until it is clear what the request is. The
+/// caller sets the time limit. Fails if the connection fails or ends before that.
 pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>, max_bytes: usize) -> io::Result<Head> {
     let (mut bytes, mut searched) = (before, 0);
     loop {
@@ -39,7 +39,8 @@ pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>,
         if is_http2 || !is_open || bytes.len() > max_bytes {
             return Ok(Head { bytes, get: None, is_http2 });
         }
-        // A head ends with an empty line. Looking for it where it can be new keeps a head that comes byte by byte linear.
+        // A head ends with an empty line. Only the bytes that can contain a new one are searched,
+        // so that the work stays linear for a head that comes byte by byte.
         if bytes.starts_with(START) && has_empty_line(&bytes[usize::saturating_sub(searched, 3)..]) {
             let get = parse(&bytes);
             return Ok(Head { bytes, get, is_http2 });
@@ -52,17 +53,18 @@ pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>,
     }
 }
 
-/// With CRLF, or with the bare LF that RFC 9112 section 2.2 lets a recipient take.
+/// Whether the bytes contain an empty line, with CRLF or with the bare LF that RFC 9112 section 2.2
+/// lets a recipient accept.
 fn has_empty_line(bytes: &[u8]) -> bool {
     bytes.windows(3).any(|window| window == b"\n\r\n") || bytes.windows(2).any(|window| window == b"\n\n")
 }
 
-/// Whether one of the two is the beginning of the other.
+/// Whether one of the two byte strings is the beginning of the other.
 fn starts_alike(a: &[u8], b: &[u8]) -> bool {
     a.iter().zip(b).all(|(a, b)| a == b)
 }
 
-/// `None` for whatever hyper should judge.
+/// Parses a head. Returns `None` for every request that hyper should judge.
 fn parse(bytes: &[u8]) -> Option<Request<()>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut headers);

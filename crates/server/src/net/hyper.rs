@@ -1,7 +1,8 @@
-//! hyper's lane: calls, HTTP/2, and streams that are asked for soon after another request on the same connection.
+//! hyper's lane: calls, HTTP/2, and streams that are requested soon after another request on the
+//! same connection.
 //!
-//! Owns such a connection for as long as it is busy: which requests it serves, how long it may be idle or take nothing, and how
-//! it is told to go. Knows nothing of what a request means.
+//! Owns such a connection for as long as it is busy: which requests it serves, how long it may be
+//! idle or take nothing, and how it is told to close. Knows nothing of what a request means.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -38,33 +39,38 @@ use super::unread_output::UnreadOutput;
 use crate::counts::Counts;
 use crate::net::incoming_body::IncomingBody;
 
-/// How long a peer that was told to go has for it: over HTTP/2 it has to acknowledge.
+/// How long a peer has to close after it was told to. Over HTTP/2 it has to acknowledge.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long a connection of HTTP/1 stays with hyper after an answer. hyper keeps 16 KiB of buffers for each; what rests keeps
-/// none.
+/// How long a connection of HTTP/1 stays with hyper after an answer. hyper keeps 16 KiB of buffers
+/// for each connection; a resting connection needs none.
 const REST: Duration = Duration::from_secs(2);
 
-/// How long a peer that holds up its own calls may do so once the server closes.
+/// How long a peer may hold up its own calls once the server closes.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How many streams there may be on one connection of HTTP/2, calls included (RFC 9113 section 5.1.2).
+/// The most concurrent streams on one connection of HTTP/2, including calls (RFC 9113 section
+/// 5.1.2).
 const MAX_STREAMS: u32 = 100;
 
-/// How much of bodies may come over one connection of HTTP/2 before it is read, in bytes, and of one body.
+/// How many bytes of all bodies together may arrive over one connection of HTTP/2 before they are
+/// read.
 const CONNECTION_WINDOW: u32 = 256 << 10;
+/// How many bytes of one body may arrive over HTTP/2 before they are read.
 const STREAM_WINDOW: u32 = 64 << 10;
 
-/// How much of each answer h2 takes before it has left, in bytes.
+/// How many bytes of each answer h2 takes before they have left.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// How much larger a head may be than is allowed and still be told so, over HTTP/2.
+/// The factor by which a head over HTTP/2 may exceed the limit and still be answered with an error
+/// that says so.
 const TOLD: u32 = 4;
 
-/// What calls need of the server.
+/// What calls need from the server.
 pub(crate) struct Calls {
     pub(crate) router: Router,
-    /// What answers in its place to what is no request.
+    /// The router that answers, in place of the other one, to a head that is too large or can't be
+    /// read.
     pub(crate) refusals: Router,
     pub(crate) unread_output: Arc<UnreadOutput>,
     pub(crate) counts: Arc<Counts>,
@@ -76,27 +82,28 @@ pub(crate) struct Calls {
 /// An answer that is being made.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
 
-/// How a connection was left by hyper.
+/// How hyper left a connection.
 pub(super) enum Left {
-    /// It is over.
+    /// The connection has ended.
     Closed,
-    /// It is kept alive and rests: the next request, or the end, is yet to come. With what was read of it.
+    /// The connection is kept alive and rests until its next request or its end. `read` holds the
+    /// bytes that were already read.
     Rests { socket: TcpStream, read: Vec<u8>, since: Instant },
 }
 
-/// How far a connection is on its way out.
+/// Whether a connection was told to close, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leave {
     Not,
-    /// It was told to, and goes when it has been answered.
+    /// The connection was told to close, and closes once its calls are answered.
     WhenDone,
-    /// It was told to, and goes soon.
+    /// The connection was told to close, and is closed soon.
     Soon,
-    /// It is given back, to rest.
+    /// hyper gives the connection back, so that it rests.
     ToRest,
 }
 
-/// What to do about a connection at a given moment.
+/// What to do with a connection at a given moment.
 enum Next {
     LookAgain(Instant),
     Shutdown(Leave, Instant),
@@ -104,12 +111,13 @@ enum Next {
     Abandon,
 }
 
-/// What both versions of HTTP have of a connection.
+/// A connection of hyper's, of either version of HTTP.
 trait Served: Future<Output = hyper::Result<()>> + Unpin {
     fn shut_down(&mut self);
 }
 
-/// Runs the tasks of a connection's streams, and drops those of whose answers nothing is taken.
+/// Runs the tasks of a connection's streams, and drops each task of whose answer the peer takes
+/// nothing.
 #[derive(Clone)]
 struct Tasks {
     write_timeout: Duration,
@@ -117,12 +125,12 @@ struct Tasks {
 }
 
 tokio::task_local! {
-    /// How the answer goes that this task is for.
+    /// The progress of the answer that this task makes.
     static GOING: Arc<Going>;
 }
 
 impl Lane {
-    /// Serves a connection of HTTP/1 until it is over, or rests.
+    /// Serves a connection of HTTP/1 until it has ended or rests.
     pub(super) async fn http1(
         &self,
         socket: TcpStream,
@@ -134,10 +142,12 @@ impl Lane {
         let (io, cut) = Cuttable::new(socket, read_before, false, tracked.clone(), self.connections.clone());
         let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let mut connection = http1::Builder::new()
-            // What it waits for is seen here: hyper has one timer for a head and for the time before it.
+            // `watch` enforces the time limits, because hyper has a single timer for a head and for
+            // the time before it.
             .header_read_timeout(None)
             .max_buf_size(self.max_head_bytes)
-            // A request that arrived whole is answered, whatever its sender has shut since.
+            // A request that arrived whole is answered, even if its sender has since shut its
+            // sending side.
             .half_close(true)
             .serve_connection(TokioIo::new(io), service);
         let Some((result, leave)) = self.watch(&mut connection, &cut, tracked, accepted).await else {
@@ -180,7 +190,8 @@ impl Lane {
         let most = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
         let mut connection = http2::Builder::new(Tasks { write_timeout: self.write_timeout, tracked: tracked.clone() })
             .timer(TokioTimer::new())
-            .max_header_list_size(most.saturating_mul(TOLD)) // h2 refuses without a body what is larger
+            // h2 itself refuses a larger head, without a body.
+            .max_header_list_size(most.saturating_mul(TOLD))
             .max_concurrent_streams(MAX_STREAMS)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)
@@ -191,7 +202,7 @@ impl Lane {
         }
     }
 
-    /// What hyper asks for the answer to each request.
+    /// Returns the service that hyper calls for the answer to each request.
     fn service(
         &self,
         peer: SocketAddr,
@@ -211,7 +222,8 @@ impl Lane {
         }
     }
 
-    /// Goes on with a connection until it is over, or is to rest. `None` if it was closed.
+    /// Drives a connection until it has ended or is to rest. Returns `None` if the connection was
+    /// closed.
     async fn watch<C: Served>(
         &self,
         connection: &mut C,
@@ -219,8 +231,9 @@ impl Lane {
         tracked: &Arc<TrackedConnection>,
         accepted: Instant,
     ) -> Option<(hyper::Result<()>, Leave)> {
-        // What was read before is looked at first: a connection that is told to go before it has read anything goes, and a call
-        // that had arrived whole would be lost.
+        // The bytes that were read before are processed first. A connection that is told to close
+        // before it has read anything closes at once, and a call that had arrived whole would be
+        // lost.
         let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut *connection).poll(cx))).await;
         if let Poll::Ready(result) = first {
             return Some((result, Leave::Not));
@@ -229,7 +242,9 @@ impl Lane {
         let mut look = std::pin::pin!(tokio::time::sleep_until(self.first_look(tracked, accepted)));
         loop {
             let next = tokio::select! {
-                biased; // the connection last: one that always has something to do would keep the others from their turn
+                // The connection comes last, because one that always has something to do would
+                // starve the others.
+                biased;
                 () = cut.killed() => return None,
                 () = tracked.sent_away() => match tracked.stalled_for() {
                     Some(_) => Next::Abandon,
@@ -261,14 +276,15 @@ impl Lane {
         if tracked.has_asked() { Instant::now() + REST.min(self.idle_timeout) } else { accepted + self.head_timeout }
     }
 
-    /// Sees whether a connection has waited too long, and for what.
+    /// Checks whether a connection has waited too long, and for what.
     fn look(&self, cut: &Cut, tracked: &TrackedConnection, accepted: Instant, leave: Leave) -> Next {
         let now = Instant::now();
         let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
         if leave == Leave::Soon {
             return Next::Abandon;
         }
-        // A stream that has the connection to itself is ended by its own limit, which also says why.
+        // A stream that has the connection to itself is ended by its own limit, which also says
+        // why.
         let blocked = cut.blocked_since().filter(|_| cut.is_shared() || !tracked.has_stream());
         if blocked.is_some_and(|since| since + self.write_timeout <= now) {
             closed(&tracked.closed().write_timeout);
@@ -326,7 +342,7 @@ impl Calls {
     ) -> Response<Answer> {
         let progress = call.progress();
         let mut request: Request = request.map(|body| Body::new(IncomingBody::new(body, progress)));
-        // hyper does not keep to its limit where a head comes behind another, nor over HTTP/2.
+        // hyper does not apply its limit to a head that comes behind another, nor over HTTP/2.
         let too_large = size_of_head(&request) > self.max_head_bytes;
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(cut.clone());
@@ -348,7 +364,7 @@ impl Calls {
     }
 }
 
-/// About what a head took on the wire.
+/// Returns about how many bytes a head took on the wire.
 fn size_of_head<B>(request: &http::Request<B>) -> usize {
     let headers: &HeaderMap = request.headers();
     let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();

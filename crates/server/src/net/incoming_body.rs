@@ -10,7 +10,8 @@ use hyper::body::Incoming;
 
 use crate::net::connections::CallProgress;
 
-/// The body of a request. Dropping it, complete or not, notes in the connection table that the call no longer waits for its peer.
+/// The body of a request. Dropping it, complete or not, notes in the connection table that the call
+/// no longer waits for its peer.
 pub(crate) struct IncomingBody {
     body: Incoming,
     progress: Arc<CallProgress>,

@@ -1,4 +1,4 @@
-//! Which sockets the server listens on.
+//! The sockets that the server listens on.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -7,7 +7,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Host;
 
-/// The most connections that may wait to be accepted; the system caps it (`net.core.somaxconn`).
+/// The most connections that may wait to be accepted. The system caps the number
+/// (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
 
 /// The most sockets that are taken over from another process.
@@ -16,15 +17,15 @@ const MAX_INHERITED: u64 = 64;
 /// Why the server can't listen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No socket at this address.
+    /// No socket could be opened at this address.
     #[error("can't listen on {address}: {source}{}", hint(source))]
     Bind {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// What another process handed over is no listening socket.
+    /// What another process handed over is not a listening socket.
     #[error("the sockets that were handed over (LISTEN_FDS) can't be used: {0}")]
     Inherited(io::Error),
 }
@@ -38,8 +39,11 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Sockets that another process opened for this one, by the protocol of systemd's socket activation, `sd_listen_fds(3)`. To be
-/// called before there are other threads, as it takes the variables out of the environment.
+/// Returns the sockets that another process opened for this one, by the protocol of systemd's
+/// socket activation, `sd_listen_fds(3)`.
+///
+/// Must be called before the process has other threads, because it removes variables from the
+/// environment.
 pub fn inherited() -> Result<Vec<TcpListener>, Error> {
     let announced = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok());
     if let Some(count) = announced.filter(|count| *count > MAX_INHERITED) {
@@ -63,7 +67,8 @@ fn unusable(problem: String) -> Error {
     Error::Inherited(io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
-/// Whether connections can be accepted from it; a connection that was accepted already is what Accept=yes hands over.
+/// Whether connections can be accepted from the socket. With `Accept=yes`, systemd hands over a
+/// connection that was already accepted.
 #[cfg(target_os = "linux")]
 fn is_listening(socket: &TcpListener) -> bool {
     socket2::SockRef::from(socket).is_listener().unwrap_or(true)
@@ -71,10 +76,11 @@ fn is_listening(socket: &TcpListener) -> bool {
 
 #[cfg(not(target_os = "linux"))]
 fn is_listening(_: &TcpListener) -> bool {
-    true // can't be asked everywhere
+    true // not every system can answer this
 }
 
-/// Opens the sockets that the settings ask for. With port 0 all have the same one, which the first was given.
+/// Opens the sockets that the settings ask for. With port 0, all of them get the port that the
+/// system gave to the first.
 pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
     sockets(host, port, |address| {
         let socket = bound(address)?;
@@ -83,8 +89,8 @@ pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
     })
 }
 
-/// Fails where `bind` would. It does not listen, so nobody can connect to what is only tried, and a server that starts at the
-/// same time gets its port.
+/// Fails where `bind` would fail. It does not listen, so that nobody can connect to a socket that
+/// is only tried, and another server that starts at the same time still gets its port.
 pub fn probe(host: &Host, port: u16) -> Result<(), Error> {
     sockets(host, port, bound).map(drop)
 }
@@ -100,8 +106,9 @@ fn sockets(host: &Host, port: u16, make: fn(SocketAddr) -> io::Result<Socket>) -
             let port = first.as_ref().ok().and_then(|one| one.local_addr().ok()).map_or(port, |address| address.port());
             let second = open(Ipv6Addr::LOCALHOST.into(), port);
             match (first, second) {
-                // A machine without one of the two families is no error; a port that is taken in one of them is, or
-                // `localhost` would lead to another server now and then.
+                // It is no error if a machine lacks one of the two families. It is an error if the
+                // port is taken in one of them, because `localhost` would then sometimes lead to
+                // another server.
                 (Ok(first), Err(error)) if is_missing_family(&error) => Ok(vec![first]),
                 (Err(error), Ok(second)) if is_missing_family(&error) => Ok(vec![second]),
                 (first, second) => Ok(vec![first?, second?]),
@@ -126,13 +133,14 @@ fn is_missing_family(error: &Error) -> bool {
     let Error::Bind { source, .. } = error else {
         return false;
     };
-    // The kinds that a kernel without IPv6, or with its addresses switched off, answers with.
+    // These are the errors of a kernel without IPv6, or with the addresses of IPv6 switched off.
     source.kind() == io::ErrorKind::AddrNotAvailable
         || source.kind() == io::ErrorKind::Unsupported
         || source.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-/// "Address family not supported by protocol", whose number is each system's own; std has no kind for it.
+/// The error "Address family not supported by protocol". Each system has its own number for it, and
+/// std has no kind.
 #[cfg(unix)]
 const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
 #[cfg(not(unix))]
@@ -140,7 +148,7 @@ const EAFNOSUPPORT: i32 = 10_047; // Windows Sockets' `WSAEAFNOSUPPORT`
 
 fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the last connections of the one before to time out.
+    // A restart must not wait until the last connections of the previous process have timed out.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(address.ip() != IpAddr::from(Ipv6Addr::UNSPECIFIED))?;

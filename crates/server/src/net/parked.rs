@@ -1,8 +1,10 @@
-//! The parked lane: a stream as a small task that owns a socket and a subscription, and nothing else.
+//! The parked lane: a stream as a small task that owns a socket and a subscription, and nothing
+//! else.
 //!
-//! hyper keeps 16 KiB of buffers for each idle HTTP/1 stream and polls through several layers for each write. Here the
-//! request goes through the same router and layers, its answer is written once, every buffer is dropped, and what
-//! remains sleeps until its topics have something: a plain task, woken by the ring, that writes shared bytes.
+//! hyper keeps 16 KiB of buffers for each idle HTTP/1 stream and polls through several layers for
+//! each write. In this lane, the request goes through the same router and layers, its answer is
+//! written once, and every buffer is dropped. What remains is a plain task that sleeps until its
+//! topics have something. The ring wakes it, and it writes shared bytes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,11 +26,13 @@ use super::fair_queue;
 use super::peer;
 use crate::streams::slot::{StreamOutput, StreamSlot};
 
-/// The most frames in one vectored write (`IOV_MAX` is 1,024; more slices than this cost stack and gain nothing).
+/// The most frames in one vectored write. `IOV_MAX` is 1,024, but more slices than this use more
+/// stack and gain nothing.
 const MAX_SLICES: usize = 64;
 
-/// The longest first frame that goes out with the head, in bytes: both fit into any new socket's buffer, so that nobody waits
-/// for a client that reads nothing before its stream is parked.
+/// The longest first frame that is sent with the head, in bytes. Both fit into the buffer of any
+/// new socket, so that nothing has to wait for a client that reads nothing before its stream is
+/// parked.
 const WITH_THE_HEAD: usize = 2 << 10;
 
 /// The end of a finished body (RFC 9112 section 7.1).
@@ -36,17 +40,19 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// An open stream.
 pub(crate) struct Parked {
-    /// `None` once it is over.
+    /// `None` once the stream has ended.
     socket: Option<TcpStream>,
     subscription: Subscription,
-    /// Frames that were taken but not yet written, the first of them perhaps in part. Empty, without a buffer, while it
-    /// sleeps.
+    /// Frames that were taken from the subscription and not yet written in full. Part of the first
+    /// may have been written. Empty and without a buffer while the stream sleeps.
     unwritten: Vec<Frame>,
-    /// Bytes that were written of the first of them, or of the last chunk. No frame has 4 GiB.
+    /// How many bytes were written of the first unwritten frame, or of the last chunk. No frame has
+    /// 4 GiB.
     written: u32,
-    /// Whether frames go out as chunks; to HTTP/1.0 they go out bare, and the end of the connection ends them.
+    /// Whether frames are sent as chunks. To HTTP/1.0 they are sent bare, and the end of the
+    /// connection ends them.
     chunked: bool,
-    /// Set when nothing comes after what is unwritten; whether the last chunk does.
+    /// Set when nothing follows what is unwritten, except for the last chunk if the value is true.
     finish: Option<bool>,
     /// Whether the peer has sent a FIN.
     half_closed: bool,
@@ -60,7 +66,7 @@ enum StreamEnd {
     PeerGone,
 }
 
-/// Answers a request. Returns the stream to park, if it became one.
+/// Answers a request. Returns the stream to park, if the request opened one.
 pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Request<()>) -> io::Result<Option<Parked>> {
     let version = request.version();
     let chunked = version == Version::HTTP_11;
@@ -105,7 +111,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
     }
 }
 
-/// Writes an answer that is no stream, the last on its connection.
+/// Writes an answer that is no stream. It is the last on its connection.
 pub(super) async fn say(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -116,7 +122,7 @@ pub(super) async fn say(socket: &mut TcpStream, version: Version, response: Resp
     socket.write_all(&bytes).await
 }
 
-/// Status line and headers, as hyper would write them.
+/// Returns the status line and the headers as hyper would write them.
 fn head<B>(version: Version, response: &Response<B>) -> Vec<u8> {
     let status: StatusCode = response.status();
     let headers: &HeaderMap = response.headers();
@@ -147,8 +153,9 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The value of `Date`; `None` where the clock is set to a time that HTTP has no date for: before 1970 or after 9999, which
-/// `httpdate` answers with a panic. A server without a clock sends none (RFC 9110, section 6.6.1).
+/// Returns the value of `Date`, or `None` if the clock is set to a time before 1970 or after 9999.
+/// HTTP has no date for such a time, and `httpdate` panics on it. A server without a clock sends no
+/// `Date` (RFC 9110, section 6.6.1).
 fn date(time: SystemTime) -> Option<String> {
     const AFTER_9999_SECONDS: u64 = 253_402_300_800;
     let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -169,7 +176,8 @@ impl Future for Parked {
                 self.socket = Some(socket);
                 return Poll::Pending;
             }
-            // A task of its own: the few bytes of a socket that lingers should not hold a subscription.
+            // Closing happens in a task of its own, so that a socket that lingers for its last
+            // bytes does not hold a subscription.
             Poll::Ready(Ok(StreamEnd::Sent)) if self.finish == Some(true) => drop(tokio::spawn(peer::close(socket))),
             Poll::Ready(Ok(StreamEnd::Sent)) => drop(tokio::spawn(peer::break_off(socket))),
             Poll::Ready(Ok(StreamEnd::PeerGone)) => {}
@@ -180,12 +188,13 @@ impl Future for Parked {
 }
 
 impl Parked {
-    /// Whether something was missed that is yet to be read from the log.
+    /// Whether missed events have yet to be read from the log.
     pub(crate) fn is_behind(&self) -> bool {
         self.subscription.is_behind()
     }
 
-    /// Goes on until nothing is missed any more. `None` if it is over before that.
+    /// Runs the stream until it has caught up with the events that it missed. Returns `None` if it
+    /// ended before that.
     pub(crate) async fn catch_up(mut self) -> Option<Self> {
         let caught_up = std::future::poll_fn(|cx| match Pin::new(&mut self).poll(cx) {
             Poll::Pending if self.is_behind() => Poll::Pending,
@@ -194,8 +203,8 @@ impl Parked {
         caught_up.await.then_some(self)
     }
 
-    /// Ready when the peer is gone. A peer that has sent a FIN may only have shut its sending side: it is written what it is
-    /// owed, and then the stream ends.
+    /// Ready when the peer is gone. A peer that has sent a FIN may only have shut its sending side.
+    /// It gets what was visible by then, and the stream ends after that.
     fn poll_peer(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.half_closed {
             return socket.take_error()?.map_or(Poll::Pending, |reset| Poll::Ready(Err(reset)));
@@ -204,13 +213,14 @@ impl Parked {
         self.half_closed = true;
         self.subscription.finish();
         if self.unwritten.is_empty() && self.is_behind() {
-            self.unwritten.push(Frame::comment()); // brings the reset of a peer that is gone before the log was read for it
+            // If the peer is gone, this frame provokes its reset before the log is read for it.
+            self.unwritten.push(Frame::comment());
         }
         peer::have_it_look_for_a_reset(self.subscription.connection());
         Poll::Pending
     }
 
-    /// Writes what there is until there is no more, but of what was missed one page.
+    /// Writes what there is until there is no more. Yields after each page of missed events.
     fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<StreamEnd>> {
         let mut missed = false;
         loop {
@@ -246,7 +256,7 @@ impl Parked {
         }
     }
 
-    /// Writes what is unwritten, then the last chunk if that is due.
+    /// Writes what is unwritten, and then the last chunk if it is due.
     fn poll_write(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unwritten.is_empty() {
             let mut took = ready!(self.poll_write_frames(socket, cx))?;
@@ -274,7 +284,7 @@ impl Parked {
         Poll::Ready(Ok(()))
     }
 
-    /// One write: of the one frame there nearly always is, or of many at once.
+    /// Writes once: usually a single frame, otherwise several frames in one vectored write.
     fn poll_write_frames(&self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let socket = Pin::new(socket);
         let first = &bytes_of(&self.unwritten[0], self.chunked)[self.written as usize..];
@@ -301,7 +311,8 @@ mod tests {
 
     #[test]
     fn a_parked_stream_is_small() {
-        // A fat field here is paid once per idle stream. The runtime adds about 100 bytes and rounds up to a multiple of 128.
+        // Every idle stream pays for a large field here. The runtime adds about 100 bytes and
+        // rounds up to a multiple of 128.
         assert!(size_of::<Parked>() <= 160, "{}", size_of::<Parked>());
     }
 

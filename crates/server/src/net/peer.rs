@@ -1,8 +1,9 @@
 //! The other end of a socket: whether it still reads, and how a connection to it is closed.
 //!
-//! A peer that closed its socket and one that only shut its sending side look alike: both send a FIN, and from then on every
-//! read returns 0. Only the second reads what is written to it; the first answers a write with a reset. As the FIN was there
-//! before it, that reset never shows in a read, only as an error of the socket.
+//! A peer that closed its socket looks the same as one that only shut its sending side: both send a
+//! FIN, and from then on every read returns 0. The second still reads what is written to it, while
+//! the first answers a write with a reset. Because the FIN came before the reset, the reset never
+//! shows in a read, only as an error of the socket.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,23 +18,25 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// How long a client has to read the last bytes before the stream's connection is closed. Of a body that breaks off, a browser's `fetch`
-/// throws away what the page has not read yet, and with it what was said last (docs/clients.md); HTTP/2 drops what is queued
-/// on a stream that is reset.
+/// How long a client has to read the last bytes before the stream's connection is closed. If a body
+/// breaks off, a browser's `fetch` throws away what the page has not read yet, and with it the last
+/// event (docs/clients.md). HTTP/2 drops what is queued on a stream that is reset.
 pub(crate) const LAST_BYTES_GRACE: Duration = Duration::from_millis(100);
 
-/// How long a peer has to close its side once we have closed ours: after a cut, or after an answer that was given before
-/// the request was read to its end. Closing with unread bytes in the buffer would reset the connection,
-/// and a reset destroys what the peer has not read yet (RFC 9112 section 9.6).
+/// How long a peer has to close its side once the server has closed its own, after a cut or after
+/// an answer that was given before the request was read to its end. Closing with unread bytes in
+/// the buffer would reset the connection, and a reset destroys what the peer has not read yet (RFC
+/// 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How much of what a client sends on an open stream, where it means nothing, is thrown away before others get their turn.
+/// How many bytes from the client of an open stream, where they mean nothing, are thrown away
+/// before other tasks run.
 const NONSENSE: usize = 16 << 10;
 
-/// The time between two looks for the reset of a peer that has sent a FIN.
+/// The interval at which a peer that has sent a FIN is checked for a reset.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// A peer that has sent a FIN, as long as it is not known to be gone.
+/// A peer that has sent a FIN and is not known to be gone.
 pub(super) struct HalfClosed(Box<Interval>);
 
 impl HalfClosed {
@@ -41,22 +44,25 @@ impl HalfClosed {
         Self(Box::new(looks()))
     }
 
-    /// Fails once the peer has answered a write with a reset. Never ready without an error.
+    /// Fails once the peer has answered a write with a reset. Is never ready without an error.
     pub(super) fn poll_reset(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_look(socket, cx))?;
         }
     }
 
-    /// Ready now and then; fails once the peer has answered a write with a reset.
+    /// Ready at each check; fails once the peer has answered a write with a reset.
     pub(super) fn poll_look(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.0.poll_tick(cx));
         Poll::Ready(socket.take_error()?.map_or(Ok(()), Err))
     }
 }
 
-/// Has the carrier of a stream whose peer has sent a FIN woken now and then to look for a reset, until the stream is over. A
-/// task of its own, as a timer in each parked stream would cost every one that sleeps.
+/// Wakes the task that carries a stream whose peer has sent a FIN, so that it checks for a reset at
+/// intervals until the stream has ended.
+///
+/// The timer is in a task of its own, because a timer in each parked stream would cost memory for
+/// every stream that sleeps.
 pub(super) fn have_it_look_for_a_reset(stream: &Arc<Connection>) {
     let stream = Arc::downgrade(stream);
     tokio::spawn(async move {
@@ -75,8 +81,8 @@ fn looks() -> Interval {
     looks
 }
 
-/// Ready when the peer has sent a FIN. What it sends on an open stream means nothing and is thrown away; reading it also
-/// registers the task to be woken when the FIN comes.
+/// Ready when the peer has sent a FIN. Anything else that the peer sends on an open stream means
+/// nothing and is thrown away. Reading also registers the task to be woken when the FIN comes.
 pub(super) fn poll_fin(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     let mut nonsense = 0;
     while nonsense < NONSENSE {
@@ -98,16 +104,17 @@ pub(crate) async fn break_off(mut socket: TcpStream) {
     close(socket).await;
 }
 
-/// Says that nothing more comes, and waits a moment for the peer to say the same.
+/// Shuts the sending side, and waits a moment for the peer to close its own.
 pub(crate) async fn close(mut socket: TcpStream) {
     let wait = async {
         socket.shutdown().await?;
         until_peer_closes(&mut socket).await
     };
-    let _ = tokio::time::timeout(LINGER, wait).await; // either way it is over
+    let _ = tokio::time::timeout(LINGER, wait).await; // the connection ends in either case
 }
 
-/// Whether there is something to read, by a look at the socket itself: the runtime hears of it a moment later.
+/// Whether there is something to read. Asks the socket itself, because the runtime learns of new
+/// bytes a moment later.
 pub(super) fn has_sent(socket: &TcpStream) -> bool {
     let mut first = [MaybeUninit::uninit()];
     SockRef::from(socket).peek(&mut first).is_ok_and(|length| length > 0)

@@ -1,8 +1,9 @@
-//! Answers to what is no request: a head that can't be read, or is too large.
+//! Answers to a head that can't be read or is too large, and therefore is no request.
 //!
-//! hyper refuses such a head with a status and nothing else, and no page of another origin may even see that. What it would say
-//! is not sent (`Cuttable`). In its place goes an answer as every other: with the JSON body of an error, and the headers of the
-//! layers for errors, CORS among them.
+//! hyper refuses such a head with a status and nothing else, and a page of another origin may not
+//! even see the status. `Cuttable` does not send that answer. In its place goes an answer like
+//! every other, with the JSON body of an error and with the headers of the layers for errors, CORS
+//! among them.
 
 use axum::Router;
 use axum::body::Body;
@@ -18,10 +19,11 @@ use tower::ServiceExt as _;
 use super::accept::Lane;
 use super::{parked, peer};
 
-/// What of a head that can't be read as a whole is read all the same: who is to see the answer, and how it is called.
+/// The fields that are read even from a head that can't be read as a whole: the origin that may see
+/// the answer, and the id of the request.
 const READ: [HeaderName; 2] = [ORIGIN, request_id::HEADER];
 
-/// Why a request is refused, among its extensions.
+/// The status with which a request is refused. It is one of the request's extensions.
 #[derive(Clone, Copy)]
 struct Refused(StatusCode);
 
@@ -30,7 +32,7 @@ pub(super) fn mark(request: &mut Request, status: StatusCode) {
     request.extensions_mut().insert(Refused(status));
 }
 
-/// The answer to a request that was marked: the one route of the router for refusals.
+/// Answers a request that was marked as refused. This is the only route of the router for refusals.
 pub(crate) async fn answer(request: Request) -> Response {
     let status = request.extensions().get::<Refused>().map_or(StatusCode::BAD_REQUEST, |refused| refused.0);
     let error = match status {
@@ -46,7 +48,7 @@ pub(crate) async fn answer(request: Request) -> Response {
 }
 
 impl Lane {
-    /// Answers what hyper could not read, and closes the connection.
+    /// Answers a head that hyper could not read, and closes the connection.
     pub(super) async fn refuse(&self, mut socket: TcpStream, status: StatusCode, head: &[u8]) {
         let mut request = Request::new(Body::empty());
         for line in head.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty()) {
@@ -63,14 +65,14 @@ impl Lane {
     }
 }
 
-/// One of the fields that are read, if the line is one.
+/// Parses a header line. Returns `None` unless it is one of the fields in [`READ`].
 fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let name = READ.into_iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(&line[..colon]))?;
     Some((name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?))
 }
 
-/// The router for refusals, without its layers.
+/// Creates the router for refusals, without its layers.
 pub(crate) fn routes() -> Router {
     Router::new().fallback(answer)
 }

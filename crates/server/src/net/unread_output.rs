@@ -1,8 +1,9 @@
-//! The memory budget of answers that peers have not read yet: one bound for all of them, so that peers which request much and
-//! read nothing can't use up the memory.
+//! The memory budget of answers that peers have not read yet. It is one limit for all answers, so
+//! that peers which request much and read nothing can't use up the memory.
 //!
-//! Owns the budget. A share is taken before an answer is used, and given back when its last byte was written. That may be long
-//! after hyper dropped the body, because hyper and h2 buffer the bytes that a peer reads slowly.
+//! Owns the budget. A share is taken before an answer is used, and given back when its last byte
+//! was written. That may be long after hyper dropped the body, because hyper and h2 buffer the
+//! bytes that a peer reads slowly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,34 +14,36 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::cut::Cut;
 
-/// The budget of all answers together. In KiB, because a semaphore counts in 32 bits.
+/// The budget of all answers together, in KiB because a semaphore counts in 32 bits.
 const ROOM: usize = 64 << 10;
 
-/// The share of an answer without its body: its head, its task, its state in hyper. In KiB.
+/// The share of an answer without its body, in KiB: its head, its task, and its state in hyper.
 const OVERHEAD: usize = 4;
 
-/// The largest answer that needs no share, in bytes; each connection may have one such answer at a time. A connection costs more
-/// memory than that anyway, and health checks are answered even when the budget is used up.
+/// The largest answer that needs no share, in bytes. Each connection may have one such answer at a
+/// time. A connection costs more memory than that anyway, and health checks are answered even when
+/// the budget is used up.
 const FREE: usize = 4 << 10;
 
-/// How many pages of the log are made into answers at a time. One takes some milliseconds and a few times its own size, and
-/// waits for nobody but the log.
+/// How many pages of the log are made into answers at a time. One page takes some milliseconds and
+/// memory of a few times its own size, and waits for nothing but the log.
 const PAGES: usize = 4;
 
-/// The largest page, more or less: nothing is read from the log for an answer that would find no room.
+/// The approximate size of the largest page, in KiB. Nothing is read from the log for an answer
+/// that would not fit into the budget.
 const PAGE: usize = 1 << 10;
 
-/// When to try again.
+/// When a refused client should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The room for answers that wait to be taken.
+/// The budget for answers that peers have not read yet.
 pub(crate) struct UnreadOutput {
     room: Arc<Semaphore>,
     pages: Semaphore,
     refused: AtomicU64,
 }
 
-/// An answer's share of it, until this is dropped.
+/// An answer's share of the budget. Dropping it gives the share back.
 #[must_use = "the share is given back when this is dropped"]
 pub(super) enum Share {
     Counted { _permit: OwnedSemaphorePermit },
@@ -48,7 +51,8 @@ pub(super) enum Share {
 }
 
 impl UnreadOutput {
-    /// Takes what an answer of this many bytes on this connection holds; `None` if there is no room for it.
+    /// Takes the share of an answer of `bytes` bytes on the connection of `cut`. Returns `None` if
+    /// the budget has no space for it.
     pub(super) fn enter(&self, bytes: usize, cut: &Cut) -> Option<Share> {
         if bytes <= FREE && cut.take_free_answer() {
             return Some(Share::Free(cut.clone()));
@@ -61,9 +65,11 @@ impl UnreadOutput {
         permit.ok().map(|permit| Share::Counted { _permit: permit })
     }
 
-    /// Waits for the turn to make a page of the log into an answer; refuses where the answer would find no room.
+    /// Waits for the turn to make a page of the log into an answer. Fails if the budget has no
+    /// space for the answer.
     pub(crate) async fn page(&self) -> Result<SemaphorePermit<'_>, Error> {
-        let turn = self.pages.acquire().await.map_err(|_| refusal())?; // never closed
+        // The semaphore is never closed.
+        let turn = self.pages.acquire().await.map_err(|_| refusal())?;
         if self.room.available_permits() < PAGE + OVERHEAD {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(refusal());
@@ -71,23 +77,23 @@ impl UnreadOutput {
         Ok(turn)
     }
 
-    /// How many bytes wait to be taken.
+    /// Returns how many bytes of the budget are in use.
     pub(crate) fn held(&self) -> usize {
         ROOM.saturating_sub(self.room.available_permits()) << 10
     }
 
-    /// How many there is room for.
+    /// Returns the size of the budget, in bytes.
     pub(crate) fn limit() -> usize {
         ROOM << 10
     }
 
-    /// How many answers found no room.
+    /// Returns how many answers did not fit into the budget.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 }
 
-/// What is answered in the place of an answer that finds no room.
+/// Returns the error that is sent in place of an answer that does not fit into the budget.
 pub(super) fn refusal() -> Error {
     let message = "Too many answers wait to be taken by their clients";
     Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
