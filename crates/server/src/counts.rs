@@ -1,5 +1,5 @@
-//! What is counted for the metrics alone, or to know what is still under way. Everything else is read where it is counted
-//! already.
+//! Counts that only the metrics need, or that say what is still in progress. All other numbers are
+//! read where they are counted already.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,27 +7,29 @@ use std::time::Duration;
 use prometheus_client::metrics::histogram::Histogram;
 use tidings_edge::error::Code;
 
-/// From what a log in memory takes to what a disk in trouble does, in seconds.
+/// The bounds of the histogram of publishes, in seconds. They range from the time of a log in
+/// memory to that of a failing disk.
 const PUBLISH_SECONDS: [f64; 14] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
-/// What is counted for the metrics alone.
+/// The counts of a server.
 pub(crate) struct Counts {
-    /// Held while the numbers are written, which anybody may ask for: one at a time is enough.
+    /// Held while the metrics are written. Anybody may request them, and one writer at a time is
+    /// enough.
     pub(crate) writing: tokio::sync::Mutex<()>,
     pub(crate) published: AtomicU64,
-    /// How long publishes took until every reader could see them. Observed once per publish, not once per stream that it
-    /// goes to, so that delivery pays nothing.
+    /// How long publishes took until every reader could see them. Observed once per publish, and
+    /// not once per stream that receives it, so that delivery pays nothing.
     pub(crate) publish: Histogram,
-    /// By the number of the [`Code`].
+    /// How many requests were answered with each [`Code`], by the number of the code.
     pub(crate) refused: [AtomicU64; Code::ALL.len()],
-    /// Requests that are being answered, until their answer's head is ready.
+    /// Requests that are being answered, until the head of their answer is ready.
     pub(crate) calls: AtomicUsize,
-    /// Those of them whose body is still on its way.
+    /// Requests that are being answered and whose body has not arrived yet.
     pub(crate) arriving: AtomicUsize,
 }
 
-/// Counts in one of the gauges as long as it is there.
+/// Adds one to a gauge until it is dropped.
 pub(crate) struct Counted<'a>(&'a AtomicUsize);
 
 impl Default for Counts {
@@ -50,7 +52,8 @@ impl Drop for Counted<'_> {
 }
 
 impl Counts {
-    /// So many events were stored and made visible in one step; none if only a receipt was.
+    /// Notes that `events` events were stored and made visible in one step. It is zero if only a
+    /// receipt was stored.
     pub(crate) fn published(&self, events: usize, took: Duration) {
         if events > 0 {
             self.published.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -58,29 +61,29 @@ impl Counts {
         }
     }
 
-    /// A request begins to be answered.
+    /// Notes that a request begins to be answered.
     pub(crate) fn called(&self) {
         self.calls.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// It was answered, or given up.
+    /// Notes that a request was answered or given up.
     pub(crate) fn answered(&self) {
         self.calls.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// A request's body is on its way, as long as what is returned is there.
+    /// Notes that the body of a request is arriving, until the returned value is dropped.
     pub(crate) fn arriving(&self) -> Counted<'_> {
         self.arriving.fetch_add(1, Ordering::AcqRel);
         Counted(&self.arriving)
     }
 
-    /// How many requests have arrived whole and are being answered.
+    /// Returns how many requests have arrived whole and are being answered.
     pub(crate) fn whole_calls(&self) -> usize {
         let arriving = self.arriving.load(Ordering::Acquire);
         self.calls.load(Ordering::Acquire).saturating_sub(arriving)
     }
 
-    /// A request was answered with an error.
+    /// Notes that a request was answered with an error.
     pub(crate) fn refused(&self, code: Code) {
         self.refused[code as usize].fetch_add(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Every path and every layer, on one screen.
+//! All paths and all layers, on one screen.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use crate::routes::{
     self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload, status, topics,
 };
 
-/// A path, the names that it knows of a query, and where it leads.
+/// A path, the names that it knows of a query, and its handlers.
 type Row = (&'static str, &'static [Name], MethodRouter<Route>);
 
-/// Where nothing of a query is read.
+/// For a path that reads nothing of a query.
 const NO_QUERY: &[Name] = &[];
 
-/// Every stream.
+/// Returns all streams.
 fn streams(groups: &'static [Group]) -> impl Iterator<Item = Row> {
     groups::streams(groups).map(|(group, stream)| (stream.path, stream.query, routes::streams::route(group, stream)))
 }
 
-/// Every call that publishes.
+/// Returns all calls that publish.
 fn publishes() -> [Row; 11] {
     [
         ("/notifications/send", &[TOKEN, TARGET], post(notifications::send)),
-        // It has no target, and says so to who gives one.
+        // This call has no target, and its handler refuses a request that gives one.
         ("/notifications/broadcast", &[TOKEN, TARGET], post(notifications::broadcast)),
         ("/realtime/update", &[TOKEN, TARGET], post(realtime::update)),
         ("/realtime/entity/{entity}/create", &[TOKEN], post(realtime::created)),
@@ -46,7 +46,7 @@ fn publishes() -> [Row; 11] {
     ]
 }
 
-/// Every other call.
+/// Returns all other calls.
 fn calls() -> [Row; 22] {
     [
         ("/", NO_QUERY, get(page::index)),
@@ -74,7 +74,8 @@ fn calls() -> [Row; 22] {
     ]
 }
 
-/// The routes, without layers but that of spans, which is around those alone that have one.
+/// Creates the routes without layers, except for the layer of spans. That one is only around the
+/// routes that have a span.
 fn routes(app: &Arc<App>) -> Router {
     let traced = streams(app.groups).chain(publishes());
     let traced = traced.map(|(path, query, route)| (path, query, app.tracer.around(path, route)));
@@ -83,14 +84,15 @@ fn routes(app: &Arc<App>) -> Router {
     })
 }
 
-/// Every path there is, and the names that it knows of a query, for the document that describes them.
+/// Returns all paths with the names that they know of a query, for the document that describes
+/// them.
 #[cfg(test)]
 pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
     streams(groups::GROUPS).chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
 }
 
-/// The routes with their layers; the last is the outermost. None of them wraps, times or counts a body, because the
-/// body of a stream may never be polled.
+/// Creates the routes with their layers, of which the last is the outermost. None of the layers
+/// wraps, times or counts a body, because the body of a stream may never be polled.
 pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
     let base = app.config.http.base_path.clone();
     let counts = app.counts.clone();
@@ -98,7 +100,8 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .merge(more)
-        // In one: each `layer` has a box and two clones around every route.
+        // All layers are in one tuple, because each call of `layer` costs a box and two clones
+        // around every route.
         .layer((
             observe::layer(counts),
             host::of_preflights(),
@@ -107,7 +110,8 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
             guard::layer(),
         ));
     match base {
-        // Around the whole router: a path must be rewritten before it is looked up.
+        // This layer is around the whole router, because a path must be rewritten before the router
+        // looks it up.
         Some(base) => Router::new()
             .fallback_service(routed)
             .layer(map_request(move |request| std::future::ready(base_path::strip(&base, request)))),
@@ -115,7 +119,8 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
     }
 }
 
-/// What answers in the place of the router where there is no request that it could read.
+/// Creates the router that answers in place of the other one to a request whose head can't be read
+/// or is too large.
 pub(crate) fn refusals(app: &App) -> Router {
     refused::routes().layer((observe::layer(app.counts.clone()), app.cors.clone().layer()))
 }

@@ -1,4 +1,4 @@
-//! Times as the contract writes them, ids that begin with one, and delays at random.
+//! Times in the form of the contract, ids that begin with a time, and random delays.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::RngExt as _;
 
-/// `<prefix>_<milliseconds>_<nine random characters>`: the form that existing front ends know.
+/// Returns a new id, `<prefix>_<milliseconds>_<nine random characters>`. Existing front ends know
+/// this form.
 pub(crate) fn mint_id(prefix: &str, now: Timestamp) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut random = rand::random_range(0..36_u64.pow(9));
@@ -19,17 +20,17 @@ pub(crate) fn mint_id(prefix: &str, now: Timestamp) -> String {
     id
 }
 
-/// A delay at random, so that clients that were cut together don't come back together.
+/// Returns a random delay, so that clients that were cut together don't come back together.
 pub(crate) fn spread(least: Duration, most: Duration) -> Duration {
     rand::rng().random_range(least..=most)
 }
 
-/// RFC 3339 in UTC with milliseconds.
+/// Returns a time in RFC 3339, in UTC and with milliseconds.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-/// The same, of milliseconds since 1970.
+/// Returns a time, given in milliseconds since 1970, in RFC 3339, in UTC and with milliseconds.
 pub(crate) fn rfc3339_ms(ms: i64) -> String {
     rfc3339(Timestamp::from_millisecond(ms).unwrap_or_default())
 }

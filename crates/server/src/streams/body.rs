@@ -1,6 +1,7 @@
-//! An open stream as the body of a response: the lane that goes through hyper.
+//! An open stream as the body of a response, for the lane that goes through hyper.
 //!
-//! The body polls the subscription when hyper can take more; nothing is queued in between but what one poll gave.
+//! The body polls the subscription when hyper can take more. Nothing is queued in between except
+//! the result of one poll.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -20,39 +21,42 @@ use crate::streams::slot::{StreamOutput, StreamSlot};
 /// The body of a stream's response.
 pub(crate) struct StreamBody {
     state: State,
-    /// What hyper has yet to take of the last poll.
+    /// The bytes of the last poll that hyper has yet to take.
     ready: VecDeque<Bytes>,
     frames: Vec<Frame>,
     cut: Option<Cut>,
-    /// Whether the stream ends with what was visible when its client had sent a FIN.
+    /// Whether the stream ends with what was visible when its client sent a FIN.
     finishes: bool,
 }
 
 enum State {
     UnreadOutput(StreamSlot),
     Open(Box<Subscription>),
-    /// Nothing comes after what is ready, and the client is to come back.
+    /// Nothing follows the bytes in `ready`, and the client should come back.
     Last,
-    /// Everything was given to hyper; the connection is cut once that has left. Until then the stream counts as open, so
-    /// that it can still be killed.
+    /// Everything was given to hyper, and the connection is cut once that has left. Until then the
+    /// stream counts as open, so that it can still be killed.
     Cutting(#[expect(dead_code, reason = "held until the connection is gone")] Option<Box<Subscription>>),
-    /// The same, where the connection is not ours to cut: the body fails after a moment.
+    /// Everything was given to hyper, but the connection can't be cut: several streams share it, or
+    /// there is no handle. The body fails after [`LAST_BYTES_GRACE`].
     Failing(Pin<Box<Sleep>>),
     Ended,
 }
 
-/// The server cut the stream on purpose, so that the client comes back.
+/// An error of the body: the server cut the stream on purpose, so that the client comes back.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the stream was cut so that its client comes back")]
 pub(crate) struct CutOff;
 
 impl StreamBody {
-    /// A body that says what is in `slot`. `cut` ends the connection under it, where there is such a handle.
+    /// Creates a body that sends the output in `slot`. `cut` ends the connection under it, if there
+    /// is such a handle.
     pub(crate) fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
         Self { state: State::UnreadOutput(slot), ready: VecDeque::new(), frames: Vec::new(), cut, finishes: false }
     }
 
-    /// The body of an answer to HEAD: as long as that of a stream, which is unknown, and without anything in it.
+    /// Creates the body of an answer to HEAD. Like the body of a stream, its length is unknown; it
+    /// contains nothing.
     pub(crate) fn nothing() -> Self {
         Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, finishes: false }
     }
@@ -73,14 +77,16 @@ impl StreamBody {
         }
     }
 
-    /// Tells the stream what the socket can't where others share it: that it is polled only when its own window is open.
+    /// Tells the stream what a socket that is shared by several streams can't tell it. hyper polls
+    /// the body of such a stream only while the stream's own window is open.
     fn tells(&self, news: impl FnOnce(&Arc<Connection>)) {
         if let (State::Open(subscription), Some(true)) = (&self.state, self.cut.as_ref().map(Cut::is_shared)) {
             news(subscription.connection());
         }
     }
 
-    /// Has the stream end with what is visible now, if its client has sent a FIN: it may only have shut its sending side.
+    /// Has the stream end with what is visible now if its client has sent a FIN, because the client
+    /// may only have shut its sending side.
     fn finish_if_half_closed(&mut self) {
         let State::Open(subscription) = &mut self.state else { return };
         if self.finishes || !self.cut.as_ref().is_some_and(Cut::is_half_closed) {
@@ -89,7 +95,7 @@ impl StreamBody {
         self.finishes = true;
         subscription.finish();
         if subscription.is_behind() {
-            // Brings the reset of a client that is gone before the log was read for it.
+            // If the client is gone, this frame provokes its reset before the log is read for it.
             self.ready.push_back(Frame::comment().block_bytes());
         }
     }
@@ -143,7 +149,8 @@ impl Body for StreamBody {
                 Step::Frames => this.ready.extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
                 Step::End { reconnect: false } => this.state = State::Ended,
                 Step::End { reconnect: true } => this.state = this.cutting(),
-                // Only a connection that is not ours can still be polling.
+                // After a kill, a body is still polled only on a connection that is not the server's
+                // own.
                 Step::Killed => return Poll::Ready(Some(Err(CutOff))),
             }
         }

@@ -61,8 +61,9 @@ impl Wording for ControlEvents {
 
 /// The event that refuses a stream for a temporary reason, in place of an error status.
 ///
-/// It repeats the cursor that was asked, because to some clients (httpx-sse in the loop that it documents) an event
-/// without an id is a new beginning: they would come back without their place.
+/// It repeats the cursor that the client sent. Some clients (httpx-sse in the loop that it
+/// documents) take an event without an id for a new beginning, and would come back without their
+/// place.
 pub(crate) fn busy(reason: &str, retry: Duration, asked: &After) -> Frame {
     let data = json!({ "reason": reason, "reconnect": true, "retry": milliseconds(retry) });
     let cursor = match asked {
@@ -90,23 +91,25 @@ impl Connected<'_> {
         if let Some(code) = self.visitor.auth_error {
             data["authError"] = code.into();
         }
-        // A cursor comes from the client; what can't stand in an id line was malformed and is not repeated.
+        // The cursor comes from the client. One that can't stand in an id line was malformed, and
+        // is not repeated.
         let id = self.cursor.and_then(|cursor| Id::parse(cursor).ok());
         Event::new(EventName::from_static("connected"), data.to_string()).id(id).retry(self.retry).encode()
     }
 
-    /// In how many milliseconds the stream ends with `expired`; `None` is never.
+    /// Returns in how many milliseconds the stream ends with `expired`; `None` if it never does.
     fn expires_in(&self) -> Option<i64> {
         let expiry = self.visitor.identity.as_ref()?.expires?;
         Some((expiry.refused_from().as_millisecond() - self.now.as_millisecond()).max(0))
     }
 }
 
-/// A `retry:` as data repeats it: some clients, `okhttp-sse` among them, hide that field from the application.
+/// Returns a duration in milliseconds, as the data of events repeats `retry:`. Some clients,
+/// `okhttp-sse` among them, hide that field from the application.
 fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn wire_id(id: EventId) -> Option<Id> {
-    Id::parse(&id.to_string()).ok() // ours always parse
+    Id::parse(&id.to_string()).ok() // an id of this server always parses
 }

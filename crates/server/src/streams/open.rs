@@ -1,4 +1,4 @@
-//! Opening a stream: from a checked request to a response that carries a subscription.
+//! Opens a stream: makes a response that carries a subscription from a request that was checked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,18 +27,19 @@ use crate::streams::slot::{StreamOutput, StreamSlot};
 use crate::times::spread;
 use crate::traces;
 
-/// What a path's stream is.
+/// The properties of the stream at a path.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
-    /// The names under which it is counted.
+    /// The names under which the stream is counted.
     pub(crate) counted_as: &'static [&'static str],
-    /// What it follows.
+    /// The topics that the stream follows.
     pub(crate) topics: Vec<TopicName>,
     /// How long a client waits before it comes back.
     pub(crate) retry: Duration,
-    /// Without a cursor, it starts with the newest event of each key.
+    /// Whether the stream starts, without a cursor, with the newest event of each key.
     pub(crate) snapshot: bool,
-    /// Its purpose is to be heard: a heartbeat at once, and always as an event.
+    /// Whether the stream exists to show that the server is alive. It then gets a heartbeat at
+    /// once, and every heartbeat is an event.
     pub(crate) pulse: bool,
 }
 
@@ -46,7 +47,8 @@ pub(crate) struct Spec {
 pub(crate) struct StreamCall {
     app: Arc<App>,
     parts: Parts,
-    /// Judged when it is asked for, at the latest before the stream opens: after the caller's rights.
+    /// The query, or its error. The error is reported when the query is needed, at the latest
+    /// before the stream opens, and thus after the check of the caller's rights.
     query: Result<Params, Error>,
 }
 
@@ -68,29 +70,31 @@ impl Spec {
 }
 
 impl StreamCall {
-    /// Of a path of an embedding application, whose names are not all known here.
+    /// Creates the call for a path of an embedding application, whose query parameters are not all
+    /// known here.
     pub(crate) fn of_embedder(app: Arc<App>, parts: Parts) -> Self {
         const KNOWN: &[query::Name] = &[query::TOKEN, query::TICKET, query::CURSOR];
         let query = Params::read_among_others(parts.uri.query(), KNOWN);
         Self { app, parts, query }
     }
 
-    /// What the query says.
+    /// Returns the parameters of the query.
     pub(crate) fn params(&self) -> Result<&Params, Error> {
         self.query.as_ref().map_err(Error::clone)
     }
 
-    /// Who calls, whose credential was judged. Whether that is enough is for the guard to decide.
+    /// Returns the visitor that calls, once the credential was checked. The guard decides about the
+    /// visitor's rights.
     pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
         extract::optional(&self.app, self.credential()?.as_ref(), &self.parts)
     }
 
-    /// What decides about rights.
+    /// Returns the guard, which decides about rights.
     pub(crate) fn guard(&self) -> &Guard {
         &self.app.guard
     }
 
-    /// What is answered to a visitor who was denied something.
+    /// Returns the error for a visitor that was denied something.
     pub(crate) fn denied(&self, denied: Denied) -> Error {
         extract::denied(&self.app, &self.parts, denied)
     }
@@ -103,7 +107,7 @@ impl StreamCall {
         if credential.as_ref().is_none_or(counts) { Ok(credential) } else { Err(Refusal::ForeignOrigin) }
     }
 
-    /// Opens the stream, for a visitor who may read all of its topics.
+    /// Opens the stream for a visitor that may read all of its topics.
     pub(crate) async fn open(self, spec: Spec, visitor: Visitor) -> Result<Response, Error> {
         let Self { app, parts, query } = self;
         let params = query?;
@@ -173,7 +177,7 @@ impl StreamCall {
     }
 }
 
-/// Writes into the request's span from where the stream goes on.
+/// Notes in the request's span where the stream starts.
 fn note_start(start: &Start, snapshot: bool) {
     let word = match start {
         Start { reset: Some(_), .. } => "reset",
@@ -187,7 +191,7 @@ fn note_start(start: &Start, snapshot: bool) {
     }
 }
 
-/// A response that says it, by whichever lane takes it.
+/// Creates a response that sends `saying`, whichever lane takes it.
 fn carrying(saying: StreamOutput, parts: &Parts) -> Response {
     let slot = StreamSlot::new(saying);
     let cut = parts.extensions.get::<Cut>().cloned();
@@ -196,7 +200,7 @@ fn carrying(saying: StreamOutput, parts: &Parts) -> Response {
     response
 }
 
-/// The head of every stream.
+/// Creates a response with the head of every stream.
 fn response(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -209,8 +213,9 @@ fn response(body: Body) -> Response {
     response
 }
 
-/// Refuses a stream for a reason that will pass. To a browser's `EventSource` any status but 200 is fatal for good, so
-/// whoever asks for `text/event-stream` by name is told in band when to come back.
+/// Refuses a stream for a reason that will pass. A browser's `EventSource` gives up for good on any
+/// status but 200. Therefore a client that asks for `text/event-stream` by name gets a stream with
+/// one event that says when to come back.
 fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: Error) -> Result<Response, Error> {
     if app.config.streams.refusal != config::Refusal::Busy {
         return Err(error);

@@ -1,11 +1,11 @@
-//! Which requests open a stream, as far as their head tells.
+//! Decides by its head whether a request opens a stream.
 
 use std::sync::Arc;
 
 use http::Request;
 use tidings_edge::{accept, base_path};
 
-/// The paths of the streams. The router goes by the same table, so that they never differ.
+/// The paths of the streams. The router is made from the same table, so that the two never differ.
 #[derive(Clone)]
 pub(crate) struct StreamPaths {
     paths: Arc<matchit::Router<()>>,
@@ -13,18 +13,19 @@ pub(crate) struct StreamPaths {
 }
 
 impl StreamPaths {
-    /// Those of the router, below `base` and without it.
+    /// Creates the table from the router's paths, which do not contain `base`. The table also finds
+    /// them below `base`.
     pub(crate) fn new(of_router: impl Iterator<Item = &'static str>, base: Option<&str>) -> Self {
         let mut paths = matchit::Router::new();
         for path in of_router {
-            // The router was built from the same table, and would have panicked; here a path that is left out is only
-            // carried by the other lane.
+            // The router was built from the same table and would have panicked. A path that is left
+            // out here is still served, by the other lane.
             let _ = paths.insert(path, ());
         }
         Self { paths: Arc::new(paths), base: base.map(Arc::from) }
     }
 
-    /// Whether a GET is for a stream, and allowed to be answered by one.
+    /// Whether a GET is for a stream and accepts a stream as its answer.
     pub(crate) fn takes(&self, request: &Request<()>) -> bool {
         let path = request.uri().path();
         let below = self.base.as_deref().and_then(|base| base_path::below(base, path));

@@ -1,5 +1,5 @@
-//! A server over a copy of a log, as a node has one of what a broker keeps: what it tells its clients when the log loses its end,
-//! and when the log does not answer.
+//! A server over a copy of a log, like a node over a copy of a broker's log: what it tells its
+//! clients when the log loses its end, and when the log does not answer.
 
 #[path = "../../../../hub/tests/support/lines.rs"]
 mod lines;
@@ -51,7 +51,7 @@ impl Node {
         (status, serde_json::from_slice(&body).unwrap())
     }
 
-    /// Publishes to everybody. Returns the event's id.
+    /// Publishes to all users. Returns the event's id.
     async fn publish(&self) -> String {
         let (status, answer) =
             self.call(Method::POST, "/notifications/broadcast", r#"{"title":"T","message":"M"}"#).await;
@@ -77,7 +77,7 @@ impl Drop for Node {
 }
 
 impl Stream {
-    /// The next event; `None` when the stream was cut.
+    /// Returns the next event; `None` when the stream was cut.
     async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(item) = self.decoder.next() {
