@@ -1,26 +1,32 @@
-//! How a server lives and ends.
+//! The life of a server: it serves, drains, and ends.
 //!
-//! It serves until it is told to stop, by whoever runs it or by an admin's `POST /system/drain`. Then, so that nobody loses
+//! A server serves until it is told to stop, either by the process or application that runs it or
+//! by an admin's `POST /system/drain`. It then stops in five steps, so that no client loses
 //! anything and the clients don't all come back at once:
 //!
-//! 1. `/health/ready` turns 503, so that no balancer sends anybody here any more; new streams are told `busy`. The
-//!    listener stays open and publishes are taken.
-//! 2. Open streams are ended one by one at an even rate over `DRAIN_SECONDS`, in random order, each told `draining` and
-//!    to come back 0.5–2 s after the last of them was told. So a client comes back once, finds this server's successor, and
-//!    goes on by its last id.
-//! 3. After the last of them publishes are refused, and those that were taken are waited for. The listener closes before the
-//!    first client comes back, who would otherwise be told `busy` by the server that sent it away.
-//! 4. The streams' last words take no longer than a second. By then a call that has not arrived whole, or whose answer nobody
-//!    takes, is cut; one that did arrive is answered.
-//! 5. The journal takes nothing more, and what it has is made safe.
+//! 1. `/health/ready` turns 503, so that balancers send no more clients to this server. New streams
+//!    are answered with `busy`. The listener stays open and publishes are still taken.
+//! 2. Open streams are ended one by one, at an even rate over `DRAIN_SECONDS` and in random order.
+//!    Each gets the event `draining`, which says to come back 0.5–2 s after the last stream was
+//!    ended. So a client comes back once, finds this server's successor, and resumes by its last
+//!    id.
+//! 3. After the last stream was ended, publishes are refused, and the server waits for those that
+//!    were taken. The listener closes before the first client comes back, because that client would
+//!    otherwise be answered with `busy` by the server that sent it away.
+//! 4. The streams have at most a second to send their last event. By then, a call that has not
+//!    arrived whole, or whose answer the client does not read, is cut. A call that arrived whole is
+//!    answered.
+//! 5. The journal takes nothing more, and makes safe what it has.
 //!
-//! Where another process holds the listening sockets too (systemd's socket activation), the server's successor can take what
-//! this one does not, and no call is refused. Then it stops accepting before step 3: whoever connects waits in the socket for
-//! the successor. Connections that are kept alive are told to close with their next answer, for a moment; publishes over them
-//! are taken until the last connection is gone, and only then refused.
+//! If another process holds the listening sockets too (systemd's socket activation), the server's
+//! successor can accept the connections that this server does not, and no call is refused. The
+//! server then stops accepting before step 3, and clients that connect wait in the socket for the
+//! successor. For a moment, answers tell clients with keep-alive connections to close them.
+//! Publishes over these connections are taken until the last connection is gone, and only then
+//! refused.
 //!
-//! So the end takes `DRAIN_SECONDS` and at most a second and a half, and what the journal needs. What is left after
-//! `SHUTDOWN_TIMEOUT` is left behind.
+//! The end therefore takes `DRAIN_SECONDS`, at most a second and a half, and the time that the
+//! journal needs. After `SHUTDOWN_TIMEOUT` the server ends without waiting for the rest.
 
 pub(crate) mod left;
 pub(crate) mod report;
@@ -55,20 +61,22 @@ use crate::times::spread;
 
 pub use left::Left;
 
-/// How long after the last wave streams and calls have to go by themselves.
+/// How long streams and calls have to end by themselves after the last stream was told to end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long an answer that was waited for longer than that has to be taken.
+/// How long a client has to take an answer for which the server has waited longer than
+/// [`LAST_WORDS`].
 const A_MOMENT: Duration = Duration::from_millis(200);
 
-/// How long calls of kept-alive connections are answered, with the request to close, before the connections that were silent
-/// are closed: a call that comes in just then would be lost. Less than [`LAST_WORDS`], as what is left has to end within that.
+/// How long answers on kept-alive connections ask the client to close, before the idle connections
+/// are closed, because a call that arrives just when its connection is closed would be lost. The
+/// time is less than [`LAST_WORDS`], within which everything that is left has to end.
 const RETIRE: Duration = Duration::from_millis(700);
 
-/// What the server listens on.
+/// The sockets that the server listens on.
 pub(crate) struct Listeners {
     pub(crate) listeners: Vec<TcpListener>,
-    /// Whether another process holds them too, and hands them to this server's successor.
+    /// Whether another process holds the sockets too, and hands them to this server's successor.
     pub(crate) held: bool,
 }
 
@@ -104,7 +112,8 @@ pub(crate) async fn serve(
         cut: CancellationToken::new(),
         connections: TaskTracker::new(),
     };
-    // However this ends – its caller may also drop it – listeners and connections end with it.
+    // The guards close listeners and connections however this function ends, even if its caller
+    // drops the future.
     let _cut = lane.cut.clone().drop_guard();
     let listening = CancellationToken::new();
     let _closed = listening.clone().drop_guard();
@@ -120,7 +129,7 @@ pub(crate) async fn serve(
     run(app, runner, shutdown, Some(sockets)).await
 }
 
-/// What a server that listens itself has to close.
+/// The sockets that a server has to close if it listens itself.
 struct Sockets {
     lane: Lane,
     /// Cancelled to close the listeners.
@@ -131,21 +140,23 @@ struct Sockets {
 }
 
 impl Sockets {
-    /// Lets nobody in any more.
+    /// Stops accepting connections.
     async fn let_nobody_in(&self) {
         self.listening.cancel();
         self.accepting.wait().await;
     }
 
-    /// Has every answer ask its client to close the connection, until `limit` at most, and waits for that.
+    /// Has every answer ask its client to close the connection, and waits for that until `limit`.
     async fn retire(&self, limit: Instant) {
         let connections = &self.lane.connections;
         self.lane.calls.retiring.store(true, Ordering::Relaxed);
         connections.close();
-        let _ = tokio::time::timeout_at(limit, connections.wait()).await; // those that are left are told to go
+        // The connections that are left are closed later.
+        let _ = tokio::time::timeout_at(limit, connections.wait()).await;
     }
 
-    /// Has every connection go once it was answered, until `limit` at most; but whoever arrived whole is answered first.
+    /// Closes every connection once its calls are answered. At `limit`, waits for the calls that
+    /// have arrived whole, and then cuts the connections that are left.
     async fn close(&self, app: &App, limit: Instant) {
         let connections = &self.lane.connections;
         self.lane.closing.cancel();
@@ -159,12 +170,13 @@ impl Sockets {
     }
 }
 
-/// Moves what others serve until `shutdown`, then drains. The connections are theirs to close, after this.
+/// Runs the hub for an application that serves the connections itself, until `shutdown`, and then
+/// drains. The application closes its connections after that.
 pub(crate) async fn accompany(app: Arc<App>, runner: Runner, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     run(app, runner, shutdown, None).await
 }
 
-/// Moves the hub until `shutdown`, ends the streams, then closes what is left.
+/// Runs the hub until `shutdown`, ends the streams, and then closes what is left.
 async fn run(
     app: Arc<App>,
     runner: Runner,
@@ -199,7 +211,8 @@ async fn run(
                 app.hub.close().await;
             };
             let ending = tokio::time::timeout(app.config.lifecycle.shutdown_timeout, ending);
-            // Whoever runs it may still want it gone sooner, and tell so by what `shutdown` waits for.
+            // The application or process that runs the server may still want it to stop sooner, and
+            // says so through `shutdown`.
             let listening = async {
                 if by_call {
                     shutdown.await;
@@ -218,13 +231,15 @@ async fn run(
             app.enter(Phase::Closing);
             Err(match failed {
                 Ok(error) => Error::Journal(error),
-                Err(_) => Error::Runner, // it panicked, which the log has told; nothing is delivered any more
+                // The runner panicked, which the log has reported. Nothing is delivered any more.
+                Err(_) => Error::Runner,
             })
         }
     }
 }
 
-/// However the server ends – its future may also be dropped – no stream is left open that nobody feeds.
+/// Kills all streams when it is dropped. However the server ends, even if its future is dropped, no
+/// stream stays open that gets no events.
 struct KilledOnDrop(Arc<App>);
 
 impl Drop for KilledOnDrop {
@@ -244,17 +259,19 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     if successor.is_none() {
         app.close().await;
     }
-    // Not after the streams are gone: a peer that is stuck holds one for a second, and others come back before that. Open
-    // connections are told later, as some clients take HTTP/2's GOAWAY for an end and read no last words behind it.
+    // The listeners close before the streams are gone, because a stuck peer holds its stream for a
+    // second and other clients come back before that. Open connections are told to close later,
+    // because some clients take HTTP/2's GOAWAY for an end and read no last event behind it.
     if let Some(sockets) = sockets {
         sockets.let_nobody_in().await;
     }
     until_gone(app, limit).await;
     if streams > 0 {
-        tokio::time::sleep(LAST_BYTES_GRACE).await; // the last of them are still reading what they were told
+        // The last clients are still reading their last event.
+        tokio::time::sleep(LAST_BYTES_GRACE).await;
     }
     if let Some(sockets) = successor {
-        // Who asks for a drain of no time wants no moment either.
+        // An operator that wants no drain at all wants no such delay either.
         sockets.retire(drained + RETIRE.min(app.config.lifecycle.drain)).await;
     }
     if let Some(sockets) = sockets {
@@ -263,7 +280,7 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     app.close().await;
 }
 
-/// Ends the open streams one by one. Returns how many there were.
+/// Ends the open streams one by one. Returns how many streams there were.
 async fn drain(app: &App) -> u32 {
     let mut open = app.hub.connections().all();
     if open.is_empty() {
@@ -281,8 +298,8 @@ async fn drain(app: &App) -> u32 {
     count
 }
 
-/// Waits until all streams are gone, and until `limit` at most: those that are left then are killed. Those that slipped in
-/// since the last wave are ended too.
+/// Waits until all streams are gone, at the latest until `limit`, and then kills those that are
+/// left. Streams that were opened since the drain are ended too.
 async fn until_gone(app: &App, limit: Instant) {
     let gone = until(|| {
         let open = app.hub.connections().all();
@@ -298,14 +315,15 @@ async fn until_gone(app: &App, limit: Instant) {
     }
 }
 
-/// Looks again and again until it is so.
+/// Checks `so` every 10 ms until it is true.
 async fn until(so: impl Fn() -> bool) {
     while !so() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Until the drain is over, whoever comes back would find this server again.
+/// Returns the ending of a stream in a drain. Its `retry` includes the rest of the drain, because
+/// until then a client that comes back would find this server again.
 fn draining(app: &App) -> Ending {
     let retry = spread(Duration::from_millis(500), Duration::from_secs(2)) + app.left_of_drain();
     Ending { cause: Cause::Shutdown, retry: Some(retry) }

@@ -1,7 +1,8 @@
-//! What a running server takes over of changed settings, without a restart.
+//! Takes over changed settings in a running server, without a restart.
 //!
-//! Owns which settings those are, and that a reload changes all of them or nothing. It is asked for by whoever runs the server
-//! (SIGHUP, [`Handle::reload`](crate::Handle::reload)) or by an admin's call, and told of in the log, once, from here.
+//! Owns which settings can be changed this way, and that a reload changes either all of them or
+//! none. A reload is requested by the process or application that runs the server (SIGHUP,
+//! [`Handle::reload`](crate::Handle::reload)) or by an admin's call. It is logged once, here.
 
 pub(crate) mod source;
 
@@ -16,35 +17,37 @@ use crate::reload::source::Source;
 const LOG_LEVEL: &str = "LOG_LEVEL";
 const CORS_ORIGIN: &str = "CORS_ORIGIN";
 
-/// What a reload did.
+/// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
-    /// The settings that have other values from now on (`"LOG_LEVEL"`).
+    /// The settings that were changed (`"LOG_LEVEL"`).
     pub changed: Vec<String>,
-    /// The settings that are written otherwise than they hold, and of which the server takes notice only when it starts.
+    /// The settings whose configured value differs from the one in use, and that the server reads
+    /// only when it starts.
     pub needs_restart: Vec<String>,
 }
 
 /// Why nothing was reloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The settings were handed over by an application: [`Builder::reloadable`](crate::server::Builder::reloadable) was not
-    /// called.
+    /// The settings were handed over by an application that did not call
+    /// [`Builder::reloadable`](crate::server::Builder::reloadable).
     #[error("This server does not know where its settings come from, and can't read them again")]
     NoSource,
-    /// With these settings no server would start.
+    /// A server would not start with these settings.
     #[error(transparent)]
     Refused(#[from] config::Error),
-    /// The origins don't go together with what holds of the other settings.
+    /// The origins can't be combined with the other settings that are in use.
     #[error("CORS_ORIGIN: {0}")]
     Cors(#[from] cors::Error),
 }
 
 impl App {
-    /// Reads the settings again and takes over what can be. Waits for files.
+    /// Reads the settings again and takes over those that can be changed. Blocks while it reads
+    /// files.
     pub(crate) fn reload(&self) -> Result<Reloaded, Error> {
         let source = self.settings.as_ref().ok_or(Error::NoSource)?;
-        // Locked so that one reload follows the other, for the service manager too.
+        // The lock makes reloads follow one another, also in the messages to the service manager.
         let mut holds = source.holds.lock();
         let is_told = self.phase() == Phase::Serving;
         if is_told {
@@ -75,7 +78,7 @@ impl App {
         let written = |held: &Effective| loaded.origins.iter().find(|new| new.name == held.name);
         let differs = |held: &Effective| written(held).is_none_or(|new| !new.says_the_same_as(held));
         let mut reloaded = Reloaded::default();
-        // Whatever can fail comes before whatever changes.
+        // Everything that can fail comes before everything that changes something.
         if holds.iter().any(|held| held.name == CORS_ORIGIN && differs(held)) {
             let origins = loaded.config.cors.origins.clone();
             let options = cors::Options { origins, ..self.config.cors_options() };
@@ -99,7 +102,7 @@ impl App {
     }
 }
 
-/// In one sentence, for people.
+/// Writes the result in one sentence, for people.
 impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { changed, needs_restart } = self;

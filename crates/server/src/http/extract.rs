@@ -1,5 +1,5 @@
-//! What a handler needs of a request, read and checked before it runs: who calls, the body, the parameters, and where a
-//! stream is to go on.
+//! What a handler needs of a request, read and checked before the handler runs: the caller, the
+//! body, the parameters, and where a stream is to continue.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,15 +22,16 @@ use crate::auth::guard::Denied;
 use crate::auth::{Credential, Identity, Refusal, Visitor};
 use crate::traces;
 
-/// What the router gives to each handler: the server, and what its path knows of a query.
+/// The state that the router gives to each handler: the server, and the query parameters of the
+/// handler's path.
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) app: Arc<App>,
-    /// The names that the path knows.
+    /// The names of the query parameters that the path knows.
     pub(crate) query: &'static [query::Name],
 }
 
-/// The caller of an endpoint that needs to know who calls.
+/// The caller of an endpoint that requires a credential.
 pub(crate) struct Caller(pub(crate) Identity);
 
 /// Proof that the caller has the admin role.
@@ -102,7 +103,7 @@ impl JsonBody {
         self.0.bytes()
     }
 
-    /// The body as an object.
+    /// Parses the body as an object.
     pub(crate) fn fields(&self) -> Result<fields::Fields<'_>, Error> {
         fields::Fields::parse(self.0.bytes())
     }
@@ -134,7 +135,8 @@ impl FromRequestParts<Route> for Params {
     }
 }
 
-/// Where a stream is to go on: `Last-Event-ID`, else the parameter of that name.
+/// Returns where a stream is to continue: by the header `Last-Event-ID`, or else by the query
+/// parameter for it.
 pub(crate) fn cursor(headers: &HeaderMap, params: &Params) -> After {
     let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()));
     let cursor = match &header {
@@ -144,40 +146,43 @@ pub(crate) fn cursor(headers: &HeaderMap, params: &Params) -> After {
     after(cursor)
 }
 
-/// A cursor's text as what it asks for.
+/// Parses the text of a cursor.
 pub(crate) fn after(text: &str) -> After {
     match text {
         "" => After::Now,
         "earliest" => After::Earliest,
-        // Longer than any id is malformed whatever it says; what is kept of it is only repeated to its sender.
+        // A text that is longer than any id is malformed, whatever it contains. What is kept of it
+        // is only repeated to its sender.
         id => After::Id(id.chars().take(256).collect()),
     }
 }
 
-/// The client's address: the socket's, or what a trusted proxy says.
+/// Returns the client's address, either that of the socket or the one that a trusted proxy gives.
 pub(crate) fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let peer = peer.or_else(|| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0))?;
     Some(app.proxies.client(peer.ip(), &parts.headers))
 }
 
-/// Judges for an endpoint that needs to know who calls.
+/// Checks the credential for an endpoint that requires one.
 pub(crate) fn required(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Identity, Refusal> {
     app.auth.required(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
 }
 
-/// Judges for an endpoint that also serves the anonymous.
+/// Checks the credential for an endpoint that also serves anonymous visitors.
 pub(crate) fn optional(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Visitor, Refusal> {
     app.auth.optional(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
 }
 
-/// Charges a refused credential to the address it came from. What is not there is no credential.
+/// Charges a refused credential to the address that it came from. A missing credential is not
+/// charged.
 pub(crate) fn charge(app: &App, parts: &Parts, refusal: Refusal) -> Refusal {
     let address = if refusal == Refusal::Missing { None } else { address(app, parts) };
     if address.is_none_or(|address| app.rates.failed_credential(address)) { refusal } else { Refusal::TooMany }
 }
 
-/// What is answered to a caller who was denied something. A credential that is too little for it is charged.
+/// Returns the error for a caller that was denied something. If the credential did not suffice, it
+/// is charged.
 pub(crate) fn denied(app: &App, parts: &Parts, denied: Denied) -> Error {
     match denied {
         Denied::Unauthenticated(refusal) => charge(app, parts, refusal).into(),
@@ -185,17 +190,18 @@ pub(crate) fn denied(app: &App, parts: &Parts, denied: Denied) -> Error {
     }
 }
 
-/// A user named by a caller.
+/// Parses the id of a user that a caller names.
 pub(crate) fn user(field: &'static str, text: &str) -> Result<UserId, Error> {
     UserId::parse(text).map_err(|error| Error::field(field, error.to_string()))
 }
 
-/// Whether the method only asks for the head.
+/// Whether the request asks only for the head.
 pub(crate) fn is_head(parts: &Parts) -> bool {
     parts.method == Method::HEAD
 }
 
-/// The first coding of the body that is not `identity`, if it has one (RFC 9110, section 8.4).
+/// Returns the first coding of the body that is not `identity`, if there is one (RFC 9110, section
+/// 8.4).
 fn content_coding(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(CONTENT_ENCODING).iter();
     let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii));
@@ -208,7 +214,7 @@ fn is_json(headers: &HeaderMap) -> bool {
         return false;
     };
     if value == mime::APPLICATION_JSON.as_ref() {
-        return true; // as nearly everybody writes it
+        return true; // nearly every client writes it like this
     }
     let Ok(media) = value.parse::<mime::Mime>() else {
         return false;

@@ -1,12 +1,13 @@
-//! `Idempotency-Key`: a publish that is repeated because its answer was lost happens once.
+//! `Idempotency-Key`: a publish that is repeated because its answer was lost happens only once.
 //!
-//! A key belongs to a caller, a method and a path. What was answered is written to the journal in the same step as the
-//! event, as a receipt, so that it is known for as long as the event is, restarts included. Only a 200 leaves one: after
-//! an error the same key may try again.
+//! A key belongs to a caller, a method and a path. The answer is written to the journal in the same
+//! step as the event, as a receipt. It is therefore known for as long as the event is, even after a
+//! restart. Only a 200 leaves a receipt: after an error, the same key may be used to try again.
 //!
-//! The journal decides whether a publish is a repetition, in the step that would append it: of several in flight, here or on
-//! several servers, one is published, and all get its answer. Whoever looks beforehand spares a repetition the limits, and
-//! decides nothing. Which are in flight here: `in_flight`.
+//! The journal decides whether a publish is a repetition, in the step that would append it. If
+//! several publishes with one key are in flight, on this server or on several, one is published and
+//! all get its answer. The look-up before that only spares a repetition the limits, and decides
+//! nothing. The publishes that are in flight on this server are in [`in_flight`](super::in_flight).
 
 use std::time::Duration;
 
@@ -31,22 +32,22 @@ const MAX_KEY_BYTES: usize = 255;
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Whose key it is and for what, in one text.
+/// The caller, the method, the path and the key of a request, in one text.
 #[derive(Clone)]
 pub(crate) struct Scope(Bytes);
 
-/// By what two requests with the same key are told apart: a digest of the target and the body.
+/// A digest of the target and the body, by which two requests with the same key are told apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint([u8; 32]);
 
-/// By what a publish with a key is known when it is repeated.
+/// The key and the digest by which a repetition of a publish is recognized.
 pub(crate) struct Note {
     scope: Scope,
     fingerprint: Fingerprint,
 }
 
 impl Scope {
-    /// Reads the key of a request, if it has one.
+    /// Reads the key of a request, if the request has one.
     pub(crate) fn of(headers: &HeaderMap, caller: &UserId, method: &Method, path: &str) -> Result<Option<Self>, Error> {
         let mut keys = headers.get_all(HEADER).iter();
         let Some(key) = keys.next() else {
@@ -57,7 +58,7 @@ impl Scope {
         }
         let sane = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
         match key.to_str() {
-            // None of them holds a NUL.
+            // A NUL joins the parts, because none of them contains one.
             Ok(key) if sane => Ok(Some(Self([caller.as_str(), method.as_str(), path, key].join("\0").into()))),
             _ => Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
         }
@@ -81,24 +82,25 @@ impl Note {
         Self { scope, fingerprint: Fingerprint::of(target, body) }
     }
 
-    /// By what the log knows it.
+    /// Returns the key of the publish's receipt in the log.
     pub(crate) fn key(&self) -> &Bytes {
         &self.scope.0
     }
 
-    /// What is kept of a publish that is answered with `draft`.
+    /// Returns the receipt of a publish that is answered with `draft`.
     pub(crate) fn receipt(&self, draft: &Draft) -> Receipt {
         let value = [&self.fingerprint.0[..], &draft.encode()].concat().into();
         Receipt { key: self.scope.0.clone(), value, lives: KEPT }
     }
 
-    /// The first answer, if the log knows it already.
+    /// Returns the first answer, if the log has its receipt already.
     pub(crate) async fn look_up(&self, app: &App) -> Result<Option<Response>, Error> {
         let kept = app.hub.receipt(&self.scope.0).await?;
         kept.map(|(first, kept)| self.replay(first, &kept)).transpose()
     }
 
-    /// What was answered the first time, about the event with the id `first`; an error where that was another request.
+    /// Returns the first answer, about the event with the id `first`. Fails if the first request
+    /// was a different one.
     pub(crate) fn replay(&self, first: EventId, kept: &StoredReceipt) -> Result<Response, Error> {
         let draft = kept.value.split_first_chunk().filter(|(first, _)| **first == self.fingerprint.0);
         let Some((_, draft)) = draft else {

@@ -1,7 +1,8 @@
 //! Publishes with an `Idempotency-Key` that are on their way into the log.
 //!
-//! A call that is refused before it reaches the log, for example by the rate of its caller, may repeat one of them. It then waits
-//! for the answer of that one. The list decides nothing: what a repetition is, the log says.
+//! A call that is refused before it reaches the log, for example by the rate limit of its caller,
+//! may repeat one of these publishes. It then waits for the answer of that publish. The list
+//! decides nothing, because only the log says what is a repetition.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,16 +12,17 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// The keys of the publishes on their way. It never holds more keys than there is room for publishes
-/// ([`Admission`](super::admission::Admission)).
+/// The keys of the publishes that are on their way. There are never more keys than
+/// [`Admission`](super::admission::Admission) has space for publishes.
 #[derive(Default)]
 pub(crate) struct InFlight(Arc<Mutex<HashMap<Bytes, watch::Receiver<()>>>>);
 
 /// A publish with a key, on its way until this is dropped.
 pub(crate) struct Flight {
-    /// Set if another publish with this key is on its way; that one has ended when its sender is gone.
+    /// Set if another publish with this key was on its way first. That publish has ended when its
+    /// sender is gone.
     first: Option<watch::Receiver<()>>,
-    /// Set if this is the first with its key.
+    /// Set if this publish is the first with its key.
     _entry: Option<ListedKey>,
 }
 
@@ -32,7 +34,7 @@ struct ListedKey {
 }
 
 impl InFlight {
-    /// Adds a publish. To be called once it has its share of the room for publishes.
+    /// Adds a publish. To be called once the publish has its share of the budget for publishes.
     pub(crate) fn enter(&self, key: &Bytes) -> Flight {
         match self.0.lock().entry(key.clone()) {
             Entry::Occupied(first) => Flight { first: Some(first.get().clone()), _entry: None },

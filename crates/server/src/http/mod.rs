@@ -1,5 +1,6 @@
-//! What every call goes through: the layer that observes it, what a handler needs of its request, and what stands between a
-//! publish and the log. What comes before and knows nothing of this server is the crate `tidings_edge`.
+//! What every call goes through: the layer that observes it, the extractors of its handler, and the
+//! steps between a publish and the log. What comes before that and knows nothing of this server is
+//! in the crate `tidings_edge`.
 
 pub(crate) mod admission;
 pub(crate) mod extract;

@@ -1,6 +1,8 @@
-//! Around every request: its id, one line in the log, its place in the counts if it failed, and the headers that every answer has.
+//! The layer around every request. It gives the request an id, writes one line to the log, counts
+//! failures, and sets the headers that every answer has.
 //!
-//! A failure is logged here and nowhere else. The path is logged without its query, because a query may hold a token.
+//! A failure is logged here and nowhere else. The path is logged without its query, because a query
+//! may contain a token.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use tower::{Layer, Service};
 
 use crate::counts::Counts;
 
-/// The outermost layer but the base path's. A service of its own: `from_fn` would box the rest of the stack for each request.
+/// Creates the outermost layer except for that of the base path. It is a service of its own,
+/// because `from_fn` would box the rest of the stack for each request.
 pub(crate) fn layer<S>(counts: Arc<Counts>) -> impl Layer<S, Service = Observe<S>> + Clone {
     layer_fn(move |inner| Observe { inner, counts: counts.clone() })
 }
@@ -30,7 +33,7 @@ pub(crate) struct Observe<S> {
     counts: Arc<Counts>,
 }
 
-/// A request on its way.
+/// A request in progress.
 pub(crate) struct Observed<F> {
     answer: F,
     id: RequestId,
@@ -39,7 +42,7 @@ pub(crate) struct Observed<F> {
     in_progress: InProgress,
 }
 
-/// Counts among the calls in progress as long as it is there.
+/// Counts as one call in progress until it is dropped.
 struct InProgress(Arc<Counts>);
 
 impl InProgress {
@@ -92,7 +95,8 @@ impl<F> Observed<F> {
     fn finish(&self, mut response: Response) -> Response {
         let Self { id, method, path, .. } = self;
         let (status, code) = (response.status().as_u16(), response.extensions().get::<Code>().copied());
-        // A peer's fault is nobody's emergency, and neither is what we do on purpose; ours is.
+        // Only a failure of this server is logged as an error. A mistake of the client is not one,
+        // and neither is a refusal that the server intends.
         let on_purpose = matches!(code, Some(Code::Draining | Code::TooManyConnections));
         let failed = status >= 500 && !on_purpose;
         if let Some(code) = code {

@@ -1,8 +1,9 @@
-//! Calls that publish: a handler reads what was sent, builds a [`Unit`] of it, and hands that to [`Publisher::publish`], which
-//! answers.
+//! Calls that publish. A handler reads the request, makes a [`Unit`] of it, and passes that to
+//! [`Publisher::publish`], which answers.
 //!
-//! Owns the order of what stands before the log: a repetition is answered from what is known, then there is room for the call,
-//! then its caller may publish so much, then it is appended, and the log says what became of it.
+//! Owns the order of the steps before the log. First, a repetition is answered by its receipt. Then
+//! the call needs space in the budget, and its caller must be within the rate limits. Last, the
+//! unit is appended, and the log says what the result is.
 
 use std::sync::Arc;
 
@@ -25,44 +26,46 @@ use crate::http::in_flight::Flight;
 use crate::topics;
 use crate::traces;
 
-/// What a POST that publishes needs beside its body: who calls, and whether the call is a repetition.
+/// The parts of a POST that publishes, except for its body: the caller, and the key that makes a
+/// repetition recognizable.
 pub(crate) struct Publisher {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Identity,
     subject: RateSubject,
     key: Option<Scope>,
-    /// Judged when it is asked for, at the latest before something is published: after the caller's rights.
+    /// The query, or its error. The error is reported when the query is needed, at the latest
+    /// before anything is published, and thus after the check of the caller's rights.
     query: Result<Params, Error>,
 }
 
-/// What a call publishes in one step, and what it is answered.
+/// What a call publishes in one step, and its answer.
 pub(crate) struct Unit {
     batch: Vec<Publication>,
     condition: Option<Condition>,
-    /// The room that a user becomes a member of by it.
+    /// The room that the call makes a user a member of, and that user.
     joins: Option<(TopicName, UserId)>,
     draft: Draft,
 }
 
 impl Unit {
-    /// One event, and whatever the server writes for itself in the same step.
+    /// Creates a unit of one event.
     pub(crate) fn new(publication: Publication, draft: Draft) -> Self {
         Self { batch: vec![publication], condition: None, joins: None, draft }
     }
 
-    /// There is nothing to publish, and `draft` names no event.
+    /// Creates a unit that publishes nothing. `draft` must name no event.
     pub(crate) fn nothing(draft: Draft) -> Self {
         Self { batch: Vec::new(), condition: None, joins: None, draft }
     }
 
-    /// With a record of the server's own, and only if `condition` is true; if it is not, the answer is the same, and so its
-    /// draft must name no event.
+    /// Adds a record of the server's own, and publishes the unit only if `condition` is true. The
+    /// answer is the same if it is false, so the draft must name no event.
     pub(crate) fn beside(mut self, (record, condition): (Publication, Condition)) -> Self {
         self.batch.push(record);
         Self { condition: Some(condition), ..self }
     }
 
-    /// Makes `user` a member of `room`, if that is not one too many.
+    /// Makes `user` a member of `room`, unless that exceeds a limit of memberships.
     pub(crate) fn joining(self, room: TopicName, user: UserId) -> Self {
         Self { joins: Some((room, user)), ..self }
     }
@@ -80,20 +83,22 @@ impl FromRequestParts<Route> for Publisher {
 }
 
 impl Publisher {
-    /// In whose name the call is made.
+    /// Returns in whose name the call is made.
     pub(crate) fn by(&self) -> By<'_> {
         By::Caller(&self.caller)
     }
 
-    /// What the query says.
+    /// Returns the parameters of the query.
     pub(crate) fn params(&self) -> Result<&Params, Error> {
         self.query.as_ref().map_err(Error::clone)
     }
 
-    /// Publishes what was made of a call with this target and body, and answers; or answers as the same call with the same key
-    /// was answered before.
+    /// Publishes the unit that was made of a call with this target and body, and returns the
+    /// answer. If the call repeats an earlier one with the same key, returns the earlier answer
+    /// instead.
     ///
-    /// With a key, or on a condition, the work goes on even if the caller goes away meanwhile: whoever comes back finds it done.
+    /// With a key or a condition, the work goes on even if the caller leaves meanwhile, and a
+    /// caller that comes back finds it done.
     pub(crate) async fn publish(self, target: Option<&UserId>, body: &[u8], unit: Unit) -> Result<Response, Error> {
         let Self { app, subject, key, query, .. } = self;
         query?;
@@ -114,8 +119,8 @@ impl Publisher {
     }
 }
 
-/// Charges and publishes a unit, and holds `share` meanwhile. A repetition of a call that is on its way may be refused where that
-/// one was not; it still gets that one's answer.
+/// Charges and publishes a unit, and holds `share` meanwhile. A repetition of a call that is in
+/// flight may be refused although that call was not; it still gets that call's answer.
 async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, unit: Unit) -> Result<Response, Error> {
     let Unit { batch, condition, joins, draft } = unit;
     let flight = note.as_ref().map(|note| app.in_flight.enter(note.key()));
@@ -129,7 +134,7 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
     let (standing, _pending, named) = match taken {
         Ok(taken) => taken,
         Err(refused) => {
-            drop((share, batch, draft)); // a call that waits for another's answer takes no room
+            drop((share, batch, draft)); // a call that waits for another's answer holds no space
             let answer = first_answer(&app, note, flight).await?;
             if answer.is_some() && is_charged {
                 app.rates.give_back(&cost, false);
@@ -144,7 +149,7 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
     match (app.publish(batch, receipt, condition).await?, &note) {
         (Published::New(id) | Published::Refused(id), _) => Ok(answer(draft.complete(id), standing)),
         (Published::Known(first, kept), Some(note)) => {
-            app.rates.give_back(&cost, named); // it was in flight twice, and counts once
+            app.rates.give_back(&cost, named); // the call was in flight twice, and counts once
             note.replay(first, &kept)
         }
         (Published::Full(_), _) => Err(Error::too_many_keys()),
@@ -152,16 +157,16 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
     }
 }
 
-/// Returns the answer of the call that one with this note repeats, once that has ended; `None` if there is no such call, or if it
-/// was not answered with a 200. For a call that was refused.
+/// Waits for the call in flight that a refused call with this note repeats, and returns its answer.
+/// Returns `None` if there is no such call, or if it was not answered with a 200.
 async fn first_answer(app: &App, note: Option<Note>, flight: Option<Flight>) -> Result<Option<Response>, Error> {
     let (Some(note), Some(flight)) = (note, flight) else { return Ok(None) };
     flight.until_first_ended().await;
     note.look_up(app).await
 }
 
-/// Publishes one event in somebody's name for the application that embeds the server, within the limits of a call whose body has
-/// `bytes` bytes. Returns the event's id.
+/// Publishes one event for the application that embeds the server, in the name of `by`, within the
+/// limits of a call with a body of `bytes` bytes. Returns the event's id.
 pub(crate) async fn publish_one(
     app: &App,
     by: By<'_>,
@@ -180,13 +185,14 @@ pub(crate) async fn publish_one(
     }
 }
 
-/// Whether a batch names a topic that the log does not know yet, beside those of the server's own.
+/// Whether a batch names a topic that the log does not know yet, not counting the server's own
+/// topics.
 fn is_new(app: &App, batch: &[Publication]) -> bool {
     let mut topics = batch.iter().flat_map(|one| &*one.topics);
     topics.any(|topic| !topics::is_private(topic) && !app.hub.knows(topic))
 }
 
-/// The answer to a publish, with where its publisher stands.
+/// Returns the answer to a publish, with the state of its caller's rate limits.
 pub(crate) fn answer(reply: Reply, standing: RateLimit) -> Response {
     let mut response = reply.into_response();
     standing.write(response.headers_mut());

@@ -1,20 +1,20 @@
-//! What a server leaves behind that did not end in time.
+//! What a server leaves unfinished if it does not end in time.
 
 use std::fmt;
 
 use crate::app::{App, Phase};
 
-/// What was left when `SHUTDOWN_TIMEOUT` was over.
+/// What was unfinished when `SHUTDOWN_TIMEOUT` had passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Streams that were still open: told to go and not gone, or not told yet.
+    /// Streams that were still open, whether they were told to end or not yet.
     pub streams: usize,
     /// Calls that had arrived whole and were not answered yet.
     pub calls: usize,
-    /// Connections that were still open, those of streams and calls among them. None are known where an application serves
-    /// them.
+    /// Connections that were still open, including those of streams and calls. None are known if an
+    /// application serves them.
     pub connections: usize,
-    /// Whether publishes were still taken, so that the log was not made safe for the end.
+    /// Whether publishes were still taken. The log was then not made safe for the end.
     pub is_draining: bool,
 }
 

@@ -1,9 +1,11 @@
-//! Tells the service manager how the server is, as long as it runs.
+//! Reports the server's state to the service manager, as long as the server runs.
 //!
-//! That is also what its watchdog waits for, so it must not be told by anything that goes on while the server is stuck. The
-//! report is made in a task of its own, as every connection has one, and takes the locks that every stream takes: where no
-//! thread of the runtime takes up tasks any more, or one of those locks is never let go, nothing is told, and the server is
-//! started anew. It says nothing about the journal's disk or about other machines, which a new start would not mend.
+//! The service manager's watchdog waits for these reports, so they must not come from anything that
+//! still runs while the server is stuck. Each report is made in a task of its own, like that of a
+//! connection, and takes the locks that every stream takes. If no thread of the runtime runs tasks
+//! any more, or if one of these locks is never released, no report is made and the service manager
+//! restarts the server. Reports go on while the journal's disk or another machine fails, because a
+//! restart would not repair that.
 
 use std::sync::Arc;
 
@@ -11,14 +13,14 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 
-/// Reports for ever.
+/// Reports at intervals, and never returns.
 pub(super) async fn keep_reporting(app: Arc<App>) {
     let mut ticks = interval(app.notifier.every());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let asked = app.clone();
-        // One that panicked has said so in the log.
+        // If the task panicked, the log has reported that.
         if let Ok(status) = tokio::spawn(async move { asked.status() }).await {
             app.notifier.is_alive(&status);
         }

@@ -1,13 +1,15 @@
-//! Tasks that are there as long as the server is: none of them may end without a word.
+//! Tasks that run as long as the server does. None of them may end unnoticed.
 
 use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long a task that panicked rests before it is begun anew: one that panics at once must not fill the log.
+/// How long `keep` waits before it restarts a task that panicked, because a task that panics at
+/// once must not fill the log.
 const REST: Duration = Duration::from_secs(1);
 
-/// Runs a task to its end. If it panics, it is begun anew: only for tasks that keep nothing from one round to the next.
+/// Runs a task to its end, and restarts it if it panics. Only for tasks that keep no state from one
+/// round to the next.
 pub async fn keep<F>(task: &'static str, begin: impl Fn() -> F)
 where
     F: Future + Send + 'static,
@@ -16,7 +18,7 @@ where
     loop {
         match AbortOnDropHandle::new(tokio::spawn(begin())).await {
             Err(ended) if ended.is_panic() => tracing::error!(task, "a task of the server panicked and is begun anew"),
-            _ => return, // it has done what it was for, or the runtime is going
+            _ => return, // the task is done, or the runtime is shutting down
         }
         tokio::time::sleep(REST).await;
     }

@@ -1,16 +1,16 @@
-//! Where the settings come from, for who reads them again.
+//! The source of the settings, for a reload that reads them again.
 
 use parking_lot::Mutex;
 
 use crate::config::{self, Effective, Loaded};
 
-/// Reads the settings anew.
+/// A function that reads the settings again.
 pub(crate) type Read = Box<dyn Fn() -> Result<Loaded, config::Error> + Send + Sync>;
 
-/// Where the settings come from, and which of them hold.
+/// The source of the settings, and the settings that are in use.
 pub(crate) struct Source {
     pub(super) read: Read,
-    /// Locked during a reload, so that one follows the other.
+    /// The settings that are in use. Locked during a reload, so that reloads follow one another.
     pub(super) holds: Mutex<Vec<Effective>>,
 }
 

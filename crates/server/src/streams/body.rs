@@ -149,8 +149,8 @@ impl Body for StreamBody {
                 Step::Frames => this.ready.extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
                 Step::End { reconnect: false } => this.state = State::Ended,
                 Step::End { reconnect: true } => this.state = this.cutting(),
-                // After a kill, a body is still polled only on a connection that is not the server's
-                // own.
+                // After a kill, a body is still polled only on a connection that is not the
+                // server's own.
                 Step::Killed => return Poll::Ready(Some(Err(CutOff))),
             }
         }

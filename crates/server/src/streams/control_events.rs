@@ -1,6 +1,7 @@
 //! The server's own events (`connected`, `heartbeat`, `reset`, `synced`, endings, `busy`) as JSON.
 //!
-//! The hub decides when each is sent. Where an event has a `retry:` field, its data repeats the number.
+//! The hub decides when each is sent. Where an event has a `retry:` field, its data repeats the
+//! number.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The output of a stream, on its way from the handler that opened the stream to the lane that carries it.
+//! The output of a stream, on its way from the handler that opened the stream to the lane that
+//! carries it.
 
 use std::sync::Arc;
 
@@ -6,8 +7,8 @@ use parking_lot::Mutex;
 use tidings_hub::Subscription;
 use tidings_sse::Frame;
 
-/// The place in a response where a handler leaves the stream's output. The parked lane and the body of the same response share it;
-/// the first of them takes the output.
+/// The place in a response where a handler leaves the stream's output. The parked lane and the body
+/// of the same response share it; the first of them takes the output.
 #[derive(Clone)]
 pub(crate) struct StreamSlot(Arc<Mutex<Option<StreamOutput>>>);
 

@@ -1,4 +1,4 @@
-//! A log that takes its time, and more publishes than there is room for.
+//! A slow log, and more publishes than the budget has space for.
 
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +20,7 @@ use super::*;
 use crate::auth::demo;
 use crate::server::Server;
 
-/// Appends, and who has to be certain, wait until it is told that its disk is fast again.
+/// A log whose appends and calls of `certain` wait until it is told that its disk is fast again.
 struct Slow {
     journal: Memory,
     is_fast: watch::Receiver<bool>,
@@ -99,7 +99,7 @@ impl Journal for Slow {
     }
 }
 
-/// A server over such a log.
+/// A server over a slow log.
 struct House {
     router: Router,
     log: Arc<Slow>,
@@ -118,14 +118,14 @@ impl House {
         house
     }
 
-    /// There is one thread: what can go on has gone on by then.
+    /// Lets every task go on as far as it can. There is only one thread.
     async fn settle(&self) {
         for _ in 0..100 {
             yield_now().await;
         }
     }
 
-    /// Publishes some 200 KiB, and returns once it waits for the log or is answered.
+    /// Publishes some 200 KiB, and returns once the publish waits for the log or is answered.
     async fn publish(&self, key: Option<usize>) -> JoinHandle<Response> {
         let body = format!(r#"{{"title":"T","message":"M","metadata":"{}"}}"#, "m".repeat(200 << 10));
         let mut request = Request::post("/notifications/broadcast")
@@ -144,7 +144,7 @@ impl House {
         publishing
     }
 
-    /// Publishes until one is refused. Returns those that wait, and the refused one.
+    /// Publishes until a publish is refused. Returns the publishes that wait, and the refusal.
     async fn fill(&self, is_keyed: bool) -> (Vec<JoinHandle<Response>>, Response) {
         let mut waiting = Vec::new();
         loop {
@@ -156,7 +156,7 @@ impl House {
         }
     }
 
-    /// Has everything that waits written. Returns how many events are in the log then.
+    /// Has everything that waits written. Returns how many events the log then has.
     async fn written(self, wanted: usize) -> usize {
         self.faster.send_replace(true);
         while self.log.head().get() < u64::try_from(wanted).unwrap() {
@@ -221,7 +221,8 @@ async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() 
     };
     let mut waiting = Vec::new();
     for _ in 0..50 {
-        waiting.push(house.call(request("k")).await); // no look-up finds a receipt yet
+        // A look-up finds no receipt yet.
+        waiting.push(house.call(request("k")).await);
     }
     house.faster.send_replace(true);
     let mut repeated = 0;
