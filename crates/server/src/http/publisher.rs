@@ -83,7 +83,7 @@ impl FromRequestParts<Route> for Publisher {
 }
 
 impl Publisher {
-    /// Returns in whose name the call is made.
+    /// Returns the caller, in whose name the call publishes.
     pub(crate) fn by(&self) -> By<'_> {
         By::Caller(&self.caller)
     }

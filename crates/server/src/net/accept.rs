@@ -38,7 +38,7 @@ const IN_A_ROW: u32 = 8;
 /// How long a connection may be silent before the kernel probes whether its peer is still there.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Clone)]
 pub(crate) struct Lane {
     pub(crate) router: Router,

@@ -52,7 +52,7 @@ pub(crate) struct ConnectionTable {
     pub(crate) closed: Closed,
 }
 
-/// How many connections without a stream were closed from this side.
+/// How many connections without a stream were closed by the server.
 #[derive(Debug, Default)]
 pub(crate) struct Closed {
     /// The head of a request took too long.

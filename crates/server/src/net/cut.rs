@@ -53,7 +53,7 @@ pub(crate) struct Cut {
 #[derive(Default)]
 struct State {
     after_flush: AtomicBool,
-    /// Whether the connection is closed without waiting for the peer to do the same.
+    /// Whether the connection is closed without waiting for the peer to close its side.
     abandoned: AtomicBool,
     /// Since when the socket has taken nothing.
     blocked: Mutex<Option<Instant>>,

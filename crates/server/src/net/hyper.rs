@@ -116,8 +116,8 @@ trait Served: Future<Output = hyper::Result<()>> + Unpin {
     fn shut_down(&mut self);
 }
 
-/// Runs the tasks of a connection's streams, and drops each task of whose answer the peer takes
-/// nothing.
+/// Runs the tasks of a connection's streams, and drops a task if the peer takes nothing of its
+/// answer within the write timeout.
 #[derive(Clone)]
 struct Tasks {
     write_timeout: Duration,
@@ -231,9 +231,9 @@ impl Lane {
         tracked: &Arc<TrackedConnection>,
         accepted: Instant,
     ) -> Option<(hyper::Result<()>, Leave)> {
-        // The bytes that were read before are processed first. A connection that is told to close
-        // before it has read anything closes at once, and a call that had arrived whole would be
-        // lost.
+        // The bytes that were read before are processed first, because a connection that is told to
+        // close before it has read anything closes at once. A call that had arrived whole would
+        // then be lost.
         let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut *connection).poll(cx))).await;
         if let Poll::Ready(result) = first {
             return Some((result, Leave::Not));

@@ -60,7 +60,7 @@ impl Wording for ControlEvents {
     }
 }
 
-/// The event that refuses a stream for a temporary reason, in place of an error status.
+/// Returns the event that refuses a stream for a temporary reason, in place of an error status.
 ///
 /// It repeats the cursor that the client sent. Some clients (httpx-sse in the loop that it
 /// documents) take an event without an id for a new beginning, and would come back without their

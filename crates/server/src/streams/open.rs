@@ -83,7 +83,7 @@ impl StreamCall {
         self.query.as_ref().map_err(Error::clone)
     }
 
-    /// Returns the visitor that calls, once the credential was checked. The guard decides about the
+    /// Checks the credential and returns the visitor that calls. The guard decides about the
     /// visitor's rights.
     pub(crate) fn visitor(&self) -> Result<Visitor, Refusal> {
         extract::optional(&self.app, self.credential()?.as_ref(), &self.parts)
