@@ -1,4 +1,5 @@
-//! What every request can reach: the hub, the judges of credentials, the settings, and how far the server's end has come.
+//! The state that every request can reach: the hub, authentication and rights, the settings, and
+//! the phase of the shutdown.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -35,7 +36,7 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
     pub(crate) auth: Authenticator,
     pub(crate) guard: Guard,
-    /// The stream groups that it has.
+    /// The stream groups of this server.
     pub(crate) groups: &'static [Group],
     pub(crate) config: Config,
     pub(crate) clock: Clock,
@@ -49,60 +50,62 @@ pub(crate) struct App {
     pub(crate) connection_table: Arc<ConnectionTable>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) tracer: Tracer,
-    /// Tells the service manager.
+    /// The connection to the service manager.
     pub(crate) notifier: Notifier,
     /// The origins whose pages may send cookies.
     pub(crate) origins: RwLock<cors::Allowed>,
     pub(crate) pages: Pages,
-    /// Which pages of other origins may call.
+    /// The pages of other origins that may call.
     pub(crate) cors: Arc<cors::Current>,
-    /// Where the settings come from, if that is known.
+    /// The source of the settings, if they can be read again.
     pub(crate) settings: Option<Source>,
     pub(crate) started: tokio::time::Instant,
-    /// The same by the clock.
+    /// The time of the start by the wall clock.
     pub(crate) started_at: Timestamp,
     phase: AtomicU8,
     /// Cancelled when an operator asks for the end.
     pub(crate) stop: CancellationToken,
-    /// When the last streams are told to go, once that is known.
+    /// When the last streams are told to end, once that is known.
     drained: OnceLock<tokio::time::Instant>,
     /// Held for reading by each publish in progress.
     publishing: tokio::sync::RwLock<()>,
-    /// Whether a large event was warned of.
+    /// Whether the log has warned of a large event.
     warned_of_size: AtomicBool,
 }
 
-/// The longest line that Go's `bufio.Scanner` reads unless it is given a larger buffer, and with it the libraries that stand on
-/// it: at a longer one they stop, and say so only to who asks.
+/// The longest line that Go's `bufio.Scanner` reads, and with it the libraries that use it, unless
+/// it is given a larger buffer. At a longer line they stop, and report it only if the program asks
+/// for the error.
 const SCANNER_BYTES: usize = 64 << 10;
 
-/// What stands around the data of an event on the wire, at most.
+/// The maximum number of bytes around the data of an event on the wire.
 const BLOCK_BYTES: usize = 256;
 
-/// How much longer than `SHUTDOWN_TIMEOUT` the service manager is asked to wait for the process's end.
+/// The time that is added to `SHUTDOWN_TIMEOUT` when the service manager is asked to wait for the
+/// end of the process.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// How far the server's end has come.
+/// The phase of the shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
     Serving = 0,
-    /// Streams are being ended and no new ones taken; publishes still are.
+    /// Streams are being ended, and new ones are refused. Publishes are still accepted.
     Draining = 1,
-    /// Nothing is taken any more.
+    /// Every call is refused.
     Closing = 2,
 }
 
-/// Why something was not published.
+/// Why an event was not published.
 #[derive(Debug)]
 pub(crate) enum Unpublished {
-    /// The server takes nothing any more. It is not in the log and never will be.
+    /// The server refuses publishes. The event is not in the log and never will be.
     Closing,
-    /// Whether it is in the log is unknown.
+    /// The log failed. Whether the event is in it is unknown.
     Journal(tidings_journal::Error),
 }
 
-/// Answers that depend on nothing but the settings, each made when it is asked for the first time.
+/// Answers that depend only on the settings. Each is made at its first use.
 #[derive(Default)]
 pub(crate) struct Pages {
     pub(crate) index: OnceLock<Content>,
@@ -115,7 +118,7 @@ pub(crate) struct Parts {
     pub(crate) members: Arc<Members>,
     pub(crate) auth: Authenticator,
     pub(crate) guard: Guard,
-    /// The stream groups that it has.
+    /// The stream groups of this server.
     pub(crate) groups: &'static [Group],
     pub(crate) config: Config,
     pub(crate) clock: Clock,
@@ -198,18 +201,20 @@ impl App {
         }
     }
 
-    /// Tells when the drain that has begun will be over.
+    /// Records when the drain that has begun will be over.
     pub(crate) fn drains_until(&self, over: tokio::time::Instant) {
         let _ = self.drained.set(over); // a server drains once
     }
 
-    /// How long the drain goes on. No other node is known, so that before its end a client would come back to this server.
+    /// Returns how much longer the drain takes. No other node is known, so a client that came back
+    /// earlier would come back to this server.
     pub(crate) fn left_of_drain(&self) -> Duration {
         let now = tokio::time::Instant::now();
         self.drained.get().map_or(Duration::ZERO, |over| over.saturating_duration_since(now))
     }
 
-    /// Stores and delivers a batch if `condition` is true, and says what came of it; see [`Hub::publish`].
+    /// Stores and delivers a batch if `condition` is true, and returns the outcome; see
+    /// [`Hub::publish`].
     pub(crate) async fn publish(
         &self,
         batch: Vec<Publication>,
@@ -230,7 +235,7 @@ impl App {
         Ok(published)
     }
 
-    /// Tells a developer, once, of an event that some readers can't take unless they are told to.
+    /// Warns a developer, once, of an event that some clients can't read without a larger buffer.
     fn warn_of_size(&self, publications: &[Publication]) {
         let most = publications.iter().map(|publication| publication.data.len()).max().unwrap_or_default();
         let large = most + BLOCK_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
@@ -243,7 +248,8 @@ impl App {
         }
     }
 
-    /// How the server is, in a line that every user of the machine may read (`systemctl status`).
+    /// Describes the server's state in one line, which every user of the machine may read
+    /// (`systemctl status`).
     pub(crate) fn status(&self) -> String {
         let registry = self.hub.connections();
         let open = registry.stats().total;
@@ -257,7 +263,7 @@ impl App {
         }
     }
 
-    /// Takes nothing any more, and waits for the publishes that were taken.
+    /// Refuses publishes from now on, and waits for those in progress.
     pub(crate) async fn close(&self) {
         self.enter(Phase::Closing);
         let _nothing_in_progress = self.publishing.write().await;

@@ -1,7 +1,9 @@
-//! What the calls of the stream groups publish: which fields a form has, who may send it, and which event it becomes.
+//! The events that the calls of the stream groups publish: the fields of a form, the rights that
+//! its caller needs, and the event that it becomes.
 //!
-//! A route reads a request and answers it, a [`Handle`](crate::Handle) takes a value of the application; what lies between is
-//! here, once. Rights are asked for before a form is checked: who may not publish learns nothing of what is wrong with it.
+//! A route reads a request and answers it, and a [`Handle`](crate::Handle) takes a value from the
+//! application. What both do in between is here. Rights are checked before the form: a caller who
+//! may not publish does not learn what is wrong with a form.
 
 pub(crate) mod message;
 pub(crate) mod notification;
@@ -15,16 +17,18 @@ use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::query;
 
-/// An event that is about to be published.
+/// An event that is ready to be published.
 pub(crate) struct Event {
-    /// The id within its data, by which front ends know it. The log gives it another one.
+    /// The id within its data, by which front ends refer to it. The log gives the event another id.
     pub(crate) id: String,
     pub(crate) publication: Publication,
 }
 
-/// The user that a form is aimed at: named in the query or in the body, and the same if in both.
+/// Returns the user to whom a form is addressed: named in the query, in the body, or in both with
+/// the same value.
 ///
-/// A target that was lost on the way – empty, misspelled, or named twice – must not become "everybody".
+/// A target that got lost (because it is empty, misspelled, or named twice) must not make an event
+/// go to everybody.
 pub(crate) fn target(in_query: Option<&str>, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
     const FIELD: &str = query::TARGET.as_str();
     let in_query = in_query.map(|text| extract::user(FIELD, text)).transpose()?;

@@ -1,7 +1,8 @@
-//! What routes of one's own need of the server: opening streams, publishing, and knowing who calls.
+//! The interface of the server to the application's own routes: opening streams, publishing, and
+//! identifying the caller.
 //!
-//! Everything here goes the way of the server's own routes: the same credentials, the same cursors, heartbeats and drain,
-//! the same answers to what is refused.
+//! Everything here uses the same implementation as the server's own routes: the same credentials,
+//! cursors, heartbeats and drain, and the same answers to requests that are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,66 +35,68 @@ use crate::reload::{self, Reloaded};
 use crate::streams::open::{Spec, StreamCall};
 use crate::topics;
 
-/// The way into a server, for routes and tasks of one's own. Cheap to clone; axum's `State<Handle>` where it is the state.
+/// The interface to a server, for the application's own routes and tasks. It is cheap to clone.
+/// Routes get it as axum's `State<Handle>` if it is the state.
 #[derive(Clone)]
 pub struct Handle {
     app: Arc<App>,
 }
 
-/// An extractor for a route that is a stream: its caller, whose token was judged, is known or anonymous.
+/// An extractor for a route that opens a stream. The token of the caller was verified; a caller
+/// without a token is anonymous.
 pub struct StreamRequest {
     call: StreamCall,
     visitor: Visitor,
 }
 
-/// An extractor for a route that needs to know who calls: without a good token it answers 401.
+/// An extractor for a route that needs to know its caller. Without a valid token it answers 401.
 ///
-/// Tickets and cookies, which browsers send by themselves, are for streams and not taken.
+/// Tickets, and cookies, which browsers send without being asked, are accepted for streams only.
 pub struct Caller(pub Identity);
 
-/// What was published by one of the calls of the stream groups.
+/// The ids of an event that was published by one of the calls of the stream groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// The `id` within the event's data, by which front ends know it.
+    /// The `id` within the event's data, by which front ends refer to it.
     pub id: String,
-    /// The event's id in the log, on every stream.
+    /// The event's id in the log, which it has on every stream.
     pub event_id: EventId,
 }
 
-/// What one of the server's calls would have answered instead of a 200. As a response it is that answer.
+/// The error that one of the server's calls would have answered. As a response it is that answer.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct CallError(#[from] Error);
 
-/// Why something was not published. As a response it is what the server's own calls would answer.
+/// Why an event was not published. As a response it is the answer of the server's own calls.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// Not a name of a topic.
+    /// The topic is not a valid name.
     #[error("the topic: {0}")]
     Topic(#[from] tidings_journal::topic::Error),
-    /// The topic is the server's own, or has calls of its own: [`Handle::notify`], [`Handle::update`], [`Handle::chat`] and
-    /// [`Handle::status`]. Nothing was published.
+    /// The topic is one of the server's own, or has its own call: [`Handle::notify`],
+    /// [`Handle::update`], [`Handle::chat`] or [`Handle::status`]. Nothing was published.
     #[error("the topic {topic}: {problem}")]
     Reserved {
         /// The topic.
         topic: String,
-        /// Who publishes to it.
+        /// The reason, which names the call that publishes to it.
         problem: String,
     },
-    /// Not a name of an event.
+    /// The event's name is not valid.
     #[error("the event's name: {0}")]
     Event(#[from] tidings_sse::name::Error),
-    /// Not JSON, or JSON that not every reader can take.
+    /// The data is not JSON, or is JSON that some readers can't parse.
     #[error("the data: {0}")]
     Data(#[from] serde_json::Error),
     /// The server is about to stop. The event is not in the log and never will be.
     #[error("the server is about to stop")]
     Draining,
-    /// The log keeps as many keys as it may. The event is not in the log.
+    /// The log has reached the limit of its keys. The event is not in the log.
     #[error("the log has no room for another key")]
     TooManyKeys,
-    /// The log refused. Whether the event is in it is unknown, unless it is [too large](tidings_journal::Error::TooLarge): then
-    /// it is not.
+    /// The log refused the event. Whether the event is in the log is unknown, except if it is [too
+    /// large](tidings_journal::Error::TooLarge): then it is not.
     #[error(transparent)]
     Journal(tidings_journal::Error),
 }
@@ -103,17 +106,19 @@ impl Handle {
         Self { app }
     }
 
-    /// Resolves when an admin has asked for the end (`POST /system/drain`).
+    /// Resolves when an admin has asked for the shutdown (`POST /system/drain`).
     pub async fn drained_by_call(&self) {
         self.app.stop.cancelled().await;
     }
 
-    /// Sends a notification. `form` is what the body of `POST /notifications/send` would be: `title` and `message`,
-    /// `targetUserId` where it is meant for one user, and whatever else subscribers are to get.
+    /// Publishes a notification. `form` has the fields of the body of `POST /notifications/send`:
+    /// `title` and `message`, `targetUserId` if it is meant for one user, and any other fields that
+    /// subscribers should get.
     ///
-    /// Like [`Handle::update`], [`Handle::chat`] and [`Handle::status`] it does what the call does, and refuses what the call
-    /// refuses: who may publish, what a form must hold, `PUBLISH_RATE`, `MAX_BODY_BYTES`. It returns once the log's promise
-    /// holds, and every stream can see the event. There is no `Idempotency-Key`.
+    /// Like [`Handle::update`], [`Handle::chat`] and [`Handle::status`], this method does what the
+    /// call does, and refuses what the call refuses: it checks the rights of the caller and the
+    /// fields of the form, `PUBLISH_RATE` and `MAX_BODY_BYTES`. It returns once the event is as
+    /// durable as the log promises, and every stream can see it. There is no `Idempotency-Key`.
     ///
     /// ```no_run
     /// # async fn example(tidings: tidings_server::Handle) -> Result<(), tidings_server::handle::CallError> {
@@ -133,9 +138,10 @@ impl Handle {
         self.send(by, &body, notification.event(self.app.now())).await
     }
 
-    /// Tells what became of an entity. `form` is what the body of `POST /realtime/update` would be: `entity`, `action`, `data`,
-    /// `targetUserId` where it is meant for one user, and whatever else subscribers are to get. Where it has a `userId`, that is
-    /// the caller's, or what the application says.
+    /// Publishes an update of an entity. `form` has the fields of the body of `POST
+    /// /realtime/update`: `entity`, `action`, `data`, `targetUserId` if it is meant for one user,
+    /// and any other fields that subscribers should get. A `userId` in the form is replaced by the
+    /// caller's id; if the application itself is the caller, it stays.
     pub async fn update(&self, by: impl Into<By<'_>>, form: &impl Serialize) -> Result<Sent, CallError> {
         let (by, body) = (by.into(), self.body(form)?);
         let mut fields = Fields::parse(&body)?;
@@ -144,31 +150,33 @@ impl Handle {
         self.send(by, &body, update.event(self.app.now())).await
     }
 
-    /// Says something in a room, as `author`. `form` is what the body of `POST /chat/message` would be: `roomId`, `message`, and
-    /// `metadata` for whatever else subscribers are to get.
+    /// Publishes a message in a room, from `author`. `form` has the fields of the body of `POST
+    /// /chat/message`: `roomId`, `message`, and `metadata` for anything else that subscribers
+    /// should get.
     pub async fn chat(&self, author: &Identity, form: &impl Serialize) -> Result<Sent, CallError> {
         let body = self.body(form)?;
         let message = Message::read(Fields::parse(&body)?, author, &self.app.guard)?;
         self.send(author.into(), &body, message.event(self.app.now())).await
     }
 
-    /// Tells how a service is. `form` is what the body of `POST /system/status/update` would be: `service`, `status`, and
-    /// whatever else subscribers are to get.
+    /// Publishes the status of a service. `form` has the fields of the body of `POST
+    /// /system/status/update`: `service`, `status`, and any other fields that subscribers should
+    /// get.
     pub async fn status(&self, by: impl Into<By<'_>>, form: &impl Serialize) -> Result<Sent, CallError> {
         let (by, body) = (by.into(), self.body(form)?);
         let status = Status::read(&body, by, &self.app.guard)?;
         self.send(by, &body, status.event(self.app.now())).await
     }
 
-    /// Whether a stream of the server's would show `topic` to `visitor`. It is the server that decides
-    /// this for the topics of its stream groups and its own; nobody may read another topic that way. Of topics of one's own, it
-    /// is for the application to say who may read them.
+    /// Returns an error if `visitor` may not read `topic` on one of the server's streams. The
+    /// server decides this for the topics of its stream groups and for its own topics, and permits
+    /// no other topic. For the application's own topics, the application decides.
     pub fn may_read(&self, visitor: &Visitor, topic: &str) -> Result<(), CallError> {
         let topic = topics::asked(topic).map_err(|error| Error::field("topic", error.to_string()))?;
         Ok(self.app.guard.may_read(visitor, &topic).map_err(Error::from)?)
     }
 
-    /// A form as the body of a call, within the bound of one.
+    /// Returns a form as the body of a call, within the limit of a body.
     fn body(&self, form: &impl Serialize) -> Result<Vec<u8>, CallError> {
         let body = serde_json::to_vec(form).map_err(|error| Error::field("body", error.to_string()))?;
         let most = self.app.config.http.max_body_bytes;
@@ -180,16 +188,20 @@ impl Handle {
         Ok(Sent { id, event_id })
     }
 
-    /// Stores an event of a topic of one's own and delivers it. Returns its id once the log's promise holds.
+    /// Stores an event of one of the application's own topics and delivers it. Returns its id once
+    /// the event is as durable as the log promises.
     ///
-    /// The topics of the stream groups have calls of their own, such as [`Handle::notify`]; those and the server's own
+    /// The topics of the stream groups have their own calls, such as [`Handle::notify`]. These
+    /// topics and the server's own (`system/…`, and names with a segment that begins with `_`) are
+    /// refused.
     /// (`system/…`, and names with a segment that begins with `_`) are refused.
     ///
-    /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`, of which none is `.` or `..` but a
-    /// user's id, behind `user`: browsers would take such a segment for a direction. `event` is the event's name, 1–64
-    /// characters of `[A-Za-z0-9._:-]`; `data` becomes one line of compact JSON, at most
-    /// [`MAX_DATA_BYTES`](tidings_hub::MAX_DATA_BYTES) long and 120 levels deep, without unpaired surrogates and numbers that
-    /// overflow a double (RFC 7493), which only a [`RawValue`](serde_json::value::RawValue) can hold.
+    /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`. No segment
+    /// may be `.` or `..`, because browsers would resolve it as a relative path, except a user's id
+    /// after `user`. `event` is the event's name, 1–64 characters of `[A-Za-z0-9._:-]`. `data`
+    /// becomes one line of compact JSON, at most [`MAX_DATA_BYTES`](tidings_hub::MAX_DATA_BYTES)
+    /// long and 120 levels deep, without unpaired surrogates and without numbers that overflow a
+    /// double (RFC 7493). Only a [`RawValue`](serde_json::value::RawValue) can contain these two.
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
         let topic = topics::asked(topic)?;
         self.app.guard.is_open(&topic).map_err(|denied| PublishError::reserved(&topic, &denied))?;
@@ -202,29 +214,32 @@ impl Handle {
         }
     }
 
-    /// Reads the settings again and takes over what can be changed without a restart: what SIGHUP does to `tidings serve`.
-    /// Needs [`Builder::reloadable`](crate::server::Builder::reloadable). All of it is taken over or nothing; either is told in
-    /// the log. Waits for files: not for a task of a runtime.
+    /// Reads the settings again and applies the changes that need no restart, as SIGHUP does for
+    /// `tidings serve`. It requires [`Builder::reloadable`](crate::server::Builder::reloadable).
+    /// Either all changes are applied or none; the log reports which. It blocks on reading files,
+    /// so do not call it in a task of a runtime.
     ///
-    /// `LOG_LEVEL` is taken over by `tidings serve` alone, as the log of an application is its own.
+    /// Only `tidings serve` applies `LOG_LEVEL`, because an application has its own log.
     pub fn reload(&self) -> Result<Reloaded, reload::Error> {
         self.app.reload()
     }
 
-    /// How many streams are open now.
+    /// Returns the number of open streams.
     pub fn stats(&self) -> Stats {
         self.app.hub.connections().stats()
     }
 
-    /// What became of all streams since the start: how many were opened, and why they were refused or ended. What
-    /// `GET /system/stats` shows, for metrics of one's own.
+    /// Returns the totals of all streams since the start: how many were opened, and why they were
+    /// refused or ended. `GET /system/stats` shows the same numbers; here they serve the
+    /// application's own metrics.
     pub fn tally(&self) -> Tally {
         self.app.hub.connections().tally()
     }
 }
 
-/// One line of JSON that every reader can take, whatever a `RawValue` in `data` brings along: white space, depth, halves of
-/// characters, numbers that overflow. What a call's body is held to holds here too.
+/// Writes `data` as one line of JSON that every reader can parse, whatever a `RawValue` in it
+/// contains: white space, deep nesting, unpaired surrogates, or numbers that overflow. The rules
+/// are those for the body of a call.
 fn compact(data: &impl Serialize) -> Result<String, serde_json::Error> {
     use serde::ser::Error as _;
     let written = serde_json::value::to_raw_value(data)?;
@@ -242,44 +257,46 @@ impl PublishError {
 }
 
 impl CallError {
-    /// The identifier of what was wrong: one of the table in `docs/errors.md`.
+    /// Returns the code of the error, which is one of the table in `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         self.0.code().as_str()
     }
 
-    /// The status that comes with it.
+    /// Returns the HTTP status of the error.
     pub fn status(&self) -> StatusCode {
         self.0.status()
     }
 
-    /// Each field that is at fault, and what is wrong with it.
+    /// Returns each invalid field, and what is wrong with it.
     pub fn problems(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.problems().iter().map(|problem| (&*problem.field, problem.problem.as_str()))
     }
 }
 
 impl StreamRequest {
-    /// Who asks: a caller, or somebody anonymous.
+    /// Returns the visitor: a caller, or an anonymous one.
     pub fn visitor(&self) -> &Visitor {
         &self.visitor
     }
 
-    /// The caller; `None` without a token.
+    /// Returns the caller, or `None` without a token.
     pub fn caller(&self) -> Option<&Identity> {
         self.visitor.identity.as_ref()
     }
 
-    /// The caller, for a stream that is not for everybody.
+    /// Returns the caller, for a stream that requires a token.
     pub fn known_caller(&self) -> Result<&Identity, auth::Refusal> {
         guard::authenticated(&self.visitor)
     }
 
-    /// Opens a stream over `topics`, with everything that the server's own streams have: a cursor is resumed, heartbeats
-    /// come, an expired token ends it, and it is drained at the end. It is counted under each name in `counted_as`; the
-    /// server's own all count as `heartbeat` too.
+    /// Opens a stream of `topics`, with all features of the server's own streams: it resumes at the
+    /// client's cursor, sends heartbeats, ends when its token expires, and is drained at the
+    /// shutdown. It is counted under each name in `counted_as`. The server's own streams all count
+    /// as `heartbeat` too.
     ///
-    /// Who may read topics of one's own is for the route to decide. Topics of the server's stream groups are shown to whom those
-    /// groups' own streams show them ([`Handle::may_read`]), and the server's own topics to nobody.
+    /// The route decides who may read the application's own topics. Topics of the server's stream
+    /// groups are shown to the visitors who may read them on the groups' own streams
+    /// ([`Handle::may_read`]). The server's own topics are shown to nobody.
     pub async fn open<T: AsRef<str>>(
         self,
         counted_as: &'static [&'static str],

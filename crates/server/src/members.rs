@@ -1,10 +1,13 @@
-//! Who is in which room, as the log says it: the server's own topic `_members` has one live record for each membership.
+//! The members of the rooms, as the log records them: the server's own topic `_members` has one
+//! live record for each membership.
 //!
-//! To join is to append what the room is told and that record in one step, if there is none yet; to leave, to append what the
-//! room is told and the record's end, if it is still that one. So a join and a leave happen once, whoever tries and on however
-//! many servers, and nothing here decides. [`Members`] folds the records into [`Presence`], before anybody can see them.
+//! A join appends two events in one step, provided that there is no such record yet: the
+//! announcement in the room, and the record. A leave appends the announcement and the end of the
+//! record, provided that it is still the same record. So a join and a leave happen once, however
+//! many servers and callers try at the same time, and nothing here decides. [`Members`] folds the
+//! records into [`Presence`] before they become visible.
 //!
-//! Must never change who is a member by anything but the log.
+//! Must never change a membership in any way but through the log.
 
 use std::sync::Arc;
 
@@ -21,20 +24,20 @@ use crate::topics;
 
 const EVENT: EventName = EventName::from_static("member");
 
-/// How many records of an earlier version are written anew at the same time.
+/// The number of records of an earlier version that are converted at the same time.
 const AT_A_TIME: usize = 256;
 
-/// Makes members of the records in the log.
+/// Folds the records in the log into memberships.
 pub(crate) struct Members {
     presence: Arc<Presence>,
     topics: [TopicName; 1],
-    /// Records in the form of version 0.1, whose key is a number, still to be written anew.
+    /// The records in the form of version 0.1, whose key is a number, that are not converted yet.
     old: Mutex<Vec<Arc<Entry>>>,
-    /// Held by whoever does.
+    /// Held during the conversion.
     moving: tokio::sync::Mutex<()>,
 }
 
-/// A member as it is written.
+/// A membership in the form in which the log stores it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {
@@ -49,9 +52,10 @@ impl Members {
         Self { presence, topics: [topics::members()], old: Mutex::default(), moving: tokio::sync::Mutex::default() }
     }
 
-    /// Waits until those are members who are in the log, and has what version 0.1 wrote in the form by which members join and
-    /// leave. Each record is written anew in one step that ends the old one, and only if that is still there: a crash in
-    /// between, or another server at the same time, loses nobody and brings nobody back.
+    /// Waits until the memberships in the log are known here, and converts the records of version
+    /// 0.1 to the present form. Each record is replaced in one step that ends the old one, and only
+    /// if the old one is still there. So a crash in between, or another server at the same time,
+    /// neither loses a member nor restores one who left.
     pub(crate) async fn settled(&self, hub: &Hub) -> Result<(), Error> {
         hub.begun().await?;
         if self.old.lock().is_empty() {
@@ -73,12 +77,12 @@ impl Members {
             if old.last().is_some_and(|entry| Arc::ptr_eq(entry, last)) {
                 let left = old.len() - some.len();
                 old.truncate(left);
-            } // else all members are others meanwhile, and so is what is left of them
+            } // otherwise the log was folded anew, and `old` with it
         }
     }
 
-    /// The membership of `user` in `room`. That there is none is said only by a log that has everything which was acknowledged
-    /// anywhere.
+    /// Returns the membership of `user` in `room`. It returns `None` only if the log has everything
+    /// that any server has acknowledged.
     pub(crate) async fn find(&self, hub: &Hub, room: &TopicName, user: &UserId) -> Result<Option<Member>, Error> {
         self.settled(hub).await?;
         if let Some(member) = self.presence.member(room, user) {
@@ -88,10 +92,12 @@ impl Members {
         Ok(self.presence.member(room, user))
     }
 
-    /// What takes the place of a record in the form of version 0.1.
+    /// Returns the publications that replace a record in the form of version 0.1, and the condition
+    /// for them.
     fn anew(&self, entry: &Entry) -> Option<(Vec<Publication>, Condition)> {
         let key = entry.record.key.clone()?;
-        // Not if the new form is there already: the member of two slots is written once.
+        // No new record is written if there is one already: a member in two slots is converted
+        // once.
         let member = read(&entry.record.data)
             .filter(|(room, user, _)| {
                 let member = self.presence.member(&topics::room(room), user);
@@ -111,7 +117,7 @@ impl Fold for Members {
 
     fn begin(&self, _: u64, keyed: &[Arc<Entry>]) {
         let (new, old): (Vec<_>, Vec<_>) = keyed.iter().cloned().partition(|entry| is_new(entry));
-        // Should both be there, the new form counts.
+        // Where both forms exist, the new one takes precedence.
         let members: Vec<_> = old.iter().chain(&new).filter_map(|entry| member(entry)).collect();
         self.presence.replace(&members);
         *self.old.lock() = old;
@@ -128,7 +134,8 @@ impl Fold for Members {
     }
 }
 
-/// What is written beside what a room is told when `user` joins, and what has to be true.
+/// Returns the record of `user` joining, which is written together with the announcement in the
+/// room, and the condition for both.
 pub(crate) fn joined(room: &str, user: &UserId, username: &str, joined_at_ms: i64) -> (Publication, Condition) {
     let data = Object::new()
         .text("room", room)
@@ -141,27 +148,28 @@ pub(crate) fn joined(room: &str, user: &UserId, username: &str, joined_at_ms: i6
     (Publication::new([topics::members()], EVENT, data).keyed(key), condition)
 }
 
-/// What is written beside what a room is told when `member` leaves, and what has to be true.
+/// Returns the end of the record of `member`, which is written together with the announcement in
+/// the room, and the condition for both.
 pub(crate) fn left(room: &str, member: &Member) -> (Publication, Condition) {
     let key: Arc<str> = key(room, &member.user).into();
     let condition = Condition::Current(topics::members(), key.clone(), member.position);
     (Publication::new([topics::members()], EVENT, "null").ending(key), condition)
 }
 
-/// The membership that a live record stands for.
+/// Returns the membership that a live record stands for.
 fn member(entry: &Entry) -> Option<(TopicName, Member)> {
     let written = read(&entry.record.data);
     let of_written = || written.as_ref().map(|(room, user, _)| (room.clone(), user.clone()));
     let (room, user) = entry.record.key.as_deref().and_then(of_key).or_else(of_written)?;
     let (username, joined_at_ms) = match written {
         Some((.., written)) => (written.username.into(), written.joined_at),
-        None => (user.as_str().into(), entry.record.at_ms), // to the log it is one all the same
+        None => (user.as_str().into(), entry.record.at_ms), // the log treats it as a membership, too
     };
     let position = entry.id.position;
     Some((topics::room(&room), Member { user, username, joined_at_ms, position, connections: 0 }))
 }
 
-/// The key of a membership. A room's name has no slash; a user's id may have some.
+/// The key of a membership. The name of a room contains no slash; the id of a user may.
 fn key(room: &str, user: &UserId) -> String {
     format!("{room}/{user}")
 }
@@ -172,12 +180,12 @@ fn of_key(key: &str) -> Option<(String, UserId)> {
     fields::is_name(room).then(|| (room.to_owned(), user))
 }
 
-/// Whether a record has the key of a membership, and not the number that version 0.1 gave it.
+/// Whether a record has the key of a membership, and not a number as in version 0.1.
 fn is_new(entry: &Entry) -> bool {
     entry.record.key.as_deref().is_some_and(|key| of_key(key).is_some())
 }
 
-/// What a record says. In version 0.1, one that says nothing (`null`) was nobody's.
+/// Reads the data of a record. In version 0.1 a free slot has the data `null`.
 fn read(data: &[u8]) -> Option<(String, UserId, Written)> {
     let written: Written = serde_json::from_slice(data).ok()?;
     let room = fields::is_name(&written.room).then(|| written.room.clone())?;
@@ -243,7 +251,8 @@ mod tests {
         members.apply(&entry(4, end));
         assert_eq!(names(&members, "r"), [("b/b".to_owned(), 2)]);
         assert_eq!(names(&members, "s"), [("ann".to_owned(), 3)]);
-        // What is written below a member's key makes one, as the log lets nobody else join under it.
+        // Every record under a member's key is a membership, because the log lets nobody else join
+        // under that key.
         members.apply(&entry(5, Publication::new([topics::members()], EVENT, "{}").keyed("s/eve")));
         assert_eq!(names(&members, "s"), [("ann".to_owned(), 3), ("eve".to_owned(), 5)]);
     }
@@ -278,7 +287,7 @@ mod tests {
         );
         let condition = Condition::Current(topics::members(), "3".into(), Position::new(3));
         assert_eq!(anew[2].1, condition, "only if it is still there");
-        // That a number ends means nobody's end.
+        // The end of a number is not the end of a membership.
         for (nth, publication) in (10..).zip(anew.into_iter().flat_map(|(batch, _)| batch)) {
             members.apply(&entry(nth, publication));
         }

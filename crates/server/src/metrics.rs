@@ -1,8 +1,9 @@
-//! The numbers of a server, written as OpenMetrics text.
+//! The metrics of a server, written as OpenMetrics text.
 //!
-//! Owns the names of the metrics, and the few counts that nobody else keeps. Everything else is read where it is counted
-//! already, when somebody asks: nothing is counted twice, and an open stream costs nothing more. Labels come from closed
-//! sets; must never carry a user, a topic, a room, an address, a path or a token.
+//! Owns the names of the metrics, and the few counts that no other module keeps. All other numbers
+//! are read at each scrape from the module that counts them, so nothing is counted twice, and an
+//! open stream has no additional cost. Labels have closed sets of values: must never carry a user,
+//! a topic, a room, an address, a path or a token.
 
 mod journal;
 pub(crate) mod process;
@@ -26,7 +27,7 @@ use crate::VERSION;
 use crate::app::App;
 use crate::net::unread_output::UnreadOutput;
 
-/// All numbers of now. Blocks for as long as the system takes to list the open files.
+/// Writes the current values of all metrics. Blocks while the system lists the open files.
 pub(crate) fn write(app: Arc<App>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Numbers(app)));
@@ -63,7 +64,8 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     writer.gauge("tidings_streams", "Open streams", float(stats.total as u64))?;
     writer.gauge("tidings_streams_limit", "How many streams may be open", float(registry.limit() as u64))?;
     writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated as u64))?;
-    // A kind that was there stays, with zero: a series that ends says that nobody knows.
+    // A kind that has occurred stays with the value zero, because a series that ends means that its
+    // value is unknown.
     let mut open: BTreeMap<_, _> = tally.opened_by_kind.keys().map(|kind| (*kind, 0)).collect();
     open.extend(stats.by_kind);
     let open = open.into_iter().map(|(kind, count)| (kind, float(count as u64)));
@@ -81,7 +83,8 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     held(app, writer)
 }
 
-/// The bytes that are held for peers: of bodies until they are whole and answered, of answers until they are taken.
+/// Writes the number of bytes that are held for peers: of request bodies until they are complete
+/// and answered, and of answers until the peer has read them.
 fn held(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let (bodies, answers) = (&app.body_budget, &app.unread_output);
     let of = |bodies: usize, answers: usize| [("bodies", float(bodies as u64)), ("answers", float(answers as u64))];
@@ -128,7 +131,7 @@ fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     writer.counters("tidings_requests_refused", help, "code", refused)
 }
 
-/// What users can add to, and its bounds.
+/// Writes the numbers that users can increase, and their limits.
 fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let (members, most) = (app.hub.presence().memberships() as u64, MAX_MEMBERSHIPS as u64);
     writer.gauge("tidings_memberships", "Memberships of rooms", float(members))?;
@@ -141,7 +144,7 @@ fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     writer.counters("tidings_rate_limited", help, "limit", app.rates.refused())
 }
 
-/// Writes one metric at a time.
+/// A writer of single metrics.
 struct Writer<'a>(DescriptorEncoder<'a>);
 
 impl Writer<'_> {
@@ -178,7 +181,8 @@ impl Writer<'_> {
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    /// `counts` are bounds in seconds, and how many are above the bound before; the last has none.
+    /// Writes a histogram. Each of `counts` is the upper bound of a bucket in seconds, which the
+    /// last bucket lacks, and the number of values in that bucket alone.
     fn histogram(
         &mut self,
         name: &str,
@@ -208,7 +212,7 @@ impl Writer<'_> {
     }
 }
 
-/// A count as a gauge has it; exact up to 2^53.
+/// Returns a count as the value of a gauge. It is exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 of anything counted here")]
 fn float(count: u64) -> f64 {
     count as f64

@@ -62,7 +62,7 @@ pub struct Builder {
     settings: Option<Source>,
 }
 
-/// What moves a server whose routes an application of one's own serves: [`Builder::embed`].
+/// Runs a server whose routes are served by another application: [`Builder::embed`].
 #[must_use = "nothing is delivered unless it runs"]
 pub struct Engine {
     app: Arc<App>,
@@ -81,29 +81,30 @@ impl Server {
         Builder::default()
     }
 
-    /// Where it listens.
+    /// Returns the addresses on which it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// How many streams it holds at most.
+    /// Returns the maximum number of streams.
     pub fn capacity(&self) -> usize {
         self.engine.limits.total
     }
 
-    /// The paths of its streams that can be followed as they are: nothing has to be put into the path, and they are not for
-    /// administrators alone.
+    /// Returns the paths of the streams that need no name in their path and are not only for
+    /// administrators.
     pub fn streams(&self) -> Vec<&'static str> {
         groups::offered(self.engine.app.groups).map(|(_, stream)| stream.path).collect()
     }
 
-    /// What tasks of one's own need.
+    /// Returns a handle for the application's own tasks.
     pub fn handle(&self) -> Handle {
         self.engine.handle()
     }
 
-    /// Serves until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one
-    /// by one, takes publishes to the last wave, and returns when everything is closed.
+    /// Serves until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then
+    /// drains: it ends the streams one by one, accepts publishes until the last streams are told to
+    /// end, and returns when all connections are closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { engine, router, listeners, held } = self;
         lifecycle::serve(engine.app, engine.runner, router, Listeners { listeners, held }, shutdown).await
@@ -111,32 +112,35 @@ impl Server {
 }
 
 impl Engine {
-    /// What routes and tasks of one's own need.
+    /// Returns a handle for the application's own routes and tasks.
     pub fn handle(&self) -> Handle {
         Handle::new(self.app.clone())
     }
 
-    /// Delivers until `shutdown` resolves or an admin asks for the end (`POST /system/drain`), then drains: ends the streams one
-    /// by one, takes publishes to the last wave, and returns when the streams are gone. Only then may the application close
-    /// its connections: this future, and not `shutdown`, is what to give to axum's `with_graceful_shutdown`, which waits for
-    /// every stream to end.
+    /// Delivers events until `shutdown` resolves or an admin asks for the end (`POST
+    /// /system/drain`), then drains: it ends the streams one by one, accepts publishes until the
+    /// last streams are told to end, and returns when no stream is left. Only then may the
+    /// application close its connections. So give this future, and not `shutdown`, to axum's
+    /// `with_graceful_shutdown`, which waits for every stream to end.
     ///
-    /// `SHUTDOWN_TIMEOUT` holds for the drain; how long the application waits for its own calls is up to it.
+    /// `SHUTDOWN_TIMEOUT` limits the drain. The application decides how long it waits for its own
+    /// calls.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         lifecycle::accompany(self.app, self.runner, shutdown).await
     }
 }
 
 impl Builder {
-    /// The settings.
+    /// Sets the settings.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// The settings, and how they are read again: by a reload ([`Handle::reload`], `POST /system/reload`), which takes over what
-    /// it can of what changed. Without this there is none.
+    /// Sets the settings, and the function that reads them again for a reload ([`Handle::reload`],
+    /// `POST /system/reload`). A reload applies the changes that need no restart. Without this
+    /// function there is no reload.
     ///
     /// ```no_run
     /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -157,29 +161,31 @@ impl Builder {
         self.config(loaded.config.clone())
     }
 
-    /// A socket to listen on, instead of those that the settings ask for. May be called several times.
+    /// Adds a socket to listen on, in place of those that the settings ask for. It may be called
+    /// several times.
     #[must_use]
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listeners.push(listener);
         self
     }
 
-    /// The time, instead of the system's.
+    /// Sets the clock. The default is the system's.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Routes of one's own beside the server's; they get the same layers (base path, CORS, request ids, the log).
+    /// Adds the application's own routes to those of the server. They get the same layers (base
+    /// path, CORS, request ids, the log).
     #[must_use]
     pub fn routes(mut self, routes: impl FnOnce(Handle) -> Router + Send + 'static) -> Self {
         self.routes = Some(Box::new(routes));
         self
     }
 
-    /// Sockets to listen on that another process holds too, and hands to this server's successor. Where a call would be refused
-    /// at the end, it is left to that.
+    /// Adds sockets that another process also holds open, and will pass to the server that follows
+    /// this one. During the shutdown, a connection that would be refused is left to that server.
     #[must_use]
     pub fn inherited(mut self, listeners: Vec<TcpListener>) -> Self {
         self.held = !listeners.is_empty();
@@ -187,21 +193,22 @@ impl Builder {
         self
     }
 
-    /// What tells the service manager.
+    /// Sets the connection to the service manager.
     #[must_use]
     pub fn notifier(mut self, notifier: Notifier) -> Self {
         self.notifier = notifier;
         self
     }
 
-    /// What makes spans of its requests.
+    /// Sets what makes the spans of requests.
     #[must_use]
     pub fn tracer(mut self, tracer: Tracer) -> Self {
         self.tracer = tracer;
         self
     }
 
-    /// Opens the sockets and the journal, and puts everything together. Needs no runtime yet. Waits for the disk.
+    /// Opens the sockets and the journal, and builds the server. It needs no runtime. It blocks on
+    /// the disk.
     pub fn build(mut self) -> Result<Server, Error> {
         let mut listeners = std::mem::take(&mut self.listeners);
         if listeners.is_empty() {
@@ -215,12 +222,14 @@ impl Builder {
         Ok(Server { engine, router, listeners, held })
     }
 
-    /// Puts everything together for an application that has a router and sockets of its own. Like [`Builder::build`] it
-    /// raises the process's limit of file descriptors as far as it goes, and on Linux makes room for them. It opens no sockets,
-    /// and `HEAD_TIMEOUT` and `MAX_HEAD_BYTES`, which are about sockets, do nothing.
+    /// Builds a server for an application that has its own router and sockets. Like
+    /// [`Builder::build`], it raises the process's limit of file descriptors to the maximum, and on
+    /// Linux enlarges the table of descriptors. It opens no sockets, and `HEAD_TIMEOUT` and
+    /// `MAX_HEAD_BYTES`, which are about sockets, have no effect.
     ///
-    /// The routes are complete: what they don't know they answer with 404, so they are best the application's fallback. To
-    /// let the server see its clients' addresses, serve with axum's `into_make_service_with_connect_info::<SocketAddr>()`.
+    /// The routes answer unknown paths with 404, so they are best used as the application's
+    /// fallback. For the server to see its clients' addresses, serve with axum's
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
     ///
     /// ```no_run
     /// # async fn example(app: axum::Router, listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
@@ -285,8 +294,9 @@ impl Builder {
     }
 }
 
-/// Fails before 1970: the storage engine, among others, counts the time from there, and ends the process if it can't. After
-/// 9999 there are no dates, neither for events nor for HTTP.
+/// Returns an error if the system's clock is before 1970 or after 9999. Before 1970 the storage
+/// engine, for one, can't count the time, and ends the process. After 9999 there are no dates,
+/// neither for events nor for HTTP.
 pub fn clock_is_set() -> Result<(), Error> {
     let now = Clock::system().now();
     if (Timestamp::UNIX_EPOCH..Timestamp::MAX).contains(&now) { Ok(()) } else { Err(Error::Clock(now)) }

@@ -1,11 +1,11 @@
-//! The names of the contract's own topics.
+//! The names of the server's topics.
 
 use std::sync::LazyLock;
 
 use tidings_hub::UserId;
 use tidings_journal::{TopicName, topic};
 
-/// A name that is checked once: they are constants, and a test makes each.
+/// A topic name that is a constant, and is parsed at its first use. A test uses each of them.
 macro_rules! fixed {
     ($name:literal) => {{
         static NAME: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse($name).expect("a valid constant"));
@@ -13,7 +13,7 @@ macro_rules! fixed {
     }};
 }
 
-/// Notifications to all.
+/// Notifications to all users.
 pub(crate) fn notifications() -> TopicName {
     fixed!("notifications")
 }
@@ -28,12 +28,12 @@ pub(crate) fn entity(group: &TopicName, entity: &str) -> TopicName {
     below(group, &["entity", entity])
 }
 
-/// All rooms.
+/// The messages of all rooms.
 pub(crate) fn chat() -> TopicName {
     fixed!("chat")
 }
 
-/// One room.
+/// The messages of one room.
 pub(crate) fn room(room: &str) -> TopicName {
     below(&chat(), &["room", room])
 }
@@ -43,33 +43,34 @@ pub(crate) fn status() -> TopicName {
     fixed!("system/status")
 }
 
-/// Who is in which room: the server's own, which nobody can follow.
+/// The memberships of rooms. This is one of the server's own topics, which nobody can follow.
 pub(crate) fn members() -> TopicName {
     fixed!("_members")
 }
 
-/// What the server does, for its operators.
+/// The server's activity, for its operators.
 pub(crate) fn dashboard() -> TopicName {
     fixed!("system/dashboard")
 }
 
-/// What of `group` is meant for `user` alone.
+/// The part of `group` that is meant for `user` alone.
 pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
     user.topic(group)
 }
 
-/// Where `group` shows what is meant for `target`, or for everybody.
+/// The topic of `group` for events that are meant for `target`, or for all users without one.
 pub(crate) fn addressed(group: &TopicName, target: Option<&UserId>) -> TopicName {
     target.map_or_else(|| group.clone(), |user| of_user(group, user))
 }
 
-/// Whether a topic holds what only the server itself reads.
+/// Whether only the server itself reads a topic.
 pub(crate) fn is_private(topic: &TopicName) -> bool {
     topic.as_str().starts_with('_')
 }
 
-/// A topic as a caller names it. Beyond its form, no segment is `.` or `..`, which are no names of rooms and entities. A
-/// user may be called so: the id comes from a token.
+/// Parses the name of a topic that a caller asks for. In addition to the form of a name, no segment
+/// may be `.` or `..`, which are not valid names of rooms and entities. The id of a user may be one
+/// of them, because it comes from a token.
 pub(crate) fn asked(text: &str) -> Result<TopicName, topic::Error> {
     let topic = TopicName::parse(text)?;
     let mut before = "";

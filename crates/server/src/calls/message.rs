@@ -1,4 +1,4 @@
-//! What is said in a room: by its members, and by the server when somebody joins or leaves.
+//! The messages of a room: from its members, and from the server when a user joins or leaves.
 
 use jiff::Timestamp;
 use tidings_hub::Publication;
@@ -13,7 +13,7 @@ use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::json::{Compact, Object};
 
-/// The event of everything that is said in a room.
+/// The name of the event for all messages in a room.
 const MESSAGE: EventName = EventName::from_static("chat-message");
 
 /// A checked message.
@@ -33,7 +33,7 @@ impl<'a> Message<'a> {
         let kind = fields.maybe_choice("type", &["text", "image", "file"]).unwrap_or("text");
         let metadata = fields.maybe_raw("metadata");
         fields.finish()?;
-        // Only now, as the room is in the form.
+        // The rights are checked only now, because the form contains the room.
         guard.may_publish(author.into(), &topics::room(&room))?;
         Ok(Self { author, room, text, kind, metadata })
     }
@@ -54,7 +54,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// What a room is told when somebody joined or left.
+/// The announcement in a room that a user has joined or left.
 pub(crate) fn announcement(room: &str, username: &str, did: &str, now: Timestamp) -> Publication {
     let data = Object::new()
         .text("id", &mint_id("sys", now))
@@ -68,7 +68,7 @@ pub(crate) fn announcement(room: &str, username: &str, did: &str, now: Timestamp
     publication(room, MESSAGE, data)
 }
 
-/// What a room is shown while somebody types, and which is never stored.
+/// The event while a user types. It is never stored.
 pub(crate) fn typing(room: &str, author: &Identity, now: Timestamp) -> Publication {
     let data = Object::new()
         .text("roomId", room)

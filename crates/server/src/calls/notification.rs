@@ -1,4 +1,4 @@
-//! A notification, to everybody or to one user.
+//! A notification, to all users or to one.
 
 use jiff::Timestamp;
 use tidings_hub::{Publication, UserId};
@@ -25,7 +25,7 @@ pub(crate) struct Notification {
 }
 
 impl Notification {
-    /// Reads a form that `by` sends to `target`, or to everybody.
+    /// Reads a form that `by` sends to `target`, or to all users.
     pub(crate) fn read(
         mut fields: Fields<'_>,
         target: Option<&UserId>,

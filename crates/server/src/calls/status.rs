@@ -1,4 +1,4 @@
-//! How a service is.
+//! The status of a service.
 
 use jiff::Timestamp;
 use tidings_hub::Publication;

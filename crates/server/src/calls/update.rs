@@ -14,24 +14,25 @@ use tidings_edge::error::Error;
 use tidings_edge::fields::{self, Fields};
 use tidings_edge::json::{Compact, MAX_DEPTH, Object};
 
-/// What happened to an entity, in the event's word and in the two spellings that are taken.
+/// The actions: the name in the event, and the second spelling that a form may use.
 const ACTIONS: [(&str, &str); 3] = [("create", "created"), ("update", "updated"), ("delete", "deleted")];
 
 /// A checked update.
 pub(crate) struct Update {
-    /// All updates, or those for one user.
+    /// The topic of all updates, or of those for one user.
     group: TopicName,
     pub(crate) entity: String,
     action: &'static str,
     data: Compact,
-    /// The id of who did it, where the event names its author.
+    /// The JSON of the author's id, if the event names its author.
     author: Option<Compact>,
-    /// The other names under which the body gave the entity and the action: they stay beside the normal ones.
+    /// All other fields of the form. If the form names the entity as `entityType`, this field stays
+    /// beside `entity`.
     rest: Vec<(String, Compact)>,
 }
 
 impl Update {
-    /// Reads a form that `by` sends to `target`, or to everybody.
+    /// Reads a form that `by` sends to `target`, or to all users.
     pub(crate) fn read(
         mut fields: Fields<'_>,
         target: Option<&UserId>,
@@ -58,7 +59,7 @@ impl Update {
             fields.problem("data", "is required");
         }
         let data = fields.maybe_raw("data");
-        // Where an update names a user, it names its author; a caller does not choose who that is.
+        // The `userId` of an update is its author. A caller can't choose it; the application can.
         let author = fields.maybe_raw("userId").map(|said| match by {
             By::Caller(caller) => Compact::string(caller.id.as_str()),
             By::Application => said,
@@ -69,7 +70,7 @@ impl Update {
         Ok(Self { group, entity, action, data: data.unwrap_or_default(), author, rest })
     }
 
-    /// Reads `body`, which is the entity itself, as what became of `entity` through `caller`.
+    /// Reads `body`, which is the entity itself, as the data of an update of `entity` by `caller`.
     pub(crate) fn of_entity(
         entity: &str,
         action: &'static str,

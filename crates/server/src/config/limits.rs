@@ -31,10 +31,11 @@ section! {
 }
 
 impl Config {
-    /// What one user may publish.
+    /// Returns the rate limits of one user.
     pub(crate) fn rates(&self) -> rates::Options {
         let limits = &self.limits;
-        // What is not set limits nobody where everybody may publish to all: there are no admins to tell apart.
+        // Where everybody may publish to all, there are no admins to tell apart, so a limit that is
+        // not set does not apply.
         let unless_open = |preset: u64| (!self.auth.open_publish).then_some(preset);
         rates::Options {
             events: limits.publish_rate.map_or_else(|| unless_open(100), |set| set.map(u64::from)),

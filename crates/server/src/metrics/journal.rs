@@ -1,6 +1,6 @@
-//! How the log fares, under its names.
+//! The metrics of the log.
 //!
-//! What a log does not have, or does not know, is left out, never written as zero.
+//! A value that a log does not have, or does not know, is left out, and never written as zero.
 
 use std::fmt;
 use std::time::Duration;
@@ -43,7 +43,8 @@ pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     disk.map_or(Ok(()), |disk| on_disk(app, &disk, writer))
 }
 
-/// How many keys there are of each kind, and how many there may be. The names are the log's own, a closed set.
+/// Writes the number of keys in each pool, and the limit of the pool. The names of the pools come
+/// from the log and are a closed set.
 fn pools(keyed: &[PoolVitals], writer: &mut Writer<'_>) -> fmt::Result {
     if keyed.is_empty() {
         return Ok(());
@@ -86,10 +87,10 @@ fn times(writer: &mut Writer<'_>, name: &str, help: &str, times: &Histogram) -> 
     writer.histogram(name, help, counts, times.sum)
 }
 
-/// What this process may still write there.
+/// Returns how many bytes this process may still write to the file system of the log.
 #[cfg(unix)]
 fn free(app: &App) -> Option<u64> {
-    let disk = rustix::fs::statvfs(&app.config.journal.data_dir).ok().filter(|disk| disk.f_blocks > 0)?; // else it is no disk
+    let disk = rustix::fs::statvfs(&app.config.journal.data_dir).ok().filter(|disk| disk.f_blocks > 0)?; // 0: not a disk
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 

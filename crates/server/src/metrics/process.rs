@@ -1,7 +1,7 @@
-//! What the system says of this process, under the names that Prometheus's own clients use; and what belongs to the process
-//! and not to one of its servers.
+//! The metrics of the process, as the system reports them, under the names that Prometheus's own
+//! clients use. Also the counts of the process as a whole, rather than of one of its servers.
 //!
-//! What can't be read is left out, never written as zero.
+//! A value that can't be read is left out, and never written as zero.
 
 use std::fmt;
 
@@ -35,7 +35,8 @@ pub(super) fn write(started_at: Timestamp, writer: &mut Writer<'_>) -> fmt::Resu
     writer.counter("tidings_panics", help, panics::count())
 }
 
-/// From Linux's `/proc`; elsewhere there is none.
+/// Returns the resident memory in bytes. It is read from Linux's `/proc`, and is `None` on other
+/// systems.
 pub(crate) fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

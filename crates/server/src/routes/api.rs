@@ -1,4 +1,4 @@
-//! `GET /api` and `GET /openapi.json`: what there is here, for programs.
+//! `GET /api` and `GET /openapi.json`: the calls of this server, described for programs.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::auth::demo;
 use crate::groups;
 use crate::times::rfc3339;
 
-/// Every call but the streams: its group and name in `GET /api`, and what to write to reach it.
+/// All calls except the streams: the group and name of each in `GET /api`, and its method and path.
 const CALLS: [(&str, &str, &str); 32] = [
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
@@ -83,7 +83,7 @@ pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
     }))
 }
 
-/// The document as it is committed; a test of [`crate::openapi`] keeps it what the code says.
+/// The committed document. A test of [`crate::openapi`] checks that it agrees with the code.
 const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 /// `GET /openapi.json`
@@ -92,7 +92,7 @@ pub(crate) async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     asset::answer(&headers, "application/json; charset=utf-8", "no-cache", content)
 }
 
-/// The document; the paths in it are written below its servers' URLs.
+/// The document. Its paths are relative to the URL of its server entry, which is set to `base`.
 fn document(base: Option<&str>) -> Bytes {
     match base {
         Some(base) => OPENAPI.replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1).into(),

@@ -1,4 +1,4 @@
-//! `/chat`: rooms, who is in them, and what is said there.
+//! `/chat`: rooms, their members, and the messages in them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,8 @@ use crate::members;
 use crate::times::rfc3339_ms;
 use crate::topics;
 
-/// How long the end of a grace waits at least that could not be written, should the grace be shorter.
+/// The shortest wait after the end of a membership could not be written, for grace periods that are
+/// shorter.
 const TRIES_AGAIN: Duration = Duration::from_secs(1);
 
 /// `POST /chat/message`
@@ -96,15 +97,15 @@ pub(crate) async fn typing(
     Ok(answer(Reply::success("Typing indicator sent", |reply| reply), standing))
 }
 
-/// The name of a room that `caller` may publish to.
+/// Returns the name of a room if `caller` may publish to it.
 fn room_to_publish_to<'a>(app: &App, caller: &Identity, room: &'a str) -> Result<&'a str, Error> {
     let room = checked_name("roomId", room)?;
     app.guard.may_publish(caller.into(), &topics::room(room))?;
     Ok(room)
 }
 
-/// Ends the memberships of those who went away without leaving, for ever. Those who were members when the server ended have
-/// one grace period from now on.
+/// Ends the memberships of users whose connections are gone and whose grace period is over. Runs
+/// for ever. Members from before the server's start get one grace period from now on.
 pub(crate) async fn end_memberships(app: Arc<App>) {
     let presence = app.hub.presence();
     if let Err(error) = app.members.settled(&app.hub).await {
@@ -118,13 +119,13 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
             tracing::warn!(room, %error, "a member whose grace is over stays for another one: it could not be written");
             tokio::time::sleep(TRIES_AGAIN).await;
         }
-        presence.renew(&topic, &user); // if it is still one
+        presence.renew(&topic, &user); // if the user is still a member
     }
 }
 
-/// Ends all memberships of a user; each room is told. Returns how many there were.
+/// Ends all memberships of a user and announces it in each room. Returns how many it ended.
 pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize, Error> {
-    app.members.settled(&app.hub).await?; // before that nobody is a member here, or not by the record that is to be ended
+    app.members.settled(&app.hub).await?; // until then a membership may have another record
     app.hub.certain().await?;
     let mut ended = 0;
     for topic in app.hub.presence().topics_of(user) {
@@ -135,7 +136,8 @@ pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize
     Ok(ended)
 }
 
-/// Ends a membership if it is still that one, and tells the room. Returns whether it did.
+/// Ends a membership, unless another one has taken its place, and announces it in the room. Returns
+/// whether it ended one.
 async fn end(app: &App, room: &str, member: &Member) -> Result<bool, Error> {
     app.members.settled(&app.hub).await?;
     let announcement = announcement(room, &member.username, "left", app.now());

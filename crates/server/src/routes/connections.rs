@@ -1,4 +1,4 @@
-//! `/system/connections` and its neighbours: who is connected, how many, and ending them.
+//! `/system/connections` and related calls: lists, counts and ends connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::http::extract::{Admin, InPath, user};
 use crate::times::{rfc3339_ms, spread};
 use crate::topics;
 
-/// The most connections in one answer, and how many there are in one that asks for no number.
+/// The maximum number of connections in one answer, and the default of `limit`.
 const PAGE: usize = 1_000;
 
-/// What a query of `/system/connections` may say.
+/// The query parameters of `/system/connections`.
 pub(crate) const QUERY: &[Name] = &[
     query::TOKEN,
     Name::single(&["userId"]),
@@ -30,15 +30,16 @@ pub(crate) const QUERY: &[Name] = &[
     Name::single(&["cursor"]),
 ];
 
-/// What a query of `/system/users/connections` may say.
+/// The query parameters of `/system/users/connections`.
 pub(crate) const OF_USER: &[Name] = &[query::TOKEN, Name::single(&["userId"])];
 
-/// `GET /system/stats`: how many there are, as existing front ends know it, and beside that what became of all that were.
+/// `GET /system/stats`: the open streams, in the fields that existing front ends know, and the
+/// totals of streams that were opened, refused and ended.
 pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
     Reply::json(&tallied(&app))
 }
 
-/// How many streams there are and were.
+/// Counts the open streams, and those that were opened, refused and ended since the start.
 pub(crate) fn tallied(app: &App) -> Value {
     let tally = app.hub.connections().tally();
     let mut answer = json!(current_stats(app));
@@ -50,7 +51,8 @@ pub(crate) fn tallied(app: &App) -> Value {
     answer
 }
 
-/// Every reason, also those that never were: whoever watches a number should find it from the beginning.
+/// Lists every reason, including those with a count of zero, so that a monitoring system sees each
+/// number from the beginning.
 fn by_reason<const N: usize>(counts: [(&'static str, u64); N]) -> Value {
     counts.into_iter().map(|(reason, count)| (reason.to_owned(), json!(count))).collect::<Map<_, _>>().into()
 }
@@ -111,8 +113,9 @@ pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): 
     Ok(end_streams_of(&app, &user("userId", &id)?))
 }
 
-/// `DELETE /system/users/connections?userId=`: the same for an id that no path can carry. Browsers and proxies take `.` and
-/// `..` out of one, escaped or not (URL standard, section 4.1), and some decode `%2F`.
+/// `DELETE /system/users/connections?userId=`: ends the connections of a user whose id can't be
+/// part of a path. Browsers and proxies remove the segments `.` and `..`, escaped or not (URL
+/// standard, section 4.1), and some decode `%2F`.
 pub(crate) async fn end_named_user(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
     let id = params.get("userId").ok_or_else(|| Error::field("userId", "is required"))?;
     Ok(end_streams_of(&app, &user("userId", id)?))
@@ -124,13 +127,14 @@ fn end_streams_of(app: &App, user: &UserId) -> Reply {
     Reply::success(&message, |reply| reply.value("ended", &ended))
 }
 
-/// The token stays good, so the client is told to come back – not at once, or an operator would see no effect.
+/// The ending of a stream that an operator disconnects. The token stays valid, so the client is
+/// told to reconnect, but only after a few seconds: otherwise the operator would see no effect.
 fn disconnected() -> Ending {
     let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(5)));
     Ending { cause: Cause::Disconnected, retry }
 }
 
-/// `POST /system/drain`: begins the server's end, as a signal would. To ask again changes nothing.
+/// `POST /system/drain`: begins the shutdown, as a signal does. A repeated call changes nothing.
 pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> (StatusCode, Reply) {
     let streams = app.hub.connections().stats().total;
     if app.phase() == Phase::Serving && !app.stop.is_cancelled() {
@@ -143,7 +147,8 @@ pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> 
     (StatusCode::ACCEPTED, reply)
 }
 
-/// `POST /system/cleanup`: streams end by themselves here, so there is never anything to clean up.
+/// `POST /system/cleanup`: exists for compatibility. Streams end without it, so there is never
+/// anything to clean up.
 pub(crate) async fn cleanup(State(app): State<Arc<App>>, _: Admin) -> Reply {
     let stats = current_stats(&app);
     Reply::success("Cleaned up 0 inactive connections", |reply| {

@@ -1,7 +1,8 @@
-//! What `GET /system/dashboard/stream` shows: what the server does, each second, for admins who watch.
+//! The events of `GET /system/dashboard/stream`: the server's activity, each second, for admins.
 //!
-//! Owns the event `stats` and the task that publishes it. It is never stored and has no id: who comes back wants the present.
-//! Must never cost anything while nobody watches.
+//! Owns the event `stats` and the task that publishes it. The event is never stored and has no id,
+//! because a client that reconnects wants the present state. Must cost nothing while no dashboard
+//! is open.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -21,17 +22,18 @@ use crate::metrics::process::resident_bytes;
 use crate::times::rfc3339;
 use crate::topics;
 
-/// What the topics of rooms begin with.
+/// The prefix of the rooms' topics.
 const ROOM: &str = "chat/room/";
 
-/// How often it is said.
+/// The interval between two events.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// So many rooms are told, those with the most streams and members, and so many members of each by name.
+/// The maximum number of rooms in an event. Those with the most streams and members are included,
+/// and [`MEMBERS`] members of each by name.
 const ROOMS: usize = 50;
 const MEMBERS: usize = 20;
 
-/// Says what the server does while somebody watches, for ever.
+/// Publishes the event `stats` while at least one dashboard is open. Runs for ever.
 pub(crate) async fn report(app: Arc<App>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,7 +51,7 @@ pub(crate) async fn report(app: Arc<App>) {
     }
 }
 
-/// What `GET /system/stats` answers, and beside it what only an operator should know.
+/// The answer of `GET /system/stats`, and what only an operator should see.
 fn stats(app: &App) -> String {
     let mut stats = tallied(app);
     let mut rooms = HashMap::<TopicName, Room>::new();
@@ -64,7 +66,7 @@ fn stats(app: &App) -> String {
     let in_use = rooms.len();
     let mut rooms: Vec<_> = rooms.into_iter().collect();
     let rank = |(topic, room): &(TopicName, Room)| (Reverse((room.streams, room.members)), topic.clone());
-    // Only those that are told are put in order: there may be very many.
+    // There may be very many rooms, so only the rooms that are included are sorted.
     if in_use > ROOMS {
         rooms.select_nth_unstable_by_key(ROOMS, rank);
         rooms.truncate(ROOMS);
@@ -76,7 +78,8 @@ fn stats(app: &App) -> String {
     stats["published"] = app.hub.head().position.get().into();
     let traffic = app.hub.traffic();
     stats["deliveries"] = traffic.events.into();
-    // Each its upper bound in milliseconds, without one the last, and how many: the page takes the difference of two accounts.
+    // For each bucket its upper bound in milliseconds, which the last one lacks, and its count. The
+    // page subtracts the counts of two events.
     stats["delays"] = json!(traffic.delays.counts);
     let (behind, most) = app.hub.connections().lag();
     stats["lag"] = json!({ "streams": behind, "mostBytes": most });
@@ -86,7 +89,7 @@ fn stats(app: &App) -> String {
     stats.to_string()
 }
 
-/// A room that has members, or that somebody hears by its own stream.
+/// A room that has members, or whose own stream is open.
 #[derive(Default)]
 struct Room {
     streams: u64,

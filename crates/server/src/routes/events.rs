@@ -1,5 +1,7 @@
-//! `GET /events`: what is kept of one topic, page by page in either direction, with the rights of that topic's stream.
-//! `DELETE /events`: what stands in a topic up to an event, erased.
+//! `GET /events`: lists the stored events of a topic, in pages, in either direction. It requires
+//! the rights of that topic's stream.
+//!
+//! `DELETE /events`: erases a topic up to an event.
 
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use crate::groups;
 use crate::http::extract::{self, Admin};
 use crate::topics;
 
-/// What a query of `/events` may say, whatever is done.
+/// The query parameters of `/events`, for all methods.
 pub(crate) const QUERY: &[Name] = &[
     query::TOKEN,
     Name::single(&["topic"]),
@@ -28,7 +30,7 @@ pub(crate) const QUERY: &[Name] = &[
     Name::single(&["until"]),
 ];
 
-/// Longer than any id is malformed whatever it says.
+/// The longest text, in characters, that is read as an id. A longer one is malformed in any case.
 const LONGEST_ID: usize = 256;
 
 /// `GET /events`
@@ -52,7 +54,7 @@ async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usi
         After::Now => After::Earliest,
         after => after,
     };
-    let place = app.hub.place(&after).await?; // before its turn, which others wait for
+    let place = app.hub.place(&after).await?; // before the permit, for which others wait
     let _turn = app.unread_output.page().await?;
     let history = app.hub.history_from(vec![topic], place, limit).await?;
     if history.gap == Some(Reason::Malformed) {
@@ -77,7 +79,7 @@ async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) ->
     Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
 }
 
-/// Fails if one of `names`, which mean something in another call of this path, is there.
+/// Fails if the query has one of `names`, which have a meaning only in another call of this path.
 fn refuse(params: &Params, names: &[&'static str], problem: &str) -> Result<(), Error> {
     match names.iter().find(|name| params.get(name).is_some()) {
         Some(name) => Err(Error::field(name, problem)),
@@ -100,8 +102,9 @@ pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, par
     Ok(Reply::success(&message, |reply| reply.text("topic", topic.as_str()).text("floor", &floor.to_string())))
 }
 
-/// Erases what stands in `named` up to the event with the id `until`, which the caller gave as `field`, and in all topics that
-/// they show. Returns the highest of their floors.
+/// Erases the topics `named`, and all topics that they include, up to the event with the id
+/// `until`. The caller gave that id in the field `field`. Returns the highest floor of these
+/// topics.
 pub(crate) async fn erase_all(
     app: &App,
     named: Vec<TopicName>,

@@ -1,4 +1,4 @@
-//! How the server is, for people, for load balancers and for orchestrators.
+//! The server's health, for people, load balancers and orchestrators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::VERSION;
 use crate::app::{App, Phase};
 use crate::times::rfc3339;
 
-/// How long a probe waits for a server that has just started. Probes are given a second where nobody says otherwise.
+/// How long a readiness probe waits for a server that has just started. Probes usually time out
+/// after one second.
 const BEGINNING: Duration = Duration::from_millis(500);
 
 /// `GET /health`
@@ -52,12 +53,13 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if let Err(error) = app.hub.health() {
         return Error::from(error).into_response();
     }
-    // A moment after the start they have; where they can't begin, nothing is delivered.
+    // The folds begin a moment after the start. If they can't begin, nothing is delivered.
     if !matches!(tokio::time::timeout(BEGINNING, app.hub.begun()).await, Ok(Ok(()))) {
         let message = "What the server keeps of its own is not read from the log yet; nothing is delivered before that";
         return Error::new(Code::JournalUnavailable, message).retry_after(Duration::from_secs(5)).into_response();
     }
-    // Such a loss breaks the promise that nothing acknowledged is lost: an operator is to know before anybody relies on it.
+    // Such a loss breaks the promise that no acknowledged event is lost. An operator should know of
+    // it before clients rely on this server.
     if app.config.journal.sync == Sync::Always && app.hub.vitals().disk.is_some_and(|disk| disk.cut > 0) {
         let message = "The log has lost acknowledged events to damage; the server's own log says what to do";
         return Error::new(Code::JournalUnavailable, message).into_response();
@@ -65,7 +67,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     Reply::json(&json!({ "status": "ok" })).into_response()
 }
 
-/// Whether the log was found to be damaged: it serves what it has, and has lost something.
+/// Whether damage was found in the log. The server then serves what is left.
 fn is_damaged(app: &App) -> bool {
     app.hub.vitals().disk.is_some_and(|disk| disk.damaged > 0 || disk.cut > 0)
 }

@@ -1,4 +1,4 @@
-//! `GET /metrics`: the numbers of [`crate::metrics`], for a Prometheus that comes by, and who may read them.
+//! `GET /metrics`: serves [`crate::metrics`] to Prometheus, to callers who may read them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) async fn scrape(State(app): State<Arc<App>>, parts: Parts) -> Result<
     app.guard.may_scrape(&parts.headers).map_err(|refusal| charge(&app, &parts, refusal))?;
     let counts = app.counts.clone();
     let _one_at_a_time = counts.writing.lock().await;
-    // Counting open files takes a system call for every few hundred of them.
+    // Counting the open files takes a system call for every few hundred of them.
     let written = tokio::task::spawn_blocking(move || metrics::write(app)).await;
     match written {
         Ok(Ok(text)) => Ok(([(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, "no-store")], text).into_response()),

@@ -1,4 +1,4 @@
-//! One file for each group of calls: whoever knows the URL knows the file.
+//! The handlers, one file for each group of URLs.
 
 pub(crate) mod api;
 pub(crate) mod chat;
@@ -25,17 +25,17 @@ use tidings_hub::{Stats, UserId};
 use crate::app::App;
 use crate::calls;
 
-/// The answer to a path that is none of ours.
+/// The answer to a path that does not exist.
 pub(crate) async fn not_found(method: http::Method, uri: Uri) -> Error {
     Error::new(Code::NotFound, format!("Cannot {method} {}", uri.path()))
 }
 
-/// The answer to a method that a path does not have; the router adds `Allow`.
+/// The answer to a method that a path does not support. The router adds `Allow`.
 pub(crate) async fn method_not_allowed(method: http::Method, uri: Uri) -> Error {
     Error::new(Code::MethodNotAllowed, format!("{} does not take {method}", uri.path()))
 }
 
-/// Counts as existing front ends know them.
+/// The counts of open streams, in the fields that existing front ends know.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StreamCounts {
@@ -55,12 +55,12 @@ impl From<Stats> for StreamCounts {
     }
 }
 
-/// The counts of now.
+/// Returns the current counts.
 pub(crate) fn current_stats(app: &App) -> StreamCounts {
     app.hub.connections().stats().into()
 }
 
-/// The user that a call is aimed at, in its query or in its body.
+/// Reads the target user of a call from its query or its body.
 pub(crate) fn target(params: &Params, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
     calls::target(params.get(query::TARGET.as_str()), fields)
 }

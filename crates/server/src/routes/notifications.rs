@@ -1,4 +1,4 @@
-//! `/notifications`: to everybody, or to one user on all of their connections.
+//! `/notifications`: sends events to all users, or to one user on all of their connections.
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
-//! `GET /` and `GET /assets/…`: the page for people, built from `web/` and carried in the binary.
+//! `GET /` and `GET /assets/…`: the web page, which is built from `web/` and embedded in the
+//! binary.
 //!
-//! Owns under which names the page's files are served, and what the page may do. Must never put anything of a request or
-//! of the settings into the page beside the base path: what it shows it asks for, like anybody.
+//! Owns the names under which the page's files are served, and the page's content security policy.
+//! Must put nothing of a request or of the settings into the page except the base path: the page
+//! requests everything else that it shows, as any client would.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,20 +17,22 @@ use tidings_edge::error::{Code, Error};
 
 use crate::app::App;
 
-/// Scripts, styles and calls of this server's alone; nothing inline, nothing from elsewhere, no frame around it.
+/// The page may load scripts, styles and data from this server alone. Inline code, other origins
+/// and embedding in a frame are forbidden.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// How the page names its files.
+/// The prefix under which the page refers to its files.
 const FOLDER: &str = "./assets/";
 
 const INDEX: &str = include_str!("../../../../web/dist/index.html");
 
 /// A file of the page.
 struct File {
-    /// As the page names it.
+    /// The name that the page uses.
     name: &'static str,
-    /// As it is served: what it holds is part of the name, so it may be kept for ever.
+    /// The name under which the file is served. It contains a fingerprint of the content, so the
+    /// file may be cached for ever.
     served: String,
     media_type: &'static str,
     content: Content,
@@ -61,8 +65,8 @@ pub(crate) async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
     response
 }
 
-/// The page, which names its files relative to itself where there is no base path: it may still stand below one that a proxy
-/// took off.
+/// Returns the page. Without a base path it refers to its files by relative paths, because a proxy
+/// may have removed a prefix from the path.
 fn page(base: Option<&str>) -> String {
     let base = base.unwrap_or(".");
     FILES.iter().fold(INDEX.to_owned(), |page, file| {

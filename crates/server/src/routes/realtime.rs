@@ -1,4 +1,5 @@
-//! `/realtime`: what was created, updated or deleted, to who follows all of it, one entity, or is meant alone.
+//! `/realtime`: publishes the creation, update or deletion of an entity, to the streams of all
+//! entities, of one entity, or of one user.
 
 use axum::response::Response;
 use tidings_edge::error::Error;

@@ -1,4 +1,4 @@
-//! `POST /system/reload`: what a signal to the process (SIGHUP) does, by a call.
+//! `POST /system/reload`: reloads the settings, as the signal SIGHUP does.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::reload::{self, Reloaded};
 
 /// `POST /system/reload`
 pub(crate) async fn reload(State(app): State<Arc<App>>, _: Admin) -> Result<Reply, Error> {
-    // It reads files.
+    // A reload reads files.
     let reloaded = tokio::task::spawn_blocking(move || app.reload()).await.map_err(|gone| Error::unfinished(&gone))?;
     match reloaded {
         Ok(reloaded) => {

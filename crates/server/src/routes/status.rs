@@ -1,4 +1,4 @@
-//! `/system/status`: how services are.
+//! `/system/status`: the status of services.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
     publisher.publish(None, body.bytes(), Unit::new(publication, draft)).await
 }
 
-/// `GET /system/status`: the latest of each service.
+/// `GET /system/status`: returns the latest status of each service.
 pub(crate) async fn latest(State(app): State<Arc<App>>) -> Result<Reply, Error> {
     let (mut entries, mut after) = (Vec::new(), After::Earliest);
     loop {

@@ -1,7 +1,8 @@
-//! Every stream of the table of groups: who may open it, and what it then shows.
+//! The streams of the table of groups: opens one after all checks have passed.
 //!
-//! Owns the order in which a request for a stream is judged: the credential, whether the stream is for its bearer at all, what
-//! the query and the path ask for, and whether the caller may read that.
+//! Owns the order in which a request for a stream is checked: the credential, whether the stream's
+//! audience includes the caller, the query and the path, and whether the caller may read the topics
+//! that they name.
 
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
@@ -12,7 +13,7 @@ use crate::http::extract::{InPath, Route};
 use crate::streams::open::{Spec, StreamCall};
 use tidings_edge::error::Error;
 
-/// What answers a GET for `stream`.
+/// Returns the handler of a GET for `stream`.
 pub(crate) fn route(group: &'static Group, stream: &'static Stream) -> MethodRouter<Route> {
     let audience = group.audience(stream);
     if stream.is_narrowed_by_path() {

@@ -1,5 +1,5 @@
-//! `GET /system/topics`: what the log knows topics of, and who follows them; `DELETE /users/{id}`: all topics of a user,
-//! erased.
+//! `GET /system/topics`: lists the topics of the log and the number of their followers. `DELETE
+//! /users/{id}`: erases all topics of a user.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::app::App;
 use crate::groups;
 use crate::http::extract::{Admin, InPath, user};
 
-/// The most topics in one answer, and how many there are in one that asks for no number.
+/// The maximum number of topics in one answer, and the default of `limit`.
 const PAGE: usize = 1_000;
 
-/// What a query of `/system/topics` may say.
+/// The query parameters of `/system/topics`.
 pub(crate) const QUERY: &[Name] = &[query::TOKEN, Name::single(&["limit"]), Name::single(&["cursor"])];
 
 /// `GET /system/topics`
@@ -28,7 +28,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     };
     let after = params.filled("cursor").map(name).transpose()?;
     let limit = params.number("limit", 1..=PAGE, PAGE)?;
-    app.hub.begun().await?; // until then, what is to be erased since the last process is counted
+    app.hub.begun().await?; // before that, events that an earlier process has left to be erased are counted
     let mut page = app.hub.topics("", after.as_ref(), limit + 1);
     let more = page.len() > limit;
     page.truncate(limit);
@@ -45,7 +45,7 @@ fn describe((Holding { topic, events, bytes }, followers): &(Holding, usize)) ->
 
 /// `DELETE /users/{id}`: erases the user's own topics, and ends the user's memberships.
 ///
-/// Streams that are open stay open, and tokens stay good: what ends them is asked for by itself.
+/// Open streams stay open, and tokens stay valid. Other calls end these.
 pub(crate) async fn erase_user(
     State(app): State<Arc<App>>,
     Admin(caller): Admin,
@@ -53,7 +53,7 @@ pub(crate) async fn erase_user(
 ) -> Result<Reply, Error> {
     let user = user("id", &id)?;
     let until = app.hub.head().to_string();
-    // In a task: the caller may go away, and the work must not stop in the middle.
+    // This runs in a task, because the work must not stop in the middle if the client disconnects.
     let work = tokio::spawn(async move {
         let rooms = chat::end_memberships_of(&app, &user).await?;
         let erased = events::erase_all(&app, groups::of_user(app.groups, &user), &until, "id").await;

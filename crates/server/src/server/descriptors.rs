@@ -1,25 +1,26 @@
-//! How many files and sockets the process may have open, and how many streams fit into that.
+//! The process's file descriptors, and the number of streams that fit into them.
 
 use tidings_hub::StreamLimits;
 
 use crate::config::Config;
 
-/// How many descriptors are the log's.
+/// The number of descriptors that are reserved for the log.
 pub(super) const OF_THE_LOG: usize = 256;
 
-/// How many are kept for everything that is no stream, the log among it.
+/// The number of descriptors that are reserved for everything except streams, including the log.
 pub(super) const RESERVED: usize = 512;
 
-/// So few streams are hardly meant where nobody set their number: the usual limit of descriptors has room for as many.
+/// Below this number of streams the operator is warned, unless `MAX_CONNECTIONS` is set. The usual
+/// limit of 1,024 descriptors has capacity for exactly this number.
 const FEW: usize = 512;
 
-/// What fits into a process.
+/// The capacity of a process.
 pub struct Room {
-    /// How many files and sockets it may have open.
+    /// The maximum number of open files and sockets.
     pub descriptors: usize,
-    /// How many streams may be open.
+    /// The maximum numbers of open streams.
     pub limits: StreamLimits,
-    /// What is doubtful about it, for the operator.
+    /// A warning for the operator.
     pub doubt: Option<String>,
 }
 
@@ -32,12 +33,14 @@ pub struct Room {
 pub struct TooFew(pub usize);
 
 impl Room {
-    /// What fits into this process, whose limit is raised as far as it goes.
+    /// Returns the capacity of this process, after raising its limit to the maximum.
     pub fn of_process(config: &Config) -> Result<Self, TooFew> {
         Self::of(config, raise())
     }
 
-    /// By itself it is what fits, less what the log, publishes, health checks and the operator need.
+    /// Returns the capacity of a process with `descriptors`. Without a setting the number of
+    /// streams is what is left after the reserve for the log, publishes, health checks and the
+    /// operator.
     fn of(config: &Config, descriptors: usize) -> Result<Self, TooFew> {
         if descriptors <= RESERVED {
             return Err(TooFew(descriptors));
@@ -67,16 +70,18 @@ impl Room {
     }
 }
 
-/// How many files and sockets this process may have open: as many as the system lets it.
+/// Raises the limit of open files and sockets as far as the system permits, and returns it.
 fn raise() -> usize {
     let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
-/// Linux keeps a process's descriptors in a table that it doubles when it is full, never shrinks, and, where the process has
-/// several threads, replaces only after every core has been seen to let go of the old one (`synchronize_rcu`). Whoever accepts
-/// the connection that doesn't fit waits for that, some 10 to 30 ms, and with it all streams of its thread. So the table is made
-/// large enough for all, or for many, while there are none.
+/// Enlarges the process's table of file descriptors before it is needed. Linux doubles this table
+/// when it is full, and never shrinks it. In a process with several threads, it replaces the table
+/// only after every core was seen to have released the old one (`synchronize_rcu`). The thread that
+/// accepts the connection that does not fit waits for that, some 10 to 30 ms, and so do all of its
+/// streams. So the table gets its size while there are no streams: for all descriptors, or for
+/// [`SLOTS`] of them.
 #[cfg(target_os = "linux")]
 pub(super) fn have_slots(descriptors: usize) {
     let last = i32::try_from(descriptors.min(SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);
@@ -85,7 +90,8 @@ pub(super) fn have_slots(descriptors: usize) {
     }
 }
 
-/// Beyond so many, a table costs more memory before its first use (8 bytes of the kernel's for each) than it is worth: half a
+/// The largest table that is allocated at the start. A larger one would cost more memory before its
+/// first use than it is worth: the kernel needs 8 bytes for each descriptor, which makes half a
 /// MiB.
 #[cfg(target_os = "linux")]
 const SLOTS: usize = 65_536;

@@ -1,4 +1,4 @@
-//! Why a server can't be built or went down.
+//! The errors of building and running a server.
 
 use jiff::Timestamp;
 use tidings_edge::cors;
@@ -9,22 +9,22 @@ use super::journal;
 use crate::lifecycle::left::Left;
 use crate::net::listen;
 
-/// Why a server can't be built or went down.
+/// Why a server can't be built, or why it failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No socket.
+    /// A socket can't be opened.
     #[error(transparent)]
     Listen(#[from] listen::Error),
-    /// The origins in the settings.
+    /// The origins in the settings are invalid.
     #[error("CORS_ORIGIN: {0}")]
     Cors(#[from] cors::Error),
-    /// The system.
+    /// The system refused an operation.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The clock, which no log and no token gets along with.
+    /// The clock shows a time at which neither the log nor tokens work.
     #[error("the system's clock says {0}, which is before 1970 or after 9999; set it and start again")]
     Clock(Timestamp),
-    /// The limit of open files.
+    /// The limit of open files is too low.
     #[error(transparent)]
     Descriptors(#[from] TooFew),
     /// The log can't be opened.
@@ -33,10 +33,10 @@ pub enum Error {
     /// The log can't be read any more, so nothing can be delivered.
     #[error("the journal failed: {0}")]
     Journal(tidings_journal::Error),
-    /// What delivers to the streams has panicked.
+    /// The task that delivers events to the streams has panicked.
     #[error("nothing is delivered any more: the task that does it has panicked, see the log")]
     Runner,
-    /// Streams or calls were left when the time was over.
+    /// Streams or calls were left when the time for the shutdown was over.
     #[error("SHUTDOWN_TIMEOUT is over; what was left: {0}")]
     Left(Left),
 }

@@ -1,6 +1,6 @@
-//! The log that the settings ask for: where it lives, and how much it keeps.
+//! Opens the log that the settings ask for, and determines its size.
 //!
-//! What is left to `auto` is settled here, as it depends on the disk.
+//! The values of settings that are `auto` are determined here, because they depend on the disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tidings_journal_disk::{self as disk, Disk};
 
 use crate::config::{self, Home};
 
-/// Opens the log. Waits for the device.
+/// Opens the log. It blocks on the disk.
 pub(super) fn open(settings: &config::Journal) -> Result<Arc<dyn Journal>, disk::OpenError> {
     Ok(match settings.home {
         Home::Memory => Arc::new(Memory::new(in_memory(settings))),
@@ -25,7 +25,8 @@ pub(super) fn open(settings: &config::Journal) -> Result<Arc<dyn Journal>, disk:
     })
 }
 
-/// What to do about a log that can't be opened, where the error does not say it itself: it knows no settings.
+/// Returns advice about a log that can't be opened, or an empty text where the error itself gives
+/// it. The error does not know the settings.
 pub(super) fn advice(error: &disk::OpenError) -> &'static str {
     match error {
         disk::OpenError::InUse { .. } => "; stop the other one, or name another directory with DATA_DIR",
@@ -48,18 +49,18 @@ fn in_memory(settings: &config::Journal) -> memory::Retention {
     }
 }
 
-/// How much a log on disk may take.
+/// The maximum size of a log on disk.
 pub struct Ceiling {
-    /// In bytes, everything included.
+    /// The size in bytes, of everything in the directory.
     pub bytes: u64,
-    /// What it takes already and its disk has left for it, if that is known.
+    /// The bytes that the log takes already, plus those that are free on its disk, if known.
     pub room: Option<u64>,
-    /// What is doubtful about it, for the operator.
+    /// A warning for the operator.
     pub doubt: Option<String>,
 }
 
 impl Ceiling {
-    /// What the settings ask for, or what fits.
+    /// Returns the size that the settings ask for, or one that fits the disk.
     pub fn of(settings: &config::Journal) -> Self {
         let asked = settings.max_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
         let room = room(&settings.data_dir);
@@ -84,8 +85,8 @@ fn on_disk(settings: &config::Journal) -> disk::Retention {
     }
 }
 
-/// What the directory may take, and what is doubtful about it. `room` is what the log has and could still take, if that is
-/// known.
+/// Returns the maximum size of the directory, and a warning if it does not fit. `room` is the bytes
+/// that the log takes already plus those that are free, if known.
 fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<String>) {
     let least = disk::Retention::MIN_DISK_BYTES;
     let fitting = room.map_or(most, |room| most.min(room / 2));
@@ -94,7 +95,7 @@ fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<Str
         let or_lower = if chosen > least {
             format!(", or lower JOURNAL_MAX_BYTES (at least {})", mebibytes(least))
         } else {
-            String::new() // it is the least that there is
+            String::new() // it is the minimum already
         };
         format!(
             "the journal may take {}, and its disk has only {} for it: once that is full, nothing more is published; make room\
@@ -106,21 +107,22 @@ fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<Str
     (chosen, doubt)
 }
 
-/// A number of bytes as text, in MiB, rounded down.
+/// Formats a number of bytes in MiB, rounded down.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
-/// The directory itself, or, where it is still to be made, the nearest one above: it is on the same disk.
+/// Returns the directory itself, or the nearest one above if it does not exist yet: that one is on
+/// the same disk.
 pub fn nearest(dir: &Path) -> Option<PathBuf> {
     let whole = std::path::absolute(dir).ok()?;
     whole.ancestors().find(|above| above.is_dir()).map(Path::to_owned)
 }
 
-/// What the log in `dir` takes, and what the disk has left for it.
+/// Returns the bytes that the log in `dir` takes, plus those that are free on its disk.
 #[cfg(unix)]
 fn room(dir: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(&nearest(dir)?).ok().filter(|disk| disk.f_blocks > 0)?; // else it is no disk
+    let disk = rustix::fs::statvfs(&nearest(dir)?).ok().filter(|disk| disk.f_blocks > 0)?; // 0: not a disk
     Some(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken(dir)))
 }
 
@@ -129,7 +131,7 @@ fn room(_: &Path) -> Option<u64> {
     None
 }
 
-/// What the files below `dir` take.
+/// Returns the bytes that the files below `dir` take.
 #[cfg(unix)]
 fn taken(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
@@ -137,7 +139,7 @@ fn taken(dir: &Path) -> u64 {
     let of = |entry: fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => taken(&entry.path()),
         Ok(metadata) => metadata.blocks() * 512,
-        Err(_) => 0, // gone meanwhile
+        Err(_) => 0, // deleted meanwhile
     };
     entries.map(of).sum()
 }

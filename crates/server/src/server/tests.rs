@@ -1,4 +1,5 @@
-//! Two servers over one log: what is published, joined and left happens once, whichever of them is asked.
+//! Two servers share one log: each publish, join and leave happens once, whichever server gets the
+//! call.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 
-/// Generous: it is only reached when something hangs.
+/// A generous limit, which is reached only when something hangs.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 const BROADCAST: &str = "/notifications/broadcast";
@@ -28,7 +29,7 @@ struct Node {
     running: Option<JoinHandle<()>>,
 }
 
-/// What was answered.
+/// The answer to a call.
 #[derive(Clone, Debug, PartialEq)]
 struct Answer {
     status: StatusCode,
@@ -37,7 +38,7 @@ struct Answer {
 }
 
 impl Node {
-    /// One that does not move yet, and what moves it.
+    /// A server that does not deliver yet, and the engine that makes it deliver.
     fn new(journal: &Arc<dyn Journal>, config: Config) -> (Self, Engine) {
         let (router, engine) = Server::builder().config(config).assemble_over(journal.clone()).unwrap();
         (Self { router, running: None }, engine)
@@ -77,7 +78,7 @@ impl Node {
         answer.body
     }
 
-    /// What the room was told, oldest first.
+    /// The messages in the room, oldest first.
     async fn said(&self, room: &str) -> Vec<String> {
         let page = self.get(&format!("/events?topic=chat/room/{room}&limit=1000")).await;
         let said = |event: &Value| event["data"]["message"].as_str().unwrap().to_owned();
@@ -108,17 +109,17 @@ fn on_disk(dir: &TempDir) -> Arc<dyn Journal> {
     Arc::new(Disk::open(disk::Options::new(dir.path())).unwrap())
 }
 
-/// A log of each kind. The directory is that of the one on disk.
+/// One log of each kind. `dir` is the directory of the log on disk.
 fn logs(dir: &TempDir) -> [Arc<dyn Journal>; 2] {
     [Arc::new(Memory::new(Retention::default())), on_disk(dir)]
 }
 
-/// Two servers that run.
+/// Two running servers.
 fn two(journal: &Arc<dyn Journal>) -> [Arc<Node>; 2] {
     [(); 2].map(|()| Arc::new(Node::running(journal, Config::default())))
 }
 
-/// Waits until it is so: what one server has answered, the other shows a moment later.
+/// Waits until `so` returns true: what one server has answered, the other shows a moment later.
 async fn until(so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !so().await {
@@ -128,7 +129,7 @@ async fn until(so: impl AsyncFn() -> bool) {
     tokio::time::timeout(PATIENCE, waiting).await.unwrap();
 }
 
-/// So many calls at both servers in turns, all at once; each is told which one it is.
+/// Makes `calls` calls at once, alternately at both servers. `call` gets the number of the call.
 async fn at_once<C>(nodes: &[Arc<Node>; 2], calls: usize, call: impl Fn(Arc<Node>, usize) -> C) -> Vec<Answer>
 where
     C: Future<Output = Answer> + Send + 'static,
@@ -269,7 +270,7 @@ async fn who_is_erased_while_a_server_starts_is_a_member_of_nothing_afterwards()
         let before = Node::running(&journal, Config::default());
         before.post("/chat/room/r/join", "ann", None).await;
         drop(before);
-        // And as version 0.1 wrote it, which is still to be written anew.
+        // The same membership in the form of version 0.1, which is still to be converted.
         let slot = Record {
             topics: [crate::topics::members()].into(),
             event: "member".into(),
@@ -363,7 +364,8 @@ async fn a_membership_for_which_there_is_no_room_is_refused_and_nothing_is_said(
     assert_eq!(statuses.map(|status| status.as_u16()), [200, 200, 503, 200]);
 }
 
-/// What version 0.1 wrote: the key is a number, and what nobody has is `null`, as every third is.
+/// Writes records in the form of version 0.1: the key is a number, and a free slot is `null`. Every
+/// third slot is free.
 async fn fill_slots(journal: &Arc<dyn Journal>, slots: usize) {
     let topics: Arc<[TopicName]> = [TopicName::parse("_members").unwrap()].into();
     let slot = |nth: usize| Record {
@@ -388,13 +390,14 @@ async fn members_of_version_0_1_come_back_and_are_written_anew_once_whichever_se
         let nodes = two(&journal);
         tokio::join!(nodes[0].post("/chat/room/r/leave", "u1", None), nodes[1].post("/chat/room/r/leave", "u2", None));
         nodes[1].post("/chat/room/r/join", "u2", None).await;
-        nodes[1].post("/chat/room/r/join", "u4", None).await; // a member already
+        nodes[1].post("/chat/room/r/join", "u4", None).await; // already a member
         assert_eq!(nodes[1].said("r").await.len(), 3);
         let members = nodes[1].members("r").await;
         assert_eq!(members.len(), 599);
         until(async || nodes[0].members("r").await == members).await;
         assert!(!members.contains(&"u1".to_owned()));
-        // Each that was a member is two records anew, each other one; then two left and one joined.
+        // Each member's record was replaced, which takes two records, and each free slot was ended,
+        // which takes one. Then two users left and one joined.
         assert_eq!(journal.head().get(), 900 + 600 * 2 + 300 + 2 * 3);
         let of_members = Selector::topics([TopicName::parse("_members").unwrap()]);
         let page = journal.read(&of_members, Position::START, journal.head(), Limit::NONE).await.unwrap();
@@ -416,7 +419,8 @@ async fn members_of_version_0_1_come_back_and_are_written_anew_once_whichever_se
     }
 }
 
-/// As many keyed records of users as the log takes, and as many again of the same keys.
+/// Appends as many keyed records of users as the log accepts, and the same number again with the
+/// same keys.
 async fn fill(journal: &Arc<dyn Journal>) {
     const IN_A_BATCH: usize = 1_000;
     let topic: Arc<[TopicName]> = [TopicName::parse("orders").unwrap()].into();
@@ -467,7 +471,7 @@ async fn members_and_statuses_are_all_there_after_200_000_records_of_users_and_a
     }
 }
 
-/// The log of `dir`, opened anew once nobody holds it any more.
+/// Opens the log of `dir` again after all handles to it are dropped.
 async fn again(journal: Arc<dyn Journal>, dir: &TempDir) -> Arc<dyn Journal> {
     journal.close().await;
     drop(journal);
