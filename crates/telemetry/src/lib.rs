@@ -1,8 +1,8 @@
-//! What the process says: its log, to standard error, as text for people or JSON for machines; [`panics`] in it; and to the
-//! service manager how it is ([`service_manager`]).
+//! The output of the process: its log on standard error, as text for people or JSON for machines,
+//! with [`panics`] in it, and its messages to the service manager ([`service_manager`]).
 //!
-//! What is never in it: tokens, tickets, cookies, query strings, bodies. Nothing that happens to it, or that it does to
-//! standard error, may be felt anywhere else: see `queue.rs`.
+//! The log must never contain tokens, tickets, cookies, query strings or bodies. Writing it, and a
+//! slow or failing standard error, must have no effect on anything else: see `queue.rs`.
 
 pub mod panics;
 mod queue;
@@ -21,21 +21,22 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use queue::{Dropped, Queue};
 
-/// What the storage engine says at `info` is of use to whoever works on it: some fifty lines at each start.
+/// The messages of the storage engine at the level `info` help only its developers. There are some
+/// fifty at each start.
 const ENGINE: &str = "fjall=warn,lsm_tree=warn";
 
-/// How long the end of the process waits for what is still to be written.
+/// How long the end of the process waits for lines that are not written yet.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
-/// What this process says on standard error, once [`start`] was called.
+/// The lines on their way to standard error, once [`start`] was called.
 static QUEUE: Queue = Queue::new();
 static RUNS: AtomicBool = AtomicBool::new(false);
 
-/// Puts another filter in the place of the one that holds.
+/// Replaces the current filter.
 type Refilter = Box<dyn Fn(Targets) -> bool + Send>;
 static REFILTER: Mutex<Option<Refilter>> = Mutex::new(None);
 
-/// One line for the queue: the log hands over each in one piece.
+/// A writer for one entry of the log, which is written to it in one piece.
 struct Line;
 
 /// The form of an entry.
@@ -47,7 +48,7 @@ pub enum Format {
     Json,
 }
 
-/// Starts the log of this process, and has panics written to it. A second call changes nothing.
+/// Starts the log of this process, and writes panics to it. A second call changes nothing.
 pub fn start(level: &str, format: Format) -> io::Result<()> {
     if RUNS.swap(true, Ordering::AcqRel) {
         return Ok(());
@@ -55,7 +56,7 @@ pub fn start(level: &str, format: Format) -> io::Result<()> {
     std::thread::Builder::new().name("log".to_owned()).spawn(|| {
         QUEUE.write_to(io::stderr(), |lines| tracing::warn!(lines, "lines of the log were dropped: nobody took them"));
     })?;
-    // Its own errors would be written by `eprintln!`, which panics if it can't.
+    // The layer would write its own errors by `eprintln!`, which panics if it fails.
     let lines = tracing_subscriber::fmt::layer().with_writer(|| Line).log_internal_errors(false);
     let lines = match format {
         Format::Text => lines.with_target(false).with_ansi(io::stderr().is_terminal()).boxed(),
@@ -70,13 +71,15 @@ pub fn start(level: &str, format: Format) -> io::Result<()> {
     Ok(())
 }
 
-/// Has the log say what `level` asks for from now on. Returns whether the log is this module's, and not an application's.
+/// Sets the filter of the log. Returns whether the log is the one of this module, and not an
+/// application's.
 pub fn set_level(level: &str) -> bool {
     REFILTER.lock().as_ref().is_some_and(|refilter| refilter(filter(level)))
 }
 
-/// Says lines that are no entries of the log: in their order among these, and with the same care. Before the log runs, and in
-/// programs that have none, at once.
+/// Writes lines that are not log entries to standard error. They appear in order among the entries,
+/// and are subject to the same limits. Before the log runs, and in programs without a log, they are
+/// written immediately.
 pub fn say(lines: &str) {
     if RUNS.load(Ordering::Acquire) {
         QUEUE.put(lines.as_bytes());
@@ -85,33 +88,36 @@ pub fn say(lines: &str) {
     }
 }
 
-/// Waits a little for what is still to be written, before the process ends.
+/// Waits a short time for lines that are not written yet, before the process ends.
 pub fn flush() {
     if RUNS.load(Ordering::Acquire) {
         QUEUE.flush(LAST_LINES);
     }
 }
 
-/// How many lines were dropped, by reason.
+/// Returns the numbers of dropped lines, by reason.
 pub fn dropped() -> [(&'static str, u64); 2] {
     let Dropped { full, failed } = QUEUE.dropped();
     [("full", full), ("failed", failed)]
 }
 
-/// Whether the log understands this filter: a level, or levels of single modules (`info,tidings_hub=debug`).
+/// Whether `text` is a valid filter: a level, or levels of single modules
+/// (`info,tidings_hub=debug`).
 pub fn is_filter(text: &str) -> bool {
     text.parse::<Targets>().is_ok()
 }
 
-/// The settings were checked when they were read; a filter that does not parse can only come from a library user.
+/// Parses a filter. Settings were checked when they were read, so only an application that uses the
+/// library can pass one that does not parse.
 fn filter(level: &str) -> Targets {
     quiet(level).parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO))
 }
 
-/// The filter with the storage engine's `info` left out, unless it says itself what the engine may say.
+/// Returns the filter with the storage engine's `info` excluded, unless the filter itself sets the
+/// engine's level.
 fn quiet(level: &str) -> String {
     match level.split(',').next() {
-        // Of two directives for one target the later holds.
+        // Of two directives for one target the later one applies.
         Some(first) if first.eq_ignore_ascii_case("info") => format!("{ENGINE},{level}"),
         _ => level.to_owned(),
     }

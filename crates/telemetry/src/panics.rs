@@ -1,7 +1,8 @@
-//! What becomes of a panic: one line in the log, and one more in the count.
+//! Panics: each is written to the log as one line, and counted.
 //!
-//! A panic is a fault of ours, and must never be more than the failure of what it happened in. Where a request is being
-//! answered, [`catch`] hands the panic to whoever writes the line about that request, so that one line says both.
+//! A panic is a bug of the server. It must never cause more than the failure of the operation in
+//! which it happens. During a request, [`catch`] returns the panic to the code that logs the
+//! request, so that one line contains both.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -9,30 +10,31 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A panic as it may be told of.
+/// A panic, in a form that may be logged.
 #[derive(Clone, Debug)]
 pub struct Panic {
-    /// What it said, without what it quoted of a text.
+    /// The message, without the text that the standard library quotes in it.
     pub message: String,
-    /// Where in the source it was.
+    /// The position in the source code.
     pub at: String,
-    /// If `RUST_BACKTRACE` asks for one.
+    /// The backtrace, if `RUST_BACKTRACE` asks for one.
     pub backtrace: Option<String>,
 }
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Whether the hook of this module is the one of the process.
+/// Whether the hook of this module is installed.
 static HOOKED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// Whether a [`catch`] is running on this thread.
     static CATCHING: Cell<bool> = const { Cell::new(false) };
-    /// What the hook has left for it.
+    /// The panic that the hook has stored for [`catch`].
     static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
-/// Has every panic of this process counted, and written to the log instead of, unformatted, to standard error.
+/// Installs a hook that counts every panic of this process, and writes it to the log rather than,
+/// unformatted, to standard error.
 pub(crate) fn log_them() {
     HOOKED.store(true, Ordering::Release);
     std::panic::set_hook(Box::new(|info| {
@@ -48,12 +50,13 @@ pub(crate) fn log_them() {
     }));
 }
 
-/// How many panics there were since the start.
+/// Returns the number of panics since the start.
 pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
-/// Runs `work`, which nobody may touch again if it panics.
+/// Runs `work`, and returns its panic if it panics. What `work` uses must not be used again after a
+/// panic.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = CATCHING.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -83,8 +86,9 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("something that is no text")
 }
 
-/// A panic's message as it may stand in the log: not endless, and without the text that was sliced where it can't be, which
-/// the standard library quotes and which may be a token or a body.
+/// Returns a panic's message in a form that may be logged: limited in length, and without the text
+/// that was sliced at an invalid position. The standard library quotes that text, which may be a
+/// token or a body.
 fn told(message: &str) -> String {
     const MOST: usize = 300;
     let quoted = ["of `", "slicing `", "of string `"].iter().filter_map(|before| message.find(before)).min();

@@ -1,11 +1,12 @@
-//! The way from the log to standard error: a queue with a bound, and the one thread that writes.
+//! The way from the log to standard error: a bounded queue, and the single thread that writes.
 //!
-//! Whoever logs only puts a line into the queue, which takes no longer than copying it. Standard error may be a pipe that
-//! nobody reads, a full disk, or a terminal that is gone: then the thread waits or fails, and nobody else. A line that finds no
-//! room, or that can't be written, is dropped and counted.
+//! A thread that logs only appends a line to the queue, which takes no longer than copying it.
+//! Standard error may be a pipe that nobody reads, a full disk, or a terminal that is gone: then
+//! only the writing thread waits or fails. A line that finds no space in the queue, or that can't
+//! be written, is dropped and counted.
 //!
-//! Not `tracing-appender`, whose queue is bounded in lines of any length, which does not count what could not be written, and
-//! which writes to standard output when it fails.
+//! `tracing-appender` is not used: its queue is bounded by a number of lines of any length, it does
+//! not count lines that could not be written, and it writes to standard output when it fails.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -15,18 +16,18 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// How many bytes may wait to be written: some thousands of lines.
+/// The maximum number of bytes in the queue, which is some thousands of lines.
 const ROOM: usize = 1 << 20;
 
-/// How long the thread waits before it tries again to write to a file that does not block and is full.
+/// The pause before the thread tries again to write to a non-blocking file that is full.
 const AGAIN: Duration = Duration::from_millis(10);
 
 /// Lines on their way to a file.
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// Told when there is something to write.
+    /// Notified when there is something to write.
     filled: Condvar,
-    /// Told when everything was written or dropped.
+    /// Notified when everything was written or dropped.
     emptied: Condvar,
     full: AtomicU64,
     failed: AtomicU64,
@@ -34,16 +35,17 @@ pub(crate) struct Queue {
 
 struct State {
     lines: VecDeque<Box<[u8]>>,
-    /// The bytes of the lines that wait, and of those that the thread has taken and is not done with.
+    /// The bytes of the lines in the queue, and of those that the thread has taken but not
+    /// finished.
     bytes: usize,
 }
 
-/// How many lines were dropped, by reason.
+/// The numbers of dropped lines, by reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dropped {
-    /// There was no room: the file takes less than is logged, or nothing.
+    /// The lines that found no space, because the file accepts less than is logged, or nothing.
     pub(crate) full: u64,
-    /// The file refused them.
+    /// The lines that the file refused.
     pub(crate) failed: u64,
 }
 
@@ -58,7 +60,7 @@ impl Queue {
         }
     }
 
-    /// Has a line written, or drops it where there is no room. Never waits for the file.
+    /// Appends a line, or drops it if there is no space. Never waits for the file.
     pub(crate) fn put(&self, line: &[u8]) {
         let mut state = self.state.lock();
         let bytes = state.bytes.saturating_add(line.len());
@@ -81,17 +83,17 @@ impl Queue {
         Dropped { full: self.full.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
     }
 
-    /// Writes what comes, for ever. After lines were dropped, `tell` is called with their number as soon as a line could be
-    /// written again and there is room for what it may want to log.
+    /// Writes the lines, for ever. After lines were dropped, it calls `tell` with their number, as
+    /// soon as a line was written again and the queue has space for what `tell` may log.
     pub(crate) fn write_to(&self, mut file: impl Write, tell: impl Fn(u64)) -> ! {
         let mut writing = Writing { queue: self, taken: VecDeque::new(), held: 0, takes: true, torn: false, told: 0 };
         loop {
-            // The log must outlive its own faults; the panic hook has counted this one.
+            // The log must survive its own bugs. The panic hook has counted this panic.
             let _ = catch_unwind(AssertUnwindSafe(|| writing.write_next(&mut file, &tell)));
         }
     }
 
-    /// Whether more than a few lines find room.
+    /// Whether there is space for more than a few lines.
     fn has_room(&self) -> bool {
         self.state.lock().bytes <= ROOM / 2
     }
@@ -105,23 +107,23 @@ impl Queue {
     }
 }
 
-/// What the thread knows.
+/// The state of the writing thread.
 struct Writing<'a> {
     queue: &'a Queue,
-    /// What it has taken from the queue.
+    /// The lines that it has taken from the queue.
     taken: VecDeque<Box<[u8]>>,
-    /// The bytes of the line that it writes, or wrote last.
+    /// The bytes of the line that it is writing, or wrote last.
     held: usize,
-    /// Whether the file took the last line.
+    /// Whether the file accepted the last line.
     takes: bool,
-    /// Whether a line was written in part: the next must not be taken for the rest of it.
+    /// Whether the last line was written in part. Then a line break must precede the next line.
     torn: bool,
-    /// How many dropped lines were told of.
+    /// The number of dropped lines that were reported.
     told: u64,
 }
 
 impl Writing<'_> {
-    /// Writes everything that waits now, or waits for something.
+    /// Writes all lines that are in the queue, or waits for the first one.
     fn write_next(&mut self, file: &mut impl Write, tell: &impl Fn(u64)) {
         self.let_go();
         if self.taken.is_empty() {
@@ -129,7 +131,8 @@ impl Writing<'_> {
             self.queue.filled.wait_while(&mut state, |state| state.lines.is_empty());
             std::mem::swap(&mut self.taken, &mut state.lines);
         }
-        // Line by line: a pipe takes 4 KiB in one piece, so that what other processes write stands between two lines.
+        // The lines are written one by one. A pipe accepts up to 4 KiB in one piece, so the output
+        // of other processes can't get into the middle of a line.
         while let Some(line) = self.taken.pop_front() {
             self.let_go();
             self.held = line.len();
@@ -140,7 +143,7 @@ impl Writing<'_> {
         }
         let Dropped { full, failed } = self.queue.dropped();
         let untold = full + failed - self.told;
-        // Not as long as it would be dropped too, and told of again.
+        // If the queue were full, the report would be dropped as well, and reported in turn.
         if untold > 0 && self.takes && self.queue.has_room() {
             self.told += untold;
             tell(untold);
@@ -163,7 +166,8 @@ impl Writing<'_> {
     }
 }
 
-/// Writes all, or tells how much of it. Waits where a file that does not block would have a blocking one wait.
+/// Writes all bytes, or returns how many were written before the error. If a non-blocking file is
+/// full, it waits as it would for a blocking one.
 fn write_all(file: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < bytes.len() {
@@ -184,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// A file that does what it is told, write by write; then it takes everything.
+    /// A file whose writes do what the test says, one by one, and succeed after that.
     #[derive(Clone, Default)]
     struct File(Arc<(Mutex<FileState>, Condvar)>);
 
@@ -229,7 +233,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// A queue whose thread writes to `file`, and says there how many lines were dropped.
+    /// A queue whose thread writes to `file`, and reports the number of dropped lines there.
     fn queue(file: &File) -> &'static Queue {
         let queue: &'static Queue = Box::leak(Box::new(Queue::new()));
         let file = file.clone();

@@ -1,14 +1,15 @@
-//! What the service manager is told about the server: systemd's notification protocol, `sd_notify(3)`.
+//! Messages to the service manager about the server's state, in systemd's notification protocol
+//! (`sd_notify(3)`).
 //!
-//! Owns the socket that `NOTIFY_SOCKET` names, the messages, and how they are sent. Each message is one datagram, sent without
-//! waiting: a service manager that is stuck must never hold up the server. Must never fail anything either: what can't be told
-//! is warned of, once.
+//! Owns the socket that `NOTIFY_SOCKET` names, the messages, and how they are sent. Each message is
+//! one datagram, which is sent without waiting, because a service manager that hangs must never
+//! delay the server. A failure to send must never make anything else fail; it causes one warning.
 //!
-//! The environment is read and never changed, as that needs unsafe code. A child process would inherit `NOTIFY_SOCKET`, but the
-//! server starts none.
+//! The environment is read and never changed, because changing it requires unsafe code. A child
+//! process would inherit `NOTIFY_SOCKET`, but the server starts none.
 //!
-//! Own code, because the crates that do this send with a call that blocks while the receiver's queue is full, and `sd-notify`
-//! takes the name of an abstract socket for a path.
+//! This is not done by a crate, because the crates for it send with a call that blocks while the
+//! receiver's queue is full, and `sd-notify` mistakes the name of an abstract socket for a path.
 
 #[cfg(unix)]
 mod socket;
@@ -23,39 +24,41 @@ use parking_lot::Mutex;
 #[cfg(unix)]
 use socket::Socket;
 
-/// How often the service manager is told how the server is, unless its watchdog asks for more.
+/// The interval between two status messages, unless the watchdog requires a shorter one.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// The shortest time between two messages. A watchdog that wants them sooner is a mistake, not a wish.
+/// The shortest interval between two status messages. A watchdog that requires a shorter one is
+/// misconfigured.
 const LEAST: Duration = Duration::from_millis(10);
 
-/// The longest text of a status, in bytes. systemd reads at most 4 KiB of a message.
+/// The maximum length of a status text, in bytes. systemd reads at most 4 KiB of a message.
 const MAX_STATUS: usize = 512;
 
-/// Tells the service manager about the server, where there is one. Cheap to clone.
+/// Sends messages to the service manager, if there is one. It is cheap to clone.
 #[derive(Clone, Default)]
 pub struct Notifier(Option<Arc<Listening>>);
 
-/// A service manager that listens.
+/// The connection to a service manager.
 struct Listening {
     socket: Socket,
-    /// After how long without a message it takes the server for stuck.
+    /// The time without a message after which the service manager considers the server hung.
     watchdog: Option<Duration>,
-    /// The newest change of state that its queue had no room for.
+    /// The latest change of state that could not be sent because the receiver's queue was full.
     owed: Mutex<Option<String>>,
-    /// Whether the log has said that it can't be told.
+    /// Whether the log contains the warning that messages can't be sent.
     has_warned: AtomicBool,
     /// Whether the last reload was refused.
     refused_reload: AtomicBool,
 }
 
 impl Notifier {
-    /// What the environment asks for, and what is odd about it.
+    /// Returns the notifier that the environment asks for, and warnings about invalid variables.
     pub fn from_environment() -> (Self, Vec<String>) {
         Self::asked_for(|name| std::env::var_os(name), std::process::id())
     }
 
-    /// The same of any environment, for the process of this number.
+    /// Returns the notifier that the environment `variable` asks for, for the process with the id
+    /// `process`, and warnings about invalid variables.
     pub fn asked_for(variable: impl Fn(&str) -> Option<OsString>, process: u32) -> (Self, Vec<String>) {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
         let Some(name) = variable("NOTIFY_SOCKET") else { return (Self::default(), Vec::new()) };
@@ -83,47 +86,50 @@ impl Notifier {
         (Self(Some(Arc::new(listening))), odd)
     }
 
-    /// Whether anybody listens.
+    /// Whether there is a service manager.
     pub fn is_heard(&self) -> bool {
         self.0.is_some()
     }
 
-    /// How often [`Self::is_alive`] is to be called: twice within the time of the watchdog, as `sd_watchdog_enabled(3)` recommends.
+    /// Returns the interval at which [`Self::is_alive`] must be called: half of the watchdog's
+    /// time, as `sd_watchdog_enabled(3)` recommends.
     pub fn every(&self) -> Duration {
         let watchdog = self.0.as_ref().and_then(|listening| listening.watchdog);
         watchdog.map_or(EVERY, |limit| (limit / 2).clamp(LEAST, EVERY))
     }
 
-    /// The server is about to do something before it serves.
+    /// Reports what the server does before it is ready.
     pub fn starts(&self, status: &str) {
         self.tell(|listening| listening.send(&status_line(status)));
     }
 
-    /// The server listens, and answers.
+    /// Reports that the server listens and answers.
     pub fn is_ready(&self, status: &str) {
         self.tell(|listening| listening.change(format!("READY=1\n{}", status_line(status))));
     }
 
-    /// The server reads its settings again. systemd wants the time too, to tell apart what came before and after.
+    /// Reports that the server reads its settings again. systemd requires the time too, to
+    /// distinguish what happened before and after.
     pub fn reloads(&self) {
         let status = status_line("reading the settings again");
         self.tell(|listening| listening.change(format!("RELOADING=1\nMONOTONIC_USEC={}\n{status}", monotonic())));
     }
 
-    /// It has read them, and took them over or refused them.
+    /// Reports that the server has read its settings again, and has applied or refused them.
     pub fn has_reloaded(&self, refused: bool, status: &str) {
         self.tell(|listening| listening.refused_reload.store(refused, Ordering::Relaxed));
         self.is_ready(&self.with_refusal(status));
     }
 
-    /// The server ends, within `limit` at most: whatever the service manager would give it by itself.
+    /// Reports that the server ends within `limit`. This replaces the time limit that the service
+    /// manager would apply.
     pub fn stops(&self, limit: Duration, status: &str) {
         let limit = limit.as_micros();
         let status = status_line(status);
         self.tell(|listening| listening.change(format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={limit}\n{status}")));
     }
 
-    /// The server is alive, which its watchdog wants to hear, and this is how it is.
+    /// Reports that the server is alive, for the watchdog, and its status.
     pub fn is_alive(&self, status: &str) {
         let status = status_line(&self.with_refusal(status));
         self.tell(|listening| {
@@ -146,8 +152,8 @@ impl Notifier {
 }
 
 impl Listening {
-    /// Tells of a change of state. If there is no room for it now, it is told with whatever is said next: a service manager
-    /// that misses `READY=1` waits for it, and in the end kills the server.
+    /// Reports a change of state. If it can't be sent now, it is sent before the next message: a
+    /// service manager that misses `READY=1` waits for it, and kills the server in the end.
     fn change(&self, message: String) {
         let mut owed = self.owed.lock();
         *owed = (!self.was_sent(&message)).then_some(message);
@@ -171,7 +177,7 @@ impl Listening {
     }
 }
 
-/// The time of the watchdog, if this process is the one that it watches.
+/// Returns the watchdog's time, if this process is the one that the watchdog monitors.
 fn watchdog(limit: Option<&OsStr>, watched: Option<&OsStr>, process: u32) -> Result<Option<Duration>, String> {
     let Some(limit) = limit else { return Ok(None) };
     let number = |text: &OsStr| text.to_str().and_then(|text| text.parse::<u64>().ok()).filter(|number| *number > 0);
@@ -184,7 +190,7 @@ fn watchdog(limit: Option<&OsStr>, watched: Option<&OsStr>, process: u32) -> Res
     Ok(is_ours.then(|| Duration::from_micros(micros)))
 }
 
-/// One line, whatever the text is: a line break in it would begin another assignment.
+/// Returns the status as one line. A line break in the text would begin another assignment.
 fn status_line(status: &str) -> String {
     let mut line: String = status.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.truncate(line.floor_char_boundary(MAX_STATUS));
@@ -200,10 +206,10 @@ fn monotonic() -> i64 {
 
 #[cfg(not(unix))]
 fn monotonic() -> i64 {
-    0 // nobody is told
+    0 // it is never sent
 }
 
-/// Elsewhere no service manager has such a socket.
+/// A stand-in: on other systems no service manager has such a socket.
 #[cfg(not(unix))]
 struct Socket;
 

@@ -1,7 +1,8 @@
-//! From the server to the collector: spans wait in a queue with a bound and are sent in batches, from a thread of the SDK.
+//! Sends spans to the collector: they wait in a bounded queue, and a thread of the SDK sends them
+//! in batches.
 //!
-//! Owns how all of that is set up, by the standard variables of OpenTelemetry, and what the log says when it fails. Must never hold
-//! up a request, nor the end of the server for long.
+//! Owns the set-up, which follows the standard variables of OpenTelemetry, and the log messages
+//! about failures. Must never delay a request, nor delay the server's shutdown for long.
 
 use std::mem::ManuallyDrop;
 use std::time::Duration;
@@ -25,28 +26,29 @@ use crate::spans::Tracer;
 /// The version of the server.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long the end of the server waits for the last spans to be taken.
+/// How long the shutdown waits for the last spans to be sent.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// How long an export may take where nobody says, repetitions included: what the specification of OTLP says.
+/// The default limit of an export, including its retries, as the specification of OTLP defines it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most spans that may wait, or be sent at once: the SDK takes the memory for them at the start.
+/// The maximum number of spans that may be queued, or sent at once. The SDK allocates the memory
+/// for them at the start.
 const MOST_SPANS: u64 = 100_000;
 
-/// How often the log says that spans are lost.
+/// The interval between two log messages that spans are lost.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
 
-/// What sends spans, if there is somewhere to send them.
+/// The exporter of spans, if a collector is configured.
 pub struct Export(Option<Running>);
 
 struct Running {
-    /// Never dropped: that would wait for the collector, and for longer than we do.
+    /// Never dropped, because its drop waits for the collector, and for longer than [`FLUSH`].
     provider: ManuallyDrop<SdkTracerProvider>,
     endpoint: String,
 }
 
-/// An exporter that tells the log of what it loses. The SDK would, for each batch.
+/// An exporter that logs losses in summary. The SDK would log each batch.
 #[derive(Debug)]
 struct Telling {
     exporter: SpanExporter,
@@ -55,7 +57,7 @@ struct Telling {
     losses: Mutex<Losses>,
 }
 
-/// What was lost since the log was told last.
+/// The spans that were lost since the last log message.
 #[derive(Debug, Default)]
 struct Losses {
     failing: bool,
@@ -63,14 +65,14 @@ struct Losses {
     told: Option<Instant>,
 }
 
-/// Nothing: whether they can be sent shows when they are.
+/// Returns `None`: whether spans can be sent is known only when they are sent.
 pub fn doubt() -> Option<&'static str> {
     None
 }
 
 impl Export {
-    /// Starts it on this runtime, if the environment names a collector. Says so if that is not possible: a server without
-    /// traces is better than none.
+    /// Starts the exporter on the current runtime, if the environment names a collector. If that
+    /// fails, it logs a warning, because a server without traces is better than none.
     pub fn start() -> Self {
         let Some(endpoint) = endpoint(variable) else { return Self(None) };
         match Running::to(&endpoint) {
@@ -82,24 +84,25 @@ impl Export {
         }
     }
 
-    /// What makes the spans.
+    /// Returns what makes the spans.
     pub fn tracer(&self) -> Tracer {
         let scope = || InstrumentationScope::builder("tidings").with_version(VERSION).build();
         let running = self.0.as_ref();
         running.map_or_else(Tracer::default, |running| Tracer::new(running.provider.tracer_with_scope(scope())))
     }
 
-    /// Where they go.
+    /// Returns the address of the collector.
     pub fn endpoint(&self) -> Option<&str> {
         self.0.as_ref().map(|running| running.endpoint.as_str())
     }
 
-    /// Sends what waits, and waits for that a little.
+    /// Sends the queued spans, and waits for that for a limited time.
     pub async fn flush(&self) {
         let Some(running) = &self.0 else { return };
         let provider = SdkTracerProvider::clone(&running.provider);
         let (done, flushed) = tokio::sync::oneshot::channel();
-        // No thread of the runtime's: at its end it would wait for that, however long it takes.
+        // A thread of its own, because the runtime would wait for one of its threads at its end,
+        // without a limit.
         let flushing = std::thread::Builder::new().name("flush".to_owned()).spawn(move || {
             let _ = done.send(provider.force_flush());
         });
@@ -156,7 +159,8 @@ impl Running {
     }
 }
 
-/// Refuses what the SDK would take, and spin on, or run out of memory by, or never send anything with.
+/// Refuses values that the SDK would accept, although it would then use all of a processor's time,
+/// run out of memory, or never send a span.
 fn check_batches() -> anyhow::Result<()> {
     for (name, most) in [
         ("OTEL_BSP_SCHEDULE_DELAY", u64::MAX),
@@ -170,7 +174,8 @@ fn check_batches() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who the spans are of. The standard variables have the last word, `OTEL_SERVICE_NAME` the very last.
+/// Returns the attributes of the server. The standard variables take precedence over them, and
+/// `OTEL_SERVICE_NAME` over all others.
 fn resource() -> Resource {
     let ours = [KeyValue::new("service.name", "tidings"), KeyValue::new("service.version", VERSION)];
     let builder = Resource::builder_empty()
@@ -182,7 +187,7 @@ fn resource() -> Resource {
     }
 }
 
-/// An address without what may be a secret in it.
+/// Formats an address without the parts that may contain a secret.
 fn shown(uri: &Uri) -> String {
     let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
     let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
@@ -207,7 +212,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Telling {
                 }
             }
         }
-        Ok(()) // the SDK would log it again
+        Ok(()) // for an error the SDK would log another message
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -224,7 +229,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Telling {
 }
 
 impl Losses {
-    /// So many more; how many there are to tell of, if it is time for that.
+    /// Counts lost spans. Returns the number to report, if a report is due.
     fn more(&mut self, spans: usize, now: Instant) -> Option<usize> {
         self.failing = true;
         self.spans += spans;
@@ -235,7 +240,8 @@ impl Losses {
         Some(std::mem::take(&mut self.spans))
     }
 
-    /// Something was taken; how many were lost that nobody was told of, if any were lost before it.
+    /// Notes a successful export. If spans were lost before it, returns the number that is not
+    /// reported yet.
     fn over(&mut self) -> Option<usize> {
         std::mem::take(&mut self.failing).then(|| std::mem::take(&mut self.spans))
     }

@@ -1,6 +1,7 @@
-//! The standard variables of OpenTelemetry that say whether and where traces are sent.
+//! The standard variables of OpenTelemetry that determine whether and where traces are sent.
 
-/// Where traces are to be sent, as `variable` says; `None` if nowhere.
+/// Returns the address to which traces are sent, according to `variable`; `None` if they are not
+/// sent.
 pub(crate) fn endpoint(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let is = |name, value| variable(name).is_some_and(|set| set.eq_ignore_ascii_case(value));
     if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
@@ -12,9 +13,10 @@ pub(crate) fn endpoint(variable: impl Fn(&str) -> Option<String>) -> Option<Stri
     })
 }
 
-/// A variable of the process; an empty one counts as not set.
+/// Returns a variable of the process; an empty one counts as not set.
 ///
-/// The SDK reads most of them by itself, so none of them can be a setting of ours, in `.env` or in `tidings.toml`.
+/// The SDK itself reads most of these variables, so they can't be settings in `.env` or
+/// `tidings.toml`.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -1,11 +1,12 @@
-//! Traces: where the time of a request went, as spans that a collector is sent over OTLP.
+//! Traces: spans that show where the time of a request was spent, sent to a collector over OTLP.
 //!
-//! Owns which requests have a span, and every word that may stand in one. A publish has one, and the set-up of a stream: it
-//! ends when the stream is open or refused. Must never make a span that lives as long as a stream, nor write into one what
-//! came with a request: no token, ticket, user, topic, room, query or body.
+//! Owns the choice of requests that have a span, and every text that a span may contain. Each
+//! publish has a span, and so has the set-up of each stream: that span ends when the stream is open
+//! or refused. Must never make a span that lives as long as a stream, and must never write anything
+//! from a request into a span: no token, ticket, user, topic, room, query or body.
 //!
-//! All of it is behind the feature `otlp`. Without, what the rest of the server calls here is nothing, and whoever asks for
-//! traces is told so at the start.
+//! The implementation requires the feature `otlp`. Without it, the functions here do nothing, and
+//! if the environment asks for traces, the start warns that there are none.
 
 #[cfg(feature = "otlp")]
 mod collector;
@@ -25,10 +26,10 @@ pub use {
     spans::{Tracer, carried, note, step},
 };
 
-/// Why a request was refused: its error's code.
+/// Why a request was refused: the code of its error.
 pub const ERROR: &str = "error.type";
 
-/// Which stream was asked for: the first of the names under which it is counted.
+/// The stream that was requested: the first of the names under which it is counted.
 pub const STREAM: &str = "tidings.stream";
 
 /// Where a stream begins: `now`, `snapshot`, `resumed` or `reset`.
@@ -37,5 +38,5 @@ pub const START: &str = "tidings.stream.start";
 /// Why a stream begins with a `reset`.
 pub const RESET: &str = "tidings.stream.reset";
 
-/// What became of a publish: `repeated`, if it was done before under the same `Idempotency-Key`.
+/// The outcome of a publish: `repeated`, if it was done before under the same `Idempotency-Key`.
 pub const PUBLISH: &str = "tidings.publish";

@@ -1,6 +1,6 @@
-//! What stands in for traces where the feature `otlp` is off: nothing.
+//! The replacement for traces where the feature `otlp` is off. It does nothing.
 //!
-//! Must never cost anything in the way of a request.
+//! Must never add any cost to a request.
 
 use axum::routing::MethodRouter;
 use http::Request;
@@ -15,17 +15,17 @@ pub struct Tracer;
 pub struct Export;
 
 impl Tracer {
-    /// Puts no span around anything.
+    /// Returns the route as it is.
     pub fn around<S>(&self, _: &'static str, route: MethodRouter<S>) -> MethodRouter<S> {
         route
     }
 
-    /// Notes nothing.
+    /// Does nothing.
     pub fn arrived(&self, _: &mut Request<()>) {}
 }
 
 impl Export {
-    /// Says so if somebody expects traces.
+    /// Logs a warning if the environment asks for traces.
     pub fn start() -> Self {
         if let Some(doubt) = doubt() {
             tracing::warn!("{doubt}");
@@ -33,22 +33,22 @@ impl Export {
         Self
     }
 
-    /// What makes the spans: none.
+    /// Returns a tracer that makes no spans.
     pub fn tracer(&self) -> Tracer {
         Tracer
     }
 
-    /// Where they go: nowhere.
+    /// Returns `None`, because spans are sent nowhere.
     pub fn endpoint(&self) -> Option<&str> {
         None
     }
 
-    /// Sends what waits: nothing does.
+    /// Does nothing, because there are no spans to send.
     #[expect(clippy::unused_async, reason = "as where there is something to do")]
     pub async fn flush(&self) {}
 }
 
-/// What to say where somebody expects traces.
+/// Returns a warning if the environment asks for traces.
 pub fn doubt() -> Option<&'static str> {
     endpoint(variable).map(|_| {
         "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces: none are sent. Build it with \
@@ -56,12 +56,12 @@ pub fn doubt() -> Option<&'static str> {
     })
 }
 
-/// Does `work`, in no span.
+/// Does `work` without a span.
 pub fn step<F: Future>(_: &'static str, work: F) -> F {
     work
 }
 
-/// The work as it is.
+/// Returns the work as it is.
 pub fn carried<F: Future>(work: F) -> F {
     work
 }

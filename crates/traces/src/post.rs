@@ -1,7 +1,8 @@
-//! How spans get to the collector: an HTTP client of the kind that the exporter asks for, over the one that the binary has
-//! anyway.
+//! The HTTP client that sends spans to the collector. It implements the trait that the exporter
+//! requires with the HTTP client that the binary contains anyway.
 //!
-//! Owns how long an export may take, and why the last one failed. Must never be traced itself.
+//! Owns the time limit of an export, and the reason why the last one failed. Must never be traced
+//! itself.
 
 use std::error::Error;
 use std::iter::successors;
@@ -21,7 +22,8 @@ use parking_lot::Mutex;
 use tidings_client as client;
 use tokio::runtime::Handle;
 
-/// The longest answer that is read, in bytes: it says no more than how many spans were refused, and why.
+/// The longest answer that is read, in bytes. An answer contains only the number of refused spans
+/// and the reason.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// The client. Clones share their connections.
@@ -33,12 +35,13 @@ pub(super) struct Post {
     pub(super) cause: Cause,
 }
 
-/// Why the last export failed, in words for the log; the exporter itself keeps it secret.
+/// Why the last export failed, as a text for the log. The error of the exporter does not contain
+/// the reason.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cause(Arc<Mutex<Option<String>>>);
 
 impl Post {
-    /// A client that works on this runtime; nothing is connected yet.
+    /// Returns a client that uses the current runtime. It connects later.
     pub(super) fn new(https: bool, timeout: Duration) -> Result<Self, client::Error> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -61,7 +64,8 @@ impl Post {
 
 #[async_trait]
 impl HttpClient for Post {
-    /// The exporter has a thread of its own, without a runtime, and no limit to the time that this takes.
+    /// Sends a request on the runtime. The exporter's own thread has no runtime and sets no time
+    /// limit.
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let exchanged = self.runtime.spawn(self.clone().exchange(request)).await;
         let exchanged = exchanged.unwrap_or_else(|error| Err(error.into()));
@@ -84,7 +88,8 @@ impl Cause {
     }
 }
 
-/// "Connection refused", where what is around it says only that it is a client's error.
+/// Returns the text of the innermost error, such as "Connection refused". The errors around it say
+/// only that the client failed.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     successors(Some(error), |&error| error.source()).last().unwrap_or(error).to_string()
 }

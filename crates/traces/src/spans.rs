@@ -1,8 +1,9 @@
-//! The spans themselves: one around a request, some within it, and what they say.
+//! The spans: one around each traced request, some within it, and their attributes.
 //!
-//! Owns their names and attributes, by the semantic conventions for HTTP servers. `url.path`, `url.query`, the client's address
-//! and its `User-Agent` are left out on purpose: a path may hold a room's name. An attribute's value is a number or a
-//! `&'static str`, so that nothing of a request can get into one.
+//! Owns their names and attributes, according to the semantic conventions for HTTP servers.
+//! `url.path`, `url.query`, the client's address and its `User-Agent` are left out on purpose,
+//! because a path may contain the name of a room. The value of an attribute is a number or a
+//! `&'static str`, so no part of a request can get into one.
 
 use std::time::SystemTime;
 
@@ -21,22 +22,23 @@ use tidings_edge::error::Code;
 
 use crate::ERROR;
 
-/// The longest `traceparent` or `tracestate` that is taken, in bytes. What W3C Trace Context (section 3.3.1.5) asks to pass on
-/// at least; a span holds it until it is sent.
+/// The longest `traceparent` or `tracestate` that is accepted, in bytes. This is the length that
+/// W3C Trace Context (section 3.3.1.5) asks implementations to propagate at least. A span holds
+/// these headers in memory until it is sent.
 const MAX_HEADER_BYTES: usize = 512;
 
-/// Makes spans, if there is somebody to send them to.
+/// Makes spans, if there is a collector.
 #[derive(Clone, Default)]
 pub struct Tracer(Option<SdkTracer>);
 
-/// What a span around a path's requests needs.
+/// The parts of a span around the requests for a path.
 #[derive(Clone)]
 struct Around {
     tracer: SdkTracer,
     path: &'static str,
 }
 
-/// When a request was read that then waited for its turn.
+/// The time at which a request that has to wait was read.
 #[derive(Clone, Copy)]
 struct Arrived(SystemTime);
 
@@ -45,7 +47,7 @@ impl Tracer {
         Self(Some(tracer))
     }
 
-    /// Puts a span around each GET or POST for `path`, from the request to the head of its answer.
+    /// Adds a span to each GET or POST of `path`, from the request to the head of its answer.
     pub fn around<S>(&self, path: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
     where
         S: Clone + Send + Sync + 'static,
@@ -56,7 +58,7 @@ impl Tracer {
         }
     }
 
-    /// Notes when a request came, which may wait before it is routed.
+    /// Records the arrival time of a request that may wait before it is routed.
     pub fn arrived(&self, request: &mut http::Request<()>) {
         if self.0.is_some() {
             request.extensions_mut().insert(Arrived(now()));
@@ -64,7 +66,7 @@ impl Tracer {
     }
 }
 
-/// The layer. A request whose client leaves before it is answered has a span without a status.
+/// The middleware. If the client disconnects before the answer, the span has no status.
 async fn traced(State(Around { tracer, path }): State<Around>, request: Request, next: Next) -> Response {
     let method = match request.method().as_str() {
         "GET" => "GET",
@@ -101,11 +103,11 @@ fn answered(span: &SpanRef<'_>, response: &Response) {
         span.set_attribute(KeyValue::new(ERROR, code.as_str()));
     }
     if status.is_server_error() {
-        span.set_status(Status::error("")); // by the conventions a peer's fault is none of the server's
+        span.set_status(Status::error("")); // by the conventions, a client's error is not an error of the server
     }
 }
 
-/// Does `work` in a span within that of the request it is done for, if it is done for one that has a span.
+/// Does `work` in a child span of its request's span, if the request has a span.
 pub async fn step<F: Future>(name: &'static str, work: F) -> F::Output {
     let context = Context::current();
     let span = context.get::<SdkTracer>().filter(|_| context.span().is_recording()).map(|tracer| {
@@ -119,12 +121,12 @@ pub async fn step<F: Future>(name: &'static str, work: F) -> F::Output {
     done
 }
 
-/// Work that goes on in another task, but is still done for the same request.
+/// Returns work that continues in another task, but still belongs to the same request's span.
 pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.with_current_context()
 }
 
-/// Writes a word into the span of the request that this is done for.
+/// Sets an attribute of the current request's span.
 pub fn note(name: &'static str, word: &'static str) {
     Context::map_current(|context| context.span().set_attribute(KeyValue::new(name, word)));
 }
@@ -142,7 +144,7 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The headers that name the span which a request comes from.
+/// The headers with the id of the parent span.
 struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {

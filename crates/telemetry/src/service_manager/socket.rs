@@ -1,11 +1,12 @@
-//! The socket of the service manager: a path, or on Linux a name that stands in no directory.
+//! The socket of the service manager: a path, or on Linux an abstract name, which exists in no
+//! directory.
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Where messages go.
+/// The destination of messages.
 pub(super) struct Socket {
     from: UnixDatagram,
     to: SocketAddr,
@@ -13,11 +14,11 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// The socket of this name, written as `NOTIFY_SOCKET` has it: an absolute path, or `@` and an abstract name. Whether anybody
-    /// listens there is not looked at.
+    /// Returns the socket with this name, in the form of `NOTIFY_SOCKET`: an absolute path, or `@`
+    /// and an abstract name. It does not check whether anything listens there.
     ///
     /// # Errors
-    /// What is wrong with the name, in words that go on after it.
+    /// Returns what is wrong with the name, as a text that continues a sentence after it.
     pub(super) fn named(name: &OsStr) -> Result<Self, String> {
         let to = match name.as_bytes() {
             [b'/', ..] => SocketAddr::from_pathname(name).map_err(|error| error.to_string())?,

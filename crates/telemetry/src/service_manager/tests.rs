@@ -2,7 +2,7 @@ use std::os::unix::net::UnixDatagram;
 
 use super::*;
 
-/// A service manager's end, and the notifier of an environment that names it.
+/// The receiving end of a service manager, and the notifier of an environment that names it.
 fn listening(more: &[(&str, &str)]) -> (tempfile::TempDir, UnixDatagram, Notifier) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
@@ -88,7 +88,7 @@ fn a_status_is_one_line_of_a_bearable_length() {
 #[test]
 fn a_change_that_finds_no_room_is_told_later_and_nothing_waits_for_it() {
     let (_directory, socket, notifier) = listening(&[]);
-    // Beyond what the queue takes (`net.unix.max_dgram_qlen`).
+    // More messages than the receiver's queue holds (`net.unix.max_dgram_qlen`).
     socket.set_nonblocking(true).unwrap();
     for nth in 0..10_000 {
         notifier.starts(&nth.to_string());
