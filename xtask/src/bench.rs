@@ -1,9 +1,10 @@
-//! `cargo xtask bench`: Tidings beside others, measured in one run on this machine.
+//! `cargo xtask bench`: measures Tidings and other servers, in one run on one machine.
 //!
-//! Owns which cases are run and where their results go: each case starts its servers anew, one after the other and round
-//! by round, pinned to one core, with the load generator (`tidings bench`) on another, and takes the medians. A case's
-//! result takes the place of its last one in `docs/measurements/delivery.md`. Must never leave a process behind, and never
-//! let a partial run overwrite a document. Linux only: it pins with `taskset` and reads `/proc`.
+//! Owns the selection of the cases and the destination of their results. Each case starts its
+//! servers one after the other, round by round, pinned to one core, with the load generator
+//! (`tidings bench`) on another, and takes the medians. The result of a case replaces its previous
+//! one in `docs/measurements/delivery.md`. Must never leave a process behind, and never let a
+//! partial run overwrite a document. It requires Linux: it pins with `taskset` and reads `/proc`.
 
 mod cases;
 mod contender;
@@ -30,29 +31,33 @@ use record::Record;
 
 use crate::{process, requirements};
 
-/// The profile of what is measured, which is that of what is released, and its folder in the target directory.
+/// The cargo profile of the measured programs, which is the one of releases, and its folder in the
+/// target directory.
 const PROFILE: &str = "dist";
 
-/// Takes some 45 minutes as a whole; a single case takes one to five. Nothing else should run on the machine meanwhile.
+/// All cases take about 45 minutes; a single case takes one to five. Nothing else should run on the
+/// machine meanwhile.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Run only these cases.
     #[arg(long, value_name = "CASE", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// Measure only these servers. The result is shown, the document stays as it is.
+    /// Measure only these servers. The result is shown, and the document stays as it is.
     #[arg(long, value_name = "SERVER", value_delimiter = ',')]
     servers: Vec<Contender>,
 
-    /// How often each server is measured; a case may ask for more.
+    /// How often each server is measured. A case may require more rounds.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
 
-    /// One short round, to see that everything works. The result is shown, the document stays as it is.
+    /// Run one short round, to see that everything works. The result is shown, and the document
+    /// stays as it is.
     #[arg(long)]
     quick: bool,
 
-    /// A second load generator, an independent program: runs the two main cases with it as well, to see whether both agree.
+    /// A second, independent load generator: the two main cases are run with it as well, to see
+    /// whether both agree.
     #[arg(long, value_name = "PROGRAM")]
     yardstick: Option<PathBuf>,
 }
@@ -70,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     runtime.block_on(async {
         select! {
             outcome = measure(options, &cases) => outcome,
-            // What is dropped here ends the processes that it started.
+            // Dropping the other future ends the processes that it started.
             outcome = process::end_asked() => outcome.and_then(|()| bail!("interrupted")),
         }
     })
@@ -87,7 +92,8 @@ async fn measure(options: &Options, cases: &[Case]) -> Result<()> {
         let section = lab.run(case, &rows, rounds).await?;
         eprint!("\n{}", document::section(&section));
         record.put(section);
-        // After each case, so that an interruption costs no more than the case that it interrupts.
+        // The record is written after each case, so an interruption loses no more than the case
+        // that it interrupts.
         if options.is_complete() {
             record.write()?;
         }
@@ -121,7 +127,7 @@ impl Options {
         Ok(cases)
     }
 
-    /// The cases of the log on disk. They are Tidings' alone.
+    /// The cases of the log on disk. Only Tidings has them.
     fn durable(&self) -> impl Iterator<Item = &'static str> {
         let of_tidings = self.servers.is_empty() || self.servers.contains(&Contender::Tidings);
         let wanted =
@@ -129,13 +135,13 @@ impl Options {
         durable::NAMES.into_iter().filter(wanted)
     }
 
-    /// Whether the result may take the place of an earlier one.
+    /// Whether the result may replace an earlier one.
     fn is_complete(&self) -> bool {
         !self.quick && self.servers.is_empty()
     }
 }
 
-/// The server, the load generator within it, and the programs beside it.
+/// Builds the server, which contains the load generator, and the other programs.
 fn build() -> Result<()> {
     process::run(process::cargo("build")?.args(["--profile", PROFILE, "--locked"]).args([
         "--package",

@@ -1,7 +1,7 @@
-//! Where the browser of the tests is.
+//! Finds the browser for the tests.
 //!
-//! Owns the names it goes by, and the one that is downloaded where the distribution has none. Must never start it but to ask
-//! for its version: the tests do that, through `clients/node/chromium.mjs`.
+//! Owns its possible names, and the download where the distribution has no package. Must start the
+//! browser only to ask for its version: the tests start it through `clients/node/chromium.mjs`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,10 +12,11 @@ use anyhow::{Context as _, Result};
 
 use crate::{node, process, web};
 
-/// Names the program, for these commands and for the tests.
+/// The variable that names the program, for these commands and for the tests.
 pub(crate) const VARIABLE: &str = "TIDINGS_CHROMIUM";
 
-/// Debian's, Ubuntu's and Google's names, and where macOS puts it. Any of them is Chromium to the tests.
+/// The names in Debian, in Ubuntu and from Google, and the path on macOS. The tests treat each as
+/// Chromium.
 const NAMES: [&str; 5] = [
     "chromium",
     "chromium-browser",
@@ -24,10 +25,11 @@ const NAMES: [&str; 5] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-/// The program that [`VARIABLE`] names, or the first one that is there and tells its version.
+/// Returns the program that [`VARIABLE`] names, or else the first one that exists and prints its
+/// version.
 ///
 /// # Errors
-/// What the one that is named said, or that none of them is there.
+/// Returns the output of the named program, or that none of the others exists.
 pub(crate) fn find() -> Result<OsString> {
     let version = |program: &OsString| process::ask(Command::new(program).arg("--version"));
     if let Some(named) = env::var_os(VARIABLE) {
@@ -38,15 +40,16 @@ pub(crate) fn find() -> Result<OsString> {
     there.with_context(|| format!("none of {} runs", NAMES.join(", ")))
 }
 
-/// In the folder below: the path of the program.
+/// The file in the download's folder that contains the path of the program.
 const PATH: &str = "path";
 
 fn folder() -> Result<PathBuf> {
     Ok(process::target()?.join("clients").join("browser"))
 }
 
-/// Has the driver of the page's tests fetch the Chromium that it is made for, into `<target>/clients/browser`, and the
-/// libraries it needs, by `apt-get`. This is for Ubuntu, whose own package is for snap.
+/// Downloads the Chromium that matches the driver of the page's tests, into
+/// `<target>/clients/browser`, and installs its libraries by `apt-get`. This is for Ubuntu, whose
+/// own package requires snap.
 pub(crate) fn download() -> Result<()> {
     const VARIABLE: &str = "PLAYWRIGHT_BROWSERS_PATH";
     let (folder, node) = (folder()?, node::provision()?);

@@ -1,6 +1,6 @@
-//! `cargo xtask ci`: what continuous integration runs.
+//! `cargo xtask ci`: the checks of continuous integration.
 //!
-//! Owns the order. The tests come last, so that the log ends in their summary.
+//! Owns their order. The tests come last, so that the log ends with their summary.
 
 use anyhow::Result;
 

@@ -1,7 +1,8 @@
 //! The third-party client programs that the tests run: installs them into `<target>/clients`.
 //!
-//! Owns that folder. Must never write into `clients/` itself, and never install what the lock files do not pin. A stamp
-//! beside each installation holds the lock files it was made from, so a second run costs nothing.
+//! Owns that folder. Must never write into `clients/` itself, and never install anything that the
+//! lock files do not pin. A stamp in each installation contains the lock files from which it was
+//! made, so a second run does nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -14,29 +15,29 @@ use crate::node::Node;
 use crate::requirements::Requirement;
 use crate::{chromium, go, image, jvm, process, python, requirements};
 
-/// Where the tests find them.
+/// The paths of the programs, for the tests.
 pub(crate) struct Clients {
-    /// What runs the programs of `clients/node`.
+    /// Node, which runs the programs of `clients/node`.
     pub(crate) node: Node,
-    /// The folder with them and the modules they import: a module is looked up from the file that names it, so the programs
-    /// are copied beside them.
+    /// The folder with these programs and the modules that they import. Node looks for a module
+    /// relative to the file that imports it, so the programs are copied into this folder.
     programs: PathBuf,
-    /// The interpreter that has the libraries which `clients/python/*.py` import.
+    /// The Python interpreter with the libraries that `clients/python/*.py` import.
     python: PathBuf,
     /// The browser.
     pub(crate) chromium: OsString,
-    /// The folder for building the image; `None` where that can't be done.
+    /// The folder for building the image; `None` if this machine can't build it.
     image: Option<PathBuf>,
-    /// The program of `clients/go`; `None` where it was left out.
+    /// The program of `clients/go`; `None` if it was left out.
     go: Option<PathBuf>,
-    /// The folder with the programs of `clients/jvm`; `None` where they were left out.
+    /// The folder with the programs of `clients/jvm`; `None` if they were left out.
     jvm: Option<PathBuf>,
-    /// Why something was.
+    /// What was left out, and why.
     pub(crate) left_out: Vec<String>,
 }
 
 impl Clients {
-    /// Tells a command, and the tests that it runs, where the programs are.
+    /// Sets the variables by which a command, and the tests that it runs, find the programs.
     pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> Result<&'command mut Command> {
         let command = self.node.announce(command)?;
         if let Some(image) = &self.image {
@@ -59,7 +60,8 @@ impl Clients {
         Ok(command.env("TIDINGS_LEFT_OUT", left_out.join(",")))
     }
 
-    /// What the tests are told beside, so that those run that need programs, and not those that can't run here.
+    /// Returns further arguments for the tests: they select the tests that need programs, except
+    /// those that can't run here.
     pub(crate) fn arguments(&self) -> Vec<&'static str> {
         let mut arguments = vec!["--include-ignored"];
         if self.image.is_none() {
@@ -69,7 +71,7 @@ impl Clients {
     }
 }
 
-/// Installs what is missing or was made from other lock files.
+/// Installs what is missing, or was made from other lock files.
 pub(crate) fn provision() -> Result<Clients> {
     let python = python()?;
     let node = crate::node::provision()?;
@@ -117,7 +119,7 @@ fn programs(node: &Node) -> Result<PathBuf> {
     Ok(installed)
 }
 
-/// The interpreter of the tests, with its packages.
+/// Returns the tests' Python interpreter, with its packages.
 pub(crate) fn python() -> Result<PathBuf> {
     let system = python::find()?;
     let requirements = process::root()?.join("clients").join("python").join("requirements.txt");
@@ -127,7 +129,8 @@ pub(crate) fn python() -> Result<PathBuf> {
     let mut stamp = Stamp::new(&installed);
     stamp.add(&read(&requirements)?);
     stamp.add(&process::ask(Command::new(system).arg("--version"))?);
-    // A virtual environment only links the interpreter it was made with, which may have been removed since.
+    // A virtual environment only links to the interpreter with which it was made, and that may have
+    // been removed since.
     let works = process::ask(Command::new(&interpreter).arg("--version")).is_ok();
     if !(works && stamp.is_current()) {
         match fs::remove_dir_all(&installed) {
@@ -149,7 +152,7 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
 }
 
-/// What an installation was made from, kept inside it.
+/// A record of the files from which an installation was made. It is kept in the installation.
 pub(crate) struct Stamp {
     path: PathBuf,
     content: String,
@@ -165,7 +168,7 @@ impl Stamp {
         self.content.push('\n');
     }
 
-    /// Every file of a folder, with its name.
+    /// Adds every file of a folder, with its name.
     pub(crate) fn add_files(&mut self, folder: &Path) -> Result<()> {
         let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         entries.sort();
@@ -184,7 +187,8 @@ impl Stamp {
         fs::read_to_string(&self.path).is_ok_and(|made_from| made_from == self.content)
     }
 
-    /// To be called last: an installation that was interrupted has no stamp, or an old one.
+    /// Writes the record. It must be called last: then an interrupted installation has no record,
+    /// or an old one.
     pub(crate) fn write(&self) -> io::Result<()> {
         fs::write(&self.path, &self.content)
     }

@@ -1,9 +1,10 @@
-//! `cargo xtask coverage`: how many lines the workspace's tests run.
+//! `cargo xtask coverage`: measures the line coverage of the workspace's tests.
 //!
-//! Owns the choice of the tool. cargo-tarpaulin, because its LLVM engine reads the compiler's profiles with a parser of its
-//! own: cargo-llvm-cov needs the `llvm-profdata` of the compiler's very version, a component of rustup that not every
-//! machine can fetch. What runs as a process of its own is counted too where it ends by itself; one that is killed writes no
-//! profile. The doc tests are not counted.
+//! Owns the choice of the tool, which is cargo-tarpaulin: its LLVM engine reads the compiler's
+//! profiles with a parser of its own. cargo-llvm-cov needs the `llvm-profdata` of exactly the
+//! compiler's version, a component of rustup that not every machine can download. Child processes
+//! are counted too if they exit normally; a process that is killed writes no profile. The doc tests
+//! are not counted.
 
 use anyhow::Result;
 
@@ -24,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
             .arg(&target)
             .arg("--output-dir")
             .arg(&target)
-            // Those that need more than Rust, too.
+            // The tests that need more than Rust are included.
             .arg("--")
             .args(clients.arguments())
             .args(["--skip", proxies::IN_FULL])

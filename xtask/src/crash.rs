@@ -1,12 +1,14 @@
-//! `cargo xtask crash`: kills servers and breaks disks, far more often than the tests do.
+//! `cargo xtask crash`: kills servers and simulates failing disks, far more often than `cargo xtask
+//! test`.
 //!
-//! Owns how often. The tests are those of `cargo xtask test`, which run a few hundred rounds; must never be another test.
+//! Owns the number of rounds. The tests are those of `cargo xtask test`, which runs a few hundred
+//! rounds. Must never contain tests of its own.
 
 use anyhow::Result;
 
 use crate::process;
 
-/// How long to be at it.
+/// The number of rounds.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// How many times a server is killed under load and started again.

@@ -1,8 +1,9 @@
-//! `cargo xtask deb`: the Debian package.
+//! `cargo xtask deb`: builds the Debian package.
 //!
-//! Owns how it is packed, by cargo-deb; what is in it stands in crates/tidings/Cargo.toml (`[package.metadata.deb]`), and what its
-//! scripts do in deploy/debian. cargo-deb takes a minute and a half to build where it is absent, and is worth it: the package's
-//! dependencies are read off the binary, and whoever builds a package of their own needs nothing of this program.
+//! Owns how it is built, by cargo-deb. Its content is defined in crates/tidings/Cargo.toml
+//! (`[package.metadata.deb]`), and its scripts in deploy/debian. Where cargo-deb is absent,
+//! building it takes a minute and a half, which is worth it: it reads the package's dependencies
+//! from the binary, and others can build a package of their own without this program.
 
 mod contents;
 mod trial;
@@ -18,15 +19,15 @@ use crate::{process, requirements};
 
 const DEB: Tool = Tool { subcommand: "deb", version: "3.8.0" };
 
-/// Builds the binary with the profile of releases and packs it, into `<target>/debian`.
+/// Builds the binary with the profile of releases and packages it into `<target>/debian`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Pack the binary that the tests use, and look at what came of it.
+    /// Package the binary that the tests use, and check the package.
     #[arg(long, conflicts_with = "try")]
     check: bool,
 
-    /// Install it in a Debian of its own that systemd boots, and use, restart, upgrade, remove and purge it there. Needs Linux, root
-    /// and debootstrap, and takes some minutes.
+    /// Install the package in a separate Debian that systemd boots, and use, restart, upgrade,
+    /// remove and purge it there. It requires Linux, root and debootstrap, and takes some minutes.
     #[arg(long)]
     r#try: bool,
 }
@@ -47,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Packs the binary of the tests, which must have been built, and looks at what came of it.
+/// Packages the binary of the tests, which must have been built, and checks the package.
 pub(crate) fn check() -> Result<()> {
     if process::ask(Command::new("dpkg-deb").arg("--version")).is_err() {
         eprintln!("the Debian package: NOT packed, as this machine has no dpkg-deb");
@@ -57,11 +58,11 @@ pub(crate) fn check() -> Result<()> {
     contents::check(&pack_debug("1")?)
 }
 
-/// Packs the binary of the tests as this revision of the version.
+/// Packages the binary of the tests as this revision of the version.
 fn pack_debug(revision: &str) -> Result<PathBuf> {
     let package = target(&format!("tidings-{revision}.deb"))?;
     let version = format!("{}-{revision}", env!("CARGO_PKG_VERSION"));
-    // Of a folder that says it is a release: cargo-deb packs nothing else.
+    // The folder must be named like the one of a release, because cargo-deb packages nothing else.
     let build = target("build")?;
     let binary = build.join("release").join("tidings");
     fs::create_dir_all(build.join("release"))?;

@@ -1,9 +1,11 @@
-//! `cargo xtask dev`: the server, rebuilt and restarted on each change without giving up its port.
+//! `cargo xtask dev`: runs the server, and rebuilds and restarts it on each change, without closing
+//! its port.
 //!
-//! Owns the loop: wait for a change, build, and only where that succeeded replace the running server. This process binds
-//! the sockets and keeps them; the servers that come and go inherit them ([`sockets`]). While none runs, connections wait in
-//! the kernel's backlog: none is refused, so an open page only sees its streams come back. Must never end a server that
-//! works for a build that does not.
+//! Owns the loop: it waits for a change, builds, and replaces the running server only if the build
+//! succeeded. This process opens the sockets and keeps them, and each server inherits them
+//! ([`sockets`]). While no server runs, connections wait in the kernel's backlog. None is refused,
+//! so an open page only sees its streams reconnect. Must never end a working server because of a
+//! failed build.
 
 mod changes;
 mod server;
@@ -20,11 +22,11 @@ use sockets::Sockets;
 
 use crate::process;
 
-/// ctrl-c ends the server and this command. Settings come from the environment, `.env` and `tidings.toml` as usual, except
-/// that `DRAIN_SECONDS` is 0.
+/// ctrl-c ends the server and this command. Settings come from the environment, `.env` and
+/// `tidings.toml` as usual, except that `DRAIN_SECONDS` is 0.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where to listen, on both loopback addresses.
+    /// The port to listen on, on both loopback addresses.
     #[arg(long, env = "PORT", default_value_t = 3000)]
     port: u16,
 }
@@ -44,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     })
 }
 
-/// Ends only with an error.
+/// Follows the changes. Returns only an error.
 async fn follow(changes: &mut Changes, server: &mut Server) -> Result<()> {
     loop {
         if build().await? {
@@ -61,7 +63,8 @@ async fn follow(changes: &mut Changes, server: &mut Server) -> Result<()> {
     }
 }
 
-/// Whether the build succeeded; what is wrong, cargo has shown. Killed when this is dropped.
+/// Builds the server, and returns whether that succeeded. cargo prints what is wrong. The build is
+/// killed when the future is dropped.
 async fn build() -> Result<bool> {
     let mut cargo = process::cargo("build")?;
     cargo.args(["--package", "tidings", "--bin", "tidings"]).stdin(Stdio::null());

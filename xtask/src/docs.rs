@@ -1,8 +1,9 @@
-//! `cargo xtask docs`: writes the generated documents anew.
+//! `cargo xtask docs`: rewrites the generated documents.
 //!
-//! Owns the convention between this command and the tests it runs: a test named `the_committed_…` compares a committed
-//! document with what the code generates, and rewrites it where `TIDINGS_BLESS` is set. Must never generate anything here:
-//! then there would be two generators.
+//! Owns the convention between this command and the tests that it runs: a test named
+//! `the_committed_…` compares a committed document with what the code generates, and rewrites it if
+//! `TIDINGS_BLESS` is set. Must never generate anything itself, because then there would be two
+//! generators.
 
 use anyhow::Result;
 

@@ -1,6 +1,6 @@
 //! `cargo xtask fmt`: formats every Rust file of the workspace.
 //!
-//! Owns nothing but the call; the rules stand in `rustfmt.toml`.
+//! Owns only the call; the rules are in `rustfmt.toml`.
 
 use anyhow::Result;
 

@@ -1,7 +1,8 @@
-//! Go, for the client programs in `clients/go`: finds it, and builds them into `<target>/clients/go`.
+//! Go, for the client programs in `clients/go`: finds it, and builds them into
+//! `<target>/clients/go`.
 //!
-//! Owns that folder, in which the modules lie too. Must never fetch a toolchain of Go's own, nor a module that `go.sum` does
-//! not name.
+//! Owns that folder, which also contains the modules. Must never download a Go toolchain, nor a
+//! module that `go.sum` does not list.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,13 +12,13 @@ use anyhow::{Result, ensure};
 use crate::clients::Stamp;
 use crate::process;
 
-/// What the libraries of `clients/go/go.mod` need.
+/// The minimum version, which the libraries of `clients/go/go.mod` require.
 const LEAST: (u32, u32) = (1, 26);
 
-/// Whether the machine has one that is new enough.
+/// Checks whether the machine has a Go that is new enough.
 ///
 /// # Errors
-/// Why not.
+/// Returns why it has none.
 pub(crate) fn find() -> Result<()> {
     let version = process::ask(go().args(["env", "GOVERSION"]))?;
     ensure!(is_new_enough(&version), "this is {version}");
@@ -46,7 +47,7 @@ pub(crate) fn provision() -> Result<PathBuf> {
 
 fn build(sources: &Path, installed: &Path, program: &Path) -> Result<()> {
     let mut command = go();
-    // Else the folder of the modules could not be removed without a permission that `rm -r` does not ask for.
+    // Otherwise the modules are read-only, and `rm -r` can't remove their folder.
     command.args(["build", "-modcacherw", "-mod=readonly", "-trimpath", "-o"]).arg(program).arg(".");
     process::run(command.current_dir(sources).env("GOMODCACHE", installed.join("modules")))
 }

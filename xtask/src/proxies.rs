@@ -1,8 +1,10 @@
-//! `cargo xtask proxies`: every test of the configurations in `deploy/proxies`; and which proxies are on this machine, for
-//! `cargo xtask test`, which runs the quicker ones.
+//! `cargo xtask proxies`: runs every test of the configurations in `deploy/proxies`. Also
+//! determines which proxies are on this machine, for `cargo xtask test`, which runs the faster
+//! ones.
 //!
-//! Owns how the proxies come here, and `docs/measurements/proxies.md`, which says when they were last run in full. A proxy that
-//! can't be had does not end the run: its tests are left out, and it is named at the end. Must never leave one out in silence.
+//! Owns how the proxies are installed, and `docs/measurements/proxies.md`, which contains the date
+//! of the last full run. A proxy that can't be installed does not end the run: its tests are left
+//! out, and it is named at the end. Must never leave out a proxy without a message.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -16,40 +18,42 @@ use serde_json::{Map, Value};
 use crate::clients::{self, Clients, Stamp};
 use crate::{bench, process, python, requirements};
 
-/// In the path of each test that `cargo xtask test` leaves to this command.
+/// A part of the path of each test that `cargo xtask test` leaves to this command.
 pub(crate) const IN_FULL: &str = "in_full::";
 
-/// Where the results stand.
+/// The document with the results.
 const RECORD: &str = "docs/measurements/proxies.md";
 
-/// Runs every test of the proxies, and with all of them there writes down that it did.
+/// Runs every test of the proxies, and records the run if all proxies are present.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// For the test program, such as a part of a test's name; then nothing is written down.
+    /// Arguments for the test program, such as a part of a test's name. With them nothing is
+    /// recorded.
     #[arg(last = true)]
     tests: Vec<OsString>,
 }
 
-/// A proxy, and how it comes here.
+/// A proxy, and how it is installed.
 struct Proxy {
-    /// As the tests' names end.
+    /// The last part of the tests' names.
     name: &'static str,
     program: &'static str,
-    /// What has it say its version.
+    /// The argument by which it prints its version.
     version: &'static str,
     from: From,
 }
 
 enum From {
-    /// One of Debian's packages.
+    /// A Debian package.
     Debian(&'static str),
-    /// A Python package in `clients/proxies/requirements.txt`. The tests find the program by this variable.
+    /// A Python package in `clients/proxies/requirements.txt`. The tests find the program by this
+    /// variable.
     Python(&'static str),
 }
 
 const ALL: [Proxy; 6] = [
     Proxy { name: "nginx", program: "nginx", version: "-v", from: From::Debian("nginx") },
-    // Without the package that starts a server.
+    // This package has no service that starts a server.
     Proxy { name: "apache", program: "apache2", version: "-v", from: From::Debian("apache2-bin") },
     Proxy { name: "caddy", program: "caddy", version: "version", from: From::Debian("caddy") },
     Proxy { name: "haproxy", program: "haproxy", version: "-v", from: From::Debian("haproxy") },
@@ -57,7 +61,7 @@ const ALL: [Proxy; 6] = [
     Proxy { name: "envoy", program: "envoy", version: "--version", from: From::Python("TIDINGS_ENVOY") },
 ];
 
-/// Those that are here, with their versions, and those that are not, with the reason.
+/// The proxies that are present, with their versions, and those that are not, with the reason.
 pub(crate) struct Proxies {
     here: Vec<(&'static str, String)>,
     absent: Vec<(&'static str, String)>,
@@ -67,7 +71,7 @@ impl Proxy {
     fn path(&self) -> Result<PathBuf> {
         Ok(match self.from {
             From::Python(_) => folder()?.join("bin").join(self.program),
-            // Debian has servers in a folder that is not on everybody's path.
+            // Debian installs servers in a folder that is not in every user's path.
             From::Debian(_) => {
                 let path = env::var_os("PATH").unwrap_or_default();
                 let mut folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
@@ -77,11 +81,11 @@ impl Proxy {
         })
     }
 
-    /// What it says of itself.
+    /// Returns the version that the program prints.
     fn describe(&self) -> Result<String> {
         let output = Command::new(self.path()?).arg(self.version).output()?;
         ensure!(output.status.success(), "`{} {}` failed: {}", self.program, self.version, output.status);
-        // nginx answers on standard error.
+        // nginx prints it on standard error.
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
         let number = |word: &&str| word.contains('.') && word.chars().any(|letter| letter.is_ascii_digit());
@@ -101,7 +105,7 @@ fn folder() -> Result<PathBuf> {
     Ok(process::target()?.join("clients").join("proxies"))
 }
 
-/// Installs the line of `requirements.txt` that begins with the name.
+/// Installs the package whose line in `requirements.txt` begins with `name`.
 fn install_package(name: &str) -> Result<()> {
     let requirements = process::root()?.join("clients").join("proxies").join("requirements.txt");
     let requirements = fs::read_to_string(&requirements)?;
@@ -122,7 +126,7 @@ fn install_package(name: &str) -> Result<()> {
     ]))
 }
 
-/// Installs what is missing, as far as that can be done.
+/// Installs the missing proxies, as far as possible.
 pub(crate) fn provision() -> Result<Proxies> {
     let mut proxies = Proxies { here: Vec::new(), absent: Vec::new() };
     if !cfg!(target_os = "linux") {
@@ -151,7 +155,7 @@ pub(crate) fn provision() -> Result<Proxies> {
     Ok(proxies)
 }
 
-/// Tells the tests where the programs are.
+/// Sets the variables by which the tests find the programs.
 pub(crate) fn announce(command: &mut Command) -> Result<&mut Command> {
     for proxy in &ALL {
         if let From::Python(variable) = proxy.from {
@@ -162,12 +166,12 @@ pub(crate) fn announce(command: &mut Command) -> Result<&mut Command> {
 }
 
 impl Proxies {
-    /// Has a test program leave out the tests of those that are not here.
+    /// Returns the arguments by which a test program skips the tests of absent proxies.
     pub(crate) fn skips(&self) -> Vec<String> {
         self.absent.iter().flat_map(|(name, _)| ["--skip".to_owned(), format!("::{name}")]).collect()
     }
 
-    /// Names those that are not here.
+    /// Prints the absent proxies.
     pub(crate) fn tell(&self) {
         for (name, why) in &self.absent {
             let why = why.lines().next_back().unwrap_or_default();
@@ -176,7 +180,7 @@ impl Proxies {
     }
 }
 
-/// When all of them were last run, as the document says.
+/// Returns when all tests were last run, according to the document.
 pub(crate) fn last_run() -> Result<String> {
     let record = fs::read_to_string(process::root()?.join(RECORD)).unwrap_or_default();
     let line = record.lines().find(|line| line.starts_with("Last run in full"));
@@ -206,7 +210,7 @@ fn test(clients: &Clients, proxies: &Proxies, options: &Options, counts: &Path) 
     process::run(announce(clients.announce(&mut command)?)?)
 }
 
-/// What was run, and what came of the load.
+/// Writes the document: what was run, and the results of the load.
 fn document(proxies: &Proxies, counts: &Map<String, Value>) -> Result<String> {
     let commit =
         process::ask(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(process::root()?))?;

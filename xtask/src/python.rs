@@ -1,6 +1,7 @@
-//! Which Python the tests use.
+//! Finds the Python for the tests.
 //!
-//! Owns the names it goes by and the least version. Must never install anything: that is [`crate::clients`].
+//! Owns its possible names and the minimum version. Must never install anything: that is done by
+//! [`crate::clients`].
 
 use std::process::Command;
 
@@ -8,13 +9,13 @@ use anyhow::{Context as _, Result};
 
 use crate::process;
 
-/// The system's, and those that older releases have beside it.
+/// The system's default, and the names under which older releases have newer versions.
 const NAMES: [&str; 5] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"];
 
-/// The first that is new enough and can make a virtual environment.
+/// Returns the first one that is new enough and can make a virtual environment.
 ///
 /// # Errors
-/// Why the system's own is not.
+/// Returns why the system's default is not suitable.
 pub(crate) fn find() -> Result<&'static str> {
     let script = "import platform, sys; assert sys.version_info >= (3, 11), platform.python_version(); \
                   import venv, ensurepip";

@@ -1,9 +1,11 @@
-//! What the machine needs beside Rust: for the tests Python with venv and pip, curl, Chromium, nginx, openssl, Prometheus's promtool,
-//! and systemd's programs ([`crate::node`] sees to Node by itself); for the measurements nginx with nchan, and taskset.
+//! The programs that the machine needs in addition to Rust. The tests need Python with venv and
+//! pip, curl, Chromium, nginx, openssl, Prometheus's promtool, and systemd's programs
+//! ([`crate::node`] installs Node itself). The measurements need nginx with nchan, and taskset.
 //!
-//! Owns the lists, the check, and what is installed: where `apt-get` is, as root or where `sudo` asks for no password, the
-//! packages that are missing, after it was said which and by which command. Elsewhere it changes nothing and says the one
-//! line that would. Must never let a command begin that lacks something.
+//! Owns the lists, the check, and the installation. Where `apt-get` exists, and this program is
+//! root or `sudo` requires no password, it installs the missing packages, after printing their
+//! names and the command. Elsewhere it changes nothing, and prints the command. Must never let a
+//! command begin without a program that it needs.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -12,17 +14,18 @@ use anyhow::{Result, bail};
 
 use crate::{bench, chromium, go, jvm, process, python};
 
-/// One program, how to see that it is there, and which packages bring it.
+/// A program, how to check for it, and the packages that contain it.
 pub(crate) struct Requirement {
-    /// With the least version, as it is shown.
+    /// The name and the minimum version, for messages.
     name: &'static str,
-    /// What is wrong with it on this machine.
+    /// Returns an error if the program is missing or unsuitable.
     lacking: fn() -> Result<()>,
-    /// Debian's packages; where one set does not bring it, the next, as older releases call it.
+    /// Alternative sets of Debian packages, because names differ between releases. The next set is
+    /// tried if the program is missing after the previous one.
     debian: &'static [&'static [&'static str]],
-    /// `None` where what needs it does not run there.
+    /// The Homebrew formula; `None` if the program is not needed on macOS.
     macos: Option<&'static str>,
-    /// What brings it where no package of the distribution does.
+    /// Another way to install the program, if no package of the distribution contains it.
     otherwise: Option<fn() -> Result<()>>,
 }
 
@@ -51,7 +54,8 @@ pub(crate) const TESTS: [Requirement; 7] = [
         macos: None,
         otherwise: None,
     },
-    // The last, as what brings it otherwise needs Python. Ubuntu's package is for snap, which a container has not.
+    // Chromium comes last, because its other way of installation needs Python. Ubuntu's package
+    // requires snap, which a container does not have.
     Requirement {
         name: "chromium or google-chrome",
         lacking: browser,
@@ -61,7 +65,7 @@ pub(crate) const TESTS: [Requirement; 7] = [
     },
 ];
 
-/// Debian splits `ensurepip`, without which `python3 -m venv` fails, from `python3`.
+/// On Debian, `ensurepip` is not part of `python3`, and `python3 -m venv` fails without it.
 pub(crate) const PYTHON: Requirement = Requirement {
     name: "python3 3.11 or newer with venv and pip",
     lacking: python_is_there,
@@ -70,7 +74,7 @@ pub(crate) const PYTHON: Requirement = Requirement {
     otherwise: None,
 };
 
-/// What builds and runs the image; [`crate::image`] says where it is asked for.
+/// The programs that build and run the image; [`crate::image`] requires them.
 pub(crate) const IMAGE: [Requirement; 4] = [
     DEBOOTSTRAP,
     Requirement {
@@ -84,7 +88,7 @@ pub(crate) const IMAGE: [Requirement; 4] = [
     Requirement { name: "strip", lacking: || there("strip"), debian: &[&["binutils"]], macos: None, otherwise: None },
 ];
 
-/// For the client libraries in Go. No test but theirs needs it.
+/// Go, which only the tests of its client libraries need.
 pub(crate) const GO: [Requirement; 1] = [Requirement {
     name: "go 1.26 or newer",
     lacking: go::find,
@@ -93,7 +97,7 @@ pub(crate) const GO: [Requirement; 1] = [Requirement {
     otherwise: None,
 }];
 
-/// For the client libraries on the JVM. No test but theirs needs it.
+/// Java and Maven, which only the tests of the client libraries on the JVM need.
 pub(crate) const JVM: [Requirement; 2] = [
     Requirement {
         name: "a JDK, 17 or newer",
@@ -122,7 +126,8 @@ pub(crate) const BENCH: [Requirement; 2] = [
     Requirement { name: "taskset", lacking: taskset, debian: &[&["util-linux"]], macos: None, otherwise: None },
 ];
 
-/// What reads a package's dependencies off the binary, where packages of Debian can be made at all.
+/// The program that reads a package's dependencies from the binary. It is required on systems that
+/// can build Debian packages.
 pub(crate) const DEB: [Requirement; 1] = [Requirement {
     name: "dpkg-shlibdeps",
     lacking: || there("dpkg-shlibdeps"),
@@ -131,7 +136,7 @@ pub(crate) const DEB: [Requirement; 1] = [Requirement {
     otherwise: None,
 }];
 
-/// What makes a whole Debian.
+/// The program that installs a complete Debian.
 pub(crate) const DEBOOTSTRAP: Requirement = Requirement {
     name: "debootstrap",
     lacking: || there("debootstrap"),
@@ -140,10 +145,11 @@ pub(crate) const DEBOOTSTRAP: Requirement = Requirement {
     otherwise: None,
 };
 
-/// Checks that everything is there; installs what is not, where that asks nobody for a password.
+/// Checks that all programs are present, and installs the missing ones where that requires no
+/// password.
 ///
 /// # Errors
-/// What is lacking, why, and the command that brings it.
+/// Returns what is missing, why, and the command that installs it.
 pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
     let mut lacking = check(required);
     if lacking.is_empty() {
@@ -162,10 +168,10 @@ pub(crate) fn ensure(required: &[Requirement]) -> Result<()> {
     bail!("{}", message(&lacking))
 }
 
-/// Installs one of Debian's packages, where that asks nobody for a password.
+/// Installs a Debian package, where that requires no password.
 ///
 /// # Errors
-/// That it can't be done here, or why it failed.
+/// Returns that this is impossible here, or why it failed.
 pub(crate) fn install(package: &str) -> Result<()> {
     let Some(as_root) = Root::find() else { bail!("install it with: sudo apt-get install {package}") };
     eprintln!("Installing with apt-get, as root: {package}");
@@ -175,11 +181,11 @@ pub(crate) fn install(package: &str) -> Result<()> {
     process::run(as_root.apt_get().args(INSTALL).arg(package))
 }
 
-/// The same of what tests can do without, where the machine has it not, or too old, and no package brings a newer one:
-/// returns what is lacking, and why, in one line.
+/// Like [`ensure`], for programs without which some tests can be left out. If a program is missing
+/// or too old, and no package has a newer one, it returns the name and the reason in one line.
 ///
 /// # Errors
-/// The same, in continuous integration, which does without nothing.
+/// In continuous integration, which leaves nothing out, a missing program is an error.
 pub(crate) fn wish(wished: &[Requirement]) -> Result<Option<String>> {
     match ensure(wished) {
         Ok(()) => Ok(None),
@@ -200,7 +206,7 @@ fn check(required: &[Requirement]) -> Vec<Lacking<'_>> {
 fn message(lacking: &[Lacking<'_>]) -> String {
     let mut text = String::from("this needs what the machine lacks:\n");
     for (requirement, why) in lacking {
-        // Of what a program says, the reason is the last line.
+        // The last line of a program's output contains the reason.
         let why = format!("{why:#}");
         let why = why.lines().next_back().unwrap_or_default();
         let _ = writeln!(text, "  {}: {why}", requirement.name);
@@ -225,12 +231,12 @@ fn brew(lacking: &[Lacking<'_>]) -> String {
 
 /// The right to install packages.
 struct Root {
-    /// What stands before a command.
+    /// The command that gives the right, and its arguments.
     prefix: &'static [&'static str],
 }
 
 impl Root {
-    /// `None` where it would take a password, or where there is no `apt-get`.
+    /// Returns `None` if a password would be required, or if there is no `apt-get`.
     fn find() -> Option<Self> {
         process::ask(Command::new("apt-get").arg("--version")).ok()?;
         if rustix::process::geteuid().is_root() {
@@ -247,7 +253,8 @@ impl Root {
         command
     }
 
-    /// One after the other, so that one that can't be had is told by its name.
+    /// Installs the packages one by one, so that the output names a package that can't be
+    /// installed.
     fn install(&self, lacking: &[Lacking<'_>]) -> Result<()> {
         process::run(self.apt_get().arg("update"))?;
         for (requirement, _) in lacking {
@@ -265,7 +272,7 @@ impl Root {
         Ok(())
     }
 
-    /// Whether this release has all of them.
+    /// Whether this release has all packages.
     fn can_install(&self, packages: &[&str]) -> bool {
         process::ask(self.apt_get().arg("--simulate").args(INSTALL).args(packages)).is_ok()
     }
@@ -277,7 +284,7 @@ fn python_is_there() -> Result<()> {
     python::find().map(drop)
 }
 
-/// A program that tells its version.
+/// Checks that a program exists and prints its version.
 fn there(program: &str) -> Result<()> {
     process::ask(Command::new(program).arg("--version")).map(drop)
 }
@@ -286,7 +293,7 @@ fn promtool() -> Result<()> {
     there("promtool")
 }
 
-/// Where there is no systemd, nobody has a use for its units.
+/// Checks for `systemd-analyze` on Linux. On other systems the units have no use.
 fn systemd_analyze() -> Result<()> {
     if cfg!(target_os = "linux") { there("systemd-analyze") } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
-//! Where the time of a run goes: its suites, one after the other, and a table of how long each took.
+//! Runs test suites one after the other, and prints how long each took.
 //!
-//! Owns the table. Must never judge by it: a machine is as slow as it is.
+//! Owns the table of times. Must never fail because of a time: machines differ in speed.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-/// The suites so far.
+/// The suites that have run.
 pub(crate) struct Suites {
     began: Instant,
     times: Vec<(&'static str, Duration)>,
@@ -19,7 +19,7 @@ impl Suites {
         Self { began: Instant::now(), times: Vec::new() }
     }
 
-    /// Runs one and notes how long it took.
+    /// Runs a suite and records how long it took.
     pub(crate) fn run<T>(&mut self, name: &'static str, suite: impl FnOnce() -> Result<T>) -> Result<T> {
         let began = Instant::now();
         let outcome = suite()?;
@@ -27,12 +27,12 @@ impl Suites {
         Ok(outcome)
     }
 
-    /// Shows how long each took.
+    /// Prints how long each suite took.
     pub(crate) fn tell(&self) {
         eprint!("{}", table(&self.times, "all of it", self.began.elapsed()));
     }
 
-    /// The same where one is yet to come, of whose summary the end of the log consists.
+    /// Prints the times before the suite `last`, whose summary ends the log.
     pub(crate) fn tell_before(&self, last: &str) {
         eprint!("{}", table(&self.times, &format!("all of it, before {last}"), self.began.elapsed()));
     }

@@ -1,7 +1,8 @@
-//! `cargo xtask test`: everything that can fail.
+//! `cargo xtask test`: all tests.
 //!
-//! Owns the suites, their order, and what the tests are given: the client programs and where they lie. Must never skip in
-//! silence: what is lacking is installed, or ends the run before the first test, and `--quick` names what it leaves out.
+//! Owns the suites, their order, and what they need: the client programs and their paths. Must
+//! never skip a test without a message: what is missing is installed, or ends the run before the
+//! first test, and `--quick` lists what it leaves out.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,22 +15,23 @@ use crate::proxies::{self, IN_FULL, Proxies};
 use crate::suites::Suites;
 use crate::{deb, process, requirements, web};
 
-/// With arguments after `--`, only the tests that they choose: they go to `cargo test`, as in
-/// `cargo xtask test -- -p tidings-hub -- --nocapture`. Without, the page's checks and every test, then what people do with
-/// the page in a browser, then the contract's tests once more with hyper carrying the streams and every feature switched on,
-/// then the hub's interleavings under shuttle.
+/// With arguments after `--`, only the tests that they select: they are passed to `cargo test`, as
+/// in `cargo xtask test -- -p tidings-hub -- --nocapture`. Without arguments, these suites run: the
+/// page's checks and every test, then the page in a browser, then the contract's tests again with
+/// streams carried by hyper and every feature enabled, then the hub's interleavings under shuttle.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
-    /// Only what needs nothing but Rust, streams parked, without the slowest; names at its end what it left out.
+    /// Run only the tests that need nothing but Rust, with parked streams, and without the slowest.
+    /// Lists at the end what it left out.
     #[arg(long)]
     quick: bool,
 
-    /// For cargo test.
+    /// Arguments for cargo test.
     #[arg(last = true)]
     cargo: Vec<OsString>,
 }
 
-/// What `--quick` leaves out, and why.
+/// The tests that `--quick` leaves out, and what they need.
 const LEFT_OUT: [(&str, &str); 8] = [
     ("six proxies before the server", "each of them"),
     ("the page's types, unit tests and freshness", "Node"),
@@ -41,7 +43,7 @@ const LEFT_OUT: [(&str, &str); 8] = [
     ("the hub's interleavings", "a third build"),
 ];
 
-/// The slow ones among the tests that need nothing but Rust, by what stands in their names.
+/// Parts of the names of the slow tests among those that need only Rust.
 const SLOW: [&str; 2] = ["extremes::", "durable::kills::"];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -59,15 +61,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     outcome
 }
 
-/// Continuous integration leaves nothing out: there what is lacking ends the run before the first test.
+/// Prints what was left out. Continuous integration leaves nothing out: there, a missing program
+/// ends the run before the first test.
 fn tell_left_out(clients: &Clients) {
     for what in &clients.left_out {
         eprintln!("left out: {what}");
     }
 }
 
-/// Every suite, after those that ran before. How long each took is shown at the end; in continuous integration, whose log
-/// ends in the summary of the last, before that.
+/// Runs all suites, after those that have already run. The times are printed at the end. In
+/// continuous integration they are printed before the last suite, because its summary should end
+/// the log.
 pub(crate) fn all(mut suites: Suites) -> Result<()> {
     const LAST: &str = "the hub's interleavings";
     let (clients, proxies) = suites.run("what the tests need", provision)?;
@@ -102,7 +106,7 @@ fn provision() -> Result<(Clients, Proxies)> {
     Ok((clients::provision()?, proxies::provision()?))
 }
 
-/// What was left out of the tests of the proxies.
+/// Prints what was left out of the tests of the proxies.
 fn tell_of_proxies(proxies: &Proxies) -> Result<()> {
     eprintln!("\nThe longer tests of deploy/proxies are run by `cargo xtask proxies`. {}", proxies::last_run()?);
     proxies.tell();
@@ -123,7 +127,8 @@ fn quick(given: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// The tests that `given` chooses, with these arguments for the test programs beside those that are in it.
+/// Returns a command for the tests that `given` selects. `of_programs` are further arguments for
+/// the test programs.
 fn cargo_test(given: &[OsString], of_programs: &[&str]) -> Result<Command> {
     let mut command = process::cargo("test")?;
     command.args(selection(given));
@@ -135,7 +140,8 @@ fn cargo_test(given: &[OsString], of_programs: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Most tests wait for a server most of the time: more of them at once than there are cores, unless somebody said how many.
+/// Sets the number of tests that run at once, unless it is already set. Most tests spend most of
+/// their time waiting for a server, so it may exceed the number of cores.
 fn several_at_once(command: &mut Command) {
     const THREADS: &str = "RUST_TEST_THREADS";
     if env::var_os(THREADS).is_none() {
@@ -143,7 +149,8 @@ fn several_at_once(command: &mut Command) {
     }
 }
 
-/// The arguments of `cargo test`: the whole workspace, unless a package is named, which `--workspace` would overrule.
+/// Returns the arguments of `cargo test`. They select the whole workspace, unless a package is
+/// named, because `--workspace` would take precedence over it.
 fn selection(given: &[OsString]) -> Vec<&OsStr> {
     let names_package =
         given.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str()).any(
@@ -153,8 +160,9 @@ fn selection(given: &[OsString]) -> Vec<&OsStr> {
     whole.into_iter().chain([OsStr::new("--locked")]).chain(given.iter().map(OsString::as_os_str)).collect()
 }
 
-/// The contract's tests with the other of the two lanes that carry a stream, and in a server that was built with everything
-/// it can be: what is promised depends on neither. The tests of the library come along, as they hold for that build too.
+/// Returns a command for the contract's tests with streams carried by hyper, and with a server that
+/// has all features, because the contract depends on neither. The tests of the library are
+/// included, because they must pass in that build too.
 fn other_lane() -> Result<Command> {
     let mut command = process::cargo("test")?;
     command
@@ -165,8 +173,9 @@ fn other_lane() -> Result<Command> {
     Ok(command)
 }
 
-/// The hub's test of its locks and wake-ups, each step in an order that shuttle chooses. The flag changes every crate, so
-/// it has a target directory of its own and leaves the usual one as it is.
+/// Returns a command for the hub's test of its locks and wake-ups, in which shuttle chooses the
+/// order of the steps. The flag changes every crate, so this build has its own target directory and
+/// does not affect the usual one.
 fn interleavings() -> Result<Command> {
     let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
     flags.push(" --cfg shuttle");

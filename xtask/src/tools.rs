@@ -1,4 +1,5 @@
-//! Cargo's own tools that are programs of their own: finds them, or builds a pinned version into `<target>/tools`.
+//! Cargo subcommands that are separate programs: finds them, or builds a pinned version into
+//! `<target>/tools`.
 //!
 //! Owns that folder. Must never install anything for the user as a whole.
 
@@ -9,15 +10,15 @@ use anyhow::Result;
 
 use crate::process;
 
-/// A subcommand of cargo that comes as a crate named `cargo-<subcommand>`.
+/// A cargo subcommand in a crate named `cargo-<subcommand>`.
 pub(crate) struct Tool {
     pub(crate) subcommand: &'static str,
     pub(crate) version: &'static str,
 }
 
 impl Tool {
-    /// A command that runs the tool in the root: whatever version the developer has, else ours, which is built first where
-    /// it is absent. Building takes minutes.
+    /// Returns a command that runs the tool in the root: the developer's version if there is one,
+    /// or else the pinned version, which is built first if it is absent. Building takes minutes.
     pub(crate) fn command(&self) -> Result<Command> {
         if process::ask(process::cargo(self.subcommand)?.arg("--version")).is_ok() {
             return process::cargo(self.subcommand);
@@ -29,7 +30,8 @@ impl Tool {
         self.ours()
     }
 
-    /// Cargo starts `cargo-deny deny …` for `cargo deny …`; so do we.
+    /// Returns a command for the pinned version. Like cargo, it passes the subcommand as the first
+    /// argument (`cargo-deny deny …`).
     fn ours(&self) -> Result<Command> {
         let mut command = Command::new(folder()?.join("bin").join(self.name()));
         command.arg(self.subcommand).current_dir(process::root()?);

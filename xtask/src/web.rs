@@ -1,7 +1,7 @@
-//! `cargo xtask web`: builds the page that the binary carries, or checks it.
+//! `cargo xtask web`: builds the page that the binary contains, or checks it.
 //!
-//! Owns `web/dist`, which is committed so that nobody needs Node to build the server. Must never install what the lock file
-//! does not pin.
+//! Owns `web/dist`, which is committed so that building the server does not require Node. Must
+//! never install anything that the lock file does not pin.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,7 +19,8 @@ const DIST: &str = "TIDINGS_WEB_DIST";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Instead of building it, check that the committed page is what its sources say, and use it in a browser.
+    /// Instead of building the page, check that the committed page matches its sources, and use it
+    /// in a browser.
     #[arg(long)]
     check: bool,
 }
@@ -38,7 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     process::run(&mut node.npm(&web, &["run", "build"])?)
 }
 
-/// Types, unit tests, and whether the committed page is fresh.
+/// Checks types and unit tests, and whether the committed page matches its sources.
 pub(crate) fn check(node: &Node) -> Result<()> {
     let web = install(node)?;
     process::run(&mut node.npm(&web, &["run", "check"])?)?;
@@ -52,7 +53,7 @@ pub(crate) fn check(node: &Node) -> Result<()> {
     bail!("web/dist is not what web/src says; build it with `cargo xtask web`: {}", differing.join(", "))
 }
 
-/// What people do with the page, done in a browser with a server of this workspace.
+/// Runs the tests that use the page in a browser, with a server of this workspace.
 pub(crate) fn stories(node: &Node, chromium: &OsString) -> Result<()> {
     let web = install(node)?;
     process::run(process::cargo("build")?.args(["--package", "tidings", "--locked"]))?;
@@ -60,7 +61,7 @@ pub(crate) fn stories(node: &Node, chromium: &OsString) -> Result<()> {
     process::run(node.npm(&web, &["run", "stories"])?.env("TIDINGS_BINARY", binary).env(chromium::VARIABLE, chromium))
 }
 
-/// The folder of the page, with what its lock file pins.
+/// Installs what the page's lock file pins, and returns the page's folder.
 pub(crate) fn install(node: &Node) -> Result<PathBuf> {
     const LOCKS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
     let web = process::root()?.join("web");
@@ -76,7 +77,7 @@ pub(crate) fn install(node: &Node) -> Result<PathBuf> {
     Ok(web)
 }
 
-/// Every file below `folder`, by its path there.
+/// Returns every file below `folder`, by its path relative to it.
 fn files(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -93,7 +94,7 @@ fn files(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(found)
 }
 
-/// What is in one and not the same in the other.
+/// Returns the paths of files that are missing on one side, or differ.
 fn differing(committed: &BTreeMap<PathBuf, Vec<u8>>, built: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<String> {
     let mut paths: Vec<_> = committed.keys().chain(built.keys()).collect();
     paths.sort_unstable();

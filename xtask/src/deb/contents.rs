@@ -1,6 +1,7 @@
-//! What is in a package: its files with owner and mode, what it depends on, and its scripts.
+//! Checks the content of a package: its files with owner and mode, its dependencies, and its
+//! scripts.
 //!
-//! Owns what is expected. Reads the package with dpkg-deb and nothing else: nothing is installed.
+//! Owns what is expected. It reads the package with dpkg-deb alone, and installs nothing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::process;
 
-/// Files that must be there, with their modes.
+/// Required files, with their modes.
 const FILES: [(&str, &str); 8] = [
     ("./usr/bin/tidings", "-rwxr-xr-x"),
     ("./usr/lib/systemd/system/tidings.service", "-rw-r--r--"),
@@ -22,7 +23,7 @@ const FILES: [(&str, &str); 8] = [
     ("./usr/share/zsh/vendor-completions/_tidings", "-rw-r--r--"),
 ];
 
-/// Where it may have files, and nowhere else.
+/// The only folders in which it may have files.
 const FOLDERS: [&str; 8] = [
     "./usr/bin/",
     "./usr/lib/systemd/system/",
@@ -37,7 +38,7 @@ const FOLDERS: [&str; 8] = [
 /// The scripts that dpkg runs.
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
-/// Fails unless the package is as it should be.
+/// Returns an error unless the package is as expected.
 pub(super) fn check(package: &Path) -> Result<()> {
     let ask = |option: &str| process::ask(Command::new("dpkg-deb").arg(option).arg(package));
     files(&ask("--contents")?)?;
@@ -54,7 +55,7 @@ pub(super) fn check(package: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Of a listing as that of tar: mode, owner, size, date, time, path.
+/// Checks a listing in the format of tar: mode, owner, size, date, time, path.
 fn files(listing: &str) -> Result<()> {
     let mut found = BTreeMap::new();
     for line in listing.lines() {
@@ -78,7 +79,7 @@ fn depends(fields: &str) -> Result<()> {
     let field = |name: &str| fields.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     ensure!(field("Package") == Some("tidings"), "{fields}");
     let depends = field("Depends").unwrap_or_default();
-    // `adduser` is what postinst calls; libc is read off the binary.
+    // postinst calls `adduser`; the dependency on libc is derived from the binary.
     for package in ["adduser", "libc6 (>="] {
         ensure!(depends.contains(package), "it does not depend on {package}: {depends}");
     }

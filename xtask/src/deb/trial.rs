@@ -1,7 +1,9 @@
-//! The package in a Debian of its own: installed, used, restarted, upgraded, removed and purged under a real systemd.
+//! Tries the package in a separate Debian: installs, uses, restarts, upgrades, removes and purges
+//! it under a real systemd.
 //!
-//! Owns what is done there, in the order of a package's life, and what must be so after each step. The machine itself is
-//! [`machine`]. Must leave nothing behind but the downloaded base, and touch nothing of the machine that it runs on.
+//! Owns the steps, in the order of a package's life, and what must be true after each. The machine
+//! itself is in [`machine`]. Must leave nothing behind except the downloaded base, and change
+//! nothing on the host.
 
 mod machine;
 
@@ -13,13 +15,13 @@ use anyhow::{Context as _, Result, ensure};
 use self::machine::Machine;
 use super::pack_debug;
 
-/// How long anything may take before the trial is given up; on a busy machine all of it takes longer.
+/// The time limit of a single step. On a busy machine each step takes longer.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 const CONFIG: &str = "/etc/tidings/tidings.toml";
 
-/// `/call METHOD PATH [BODY]`: one request over a connection of its own, made once. Writes the body of its answer, and fails
-/// unless that is a 200.
+/// `/call METHOD PATH [BODY]`: makes one request over a new connection, without retries. Prints the
+/// body of the answer, and fails unless the status is 200.
 const CALL: &str = r#"#!/bin/bash
 exec 3<>/dev/tcp/127.0.0.1/3000 || exit 1
 printf '%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
@@ -31,10 +33,10 @@ case $answer in
 esac
 "#;
 
-/// Publishes to all.
+/// Publishes a notification to all users.
 const PUBLISH: &str = "/call POST /notifications/send";
 
-/// What is done, and what must be so after it.
+/// A step, which fails unless its result is as expected.
 type Step = fn(&Machine) -> Result<()>;
 
 pub(super) fn run() -> Result<()> {
@@ -78,7 +80,7 @@ fn installed(machine: &Machine) -> Result<()> {
     ensure!(user == "tidings", "it runs as {user}");
     let said = machine.run("journalctl --unit tidings.service --no-pager --output cat")?;
     ensure!(!said.contains(r#""level":"WARN""#) && !said.contains(r#""level":"ERROR""#), "{said}");
-    // LimitNOFILE, or what this machine lets its processes have.
+    // The limit is LimitNOFILE, or the maximum that this machine permits.
     let limit = machine
         .run("awk '/Max open files/ { print $5 }' /proc/$(systemctl show --value --property MainPID tidings)/limits")?;
     let capacity = format!("capacity   {} streams", limit.parse::<usize>()? - 512);
@@ -112,7 +114,8 @@ fn reloaded(machine: &Machine) -> Result<()> {
 
 fn restarted(machine: &Machine) -> Result<()> {
     let before = process(machine)?;
-    // One call after the other, each over a connection of its own, until told to end; a call that fails ends it at once.
+    // Makes one call after the other, each over a new connection, until it is told to end. It ends
+    // at once if a call fails.
     let body = r#"{"title":"during","message":"m"}"#;
     let calling =
         machine.begin(&format!("until test -e /enough; do {PUBLISH} '{body}' >>/published || exit 1; done"))?;
@@ -181,7 +184,7 @@ fn upgraded(machine: &Machine) -> Result<()> {
     ensure!(socket(machine)? == held, "the socket was closed");
     until("it serves", || is_active(machine))?;
     ensure!(kept(machine)?.contains("before"), "the journal is another one");
-    // An administrator's wish outlives an upgrade, too.
+    // An upgrade does not undo what an administrator has configured.
     machine.run("systemctl disable --now tidings.socket tidings.service && dpkg --install /1.deb")?;
     ensure!(machine.run("systemctl is-enabled tidings.service || true")? == "disabled");
     ensure!(!is_active(machine)?, "it was started although it is disabled");
@@ -209,7 +212,7 @@ fn purged(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// What is kept of the notifications, as JSON.
+/// Returns the stored notifications as JSON.
 fn kept(machine: &Machine) -> Result<String> {
     machine.run("/call GET '/events?topic=notifications&limit=1000'")
 }
@@ -222,8 +225,8 @@ fn status(machine: &Machine) -> Result<String> {
     machine.run("systemctl show --value --property StatusText tidings.service")
 }
 
-/// From exec to READY=1, by systemd's own clock. Told and never judged: the binary of the tests is not optimized, and the machine
-/// may be busy.
+/// Returns the time from exec to READY=1 according to systemd. It is printed, but has no limit,
+/// because the binary of the tests is not optimized, and the machine may be busy.
 fn milliseconds_to_ready(machine: &Machine) -> Result<u64> {
     let micros = |name: &str| -> Result<u64> {
         Ok(machine.run(&format!("systemctl show --value --property {name} tidings.service"))?.parse()?)
@@ -243,7 +246,7 @@ fn lines(machine: &Machine, path: &str) -> Result<usize> {
     Ok(machine.run(&format!("cat {path} 2>/dev/null || true"))?.lines().count())
 }
 
-/// Looks again and again until it is so.
+/// Repeats the check until it succeeds.
 fn until(what: &str, mut so: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = tokio::time::Instant::now();
     while !so()? {

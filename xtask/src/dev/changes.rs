@@ -1,7 +1,7 @@
-//! Notices that a file changed which the running server is made of.
+//! Watches the files from which the running server is built.
 //!
-//! Owns the list of those files. Must never report what only reads them: cargo opens every source in each build, and a
-//! watcher that took that for a change would build for ever.
+//! Owns the list of those files. Must never report an access that only reads them: cargo opens
+//! every source in each build, and if that counted as a change, the builds would never end.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,19 +12,20 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// An editor writes a file in several steps, and a branch switch many files: a change is over after this much silence.
+/// How long no event must occur before a change counts as complete. An editor writes a file in
+/// several steps, and switching branches writes many files.
 const SILENCE: Duration = Duration::from_millis(150);
 
-/// Everything below.
+/// The folder of the sources, including everything below it.
 const SOURCES: &str = "crates";
 
-/// Directly in the root.
+/// The watched files in the root folder itself.
 const FILES: [&str; 4] = ["Cargo.toml", "Cargo.lock", ".env", "tidings.toml"];
 
 pub(super) struct Changes {
-    /// Holds one permit at most: however much changed during a build, one more build is enough.
+    /// Holds at most one permit: however much changed during a build, one more build is enough.
     happened: Arc<Notify>,
-    /// Stops watching when it is dropped.
+    /// The watch ends when this is dropped.
     _watcher: RecommendedWatcher,
 }
 
@@ -43,20 +44,22 @@ impl Changes {
                 Err(error) => eprintln!("dev: a change may go unnoticed: {error}"),
             }
         })?;
-        // The folder, not the files: editors replace a file by another, and a watch on the old one would end with it.
+        // The folder is watched, not the files: editors replace a file by a new one, and a watch on
+        // the old file would end.
         watcher.watch(root, RecursiveMode::NonRecursive).context("the root can't be watched")?;
         watcher.watch(&root.join(SOURCES), RecursiveMode::Recursive).context("the sources can't be watched")?;
         Ok(Self { happened, _watcher: watcher })
     }
 
-    /// Returns once something has changed since the last call and nothing has for [`SILENCE`].
+    /// Returns after something has changed since the last call, and nothing else has for
+    /// [`SILENCE`].
     pub(super) async fn next(&mut self) {
         self.happened.notified().await;
         while timeout(SILENCE, self.happened.notified()).await.is_ok() {}
     }
 }
 
-/// Whether the event changes a file that the server is made of.
+/// Whether the event changes a file from which the server is built.
 fn changes(root: &Path, event: &Event) -> bool {
     let is_ours = |path: &PathBuf| {
         path.strip_prefix(root)

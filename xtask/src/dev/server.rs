@@ -1,7 +1,7 @@
-//! The server as a child process: started, replaced and ended.
+//! The server as a child process: starts, replaces and ends it.
 //!
-//! Owns at most one child. Must never leave it behind: it is told to stop, given time, then killed, also when this process
-//! fails.
+//! Owns at most one child. Must never leave it behind, even when this process fails: the child is
+//! told to stop, and killed if it does not stop in time.
 
 use std::future::pending;
 use std::io;
@@ -18,10 +18,11 @@ use tokio::time::timeout;
 use super::sockets::Sockets;
 use crate::process::{root, target};
 
-/// With `DRAIN_SECONDS=0` a server ends at once. One that does not hangs, and is killed.
+/// The time after which a server that was told to stop is killed. With `DRAIN_SECONDS=0` a server
+/// stops at once, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where its log is, unless `DATA_DIR` says otherwise.
+/// The directory of its log, unless `DATA_DIR` is set.
 const DATA: &str = "target/dev/data";
 
 pub(super) struct Server {
@@ -45,8 +46,9 @@ impl Server {
         self.running.is_some()
     }
 
-    /// Ends the server that runs and starts the newly built one. Does nothing where they are the same, as after a change to
-    /// a test or a comment in a document: nobody's streams are cut for that.
+    /// Ends the running server and starts the newly built one. Does nothing if both are the same,
+    /// as after a change to a test or to a comment in a document, because streams should not be cut
+    /// for that.
     pub(super) async fn replace(&mut self) -> Result<()> {
         let made_of = MadeOf::look(&self.executable, &self.root)?;
         if self.running.as_ref().is_some_and(|running| running.made_of == made_of) {
@@ -58,7 +60,7 @@ impl Server {
         Ok(())
     }
 
-    /// Returns once the server has ended by itself; never while none runs.
+    /// Returns after the server has ended by itself. While no server runs, it never returns.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         let Some(running) = &mut self.running else {
             return pending().await;
@@ -73,7 +75,7 @@ impl Server {
             return Ok(());
         };
         if let Some(pid) = pid(&child) {
-            // It may have ended just now; then there is nobody to tell.
+            // The process may have ended just now, and then there is nothing to signal.
             let _ = kill_process(pid, Signal::TERM);
         }
         if timeout(PATIENCE, child.wait()).await.is_err() {
@@ -85,10 +87,12 @@ impl Server {
 
     fn start(&self) -> Result<Child> {
         let mut command = process::Command::new(&self.executable);
-        // A process group of its own: ctrl-c reaches this process alone, which passes it on once.
+        // The child gets its own process group: ctrl-c reaches only this process, which passes it
+        // on once.
         command.current_dir(&self.root).env("DRAIN_SECONDS", "0").stdin(Stdio::null()).process_group(0);
         if std::env::var_os("DATA_DIR").is_none() {
-            // Not that of a server that is run beside this one: a log belongs to one process.
+            // The directory differs from that of a server that runs at the same time, because a log
+            // can be open in only one process.
             command.env("DATA_DIR", self.root.join(DATA));
         }
         self.sockets.hand_to(&mut command)?;
@@ -97,12 +101,13 @@ impl Server {
     }
 }
 
-/// `None` once the child has been waited for, when its number may belong to another process.
+/// Returns `None` after the child has been waited for, because its id may then belong to another
+/// process.
 fn pid(child: &Child) -> Option<Pid> {
     Pid::from_raw(i32::try_from(child.id()?).ok()?)
 }
 
-/// The files that a running server was read from, by the time each was last written.
+/// The files from which a running server was started, with the time at which each was last written.
 #[derive(PartialEq)]
 struct MadeOf {
     executable: SystemTime,
@@ -125,10 +130,11 @@ mod tests {
 
     use super::*;
 
-    /// A server that runs `script`, in a folder of its own.
+    /// Returns a server that runs `script`, in its own folder.
     fn stand_in(root: &Path, script: &str) -> Server {
-        // Written by another process: a descriptor of ours that is open for writing could be inherited by a child which
-        // another test starts at that moment, and Linux executes no file that anyone may still write (ETXTBSY).
+        // The file is written by another process. A descriptor of this process that is open for
+        // writing could be inherited by a child that another test starts at that moment, and Linux
+        // does not execute a file that is open for writing anywhere (ETXTBSY).
         let written = process::Command::new("sh")
             .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$1" > tidings && chmod +x tidings"#, "sh", script])
             .current_dir(root)
@@ -182,7 +188,7 @@ mod tests {
         server.replace().await.unwrap();
         fs::read(&deaf).unwrap();
         let pid = pid(&server.running.as_ref().unwrap().child).unwrap();
-        // The paused clock jumps over our patience as soon as everything waits.
+        // As soon as every task waits, the paused clock jumps past the time limit.
         server.stop().await.unwrap();
         assert!(kill_process(pid, Signal::TERM).is_err(), "it is gone");
     }

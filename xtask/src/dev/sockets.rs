@@ -1,8 +1,9 @@
-//! The listening sockets, bound once and handed to each server in turn.
+//! The listening sockets, which are opened once and passed to each server in turn.
 //!
-//! Owns them for the whole command. Must never accept a connection. They are passed by systemd's protocol,
-//! `sd_listen_fds(3)`: descriptors 3 and up, their number in `LISTEN_FDS`. `LISTEN_PID` would have to name a process that
-//! does not exist yet when its environment is made, and is left out, which the `listenfd` crate takes as "for you".
+//! Owns them for the whole command. Must never accept a connection. They are passed by systemd's
+//! protocol, `sd_listen_fds(3)`: the descriptors from 3 on, with their number in `LISTEN_FDS`.
+//! `LISTEN_PID` would have to contain the id of a process that does not exist yet when its
+//! environment is made. It is left out, and the crate `listenfd` then accepts the sockets.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
@@ -20,7 +21,8 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Binds the port on both loopback addresses, since `localhost` may be either; on IPv4 alone where there is no IPv6.
+    /// Opens the port on both loopback addresses, because `localhost` may be either; only on IPv4
+    /// if there is no IPv6.
     pub(super) fn bind(port: u16) -> Result<Self> {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("127.0.0.1:{port} can't be listened on"))?;
@@ -36,7 +38,7 @@ impl Sockets {
         Ok(Self { listeners, port })
     }
 
-    /// Lets the command inherit the sockets when it is started.
+    /// Makes the command inherit the sockets when it is started.
     pub(super) fn hand_to(&self, command: &mut Command) -> Result<()> {
         let mut mappings = Vec::with_capacity(self.listeners.len());
         for (listener, child_fd) in self.listeners.iter().zip(FIRST..) {

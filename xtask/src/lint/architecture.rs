@@ -1,8 +1,9 @@
-//! What `ARCHITECTURE.md` names is there: files and folders, and what is defined in the sources.
+//! Checks that what `ARCHITECTURE.md` names exists: files and folders, and items that the sources
+//! define.
 //!
-//! Owns what counts as such a name. A path may be cut at its front where the row says enough (`net/accept.rs`), and a Rust file may
-//! go without its ending behind its folder (`server/src/routes/`: `chat`). Must never judge prose, only what stands between
-//! backticks.
+//! Owns what counts as such a name. The beginning of a path may be omitted where the rest is clear
+//! (`net/accept.rs`), and a Rust file may be named without its extension after its folder
+//! (`server/src/routes/`: `chat`). Must never check prose, only text between backticks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +16,8 @@ use crate::process;
 
 const DOCUMENT: &str = "ARCHITECTURE.md";
 
-/// What stands between backticks and is nobody's name here: HTTP's words, the names of others, features, data.
+/// Text between backticks that names nothing in the sources: terms of HTTP, names from other
+/// projects, features, data.
 const OTHERS: [&str; 15] = [
     "200",
     "401",
@@ -34,7 +36,7 @@ const OTHERS: [&str; 15] = [
     "xtask",
 ];
 
-/// Words behind which a name is defined.
+/// The keywords that precede the name of a definition.
 const DEFINE: [&str; 8] = ["fn", "struct", "enum", "trait", "const", "static", "type", "mod"];
 
 pub(super) fn check() -> Result<()> {
@@ -50,11 +52,11 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
-/// What there is to be named.
+/// The names that exist.
 struct Known {
-    /// Every file and folder.
+    /// The paths of all files and folders.
     paths: BTreeSet<String>,
-    /// Whatever the Rust sources define, fields and variants among it.
+    /// The names that the Rust sources define, including fields and variants.
     defined: BTreeSet<String>,
 }
 
@@ -68,7 +70,7 @@ impl Known {
         Ok(Self { paths: files.iter().cloned().chain(folders).collect(), defined })
     }
 
-    /// What the document names and is not there, with its lines.
+    /// Returns the names in the document that do not exist, with their lines.
     fn missing(&self, document: &str) -> Vec<String> {
         let mut missing = Vec::new();
         let mut in_block = false;
@@ -94,7 +96,7 @@ impl Known {
         if is_path {
             return self.has_path(span.trim_end_matches('/'));
         }
-        // Else it is text of a shell, a header, a setting with its value.
+        // Anything else is a shell command, a header, or a setting with its value.
         !span.split("::").all(is_name)
             || span.split("::").all(|name| self.defined.contains(name) || self.has_path(name))
     }
@@ -108,7 +110,8 @@ impl Known {
     }
 }
 
-/// Adds what a source defines: the names behind the words of [`DEFINE`], and what begins a line as a field or a variant does.
+/// Adds the names that a source defines: those after the keywords of [`DEFINE`], and those at the
+/// beginning of a line that have the form of a field or a variant.
 fn defines(source: &str, defined: &mut BTreeSet<String>) {
     for line in source.lines() {
         let words: Vec<_> =

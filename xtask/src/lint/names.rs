@@ -1,7 +1,9 @@
-//! What no file of the repository may name: a package registry's host, or a folder of the machine it was written on.
+//! Checks that no file of the repository names the host of a package registry, or a folder of the
+//! machine on which it was written.
 //!
-//! Owns the list. Which registry or mirror a machine uses is that machine's setting: a host in a lock file works only where
-//! it is reached, and a path only where it was typed.
+//! Owns the list of names. The registry or mirror that a machine uses is a setting of that machine:
+//! a host in a lock file works only where it can be reached, and such a path exists only on that
+//! machine.
 
 use std::process::Command;
 use std::{fs, io};
@@ -10,7 +12,7 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-/// In halves, since this file is checked too.
+/// Each name is split, because this file is checked too.
 const HOSTS: [&str; 10] = [
     concat!("crates", ".io"),
     concat!("npmjs", ".org"),
@@ -35,7 +37,7 @@ pub(super) fn check() -> Result<()> {
     for path in listed.split_terminator('\0') {
         match fs::read(root.join(path)) {
             Ok(content) => findings.extend(find(path, &String::from_utf8_lossy(&content))),
-            // Deleted, and the deletion is not yet committed.
+            // The file was deleted, and the deletion is not committed yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => bail!("{path}: {error}"),
         }
@@ -54,7 +56,8 @@ fn find(path: &str, content: &str) -> Vec<String> {
         .collect()
 }
 
-/// Cargo writes the same line for its default registry on every machine, whatever mirror that uses.
+/// Whether cargo wrote the line. For its default registry, cargo writes the same line on every
+/// machine, whatever mirror that machine uses.
 fn is_cargos_own(line: &str) -> bool {
     line.starts_with(concat!(r#"source = "registry+https://github.com/rust-lang/crates"#, r#".io-index""#))
 }
@@ -66,7 +69,7 @@ fn named(line: &str) -> Option<&'static str> {
         .or_else(|| FOLDERS.into_iter().find(|folder| names_folder(line, folder)))
 }
 
-/// Whether the folder stands at the start of a path, not in the middle of a longer one.
+/// Whether the folder is the beginning of a path, rather than a part of a longer one.
 fn names_folder(line: &str, folder: &str) -> bool {
     line.match_indices(folder).any(|(at, _)| {
         let before = line[..at].chars().next_back();

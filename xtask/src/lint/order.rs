@@ -1,18 +1,20 @@
-//! The order of each crate's modules: each uses only those that stand before it.
+//! The order of each crate's modules: each module may use only those that come before it.
 //!
-//! Cargo sees to it that crates form no circle; nothing sees to it within one. So each crate declares its order, from the
-//! ground up, in its `Cargo.toml`:
+//! Cargo ensures that there is no cycle of crates, but not that there is none of modules within a
+//! crate. So each crate declares the order of its modules, from the bottom up, in its `Cargo.toml`:
 //!
 //! ```toml
 //! [package.metadata.order]
 //! modules = ["time", "frame", ["ring", "page"], "fanout", "fanout::born"]
 //! ```
 //!
-//! Names in a list of their own are neighbours: none of them uses another. A name stands for its file and the folder of the same
-//! name; what a longer name stands for is taken out of it (`fanout::born` above the rest of `fanout`). `lib.rs` and `main.rs` stand
-//! above all. What is under `#[cfg(test)]` may use everything.
+//! Names in an inner list are neighbours: none of them may use another. A name stands for its file
+//! and the folder of the same name, except for the modules that have a longer name in the list
+//! (`fanout::born` above the rest of `fanout`). `lib.rs` and `main.rs` come after all others. Code
+//! under `#[cfg(test)]` may use everything.
 //!
-//! Owns the reading of the sources, token by token, and what counts as a use. Must never look at what another crate is used for.
+//! Owns the reading of the sources, token by token, and the definition of a use. Must never check
+//! the uses of other crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +27,7 @@ use serde::Deserialize;
 
 use crate::process;
 
-/// What the check reads of a `Cargo.toml`.
+/// The part of a `Cargo.toml` that this check reads.
 #[derive(Deserialize)]
 struct Manifest {
     package: Package,
@@ -55,19 +57,20 @@ enum Entry {
     Neighbours(Vec<String>),
 }
 
-/// Words behind which a name is defined.
+/// The keywords that precede the name of a definition.
 const DEFINE: [&str; 5] = ["fn", "struct", "enum", "trait", "type"];
 
-/// `["net", "accept"]` for `src/net/accept.rs`; the root of the crate has no segment.
+/// The path of a module: `["net", "accept"]` for `src/net/accept.rs`. The path of the crate's root
+/// is empty.
 type Module = Vec<String>;
 
 /// The sources of one crate.
 struct Sources {
-    /// Each module and the modules that it uses.
+    /// The modules, each with those that it uses.
     uses: BTreeMap<Module, BTreeSet<Module>>,
 }
 
-/// Checks every crate of the workspace that people use.
+/// Checks every crate of the workspace that is part of the product.
 pub(super) fn check() -> Result<()> {
     let root = process::root()?;
     let mut findings = Vec::new();
@@ -120,13 +123,13 @@ impl Sources {
             file.read(tokens);
             files.insert(module.clone(), file);
         }
-        // Whole files that only tests are made of.
+        // Files that contain only tests.
         let tests: Vec<Module> = files.iter().flat_map(|(module, file)| below(module, &file.tests)).collect();
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         let known: BTreeSet<Module> = files.keys().cloned().collect();
         let handed_on = files.get(&Module::new()).map(|root| root.handed_on(&known)).unwrap_or_default();
         let defined = files.get(&Module::new()).map(|root| root.defined.clone()).unwrap_or_default();
-        // Of what the root only hands on, some is another crate's.
+        // Some names that the root re-exports come from another crate.
         let resolve = |module: &Module, path: &[String]| {
             resolve(&known, &handed_on, module, path)
                 .filter(|used| !used.is_empty() || path.iter().any(|name| defined.contains(name)))
@@ -138,7 +141,7 @@ impl Sources {
         Ok(Self { uses: uses.collect() })
     }
 
-    /// What is out of order.
+    /// Returns the violations of the order.
     fn check(&self, order: &[Entry]) -> Vec<String> {
         let ranked: Vec<(usize, Module)> = (0..)
             .zip(order)
@@ -174,14 +177,14 @@ impl Sources {
     }
 }
 
-/// What one file says.
+/// The relevant content of a file.
 #[derive(Default)]
 struct File {
-    /// Every path that names a module, as far as it was written out.
+    /// Every path that names a module, as far as it is written out.
     paths: Vec<Vec<String>>,
     /// The functions and types that it defines. Constants may be used from anywhere.
     defined: BTreeSet<String>,
-    /// The modules below it that tests alone are made of.
+    /// The child modules that exist only for tests.
     tests: Vec<String>,
 }
 
@@ -222,7 +225,7 @@ impl File {
         }
     }
 
-    /// Goes past an item that is there in tests alone.
+    /// Skips an item that exists only for tests.
     fn skip(&mut self, tokens: &[TokenTree], from: usize) -> usize {
         let mut is_module = false;
         for (at, token) in tokens.iter().enumerate().skip(from) {
@@ -246,7 +249,7 @@ impl File {
         end
     }
 
-    /// One tree of a `use`: `a::{b, c::d}`.
+    /// Reads one tree of a `use`: `a::{b, c::d}`.
     fn read_tree(&mut self, before: &[String], tokens: &[TokenTree]) {
         let (path, end) = read_path(tokens, 0);
         let path = [before, &path].concat();
@@ -260,14 +263,15 @@ impl File {
         }
     }
 
-    /// The names that the root of a crate hands on from a module of its own, and which.
+    /// Returns the names that the root of a crate re-exports from its own modules, with the module
+    /// of each.
     fn handed_on(&self, known: &BTreeSet<Module>) -> BTreeMap<String, Module> {
         let of_module = self.paths.iter().filter(|path| path.len() > 1 && known.contains(&path[..1]));
         of_module.filter_map(|path| Some((path.last()?.clone(), path[..path.len() - 1].to_vec()))).collect()
     }
 }
 
-/// The trees between the braces of a `use`.
+/// Returns the trees between the braces of a `use`.
 fn trees(group: &Group) -> Vec<Vec<TokenTree>> {
     let mut trees = vec![Vec::new()];
     for token in group.stream() {
@@ -280,12 +284,13 @@ fn trees(group: &Group) -> Vec<Vec<TokenTree>> {
     trees
 }
 
-/// The segments from `from` on, and where they end: at what is neither a name nor `::`.
+/// Reads the segments of a path from `from` on. Returns them, and the position after them: the
+/// first token that is neither a name nor `::`.
 fn read_path(tokens: &[TokenTree], from: usize) -> (Vec<String>, usize) {
     let mut path = Vec::new();
     let mut at = from;
     while is_punct(tokens.get(at), ':') {
-        at += 1; // of a path that begins with `::`
+        at += 1; // the path begins with `::`
     }
     while let Some(TokenTree::Ident(ident)) = tokens.get(at) {
         path.push(ident.to_string());
@@ -302,7 +307,8 @@ fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
 }
 
-/// Whether what follows a `#` is `[cfg(test)]`, alone or among other conditions that all have to be true.
+/// Whether the tokens after a `#` are `[cfg(test)]`, alone or among other conditions that must all
+/// be true.
 fn is_test(attribute: Option<&TokenTree>) -> bool {
     let Some(TokenTree::Group(attribute)) = attribute else { return false };
     let words: Vec<_> =
@@ -312,7 +318,7 @@ fn is_test(attribute: Option<&TokenTree>) -> bool {
         && !words.contains(&"not".to_owned())
 }
 
-/// The module of a file below `src`.
+/// Returns the module of a file below `src`.
 fn module(path: &Path) -> Module {
     let mut module: Module = path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
     if module.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
@@ -325,7 +331,8 @@ fn below<'a>(module: &'a Module, names: &'a [String]) -> impl Iterator<Item = Mo
     names.iter().map(|name| [module.as_slice(), std::slice::from_ref(name)].concat())
 }
 
-/// The module that a path in `module` leads into; nothing if that is none of this crate's.
+/// Returns the module to which a path in `module` leads, or `None` if it is not a module of this
+/// crate.
 fn resolve(
     known: &BTreeSet<Module>,
     handed_on: &BTreeMap<String, Module>,

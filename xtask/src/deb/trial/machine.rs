@@ -1,8 +1,8 @@
-//! A Debian of its own with systemd as its first process, in namespaces of this machine: no network but its own loopback, a file
-//! system of which nothing is left.
+//! A separate Debian with systemd as its first process, in namespaces of the host. It has no
+//! network except its own loopback, and none of its file system remains.
 //!
-//! Owns the base that `debootstrap` makes once, in `<target>/debian/base`, and the layer above it, which is in memory. Ends with
-//! everything in it when it is dropped.
+//! Owns the base, which `debootstrap` installs once, in `<target>/debian/base`, and the layer above
+//! it, which is in memory. It ends, with all of its processes, when it is dropped.
 
 use std::fs;
 use std::io::Write as _;
@@ -16,11 +16,12 @@ use anyhow::{Context as _, Result, ensure};
 use crate::clients::Stamp;
 use crate::{image, process, requirements};
 
-/// Beside what every Debian has.
+/// The packages that are installed in addition to the minimum.
 const PACKAGES: &str = "adduser,systemd,systemd-sysv,dbus";
 
-/// Enters control groups of its own, which the machine will take for all that there are, and makes the namespaces. A hierarchy that
-/// lets nobody in (`cpuset` before its processors are set) is left out.
+/// Enters new control groups, which the machine will see as the root of all groups, and makes the
+/// namespaces. A hierarchy that permits no process (`cpuset` before its processors are set) is left
+/// out.
 const ENTER: &str = r#"
 while IFS=: read -r _ names path; do
     case $names in
@@ -35,7 +36,7 @@ done 2>/dev/null </proc/self/cgroup
 exec unshare --mount --uts --ipc --net --pid --cgroup --fork --kill-child -- sh -c "$@"
 "#;
 
-/// Removes them, once nothing is in them any more.
+/// Removes the control groups as soon as they are empty.
 const LEAVE: &str = r#"
 for _ in $(seq 100); do
     find /sys/fs/cgroup -depth -type d -path "*/tidings-trial-$1*" -exec rmdir {} + 2>/dev/null
@@ -44,7 +45,7 @@ for _ in $(seq 100); do
 done
 "#;
 
-/// Prepares the root and becomes its first process.
+/// Prepares the root file system and becomes its first process.
 const BOOT: &str = r#"
 set -e
 base=$1 top=$2
@@ -71,17 +72,17 @@ exec chroot . sh -c 'umount --lazy /mnt
 exec env -i container=tidings PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --show-status=false'
 "#;
 
-/// How long its start may take.
+/// The time limit of the machine's start.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(super) struct Machine {
-    /// The program that waits for the first process, which dies with it.
+    /// The program `unshare`, which waits for the first process. That process dies with it.
     unshare: Child,
     first: u32,
     _top: tempfile::TempDir,
 }
 
-/// A command that goes on by itself.
+/// A command that runs in the background.
 pub(super) struct Running(Child);
 
 impl Machine {
@@ -101,25 +102,25 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Runs a line of bash as root, and returns what it wrote.
+    /// Runs a line of bash as root, and returns its output.
     ///
     /// # Errors
-    /// If it fails: the line and what it said.
+    /// Returns the line and its error output if it fails.
     pub(super) fn run(&self, line: &str) -> Result<String> {
         process::ask(&mut self.command(line))
     }
 
-    /// The same, and does not wait for its end.
+    /// Starts a line of bash as root, without waiting for its end.
     pub(super) fn begin(&self, line: &str) -> Result<Running> {
         Ok(Running(self.command(line).stdin(Stdio::null()).spawn()?))
     }
 
-    /// Copies a file into it.
+    /// Copies a file into the machine.
     pub(super) fn put(&self, from: &Path, to: &str) -> Result<()> {
         self.write(&fs::read(from)?, to)
     }
 
-    /// Makes a file in it.
+    /// Writes a file in the machine.
     pub(super) fn write(&self, content: &[u8], to: &str) -> Result<()> {
         let mut writing = self.command(&format!("cat >{to}")).stdin(Stdio::piped()).spawn()?;
         writing.stdin.take().context("there is an input")?.write_all(content)?;
@@ -127,7 +128,7 @@ impl Machine {
         Ok(())
     }
 
-    /// What its systemd and the server have said last.
+    /// Returns the latest log messages of its systemd and the server.
     pub(super) fn log(&self) -> String {
         self.run("journalctl --no-pager --lines 40").unwrap_or_else(|error| error.to_string())
     }
@@ -143,7 +144,8 @@ impl Machine {
     fn until_booted(&self) -> Result<()> {
         let begun = tokio::time::Instant::now();
         loop {
-            // `degraded`: units that a machine without devices can do without have failed.
+            // `degraded` means that some units have failed. A machine without devices can do
+            // without them.
             let state = self.run("systemctl is-system-running || true").unwrap_or_default();
             if matches!(state.as_str(), "running" | "degraded") {
                 return Ok(());
@@ -156,7 +158,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Its first process dies with it, and everything else with that.
+        // Its first process dies with `unshare`, and all other processes die with the first.
         let _ = self.unshare.kill();
         let _ = self.unshare.wait();
         let _ = process::ask(Command::new("sh").args(["-c", LEAVE, "sh", &self.unshare.id().to_string()]));
@@ -164,7 +166,7 @@ impl Drop for Machine {
 }
 
 impl Running {
-    /// Whether it ended well.
+    /// Waits for the command, and returns whether it succeeded.
     pub(super) fn wait(mut self) -> Result<bool> {
         Ok(self.0.wait()?.success())
     }
@@ -177,12 +179,12 @@ impl Drop for Running {
     }
 }
 
-/// The number of the process that `unshare` has forked into a namespace of its own, as this machine counts.
+/// Returns the host's id of the process that `unshare` has forked into a new namespace.
 fn first_child(unshare: &mut Child) -> Result<u32> {
     let path = format!("/proc/{0}/task/{0}/children", unshare.id());
     let begun = tokio::time::Instant::now();
     let ours = fs::read_link("/proc/self/ns/pid")?;
-    // What the shell has started before is among us.
+    // Processes that the shell started earlier are in the host's namespace.
     let is_first =
         |child: &&str| fs::read_link(format!("/proc/{child}/ns/pid")).is_ok_and(|namespace| namespace != ours);
     loop {
@@ -195,10 +197,10 @@ fn first_child(unshare: &mut Child) -> Result<u32> {
     }
 }
 
-/// A Debian as it comes, made where there is none yet.
+/// Returns the base system, which is installed first if there is none yet.
 fn base() -> Result<PathBuf> {
     let folder = process::target()?.join("debian").join("base");
-    // The machine's own release: the binary is linked to its libraries.
+    // It has the release of the host, because the binary is linked to the host's libraries.
     let (mirror, release) = image::mirror()?;
     let mut stamp = Stamp::new(&folder);
     stamp.add(&release);
