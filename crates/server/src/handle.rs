@@ -194,7 +194,6 @@ impl Handle {
     /// The topics of the stream groups have their own calls, such as [`Handle::notify`]. These
     /// topics and the server's own (`system/…`, and names with a segment that begins with `_`) are
     /// refused.
-    /// (`system/…`, and names with a segment that begins with `_`) are refused.
     ///
     /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`. No segment
     /// may be `.` or `..`, because browsers would resolve it as a relative path, except a user's id

@@ -1,7 +1,7 @@
-//! What is measured: one file for each kind of case.
+//! The cases that are measured, with one file for each kind of case.
 //!
-//! Owns what a case is made of: rows (a server under a load), columns (what is read off the reports), and the goals that
-//! Tidings' rows are held to. Must never run anything; `lab` does.
+//! Owns the parts of a case: rows (a server under a load), columns (values that are read from the
+//! reports), and the goals for Tidings' rows. Must never run anything; `lab` does that.
 
 mod connect;
 mod fanout;
@@ -23,7 +23,7 @@ use super::load::{Load, Report};
 
 pub(super) use second_generator::second_generator;
 
-/// In the order of the document.
+/// Returns all cases, in the order of the document.
 pub(super) fn all() -> Vec<Case> {
     vec![
         fanout::thousand(),
@@ -40,18 +40,18 @@ pub(super) fn all() -> Vec<Case> {
     ]
 }
 
-/// The names of all cases, in the order of the document.
+/// Returns the names of all cases, in the order of the document.
 pub(super) fn order() -> Vec<&'static str> {
     all().iter().map(|case| case.name).chain(durable::NAMES).chain([second_generator::NAME]).collect()
 }
 
 pub(super) struct Case {
-    /// For `--only`.
+    /// The name for `--only`.
     pub(super) name: &'static str,
     pub(super) title: String,
-    /// What is done, and what the columns mean, in a paragraph.
+    /// A paragraph about the procedure and the meaning of the columns.
     pub(super) about: String,
-    /// How often each row is measured; what was asked for is brought into this range.
+    /// How often each row is measured. The requested number is limited to this range.
     pub(super) rounds: RangeInclusive<u32>,
     pub(super) rows: Vec<Row>,
     pub(super) columns: Vec<Column>,
@@ -62,7 +62,7 @@ pub(super) struct Case {
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) contender: Contender,
-    /// What sets it apart from other rows of the same server; empty where there is none.
+    /// The difference from other rows of the same server; empty if there is none.
     pub(super) variant: &'static str,
     pub(super) access: Access,
     pub(super) before: Before,
@@ -70,13 +70,13 @@ pub(super) struct Row {
     pub(super) generator: Generator,
 }
 
-/// What happens before the load.
+/// The action before the load.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
     Nothing,
-    /// So much is published that a reader who stopped reading would be stuck.
+    /// Publishes enough events that a reader which has stopped reading would be blocked.
     Filled,
-    /// The same, and there is such a reader.
+    /// Opens a reader that never reads, and then publishes as [`Before::Filled`] does.
     Stalled,
 }
 
@@ -92,7 +92,7 @@ impl Row {
         Self { contender, variant, access, before, load, generator: Generator::Ours }
     }
 
-    /// Of every server, one.
+    /// Returns one row for each server.
     fn of_all(load: Load) -> Vec<Self> {
         Contender::ALL.map(|contender| Self::new(contender, load)).into()
     }
@@ -110,7 +110,7 @@ impl Row {
     }
 }
 
-/// A column of the table; the median of all rounds, where it is measured.
+/// A column of the table. If its value is measured, a cell is the median of all rounds.
 pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) decimals: usize,
@@ -119,18 +119,18 @@ pub(super) struct Column {
 
 pub(super) enum Value {
     Measured(fn(&Report) -> Option<f64>),
-    /// Another column's, divided by the same of another row.
+    /// The value of another column, divided by that column's value in another row.
     Times(&'static str, Against),
-    /// Another column's, less the same of another row.
+    /// The value of another column, minus that column's value in another row.
     Minus(&'static str, Against),
 }
 
 /// The row to compare with.
 #[derive(Clone, Copy)]
 pub(super) enum Against {
-    /// Of the same variant, this server's.
+    /// The row of this server with the same variant.
     Contender(Contender),
-    /// Of the same server, the variant that stands beside this one.
+    /// The row of the same server with the variant that is paired with this row's variant.
     Variants(&'static [(&'static str, &'static str)]),
 }
 
@@ -148,7 +148,7 @@ impl Column {
     }
 }
 
-/// What a cell of one of Tidings' rows is held to.
+/// A goal for a cell in one of Tidings' rows.
 pub(super) struct Goal {
     pub(super) said: &'static str,
     pub(super) variant: &'static str,
@@ -190,7 +190,7 @@ impl Row {
 }
 
 impl Case {
-    /// Its rows, or only those of some servers.
+    /// Returns all of its rows, or only those of some servers.
     pub(super) fn rows_of(&self, contenders: &[Contender]) -> Vec<Row> {
         let wanted = |row: &&Row| contenders.is_empty() || contenders.contains(&row.contender);
         self.rows.iter().filter(wanted).cloned().collect()
@@ -201,7 +201,7 @@ const FLOOR: Against = Against::Contender(Contender::Floor);
 const NCHAN: Against = Against::Contender(Contender::Nchan);
 const SOME: RangeInclusive<u32> = 1..=100;
 
-/// Columns that several cases have.
+/// The columns that several cases have.
 mod columns {
     use super::{Column, Report};
 

@@ -1,7 +1,8 @@
-//! The servers that are measured beside each other.
+//! The servers that are compared.
 //!
-//! Owns how each is started, where it takes streams and publishes, and the body of an event. Events are padded so that each
-//! server writes as many bytes for one. Must never tune one of them in a way that its users would not.
+//! Owns how each is started, its paths for streams and publishes, and the body of an event. Events
+//! are padded so that each server writes the same number of bytes for one. Must never tune one of
+//! the servers in a way that its users would not.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,12 +13,13 @@ use clap::ValueEnum;
 use super::nchan;
 use crate::process;
 
-/// What each server is to write for an event, its framing included. Tidings' smallest notification takes about 196.
+/// The number of bytes that each server should write for an event, including its framing. Tidings'
+/// smallest notification takes about 196.
 pub(super) const EVENT_BYTES: usize = 210;
 
-/// User `bench` with the role `admin`, as a demo token.
+/// A demo token of the user `bench` with the role `admin`.
 const DEMO: &str = "YmVuY2g6YmVuY2g6YmVuY2hAZXhhbXBsZS5jb206YWRtaW4=";
-/// Signs the tokens that are checked in some cases.
+/// The key of the tokens that are verified in some cases.
 const SECRET: &str = "measured-on-loopback-and-nowhere-else";
 const SUB: &str = "bench";
 
@@ -30,21 +32,21 @@ pub(super) enum Contender {
     Floor,
 }
 
-/// How a stream of Tidings says who it is. The others ask nobody.
+/// How a stream of Tidings authenticates. The other servers require no authentication.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Access {
     #[default]
     Demo,
     Hs256,
-    /// Each stream is another user's, with a demo token.
+    /// Each stream belongs to another user, and has a demo token.
     EachAnother,
 }
 
-/// Where the load generator goes, and what it says there.
+/// The addresses that the load generator uses, and its token.
 pub(super) struct Endpoints {
     pub(super) url: String,
     pub(super) stream: &'static str,
-    /// A stream that gets nothing of what is published.
+    /// A stream that receives none of the published events.
     pub(super) elsewhere: &'static str,
     pub(super) publish: &'static str,
     pub(super) token: Option<String>,
@@ -67,13 +69,14 @@ impl Contender {
         matches!(self, Self::Tidings | Self::Hyper)
     }
 
-    /// How many processes it is, once it runs.
+    /// Returns the number of its processes once it runs.
     pub(super) fn processes(self) -> usize {
-        // The master and its worker.
+        // nchan has a master process and one worker.
         if self == Self::Nchan { 2 } else { 1 }
     }
 
-    /// The command that runs this server in `folder`, which is empty and its own, on `port` of loopback.
+    /// Returns the command that runs this server in `folder`, its own empty folder, on `port` of
+    /// the loopback address.
     pub(super) fn command(self, folder: &Path, port: u16) -> Result<Command> {
         let address = format!("127.0.0.1:{port}");
         Ok(match self {
@@ -119,7 +122,7 @@ impl Contender {
         })
     }
 
-    /// What is posted to publish an event, `padding` bytes longer than it need be.
+    /// Returns the body that publishes an event, `padding` bytes longer than the minimum.
     pub(super) fn body(self, padding: usize) -> String {
         let padding = "m".repeat(padding);
         if self.is_tidings() {
@@ -130,13 +133,14 @@ impl Contender {
     }
 }
 
-/// A program of this workspace, as `build` has left it.
+/// Returns a command for a program of this workspace, which `build` has built.
 pub(super) fn built(name: &str) -> Result<Command> {
     Ok(Command::new(process::target()?.join(super::PROFILE).join(name)))
 }
 
-/// With its defaults, except for what would refuse a crowd that comes as one user from one address, or a reader that a
-/// busy machine makes slow.
+/// Returns a command for Tidings with its default settings, except for limits that would refuse a
+/// crowd which connects as one user from one address, or end a reader that a busy machine makes
+/// slow.
 fn tidings(port: u16, lane: &str) -> Result<Command> {
     let mut command = built("tidings")?;
     command.envs([
@@ -147,7 +151,7 @@ fn tidings(port: u16, lane: &str) -> Result<Command> {
         ("STREAM_LANE", lane),
         ("JWT_SECRET", SECRET),
         ("MAX_CONNECTIONS_PER_USER", "100000000"),
-        // A reader that is stalled on purpose is to stay.
+        // A reader that is stalled on purpose must not be ended.
         ("MAX_LAG_BYTES", "2MiB"),
         ("WRITE_TIMEOUT", "5m"),
         ("DRAIN_SECONDS", "0"),

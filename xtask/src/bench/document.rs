@@ -1,13 +1,14 @@
 //! The document: `docs/measurements/delivery.md`.
 //!
-//! Owns its words and its layout. Must never compute a number: what is shown was measured, or stands in the record.
+//! Owns its text and its layout. Must never compute a value: every value that is shown was
+//! measured, or is in the record.
 
 use std::fmt::Write as _;
 
 use super::contender::EVENT_BYTES;
 use super::record::{Heading, Line, Record, Section, Verdict, median};
 
-/// Everything that is kept.
+/// Returns the document with all sections of the record.
 pub(super) fn whole(record: &Record) -> String {
     let mut text = format!(
         "# Delivery, measured
@@ -45,7 +46,7 @@ fn goals(text: &mut String, sections: &[Section]) {
     }
 }
 
-/// A case: its table, and how it came about.
+/// Returns the section of a case: its table, and how it was measured.
 pub(super) fn section(section: &Section) -> String {
     let Section { title, about, measured, rounds, case, columns, rows, .. } = section;
     let times = if *rounds == 1 { "one round".to_owned() } else { format!("{rounds} rounds") };
@@ -74,7 +75,7 @@ fn cell(values: &[f64], decimals: usize) -> String {
     }
 }
 
-/// With commas between thousands.
+/// Formats a number with commas between thousands.
 fn number(value: f64, decimals: usize) -> String {
     let plain = format!("{value:.decimals$}");
     let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));

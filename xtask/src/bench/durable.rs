@@ -1,7 +1,8 @@
-//! What the log on disk carries: publishes that wait for the disk, a crowd that comes back after a restart, and the fan-out
-//! beside that of the log in memory.
+//! The performance of the log on disk: publishes that wait for the disk, a crowd that reconnects
+//! after a restart, and the fan-out compared with that of the log in memory.
 //!
-//! Owns these cases, which have more steps than a server under a load: what they find becomes sections of the same document.
+//! Owns these cases, which have more steps than a server under a load. Their results become
+//! sections of the same document.
 
 mod crowd;
 mod fanout;
@@ -21,17 +22,17 @@ use super::machine;
 use super::record::{Heading, Line, Section, Verdict, median};
 use super::running::{CORE, Running};
 
-/// In the order of the document.
+/// The names of the cases, in the order of the document.
 pub(super) const NAMES: [&str; 4] = [publish::NAME, crowd::NAME, fanout::NAME, library::NAME];
 
-/// How one of them is to be measured.
+/// How often a case is measured, and whether briefly.
 #[derive(Clone, Copy)]
 pub(super) struct Extent {
     pub(super) rounds: u32,
     pub(super) quick: bool,
 }
 
-/// Measures the case of this name.
+/// Measures the case with this name.
 pub(super) async fn measure(name: &str, extent: Extent) -> Result<Section> {
     match name {
         publish::NAME => publish::measure(extent).await,
@@ -41,7 +42,7 @@ pub(super) async fn measure(name: &str, extent: Extent) -> Result<Section> {
     }
 }
 
-/// A table on its way into the document.
+/// A table that will become a section of the document.
 struct Sheet {
     case: &'static str,
     title: &'static str,
@@ -51,7 +52,7 @@ struct Sheet {
     goals: Vec<Goal>,
 }
 
-/// What the median of a cell is held to.
+/// A goal for the median of a cell.
 struct Goal {
     said: &'static str,
     row: &'static str,
@@ -60,7 +61,8 @@ struct Goal {
 }
 
 impl Sheet {
-    /// Adds what one round found of a row, a value for each column. Where nothing was measured it is `None`.
+    /// Adds the values of one round to a row, one for each column; `None` where nothing was
+    /// measured.
     fn note(&mut self, row: &str, found: &[Option<f64>]) {
         let index = self.rows.iter().position(|(name, _)| name == row).unwrap_or_else(|| {
             self.rows.push((row.to_owned(), vec![Vec::new(); self.columns.len()]));
@@ -98,19 +100,19 @@ impl Sheet {
     }
 }
 
-/// Where the log is.
+/// The place of the log.
 enum Log<'a> {
     Memory,
-    /// In a directory, with this `JOURNAL_SYNC`.
+    /// A directory, with this value of `JOURNAL_SYNC`.
     Disk(&'a Path, &'static str),
 }
 
-/// Starts Tidings on its core.
+/// Starts Tidings on the core for servers.
 async fn start(log: Log<'_>) -> Result<Running> {
     start_on(CORE, log).await
 }
 
-/// Starts Tidings on these cores, as `taskset` counts.
+/// Starts Tidings on these cores, in the notation of `taskset`.
 async fn start_on(cores: &str, log: Log<'_>) -> Result<Running> {
     Running::start_by(Contender::Tidings.title(), 1, cores, |folder, port| {
         let mut command: Command = Contender::Tidings.command(folder, port)?;
@@ -122,7 +124,7 @@ async fn start_on(cores: &str, log: Log<'_>) -> Result<Running> {
     .await
 }
 
-/// A directory for a log, on the disk of the system's temporary files.
+/// Creates a directory for a log, on the disk of the system's temporary files.
 fn directory() -> Result<TempDir> {
     Ok(tempfile::tempdir()?)
 }

@@ -1,7 +1,8 @@
-//! Runs a case: starts its servers one after the other, round by round, and puts them under their load.
+//! Runs a case: starts its servers one after the other, round by round, and applies the load.
 //!
-//! Owns the order and what happens before a load. Servers take turns, and every other round backwards: what changes on the
-//! machine meanwhile changes for all. Must never let two of them run at the same time.
+//! Owns the order, and what happens before a load. The servers take turns, in reverse order in
+//! every other round, so that changes on the machine during a run affect all servers equally. Must
+//! never let two servers run at the same time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,8 +18,9 @@ use super::running::Running;
 use super::stalled::Stalled;
 use super::yardstick;
 
-/// What a stalled reader is made to stall with: more than the system takes on a socket's behalf (some 2.6 MB of loopback's),
-/// and less beyond it than Tidings lets a reader fall behind (`MAX_LAG_BYTES`, 2 MiB here).
+/// The load that blocks a stalled reader. It exceeds what the system buffers for a socket (some 2.6
+/// MB on loopback), but by less than Tidings lets a reader fall behind (`MAX_LAG_BYTES`, 2 MiB
+/// here).
 const FILLING: Load = Load {
     connections: 1,
     burst: 0,
@@ -30,12 +32,13 @@ const FILLING: Load = Load {
     to_one_user: false,
     padding: 9_900,
 };
-/// To see how long an event is.
+/// The load that determines the length of an event.
 const SAMPLE: Load = Load { rate: 20, padding: 0, ..FILLING };
 
 pub(super) struct Lab {
     quick: bool,
-    /// How many bytes each server's events lack to be as long as all are to be.
+    /// How many bytes must be added to the events of each server to give all events the same
+    /// length.
     padding: HashMap<Contender, usize>,
 }
 
@@ -44,7 +47,7 @@ impl Lab {
         Self { quick, padding: HashMap::new() }
     }
 
-    /// Measures every row as often as there are rounds.
+    /// Measures every row once in each round.
     pub(super) async fn run(&mut self, case: &Case, rows: &[Row], rounds: u32) -> Result<Section> {
         let mut reports: Vec<Vec<Report>> = rows.iter().map(|_| Vec::new()).collect();
         for round in 1..=rounds {

@@ -1,6 +1,7 @@
-//! The load generator, `tidings bench`: what it is told, and what it reports.
+//! The load generator, `tidings bench`: its arguments and its report.
 //!
-//! Owns its command line and the shape of its report. Must never take a run for good whose streams were not all open.
+//! Owns its command line and the form of its report. Must never accept a run whose streams were not
+//! all open.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,35 +13,37 @@ use tokio::time::timeout;
 use super::contender::{self, Access, Contender, Endpoints};
 use super::running::pinned;
 
-/// The load has this core for itself, as `taskset` counts.
+/// The core that only the load generator uses, in the notation of `taskset`.
 const CORE: &str = "1";
-/// Beyond what was asked for, for connecting, for what is still under way, and for closing.
+/// The time limit beyond the requested duration, for connecting, for requests in flight, and for
+/// closing.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What the load generator is to do.
+/// The task of the load generator.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Load {
     pub(super) connections: u32,
-    /// How many connections may be under way at once; the generator's own choice where it is 0.
+    /// The maximum number of connection attempts at once; 0 is the generator's default.
     pub(super) burst: u32,
-    /// How long the open streams are left alone before anything is published.
+    /// The time between the opening of the streams and the first publish.
     pub(super) idle: Duration,
-    /// How long is published; not at all where it is zero.
+    /// How long events are published; if it is zero, none are.
     pub(super) duration: Duration,
-    /// Publishes per second; 0 is as many as are answered.
+    /// Publishes per second; 0 means as many as the server answers.
     pub(super) rate: u32,
-    /// How many publishes are sent before the first answer is waited for.
+    /// How many publishes are in flight before the generator waits for the first answer.
     pub(super) pipeline: u32,
-    /// The streams get nothing of what is published.
+    /// Whether the streams receive none of the published events.
     pub(super) elsewhere: bool,
-    /// Each publish is for one user, whose only stream is one of these; otherwise it is for all.
+    /// Whether each publish is for one user, who has one of these streams. Otherwise each is for
+    /// all users.
     pub(super) to_one_user: bool,
-    /// How much longer the event is than it need be.
+    /// How many bytes longer the event is than the minimum.
     pub(super) padding: usize,
 }
 
 impl Load {
-    /// The arguments of `tidings bench`.
+    /// Returns the arguments of `tidings bench`.
     fn arguments(&self, contender: Contender, access: Access, to: &Endpoints, pids: &[u32]) -> Vec<String> {
         let mut arguments = ["bench", "--json", "--anonymous"].map(str::to_owned).to_vec();
         let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
@@ -85,7 +88,7 @@ impl Load {
         arguments
     }
 
-    /// Runs the load generator against a server, and ends it where this is dropped.
+    /// Runs the load generator against a server. The generator is ended when the future is dropped.
     pub(super) async fn run(
         &self,
         contender: Contender,
@@ -102,10 +105,10 @@ impl Load {
     }
 }
 
-/// What a load generator says to standard output, run on its own core.
+/// Runs a load generator on its own core, and returns its standard output.
 ///
 /// # Errors
-/// It fails, with what it says to standard error, or takes longer than `patience`.
+/// Returns its standard error if it fails, or that it took longer than `patience`.
 pub(super) async fn output(command: &Command, patience: Duration) -> Result<String> {
     let mut pinned = tokio::process::Command::from(pinned(CORE, command));
     let running = pinned.stdin(Stdio::null()).kill_on_drop(true).process_group(0).output();
@@ -116,10 +119,10 @@ pub(super) async fn output(command: &Command, patience: Duration) -> Result<Stri
 }
 
 impl Report {
-    /// Whether it is one of the load that was asked for.
+    /// Checks that the load was the requested one.
     ///
     /// # Errors
-    /// A stream was refused, or a publish.
+    /// A stream or a publish was refused.
     pub(super) fn check(&self) -> Result<()> {
         let Self { connections: Connections { wanted, open, ended, .. }, publishes, .. } = self;
         ensure!(open == wanted, "only {open} of {wanted} streams could be opened");
@@ -132,7 +135,7 @@ impl Report {
     }
 }
 
-/// What the load generator has seen; nothing where it was not asked to look.
+/// The results of the load generator; `None` for values that it was not asked to measure.
 #[derive(Deserialize, Default, Debug)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
@@ -149,12 +152,12 @@ pub(super) struct Report {
 pub(super) struct Connections {
     pub(super) wanted: u64,
     pub(super) open: u64,
-    /// By the server, before the run was over.
+    /// The streams that the server ended before the run was over.
     pub(super) ended: u64,
     pub(super) per_second: Option<f64>,
-    /// The server's CPU time, for one.
+    /// The server's CPU time for each connection.
     pub(super) cpu_micros: Option<f64>,
-    /// The server's own memory, for one.
+    /// The server's own memory for each connection.
     pub(super) bytes: Option<f64>,
 }
 
@@ -170,7 +173,7 @@ pub(super) struct Publishes {
     pub(super) sent: Option<u64>,
     pub(super) failed: Option<u64>,
     pub(super) per_second: Option<f64>,
-    /// The server's CPU time, for one and all its deliveries.
+    /// The server's CPU time for each publish and all of its deliveries.
     pub(super) cpu_micros: Option<f64>,
 }
 
@@ -180,9 +183,9 @@ pub(super) struct Deliveries {
     pub(super) wanted: Option<u64>,
     pub(super) got: Option<u64>,
     pub(super) per_second: Option<f64>,
-    /// On the wire, for one.
+    /// The bytes on the wire for each delivery.
     pub(super) bytes: Option<f64>,
-    /// The server's CPU time, for one.
+    /// The server's CPU time for each delivery.
     pub(super) cpu_micros: Option<f64>,
 }
 
@@ -193,7 +196,7 @@ pub(super) struct Latency {
     pub(super) p99: Option<f64>,
 }
 
-/// The server's own, in bytes.
+/// The server's own memory, in bytes.
 #[derive(Deserialize, Default, Debug)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Memory {

@@ -1,6 +1,6 @@
-//! What was measured on, and what was measured.
+//! Describes the machine, and the versions of the measured programs.
 //!
-//! Owns the words for it. Must never name a host, a user or a folder.
+//! Owns the text of this description. Must never name a host, a user or a folder.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::nchan;
 use crate::process;
 
-/// Processor, cores, kernel. Only numbers that were taken on the same one may stand beside each other.
+/// Returns the processor, its cores and the kernel. Only numbers from the same machine may be
+/// compared.
 pub(super) fn describe() -> Result<String> {
     let processors = fs::read_to_string("/proc/cpuinfo")?;
     let models: BTreeSet<_> = processors.lines().filter_map(|line| value(line, "model name")).collect();
@@ -29,7 +30,7 @@ fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     (key.trim() == name).then(|| value.trim())
 }
 
-/// Today, and the versions of what is measured.
+/// Returns the date, and the versions of the measured programs.
 pub(super) fn when_and_what() -> Result<String> {
     let git = |arguments: &[&str]| process::ask(Command::new("git").args(arguments).current_dir(process::root()?));
     let commit = git(&["rev-parse", "--short", "HEAD"])?;

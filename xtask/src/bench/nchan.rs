@@ -1,7 +1,7 @@
 //! nginx with nchan, as Debian packages them.
 //!
-//! Owns its configuration: one worker, messages kept in memory only, as many connections as there are descriptors. Must
-//! never use the machine's own configuration or any of its folders.
+//! Owns its configuration: one worker, messages in memory only, and as many connections as there
+//! are descriptors. Must never use the machine's own configuration or any of its folders.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::process;
 
 const MODULE: &str = "ngx_nchan_module.so";
 
-/// nginx in the foreground, with everything it writes in `folder`.
+/// Returns a command that runs nginx in the foreground, with all of its files in `folder`.
 pub(super) fn command(folder: &Path, port: u16) -> Result<Command> {
     let file = folder.join("nginx.conf");
     fs::write(&file, configuration(&module()?, port, descriptors()))?;
@@ -24,27 +24,27 @@ pub(super) fn command(folder: &Path, port: u16) -> Result<Command> {
     Ok(command)
 }
 
-/// Whether both are there.
+/// Checks that both are present.
 ///
 /// # Errors
-/// What is not.
+/// Returns what is missing.
 pub(crate) fn look() -> Result<()> {
     module().map(drop)
 }
 
-/// Whether nginx is there, which needs no module to stand before a server.
+/// Checks that nginx is present. As a proxy in front of a server it needs no module.
 ///
 /// # Errors
-/// Why it is not.
+/// Returns why it is missing.
 pub(crate) fn look_for_nginx() -> Result<()> {
     build_information().map(drop)
 }
 
-/// The versions of both, as they name themselves.
+/// Returns the versions of both, in their own words.
 pub(super) fn version() -> Result<String> {
     let nginx = build_information()?.lines().next().unwrap_or_default().replace("nginx version: nginx/", "nginx ");
     let query = ["-W", "-f", "${Version}", "libnginx-mod-nchan"];
-    // Only the package knows; the module has no way to be asked.
+    // Only the package contains the version of the module, which has no way to print it.
     let nchan =
         process::ask(Command::new("dpkg-query").args(query)).unwrap_or_else(|_| "of unknown version".to_owned());
     Ok(format!("{nginx}, nchan {nchan}"))
@@ -82,12 +82,13 @@ http {{
     )
 }
 
-/// The worker gets as many descriptors as this machine lets a process have.
+/// Returns the number of descriptors for the worker, which is as many as this machine permits a
+/// process.
 fn descriptors() -> u64 {
     getrlimit(Resource::Nofile).maximum.unwrap_or(1_048_576).min(1_048_576)
 }
 
-/// Debian has it in a folder that is not on everybody's path.
+/// Finds nginx. Debian installs it in a folder that is not in every user's path.
 fn nginx() -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
@@ -102,7 +103,7 @@ fn module() -> Result<PathBuf> {
     Ok(module)
 }
 
-/// nginx tells how it was built on standard error.
+/// Returns how nginx was built, which it prints on standard error.
 fn build_information() -> Result<String> {
     let output = Command::new(nginx()?).arg("-V").output().context("nginx does not start")?;
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())

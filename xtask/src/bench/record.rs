@@ -1,7 +1,9 @@
-//! What was measured, as it is kept: `docs/measurements/delivery.json`, beside the document that is written from it.
+//! The stored results: `docs/measurements/delivery.json`, from which the document beside it is
+//! written.
 //!
-//! Owns that file. A case that is measured again takes the place of what was measured of it before, and the others stay: a
-//! case is measured side by side, two cases need not be. Must never keep numbers of two machines.
+//! Owns that file. A new result of a case replaces its previous one, and the other cases stay: the
+//! servers of one case must be measured together, but two cases need not be. Must never contain
+//! results of two machines.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,13 +25,14 @@ pub(super) struct Record {
     pub(super) sections: Vec<Section>,
 }
 
-/// A case that was measured. Stands for itself: it is shown without the case.
+/// A case that was measured. It contains everything that the document shows, so the case itself is
+/// not needed.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Section {
     pub(super) case: String,
     pub(super) title: String,
     pub(super) about: String,
-    /// When, and what.
+    /// The date, and the versions of the measured programs.
     pub(super) measured: String,
     pub(super) rounds: u32,
     pub(super) columns: Vec<Heading>,
@@ -46,11 +49,12 @@ pub(super) struct Heading {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Line {
     pub(super) name: String,
-    /// For each column what each round gave, sorted; one number where it is computed from others, none where there is none.
+    /// For each column the sorted values of all rounds. There is a single value if it is computed
+    /// from other columns, and none if nothing was measured.
     pub(super) cells: Vec<Vec<f64>>,
 }
 
-/// What came of a goal.
+/// The outcome of a goal.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Verdict {
     pub(super) goal: String,
@@ -64,7 +68,7 @@ impl Record {
         Self { machine, sections: Vec::new() }
     }
 
-    /// What was measured on this machine before.
+    /// Returns the results that this machine has measured before.
     pub(super) fn read(machine: String) -> Result<Self> {
         let file = file("json")?;
         if !file.exists() {
@@ -79,7 +83,7 @@ impl Record {
         Ok(Self::new(machine))
     }
 
-    /// Takes the place of the same case's last section.
+    /// Replaces the previous section of the same case.
     pub(super) fn put(&mut self, section: Section) {
         self.sections.retain(|kept| kept.case != section.case);
         self.sections.push(section);
@@ -95,7 +99,7 @@ impl Record {
     }
 }
 
-/// The file's name as a developer knows it.
+/// Returns the path of the file relative to the root of the workspace.
 pub(super) fn shown(extension: &str) -> String {
     format!("{FOLDER}/delivery.{extension}")
 }
@@ -105,7 +109,7 @@ fn file(extension: &str) -> Result<PathBuf> {
 }
 
 impl Section {
-    /// `reports` are, for each row, what each round gave.
+    /// Makes the section of a case. `reports` contains the reports of all rounds for each row.
     pub(super) fn of(case: &Case, rows: &[Row], reports: &[Vec<Report>], rounds: u32, measured: String) -> Self {
         let table = Table::of(case, rows, reports);
         let verdicts = case.goals.iter().filter_map(|goal| {
@@ -128,7 +132,7 @@ impl Section {
     }
 }
 
-/// The cells of a case, as they are filled.
+/// The cells of a table that is being filled.
 struct Table<'a> {
     case: &'a Case,
     rows: &'a [Row],
@@ -139,7 +143,7 @@ impl<'a> Table<'a> {
     fn of(case: &'a Case, rows: &'a [Row], reports: &[Vec<Report>]) -> Self {
         let mut table = Self { case, rows, cells: vec![Vec::new(); rows.len()] };
         for column in &case.columns {
-            // A column is computed from those to its left.
+            // A column may be computed from those to its left.
             let filled: Vec<_> = (0..rows.len()).map(|row| table.cell(row, &column.value, &reports[row])).collect();
             table.cells.iter_mut().zip(filled).for_each(|(row, cell)| row.push(cell));
         }
@@ -162,7 +166,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The column's median in this row, and in the one to compare with.
+    /// Returns the median of a column in this row, and in the row to compare with.
     fn pair(&self, row: usize, column: &str, against: Against) -> Option<(f64, f64)> {
         let Row { contender, variant, .. } = self.rows[row];
         let other = match against {
@@ -179,7 +183,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Of sorted values.
+/// Returns the median of sorted values.
 pub(super) fn median(values: &[f64]) -> Option<f64> {
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;

@@ -1,6 +1,7 @@
 //! A server that runs for one measurement.
 //!
-//! Owns its processes and its folder. Must never leave either behind, also where this program fails or is interrupted.
+//! Owns its processes and its folder. Must never leave either behind, even if this program fails or
+//! is interrupted.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -17,29 +18,30 @@ use tokio::time::{Instant, sleep};
 
 use super::contender::Contender;
 
-/// Servers have this core for themselves, as `taskset` counts.
+/// The core that only servers use, in the notation of `taskset`.
 pub(super) const CORE: &str = "0";
-/// What a server says goes here.
+/// The file with the output of a server.
 const LOG: &str = "said.log";
 const SOON: Duration = Duration::from_millis(10);
-/// A server that takes longer to start, or to stop, hangs.
+/// The time limit for starting and for stopping. A server that exceeds it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Running {
-    // Dropped first: the server ends before its folder goes.
+    // This field is dropped first, so the server ends before its folder is removed.
     processes: Processes,
     folder: TempDir,
     port: u16,
 }
 
 impl Running {
-    /// Returns once the server takes connections.
+    /// Starts a server, and returns when it accepts connections.
     pub(super) async fn start(contender: Contender) -> Result<Self> {
         let command = |folder: &Path, port| contender.command(folder, port);
         Self::start_by(contender.title(), contender.processes(), CORE, command).await
     }
 
-    /// The same, on these cores and by a command for a folder and a port.
+    /// Starts a server on these cores, by the command that `command` returns for a folder and a
+    /// port, and returns when it accepts connections.
     pub(super) async fn start_by(
         title: &str,
         count: usize,
@@ -60,14 +62,15 @@ impl Running {
         self.port
     }
 
-    /// The server's process, and those that it started, as nginx does.
+    /// Returns the ids of the server's process and of its child processes, which nginx has.
     pub(super) fn pids(&self) -> Result<Vec<u32>> {
         let own = self.processes.0.id();
         let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children"))?;
         Ok([own].into_iter().chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect())
     }
 
-    /// nginx listens before it has a process that accepts.
+    /// Waits until the server accepts connections. nginx listens before it has a process that
+    /// accepts, so the processes are counted.
     async fn wait_until_ready(&mut self, processes: usize) -> Result<()> {
         let since = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() || self.pids()?.len() < processes {
@@ -87,7 +90,8 @@ impl Running {
     }
 }
 
-/// A process and its descendants, in a process group of their own: ctrl-c reaches this program alone.
+/// A process and its descendants, in their own process group, so that ctrl-c reaches only this
+/// program.
 struct Processes(Child);
 
 impl Processes {
@@ -98,7 +102,7 @@ impl Processes {
     }
 
     fn signal(&self, signal: Signal) {
-        // Until the first of them was waited for, its number is nobody else's.
+        // Until the first process has been waited for, no other process can have its id.
         if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, signal);
         }
@@ -106,7 +110,7 @@ impl Processes {
 }
 
 impl Drop for Processes {
-    /// Tells all of them to stop, waits for the first, and kills it where it hangs.
+    /// Tells all processes to stop, and waits for the first. Kills them if it hangs.
     fn drop(&mut self) {
         let mut waited = Duration::ZERO;
         self.signal(Signal::TERM);
@@ -122,8 +126,8 @@ impl Drop for Processes {
     }
 }
 
-/// `command` on one core, with no more of this program's environment than the path: a developer's settings are not
-/// measured.
+/// Returns `command` pinned to a core. Of this program's environment it inherits only the path,
+/// because a developer's settings must not affect a measurement.
 pub(super) fn pinned(core: &str, command: &Command) -> Command {
     let mut pinned = Command::new("taskset");
     pinned.args(["--cpu-list", core]).arg(command.get_program()).args(command.get_args());
@@ -141,7 +145,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        // Both hold the pipe open; reading it ends when both have ended.
+        // Both processes hold the pipe open, so reading it ends when both have ended.
         let mut command = Command::new("sh");
         command.args(["-c", "exec 3> pipe; sleep 600 & wait"]);
         let processes = Processes::start(&mut command, folder.path()).unwrap();

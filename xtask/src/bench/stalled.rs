@@ -18,7 +18,8 @@ pub(super) struct Stalled {
 }
 
 impl Stalled {
-    /// Opens a stream, with little room for what comes, and leaves it alone once its head is there.
+    /// Opens a stream with a small receive buffer. Once the answer has begun with status 200, the
+    /// socket is left alone.
     pub(super) fn open(to: &Endpoints, port: u16) -> Result<Self> {
         const ROOM: usize = 4_096;
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
@@ -36,10 +37,10 @@ impl Stalled {
         Ok(Self { ports: (port, socket.local_addr()?.port()), _socket: socket })
     }
 
-    /// How many bytes wait for it in the server's socket.
+    /// Returns how many bytes are queued for it in the server's socket.
     ///
     /// # Errors
-    /// There are none: it is not stalled, or the server has closed it.
+    /// No bytes are queued: the reader is not stalled, or the server has closed it.
     pub(super) fn waiting(&self) -> Result<u64> {
         let table = fs::read_to_string("/proc/net/tcp")?;
         let waiting = queued(&table, self.ports).context("the server has closed the stalled reader")?;
@@ -48,7 +49,8 @@ impl Stalled {
     }
 }
 
-/// Of the established connection between these local and remote ports, the bytes that are written and not acknowledged.
+/// Returns the bytes that are written and not acknowledged on the established connection between
+/// these local and remote ports.
 fn queued(table: &str, (local, remote): (u16, u16)) -> Option<u64> {
     const ESTABLISHED: &str = "01";
     let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();

@@ -1,7 +1,7 @@
-//! A second load generator, whose results are to agree with ours.
+//! A second load generator, whose results should agree with those of our own.
 //!
-//! Owns its command line and how its words become a report. Must never lend it anything of ours: it is there to be
-//! independent.
+//! Owns its command line, and the conversion of its output into a report. Must never share code
+//! with our own generator, because it must be independent.
 
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +46,7 @@ pub(super) async fn run(
     Ok(report)
 }
 
-/// The numbers between the words.
+/// Reads the numbers in its output.
 fn read(said: &str) -> Option<Report> {
     let number = |before: &str| -> Option<f64> {
         let text = &said[said.find(before)? + before.len()..];
@@ -56,7 +56,7 @@ fn read(said: &str) -> Option<Report> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it counts")]
     let count = |before: &str| number(before).map(|number| number as u64);
     let (open, failed) = (count("connect: ")?, count("ready, ")?);
-    // These stand before their unit.
+    // These numbers precede their unit.
     let before = |unit: &str| said.split(unit).next()?.rsplit(' ').next();
     Some(Report {
         connections: Connections { wanted: open + failed, open, ..Connections::default() },

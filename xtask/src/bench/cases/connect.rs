@@ -1,4 +1,4 @@
-//! Everybody comes at once.
+//! All clients connect at the same time.
 
 use super::{Bound, Case, Column, FLOOR, Goal, NCHAN, Row};
 use crate::bench::contender::{Access, Contender};

@@ -1,4 +1,4 @@
-//! Events for everybody, at a rate that every server can keep up with.
+//! Events for all streams, at a rate that every server can keep up with.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The same number of deliveries, to more streams.
+//! The same number of deliveries, spread over more streams.
 
 use std::time::Duration;
 

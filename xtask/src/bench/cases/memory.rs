@@ -1,4 +1,4 @@
-//! What is left of a crowd that has gone.
+//! The memory that remains in use after a crowd has disconnected.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Publishes that nobody follows: what the call itself costs.
+//! Publishes to which no stream subscribes: the cost of the call itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! As much as goes through.
+//! The maximum throughput.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The two main cases again, with another load generator beside ours.
+//! The two main cases, measured with another load generator as well as with ours.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! One reader who stops reading, among many who don't.
+//! One reader that stops reading, among many that do not.
 
 use super::fanout::TEN_THOUSAND;
 use super::{Against, Before, Bound, Case, Column, Goal, Row, SOME, columns};

@@ -1,4 +1,4 @@
-//! One user among many.
+//! Events for one user among many.
 
 use std::time::Duration;
 

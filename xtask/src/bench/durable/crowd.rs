@@ -1,4 +1,5 @@
-//! A crowd that comes back at once after a restart, each of whom missed a hundred events, and those who meanwhile go on.
+//! A crowd that reconnects at once after a restart, while other clients follow live events. Each
+//! client of the crowd has missed a hundred events.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -17,13 +18,14 @@ pub(super) const NAME: &str = "durable-return";
 
 const CLIENTS: usize = 10_000;
 const ROOMS: usize = 100;
-/// What each missed.
+/// The number of events that each client has missed.
 const MESSAGES: usize = 100;
-/// The others get some sixty events for each crowd that comes, so their p99 is that of the slowest, and one stall of the disk is
-/// enough for it. Fewer crowds than this say nothing about a server.
+/// The minimum number of rounds. The other clients receive some sixty events in each round, so
+/// their p99 is the latency of the slowest one, and a single stall of the disk determines it. Fewer
+/// rounds say nothing about a server.
 const LEAST_ROUNDS: u32 = 5;
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often the memory is looked at.
+/// The interval between two readings of the memory.
 const LOOK: Duration = Duration::from_millis(50);
 const MIB: f64 = 1_048_576.0;
 
@@ -105,7 +107,8 @@ async fn others(load: &Load, to: &Endpoints, server: &Running) -> Result<Report>
     load.run(Contender::Tidings, Access::Demo, to, &server.pids()?).await
 }
 
-/// How a crowd came back: in how many seconds, and the most memory of the server above what it had before, in bytes.
+/// How a crowd reconnected: the time in seconds, and the maximum memory of the server above its
+/// memory before, in bytes.
 struct Returned {
     seconds: f64,
     memory: f64,
@@ -125,7 +128,7 @@ async fn come_back(server: &Running, clients: usize, cursor: &str) -> Result<Ret
     }
 }
 
-/// Waits until so many streams are open.
+/// Waits until at least `streams` streams are open.
 async fn until_open(server: &Running, streams: u64) -> Result<()> {
     let ask = async {
         loop {

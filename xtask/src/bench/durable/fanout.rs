@@ -1,4 +1,5 @@
-//! The fan-out with the log on disk, beside that with the log in memory: deliveries come from memory either way.
+//! The fan-out with the log on disk, compared with the log in memory. Deliveries come from memory
+//! in both cases.
 
 use std::time::Duration;
 

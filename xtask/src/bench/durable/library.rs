@@ -1,4 +1,5 @@
-//! The log without a server: what `crates/journal-disk/benches/disk.rs` measures, taken over into the document.
+//! The log without a server: copies the measurements of `crates/journal-disk/benches/disk.rs` into
+//! the document.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -53,7 +54,7 @@ pub(super) async fn measure() -> Result<Section> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .spawn()? // not `output`, which would keep to itself why it failed
+        .spawn()? // not `output`, which would capture the reason of a failure
         .wait_with_output();
     let output = timeout(PATIENCE, running).await.context("the journal's benchmark does not end")??;
     ensure!(output.status.success(), "the journal's benchmark failed, {}", output.status);
@@ -64,7 +65,7 @@ pub(super) async fn measure() -> Result<Section> {
                 let row = format!("{part}{what}, {unit}");
                 sheet.note(&row, &[Some(value), times]);
             }
-            // `1000000 events in one topic`: what the lines below it are about.
+            // `1000000 events in one topic` is a heading of the lines below it.
             None => {
                 if let Some((topics, _)) = line.split_once(" topics with ") {
                     part = format!("{topics} topics: ");
@@ -86,11 +87,11 @@ struct Figure<'a> {
     what: &'a str,
     value: f64,
     unit: &'a str,
-    /// `(1.23 x)`: beside what the disk does.
+    /// The ratio to the speed of the disk, such as `(1.23 x)`.
     times: Option<f64>,
 }
 
-/// Reads `what it is        123 /s`, with `(1.23 x)` behind it or not.
+/// Reads a line such as `what it is        123 /s`, which may end with `(1.23 x)`.
 fn figure(line: &str) -> Option<Figure<'_>> {
     let (what, rest) = line.trim_end().rsplit_once("  ")?;
     let mut words = rest.split_whitespace();

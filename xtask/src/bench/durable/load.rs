@@ -1,4 +1,4 @@
-//! `bench-crowd`, the load of these cases: what it is told, and what it found.
+//! `bench-crowd`, the load generator of these cases: its tasks and its results.
 
 use std::fs;
 use std::time::Duration;
@@ -11,11 +11,12 @@ use super::super::contender::{self, Access, Contender};
 use super::super::load::output;
 use super::super::running::Running;
 
-/// How many of a crowd may be without a head at once: with more it is the listener's queue that is measured.
+/// The maximum number of streams of a crowd that may wait for the head of their answer at once.
+/// With more, the queue of the listener would be measured.
 const UNDER_WAY: usize = 512;
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What many publishers found.
+/// The result of many publishers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Published {
@@ -27,25 +28,26 @@ pub(super) struct Published {
     pub(super) last: String,
 }
 
-/// What a crowd found that came back.
+/// The result of a crowd that reconnected.
 #[derive(Deserialize)]
 pub(super) struct Returned {
-    /// Until the last of them had everything.
+    /// The time until the last client had received everything.
     pub(super) seconds: f64,
 }
 
-/// Notifications for so long, one under way on each connection.
+/// Publishes notifications for `time`, with one request in flight on each connection.
 pub(super) async fn publish(server: &Running, connections: usize, time: Duration) -> Result<Published> {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     run(server, json!({ "task": "publish", "connections": connections, "millis": millis })).await
 }
 
-/// So many messages to each of so many rooms.
+/// Publishes `messages` messages to each of `rooms` rooms.
 pub(super) async fn fill(server: &Running, connections: usize, rooms: usize, messages: usize) -> Result<Published> {
     run(server, json!({ "task": "fill", "connections": connections, "rooms": rooms, "messages": messages })).await
 }
 
-/// So many clients of so many rooms come back with one id, and read so many messages each.
+/// Lets `clients` clients of `rooms` rooms reconnect with the same id, and read `messages` messages
+/// each.
 pub(super) async fn come_back(
     server: &Running,
     clients: usize,
@@ -68,22 +70,23 @@ async fn run<T: for<'a> Deserialize<'a>>(server: &Running, mut task: Value) -> R
     serde_json::from_str(&said).with_context(|| format!("no report: {said}"))
 }
 
-/// The server's process.
+/// Returns the id of the server's process.
 pub(super) fn pid(server: &Running) -> Result<u32> {
     server.pids()?.first().copied().context("the server has a process")
 }
 
-/// The CPU time that a process has had. The kernel counts in hundredths of a second.
+/// Returns the CPU time that a process has used. The kernel counts in hundredths of a second.
 pub(super) fn cpu(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain any character.
     let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |nth: usize| fields.get(nth).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or_default();
     Ok(Duration::from_millis((ticks(11) + ticks(12)) * 10))
 }
 
-/// A process's memory (RSS), in bytes. Its share of what it shares (PSS) would be a little less, but to tell that, the kernel
-/// holds on to all of the process's memory meanwhile, and a server under load would have to wait.
+/// Returns a process's resident memory (RSS), in bytes. Its proportional share (PSS) would be
+/// slightly less, but while the kernel determines that, it locks all of the process's memory, and a
+/// server under load would have to wait.
 #[expect(clippy::cast_precision_loss, reason = "shown in MiB with one decimal")]
 pub(super) fn memory(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

@@ -1,4 +1,4 @@
-//! Publishes from many connections, each waiting for its answer, and each answer for the disk.
+//! Publishes from many connections. Each waits for its answer, and each answer for the disk.
 
 use std::time::Duration;
 
