@@ -1,5 +1,5 @@
-//! `cargo xtask crash`: kills servers and simulates failing disks, far more often than `cargo xtask
-//! test`.
+//! `cargo xtask crash`: kills servers and simulates failing disks, far more often than
+//! `cargo xtask test`.
 //!
 //! Owns the number of rounds. The tests are those of `cargo xtask test`, which runs a few hundred
 //! rounds. Must never contain tests of its own.

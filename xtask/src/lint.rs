@@ -1,7 +1,7 @@
 //! `cargo xtask lint`: all checks that do not run the code.
 //!
-//! Owns the list of checks, from the fastest to the slowest. Must never change a file; `cargo xtask
-//! fmt` does that.
+//! Owns the list of checks, from the fastest to the slowest. Must never change a file;
+//! `cargo xtask fmt` does that.
 
 mod architecture;
 mod names;

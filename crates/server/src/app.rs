@@ -92,7 +92,7 @@ pub(crate) enum Phase {
     Serving = 0,
     /// Streams are being ended, and new ones are refused. Publishes are still accepted.
     Draining = 1,
-    /// Every call is refused.
+    /// Publishes are refused, too.
     Closing = 2,
 }
 

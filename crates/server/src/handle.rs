@@ -95,8 +95,8 @@ pub enum PublishError {
     /// The log has reached the limit of its keys. The event is not in the log.
     #[error("the log has no room for another key")]
     TooManyKeys,
-    /// The log refused the event. Whether the event is in the log is unknown, except if it is [too
-    /// large](tidings_journal::Error::TooLarge): then it is not.
+    /// The log returned an error. Whether the event is in the log is unknown, except if it is
+    /// [too large](tidings_journal::Error::TooLarge): then it is not.
     #[error(transparent)]
     Journal(tidings_journal::Error),
 }
@@ -138,10 +138,10 @@ impl Handle {
         self.send(by, &body, notification.event(self.app.now())).await
     }
 
-    /// Publishes an update of an entity. `form` has the fields of the body of `POST
-    /// /realtime/update`: `entity`, `action`, `data`, `targetUserId` if it is meant for one user,
-    /// and any other fields that subscribers should get. A `userId` in the form is replaced by the
-    /// caller's id; if the application itself is the caller, it stays.
+    /// Publishes an update of an entity. `form` has the fields of the body of
+    /// `POST /realtime/update`: `entity`, `action`, `data`, `targetUserId` if it is meant for one
+    /// user, and any other fields that subscribers should get. A `userId` in the form is replaced
+    /// by the caller's id; if the application itself is the caller, it stays.
     pub async fn update(&self, by: impl Into<By<'_>>, form: &impl Serialize) -> Result<Sent, CallError> {
         let (by, body) = (by.into(), self.body(form)?);
         let mut fields = Fields::parse(&body)?;
@@ -150,8 +150,8 @@ impl Handle {
         self.send(by, &body, update.event(self.app.now())).await
     }
 
-    /// Publishes a message in a room, from `author`. `form` has the fields of the body of `POST
-    /// /chat/message`: `roomId`, `message`, and `metadata` for anything else that subscribers
+    /// Publishes a message in a room, from `author`. `form` has the fields of the body of
+    /// `POST /chat/message`: `roomId`, `message`, and `metadata` for anything else that subscribers
     /// should get.
     pub async fn chat(&self, author: &Identity, form: &impl Serialize) -> Result<Sent, CallError> {
         let body = self.body(form)?;
@@ -159,9 +159,9 @@ impl Handle {
         self.send(author.into(), &body, message.event(self.app.now())).await
     }
 
-    /// Publishes the status of a service. `form` has the fields of the body of `POST
-    /// /system/status/update`: `service`, `status`, and any other fields that subscribers should
-    /// get.
+    /// Publishes the status of a service. `form` has the fields of the body of
+    /// `POST /system/status/update`: `service`, `status`, and any other fields that subscribers
+    /// should get.
     pub async fn status(&self, by: impl Into<By<'_>>, form: &impl Serialize) -> Result<Sent, CallError> {
         let (by, body) = (by.into(), self.body(form)?);
         let status = Status::read(&body, by, &self.app.guard)?;

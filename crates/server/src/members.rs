@@ -134,8 +134,8 @@ impl Fold for Members {
     }
 }
 
-/// Returns the record of `user` joining, which is written together with the announcement in the
-/// room, and the condition for both.
+/// Returns the record of a new membership of `user`, which is appended together with the
+/// announcement in the room, and the condition for both.
 pub(crate) fn joined(room: &str, user: &UserId, username: &str, joined_at_ms: i64) -> (Publication, Condition) {
     let data = Object::new()
         .text("room", room)
@@ -148,7 +148,7 @@ pub(crate) fn joined(room: &str, user: &UserId, username: &str, joined_at_ms: i6
     (Publication::new([topics::members()], EVENT, data).keyed(key), condition)
 }
 
-/// Returns the end of the record of `member`, which is written together with the announcement in
+/// Returns the end of the record of `member`, which is appended together with the announcement in
 /// the room, and the condition for both.
 pub(crate) fn left(room: &str, member: &Member) -> (Publication, Condition) {
     let key: Arc<str> = key(room, &member.user).into();

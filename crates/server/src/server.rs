@@ -117,9 +117,9 @@ impl Engine {
         Handle::new(self.app.clone())
     }
 
-    /// Delivers events until `shutdown` resolves or an admin asks for the end (`POST
-    /// /system/drain`), then drains: it ends the streams one by one, accepts publishes until the
-    /// last streams are told to end, and returns when no stream is left. Only then may the
+    /// Delivers events until `shutdown` resolves or an admin asks for the end
+    /// (`POST /system/drain`), then drains: it ends the streams one by one, accepts publishes until
+    /// the last streams are told to end, and returns when no stream is left. Only then may the
     /// application close its connections. So give this future, and not `shutdown`, to axum's
     /// `with_graceful_shutdown`, which waits for every stream to end.
     ///

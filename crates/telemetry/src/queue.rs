@@ -143,7 +143,8 @@ impl Writing<'_> {
         }
         let Dropped { full, failed } = self.queue.dropped();
         let untold = full + failed - self.told;
-        // If the queue were full, the report would be dropped as well, and reported in turn.
+        // Only when the report itself can be written: otherwise it would be dropped as well, and
+        // reported in turn.
         if untold > 0 && self.takes && self.queue.has_room() {
             self.told += untold;
             tell(untold);

@@ -92,7 +92,8 @@ pub(crate) async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     asset::answer(&headers, "application/json; charset=utf-8", "no-cache", content)
 }
 
-/// The document. Its paths are relative to the URL of its server entry, which is set to `base`.
+/// The document. Its paths are relative to the URL of its server entry, which becomes `base` if
+/// there is one.
 fn document(base: Option<&str>) -> Bytes {
     match base {
         Some(base) => OPENAPI.replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1).into(),

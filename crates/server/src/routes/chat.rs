@@ -125,7 +125,8 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
 
 /// Ends all memberships of a user and announces it in each room. Returns how many it ended.
 pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize, Error> {
-    app.members.settled(&app.hub).await?; // until then a membership may have another record
+    // Until then a membership may be unknown here, or have another record than the one to end.
+    app.members.settled(&app.hub).await?;
     app.hub.certain().await?;
     let mut ended = 0;
     for topic in app.hub.presence().topics_of(user) {

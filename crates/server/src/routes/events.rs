@@ -102,7 +102,7 @@ pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, par
     Ok(Reply::success(&message, |reply| reply.text("topic", topic.as_str()).text("floor", &floor.to_string())))
 }
 
-/// Erases the topics `named`, and all topics that they include, up to the event with the id
+/// Erases the topics `named`, and all topics whose events they show, up to the event with the id
 /// `until`. The caller gave that id in the field `field`. Returns the highest floor of these
 /// topics.
 pub(crate) async fn erase_all(

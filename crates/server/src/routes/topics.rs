@@ -1,5 +1,5 @@
-//! `GET /system/topics`: lists the topics of the log and the number of their followers. `DELETE
-//! /users/{id}`: erases all topics of a user.
+//! `GET /system/topics`: lists the topics of the log and the number of their followers.
+//! `DELETE /users/{id}`: erases all topics of a user.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     };
     let after = params.filled("cursor").map(name).transpose()?;
     let limit = params.number("limit", 1..=PAGE, PAGE)?;
-    app.hub.begun().await?; // before that, events that an earlier process has left to be erased are counted
+    // Until then, events that an earlier process has left to be erased are counted.
+    app.hub.begun().await?;
     let mut page = app.hub.topics("", after.as_ref(), limit + 1);
     let more = page.len() > limit;
     page.truncate(limit);
