@@ -1,7 +1,7 @@
-//! The one place where a failure becomes an answer.
+//! Errors: the one place where a failure becomes an answer.
 //!
-//! Every error of the server's own is one of [`Code`]'s rows; nothing else decides a status. The table in `docs/errors.md`
-//! is generated from here.
+//! Each error of the server is a row of [`Code`], and nothing else decides the status of an answer.
+//! `docs/errors.md` is generated from these rows.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::auth::Refusal;
 use crate::auth::guard::Denied;
 use crate::rate_limit::RateLimit;
 
-/// A stable identifier of a failure: programs test it, so a name never changes its meaning.
+/// A stable identifier of a failure. Programs test it, so a name never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "what each means stands in its row of the table below, which is docs/errors.md")]
 pub enum Code {
@@ -45,31 +45,32 @@ pub enum Code {
     Internal,
 }
 
-/// The most problems that one answer names, where what is asked for can have any number of them.
+/// The most problems that one answer names, where a request can have any number of them.
 pub const MAX_PROBLEMS: usize = 16;
 
-/// A failure on its way out.
+/// An error that is going to be answered.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     code: Code,
-    /// Mostly the code's own.
+    /// The status of the answer, which is usually the code's own.
     status: StatusCode,
     message: Cow<'static, str>,
     details: Vec<Problem>,
     retry_after: Option<Duration>,
-    /// Boxed, as few have one and every `Result` would be as large.
+    /// Boxed, because few errors have one, and every `Result` would be as large as it is.
     rate_limit: Option<Box<RateLimit>>,
-    /// Set where a body of another content coding would be no use: it should come without one.
+    /// Whether the answer asks for a body without a content coding, because the body of the request
+    /// came with one.
     wants_identity: bool,
 }
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Its name.
+    /// The field's name.
     pub field: Cow<'static, str>,
-    /// What is wrong with it.
+    /// What is wrong with the field.
     pub problem: String,
 }
 
@@ -85,7 +86,7 @@ struct Answer<'a> {
 }
 
 impl Code {
-    /// Every code, each at the place that its number says.
+    /// Every code, each at the index that is its discriminant.
     pub const ALL: [Self; 23] = [
         Self::ValidationFailed,
         Self::InvalidJson,
@@ -112,7 +113,8 @@ impl Code {
         Self::Internal,
     ];
 
-    /// The identifier on the wire, the status it comes with, and what it means and asks for.
+    /// Returns the identifier on the wire, the status, and what the code means and what a client
+    /// should do.
     #[expect(clippy::too_many_lines, reason = "a table")]
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
@@ -237,14 +239,14 @@ impl Code {
         self.row().0
     }
 
-    /// The status that it mostly comes with.
+    /// The status of an answer with this code, unless the error sets another.
     pub const fn status(self) -> StatusCode {
         self.row().1
     }
 }
 
 impl Error {
-    /// A failure with the status of its code.
+    /// An error with the status of its code.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -257,30 +259,31 @@ impl Error {
         }
     }
 
-    /// Every problem at once: who mends one field should not learn of the next only then.
+    /// An error that names every problem at once, so that a client which corrects one field does
+    /// not learn of the next one only then.
     pub fn validation(details: Vec<Problem>) -> Self {
         let problems: Vec<_> = details.iter().map(|one| format!("{}: {}", one.field, one.problem)).collect();
         Self { details, ..Self::new(Code::ValidationFailed, problems.join("; ")) }
     }
 
-    /// One field is at fault.
+    /// An error for one field.
     pub fn field(field: &'static str, problem: impl Into<String>) -> Self {
         Self::validation(vec![Problem { field: field.into(), problem: problem.into() }])
     }
 
-    /// The body is larger than it may be.
+    /// The error for a body of more than `most` bytes.
     pub fn body_too_large(most: usize) -> Self {
         Self::new(Code::PayloadTooLarge, format!("The body is larger than {most} bytes"))
     }
 
-    /// The body came in a content coding.
+    /// The error for a body with a content coding.
     pub fn coded(coding: &str) -> Self {
         let shown: String = coding.chars().take(32).collect();
         let message = format!("The body is encoded as `{shown}`: send it as it is, without `Content-Encoding`");
         Self { wants_identity: true, ..Self::new(Code::UnsupportedMediaType, message) }
     }
 
-    /// A stream above a limit of open streams.
+    /// The error for a stream that would exceed a limit of open streams.
     pub fn stream_limit(limit: LimitReached) -> Self {
         let (status, message) = match limit {
             LimitReached::Total => (StatusCode::SERVICE_UNAVAILABLE, "The server has as many streams open as it may"),
@@ -291,7 +294,7 @@ impl Error {
         Self { status, retry_after, ..Self::new(Code::TooManyConnections, message) }
     }
 
-    /// A join above a limit of memberships.
+    /// The error for a join that would exceed a limit of memberships.
     pub fn membership_limit(limit: MembershipLimit) -> Self {
         let message = match limit {
             MembershipLimit::User => format!(
@@ -311,59 +314,61 @@ impl Error {
         Self { status, ..error }.retry_after(Duration::from_mins(1))
     }
 
-    /// A new key where there is no room for one: nothing is dropped to make some.
+    /// The error for a new key where the log has no space for one. Nothing is dropped to make
+    /// space.
     pub fn too_many_keys() -> Self {
         let message = "The log remembers as many as it may; its operator sees why in GET /metrics";
         Self::new(Code::TooManyKeys, message).retry_after(Duration::from_mins(1))
     }
 
-    /// `left` is how long this server goes on to drain.
+    /// The error of a server that drains for `left` before it stops.
     pub fn draining(left: Duration) -> Self {
         let retry_after = Some(Duration::from_secs(2) + left);
         Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
     }
 
-    /// Work in a task of its own that did not come to its end: it panicked, or the server has ended.
+    /// The error for work in a task of its own that did not finish: it panicked, or the server has
+    /// ended.
     pub fn unfinished(gone: &tokio::task::JoinError) -> Self {
         let code = if gone.is_panic() { Code::Internal } else { Code::JournalUnavailable };
         Self::new(code, "The publish did not come to an end")
     }
 
-    /// The same, with more behind its message.
+    /// Appends `more` to the message.
     #[must_use]
     pub fn adding(self, more: &str) -> Self {
         Self { message: format!("{}{more}", self.message).into(), ..self }
     }
 
-    /// Another status of the same family than the code's own.
+    /// Sets another status of the same family as the code's own.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
-    /// When to try again.
+    /// Sets when the client should try again.
     #[must_use]
     pub fn retry_after(self, delay: Duration) -> Self {
         Self { retry_after: Some(delay), ..self }
     }
 
-    /// Tells where the caller stands.
+    /// Adds where the caller stands with its limits.
     #[must_use]
     pub fn rate_limit(self, rate_limit: RateLimit) -> Self {
         Self { rate_limit: Some(Box::new(rate_limit)), ..self }
     }
 
-    /// Which it is, for programs.
+    /// The code, which programs test.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The status that it is answered with.
+    /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What is wrong with each field that is at fault.
+    /// What is wrong with each field.
     pub fn problems(&self) -> &[Problem] {
         &self.details
     }
@@ -400,7 +405,8 @@ impl From<tidings_journal::Error> for Error {
             return Self::new(Code::PayloadTooLarge, problem);
         }
         match &error {
-            tidings_journal::Error::Closed(_) => {} // why was said when it closed
+            // The reason was logged when it closed.
+            tidings_journal::Error::Closed(_) => {}
             tidings_journal::Error::Uncertain(_) => tracing::warn!(%error, "a call is refused"),
             _ => tracing::error!(%error, "the journal refused"),
         }
@@ -428,7 +434,7 @@ impl IntoResponse for Error {
         let body = serde_json::to_string(&answer).unwrap_or_default(); // strings and a number always serialize
         let mut response = (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response();
         if let Some(delay) = self.retry_after {
-            // Rounded up: a client that waits so long finds the way free.
+            // Rounded up, so that a client that waits this long is not refused for the same reason.
             let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -436,11 +442,12 @@ impl IntoResponse for Error {
             standing.write(response.headers_mut());
         }
         if self.wants_identity {
-            // RFC 9110 section 12.5.3: in an answer, what the server takes.
+            // RFC 9110, section 12.5.3: in an answer, this field lists what the server accepts.
             response.headers_mut().insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if status == StatusCode::UNAUTHORIZED {
-            // RFC 9110 section 11.6.1 demands a challenge. "Bearer" opens no password dialogue in a browser.
+            // RFC 9110, section 11.6.1, requires a challenge. `Bearer` opens no password dialog in
+            // a browser.
             response.headers_mut().insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self.code);
@@ -448,14 +455,14 @@ impl IntoResponse for Error {
     }
 }
 
-/// For routes of one's own: refused as the server's own do.
+/// Lets an application's own routes refuse a caller as the server's routes do.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         Error::from(self).into_response()
     }
 }
 
-/// `docs/errors.md`.
+/// The text of `docs/errors.md`.
 #[cfg(test)]
 fn reference() -> String {
     use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! The fields of a JSON body, checked one by one, all problems told at once.
+//! The fields of a JSON body. They are checked one by one, and all problems are reported at once.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -15,27 +15,29 @@ use crate::i_json;
 use crate::json::{Compact, MAX_DEPTH};
 use crate::query::{misspelled, plain};
 
-/// Fields that are the server's, whatever a body says: a reader may trust them.
+/// Fields that only the server sets. They are dropped from a body, so a reader may trust them.
 const RESERVED: [&str; 3] = ["id", "timestamp", "username"];
 
-/// A JSON object that is taken apart.
+/// A JSON object whose fields are taken out one by one.
 pub struct Fields<'a> {
-    /// What was not asked for yet.
+    /// The fields that were not asked for yet.
     left: Members<'a>,
     problems: Vec<Problem>,
 }
 
-/// An object's members, in their order. Of a repeated name the last value counts, as in JavaScript.
+/// The members of an object, in their order. If a name is repeated, its last value counts, as in
+/// JavaScript.
 type Members<'a> = IndexMap<Name<'a>, Given<'a>>;
 
-/// The value of a name.
+/// The value of a field.
 struct Given<'a> {
     value: &'a RawValue,
-    /// Whether the name was given another value before.
+    /// Whether an earlier value of the same name was a different one.
     contradicts: bool,
 }
 
-/// A field's name, where it stands in the body unless that writes it with escapes. Hashed as its text is, by which it is found.
+/// The name of a field. It borrows from the body, unless it is written there with escapes. It is
+/// hashed as its text is, because it is looked up by its text.
 #[derive(PartialEq, Eq, Hash, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -45,7 +47,7 @@ impl Borrow<str> for Name<'_> {
     }
 }
 
-/// An object as it is read.
+/// An object, as it is deserialized.
 struct Object<'a>(Members<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
@@ -92,14 +94,15 @@ impl<'a> Fields<'a> {
                 Ok(Self { left, problems: Vec::new() })
             }
             Err(error) => {
-                parse(body)?; // a name with half of a character is JSON all the same, and its place is told
+                // A name with an unpaired surrogate is JSON too; its error says where it is.
+                parse(body)?;
                 Err(not_json(body, &error))
             }
         }
     }
 
-    /// Fails if the field is given two values, or stands there in another case or with other `_` and `-`: for a field
-    /// whose absence means something else.
+    /// Fails if the field has two different values, or if another field differs from `name` in
+    /// nothing but case, `_` and `-`. For a field whose absence means something else.
     pub fn only_spelled(&self, name: &'static str) -> Result<(), Error> {
         if self.left.get(name).is_some_and(|given| given.contradicts) {
             return Err(Error::field(name, "is given twice, with different values"));
@@ -111,25 +114,26 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A string with `length` characters. Empty if it is missing or wrong, which [`Fields::finish`] then tells.
+    /// Returns a string of `length` characters. It is empty if the field is missing or wrong, which
+    /// [`Fields::finish`] then reports.
     pub fn text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
         let text = self.required(name);
         text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
     }
 
-    /// A string with `length` characters, if it is there.
+    /// Returns a string of `length` characters, if the field is there.
     pub fn maybe_text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> Option<String> {
         let text = self.string(name)?;
         self.checked(name, text, length)
     }
 
-    /// A string that has `length` characters once it is trimmed.
+    /// Returns a trimmed string, which has `length` characters once it is trimmed.
     pub fn trimmed(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
         let text = self.required(name).map(|text| text.trim().to_owned());
         text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
     }
 
-    /// A name: 1–128 letters, digits and `-_.:@`.
+    /// Returns a name: 1–128 letters, digits and `-_.:@`.
     pub fn name(&mut self, name: &'static str) -> String {
         match self.required(name) {
             Some(text) if is_name(&text) => text,
@@ -141,7 +145,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// One of `choices`, if it is there.
+    /// Returns one of `choices`, if the field is there.
     pub fn maybe_choice(&mut self, name: &'static str, choices: &[&'static str]) -> Option<&'static str> {
         let text = self.string(name)?;
         let choice = choices.iter().copied().find(|choice| *choice == text);
@@ -151,7 +155,7 @@ impl<'a> Fields<'a> {
         choice
     }
 
-    /// Any value, if it is there.
+    /// Returns a value of any type, if the field is there.
     pub fn maybe_raw(&mut self, name: &'static str) -> Option<Compact> {
         let given = self.left.shift_remove(name)?;
         let compact = Compact::new(given.value).ok();
@@ -171,7 +175,8 @@ impl<'a> Fields<'a> {
         self.problems.push(Problem { field: field.into(), problem: problem.into() });
     }
 
-    /// What was not asked for, to be passed on as it came; without what is the server's.
+    /// Returns all fields that were not asked for, to be passed on as they came, except those that
+    /// only the server sets.
     pub fn rest(&mut self) -> Vec<(String, Compact)> {
         let mut rest = Vec::with_capacity(self.left.len());
         for (name, given) in std::mem::take(&mut self.left) {
@@ -189,7 +194,7 @@ impl<'a> Fields<'a> {
         rest
     }
 
-    /// All problems, if there were any.
+    /// Fails with all problems that were found, if there are any.
     pub fn finish(self) -> Result<(), Error> {
         if self.problems.is_empty() { Ok(()) } else { Err(Error::validation(self.problems)) }
     }
@@ -226,23 +231,23 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What [`is_name`] asks for, in words.
+/// The problem of a text that is not a name ([`is_name`]).
 pub const NOT_A_NAME: &str = "must be 1 to 128 letters, digits and -_.:@, and neither . nor ..";
 
-/// Whether `text` may name an entity, a room or a service. A `.` or `..` may not: browsers and proxies take them out of a
-/// path (RFC 3986, section 5.2.4), which then is another one.
+/// Whether `text` may name an entity, a room or a service. `.` and `..` may not: browsers and
+/// proxies remove them from a path (RFC 3986, section 5.2.4), which then is another path.
 pub fn is_name(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte))
         && !matches!(text, "." | "..")
 }
 
-/// A name in a path or a query.
+/// Checks a name in a path or a query.
 pub fn checked_name<'a>(field: &'static str, text: &'a str) -> Result<&'a str, Error> {
     if is_name(text) { Ok(text) } else { Err(Error::field(field, NOT_A_NAME)) }
 }
 
-/// A whole body as one JSON value of any kind.
+/// Parses a whole body as one JSON value of any type.
 pub fn parse(body: &[u8]) -> Result<&RawValue, Error> {
     if body.trim_ascii().is_empty() {
         return Err(Error::new(Code::InvalidJson, "The body is empty; send JSON"));

@@ -1,27 +1,31 @@
-//! What a JSON text may hold beyond being well formed, so that every reader can take it (RFC 7493, "I-JSON").
+//! What a JSON text must not contain, beyond being well formed, so that every reader can parse it
+//! (RFC 7493, "I-JSON").
 //!
-//! Bodies are passed on as they came, digit by digit and escape by escape, to readers of which some are strict: half of a
-//! surrogate pair is no character, and what is more than a double holds is infinite to one reader and an error to another.
-//! Both stay in every replay, so both are refused here, each with its place. Owns that one look at a body; its text is
-//! never changed.
+//! Bodies are passed on as they came, digit by digit and escape by escape, and some of their
+//! readers are strict: an unpaired surrogate is half of a character, and a number that overflows a
+//! double is infinite to one reader and an error to another. Both would stay in every replay, so
+//! both are refused here, and the error says where they are. This module only reads the text, and
+//! never changes it.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::{Error, MAX_PROBLEMS, Problem};
 
-/// How many levels of arrays and objects a place is told in; what is nested deeper is told by the last of them.
+/// The most levels of arrays and objects in a reported place. What is nested deeper is reported at
+/// the last of these levels.
 const MAX_LEVELS: usize = 128;
 
-/// The most characters of a place, of a name in it, and of a number that are repeated to the sender.
+/// The most characters of a place, of a name in it, and of a number that an error repeats.
 const MAX_PLACE: usize = 256;
 const MAX_NAME: usize = 64;
 const MAX_NUMBER: usize = 24;
 
-/// The fewest digits of an integer that may be more than a double holds.
+/// The fewest digits of an integer that can overflow a double.
 const MANY_DIGITS: usize = 309;
 
-/// Refuses unpaired surrogates and numbers that overflow a double, in a text that is known to be well-formed JSON.
+/// Refuses unpaired surrogates and numbers that overflow a double. The text must be well-formed
+/// JSON.
 pub fn check(text: &[u8]) -> Result<(), Error> {
     if !is_suspicious(text) {
         return Ok(());
@@ -31,8 +35,9 @@ pub fn check(text: &[u8]) -> Result<(), Error> {
     if walk.problems.is_empty() { Ok(()) } else { Err(Error::validation(walk.problems)) }
 }
 
-/// Whether there is an escape by number, a number with an exponent, or a long one – or something that looks like it. Nearly
-/// no body has any. To look at all of it, whatever was found, is what can be done for many bytes at once.
+/// Whether the text contains an escape by number, a number with an exponent or a long number, or
+/// something that looks like one of them. Nearly no body does. The loop does not stop at the first
+/// match, so that the compiler can process many bytes at once.
 fn is_suspicious(text: &[u8]) -> bool {
     let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
     let escape = |a: u8, b: u8| a == b'\\' && b == b'u';
@@ -41,13 +46,13 @@ fn is_suspicious(text: &[u8]) -> bool {
     found || text.iter().skip(MANY_DIGITS - 1).step_by(MANY_DIGITS).any(u8::is_ascii_digit)
 }
 
-/// A text that is walked through from token to token.
+/// A walk through a text, from token to token.
 struct Walk<'a> {
     text: &'a [u8],
     at: usize,
-    /// Where it is: the arrays and objects around it, from the outside.
+    /// The arrays and objects around the current token, from the outside in.
     levels: Vec<Level>,
-    /// How many more there are around it, too deep to be told.
+    /// How many more arrays and objects are around it, too deep to be reported.
     untold: usize,
     /// Whether the next string is the name of a field.
     at_name: bool,
@@ -55,7 +60,7 @@ struct Walk<'a> {
 }
 
 enum Level {
-    /// In an object, at the field whose name stands there, quotes included.
+    /// In an object, at the field whose name is in this range of the text, quotes included.
     Object(Range<usize>),
     /// In an array, at the element with this index.
     Array(usize),
@@ -159,7 +164,7 @@ impl Walk<'_> {
         self.problems.push(Problem { field, problem });
     }
 
-    /// Where it is, as `metadata.tags[2]`.
+    /// The current place, for example `metadata.tags[2]`.
     fn place(&self) -> String {
         let mut place = String::new();
         for level in &self.levels {
@@ -191,7 +196,8 @@ impl Walk<'_> {
     }
 }
 
-/// The length of the escape, or the pair of them, that `text` begins with, and whether it stands for a whole character.
+/// The length of the escape that `text` begins with, or of a pair of them, and whether it stands
+/// for a whole character.
 fn escape(text: &[u8]) -> (usize, bool) {
     match code_unit(text) {
         Some(0xd800..=0xdbff) => match text.get(6..).and_then(code_unit) {
@@ -204,7 +210,7 @@ fn escape(text: &[u8]) -> (usize, bool) {
     }
 }
 
-/// What a `\uXXXX` at the beginning of `text` stands for.
+/// The UTF-16 code unit of the `\uXXXX` at the beginning of `text`.
 fn code_unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
@@ -217,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// The problems of `text`, which must be JSON.
+    /// Returns the problems of `text`, which must be JSON.
     fn told(text: &str) -> String {
         serde_json::from_str::<&RawValue>(text).unwrap();
         check(text.as_bytes()).err().map(|error| error.to_string()).unwrap_or_default()

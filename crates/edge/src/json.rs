@@ -1,26 +1,27 @@
 //! JSON between a publisher's body and a subscriber's `data:` line.
 //!
-//! What a publisher sent beyond the fields that we know is passed on as it came: numbers keep every digit and objects
-//! their order, because the text is never turned into values and back. Only insignificant white space goes, so that the
-//! result is one line.
+//! The fields of a publisher's body that the server does not know are passed on as they came.
+//! Numbers keep every digit and objects their order, because the text is never parsed into values
+//! and written again. Only insignificant white space is removed, so that the result is one line.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// How deep arrays and objects may nest. The value stands up to four levels deep in what we send, and parsers on the
-/// other side give up at 128 levels (Rust's `serde_json`) or at about 1,000 (Python).
+/// How deep arrays and objects may nest. In what the server sends, the value is up to four levels
+/// deep itself, and the parsers of clients fail at 128 levels (Rust's `serde_json`) or at about
+/// 1,000 (Python).
 pub const MAX_DEPTH: usize = 120;
 
 /// The text nests deeper than [`MAX_DEPTH`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooDeep;
 
-/// A value that is known to be well formed, in one line.
+/// A well-formed JSON value, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compact(String);
 
 impl Compact {
-    /// Strips the white space between tokens.
+    /// Removes the white space between tokens.
     pub fn new(value: &RawValue) -> Result<Self, TooDeep> {
         let text = value.get();
         let mut compact = String::with_capacity(text.len());
@@ -49,7 +50,7 @@ impl Compact {
         Ok(Self(compact))
     }
 
-    /// A string.
+    /// A JSON string.
     pub fn string(text: &str) -> Self {
         let mut quoted = String::with_capacity(text.len() + 2);
         quote(&mut quoted, text);
@@ -89,22 +90,22 @@ impl Object {
         Self(String::with_capacity(256))
     }
 
-    /// The beginning of every answer to a POST.
+    /// The beginning of every successful answer to a `POST`.
     pub fn success(message: &str) -> Self {
         Self::new().written("success", "true").text("message", message)
     }
 
-    /// What was written, still open for more.
+    /// The text so far, without the closing brace.
     pub fn written_so_far(&self) -> &str {
         &self.0
     }
 
-    /// Goes on where [`Object::written_so_far`] was read.
+    /// An object that continues the text that [`Object::written_so_far`] returned.
     pub fn resume(written: String) -> Self {
         Self(written)
     }
 
-    /// A string.
+    /// Adds a string.
     #[must_use]
     pub fn text(mut self, name: &str, value: &str) -> Self {
         self.name(name);
@@ -112,7 +113,7 @@ impl Object {
         self
     }
 
-    /// A string, if there is one.
+    /// Adds a string, if there is one.
     #[must_use]
     pub fn maybe_text(self, name: &str, value: Option<&str>) -> Self {
         match value {
@@ -121,13 +122,13 @@ impl Object {
         }
     }
 
-    /// Any value.
+    /// Adds a value of any type.
     #[must_use]
     pub fn raw(self, name: &str, value: &Compact) -> Self {
         self.written(name, value.as_str())
     }
 
-    /// JSON that was written by this server, in one line.
+    /// Adds JSON that this server has written, in one line.
     #[must_use]
     pub fn written(mut self, name: &str, json: &str) -> Self {
         self.name(name);
@@ -135,7 +136,7 @@ impl Object {
         self
     }
 
-    /// Any value, if there is one.
+    /// Adds a value of any type, if there is one.
     #[must_use]
     pub fn maybe_raw(self, name: &str, value: Option<&Compact>) -> Self {
         match value {
@@ -144,19 +145,19 @@ impl Object {
         }
     }
 
-    /// Any values.
+    /// Adds values of any type.
     #[must_use]
     pub fn raws(self, fields: &[(String, Compact)]) -> Self {
         fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
     }
 
-    /// A value of ours. With texts as the keys of its maps it always serializes.
+    /// Adds a value of the server's own. It always serializes if the keys of its maps are strings.
     #[must_use]
     pub fn value(self, name: &str, value: &impl Serialize) -> Self {
         self.written(name, &serde_json::to_string(value).unwrap_or_default())
     }
 
-    /// The whole object.
+    /// Closes the object and returns its text.
     pub fn finish(mut self) -> String {
         if self.0.is_empty() {
             self.0.push('{');
@@ -173,8 +174,9 @@ impl Object {
 }
 
 fn quote(out: &mut String, text: &str) {
-    // All else stands for itself (RFC 8259, section 7), and nearly every text has nothing else. To look at all of it, whatever
-    // was found, is what can be done for many bytes at once.
+    // No other character needs an escape (RFC 8259, section 7), and nearly no text contains one of
+    // these. The loop does not stop at the first match, so that the compiler can process many bytes
+    // at once.
     let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
         out.push_str(&serde_json::to_string(text).unwrap_or_default()); // a string always serializes

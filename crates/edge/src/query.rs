@@ -1,20 +1,21 @@
-//! What a query says: the names that each path knows, and their values, read whole or refused.
+//! The parameters of a query: the names that each path knows, and their values.
 //!
-//! Owns the rule that no part of a query that was meant for this server is dropped in silence. A single parameter that is
-//! given two values, a value that is not UTF-8, and a name that is one of the path's but for a slip of the pen are
-//! problems, named in a `400`. What has nothing to do with the path is ignored, as it always was.
+//! Owns the rule that no parameter that was meant for this server is ignored silently. A single
+//! parameter with two different values, a value that is not UTF-8, and a misspelled name of the
+//! path are problems, and a `400` names them. Parameters that have nothing to do with the path are
+//! ignored, as they always were.
 
 use std::borrow::Cow;
 
 use crate::error::{Error, MAX_PROBLEMS, Problem};
 
-/// The fewest letters of a name that can be a misspelling. Shorter ones are near to too many others.
+/// The fewest letters of a name that can be a misspelling. Shorter names resemble too many others.
 const LEAST_LETTERS: usize = 5;
 
 /// A parameter that a path knows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The name in the documentation, then the others that mean the same.
+    /// The name in the documentation, then its synonyms.
     spellings: &'static [&'static str],
     kind: Kind,
 }
@@ -23,8 +24,8 @@ pub struct Name {
 enum Kind {
     /// One value.
     Single,
-    /// One value, of which every byte means something to whoever reads it: it says itself what it thinks of one that is not
-    /// UTF-8. Empty is absent.
+    /// One value, which may be any bytes: the code that reads it decides about a value that is not
+    /// UTF-8. An empty value counts as absent.
     Opaque,
     /// Any number of values.
     List,
@@ -36,7 +37,7 @@ impl Name {
         Self { spellings, kind: Kind::Single }
     }
 
-    /// A parameter with one value that may be any bytes; empty counts as absent.
+    /// A parameter with one value, which may be any bytes. An empty value counts as absent.
     pub const fn opaque(spellings: &'static [&'static str]) -> Self {
         Self { spellings, kind: Kind::Opaque }
     }
@@ -52,11 +53,11 @@ impl Name {
     }
 }
 
-/// The credential where no header can be set.
+/// The credential, for clients that can't set a header.
 pub const TOKEN: Name = Name::opaque(&["token"]);
 /// The credential of a stream, from `POST /auth/ticket`.
 pub const TICKET: Name = Name::opaque(&["ticket"]);
-/// The cursor of a stream where no header can be set.
+/// The cursor of a stream, for clients that can't set a header.
 pub const CURSOR: Name = Name::opaque(&["lastEventId", "last_event_id", "lastEventID"]);
 /// The one user that an event is meant for.
 pub const TARGET: Name = Name::single(&["targetUserId"]);
@@ -70,12 +71,13 @@ pub const ENTITIES: Name = Name::list(&["entities"]);
 pub struct Params(Vec<(&'static str, String)>);
 
 impl Params {
-    /// Reads a query, of which the path knows the names `known`. All problems at once are one error.
+    /// Reads the query of a path that knows the names `known`. One error reports all problems.
     pub fn read(query: Option<&str>, known: &'static [Name]) -> Result<Self, Error> {
         Self::read_as(query, known, true)
     }
 
-    /// Reads a query whose path, one of an embedding application, has more names than `known`: none is a misspelling.
+    /// Reads the query of a path of an embedding application, which may have more names than
+    /// `known`. No name counts as a misspelling.
     pub fn read_among_others(query: Option<&str>, known: &'static [Name]) -> Result<Self, Error> {
         Self::read_as(query, known, false)
     }
@@ -92,12 +94,13 @@ impl Params {
         if reading.problems.is_empty() { Ok(Self(reading.params)) } else { Err(Error::validation(reading.problems)) }
     }
 
-    /// The value of the parameter `name`, as the documentation calls it, if it is there; it may be empty.
+    /// The value of the parameter that the documentation calls `name`, if it is there. It may be
+    /// empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value, if it is there and not empty.
+    /// The value of the parameter, if it is there and not empty.
     pub fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
@@ -107,7 +110,7 @@ impl Params {
         self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    /// A number within `range`, or `default`.
+    /// The parameter as a number within `range`, or `default` if it is absent or empty.
     pub fn number(
         &self,
         name: &'static str,
@@ -131,7 +134,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Takes one pair, its name decoded and its value as it came.
+    /// Reads one pair. Its name is decoded, and its value is not.
     fn take(&mut self, name: &str, value: &str, known: &'static [Name]) {
         let (stem, index) = name.find('[').map_or((name, ""), |at| name.split_at(at));
         let meant = known.iter().find(|known| known.spellings.contains(&stem));
@@ -172,7 +175,7 @@ impl Reading {
         }
     }
 
-    /// Notes a problem, once.
+    /// Adds a problem, unless it was added before.
     fn problem(&mut self, field: &'static str, problem: impl Into<String>) {
         let problem = Problem { field: field.into(), problem: problem.into() };
         if !self.problems.contains(&problem) && self.problems.len() < MAX_PROBLEMS {
@@ -181,15 +184,16 @@ impl Reading {
     }
 }
 
-/// What is wrong with a name that was written `given` where `spelling` was meant.
+/// The problem of a name that was written `given` instead of `spelling`.
 pub fn misspelled(spelling: &str, given: &str) -> String {
-    // A name as long as the client likes is not repeated whole.
+    // The name may be as long as the client likes, so it is truncated.
     let given: String = given.chars().take(64).collect();
     format!("is meant by `{given}`, it seems; write `{spelling}`")
 }
 
-/// Decodes `+` and `%XX` (URL standard, `application/x-www-form-urlencoded`), and tells whether the result is UTF-8. What is
-/// not becomes replacement characters; a `%` that begins no escape stands for itself.
+/// Decodes `+` and `%XX` (URL standard, `application/x-www-form-urlencoded`), and returns whether
+/// the result is UTF-8. Bytes that are not UTF-8 become replacement characters. A `%` that begins
+/// no escape stands for itself.
 fn decoded(text: &str) -> (Cow<'_, str>, bool) {
     let spaced = if text.contains('+') { Cow::from(text.replace('+', " ")) } else { Cow::from(text) };
     if !spaced.contains('%') {
@@ -202,13 +206,14 @@ fn decoded(text: &str) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// Whether it is `[]` or `[7]`, in which clients write lists.
+/// Whether it is an index such as `[]` or `[7]`, with which some clients write lists.
 fn is_index(text: &str) -> bool {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether `name` is `known` but for case, `_` and `-`, and one letter more, less or other.
+/// Whether `name` differs from `known` in nothing but case, `_`, `-`, and one letter that is added,
+/// missing or wrong.
 fn is_misspelling(name: &str, known: &str) -> bool {
     if name.bytes().filter(u8::is_ascii_alphabetic).count() < LEAST_LETTERS {
         return false;
@@ -224,7 +229,7 @@ fn is_misspelling(name: &str, known: &str) -> bool {
     }
 }
 
-/// A name without what people mix up: case, and what joins its words.
+/// The name in lower case and without `_` and `-`, which are what people mix up.
 pub fn plain(name: &str) -> String {
     name.chars().filter(|char| !matches!(char, '_' | '-')).map(|char| char.to_ascii_lowercase()).collect()
 }

@@ -1,7 +1,7 @@
 //! Where a request carries its credential.
 //!
-//! Owns the places and their order. Must never judge what it finds: the first credential that is present decides alone,
-//! however bad it is.
+//! Owns the places and their order. Must never judge what it finds: the first credential that is
+//! present decides alone, even if it is invalid.
 
 use std::borrow::Cow;
 
@@ -9,34 +9,40 @@ use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
-/// What a browser says about who made a request (Fetch Metadata, section 2.1).
+/// The header in which a browser says how the page that made a request relates to this server
+/// (Fetch Metadata, section 2.1).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A credential as the client sent it, not judged yet. It holds a secret, so it has no `Debug`.
 pub struct Credential {
     form: Form,
-    /// Whether a cookie carried it, which a browser sends without being asked.
+    /// Whether a cookie carried it, which a browser sends unasked.
     is_cookie: bool,
 }
 
-/// What the client says its credential is.
+/// The kind of a credential, by the place where the client sent it.
 pub(super) enum Form {
     /// A demo token or a JWT.
     Token(String),
-    /// From `?ticket=`; its text is of no use as long as no ticket can have been issued.
+    /// From `?ticket=`. Its text is not kept, because no ticket can have been issued yet.
     Ticket,
 }
 
 impl Credential {
-    /// The first present of: `Authorization: Bearer`, `?token=`, and for streams `?ticket=` and the cookie named `cookie`.
+    /// Finds the first credential that is present, in this order: `Authorization: Bearer`,
+    /// `?token=`, and for streams `?ticket=` and the cookie named `cookie`.
     ///
-    /// The last two are for streams alone because a browser's `EventSource` can set no headers; a cookie that could
-    /// publish would open the door to cross-site request forgery, and a ticket must not outlive its one purpose.
+    /// The last two are only for streams, because a browser's `EventSource` can't set headers. A
+    /// cookie that could publish would allow cross-site request forgery, and a ticket must not
+    /// outlive its one purpose.
     ///
-    /// - Another scheme than `Bearer`, or `Bearer` without a token, counts as absent; the scheme's case does not matter.
-    /// - An empty parameter or cookie counts as absent. Of repeated ones the first that is not empty counts.
-    /// - `?token=` heals the `+` of a Base64 token that was not percent-encoded and so arrives as a space: no token
-    ///   holds spaces. A cookie is percent-decoded for the same reason: no token holds a `%`.
+    /// - Another scheme than `Bearer`, or `Bearer` without a token, counts as absent. The scheme's
+    ///   case does not matter.
+    /// - An empty parameter or cookie counts as absent. If one is repeated, the first that is not
+    ///   empty counts.
+    /// - `?token=` restores the `+` of a Base64 token that was not percent-encoded and therefore
+    ///   arrives as a space: no token contains spaces. A cookie is percent-decoded, because no
+    ///   token contains a `%`.
     pub fn find(headers: &HeaderMap, query: Option<&str>, cookie: Option<&str>, for_stream: bool) -> Option<Self> {
         let query = query.unwrap_or_default();
         let told = |form| Some(Self { form, is_cookie: false });
@@ -55,11 +61,13 @@ impl Credential {
         cookie_value(headers, cookie?).map(|token| Self { form: Form::Token(token), is_cookie: true })
     }
 
-    /// Whether it may be judged at all: a cookie that somebody else's page had a browser send may not.
+    /// Whether the credential may be judged at all. A cookie may not if a page of another site had
+    /// the browser send it.
     ///
-    /// With `SameSite=None` any page can open streams in the name of its visitors. It can't read them, but it can use up as many
-    /// as they may have. So a cookie counts where the request has no `Origin` and the browser does not call it `cross-site`, or where
-    /// the page's origin is one that `is_allowed` to send credentials.
+    /// With `SameSite=None`, any page can open streams on behalf of its visitors. It can't read
+    /// them, but it can use up as many as the visitor may have. So a cookie counts if the request
+    /// has no `Origin` and the browser does not call it `cross-site`, or if `is_allowed` says that
+    /// the page's origin may send credentials.
     pub fn counts(&self, headers: &HeaderMap, is_allowed: impl Fn(&HeaderValue) -> bool) -> bool {
         let own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
         if !self.is_cookie {
@@ -76,7 +84,8 @@ impl Credential {
     }
 }
 
-/// Bytes that are not UTF-8 are kept as replacement characters: such a token is present, and refused.
+/// The token of the first `Bearer` that has one. Bytes that are not UTF-8 become replacement
+/// characters: such a token is present, and is refused.
 fn bearer(headers: &HeaderMap) -> Option<String> {
     headers.get_all(AUTHORIZATION).iter().find_map(|value| {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -92,8 +101,8 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
         .map(|(_, value)| value)
 }
 
-/// RFC 6265, section 5.4: `name=value` pairs joined by `;`. HTTP/2 may split them over several lines (RFC 9113,
-/// section 8.2.3). The value may stand in quotes.
+/// The value of a cookie (RFC 6265, section 5.4): `name=value` pairs are joined by `;`. HTTP/2 may
+/// split them over several lines (RFC 9113, section 8.2.3). The value may be in quotes.
 fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get_all(COOKIE).iter().find_map(|line| {
         let line = String::from_utf8_lossy(line.as_bytes());
@@ -117,7 +126,7 @@ mod tests {
         lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap())).collect()
     }
 
-    /// What was found on a stream whose cookie is called `sid`: the token, or `ticket`.
+    /// Returns what was found on a stream whose cookie is named `sid`: the token, or `ticket`.
     fn found(lines: &[(http::HeaderName, &str)], query: &str) -> Option<String> {
         Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| match credential.form {
             Form::Token(token) => token,

@@ -1,8 +1,9 @@
 //! Decides what a caller may do, for calls over HTTP and for the library.
 //!
-//! Owns the decisions whether a visitor may read a topic, whether a caller may publish to it, and who is an administrator. It
-//! applies the [rules](Rule) that it is given, and knows neither paths nor stream groups. Must never judge a credential: the
-//! tokens of its callers have been verified.
+//! Owns the decisions whether a visitor may read a topic, whether a caller may publish to it, and
+//! whether a caller is an administrator. It applies the [rules](Rule) that it is given, and knows
+//! neither paths nor stream groups. Must never judge a credential: the tokens of its callers have
+//! been verified.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -16,9 +17,9 @@ use super::{Identity, Refusal, Visitor};
 pub struct Options {
     /// The role of administrators.
     pub admin_role: String,
-    /// Whether every caller may publish what is otherwise published by administrators.
+    /// Whether every caller may publish what otherwise only administrators may publish.
     pub open_publish: bool,
-    /// The roles, beside that of administrators, whose bearers no rate limits.
+    /// The roles, besides that of administrators, whose bearers have no rate limit.
     pub unlimited_roles: Vec<String>,
     /// The token that a request for the metrics needs, if any.
     pub metrics_token: Option<String>,
@@ -26,30 +27,31 @@ pub struct Options {
 
 /// Applies the rules. Stateless: the same question has the same answer as long as the server runs.
 pub struct Guard {
-    /// Each with the calls that publish to its topics, if there are any. No two govern the same topic.
+    /// Each rule with the calls that publish to its topics, if there are any. No two rules govern
+    /// the same topic.
     rules: Vec<(Rule, Option<&'static str>)>,
     options: Options,
 }
 
-/// In whose name something is published through the library.
+/// On whose behalf the library publishes.
 #[derive(Clone, Copy, Debug)]
 pub enum By<'a> {
-    /// The application's own: it may publish to everybody, and no rate limits it.
+    /// The application itself, which may publish to everybody and has no rate limit.
     Application,
-    /// A caller's, with the rights and the rates that the same call has over HTTP.
+    /// A caller, with the rights and the rate limits that the same call has over HTTP.
     Caller(&'a Identity),
 }
 
 /// Why something is not allowed. The texts are what the server answers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The caller has not said who it is, or not in a way that is accepted.
+    /// The caller has sent no credential, or one that is not accepted.
     #[error(transparent)]
     Unauthenticated(#[from] Refusal),
     /// The caller lacks a role.
     #[error("This needs the role {0:?}")]
     Role(String),
-    /// The topic is only for another user.
+    /// The topic is for another user only.
     #[error("This topic is another user's")]
     AnotherUser,
     /// No rule lets anybody read the topic.
@@ -76,12 +78,12 @@ impl<'a> From<&'a Identity> for By<'a> {
 }
 
 impl Guard {
-    /// A guard that goes by `rules`, each with the names of the calls that publish to its topics.
+    /// A guard that applies `rules`, each with the names of the calls that publish to its topics.
     pub fn new(rules: impl IntoIterator<Item = (Rule, Option<&'static str>)>, options: Options) -> Self {
         Self { rules: rules.into_iter().collect(), options }
     }
 
-    /// Whether a stream that shows `topic` is opened for `visitor`.
+    /// Whether a stream that shows `topic` may be opened for `visitor`.
     pub fn may_read(&self, visitor: &Visitor, topic: &TopicName) -> Result<(), Denied> {
         let Some((rule, _)) = self.governing(topic) else {
             authenticated(visitor)?;
@@ -94,7 +96,8 @@ impl Guard {
         }
     }
 
-    /// Whether what is kept of `topic` is listed for `visitor`. Of what the server itself publishes, nothing is.
+    /// Whether the stored events of `topic` may be listed for `visitor`. What the server itself
+    /// publishes is never listed.
     pub fn may_list(&self, visitor: &Visitor, topic: &TopicName) -> Result<(), Denied> {
         self.may_read(visitor, topic)?;
         match self.governing(topic) {
@@ -117,7 +120,8 @@ impl Guard {
         }
     }
 
-    /// Whether `Handle::publish` may publish to `topic`: no group has calls for it, and it is not the server's own.
+    /// Whether `Handle::publish` may publish to `topic`, which no group has calls for and which is
+    /// not the server's own.
     pub fn is_open(&self, topic: &TopicName) -> Result<(), Denied> {
         match self.governing(topic) {
             Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::OfServer),
@@ -127,12 +131,14 @@ impl Guard {
         }
     }
 
-    /// Whether `topic` is governed here; who reads any other topic is for the application that publishes to it to decide.
+    /// Whether a rule governs `topic` or it is the server's own. The application that publishes to
+    /// any other topic decides who reads it.
     pub fn is_governed(&self, topic: &TopicName) -> bool {
         is_the_servers(topic) || self.governing(topic).is_some()
     }
 
-    /// Whether `visitor` is one of `audience`. Of [`Audience::Me`], it only says whether the visitor is known.
+    /// Whether `visitor` belongs to `audience`. For [`Audience::Me`], it only checks that the
+    /// visitor is known.
     pub fn is_among(&self, visitor: &Visitor, audience: Audience) -> Result<(), Denied> {
         match audience {
             Audience::Public => Ok(()),
@@ -154,13 +160,13 @@ impl Guard {
         if caller.has_role(role) { Ok(()) } else { Err(Denied::Role(role.clone())) }
     }
 
-    /// Whether `caller` may publish without a limit on the rate.
+    /// Whether `caller` may publish without a rate limit.
     pub fn is_unlimited(&self, caller: &Identity) -> bool {
         let Options { admin_role, unlimited_roles, .. } = &self.options;
         std::iter::once(admin_role).chain(unlimited_roles).any(|role| caller.has_role(role))
     }
 
-    /// Whether a request with `headers` may have the metrics.
+    /// Whether a request with `headers` may read the metrics.
     pub fn may_scrape(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(expected) = &self.options.metrics_token else { return Ok(()) };
         let given = headers.get(AUTHORIZATION).ok_or(Refusal::Missing)?;
@@ -174,8 +180,8 @@ impl Guard {
     }
 }
 
-/// The caller, where there must be one. A credential that was forgiven because its bearer could be served as anonymous is not
-/// forgiven here.
+/// The caller, where one is required. A refused credential whose bearer could be served as
+/// anonymous is an error here.
 pub fn authenticated(visitor: &Visitor) -> Result<&Identity, Refusal> {
     match visitor {
         Visitor { identity: Some(caller), .. } => Ok(caller),
@@ -184,7 +190,8 @@ pub fn authenticated(visitor: &Visitor) -> Result<&Identity, Refusal> {
     }
 }
 
-/// Whether a topic is the server's own by its name alone: below `system`, or with a segment that begins with `_`.
+/// Whether the name alone makes a topic the server's own: it is below `system`, or has a segment
+/// that begins with `_`.
 fn is_the_servers(topic: &TopicName) -> bool {
     let mut segments = topic.as_str().split('/');
     topic.as_str().starts_with("system/") || segments.any(|segment| segment.starts_with('_'))

@@ -1,10 +1,11 @@
-//! Who is asking: from the credential of a request to a verified [`Identity`].
+//! Authentication: from the credential of a request to a verified [`Identity`].
 //!
-//! Owns the order in which credentials are looked for ([`Credential::find`]), what each kind must look like
-//! ([`demo`], [`jwt`]), and the two judgments that an endpoint can ask for ([`Authenticator::required`],
-//! [`Authenticator::optional`]). What an identity may do is decided by `guard`, which goes by `rule`s, and nowhere else. Must
-//! never fall back from a refused credential to the next one, and never let a credential's text out: nothing here that holds
-//! one implements `Debug`.
+//! Owns the order in which credentials are looked for ([`Credential::find`]), the form of each kind
+//! of token ([`demo`], [`jwt`]), and the two ways to judge a credential that an endpoint can choose
+//! ([`Authenticator::required`], [`Authenticator::optional`]). [`guard`] alone decides what an
+//! identity may do, by the [`rule`]s. Must never fall back from a refused credential to the next
+//! one, and must never reveal the text of a credential: nothing here that holds one implements
+//! `Debug`.
 
 mod credential;
 pub mod demo;
@@ -22,16 +23,16 @@ pub use identity::{Expiry, Identity};
 
 use credential::Form;
 
-/// The longest token that is looked at, in bytes. A request head holds 16 KiB; real tokens stay below 4 KiB because
-/// common proxies allow no longer header lines.
+/// The longest token that is accepted, in bytes. A request head holds 16 KiB. Real tokens stay
+/// below 4 KiB, because common proxies allow no longer header lines.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Which credentials are accepted. Holds a secret, so it has no `Debug`.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// Whether demo tokens are accepted, which anyone can write: development only.
+    /// Whether demo tokens are accepted. Anyone can write one, so this is for development only.
     pub demo: bool,
-    /// The key and the claims that JWTs are checked with; without it every JWT is refused.
+    /// The key and the claims with which JWTs are checked. Without it, every JWT is refused.
     pub jwt: Option<jwt::Options>,
 }
 
@@ -41,12 +42,13 @@ pub struct Authenticator {
     jwt: Option<jwt::Verifier>,
 }
 
-/// Who calls an endpoint that also serves the anonymous.
+/// The caller of an endpoint that also serves anonymous callers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visitor {
-    /// Who it is; `None` is anonymous.
+    /// The verified identity; `None` if the caller is anonymous.
     pub identity: Option<Identity>,
-    /// The [code](Refusal::code) of what was wrong with the token of a caller who is served as anonymous all the same.
+    /// The [code](Refusal::code) of what was wrong with the token of a caller that is served as
+    /// anonymous nevertheless.
     pub auth_error: Option<&'static str>,
 }
 
@@ -56,28 +58,30 @@ impl From<Identity> for Visitor {
     }
 }
 
-/// Why a caller is not let in. The texts are fixed: existing clients compare them.
+/// Why a credential is refused. The texts are fixed, because existing clients compare them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No credential where one is required.
+    /// There is no credential where one is required.
     #[error("Authentication token is required")]
     Missing,
-    /// Malformed, of a kind that is not accepted, wrongly signed, or made by or for somebody else.
+    /// The token is malformed, of a kind that is not accepted, wrongly signed, or made by or for
+    /// another party.
     #[error("Invalid authentication token")]
     Invalid,
-    /// Good once, but its `exp` and the leeway have passed.
+    /// The token was valid once, but its `exp` and the leeway have passed.
     #[error("Invalid authentication token")]
     Expired,
-    /// Its `nbf` is still to come, leeway included.
+    /// The `nbf` of the token is still to come, leeway included.
     #[error("Invalid authentication token")]
     NotYetValid,
-    /// A ticket that was never issued, is spent, or died.
+    /// The ticket was never issued, was used, or has expired.
     #[error("Invalid authentication token")]
     TicketInvalid,
-    /// One of too many refused credentials from the same address.
+    /// Too many refused credentials came from the same address.
     #[error("Too many invalid credentials come from your address; get a valid one before you try again")]
     TooMany,
-    /// A cookie, sent at the instance of a page whose origin may not send it.
+    /// The credential is a cookie, and the page that had the browser send it is of an origin that
+    /// may not do so.
     #[error("The cookie is not taken from a page of this origin; CORS_ORIGIN lists those that may send it")]
     ForeignOrigin,
 }
@@ -96,21 +100,21 @@ impl Refusal {
     }
 }
 
-/// What can be wrong with a credential that is there. The kinds are told apart because only [`Fault::DemoToken`] is
-/// forgiven on optional endpoints.
+/// What is wrong with a credential. The kinds are told apart because only [`Fault::DemoToken`] is
+/// forgiven where a credential is optional.
 enum Fault {
     DemoToken,
     Refused(Refusal),
 }
 
 impl Authenticator {
-    /// Prepares the keys. An empty JWT secret is no key: whatever it signs is refused.
+    /// Prepares the keys. An empty JWT secret is no key: a token that is signed with it is refused.
     pub fn new(options: &Options) -> Self {
         let jwt = options.jwt.as_ref().filter(|jwt| !jwt.secret.trim_ascii().is_empty());
         Self { demo: options.demo, jwt: jwt.map(jwt::Verifier::new) }
     }
 
-    /// Judges for an endpoint that needs to know who calls.
+    /// Judges a credential for an endpoint that requires one.
     pub fn required(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Identity, Refusal> {
         let credential = credential.ok_or(Refusal::Missing)?;
         self.judge(credential, now).map_err(|fault| match fault {
@@ -119,11 +123,12 @@ impl Authenticator {
         })
     }
 
-    /// Judges for an endpoint that also serves the anonymous.
+    /// Judges a credential for an endpoint that also serves anonymous callers.
     ///
-    /// A malformed demo token makes its bearer anonymous, and [`Visitor::auth_error`] says so: the clients of the
-    /// system that had only such tokens rely on it. A JWT or a ticket that is refused is an error, always: a user whose
-    /// token ran out would otherwise lose the messages meant for them in silence.
+    /// The bearer of a malformed demo token is anonymous, and [`Visitor::auth_error`] says so: the
+    /// clients of the system that had only such tokens rely on this. A JWT or a ticket that is
+    /// refused is always an error. Otherwise a user whose token has expired would silently lose the
+    /// messages meant for them.
     pub fn optional(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Visitor, Refusal> {
         let Some(credential) = credential else {
             return Ok(Visitor::default());
@@ -137,7 +142,7 @@ impl Authenticator {
 
     fn judge(&self, credential: &Credential, now: Timestamp) -> Result<Identity, Fault> {
         match credential.form() {
-            // No ticket was ever issued, so none can be good.
+            // No ticket was ever issued, so none can be valid.
             Form::Ticket => Err(Fault::Refused(Refusal::TicketInvalid)),
             Form::Token(token) if self.demo && !jwt::has_shape(token) => demo::parse(token).ok_or(Fault::DemoToken),
             Form::Token(token) => {
