@@ -1,34 +1,35 @@
 //! What the `Accept` header says about event streams (RFC 9110, section 12.5.1).
 //!
-//! Owns the two questions that are asked of it. Answers only whether, never which is preferred: a stream has one form, so
-//! of a weight nothing matters but whether it is zero.
+//! Owns the two questions that the server asks about the header. Only answers whether, never which
+//! is preferred: a stream has one form, so nothing matters about a weight but whether it is zero.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::list;
 
-/// How narrow a media range is, if it matches `text/event-stream`; the narrowest decides.
+/// How specific a media range is, if it matches `text/event-stream`. The most specific range
+/// decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
-    /// `*/*`, and the lone `*` that old Java clients send.
+    /// `*/*`, or the single `*` that old Java clients send.
     Any,
     /// `text/*`.
     Text,
-    /// `text/event-stream` itself. Its other parameters (`charset=utf-8`) are not looked at.
+    /// `text/event-stream` itself. Its other parameters (`charset=utf-8`) are ignored.
     Exact,
 }
 
 /// One element of the header.
 struct Range {
-    /// `None` if it matches something else.
+    /// `None` if the range does not match `text/event-stream`.
     precision: Option<Precision>,
-    /// False if its weight is zero.
+    /// Whether its weight is not zero.
     wanted: bool,
 }
 
-/// Whether an event stream may be sent. True without the header, and when nothing in it can be read, because `406` is
-/// for ever to a browser's `EventSource`.
+/// Whether an event stream may be sent. Also true if the header is missing or contains no valid
+/// media range, because a browser's `EventSource` never reconnects after a `406`.
 pub fn accepts_event_stream(headers: &HeaderMap) -> bool {
     let ranges: Vec<Range> = ranges(headers).collect();
     let Some(narrowest) = ranges.iter().filter_map(|range| range.precision).max() else {
@@ -47,7 +48,7 @@ fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range> {
     lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).filter_map(range)
 }
 
-/// `None` for what is no media range at all.
+/// Parses a media range. Returns `None` if the element is not one.
 fn range(element: &[u8]) -> Option<Range> {
     let (media, parameters) = match element.iter().position(|byte| *byte == b';') {
         Some(at) => (&element[..at], &element[at + 1..]),
@@ -71,7 +72,8 @@ fn range(element: &[u8]) -> Option<Range> {
     Some(Range { precision, wanted })
 }
 
-/// `q=0`, `q=0.`, `q=0.000`. A weight that can't be read counts as none given.
+/// Whether the parameter is a weight of zero: `q=0`, `q=0.`, `q=0.000`. A weight that is malformed
+/// counts as absent.
 fn is_zero_weight(parameter: &[u8]) -> bool {
     let Some(at) = parameter.iter().position(|byte| *byte == b'=') else {
         return false;

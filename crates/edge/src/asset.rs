@@ -1,7 +1,9 @@
-//! Answers whose content is known beforehand: tagged, compressed once, and not sent to who has them already.
+//! Answers whose content is known beforehand. They have an `ETag`, are compressed once, and are not
+//! sent to clients that have them already.
 //!
-//! Owns `ETag`, `If-None-Match` and `Accept-Encoding` (RFC 9110, sections 8.8.3, 13.1.2 and 12.5.3) of such answers. Must
-//! never be used for what holds secrets: a compressed length tells of its content.
+//! Owns `ETag`, `If-None-Match` and `Accept-Encoding` (RFC 9110, sections 8.8.3, 13.1.2 and 12.5.3)
+//! of such answers. Must never be used for content that includes secrets, because its compressed
+//! length reveals something of the content.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -19,16 +21,16 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::list;
 
-/// Bytes, by what they are known.
+/// Content, with its fingerprint.
 pub struct Content {
     bytes: Bytes,
     fingerprint: String,
-    /// Made when somebody takes it for the first time.
+    /// Compressed when a client accepts it for the first time.
     gzipped: OnceLock<Bytes>,
 }
 
 impl Content {
-    /// A file with this content.
+    /// Content of these bytes.
     pub fn new(bytes: Bytes) -> Self {
         let hash = digest::digest(&digest::SHA256, &bytes);
         let head = hash.as_ref().iter().take(6).fold(0, |head: u64, byte| head << 8 | u64::from(*byte));
@@ -36,7 +38,8 @@ impl Content {
         Self { bytes, fingerprint, gzipped: OnceLock::new() }
     }
 
-    /// Twelve characters that no other content has.
+    /// Twelve characters that identify the content: the first 48 bits of its SHA-256, in
+    /// hexadecimal digits.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -44,14 +47,15 @@ impl Content {
     fn gzipped(&self) -> &Bytes {
         self.gzipped.get_or_init(|| {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-            // Into memory: never fails. Were it to, the plain content would be the honest answer to an empty body.
+            // Writing into memory never fails. If it did, the plain content would be a better
+            // answer than an empty body.
             let _ = encoder.write_all(&self.bytes);
             encoder.finish().map_or_else(|_| Bytes::new(), Bytes::from)
         })
     }
 }
 
-/// The answer with `content`, in the form that suits the request's `headers`.
+/// The answer with `content`, in the form that the request's `headers` accept.
 pub fn answer(
     headers: &HeaderMap,
     media_type: &'static str,
@@ -59,7 +63,7 @@ pub fn answer(
     content: &Content,
 ) -> Response {
     let gzip = takes_gzip(headers);
-    // Each form has a tag of its own: a strong one stands for the bytes that are sent.
+    // Each form has a tag of its own, because a strong tag identifies the bytes that are sent.
     let tag = format!("\"{}{}\"", content.fingerprint, if gzip { "-gzip" } else { "" });
     let known = knows(headers, &tag);
     let body = match (known, gzip) {
@@ -87,7 +91,8 @@ pub fn answer(
     response
 }
 
-/// Whether the requester has what `tag` stands for. A weak tag counts too, as the comparison here is the weak one.
+/// Whether the client has the content of `tag`. A weak tag counts too, because `If-None-Match` uses
+/// the weak comparison.
 fn knows(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter();
     lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).any(|one| {

@@ -1,10 +1,11 @@
-//! `BASE_PATH`: for proxies that forward `/api/…` unstripped.
+//! `BASE_PATH`, for proxies that forward `/api/…` without removing the prefix.
 
 use axum::extract::Request;
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// Takes `base` off the front of the path. A path without it stays as it is, so that probes may ask `/health` directly.
+/// Removes `base` from the front of the path. A path without it stays as it is, so that probes may
+/// request `/health` directly.
 pub fn strip(base: &str, mut request: Request) -> Request {
     let uri = request.uri();
     let rest = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(base));
@@ -24,7 +25,8 @@ pub fn strip(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// What of `path` is below `base`, if it is at all; empty for `base` itself.
+/// The part of `path` below `base`; empty for `base` itself, and `None` if the path is not below
+/// it.
 pub fn below<'a>(base: &str, path: &'a str) -> Option<&'a str> {
     path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }

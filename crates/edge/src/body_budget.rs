@@ -1,8 +1,10 @@
-//! The memory budget of request bodies: one bound for all bodies that are arriving, and a timeout for those that stop.
+//! The memory budget of request bodies: one bound for all bodies that are arriving, and a timeout
+//! for those that stop.
 //!
-//! Owns the budget, and the bytes of a body until it is complete. The share of a body grows as it arrives and is taken before
-//! the bytes are stored. A `Content-Length` alone takes no share: a few peers that announce much and send nothing could otherwise
-//! use up the budget. The bytes are copied out of hyper's buffers, because the smallest slice of such a buffer keeps all of it.
+//! Owns the budget, and the bytes of a body until it is complete. The share of a body grows as it
+//! arrives and is taken before the bytes are stored. A `Content-Length` alone takes no share: a few
+//! peers that announce much and send nothing could otherwise use up the budget. The bytes are
+//! copied out of hyper's buffers, because the smallest slice of such a buffer keeps all of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +18,11 @@ use tokio::time::Instant;
 
 use crate::error::{Code, Error};
 
-/// The budget of all bodies together, from the first byte of each until its request is answered. In KiB, like every number of
-/// this module, because a semaphore counts in 32 bits.
+/// The budget of all bodies together, in KiB. A body counts from its first byte until its request
+/// is answered. All constants of this module are in KiB, because a semaphore counts in 32 bits.
 const ROOM: usize = 64 << 10;
 
-/// The share of a request before the first byte of its body: its task and its head. In KiB.
+/// The share of a request before the first byte of its body, for its task and its head, in KiB.
 const OVERHEAD: usize = 4;
 
 /// The share that is taken for the first bytes of a body, in KiB. Most bodies are smaller.
@@ -35,7 +37,7 @@ const STALLED: Duration = Duration::from_secs(2);
 /// The budget is scarce when less than this is left, in KiB.
 const SCARCE: usize = ROOM / 4;
 
-/// When to try again.
+/// The `Retry-After` of a body that is refused because the budget is used up.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The budget of the bodies that are arriving.
@@ -56,7 +58,8 @@ impl BodyBudget {
         let too_large = || Error::body_too_large(limit);
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limit {
-            return Err(too_large()); // before the body is sent, to a client that asks first
+            // Refused before the body is sent, if the client asked first (`Expect: 100-continue`).
+            return Err(too_large());
         }
         let mut arrived = CollectedBody { bytes: Vec::new(), share: self.take(OVERHEAD)? };
         let deadline = Instant::now() + TIMEOUT;
@@ -78,7 +81,8 @@ impl BodyBudget {
         }
     }
 
-    /// Makes room for `length` bytes, of which `most` are known to come. In steps that double, so that little is copied twice.
+    /// Makes space for `length` bytes, of which `most` are known to come. The capacity doubles, so
+    /// that few bytes are copied twice.
     fn grow(&self, arrived: &mut CollectedBody, length: usize, most: usize) -> Result<(), Error> {
         let capacity = arrived.bytes.capacity();
         if length <= capacity {
@@ -100,17 +104,17 @@ impl BodyBudget {
         })
     }
 
-    /// How many bytes bodies hold.
+    /// How many bytes the bodies hold.
     pub fn held(&self) -> usize {
         ROOM.saturating_sub(self.room.available_permits()) << 10
     }
 
-    /// How many they may hold.
+    /// How many bytes they may hold.
     pub fn limit() -> usize {
         ROOM << 10
     }
 
-    /// How many bodies found no room.
+    /// How many bodies were refused because the budget was used up.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

@@ -1,26 +1,27 @@
-//! What is left of a quota: buckets that fill evenly, and windows that begin anew.
+//! What is left of a quota: buckets that fill evenly, and windows after which a count begins anew.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How much a bucket holds, and how fast it fills. Neither is 0.
+/// The capacity of a bucket, and how fast it fills. Neither is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
-    /// What a full bucket holds.
+    /// The capacity of the bucket.
     pub(crate) most: u64,
     pub(crate) per_second: u64,
 }
 
-/// A bucket, known by when it will be full (the generic cell rate algorithm). It may be in debt, by a cost that was larger
-/// than what was left.
+/// A bucket, stored as the time at which it will be full (the generic cell rate algorithm). It is
+/// in debt if a cost was larger than what was left.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
-    /// `None` if it always was.
+    /// `None` if nothing was ever taken.
     full_at: Option<Instant>,
 }
 
-/// A count that begins anew some time after its first.
+/// A count that begins anew when its window has passed. The window begins with the first that is
+/// counted.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     count: u32,
@@ -28,13 +29,13 @@ pub(crate) struct Window {
 }
 
 impl Quota {
-    /// So much a second, and twice that at once.
+    /// A quota of `per_second`, and of twice that at once.
     pub(crate) fn twice(per_second: u64) -> Self {
         let per_second = per_second.max(1);
         Self { most: per_second.saturating_mul(2), per_second }
     }
 
-    /// How long so much takes to come.
+    /// How long the bucket takes to gain `cost`.
     fn time_for(self, cost: u64) -> Duration {
         let nanos = u128::from(cost) * 1_000_000_000 / u128::from(self.per_second);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -51,43 +52,43 @@ impl Bucket {
         self.full_at.map_or(Duration::ZERO, |full| full.saturating_duration_since(now))
     }
 
-    /// How much is left, nothing if there is a debt.
+    /// How much is left; nothing if the bucket is in debt.
     pub(crate) fn left(&self, quota: Quota, now: Instant) -> u64 {
         let used = (self.full_in(now).as_nanos() * u128::from(quota.per_second)).div_ceil(1_000_000_000);
         quota.most.saturating_sub(u64::try_from(used).unwrap_or(u64::MAX))
     }
 
-    /// How long to wait until there is something left; `None` if there is.
+    /// How long it takes until something is left; `None` if something is left now.
     pub(crate) fn wait(&self, quota: Quota, now: Instant) -> Option<Duration> {
         let wait = self.full_in(now).saturating_sub(quota.time_for(quota.most - 1));
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// How long to wait until there is more than is left now; no time if all is left. Of an empty bucket, and of one in
-    /// debt, it is what [`Self::wait`] says.
+    /// How long it takes until more is left than now; zero if the bucket is full. For a bucket that
+    /// is empty or in debt, it is what [`Self::wait`] returns.
     pub(crate) fn more_in(&self, quota: Quota, now: Instant) -> Duration {
         let next = self.left(quota, now).saturating_add(1);
         self.full_in(now).saturating_sub(quota.time_for(quota.most.saturating_sub(next)))
     }
 
-    /// Takes `cost`, whether there is so much or not.
+    /// Takes `cost`, even if less is left.
     pub(crate) fn take(&mut self, cost: u64, quota: Quota, now: Instant) {
-        // A debt has an end within reach of the clock, whatever the cost.
+        // Bounds the debt, so that its end is within the range of the clock.
         let full_in = self.full_in(now).saturating_add(quota.time_for(cost)).min(LONGEST_DEBT);
         self.full_at = Some(now + full_in);
     }
 
-    /// Takes back a cost that was taken a moment ago.
+    /// Refunds a cost that was taken a moment ago.
     pub(crate) fn give_back(&mut self, cost: u64, quota: Quota) {
         self.full_at = self.full_at.and_then(|full| full.checked_sub(quota.time_for(cost)));
     }
 }
 
-/// A cost that takes longer than this is forgiven.
+/// The longest debt, by the time it takes to pay off. The rest of a cost is forgiven.
 const LONGEST_DEBT: Duration = Duration::from_hours(24);
 
 impl Window {
-    /// Counts one, or says how long it is until one more is counted.
+    /// Counts one, or returns how long it takes until one more is counted.
     pub(crate) fn take(&mut self, most: u32, length: Duration, now: Instant) -> Result<(), Duration> {
         if self.is_over(length, now) {
             *self = Self { count: 0, since: Some(now) };
@@ -99,7 +100,7 @@ impl Window {
         Ok(())
     }
 
-    /// Takes back one that was counted a moment ago.
+    /// Removes one that was counted a moment ago.
     pub(crate) fn give_back(&mut self) {
         self.count = self.count.saturating_sub(1);
     }
@@ -109,7 +110,7 @@ impl Window {
     }
 }
 
-/// Whole seconds, and never none: a client that waits so long finds something left.
+/// The seconds of `span`, rounded up, so that a client that waits this long finds something left.
 pub(crate) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }

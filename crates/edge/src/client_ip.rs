@@ -1,7 +1,8 @@
-//! The address of a client, in front of which proxies may stand.
+//! The address of a client, which may be behind proxies.
 //!
-//! Owns which header is believed and how far. Must never read a header that a trusted proxy did not have the last word
-//! in: whoever connects directly could write any address into it, and be a new client with each request.
+//! Owns which header is trusted and how far. Must never read a header to which a trusted proxy did
+//! not add the last element: a client that connects directly could write any address into it, and
+//! be a new client with each request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,7 +14,8 @@ use crate::list;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The one header that the trusted proxies write. The other is ignored, because a proxy passes on what it does not know.
+/// The one header that the trusted proxies write. The other one is ignored, because a proxy passes
+/// on headers that it does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrustedHeader {
     /// `X-Forwarded-For`: addresses joined by commas.
@@ -23,11 +25,11 @@ pub enum TrustedHeader {
     Forwarded,
 }
 
-/// The socket's other end, put into the request by the accept loop.
+/// The address of the peer of the socket. The accept loop puts it into the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// The proxies that are believed. The default trusts nobody.
+/// The proxies that are trusted. The default trusts none.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -52,22 +54,25 @@ impl TrustedHeader {
 }
 
 impl TrustedProxies {
-    /// Trusts whatever connects from `networks` to write `header`.
+    /// Trusts `header` on every connection from `networks`.
     pub fn new(networks: impl IntoIterator<Item = IpNet>, header: TrustedHeader) -> Self {
         Self { networks: networks.into_iter().map(canonical).collect(), header }
     }
 
-    /// Whether `address` is one of the proxies.
+    /// Whether `address` is one of the trusted proxies.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The address of the client behind a connection from `peer`: the rightmost in the list that is not a proxy of ours.
+    /// The address of the client behind a connection from `peer`: the rightmost address in the list
+    /// that is not a trusted proxy.
     ///
-    /// Several header lines are one list. Where an element is no address – garbage, `unknown`, a name of the proxy's own
-    /// making – the trail ends, and the last address before it counts; so it does where all are proxies. An IPv4 address
-    /// written as IPv6 (`::ffff:192.0.2.1`) becomes the IPv4 address, so that nobody counts twice.
+    /// Several header lines are one list. The search ends at an element that is not an address
+    /// (garbage, `unknown`, or a name that the proxy made up), and the last address before it
+    /// counts. If all addresses are proxies, the leftmost one counts. An IPv4 address that is
+    /// written as IPv6 (`::ffff:192.0.2.1`) becomes the IPv4 address, so that no client counts
+    /// twice.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all(self.header.name()).iter().rev();
@@ -82,7 +87,8 @@ impl TrustedProxies {
     }
 }
 
-/// A network of IPv4-mapped addresses as the IPv4 network that it means; a peer's address never comes in that form.
+/// The IPv4 network that a network of IPv4-mapped addresses means. The addresses of peers are never
+/// in the mapped form.
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(mapped) = network else {
         return network;
@@ -95,7 +101,8 @@ fn canonical(network: IpNet) -> IpNet {
     }
 }
 
-/// The `for=` of one element of `Forwarded`; none if it stands there twice (RFC 7239, section 4).
+/// The address of the `for=` of one element of `Forwarded`. Returns `None` if there are two (RFC
+/// 7239, section 4).
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     let mut found = list::from_right(element, b';').filter_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
@@ -109,8 +116,8 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     node(list::unquoted(value))
 }
 
-/// An address, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
-/// Some proxies add the port to `X-Forwarded-For` too.
+/// Parses an address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
+/// `[2001:db8::1]`, `[2001:db8::1]:80`. Some proxies add the port to `X-Forwarded-For` too.
 fn node(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     if let Ok(address) = text.parse() {
@@ -125,7 +132,7 @@ fn node(text: &[u8]) -> Option<IpAddr> {
     address.parse::<Ipv4Addr>().ok().filter(|_| is_port(port)).map(IpAddr::V4)
 }
 
-/// Digits, or an obfuscated port such as `_a1` (RFC 7239, section 6).
+/// Whether `text` consists of digits, or is an obfuscated port such as `_a1` (RFC 7239, section 6).
 fn is_port(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
@@ -139,7 +146,8 @@ mod tests {
 
     const PROXY: &str = "10.0.0.1";
 
-    /// Who the client is behind `peer`, with `10.0.0.0/8` and `fd00::/8` trusted to write `header`.
+    /// Returns the client behind `peer`, with `10.0.0.0/8` and `fd00::/8` trusted to write
+    /// `header`.
     fn client(header: TrustedHeader, peer: &str, lines: &[(HeaderName, &str)]) -> String {
         let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
         let lines = lines.iter().map(|(name, line)| (name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap()));

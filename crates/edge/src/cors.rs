@@ -1,7 +1,8 @@
-//! Which web pages of other origins may call (Fetch standard, section 3.3).
+//! CORS: which web pages of other origins may call the server (Fetch standard, section 3.3).
 //!
-//! Owns the rules for origins and the fixed lists of headers and methods; the protocol itself is tower-http's. Must never
-//! mirror an origin with credentials that nobody listed, development's own network apart.
+//! Owns the rules for origins and the fixed lists of headers and methods. The protocol itself is
+//! implemented by tower-http. Must never mirror an origin with credentials unless it is listed or,
+//! in development, on the local network.
 
 mod current;
 mod origin;
@@ -19,8 +20,9 @@ use crate::request_id;
 pub use current::Current;
 use origin::Origin;
 
-/// What a page may send. Clients that open streams with `fetch` send `Last-Event-ID`, which is always preflighted; the last
-/// three are the context of a trace (W3C Trace Context, W3C Baggage).
+/// The headers that a page may send. Clients that open streams with `fetch` send `Last-Event-ID`,
+/// which is always preflighted. The last three are the context of a trace (W3C Trace Context, W3C
+/// Baggage).
 pub const ALLOWED_HEADERS: [HeaderName; 11] = [
     AUTHORIZATION,
     CONTENT_TYPE,
@@ -35,7 +37,7 @@ pub const ALLOWED_HEADERS: [HeaderName; 11] = [
     HeaderName::from_static("baggage"),
 ];
 
-/// What a page may read beyond what it always may.
+/// The headers that a page may read, beyond those that it always may.
 const EXPOSED_HEADERS: [HeaderName; 5] = [
     request_id::HEADER,
     RETRY_AFTER,
@@ -46,35 +48,39 @@ const EXPOSED_HEADERS: [HeaderName; 5] = [
 
 const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
 
-/// How long a browser may remember a preflight: the most that Chromium keeps.
+/// How long a browser may cache a preflight. This is the most that Chromium allows.
 const MAX_AGE: Duration = Duration::from_hours(2);
 
-/// Who may call.
+/// Which pages may call the server.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The allowed origins, each one of:
-    /// - `https://app.example.com`: this one; a slash at the end is forgiven;
-    /// - `https://*.example.com`: every name one or more labels below `example.com`, never itself, on the same port;
-    /// - `/^https://(a|b)\.example\.com$/`: what the regular expression matches from first to last character, as if it
-    ///   began with `^` and ended with `$`, written with them or not;
-    /// - `null`: sandboxed pages and files, and so anybody's;
-    /// - `*`: everybody, without credentials, in development too; it makes the others superfluous.
+    /// The allowed origins, each in one of these forms:
+    /// - `https://app.example.com`: this origin. A slash at the end is ignored.
+    /// - `https://*.example.com`: every name one or more labels below `example.com`, but not that
+    ///   name itself, on the same port.
+    /// - `/^https://(a|b)\.example\.com$/`: every origin that the regular expression matches from
+    ///   the first to the last character. It is anchored even if it is written without `^` and `$`.
+    /// - `null`: sandboxed pages and files, and therefore pages of any site.
+    /// - `*`: every origin, without credentials even in development. It makes the others
+    ///   superfluous.
     pub origins: Vec<String>,
     /// Whether pages of the allowed origins may send cookies and `Authorization`.
     pub credentials: bool,
-    /// What pages may send beyond [`ALLOWED_HEADERS`].
+    /// The headers that pages may send in addition to [`ALLOWED_HEADERS`].
     pub headers: Vec<HeaderName>,
-    /// Whether origins on loopback, private addresses, `localhost` and `*.local` are allowed too, always with credentials.
+    /// Whether origins on loopback, private addresses, `localhost` and `*.local` are allowed too.
+    /// They may always send credentials.
     pub development: bool,
 }
 
-/// Why the rules can't stand.
+/// Why the rules are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The Fetch standard forbids it, and mirroring every origin instead would let any site act for its visitors.
+    /// `*` is combined with credentials. The Fetch standard forbids that, and mirroring every
+    /// origin instead would let any site act on behalf of its visitors.
     #[error("`*` can't be combined with credentials: list the origins, or switch credentials off")]
     AnyWithCredentials,
-    /// None of the forms that are allowed.
+    /// The origin has none of the allowed forms.
     #[error(
         "`{0}` is not an origin: allowed are `https://app.example.com`, `https://*.example.com`, `/^regex$/`, `null` and `*`"
     )]
@@ -82,7 +88,7 @@ pub enum Error {
     /// The regular expression between the slashes does not compile.
     #[error("`{pattern}` is not a regular expression")]
     Pattern {
-        /// As it was given, slashes included.
+        /// The expression as it was given, slashes included.
         pattern: String,
         /// What is wrong with it.
         source: regex_lite::Error,
@@ -98,7 +104,7 @@ enum Rule {
     Pattern(Regex),
 }
 
-/// The origins that are allowed.
+/// The rules for origins, compiled.
 #[derive(Clone, Debug)]
 pub struct Allowed {
     rules: Arc<[Rule]>,
@@ -107,7 +113,7 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Reads the rules of `options`.
+    /// Compiles the rules of `options`.
     pub fn of(options: &Options) -> Result<Self, Error> {
         if options.origins.iter().any(|text| text == "*") {
             if options.credentials {
@@ -124,13 +130,14 @@ impl Allowed {
         is_listed(&self.rules, origin) || (self.development && is_nearby(origin))
     }
 
-    /// Whether pages of this origin may send cookies and `Authorization`, and read what is answered.
+    /// Whether pages of this origin may send cookies and `Authorization`, and read the answers.
     pub fn sends_credentials(&self, origin: &HeaderValue) -> bool {
         (self.credentials && is_listed(&self.rules, origin)) || (self.development && is_nearby(origin))
     }
 }
 
-/// The layer that answers preflights and marks answers by `options`.
+/// The layer that answers preflights and adds the CORS headers to answers, by the rules of
+/// `options`.
 pub fn layer(options: &Options) -> Result<CorsLayer, Error> {
     let more = options.headers.iter().filter(|header| !ALLOWED_HEADERS.contains(header)).cloned();
     let layer = CorsLayer::new()
@@ -184,7 +191,8 @@ impl Rule {
         Origin::parse(text).map(Self::Exact).ok_or_else(unknown)
     }
 
-    /// Compiled once as it is, so that `a)|(b` can't climb out of the anchors, and once between them.
+    /// Compiles a pattern twice: once as it is, so that `a)|(b` can't escape from the anchors, and
+    /// once between the anchors.
     fn pattern(pattern: &str) -> Result<Self, regex_lite::Error> {
         Regex::new(pattern)?;
         Regex::new(&format!(r"\A(?:{pattern})\z")).map(Self::Pattern)

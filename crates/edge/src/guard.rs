@@ -1,8 +1,8 @@
-//! Around every route: a panic in one becomes an answer, 500 `internal`, and neither the connection nor anybody else's call
-//! ends with it.
+//! A layer around every route that turns a panic into an answer, 500 `internal`. Neither the
+//! connection nor any other call ends with the panic.
 //!
-//! Below the layers that every answer passes, so that a page of another origin may read this one too. It wraps no body: that
-//! of a stream may never be polled.
+//! It is below the layers that every answer passes, so that a page of another origin may read this
+//! answer too. It wraps no body, because the body of a stream may never be polled.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use tower::{Layer, Service};
 
 use crate::error::{Code, Error};
 
-/// The layer. Not tower-http's `CatchPanic`, which boxes every body.
+/// The layer. It is not tower-http's `CatchPanic`, because that boxes every body.
 pub fn layer<S>() -> impl Layer<S, Service = Guard<S>> + Clone {
     layer_fn(|inner| Guard { inner })
 }
 
-/// A service whose panics are answers.
+/// A service whose panics become answers.
 #[derive(Clone)]
 pub struct Guard<S> {
     inner: S,
 }
 
-/// A request on its way; the panic, if it did not come that far.
+/// The future of the answer, or the panic, if the call panicked before it returned a future.
 pub struct Guarded<F>(Result<F, Option<Panic>>);
 
 impl<S> Service<Request> for Guard<S>
@@ -62,12 +62,13 @@ where
             },
             Err(panic) => panic.take(),
         };
-        self.0 = Err(None); // what panicked is dropped, and never polled again
+        // What panicked is dropped, and never polled again.
+        self.0 = Err(None);
         Poll::Ready(Ok(answer(panic)))
     }
 }
 
-/// The answer, with what is to be told of the panic by the layer that logs.
+/// The answer to a request that panicked. It carries the panic to the layer that logs.
 fn answer(panic: Option<Panic>) -> Response {
     let mut response = Error::new(Code::Internal, "The server has a fault; its log says what").into_response();
     if let Some(panic) = panic {

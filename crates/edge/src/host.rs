@@ -1,6 +1,7 @@
-//! Around every route: a request of HTTP/1.1 names its host once (RFC 9112, section 3.2), or is refused.
+//! A layer around every route that refuses an HTTP/1.1 request unless it names its host exactly
+//! once (RFC 9112, section 3.2).
 //!
-//! Nothing here is decided by that name. But whoever stands in front of the server may decide by it, and a request that two
+//! This server decides nothing by that name, but a proxy in front of it may. A request that two
 //! programs understand differently is how requests are smuggled.
 
 use std::pin::Pin;
@@ -17,30 +18,30 @@ use tower::{Layer, Service};
 use crate::client_ip::Peer;
 use crate::error::Error;
 
-/// The layer, below those that every answer passes.
+/// The layer. It is below those that every answer passes.
 pub fn layer<S>() -> impl Layer<S, Service = Hosted<S>> + Clone {
     layer_fn(|inner| Hosted { inner, preflights: false })
 }
 
-/// The layer for `OPTIONS`, above that of CORS, which answers it and lets none of it through. No page needs to read this
-/// refusal: browsers name the host.
+/// The layer for `OPTIONS`. It is above the CORS layer, which answers every such request and passes
+/// none on. No page needs to read this refusal, because browsers name the host.
 pub fn of_preflights<S>() -> impl Layer<S, Service = Hosted<S>> + Clone {
     layer_fn(|inner| Hosted { inner, preflights: true })
 }
 
-/// A service whose requests name their host.
+/// A service that is called only if the request names its host.
 #[derive(Clone)]
 pub struct Hosted<S> {
     inner: S,
-    /// Whether only those with the method `OPTIONS` are judged here, or only the others.
+    /// Whether this layer checks only requests with the method `OPTIONS`, or only the others.
     preflights: bool,
 }
 
-/// A request on its way, or its refusal.
+/// The future of the answer to a request that was checked.
 pub enum Judged<F> {
-    /// Its answer is made.
+    /// The future of the service's answer.
     Served(F),
-    /// Its answer, until it is taken.
+    /// The refusal, until it is taken.
     Refused(Option<Response>),
 }
 
@@ -80,8 +81,9 @@ where
     }
 }
 
-/// What is wrong with the request's host. A target in absolute form does not stand in for the header. Over HTTP/2 the host
-/// is part of the target; and a request that came over no socket of the server's was made by an embedding application.
+/// What is wrong with the request's host. A target in absolute form does not replace the header.
+/// Over HTTP/2, the host is part of the target. A request that did not come over a socket of the
+/// server was made by an embedding application, and is not checked.
 fn problem(request: &Request) -> Option<&'static str> {
     let version = request.version();
     if version > Version::HTTP_11 || request.extensions().get::<Peer>().is_none() {
@@ -96,7 +98,7 @@ fn problem(request: &Request) -> Option<&'static str> {
     }
 }
 
-/// `uri-host [ ":" port ]`. Empty is allowed, for targets that have none.
+/// Whether the value is `uri-host [ ":" port ]`. It may be empty, for targets without a host.
 fn is_host(value: &HeaderValue) -> bool {
     value.is_empty() || (Authority::try_from(value.as_bytes()).is_ok() && !value.as_bytes().contains(&b'@'))
 }

@@ -299,7 +299,7 @@ mod tests {
         assert!(told(&format!(r#"{{"a":{deep},"b":1e999}}"#)).starts_with("b: "));
     }
 
-    /// A JSON string, of which any character may be written as an escape, and any escape be half of a pair.
+    /// A JSON string. Any of its characters may be an escape, and any escape may be half of a pair.
     fn any_string() -> impl Strategy<Value = String> {
         let unit = prop_oneof![0xd800_u16..=0xdfff, any::<u16>()].prop_map(|unit| format!("\\u{unit:04x}"));
         let part = prop_oneof![unit, Just("\\\\".to_owned()), Just("\\\"".to_owned()), "[a-zD0-9 ]{1,3}"];

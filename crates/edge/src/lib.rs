@@ -1,12 +1,16 @@
-//! The edge of the server: what came over HTTP becomes checked values here, and what goes back becomes an answer.
+//! The edge of the server: turns what comes over HTTP into checked values, and results into
+//! answers.
 //!
-//! - [`auth`]: who is asking
-//! - [`client_ip`]: from where; [`rates`]: how much one user and one address may do
-//! - [`query`], [`fields`], [`body_budget`]: parameters, bodies; [`i_json`], [`json`]: the JSON in them and in answers
-//! - [`error`], [`reply`], [`asset`]: answers; [`accept`]: which of them a client takes
-//! - [`cors`], [`host`], [`base_path`], [`guard`]: layers around the routes; [`request_id`]: what ties an answer to the log
+//! - [`auth`]: verified identities, and what they may do
+//! - [`client_ip`]: the addresses of clients; [`rates`]: the rate limits of users and addresses
+//! - [`query`], [`fields`], [`body_budget`]: parameters and bodies; [`i_json`], [`json`]: the JSON
+//!   in them and in answers
+//! - [`error`], [`reply`], [`asset`]: answers; [`accept`]: which of them a client accepts
+//! - [`cors`], [`host`], [`base_path`], [`guard`]: layers around the routes; [`request_id`]: the id
+//!   that ties an answer to the log
 //!
-//! Knows neither streams nor routes nor the state that they share: whatever it needs of the settings it is told in options.
+//! Must know neither streams nor routes nor the state that they share. What it needs of the
+//! settings is passed to it in options.
 
 pub mod accept;
 pub mod asset;

@@ -1,12 +1,13 @@
 //! Lists in header values, read from the right.
 //!
-//! Owns the splitting of `a, "b,c", d` and `name=value;name="va;lue"` outside quotes. From the right, because in a list
-//! that proxies append to, only the right end can be trusted: whatever a client wrote further left, an unclosed quote
-//! included, must not change how that end is read. Backslash escapes inside quotes are not honoured; no value that is
-//! read here has a use for them.
+//! Owns the splitting of `a, "b,c", d` and `name=value;name="va;lue"` outside quotes. It starts
+//! from the right, because only the right end of a list to which proxies append can be trusted.
+//! Nothing that a client wrote further left, not even an unclosed quote, may change how that end is
+//! read. Backslash escapes inside quotes are not interpreted, because no value that is read here
+//! needs them.
 
-/// The elements of `value` between `separator`s outside quotes, from last to first, trimmed, without empty ones
-/// (RFC 9110, section 5.6.1.2).
+/// The elements of `value` between `separator`s outside quotes, from last to first. They are
+/// trimmed, and empty ones are left out (RFC 9110, section 5.6.1.2).
 pub(super) fn from_right(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
@@ -23,7 +24,8 @@ pub(super) fn from_right(value: &[u8], separator: u8) -> impl Iterator<Item = &[
     .filter(|element| !element.is_empty())
 }
 
-/// Where the last `separator` outside quotes stands. A quote that nothing opens is a character like any other.
+/// The index of the last `separator` outside quotes. A closing quote without an opening one is a
+/// character like any other.
 fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     let mut end = text.len();
     loop {

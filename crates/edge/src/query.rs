@@ -42,7 +42,8 @@ impl Name {
         Self { spellings, kind: Kind::Opaque }
     }
 
-    /// A parameter that may be repeated, as `name=a&name=b`, `name[]=a&name[]=b` or `name[0]=a&name[1]=b`.
+    /// A parameter that may be repeated, as `name=a&name=b`, `name[]=a&name[]=b` or
+    /// `name[0]=a&name[1]=b`.
     pub const fn list(spellings: &'static [&'static str]) -> Self {
         Self { spellings, kind: Kind::List }
     }

@@ -1,5 +1,5 @@
-//! Where a publisher stands with the limits, as the fields of an answer say it
-//! ([RateLimit header fields](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
+//! Where a publisher stands with its limits, written as the header fields of an answer ([RateLimit
+//! header fields](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::bucket::{Bucket, Quota, whole_seconds};
 
-/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>: lists of structured fields (RFC 9651).
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>: lists of structured
+/// fields (RFC 9651).
 pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 pub(crate) const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
@@ -21,7 +22,7 @@ pub(crate) enum Limit {
     Credentials,
 }
 
-/// Where a publisher stands after a call, for its answer. Empty for those without a limit.
+/// Where a publisher stands after a call. Empty if it has no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RateLimit(pub(crate) [Option<Standing>; 2]);
 
@@ -30,15 +31,15 @@ pub(crate) struct Standing {
     limit: Limit,
     quota: Quota,
     left: u64,
-    /// Until there is more than what is left; zero if all is left.
+    /// How long it takes until more is left; zero if the bucket is full.
     more: Duration,
 }
 
 impl Limit {
-    /// Each of them.
+    /// Every limit.
     pub(crate) const ALL: [Self; 4] = [Self::Events, Self::Bytes, Self::Names, Self::Credentials];
 
-    /// Its word in the metrics.
+    /// The name of the limit in the metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Events => "events",
@@ -57,7 +58,7 @@ impl Standing {
     fn policy(&self) -> String {
         let Quota { most, .. } = self.quota;
         let (name, window) = (self.limit.as_str(), whole_seconds(self.quota.window()));
-        // Without a unit, it is requests.
+        // Without a unit, the quota counts requests.
         let unit = if self.limit == Limit::Bytes { ";qu=\"content-bytes\"" } else { "" };
         format!("\"{name}\";q={most};w={window}{unit}")
     }
@@ -68,7 +69,7 @@ impl Standing {
 }
 
 impl RateLimit {
-    /// Writes the fields, if there is a limit to tell of.
+    /// Writes the header fields, if there is a limit.
     pub fn write(&self, headers: &mut HeaderMap) {
         for (name, write) in [(POLICY, Standing::policy as fn(&Standing) -> String), (STATE, Standing::state)] {
             let list: Vec<_> = self.0.iter().flatten().map(write).collect();

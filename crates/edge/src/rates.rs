@@ -1,12 +1,14 @@
-//! How much one user, and one address, may do: publishes a second, names a minute, failed credentials a second.
+//! Rate limits of users and of addresses: publishes a second, new names a minute, and failed
+//! credentials a second.
 //!
-//! Owns the limits, what is charged to whom, and the fields by which an answer tells ([`RateLimit`]). Everything here is
-//! decided before anything is published or kept. Both tables are bounded, see `table.rs`; must never hold what a request
-//! brought along but the user's id or the address.
+//! Owns the limits, what is charged to which user or address, and the header fields with which an
+//! answer reports them ([`RateLimit`]). Everything here is decided before anything is published or
+//! stored. Both tables are bounded (see `table.rs`). Must never store anything of a request but the
+//! user's id or the address.
 //!
-//! The buckets are not those of the `governor` crate: a cost may be larger than what a bucket holds (a body larger than
-//! `PUBLISH_BYTES` would be refused for ever), two buckets are charged together or not at all, and the table of all users
-//! has a bound.
+//! The buckets are not those of the `governor` crate, for three reasons: a cost may be larger than
+//! the capacity of a bucket (a body larger than `PUBLISH_BYTES` would be refused for ever), two
+//! buckets are charged together or not at all, and the table of all users is bounded.
 
 mod table;
 
@@ -26,15 +28,15 @@ use crate::rate_limit::{Limit, Standing};
 
 pub use crate::rate_limit::RateLimit;
 
-/// How many names (rooms, topics of users, entities) one user makes in [`NAMES_PER`].
+/// How many new names (rooms, topics of users, entities) one user may make in [`NAMES_PER`].
 const NAMES: u32 = 600;
 const NAMES_PER: Duration = Duration::from_mins(1);
 
-/// How many failed credentials of one address are answered with why in [`FAILURES_PER`].
+/// How many failed credentials of one address are answered with the reason in [`FAILURES_PER`].
 const FAILURES: u32 = 20;
 const FAILURES_PER: Duration = Duration::from_secs(1);
 
-/// What is done by whom, and what may be.
+/// What users and addresses have done, and what they may do.
 pub struct Rates {
     events: Option<Quota>,
     bytes: Option<Quota>,
@@ -43,27 +45,27 @@ pub struct Rates {
     refused: [AtomicU64; Limit::ALL.len()],
 }
 
-/// What one user may do.
+/// The limits of one user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// How many events a second, and twice as many at once; `None` is no limit.
+    /// How many events a second, and twice as many at once; `None` means no limit.
     pub events: Option<u64>,
-    /// How many bytes of bodies a second, and twice as many at once; `None` is no limit.
+    /// How many bytes of bodies a second, and twice as many at once; `None` means no limit.
     pub bytes: Option<u64>,
 }
 
-/// Who is charged for a publish.
+/// The user that is charged for a publish, if any.
 #[derive(Clone)]
 pub enum RateSubject {
-    /// Nobody: who publishes is not limited.
+    /// Nobody, because the publisher has no limit.
     Nobody,
     /// A user.
     User(UserId),
 }
 
-/// What a publish costs, and whom.
+/// What a publish costs, and the user that is charged.
 pub struct Cost {
-    /// Who pays.
+    /// The user that is charged.
     pub subject: RateSubject,
     /// How many events.
     pub events: u32,
@@ -80,7 +82,7 @@ struct Spent {
 }
 
 impl RateSubject {
-    /// Who is charged for what `by` publishes.
+    /// The user that is charged for what `by` publishes.
     pub fn of(by: By<'_>, guard: &Guard) -> Self {
         match by {
             By::Caller(caller) if !guard.is_unlimited(caller) => Self::User(caller.id.clone()),
@@ -90,7 +92,7 @@ impl RateSubject {
 }
 
 impl Rates {
-    /// Limits by `options`; nobody has spent anything yet.
+    /// The rate limits of `options`, before any user has spent anything.
     pub fn new(options: Options) -> Self {
         Self {
             events: options.events.map(Quota::twice),
@@ -101,7 +103,7 @@ impl Rates {
         }
     }
 
-    /// Charges a publish of so many events and bytes, or refuses it. A publish is taken while anything is left, and may
+    /// Charges a publish, or refuses it. A publish is accepted while anything is left, and may
     /// leave a debt.
     pub fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
         let Cost { subject, events, bytes } = cost;
@@ -128,13 +130,14 @@ impl Rates {
             [Some(_), _] => (Limit::Events, "You publish more events than you may; wait, then publish fewer"),
             [None, Some(_)] => (Limit::Bytes, "You publish more bytes than you may; wait, then publish less"),
         };
-        // Who comes back for the one is not to be sent away for the other.
+        // The longer wait counts, so that a publisher that waited for one limit is not refused by
+        // the other.
         let wait = waits.into_iter().flatten().max().unwrap_or_default();
         Err(self.refuse(limit, message, wait).rate_limit(standing))
     }
 
-    /// Takes back what a publish, and a new name if there was one, was charged: it was a repetition of one that was in flight,
-    /// which no look-up could know.
+    /// Refunds what was charged for a publish, and for a new name if there was one. The publish was
+    /// a repetition of one that was in flight, so no look-up could find it.
     pub fn give_back(&self, cost: &Cost, named: bool) {
         let Cost { subject, events, bytes } = cost;
         let RateSubject::User(user) = subject else { return };
@@ -147,7 +150,7 @@ impl Rates {
         });
     }
 
-    /// Charges a name if it is new to the log, or refuses it. Returns whether it was charged.
+    /// Charges a name if it is new to the log, or refuses it. Returns whether the name was charged.
     pub fn name(&self, subject: &RateSubject, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
         let RateSubject::User(user) = subject else { return Ok(false) };
         if !is_new() {
@@ -160,8 +163,9 @@ impl Rates {
         full.map(|()| true).map_err(|wait| self.refuse(Limit::Names, message, wait))
     }
 
-    /// Charges a credential that was refused to the address it came from. Returns whether there were not too many. A good
-    /// credential never comes here, so nobody is locked out by others behind the same address.
+    /// Charges a refused credential to the address that it came from. Returns `false` if there were
+    /// too many. Valid credentials are never charged, so nobody is locked out by others behind the
+    /// same address.
     pub fn failed_credential(&self, address: IpAddr) -> bool {
         let now = Instant::now();
         let full = self.addresses.with(&network(address), now, |failed| failed.take(FAILURES, FAILURES_PER, now));
@@ -182,7 +186,7 @@ impl Rates {
         Limit::ALL.map(|limit| (limit.as_str(), self.refused[limit as usize].load(Ordering::Relaxed)))
     }
 
-    /// How many users and addresses there is something to remember of.
+    /// How many users and addresses are in the tables.
     pub fn known(&self) -> [(&'static str, usize); 2] {
         let now = Instant::now();
         self.users.sweep(now);

@@ -1,4 +1,4 @@
-//! The answers that are not errors.
+//! Successful answers.
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -8,7 +8,8 @@ use tidings_journal::EventId;
 
 use crate::json::Object;
 
-/// How many headers an answer has when all layers have added theirs: the table then need not grow.
+/// How many headers an answer has once all layers have added theirs. The table need not grow if it
+/// has this capacity.
 const HEADERS: usize = 12;
 
 /// A JSON body with status 200. Cheap to clone.
@@ -16,51 +17,52 @@ const HEADERS: usize = 12;
 pub struct Reply(Bytes);
 
 impl Reply {
-    /// `{"success":true,"message":…` and what `more` adds.
+    /// `{"success":true,"message":…` and the fields that `more` adds.
     pub fn success(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
         Self(more(Object::success(message)).finish().into())
     }
 
-    /// Any JSON.
+    /// An answer with any JSON.
     pub fn json(value: &serde_json::Value) -> Self {
         Self(value.to_string().into())
     }
 
-    /// JSON that was written already.
+    /// An answer with JSON that is already written.
     pub fn written(text: String) -> Self {
         Self(text.into())
     }
 }
 
-/// The answer to a publish, before the event has its id. It can be kept, to be completed again.
+/// The answer to a publish before the event has its id. It can be stored, and completed again
+/// later.
 pub struct Draft {
     object: Object,
     names_event: bool,
 }
 
 impl Draft {
-    /// `{"success":true,"message":…` and what `more` adds.
+    /// `{"success":true,"message":…` and the fields that `more` adds.
     pub fn success(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
         Self { object: more(Object::success(message)), names_event: false }
     }
 
-    /// The same, and `eventId`.
+    /// `{"success":true,"message":…`, the fields that `more` adds, and `eventId`.
     pub fn naming_event(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
         Self { names_event: true, ..Self::success(message, more) }
     }
 
-    /// The answer, now that the event has an id.
+    /// Completes the answer with the id of the event.
     pub fn complete(self, id: EventId) -> Reply {
         let object = if self.names_event { self.object.text("eventId", &id.to_string()) } else { self.object };
         Reply(object.finish().into())
     }
 
-    /// The draft as bytes, to be kept.
+    /// The draft as bytes, in which it can be stored.
     pub fn encode(&self) -> Vec<u8> {
         [&[u8::from(self.names_event)], self.object.written_so_far().as_bytes()].concat()
     }
 
-    /// Reads what [`Draft::encode`] wrote.
+    /// Reads the bytes that [`Draft::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (names_event, object) = bytes.split_first()?;
         let object = Object::resume(std::str::from_utf8(object).ok()?.to_owned());
@@ -74,7 +76,7 @@ impl IntoResponse for Reply {
         let headers = response.headers_mut();
         headers.reserve(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-        // No answer of this server is worth keeping: each tells the state of a moment.
+        // An answer of this server must not be cached: each describes the state of one moment.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }

@@ -1,6 +1,6 @@
 //! The `X-Request-Id` that ties an answer to a line in the logs.
 //!
-//! Owns what an id may look like. Must never take over one that could forge a line or fill a disk.
+//! Owns which ids are valid. Must never accept one that could forge a log line or fill a disk.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// The header's name, in requests and in answers.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over, in bytes.
+/// The longest id that is accepted, in bytes.
 const MAX_BYTES: usize = 128;
 
 /// A request's id: 1–128 visible ASCII characters. Cheap to clone.
@@ -17,7 +17,8 @@ const MAX_BYTES: usize = 128;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The caller's id if it is sane, else a new one of 128 random bits. Of several header lines the first sane one counts.
+    /// The caller's id if it is valid, otherwise a new one of 128 random bits. If there are several
+    /// header lines, the first valid one counts.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let sane = |value: &&HeaderValue| {
             (1..=MAX_BYTES).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
@@ -26,7 +27,7 @@ impl RequestId {
         taken.map_or_else(Self::random, |value| Self(value.clone()))
     }
 
-    /// The id as a header's value.
+    /// The id as the value of a header.
     pub fn header_value(&self) -> HeaderValue {
         self.0.clone()
     }

@@ -1,6 +1,7 @@
-//! Demo tokens: Base64 of `userId:username:email:roles`.
+//! Demo tokens: the Base64 encoding of `userId:username:email:roles`.
 //!
-//! Owns their form. Anyone can write one, so nothing here may be reached unless demo tokens were switched on.
+//! Owns their form. Anyone can write one, so nothing here may be reached unless demo tokens are
+//! switched on.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
@@ -8,23 +9,26 @@ use tidings_hub::UserId;
 
 use super::{Identity, MAX_TOKEN_BYTES};
 
-/// The well-known token that the documentation and the start banner show: `test123:testuser:test@example.com:user,admin`.
+/// The well-known token that the documentation and the start banner show:
+/// `test123:testuser:test@example.com:user,admin`.
 pub const TOKEN: &str = "dGVzdDEyMzp0ZXN0dXNlcjp0ZXN0QGV4YW1wbGUuY29tOnVzZXIsYWRtaW4=";
 
-/// The role of a token that names none.
+/// The role of a user whose token names none.
 const DEFAULT_ROLE: &str = "user";
 
-/// Writes the demo token of a user with this id; there must be no colon in it.
+/// Writes the demo token of a user with this id, which must not contain a colon.
 pub fn written(id: &str, role: &str) -> String {
     STANDARD_PAD_INDIFFERENT.encode(format!("{id}:{id}:{id}@example.com:{role}"))
 }
 
-/// Reads a demo token; `None` if it is malformed.
+/// Reads a demo token. Returns `None` if it is malformed.
 ///
-/// - The alphabet is the standard one and nothing else; the padding may be left out, as Node's `Buffer` allows too.
-/// - The text is UTF-8 with at least three parts. Parts after the fourth are ignored: the clients' own splitting, a
-///   destructured `split(':')`, does the same.
-/// - Roles are joined by commas, trimmed, and empty ones dropped; without any it is `user`.
+/// - The alphabet is the standard one and no other. The padding may be left out, as Node's `Buffer`
+///   also allows.
+/// - The text is UTF-8 with at least three parts. Parts after the fourth are ignored, because
+///   clients that split a token with a destructured `split(':')` ignore them too.
+/// - Roles are separated by commas and trimmed, and empty ones are dropped. Without any, the role
+///   is `user`.
 pub(super) fn parse(token: &str) -> Option<Identity> {
     if token.len() > MAX_TOKEN_BYTES {
         return None;
@@ -102,7 +106,7 @@ mod tests {
     #[test]
     fn padding_is_optional_and_the_alphabet_is_not() {
         assert!(parse(TOKEN.trim_end_matches('=')).is_some());
-        // `>` and `?` in the right places are `+` and `/` in the standard alphabet.
+        // In the right places, `>` and `?` become `+` and `/` in the standard alphabet.
         let standard = STANDARD_NO_PAD.encode("a:>>>???:c");
         assert!(standard.contains('+') && standard.contains('/'), "{standard}");
         assert!(parse(&standard).is_some());

@@ -1,7 +1,7 @@
 //! A verified caller.
 //!
-//! Owns the rule that an [`Identity`] that exists was verified: only the modules of `auth` can make one. Must never know
-//! how it was verified, nor carry the credential along.
+//! Owns the rule that an [`Identity`] that exists was verified: only the modules of `auth` can make
+//! one. Must neither know how it was verified nor contain the credential.
 
 use std::fmt;
 
@@ -11,32 +11,36 @@ use tidings_hub::{UserId, truncate_name};
 /// How far the clocks of an issuer and of this server may be apart.
 pub(super) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
 
-/// Who is asking, verified. `Debug` leaves out the name and the address: both are personal and neither helps in a log.
+/// A verified caller. `Debug` leaves out the name and the mail address: both are personal, and
+/// neither helps in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The id that topics and limits go by.
+    /// The id that topics and limits are based on.
     pub id: UserId,
-    /// The name to show to others, at most [`tidings_hub::user::MAX_NAME_BYTES`]; the id when the token has no name. Never empty.
+    /// The name to show to others, at most [`tidings_hub::user::MAX_NAME_BYTES`]. It is the id if
+    /// the token has no name, and never empty.
     pub username: String,
     /// The mail address, if the token has one.
     pub email: Option<String>,
-    /// The roles, without empty or repeated ones, in the token's order.
+    /// The roles in the token's order, none of them empty or repeated.
     pub roles: Vec<String>,
-    /// Until when the token is good; `None` is for ever.
+    /// When the token expires; `None` if it never does.
     pub expires: Option<Expiry>,
-    /// Keeps everybody outside `auth` from writing an `Identity { … }` of their own.
+    /// Keeps code outside `auth` from writing an `Identity { … }` of its own.
     _seal: Seal,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 struct Seal;
 
-/// The instant from which a token is refused: its `exp` and the leeway. A stream that lives by the token ends then.
+/// The instant from which a token is refused: its `exp` plus the leeway. A stream that was opened
+/// with the token ends then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry(Timestamp);
 
 impl Identity {
-    /// Puts down what a verifier has established. A blank name becomes the id, a blank address none.
+    /// An identity of what a verifier has established. A blank name is replaced by the id, and a
+    /// blank mail address is left out.
     pub(super) fn verified<'a>(
         id: UserId,
         username: Option<&str>,
@@ -60,7 +64,7 @@ impl Identity {
         }
     }
 
-    /// Whether `role` is among the roles; case matters.
+    /// Whether `role` is among the roles. Case matters.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|held| held == role)
     }
@@ -77,7 +81,8 @@ impl fmt::Debug for Identity {
 }
 
 impl Expiry {
-    /// The end of a token whose `exp` is given. An `exp` at the end of representable time (the year 9999) stays there.
+    /// The expiry of a token with this `exp`. An `exp` at the end of representable time (the year
+    /// 9999) stays there.
     pub(super) fn of(exp: Timestamp) -> Self {
         Self(exp.checked_add(LEEWAY).unwrap_or(Timestamp::MAX))
     }

@@ -1,8 +1,9 @@
 //! JSON Web Tokens (RFC 7519) signed with a shared secret.
 //!
-//! Owns which algorithms, signatures, times and claims are accepted. Must never read the system's clock: the library's
-//! own checks of `exp` and `nbf` do, so they are off and done here against the caller's `now`. That way a stream ends at
-//! the very instant from which its token is refused.
+//! Owns which algorithms, signatures, times and claims are accepted. Must never read the system's
+//! clock. The library's own checks of `exp` and `nbf` read it, so they are switched off, and both
+//! are checked here against the caller's `now`. That way a stream ends at the very instant from
+//! which its token is refused.
 
 mod verified_tokens;
 
@@ -19,19 +20,21 @@ use super::identity::LEEWAY;
 use super::{Expiry, Identity, MAX_TOKEN_BYTES, Refusal};
 use verified_tokens::{VerifiedTokens, digest_of};
 
-/// What a token may be signed with. An allowlist, so that neither `none` nor a public key used as a secret gets in
-/// (RFC 8725, section 3.1).
+/// The algorithms with which a token may be signed. This is an allowlist, so that neither `none`
+/// nor a public key that is used as a secret is accepted (RFC 8725, section 3.1).
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
 
-/// What JWTs are checked with. Holds a secret, so it has no `Debug`.
+/// How JWTs are checked. Holds a secret, so it has no `Debug`.
 #[derive(Clone)]
 pub struct Options {
-    /// The shared secret of HS256, HS384 and HS512. It counts without white space around it; where there is some, a token that is
-    /// signed with the secret as it stands is taken too, as earlier versions signed so. Empty is no key at all.
+    /// The shared secret of HS256, HS384 and HS512. White space around it does not count. If there
+    /// is some, a token that is signed with the secret as it is written is accepted too, because
+    /// earlier versions signed that way. An empty secret is no key at all.
     pub secret: Vec<u8>,
-    /// The `iss` that are trusted; empty trusts all, otherwise a token without one is refused.
+    /// The trusted `iss`. If this is empty, all are trusted; otherwise a token without an `iss` is
+    /// refused.
     pub issuers: Vec<String>,
-    /// The `aud` that mean this server, one of which a token must name; empty asks for none.
+    /// The `aud` that mean this server. A token must name one of them, unless this is empty.
     pub audiences: Vec<String>,
     /// Whether a token without `exp` is refused.
     pub require_exp: bool,
@@ -39,22 +42,23 @@ pub struct Options {
 
 pub(super) struct Verifier {
     key: DecodingKey,
-    /// The secret as it was written, where that is another one.
+    /// The secret as it was written, if it has white space around it.
     as_written: Option<DecodingKey>,
     validation: Validation,
     require_exp: bool,
     verified: VerifiedTokens,
 }
 
-/// What a token says that is signed as it should be, by and for whom it should be. When that holds is another matter.
+/// The claims of a token that is signed correctly, by a trusted issuer and for this server. Its
+/// times are judged separately.
 struct Claimed {
-    /// With its end.
+    /// The user, with the expiry of the token.
     identity: Identity,
     valid_from: Option<Timestamp>,
 }
 
-/// The claims that mean something here. What only describes the user is lenient: a name or a list of roles of another
-/// type is as good as none, which takes rights away and never adds any.
+/// The claims that have a meaning here. Those that only describe the user are lenient: a name or a
+/// list of roles of another type counts as absent, which takes rights away and never adds any.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -72,11 +76,12 @@ struct Claims {
     realm_access: Value,
 }
 
-/// Seconds since 1970, fractions allowed (RFC 7519, section 2). What lies before or after representable time is brought
-/// to its edge, where it is as much past or future as before.
+/// Seconds since 1970, with or without a fraction (RFC 7519, section 2). A time outside of
+/// representable time is moved to its nearer end, which is in the past or in the future as
+/// well.
 struct NumericDate(Timestamp);
 
-/// Whether `token` is a JWT by its looks: three parts joined by dots, which Base64 does not contain.
+/// Whether `token` looks like a JWT: three parts joined by dots, which Base64 does not contain.
 pub(super) fn has_shape(token: &str) -> bool {
     token.bytes().filter(|byte| *byte == b'.').count() == 2
 }
@@ -108,8 +113,8 @@ impl Verifier {
         }
     }
 
-    /// Checks signature, times and claims at `now`. Why a token is refused is logged in words of our own, because an
-    /// error of the JSON parser quotes the token.
+    /// Checks signature, times and claims at `now`. The reason of a refusal is logged in a text of
+    /// our own, because an error of the JSON parser quotes the token.
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Refusal> {
         let (refusal, reason) = match self.check(token, now) {
             Ok(identity) => return Ok(identity),
@@ -135,7 +140,7 @@ impl Verifier {
         Ok(identity)
     }
 
-    /// Checks everything that is the same at all times.
+    /// Checks everything that does not depend on the time.
     fn read(&self, token: &str) -> Result<Claimed, (Refusal, &'static str)> {
         let invalid = |reason| (Refusal::Invalid, reason);
         let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation);
@@ -144,7 +149,8 @@ impl Verifier {
             (decoded, _) => decoded,
         };
         let data = data.map_err(|error| invalid(reason(&error)))?;
-        // RFC 7515, section 4.1.11: an extension that is critical and not understood. The library leaves it to us.
+        // RFC 7515, section 4.1.11: an extension is critical but not understood. The library leaves
+        // this check to its caller.
         if data.header.crit.is_some() {
             return Err(invalid("critical extension"));
         }
@@ -167,7 +173,7 @@ impl Verifier {
 }
 
 impl Claimed {
-    /// Whether it holds at `now`.
+    /// Checks whether the token is valid at `now`.
     fn judge(&self, now: Timestamp) -> Result<(), (Refusal, &'static str)> {
         if self.identity.expires.is_some_and(|expiry| expiry.is_past(now)) {
             return Err((Refusal::Expired, "expired"));
@@ -179,7 +185,7 @@ impl Claimed {
     }
 }
 
-/// The roles in an array of strings, or in one string joined by commas or spaces.
+/// The roles in an array of strings, or in one string in which commas or spaces separate them.
 fn roles(claim: &Value) -> impl Iterator<Item = &str> {
     let listed = claim.as_array().into_iter().flatten().filter_map(Value::as_str);
     let joined = claim.as_str().into_iter();
@@ -201,7 +207,8 @@ fn reason(error: &Error) -> &'static str {
 impl<'de> Deserialize<'de> for NumericDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = serde_json::Number::deserialize(deserializer)?;
-        // Whole seconds exactly; only what has a fraction or does not fit goes through floating point.
+        // Whole seconds are exact. Only a number that has a fraction or does not fit is read as
+        // floating point.
         let since_epoch = match number.as_i64() {
             Some(seconds) => Ok(SignedDuration::from_secs(seconds)),
             None => SignedDuration::try_from_secs_f64(number.as_f64().unwrap_or(f64::INFINITY)),

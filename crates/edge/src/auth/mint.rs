@@ -1,7 +1,7 @@
-//! Making JWTs that this server accepts.
+//! Mints JWTs that this server accepts.
 //!
-//! Owns the claims that go in. Must never be reached by anyone who is not an operator or an admin: who can mint can be
-//! anybody.
+//! Owns the claims that they contain. Must never be reachable for anyone but an operator or an
+//! administrator, because a caller that can mint tokens can be anybody.
 
 use std::time::Duration;
 
@@ -12,32 +12,32 @@ use tidings_hub::UserId;
 
 use super::MAX_TOKEN_BYTES;
 
-/// Whom a token is for and how long it lasts.
+/// The user that a token is for, and how long it is valid.
 #[derive(Clone, Debug)]
 pub struct Claims {
     /// The user.
     pub sub: UserId,
-    /// The name to show to others; without one it is the id.
+    /// The name to show to others. Without one, the id is shown.
     pub username: Option<String>,
     /// The mail address.
     pub email: Option<String>,
     /// The roles.
     pub roles: Vec<String>,
-    /// How long the token is good, in whole seconds from its making; fractions are dropped.
+    /// How long the token is valid, in whole seconds from when it is minted. Fractions are dropped.
     pub expires_in: Duration,
-    /// `iss`, which must be one of the issuers that the verifier trusts, if it has a list.
+    /// The `iss`, which must be one of the issuers that the verifier trusts, if it has a list.
     pub issuer: Option<String>,
-    /// `aud`, which must be one of the verifier's audiences, if it has a list.
+    /// The `aud`, which must be one of the verifier's audiences, if it has a list.
     pub audience: Option<String>,
 }
 
-/// Why no token was made.
+/// Why no token was minted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It would have been refused for its length, in bytes.
+    /// The token, of this length in bytes, would be refused because it is too long.
     #[error("the token would have {0} bytes, {MAX_TOKEN_BYTES} are allowed: give it fewer or shorter roles")]
     TooLong(usize),
-    /// The library could not sign.
+    /// The library failed to sign the token.
     #[error("the token could not be signed")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }
@@ -60,14 +60,16 @@ struct Payload<'a> {
 }
 
 impl Claims {
-    /// The `exp` of a token made at `now`: whole seconds, and at most the end of representable time (the year 9999).
+    /// The `exp` of a token that is minted at `now`: whole seconds, and at most the end of
+    /// representable time (the year 9999).
     pub fn expires_at(&self, now: Timestamp) -> Timestamp {
         let seconds = i64::try_from(self.expires_in.as_secs()).unwrap_or(i64::MAX);
         Timestamp::from_second(now.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
     }
 }
 
-/// Signs `claims` with `secret`, less white space around it, by HS256, as of `now`. The `jti` is 128 random bits.
+/// Signs `claims` by HS256, with `now` as `iat`. The key is `secret` without the white space around
+/// it. The `jti` is 128 random bits.
 pub fn mint(secret: &[u8], claims: &Claims, now: Timestamp) -> Result<String, Error> {
     let payload = Payload {
         iat: now.as_second(),

@@ -1,7 +1,7 @@
 //! A rule: who may read the topics that a pattern matches, and who may publish to them.
 //!
-//! Owns the patterns and the audiences. Which rules there are is written in the table of stream groups; who a caller is, and
-//! what follows for that caller, is decided by [`super::guard`].
+//! Owns the patterns and the audiences. The rules themselves are in the table of stream groups.
+//! [`super::guard`] decides whether a caller belongs to an audience, and what follows from that.
 
 use tidings_hub::UserId;
 use tidings_journal::{Segment, TopicName};
@@ -15,11 +15,11 @@ pub const ANY: &str = "*";
 /// Who may do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Audience {
-    /// Everybody, without a token too.
+    /// Everybody, even without a token.
     Public,
-    /// Every caller whose token is good.
+    /// Every caller with a valid token.
     Authenticated,
-    /// The user whose id stands in the topic.
+    /// The user whose id is in the topic.
     Me,
     /// A caller with the role of administrators.
     Admin,
@@ -30,9 +30,10 @@ pub enum Audience {
 /// Who may read and who may publish to the topics of one pattern.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Segments as in a topic. `*` stands for any one, [`ME`] for the id of a user.
+    /// Segments as in a topic. `*` stands for any segment, and [`ME`] for the id of a user.
     pub pattern: &'static str,
-    /// Who may open a stream that shows the topic, and list what is kept of it. What the server publishes is not kept.
+    /// Who may open a stream that shows the topic, and list its stored events. What the server
+    /// publishes is not stored.
     pub read: Audience,
     /// Who may publish to the topic, by the calls of its group.
     pub publish: Audience,
@@ -51,16 +52,16 @@ impl Rule {
         }
     }
 
-    /// Whether the user whose id stands in `topic` is `user`. The rule must govern the topic.
+    /// Whether the user id in `topic` is that of `user`. The rule must govern the topic.
     pub(super) fn is_of(&self, topic: &TopicName, user: &UserId) -> bool {
         let mut segments = self.pattern.split('/').zip(topic.as_str().split('/'));
-        // An id has one spelling in a topic, so texts can be compared.
+        // In a topic, an id has only one spelling, so texts can be compared.
         segments.any(|(expected, found)| expected == ME && found == Segment::new(user.as_str()).to_string())
     }
 }
 
-/// The topic that `pattern` becomes with `me` in the place of [`ME`] and `name`, a checked name, in the place of [`ANY`]. `None`
-/// if the pattern has a place for which nothing was given.
+/// Fills in a pattern: `me` replaces [`ME`], and `name`, which must be a checked name, replaces
+/// [`ANY`]. Returns `None` if the pattern needs one that was not given.
 pub fn fill(pattern: &str, me: Option<&UserId>, name: Option<&str>) -> Option<TopicName> {
     let mut topic = String::with_capacity(pattern.len() + 32);
     for segment in pattern.split('/') {

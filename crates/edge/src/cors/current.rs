@@ -1,4 +1,4 @@
-//! The rules that hold now: a reload puts others in their place, for every request that comes from then on.
+//! The CORS rules that apply now. A reload replaces them for every request that comes afterwards.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,35 +13,35 @@ use tower_http::cors::{self, CorsLayer};
 
 use super::{Error, Options};
 
-/// The rules of one server.
+/// The CORS rules of one server.
 pub struct Current {
     layer: RwLock<CorsLayer>,
-    /// How often they were replaced.
+    /// How many times the rules were replaced.
     changes: AtomicU64,
 }
 
-/// A service below the rules.
+/// A service to which the rules apply.
 #[derive(Clone)]
 pub struct Cors<S> {
     current: Arc<Current>,
-    /// As of which change of the rules this is.
+    /// The value of [`Current::changes`] at which `service` was made.
     change: u64,
     service: cors::Cors<S>,
 }
 
 impl Current {
-    /// The rules that hold first.
+    /// The first rules.
     pub fn new(options: &Options) -> Result<Arc<Self>, Error> {
         Ok(Arc::new(Self { layer: RwLock::new(super::layer(options)?), changes: AtomicU64::new(0) }))
     }
 
-    /// Has other rules hold from now on.
+    /// Replaces the rules.
     pub fn replace(&self, layer: CorsLayer) {
         *self.layer.write() = layer;
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// The layer that goes by the rules that hold when a request comes.
+    /// The layer that applies the rules that are current when a request comes.
     pub fn layer<S>(self: Arc<Self>) -> impl Layer<S, Service = Cors<S>> + Clone {
         layer_fn(move |inner| {
             let change = self.changes.load(Ordering::Acquire);
@@ -63,7 +63,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // As long as nothing was reloaded this costs a look at a number.
+        // If nothing was reloaded, this costs one load of an atomic.
         let change = self.current.changes.load(Ordering::Acquire);
         if change != self.change {
             self.service = self.current.layer.read().layer(self.service.get_ref().clone());

@@ -1,15 +1,17 @@
 //! A web page's origin: scheme, host and port (RFC 6454, section 4).
 //!
-//! Owns the parsing, which is by parts: `https://example.com.evil.net` only looks like `https://example.com`.
+//! Owns the parsing. Origins are compared part by part, because `https://example.com.evil.net` only
+//! looks like `https://example.com`.
 //!
-//! The crate `url` is no help: it repairs what has to be refused here (`https:example.com`, `https://example.com:`, a tab in the
-//! name, a path), and gives `capacitor://localhost` and `chrome-extension://…` the opaque origin `null`.
+//! The crate `url` can't be used. It repairs what has to be refused here (`https:example.com`,
+//! `https://example.com:`, a tab in the name, a path), and gives `capacitor://localhost` and
+//! `chrome-extension://…` the opaque origin `null`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::uri::{Authority, Scheme};
 
-/// An origin in its canonical form: lower case, without the scheme's own port.
+/// An origin in its canonical form: lower case, and without the default port of its scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     scheme: String,
@@ -24,8 +26,8 @@ enum Host {
 }
 
 impl Origin {
-    /// Reads `scheme://host` or `scheme://host:port` and nothing beyond: no user, path, query or `*`, and no `null`.
-    /// Names outside ASCII are written as browsers send them, in Punycode.
+    /// Parses `scheme://host` or `scheme://host:port`, and nothing else: no user, path, query or
+    /// `*`, and no `null`. Names outside ASCII must be in Punycode, as browsers send them.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = scheme.parse::<Scheme>().ok()?.as_str().to_ascii_lowercase();
@@ -44,12 +46,13 @@ impl Origin {
         Some(Self { host: Host::parse(host)?, port: port.filter(|port| Some(*port) != own_port), scheme })
     }
 
-    /// Whether the host is a name and not an address.
+    /// Whether the host is a name rather than an address.
     pub(super) fn has_name(&self) -> bool {
         matches!(self.host, Host::Name(_))
     }
 
-    /// Whether the host is one or more labels below the host of `parent`, with the same scheme and port.
+    /// Whether the host is one or more labels below the host of `parent`, with the same scheme and
+    /// port.
     pub(super) fn is_below(&self, parent: &Self) -> bool {
         let (Host::Name(name), Host::Name(parent_name)) = (&self.host, &parent.host) else {
             return false;
@@ -59,8 +62,9 @@ impl Origin {
         below && self.scheme == parent.scheme && self.port == parent.port
     }
 
-    /// Whether it can only be a machine of the same network or this one: loopback (`localhost` and the names below it
-    /// included, RFC 6761), a private address (RFC 1918, RFC 4193), or a name in `.local` (RFC 6762).
+    /// Whether the host can only be this machine or one in the same network: loopback (including
+    /// `localhost` and the names below it, RFC 6761), a private address (RFC 1918, RFC 4193), or a
+    /// name in `.local` (RFC 6762).
     pub(super) fn is_nearby(&self) -> bool {
         match &self.host {
             Host::Name(name) => {

@@ -1,4 +1,4 @@
-//! Who may call from where, as a browser sees it in the answers.
+//! Which origins are allowed, as a browser sees it in the answers.
 
 use std::convert::Infallible;
 
@@ -11,7 +11,8 @@ fn options(origins: &[&str]) -> Options {
     Options { origins: origins.iter().map(|&text| text.to_owned()).collect(), credentials: true, ..Options::default() }
 }
 
-/// What the layer adds to the answer of a request by `method` from a page of `origin`.
+/// Returns the headers that the layer adds to the answer of a request by `method` from a page of
+/// `origin`.
 async fn answer(options: &Options, method: Method, origin: &str) -> HeaderMap {
     let inner = service_fn(|_| async { Ok::<_, Infallible>(Response::new(String::new())) });
     let request = Request::builder().method(method).header(ORIGIN, origin);
@@ -25,7 +26,7 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(|value| value.to_str().unwrap().to_owned())
 }
 
-/// Whether the origin is mirrored, and whether with credentials.
+/// Returns whether the origin is mirrored, and whether with credentials.
 async fn allowed(options: &Options, origin: &str) -> (bool, bool) {
     let headers = answer(options, Method::GET, origin).await;
     let mirrored = text(&headers, "access-control-allow-origin");
@@ -161,7 +162,7 @@ async fn headers_of_ones_own_are_allowed_too_each_once() {
     assert!(allowed.ends_with(",tracestate,baggage,sentry-trace"), "{allowed}");
 }
 
-/// What the server reads and no page may or need send, and why.
+/// The headers that the server reads but pages can't or need not send, with the reason.
 const NOT_FOR_PAGES: [(&str, &str); 13] = [
     ("accept-encoding", "the browser's own"),
     ("connection", "the browser's own"),
@@ -178,7 +179,7 @@ const NOT_FOR_PAGES: [(&str, &str); 13] = [
     ("x-forwarded-for", "a proxy's"),
 ];
 
-/// The names that a file's code asks a `HeaderMap` for.
+/// Returns the names of the headers that the code of a file reads from a `HeaderMap`.
 fn read_headers(code: &str) -> Vec<String> {
     let code = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let asked =
@@ -189,7 +190,7 @@ fn read_headers(code: &str) -> Vec<String> {
             let name = name.unwrap().as_str();
             let constant = Regex::new(&format!(r#"const {name}: HeaderName = HeaderName::from_static\("([^"]+)"\)"#));
             let constant = constant.unwrap().captures(code).map(|found| found[1].to_owned());
-            constant.unwrap_or_else(|| name.to_ascii_lowercase().replace('_', "-")) // one of the crate `http`
+            constant.unwrap_or_else(|| name.to_ascii_lowercase().replace('_', "-")) // a constant of the crate `http`
         }
     });
     asked.collect()

@@ -1,8 +1,9 @@
-//! What is remembered of each user or address, in a table that has a bound.
+//! A bounded table of what is remembered of each user or address.
 //!
-//! There are two generations: a key that is asked for moves to the new one. When that is full or a minute old it becomes the old
-//! one, and of the one before only what still matters goes on – nothing, where the new one was full: then memory goes before
-//! precision.
+//! There are two generations. A key that is looked up moves to the new one. When the new generation
+//! is full or a minute old, it becomes the old one. Of the generation before it, only the values
+//! that still matter are kept; if the new generation was full, none are, because the memory limit
+//! is more important than precision.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,17 +12,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How many there may be in both generations together.
+/// How many keys there may be in both generations together.
 pub(super) const MOST: usize = 2 * GENERATION;
 
 const GENERATION: usize = 32_768;
 
-/// How long a generation is the new one.
+/// How long a generation is the new one before the next begins.
 const AGE: Duration = Duration::from_mins(1);
 
-/// What may be forgotten.
+/// A value that may be forgotten while it is idle.
 pub(super) trait Idle: Default {
-    /// Whether it says no more than a new one.
+    /// Whether it contains no more than a new value.
     fn is_idle(&self, now: Instant) -> bool;
 }
 
@@ -30,14 +31,14 @@ pub(super) struct Table<K, V>(Mutex<Generations<K, V>>);
 struct Generations<K, V> {
     new: HashMap<K, V>,
     old: HashMap<K, V>,
-    /// When the new one began.
+    /// When the new generation began.
     since: Option<Instant>,
 }
 
 impl<K: Clone + Eq + Hash, V: Idle> Table<K, V> {
-    /// Looks at what is remembered of `key`, or at a new one.
+    /// Calls `look` with the value of `key`, which is a new one if there is none yet.
     pub(super) fn with<T>(&self, key: &K, now: Instant, look: impl FnOnce(&mut V) -> T) -> T {
-        let gone; // dropped outside the lock
+        let gone; // Dropped outside the lock.
         let mut generations = self.0.lock();
         gone = generations.turn(now);
         let Generations { new, old, .. } = &mut *generations;
@@ -60,7 +61,7 @@ impl<K: Clone + Eq + Hash, V: Idle> Table<K, V> {
         generations.new.len() + generations.old.len()
     }
 
-    /// Forgets what is idle. For when nobody is looked for any more.
+    /// Forgets what is idle, for the case that no key is looked up any more.
     pub(super) fn sweep(&self, now: Instant) {
         let gone = self.0.lock().turn(now);
         drop(gone);
@@ -74,7 +75,7 @@ impl<K, V> Default for Table<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Idle> Generations<K, V> {
-    /// Begins a new generation, if it is time. Returns what is forgotten.
+    /// Begins a new generation if the current one is full or too old. Returns what is forgotten.
     fn turn(&mut self, now: Instant) -> HashMap<K, V> {
         let since = *self.since.get_or_insert(now);
         let is_full = self.new.len() >= GENERATION;
@@ -94,7 +95,7 @@ impl<K: Clone + Eq + Hash, V: Idle> Generations<K, V> {
 mod tests {
     use super::*;
 
-    /// Matters for so long after it was looked at.
+    /// A value that is idle from `until` on.
     #[derive(Default)]
     struct Note {
         looks: u32,

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use super::*;
 use crate::rate_limit::{POLICY, STATE};
 
-/// What holds by itself: 100 events and 1 MiB a second.
+/// Limits of 100 events and 1 MiB a second.
 fn rates() -> Rates {
     Rates::new(Options { events: Some(100), bytes: Some(1 << 20) })
 }
@@ -45,7 +45,8 @@ async fn a_user_publishes_so_much_at_once_and_so_much_a_second() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_one_limit_is_not_charged_to_the_other() {
     let (rates, ann) = (rates(), subject("ann"));
-    publish(&rates, &ann, 1, 3 << 20).unwrap(); // a megabyte is owed, and what is left of events is untouched meanwhile
+    // One megabyte is owed. The events that are left stay untouched until it is paid off.
+    publish(&rates, &ann, 1, 3 << 20).unwrap();
     for _ in 0..500 {
         assert!(publish(&rates, &ann, 1, 1).is_err());
     }

@@ -1,4 +1,4 @@
-//! What a JWT must be to be believed, and what it then says.
+//! Which JWTs are accepted, and what an accepted one says.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,7 +24,7 @@ fn signed(header: &Header, claims: &Value) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(SECRET)).unwrap()
 }
 
-/// Judges a token of `claims`, signed as it should be, at [`NOW`].
+/// Judges a correctly signed token with `claims` at [`NOW`].
 fn judged_by(options: &Options, claims: &Value) -> Result<Identity, Refusal> {
     Verifier::new(options).verify(&signed(&Header::default(), claims), now())
 }
@@ -33,7 +33,7 @@ fn judged(claims: &Value) -> Result<Identity, Refusal> {
     judged_by(&options(), claims)
 }
 
-/// Signs parts that the library would not write.
+/// Signs a header and claims that the library would not write.
 fn by_hand(header: &str, claims: &str) -> String {
     let message = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
     let key = EncodingKey::from_secret(SECRET);

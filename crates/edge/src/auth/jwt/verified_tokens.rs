@@ -1,8 +1,11 @@
-//! The tokens whose signature was verified before, so that a caller's signature is verified once and not with every call.
+//! A cache of the tokens whose signature was verified, so that a caller's signature is verified
+//! once and not with every call.
 //!
-//! Owns how much is remembered: at most [`MAX_BYTES`], whoever signs. Only a token that was verified gets in, so nobody who can't
-//! sign fills the cache, and one that is used again stays while any number that are used once go by. A token is known by its
-//! digest; its text is stored nowhere. Must never say that a token *is* valid: its times are judged anew with each call.
+//! Owns the limit of the cache, which is [`MAX_BYTES`] regardless of who signs the tokens. Only a
+//! verified token is cached, so a client that can't sign can't fill the cache. A token that is used
+//! again stays cached while any number of tokens that are used once come and go. The key is the
+//! digest of a token; its text is stored nowhere. Must never say that a token *is* valid: its times
+//! are judged anew with each call.
 
 use std::sync::Arc;
 
@@ -12,11 +15,12 @@ use quick_cache::sync::Cache;
 
 use super::Claimed;
 
-/// Memory for all that is remembered, in bytes: some 5,000 callers. Beyond it those who call most seldom are verified anew.
+/// The memory of the cache, in bytes: enough for some 5,000 callers. If there are more, those that
+/// call least often are verified again.
 const MAX_BYTES: u64 = 2 << 20;
 
-/// From this the cache derives how many locks it has (at most one for 32 entries). With more locks each would guard too few bytes
-/// for a token with hundreds of roles.
+/// The number of tokens from which the cache derives how many locks it has (at most one for 32
+/// entries). With more locks, each would guard too few bytes for a token with hundreds of roles.
 const ESTIMATED_TOKENS: usize = 1_024;
 
 /// The SHA-256 of a token's text.
@@ -24,7 +28,7 @@ pub(super) type Digest = [u8; 32];
 
 pub(super) struct VerifiedTokens(Cache<Digest, Arc<Claimed>, Bytes>);
 
-/// Weighs an entry by the memory that it takes.
+/// Weighs an entry by the memory that it takes, in bytes.
 #[derive(Clone)]
 struct Bytes;
 
@@ -57,7 +61,7 @@ impl VerifiedTokens {
 
 impl Weighter<Digest, Arc<Claimed>> for Bytes {
     fn weight(&self, _: &Digest, claimed: &Arc<Claimed>) -> u64 {
-        /// The digest, the cache's own fields, and what the allocator rounds up.
+        /// The bytes of the digest, of the cache's own fields, and what the allocator rounds up.
         const ENTRY: usize = 128;
         let identity = &claimed.identity;
         let roles: usize = identity.roles.iter().map(|role| size_of::<String>() + role.len()).sum();
