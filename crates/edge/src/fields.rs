@@ -170,7 +170,7 @@ impl<'a> Fields<'a> {
         self.left.contains_key(name)
     }
 
-    /// Notes a problem.
+    /// Adds a problem.
     pub fn problem(&mut self, field: &'static str, problem: impl Into<String>) {
         self.problems.push(Problem { field: field.into(), problem: problem.into() });
     }

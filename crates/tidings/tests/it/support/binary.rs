@@ -1,4 +1,4 @@
-//! The real binary, in an empty directory and an empty environment, with everything that it says.
+//! The real binary, in an empty directory and an empty environment, with everything that it prints.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ impl Place {
         Self::bare().env("JOURNAL", "memory")
     }
 
-    /// The same, with the journal where it is by itself.
+    /// A place without the setting for the log, which is then where it is by default.
     pub(crate) fn bare() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
@@ -44,7 +44,7 @@ impl Place {
         self
     }
 
-    /// Where its commands run.
+    /// The directory in which its commands run.
     pub(crate) fn path(&self) -> &std::path::Path {
         self.directory.path()
     }
@@ -57,7 +57,8 @@ impl Place {
         command
     }
 
-    /// The command that starts a server here, as `change` makes it of the usual one, and the place, which it needs.
+    /// The command that starts a server here, with the change that `change` makes to the usual one;
+    /// and the place, which must outlive it.
     pub(crate) fn command_in(self, change: impl FnOnce(&Command) -> Command) -> (Command, Self) {
         (change(&self.command(&[])), self)
     }
@@ -67,7 +68,7 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
-    /// The one line with which a start is refused.
+    /// The one line with which the server refuses to start.
     #[track_caller]
     pub(crate) fn refusal(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -86,24 +87,26 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Starts a server, on a free port unless one is named, and waits until its banner has said everything.
+    /// Starts a server, on a free port unless one is named, and waits until its banner is complete.
     pub(crate) fn start(self, arguments: &[&str]) -> Process {
         let command = self.command(arguments);
         self.start_by(command)
     }
 
-    /// The same, with at most so many file descriptors.
+    /// Starts a server that may have at most `descriptors` file descriptors.
     pub(crate) fn start_limited(self, arguments: &[&str], descriptors: u64) -> Process {
         self.start_behind(arguments, &format!("ulimit -n {descriptors}"))
     }
 
-    /// The same, with files of at most so many KiB: writing more fails.
+    /// Starts a server whose files may have at most `kib` KiB. Writing more fails.
     pub(crate) fn start_with_files_of_at_most(self, arguments: &[&str], kib: u64) -> Process {
-        // The signal that comes with it would end the process. `sh` counts blocks of 512 bytes.
+        // Exceeding the limit sends a signal, which would end the process. `sh` counts blocks of
+        // 512 bytes.
         self.start_behind(arguments, &format!("trap '' XFSZ && ulimit -f {}", kib * 2))
     }
 
-    /// The one line with which a start is refused that has at most so many file descriptors.
+    /// The one line with which a server refuses to start that may have at most `descriptors` file
+    /// descriptors.
     #[track_caller]
     pub(crate) fn refused_limited(&self, descriptors: u64) -> String {
         let script = format!(r#"ulimit -n {descriptors} && exec "$0" "$@""#);
@@ -136,7 +139,7 @@ impl Place {
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (mut head, mut addresses) = (String::new(), Vec::<SocketAddr>::new());
-        // The banner ends with an empty line behind the one that says where it listens.
+        // The banner ends with an empty line after the one that names the address.
         loop {
             let start = head.len();
             assert!(stderr.read_line(&mut head).unwrap() > 0, "it ended: {head}");
@@ -163,17 +166,17 @@ impl Place {
 }
 
 impl Process {
-    /// What it has said so far.
+    /// What the process has printed so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().clone()
     }
 
-    /// Its number among the system's processes.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// From now on it may have no more file descriptors than this; those that it has, it keeps.
+    /// Limits its file descriptors from now on. It keeps those that it has.
     #[cfg(target_os = "linux")]
     pub(crate) fn limit_descriptors(&self, most: u64) {
         use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -187,12 +190,12 @@ impl Process {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for its end by itself and returns its status.
+    /// Waits until it ends by itself, and returns its status.
     pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
     }
 
-    /// Ends it at once and returns all that it said.
+    /// Kills it, and returns everything that it printed.
     pub(crate) fn last_words(mut self) -> String {
         let _ = self.child.kill();
         if let Some(reading) = self.reading.take() {

@@ -1,6 +1,7 @@
-//! A block of an event stream as it stood on the wire, byte by byte. Unlike a decoder, this forgives nothing.
+//! A block of an event stream as it was on the wire, byte by byte. Unlike a decoder, this tolerates
+//! no deviation.
 
-/// `event`, `retry`, `data`, `id`, in this order and each at most once.
+/// The fields `event`, `retry`, `data` and `id`, in this order and each at most once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) event: String,
@@ -10,7 +11,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Every block of a body. Fails the test unless each line is one that a server of ours writes.
+    /// Every block of a body. Fails the test unless each line is one that our server writes.
     pub(crate) fn all(body: &str) -> Vec<Self> {
         assert!(!body.starts_with('\u{FEFF}'), "a byte order mark");
         assert!(!body.contains('\r'), "a line ends by something else than a line feed");

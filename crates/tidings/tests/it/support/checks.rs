@@ -1,4 +1,4 @@
-//! What many tests ask of an answer, of what is stored, and of the time.
+//! What many tests check about an answer, about what is stored, and about the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,13 +15,13 @@ use super::{ADMIN, Answer, TestServer};
 pub(crate) struct SetClock(Arc<AtomicI64>);
 
 impl SetClock {
-    /// RFC 3339.
+    /// A clock that stands at `time` (RFC 3339).
     pub(crate) fn at(time: &str) -> Self {
         let time: Timestamp = time.parse().unwrap();
         Self(Arc::new(AtomicI64::new(time.as_millisecond())))
     }
 
-    /// For the server.
+    /// The clock as a server takes it.
     pub(crate) fn clock(&self) -> Clock {
         let now = self.clone();
         Clock::from_fn(move || now.now())
@@ -36,12 +36,13 @@ impl SetClock {
     }
 }
 
-/// The names of the fields of a JSON object, in the order of the wire.
+/// The names of the fields of a JSON object, in the order of the text.
 pub(crate) fn names(object: &Value) -> Vec<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
-/// `prefix_<milliseconds>_<nine random characters>`, the form that existing front ends know.
+/// Fails unless the id has the form that existing front ends know: `prefix_<milliseconds>_<nine
+/// random characters>`.
 #[track_caller]
 pub(crate) fn assert_minted(id: &Value, prefix: &str) {
     let parts: Vec<_> = id.as_str().expect("an id is text").split('_').collect();
@@ -51,7 +52,7 @@ pub(crate) fn assert_minted(id: &Value, prefix: &str) {
     assert!(random.len() == 9 && random.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
 }
 
-/// The number behind the hyphen of an event's id.
+/// The number after the hyphen of an event's id.
 #[track_caller]
 pub(crate) fn position(id: &str) -> u64 {
     let (_, position) = id.split_once('-').unwrap_or_else(|| panic!("{id:?} is no id of an event"));
@@ -59,7 +60,7 @@ pub(crate) fn position(id: &str) -> u64 {
 }
 
 impl Answer {
-    /// Fails unless this is an error in the contract's shape, with this status and code.
+    /// Fails unless this is an error of the documented form, with this status and code.
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{}", self.text());
@@ -102,7 +103,7 @@ impl Answer {
 }
 
 impl TestServer {
-    /// The number of events that were ever stored, in any topic: positions grow by one over all of them.
+    /// The number of events that were ever stored, in any topic: each takes the next position.
     pub(crate) async fn stored(&self) -> u64 {
         // The page of a topic without events reaches to the head of the log.
         let page = self.get("/events?topic=realtime/entity/none").await.json();
@@ -110,7 +111,8 @@ impl TestServer {
         position(page["next"].as_str().unwrap())
     }
 
-    /// What is kept of a topic, as an admin (or who else has the right) reads it.
+    /// The stored events of a topic, as the owner of `token` reads them: an admin, or another user
+    /// that may.
     pub(crate) async fn kept(&self, topic: &str, token: &str) -> Vec<Value> {
         let path = format!("/events?topic={}&limit=1000", topic.replace('%', "%25"));
         let answer = self.call("GET", &path, token, Value::Null).await;
@@ -118,7 +120,7 @@ impl TestServer {
         answer.json()["events"].as_array().unwrap().clone()
     }
 
-    /// The one event that is kept of a topic, as [`ADMIN`] reads it.
+    /// The only stored event of a topic, as [`ADMIN`] reads it.
     pub(crate) async fn only(&self, topic: &str) -> Value {
         let mut kept = self.kept(topic, ADMIN).await;
         assert_eq!(kept.len(), 1, "{kept:?}");

@@ -1,5 +1,5 @@
-//! The programs in `clients/`: client libraries that other people wrote, each stream in a process of its own, or followed
-//! by a program that follows many; and the followers of `docs/integrating.md`.
+//! The programs in `clients/`: client libraries by other authors, and the followers of
+//! `docs/integrating.md`. Each stream has a process of its own, or one program follows many.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use super::host::{Followed, Following, Host};
 use super::{PATIENCE, in_time};
 
-/// Which library.
+/// A client library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Library {
     /// The browser's own `EventSource`, in Chromium.
@@ -66,10 +66,10 @@ pub(crate) enum Follower {
     Ktor,
 }
 
-/// A stream that is followed.
+/// A stream that a client follows.
 pub(crate) struct Client {
     through: Through,
-    /// The status with which it gave up.
+    /// The status with which the client gave up.
     status: Option<i32>,
 }
 
@@ -86,7 +86,8 @@ const JERSEY: Host = Host::Jvm("jersey", "Jersey");
 const KTOR: Host = Host::Jvm("ktor", "Ktor");
 
 impl Library {
-    /// The program that follows many streams with it, and its name there; `None` where each stream has its own.
+    /// The program that follows many streams with this library, and the library's name there.
+    /// `None` if each stream has a process of its own.
     fn host(self) -> Option<(Host, &'static str)> {
         Some(match self {
             Self::Browser => (Host::Chromium, "EventSource"),
@@ -107,12 +108,12 @@ impl Library {
         })
     }
 
-    /// Whether what it needs was not left out.
+    /// Whether the machine has what the library needs, so that it was not left out.
     pub(crate) fn is_there(self) -> bool {
         self.host().is_none_or(|(host, _)| is_there(host))
     }
 
-    /// Follows `url` and reports the events named `events`. Token and last id may be empty.
+    /// Follows `url` and reports the events named `events`. The token and the last id may be empty.
     pub(crate) fn follow(self, url: &str, events: &str, token: &str, last_event_id: &str) -> Client {
         let through = match (self, self.host()) {
             (_, Some((host, with))) => {
@@ -152,12 +153,13 @@ impl Follower {
         }
     }
 
-    /// Those for which everything is there.
+    /// All followers that the machine can run.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|follower| is_there(follower.host().0))
     }
 
-    /// Follows `url`, behind `last_event_id` if that is not empty, and reports the events named `events`.
+    /// Follows `url`, after `last_event_id` unless that is empty, and reports the events named
+    /// `events`.
     pub(crate) fn follow(self, url: &str, events: &str, token: &str, last_event_id: &str, silence: Duration) -> Client {
         let (host, with) = self.host();
         let silence_ms = silence.as_millis().try_into().unwrap();
@@ -166,7 +168,8 @@ impl Follower {
     }
 }
 
-/// `cargo xtask test` leaves a language out where the machine has none that is new enough, and says so.
+/// Whether the machine can run this program. `cargo xtask test` leaves a language out if the
+/// machine has no version of it that is new enough, and says so.
 fn is_there(host: Host) -> bool {
     let left_out = env::var("TIDINGS_LEFT_OUT").unwrap_or_default();
     let needs = match host {
@@ -191,7 +194,7 @@ fn python(script: &str) -> Program {
 
 fn process((interpreter, script): &Program, url: &str, events: &str, token: &str, last_event_id: &str) -> Through {
     let mut command = Command::new(interpreter);
-    // Should this program be killed, they end by themselves.
+    // If this program is killed, they end by themselves.
     let limit = PATIENCE.as_millis().to_string();
     command.arg(script).args([url, "--events", events, "--count", "1000000", "--timeout-ms", &limit]);
     for (name, value) in [("--token", token), ("--last-event-id", last_event_id)] {
@@ -205,7 +208,8 @@ fn process((interpreter, script): &Program, url: &str, events: &str, token: &str
 }
 
 impl Client {
-    /// The next thing that happened; `None` when it gave up. Dropped before it is ready, it has taken nothing.
+    /// The next report; `None` once the client has given up. If the future is dropped before it is
+    /// ready, no report is lost.
     pub(crate) async fn line(&mut self) -> Option<Value> {
         if self.status.is_some() {
             return None;
@@ -231,38 +235,39 @@ impl Client {
         }
     }
 
-    /// The next thing that happened.
+    /// The next report.
     pub(crate) async fn next(&mut self) -> Value {
         in_time(self.line()).await.expect("the client is still there")
     }
 
-    /// The next thing, which must be an event called `name`.
+    /// The next report, which must be an event named `name`.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         let line = self.next().await;
         assert_eq!(line["event"], name, "{line}");
         line
     }
 
-    /// The next thing, which must be that a connection was accepted as an event stream.
+    /// The next report, which must say that a connection was accepted as an event stream.
     pub(crate) async fn opened(&mut self) {
         let line = self.next().await;
         assert_eq!(line["open"], true, "{line}");
     }
 
-    /// The next thing, which must be that a connection failed or ended.
+    /// The next report, which must say that a connection failed or ended.
     pub(crate) async fn failed(&mut self) -> Value {
         let line = self.next().await;
         assert!(line["error"].is_string(), "{line}");
         line
     }
 
-    /// The next thing, which must be that a follower of `docs/integrating.md` asks for its token: it is about to connect.
+    /// The next report, which must say that a follower of `docs/integrating.md` asks for its token,
+    /// because it is about to connect.
     pub(crate) async fn asked(&mut self) {
         let line = self.next().await;
         assert_eq!(line["asked"], true, "{line}");
     }
 
-    /// Has a follower of `docs/integrating.md` get this token when it asks again.
+    /// Sets the token that a follower of `docs/integrating.md` gets when it asks again.
     pub(crate) fn renew(&self, token: &str) {
         match &self.through {
             Through::Host(followed) => followed.renew(token),
@@ -270,14 +275,14 @@ impl Client {
         }
     }
 
-    /// The status with which it gives up; it must have nothing more to say.
+    /// The status with which the client gives up. It must have nothing more to report.
     pub(crate) async fn exit(mut self) -> Option<i32> {
         assert_eq!(in_time(self.line()).await, None);
         self.status
     }
 }
 
-/// Where `cargo xtask test` has put something.
+/// The path of something that `cargo xtask test` has provided.
 pub(crate) fn provisioned(variable: &str) -> PathBuf {
     let place = env::var_os(variable);
     place.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`, which installs the clients")).into()

@@ -1,8 +1,9 @@
-//! Programs in which many streams are followed at once: the one Chromium with its page (`clients/node/chromium.mjs`), the
-//! one program in Go (`clients/go`), and for each library of the JVM one JVM (`clients/jvm`).
+//! Programs in which many streams are followed at once: the one Chromium with its page
+//! (`clients/node/chromium.mjs`), the one program in Go (`clients/go`), and a JVM for each library
+//! of the JVM (`clients/jvm`).
 //!
-//! Owns the numbers by which the streams are told apart. The first test that needs a program starts it; it ends with this
-//! one, when nobody holds the other end of its standard input any more.
+//! Owns the numbers that identify the streams. The first test that needs a program starts it. The
+//! program ends with this process, when the other end of its standard input is closed.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,10 +18,10 @@ use tokio::sync::mpsc;
 
 use super::client::provisioned;
 
-/// More than any test leaves unread.
+/// More reports than any test leaves unread.
 const UNREAD: usize = 4_096;
 
-/// Which program.
+/// A program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Host {
     Chromium,
@@ -29,22 +30,22 @@ pub(crate) enum Host {
     Jvm(&'static str, &'static str),
 }
 
-/// What is to be followed, and how.
+/// What to follow, and how.
 pub(crate) struct Following<'a> {
     /// The library's name in its program.
     pub(crate) with: &'a str,
     pub(crate) url: &'a str,
-    /// The names of the events that are reported, with commas between them.
+    /// The names of the events to report, separated by commas.
     pub(crate) events: &'a str,
     /// May be empty.
     pub(crate) token: &'a str,
     /// May be empty.
     pub(crate) last_event_id: &'a str,
-    /// For the followers of `docs/integrating.md`: how long nothing may come.
+    /// How long the stream may be silent. For the followers of `docs/integrating.md`.
     pub(crate) silence_ms: u64,
 }
 
-/// A program that runs.
+/// A program that is running.
 struct Running {
     commands: Mutex<ChildStdin>,
     streams: Streams,
@@ -53,7 +54,7 @@ struct Running {
 
 type Streams = Arc<Mutex<HashMap<u64, mpsc::Sender<Value>>>>;
 
-/// A stream that is followed. Dropping it closes it.
+/// A stream that a program follows. Dropping it closes the stream.
 pub(crate) struct Followed {
     host: Arc<Running>,
     number: u64,
@@ -95,7 +96,7 @@ impl Host {
     }
 }
 
-/// Quick to start, as it runs for a minute at most.
+/// The command of a JVM that starts quickly, because it runs for a minute at most.
 fn java(module: &Path, main: &str) -> Command {
     let libraries = std::fs::read_to_string(module.join("class-path")).unwrap();
     let class_path = format!("{}:{}", module.join("classes").display(), libraries.trim());
@@ -123,7 +124,8 @@ impl Running {
     }
 }
 
-/// Brings each report to the test that follows the stream. When the program is gone, all of them see the end.
+/// Passes each report to the test that follows the stream. Once the program has ended, all these
+/// tests see the end.
 fn hand_out(mut child: Child, streams: &Streams) {
     let reports = BufReader::new(child.stdout.take().unwrap());
     for line in reports.lines().map_while(Result::ok) {
@@ -141,12 +143,12 @@ fn hand_out(mut child: Child, streams: &Streams) {
 }
 
 impl Followed {
-    /// The next report; `None` when the program is gone.
+    /// The next report; `None` once the program has ended.
     pub(crate) async fn report(&mut self) -> Option<Value> {
         self.reports.recv().await
     }
 
-    /// Has a follower of `docs/integrating.md` get this token when it asks again.
+    /// Sets the token that a follower of `docs/integrating.md` gets when it asks again.
     pub(crate) fn renew(&self, token: &str) {
         self.host.tell(&json!({"renew": self.number, "token": token})).unwrap();
     }

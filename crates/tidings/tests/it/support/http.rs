@@ -1,4 +1,4 @@
-//! One HTTP/1.1 exchange on a socket of its own, with nothing added that a test did not ask for.
+//! One HTTP/1.1 exchange on a socket of its own, with nothing in it that a test did not ask for.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -7,17 +7,17 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case, in the order of the wire.
+    /// The names are in lower case, in the order of the wire.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    /// Splits what came over the wire; chunks are joined.
+    /// Parses the bytes of an answer. Chunks are joined.
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let (status, headers, length) = parse_head(bytes).expect("a whole head");
         let body = &bytes[length..];
@@ -38,16 +38,16 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
-    /// The identifier of an error.
+    /// The code of an error.
     pub(crate) fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-/// Status, headers and length of a head.
+/// The status, the headers and the length of a head.
 pub(crate) type Head = (u16, Vec<(String, String)>, usize);
 
-/// The head that `bytes` begin with, if it is complete.
+/// Parses the head at the beginning of `bytes`, if it is complete.
 pub(crate) fn parse_head(bytes: &[u8]) -> Option<Head> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&bytes[..end - 4]).into_owned();
@@ -71,7 +71,7 @@ fn join_chunks(mut bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Sends a request and reads to the end.
+/// Sends a request and reads to the end of the connection.
 pub(crate) async fn request(
     address: SocketAddr,
     method: &str,
@@ -82,7 +82,7 @@ pub(crate) async fn request(
     Answer::parse(&raw(address, &whole(address, method, path, headers, body)).await)
 }
 
-/// The same to a server that may be gone: `None` where no whole answer comes.
+/// Sends a request to a server that may be gone. Returns `None` unless a complete answer comes.
 pub(crate) async fn attempt(
     address: SocketAddr,
     method: &str,
@@ -111,7 +111,7 @@ fn whole(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]
     [head.as_bytes(), body].concat()
 }
 
-/// Sends bytes and reads to the end, whatever they are.
+/// Sends any bytes and reads to the end of the connection.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let _ = socket.write_all(bytes).await; // a server that refuses early may close before all is sent

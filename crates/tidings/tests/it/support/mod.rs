@@ -29,7 +29,7 @@ pub(crate) use stream::Stream;
 /// `test123`, roles `user` and `admin`.
 pub(crate) const ADMIN: &str = tidings_server::auth::demo::TOKEN;
 
-/// A server of its own for one test. Dropping it ends it.
+/// A server for one test. Dropping it ends the server.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) handle: Handle,
@@ -42,7 +42,7 @@ pub(crate) async fn start() -> TestServer {
     start_with(&[]).await
 }
 
-/// A server with these settings, as they would stand in the environment.
+/// A server with these settings, written as in the environment.
 pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestServer {
     start_at(settings, Clock::system()).await
 }
@@ -52,12 +52,12 @@ pub(crate) async fn start_at(settings: &[(&str, &str)], clock: Clock) -> TestSer
     start_on(Server::builder().config(config(settings).unwrap()).clock(clock))
 }
 
-/// A server that was put together by the test.
+/// A server that the test has configured.
 pub(crate) fn start_on(builder: tidings_server::server::Builder) -> TestServer {
     start_built(builder.build().unwrap())
 }
 
-/// The same, of a server whose building the test looked at.
+/// A server that the test has built, so that it can check how that went.
 pub(crate) fn start_built(server: Server) -> TestServer {
     let (address, handle) = (server.addresses()[0], server.handle());
     let (stop, stopped) = oneshot::channel::<()>();
@@ -67,7 +67,8 @@ pub(crate) fn start_built(server: Server) -> TestServer {
     TestServer { address, handle, stop: Some(stop), running }
 }
 
-/// Settings as they would stand in the environment, on a free port; streams are not spread when the server ends.
+/// The configuration of these settings, written as in the environment. The port is free, and the
+/// server does not wait while it drains.
 pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings_server::config::Error> {
     let presets = [
         ("PORT", "0"),
@@ -78,7 +79,7 @@ pub(crate) fn config(settings: &[(&str, &str)]) -> Result<Config, tidings_server
         ("HEARTBEAT_INTERVAL", "1h"), // on a busy machine one would come into many a test
     ];
     let unset = presets.into_iter().filter(|(name, _)| settings.iter().all(|(set, _)| set != name));
-    // The same promises hold in both lanes: `cargo xtask test` runs this binary once for each.
+    // Both lanes keep the same promises: `cargo xtask test` runs this binary once for each.
     let lane = std::env::var("TIDINGS_TEST_LANE").map(|lane| ("STREAM_LANE".to_owned(), lane));
     let environment = unset.chain(settings.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let environment = lane.into_iter().chain(environment);
@@ -98,29 +99,30 @@ impl TestServer {
         self.request(method, path, &headers, body.as_bytes()).await
     }
 
-    /// A call with exactly these headers (beside `Host`, `Connection: close` and `Content-Length`) and this body.
+    /// A call with exactly these headers (besides `Host`, `Connection: close` and `Content-Length`)
+    /// and this body.
     pub(crate) async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         in_time(http::request(self.address, method, path, headers, body)).await
     }
 
-    /// GET without a token.
+    /// Makes a `GET` without a token.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[], b"").await
     }
 
-    /// POST as an admin; fails the test unless it is a 200.
+    /// Makes a `POST` as an admin. Fails the test unless the status is 200.
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         let answer = self.call("POST", path, ADMIN, body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer
     }
 
-    /// A stream, its `connected` event still to be read. The token may be empty.
+    /// Opens a stream and leaves its `connected` event unread. The token may be empty.
     pub(crate) async fn stream(&self, path: &str, token: &str) -> Stream {
         self.stream_with(path, token, &[]).await
     }
 
-    /// A stream with more headers; fails the test unless it opens.
+    /// Opens a stream with more headers. Fails the test unless it opens.
     pub(crate) async fn stream_with(&self, path: &str, token: &str, more: &[(&str, &str)]) -> Stream {
         let bearer = format!("Bearer {token}");
         let mut headers = vec![("Accept", "text/event-stream")];
@@ -131,14 +133,14 @@ impl TestServer {
         in_time(Stream::open(self.address, path, &headers)).await
     }
 
-    /// A stream whose `connected` event was read.
+    /// Opens a stream and reads its `connected` event.
     pub(crate) async fn connected(&self, path: &str, token: &str) -> Stream {
         let mut stream = self.stream(path, token).await;
         stream.expect("connected").await;
         stream
     }
 
-    /// A stream that goes on after `cursor`, its `connected` event still to be read.
+    /// Opens a stream that resumes after `cursor`, and leaves its `connected` event unread.
     pub(crate) async fn resumed(&self, path: &str, token: &str, cursor: &str) -> Stream {
         self.stream_with(path, token, &[("Last-Event-ID", cursor)]).await
     }
@@ -149,7 +151,7 @@ impl TestServer {
         answer.json()["eventId"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a notification as the application does that embeds the server, and returns its `eventId`.
+    /// Sends a notification as the embedding application does, and returns its `eventId`.
     pub(crate) async fn say(&self, form: &Value) -> String {
         self.handle.notify(By::Application, form).await.unwrap().event_id.to_string()
     }
@@ -159,14 +161,14 @@ impl TestServer {
         self.stream("/notifications/stream", "").await.block("connected").await.id.unwrap()
     }
 
-    /// How many streams are open, in the fields that existing front ends know.
+    /// The numbers of open streams, in the fields that existing front ends know.
     pub(crate) async fn stats(&self) -> Value {
         let all = self.get("/system/stats").await.json();
         let known = ["totalConnections", "authenticatedConnections", "connectionsByType"];
         known.into_iter().map(|name| (name.to_owned(), all[name].clone())).collect::<serde_json::Map<_, _>>().into()
     }
 
-    /// Waits until no stream is open any more, by the server's own count.
+    /// Waits until the server itself counts no open stream any more.
     pub(crate) async fn until_nobody_is_left(&self) {
         let nobody = serde_json::json!({
             "totalConnections": 0, "authenticatedConnections": 0, "connectionsByType": {},
@@ -174,20 +176,20 @@ impl TestServer {
         until(async || self.stats().await == nobody).await;
     }
 
-    /// Tells the server to stop; streams can still be read while it drains.
+    /// Tells the server to stop. Streams can still be read while it drains.
     pub(crate) fn begin_stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
     }
 
-    /// Waits for the server's end.
+    /// Waits until the server has stopped.
     pub(crate) async fn stopped(&mut self) -> Result<(), tidings_server::server::Error> {
         self.begin_stop();
         self.ended().await
     }
 
-    /// Waits for an end that nobody asked for.
+    /// Waits until the server ends without being told to.
     pub(crate) async fn ended(&mut self) -> Result<(), tidings_server::server::Error> {
         in_time(&mut self.running).await.unwrap()
     }
@@ -199,7 +201,7 @@ impl Drop for TestServer {
     }
 }
 
-/// Asks again and again until `done`; fails the test if that hangs.
+/// Repeats `done` until it returns true. Fails the test if that hangs.
 pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
     in_time(async {
         while !done().await {
@@ -209,13 +211,13 @@ pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
     .await;
 }
 
-/// A demo token.
+/// Writes a demo token.
 pub(crate) fn demo(user: &str, roles: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(format!("{user}:{user}-name:{user}@example.com:{roles}"))
 }
 
-/// A JWT of `ann`, issued at `now` for so many seconds.
+/// Writes a JWT for `ann`, issued at `now` and valid for `seconds`.
 pub(crate) fn jwt(secret: &str, now: jiff::Timestamp, seconds: u64) -> String {
     use tidings_server::auth::mint;
     let claims = mint::Claims {

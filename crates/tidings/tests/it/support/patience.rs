@@ -1,14 +1,15 @@
-//! The one limit of time that tests have: after it a test that hangs fails.
+//! The one timeout of the tests: a test that hangs fails after it.
 //!
-//! Owns the limit, for this program and for that of the commands. Nothing here judges how soon something comes: on a busy
-//! machine everything comes later, and a promise about time is kept by comparing times that the server tells, by time that
-//! is paused, or by a least time.
+//! Owns the timeout, for this program and for the tests of the commands. Nothing here checks how
+//! soon something happens, because everything takes longer on a busy machine. A promise about time
+//! is tested by comparing times that the server reports, with paused time, or by a minimum.
 
 use std::future::Future;
 use std::time::Duration;
 
-/// Longer than anything here takes on the busiest machine. Longer, too, than the limits that a test sets so that they are
-/// not what ends something: what comes within this came for another reason.
+/// Longer than anything here takes on the busiest machine. It is also shorter than the limits that
+/// a test raises so that they do not end anything: what happens within this time happens for
+/// another reason.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Fails the test if `work` hangs.

@@ -17,18 +17,18 @@ pub(crate) struct Stream {
     socket: TcpStream,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    /// Bytes of the body that are no whole chunk yet.
+    /// Bytes of the body that are not a complete chunk yet.
     pending: Vec<u8>,
     /// Every byte of the body so far, without the framing of chunks.
     pub(crate) body: Vec<u8>,
     decoder: Decoder,
     events: VecDeque<Received>,
-    /// Events that the test has taken.
+    /// How many events the test has taken.
     taken: usize,
     ended: Option<End>,
 }
 
-/// An event as it came.
+/// An event as it was received.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Received {
     pub(crate) event: String,
@@ -42,11 +42,11 @@ pub(crate) struct Received {
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With the last chunk: the client is not to come back.
+    /// With the last chunk: the client should not reconnect.
     Finished,
-    /// Without it, but after a whole chunk: the client is to come back.
+    /// Without the last chunk, but after a complete chunk: the client should reconnect.
     Cut,
-    /// In the middle of a chunk, or by a reset.
+    /// In the middle of a chunk, or by a reset of the connection.
     Broken,
 }
 
@@ -55,7 +55,7 @@ impl Stream {
         Self::open_on(TcpStream::connect(address).await.unwrap(), path, headers).await
     }
 
-    /// The same on a connection that the test has made.
+    /// Opens a stream on a connection that the test has made.
     pub(crate) async fn open_on(mut socket: TcpStream, path: &str, headers: &[(&str, &str)]) -> Self {
         let address = socket.peer_addr().unwrap();
         let mut head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n");
@@ -92,12 +92,12 @@ impl Stream {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The next event of any name, heartbeats included.
+    /// The next event of any name, including heartbeats.
     pub(crate) async fn next(&mut self) -> Received {
         in_time(self.next_or_end()).await.unwrap_or_else(|| panic!("the stream ended: {:?}", self.ended))
     }
 
-    /// The next event; `None` when the stream has ended.
+    /// The next event; `None` once the stream has ended.
     pub(crate) async fn next_or_end(&mut self) -> Option<Received> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -111,14 +111,14 @@ impl Stream {
         }
     }
 
-    /// The next event, which must be called `name`.
+    /// The next event, which must be named `name`.
     pub(crate) async fn expect(&mut self, name: &str) -> Received {
         let event = self.next().await;
         assert_eq!(event.event, name, "{event:?}");
         event
     }
 
-    /// Reads to the end and says how it was.
+    /// Reads to the end and returns how the stream ended.
     pub(crate) async fn end(&mut self) -> End {
         in_time(async {
             while self.ended.is_none() {
@@ -134,18 +134,18 @@ impl Stream {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    /// The whole blocks so far, each checked to be written as the contract says. Comments are left out.
+    /// The complete blocks so far, each checked to be written as documented. Comments are left out.
     pub(crate) fn blocks(&self) -> Vec<Block> {
         Block::all(&self.text())
     }
 
-    /// The next event, which must be called `name`, as it stood on the wire.
+    /// The next event, which must be named `name`, as it was on the wire.
     pub(crate) async fn block(&mut self, name: &str) -> Block {
         self.expect(name).await;
         self.blocks().swap_remove(self.taken - 1)
     }
 
-    /// Reads events of this name until there are `count`; passes over heartbeats and nothing else.
+    /// Reads events of this name until there are `count`. Skips heartbeats and nothing else.
     pub(crate) async fn take(&mut self, name: &str, count: usize) -> Vec<Received> {
         let mut events = Vec::with_capacity(count);
         while events.len() < count {
@@ -158,7 +158,7 @@ impl Stream {
         events
     }
 
-    /// Reads until the body so far is as `done` says.
+    /// Reads until `done` returns true for the body so far.
     pub(crate) async fn read_until(&mut self, mut done: impl FnMut(&str) -> bool) {
         in_time(async {
             while !done(&self.text()) {
@@ -169,12 +169,12 @@ impl Stream {
         .await;
     }
 
-    /// Shuts the sending side.
+    /// Shuts down the sending side.
     pub(crate) async fn shut(&mut self) {
         self.socket.shutdown().await.unwrap();
     }
 
-    /// The socket, to misbehave with.
+    /// The socket, for tests of misbehaving clients.
     pub(crate) fn into_socket(self) -> TcpStream {
         self.socket
     }
@@ -187,7 +187,7 @@ impl Stream {
         }
     }
 
-    /// Takes whole chunks off what is pending and decodes them.
+    /// Decodes the complete chunks of what is pending.
     fn digest(&mut self) {
         while let Some(line) = self.pending.windows(2).position(|window| window == b"\r\n") {
             let size = std::str::from_utf8(&self.pending[..line]).unwrap();
