@@ -1,4 +1,5 @@
-//! The log on disk, from outside: what was acknowledged is there after every end of the process, under its id.
+//! The log on disk, from outside: every acknowledged event is there under its id, however the
+//! process ended.
 
 mod backups;
 mod clocks;
@@ -18,7 +19,7 @@ use tidings_server::server::Error;
 use crate::support::binary::Place;
 use crate::support::{ADMIN, TestServer, config, demo, start_built, start_on, until};
 
-/// A directory, and servers that keep their log in it, one after the other.
+/// A directory, and the servers that keep their log in it, one after the other.
 pub(crate) struct House(TempDir);
 
 impl House {
@@ -30,7 +31,8 @@ impl House {
         self.0.path().to_str().unwrap()
     }
 
-    /// Not at once: a process that another test starts holds a copy of every lock until it has begun.
+    /// Starts a server. This may take several attempts, because a process that another test starts
+    /// has a copy of every lock between `fork` and `exec`.
     pub(crate) async fn start(&self) -> TestServer {
         self.start_with(&[]).await
     }
@@ -52,7 +54,7 @@ impl House {
         start_built(built.unwrap())
     }
 
-    /// Ends `server` in peace and starts the next.
+    /// Stops `server` gracefully and starts the next one.
     async fn restart(&self, mut server: TestServer) -> TestServer {
         server.stopped().await.unwrap();
         drop(server);
@@ -181,7 +183,7 @@ async fn a_second_server_on_the_same_directory_is_refused() {
     assert!(error.contains(house.path()) && error.contains("in use"), "{error}");
     let refusal = Place::new().env("JOURNAL", "disk").env("DATA_DIR", house.path()).env("PORT", "0").refusal(&[]);
     assert!(refusal.contains(house.path()), "{refusal}");
-    // The first is none the worse for it.
+    // The first server is not affected.
     assert_eq!(start_on(Server::builder().config(config(&[]).unwrap())).get("/health/ready").await.status, 200);
 }
 

@@ -1,53 +1,57 @@
-//! What is known of client libraries: what each does by itself when a stream ends in some way, or is refused.
+//! What is known of client libraries: what each of them does by itself after each way in which a
+//! stream can end, and when it is refused.
 //!
-//! The tests of [`super::matrix`] hold each line against the library itself, and the tables in `docs/clients.md` are
-//! written from it.
+//! The tests of [`super::matrix`] check each line against the library itself, and the tables in
+//! `docs/clients.md` are generated from it.
 
 use std::fmt::Write as _;
 
 use super::ways::Way;
 use crate::support::client::Library;
 
-/// A library.
+/// What is known of one library.
 pub(crate) struct Facts {
     pub(crate) library: Library,
     name: &'static str,
-    /// For each of [`WAYS`].
+    /// What it does after each of [`WAYS`].
     ends: [End; 7],
-    /// For each of [`STATUSES`].
+    /// What it does when it is refused with each of [`STATUSES`].
     refusals: [Refused; 3],
-    /// Told `expired` and finished.
+    /// What it does after a stream that sent `expired` and was finished.
     pub(crate) expired: Refused,
-    /// How it asks again when it was told `retry:`.
+    /// How it waits before it reconnects, if a `retry:` was sent.
     pub(crate) retry: Retry,
-    /// How it asks again when it was never told `retry:`.
+    /// How it waits before it reconnects, if no `retry:` was ever sent.
     waits: &'static str,
 }
 
-/// What it does.
+/// What a library does after a stream has ended.
 #[derive(Clone, Copy)]
 pub(crate) struct End {
     pub(crate) then: Then,
-    /// Whether it shows what came right before the end, whatever happens: who throws away unread what was there when the
-    /// connection failed mostly shows it.
+    /// Whether it always shows what came right before the end. A library that discards unread data
+    /// when the connection fails usually shows it, but not always.
     pub(crate) shows_last_words: bool,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) enum Then {
-    /// It comes back with the last id. Of the end it gives a reason that begins like this, or, if empty, none.
+    /// It reconnects with the last id. It reports the end with a reason that begins like this, or
+    /// without one if this is empty.
     Back(&'static str),
-    /// The same, but it says nothing of the end.
+    /// It reconnects with the last id, and does not report the end.
     Silently,
-    /// As `Back`, but the id is that of an event which it has not shown: that event is lost.
+    /// As `Back`, but the id is that of an event that it has not shown, so that event is lost.
     Skips(&'static str),
-    /// As `Back`, but it has shown a part of an event for the whole, without an id of its own.
+    /// As `Back`, but it has shown a part of an event, without an id of its own, as if it were
+    /// complete.
     Part(&'static str),
-    /// As `Back`, but it has shown the event whose last line has not come, and comes back with its id.
+    /// As `Back`, but it has shown the event whose last line has not come, and reconnects with the
+    /// id of that event.
     Early(&'static str),
-    /// It ends without an error, as if there were no more to come.
+    /// It ends without an error, as if no more events would come.
     Stops,
-    /// It raises this; coming back is the caller's.
+    /// It raises this error. Its caller has to reconnect.
     Raises(&'static str),
 }
 
@@ -55,23 +59,24 @@ pub(crate) enum Then {
 pub(crate) enum Refused {
     /// It gives up for good.
     Stops,
-    /// It asks again and again.
+    /// It reconnects again and again.
     ForEver,
-    /// It gives up at its first request, and asks again and again where it had a stream before.
+    /// It gives up if its first request is refused, but reconnects again and again if it had a
+    /// stream before.
     ForEverLater,
-    /// The program around it sees to that.
+    /// The program around the library decides.
     Callers,
 }
 
-/// What it makes of `retry:`.
+/// How a library treats `retry:`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
-    /// It waits that long.
+    /// It waits as long as `retry:` says.
     Obeys,
-    /// It waits half of that at least.
+    /// It waits at least half as long as `retry:` says.
     Half,
     Ignores,
-    /// The program around it sees to that.
+    /// The program around the library decides.
     Callers,
 }
 
@@ -408,7 +413,7 @@ impl Facts {
         STATUSES.into_iter().zip(self.refusals)
     }
 
-    /// The version that is tested, from where it is pinned.
+    /// The version that is tested, read from where it is pinned.
     fn version(&self) -> String {
         const NODE: &str = include_str!("../../../../../clients/node/package.json");
         const PYTHON: &str = include_str!("../../../../../clients/python/requirements.txt");
@@ -425,7 +430,7 @@ impl Facts {
         let go = |module: &str| {
             let required = GO.lines().filter_map(|line| line.trim().split_once(' '));
             let version = required.into_iter().find(|(known, _)| *known == module).unwrap().1;
-            // Of a version that never had a name, the commit.
+            // A version without a name is given as a commit.
             version.trim_start_matches("v0.0.0-").trim_start_matches('v').to_owned()
         };
         let jvm = |property: &str| {
@@ -493,7 +498,7 @@ impl Retry {
     }
 }
 
-/// The two tables of `docs/clients.md`.
+/// Writes the two tables of `docs/clients.md`.
 pub(crate) fn tables() -> String {
     let mut text = String::from("| client | version |");
     for (_, name) in WAYS {

@@ -1,5 +1,5 @@
-//! The followers that `docs/integrating.md` shows for Go, Java and Kotlin, each against the real server: what is shown there
-//! is what runs here.
+//! The followers that `docs/integrating.md` shows for Go, Java and Kotlin, each against the real
+//! server. The code that the document shows is the code that runs here.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -16,20 +16,20 @@ use crate::support::checks::SetClock;
 use crate::support::client::{Client, Follower};
 use crate::support::{ADMIN, Stream, TestServer, config, demo, http, in_time, jwt, start_on, start_with};
 
-/// Three of the heartbeats that these servers send.
+/// Three heartbeat intervals of the servers here.
 const SILENCE: Duration = Duration::from_secs(3);
 const HEARTBEATS: (&str, &str) = ("HEARTBEAT_INTERVAL", "1s");
 
-/// Longer than what a follower takes for the end where nothing says so, in tests that are not about that: a busy machine
-/// may be silent for longer than three seconds.
+/// The silence after which a follower gives up its connection, in tests that are not about that. On
+/// a busy machine, a server may be silent for longer than three seconds.
 const PATIENT: Duration = Duration::from_mins(1);
 
 const EVENTS: &str = "connected,notification,reset,expired";
 
-/// What each of them shows first.
+/// The title of the first notification that each follower shows.
 const FIRST: &str = "the first";
 
-/// What says to each that it has everything.
+/// The title of the notification that tells each follower that it has everything.
 const LAST: &str = "the last";
 
 /// A follower, and the ids of the notifications that it has shown.
@@ -40,7 +40,7 @@ struct Follows {
 }
 
 impl Follows {
-    /// Follows the notifications, and is connected.
+    /// Follows the notifications, and waits until it is connected.
     async fn start(follower: Follower, address: SocketAddr, token: &str, last_id: &str, silence: Duration) -> Self {
         let url = format!("http://{address}/notifications/stream");
         let client = follower.follow(&url, EVENTS, token, last_id, silence);
@@ -49,12 +49,12 @@ impl Follows {
         follows
     }
 
-    /// Reads until a notification with this title was shown.
+    /// Reads until it has shown a notification with this title.
     async fn until_shown(&mut self, title: &str) {
         while self.next().await.as_deref() != Some(title) {}
     }
 
-    /// Reads one thing, and returns the title of a notification.
+    /// Reads one report. Returns the title if it is a notification.
     async fn next(&mut self) -> Option<String> {
         let line = self.client.next().await;
         assert_ne!(line["event"], "reset", "{:?}: {line}", self.follower);
@@ -67,7 +67,7 @@ impl Follows {
         data["title"].as_str().map(str::to_owned)
     }
 
-    /// Reads until it has asked for its token so often: each time it is about to connect.
+    /// Reads until it has asked for its token `times` times. It asks each time before it connects.
     async fn until_asked(&mut self, times: usize) {
         for _ in 0..times {
             while self.client.next().await["asked"] != true {}
@@ -75,7 +75,7 @@ impl Follows {
     }
 }
 
-/// Does the same with each of them, at the same time.
+/// Runs `step` with each follower, all at the same time.
 async fn each<S: Future<Output = Follows> + Send + 'static>(
     all: Vec<Follows>,
     step: impl Fn(Follows) -> S,
@@ -83,7 +83,7 @@ async fn each<S: Future<Output = Follows> + Send + 'static>(
     all.into_iter().map(step).collect::<JoinSet<_>>().join_all().await
 }
 
-/// Each of them shows all up to a notification with this title.
+/// Waits until each follower has shown a notification with this title.
 async fn each_shows(all: Vec<Follows>, title: &'static str) -> Vec<Follows> {
     each(all, |mut one| async move {
         one.until_shown(title).await;
@@ -92,7 +92,7 @@ async fn each_shows(all: Vec<Follows>, title: &'static str) -> Vec<Follows> {
     .await
 }
 
-/// Starts each of them.
+/// Starts all followers.
 async fn start_each(address: SocketAddr, token: &str, silence: Duration) -> Vec<Follows> {
     let start = |follower| {
         let token = token.to_owned();
@@ -101,8 +101,9 @@ async fn start_each(address: SocketAddr, token: &str, silence: Duration) -> Vec<
     Follower::all().map(start).collect::<JoinSet<_>>().join_all().await
 }
 
-/// An address that stays ours while nobody listens on it: the system gives a port to nobody else by itself while a socket is
-/// bound to it, and lets a server that asks for it by name have it while that socket does not listen.
+/// An address that stays reserved while nothing listens on it. While a socket is bound to a port,
+/// the system does not choose that port for another socket; but a server that names the port may
+/// listen on it, because that socket does not.
 struct Held {
     address: SocketAddr,
     _socket: Socket,
@@ -117,7 +118,7 @@ impl Held {
         Self { address, _socket: socket }
     }
 
-    /// A server in a process of its own, at this address.
+    /// Starts a server in a process of its own, at this address.
     fn serve(&self, journal: &std::path::Path) -> Process {
         let place = Place::bare().env("DATA_DIR", journal.to_str().unwrap()).env("LOG_LEVEL", "warn");
         let lane = std::env::var("TIDINGS_TEST_LANE");
@@ -127,7 +128,8 @@ impl Held {
     }
 }
 
-/// The id of a notification that was acknowledged; `None` if nobody was there to do so.
+/// Publishes a notification. Returns its id if it was acknowledged, and `None` if no server was
+/// there to do so.
 async fn publish(address: SocketAddr, title: &str) -> Option<String> {
     let body = json!({"title": title, "message": "m"}).to_string();
     let bearer = format!("Bearer {ADMIN}");
@@ -141,7 +143,7 @@ async fn publish(address: SocketAddr, title: &str) -> Option<String> {
     Some(answer.json()["eventId"].as_str()?.to_owned())
 }
 
-/// The ids of all notifications, up to the last.
+/// Returns the ids of all notifications up to [`LAST`].
 async fn stored(address: SocketAddr) -> Vec<String> {
     let mut stream = Stream::open(address, "/notifications/stream?lastEventId=earliest", &[]).await;
     let mut ids = Vec::new();
@@ -166,7 +168,7 @@ async fn a_server_that_is_killed_and_away_for_eight_seconds_costs_no_follower_an
     let mut acknowledged = vec![publish(address, FIRST).await.unwrap()];
     let following = each_shows(following, FIRST).await;
 
-    // Some of these are on their way when it is killed.
+    // Some of these are in flight when the server is killed.
     let publisher = tokio::spawn(async move {
         let mut acknowledged = Vec::new();
         while let Some(id) = publish(address, "one of many").await {
@@ -203,7 +205,8 @@ async fn a_server_that_is_stopped_is_noticed_by_each_follower_also_before_it_has
     let id = publish(held.address, FIRST).await.unwrap();
     let following = each_shows(following, FIRST).await;
     server.signal("STOP");
-    // The system takes the connections of a stopped process. Who asks twice has given up an answer that did not come, too.
+    // The system accepts connections for a stopped process. A follower that asks twice has also
+    // given up a request that was not answered.
     let following = each(following, |mut one| async move {
         one.until_asked(2).await;
         one
@@ -213,7 +216,8 @@ async fn a_server_that_is_stopped_is_noticed_by_each_follower_also_before_it_has
     let last = publish(held.address, LAST).await.unwrap();
     let following = each_shows(following, LAST).await;
     for one in following {
-        // One that was slow to see the first may have come back in between, on a busy machine; but never saw it twice.
+        // On a busy machine, a follower that was slow to see the first event may have reconnected
+        // in between, but it never saw the event twice.
         assert_eq!(one.shown, [&*id, &*last], "{:?}", one.follower);
     }
 }
@@ -224,7 +228,7 @@ async fn the_largest_event_reaches_each_follower_and_so_does_what_comes_behind_i
     let server = start_with(&[("MAX_BODY_BYTES", "300KiB")]).await;
     let following = start_each(server.address, &demo("ann", "user"), PATIENT).await;
     let mut published = vec![server.notify(FIRST).await];
-    // As large as the data of an event may be: 251 KiB, which what the server adds is a part of.
+    // As large as the data of an event may be: 251 KiB, which includes what the server adds.
     let form = |ballast: usize| json!({"title": "largest", "message": "m", "ballast": "x".repeat(ballast)});
     server.say(&form(0)).await;
     let kept = server.kept("notifications", "").await;
@@ -261,7 +265,7 @@ async fn a_follower_whose_token_expires_comes_back_with_the_next_one() {
     for one in &following {
         one.client.renew(&jwt(SECRET, clock.now(), 7_200));
     }
-    // Looked at with each heartbeat.
+    // The server checks this at each heartbeat.
     clock.advance(Duration::from_hours(1));
     let following = each(following, |mut one| async move {
         assert_eq!(one.client.event("expired").await["data"], r#"{"reason":"token_expired","reconnect":false}"#);
@@ -300,7 +304,8 @@ async fn a_401_is_final_to_each_follower_and_a_new_one_with_a_new_token_goes_on_
         one
     })
     .await;
-    // What was published before the heartbeat that ended the stream may have been shown on it.
+    // What was published before the heartbeat that ended the stream may have been shown on that
+    // stream.
     let following = each(following, |mut one| {
         let (token, last_id) = (token.clone(), id.clone());
         async move {
@@ -342,7 +347,8 @@ async fn a_proxy_that_finds_no_server_and_a_stream_that_is_finished_are_no_end_t
     following.collect::<JoinSet<()>>().join_all().await;
 }
 
-/// Behind the language of a block of code that is a file of the repository, the file.
+/// Precedes the name of the file, after the language of a code block that is a file of the
+/// repository.
 const FILE: &str = " file=";
 
 #[test]

@@ -1,4 +1,5 @@
-//! Which way of ending a stream each client survives: every line of [`super::facts`], held against the library itself.
+//! After which ways of ending a stream each client reconnects: checks every line of
+//! [`super::facts`] against the library itself.
 
 use std::time::Duration;
 
@@ -7,26 +8,27 @@ use super::ways::{Answer, HALF, ID, RETRY, Request, Way, Ways};
 use crate::support::client::{Client, Library};
 use crate::support::in_time;
 
-/// What a timer may be early by: Node's and the browser's count in whole milliseconds.
+/// How early a timer may fire: those of Node and of the browser count in whole milliseconds.
 const EARLY: Duration = Duration::from_millis(20);
 
-/// What a client did about an end.
+/// What a client did after a stream had ended.
 struct Seen {
-    /// What it showed and said from then on.
+    /// The events that it showed from then on.
     events: Vec<String>,
     error: String,
     /// Its next request; `None` if it gave up.
     back: Option<Request>,
 }
 
-/// Reads what the client reports until it asks again, or gives up.
+/// Reads what the client reports until it has reconnected or given up.
 async fn until_back(client: &mut Client, server: &mut Ways) -> Seen {
     let (mut events, mut error) = (Vec::new(), String::new());
     let mut back = None;
     let reading = async {
         loop {
             tokio::select! {
-                // Of a client that asked again, what it reported before is still to be read, up to what it is shown now.
+                // After the client has reconnected, its earlier reports are still to be read, up to
+                // the event of its new stream.
                 request = server.asked(), if back.is_none() => back = Some(request),
                 line = client.line() => match line {
                     None => return,
@@ -69,7 +71,7 @@ async fn check_end(facts: &Facts, way: Way, end: End) {
         Then::Back(reason) | Then::Skips(reason) | Then::Part(reason) | Then::Early(reason) => (true, reason),
         Then::Silently => (true, ""),
         Then::Raises(error) => (library == Library::HttpxSse, error),
-        // The loop around it goes on after this too.
+        // The loop around this library reconnects after this too.
         Then::Stops => (library == Library::HttpxSse, ""),
     };
     if matches!(end.then, Then::Silently) {
@@ -122,8 +124,8 @@ async fn check_refusal(library: Library, answer: Answer, refused: Refused) {
                 in_time(server.asked()).await;
             }
         }
-        // A loop that goes on after a finished stream is the business of the program around the library, as its check of
-        // the status is.
+        // The loop that reconnects after a finished stream, and the check of the status, are in the
+        // program around the library.
         Refused::Callers if matches!(answer, Answer::Status(_)) => gives_up(client).await,
         Refused::Callers => drop(in_time(server.asked()).await),
     }
@@ -134,7 +136,8 @@ async fn gives_up(mut client: Client) {
     assert_eq!(client.exit().await, Some(1));
 }
 
-/// All at the same time, as most of it is waiting. Fails with every case that did.
+/// Runs all cases at the same time, because they mostly wait. Fails with the name of every case
+/// that failed.
 async fn all<C: Future<Output = ()> + Send + 'static>(cases: impl Iterator<Item = (String, C)>) {
     let cases: Vec<_> = cases.map(|(name, case)| (name, tokio::spawn(case))).collect();
     let mut failed = Vec::new();

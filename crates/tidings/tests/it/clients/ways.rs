@@ -1,7 +1,7 @@
-//! A small server that answers each request as it is told and ends each stream in the way that it is told, down to the
-//! socket: what Tidings does on purpose, and what networks, proxies and other servers do.
+//! A small server that answers each request and ends each stream as it is told, down to the socket.
+//! It does what Tidings does on purpose, and what networks, proxies and other servers do.
 //!
-//! Must never decide anything: a test hands it the answers and reads what was asked.
+//! Must never decide anything: a test gives it the answers and reads the requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,11 +16,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::support::in_time;
 
-/// How long the last words tell a client to wait: longer than any of them waits unless it is told (the browser: 3 s), so
-/// that who waits this long has listened.
+/// The `retry:` of the last event before the end. It is longer than any client waits by itself (the
+/// browser waits 3 s), so a client that waits this long has obeyed it.
 pub(crate) const RETRY: Duration = Duration::from_millis(3_250);
 
-/// The id of the only event with one that each stream shows.
+/// The id of the only event in each stream that has one.
 pub(crate) const ID: &str = "m-1";
 
 /// The id of an event of which only half was sent.
@@ -33,7 +33,8 @@ pub(crate) enum Way {
     Finished,
     /// After a whole chunk, without the last: what Tidings does where the client is to come back.
     Cut,
-    /// The same, with head, one event and end all at once: `busy`.
+    /// After a whole chunk, without the last, where the head, one event and the end come at once:
+    /// the answer of a server that is `busy`.
     Busy,
     /// As HTTP/1.0 does, where the end of the connection is the end of the body.
     Closed,
@@ -41,30 +42,31 @@ pub(crate) enum Way {
     Reset,
     /// Cut within an event, in its data: before its id, as Tidings writes it.
     Broken,
-    /// Cut within an event, between the end of its id and the blank line: of all bytes of an event the only one.
+    /// Cut within an event, between the end of its id and the blank line. Only one byte of an event
+    /// allows such a cut.
     Brink,
 }
 
-/// What a request is answered.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
-    /// A stream: `first`, then, once there was a sign, `last`, and the end.
+    /// A stream that sends `first`, then waits for [`Ways::sign`], sends `last` and ends.
     Ends(Way),
-    /// A stream that shows `again` and stays.
+    /// A stream that sends `again` and stays open.
     Stays,
-    /// A stream with nothing but `expired`, finished: the end for good.
+    /// A stream that sends nothing but `expired` and is finished. This is the final end.
     Expired,
-    /// No stream.
+    /// An answer with this status instead of a stream.
     Status(u16),
 }
 
-/// What was asked.
+/// A request for a stream.
 pub(crate) struct Request {
     pub(crate) at: Instant,
     pub(crate) last_event_id: Option<String>,
 }
 
-/// The server.
+/// The small server.
 pub(crate) struct Ways {
     pub(crate) url: String,
     requests: mpsc::Receiver<Request>,
@@ -72,9 +74,9 @@ pub(crate) struct Ways {
     _accepting: AbortOnDropHandle<()>,
 }
 
-/// What the connections share.
+/// What its connections share.
 struct Script {
-    /// For each request its answer; the last one also for all that follow.
+    /// The answer to each request. The last one is also the answer to all later requests.
     answers: Vec<Answer>,
     asked: AtomicUsize,
     requests: mpsc::Sender<Request>,
@@ -93,24 +95,26 @@ impl Ways {
         Self { url, requests, sign, _accepting: accepting }
     }
 
-    /// The next request for a stream. Dropped before it is ready, it has taken none.
+    /// The next request for a stream. If the future is dropped before it is ready, no request is
+    /// lost.
     pub(crate) async fn asked(&mut self) -> Request {
         self.requests.recv().await.unwrap()
     }
 
-    /// Lets the open stream say its last words.
+    /// Has the open stream send its last event.
     pub(crate) fn sign(&self) {
         self.sign.notify_one();
     }
 }
 
 async fn accept(listener: TcpListener, script: Arc<Script>) {
-    // Each connection has a task: a browser also opens some on which it asks nothing. They end with this one.
+    // Each connection has a task, because a browser also opens some connections on which it
+    // requests nothing. The tasks end with this one.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         let script = script.clone();
-        // A client that left half-way is none of ours.
+        // An error of a client that has left does not matter.
         connections.spawn(async move { drop(serve(socket, &script).await) });
     }
 }
@@ -167,7 +171,7 @@ async fn stream(mut socket: TcpStream, way: Way, sign: &Notify) -> std::io::Resu
         rest.extend_from_slice(b"0\r\n\r\n");
     }
     if way != Way::Busy {
-        // Python's requests holds back what does not fill 128 bytes where there are no chunks.
+        // The Python library `requests` holds back less than 128 bytes if the body has no chunks.
         let comment = "-".repeat(256);
         let first = framed(&format!("event: first\ndata: 1\nid: {ID}\n\n: {comment}\n"), chunked);
         socket.write_all(&[head(chunked), first].concat()).await?;
@@ -180,7 +184,8 @@ async fn stream(mut socket: TcpStream, way: Way, sign: &Notify) -> std::io::Resu
     end(socket).await
 }
 
-/// Says that nothing more comes, and waits for the peer to say the same: a close with unread bytes would be a reset.
+/// Shuts down the sending side, and waits until the peer has done so too, because closing a socket
+/// with unread bytes would reset the connection.
 async fn end(mut socket: TcpStream) -> std::io::Result<()> {
     socket.shutdown().await?;
     in_time(tokio::io::copy(&mut socket, &mut tokio::io::sink())).await.map(drop)
@@ -199,7 +204,7 @@ fn framed(block: &str, chunked: bool) -> Vec<u8> {
     if chunked { format!("{:x}\r\n{block}\r\n", block.len()).into_bytes() } else { block.as_bytes().to_vec() }
 }
 
-/// An answer without a stream; also what a browser's preflight needs to hear.
+/// An answer without a stream. It also satisfies a browser's preflight.
 fn status(code: u16) -> Vec<u8> {
     let body = if code == 204 { "" } else { "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" };
     let end = if code == 204 { "\r\n" } else { "" };

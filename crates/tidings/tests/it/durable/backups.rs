@@ -1,4 +1,5 @@
-//! A copy of the directory is a backup: of a server that was stopped, or as of one moment of one that runs.
+//! A copy of the directory is a backup, either of a server that was stopped or of one moment of a
+//! running server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,7 @@ use super::troubles::until_free;
 use crate::support::binary::{Place, Process};
 use crate::support::{ADMIN, Stream, http};
 
-/// Copies a directory as an operator does.
+/// Copies a directory as an operator would.
 fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
     assert!(copied.success(), "{} could not be copied", from.display());
@@ -20,7 +21,7 @@ fn start(directory: &Path) -> Process {
     Place::new().env("JOURNAL", "disk").env("DATA_DIR", directory.to_str().unwrap()).start(&[])
 }
 
-/// Publishes to all, and returns the event's id.
+/// Publishes to all users, and returns the event's id.
 async fn publish(server: &Process, title: &str) -> String {
     let bearer = format!("Bearer {ADMIN}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
@@ -69,7 +70,8 @@ async fn a_copy_of_a_stopped_server_s_directory_is_put_back_and_clients_go_on_or
     }
 }
 
-/// To the files, a process that stands still for as long as they are copied is what a snapshot of the file system is.
+/// A process that is stopped while its files are copied leaves them in the state that a snapshot of
+/// the file system would have.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_of_a_running_server_has_all_that_was_acknowledged() {
     let home = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A wall clock that is set costs no event, in any log.
+//! Setting the wall clock loses no event, in any log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,7 +11,8 @@ use tidings_server::Server;
 use super::House;
 use crate::support::{ADMIN, TestServer, config, start_on, until};
 
-/// Clocks that a test moves: time that passes, and what the wall clock was set by, in milliseconds.
+/// Clocks that a test moves: the time that passes, and how far the wall clock was set, both in
+/// milliseconds.
 #[derive(Clone, Default)]
 struct Hands {
     passed: Arc<AtomicI64>,
@@ -39,7 +40,8 @@ impl Hands {
 
 const DAY: i64 = 86_400_000;
 
-/// Waits until the log has let go of everything that is too old by now: `probe` keeps its messages for a minute.
+/// Waits until the log has trimmed everything that is too old by now. The topic `probe` keeps its
+/// messages for a minute.
 async fn let_go(server: &TestServer, hands: &Hands) {
     server.post("/chat/message", json!({"roomId": "probe", "message": "m"})).await;
     hands.pass(61_000);

@@ -1,4 +1,5 @@
-//! What the log lost, to damage or with its directory, is told; what it has is served.
+//! What the log has lost, by damage or with its directory, is reported; what it still has is
+//! served.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use super::House;
 use super::troubles::until_free;
 use crate::support::{ADMIN, TestServer, until};
 
-/// Some 200 KiB that can't be compressed.
+/// Some 200 KiB of text that can't be compressed.
 fn noise() -> String {
     (0..200_000)
         .map(|_| char::from(rand::random_range(b'!'..=b'Z')))
@@ -103,7 +104,8 @@ async fn acknowledged_events_that_are_lost_at_the_start_turn_the_server_red_unti
     let journal = house.0.path().join("db/0.jnl");
     let fourth = fs::read(&journal).unwrap().windows(8).position(|bytes| bytes == b"number 4").unwrap();
     flip(&journal, fourth);
-    fs::remove_file(house.0.path().join("synced")).unwrap(); // it lags behind, where a server is killed
+    // If a server is killed, this file is not up to date.
+    fs::remove_file(house.0.path().join("synced")).unwrap();
 
     let server = house.start().await;
     server.get("/health/ready").await.assert_refused(503, "journal_unavailable");
@@ -155,7 +157,7 @@ async fn no_publish_is_acknowledged_once_the_directory_is_gone_whatever_the_load
         let dir = house.0.path();
         let elsewhere = dir.with_extension("moved");
         if removed {
-            // The server may be making a file in it at this moment.
+            // The server may be creating a file in the directory at this moment.
             until(async || fs::remove_dir_all(dir).is_ok() || !dir.exists()).await;
         } else {
             fs::rename(dir, &elsewhere).unwrap();

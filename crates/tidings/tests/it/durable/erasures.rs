@@ -1,4 +1,5 @@
-//! `DELETE /users/{id}` and `DELETE /events` on a server that dies in the middle: the next one has done all of it, or nothing.
+//! `DELETE /users/{id}` and `DELETE /events` on a server that dies while it erases: after the next
+//! start, either all of it is done or nothing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use tidings_journal_disk::{Disk, Options, probe};
 use crate::support::binary::{Place, Process};
 use crate::support::{ADMIN, Answer, demo, http, in_time, until};
 
-/// How often a server is killed while it erases.
+/// How many times a server is killed while it erases.
 const KILLS: usize = 12;
 
-/// How many events of each kind there are, and in how many rooms and entities they stand.
+/// How many events of each kind there are, and in how many rooms and entities.
 const EVENTS: usize = 20;
 const PLACES: usize = 4;
 
@@ -24,7 +25,7 @@ fn start(data: &Path, sync: &str) -> Process {
     place.env("JOURNAL_SYNC", sync).env("LOG_LEVEL", "warn").start(&[])
 }
 
-/// The answer to a call; `None` if the server was not there to give it.
+/// Makes a call. Returns `None` if the server was not there to answer.
 async fn call(process: &Process, method: &str, path: &str, token: &str, body: &Value) -> Option<Answer> {
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
@@ -32,14 +33,14 @@ async fn call(process: &Process, method: &str, path: &str, token: &str, body: &V
     http::attempt(process.addresses[0], method, path, &headers, body.as_bytes()).await
 }
 
-/// Publishes something, and returns its id.
+/// Publishes an event, and returns its id.
 async fn publish(process: &Process, path: &str, body: Value) -> String {
     let answer = in_time(call(process, "POST", path, ADMIN, &body)).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["eventId"].as_str().unwrap().to_owned()
 }
 
-/// How many events these topics hold, as `token` is shown them.
+/// How many events the owner of `token` sees in these topics.
 async fn held(process: &Process, topics: &[String], token: &str) -> usize {
     let mut events = 0;
     for topic in topics {
@@ -81,7 +82,7 @@ async fn a_server_that_is_killed_while_it_erases_has_erased_all_or_nothing_at_it
         assert!(before >= 2 * EVENTS, "{before}");
         let erased = {
             let erasing = call(&process, "DELETE", &path, ADMIN, &Value::Null);
-            // Not for luck: the moment of death is what is drawn.
+            // This sleep waits for nothing: the moment at which the server dies is random.
             let moment = tokio::time::sleep(Duration::from_micros(rng.random_range(0..12_000)));
             let mut erasing = std::pin::pin!(erasing);
             let early = tokio::select! {
@@ -121,7 +122,7 @@ async fn what_was_noted_by_a_server_that_died_is_shown_by_none_of_the_next_one_s
     process.signal("KILL");
     process.ended();
     {
-        // What a server writes that dies right behind it.
+        // Writes what a server writes that dies right afterwards.
         let disk = Disk::open(Options::new(directory.path())).unwrap();
         let note = Record {
             topics: [TopicName::parse("_floors").unwrap()].into(),
@@ -134,7 +135,7 @@ async fn what_was_noted_by_a_server_that_died_is_shown_by_none_of_the_next_one_s
         disk.append(vec![note].into()).await.unwrap();
         disk.close().await;
     }
-    // A process that another test starts holds a copy of every lock until it has begun.
+    // A process that another test starts has a copy of every lock between `fork` and `exec`.
     until(async || probe(directory.path()).is_ok()).await;
     let process = start(directory.path(), "always");
     let listed = in_time(call(&process, "GET", "/system/topics", ADMIN, &Value::Null)).await.unwrap().json();

@@ -1,6 +1,6 @@
-//! The oracle: a server that is killed and started again under load, publishers that write down what was acknowledged,
-//! and clients that come back by their last id. At the end every client has every acknowledged event of its topics, once
-//! and in order.
+//! The crash test: a server that is killed and restarted under load, publishers that record what
+//! was acknowledged, and clients that reconnect with their last id. At the end, every client has
+//! every acknowledged event of its topics, once and in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,16 +19,17 @@ use tokio::task::JoinSet;
 use crate::support::binary::{Place, Process};
 use crate::support::{ADMIN, Answer, http, in_time};
 
-/// How often the server is killed, unless `TIDINGS_KILLS` says otherwise, as `cargo xtask crash` does.
+/// How many times the server is killed, unless `TIDINGS_KILLS` says otherwise, as `cargo xtask
+/// crash` does.
 const KILLS: usize = 200;
 
-/// How long those who found no server wait before they look again.
+/// How long a client or publisher that found no server waits before it tries again.
 const AWAY: Duration = Duration::from_millis(5);
 
-/// What says to each client that it has everything.
+/// The event that tells each client that it has everything.
 const LAST: &str = "the last one";
 
-/// What is published to: the call, its body, and the streams that show it.
+/// The calls that publish, each with its body and the streams that show it.
 const CALLS: [(&str, &str, &[&str]); 3] = [
     ("/notifications/broadcast", r#"{"title":"@","message":"m"}"#, &["/notifications/stream"]),
     (
@@ -43,7 +44,8 @@ fn start(directory: &std::path::Path) -> Process {
     Place::new().env("JOURNAL", "disk").env("DATA_DIR", directory.to_str().unwrap()).env("LOG_LEVEL", "warn").start(&[])
 }
 
-/// The event id of what was acknowledged; `None` if the server was not there to answer.
+/// Publishes an event. Returns its id if it was acknowledged, and `None` if the server was not
+/// there to answer.
 async fn publish(address: SocketAddr, path: &str, body: &str) -> Option<String> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\
@@ -63,7 +65,7 @@ async fn publish(address: SocketAddr, path: &str, body: &str) -> Option<String> 
     Some(Answer::parse(&bytes).json()["eventId"].as_str()?.to_owned())
 }
 
-/// Publishes to one call until it is over.
+/// Publishes with one call until the test is over. Returns the ids that were acknowledged.
 async fn publisher(nth: usize, mut servers: watch::Receiver<Option<SocketAddr>>, over: Arc<AtomicBool>) -> Vec<String> {
     let (path, body, _) = CALLS[nth % CALLS.len()];
     let mut acknowledged = Vec::new();
@@ -92,7 +94,8 @@ async fn follower(path: &'static str, mut servers: watch::Receiver<Option<Socket
     }
 }
 
-/// One stream to its end, over HTTP/1.0, whose bodies have no framing. Whether the last event came.
+/// Follows one stream to its end, over HTTP/1.0, whose bodies have no framing. Returns whether the
+/// last event came.
 async fn follow(address: SocketAddr, path: &str, cursor: &mut String, ids: &mut Vec<String>) -> Option<bool> {
     let mut socket = TcpStream::connect(address).await.ok()?;
     let head = format!("GET {path} HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\nLast-Event-ID: {cursor}\r\n\r\n");
@@ -163,7 +166,7 @@ async fn whatever_was_acknowledged_comes_once_and_in_order_however_often_the_ser
     for _ in 0..kills {
         let server = launch().await;
         servers.send_replace(Some(server.addresses[0]));
-        // Not for luck: the moment of death is what is drawn.
+        // This sleep waits for nothing: the moment at which the server dies is random.
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..100))).await;
         servers.send_replace(None);
         drop(server); // SIGKILL

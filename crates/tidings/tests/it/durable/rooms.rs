@@ -1,4 +1,4 @@
-//! Members of rooms come back from the log, each with one grace period.
+//! Members of rooms are restored from the log, each with one grace period.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ async fn call(server: &TestServer, user: &str, what: &str) {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-/// Who is in the room, and since when.
+/// The members of the room, and since when they are members.
 async fn members(server: &TestServer) -> Vec<(String, String, String)> {
     let answer = server.call("GET", "/chat/room/r/members", ADMIN, json!(null)).await.json();
     let field = |member: &serde_json::Value, name: &str| member[name].as_str().unwrap().to_owned();
@@ -35,7 +35,7 @@ async fn members_come_back_after_a_restart_as_they_were() {
     let server = house.restart(server).await;
     assert_eq!(members(&server).await, before);
     assert_eq!(names(&server).await, ["ann", "cem", "dan"]);
-    // Who is a member has nothing to join, and can leave.
+    // A restored member joins without an event, and can leave.
     call(&server, "ann", "join").await;
     call(&server, "cem", "leave").await;
     call(&server, "bob", "join").await;
@@ -60,7 +60,7 @@ async fn who_does_not_come_back_within_the_grace_leaves_and_the_room_is_told() {
         cursor = said.last_id;
     }
     drop((ann, bob));
-    drop(server); // it could not say goodbye to anybody
+    drop(server); // it could not tell anybody that it stops
     let server = house.start_with(&[("PRESENCE_GRACE", "300ms")]).await;
     let mut ann = server.resumed(ROOM, &demo("ann", "user"), &cursor).await;
     ann.expect("connected").await;

@@ -1,5 +1,5 @@
-//! Disks that are full, directories that can't be used, files that are damaged: a clear line, no panic, and nothing that was
-//! acknowledged is lost.
+//! Disks that are full, directories that can't be used, files that are damaged: there is one clear
+//! line and no panic, and nothing that was acknowledged is lost.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::House;
 use crate::support::binary::{Place, Process};
 use crate::support::{ADMIN, Answer, Stream, http, in_time, until};
 
-/// A binary whose log is in `house`.
+/// The binary, with its log in `house`.
 fn place(house: &House) -> Place {
     Place::bare()
         .env("DATA_DIR", house.path())
@@ -25,14 +25,14 @@ async fn call(server: &Process, method: &str, path: &str, body: &str) -> Answer 
     in_time(http::request(server.addresses[0], method, path, &headers, body.as_bytes())).await
 }
 
-/// Publishes some 10 KiB. Returns the answer.
+/// Publishes some 10 KiB, and returns the answer.
 async fn publish(server: &Process) -> Answer {
     let noise: String = (0..10_000).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
     let body = json!({"title": "T", "message": "M", "metadata": noise}).to_string();
     call(server, "POST", "/notifications/broadcast", &body).await
 }
 
-/// The engine's write-ahead log, where everything is that was just written.
+/// The engine's write-ahead log, which has everything that was just written.
 fn written_last(house: &House) -> PathBuf {
     let db = fs::read_dir(house.0.path().join("db")).unwrap();
     let mut logs =
@@ -43,7 +43,7 @@ fn written_last(house: &House) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and_nothing_is_lost() {
     let house = House::new();
-    // Made beforehand, as making one writes files that are larger than what is allowed below.
+    // The log is created first, because that writes files larger than the limit below.
     drop(house.start().await);
     until_free(&house).await;
     let server = place(&house).start_with_files_of_at_most(&[], 256);
@@ -67,7 +67,7 @@ async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and
     for id in &acknowledged {
         assert_eq!(stream.expect("notification").await.last_id, *id);
     }
-    // New ones are sent to look again, and what is there can still be read.
+    // New streams are told to come back later, and what is stored can still be read.
     let accept = [("Accept", "text/event-stream")];
     let mut second = in_time(Stream::open(server.addresses[0], "/notifications/stream", &accept)).await;
     let busy = second.expect("busy").await;
@@ -114,7 +114,7 @@ async fn when_the_directory_goes_publishes_are_refused_streams_stay_open_and_wha
 
 #[test]
 fn a_directory_that_can_not_be_written_is_refused_with_a_clear_line() {
-    // Not by its mode, which says nothing to a superuser.
+    // The refusal does not depend on the mode of the directory, which means nothing to a superuser.
     let refusal = said_at_last(&Place::bare().env("DATA_DIR", "/proc/tidings").env("PORT", "0"));
     assert!(refusal.contains("the journal in /proc/tidings can't be opened: making the directory"), "{refusal}");
     assert!(refusal.contains("DATA_DIR") && refusal.contains("JOURNAL=memory"), "{refusal}");
@@ -128,7 +128,7 @@ async fn a_damaged_file_is_refused_and_left_as_it_is() {
         server.notify("one").await;
     }
     drop(server);
-    house.start().await.stopped().await.unwrap(); // in peace: everything is known to be safe
+    house.start().await.stopped().await.unwrap(); // gracefully: everything is known to be synced
     let file = written_last(&house);
     let mut bytes = fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
@@ -152,12 +152,14 @@ async fn a_directory_of_a_newer_version_is_refused_and_left_as_it_is() {
     assert_eq!(fs::read_to_string(format).unwrap(), "tidings journal, format 99\n");
 }
 
-/// Waits until nobody holds the log: a process that another test starts has a copy of the lock until it has begun.
+/// Waits until no process holds the log: a process that another test starts has a copy of the lock
+/// between `fork` and `exec`.
 pub(super) async fn until_free(house: &House) {
     until(async || place(house).run(&["journal", "stats", house.path()]).status.success()).await;
 }
 
-/// The line with which a start is refused; not because of the lock, which a process that another test starts may still hold.
+/// The line with which a server refuses to start. It is not about the lock, which a process that
+/// another test starts may still hold.
 async fn refusal(house: &House) -> String {
     let mut refusal = String::new();
     until(async || {
@@ -168,7 +170,7 @@ async fn refusal(house: &House) -> String {
     refusal
 }
 
-/// The last line of a start that fails; the storage engine may have said something before.
+/// The last line of a start that fails. The storage engine may have printed lines before it.
 fn said_at_last(place: &Place) -> String {
     let output = place.run(&[]);
     assert_eq!(output.status.code(), Some(1));

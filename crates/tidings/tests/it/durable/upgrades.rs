@@ -1,6 +1,7 @@
-//! Directories that earlier versions wrote: nobody who comes back notices the upgrade.
+//! Directories that earlier versions wrote: no client that reconnects notices the upgrade.
 //!
-//! `crates/journal-disk/tests/upgrades/make.py` made them, with a note of what the same version told of them.
+//! `crates/journal-disk/tests/upgrades/make.py` made them, each with a note of what that version
+//! showed of its events.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,10 +15,10 @@ use super::House;
 use crate::support::checks::SetClock;
 use crate::support::{ADMIN, Answer, TestServer, config, demo, start_built, until};
 
-/// The versions, by their commit.
+/// The versions, identified by their commits.
 const VERSIONS: [&str; 2] = ["fca78b1", "a7bb9bb"];
 
-/// A directory that a version left.
+/// A directory that an earlier version has left.
 struct Left {
     house: House,
     note: Value,
@@ -36,7 +37,7 @@ impl Left {
         Self { house, note: serde_json::from_str(&note).unwrap() }
     }
 
-    /// A server on it, at the time of its last record.
+    /// Starts a server on the directory, at the time of its last record.
     async fn start(&self) -> TestServer {
         let kept = |name: &str| self.note["settings"][name].as_str().unwrap();
         let settings = [
@@ -65,7 +66,7 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
-/// Repeats a call of the note as it was made.
+/// Repeats a call of the note exactly as it was made.
 async fn repeat(server: &TestServer, call: &Value) -> Answer {
     let bearer = format!("Bearer {}", text(call, "token"));
     let mut headers = vec![("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
@@ -74,9 +75,11 @@ async fn repeat(server: &TestServer, call: &Value) -> Answer {
     server.request(text(call, "method"), text(call, "path"), &headers, body.as_bytes()).await
 }
 
-/// Everything that was published with a key is known, and answered as the first time.
+/// Checks that everything that was published with a key is known, and is answered as it was the
+/// first time.
 async fn keys_are_known(server: &TestServer, note: &Value) {
-    // Publishes nothing, and waits until members are written as this version writes them.
+    // This call publishes nothing, but waits until the members are written in the form of this
+    // version.
     assert_eq!(server.call("POST", "/chat/room/nobody/leave", ADMIN, Value::Null).await.status, 200);
     let stored = server.stored().await;
     let mut known = 0;
@@ -98,7 +101,8 @@ async fn members_and_statuses_are_there(server: &TestServer, note: &Value) {
     assert_eq!(server.get("/system/status").await.json()["services"], note["statuses"]);
 }
 
-/// Every stream that comes back is sent what the version would have sent, and then what is new.
+/// Checks that every stream that resumes is sent what the earlier version would have sent, and then
+/// what is new.
 async fn streams_go_on(server: &TestServer, note: &Value) {
     let mut streams = Vec::new();
     for told in list(note, "streams") {
@@ -117,7 +121,7 @@ async fn streams_go_on(server: &TestServer, note: &Value) {
         }
         streams.push((path, after, stream));
     }
-    // The first event that each of them sees next.
+    // The first new event that each stream sees.
     let mut news = Vec::new();
     let mut publish = async |shown_on: &[&'static str], path: &str, body: Value| {
         server.post(path, body).await;
@@ -151,13 +155,14 @@ async fn whoever_comes_back_after_the_upgrade_goes_on_as_if_there_had_been_none(
     }
 }
 
-/// A log that has more keys than it may have, as an earlier version had another bound, keeps them all.
+/// A log may have more keys than are allowed, because an earlier version had another bound. It
+/// keeps them all.
 #[tokio::test]
 async fn what_is_above_a_bound_stays_and_a_new_key_finds_no_room() {
     let left = Left::by("fca78b1");
     let mut options = Options::new(left.house.path());
     options.retention.bounds = Bounds::of_each(2);
-    drop(Disk::open(options).unwrap()); // the first to open it writes the bounds down
+    drop(Disk::open(options).unwrap()); // the first process that opens the log records the bounds
     let server = left.start().await;
     members_and_statuses_are_there(&server, &left.note).await;
     let update = async |service: &str| {

@@ -1,4 +1,5 @@
-//! Socket activation: who holds the port hands it to one server after the other, and nobody notices.
+//! Socket activation: the process that holds the port passes it to one server after the other, and
+//! no client notices.
 
 mod holder;
 mod nginx;
@@ -20,7 +21,7 @@ use visitors::{Publisher, Reader, Visit};
 const RESTARTS: usize = 2;
 const READERS: usize = 10;
 
-/// Keeps calling from all sides, and reads all along, while one server follows the other.
+/// Publishers call and readers read all the time while one server follows the other.
 #[tokio::test]
 async fn a_restart_refuses_nobody_loses_nothing_and_each_client_comes_back_once() {
     let mut holder = Holder::new(&[("DRAIN_SECONDS", "1s"), ("HEARTBEAT_INTERVAL", "1h")]);
@@ -29,8 +30,9 @@ async fn a_restart_refuses_nobody_loses_nothing_and_each_client_comes_back_once(
     visit_through_restarts(&visit, &mut holder, [false, false, true, true, true], async || {}).await;
 }
 
-/// The same through nginx, which keeps its own connections to the server, and is reloaded after each restart. Whoever keeps a
-/// connection to nginx may lose a call to the reload, so nobody does.
+/// The server is behind nginx, which keeps its own connections to the server and is reloaded after
+/// each restart. A client that keeps a connection to nginx may lose a call to the reload, so none
+/// does.
 #[tokio::test]
 #[ignore = "needs nginx"]
 async fn behind_nginx_a_restart_and_a_reload_refuse_nobody() {
@@ -41,8 +43,9 @@ async fn behind_nginx_a_restart_and_a_reload_refuse_nobody() {
     visit_through_restarts(&visit, &mut holder, [false; 5], async || nginx.reload()).await;
 }
 
-/// Publishes and reads while the server is restarted and `between` happens, and fails unless everybody was answered, every event
-/// came to each reader once and in order, and each came back once for each restart.
+/// Publishes and reads while the server is restarted and `between` runs. Fails unless every call
+/// was answered, every event came to each reader once and in order, and each reader reconnected
+/// once for each restart.
 async fn visit_through_restarts(visit: &Arc<Visit>, holder: &mut Holder, keeps: [bool; 5], between: impl AsyncFn()) {
     let mut readers = Vec::new();
     for _ in 0..READERS {
@@ -50,7 +53,7 @@ async fn visit_through_restarts(visit: &Arc<Visit>, holder: &mut Holder, keeps: 
     }
     let publishers = keeps.map(|keeps| Publisher::begin(visit, keeps));
     for nth in 1..=RESTARTS {
-        // Well under way, before and after.
+        // Both before and after a restart, publishes are well under way.
         visit.until_more_published(100, &publishers).await;
         holder.restart().await;
         visit.until_returned(READERS * nth, &publishers).await;
@@ -72,7 +75,8 @@ async fn visit_through_restarts(visit: &Arc<Visit>, holder: &mut Holder, keeps: 
     assert_eq!(holder.stop().await.code(), Some(0));
 }
 
-/// Where no other test listens, so that what is free now stays free: for programs that want a number.
+/// An address on which no other test listens, so that it stays free after this has checked it. For
+/// programs that need a port number.
 fn free_address(family: u8) -> SocketAddr {
     let [.., high, low] = std::process::id().to_be_bytes();
     TcpListener::bind((Ipv4Addr::new(127, family, high, low), 0)).unwrap().local_addr().unwrap()
@@ -141,7 +145,7 @@ async fn a_number_of_sockets_that_is_none_is_warned_of() {
     assert!(!said.contains("LISTEN_FDS"), "they were for another process: {said}");
 }
 
-/// systemd's own holder of sockets, which starts the server with the first connection.
+/// With systemd's own program that holds sockets. It starts the server at the first connection.
 #[tokio::test]
 #[ignore = "needs systemd"]
 async fn systemd_socket_activate_starts_the_server_with_the_first_connection() {

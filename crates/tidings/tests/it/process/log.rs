@@ -1,4 +1,5 @@
-//! Whatever becomes of the log's output, nothing else is touched: calls, streams, the stop and its time.
+//! Whatever happens to the output of the log, nothing else is affected: calls, streams, and how the
+//! server stops and when.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,17 +16,18 @@ fn place() -> Place {
     Place::new().env("DRAIN_SECONDS", "0").env("LOG_LEVEL", "debug")
 }
 
-/// It answers, counts what it could not say, and ends as if nothing were wrong.
+/// Checks that the server answers, counts the lines that it could not write, and stops as if
+/// nothing were wrong.
 async fn expect_a_good_life(mut server: Bare, reason: &str) {
     let mut stream = server.stream().await;
-    until(async || server.metric(reason).await > 0).await; // what is not written is counted in a thread of its own
+    until(async || server.metric(reason).await > 0).await; // a thread of its own counts the lines that are not written
     server.signal("TERM");
     stream.expect("draining").await;
     assert_eq!(stream.end().await, End::Cut);
     assert_eq!(server.ended().await.code(), Some(0));
 }
 
-/// Has it log more than a pipe and the queue hold, to whom nobody listens.
+/// Makes the server log more than a pipe and the queue hold, while nothing reads the pipe.
 async fn fill_the_log(server: &Bare) {
     let long = format!("/{}", "x".repeat(8_000));
     for _ in 0..300 {
@@ -104,7 +106,7 @@ async fn a_log_that_is_read_again_says_what_it_lost() {
     assert!(text.contains("lines="), "how many: {}", text.lines().last().unwrap());
 }
 
-/// A server whose log is stuck and whose drain, of one stream that stays, takes for ever.
+/// A server whose log is stuck, and whose drain never ends, because one of its streams stays open.
 async fn stuck(shutdown_timeout: &str) -> (Bare, std::io::PipeReader, [Stream; 2]) {
     let (reader, writer) = std::io::pipe().unwrap();
     let place = place().env("DRAIN_SECONDS", "600s").env("SHUTDOWN_TIMEOUT", shutdown_timeout);
@@ -112,7 +114,7 @@ async fn stuck(shutdown_timeout: &str) -> (Bare, std::io::PipeReader, [Stream; 2
     let mut streams = [server.stream().await, server.stream().await];
     fill_the_log(&server).await;
     server.signal("TERM");
-    // One of the two is ended at once, the other after five minutes.
+    // One of the two streams is ended at once, the other one after five minutes.
     let [first, second] = &mut streams;
     tokio::select! {
         event = first.next() => assert_eq!(event.event, "draining"),

@@ -1,4 +1,5 @@
-//! A panic is a fault of ours, and never more than the failure of what it happened in.
+//! A panic is a bug in the server, and never fails more than the call or the stream in which it
+//! happened.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -70,7 +71,8 @@ async fn the_connection_goes_on_after_a_panic() {
     assert_eq!(Answer::parse(&rest).status, 200);
 }
 
-/// A clock that can be broken: then it panics for everybody but the tasks that have asked it before, which are the server's own.
+/// A clock that can be broken. It then panics in every task but those that have asked it before,
+/// which are the server's own.
 #[derive(Clone, Default)]
 struct Breakable {
     is_broken: Arc<AtomicBool>,
@@ -96,10 +98,10 @@ impl Breakable {
 async fn calls_and_streams_of_the_server_itself_that_panic_are_answered() {
     let breakable = Breakable::default();
     let server = start_on(builder().clock(breakable.clock()));
-    until(async || !breakable.known.lock().is_empty()).await; // it ticks
+    until(async || !breakable.known.lock().is_empty()).await; // the clock was asked
     breakable.is_broken.store(true, Ordering::Relaxed);
     expect_internal(&server.get("/health").await);
-    // In the lane of streams, and with work in a task of its own.
+    // In the lane of streams, and in work that has a task of its own.
     expect_internal(&server.request("GET", "/notifications/stream", &[("Accept", "text/event-stream")], b"").await);
     let bearer = format!("Bearer {ADMIN}");
     let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k"), ("Content-Type", "application/json")];
@@ -124,7 +126,7 @@ async fn a_panic_of_what_delivers_ends_the_server_with_an_error_and_leaves_no_st
     let mut server = start_on(builder.clock(clock));
     let mut stream = server.connected("/notifications/stream", ADMIN).await;
     is_broken.store(true, Ordering::Relaxed);
-    // When a heartbeat is due, the wheel asks what time it is, in the task that delivers.
+    // When a heartbeat is due, the timer wheel asks for the time, in the task that delivers.
     match server.ended().await {
         Err(Error::Runner) => {}
         other => panic!("{other:?}"),

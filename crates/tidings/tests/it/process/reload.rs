@@ -1,4 +1,5 @@
-//! SIGHUP and `POST /system/reload`: what changes without a restart, and what a closed terminal means.
+//! `SIGHUP` and `POST /system/reload`: which settings change without a restart, and what a closed
+//! terminal does.
 
 use std::fs::File;
 use std::io::IsTerminal as _;
@@ -17,7 +18,7 @@ use crate::support::binary::Place;
 use crate::support::stream::End;
 use crate::support::{ADMIN, Answer, TestServer, demo, start, start_on, until};
 
-/// A server whose log is a file, and which drains at once.
+/// Starts a server whose log is a file, and which drains at once.
 async fn serve(place: Place, first: &str) -> Bare {
     let log = File::create(place.path().join("log")).unwrap();
     Bare::start(place.env("DRAIN_SECONDS", "0"), log, first).await
@@ -29,7 +30,7 @@ async fn reload(server: &Bare) -> Value {
     answer.json()
 }
 
-/// Whether pages of `origin` may call.
+/// Whether pages of `origin` may call the server.
 async fn lets_in(server: &Bare, origin: &str) -> bool {
     let answer = crate::support::http::request(server.address, "GET", "/health", &[("Origin", origin)], b"").await;
     answer.header("access-control-allow-origin") == Some(origin)
@@ -111,7 +112,7 @@ async fn a_reload_that_is_refused_changes_nothing_is_logged_and_turns_nothing_re
 
 #[tokio::test]
 async fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
-    // What `nohup` does.
+    // This is what `nohup` does.
     let server = serve(Place::new(), "trap '' HUP;").await;
     server.write(".env", "CORS_ORIGIN=https://a.example\n");
     server.signal("HUP");
@@ -122,7 +123,7 @@ async fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
 
 #[tokio::test]
 async fn a_hang_up_that_comes_while_the_server_starts_is_no_end_and_reloads_once_it_runs() {
-    // The start waits for its settings, and is sent the signal there.
+    // The server waits for its settings while it starts, and the signal is sent then.
     let first = "mkfifo tidings.toml; { rm tidings.toml; kill -HUP $$; } >tidings.toml &";
     let mut server = serve(Place::new(), first).await;
     until(async || server.said().contains("reloaded")).await;
@@ -130,7 +131,7 @@ async fn a_hang_up_that_comes_while_the_server_starts_is_no_end_and_reloads_once
     assert_eq!(server.ended().await.code(), Some(0));
 }
 
-/// Both ends of a terminal. No process that is started meanwhile may hold the first.
+/// Opens both ends of a terminal. No process that is started meanwhile may inherit the first.
 #[cfg(target_os = "linux")]
 fn terminal() -> (OwnedFd, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -140,7 +141,8 @@ fn terminal() -> (OwnedFd, File) {
     (master, File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap())
 }
 
-/// Closes a terminal, and waits until it is gone: a process that another test starts has it open until it has become itself.
+/// Closes a terminal, and waits until it is gone. A process that another test starts has a copy of
+/// it between `fork` and `exec`.
 #[cfg(target_os = "linux")]
 async fn close(master: OwnedFd, slave: &File) {
     drop(master);

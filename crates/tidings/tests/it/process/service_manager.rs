@@ -1,4 +1,5 @@
-//! What systemd hears of the server, over the socket that it names, and that nothing depends on its hearing it.
+//! What the server reports to systemd over `NOTIFY_SOCKET`; and that nothing depends on whether the
+//! reports are read.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::SocketAddr;
@@ -10,14 +11,14 @@ use super::support::Bare;
 use crate::support::binary::Place;
 use crate::support::{in_time, until};
 
-/// The other end of `NOTIFY_SOCKET`.
+/// The service manager's end of `NOTIFY_SOCKET`.
 struct Manager {
     socket: UnixDatagram,
-    /// How the environment names it.
+    /// The name of the socket in the environment.
     name: String,
 }
 
-/// A message, by its assignments.
+/// A message, which consists of assignments.
 struct Message(String);
 
 impl Manager {
@@ -25,7 +26,7 @@ impl Manager {
         Self { socket: UnixDatagram::bind(path).unwrap(), name: path.to_str().unwrap().to_owned() }
     }
 
-    /// In no directory.
+    /// Binds a socket in the abstract namespace, which is in no directory.
     fn abstractly(name: &str) -> Self {
         let name = format!("tidings-test-{}-{name}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
@@ -40,7 +41,7 @@ impl Manager {
         Message(String::from_utf8(message[..length].to_vec()).unwrap())
     }
 
-    /// The next message that is more than a status.
+    /// The next message that contains more than a status.
     async fn change(&self) -> Message {
         loop {
             let message = self.next().await;
@@ -59,7 +60,7 @@ impl Message {
     }
 }
 
-/// A server that tells `manager`; its log is a file.
+/// Starts a server that reports to `manager`. Its log is a file.
 async fn serve(place: Place, manager: &Manager) -> Bare {
     let log = std::fs::File::create(place.path().join("log")).unwrap();
     Bare::start(place.env("DRAIN_SECONDS", "0").env("NOTIFY_SOCKET", &manager.name), log, "").await
@@ -159,7 +160,8 @@ async fn odd_values_are_warned_of_and_change_nothing() {
 #[tokio::test]
 async fn a_service_manager_that_hears_nothing_holds_nothing_up() {
     let manager = Manager::abstractly("deaf");
-    // Far more messages than its queue takes (`net.unix.max_dgram_qlen`), and none is read.
+    // Sends far more messages than the queue of the socket takes (`net.unix.max_dgram_qlen`), and
+    // reads none.
     let mut server = serve(Place::new().env("WATCHDOG_USEC", "2000"), &manager).await;
     until(async || server.said().contains("the service manager can't be told")).await;
     assert_eq!(server.post("/system/reload").await.json()["changed"], json!([]));
@@ -201,7 +203,7 @@ async fn nothing_inherits_the_socket_as_the_server_starts_no_process() {
     server.stream().await;
     let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
     for task in tasks {
-        // A thread may end while it is looked at.
+        // The thread may have ended in the meantime.
         let children = std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default();
         assert_eq!(children, "");
     }

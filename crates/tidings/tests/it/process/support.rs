@@ -1,4 +1,4 @@
-//! The real binary, with a standard error of the test's choosing.
+//! The real binary, with a standard error that the test chooses.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -8,7 +8,7 @@ use crate::support::binary::Place;
 use crate::support::stream::Stream;
 use crate::support::{ADMIN, Answer, http, in_time, until};
 
-/// A server of which nothing is known but where it listens. Dropping it kills it.
+/// A server of which the test knows nothing but the address. Dropping it kills the server.
 pub(super) struct Bare {
     child: Child,
     place: Place,
@@ -16,11 +16,12 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    /// Starts it with its standard error on `stderr`, after what the shell is to do `first`: a redirection (`2>/dev/full`), a
-    /// limit. Waits until it answers.
+    /// Starts a server whose standard error is `stderr`, and waits until it answers. The shell
+    /// first does what `first` says, such as a redirection (`2>/dev/full`) or a limit.
     pub(super) async fn start(place: Place, stderr: impl Into<Stdio>, first: &str) -> Self {
-        // The socket is the test's, as where it listens can't be read off a banner that nobody sees. The shell moves it from
-        // standard input to the first descriptor of systemd's protocol.
+        // The test binds the socket, because nobody can read the address from a banner that is not
+        // shown. The shell moves the socket from standard input to the first descriptor of
+        // systemd's protocol.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (mut command, place) = place.env("LISTEN_FDS", "1").command_in(|inner| {
@@ -41,7 +42,7 @@ impl Bare {
         in_time(http::request(self.address, "GET", path, &[], b"")).await
     }
 
-    /// A stream whose `connected` was read.
+    /// Opens a stream and reads its `connected` event.
     pub(super) async fn stream(&self) -> Stream {
         let accept = [("Accept", "text/event-stream")];
         let mut stream = in_time(Stream::open(self.address, "/notifications/stream", &accept)).await;
@@ -49,35 +50,35 @@ impl Bare {
         stream
     }
 
-    /// POST as an admin, without a body.
+    /// Makes a `POST` as an admin, without a body.
     pub(super) async fn post(&self, path: &str) -> Answer {
         let bearer = format!("Bearer {ADMIN}");
         in_time(http::request(self.address, "POST", path, &[("Authorization", &bearer)], b"")).await
     }
 
-    /// Writes a file where it runs.
+    /// Writes a file in the server's directory.
     pub(super) fn write(&self, name: &str, content: &str) {
         std::fs::write(self.place.path().join(name), content).unwrap();
     }
 
-    /// Where it runs.
+    /// The server's directory.
     pub(super) fn path(&self) -> &std::path::Path {
         self.place.path()
     }
 
-    /// What it has said, where its standard error is the file `log` where it runs.
+    /// What the server has printed, if its standard error is the file `log` in its directory.
     pub(super) fn said(&self) -> String {
         std::fs::read_to_string(self.place.path().join("log")).unwrap()
     }
 
-    /// A number of its metrics.
+    /// The value of one of its metrics.
     pub(super) async fn metric(&self, name: &str) -> u64 {
         let text = self.get("/metrics").await.text();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
 
-    /// Its number among the system's processes.
+    /// The process id.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -88,7 +89,7 @@ impl Bare {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended.
     pub(super) async fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         until(async || {

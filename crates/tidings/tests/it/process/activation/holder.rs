@@ -8,14 +8,15 @@ use tempfile::TempDir;
 
 use crate::support::{http, until};
 
-/// The descriptors are handed over in the order of systemd's protocol, as the shell moves them there.
+/// The descriptors of systemd's protocol, in its order, as redirections with which the shell moves
+/// the sockets there.
 const STREAMS: [&str; 2] = ["3<&0", "4<&1"];
 
 /// Dropping it kills the server that runs.
 pub(super) struct Holder {
     listeners: Vec<TcpListener>,
     pub(super) address: SocketAddr,
-    /// Where the servers run, and what they leave.
+    /// Where the servers run and write their files.
     directory: TempDir,
     environment: Vec<(String, String)>,
     running: Option<Child>,
@@ -49,7 +50,7 @@ impl Holder {
         until(async || http::request(address, "GET", "/health/ready", &[], b"").await.status == 200).await;
     }
 
-    /// Has the server end, and returns how it did.
+    /// Ends the server, and returns its status.
     pub(super) async fn stop(&mut self) -> ExitStatus {
         let mut server = self.running.take().expect("it runs");
         let kill = format!("kill -TERM {}", server.id());
@@ -63,13 +64,14 @@ impl Holder {
         status.unwrap()
     }
 
-    /// What `systemctl restart` does: the next one is started when the last has ended.
+    /// Restarts the server as `systemctl restart` does: starts the next one once the last has
+    /// ended.
     pub(super) async fn restart(&mut self) {
         assert_eq!(self.stop().await.code(), Some(0), "{}", self.said());
         self.start().await;
     }
 
-    /// What the servers have said.
+    /// What the servers have printed.
     pub(super) fn said(&self) -> String {
         std::fs::read_to_string(self.log()).unwrap()
     }

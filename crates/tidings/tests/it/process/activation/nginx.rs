@@ -1,4 +1,5 @@
-//! nginx in front of the server, with the lines of deploy/proxies/nginx.conf that matter to a restart.
+//! nginx in front of the server, with those lines of deploy/proxies/nginx.conf that matter for a
+//! restart.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -7,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{http, until};
 
-/// Dropping it ends it.
+/// An nginx. Dropping it ends it.
 pub(super) struct Nginx {
     master: Child,
     pub(super) address: SocketAddr,
@@ -49,7 +50,8 @@ impl Nginx {
         nginx
     }
 
-    /// Has it read its configuration again: new workers take what comes, the old ones finish what they have.
+    /// Has nginx read its configuration again. New workers accept new connections, and the old ones
+    /// finish theirs.
     pub(super) fn reload(&self) {
         self.signal("HUP");
     }
@@ -62,7 +64,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Not killed: its workers would stay.
+        // Not killed, because its workers would go on.
         self.signal("TERM");
         let _ = self.master.wait();
     }

@@ -1,4 +1,5 @@
-//! Who calls and reads while servers come and go, and takes nothing for granted: any failure ends the test.
+//! Publishers and readers that are active while servers stop and start. They check everything, and
+//! any failure ends the test.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -15,26 +16,26 @@ use tokio::task::JoinHandle;
 use crate::support::checks::position;
 use crate::support::{ADMIN, Stream, http, in_time, until};
 
-/// What all of them know.
+/// What all publishers and readers share.
 pub(super) struct Visit {
     address: SocketAddr,
-    /// The ids of what was acknowledged.
+    /// The ids of the acknowledged events.
     pub(super) published: Mutex<HashSet<String>>,
-    /// How often readers have come back.
+    /// How many times readers have reconnected.
     returned: AtomicUsize,
     pub(super) enough: AtomicBool,
 }
 
-/// Publishes one event after the other.
+/// A client that publishes one event after the other.
 pub(super) struct Publisher;
 
-/// Follows a stream, and comes back when it is told to.
+/// A client that follows a stream, and reconnects when it is told to.
 pub(super) struct Reader {
     seen: Arc<Mutex<Seen>>,
     following: JoinHandle<()>,
 }
 
-/// What a reader saw.
+/// What a reader has seen.
 #[derive(Clone, Default)]
 pub(super) struct Seen {
     pub(super) ids: HashSet<String>,
@@ -47,13 +48,13 @@ impl Visit {
         Self { address, published: Mutex::default(), returned: AtomicUsize::new(0), enough: AtomicBool::new(false) }
     }
 
-    /// Waits until so many more events were acknowledged.
+    /// Waits until `count` more events were acknowledged.
     pub(super) async fn until_more_published(&self, count: usize, publishers: &[JoinHandle<()>]) {
         let enough = self.published.lock().len() + count;
         self.until(publishers, || self.published.lock().len() >= enough).await;
     }
 
-    /// Waits until readers have come back so often, all of them together.
+    /// Waits until the readers have reconnected `count` times, all of them together.
     pub(super) async fn until_returned(&self, count: usize, publishers: &[JoinHandle<()>]) {
         self.until(publishers, || self.returned.load(Ordering::Relaxed) >= count).await;
     }
@@ -68,7 +69,8 @@ impl Visit {
 }
 
 impl Publisher {
-    /// Over a connection that it `keeps` until it is told to close it, or over one for each call.
+    /// Begins to publish: over a connection that it `keeps` until the server closes it, or over one
+    /// connection for each call.
     pub(super) fn begin(visit: &Arc<Visit>, keeps: bool) -> JoinHandle<()> {
         let visit = visit.clone();
         tokio::spawn(async move {
@@ -81,13 +83,13 @@ impl Publisher {
                 let (id, goes_on) = in_time(publish(&mut socket, keeps)).await;
                 visit.published.lock().insert(id);
                 connection = (keeps && goes_on).then_some(socket);
-                tokio::time::sleep(Duration::from_millis(2)).await; // two cores are shared with readers and servers
+                tokio::time::sleep(Duration::from_millis(2)).await; // the readers and servers share two cores with it
             }
         })
     }
 }
 
-/// Returns the event's id, and whether the connection goes on.
+/// Returns the event's id, and whether the connection stays open.
 async fn publish(socket: &mut TcpStream, keeps: bool) -> (String, bool) {
     let body = json!({"title": "t", "message": "m"}).to_string();
     let connection = if keeps { "keep-alive" } else { "close" };
@@ -119,7 +121,7 @@ async fn publish(socket: &mut TcpStream, keeps: bool) -> (String, bool) {
 }
 
 impl Reader {
-    /// Follows from now on.
+    /// Begins to follow at the newest event.
     pub(super) async fn follow(visit: &Arc<Visit>) -> Self {
         let (visit, seen) = (visit.clone(), Arc::<Mutex<Seen>>::default());
         let stream = in_time(open(visit.address, None)).await;
@@ -153,7 +155,7 @@ impl Reader {
         Self { seen, following }
     }
 
-    /// What it saw, once that is so many events.
+    /// What the reader has seen, once that is at least `count` events.
     pub(super) async fn until_seen(self, count: usize) -> Seen {
         until(async || {
             assert!(!self.following.is_finished(), "the reader has failed");
