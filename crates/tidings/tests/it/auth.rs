@@ -1,4 +1,4 @@
-//! Who is asking: where a credential is looked for, in what order, and what each guard answers.
+//! Authentication: where a credential is looked for, in what order, and what each guard answers.
 
 mod demo;
 mod jwt;
@@ -12,17 +12,17 @@ use crate::support::{ADMIN, Answer, TestServer, demo as demo_token, start, start
 
 const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
 
-/// Needs a token and no role.
+/// A path that needs a token but no role.
 const REQUIRED: &str = "/chat/room/r/members";
 
-/// Needs an admin's.
+/// A path that needs the token of an admin.
 const ADMINS: &str = "/system/connections";
 
 fn sign(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
     jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
-/// A JWT that is good for a century.
+/// A JWT that is valid for a century.
 fn jwt(claims: &Value) -> String {
     let mut all = json!({"sub": "ann", "exp": 4_900_000_000_u64});
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
@@ -37,12 +37,12 @@ async fn with_headers(server: &TestServer, path: &str, headers: &[(&str, &str)])
     server.request("GET", path, headers, b"").await
 }
 
-/// The `connected` event of a stream.
+/// Opens a stream and returns its `connected` event.
 async fn connected(server: &TestServer, path: &str, token: &str) -> Received {
     server.stream(path, token).await.expect("connected").await
 }
 
-/// The user and the name under which a token speaks, as its message in a room tells.
+/// The id and the name of a token's user, as a message of that user in a room shows them.
 async fn speaks_as(server: &TestServer, token: &str) -> (String, String) {
     let answer = server.call("POST", "/chat/message", token, json!({"roomId": "r", "message": "m"})).await;
     assert_eq!(answer.status, 200, "{}", answer.text());

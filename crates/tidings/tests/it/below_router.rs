@@ -1,4 +1,4 @@
-//! Answers to what is no request: they look like every other error.
+//! Bytes that are not a request are answered with an error like every other.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -11,7 +11,7 @@ use crate::support::{Answer, in_time, start};
 
 const ORIGIN: &str = "http://localhost:5173";
 
-/// What is no request, with the status and the code of its answer.
+/// Bytes that are not a request, with the status and the code of the answer.
 fn no_requests() -> Vec<(String, u16, &'static str)> {
     let origin = format!("Origin: {ORIGIN}\r\n");
     let large = "x".repeat(20 << 10);

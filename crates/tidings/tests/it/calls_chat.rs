@@ -97,7 +97,8 @@ async fn names_of_rooms_have_1_to_128_characters_of_a_small_alphabet() {
     for bad in ["", "a b", "a/b", "*", "é", "a\0", too_long.as_str(), "%41", ".", ".."] {
         say(&server, ADMIN, json!({"roomId": bad, "message": "m"})).await.assert_invalid(&["roomId"]);
     }
-    // What no URL can carry is no name: a browser asks for another path, and whoever sends it all the same is told.
+    // A name that no URL can carry is not a name. A browser would request another path, and a
+    // client that sends it nevertheless is told so.
     for bad in [too_long.as_str(), "a%20b", "a%2Fb", "%00", "%C3%A9", "%FF", "%zz", ".", "..", "%2E%2e", ".%2e", "%2E"]
     {
         for call in ["join", "leave", "typing"] {

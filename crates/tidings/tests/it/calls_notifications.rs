@@ -1,4 +1,4 @@
-//! `POST /notifications/…`: what may be sent, by whom, to whom, and what comes of it.
+//! `POST /notifications/…`: what may be sent, by which callers, to which users, and what follows.
 
 use serde_json::json;
 
@@ -203,7 +203,7 @@ async fn id_timestamp_and_username_are_the_servers() {
 #[tokio::test]
 async fn titles_have_1_to_200_and_messages_1_to_10_000_characters() {
     let server = start().await;
-    // Characters, not bytes: these have two, three and four each.
+    // The limit counts characters, not bytes: these have two, three and four bytes each.
     for char in ["é", "€", "🙂"] {
         let body = json!({"title": char.repeat(200), "message": char.repeat(10_000)});
         server.post("/notifications/send", body).await;

@@ -1,4 +1,5 @@
-//! `POST /realtime/…`: updates of entities, their two spellings, and who may tell whom.
+//! `POST /realtime/…`: updates of entities, the two spellings of their fields, and which callers
+//! may publish to whom.
 
 use serde_json::{Value, json};
 
@@ -216,7 +217,7 @@ async fn a_bad_name_in_the_path_is_refused_like_any_bad_field() {
         "%2E%2E",
     ] {
         if bad != "%0A" {
-            // White space around a name in the list is none of it.
+            // White space around a name in the list is not a part of the name.
             let path = format!("/realtime/stream?entities=ok,{bad}");
             server.call("GET", &path, ADMIN, Value::Null).await.assert_invalid(&["entities"]);
         }

@@ -1,4 +1,5 @@
-//! `/system/…` and `/health…`: how services are, who is connected, and how the server is.
+//! `/system/…` and `/health…`: the state of services, the open connections, and the state of the
+//! server.
 
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ async fn connections(server: &TestServer, query: &str) -> Value {
     answer.json()
 }
 
-/// An open stream and its `connectionId`.
+/// Opens a stream. Returns it with its `connectionId`.
 async fn connect(server: &TestServer, path: &str, token: &str) -> (crate::support::Stream, String) {
     let mut stream = server.stream(path, token).await;
     let id = stream.expect("connected").await.data["connectionId"].as_str().unwrap().to_owned();
@@ -369,7 +370,7 @@ async fn it_is_live_and_ready_until_it_drains_and_publishes_are_taken_meanwhile(
     let (mut one, _) = connect(&server, "/notifications/stream", "").await;
     let (mut two, _) = connect(&server, "/notifications/stream", "").await;
     server.begin_stop();
-    // One of them is ended at once, the other after half of the time.
+    // One of the streams is ended at once, the other one after half of the time.
     tokio::select! {
         event = one.expect("draining") => assert_eq!(event.data["reconnect"], true),
         event = two.expect("draining") => assert_eq!(event.data["reconnect"], true),

@@ -1,4 +1,4 @@
-//! Client libraries that other people wrote: what they make of the streams is what counts.
+//! Client libraries by other authors: the server is right if they get every event.
 
 mod facts;
 mod followers;
@@ -15,7 +15,7 @@ use crate::support::checks::SetClock;
 use crate::support::client::{Client, Library};
 use crate::support::{ADMIN, TestServer, config, demo, in_time, jwt, start, start_on, start_with};
 
-/// Those that come back when a connection breaks.
+/// The libraries that reconnect when a connection breaks.
 const RECONNECTING: [Library; 12] = [
     Library::Browser,
     Library::FetchEventSource,
@@ -31,7 +31,8 @@ const RECONNECTING: [Library; 12] = [
     Library::KtorReconnecting,
 ];
 
-/// Those that show what came right before a break, whatever happens (`docs/clients.md`), and tell of the break.
+/// The libraries that always show what came right before a break (`docs/clients.md`), and report
+/// the break.
 const SHOWING_LAST_WORDS: [Library; 9] = [
     Library::Browser,
     Library::EventSource,
@@ -44,23 +45,23 @@ const SHOWING_LAST_WORDS: [Library; 9] = [
     Library::OkHttpEventSource,
 ];
 
-/// Those to whom a refusal is a break like any other.
+/// The libraries that treat a refusal like a break of the connection.
 const LOOKING_AT_NO_STATUS: [Library; 4] =
     [Library::FetchEventSource, Library::EventSourceClient, Library::R3labs, Library::OkHttpEventSource];
 
-/// Those that come back without a word on the end of the connection before.
+/// The libraries that reconnect without a report of how the connection before ended.
 const SILENT: [Library; 2] = [Library::Jersey, Library::KtorReconnecting];
 
-/// Those of which nobody comes back after an end, whatever it was.
+/// The libraries that never reconnect, however the stream ended.
 const OF_ONE_CONNECTION: [Library; 6] =
     [Library::Sseclient, Library::NetHttp, Library::OkHttp, Library::WebClient, Library::JavaNetHttp, Library::Ktor];
 
-/// All of them.
+/// All libraries.
 fn all() -> impl Iterator<Item = Library> {
     RECONNECTING.into_iter().chain(OF_ONE_CONNECTION)
 }
 
-/// Tells the story of each library, all at the same time: most of it is waiting.
+/// Runs `story` with each library, all at the same time, because they mostly wait.
 async fn each<S: Future<Output = ()> + Send + 'static>(
     libraries: impl IntoIterator<Item = Library>,
     story: impl Fn(Library) -> S,
@@ -68,7 +69,7 @@ async fn each<S: Future<Output = ()> + Send + 'static>(
     libraries.into_iter().filter(|library| library.is_there()).map(story).collect::<JoinSet<()>>().join_all().await;
 }
 
-/// The client tells that its connection ended, if its library does.
+/// Reads the client's report that its connection ended, if its library makes one.
 async fn ended(library: Library, client: &mut Client) {
     if !SILENT.contains(&library) {
         client.failed().await;
@@ -79,7 +80,7 @@ fn url(server: &TestServer, path: &str) -> String {
     format!("http://{}{path}", server.address)
 }
 
-/// A client that follows the notifications of `ann`, and is open.
+/// A client that follows the notifications of `ann`, and is connected.
 async fn follow(library: Library, server: &TestServer, events: &str) -> Client {
     let token = demo("ann", "user");
     let mut client = library.follow(&url(server, "/notifications/stream"), events, &token, "");
@@ -93,7 +94,7 @@ async fn kick(server: &TestServer) {
     assert_eq!((ended.status, &ended.json()["ended"]), (200, &json!(1)));
 }
 
-/// The client shows the notification with this title, under this id, next.
+/// Checks that the client next shows the notification with this title and this id.
 async fn shows(client: &mut Client, title: &str, id: &str) {
     let event = client.event("notification").await;
     let data: serde_json::Value = serde_json::from_str(event["data"].as_str().unwrap()).unwrap();
@@ -135,7 +136,8 @@ async fn comment_heartbeats_are_no_events_to_any_client() {
         let mut client = follow(library, &server, "connected,notification,heartbeat,message").await;
         client.event("connected").await;
         for title in ["first", "after more comments"] {
-            // As many as this stream has seen, give or take one, the client's has been sent too.
+            // The client has been sent as many heartbeats as this stream has seen, give or take
+            // one.
             let mut beside = server.connected("/notifications/stream", "").await;
             beside.read_until(|text| text.ends_with(":\n:\n:\n:\n:\n")).await;
             let id = server.notify(title).await;
@@ -196,7 +198,8 @@ async fn a_client_that_has_seen_no_event_yet_misses_nothing_either() {
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
 async fn a_client_that_is_ended_again_and_again_gets_each_event_once_and_in_order() {
     each(RECONNECTING, |library| async move {
-        // Each stream is told `draining` after a second, give or take a tenth, and comes back half a second later.
+        // Each stream is sent `draining` after a second, give or take a tenth, and its client
+        // reconnects half a second later.
         let server = start_with(&[("MAX_CONNECTION_AGE", "1s")]).await;
         let mut client = follow(library, &server, "notification,message,reset").await;
         let (mut published, mut shown, mut endings) = (Vec::new(), Vec::new(), 0);
@@ -252,7 +255,8 @@ async fn a_client_that_was_told_busy_keeps_its_place() {
         let _in_the_way = server.connected("/notifications/stream", &token).await;
         let url = url(&server, "/notifications/stream");
         let mut client = library.follow(&url, "busy,connected,message", &token, &id);
-        // The server repeats the cursor that it is asked with, so the second time shows what the client came back with.
+        // The server repeats the cursor that the client sends, so the second `busy` shows with
+        // which id it reconnected.
         for _ in 0..2 {
             client.opened().await;
             assert_eq!(client.event("busy").await["id"], json!(id), "{library:?}");
@@ -265,7 +269,8 @@ async fn a_client_that_was_told_busy_keeps_its_place() {
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
 async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_nothing() {
-    // Ktor's plugin sends an id that it was given in a header and that of what it saw as one, with a comma between.
+    // Ktor's plugin sends both the id that it was given in a header and the id of the last event,
+    // joined by a comma.
     let libraries = RECONNECTING.into_iter().filter(|library| *library != Library::KtorReconnecting);
     each(libraries, |library| async move {
         let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
@@ -278,7 +283,7 @@ async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_n
         ended(library, &mut client).await;
         let missed = server.notify("while it was busy").await;
         drop(in_the_way);
-        // Where the place was not free yet, it is told so once more.
+        // If the place was not free yet, the client is refused once more.
         let line = loop {
             let line = client.next().await;
             if line["event"].is_string() {
@@ -296,7 +301,8 @@ async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_n
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
 async fn a_client_comes_back_to_the_servers_successor_and_is_told_that_the_log_is_another() {
     each(RECONNECTING, |library| async move {
-        // Both listen on one socket, as when a service manager holds it: who comes in between waits.
+        // Both servers listen on one socket, as when a service manager holds it. A client that
+        // connects in between waits.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let builder = || Server::builder().config(config(&[]).unwrap()).listener(listener.try_clone().unwrap());
         let mut server = start_on(builder());
@@ -334,7 +340,7 @@ async fn a_lasting_refusal_ends_every_client_that_looks_at_the_status() {
         for (path, status) in [("/chat/stream", 401), ("/nope", 404), ("/realtime/stream?entities=a/b", 400)] {
             let mut client = library.follow(&url(&server, path), "message", "", "");
             let told = client.failed().await["status"].clone();
-            // A browser hides it.
+            // A browser hides the status.
             assert_eq!(told, if library == Library::Browser { json!(null) } else { json!(status) }, "{library:?}");
             if LOOKING_AT_NO_STATUS.contains(&library) {
                 assert_eq!(client.failed().await["status"], status, "{library:?}: it asks again");
@@ -360,15 +366,16 @@ async fn a_token_that_ran_out_ends_a_stream_and_a_new_one_goes_on_where_it_was()
         client.opened().await;
         let id = server.notify("before").await;
         shows(&mut client, "before", &id).await;
-        // Looked at with each heartbeat.
+        // The server checks this at each heartbeat.
         clock.advance(Duration::from_hours(1));
         assert_eq!(client.event("expired").await["data"], r#"{"reason":"token_expired","reconnect":false}"#);
         ended(library, &mut client).await;
         match library {
-            // The last one asks for ever, without a word.
+            // The last of these reconnects for ever, without a report.
             Library::FetchEventSource | Library::R3labs | Library::KtorReconnecting => {}
             _ if OF_ONE_CONNECTION.contains(&library) => {}
-            // As nothing on the wire can stop it, it tries the refused token once more.
+            // Nothing that a server sends can stop a browser, so it tries the refused token once
+            // more.
             Library::Browser => assert_eq!(client.failed().await["status"], json!(null)),
             _ => assert_eq!(client.failed().await["status"], 401, "{library:?}"),
         }

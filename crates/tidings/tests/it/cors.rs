@@ -1,4 +1,5 @@
-//! `CORS_ORIGIN` and `CORS_CREDENTIALS`: which pages of other origins may call, and what they may send and read.
+//! `CORS_ORIGIN` and `CORS_CREDENTIALS`: which pages of other origins may call, and what they may
+//! send and read.
 
 use crate::support::{ADMIN, Answer, TestServer, config, start, start_with};
 
@@ -12,7 +13,7 @@ async fn preflight(server: &TestServer, path: &str, origin: &str, method: &str, 
     server.request("OPTIONS", path, &asked, b"").await
 }
 
-/// Lower case, sorted, without spaces.
+/// The elements of a list in a header, in lower case, sorted, and without spaces.
 fn list(answer: &Answer, header: &str) -> Vec<String> {
     let listed = answer.header(header).unwrap_or_default().split(',');
     let mut listed: Vec<_> = listed.map(|one| one.trim().to_ascii_lowercase()).collect();

@@ -1,4 +1,4 @@
-//! Many at once.
+//! Many clients at once.
 
 use serde_json::json;
 

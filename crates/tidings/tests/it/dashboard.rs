@@ -22,7 +22,8 @@ async fn an_admin_is_told_each_second_what_the_server_does() {
     server.notify("two").await;
     let second = loop {
         let told: Value = serde_json::from_str(&stream.block("stats").await.data).unwrap();
-        // One of the notification, and one of what was told a second ago or more; streams take them when they come to it.
+        // One delivery is that of the notification. Another is that of an event of a second ago or
+        // more. They are counted when the streams take them.
         if told["published"] == 2 && told["deliveries"].as_u64().unwrap() >= deliveries + 2 {
             break told;
         }

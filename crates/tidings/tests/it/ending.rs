@@ -1,4 +1,4 @@
-//! How a stream ends, and whether its client is to come back.
+//! How a stream ends, and whether its client should reconnect.
 
 mod draining;
 
@@ -21,7 +21,7 @@ async fn delete(server: &TestServer, path: &str) -> Value {
     answer.json()
 }
 
-/// The stream is told `revoked`, to come back, and is cut.
+/// Checks that the stream is sent `revoked`, with which its client should reconnect, and is cut.
 async fn expect_kick(stream: &mut Stream) -> Received {
     let revoked = stream.expect("revoked").await;
     assert_eq!(revoked.data, json!({"reason": "disconnected", "reconnect": true, "retry": revoked.retry}));
@@ -126,7 +126,7 @@ async fn a_stream_ends_with_expired_at_the_instant_from_which_its_token_is_refus
     let time = SetClock::at("2026-11-23T22:30:15.000Z");
     let settings = [("JWT_SECRET", SECRET), ("HEARTBEAT_INTERVAL", "200ms")];
     let server = start_at(&settings, time.clock()).await;
-    let token = jwt(SECRET, time.now(), 30); // and by the leeway for another 30 seconds
+    let token = jwt(SECRET, time.now(), 30); // and for another 30 seconds by the leeway
     let paths = ["/notifications/stream", "/chat/stream", "/system/heartbeat"];
     let mut streams = Vec::new();
     for path in paths {
@@ -134,7 +134,8 @@ async fn a_stream_ends_with_expired_at_the_instant_from_which_its_token_is_refus
     }
     time.advance(Duration::from_millis(59_999));
     for (path, stream) in paths.iter().zip(&mut streams) {
-        // Those that were on their way, and those by which each stream was looked at since.
+        // Some heartbeats were in flight. The others came since, and with each of them the server
+        // checked the stream.
         for _ in 0..3 {
             stream.expect("heartbeat").await;
         }
@@ -167,7 +168,8 @@ async fn a_token_counts_by_the_servers_clock() {
     let server = start_at(&[("JWT_SECRET", SECRET)], clock.clone()).await;
     let stale = jwt(SECRET, Clock::system().now(), 600);
     assert_eq!(server.call("GET", "/notifications/stream", &stale, json!(null)).await.code(), "token_expired");
-    // One that is good for another one to two seconds, or one of those that come after it where that was too short.
+    // A token that stays valid for one to two seconds. If that was too short, the next attempt
+    // takes a new one.
     let mut stream = None;
     until(async || {
         let good = jwt(SECRET, clock.now() - Duration::from_secs(58), 30);

@@ -1,5 +1,5 @@
-//! `DELETE /events` and `DELETE /users/{id}`: once they are answered nothing shows what was erased, by any path, after any
-//! restart; and `GET /system/topics`, which tells what there is.
+//! `DELETE /events` and `DELETE /users/{id}`: once they are answered, nothing shows what was
+//! erased, by any path and after any restart. And `GET /system/topics`, which lists the topics.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::binary::Place;
 use crate::support::checks::{names, position};
 use crate::support::{ADMIN, TestServer, demo, http, in_time, start, start_with, until};
 
-/// Says something in a room. Returns the event's id.
+/// Sends a message to a room. Returns the event's id.
 async fn say(server: &TestServer, room: &str, message: &str) -> String {
     let answer = server.post("/chat/message", json!({"roomId": room, "message": message})).await;
     answer.json()["eventId"].as_str().unwrap().to_owned()
@@ -19,7 +19,7 @@ async fn erase(server: &TestServer, topic: &str, until: &str) -> Value {
     answer.json()
 }
 
-/// What `/events` shows of a topic, forwards and backwards alike.
+/// What `/events` shows of a topic, which must be the same forwards and backwards.
 async fn shown(server: &TestServer, topic: &str) -> String {
     let ask = async |way: &str| {
         let answer = server.call("GET", &format!("/events?topic={topic}&limit=1000{way}"), ADMIN, Value::Null).await;
@@ -36,7 +36,7 @@ async fn what_is_erased_of_a_room_is_in_no_topic_and_on_no_stream() {
     let server = start().await;
     let before = server.head().await;
     let (first, _) = (say(&server, "r", "secret one").await, say(&server, "other", "harmless").await);
-    // The ring of each has them.
+    // These streams keep a ring for each topic, which has the events.
     let mut live = server.connected("/chat/stream", ADMIN).await;
     let mut room = server.connected("/chat/room/r/stream", ADMIN).await;
     let last = say(&server, "r", "secret two").await;
@@ -121,7 +121,8 @@ async fn pages_that_were_read_for_others_do_not_outlive_what_is_erased() {
     server.stopped().await.unwrap();
     drop(server);
     let mut server = start_with(&settings).await;
-    // Nobody followed the topic since the start, so what was missed is read from the log, and kept for who missed the same.
+    // No stream has followed the topic since the start, so missed events are read from the log, and
+    // cached for other clients that have missed the same ones.
     let mut first = server.resumed("/notifications/stream", "", &before).await;
     first.expect("connected").await;
     assert_eq!(first.take("notification", 5).await.last().unwrap().last_id, last);

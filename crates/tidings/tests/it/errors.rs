@@ -1,4 +1,5 @@
-//! Every refusal: its status, its code, its shape, what it adds to the head – and that it published nothing.
+//! Every refusal: its status, its code, its form, its header fields, and that nothing was
+//! published.
 
 mod bodies;
 mod sizes;
@@ -11,7 +12,7 @@ use crate::support::checks::names;
 use crate::support::{ADMIN, Answer, TestServer, demo, http, in_time, start, start_with};
 use sizes::sized;
 
-/// Every call that publishes and takes a body, with one that is good.
+/// Every call that publishes and takes a body, with a valid body.
 const WITH_BODY: [(&str, &str); 7] = [
     ("/notifications/send", r#"{"title":"T","message":"M"}"#),
     ("/notifications/broadcast", r#"{"title":"T","message":"M"}"#),
@@ -22,7 +23,7 @@ const WITH_BODY: [(&str, &str); 7] = [
     ("/system/status/update", r#"{"service":"s","status":"online"}"#),
 ];
 
-/// The same that take nothing but an object.
+/// The calls of [`WITH_BODY`] that take nothing but an object.
 const WITH_OBJECT: [&str; 5] =
     ["/notifications/send", "/notifications/broadcast", "/realtime/update", "/chat/message", "/system/status/update"];
 
@@ -35,7 +36,7 @@ const STREAMS: [&str; 6] = [
     "/system/heartbeat",
 ];
 
-/// A POST as an admin, with a `Content-Type` or without.
+/// Makes a `POST` as an admin, with or without a `Content-Type`.
 async fn post(server: &TestServer, path: &str, kind: Option<&str>, body: &[u8]) -> Answer {
     let bearer = format!("Bearer {ADMIN}");
     let mut headers = vec![("Authorization", bearer.as_str())];
@@ -212,7 +213,8 @@ async fn a_refusal_for_a_passing_reason_says_when_to_come_back() {
 
 #[tokio::test]
 async fn a_publish_after_the_last_wave_is_refused_and_never_stored() {
-    // On a busy machine it may have ended before it was asked: then once more.
+    // On a busy machine, the server may have stopped before it was asked. Then the test is
+    // repeated.
     let (house, refused, taken) = in_time(async {
         loop {
             let house = House::new();
@@ -228,11 +230,12 @@ async fn a_publish_after_the_last_wave_is_refused_and_never_stored() {
     assert_eq!(house.start().await.stored().await, taken);
 }
 
-/// Publishes to a server that ends until it takes no more; returns its answer, unless it was gone by then, and how many
-/// events it took.
+/// Publishes to a server that is stopping until it refuses a publish. Returns that answer, unless
+/// the server was gone by then, and how many events the server accepted.
 async fn after_the_last_wave(house: &House) -> (Option<Answer>, u64) {
     let mut server = house.start().await;
-    // A peer that takes no bytes keeps the server from ending while we ask: its stream can't be told goodbye.
+    // A peer that reads nothing keeps the server from stopping meanwhile, because its stream can't
+    // be told of the end.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stalled = socket.connect(server.address).await.unwrap();

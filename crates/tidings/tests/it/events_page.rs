@@ -1,4 +1,5 @@
-//! `GET /events`: what is kept of a topic, page by page, with the rights of its stream.
+//! `GET /events`: the stored events of a topic, page by page, with the rights of the topic's
+//! stream.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ async fn page(server: &TestServer, query: &str) -> Value {
     answer.json()
 }
 
-/// Notifications with the titles `0`, `1`, …
+/// Publishes notifications with the titles `0`, `1`, …
 async fn notify(server: &TestServer, count: usize) {
     for nth in 0..count {
         server.post("/notifications/send", json!({"title": nth.to_string(), "message": "M"})).await;
@@ -124,7 +125,8 @@ async fn before_is_exclusive_and_takes_the_id_of_any_event() {
     assert_eq!(newest["events"], all["events"]);
     let none = before(id(0)).await;
     assert_eq!((&none["events"], &none["end"], none.get("gap")), (&json!([]), &json!(true), None));
-    // The place where one direction ended is a cursor for the other, and for the stream.
+    // The position where one direction ended is a cursor for the other direction, and for the
+    // stream.
     assert_eq!(titles(&page(&server, &format!("topic=notifications&after={}", id(0))).await), ["1", "0"]);
     let both = format!("/events?topic=notifications&before={}&after={}", id(1), id(0));
     server.get(&both).await.assert_invalid(&["before"]);
@@ -239,7 +241,8 @@ async fn of_a_status_only_the_newest_is_kept() {
     assert_eq!(events[1]["status"], "offline");
 }
 
-/// Every topic that a stream shows, and what reading it answers to nobody, to `ann` and to an admin.
+/// Every topic that a stream shows, with the status of reading it without a token, as `ann` and as
+/// an admin.
 const RIGHTS: [(&str, u16, u16, u16); 16] = [
     ("notifications", 200, 200, 200),
     ("notifications/user/ann", 401, 200, 403),

@@ -1,4 +1,4 @@
-//! The server as a part of somebody's application: the example, run as it stands, and what it leaves out.
+//! The server as a part of an application: the example, run as it is, and what it does not show.
 
 #[path = "../../../server/examples/custom_stream.rs"]
 #[expect(dead_code, reason = "the tests have a `main` of their own")]
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::support::stream::End;
 use crate::support::{ADMIN, Answer, Stream, TestServer, config, demo, http, in_time, start_on, until};
 
-/// The example on a free port.
+/// The example, running on a free port.
 struct Example {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -67,7 +67,7 @@ async fn the_examples_stream_resumes_is_counted_and_delivers_what_its_publisher_
     let other = example.post("/orders/us", ADMIN, r#"{"item":"gum"}"#).await.text();
     assert_eq!(us.block("order-placed").await.id, Some(other), "and none of the other region");
     let both = json!({"orders": 2, "heartbeat": 2});
-    // The one that was dropped may take a moment to be missed.
+    // It may take a moment until the server notices that one stream was dropped.
     until(async || {
         let stats = http::request(example.address, "GET", "/system/stats", &[], b"").await.json();
         stats["connectionsByType"] == both
@@ -116,7 +116,7 @@ async fn the_example_drains_before_it_closes() {
     until(async || tokio::net::TcpStream::connect(example.address).await.is_err()).await;
 }
 
-/// A stream of the caller's own affairs, which tells them to somebody by name only.
+/// A stream of the caller's own affairs. It is only for callers that are known.
 async fn own(stream: StreamRequest) -> Result<Response, Refusal> {
     let topic = format!("affairs/{}", stream.known_caller()?.id);
     Ok(stream.open(&["affairs"], [topic]).await)

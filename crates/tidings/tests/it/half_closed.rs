@@ -1,4 +1,5 @@
-//! Peers that shut their sending side, and wait for what they asked for; and peers that closed, which look the same at first.
+//! Peers that shut down their sending side and wait for the answer; and peers that have closed
+//! their socket, which look the same at first.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +12,7 @@ use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start, start_with
 
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Sends bytes, shuts the sending side, and reads to the end.
+/// Sends bytes, shuts down the sending side, and reads to the end.
 async fn say_and_shut(server: &TestServer, said: &str) -> String {
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(said.as_bytes()).await.unwrap();
@@ -21,7 +22,7 @@ async fn say_and_shut(server: &TestServer, said: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// A notification for all; the request of one minor version of HTTP/1.
+/// The request that publishes a notification to all users, in one minor version of HTTP/1.
 fn publish(minor: u8, title: &str) -> String {
     let body = json!({"title": title, "message": "m"}).to_string();
     format!(
@@ -75,7 +76,7 @@ async fn pipelined_calls_are_all_answered_and_one_that_did_not_arrive_whole_does
 async fn a_stream_whose_client_shut_its_side_says_what_it_owes_and_ends() {
     let server = start().await;
     publish_big(&server, 60).await;
-    // Of a connection that has carried another request, hyper is the lane of the stream too.
+    // If its connection has carried another request before, the stream stays in hyper's lane.
     for before in ["", LIVE] {
         for minor in [1, 0] {
             let said =
@@ -135,7 +136,7 @@ async fn a_page_that_is_reloaded_again_and_again_is_never_told_busy() {
     server.until_nobody_is_left().await;
 }
 
-/// A stream asked for on a connection that has carried a call.
+/// Opens a stream on a connection that has carried a call.
 async fn second_on_its_connection(server: &TestServer) -> Stream {
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(LIVE.as_bytes()).await.unwrap();
@@ -165,19 +166,20 @@ async fn a_stream_that_came_second_on_its_connection_sees_its_client_shut_and_cl
     until(async || server.stats().await["totalConnections"] == 0).await;
 }
 
-/// A frame of HTTP/2 (RFC 9113, section 4.1).
+/// An HTTP/2 frame (RFC 9113, section 4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A header field with both texts written out, and none kept (RFC 7541, section 6.2.2).
+/// A header field with its name and value written out and not indexed (RFC 7541, section 6.2.2).
 fn field(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     [vec![0], text(name), text(value)].concat()
 }
 
-/// The beginning of an HTTP/2 connection, which makes windows larger than the 65,535 bytes that they have by themselves.
+/// The beginning of an HTTP/2 connection whose windows are larger than the 65,535 bytes of the
+/// default.
 fn preface(window: u32) -> Vec<u8> {
     let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
     let widened = (window - 65_535).to_be_bytes();
@@ -196,7 +198,8 @@ fn head(method: &str, path: &str) -> Vec<u8> {
     .concat()
 }
 
-/// What came over HTTP/2: how many answers were good, how many streams ended whole, and the text of all.
+/// Reads an HTTP/2 connection to its end. Returns how many answers had status 200, how many streams
+/// ended completely, and the data of all streams.
 async fn read_frames(socket: &mut TcpStream) -> (u32, u32, String) {
     let mut answer = Vec::new();
     in_time(socket.read_to_end(&mut answer)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Peers that misbehave: each is on its own, the server goes on for everybody else and forgets them.
+//! Peers that misbehave affect nobody else: the server goes on for all others, and forgets them.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::support::{ADMIN, Answer, TestServer, in_time, start, start_with, unti
 
 const IMPATIENT: (&str, &str) = ("HEAD_TIMEOUT", "1s");
 
-/// As [`IMPATIENT`] has it, less what a timer may be early by.
+/// The timeout of [`IMPATIENT`], minus how early a timer may fire.
 const HEAD_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// The server serves calls and streams, and after that has no stream left.
+/// Checks that the server serves calls and streams, and has no stream left afterwards.
 async fn is_well(server: &TestServer) {
     let mut stream = server.connected("/notifications/stream", "").await;
     server.notify("well").await;
@@ -26,7 +26,7 @@ async fn is_well(server: &TestServer) {
     server.until_nobody_is_left().await;
 }
 
-/// Reads until the server closes, however it does.
+/// Reads until the server closes the connection in any way.
 async fn closed(socket: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = in_time(socket.read_to_end(&mut bytes)).await;

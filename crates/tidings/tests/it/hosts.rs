@@ -1,4 +1,4 @@
-//! `Host`: a request of HTTP/1.1 has exactly one (RFC 9112, section 3.2), in either lane.
+//! `Host`: an HTTP/1.1 request has exactly one (RFC 9112, section 3.2), in both lanes.
 
 use crate::support::{ADMIN, Answer, TestServer, http, in_time, start};
 

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a publish that is repeated because its answer was lost happens once.
+//! `Idempotency-Key`: a publish that is repeated because its answer was lost happens only once.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::support::checks::SetClock;
 use crate::support::{ADMIN, Answer, TestServer, demo, http, in_time, start, start_at};
 
-/// Every call that publishes, with a body that is good.
+/// Every call that publishes, with a valid body.
 const PUBLISHES: [(&str, &str); 9] = [
     ("/notifications/send", r#"{"title":"T","message":"M"}"#),
     ("/notifications/send?targetUserId=ann", r#"{"title":"T","message":"M"}"#),
@@ -27,13 +27,13 @@ async fn post(server: &TestServer, path: &str, token: &str, key: &str, body: &st
     server.request("POST", path, &headers, body.as_bytes()).await
 }
 
-/// A notification of this title.
+/// Publishes a notification with this title.
 async fn notify(server: &TestServer, key: &str, title: &str) -> Answer {
     let body = json!({"title": title, "message": "M"}).to_string();
     post(server, "/notifications/send", ADMIN, key, &body).await
 }
 
-/// Notifications of these titles with one key, on as many connections.
+/// Publishes notifications with these titles and one key, on as many connections.
 async fn all_at_once(server: &TestServer, titles: Vec<String>) -> Vec<Answer> {
     let call = async |address, title| {
         let (bearer, body) = (format!("Bearer {ADMIN}"), json!({"title": title, "message": "M"}).to_string());
@@ -59,7 +59,7 @@ fn is_replayed(answer: &Answer) -> bool {
 async fn a_repeat_answers_as_the_first_did_and_publishes_nothing() {
     let server = start().await;
     for (nth, (path, body)) in PUBLISHES.into_iter().enumerate() {
-        // The same path with another target is another request, and gets another key.
+        // The same path with another query is another request, and gets another key.
         let key = if path.contains('?') { "key-2" } else { "key-1" };
         let first = post(&server, path, ADMIN, key, body).await;
         assert_eq!(first.status, 200, "{path}: {}", first.text());
@@ -185,7 +185,7 @@ async fn only_answers_of_200_are_kept() {
     assert_eq!((first.status, is_replayed(&first)), (200, false), "the key may try again");
     notify(&server, "k", "other").await.assert_refused(422, "idempotency_conflict");
     assert!(is_replayed(&notify(&server, "k", "good").await));
-    // What is refused before the key is looked at stays refused after it.
+    // What is refused before the key is looked up is refused even if the key was used.
     post(&server, send, ADMIN, "k", "{").await.assert_refused(400, "invalid_json");
     post(&server, send, "bad", "k", r#"{"title":"good","message":"M"}"#).await.assert_refused(401, "token_invalid");
     assert_eq!(server.stored().await, 1);
@@ -289,7 +289,8 @@ async fn a_key_holds_for_5_minutes() {
             [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k")];
         http::request(server.address, "POST", "/notifications/send", &headers, body.as_bytes()).await
     };
-    // As it does: the log is told of it now and then. A clock that jumps is not believed.
+    // Time passes as it really does, and the log learns of it now and then, because it does not
+    // believe a clock that jumps.
     let pass = async |seconds: u64| {
         for second in 1..=seconds {
             time.advance(Duration::from_secs(1));

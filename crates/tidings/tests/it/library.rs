@@ -1,5 +1,5 @@
-//! What an application that embeds the server publishes: by the calls of the stream groups, which are those of HTTP without HTTP, and
-//! to topics of its own; and what it may read.
+//! What an embedding application publishes: with the calls of the stream groups, which are those of
+//! HTTP, and to topics of its own; and what it may read.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use tidings_server::server::Server;
 
 use crate::support::{ADMIN, Answer, TestServer, config, demo, start_on};
 
-/// A server, and the identities behind tokens: only it can make one.
+/// A server, and the last identity that it made: only the server can make one from a token.
 struct Host {
     server: TestServer,
     seen: Arc<Mutex<Option<Identity>>>,
@@ -34,7 +34,8 @@ fn start(settings: &[(&str, &str)]) -> Host {
     Host { server: start_on(Server::builder().config(config(settings).unwrap()).routes(routes)), seen }
 }
 
-/// Any topic, for whoever asks: what is not the application's is not the application's to give.
+/// Opens a stream of any topic for any caller. The application has no right to show topics that are
+/// not its own.
 async fn follow(stream: StreamRequest, Path(topic): Path<String>) -> Response {
     stream.open(&["own"], [topic]).await
 }
@@ -45,14 +46,14 @@ impl Host {
         self.seen.lock().take().unwrap()
     }
 
-    /// Posts a form as it is written, as an admin.
+    /// Posts a form exactly as it is written, as an admin.
     async fn post(&self, path: &str, form: &str) -> Answer {
         let bearer = format!("Bearer {ADMIN}");
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
         self.server.request("POST", path, &headers, form.as_bytes()).await
     }
 
-    /// Sends a form by the library, to where it would be posted.
+    /// Sends a form with the library's call for the path.
     async fn send(&self, path: &str, author: &Identity, form: &impl Serialize) -> Result<Sent, CallError> {
         let handle = &self.server.handle;
         match path {
@@ -65,7 +66,7 @@ impl Host {
     }
 }
 
-/// Calls, and forms that each of them takes.
+/// Calls, with forms that they accept.
 const GOOD: [(&str, &str); 8] = [
     ("/notifications/send", r#"{"title":"T","message":"M"}"#),
     ("/notifications/send", r#"{"title":"T","message":"M","type":"error","metadata":{"a":[1]},"x":1.50}"#),
@@ -77,7 +78,7 @@ const GOOD: [(&str, &str); 8] = [
     ("/system/status/update", r#"{"service":"db","status":"degraded","message":"slow","metrics":{"cpu":1},"x":2}"#),
 ];
 
-/// Calls, and forms that none of them takes.
+/// Calls, with forms that they refuse.
 const BAD: [(&str, &str); 18] = [
     ("/notifications/send", "{}"),
     ("/notifications/send", "[]"),
@@ -99,14 +100,14 @@ const BAD: [(&str, &str); 18] = [
     ("/system/status/update", r#""db""#),
 ];
 
-/// An answer's status and body.
+/// Returns the status and the body of an answer.
 async fn read(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())
 }
 
-/// What stands in an event, but for what differs from one to the next.
+/// The data of an event without what differs from one event to the next.
 fn lasting(mut data: Value) -> Value {
     for passing in ["id", "timestamp"] {
         assert!(data[passing].is_string(), "{data}");
@@ -301,7 +302,8 @@ async fn the_library_shows_the_topics_of_the_groups_to_whom_their_streams_show_t
                     assert_eq!(read(refused.into_response()).await, (listed.status, listed.json()), "{topic} {token}");
                 }
             }
-            // A stream of the application's may show its own topics to anybody, and the others as the server does.
+            // A stream of the application may show its own topics to everybody, and the others only
+            // as the server does.
             let is_open = topic == "orders/eu" || host.server.handle.may_read(visitor, topic).is_ok();
             let expected = if is_open { 200 } else { listed.status };
             let followed = host.server.call("HEAD", &format!("/follow/{topic}"), token, Value::Null).await;

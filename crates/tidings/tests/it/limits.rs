@@ -1,4 +1,4 @@
-//! What the server refuses, ends or cuts so that it stays upright, and what it says about it.
+//! What the server refuses, ends or cuts in order to keep working, and how it reports that.
 
 use crate::support::checks::SetClock;
 use crate::support::stalled::stalled;
@@ -7,7 +7,7 @@ use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start_at, start_w
 use serde_json::json;
 use std::time::Duration;
 
-/// Opens a stream that must be refused in band, and checks how.
+/// Opens a stream that must be refused with an event, and checks that event.
 async fn refused(server: &TestServer, path: &str, token: &str, headers: &[(&str, &str)]) {
     let mut stream = server.stream_with(path, token, headers).await;
     let busy = stream.expect("busy").await;
@@ -39,7 +39,7 @@ async fn a_full_server_tells_streams_when_to_come_back_and_others_503() {
             answer.text()
         );
     }
-    // Everything but streams goes on, and whoever leaves makes room.
+    // Everything but streams works as before, and a stream that ends makes space for another.
     server.post("/notifications/send", json!({"title": "T", "message": "M"})).await;
     drop(first);
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
@@ -90,7 +90,8 @@ async fn addresses_that_a_client_makes_up_in_front_of_its_own_help_it_nothing() 
     }
 }
 
-/// The limits on streams, each filled by one, with who fills it and what others are answered.
+/// The limits on streams, each filled by one stream, with the token of that stream and the status
+/// of later ones.
 const LIMITS: [(&str, &str, u16); 3] =
     [("MAX_CONNECTIONS", "", 503), ("MAX_CONNECTIONS_PER_USER", ADMIN, 429), ("MAX_CONNECTIONS_PER_IP", "", 429)];
 
@@ -143,7 +144,8 @@ async fn a_stream_of_a_certain_age_is_sent_to_come_again() {
     assert_eq!(stream.end().await, End::Cut);
 }
 
-/// Publishes until nothing more fits into the buffers between us and somebody who reads nothing.
+/// Publishes until nothing more fits into the buffers between the server and a client that reads
+/// nothing.
 async fn publish_much(server: &TestServer, megabytes: usize) {
     let message = "x".repeat(10_000);
     for _ in 0..megabytes * 100 {
@@ -171,7 +173,7 @@ async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nob
 
 #[tokio::test]
 async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
-    // Its end is not that of the write timeout, which is longer than a test waits.
+    // The write timeout is longer than a test waits, so the stream does not end because of it.
     let server = start_with(&[("MAX_LAG_BYTES", "64KiB"), ("WRITE_TIMEOUT", "1h")]).await;
     let slow = stalled(&server, "/notifications/stream", "").await;
     until(async || server.get("/system/stats").await.json()["totalConnections"] == 1).await;
@@ -192,7 +194,8 @@ async fn a_burst_ends_no_reader_before_it_had_the_time_to_take_it() {
     let server = start_at(&settings, time.clock()).await;
     let stalled = stalled(&server, "/notifications/stream", "").await;
     publish_much(&server, 10).await;
-    // A few seconds pass, in each of which somebody looks at who is slow, but none by the clock of the events.
+    // A few seconds pass, and in each of them the server looks for streams that are behind; but no
+    // time passes by the clock of the events.
     let mut other = open(&server, "/system/heartbeat", "").await;
     for _ in 0..4 {
         other.expect("heartbeat").await;
@@ -205,7 +208,7 @@ async fn a_burst_ends_no_reader_before_it_had_the_time_to_take_it() {
 
 #[tokio::test]
 async fn a_server_stops_although_a_peer_takes_nothing() {
-    // It waits for neither: both are longer than a test waits.
+    // The server waits for neither timeout: both are longer than a test waits.
     let settings = [("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h"), ("SHUTDOWN_TIMEOUT", "1h")];
     let mut server = start_with(&settings).await;
     let _stalled = stalled(&server, "/notifications/stream", "").await;

@@ -1,4 +1,5 @@
-//! `GET /metrics`: what a Prometheus reads, who may, and that the rules and the dashboard ask for nothing that is not there.
+//! `GET /metrics`: what Prometheus scrapes, who may scrape, and that the rules and the dashboard
+//! use only metrics that exist.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ async fn scrape(server: &TestServer) -> String {
     answer.text()
 }
 
-/// The value of one line, named with its labels.
+/// The value of one line. `series` includes its labels.
 fn value(text: &str, series: &str) -> Option<f64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
     rest.parse().ok()
@@ -26,7 +27,8 @@ async fn on_disk(directory: &std::path::Path) -> TestServer {
     start_with(&[("JOURNAL", "disk"), ("DATA_DIR", directory.to_str().unwrap())]).await
 }
 
-/// The scrape, once `series` is in it: some of the log's numbers come from a look around that it takes every few seconds.
+/// Scrapes until `series` is there: some numbers of the log come from an inspection that it makes
+/// every few seconds.
 async fn scrape_with(server: &TestServer, series: &str) -> String {
     until(async || value(&scrape(server).await, series).is_some()).await;
     scrape(server).await

@@ -1,6 +1,7 @@
-//! `docs/openapi.json` against a running server: which methods each path takes, and whether schemathesis, which calls by it,
-//! gets the answers that it says. That its paths are the router's, all of them, is a test beside the router's table
-//! (`src/openapi.rs`).
+//! `docs/openapi.json` against a running server: which methods each path has, and whether
+//! schemathesis, which makes calls by the document, gets the answers that it describes. A test
+//! beside the router's table (`crates/server/src/openapi.rs`) checks that the paths of the document
+//! are all those of the router.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use tokio::process::Command;
 
 use crate::support::{ADMIN, in_time, start};
 
-/// Statuses, media types and bodies; no server error, whatever is sent.
+/// Checks the status, the media type and the body of each answer, and that no request causes a
+/// server error.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,7 +24,7 @@ async fn every_call_answers_as_the_openapi_document_says() {
     let mut command = Command::new(PathBuf::from(python).with_file_name("schemathesis"));
     command
         .args(["run", &format!("http://{}/openapi.json", server.address), "--no-color", "--seed", "1"])
-        // A stream does not end, and a drain ends the server; other tests are about those.
+        // Streams do not end, and a drain would end the server. Other tests cover them.
         .args([
             "--exclude-path-regex",
             "(stream|heartbeat|drain)$",
@@ -48,9 +50,9 @@ async fn each_path_takes_the_methods_that_are_described_and_no_other() {
     for (path, described) in paths {
         let mut described: BTreeSet<_> = described.as_object().unwrap().keys().map(|key| key.to_uppercase()).collect();
         if described.contains("GET") {
-            described.insert("HEAD".to_owned()); // a GET without its body, which a client may ask for without being told
+            described.insert("HEAD".to_owned()); // a GET without its body, which is always allowed
         }
-        // No path takes this one, so each says what it does take.
+        // No path has this method, so each answer lists the methods that the path has.
         let refused = server.request("PATCH", &path.replace(['{', '}'], ""), &[], b"").await;
         assert_eq!(refused.status, 405, "{path}");
         let taken: BTreeSet<_> = refused.header("allow").unwrap_or_default().split(',').map(str::to_owned).collect();
@@ -71,7 +73,7 @@ async fn what_the_api_lists_is_what_is_described() {
     let listed = server.get("/api").await.json();
     let listed =
         listed["endpoints"].as_object().unwrap().values().flat_map(|group| group.as_object().unwrap().values());
-    // The list writes a parameter as `:name`, as it always has.
+    // The list of calls writes a parameter as `:name`, as it always has.
     let braced = |part: &str| part.strip_prefix(':').map_or(part.to_owned(), |name| format!("{{{name}}}"));
     let listed = listed.map(|call| call.as_str().unwrap().split('/').map(braced).collect::<Vec<_>>().join("/"));
     assert_eq!(listed.collect::<BTreeSet<_>>(), described);

@@ -1,4 +1,5 @@
-//! The page at `/` with its files, `GET /api` and `GET /openapi.json`: what there is, for people and for programs.
+//! The page at `/` with its files, `GET /api` and `GET /openapi.json`, which describe the calls to
+//! people and to programs.
 
 use serde_json::{Value, json};
 
@@ -53,7 +54,7 @@ async fn every_endpoint_that_the_api_lists_is_there() {
         for call in calls.as_object().unwrap().values() {
             let (method, path) = call.as_str().unwrap().split_once(' ').unwrap();
             let filled = path.replace(":entity", "e").replace(":roomId", "r").replace(":userId", "u");
-            // A method that no path has: the answer names those that this one has.
+            // No path has this method, so the answer lists the methods that the path has.
             let answer = server.request("BREW", &filled, &[], b"").await;
             answer.assert_refused(405, "method_not_allowed");
             let allowed = answer.header("allow").unwrap();
@@ -87,7 +88,7 @@ async fn the_test_token_is_shown_only_while_demo_tokens_are_on() {
     }
 }
 
-/// The page's files, as it names them.
+/// The files that the page names.
 fn files(page: &str) -> Vec<&str> {
     let named = page.split('"').filter(|text| text.contains("/assets/"));
     named.collect()

@@ -1,11 +1,12 @@
-//! Who is in a room: joining makes a member, leaving or a time without a stream ends it, and the room is told of both.
+//! Presence: a user becomes a member of a room by joining, and stops being one by leaving or by a
+//! time without a stream. The room is told of both.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::support::{ADMIN, Stream, TestServer, demo, start, start_with, until};
 
-/// Short, for tests that wait for it to pass.
+/// A short grace period, for tests that wait until it has passed.
 const SHORT: (&str, &str) = ("PRESENCE_GRACE", "300ms");
 
 async fn join(server: &TestServer, user: &str, room: &str) {
@@ -40,7 +41,7 @@ async fn says(stream: &mut Stream, what: &str) -> Value {
     data
 }
 
-/// A stream of everything in `room` by somebody who is no member.
+/// A stream of everything in `room`, for a user that is not a member.
 async fn witness(server: &TestServer, room: &str) -> Stream {
     server.connected(&format!("/chat/room/{room}/stream"), ADMIN).await
 }
@@ -144,7 +145,8 @@ async fn a_member_leaves_a_grace_period_after_the_last_stream_closed() {
     }
 }
 
-/// Waits for a whole grace period: for the end of one that begins now, that of a member who never listens.
+/// Waits for a whole grace period: until the one has passed that now begins for a member without a
+/// stream.
 async fn pass(server: &TestServer, room: &mut Stream) {
     join(server, "clock", "r").await;
     says(room, "clock-name joined the room").await;
@@ -250,7 +252,7 @@ async fn a_user_is_in_so_many_rooms_and_who_is_refused_is_not_said_to_have_joine
     leave(&server, "bob", "r").await;
     join(&server, "bob", "r").await;
     says(&mut every, "bob-name joined the room").await;
-    // Who is in can join again and hear of it, and who leaves one has room for another.
+    // A member can join its room again, and if it leaves one, it can join another.
     assert_eq!(server.call("POST", "/chat/room/7/join", &ann, json!(null)).await.status, 200);
     assert_eq!(server.call("POST", "/chat/room/7/leave", &ann, json!(null)).await.status, 200);
     join(&server, "ann", "r").await;

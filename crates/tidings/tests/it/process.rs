@@ -1,4 +1,5 @@
-//! The process: its log, its signals, its end; what it is handed, and what it tells, by systemd's protocols.
+//! The process: its log, its signals, its end; what it is handed, and what it tells, by systemd's
+//! protocols.
 
 mod activation;
 mod log;

@@ -1,4 +1,4 @@
-//! Queries: what one says is read whole, or refused by name.
+//! Queries: every parameter is read in full, or refused by its name.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ async fn send(server: &TestServer, query: &str, body: &Value) -> Answer {
     server.call("POST", &format!("/notifications/send{query}"), ADMIN, body.clone()).await
 }
 
-/// Every path that reads a query, with its method, and what it needs of one.
+/// Every path that reads a query, with its method and the parameters that it needs.
 const PATHS: [(&str, &str); 22] = [
     ("GET", "/notifications/stream?"),
     ("GET", "/realtime/stream?"),
@@ -38,7 +38,7 @@ const PATHS: [(&str, &str); 22] = [
     ("POST", "/system/cleanup?"),
 ];
 
-/// A body that every call takes.
+/// A body that every call accepts.
 fn body() -> Value {
     json!({
         "title": "T", "message": "M", "entity": "e", "action": "update", "data": 1, "roomId": "r", "service": "s",
@@ -216,7 +216,7 @@ async fn a_misspelled_target_in_a_body_is_refused_and_other_fields_are_passed_on
     let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
     server.request("POST", "/notifications/send", &headers, twice).await.assert_invalid(&["targetUserId"]);
     assert_eq!(server.stored().await, 0);
-    // One letter more is a field of the publisher's own.
+    // A name with one more letter is a field of the publisher's own.
     let own = json!({"title": "T", "message": "M", "targetUserIds": ["a"], "targetUser": "b", "Title": 1});
     server.post("/notifications/send", own).await;
     let kept = server.only("notifications").await;
@@ -274,7 +274,7 @@ async fn what_no_text_can_be_made_of_is_refused_and_odd_escapes_stand_for_themse
         let answer = send(&server, &format!("?targetUserId={said}"), &body).await;
         assert_eq!(answer.json()["message"], format!("Notification sent successfully to {user}"));
     }
-    // A cursor that nothing can be made of is answered in the stream: whoever sent it must learn that it is malformed.
+    // A malformed cursor is answered in the stream, so that the client learns that it is malformed.
     for bad in ["%FF", "%00", "x"] {
         let mut stream = server.connected(&format!("/notifications/stream?lastEventId={bad}"), "").await;
         assert_eq!(stream.expect("reset").await.data["reason"], "malformed");

@@ -1,4 +1,5 @@
-//! What one user, and one address, may do: beyond it 429 `rate_limited`, and nothing is published.
+//! What one user and one address may do: beyond that, calls are refused with 429 `rate_limited`,
+//! and nothing is published.
 
 use serde_json::{Value, json};
 use tidings_hub::Clock;
@@ -8,13 +9,13 @@ use crate::support::{ADMIN, Answer, TestServer, demo, http, in_time, jwt, start_
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
-/// A notification to `ann`, which anybody may send.
+/// Publishes a notification to `ann`, which every user may do.
 async fn notify(server: &TestServer, token: &str) -> Answer {
     let body = json!({"title": "t", "message": "m"});
     server.call("POST", "/notifications/send?targetUserId=ann", token, body).await
 }
 
-/// Calls until one is refused, which is returned with how often it was not.
+/// Makes calls until one is refused. Returns its answer, and how many calls were not refused.
 async fn refused(mut call: impl AsyncFnMut(usize) -> Answer) -> (Answer, usize) {
     for nth in 0..5_000 {
         let answer = call(nth).await;
@@ -27,7 +28,7 @@ async fn refused(mut call: impl AsyncFnMut(usize) -> Answer) -> (Answer, usize) 
     panic!("never refused");
 }
 
-/// The number behind `name` in a structured field.
+/// The number after `name` in a structured field.
 fn number(answer: &Answer, header: &str, item: &str, name: &str) -> u64 {
     let list = answer.header(header).unwrap();
     let item = list.split(", ").find_map(|one| one.strip_prefix(&format!("\"{item}\"")));
@@ -49,7 +50,7 @@ async fn who_publishes_too_many_events_is_refused_and_nothing_is_published() {
     assert_eq!(number(&answer, "ratelimit", "events", "r"), 0);
     assert!(number(&answer, "ratelimit", "events", "t") > 0);
     assert_eq!(number(&answer, "ratelimit-policy", "events", "q"), 4);
-    // Others are not refused for it, and an admin has no limit.
+    // Other users are not refused because of this, and an admin has no limit.
     assert_eq!(notify(&server, &demo("cem", "user")).await.status, 200);
     for _ in 0..20 {
         let answer = notify(&server, ADMIN).await;
@@ -57,7 +58,7 @@ async fn who_publishes_too_many_events_is_refused_and_nothing_is_published() {
     }
     let kept = server.kept("notifications/user/ann", &demo("ann", "user")).await;
     assert_eq!(kept.len(), 1 + taken + 1 + 20);
-    // What comes each second lets more in.
+    // After a second, more is accepted.
     until(async || notify(&server, &bob).await.status == 200).await;
 }
 
@@ -70,8 +71,8 @@ async fn typing_joining_and_leaving_count_too() {
         let path = format!("/chat/room/r/{what}");
         let (_, taken) = refused(async |_| server.call("POST", &path, &bob, json!(null)).await).await;
         assert!(taken >= 2, "{what}");
-        refused(async |_| notify(&server, &bob).await).await; // it is one limit for all that is published
-        // Of all that was refused nobody was told.
+        refused(async |_| notify(&server, &bob).await).await; // there is one limit for everything that is published
+        // Nobody was told of what was refused.
         server.post("/chat/message", json!({"roomId": "r", "message": "end"})).await;
         let mut told = 0;
         loop {
@@ -113,7 +114,7 @@ async fn a_repeat_with_the_same_key_is_free_and_is_answered_when_nothing_is_left
     refused(async |nth| keyed(&format!("more-{nth}")).await).await;
     let again = keyed("first").await;
     assert_eq!((again.status, again.body == first.body), (200, true));
-    // What was refused left no answer behind: with the same key it is published later.
+    // A refusal is not stored under the key: the call is accepted later with the same key.
     let (_, nth) = refused(async |nth| keyed(&format!("late-{nth}")).await).await;
     until(async || keyed(&format!("late-{nth}")).await.status == 200).await;
 }
@@ -126,7 +127,7 @@ async fn bytes_are_limited_and_a_body_above_the_limit_leaves_a_debt() {
         server.call("POST", "/chat/message", &demo(user, "user"), body).await
     };
     assert_eq!(large("bob").await.status, 200, "taken while anything is left");
-    let answer = large("bob").await; // for the next minute
+    let answer = large("bob").await; // refused for the next minute
     assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limited"));
     assert_eq!(number(&answer, "ratelimit", "bytes", "r"), 0);
     assert!(answer.json()["message"].as_str().unwrap().contains("bytes"));
@@ -163,7 +164,7 @@ async fn new_names_are_limited_and_those_that_are_known_are_not() {
         let body = json!({"entity": "e", "action": "update", "data": 1});
         server.call("POST", &format!("/realtime/update?targetUserId={user}"), token, body).await
     };
-    // Rooms, users and what is joined are all names.
+    // Names are limited together: rooms, users, and rooms that are joined.
     let join = async |room: &str, token: &str| {
         let answer = server.call("POST", &format!("/chat/room/{room}/join"), token, json!(null)).await;
         if answer.status == 200 {
@@ -192,7 +193,8 @@ async fn new_names_are_limited_and_those_that_are_known_are_not() {
     assert_eq!(members["members"], json!([]), "who was refused is no member");
 }
 
-/// Answers to so many requests on as many connections, for each of these paths.
+/// Makes many requests for this path at once, each on a connection of its own. Returns their
+/// answers.
 async fn all_at_once(server: &TestServer, path: &'static str, headers: &[(&str, &str)]) -> Vec<Answer> {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let calls = (0..60).map(|_| {
@@ -211,7 +213,7 @@ async fn too_many_bad_credentials_are_refused_as_such_and_a_good_one_never() {
     let server = start_with(&settings).await;
     let good = jwt(SECRET, Clock::system().now(), 60);
     let bad = format!("Bearer {}", jwt("another secret of at least thirty-two bytes", Clock::system().now(), 60));
-    // Calls, streams that need to know who calls, those that don't, pages of the log, and the numbers.
+    // Calls, streams that require a user, streams that do not, pages of the log, and the metrics.
     let paths = ["/chat/room/r/members", "/chat/stream", "/notifications/stream", "/events?topic=chat", "/metrics"];
     for path in paths {
         let headers = [("Authorization", bad.as_str()), ("Accept", "text/event-stream, */*")];

@@ -1,4 +1,5 @@
-//! `X-Request-Id`: taken over when sane, else made, and returned on every answer.
+//! `X-Request-Id`: accepted if it is valid, otherwise made by the server, and returned with every
+//! answer.
 
 use std::collections::HashSet;
 

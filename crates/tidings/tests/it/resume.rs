@@ -1,4 +1,5 @@
-//! Coming back: whoever names the last id it saw gets everything after it, once, in order – or is told that it can't.
+//! Resuming: a client that sends the last id that it saw gets everything after it, once and in
+//! order, or is told that this is not possible.
 
 mod reset;
 
@@ -7,14 +8,14 @@ use serde_json::{Value, json};
 use crate::support::descriptors::have_room_for;
 use crate::support::{ADMIN, Stream, TestServer, demo, in_time, start, start_with};
 
-/// `count` notifications with the numbers from `first` on as titles.
+/// Publishes `count` notifications whose titles are the numbers from `first` on.
 async fn publish(server: &TestServer, first: usize, count: usize) {
     for nth in first..first + count {
         server.say(&json!({"title": nth.to_string(), "message": "m"})).await;
     }
 }
 
-/// The numbers of the next `count` notifications.
+/// Returns the numbers of the next `count` notifications.
 async fn numbers(stream: &mut Stream, count: usize) -> Vec<usize> {
     let events = stream.take("notification", count).await;
     events.iter().map(|event| event.data["title"].as_str().unwrap().parse().unwrap()).collect()
@@ -73,7 +74,7 @@ async fn the_header_goes_before_the_query_which_has_three_spellings() {
         let mut stream = server.resumed(&path, "", &second).await;
         stream.expect("connected").await;
         assert_eq!(stream.block("notification").await.id.as_ref(), Some(&third), "{name}");
-        // What names nothing asks for nothing.
+        // An empty id means nothing.
         let mut stream = server.resumed(&path, "", "").await;
         stream.expect("connected").await;
         assert_eq!(stream.block("notification").await.id.as_ref(), Some(&second), "{name}");
@@ -106,7 +107,8 @@ async fn earliest_of_a_trimmed_log_is_what_is_left_without_a_reset() {
 #[tokio::test]
 async fn across_disconnects_no_event_is_lost_and_none_comes_twice_while_publishing_goes_on() {
     const EVENTS: usize = 3_000;
-    // The publisher is never more than this ahead, so that the reader is sometimes behind and sometimes waits.
+    // The publisher is never further ahead than this, so that the reader is sometimes behind and
+    // sometimes waits.
     let ahead = tokio::sync::Semaphore::new(50);
     let server = start().await;
     let mut cursor = server.head().await;
@@ -122,7 +124,8 @@ async fn across_disconnects_no_event_is_lost_and_none_comes_twice_while_publishi
             let mut stream = server.resumed("/notifications/stream", "", &cursor).await;
             assert_eq!(stream.expect("connected").await.data["resumed"], true);
             connections += 1;
-            // A different number each time; what came after it is not looked at and must come again.
+            // The number of events differs each time. Later ones that were sent are not read, and
+            // must come again.
             for _ in 0..(1 + connections * 7 % 60).min(EVENTS - seen.len()) {
                 let event = stream.expect("notification").await;
                 assert_eq!(position(&event.last_id), position(&cursor) + 1, "{event:?} after {cursor}");
@@ -140,7 +143,7 @@ async fn across_disconnects_no_event_is_lost_and_none_comes_twice_while_publishi
 #[tokio::test]
 async fn a_client_that_reads_slowly_loses_nothing() {
     const EVENTS: usize = 1_500;
-    // However long it reads nothing.
+    // The client may be silent for as long as it likes.
     let server = start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h")]).await;
     let ballast = "x".repeat(10_000);
     let mut stream = Stream::open_on(narrow(&server).await, "/notifications/stream", &[]).await;
@@ -153,7 +156,7 @@ async fn a_client_that_reads_slowly_loses_nothing() {
     assert_eq!(numbers(&mut stream, 1).await, [0]);
 }
 
-/// A connection that holds little of what its client does not read.
+/// A connection with small buffers for what its client does not read.
 async fn narrow(server: &TestServer) -> tokio::net::TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 << 10).unwrap();
@@ -174,7 +177,7 @@ async fn several_topics_come_merged_in_order_live_and_replayed() {
         let body = json!({"entity": entity, "action": "update", "data": nth});
         let answer = server.post(&format!("/realtime/update{target}"), body).await;
         published.push((answer.json()["eventId"].as_str().unwrap().to_owned(), json!(nth)));
-        server.notify("between").await; // of no topic of this stream
+        server.notify("between").await; // this event is in no topic of the stream
     }
     let mut back = server.resumed(path, &ann, &cursor).await;
     back.expect("connected").await;

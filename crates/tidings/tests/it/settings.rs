@@ -1,4 +1,5 @@
-//! The settings, through the real binary: where they come from, what stops the start, and what they change.
+//! The settings, through the real binary: where they come from, which values prevent the start, and
+//! what they change.
 
 use std::net::IpAddr;
 
@@ -9,7 +10,7 @@ use crate::support::{ADMIN, Stream, config, http, in_time, start_with, until};
 
 const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
 
-/// The lines of `tidings config` for these settings.
+/// The lines of the settings `names` in `settings`, which `tidings config` has printed.
 fn lines(settings: &str, names: &[&str]) -> Vec<String> {
     let of = |name: &&str| {
         let start = format!("{name} = ");
@@ -76,7 +77,8 @@ fn durations_sizes_and_lists_are_written_as_people_write_them() {
     );
 }
 
-/// Key, value, origin and what is allowed, on one line.
+/// Checks that a refusal contains all `parts`, such as the name, the value, its source and what is
+/// allowed.
 #[track_caller]
 fn assert_says(refusal: &str, parts: &[&str]) {
     for part in parts {

@@ -1,4 +1,5 @@
-//! What each stream is: its path, who may open it, under which names it counts, and how long its clients wait.
+//! The streams: their paths, who may open them, under which names they are counted, and how long
+//! their clients wait.
 
 mod blocks;
 mod cuts;
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{ADMIN, TestServer, demo, start, start_with};
 
-/// A row of the contract's table.
+/// A row of the documented table of streams.
 pub(crate) struct Kind {
     pub(crate) path: &'static str,
     /// Whether a token is required.
@@ -178,7 +179,7 @@ async fn a_cookie_counts_only_where_no_page_of_a_foreign_origin_has_it_sent() {
         &[("Sec-Fetch-Site", "same-site")],
         &[("Sec-Fetch-Site", "none")],
         &[("Origin", allowed), ("Sec-Fetch-Site", "cross-site")],
-        &[("Origin", "http://localhost:5173")], // in development
+        &[("Origin", "http://localhost:5173")], // allowed in development
     ] {
         for path in ["/chat/stream", "/notifications/stream"] {
             let mut stream = server.stream_with(path, "", &with(good)).await;
@@ -199,7 +200,7 @@ async fn a_cookie_counts_only_where_no_page_of_a_foreign_origin_has_it_sent() {
             }
             server.request("GET", kind.path, &with(bad), b"").await.assert_refused(403, "forbidden");
         }
-        // What the page sends itself is judged by itself, as ever.
+        // A token that the page itself sends is judged as always.
         let query = with_token("/chat/stream", &ann);
         server.stream_with(&query, "", &with(bad)).await.expect("connected").await;
         server.until_nobody_is_left().await;

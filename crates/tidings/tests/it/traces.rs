@@ -1,4 +1,5 @@
-//! Traces, as a collector gets them: sent by the real binary, and decoded. `TIDINGS_TEST_LANE` means nothing here.
+//! Traces as a collector receives them: sent by the real binary, and decoded. `TIDINGS_TEST_LANE`
+//! has no effect here.
 
 mod collector;
 
@@ -15,7 +16,7 @@ use crate::support::{ADMIN, PATIENCE, Stream, demo, in_time, until};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// A server that sends its spans there, nearly at once.
+/// A place for a server that sends its spans to the collector almost at once.
 fn place(collector: SocketAddr) -> Place {
     Place::new()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{collector}"))
@@ -49,7 +50,7 @@ async fn until_nobody_is_left(server: &Process) {
     .await;
 }
 
-/// Stops it. Whatever was not sent by then never will be.
+/// Stops the server. Spans that were not sent by then are lost.
 fn stop(server: &mut Process) {
     server.signal("TERM");
     assert_eq!(server.ended().code(), Some(0), "{}", server.said());
@@ -170,7 +171,7 @@ async fn a_span_of_what_is_refused_says_why() {
     let mut first = stream(&server, &token, &[]).await;
     first.expect("connected").await;
     stream(&server, &token, &[]).await.expect("busy").await;
-    // Neither publishes, nor opens a stream.
+    // These requests neither publish nor open a stream.
     in_time(http::request(address, "HEAD", "/realtime/stream", &[], b"")).await;
     in_time(http::request(address, "GET", "/chat/message", &[], b"")).await;
     in_time(http::request(address, "GET", "/health", &[], b"")).await;
@@ -273,7 +274,7 @@ async fn a_collector_that_is_down_costs_a_warning() {
     publish(&server, &[]).await;
     until(async || server.said().contains("traces are lost")).await;
     publish(&server, &[]).await;
-    stop(&mut server); // which sends the second, in vain
+    stop(&mut server); // this tries to send the second span, in vain
     let said = server.last_words();
     assert_eq!(said.matches("traces are lost").count(), 1, "{said}");
     assert!(said.contains(&format!("endpoint=\"http://{down}/v1/traces\"")), "{said}");
@@ -304,14 +305,14 @@ async fn a_collector_behind_tls_has_to_be_trusted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_never_answers_holds_up_neither_a_request_nor_the_end() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // the system accepts, nobody reads
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // the system accepts, but nothing reads
     let mut server = place(silent.local_addr().unwrap())
         .env("OTEL_EXPORTER_OTLP_TIMEOUT", &(2 * PATIENCE).as_millis().to_string())
         .env("OTEL_BSP_MAX_QUEUE_SIZE", "2")
         .start(&[]);
     until(async || {
         publish(&server, &[]).await;
-        server.said().contains("SpanDroppingStarted") // the queue has a bound
+        server.said().contains("SpanDroppingStarted") // the queue is bounded
     })
     .await;
     for _ in 0..20 {

@@ -1,5 +1,5 @@
-//! The units of systemd and the settings that come with them (deploy/systemd, deploy/debian), judged by systemd itself and by the
-//! server.
+//! The units of systemd and the settings that come with them (deploy/systemd, deploy/debian),
+//! checked by systemd itself and by the server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,10 +10,10 @@ fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy")
 }
 
-/// What `systemd-analyze` says about the units: on standard output, and beside it.
+/// Runs `systemd-analyze` on the units. Returns its output, and what it wrote to standard error.
 fn analyze(arguments: &[&str], units: &[&str]) -> (Output, String) {
     let directory = tempfile::tempdir().unwrap();
-    // The binary is not installed here; everything else is as it is delivered.
+    // The binary is not installed here. Everything else is as it is shipped.
     let paths = units.iter().map(|unit| {
         let text = std::fs::read_to_string(deploy().join("systemd").join(unit)).unwrap();
         let text = text.replace("/usr/bin/tidings", env!("CARGO_BIN_EXE_tidings"));
@@ -31,7 +31,7 @@ fn analyze(arguments: &[&str], units: &[&str]) -> (Output, String) {
 #[ignore = "needs systemd-analyze"]
 fn systemd_finds_no_fault_with_the_units() {
     let (output, said) = analyze(&["verify", "--man=no"], &["tidings.service", "tidings.socket"]);
-    // An unknown key is told, and no failure.
+    // An unknown key is reported, but does not change the status.
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
 }
 

@@ -1,4 +1,4 @@
-//! Demo tokens: their form, the ids that they carry, and where they are off.
+//! Demo tokens: their form, the ids that they contain, and where they are switched off.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,7 +43,7 @@ async fn a_demo_token_has_three_parts_or_four_and_is_a_user_without_the_fourth()
     assert!(is_admin(&server, unpadded).await);
 }
 
-/// Tokens that are no demo tokens, as they can stand in a header.
+/// Tokens that can be in a header but are not demo tokens.
 fn malformed() -> Vec<String> {
     let id = "x".repeat(129);
     [
@@ -73,7 +73,7 @@ fn malformed() -> Vec<String> {
 #[tokio::test]
 async fn a_malformed_demo_token_is_refused_where_a_token_is_required() {
     for token in malformed() {
-        let server = start().await; // each with a count of failures of its own
+        let server = start().await; // each server has its own count of failures
         for path in [REQUIRED, ADMINS, "/chat/stream"] {
             let answer = get(&server, path, &token).await;
             answer.assert_refused(401, "token_invalid");

@@ -69,7 +69,7 @@ async fn a_jwt_that_is_not_what_was_signed_is_refused_everywhere() {
         jwt(&json!({"pad": "x".repeat(9_000)})),
     ];
     for token in bad {
-        let server = start_with(&[("JWT_SECRET", SECRET)]).await; // each with a count of failures of its own
+        let server = start_with(&[("JWT_SECRET", SECRET)]).await; // each server has its own count of failures
         for path in [REQUIRED, "/notifications/stream", "/system/heartbeat", "/events?topic=notifications"] {
             let answer = get(&server, path, &token).await;
             answer.assert_refused(401, "token_invalid");

@@ -1,4 +1,5 @@
-//! Credentials never come out again: not in the log, not in an answer, not in the list of connections.
+//! Credentials never appear in the output: not in the log, not in an answer, not in the list of
+//! connections.
 
 use jsonwebtoken::Algorithm;
 use serde_json::json;
@@ -7,7 +8,7 @@ use super::{ADMINS, REQUIRED, SECRET, jwt, sign};
 use crate::support::binary::Place;
 use crate::support::{ADMIN, Stream, demo, http as socket, in_time};
 
-/// Credentials of every kind, each with text that can be found again.
+/// Credentials of every kind, each with a text that can be searched for.
 fn secrets() -> [String; 6] {
     [
         demo("Wq7headerdemo", "admin"),
@@ -88,7 +89,8 @@ async fn no_credential_is_ever_logged_or_shown() {
     let logged = process.last_words();
     assert!(logged.contains("answered"), "something was logged: {logged}");
     for secret in secrets.iter().map(String::as_str).chain([SECRET]) {
-        // Whole or in part: the first or the last half would do for a thief.
+        // Neither the whole secret nor half of it may appear: the first or the last half would
+        // suffice for a thief.
         for part in [secret, &secret[..secret.len() / 2], &secret[secret.len() / 2..]] {
             assert!(!logged.contains(part), "{part} in the log");
             assert!(!shown.contains(part), "{part} in an answer");

@@ -1,4 +1,5 @@
-//! The server's own end: streams go one by one, publishes are taken to the last wave, nobody new is let in.
+//! The server stops: it ends its streams one by one, takes publishes until the last wave, and lets
+//! no new stream in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,10 @@ use crate::support::stalled::{narrow, publish_big, stalled};
 use crate::support::stream::End;
 use crate::support::{ADMIN, Stream, TestServer, config, demo, http, in_time, start, start_on, start_with, until};
 
-/// Long enough to look around in on the busiest machine; no test waits for all of it.
+/// Longer than a test needs on the busiest machine. No test waits for all of it.
 const LONG: [(&str, &str); 2] = [("DRAIN_SECONDS", "10m"), ("SHUTDOWN_TIMEOUT", "1h")];
 
-/// A server that drains, and its five streams, of which one has been ended.
+/// A server that drains, with its five streams, one of which has been ended.
 async fn draining(settings: &[(&str, &str)]) -> (TestServer, Vec<Stream>) {
     let mut server = start_with(&[&LONG, settings].concat()).await;
     let mut streams = Vec::new();
@@ -58,7 +59,8 @@ async fn each_stream_is_told_draining_to_come_back_soon_and_is_cut() {
     retries.dedup();
     assert!(retries.len() > 1, "not at random: {retries:?}");
     server.stopped().await.unwrap();
-    // Not at once: a process that another test starts holds a copy of every socket until it has begun.
+    // The port may stay open for a moment, because a process that another test starts has a copy of
+    // every socket between `fork` and `exec`.
     until(async || TcpStream::connect(server.address).await.is_err()).await;
 }
 
@@ -90,8 +92,8 @@ async fn an_http_1_0_stream_is_told_draining_too() {
     assert_eq!(names, ["connected", "draining"]);
 }
 
-/// Time is paused here, and goes on only when everybody waits: what is due at one instant happens at that instant, however
-/// busy the machine is.
+/// Time is paused, and advances only when all tasks wait. What is due at one instant happens at
+/// that instant, however busy the machine is.
 #[tokio::test(start_paused = true)]
 async fn streams_are_ended_at_an_even_rate_in_random_order_and_come_back_once_the_drain_is_over() {
     const STREAMS: u32 = 200;
@@ -119,7 +121,8 @@ async fn streams_are_ended_at_an_even_rate_in_random_order_and_come_back_once_th
         assert!(late < Duration::from_millis(100), "number {nth} came {late:?} late");
     }
     assert!(!ends.is_sorted_by_key(|(_, nth, _)| *nth), "in the order of opening");
-    // Whoever came back sooner would find the same server. How long after, is at random.
+    // A client that reconnected earlier would find the same server. How long it waits after that is
+    // random.
     let over = stopping + DRAIN;
     let after = |(at, _, retry): &(Instant, u32, u64)| {
         (*at + Duration::from_millis(*retry)).checked_duration_since(over).expect("not before the drain is over")
@@ -127,7 +130,7 @@ async fn streams_are_ended_at_an_even_rate_in_random_order_and_come_back_once_th
     let returns: Vec<_> = ends.iter().map(after).collect();
     let bounds = Duration::from_millis(500)..=Duration::from_millis(2_100);
     assert!(returns.iter().all(|after| bounds.contains(after)), "{returns:?}");
-    // Of 200 draws a quarter in each half is far below what chance would do.
+    // Of 200 draws, chance puts far more than a quarter into each half.
     let late = returns.iter().filter(|after| **after > Duration::from_millis(1_250)).count();
     assert!((50..=150).contains(&late), "not spread: {returns:?}");
     server.stopped().await.unwrap();
@@ -177,7 +180,7 @@ async fn a_new_event_source_is_told_busy_in_one_block_and_cut() {
         assert_eq!(stream.end().await, End::Cut);
         assert_eq!(stream.blocks().len(), 1);
     }
-    // 1–10 s, and what is left of the ten minutes of the drain.
+    // 1–10 s, plus what is left of the ten minutes of the drain.
     assert!(retries.iter().all(|retry| (301_000..=610_000).contains(retry)), "{retries:?}");
     retries.dedup();
     assert!(retries.len() > 1, "not at random: {retries:?}");
@@ -243,7 +246,7 @@ async fn lasting_reasons_are_statuses_while_draining_too() {
 async fn a_server_without_streams_stops_at_once() {
     let mut server = start_with(&LONG).await;
     server.notify("nobody hears it").await;
-    // A test does not wait as long as the drain could last.
+    // The test does not wait for as long as a drain may last.
     server.stopped().await.unwrap();
 }
 
@@ -256,7 +259,8 @@ async fn streams_that_went_away_do_not_hold_up_the_end() {
     server.stopped().await.unwrap();
 }
 
-/// Waits until the one stream takes nothing more: it had its turns while it was looked at, and stayed where it was.
+/// Waits until the one stream makes no more progress: its position was looked at many times and did
+/// not change.
 async fn until_stuck(server: &TestServer) {
     let (mut place, mut looks) = (Value::Null, 0);
     until(async || {
@@ -271,7 +275,7 @@ async fn until_stuck(server: &TestServer) {
 
 #[tokio::test]
 async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
-    // Less than the second after which a stream that takes nothing is killed.
+    // Less than the second after which a stream whose peer reads nothing is killed.
     let mut server = start_with(&[("SHUTDOWN_TIMEOUT", "500ms")]).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 << 10).unwrap();
@@ -287,7 +291,7 @@ async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
     assert!(stopping.elapsed() >= Duration::from_millis(500), "{:?}", stopping.elapsed());
 }
 
-/// What a client holds up that sends no more of its call, or takes none of its answer.
+/// A connection of a client that stops in the middle of its call, or does not read its answer.
 async fn stuck(server: &TestServer, sent: &str) -> TcpStream {
     let mut socket = narrow(server.address).await;
     socket.write_all(sent.as_bytes()).await.unwrap();
@@ -296,7 +300,7 @@ async fn stuck(server: &TestServer, sent: &str) -> TcpStream {
 
 #[tokio::test]
 async fn no_peer_that_is_stuck_prolongs_the_end() {
-    // All that holds a connection for longer is longer than the test has patience.
+    // The timeouts that would close these connections are minutes long.
     let mut server = start_with(&[
         ("HEAD_TIMEOUT", "5m"),
         ("WRITE_TIMEOUT", "5m"),
@@ -323,7 +327,7 @@ async fn no_peer_that_is_stuck_prolongs_the_end() {
         )
         .await,
         stuck(&server, &pages).await,
-        // HTTP/2 that has not said more than what it is.
+        // An HTTP/2 connection on which only the preface was sent.
         stuck(&server, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await,
     ];
     server.stopped().await.unwrap();
@@ -337,7 +341,7 @@ async fn who_comes_back_when_it_was_told_to_is_not_met_again_though_a_peer_is_st
     publish_big(&server, 40).await;
     let mut streams = Vec::new();
     for _ in 0..20 {
-        // Of another topic, as they are to be told at once.
+        // These streams are of another topic, so that they can be told at once.
         streams.push(server.connected("/realtime/stream", &demo("ann", "user")).await);
     }
     server.begin_stop();
@@ -346,9 +350,10 @@ async fn who_comes_back_when_it_was_told_to_is_not_met_again_though_a_peer_is_st
         let retry = Duration::from_millis(stream.block("draining").await.retry.unwrap());
         let address = server.address;
         back.push(tokio::spawn(async move {
-            tokio::time::sleep(retry).await; // what a client does
+            tokio::time::sleep(retry).await; // as a client does
             let Ok(mut socket) = TcpStream::connect(address).await else { return String::new() };
-            // A process that another test starts may hold a copy of the listener, but answers nothing.
+            // A process that another test starts may hold a copy of the listener, but answers
+            // nothing.
             let request = b"GET /realtime/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
             let _ = socket.write_all(request).await;
             let mut answer = Vec::new();
@@ -380,7 +385,8 @@ async fn a_call_that_arrived_whole_is_answered_however_long_that_takes() {
     in_time(begun.notified()).await;
     server.begin_stop();
     until(async || TcpStream::connect(address).await.is_err()).await;
-    // Not for luck: it is longer than what has not arrived whole is given.
+    // Not a wait for something: a request that has not arrived in full is given less time than
+    // this.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     go.notify_one();
     assert_eq!(in_time(asked).await.unwrap().text(), "at last");

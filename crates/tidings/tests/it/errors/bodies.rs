@@ -1,4 +1,4 @@
-//! Bodies that are not what they should be.
+//! Bodies that are not as they should be.
 
 use super::{WITH_BODY, WITH_OBJECT, post, post_json};
 use crate::support::{ADMIN, start};
@@ -196,7 +196,7 @@ async fn a_body_in_a_coding_is_refused_with_what_is_taken() {
             assert_eq!(answer.status, 200, "{path} {coding}: {}", answer.text());
         }
     }
-    // A call without a body looks at none.
+    // A call without a body does not read one.
     let join = server.request("POST", "/chat/room/r/join", &headers(("Content-Encoding", "gzip")), b"\x1f\x8b").await;
     assert_eq!(join.status, 200, "{}", join.text());
 }

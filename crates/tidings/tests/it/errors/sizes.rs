@@ -1,4 +1,4 @@
-//! What is too large, too slow, or broken off.
+//! Requests that are too large, too slow, or interrupted.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::post_json;
 use crate::support::binary::Place;
 use crate::support::{ADMIN, Answer, TestServer, config, http, in_time, start, start_on, start_with, until};
 
-/// The head of a POST as an admin, without its end.
+/// The head of a `POST` as an admin, with the header lines `more`.
 fn head(server: &TestServer, more: &str) -> String {
     format!(
         "POST /notifications/send HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {ADMIN}\r\n\
@@ -44,13 +44,13 @@ async fn read_answer(socket: &mut TcpStream) -> Answer {
     }
 }
 
-/// A notification of exactly this many bytes.
+/// The body of a notification, of exactly this many bytes.
 pub(super) fn sized(bytes: usize) -> Vec<u8> {
     let frame = r#"{"title":"T","message":"M","pad":""}"#;
     frame.replace(r#""pad":"""#, &format!(r#""pad":"{}""#, "x".repeat(bytes - frame.len()))).into_bytes()
 }
 
-/// The same bytes in chunks.
+/// The body in chunks.
 fn chunked(body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for chunk in body.chunks(10_000) {
@@ -80,10 +80,11 @@ async fn a_body_of_more_than_max_body_bytes_is_refused_with_and_without_a_declar
     }
 }
 
-/// 251 KiB: the most that the data of an event may have.
+/// 251 KiB: the largest size of the data of an event.
 const MOST: usize = 251 << 10;
 
-/// Calls that publish, and their bodies with something in them that makes the event as long as it is to be.
+/// Calls that publish, with bodies in which `…` is replaced to make the event as large as it should
+/// be.
 const CALLS: [(&str, &str); 6] = [
     ("/notifications/send", r#"{"title":"T","message":"M","metadata":"…"}"#),
     ("/notifications/broadcast", r#"{"title":"T","message":"M","pad":"…"}"#),
@@ -122,7 +123,7 @@ async fn an_event_larger_than_all_clients_can_read_is_refused_whatever_call_make
         let id = most.json()["eventId"].clone();
         let stored = after.iter().find(|event| event["id"] == id).unwrap();
         assert_eq!(stored["data"].to_string().len(), MOST, "{path}");
-        let more = if path.starts_with("/system") { 1 } else { 2 }; // of a service the latest is kept
+        let more = if path.starts_with("/system") { 1 } else { 2 }; // only the latest event of a service is stored
         assert_eq!(after.len(), before + more, "{path}: what was refused is not in the log");
     }
 }
@@ -230,7 +231,8 @@ async fn a_refusal_reaches_who_is_still_sending() {
     for bytes in [[declared.as_bytes(), &body].concat(), [in_chunks.as_bytes(), &chunked(&body)].concat()] {
         in_time(async {
             let mut socket = TcpStream::connect(server.address).await.unwrap();
-            // Not reset in the middle of sending, which would destroy the answer on its way.
+            // The exchange must not be reset while the body is being sent, because that would
+            // destroy the answer in flight.
             socket.write_all(&bytes).await.unwrap();
             let mut answer = Vec::new();
             socket.read_to_end(&mut answer).await.unwrap();

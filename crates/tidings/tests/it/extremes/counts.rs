@@ -1,4 +1,5 @@
-//! Each stream is counted once when it is open and once when it is over, by its reason, whatever crosses whatever.
+//! Each stream is counted once when it opens and once when it ends, by the reason, even if several
+//! reasons coincide.
 
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ async fn every_refusal_is_counted_by_its_reason_and_shown() {
     assert_eq!(server.request("GET", "/notifications/stream", &far, b"").await.status, 429);
     open.push(server.connected("/notifications/stream", &demo("bob", "user")).await);
     server.stream("/notifications/stream", "").await.expect("busy").await;
-    // What is refused for good is no matter of room, and a HEAD opens nothing.
+    // A permanent refusal is not about a limit, so it is not counted; and a `HEAD` opens no stream.
     assert_eq!(server.get("/chat/stream").await.status, 401);
     server.begin_stop();
     until(async || server.get("/health/ready").await.status == 503).await;
@@ -83,7 +84,8 @@ async fn streams_of_a_server_that_goes_away_without_a_drain_are_counted_as_kille
     assert_eq!(handle.tally().ended(Ended::Killed), 3);
 }
 
-/// Opens streams and has each end in another way, or in several at once. Returns how many were opened, and how many not.
+/// Opens streams and ends each in another way, or in several ways at once. Returns how many were
+/// opened and how many were refused.
 async fn come_and_go(address: std::net::SocketAddr, server: std::sync::Arc<TestServer>, nth: usize) -> (u64, u64) {
     let (mut opened, mut refused) = (0, 0);
     let user = demo(&format!("u{nth}"), "user");
@@ -110,7 +112,7 @@ async fn come_and_go(address: std::net::SocketAddr, server: std::sync::Arc<TestS
                 socket.set_zero_linger().unwrap();
             }
             2 => {
-                // The operator and the client at the same time.
+                // The operator and the client end it at the same time.
                 tokio::join!(kick, async { drop(stream) });
             }
             3 => {

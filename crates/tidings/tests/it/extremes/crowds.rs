@@ -1,4 +1,4 @@
-//! Everybody at once.
+//! All clients come at once.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,8 @@ use super::place;
 use crate::support::descriptors::have_room_for;
 use crate::support::{ADMIN, http, in_time, start_with};
 
-/// Connects, asks for a stream, tells the first event's name, and reads until `marker` came or the stream ended.
+/// Connects, requests a stream, sends the name of the first event to `first`, and reads until
+/// `marker` came or the stream ended.
 async fn follow(address: SocketAddr, marker: &[u8], first: mpsc::Sender<String>) -> std::io::Result<bool> {
     let mut socket = TcpStream::connect(address).await?;
     socket.write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n").await?;
@@ -34,7 +35,7 @@ async fn follow(address: SocketAddr, marker: &[u8], first: mpsc::Sender<String>)
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_clients_that_come_at_once_are_all_let_in_and_all_hear_the_next_event() {
     const CROWD: usize = 10_000;
-    have_room_for(CROWD as u64 / 2); // the other ends are the server's
+    have_room_for(CROWD as u64 / 2); // the other ends are in the server's process
     let process = place().start(&[]);
     let address = process.addresses[0];
     let (first, mut firsts) = mpsc::channel(CROWD);

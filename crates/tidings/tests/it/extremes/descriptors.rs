@@ -11,7 +11,7 @@ use super::place;
 use crate::support::binary::{Place, Process};
 use crate::support::{http, in_time, until};
 
-/// The processor time that a process has taken so far, in ticks of 10 ms (proc(5)).
+/// The processor time that a process has used so far, in ticks of 10 ms (proc(5)).
 fn processor_ticks(id: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -22,9 +22,10 @@ fn processor_ticks(id: u32) -> u64 {
 async fn a_server_that_has_no_descriptors_left_waits_without_spinning_and_recovers() {
     let process = place().env("HEAD_TIMEOUT", "5m").start(&[]);
     let address = process.addresses[0];
-    // What it counted on at its start is gone: something else in the process took it, so to speak.
+    // The server loses descriptors that it counted on when it started, as if something else in the
+    // process had taken them.
     process.limit_descriptors(64);
-    // More than it has descriptors: what is over it stands in the kernel's queue.
+    // These are more connections than it has descriptors. The others wait in the kernel's queue.
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(TcpStream::connect(address).await.unwrap());
@@ -32,7 +33,7 @@ async fn a_server_that_has_no_descriptors_left_waits_without_spinning_and_recove
     until(async || process.said().contains("can't accept at the moment")).await;
     let before = processor_ticks(process.id());
     let began = Instant::now();
-    tokio::time::sleep(Duration::from_secs(1)).await; // not for luck: the second is what is measured
+    tokio::time::sleep(Duration::from_secs(1)).await; // not a wait for something: this second is measured
     let (spent, passed) = (processor_ticks(process.id()) - before, began.elapsed());
     assert!(u128::from(spent) * 50 <= passed.as_millis(), "it spins: {spent} ticks of 10 ms in {passed:?}");
     drop(silent);
@@ -79,13 +80,13 @@ async fn the_table_of_descriptors_has_room_for_all_streams_before_the_first_come
     assert!(open.count() < 100, "what made room is closed again");
 }
 
-/// How many descriptors fit into the table that a process has now (proc(5)).
+/// How many descriptors the table of a process has space for now (proc(5)).
 fn slots(id: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     status.lines().find_map(|line| line.strip_prefix("FDSize:")?.trim().parse().ok()).unwrap()
 }
 
-/// What the metrics tell of how much may be open.
+/// What the metrics say about how many streams and descriptors may be open.
 async fn limits(process: &Process) -> Vec<String> {
     let answer = in_time(http::request(process.addresses[0], "GET", "/metrics", &[], b"")).await;
     let named = |line: &&str| ["tidings_streams_limit ", "process_max_fds "].iter().any(|name| line.starts_with(name));

@@ -12,7 +12,7 @@ use crate::support::descriptors::have_room_for;
 use crate::support::stream::End;
 use crate::support::{ADMIN, Stream, http, in_time};
 
-/// The ids of its events, in order, and how it ended.
+/// Reads a stream until it is drained. Returns the ids of its events, in order, and how it ended.
 async fn until_drained(mut stream: Stream) -> (Vec<String>, End) {
     let mut ids = Vec::new();
     loop {
@@ -24,7 +24,8 @@ async fn until_drained(mut stream: Stream) -> (Vec<String>, End) {
     }
 }
 
-/// The event id of what was acknowledged; `None` when the server takes no more, or is gone.
+/// Publishes an event. Returns its id if it was acknowledged, and `None` if the server accepts no
+/// more or is gone.
 async fn publish_or_gone(address: SocketAddr, title: usize) -> Option<String> {
     let bearer = format!("Bearer {ADMIN}");
     let headers = [("Content-Type", "application/json"), ("Authorization", bearer.as_str())];
@@ -33,7 +34,8 @@ async fn publish_or_gone(address: SocketAddr, title: usize) -> Option<String> {
     (answer.status == 200).then(|| answer.json()["eventId"].as_str().unwrap().to_owned())
 }
 
-/// Publishes until that fails, tells of each event that was acknowledged, and returns them.
+/// Publishes until that fails, sends a message to `told` for each event that was acknowledged, and
+/// returns their ids.
 async fn publish_on(address: SocketAddr, nth: usize, told: mpsc::Sender<()>) -> Vec<String> {
     let mut acknowledged = Vec::new();
     while let Some(id) = publish_or_gone(address, nth).await {
@@ -72,7 +74,8 @@ async fn a_drain_under_load_loses_nothing_that_was_acknowledged() {
     let successor = house.start().await;
     for (ids, end) in &seen {
         assert_eq!(*end, End::Cut);
-        // Each was open before anything was published, so it has the log from its beginning; the rest it comes back for.
+        // Each stream was open before anything was published, so it has the log from its beginning.
+        // The client resumes to get the rest.
         assert_eq!(positions(ids), (1..=ids.len() as u64).collect::<Vec<_>>(), "a hole, or a repeat");
         let mut back =
             successor.resumed("/notifications/stream", "", ids.last().map_or("earliest", String::as_str)).await;

@@ -1,4 +1,4 @@
-//! An ending comes even if its peer reads nothing and can't be told.
+//! A stream ends even if its peer reads nothing and can't be told.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::support::{ADMIN, TestServer, jwt, start_at, start_with, until};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Longer than a test waits: what ends does not end because the write timeout came.
+/// Longer than a test waits, so that no stream ends because of the write timeout.
 const FOR_EVER: (&str, &str) = ("WRITE_TIMEOUT", "1h");
 
-/// A stream of the server whose peer has taken all that it will.
+/// A stream whose peer reads nothing more, and whose buffers are full.
 async fn stuck(server: &TestServer, token: &str) -> TcpStream {
     let socket = stalled(server, "/notifications/stream", token).await;
     until(async || server.stats().await["totalConnections"] == 1).await;
@@ -23,9 +23,10 @@ async fn stuck(server: &TestServer, token: &str) -> TcpStream {
     socket
 }
 
-/// A server that ends nothing by itself while a test runs, but for these settings. Its time stands still until it is moved.
+/// A server that ends no stream by itself while a test runs, except by these settings. Its clock
+/// stands still until it is moved.
 async fn patient(settings: &[(&str, &str)], time: &SetClock) -> TestServer {
-    // That its time was moved it notices at a heartbeat.
+    // The server notices at a heartbeat that its clock was moved.
     let settings = [&[("MAX_LAG_BYTES", "2MiB"), ("HEARTBEAT_INTERVAL", "1s"), FOR_EVER], settings].concat();
     start_at(&settings, time.clock()).await
 }
@@ -90,7 +91,7 @@ async fn a_peer_that_takes_nothing_is_cut_by_the_write_timeout() {
     server.until_nobody_is_left().await;
     let tally = server.handle.tally();
     assert_eq!((tally.ended(Ended::WriteTimeout), tally.all_ended()), (1, 1), "{tally:?}");
-    // And whoever was cut goes on where it was.
+    // The client of a stream that was cut resumes where it was.
     let mut back = server.resumed("/notifications/stream", "", "earliest").await;
     assert_eq!(back.expect("connected").await.data["resumed"], json!(true));
     assert_eq!(back.take("notification", 40).await.len(), 40);

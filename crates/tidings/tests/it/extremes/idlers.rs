@@ -1,5 +1,5 @@
-//! Connections that carry no stream: they have what the streams leave over, those that do nothing go first, and nobody is
-//! kept out by them.
+//! Connections that carry no stream: they may have what the streams leave over, those that do
+//! nothing are closed first, and they keep no client out.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,26 +20,27 @@ use crate::support::descriptors::have_room_for;
 use crate::support::stalled::narrow;
 use crate::support::{ADMIN, Stream, http, in_time, start_with, until};
 
-/// The beginning of every HTTP/2 connection, with no wish of its own (RFC 9113 section 3.4).
+/// The beginning of every HTTP/2 connection, with no settings of its own (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// How many file descriptors the server below may have: for 188 streams, and as many connections as it takes until 444
-/// are open.
+/// How many file descriptors the server below may have. They suffice for 188 streams, and for
+/// connections until 444 are open.
 const DESCRIPTORS: u64 = 700;
 
-/// A server that gives up on nobody by itself while a test runs.
+/// A server that closes no connection by itself while a test runs.
 fn small() -> Process {
     have_room_for(1_200);
     place().env("HEAD_TIMEOUT", "5m").env("WRITE_TIMEOUT", "1h").start_limited(&[], DESCRIPTORS)
 }
 
-/// Opens `count` connections that then do nothing: over HTTP/2, kept alive after a call, or in the middle of a head.
+/// Opens `count` connections that then do nothing: over HTTP/2, kept alive after a call, in the
+/// middle of a head, or before anything was sent.
 async fn idlers(address: SocketAddr, count: usize) -> Vec<TcpStream> {
     let kinds = [PREFACE, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /heal", b""];
     let mut sockets = Vec::new();
     for nth in 0..count {
         let mut socket = TcpStream::connect(address).await.unwrap();
-        let _ = socket.write_all(kinds[nth % kinds.len()]).await; // it may have been sent away already
+        let _ = socket.write_all(kinds[nth % kinds.len()]).await; // it may have been closed already
         sockets.push(socket);
     }
     sockets
@@ -104,7 +105,7 @@ async fn a_call_that_gets_on_is_not_sent_away_for_idle_connections() {
     });
     let mut pieces = body.as_bytes().chunks(8 << 10);
     while !crowding.is_finished() {
-        // Some of the last pieces are sent when it is over, however long it takes.
+        // The last pieces are sent when the crowding is over, however long it takes.
         if pieces.len() > 2 {
             socket.write_all(pieces.next().unwrap()).await.unwrap();
         }
@@ -146,7 +147,7 @@ async fn a_connection_that_was_answered_waits_longer_than_a_head_may_take() {
     let server = start_with(&[("HEAD_TIMEOUT", "500ms")]).await;
     let live = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut socket = TcpStream::connect(server.address).await.unwrap();
-    // The last pause is longer than hyper keeps the connection: after it, it has rested.
+    // The last pause is longer than hyper keeps the connection, which then waits without hyper.
     for pause in [0, 700, 1_500, 3_500] {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         socket.write_all(live).await.unwrap();
@@ -158,7 +159,7 @@ async fn a_connection_that_was_answered_waits_longer_than_a_head_may_take() {
         })
         .await;
     }
-    // And then a stream, whose head comes in two parts.
+    // Afterwards it requests a stream, whose head comes in two parts.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     socket.write_all(b"GET /notifications/stream HTTP/1.1\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -202,7 +203,7 @@ async fn get(address: SocketAddr, sender: &mut SendRequest<Empty<Bytes>>, path: 
     response.into_body()
 }
 
-/// Short limits, and a pulse by which a stream shows that it is there.
+/// Short timeouts, and a heartbeat interval at which a stream shows that it is open.
 const IMPATIENT: [(&str, &str); 4] =
     [("HEAD_TIMEOUT", "1s"), ("IDLE_TIMEOUT", "1s"), ("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "500ms")];
 
@@ -214,7 +215,8 @@ async fn an_http2_connection_that_asks_for_nothing_more_is_told_to_go_and_one_wi
     let mut stream = get(server.address, &mut follows, "/notifications/stream").await;
     get(server.address, &mut idle, "/health/live").await.collect().await.unwrap();
     let began = Instant::now();
-    // Told by a GOAWAY: an end without an error, after which a client knows what was not served.
+    // The server sends a `GOAWAY`: an end without an error, after which a client knows which
+    // requests were not served.
     in_time(gone).await.unwrap().unwrap();
     assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
     assert_eq!(server.get("/system/stats").await.json()["closed"]["idle"], 1);
@@ -224,7 +226,7 @@ async fn an_http2_connection_that_asks_for_nothing_more_is_told_to_go_and_one_wi
         let text = String::from_utf8_lossy(frame.data_ref().unwrap()).into_owned();
         beats += text.matches("event: heartbeat").count();
     }
-    // Without its stream it is idle too.
+    // Without its stream, this connection is idle too.
     drop(stream);
     until(async || server.get("/system/stats").await.json()["closed"]["idle"] == 2).await;
 }
@@ -259,7 +261,8 @@ async fn an_answer_that_is_taken_slowly_is_no_idleness() {
         let service = format!("service-{nth}");
         server.post("/system/status/update", json!({"service": service, "status": "online", "metrics": ballast})).await;
     }
-    // An answer of 12 MB, far more than fits into what is between the server and a client with small buffers.
+    // An answer of 12 MB, far more than fits into the buffers between the server and a client with
+    // small ones.
     let mut socket = narrow(server.address).await;
     let began = Instant::now();
     socket.write_all(b"GET /system/status HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -267,7 +270,7 @@ async fn an_answer_that_is_taken_slowly_is_no_idleness() {
     in_time(async {
         while bytes.len() < 12_000_000 {
             assert!(socket.read_buf(&mut bytes).await.unwrap() > 0, "cut after {} bytes", bytes.len());
-            // 2.5 MB/s: more than twice as long as a connection may be idle.
+            // At 2.5 MB/s, this takes more than twice as long as a connection may be idle.
             tokio::time::sleep_until(began + Duration::from_nanos(bytes.len() as u64 * 400)).await;
         }
     })

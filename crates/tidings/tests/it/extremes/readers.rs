@@ -1,4 +1,4 @@
-//! Clients that read slowly, stop in the middle of a frame, or leave there.
+//! Clients that read slowly, stop reading in the middle of a frame, or leave there.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::support::stalled::{narrow, narrow_stream, publish_big};
 use crate::support::{TestServer, in_time, start, start_with, until};
 
-/// As far behind as its topic's ring reaches.
+/// A stream may be as far behind as the ring of its topic reaches.
 const PATIENT: (&str, &str) = ("MAX_LAG_BYTES", "2MiB");
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_client_that_reads_slowly_but_steadily_is_not_cut_and_gets_everything(
         while bytes.len() < 60 * 200_000 {
             let length = socket.read_buf(&mut bytes).await.unwrap();
             assert!(length > 0, "cut after {} bytes", bytes.len());
-            let due = Duration::from_micros(bytes.len() as u64 / 3); // 3 MB/s, less than the server could
+            let due = Duration::from_micros(bytes.len() as u64 / 3); // 3 MB/s, slower than the server can send
             tokio::time::sleep_until(began + due).await;
         }
         while !bytes.ends_with(b"\n\n\r\n") {
@@ -71,7 +71,8 @@ async fn a_client_that_reads_byte_by_byte_gets_every_byte() {
     assert_eq!(titles, (0..100).map(|nth| format!("<{nth}>")).collect::<Vec<_>>());
 }
 
-/// Has one of two streams stop in the middle of a frame and `leave` there. The other gets everything, before and after.
+/// Two streams are open. One stops reading in the middle of a frame, and `leave` is called with its
+/// socket. The other gets everything, before and after.
 async fn leaves_in_the_middle_of_a_frame(leave: impl AsyncFnOnce(TcpStream) -> Option<TcpStream>) -> TestServer {
     let server = start_with(&[PATIENT]).await;
     let mut witness = server.connected("/notifications/stream", "").await;

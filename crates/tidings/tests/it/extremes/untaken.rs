@@ -1,5 +1,5 @@
-//! Peers that ask for much and take nothing, or send bodies that do not end: what is held for them has a bound, they are given
-//! up, and everybody else is served meanwhile.
+//! Peers that ask for much and read nothing, or send bodies that do not end: what is held for them
+//! has a limit, their connections are closed, and all other clients are served meanwhile.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::support::{ADMIN, TestServer, in_time, start_with, until};
 
 const PAGE: &str = "/events?topic=notifications&limit=1000";
 
-/// A client of HTTP/2 whose windows are closed, and which sends PINGs.
+/// An HTTP/2 client whose windows are closed, and which sends `PING`s.
 struct Closed {
     sender: SendRequest<Empty<Bytes>>,
     connection: JoinHandle<hyper::Result<()>>,
@@ -53,7 +53,7 @@ impl Drop for Closed {
     }
 }
 
-/// One of the numbers of what is held.
+/// One of the metrics of the bytes that are held.
 async fn held(server: &TestServer, name: &str, what: &str) -> f64 {
     let text = server.get("/metrics").await.text();
     let line = format!("{name}{{what=\"{what}\"}} ");
@@ -129,7 +129,8 @@ async fn who_takes_nothing_over_http1_is_closed_after_its_time_however_much_is_p
     until(async || held(&server, "tidings_held_bytes", "answers").await > 5e6).await;
     is_well(&server).await;
     until(async || held(&server, "tidings_held_bytes", "answers").await == 0.0).await;
-    // Who closed them, the kernel (TCP_USER_TIMEOUT) or the server, is a matter of milliseconds.
+    // Either the kernel (`TCP_USER_TIMEOUT`) or the server closed them, which is a matter of
+    // milliseconds.
     for mut socket in sockets {
         in_time(socket.read_to_end(&mut Vec::new())).await.ok();
     }
@@ -155,11 +156,12 @@ async fn bodies_that_do_not_end_are_refused_beyond_a_bound_and_leave_nothing() {
         "POST /notifications/broadcast HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n\
          Content-Type: application/json\r\nContent-Length: 250000\r\n\r\n"
     );
-    // Whole, byte by byte, or in chunks, of which none is the last.
+    // The bodies have a length, or come in chunks, and never end.
     let most = "x".repeat(249_000);
     let chunk = format!("{:x}\r\n{most}\r\n", most.len());
     let chunked = head.replace("Content-Length: 250000", "Transfer-Encoding: chunked");
-    // They go on in drips, as one that stops gives way to others after 2 s, which a busy machine may take to send them all.
+    // More bytes follow in drips, because after 2 s a body that stops gives way to others, and a
+    // busy machine may take that long to send them all.
     let (drips, dripping) = watch::channel(true);
     let mut bodies = JoinSet::new();
     let refused = async || held(&server, "tidings_held_refused_total", "bodies").await >= 10.0;
@@ -189,7 +191,7 @@ async fn bodies_that_do_not_end_are_refused_beyond_a_bound_and_leave_nothing() {
             <= held(&server, "tidings_held_limit_bytes", "bodies").await
     );
     is_well(&server).await;
-    // What stops gives way, so that others can publish.
+    // Bodies that stop give way, so that other clients can publish.
     drips.send(false).unwrap();
     until(async || {
         let body = serde_json::json!({"title": "t", "message": "m"});

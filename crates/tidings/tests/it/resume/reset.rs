@@ -1,11 +1,13 @@
-//! What can't be replayed whole: the client is told at once, and the stream goes on.
+//! Cursors after which not everything can be replayed: the client is told at once, and the stream
+//! goes on.
 
 use serde_json::json;
 
 use super::{narrow, numbers, position, publish};
 use crate::support::{ADMIN, Stream, TestServer, start, start_with};
 
-/// Opens a stream after `cursor`, and checks that it is reset for `reason`, holds for the head, and goes on from there.
+/// Opens a stream after `cursor`. Checks that it is reset for `reason` to the head, and goes on
+/// from there.
 async fn expect_reset(server: &TestServer, cursor: &str, reason: &str, oldest: serde_json::Value) {
     let head = server.head().await;
     let mut stream = server.resumed("/notifications/stream", "", cursor).await;

@@ -1,4 +1,4 @@
-//! The blocks of a stream, to the byte.
+//! The blocks of a stream, byte by byte.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ async fn connected_says_in_how_long_the_stream_will_end_with_expired() {
     const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
     let time = SetClock::at("2026-11-23T22:30:15.250Z");
     let server = start_at(&[("JWT_SECRET", SECRET)], time.clock()).await;
-    // `exp` is in whole seconds, and the token is good for 30 s more.
+    // `exp` is in whole seconds, and the token is valid for another 30 s.
     for (seconds, milliseconds) in [(600, 629_750), (3, 32_750), (100 * 365 * 86_400, 3_153_600_029_750_u64)] {
         let token = jwt(SECRET, time.clock().now(), seconds);
         for kind in KINDS {
@@ -171,7 +171,7 @@ async fn events_have_the_blocks_that_front_ends_know() {
     shape(&block.data, "status", r#"{"id":"…","timestamp":"…","service":"db","status":"degraded"}"#);
 }
 
-/// Compares an event's data with what is expected, its id and time left out but checked.
+/// Compares an event's data with `expected`. The id and the time are only checked for their form.
 fn shape(data: &str, prefix: &str, expected: &str) {
     let json: Value = serde_json::from_str(data).unwrap();
     let (id, timestamp) = (json["id"].as_str().unwrap(), json["timestamp"].as_str().unwrap());

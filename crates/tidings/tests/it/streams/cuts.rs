@@ -1,7 +1,9 @@
-//! A stream that breaks at any byte, read by clients that believe a line before its event is complete.
+//! A stream that breaks at any byte, read by clients that act on a line before its event is
+//! complete.
 //!
-//! What such a client takes for its last id, it comes back with. It must then be sent whatever it has not had, or be told
-//! that something is missing: by a `reset`, or by `"resumed":null` where it asks for nothing any more.
+//! Such a client resumes with what it takes for its last id. It must then be sent everything that
+//! it has not had, or be told that something is missing: by a `reset`, or by `"resumed":null` if it
+//! sends no id any more.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,24 +11,25 @@ use serde_json::{Value, json};
 
 use crate::support::{ADMIN, TestServer, start};
 
-/// When a client takes what it reads for granted.
+/// When a client acts on what it has read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Belief {
-    /// It obeys each line as it comes, the unfinished last one too, and shows what it has when the connection breaks, as
-    /// `r3labs/sse` does.
+    /// The client obeys each line as it comes, even an incomplete last one, and shows what it has
+    /// when the connection breaks, as `r3labs/sse` does.
     WhateverCame,
-    /// It takes an id as soon as its line is complete, and shows an event only when all of it came: `fetch-event-source`.
+    /// The client takes an id once its line is complete, and shows an event only once it is
+    /// complete, as `fetch-event-source` does.
     WholeLines,
 }
 
 /// What a client has after a connection broke.
 struct Left {
     last_id: String,
-    /// The names of the events that it showed whole. Half an event is no JSON.
+    /// The names of the events that it showed in full. Half of an event is not JSON.
     had: BTreeSet<String>,
 }
 
-/// A client that asked for `cursor`, and was sent `bytes`.
+/// Returns what a client has that asked for `cursor` and was sent `bytes`.
 fn left_by(belief: Belief, cursor: &str, bytes: &[u8]) -> Left {
     let text = String::from_utf8_lossy(bytes);
     let (mut last_id, mut had, mut data) = (cursor.to_owned(), BTreeSet::new(), String::new());
@@ -54,14 +57,15 @@ fn left_by(belief: Belief, cursor: &str, bytes: &[u8]) -> Left {
     Left { last_id, had }
 }
 
-/// By what the test knows an event that was published.
+/// The name by which the test knows a published event.
 fn name(data: &Value) -> Option<String> {
     let field = |name: &str| data[name].as_str();
     let status = || Some(format!("{} {}", field("service")?, field("status")?));
     field("title").map(str::to_owned).or_else(status)
 }
 
-/// What a client that comes back with `last_id` is sent, up to the marker; `None` if it is told that something is missing.
+/// Returns what a client that resumes with `last_id` is sent, up to the marker; `None` if it is
+/// told that something is missing.
 async fn sent_again(server: &TestServer, path: &str, last_id: &str, marker: &str) -> Option<BTreeSet<String>> {
     let mut stream = server.resumed(path, "", last_id).await;
     if stream.expect("connected").await.data["resumed"] != true {
@@ -80,13 +84,14 @@ async fn sent_again(server: &TestServer, path: &str, last_id: &str, marker: &str
     }
 }
 
-/// Cuts what a stream said at each byte, and has the client that read up to there come back.
+/// Cuts what a stream sent after each byte, and has a client that read up to there resume.
 async fn nothing_is_lost(server: &TestServer, path: &str, cursor: &str, body: &[u8], expected: &[&str], marker: &str) {
     let mut known = HashMap::new();
     for belief in [Belief::WhateverCame, Belief::WholeLines] {
         for cut in 0..=body.len() {
             let read = &body[..cut];
-            // The one byte that nothing closes: an id must stand in the block of its event.
+            // This is the one byte at which a loss can't be prevented, because an id must be in the
+            // block of its event.
             let between = |text: &[u8]| {
                 text.ends_with(b"\n")
                     && text.rsplit(|byte| *byte == b'\n').nth(1).is_some_and(|line| line.starts_with(b"id"))
@@ -168,7 +173,7 @@ async fn an_id_is_shown_only_behind_all_of_the_data() {
     chat.take("chat-message", 2).await;
     heartbeat.expect("heartbeat").await;
     for stream in [chat, heartbeat] {
-        // `blocks` fails for any other order.
+        // `blocks` fails if the fields have any other order.
         assert!(stream.blocks().iter().any(|block| block.id.is_some()));
     }
 }

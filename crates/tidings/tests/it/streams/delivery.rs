@@ -1,4 +1,4 @@
-//! Who gets what: everybody, one user, one entity, one room.
+//! Which streams get which events: those of everybody, one user, one entity, one room.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ async fn notify_user(server: &TestServer, user: &str, title: &str) {
     server.post(&path, json!({"title": title, "message": "m"})).await;
 }
 
-/// To all, or to one user.
+/// Publishes an update to all users, or to one.
 async fn update(server: &TestServer, user: Option<&str>, entity: &str, what: &str) {
     let target = user.map(|user| format!("?targetUserId={user}")).unwrap_or_default();
     let body = json!({"entity": entity, "action": "update", "data": what});
@@ -22,7 +22,8 @@ async fn say(server: &TestServer, room: &str, message: &str) {
     server.post("/chat/message", json!({"roomId": room, "message": message})).await;
 }
 
-/// The next event is called `event` and says `what` in `field`. As events come in order, nothing came before it.
+/// Checks that the next event is named `event` and has `what` in `field`. Events come in order, so
+/// none came before it.
 async fn next_says(stream: &mut Stream, event: &str, field: &str, what: &str) -> Received {
     let received = stream.expect(event).await;
     assert_eq!(received.data[field], what, "{received:?}");

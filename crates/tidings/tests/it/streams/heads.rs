@@ -1,4 +1,4 @@
-//! What comes before the first event: the request that is accepted, and the head that answers it.
+//! What comes before the first event: the requests that are accepted, and the head of the answer.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -88,7 +88,7 @@ async fn other_methods_are_answered_with_what_is_allowed() {
     }
 }
 
-/// A connection on which `request` was sent, and what came until `done`.
+/// Returns a connection on which `request` was sent, and what came until `done`.
 async fn speak(server: &TestServer, request: &str, done: impl Fn(&str) -> bool) -> (TcpStream, Vec<u8>) {
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();

@@ -1,4 +1,4 @@
-//! How a stream shows that it lives.
+//! How a stream shows that it is alive.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn every_stream_beats_at_each_interval_by_an_event_without_an_id() {
         streams.spawn(async move {
             assert_eq!(stream.expect("connected").await.data["heartbeatInterval"], 200);
             if kind.path == "/system/heartbeat" {
-                stream.expect("heartbeat").await; // the one at once
+                stream.expect("heartbeat").await; // the heartbeat that comes at once
             }
             if kind.path == "/system/status/stream" {
                 stream.expect("synced").await;
@@ -30,7 +30,8 @@ async fn every_stream_beats_at_each_interval_by_an_event_without_an_id() {
                 let data: serde_json::Value = serde_json::from_str(&block.data).unwrap();
                 assert_eq!(data.as_object().unwrap().len(), 1);
                 assert!(data["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
-                // The first comes up to a fifth early, so that who opened together does not beat together.
+                // The first heartbeat comes up to a fifth early, so that streams that opened
+                // together do not have their heartbeats together.
                 assert!(opened.elapsed() >= Duration::from_millis(nth * 200 - 40), "too early");
             }
         });
@@ -93,7 +94,7 @@ async fn in_comment_style_a_silent_stream_beats_by_a_comment_of_two_bytes() {
             stream.read_until(|text| text.ends_with(":\n:\n:\n")).await;
             let text = stream.text();
             let (_, rest) = text.rsplit_once("\n\n").unwrap();
-            // No blank line, by which some clients see an event without a name.
+            // There is no blank line, which some clients take for an event without a name.
             assert_eq!(rest, ":\n".repeat(rest.len() / 2));
             assert!(!text.contains("event: heartbeat"), "{text}");
         });
@@ -115,7 +116,8 @@ async fn in_comment_style_a_stream_that_is_not_silent_does_not_beat() {
         let mut stream = server.stream("/notifications/stream", "").await;
         let mut silent = server.stream("/realtime/stream", "").await;
         stream.expect("connected").await;
-        // The longest that the stream may have been silent for, by the time that a publish and its delivery took.
+        // The longest time that the stream may have been silent, by how long a publish and its
+        // delivery took.
         let (mut said, mut longest) = (Instant::now(), Duration::ZERO);
         let beats = async { silent.read_until(|text| text.ends_with(":\n:\n")).await };
         let talk = async {
@@ -131,7 +133,8 @@ async fn in_comment_style_a_stream_that_is_not_silent_does_not_beat() {
             () = beats => {}
             () = talk => {}
         }
-        // The first beat may be early by a fifth. On a machine that is too busy to talk that often, once more.
+        // The first heartbeat may be a fifth early. If the machine is too busy to publish this
+        // often, the test is repeated.
         if longest < INTERVAL * 4 / 5 {
             assert!(!stream.text().contains("\n:"), "{}", stream.text());
             return;

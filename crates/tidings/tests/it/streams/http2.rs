@@ -1,4 +1,4 @@
-//! Streams over HTTP/2, in the clear: many on one connection, each with an end of its own.
+//! Streams over HTTP/2 without TLS: many on one connection, and each ends by itself.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -43,7 +43,7 @@ async fn open(server: &TestServer, sender: &mut SendRequest<Empty<Bytes>>, path:
 }
 
 impl Stream {
-    /// Reads until the last block is called `name`.
+    /// Reads until the last block is named `name`.
     async fn until(&mut self, name: &str) -> Block {
         in_time(async {
             loop {
@@ -57,13 +57,13 @@ impl Stream {
         .await
     }
 
-    /// Whether the stream ended as a reset, after everything that was to be read.
+    /// Whether the stream ended with a reset, after everything else was read.
     async fn is_reset(&mut self) -> bool {
         loop {
             match in_time(self.body.frame()).await {
                 None => return false,
                 Some(Err(_)) => return true,
-                // An empty one may carry the flag that says it was the last.
+                // An empty frame may carry the flag that it is the last.
                 Some(Ok(frame)) => assert_eq!(frame.data_ref().unwrap(), "", "something came after the end"),
             }
         }
@@ -131,7 +131,7 @@ async fn a_stream_whose_token_ran_out_is_finished() {
     assert!(!stream.is_reset().await);
 }
 
-/// A stream whose client takes 16 KiB of it and no more.
+/// A stream whose client accepts 16 KiB of it and no more.
 async fn unread(server: &TestServer) -> (Stream, tokio::task::JoinHandle<hyper::Result<()>>) {
     let socket = TcpStream::connect(server.address).await.unwrap();
     let mut narrow = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
@@ -150,13 +150,13 @@ async fn a_stream_whose_window_stays_shut_is_ended_and_takes_its_connection_alon
         server.post("/notifications/send", json!({"title": "T", "message": "x".repeat(10_000)})).await;
     }
     server.until_nobody_is_left().await;
-    let _ = in_time(connection).await.unwrap(); // however it ends, it does
+    let _ = in_time(connection).await.unwrap(); // the connection ends, with or without an error
     drop(unread);
 }
 
 #[tokio::test]
 async fn an_ending_does_not_wait_for_a_window_that_is_shut() {
-    // The write timeout is longer than a test waits: it is not what ends the stream.
+    // The write timeout is longer than a test waits, so the stream does not end because of it.
     let server = crate::support::start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h")]).await;
     let (_unread, connection) = unread(&server).await;
     for _ in 0..4 {
@@ -165,7 +165,7 @@ async fn an_ending_does_not_wait_for_a_window_that_is_shut() {
     let ended = server.call("DELETE", "/system/users/test123/connections", ADMIN, json!(null)).await.json();
     assert_eq!(ended["ended"], 1);
     server.until_nobody_is_left().await;
-    let _ = in_time(connection).await.unwrap(); // it goes along
+    let _ = in_time(connection).await.unwrap(); // the connection ends with its stream
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The status stream, which starts with the present.
+//! The status stream, which starts with the current state.
 
 use serde_json::json;
 

@@ -7,8 +7,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-/// Longer than anything here takes on the busiest machine. It is also shorter than the limits that
-/// a test raises so that they do not end anything: what happens within this time happens for
+/// Longer than anything here takes on the busiest machine. A limit that a test raises so that it
+/// does not end anything should be longer than this: what happens within this time then happens for
 /// another reason.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 

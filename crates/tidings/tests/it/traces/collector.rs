@@ -1,4 +1,4 @@
-//! A collector of OTLP over HTTP that keeps what it is sent.
+//! A collector of OTLP over HTTP that stores what it receives.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) struct Collector {
 
 type Posts = Arc<Mutex<Vec<Post>>>;
 
-/// One export, as it came.
+/// One export, as it was received.
 #[derive(Clone)]
 pub(super) struct Post {
     pub(super) headers: HeaderMap,
@@ -45,7 +45,7 @@ impl Collector {
         Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    /// One behind TLS, as `localhost`, and the certificate that it has to be trusted by.
+    /// A collector behind TLS, named `localhost`, and the certificate that has to be trusted.
     pub(super) async fn secure() -> (Self, String) {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
@@ -67,14 +67,14 @@ impl Collector {
         self.posts.lock().clone()
     }
 
-    /// Every span so far.
+    /// Every span that was received so far.
     pub(super) fn spans(&self) -> Vec<Span> {
         let requests = self.requests().into_iter();
         let scopes = requests.flat_map(|request| request.resource_spans).flat_map(|resource| resource.scope_spans);
         scopes.flat_map(|scope| scope.spans).collect()
     }
 
-    /// The span of this name, once it is there.
+    /// Waits for the span of this name.
     pub(super) async fn span(&self, name: &str) -> Span {
         let mut found = None;
         until(async || {
@@ -85,7 +85,7 @@ impl Collector {
         found.unwrap()
     }
 
-    /// Whose spans they are.
+    /// The attributes of the resource that sent the spans.
     pub(super) fn resource(&self) -> Vec<KeyValue> {
         let mut requests = self.requests();
         requests.swap_remove(0).resource_spans.swap_remove(0).resource.unwrap().attributes

@@ -1,4 +1,5 @@
-//! A parent that holds listening sockets and starts one server after the other on them, as systemd does.
+//! A parent that holds listening sockets and starts one server after the other on them, as systemd
+//! does.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
