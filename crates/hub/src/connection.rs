@@ -11,7 +11,7 @@
 
 mod id;
 mod signals;
-mod timer;
+mod timer_entry;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use tidings_journal::{Position, TopicName};
 use tidings_sse::Frame;
 
 pub use self::id::ConnectionId;
-pub use self::timer::HeartbeatStyle;
-pub(crate) use self::timer::{Schedule, Tick, TimerEntry};
+pub use self::timer_entry::HeartbeatStyle;
+pub(crate) use self::timer_entry::{Schedule, Tick, TimerEntry};
 use crate::ring::{Mark, Ring, Seq};
 use crate::tally::Ended;
 use crate::user::UserId;

@@ -64,13 +64,7 @@ impl Inner {
             }
             tokio::time::sleep(RETRY_INTERVAL).await;
         };
-        // Events whose erasure was interrupted must not be seen again.
-        for note in self.floors.unfinished() {
-            if let Err(error) = self.destroy(&note.value).await {
-                let topic = &note.value.topic;
-                tracing::error!(%error, %topic, "an interrupted erasure can't be completed; it is tried again");
-            }
-        }
+        self.destroy_interrupted().await;
         self.folds.resume(settled);
     }
 

@@ -152,6 +152,24 @@ impl Hub {
 }
 
 impl Inner {
+    /// Destroys the events whose erasure was interrupted, so that no reader sees them again. Called
+    /// when the folds have read the notes, and before anything is delivered. An erasure that fails
+    /// here is logged; the runner tries it again ([`Hub::complete_erasures`]).
+    pub(crate) async fn destroy_interrupted(&self) {
+        for note in self.floors.unfinished() {
+            if let Err(error) = self.destroy(&note.value).await {
+                let topic = &note.value.topic;
+                tracing::error!(%error, %topic, "an interrupted erasure can't be completed; it is tried again");
+            }
+        }
+    }
+
+    /// Waits, without a timeout, until the events of interrupted erasures are destroyed, which is
+    /// when the folds have begun. Nothing may be read for a stream before that.
+    pub(crate) async fn until_erased(&self) {
+        self.folds.settled().await;
+    }
+
     /// Has the log destroy what is at or below `floor`, and drops the copies in this hub. Returns
     /// the highest floor of its topics after that; `None` if `floor` is of another line, and
     /// nothing was done.

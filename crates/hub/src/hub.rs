@@ -15,11 +15,12 @@ use crate::fold::{Fold, Folds};
 use crate::generation::{self, Generation};
 use crate::line;
 use crate::presence::Presence;
-use crate::registry::{self, LimitReached, Registry};
 use crate::ring;
+use crate::slow_readers::SlowReaders;
+use crate::stream_registry::{self, LimitReached, Registry};
 use crate::sync::{ArcSwap, Mutex};
 use crate::time::Time;
-use crate::timer_wheel::{self, TimerWheel};
+use crate::timer_wheel::TimerWheel;
 use crate::traffic::{Counters, Traffic};
 use crate::wording::Wording;
 
@@ -37,7 +38,7 @@ pub struct Options {
     /// random.
     pub max_age: Option<Duration>,
     /// How many streams may be open.
-    pub streams: registry::Limits,
+    pub streams: stream_registry::Limits,
     /// How much the ring of each topic holds.
     pub ring: ring::Limits,
     /// The members of topics. The hub tells it about streams, and a fold of the log tells it about
@@ -94,12 +95,11 @@ impl Hub {
         let first = Generation::first(head, epochs, options.ring, clock.now_ms());
         let signals = Arc::new(Signals::new());
         let connections = Registry::new(options.streams, signals.clone());
-        let limits = timer_wheel::Limits {
-            heartbeat_interval: options.heartbeat_interval,
+        let slow_readers = SlowReaders {
             write_timeout: options.write_timeout,
             max_lag_bytes: u64::try_from(options.max_lag_bytes).unwrap_or(u64::MAX),
         };
-        let wheel = TimerWheel::new(limits, signals);
+        let wheel = TimerWheel::new(options.heartbeat_interval, slow_readers, signals);
         let floors = Arc::new(Floors::new());
         let time = Time::new(clock.clone(), &*journal);
         let inner = Arc::new(Inner {
@@ -219,12 +219,6 @@ impl Inner {
             }
         };
         generation.until_visible(settled).await
-    }
-
-    /// Waits, without a timeout, until interrupted erasures have been completed, which is when the
-    /// folds have begun. Nothing may be read for a stream before that.
-    pub(crate) async fn until_erased(&self) {
-        self.folds.settled().await;
     }
 
     /// Removes a stream from everything to which [`Inner::admit`] added it.

@@ -16,9 +16,9 @@
 //! - `line`, `generation`: one history of the log, and the delivery core on it
 //! - [`subscription`](Subscription): one open stream as a state machine; `replay`: missed events,
 //!   read from the journal
-//! - [`connection`](Connection), [`registry`](Registry): the open streams; [`tally`](Tally): how
+//! - [`connection`](Connection), [`stream_registry`](Registry): the open streams; [`tally`](Tally): how
 //!   many there were, and how they ended; [`traffic`](Traffic): what was sent on them
-//! - `timer_wheel`: heartbeats, expiry, maximum age, and peers that take no bytes
+//! - `timer_wheel`: heartbeats, expiry and maximum age; `slow_readers`: peers that take no bytes
 //! - [`fold`](Fold): state that is computed from the server's own topics;
 //!   [`keyed_state`](KeyedState): one value for each key; `floors`: erasures
 //! - [`presence`](Presence): the members of topics
@@ -41,10 +41,11 @@ mod line;
 mod presence;
 mod publication;
 mod publish;
-mod registry;
 mod replay;
 mod ring;
 mod runner;
+mod slow_readers;
+mod stream_registry;
 mod subscribe;
 mod subscription;
 mod sync;
@@ -67,7 +68,7 @@ pub use hub::{Hub, Options, Runner};
 pub use keyed_state::{KeyedState, StoredValue, Value};
 pub use presence::{MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, Member, MembershipLimit, PendingJoin, Presence};
 pub use publication::{MAX_DATA_BYTES, Publication, Published};
-pub use registry::{Filter, LimitReached, Limits as StreamLimits, Registry, Stats};
+pub use stream_registry::{Filter, LimitReached, Limits as StreamLimits, Registry, Stats};
 pub use ring::Limits as RingLimits;
 pub use subscribe::{After, Error as SubscribeError, Start, Subscribe};
 pub use subscription::{Step, Subscription};

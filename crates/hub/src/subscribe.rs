@@ -12,7 +12,7 @@ use crate::generation::{self, Generation};
 use crate::hub::{Hub, Inner};
 use crate::line;
 use crate::publication;
-use crate::registry::LimitReached;
+use crate::stream_registry::LimitReached;
 use crate::subscription::Subscription;
 use crate::user::UserId;
 use crate::wording::{Ending, Reason, Reset};

@@ -1,5 +1,5 @@
-//! The one timer of all streams: heartbeats, expiry of credentials, maximum age, and peers that
-//! take no bytes.
+//! The one timer of all streams: heartbeats, expiry of credentials and maximum age. It also asks
+//! [`SlowReaders`] which streams have peers that take no bytes, and ends or kills those.
 //!
 //! A timer for each stream would cost a registration with the runtime and a wake-up per stream.
 //! Here one task sleeps until the next stream is due, and a heartbeat event that is due for many
@@ -18,43 +18,20 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, HeartbeatStyle, Signals, Tick};
+use crate::slow_readers::SlowReaders;
 use crate::wording::{Ending, Wording};
-
-/// How long a socket may refuse the last event of a stream before the stream is killed.
-const ENDING_GRACE: Duration = Duration::from_secs(1);
-
-/// How long a socket that takes bytes may need for the last event before the stream is killed.
-const MAX_ENDING: Duration = Duration::from_secs(10);
-
-/// The time between two checks of how far behind a stream is whose socket takes no bytes.
-const LAG_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The age from which unsent events count as lag, in milliseconds: a burst does not make a reader
-/// slow.
-const LAG_MIN_AGE_MS: i64 = 5_000;
 
 /// The longest time until the expiry of a credential is checked again: it goes by the wall clock,
 /// which may be set meanwhile.
 const MAX_SLEEP: Duration = Duration::from_hours(1);
-
-/// The limits that hold for all streams.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// The time between two heartbeats.
-    pub(crate) heartbeat_interval: Duration,
-    /// How long a socket may take no bytes before its stream is killed.
-    pub(crate) write_timeout: Duration,
-    /// How many bytes of its topics that are older than [`LAG_MIN_AGE_MS`] may be unsent while a
-    /// stream's socket takes no bytes.
-    pub(crate) max_lag_bytes: u64,
-}
 
 /// The streams by the tick at which they are due next. Each open stream stands in one place.
 type Due = BTreeMap<Tick, Vec<Arc<Connection>>>;
 
 /// The timer of all streams.
 pub(crate) struct TimerWheel {
-    limits: Limits,
+    heartbeat_interval: Duration,
+    slow_readers: SlowReaders,
     due: Mutex<Due>,
     /// Notified when the first due tick has moved forward.
     sooner: Notify,
@@ -63,8 +40,8 @@ pub(crate) struct TimerWheel {
 }
 
 impl TimerWheel {
-    pub(crate) fn new(limits: Limits, signals: Arc<Signals>) -> Self {
-        Self { limits, due: Mutex::default(), sooner: Notify::new(), signals }
+    pub(crate) fn new(heartbeat_interval: Duration, slow_readers: SlowReaders, signals: Arc<Signals>) -> Self {
+        Self { heartbeat_interval, slow_readers, due: Mutex::default(), sooner: Notify::new(), signals }
     }
 
     /// Puts a new stream on the wheel, until [`TimerWheel::remove`].
@@ -88,16 +65,15 @@ impl TimerWheel {
 
     /// When a stream is to be looked at next.
     fn due_of(&self, connection: &Connection, now: Tick, now_ms: i64) -> Tick {
+        let check = self.slow_readers.next_check(connection, now);
         if connection.ending_since().is_some() {
-            return now.after(ENDING_GRACE);
+            return check; // nothing else is due any more
         }
-        let (next_heartbeat, expires_at_ms, aged) =
-            connection.timer(|timer| (timer.next_heartbeat, timer.expires_at_ms, timer.aged));
+        let (next_heartbeat, expires_at_ms, max_age_at) =
+            connection.timer(|timer| (timer.next_heartbeat, timer.expires_at_ms, timer.max_age_at));
         let left = Duration::from_millis(expires_at_ms.saturating_sub(now_ms).max(0).unsigned_abs());
         let expires = now.after(left.min(MAX_SLEEP));
-        let blocked = connection.blocked_since();
-        let stuck = blocked.map(|since| since.after(self.limits.write_timeout).min(now.after(LAG_CHECK_INTERVAL)));
-        stuck.unwrap_or(next_heartbeat).min(next_heartbeat).min(aged).min(expires)
+        check.min(next_heartbeat).min(max_age_at).min(expires)
     }
 
     /// Serves streams when they are due, for ever.
@@ -142,7 +118,7 @@ impl TimerWheel {
         while let Some(first) = due.first_entry().filter(|first| *first.key() <= now) {
             for connection in first.remove() {
                 connection.timer(|timer| timer.due = Tick::NEVER);
-                if self.is_stuck(&connection, now) {
+                if self.slow_readers.is_stuck(&connection, now) {
                     connection.time_out();
                     continue;
                 }
@@ -163,35 +139,19 @@ impl TimerWheel {
 
     /// The ending that a stream is to be sent now; `None` if it goes on.
     fn ending(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<Ending> {
-        let (expires_at_ms, aged) = connection.timer(|timer| (timer.expires_at_ms, timer.aged));
-        // A reader is slow if its socket takes no bytes and it is further behind than it may be.
-        let is_slow = || {
-            let blocked = connection.blocked_since();
-            let overdue = blocked.and_then(|_| connection.overdue_bytes(now_ms.saturating_sub(LAG_MIN_AGE_MS)));
-            overdue.is_some_and(|bytes| bytes > self.limits.max_lag_bytes)
-        };
+        let (expires_at_ms, max_age_at) = connection.timer(|timer| (timer.expires_at_ms, timer.max_age_at));
         if expires_at_ms <= now_ms {
-            return Some(Ending::EXPIRED);
-        }
-        if aged <= now { Some(Ending::AGED) } else { is_slow().then_some(Ending::SLOW) }
-    }
-
-    /// Whether the stream has to be killed because its socket takes no bytes, or takes them too
-    /// slowly.
-    fn is_stuck(&self, connection: &Connection, now: Tick) -> bool {
-        let blocked = connection.blocked_since();
-        match connection.ending_since() {
-            Some(ending) => {
-                blocked.is_some_and(|blocked| blocked.max(ending).after(ENDING_GRACE) <= now)
-                    || ending.after(MAX_ENDING) <= now
-            }
-            None => blocked.is_some_and(|blocked| blocked.after(self.limits.write_timeout) <= now),
+            Some(Ending::EXPIRED)
+        } else if max_age_at <= now {
+            Some(Ending::AGED)
+        } else {
+            self.slow_readers.is_slow(connection, now_ms).then_some(Ending::SLOW)
         }
     }
 
     /// The heartbeat that a stream is to be sent now, if one is due. Sets the time of the next one.
     fn heartbeat(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<HeartbeatStyle> {
-        let interval = self.limits.heartbeat_interval;
+        let interval = self.heartbeat_interval;
         let silence =
             || Duration::from_millis(now_ms.saturating_sub(connection.last_activity_ms()).max(0).unsigned_abs());
         connection.timer(|timer| {

@@ -1,7 +1,8 @@
 //! The order of each crate's modules: each module may use only those that come before it.
 //!
 //! Cargo ensures that there is no cycle of crates, but not that there is none of modules within a
-//! crate. So each crate declares the order of its modules, from the bottom up, in its `Cargo.toml`:
+//! crate. So each crate that has modules declares their order, from the bottom up, in its
+//! `Cargo.toml`:
 //!
 //! ```toml
 //! [package.metadata.order]
@@ -78,10 +79,7 @@ pub(super) fn check() -> Result<()> {
         let text = fs::read_to_string(folder.join("Cargo.toml"))?;
         let Package { name, metadata } = toml::from_str::<Manifest>(&text).context("a Cargo.toml")?.package;
         let sources = Sources::read(&folder.join("src")).with_context(|| name.clone())?;
-        let found = match metadata.order {
-            Some(order) => sources.check(&order.modules),
-            None => Vec::new(),
-        };
+        let found = sources.check_declared(metadata.order.as_ref());
         findings.extend(found.into_iter().map(|finding| format!("{name}: {finding}")));
     }
     ensure!(findings.is_empty(), "the modules are out of order:\n  {}", findings.join("\n  "));
@@ -139,6 +137,16 @@ impl Sources {
             (module.clone(), uses.collect())
         });
         Ok(Self { uses: uses.collect() })
+    }
+
+    /// Returns the violations of the order that the crate declares. A crate that has modules must
+    /// declare one.
+    fn check_declared(&self, order: Option<&Order>) -> Vec<String> {
+        match order {
+            Some(order) => self.check(&order.modules),
+            None if self.uses.keys().all(Vec::is_empty) => Vec::new(),
+            None => vec!["its Cargo.toml declares no order of its modules, see [package.metadata.order]".to_owned()],
+        }
     }
 
     /// Returns the violations of the order.
@@ -441,6 +449,21 @@ mod tests {
             findings(&files, r#"["a", "c"]"#),
             ["the order names c, which is no module", "b has no place in the order"]
         );
+    }
+
+    #[test]
+    fn a_crate_with_modules_declares_their_order() {
+        let sources = |files: &[&str]| {
+            let texts = files.iter().map(|path| (module(Path::new(path)), String::new())).collect();
+            Sources::of(&texts).unwrap()
+        };
+        let declared = Order { modules: vec![Entry::One("a".to_owned())] };
+        assert_eq!(sources(&["lib.rs", "a.rs"]).check_declared(Some(&declared)), [""; 0]);
+        assert_eq!(
+            sources(&["lib.rs", "a.rs"]).check_declared(None),
+            ["its Cargo.toml declares no order of its modules, see [package.metadata.order]"]
+        );
+        assert_eq!(sources(&["lib.rs"]).check_declared(None), [""; 0], "a crate of one file has no modules");
     }
 
     #[test]

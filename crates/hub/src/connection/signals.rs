@@ -8,7 +8,7 @@ use tidings_sse::Frame;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::timer::{TICK, Tick};
+use super::timer_entry::{TICK, Tick};
 
 /// What all connections `C` of a hub share.
 pub(crate) struct Signals<C> {

@@ -43,7 +43,7 @@ pub(crate) struct TimerEntry {
     pub(crate) expires_at_ms: i64,
     /// When the stream has reached its maximum age, however the wall clock is set meanwhile;
     /// [`Tick::NEVER`] if it has none.
-    pub(crate) aged: Tick,
+    pub(crate) max_age_at: Tick,
     /// When the timer wheel looks at the stream next; [`Tick::NEVER`] if it is not on the wheel.
     pub(crate) due: Tick,
     pub(crate) next_heartbeat: Tick,
@@ -53,11 +53,12 @@ pub(crate) struct TimerEntry {
 impl TimerEntry {
     /// An entry that is not on the wheel yet.
     pub(crate) fn new(schedule: Schedule, now: Tick) -> Self {
-        // From the next tick on, as the present one has begun already: no time ends too early.
+        // Counted from the next tick, because part of the current one is over; so nothing is due
+        // too early.
         let after = |time| now.next().after(time);
         Self {
             expires_at_ms: schedule.expires_at_ms.unwrap_or(i64::MAX),
-            aged: schedule.max_age.map_or(Tick::NEVER, after),
+            max_age_at: schedule.max_age.map_or(Tick::NEVER, after),
             due: Tick::NEVER,
             next_heartbeat: after(schedule.first_heartbeat),
             style: schedule.style,

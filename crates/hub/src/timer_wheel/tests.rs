@@ -53,8 +53,8 @@ fn topic() -> TopicName {
 }
 
 fn wheel(heartbeat: Duration) -> Arc<TimerWheel> {
-    let limits = Limits { heartbeat_interval: heartbeat, write_timeout: WRITE_TIMEOUT, max_lag_bytes: 100 };
-    Arc::new(TimerWheel::new(limits, Arc::new(Signals::new())))
+    let slow_readers = SlowReaders { write_timeout: WRITE_TIMEOUT, max_lag_bytes: 100 };
+    Arc::new(TimerWheel::new(heartbeat, slow_readers, Arc::new(Signals::new())))
 }
 
 /// Heartbeats at each interval, and nothing else.
@@ -62,7 +62,7 @@ fn heartbeats(wheel: &TimerWheel) -> Schedule {
     Schedule {
         style: HeartbeatStyle::Event,
         expires_at_ms: None,
-        first_heartbeat: wheel.limits.heartbeat_interval,
+        first_heartbeat: wheel.heartbeat_interval,
         max_age: None,
     }
 }
