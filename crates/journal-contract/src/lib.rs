@@ -10,46 +10,13 @@
 #![expect(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod append;
+mod backend;
 pub mod erasing;
 pub mod log;
+mod records;
 
-use std::sync::Arc;
-
-use tidings_journal::{
-    Append, Bounds, Entry, Error, EventId, Journal, Limit, Position, Receipt, Record, Selector, TopicName,
-};
-
-/// An implementation of [`Journal`], and the place where one of its logs is kept.
-pub trait Backend {
-    /// Opens the log with these bounds on live keys and on topics. If it is durable, what was appended before is there.
-    fn open_with(&self, bounds: Bounds, max_topics: usize) -> Box<dyn Journal>;
-
-    /// Opens another log, which is empty.
-    fn another(&self) -> Box<dyn Journal>;
-
-    /// What can be asked of a log that outlives being closed; `None` if it does not.
-    fn durable(&self) -> Option<&dyn Durable> {
-        None
-    }
-}
-
-/// A log that outlives being closed.
-pub trait Durable {
-    /// Reads everything that the closed log holds, panics if any of it is wrong, and returns how many entries there are.
-    fn verify(&self) -> usize;
-}
-
-impl dyn Backend + '_ {
-    /// Opens the log with bounds that no promise reaches.
-    pub fn open(&self) -> Box<dyn Journal> {
-        self.open_keeping(10_000)
-    }
-
-    /// Opens the log with the same bound for each pool of keys.
-    pub fn open_keeping(&self, max_keyed: usize) -> Box<dyn Journal> {
-        self.open_with(Bounds::of_each(max_keyed), 200_000)
-    }
-}
+pub use backend::{Backend, Durable};
+pub use records::{Put, all, id, numbered, numbers, of, record, status, topic};
 
 /// Tests every promise against a [`Backend`]: one test each, in the modules `log`, `erasing` and `append`. The argument is an expression that
 /// makes the backend, with paths that begin with `crate`; each test makes its own.
@@ -133,75 +100,6 @@ macro_rules! tests {
             )*
         }
     };
-}
-
-/// The topic with this name.
-pub fn topic(name: &str) -> TopicName {
-    TopicName::parse(name).unwrap()
-}
-
-/// The entries of the topics with these names.
-pub fn of(names: &[&str]) -> Selector {
-    Selector::topics(names.iter().map(|name| topic(name)).collect::<Vec<_>>())
-}
-
-/// A record without a key, published at the beginning of 1970.
-pub fn record(names: &[&str], data: &str) -> Record {
-    Record {
-        topics: names.iter().map(|name| topic(name)).collect(),
-        event: "e".into(),
-        key: None,
-        data: data.to_owned().into(),
-        at_ms: 0,
-        ends_key: false,
-    }
-}
-
-/// A record with a key: the status of a service.
-pub fn status(service: &str, data: &str) -> Record {
-    Record { key: Some(service.into()), ..record(&["system/status"], data) }
-}
-
-/// Records whose data are these numbers.
-pub fn numbered(names: &[&str], numbers: std::ops::Range<u32>) -> Vec<Record> {
-    numbers.map(|number| record(names, &number.to_string())).collect()
-}
-
-/// The data of all entries of these topics.
-pub async fn all(journal: &dyn Journal, names: &[&str]) -> Vec<String> {
-    let page = journal.read(&of(names), Position::START, journal.head(), Limit::NONE).await.unwrap();
-    page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
-}
-
-/// The positions of `entries`.
-pub fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
-    entries.iter().map(|entry| entry.id.position.get()).collect()
-}
-
-/// The id of the event at a position.
-pub fn id(journal: &dyn Journal, position: u64) -> EventId {
-    journal.epochs().id_of(Position::new(position))
-}
-
-/// Appends records that nothing keeps from being appended.
-#[expect(async_fn_in_trait, reason = "for tests, which run on one thread")]
-pub trait Put {
-    /// Returns the position of the first record.
-    async fn put(&self, records: Vec<Record>) -> Result<Position, Error>;
-
-    /// Appends with a receipt, and returns the position of the first record.
-    async fn put_with(&self, records: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error>;
-}
-
-impl<J: Journal + ?Sized> Put for J {
-    async fn put(&self, records: Vec<Record>) -> Result<Position, Error> {
-        self.put_with(records, None).await
-    }
-
-    async fn put_with(&self, records: Vec<Record>, receipt: Option<Receipt>) -> Result<Position, Error> {
-        let appended = self.append(Append::from(records).receipt(receipt)).await?;
-        Ok(appended.first().unwrap_or_else(|| panic!("{appended:?}")))
-    }
 }
 
 #[cfg(test)]

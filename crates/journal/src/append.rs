@@ -78,9 +78,16 @@ impl From<Vec<Record>> for Append {
 }
 
 impl Condition {
+    /// Whether the condition holds. `live` returns the position of the live record of a topic with a
+    /// key, if there is one.
+    pub fn holds(&self, live: impl Fn(&TopicName, &str) -> Option<Position>) -> bool {
+        let (topic, key, position) = self.parts();
+        live(topic, key) == position
+    }
+
     /// Returns the topic, the key, and the position at which its live record must stand; `None`
     /// means that there must be none.
-    pub(crate) fn parts(&self) -> (&TopicName, &Arc<str>, Option<Position>) {
+    fn parts(&self) -> (&TopicName, &Arc<str>, Option<Position>) {
         match self {
             Self::Absent(topic, key) => (topic, key, None),
             Self::Current(topic, key, position) => (topic, key, Some(*position)),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Condition, Position, Record, TopicName};
+use crate::{Record, TopicName};
 
 /// A group of live records with a key that has a bound of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,7 +131,8 @@ impl PoolCounts {
             let was_live = live.insert((topic, key), !record.ends_key).unwrap_or_else(|| is_live(topic, key));
             let held = held.entry(pool).or_insert_with(|| self.of(pool));
             match (was_live, record.ends_key) {
-                // A log that an earlier version wrote may have more than the bound: they may change, and not become more.
+                // A log of an earlier version may hold more keys than the bound. Their records may
+                // be replaced, but no key may be added.
                 (false, false) if *held >= bounds.limit(pool).max(self.of(pool)) => return Some(pool),
                 (false, false) => *held += 1,
                 (true, true) => *held = held.saturating_sub(1),
@@ -139,13 +140,5 @@ impl PoolCounts {
             }
         }
         None
-    }
-}
-
-impl Condition {
-    /// Whether the condition is true, given a function that tells at which position the live record with a key stands.
-    pub fn holds(&self, live: impl Fn(&TopicName, &str) -> Option<Position>) -> bool {
-        let (topic, key, position) = self.parts();
-        live(topic, key) == position
     }
 }

@@ -5,7 +5,15 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::{Entry, Epochs, Error, Position, Tail};
+use crate::{Entry, Epochs, Error, Position};
+
+/// A reader of the end of the log as it grows.
+#[async_trait::async_trait]
+pub trait Tail: Send {
+    /// Waits for news. The call is cancel-safe: news that was not returned is returned by the next
+    /// call.
+    async fn next(&mut self) -> Result<News, Error>;
+}
 
 /// What a tail returns.
 #[derive(Clone, Debug)]

@@ -194,6 +194,8 @@ struct File {
     defined: BTreeSet<String>,
     /// The child modules that exist only for tests.
     tests: Vec<String>,
+    /// The new names of imported paths, from `use path as name`.
+    renamed: BTreeMap<Vec<String>, String>,
 }
 
 impl File {
@@ -267,6 +269,12 @@ impl File {
                     self.read_tree(&path, &tree);
                 }
             }
+            Some(TokenTree::Ident(word)) if *word == "as" => {
+                if let Some(TokenTree::Ident(name)) = tokens.get(end + 1) {
+                    self.renamed.insert(path.clone(), name.to_string());
+                }
+                self.paths.push(path);
+            }
             _ => self.paths.push(path),
         }
     }
@@ -275,7 +283,8 @@ impl File {
     /// of each.
     fn handed_on(&self, known: &BTreeSet<Module>) -> BTreeMap<String, Module> {
         let of_module = self.paths.iter().filter(|path| path.len() > 1 && known.contains(&path[..1]));
-        of_module.filter_map(|path| Some((path.last()?.clone(), path[..path.len() - 1].to_vec()))).collect()
+        let name = |path: &Vec<String>| self.renamed.get(path).or(path.last()).cloned();
+        of_module.filter_map(|path| Some((name(path)?, path[..path.len() - 1].to_vec()))).collect()
     }
 }
 
@@ -403,6 +412,14 @@ mod tests {
             assert_eq!(findings(&files, r#"["a", "b"]"#), ["a uses b"], "{text}");
             assert_eq!(findings(&files, r#"["b", "a"]"#), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_that_the_root_renames_belongs_to_its_module() {
+        let root = ("lib.rs", "mod a; mod b; mod c; pub use b::Error as BError; pub use c::Error;");
+        let uses = |text| findings(&[root, ("a.rs", text), ("b.rs", ""), ("c.rs", "")], r#"["c", "a", "b"]"#);
+        assert_eq!(uses("use crate::BError;"), ["a uses b"]);
+        assert_eq!(uses("use crate::Error;"), [""; 0]);
     }
 
     #[test]
