@@ -8,5 +8,12 @@
 //! # Layout
 //!
 //! - [`broker`]: what a broker does, as a trait
+//! - `options`: the options of a node
+//! - `shared`: the log on a broker, as one node has it
 
 pub mod broker;
+mod options;
+mod shared;
+
+pub use options::Options;
+pub use shared::Shared;
