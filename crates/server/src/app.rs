@@ -26,10 +26,10 @@ use crate::groups::Group;
 use crate::http::admission::Admission;
 use crate::http::in_flight::InFlight;
 use crate::members::Members;
-use crate::net::connections::ConnectionTable;
-use crate::net::unread_output::UnreadOutput;
 use crate::reload::source::Source;
 use crate::traces::{self, Tracer};
+use tidings_net::connections::ConnectionTable;
+use tidings_net::unread_output::UnreadOutput;
 
 /// The shared state of all requests.
 pub(crate) struct App {

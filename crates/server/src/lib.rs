@@ -11,7 +11,8 @@
 //! - [`config`]: which settings there are, and what goes together; how they are read is the crate `tidings_settings`
 //! - [`auth`]: who is asking; with all else that knows no stream and no route it is the crate `tidings_edge`
 //! - `router`, `routes`: every path, and one file for each group of them; `http`: what every call goes through
-//! - `streams`: from the call that opens one to the lane that carries it; `net`: sockets and the two lanes
+//! - `streams`: what the call does that opens one; sockets and the two lanes that carry streams are
+//!   the crate `tidings_net`
 //! - `groups`: the stream groups, a row for each; `topics`: the names of their topics
 //! - `calls`: what the calls of the groups take, and the events that come of it, over HTTP and in [`handle`] alike
 //! - `app`: what every request can reach; `members`: who is in which room, written down
@@ -32,7 +33,6 @@ mod http;
 mod lifecycle;
 mod members;
 mod metrics;
-mod net;
 #[cfg(test)]
 mod openapi;
 pub mod reload;
@@ -45,9 +45,9 @@ mod topics;
 
 pub use handle::Handle;
 pub use lifecycle::watch;
-pub use net::listen;
 pub use server::Server;
 pub use tidings_edge::auth;
+pub use tidings_net::listen;
 pub use tidings_traces as traces;
 
 /// The version of this server.

@@ -49,15 +49,14 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::app::{App, Phase};
 use crate::config;
 use crate::groups;
-use crate::net::accept::Lane;
-use crate::net::fair_queue::FairQueue;
-use crate::net::hyper::Calls;
-use crate::net::peer::LAST_BYTES_GRACE;
 use crate::router::refusals;
 use crate::routes::{chat, dashboard};
 use crate::server::error::Error;
-use crate::streams::paths::StreamPaths;
 use crate::times::spread;
+use tidings_net::fair_queue::FairQueue;
+use tidings_net::paths::StreamPaths;
+use tidings_net::peer::LAST_BYTES_GRACE;
+use tidings_net::{Calls, ConnectionServer};
 
 pub use left::Left;
 
@@ -93,11 +92,14 @@ pub(crate) async fn serve(
         router: router.clone(),
         refusals: refusals(&app),
         unread_output: app.unread_output.clone(),
-        counts: app.counts.clone(),
+        refused: Box::new({
+            let counts = app.counts.clone();
+            move |code| counts.refused(code)
+        }),
         max_head_bytes: app.config.http.max_head_bytes,
         retiring: AtomicBool::new(false),
     };
-    let lane = Lane {
+    let lane = ConnectionServer {
         router,
         calls: Arc::new(calls),
         parks: parks.then(|| StreamPaths::new(groups::paths(app.groups), app.config.http.base_path.as_deref())),
@@ -106,7 +108,7 @@ pub(crate) async fn serve(
         idle_timeout: app.config.http.idle_timeout,
         write_timeout: app.config.streams.write_timeout,
         connection_table: app.connection_table.clone(),
-        queue: FairQueue::new(),
+        queue: FairQueue::default(),
         tracer: app.tracer.clone(),
         closing: CancellationToken::new(),
         cut: CancellationToken::new(),
@@ -131,7 +133,7 @@ pub(crate) async fn serve(
 
 /// The sockets that a server has to close if it listens itself.
 struct Sockets {
-    lane: Lane,
+    lane: ConnectionServer,
     /// Cancelled to close the listeners.
     listening: CancellationToken,
     accepting: TaskTracker,

@@ -25,7 +25,7 @@ use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, Refused};
 
 use crate::VERSION;
 use crate::app::App;
-use crate::net::unread_output::UnreadOutput;
+use tidings_net::unread_output::UnreadOutput;
 
 /// Writes the current values of all metrics. Blocks while the system lists the open files.
 pub(crate) fn write(app: Arc<App>) -> Result<String, fmt::Error> {

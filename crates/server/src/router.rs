@@ -12,10 +12,10 @@ use crate::app::App;
 use crate::groups::{self, Group};
 use crate::http::extract::Route;
 use crate::http::observe;
-use crate::net::refused;
 use crate::routes::{
     self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload, status, topics,
 };
+use tidings_net::refused;
 
 /// A path, the names that it knows of a query, and its handlers.
 type Row = (&'static str, &'static [Name], MethodRouter<Route>);

@@ -23,14 +23,14 @@ use crate::groups::{self, GROUPS, Group};
 use crate::handle::Handle;
 use crate::lifecycle::{self, Listeners};
 use crate::members::Members;
-use crate::net::connections::{CLOSING_HEADROOM, ConnectionTable};
-use crate::net::listen;
 use crate::reload::source::Source;
 use crate::router::router;
 use crate::streams::control_events::ControlEvents;
 use crate::topics;
 use crate::traces::Tracer;
 use descriptors::{OF_THE_LOG, Room};
+use tidings_net::connections::{CLOSING_HEADROOM, ConnectionTable};
+use tidings_net::listen;
 
 /// A server that is ready to run.
 ///

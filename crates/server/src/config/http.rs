@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::IpNet;
+pub use tidings_net::listen::Host;
 use tidings_settings::rule::{Choice, List, Number, Parsed, Raw, Rule, Shape};
 use tidings_settings::section;
 use tidings_settings::setting::Preset;
@@ -50,17 +51,6 @@ section! {
         /// ignored, because a proxy forwards it as the client sent it.
         "trusted_header" => pub trusted_header: TrustedHeader = TRUSTED_HEADER, "x-forwarded-for";
     }
-}
-
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// `127.0.0.1` and `::1`. One of them is enough, because many containers have no IPv6.
-    Loopback,
-    /// `::` for both families, or `0.0.0.0` where there is no IPv6.
-    Everywhere,
-    /// Each of these addresses; if one is not available, the start fails.
-    Listed(Vec<IpAddr>),
 }
 
 /// The header field that trusted proxies write.

@@ -20,8 +20,8 @@ use crate::auth::Visitor;
 use crate::auth::rule::fill;
 use crate::openapi;
 use crate::server::Server;
-use crate::streams::paths::StreamPaths;
 use tidings_fresh as fresh;
+use tidings_net::paths::StreamPaths;
 
 /// The group that `CONTRIBUTING.md` adds.
 const MADE_UP: Group = include!("made_up.row");

@@ -7,7 +7,7 @@ use tidings_journal_disk as disk;
 use super::descriptors::TooFew;
 use super::journal;
 use crate::lifecycle::left::Left;
-use crate::net::listen;
+use tidings_net::listen;
 
 /// Why a server can't be built, or why it failed.
 #[derive(Debug, thiserror::Error)]

@@ -20,12 +20,12 @@ use crate::auth::guard::{Denied, Guard};
 use crate::auth::{Credential, Refusal, Visitor};
 use crate::config;
 use crate::http::extract::{self, Route};
-use crate::net::cut::Cut;
-use crate::streams::body::StreamBody;
 use crate::streams::control_events::{self, Connected, ControlEvents};
-use crate::streams::slot::{StreamOutput, StreamSlot};
 use crate::times::spread;
 use crate::traces;
+use tidings_net::body::StreamBody;
+use tidings_net::cut::Cut;
+use tidings_net::slot::{StreamOutput, StreamSlot};
 
 /// The properties of the stream at a path.
 #[derive(Clone, Debug)]

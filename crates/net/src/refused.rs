@@ -16,8 +16,8 @@ use tidings_edge::request_id;
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use super::accept::Lane;
-use super::{parked, peer};
+use crate::connection_server::ConnectionServer;
+use crate::{parked, peer};
 
 /// The fields that are read even from a head that can't be read as a whole: the origin that may see
 /// the answer, and the id of the request.
@@ -28,12 +28,12 @@ const READ: [HeaderName; 2] = [ORIGIN, request_id::HEADER];
 struct Refused(StatusCode);
 
 /// Marks a request as refused.
-pub(super) fn mark(request: &mut Request, status: StatusCode) {
+pub(crate) fn mark(request: &mut Request, status: StatusCode) {
     request.extensions_mut().insert(Refused(status));
 }
 
 /// Answers a request that was marked as refused. This is the only route of the router for refusals.
-pub(crate) async fn answer(request: Request) -> Response {
+pub async fn answer(request: Request) -> Response {
     let status = request.extensions().get::<Refused>().map_or(StatusCode::BAD_REQUEST, |refused| refused.0);
     let error = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
@@ -47,9 +47,9 @@ pub(crate) async fn answer(request: Request) -> Response {
     error.with_status(status).into_response()
 }
 
-impl Lane {
+impl ConnectionServer {
     /// Answers a head that hyper could not read, and closes the connection.
-    pub(super) async fn refuse(&self, mut socket: TcpStream, status: StatusCode, head: &[u8]) {
+    pub(crate) async fn refuse(&self, mut socket: TcpStream, status: StatusCode, head: &[u8]) {
         let mut request = Request::new(Body::empty());
         for line in head.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty()) {
             if let Some((name, value)) = field(line) {
@@ -73,7 +73,7 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Creates the router for refusals, without its layers.
-pub(crate) fn routes() -> Router {
+pub fn routes() -> Router {
     Router::new().fallback(answer)
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::net::connections::CallProgress;
+use crate::connections::CallProgress;
 
 /// The body of a request. Dropping it, complete or not, notes in the connection table that the call
 /// no longer waits for its peer.

@@ -10,10 +10,10 @@ use tidings_sse::Frame;
 /// The place in a response where a handler leaves the stream's output. The parked lane and the body
 /// of the same response share it; the first of them takes the output.
 #[derive(Clone)]
-pub(crate) struct StreamSlot(Arc<Mutex<Option<StreamOutput>>>);
+pub struct StreamSlot(Arc<Mutex<Option<StreamOutput>>>);
 
 /// The output of a stream.
-pub(crate) enum StreamOutput {
+pub enum StreamOutput {
     /// Everything that a subscription yields.
     Everything(Box<Subscription>),
     /// A single frame, after which the connection is cut.
@@ -21,16 +21,18 @@ pub(crate) enum StreamOutput {
 }
 
 impl StreamSlot {
-    pub(crate) fn new(output: StreamOutput) -> Self {
+    /// Creates a slot that holds `output`.
+    pub fn new(output: StreamOutput) -> Self {
         Self(Arc::new(Mutex::new(Some(output))))
     }
 
-    pub(crate) fn take(&self) -> Option<StreamOutput> {
+    /// Takes the output, if nobody has taken it.
+    pub fn take(&self) -> Option<StreamOutput> {
         self.0.lock().take()
     }
 
     /// Whether it holds the output of an open stream that was not taken yet.
-    pub(crate) fn is_stream(&self) -> bool {
+    pub fn is_stream(&self) -> bool {
         matches!(*self.0.lock(), Some(StreamOutput::Everything(_)))
     }
 }

@@ -26,13 +26,15 @@ const AT_ONCE: usize = 2;
 
 /// The queue of all connecting clients. Clones share it.
 #[derive(Clone)]
-pub(crate) struct FairQueue(Arc<Semaphore>);
+pub struct FairQueue(Arc<Semaphore>);
 
-impl FairQueue {
-    pub(crate) fn new() -> Self {
+impl Default for FairQueue {
+    fn default() -> Self {
         Self::of(available_parallelism().map_or(1, NonZero::get))
     }
+}
 
+impl FairQueue {
     fn of(cores: usize) -> Self {
         Self(Arc::new(Semaphore::new(AT_ONCE * cores)))
     }

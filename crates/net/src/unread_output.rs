@@ -12,7 +12,7 @@ use std::time::Duration;
 use tidings_edge::error::{Code, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-use super::cut::Cut;
+use crate::cut::Cut;
 
 /// The budget of all answers together, in KiB because a semaphore counts in 32 bits.
 const ROOM: usize = 64 << 10;
@@ -37,7 +37,7 @@ const PAGE: usize = 1 << 10;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The budget for answers that peers have not read yet.
-pub(crate) struct UnreadOutput {
+pub struct UnreadOutput {
     room: Arc<Semaphore>,
     pages: Semaphore,
     refused: AtomicU64,
@@ -45,7 +45,7 @@ pub(crate) struct UnreadOutput {
 
 /// An answer's share of the budget. Dropping it gives the share back.
 #[must_use = "the share is given back when this is dropped"]
-pub(super) enum Share {
+pub(crate) enum Share {
     Counted { _permit: OwnedSemaphorePermit },
     Free(Cut),
 }
@@ -53,7 +53,7 @@ pub(super) enum Share {
 impl UnreadOutput {
     /// Takes the share of an answer of `bytes` bytes on the connection of `cut`. Returns `None` if
     /// the budget has no space for it.
-    pub(super) fn enter(&self, bytes: usize, cut: &Cut) -> Option<Share> {
+    pub(crate) fn enter(&self, bytes: usize, cut: &Cut) -> Option<Share> {
         if bytes <= FREE && cut.take_free_answer() {
             return Some(Share::Free(cut.clone()));
         }
@@ -67,7 +67,7 @@ impl UnreadOutput {
 
     /// Waits for the turn to make a page of the log into an answer. Fails if the budget has no
     /// space for the answer.
-    pub(crate) async fn page(&self) -> Result<SemaphorePermit<'_>, Error> {
+    pub async fn page(&self) -> Result<SemaphorePermit<'_>, Error> {
         // The semaphore is never closed.
         let turn = self.pages.acquire().await.map_err(|_| refusal())?;
         if self.room.available_permits() < PAGE + OVERHEAD {
@@ -78,23 +78,23 @@ impl UnreadOutput {
     }
 
     /// Returns how many bytes of the budget are in use.
-    pub(crate) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         ROOM.saturating_sub(self.room.available_permits()) << 10
     }
 
     /// Returns the size of the budget, in bytes.
-    pub(crate) fn limit() -> usize {
+    pub fn limit() -> usize {
         ROOM << 10
     }
 
     /// Returns how many answers did not fit into the budget.
-    pub(crate) fn refused(&self) -> u64 {
+    pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 }
 
 /// Returns the error that is sent in place of an answer that does not fit into the budget.
-pub(super) fn refusal() -> Error {
+pub(crate) fn refusal() -> Error {
     let message = "Too many answers wait to be taken by their clients";
     Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
 }

@@ -14,12 +14,12 @@ use tidings_hub::{Connection, Step, Subscription};
 use tidings_sse::Frame;
 use tokio::time::Sleep;
 
-use crate::net::cut::Cut;
-use crate::net::peer::LAST_BYTES_GRACE;
-use crate::streams::slot::{StreamOutput, StreamSlot};
+use crate::cut::Cut;
+use crate::peer::LAST_BYTES_GRACE;
+use crate::slot::{StreamOutput, StreamSlot};
 
 /// The body of a stream's response.
-pub(crate) struct StreamBody {
+pub struct StreamBody {
     state: State,
     /// The bytes of the last poll that hyper has yet to take.
     ready: VecDeque<Bytes>,
@@ -46,18 +46,18 @@ enum State {
 /// An error of the body: the server cut the stream on purpose, so that the client comes back.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the stream was cut so that its client comes back")]
-pub(crate) struct CutOff;
+pub struct CutOff;
 
 impl StreamBody {
     /// Creates a body that sends the output in `slot`. `cut` ends the connection under it, if there
     /// is such a handle.
-    pub(crate) fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
+    pub fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
         Self { state: State::UnreadOutput(slot), ready: VecDeque::new(), frames: Vec::new(), cut, finishes: false }
     }
 
     /// Creates the body of an answer to HEAD. Like the body of a stream, its length is unknown; it
     /// contains nothing.
-    pub(crate) fn nothing() -> Self {
+    pub fn nothing() -> Self {
         Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, finishes: false }
     }
 

@@ -5,14 +5,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::Host;
-
 /// The most connections that may wait to be accepted. The system caps the number
 /// (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
 
 /// The most sockets that are taken over from another process.
 const MAX_INHERITED: u64 = 64;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// `127.0.0.1` and `::1`. One of them is enough, because many containers have no IPv6.
+    Loopback,
+    /// `::` for both families, or `0.0.0.0` where there is no IPv6.
+    Everywhere,
+    /// Each of these addresses; if one is not available, the start fails.
+    Listed(Vec<IpAddr>),
+}
 
 /// Why the server can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +90,7 @@ fn is_listening(_: &TcpListener) -> bool {
 
 /// Opens the sockets that the settings ask for. With port 0, all of them get the port that the
 /// system gave to the first.
-pub(crate) fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
+pub fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
     sockets(host, port, |address| {
         let socket = bound(address)?;
         socket.listen(BACKLOG)?;

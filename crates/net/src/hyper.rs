@@ -9,11 +9,10 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -30,14 +29,12 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-use super::accept::Lane;
-use super::answer::{self, Answer, Going};
-use super::connections::{Call, TrackedConnection};
-use super::cut::{Cut, Cuttable};
-use super::refused;
-use super::unread_output::UnreadOutput;
-use crate::counts::Counts;
-use crate::net::incoming_body::IncomingBody;
+use crate::answer::{self, Answer, Going};
+use crate::connection_server::{Calls, ConnectionServer};
+use crate::connections::{Call, TrackedConnection};
+use crate::cut::{Cut, Cuttable};
+use crate::incoming_body::IncomingBody;
+use crate::refused;
 
 /// How long a peer has to close after it was told to. Over HTTP/2 it has to acknowledge.
 const GRACE: Duration = Duration::from_millis(500);
@@ -66,24 +63,11 @@ const SEND_BUFFER: usize = 64 << 10;
 /// that says so.
 const TOLD: u32 = 4;
 
-/// What calls need from the server.
-pub(crate) struct Calls {
-    pub(crate) router: Router,
-    /// The router that answers, in place of the other one, to a head that is too large or can't be
-    /// read.
-    pub(crate) refusals: Router,
-    pub(crate) unread_output: Arc<UnreadOutput>,
-    pub(crate) counts: Arc<Counts>,
-    pub(crate) max_head_bytes: usize,
-    /// Whether each answer over HTTP/1 asks its client to close the connection.
-    pub(crate) retiring: AtomicBool,
-}
-
 /// An answer that is being made.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
 
 /// How hyper left a connection.
-pub(super) enum Left {
+pub(crate) enum Left {
     /// The connection has ended.
     Closed,
     /// The connection is kept alive and rests until its next request or its end. `read` holds the
@@ -129,9 +113,9 @@ tokio::task_local! {
     static GOING: Arc<Going>;
 }
 
-impl Lane {
+impl ConnectionServer {
     /// Serves a connection of HTTP/1 until it has ended or rests.
-    pub(super) async fn http1(
+    pub(crate) async fn http1(
         &self,
         socket: TcpStream,
         peer: SocketAddr,
@@ -177,7 +161,7 @@ impl Lane {
     }
 
     /// Serves a connection of HTTP/2 to its end.
-    pub(super) async fn http2(
+    pub(crate) async fn http2(
         &self,
         socket: TcpStream,
         peer: SocketAddr,
@@ -358,7 +342,7 @@ impl Calls {
         }
         let (response, refused) = answer::held(response, call, &self.unread_output, &cut, going);
         if refused.is_some() {
-            self.counts.refused(Code::Overloaded);
+            (self.refused)(Code::Overloaded);
         }
         response
     }

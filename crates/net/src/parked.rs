@@ -22,9 +22,9 @@ use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-use super::fair_queue;
-use super::peer;
-use crate::streams::slot::{StreamOutput, StreamSlot};
+use crate::fair_queue;
+use crate::peer;
+use crate::slot::{StreamOutput, StreamSlot};
 
 /// The most frames in one vectored write. `IOV_MAX` is 1,024, but more slices than this use more
 /// stack and gain nothing.
@@ -112,7 +112,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
 }
 
 /// Writes an answer that is no stream. It is the last on its connection.
-pub(super) async fn say(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
+pub(crate) async fn say(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));

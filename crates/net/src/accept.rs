@@ -11,21 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tidings_edge::client_ip::Peer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::connections::ConnectionTable;
-use super::fair_queue::FairQueue;
-use super::head::{self, Head};
-use super::hyper::{Calls, Left};
-use super::{parked, peer};
-use crate::streams::paths::StreamPaths;
-use crate::traces::Tracer;
+use super::hyper::Left;
+use crate::connection_server::ConnectionServer;
+use crate::head::{self, Head};
+use crate::{parked, peer};
 
 /// How long the loop waits when it can't accept, because descriptors or memory are lacking or there
 /// are too many connections. It is long enough that the loop does not spin, and short enough that
@@ -38,33 +33,10 @@ const IN_A_ROW: u32 = 8;
 /// How long a connection may be silent before the kernel probes whether its peer is still there.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
-/// The state that all connections share.
-#[derive(Clone)]
-pub(crate) struct Lane {
-    pub(crate) router: Router,
-    pub(crate) calls: Arc<Calls>,
-    /// Which requests the parked lane takes; `None` if hyper carries everything.
-    pub(crate) parks: Option<StreamPaths>,
-    pub(crate) max_head_bytes: usize,
-    pub(crate) head_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) write_timeout: Duration,
-    pub(crate) connection_table: Arc<ConnectionTable>,
-    /// Queues the clients that open a stream in the parked lane, and the reading of the events that
-    /// they missed.
-    pub(crate) queue: FairQueue,
-    pub(crate) tracer: Tracer,
-    /// Tells each connection to end after the request that it is serving.
-    pub(crate) closing: CancellationToken,
-    /// Ends the connections that are left after `closing`, whatever they are doing.
-    pub(crate) cut: CancellationToken,
-    pub(crate) connections: TaskTracker,
-}
-
-impl Lane {
+impl ConnectionServer {
     /// Accepts as long as the server listens. Keeps no state from one connection to the next, so
     /// that it can be started again.
-    pub(crate) async fn accept(self, listener: Arc<TcpListener>, listening: CancellationToken) {
+    pub async fn accept(self, listener: Arc<TcpListener>, listening: CancellationToken) {
         let (mut crowded, mut in_a_row) = (false, 0);
         loop {
             if in_a_row == IN_A_ROW {

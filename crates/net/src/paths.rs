@@ -7,7 +7,7 @@ use tidings_edge::{accept, base_path};
 
 /// The paths of the streams. The router is made from the same table, so that the two never differ.
 #[derive(Clone)]
-pub(crate) struct StreamPaths {
+pub struct StreamPaths {
     paths: Arc<matchit::Router<()>>,
     base: Option<Arc<str>>,
 }
@@ -15,7 +15,7 @@ pub(crate) struct StreamPaths {
 impl StreamPaths {
     /// Creates the table from the router's paths, which do not contain `base`. The table also finds
     /// them below `base`.
-    pub(crate) fn new(of_router: impl Iterator<Item = &'static str>, base: Option<&str>) -> Self {
+    pub fn new(of_router: impl Iterator<Item = &'static str>, base: Option<&str>) -> Self {
         let mut paths = matchit::Router::new();
         for path in of_router {
             // The router was built from the same table and would have panicked. A path that is left
@@ -26,7 +26,7 @@ impl StreamPaths {
     }
 
     /// Whether a GET is for a stream and accepts a stream as its answer.
-    pub(crate) fn takes(&self, request: &Request<()>) -> bool {
+    pub fn takes(&self, request: &Request<()>) -> bool {
         let path = request.uri().path();
         let below = self.base.as_deref().and_then(|base| base_path::below(base, path));
         self.paths.at(below.unwrap_or(path)).is_ok() && accept::accepts_event_stream(request.headers())

@@ -22,10 +22,10 @@ use parking_lot::Mutex;
 use tidings_edge::error::Code;
 use tokio::sync::Notify;
 
-use super::connections::Call;
-use super::cut::Cut;
-use super::unread_output::{self, Share, UnreadOutput};
-use crate::streams::slot::StreamSlot;
+use crate::connections::Call;
+use crate::cut::Cut;
+use crate::slot::StreamSlot;
+use crate::unread_output::{self, Share, UnreadOutput};
 
 /// How many bytes are given to HTTP/2 at a time: the size of a frame.
 const PIECE: usize = 16 << 10;
@@ -39,7 +39,7 @@ const AT_ONCE: u64 = 1 << 10;
 const LOOKS: u32 = 4;
 
 /// The body of an answer.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     body: Body,
     /// `None` for a stream, which is counted elsewhere.
     holding: Option<Arc<Holding>>,
@@ -72,7 +72,7 @@ struct Held {
 
 /// The progress of an answer over HTTP/2.
 #[derive(Default)]
-pub(super) struct Going {
+pub(crate) struct Going {
     pieces: Mutex<Pieces>,
     /// Notified when a piece is given to hyper.
     begun: Notify,
@@ -95,7 +95,7 @@ struct NoRoom;
 
 /// Makes `response` hold its share of the budget. If there is no space for it, returns a refusal in
 /// its place, and the code of the refusal.
-pub(super) fn held(
+pub(crate) fn held(
     response: Response,
     mut call: Call,
     unread_output: &Arc<UnreadOutput>,
@@ -231,7 +231,7 @@ impl Going {
     }
 
     /// Resolves once hyper has held pieces for `limit` and none of them has left.
-    pub(super) async fn stuck(&self, limit: Duration) {
+    pub(crate) async fn stuck(&self, limit: Duration) {
         self.begun.notified().await;
         let (mut before, mut looks) = (0, 0);
         while looks < LOOKS {

@@ -27,8 +27,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::connections::TrackedConnection;
-use super::peer::{self, HalfClosed};
+use crate::connections::TrackedConnection;
+use crate::peer::{self, HalfClosed};
 
 /// The only headers of an answer that hyper writes by itself.
 const BARE: [&str; 3] = ["connection", "content-length", "date"];
@@ -44,7 +44,7 @@ const BARE_HEADERS: usize = 4;
 
 /// A handle that cuts the connection that it belongs to.
 #[derive(Clone, Default)]
-pub(crate) struct Cut {
+pub struct Cut {
     state: Arc<State>,
     /// Whether the connection carries several streams at a time (HTTP/2).
     shared: bool,
@@ -138,24 +138,24 @@ impl Cut {
     }
 
     /// Has the connection closed without waiting for its peer, which was told to close and has not.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.state.abandoned.store(true, Ordering::Relaxed);
     }
 
     /// Since when the socket has taken nothing of what is written to it.
-    pub(super) fn blocked_since(&self) -> Option<Instant> {
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
         *self.state.blocked.lock()
     }
 
     /// When the first byte of a head came that is not complete yet. Always `None` over HTTP/2. For
     /// the first request of a connection, the time limit counts from the accept instead.
-    pub(super) fn head_since(&self) -> Option<Instant> {
+    pub(crate) fn head_since(&self) -> Option<Instant> {
         self.state.head.lock().since
     }
 
     /// Notes that a whole head was read. If the request has no body, the bytes behind the head are
     /// the beginning of the next head.
-    pub(super) fn head_is_read(&self, has_body: bool) {
+    pub(crate) fn head_is_read(&self, has_body: bool) {
         let mut head = self.state.head.lock();
         head.since = None;
         let end = head.beginning.windows(END_OF_HEAD.len()).position(|bytes| bytes == END_OF_HEAD);
@@ -164,23 +164,23 @@ impl Cut {
     }
 
     /// Takes the beginning of the head that was being read last, if it was not read to its end.
-    pub(super) fn beginning_of_head(&self) -> Vec<u8> {
+    pub(crate) fn beginning_of_head(&self) -> Vec<u8> {
         std::mem::take(&mut self.state.head.lock().beginning)
     }
 
     /// The status with which hyper would have answered what it can't read. That answer has no body
     /// and was not sent.
-    pub(super) fn refusal(&self) -> Option<StatusCode> {
+    pub(crate) fn refusal(&self) -> Option<StatusCode> {
         StatusCode::from_u16(self.state.bare.load(Ordering::Relaxed)).ok()
     }
 
     /// Takes the connection's one place for a small answer that needs no share of the budget.
     /// Returns `false` if the place is taken.
-    pub(super) fn take_free_answer(&self) -> bool {
+    pub(crate) fn take_free_answer(&self) -> bool {
         !self.state.free_answer.swap(true, Ordering::Relaxed)
     }
 
-    pub(super) fn give_free_answer(&self) {
+    pub(crate) fn give_free_answer(&self) {
         self.state.free_answer.store(false, Ordering::Relaxed);
     }
 
@@ -201,7 +201,7 @@ impl Cut {
 }
 
 impl Cuttable {
-    pub(super) fn new(
+    pub(crate) fn new(
         socket: TcpStream,
         read_before: Vec<u8>,
         is_http2: bool,
@@ -277,12 +277,12 @@ impl Cuttable {
     }
 
     /// Whether nothing more comes from the peer.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.peer_done
     }
 
     /// Takes the socket out of the connection, so that it can be served further.
-    pub(super) fn into_socket(mut self) -> Option<TcpStream> {
+    pub(crate) fn into_socket(mut self) -> Option<TcpStream> {
         self.socket.take()
     }
 

@@ -21,7 +21,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 /// How long a client has to read the last bytes before the stream's connection is closed. If a body
 /// breaks off, a browser's `fetch` throws away what the page has not read yet, and with it the last
 /// event (docs/clients.md). HTTP/2 drops what is queued on a stream that is reset.
-pub(crate) const LAST_BYTES_GRACE: Duration = Duration::from_millis(100);
+pub const LAST_BYTES_GRACE: Duration = Duration::from_millis(100);
 
 /// How long a peer has to close its side once the server has closed its own, after a cut or after
 /// an answer that was given before the request was read to its end. Closing with unread bytes in
@@ -37,22 +37,22 @@ const NONSENSE: usize = 16 << 10;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// A peer that has sent a FIN and is not known to be gone.
-pub(super) struct HalfClosed(Box<Interval>);
+pub(crate) struct HalfClosed(Box<Interval>);
 
 impl HalfClosed {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Box::new(looks()))
     }
 
     /// Fails once the peer has answered a write with a reset. Is never ready without an error.
-    pub(super) fn poll_reset(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_reset(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_look(socket, cx))?;
         }
     }
 
     /// Ready at each check; fails once the peer has answered a write with a reset.
-    pub(super) fn poll_look(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_look(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.0.poll_tick(cx));
         Poll::Ready(socket.take_error()?.map_or(Ok(()), Err))
     }
@@ -63,7 +63,7 @@ impl HalfClosed {
 ///
 /// The timer is in a task of its own, because a timer in each parked stream would cost memory for
 /// every stream that sleeps.
-pub(super) fn have_it_look_for_a_reset(stream: &Arc<Connection>) {
+pub(crate) fn have_it_look_for_a_reset(stream: &Arc<Connection>) {
     let stream = Arc::downgrade(stream);
     tokio::spawn(async move {
         let mut looks = looks();
@@ -83,7 +83,7 @@ fn looks() -> Interval {
 
 /// Ready when the peer has sent a FIN. Anything else that the peer sends on an open stream means
 /// nothing and is thrown away. Reading also registers the task to be woken when the FIN comes.
-pub(super) fn poll_fin(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+pub(crate) fn poll_fin(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     let mut nonsense = 0;
     while nonsense < NONSENSE {
         let mut space = [0; 256];
@@ -115,7 +115,7 @@ pub(crate) async fn close(mut socket: TcpStream) {
 
 /// Whether there is something to read. Asks the socket itself, because the runtime learns of new
 /// bytes a moment later.
-pub(super) fn has_sent(socket: &TcpStream) -> bool {
+pub(crate) fn has_sent(socket: &TcpStream) -> bool {
     let mut first = [MaybeUninit::uninit()];
     SockRef::from(socket).peek(&mut first).is_ok_and(|length| length > 0)
 }

@@ -39,31 +39,32 @@ const BUSY: Duration = Duration::from_secs(10);
 const PROGRESS: u32 = 4 << 10;
 
 /// How many connections more than the limit may be open while others are being closed.
-pub(crate) const CLOSING_HEADROOM: usize = 128;
+pub const CLOSING_HEADROOM: usize = 128;
 
 /// The table of a server's connections.
 #[derive(Debug)]
-pub(crate) struct ConnectionTable {
+pub struct ConnectionTable {
     /// How many connections fit, including those that carry streams.
     most: usize,
     /// The moment from which the times of all connections are counted.
     started: Instant,
     state: Mutex<State>,
-    pub(crate) closed: Closed,
+    /// What was closed, by the reason.
+    pub closed: Closed,
 }
 
 /// How many connections without a stream were closed by the server.
 #[derive(Debug, Default)]
-pub(crate) struct Closed {
+pub struct Closed {
     /// The head of a request took too long.
-    pub(crate) head_timeout: AtomicU64,
+    pub head_timeout: AtomicU64,
     /// No request came within the idle timeout.
-    pub(crate) idle: AtomicU64,
+    pub idle: AtomicU64,
     /// New connections needed the file descriptor.
-    pub(crate) crowded: AtomicU64,
+    pub crowded: AtomicU64,
     /// The peer read nothing of an answer within the write timeout. Over HTTP/2 it may also be a
     /// stream that was reset.
-    pub(crate) write_timeout: AtomicU64,
+    pub write_timeout: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -125,17 +126,17 @@ pub(crate) struct CallProgress {
 /// The stages of a call, by the side that it waits for.
 mod stage {
     /// The call waits for the peer to send the rest of the body.
-    pub(super) const ARRIVES: u8 = 0;
+    pub(crate) const ARRIVES: u8 = 0;
     /// The call waits for the server.
-    pub(super) const WORKS: u8 = 1;
+    pub(crate) const WORKS: u8 = 1;
     /// The call waits for the peer to read the answer.
-    pub(super) const LEAVES: u8 = 2;
+    pub(crate) const LEAVES: u8 = 2;
 }
 
 impl ConnectionTable {
     /// Creates a table for `most` connections, including those that carry streams. There must be
     /// descriptors for [`CLOSING_HEADROOM`] more.
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, started: Instant::now(), state: Mutex::default(), closed: Closed::default() })
     }
 
@@ -186,7 +187,7 @@ fn ms(time: Duration) -> u64 {
 
 impl Closed {
     /// Returns each reason by its name in the metrics, with its count.
-    pub(crate) fn all(&self) -> [(&'static str, u64); 4] {
+    pub fn all(&self) -> [(&'static str, u64); 4] {
         [
             ("head_timeout", &self.head_timeout),
             ("idle", &self.idle),
