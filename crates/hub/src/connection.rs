@@ -27,7 +27,7 @@ pub use self::id::ConnectionId;
 pub use self::timer_entry::HeartbeatStyle;
 pub(crate) use self::timer_entry::{Schedule, Tick, TimerEntry};
 use crate::ring::{Mark, Ring, Seq};
-use crate::tally::Ended;
+use crate::stream_totals::Ended;
 use crate::user::UserId;
 use crate::wording::Ending;
 
@@ -195,7 +195,7 @@ impl Connection {
 
     /// Drops what [`Connection::on_kill`] was given: it usually holds the carrier, which holds this
     /// connection.
-    pub(crate) fn closed(&self) {
+    pub(crate) fn drop_on_kill(&self) {
         let on_kill = self.state.lock().rare.as_mut().and_then(|rare| rare.on_kill.take());
         drop(on_kill); // outside of the lock, as dropping it may take another lock
     }

@@ -16,7 +16,7 @@ use crate::hub::{Hub, Inner};
 use crate::line;
 use crate::publication::Published;
 use crate::subscribe::{After, Requested};
-use crate::wording::Reason;
+use crate::wording::ResetReason;
 
 /// How many topic names are listed at a time. The log is locked meanwhile.
 const TOPICS_PER_PAGE: usize = 1_000;
@@ -35,7 +35,7 @@ pub struct Erasure {
 pub enum Error {
     /// The id does not belong to this log. Nothing was erased.
     #[error("no event of this log has that id")]
-    UnknownId(Reason),
+    UnknownId(ResetReason),
     /// The log failed. Some events may be erased, and the others may be erased at the next start.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -57,12 +57,12 @@ impl Hub {
     /// this returns, either the next start completes the erasure, or nothing was erased.
     pub async fn erase(&self, what: impl IntoIterator<Item: Into<Erasure>>, until: &str) -> Result<EventId, Error> {
         let hub = self.clone();
-        hub.begun().await?; // interrupted erasures are known only then
+        hub.folds_ready().await?; // interrupted erasures are known only then
         let generation = self.inner.generation();
         let until = match self.inner.locate(&generation, &After::Id(until.to_owned())).await? {
             Requested::After(position) => position,
             Requested::Unknown(reason) => return Err(Error::UnknownId(reason)),
-            Requested::Nothing | Requested::Everything => return Err(Error::UnknownId(Reason::Malformed)),
+            Requested::Nothing | Requested::Everything => return Err(Error::UnknownId(ResetReason::Malformed)),
         };
         let until = generation.line.id_of(until);
         let floor = |Erasure { topic, below }| Floor { topic, below, until };

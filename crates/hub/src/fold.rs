@@ -4,7 +4,7 @@
 //! The members of a room or the valid tickets, for example, are keyed records in the log, and the
 //! fold is the copy of them in memory that calls read. An entry is applied before it becomes
 //! visible, under the same lock. So a caller that can see a position finds in every fold what was
-//! decided up to there, and a reply that waited until its own entry was visible (`Inner::shown`)
+//! decided up to there, and a reply that waited until its own entry was visible (`Inner::visible_id`)
 //! holds for the folds too. Each generation of the hub begins with what the log holds, so neither a
 //! start nor a log that was made anew is a special case. A fold must never decide anything: the log
 //! has decided.

@@ -7,7 +7,7 @@ use tidings_journal::{Entry, EventId, Limit, Position, Selector, TopicName};
 use crate::generation::Generation;
 use crate::hub::Hub;
 use crate::subscribe::{After, Requested};
-use crate::wording::Reason;
+use crate::wording::ResetReason;
 
 /// The most bytes of data in one page.
 const MAX_PAGE_BYTES: usize = 1 << 20;
@@ -23,7 +23,7 @@ pub struct History {
     pub end: bool,
     /// Why the cursor could not be served in full. The page then begins with the oldest event that
     /// is stored.
-    pub gap: Option<Reason>,
+    pub gap: Option<ResetReason>,
     /// The oldest event that is stored.
     pub oldest: Option<EventId>,
 }
@@ -48,7 +48,7 @@ pub struct Earlier {
     pub end: bool,
     /// Why the id that was asked for could not be used. The page then ends with the newest event,
     /// or is empty if everything before the id was trimmed.
-    pub gap: Option<Reason>,
+    pub gap: Option<ResetReason>,
     /// The oldest event that is stored.
     pub oldest: Option<EventId>,
 }
@@ -64,7 +64,7 @@ impl Hub {
     /// [`Hub::history_from`] can be called while the caller holds what other callers wait for.
     pub async fn place(&self, after: &After) -> Result<Place, tidings_journal::Error> {
         let inner = &self.inner;
-        inner.begun().await?; // by then interrupted erasures are completed
+        inner.folds_ready().await?; // by then interrupted erasures are completed
         let generation = inner.generation();
         let requested = inner.locate(&generation, after).await?;
         Ok(Place { generation, requested })
@@ -113,7 +113,7 @@ impl Hub {
             // The event that was asked for is gone, with everything before it. The caller is told,
             // and never gets just an empty page.
             let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
-            let gap = gap.or((is_gone || page.damaged).then_some(Reason::Trimmed));
+            let gap = gap.or((is_gone || page.damaged).then_some(ResetReason::Trimmed));
             let oldest = inner.oldest(&selector).await?;
             if generation.replays.erasures() != erasures {
                 continue;
@@ -153,7 +153,7 @@ impl Hub {
             let (from, gap) = match requested {
                 Requested::Nothing | Requested::Everything => (floor, None),
                 Requested::After(position) if position >= floor => (position, None),
-                Requested::After(_) => (floor, Some(Reason::Trimmed)),
+                Requested::After(_) => (floor, Some(ResetReason::Trimmed)),
                 Requested::Unknown(reason) => (floor, Some(reason)),
             };
             let visible = generation.fanout.visible_position();
@@ -161,7 +161,7 @@ impl Hub {
             generation.line.check(&page.entries)?;
             // Events that were trimmed just before the read are reported too, and never skipped in
             // silence.
-            let gap = gap.or_else(|| (page.floor > from).then_some(Reason::Trimmed));
+            let gap = gap.or_else(|| (page.floor > from).then_some(ResetReason::Trimmed));
             let oldest = inner.oldest(&selector).await?;
             if generation.replays.erasures() == erasures {
                 let (next, end) = (generation.line.id_of(page.next), page.next >= visible);

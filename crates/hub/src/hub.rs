@@ -153,8 +153,8 @@ impl Hub {
 
     /// Waits until the folds agree with the log: they have begun with what it holds, and everything
     /// that it had by then is visible. Returns at once from then on. Fails after 10 s.
-    pub async fn begun(&self) -> Result<(), tidings_journal::Error> {
-        self.inner.begun().await
+    pub async fn folds_ready(&self) -> Result<(), tidings_journal::Error> {
+        self.inner.folds_ready().await
     }
 
     /// Waits until everything is visible that any server has acknowledged before this call: what is
@@ -162,7 +162,7 @@ impl Hub {
     pub async fn certain(&self) -> Result<(), tidings_journal::Error> {
         let generation = self.inner.generation();
         self.inner.certain().await?;
-        self.inner.shown(&generation, self.inner.journal.head()).await.map(drop)
+        self.inner.visible_id(&generation, self.inner.journal.head()).await.map(drop)
     }
 
     /// Log time, by which the log decides what has expired, in milliseconds since 1970.
@@ -207,8 +207,8 @@ impl Inner {
         Arc::ptr_eq(generation, &self.generation.load())
     }
 
-    /// Waits until the folds agree with the log, see [`Hub::begun`].
-    pub(crate) async fn begun(&self) -> Result<(), tidings_journal::Error> {
+    /// Waits until the folds agree with the log, see [`Hub::folds_ready`].
+    pub(crate) async fn folds_ready(&self) -> Result<(), tidings_journal::Error> {
         let generation = self.generation();
         let timed_out = |_| generation::timed_out("the server's own records are not read");
         let settled = match self.folds.settled_already() {
@@ -222,8 +222,8 @@ impl Inner {
     }
 
     /// Removes a stream from everything to which [`Inner::admit`] added it.
-    pub(crate) fn closed(&self, connection: &Connection) {
-        connection.closed();
+    pub(crate) fn remove(&self, connection: &Connection) {
+        connection.drop_on_kill();
         self.wheel.remove(connection);
         self.connections.close(connection);
         if let Some(user) = &connection.user {
@@ -252,7 +252,7 @@ impl Inner {
 
     /// Waits until readers can see `position`, which the journal has just returned, and returns its
     /// id. `generation` is the one that was current when the journal was asked.
-    pub(crate) async fn shown(
+    pub(crate) async fn visible_id(
         &self,
         generation: &Generation,
         position: Position,

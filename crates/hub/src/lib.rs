@@ -16,7 +16,7 @@
 //! - `line`, `generation`: one history of the log, and the delivery core on it
 //! - [`subscription`](Subscription): one open stream as a state machine; `replay`: missed events,
 //!   read from the journal
-//! - [`connection`](Connection), [`stream_registry`](Registry): the open streams; [`tally`](Tally): how
+//! - [`connection`](Connection), [`stream_registry`](Registry): the open streams; [`totals`](StreamTotals): how
 //!   many there were, and how they ended; [`traffic`](Traffic): what was sent on them
 //! - `timer_wheel`: heartbeats, expiry and maximum age; `slow_readers`: peers that take no bytes
 //! - [`fold`](Fold): state that is computed from the server's own topics;
@@ -46,11 +46,11 @@ mod ring;
 mod runner;
 mod slow_readers;
 mod stream_registry;
+mod stream_totals;
 mod subscribe;
 mod subscription;
 mod sync;
 mod table;
-mod tally;
 mod time;
 mod timer_wheel;
 mod traffic;
@@ -70,9 +70,9 @@ pub use presence::{MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, Member, Membership
 pub use publication::{MAX_DATA_BYTES, Publication, Published};
 pub use ring::Limits as RingLimits;
 pub use stream_registry::{Filter, LimitReached, Limits as StreamLimits, Registry, Stats};
+pub use stream_totals::{Ended, RefusalReason, StreamTotals};
 pub use subscribe::{After, Error as SubscribeError, Start, Subscribe};
 pub use subscription::{Step, Subscription};
-pub use tally::{Ended, Refused, Tally};
 pub use traffic::{Delays, Traffic};
 pub use user::{UserId, truncate_name};
-pub use wording::{Cause, Ending, Reason, Reset, Wording};
+pub use wording::{Ending, EndingCause, Reset, ResetReason, Wording};

@@ -40,12 +40,12 @@ impl Hub {
                 let entries: SmallVec<[_; 1]> = positions.zip(records).map(entry).collect();
                 inner.deliver_own(&generation, &entries);
                 if let Some(last) = entries.last() {
-                    inner.shown(&generation, last.id.position).await?;
+                    inner.visible_id(&generation, last.id.position).await?;
                 }
                 Published::New(id)
             }
             Appended::Known(kept) => Published::Known(inner.until_receipt_visible(&generation, &kept).await?, kept),
-            Appended::Refused(head) => Published::Refused(inner.shown(&generation, head).await?),
+            Appended::Refused(head) => Published::Refused(inner.visible_id(&generation, head).await?),
             Appended::Full(pool) => Published::Full(pool),
         })
     }
@@ -78,7 +78,7 @@ impl Inner {
         kept: &StoredReceipt,
     ) -> Result<EventId, tidings_journal::Error> {
         let last = (kept.first.get() + u64::from(kept.events)).saturating_sub(1);
-        self.shown(generation, Position::new(last)).await?;
+        self.visible_id(generation, Position::new(last)).await?;
         Ok(generation.line.id_of(kept.first))
     }
 }

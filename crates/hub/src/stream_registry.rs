@@ -13,11 +13,11 @@ use tidings_journal::TopicName;
 
 use self::by_user::ByUser;
 use crate::connection::{Connection, ConnectionId, Opening, Schedule, Signals, TimerEntry, network};
+use crate::stream_totals::{Ended, RefusalReason, StreamTotals};
 use crate::sync::Mutex;
 use crate::table;
-use crate::tally::{Ended, Refused, Tally};
 use crate::user::UserId;
-use crate::wording::{Cause, Ending};
+use crate::wording::{Ending, EndingCause};
 
 /// All open streams.
 pub struct Registry {
@@ -37,7 +37,7 @@ struct Open {
     by_address: HashMap<IpAddr, usize>,
     by_kind: BTreeMap<&'static str, usize>,
     authenticated: usize,
-    tally: Tally,
+    totals: StreamTotals,
 }
 
 /// How many streams may be open.
@@ -91,12 +91,12 @@ impl Registry {
     }
 
     /// Registers a new stream, unless a limit is reached. It counts as open from here on, so that
-    /// the limits hold; it counts as opened in the tally only with [`Registry::opened`].
+    /// the limits hold; it counts as opened in the totals only with [`Registry::opened`].
     pub(crate) fn admit(&self, mut opening: Opening, schedule: Schedule) -> Result<Arc<Connection>, LimitReached> {
         let mut open = self.open.lock();
         let timer = TimerEntry::new(schedule, self.signals.now());
         if let Err(limit) = open.check(&self.limits, &opening) {
-            open.tally.count_refused(limit.into());
+            open.totals.count_refused(limit.into());
             return Err(limit);
         }
         open.last_serial += 1;
@@ -123,7 +123,7 @@ impl Registry {
     pub(crate) fn opened(&self, connection: &Connection) {
         let mut open = self.open.lock();
         connection.set_opened();
-        open.tally.count_opened(connection.counted_as);
+        open.totals.count_opened(connection.counted_as);
     }
 
     /// Removes a stream, whether it was opened in full or not. A second call for the same stream
@@ -135,13 +135,13 @@ impl Registry {
         }
         let ended = connection.ended();
         if connection.was_opened() {
-            open.tally.count_ended(ended);
-        } else if ended == Ended::EndingSent(Cause::Journal) {
-            open.tally.count_refused(Refused::Journal);
+            open.totals.count_ended(ended);
+        } else if ended == Ended::EndingSent(EndingCause::Journal) {
+            open.totals.count_refused(RefusalReason::Journal);
         } else {
             // Nothing refused it: the client left while its stream was being opened.
-            open.tally.count_opened(connection.counted_as);
-            open.tally.count_ended(ended);
+            open.totals.count_opened(connection.counted_as);
+            open.totals.count_ended(ended);
         }
         if let Ok(entry) = open.by_id.find_entry(connection.id.hash(), |one| one.id == connection.id) {
             entry.remove();
@@ -171,13 +171,13 @@ impl Registry {
     }
 
     /// Counts a stream that was refused before it came to the hub.
-    pub fn refused(&self, why: Refused) {
-        self.open.lock().tally.count_refused(why);
+    pub fn refused(&self, why: RefusalReason) {
+        self.open.lock().totals.count_refused(why);
     }
 
     /// The totals of all streams since the start.
-    pub fn tally(&self) -> Tally {
-        self.open.lock().tally.clone()
+    pub fn totals(&self) -> StreamTotals {
+        self.open.lock().totals.clone()
     }
 
     /// How many streams may be open in total.
@@ -270,7 +270,7 @@ impl Open {
     }
 }
 
-impl From<LimitReached> for Refused {
+impl From<LimitReached> for RefusalReason {
     fn from(limit: LimitReached) -> Self {
         match limit {
             LimitReached::Total => Self::Total,

@@ -15,7 +15,7 @@ use crate::publication;
 use crate::stream_registry::LimitReached;
 use crate::subscription::Subscription;
 use crate::user::UserId;
-use crate::wording::{Ending, Reason, Reset};
+use crate::wording::{Ending, Reset, ResetReason};
 
 /// A request for a stream.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub struct Start {
     /// its own place.
     pub cursor: Option<String>,
     /// Why not all events after the cursor follow, if they don't.
-    pub reset: Option<Reason>,
+    pub reset: Option<ResetReason>,
 }
 
 /// Why a stream was not opened. Either reason may pass.
@@ -84,7 +84,7 @@ pub(crate) enum Requested {
     /// Everything after a position.
     After(Position),
     /// Nothing of this log.
-    Unknown(Reason),
+    Unknown(ResetReason),
 }
 
 impl Hub {
@@ -144,7 +144,7 @@ impl Inner {
         let mut first = Vec::new();
         let start = match requested {
             Requested::Nothing if snapshot => {
-                self.begun().await?; // by then interrupted erasures are completed
+                self.folds_ready().await?; // by then interrupted erasures are completed
                 let _permit = generation.replays.permit().await;
                 let page = loop {
                     let erasures = generation.replays.erasures();
@@ -155,7 +155,7 @@ impl Inner {
                     }
                 };
                 if page.damaged {
-                    first.push(self.reset(Reason::Trimmed, after, generation.line.id_of(head), selector).await?);
+                    first.push(self.reset(ResetReason::Trimmed, after, generation.line.id_of(head), selector).await?);
                 }
                 first.extend(page.entries.iter().filter_map(|entry| publication::encode(entry, None)));
                 let synced = self.wording.synced(first.len(), generation.line.id_of(head));
@@ -176,16 +176,16 @@ impl Inner {
                 Start { resumed: Some(true), cursor: Some(after.to_string()), reset: None }
             }
             Requested::After(_) => {
-                first.push(self.reset(Reason::Trimmed, after, generation.line.id_of(head), selector).await?);
-                Start { resumed: Some(false), cursor: Some(after.to_string()), reset: Some(Reason::Trimmed) }
+                first.push(self.reset(ResetReason::Trimmed, after, generation.line.id_of(head), selector).await?);
+                Start { resumed: Some(false), cursor: Some(after.to_string()), reset: Some(ResetReason::Trimmed) }
             }
             Requested::Unknown(reason) => {
                 first.push(self.reset(reason, after, generation.line.id_of(head), selector).await?);
-                let echo = (reason != Reason::Malformed).then(|| after.to_string());
+                let echo = (reason != ResetReason::Malformed).then(|| after.to_string());
                 Start { resumed: Some(false), cursor: echo, reset: Some(reason) }
             }
         };
-        subscription.say_first(first);
+        subscription.send_first(first);
         Ok(start)
     }
 
@@ -202,8 +202,8 @@ impl Inner {
             After::Earliest => return Ok(Requested::Everything),
             After::Id(text) => match EventId::parse(text) {
                 Ok(id) => id,
-                Err(IdError::Malformed) => return Ok(Requested::Unknown(Reason::Malformed)),
-                Err(IdError::ForeignEpoch) => return Ok(Requested::Unknown(Reason::Epoch)),
+                Err(IdError::Malformed) => return Ok(Requested::Unknown(ResetReason::Malformed)),
+                Err(IdError::ForeignEpoch) => return Ok(Requested::Unknown(ResetReason::Epoch)),
             },
         };
         let mut found = generation.line.epochs().locate(id, self.journal.head());
@@ -222,8 +222,8 @@ impl Inner {
                 let known = generation.line.epochs().locate(id, generation.fanout.visible_position());
                 known.map(Requested::After).map_err(|_| line::broken())
             }
-            Err(CursorError::UnknownEpoch) => Ok(Requested::Unknown(Reason::Epoch)),
-            Err(CursorError::Ahead) => Ok(Requested::Unknown(Reason::Ahead)),
+            Err(CursorError::UnknownEpoch) => Ok(Requested::Unknown(ResetReason::Epoch)),
+            Err(CursorError::Ahead) => Ok(Requested::Unknown(ResetReason::Ahead)),
         }
     }
 
@@ -242,7 +242,7 @@ impl Inner {
 
     async fn reset(
         &self,
-        reason: Reason,
+        reason: ResetReason,
         requested: &After,
         resumed_from: EventId,
         selector: &Selector,

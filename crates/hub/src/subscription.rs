@@ -18,7 +18,7 @@ use crate::generation::Generation;
 use crate::hub::Inner;
 use crate::replay::Batch;
 use crate::ring::{Mark, Ring};
-use crate::wording::{Ending, Reason, Reset};
+use crate::wording::{Ending, Reset, ResetReason};
 
 /// About how many bytes one poll returns: what the kernel accepts in one vectored write.
 const BATCH_BYTES: usize = 64 << 10;
@@ -115,7 +115,7 @@ impl Subscription {
     }
 
     /// Has `frames` sent before everything else that is still unsent.
-    pub fn say_first(&mut self, frames: impl IntoIterator<Item = Frame>) {
+    pub fn send_first(&mut self, frames: impl IntoIterator<Item = Frame>) {
         self.start.get_or_insert_default().preface.splice(0..0, frames);
     }
 
@@ -277,12 +277,12 @@ impl Subscription {
     /// `reset` that says so.
     fn reset(&mut self, oldest: Option<Position>) -> Frame {
         let requested = self.generation().line.id_of(self.cursor.position()).to_string();
-        self.hub().traffic.reset(Reason::Trimmed);
+        self.hub().traffic.reset(ResetReason::Trimmed);
         self.cursor.skip_to_head();
         self.behind = false;
         let oldest = oldest.map(|oldest| self.hub().journal.epochs().id_of(oldest));
         let resumed_from = self.generation().line.id_of(self.cursor.position());
-        let reset = Reset { reason: Reason::Trimmed, requested, resumed_from, oldest };
+        let reset = Reset { reason: ResetReason::Trimmed, requested, resumed_from, oldest };
         self.hub().wording.reset(&reset)
     }
 
@@ -308,7 +308,7 @@ impl Source for StreamSource {
 
 impl Drop for StreamSource {
     fn drop(&mut self) {
-        self.hub.closed(&self.connection);
+        self.hub.remove(&self.connection);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::wording::Reason;
+use crate::wording::ResetReason;
 
 /// The number of sets of counters. If there are more threads, some of them share a set.
 const STRIPES: usize = 16;
@@ -26,7 +26,7 @@ pub(crate) struct Counters {
     delays: [AtomicU64; BOUNDS_MS.len() + 1],
     delays_ms: AtomicU64,
     resumed: AtomicU64,
-    resets: [AtomicU64; Reason::ALL.len()],
+    resets: [AtomicU64; ResetReason::ALL.len()],
 }
 
 /// One set of counters, for some of the threads.
@@ -51,7 +51,7 @@ pub struct Traffic {
     /// Streams that began where their client asked for.
     pub resumed: u64,
     /// Streams on which a `reset` was sent, by reason.
-    pub resets: [(Reason, u64); Reason::ALL.len()],
+    pub resets: [(ResetReason, u64); ResetReason::ALL.len()],
     /// The delays of live events: from when readers could see an event to when a stream took it to
     /// write it.
     pub delays: Delays,
@@ -92,7 +92,7 @@ impl Counters {
         self.resumed.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn reset(&self, reason: Reason) {
+    pub(crate) fn reset(&self, reason: ResetReason) {
         self.resets[reason.index()].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -104,7 +104,7 @@ impl Counters {
             bytes: sum(|stripe| &stripe.bytes),
             replayed: sum(|stripe| &stripe.replayed),
             resumed: self.resumed.load(Ordering::Relaxed),
-            resets: Reason::ALL.map(|reason| (reason, self.resets[reason.index()].load(Ordering::Relaxed))),
+            resets: ResetReason::ALL.map(|reason| (reason, self.resets[reason.index()].load(Ordering::Relaxed))),
             delays: Delays {
                 counts: bounds.zip(self.delays.iter().map(|count| count.load(Ordering::Relaxed))).collect(),
                 sum_ms: self.delays_ms.load(Ordering::Relaxed),

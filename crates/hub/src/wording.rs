@@ -24,7 +24,7 @@ pub trait Wording: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Reset {
     /// The reason.
-    pub reason: Reason,
+    pub reason: ResetReason,
     /// The cursor that was asked for, as the client sent it.
     pub requested: String,
     /// The newest event at that time: the events after it follow.
@@ -35,7 +35,7 @@ pub struct Reset {
 
 /// Why a cursor can't be served in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum ResetReason {
     /// An event after it is no longer in the log.
     Trimmed,
     /// It belongs to another log.
@@ -50,14 +50,14 @@ pub enum Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// The reason.
-    pub cause: Cause,
+    pub cause: EndingCause,
     /// How long the client is to wait before it reconnects; `None` if it is not to reconnect.
     pub retry: Option<Duration>,
 }
 
 /// Why the server ends a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum EndingCause {
     /// The stream's credential has expired, and will not be accepted again.
     Expired,
     /// An operator ended the stream. Its credential is still valid.
@@ -76,24 +76,24 @@ pub enum Cause {
 }
 
 impl Ending {
-    /// See [`Cause::Expired`].
-    pub const EXPIRED: Self = Self { cause: Cause::Expired, retry: None };
-    /// See [`Cause::Slow`].
-    pub const SLOW: Self = Self { cause: Cause::Slow, retry: Some(Duration::from_secs(1)) };
-    /// See [`Cause::Age`].
-    pub const AGED: Self = Self { cause: Cause::Age, retry: Some(Duration::from_millis(500)) };
-    /// See [`Cause::Journal`].
-    pub const JOURNAL: Self = Self { cause: Cause::Journal, retry: Some(Duration::from_secs(5)) };
+    /// See [`EndingCause::Expired`].
+    pub const EXPIRED: Self = Self { cause: EndingCause::Expired, retry: None };
+    /// See [`EndingCause::Slow`].
+    pub const SLOW: Self = Self { cause: EndingCause::Slow, retry: Some(Duration::from_secs(1)) };
+    /// See [`EndingCause::Age`].
+    pub const AGED: Self = Self { cause: EndingCause::Age, retry: Some(Duration::from_millis(500)) };
+    /// See [`EndingCause::Journal`].
+    pub const JOURNAL: Self = Self { cause: EndingCause::Journal, retry: Some(Duration::from_secs(5)) };
 
     /// The log's history is not the one that was shown on this stream. When the client reconnects,
     /// its cursor is judged by what the log has. The delay is random, because all streams are ended
     /// at once.
     pub(crate) fn broken() -> Self {
-        Self { cause: Cause::Journal, retry: Some(Duration::from_millis(rand::rng().random_range(500..=5_000))) }
+        Self { cause: EndingCause::Journal, retry: Some(Duration::from_millis(rand::rng().random_range(500..=5_000))) }
     }
 }
 
-impl Cause {
+impl EndingCause {
     /// The reason as it is sent, more precise than the event's name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,7 +123,7 @@ impl Cause {
     }
 }
 
-impl Reason {
+impl ResetReason {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::Trimmed, Self::Epoch, Self::Ahead, Self::Malformed];
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidings_hub::{
-    After, Before, Clock, EraseError, Fold, HeartbeatStyle, Hub, Options, Presence, Publication, Published, Reason,
-    Refused, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError,
+    After, Before, Clock, EraseError, Fold, HeartbeatStyle, Hub, Options, Presence, Publication, Published,
+    RefusalReason, ResetReason, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError,
 };
 use tidings_journal::memory::Retention;
 use tidings_journal::{Entry, Error, EventId, Journal, Position, Record, TopicName};
@@ -108,9 +108,9 @@ async fn an_id_that_was_seen_at_another_node_is_judged_once_the_log_is_certain()
 
         // What was erased is noted in the log, so that has gone on.
         let ahead = EventId { position: Position::new(seen.position.get() + 100), ..seen };
-        assert_eq!(hub.subscribe(subscribe(&ahead)).await.unwrap().1.reset, Some(Reason::Ahead));
+        assert_eq!(hub.subscribe(subscribe(&ahead)).await.unwrap().1.reset, Some(ResetReason::Ahead));
         let foreign = Lines::new(Retention::default()).elsewhere(false, vec![record()]);
-        assert_eq!(hub.subscribe(subscribe(&foreign)).await.unwrap().1.reset, Some(Reason::Epoch));
+        assert_eq!(hub.subscribe(subscribe(&foreign)).await.unwrap().1.reset, Some(ResetReason::Epoch));
         running.abort();
     }
 }
@@ -134,13 +134,13 @@ async fn without_an_answer_of_the_log_nothing_is_guessed() {
             let erased = hub.erase(topics(), &id.to_string()).await;
             assert!(matches!(erased, Err(EraseError::Journal(Error::Uncertain(_)))));
         }
-        let (tally, stats) = (hub.connections().tally(), hub.connections().stats());
-        assert_eq!((tally.refused(Refused::Journal), tally.opened, stats.total), (2, 0, 0));
+        let (totals, stats) = (hub.connections().totals(), hub.connections().stats());
+        assert_eq!((totals.refused(RefusalReason::Journal), totals.opened, stats.total), (2, 0, 0));
 
         // What needs no answer is served all the while.
         assert_eq!(hub.subscribe(subscribe(&known)).await.unwrap().1.resumed, Some(true));
         let nonsense = Subscribe { after: After::Id("nonsense".to_owned()), ..subscribe(&known) };
-        assert_eq!(hub.subscribe(nonsense).await.unwrap().1.reset, Some(Reason::Malformed));
+        assert_eq!(hub.subscribe(nonsense).await.unwrap().1.reset, Some(ResetReason::Malformed));
 
         log.log(Log::Answers);
         assert_eq!(hub.subscribe(subscribe(&seen)).await.unwrap().1.resumed, Some(true));
@@ -189,9 +189,9 @@ async fn a_log_that_breaks_again_and_again_leaves_nothing_behind() {
     }
     assert_eq!(tasks(), before);
     assert_eq!(hub.connections().stats().total, 0);
-    let tally = hub.connections().tally();
-    let broken = tidings_hub::Ended::EndingSent(tidings_hub::Cause::Journal);
-    assert_eq!((tally.opened, tally.ended(broken)), (1_000, 1_000));
+    let totals = hub.connections().totals();
+    let broken = tidings_hub::Ended::EndingSent(tidings_hub::EndingCause::Journal);
+    assert_eq!((totals.opened, totals.ended(broken)), (1_000, 1_000));
     running.abort();
 }
 
@@ -225,7 +225,7 @@ async fn a_fold_begins_anew_with_what_is_on_the_line_that_is() {
         let (generation, live) = &*keys.live.lock();
         (*generation, live.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     };
-    hub.begun().await.unwrap();
+    hub.folds_ready().await.unwrap();
     for key in ["kept", "lost"] {
         let publication = Publication::new(topics(), EventName::from_static("e"), "{}").keyed(key);
         hub.publish(vec![publication], None, None).await.unwrap();
@@ -235,7 +235,7 @@ async fn a_fold_begins_anew_with_what_is_on_the_line_that_is() {
     let (mut stream, _) = hub.subscribe(subscribe(&hub.head())).await.unwrap();
     log.break_after(Position::new(1), vec![Record { key: Some("new".into()), ..record() }]);
     while stream.next().await.is_some() {}
-    hub.begun().await.unwrap();
+    hub.folds_ready().await.unwrap();
     assert_eq!(live(), (2, "kept new".to_owned()));
     let publication = Publication::new(topics(), EventName::from_static("e"), "{}").keyed("next");
     hub.publish(vec![publication], None, None).await.unwrap();

@@ -232,7 +232,7 @@ async fn no_erasure_fails_because_there_is_no_room_for_its_note() {
     for most in [2, 0] {
         let journal = memory(most);
         let hub = running(&journal);
-        hub.begun().await.unwrap();
+        hub.folds_ready().await.unwrap();
         let mut last = publish(&hub, &["x"], "1").await;
         for name in ["a", "y"] {
             last = publish(&hub, &[name], "1").await;
@@ -303,7 +303,7 @@ async fn where_the_line_breaks_in_the_middle_of_it_nothing_is_erased_of_what_sta
     while hub.head().epoch != journal.epochs().current() {
         tokio::task::yield_now().await;
     }
-    hub.begun().await.unwrap();
+    hub.folds_ready().await.unwrap();
     assert_eq!(kept(&hub, "a").await, ["1", "5", "6", "7", "8"]);
     // Events of both lines can be erased as before.
     let first = hub.id_of(Position::new(1));
@@ -323,7 +323,7 @@ async fn what_was_to_be_erased_on_a_line_that_is_lost_erases_nothing_on_the_next
     // The server that wrote the note learnt of the break too late.
     note(&*journal, "a", "", lost).await;
     caught_up(&hub, &*journal).await;
-    hub.begun().await.unwrap();
+    hub.folds_ready().await.unwrap();
     let mut stream = subscribe(&hub, "a", After::Earliest).await;
     assert_eq!(until(&mut stream, "8").await, ["1", "5", "6", "7", "8"]);
     while !notes(&*journal).await.is_empty() {

@@ -147,7 +147,7 @@ async fn a_fold_begins_with_what_is_live_and_is_told_the_rest_once_in_order_and_
     // The tail has it, and so may what is read for the beginning.
     journal.append(vec![record("_a", "l", "superseded meanwhile", false)].into()).await.unwrap();
     let running = tokio::spawn(runner.run());
-    hub.begun().await.unwrap();
+    hub.folds_ready().await.unwrap();
     assert_eq!(*recorder.applied.lock(), [8]);
     let appending = (0..4).map(|nth| {
         let journal = journal.clone();
@@ -268,12 +268,12 @@ async fn nothing_is_handed_out_before_the_folds_have_begun_and_a_log_that_can_no
     let running = tokio::spawn(runner.run());
     journal.append(vec![record("a", "k", "", false)].into()).await.unwrap();
     let asked = tokio::time::Instant::now();
-    let begun = hub.begun().await;
+    let begun = hub.folds_ready().await;
     assert!(matches!(begun, Err(Error::Uncertain(_))), "nobody waits for ever: {begun:?}");
     assert!(asked.elapsed() < Duration::from_mins(1) && recorder.begun.lock().is_empty());
     assert_eq!(hub.head().position, Position::new(1), "it would be seen by who does not know the keys before it");
     journal.gate.add_permits(100);
-    hub.begun().await.unwrap();
+    hub.folds_ready().await.unwrap();
     assert_eq!(hub.head().position, Position::new(2));
     assert_eq!(*recorder.begun.lock(), [(1, vec![1])]);
     running.abort();
@@ -285,12 +285,12 @@ async fn a_caller_that_waits_for_folds_gets_an_error_when_the_hub_has_stopped() 
     let (hub, runner) = hub(journal, vec![Recorder::new()], &now());
     let begun = tokio::spawn({
         let hub = hub.clone();
-        async move { hub.begun().await }
+        async move { hub.folds_ready().await }
     });
     tokio::task::yield_now().await;
     drop(runner);
     assert!(begun.await.unwrap().is_err());
-    assert!(hub.begun().await.is_err());
+    assert!(hub.folds_ready().await.is_err());
 }
 
 /// A ticket: the user who has used it, empty if none has, and when it expires.
@@ -323,7 +323,7 @@ impl Two {
             hub
         });
         for hub in &hubs {
-            hub.begun().await.unwrap();
+            hub.folds_ready().await.unwrap();
         }
         Self { journal, hubs, tickets, set }
     }
@@ -448,6 +448,6 @@ async fn keys_of_users_push_out_none_of_the_servers_and_the_servers_are_bounded_
     let again = Arc::new(KeyedState::new(topic("_revoked"), read));
     let (hub, runner) = self::hub(journal, vec![again.clone()], &now());
     tokio::spawn(runner.run());
-    hub.begun().await.unwrap();
+    hub.folds_ready().await.unwrap();
     assert!(all_there(&again) && again.len() == 1_000);
 }

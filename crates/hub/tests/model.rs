@@ -378,7 +378,7 @@ impl World {
             self.reconnects += 1;
         }
         let cursor = start.cursor.map(|cursor| Id::parse(&cursor).unwrap());
-        stream.say_first([Event::new(EventName::from_static("connected"), "hi").id(cursor).encode()]);
+        stream.send_first([Event::new(EventName::from_static("connected"), "hi").id(cursor).encode()]);
         let mut decoder = Decoder::new();
         decoder.push(b"");
         let ephemeral = self.oracle.ephemeral;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidings_hub::{
     After, Before, Clock, Ending, HeartbeatStyle, Hub, MAX_DATA_BYTES, Options, Presence, Publication, Published,
-    Refused, Reset, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
+    RefusalReason, Reset, RingLimits, Runner, StreamLimits, Subscribe, SubscribeError, Wording,
 };
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{
@@ -244,9 +244,9 @@ async fn a_stream_whose_place_can_not_be_read_is_counted_as_refused_and_not_as_o
     let unseen = hub.id_of(position).to_string();
     let refused = hub.subscribe(subscribe(After::Id(unseen))).await;
     assert!(matches!(refused.err(), Some(SubscribeError::Journal(_))));
-    let (tally, stats) = (hub.connections().tally(), hub.connections().stats());
-    assert_eq!((tally.opened, tally.all_ended(), stats.total), (0, 0, 0));
-    assert_eq!((tally.refused(Refused::Journal), tally.all_refused()), (1, 1));
+    let (totals, stats) = (hub.connections().totals(), hub.connections().stats());
+    assert_eq!((totals.opened, totals.all_ended(), stats.total), (0, 0, 0));
+    assert_eq!((totals.refused(RefusalReason::Journal), totals.all_refused()), (1, 1));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use tidings_edge::error::{Code, Error};
 use tidings_edge::fields::Fields;
 use tidings_edge::i_json;
 use tidings_edge::json::{Compact, MAX_DEPTH, TooDeep};
-pub use tidings_hub::{Cause, Ended, Refused, Stats, Tally};
+pub use tidings_hub::{Ended, EndingCause, RefusalReason, Stats, StreamTotals};
 use tidings_hub::{Publication, Published};
 use tidings_journal::{EventId, TopicName};
 use tidings_sse::EventName;
@@ -231,8 +231,8 @@ impl Handle {
     /// Returns the totals of all streams since the start: how many were opened, and why they were
     /// refused or ended. `GET /system/stats` shows the same numbers; here they serve the
     /// application's own metrics.
-    pub fn tally(&self) -> Tally {
-        self.app.hub.connections().tally()
+    pub fn totals(&self) -> StreamTotals {
+        self.app.hub.connections().totals()
     }
 }
 

@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use axum::Router;
 use rand::seq::SliceRandom as _;
-use tidings_hub::{Cause, Ending, Runner};
+use tidings_hub::{Ending, EndingCause, Runner};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -328,5 +328,5 @@ async fn until(so: impl Fn() -> bool) {
 /// until then a client that comes back would find this server again.
 fn draining(app: &App) -> Ending {
     let retry = spread(Duration::from_millis(500), Duration::from_secs(2)) + app.left_of_drain();
-    Ending { cause: Cause::Shutdown, retry: Some(retry) }
+    Ending { cause: EndingCause::Shutdown, retry: Some(retry) }
 }

@@ -57,7 +57,7 @@ impl Members {
     /// if the old one is still there. So a crash in between, or another server at the same time,
     /// neither loses a member nor restores one who left.
     pub(crate) async fn settled(&self, hub: &Hub) -> Result<(), Error> {
-        hub.begun().await?;
+        hub.folds_ready().await?;
         if self.old.lock().is_empty() {
             return Ok(());
         }

@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use tidings_edge::body_budget::BodyBudget;
 use tidings_edge::error::Code;
 use tidings_edge::rates::Rates;
-use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, Refused};
+use tidings_hub::{Delays, Ended, MAX_MEMBERSHIPS, RefusalReason};
 
 use crate::VERSION;
 use crate::app::App;
@@ -60,23 +60,23 @@ impl Collector for Numbers {
 
 fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let registry = app.hub.connections();
-    let (stats, tally) = (registry.stats(), registry.tally());
+    let (stats, totals) = (registry.stats(), registry.totals());
     writer.gauge("tidings_streams", "Open streams", float(stats.total as u64))?;
     writer.gauge("tidings_streams_limit", "How many streams may be open", float(registry.limit() as u64))?;
     writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated as u64))?;
     // A kind that has occurred stays with the value zero, because a series that ends means that its
     // value is unknown.
-    let mut open: BTreeMap<_, _> = tally.opened_by_kind.keys().map(|kind| (*kind, 0)).collect();
+    let mut open: BTreeMap<_, _> = totals.opened_by_kind.keys().map(|kind| (*kind, 0)).collect();
     open.extend(stats.by_kind);
     let open = open.into_iter().map(|(kind, count)| (kind, float(count as u64)));
     writer.gauges("tidings_streams_by_kind", "Open streams by kind; one may count under several", "kind", open)?;
-    writer.counter("tidings_streams_opened", "Streams that were opened", tally.opened)?;
-    let opened = tally.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));
+    writer.counter("tidings_streams_opened", "Streams that were opened", totals.opened)?;
+    let opened = totals.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));
     let help = "Streams that were opened, by kind; one may count under several";
     writer.counters("tidings_streams_opened_by_kind", help, "kind", opened)?;
-    let ended = Ended::ALL.map(|how| (how.as_str(), tally.ended(how)));
+    let ended = Ended::ALL.map(|how| (how.as_str(), totals.ended(how)));
     writer.counters("tidings_streams_ended", "Streams that ended", "reason", ended)?;
-    let refused = Refused::ALL.map(|why| (why.as_str(), tally.refused(why)));
+    let refused = RefusalReason::ALL.map(|why| (why.as_str(), totals.refused(why)));
     writer.counters("tidings_streams_refused", "Streams that were not let in", "reason", refused)?;
     let help = "Connections without a stream that were closed from this side";
     writer.counters("tidings_connections_closed", help, "reason", app.connection_table.closed.all())?;

@@ -58,7 +58,7 @@ fn each_stream_is_counted_once_when_it_is_open_and_once_when_it_is_over() {
     let open = |user| registry.admit(opening(Some(user), &["chat", "heartbeat"]), QUIET).unwrap();
     let ends: [(End, Ended); 6] = [
         (|_| {}, Ended::ClientLeft),
-        (|one| one.end(Ending::EXPIRED), Ended::EndingSent(Cause::Expired)),
+        (|one| one.end(Ending::EXPIRED), Ended::EndingSent(EndingCause::Expired)),
         (|one| one.time_out(), Ended::WriteTimeout),
         (|one| one.kill(), Ended::Killed),
         // Only the first ending counts, and it counts for more than the kill that followed it.
@@ -67,35 +67,35 @@ fn each_stream_is_counted_once_when_it_is_open_and_once_when_it_is_over() {
                 one.end(Ending::SLOW);
                 one.end(Ending::AGED);
             },
-            Ended::EndingSent(Cause::Slow),
+            Ended::EndingSent(EndingCause::Slow),
         ),
         (
             |one| {
                 one.end(Ending::AGED);
                 one.time_out();
             },
-            Ended::EndingSent(Cause::Age),
+            Ended::EndingSent(EndingCause::Age),
         ),
     ];
     for (nth, (end, how)) in (1..).zip(ends) {
         let one = open("ann");
         registry.opened(&one);
-        assert_eq!((registry.tally().opened, registry.tally().all_ended()), (nth, nth - 1));
+        assert_eq!((registry.totals().opened, registry.totals().all_ended()), (nth, nth - 1));
         end(&one);
         registry.close(&one);
         registry.close(&one);
-        let tally = registry.tally();
-        assert_eq!((tally.ended(how), tally.all_ended()), (1, nth), "{how:?}");
+        let totals = registry.totals();
+        assert_eq!((totals.ended(how), totals.all_ended()), (1, nth), "{how:?}");
     }
     // One whose client left while it was being opened, and one that could not be opened.
     registry.close(&open("bob"));
     let unread = open("bob");
     unread.end(Ending::JOURNAL);
     registry.close(&unread);
-    let tally = registry.tally();
-    assert_eq!((tally.opened, tally.all_ended(), tally.ended(Ended::ClientLeft)), (7, 7, 2));
-    assert_eq!((tally.refused(Refused::Journal), tally.all_refused()), (1, 1));
-    assert_eq!(tally.opened_by_kind, BTreeMap::from([("chat", 7), ("heartbeat", 7)]));
+    let totals = registry.totals();
+    assert_eq!((totals.opened, totals.all_ended(), totals.ended(Ended::ClientLeft)), (7, 7, 2));
+    assert_eq!((totals.refused(RefusalReason::Journal), totals.all_refused()), (1, 1));
+    assert_eq!(totals.opened_by_kind, BTreeMap::from([("chat", 7), ("heartbeat", 7)]));
 }
 
 #[test]
@@ -112,7 +112,8 @@ fn a_stream_above_a_limit_is_refused_until_another_is_closed() {
     assert_eq!(registry.admit(opening(Some("ann"), &[]), QUIET).err(), Some(LimitReached::User));
     registry.admit(opening(None, &[]), QUIET).unwrap();
     assert_eq!(registry.admit(opening(Some("bob"), &[]), QUIET).err(), Some(LimitReached::Total));
-    let refused = [Refused::Total, Refused::User, Refused::Address].map(|why| registry.tally().refused(why));
+    let refused =
+        [RefusalReason::Total, RefusalReason::User, RefusalReason::Address].map(|why| registry.totals().refused(why));
     assert_eq!(refused, [1, 1, 1]);
     registry.close(&near);
     first.end(Ending::EXPIRED);

@@ -4,8 +4,8 @@ use super::*;
 use crate::connection::{ControlMessage, Opening, Schedule, TimerEntry};
 use crate::fanout::{Delivery, Fanout};
 use crate::ring::{Limits as RingLimits, Seq};
-use crate::tally::Ended;
-use crate::wording::{Cause, Reset};
+use crate::stream_totals::Ended;
+use crate::wording::{EndingCause, Reset};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 use std::task::{Context, Poll, Waker};
@@ -243,7 +243,7 @@ async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let slow = streams.each_ref().map(|(_, one)| one.ended() == Ended::EndingSent(Cause::Slow));
+    let slow = streams.each_ref().map(|(_, one)| one.ended() == Ended::EndingSent(EndingCause::Slow));
     assert_eq!(slow, [false, false, false, true, true]);
     running.abort();
 }

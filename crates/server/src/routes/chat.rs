@@ -71,7 +71,7 @@ pub(crate) async fn members(
 ) -> Result<Reply, Error> {
     let topic = topics::room(checked_name("roomId", &room)?);
     app.guard.may_read(&caller.into(), &topic)?;
-    app.hub.begun().await?;
+    app.hub.folds_ready().await?;
     let member = |member: &Member| {
         json!({
             "userId": member.user.as_str(),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::{self, Name, Params};
 use tidings_edge::reply::Reply;
-use tidings_hub::{Cause, Connection, ConnectionId, Ended, Ending, Filter, Refused, UserId};
+use tidings_hub::{Connection, ConnectionId, Ended, Ending, EndingCause, Filter, RefusalReason, UserId};
 use tidings_journal::TopicName;
 
 use super::{StreamCounts, current_stats};
@@ -41,12 +41,12 @@ pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
 
 /// Counts the open streams, and those that were opened, refused and ended since the start.
 pub(crate) fn tallied(app: &App) -> Value {
-    let tally = app.hub.connections().tally();
+    let totals = app.hub.connections().totals();
     let mut answer = json!(current_stats(app));
-    answer["totalOpened"] = tally.opened.into();
-    answer["opened"] = json!(tally.opened_by_kind);
-    answer["refused"] = by_reason(Refused::ALL.map(|why| (why.as_str(), tally.refused(why))));
-    answer["ended"] = by_reason(Ended::ALL.map(|how| (how.as_str(), tally.ended(how))));
+    answer["totalOpened"] = totals.opened.into();
+    answer["opened"] = json!(totals.opened_by_kind);
+    answer["refused"] = by_reason(RefusalReason::ALL.map(|why| (why.as_str(), totals.refused(why))));
+    answer["ended"] = by_reason(Ended::ALL.map(|how| (how.as_str(), totals.ended(how))));
     answer["closed"] = by_reason(app.connection_table.closed.all());
     answer
 }
@@ -131,7 +131,7 @@ fn end_streams_of(app: &App, user: &UserId) -> Reply {
 /// told to reconnect, but only after a few seconds: otherwise the operator would see no effect.
 fn disconnected() -> Ending {
     let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(5)));
-    Ending { cause: Cause::Disconnected, retry }
+    Ending { cause: EndingCause::Disconnected, retry }
 }
 
 /// `POST /system/drain`: begins the shutdown, as a signal does. A repeated call changes nothing.

@@ -11,7 +11,7 @@ use tidings_edge::error::Error;
 use tidings_edge::json::Object;
 use tidings_edge::query::{self, Name, Params};
 use tidings_edge::reply::Reply;
-use tidings_hub::{After, Before, EraseError, Erasure, Reason};
+use tidings_hub::{After, Before, EraseError, Erasure, ResetReason};
 use tidings_journal::{Entry, EventId, TopicName};
 
 use crate::app::App;
@@ -57,7 +57,7 @@ async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usi
     let place = app.hub.place(&after).await?; // before the permit, for which others wait
     let _turn = app.unread_output.page().await?;
     let history = app.hub.history_from(vec![topic], place, limit).await?;
-    if history.gap == Some(Reason::Malformed) {
+    if history.gap == Some(ResetReason::Malformed) {
         return Err(Error::field("after", "must be the id of an event, or `earliest`"));
     }
     let answer = page(&history.entries).text("next", &history.next.to_string()).value("end", &history.end);
@@ -72,7 +72,7 @@ async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) ->
     let place = app.hub.place_before(&before).await?;
     let _turn = app.unread_output.page().await?;
     let history = app.hub.history_before_place(vec![topic], place, limit).await?;
-    if history.gap == Some(Reason::Malformed) {
+    if history.gap == Some(ResetReason::Malformed) {
         return Err(Error::field("before", "must be the id of an event, or `latest`"));
     }
     let answer = page(&history.entries).text("prev", &history.prev.to_string()).value("end", &history.end);
@@ -126,7 +126,7 @@ fn page(entries: &[Arc<Entry>]) -> Object {
     Object::new().written("events", &format!("[{}]", events.join(",")))
 }
 
-fn with_gap(answer: Object, gap: Option<Reason>, oldest: Option<EventId>) -> Object {
+fn with_gap(answer: Object, gap: Option<ResetReason>, oldest: Option<EventId>) -> Object {
     let Some(gap) = gap else { return answer };
     let oldest = oldest.map(|oldest| oldest.to_string());
     answer.value("gap", &serde_json::json!({ "reason": gap.as_str(), "oldest": oldest }))

@@ -54,7 +54,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
         return Error::from(error).into_response();
     }
     // The folds begin a moment after the start. If they can't begin, nothing is delivered.
-    if !matches!(tokio::time::timeout(BEGINNING, app.hub.begun()).await, Ok(Ok(()))) {
+    if !matches!(tokio::time::timeout(BEGINNING, app.hub.folds_ready()).await, Ok(Ok(()))) {
         let message = "What the server keeps of its own is not read from the log yet; nothing is delivered before that";
         return Error::new(Code::JournalUnavailable, message).retry_after(Duration::from_secs(5)).into_response();
     }

@@ -29,7 +29,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     let after = params.filled("cursor").map(name).transpose()?;
     let limit = params.number("limit", 1..=PAGE, PAGE)?;
     // Until then, events that an earlier process has left to be erased are counted.
-    app.hub.begun().await?;
+    app.hub.folds_ready().await?;
     let mut page = app.hub.topics("", after.as_ref(), limit + 1);
     let more = page.len() > limit;
     page.truncate(limit);

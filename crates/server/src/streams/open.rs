@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 use tidings_edge::accept;
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::{self, Params};
-use tidings_hub::{After, HeartbeatStyle, Refused, Start, Subscribe, SubscribeError, Wording as _};
+use tidings_hub::{After, HeartbeatStyle, RefusalReason, Start, Subscribe, SubscribeError, Wording as _};
 use tidings_journal::TopicName;
 
 use crate::app::{App, Phase};
@@ -119,7 +119,7 @@ impl StreamCall {
         let after = extract::cursor(&parts.headers, &params);
         if app.phase() != Phase::Serving {
             if !extract::is_head(&parts) {
-                app.hub.connections().refused(Refused::Draining);
+                app.hub.connections().refused(RefusalReason::Draining);
             }
             return refuse(&app, &parts, &after, "draining", Error::draining(app.left_of_drain()));
         }
@@ -146,7 +146,7 @@ impl StreamCall {
                 .map(|expiry| expiry.refused_from().as_millisecond()),
         };
         if let Err(error) = app.hub.health() {
-            app.hub.connections().refused(Refused::Journal);
+            app.hub.connections().refused(RefusalReason::Journal);
             return refuse(&app, &parts, &after, "journal_unavailable", error.into());
         }
         let (mut subscription, start) = match traces::step("subscribe", app.hub.subscribe(request)).await {
@@ -171,7 +171,7 @@ impl StreamCall {
             retry: spec.retry,
         };
         let beat = spec.pulse.then(|| ControlEvents.heartbeat(now.as_millisecond()));
-        subscription.say_first([connected.frame()].into_iter().chain(beat));
+        subscription.send_first([connected.frame()].into_iter().chain(beat));
         tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
         Ok(carrying(StreamOutput::Everything(Box::new(subscription)), &parts))
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings_server::handle::{Cause, Ended, Refused};
+use tidings_server::handle::{Ended, EndingCause, RefusalReason};
 use tokio::task::JoinSet;
 
 use crate::support::checks::SetClock;
@@ -80,8 +80,8 @@ async fn streams_of_a_server_that_goes_away_without_a_drain_are_counted_as_kille
     }
     let handle = server.handle.clone();
     drop(server);
-    until(async || handle.tally().all_ended() == 3).await;
-    assert_eq!(handle.tally().ended(Ended::Killed), 3);
+    until(async || handle.totals().all_ended() == 3).await;
+    assert_eq!(handle.totals().ended(Ended::Killed), 3);
 }
 
 /// Opens streams and ends each in another way, or in several ways at once. Returns how many were
@@ -136,8 +136,8 @@ async fn whatever_crosses_whatever_each_stream_is_counted_once_at_each_end() {
         let handle = server.handle.clone();
         async move {
             loop {
-                let tally = handle.tally();
-                assert!(tally.opened >= tally.all_ended(), "ended before it was open: {tally:?}");
+                let totals = handle.totals();
+                assert!(totals.opened >= totals.all_ended(), "ended before it was open: {totals:?}");
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
@@ -148,13 +148,13 @@ async fn whatever_crosses_whatever_each_stream_is_counted_once_at_each_end() {
     };
     watching.abort();
     server.until_nobody_is_left().await;
-    let tally = server.handle.tally();
+    let totals = server.handle.totals();
     let opened: u64 = counts.iter().map(|(opened, _)| opened).sum();
     let refused: u64 = counts.iter().map(|(_, refused)| refused).sum();
-    assert_eq!((tally.opened, tally.all_refused()), (opened, refused), "{tally:?}");
-    assert_eq!(tally.refused(Refused::Total), refused);
-    assert_eq!(tally.all_ended(), opened, "{tally:?}");
-    let ways = [Ended::ClientLeft, Ended::EndingSent(Cause::Disconnected), Ended::EndingSent(Cause::Age)];
-    assert!(ways.iter().all(|how| tally.ended(*how) > 0), "{tally:?}");
-    assert_eq!(ways.iter().map(|how| tally.ended(*how)).sum::<u64>(), opened, "{tally:?}");
+    assert_eq!((totals.opened, totals.all_refused()), (opened, refused), "{totals:?}");
+    assert_eq!(totals.refused(RefusalReason::Total), refused);
+    assert_eq!(totals.all_ended(), opened, "{totals:?}");
+    let ways = [Ended::ClientLeft, Ended::EndingSent(EndingCause::Disconnected), Ended::EndingSent(EndingCause::Age)];
+    assert!(ways.iter().all(|how| totals.ended(*how) > 0), "{totals:?}");
+    assert_eq!(ways.iter().map(|how| totals.ended(*how)).sum::<u64>(), opened, "{totals:?}");
 }

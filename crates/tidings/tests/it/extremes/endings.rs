@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings_server::handle::{Cause, Ended};
+use tidings_server::handle::{Ended, EndingCause};
 use tokio::net::TcpStream;
 
 use crate::support::checks::SetClock;
@@ -31,10 +31,10 @@ async fn patient(settings: &[(&str, &str)], time: &SetClock) -> TestServer {
     start_at(&settings, time.clock()).await
 }
 
-async fn ends(server: &TestServer, cause: Cause) {
+async fn ends(server: &TestServer, cause: EndingCause) {
     server.until_nobody_is_left().await;
-    let tally = server.handle.tally();
-    assert_eq!((tally.ended(Ended::EndingSent(cause)), tally.all_ended()), (1, 1), "{tally:?}");
+    let totals = server.handle.totals();
+    assert_eq!((totals.ended(Ended::EndingSent(cause)), totals.all_ended()), (1, 1), "{totals:?}");
 }
 
 fn now() -> SetClock {
@@ -47,7 +47,7 @@ async fn an_operators_ending_does_not_wait_for_the_peer() {
     let _socket = stuck(&server, ADMIN).await;
     let answer = server.call("DELETE", "/system/users/test123/connections", ADMIN, Value::Null).await;
     assert_eq!(answer.json()["ended"], 1);
-    ends(&server, Cause::Disconnected).await;
+    ends(&server, EndingCause::Disconnected).await;
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn the_end_of_a_token_does_not_wait_for_the_peer() {
     let _socket = stuck(&server, &jwt(SECRET, time.now(), 600)).await;
     assert_eq!(server.stats().await["totalConnections"], 1, "it is the ending that ends it");
     time.advance(Duration::from_hours(1));
-    ends(&server, Cause::Expired).await;
+    ends(&server, EndingCause::Expired).await;
 }
 
 #[tokio::test]
@@ -65,14 +65,14 @@ async fn the_end_of_old_age_does_not_wait_for_the_peer() {
     let settings = [("MAX_LAG_BYTES", "2MiB"), FOR_EVER, ("MAX_CONNECTION_AGE", "3s")];
     let server = start_with(&settings).await;
     let _socket = stuck(&server, "").await;
-    ends(&server, Cause::Age).await;
+    ends(&server, EndingCause::Age).await;
 }
 
 #[tokio::test]
 async fn the_end_of_a_slow_reader_does_not_wait_for_the_peer() {
     let server = start_with(&[("MAX_LAG_BYTES", "64KiB"), FOR_EVER]).await;
     let _socket = stuck(&server, "").await;
-    ends(&server, Cause::Slow).await;
+    ends(&server, EndingCause::Slow).await;
 }
 
 #[tokio::test]
@@ -80,8 +80,8 @@ async fn a_drain_does_not_wait_for_the_peer() {
     let mut server = patient(&[("SHUTDOWN_TIMEOUT", "1h")], &now()).await;
     let _socket = stuck(&server, "").await;
     server.stopped().await.unwrap();
-    let tally = server.handle.tally();
-    assert_eq!((tally.ended(Ended::EndingSent(Cause::Shutdown)), tally.all_ended()), (1, 1), "{tally:?}");
+    let totals = server.handle.totals();
+    assert_eq!((totals.ended(Ended::EndingSent(EndingCause::Shutdown)), totals.all_ended()), (1, 1), "{totals:?}");
 }
 
 #[tokio::test]
@@ -89,8 +89,8 @@ async fn a_peer_that_takes_nothing_is_cut_by_the_write_timeout() {
     let server = start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "2s")]).await;
     let _socket = stuck(&server, "").await;
     server.until_nobody_is_left().await;
-    let tally = server.handle.tally();
-    assert_eq!((tally.ended(Ended::WriteTimeout), tally.all_ended()), (1, 1), "{tally:?}");
+    let totals = server.handle.totals();
+    assert_eq!((totals.ended(Ended::WriteTimeout), totals.all_ended()), (1, 1), "{totals:?}");
     // The client of a stream that was cut resumes where it was.
     let mut back = server.resumed("/notifications/stream", "", "earliest").await;
     assert_eq!(back.expect("connected").await.data["resumed"], json!(true));

@@ -84,7 +84,7 @@ async fn leaves_in_the_middle_of_a_frame(leave: impl AsyncFnOnce(TcpStream) -> O
     until(async || server.stats().await["totalConnections"] == 1).await;
     server.notify("after").await;
     assert_eq!(witness.expect("notification").await.data["title"], "after");
-    assert_eq!(server.handle.tally().ended(tidings_server::handle::Ended::ClientLeft), 1);
+    assert_eq!(server.handle.totals().ended(tidings_server::handle::Ended::ClientLeft), 1);
     server
 }
 
@@ -119,6 +119,6 @@ async fn a_client_that_asks_and_closes_its_side_at_once_leaves_nothing_behind() 
         let _ = in_time(socket.read_to_end(&mut Vec::new())).await;
     }
     server.until_nobody_is_left().await;
-    let tally = server.handle.tally();
-    assert_eq!(tally.opened, tally.all_ended());
+    let totals = server.handle.totals();
+    assert_eq!(totals.opened, totals.all_ended());
 }

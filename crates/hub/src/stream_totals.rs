@@ -5,24 +5,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::wording::Cause;
+use crate::wording::EndingCause;
 
 /// The totals of all streams since the start. Each stream was counted once when it was opened, and
 /// once when it ended. In between, and only then, it is one of those that [`Stats`](crate::Stats)
 /// counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct StreamTotals {
     /// Streams that were opened.
     pub opened: u64,
     /// Streams that were opened, by kind. A stream may count under several kinds.
     pub opened_by_kind: BTreeMap<&'static str, u64>,
-    refused: [u64; Refused::ALL.len()],
+    refused: [u64; RefusalReason::ALL.len()],
     ended: [u64; Ended::ALL.len()],
 }
 
 /// Why a stream was not opened. Each of these reasons may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusalReason {
     /// The limit of all streams is reached.
     Total,
     /// The limit of the user's streams is reached.
@@ -41,16 +41,16 @@ pub enum Ended {
     /// The client left, or its connection broke.
     ClientLeft,
     /// The server ended the stream and sent an ending, which a client that still read has received.
-    EndingSent(Cause),
+    EndingSent(EndingCause),
     /// The peer took no bytes for the write timeout.
     WriteTimeout,
     /// The server stopped and closed the stream without an ending.
     Killed,
 }
 
-impl Tally {
+impl StreamTotals {
     /// How many streams were refused for this reason.
-    pub fn refused(&self, why: Refused) -> u64 {
+    pub fn refused(&self, why: RefusalReason) -> u64 {
         self.refused[why.index()]
     }
 
@@ -76,7 +76,7 @@ impl Tally {
         }
     }
 
-    pub(crate) fn count_refused(&mut self, why: Refused) {
+    pub(crate) fn count_refused(&mut self, why: RefusalReason) {
         self.refused[why.index()] += 1;
     }
 
@@ -85,7 +85,7 @@ impl Tally {
     }
 }
 
-impl Refused {
+impl RefusalReason {
     /// Every reason.
     pub const ALL: [Self; 5] = [Self::Total, Self::User, Self::Address, Self::Draining, Self::Journal];
 
@@ -115,12 +115,12 @@ impl Ended {
     /// Every way in which a stream ends.
     pub const ALL: [Self; 9] = [
         Self::ClientLeft,
-        Self::EndingSent(Cause::Expired),
-        Self::EndingSent(Cause::Disconnected),
-        Self::EndingSent(Cause::Slow),
-        Self::EndingSent(Cause::Shutdown),
-        Self::EndingSent(Cause::Age),
-        Self::EndingSent(Cause::Journal),
+        Self::EndingSent(EndingCause::Expired),
+        Self::EndingSent(EndingCause::Disconnected),
+        Self::EndingSent(EndingCause::Slow),
+        Self::EndingSent(EndingCause::Shutdown),
+        Self::EndingSent(EndingCause::Age),
+        Self::EndingSent(EndingCause::Journal),
         Self::WriteTimeout,
         Self::Killed,
     ];
@@ -139,12 +139,12 @@ impl Ended {
     fn index(self) -> usize {
         match self {
             Self::ClientLeft => 0,
-            Self::EndingSent(Cause::Expired) => 1,
-            Self::EndingSent(Cause::Disconnected) => 2,
-            Self::EndingSent(Cause::Slow) => 3,
-            Self::EndingSent(Cause::Shutdown) => 4,
-            Self::EndingSent(Cause::Age) => 5,
-            Self::EndingSent(Cause::Journal) => 6,
+            Self::EndingSent(EndingCause::Expired) => 1,
+            Self::EndingSent(EndingCause::Disconnected) => 2,
+            Self::EndingSent(EndingCause::Slow) => 3,
+            Self::EndingSent(EndingCause::Shutdown) => 4,
+            Self::EndingSent(EndingCause::Age) => 5,
+            Self::EndingSent(EndingCause::Journal) => 6,
             Self::WriteTimeout => 7,
             Self::Killed => 8,
         }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn each_reason_has_an_index_and_a_label_of_its_own() {
-        for (nth, why) in Refused::ALL.into_iter().enumerate() {
+        for (nth, why) in RefusalReason::ALL.into_iter().enumerate() {
             assert_eq!(why.index(), nth);
         }
         for (nth, how) in Ended::ALL.into_iter().enumerate() {
