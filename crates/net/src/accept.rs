@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::hyper::Left;
+use super::hyper::Outcome;
 use crate::connection_server::ConnectionServer;
 use crate::head::{self, Head};
 use crate::{parked, peer};
@@ -25,32 +25,32 @@ use crate::{parked, peer};
 /// How long the loop waits when it can't accept, because descriptors or memory are lacking or there
 /// are too many connections. It is long enough that the loop does not spin, and short enough that
 /// nobody notices the wait once the lack is over.
-const BACK_OFF: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// How many connections are accepted before the loop yields to other tasks.
-const IN_A_ROW: u32 = 8;
+const MAX_ACCEPTS_IN_A_ROW: u32 = 8;
 
 /// How long a connection may be silent before the kernel probes whether its peer is still there.
-const KEEPALIVE: Duration = Duration::from_mins(1);
+const KEEPALIVE_TIME: Duration = Duration::from_mins(1);
 
 impl ConnectionServer {
     /// Accepts as long as the server listens. Keeps no state from one connection to the next, so
     /// that it can be started again.
     pub async fn accept(self, listener: Arc<TcpListener>, listening: CancellationToken) {
-        let (mut crowded, mut in_a_row) = (false, 0);
+        let (mut crowded, mut accepted_in_a_row) = (false, 0);
         loop {
-            if in_a_row == IN_A_ROW {
-                in_a_row = 0;
+            if accepted_in_a_row == MAX_ACCEPTS_IN_A_ROW {
+                accepted_in_a_row = 0;
                 tokio::task::yield_now().await;
             }
-            let has_room = self.connection_table.has_room(self.connections.len());
-            if !has_room && !crowded {
+            let has_capacity = self.connection_table.has_capacity(self.connections.len());
+            if !has_capacity && !crowded {
                 tracing::warn!("there are too many connections: new ones wait");
             }
-            crowded = !has_room;
+            crowded = !has_capacity;
             let accept = async {
                 if crowded {
-                    tokio::time::sleep(BACK_OFF).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                     return None;
                 }
                 Some(listener.accept().await)
@@ -62,14 +62,15 @@ impl ConnectionServer {
             let Some(accepted) = accepted else { continue };
             match accepted {
                 Ok((stream, peer)) => {
-                    in_a_row += 1;
-                    let (lane, cut) = (self.clone(), self.cut.clone());
-                    self.connections.spawn(async move { cut.run_until_cancelled(lane.serve(stream, peer)).await });
+                    accepted_in_a_row += 1;
+                    let (connection_server, cut) = (self.clone(), self.cut.clone());
+                    self.connections
+                        .spawn(async move { cut.run_until_cancelled(connection_server.serve(stream, peer)).await });
                 }
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if peer_gave_up(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "can't accept at the moment");
-                    tokio::time::sleep(BACK_OFF).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }
@@ -82,15 +83,15 @@ impl ConnectionServer {
     /// The futures that follow the head are boxed, so that each connection costs little while
     /// thousands wait for their heads at once.
     async fn serve(self, mut socket: TcpStream, peer: SocketAddr) {
-        self.tune(&socket);
+        self.set_options(&socket);
         let (accepted, tracked) = (Instant::now(), Arc::new(self.connection_table.enter()));
-        let (mut read_before, mut rests_since) = (Vec::new(), None);
+        let (mut read_before, mut resting_since) = (Vec::new(), None);
         loop {
-            let mut began = rests_since.unwrap_or(accepted);
+            let mut began = resting_since.unwrap_or(accepted);
             if read_before.is_empty() {
                 let has_sent = tokio::select! {
                     biased; // what has arrived is answered first
-                    has_sent = self.first_byte(&socket, accepted, rests_since) => has_sent,
+                    has_sent = self.first_byte(&socket, accepted, resting_since) => has_sent,
                     () = self.closing.cancelled() => {
                         // The runtime learns of bytes a moment after they have arrived.
                         if !peer::has_sent(&socket) {
@@ -98,23 +99,25 @@ impl ConnectionServer {
                         }
                         true
                     }
-                    () = tracked.sent_away() => return,
+                    () = tracked.told_to_close() => return,
                 };
                 if !has_sent {
                     return peer::close(socket).await;
                 }
-                if rests_since.is_some() {
+                if resting_since.is_some() {
                     began = Instant::now();
                 }
             }
             let head = tokio::select! {
                 head = self.head(&mut socket, read_before, began) => head,
-                () = tracked.sent_away() => return,
+                () = tracked.told_to_close() => return,
             };
             let Some(Head { bytes, get, is_http2 }) = head else {
                 return peer::close(socket).await;
             };
-            if let Some(request) = get.filter(|request| self.parks.as_ref().is_some_and(|parks| parks.takes(request))) {
+            if let Some(request) =
+                get.filter(|request| self.parked_streams.as_ref().is_some_and(|streams| streams.matches(request)))
+            {
                 drop((bytes, tracked)); // it is answered at once, or becomes a stream
                 return Box::pin(self.park(socket, peer, request)).await;
             }
@@ -122,9 +125,9 @@ impl ConnectionServer {
                 return Box::pin(self.http2(socket, peer, bytes, &tracked, accepted)).await;
             }
             match Box::pin(self.http1(socket, peer, bytes, &tracked, accepted)).await {
-                Left::Closed => return,
-                Left::Rests { socket: rests, read, since } => {
-                    (socket, read_before, rests_since) = (rests, read, Some(since));
+                Outcome::Closed => return,
+                Outcome::Resting { socket: resting, read, since } => {
+                    (socket, read_before, resting_since) = (resting, read, Some(since));
                 }
             }
         }
@@ -133,8 +136,8 @@ impl ConnectionServer {
     /// Waits for the first byte of the next request, and returns whether it came. The first request
     /// of a connection has the time limit for heads, and each later one the idle timeout. No buffer
     /// is held while nothing of the request has come.
-    async fn first_byte(&self, socket: &TcpStream, accepted: Instant, rests_since: Option<Instant>) -> bool {
-        let (until, closed) = match rests_since {
+    async fn first_byte(&self, socket: &TcpStream, accepted: Instant, resting_since: Option<Instant>) -> bool {
+        let (until, closed) = match resting_since {
             Some(since) => (since + self.idle_timeout, &self.connection_table.closed.idle),
             None => (accepted + self.head_timeout, &self.connection_table.closed.head_timeout),
         };
@@ -158,7 +161,7 @@ impl ConnectionServer {
 
     /// Sets the options of a socket. A kernel may lack some of them, which is no reason to refuse
     /// the connection.
-    fn tune(&self, socket: &TcpStream) {
+    fn set_options(&self, socket: &TcpStream) {
         // Small events must leave at once instead of waiting for an acknowledgement (RFC 896).
         let _ = socket.set_nodelay(true);
         let socket = SockRef::from(socket);
@@ -168,7 +171,7 @@ impl ConnectionServer {
         // kernel probes it now and then.
         #[cfg(target_os = "linux")]
         let _ = socket.set_tcp_user_timeout(Some(self.write_timeout));
-        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_TIME));
     }
 
     /// Serves a request in the parked lane. It goes through the same router and layers as every
@@ -195,7 +198,7 @@ impl ConnectionServer {
 
 /// Whether the error concerns one connection only: the peer gave up between its connect and our
 /// accept.
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn peer_gave_up(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

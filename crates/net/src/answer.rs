@@ -28,26 +28,26 @@ use crate::slot::StreamSlot;
 use crate::unread_output::{self, Share, UnreadOutput};
 
 /// How many bytes are given to HTTP/2 at a time: the size of a frame.
-const PIECE: usize = 16 << 10;
+const PIECE_BYTES: usize = 16 << 10;
 
 /// The size, in bytes, up to which an answer over HTTP/2 ends with its only piece. The end of a
 /// larger answer is held back until everything else has left, so that its task is still there to be
 /// reset while some of it has not.
-const AT_ONCE: u64 = 1 << 10;
+const SINGLE_PIECE_BYTES: u64 = 1 << 10;
 
 /// How many times within the write timeout the progress of an answer is checked.
-const LOOKS: u32 = 4;
+const CHECKS_PER_TIMEOUT: u32 = 4;
 
 /// The body of an answer.
 pub(crate) struct Answer {
     body: Body,
     /// `None` for a stream, which is counted elsewhere.
-    holding: Option<Arc<Holding>>,
+    reservation: Option<Arc<Reservation>>,
     /// The call of a stream, which is in progress as long as its body exists.
     stream: Option<Call>,
     /// Data that was taken from the body and was not given out yet. Used only over HTTP/2.
     rest: Bytes,
-    going: Option<Arc<Going>>,
+    progress: Option<Arc<AnswerProgress>>,
     /// Whether the end of the body is given out only after everything else has left.
     ends_late: bool,
     unread_output: Arc<UnreadOutput>,
@@ -55,7 +55,7 @@ pub(crate) struct Answer {
 }
 
 /// What is held for an answer until its last byte has left.
-struct Holding {
+struct Reservation {
     _call: Call,
     /// The share of the whole answer. `None` for a body of unknown length, which takes a share for
     /// each frame.
@@ -63,19 +63,19 @@ struct Holding {
 }
 
 /// Bytes that were given to hyper.
-struct Held {
+struct HeldPiece {
     bytes: Bytes,
     _share: Option<Share>,
-    _holding: Arc<Holding>,
-    going: Option<Arc<Going>>,
+    _reservation: Arc<Reservation>,
+    progress: Option<Arc<AnswerProgress>>,
 }
 
 /// The progress of an answer over HTTP/2.
 #[derive(Default)]
-pub(crate) struct Going {
+pub(crate) struct AnswerProgress {
     pieces: Mutex<Pieces>,
     /// Notified when a piece is given to hyper.
-    begun: Notify,
+    piece_given: Notify,
 }
 
 #[derive(Default)]
@@ -83,7 +83,7 @@ struct Pieces {
     /// How many pieces were given to hyper and have not left.
     held: usize,
     /// How many pieces have left.
-    left: usize,
+    written: usize,
     /// Wakes the body, which waits for the last piece to leave.
     body: Option<Waker>,
 }
@@ -91,24 +91,24 @@ struct Pieces {
 /// There is no space in the budget for more of the answer, which therefore breaks off.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no room for the rest of the answer")]
-struct NoRoom;
+struct BudgetExhausted;
 
 /// Makes `response` hold its share of the budget. If there is no space for it, returns a refusal in
 /// its place, and the code of the refusal.
-pub(crate) fn held(
+pub(crate) fn reserve(
     response: Response,
     mut call: Call,
     unread_output: &Arc<UnreadOutput>,
     cut: &Cut,
-    going: Option<Arc<Going>>,
+    progress: Option<Arc<AnswerProgress>>,
 ) -> (Response<Answer>, Option<Code>) {
     let mut answer = Answer {
         body: Body::empty(),
-        holding: None,
+        reservation: None,
         stream: None,
         rest: Bytes::new(),
         ends_late: false,
-        going,
+        progress,
         unread_output: unread_output.clone(),
         cut: cut.clone(),
     };
@@ -119,15 +119,15 @@ pub(crate) fn held(
     }
     call.answered();
     let length = response.body().size_hint().exact();
-    answer.ends_late = answer.going.is_some() && length.is_none_or(|length| length > AT_ONCE);
+    answer.ends_late = answer.progress.is_some() && length.is_none_or(|length| length > SINGLE_PIECE_BYTES);
     let Some(length) = length else {
-        answer.holding = Some(Arc::new(Holding { _call: call, share: None }));
+        answer.reservation = Some(Arc::new(Reservation { _call: call, share: None }));
         return (response.map(|body| Answer { body, ..answer }), None);
     };
-    let share = unread_output.enter(usize::try_from(length).unwrap_or(usize::MAX), cut);
+    let share = unread_output.reserve(usize::try_from(length).unwrap_or(usize::MAX), cut);
     let refused = share.is_none().then_some(Code::Overloaded);
     let response = if refused.is_some() { refusal(response.headers()) } else { response };
-    answer.holding = Some(Arc::new(Holding { _call: call, share }));
+    answer.reservation = Some(Arc::new(Reservation { _call: call, share }));
     (response.map(|body| Answer { body, ..answer }), refused)
 }
 
@@ -148,17 +148,17 @@ fn refusal(answered: &HeaderMap) -> Response {
 
 impl Answer {
     /// Marks bytes as held until hyper lets go of them.
-    fn hold(&self, bytes: Bytes, holding: &Arc<Holding>) -> Result<Bytes, NoRoom> {
-        let share = match holding.share {
+    fn hold(&self, bytes: Bytes, reservation: &Arc<Reservation>) -> Result<Bytes, BudgetExhausted> {
+        let share = match reservation.share {
             Some(_) => None,
-            None => Some(self.unread_output.enter(bytes.len(), &self.cut).ok_or(NoRoom)?),
+            None => Some(self.unread_output.reserve(bytes.len(), &self.cut).ok_or(BudgetExhausted)?),
         };
-        if let Some(going) = &self.going {
-            going.pieces.lock().held += 1;
-            going.begun.notify_one();
+        if let Some(progress) = &self.progress {
+            progress.pieces.lock().held += 1;
+            progress.piece_given.notify_one();
         }
-        let (holding, going) = (holding.clone(), self.going.clone());
-        Ok(Bytes::from_owner(Held { bytes, _share: share, _holding: holding, going }))
+        let (reservation, progress) = (reservation.clone(), self.progress.clone());
+        Ok(Bytes::from_owner(HeldPiece { bytes, _share: share, _reservation: reservation, progress }))
     }
 }
 
@@ -168,7 +168,7 @@ impl http_body::Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
-        let Some(holding) = this.holding.clone() else { return Pin::new(&mut this.body).poll_frame(cx) };
+        let Some(reservation) = this.reservation.clone() else { return Pin::new(&mut this.body).poll_frame(cx) };
         if this.rest.is_empty() {
             match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -177,16 +177,16 @@ impl http_body::Body for Answer {
                 },
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => {
-                    if let Some(going) = this.going.as_ref().filter(|_| this.ends_late) {
-                        ready!(going.poll_left(cx));
+                    if let Some(progress) = this.progress.as_ref().filter(|_| this.ends_late) {
+                        ready!(progress.poll_all_written(cx));
                     }
                     return Poll::Ready(None);
                 }
             }
         }
-        let most = if this.going.is_some() { PIECE } else { usize::MAX };
+        let most = if this.progress.is_some() { PIECE_BYTES } else { usize::MAX };
         let piece = this.rest.split_to(this.rest.len().min(most));
-        Poll::Ready(Some(this.hold(piece, &holding).map(Frame::data).map_err(axum::Error::new)))
+        Poll::Ready(Some(this.hold(piece, &reservation).map(Frame::data).map_err(axum::Error::new)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -198,18 +198,18 @@ impl http_body::Body for Answer {
     }
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldPiece {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldPiece {
     fn drop(&mut self) {
-        let Some(going) = &self.going else { return };
+        let Some(progress) = &self.progress else { return };
         let body = {
-            let mut pieces = going.pieces.lock();
-            pieces.left += 1;
+            let mut pieces = progress.pieces.lock();
+            pieces.written += 1;
             pieces.held -= 1;
             if pieces.held == 0 { pieces.body.take() } else { None }
         };
@@ -219,9 +219,9 @@ impl Drop for Held {
     }
 }
 
-impl Going {
+impl AnswerProgress {
     /// Waits until hyper holds no piece any more.
-    fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_all_written(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut pieces = self.pieces.lock();
         if pieces.held == 0 {
             return Poll::Ready(());
@@ -231,14 +231,14 @@ impl Going {
     }
 
     /// Resolves once hyper has held pieces for `limit` and none of them has left.
-    pub(crate) async fn stuck(&self, limit: Duration) {
-        self.begun.notified().await;
-        let (mut before, mut looks) = (0, 0);
-        while looks < LOOKS {
-            tokio::time::sleep(limit / LOOKS).await;
-            let Pieces { held, left, .. } = *self.pieces.lock();
-            looks = if held > 0 && left == before { looks + 1 } else { 0 };
-            before = left;
+    pub(crate) async fn until_stuck(&self, limit: Duration) {
+        self.piece_given.notified().await;
+        let (mut before, mut checks) = (0, 0);
+        while checks < CHECKS_PER_TIMEOUT {
+            tokio::time::sleep(limit / CHECKS_PER_TIMEOUT).await;
+            let Pieces { held, written, .. } = *self.pieces.lock();
+            checks = if held > 0 && written == before { checks + 1 } else { 0 };
+            before = written;
         }
     }
 }

@@ -26,14 +26,14 @@ pub struct StreamBody {
     frames: Vec<Frame>,
     cut: Option<Cut>,
     /// Whether the stream ends with what was visible when its client sent a FIN.
-    finishes: bool,
+    is_finishing: bool,
 }
 
 enum State {
-    UnreadOutput(StreamSlot),
+    Unopened(StreamSlot),
     Open(Box<Subscription>),
     /// Nothing follows the bytes in `ready`, and the client should come back.
-    Last,
+    Ending,
     /// Everything was given to hyper, and the connection is cut once that has left. Until then the
     /// stream counts as open, so that it can still be killed.
     Cutting(#[expect(dead_code, reason = "held until the connection is gone")] Option<Box<Subscription>>),
@@ -52,26 +52,26 @@ impl StreamBody {
     /// Creates a body that sends the output in `slot`. `cut` ends the connection under it, if there
     /// is such a handle.
     pub fn new(slot: StreamSlot, cut: Option<Cut>) -> Self {
-        Self { state: State::UnreadOutput(slot), ready: VecDeque::new(), frames: Vec::new(), cut, finishes: false }
+        Self { state: State::Unopened(slot), ready: VecDeque::new(), frames: Vec::new(), cut, is_finishing: false }
     }
 
     /// Creates the body of an answer to HEAD. Like the body of a stream, its length is unknown; it
     /// contains nothing.
-    pub fn nothing() -> Self {
-        Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, finishes: false }
+    pub fn empty() -> Self {
+        Self { state: State::Ended, ready: VecDeque::new(), frames: Vec::new(), cut: None, is_finishing: false }
     }
 
-    fn take(&mut self, saying: Option<StreamOutput>) -> State {
-        match saying {
+    fn open(&mut self, output: Option<StreamOutput>) -> State {
+        match output {
             Some(StreamOutput::Everything(subscription)) => {
                 if let Some(cut) = &self.cut {
-                    cut.carries(subscription.connection());
+                    cut.register(subscription.connection());
                 }
                 State::Open(subscription)
             }
             Some(StreamOutput::Once(frame)) => {
                 self.ready.push_back(frame.block_bytes());
-                State::Last
+                State::Ending
             }
             None => State::Ended,
         }
@@ -79,9 +79,9 @@ impl StreamBody {
 
     /// Tells the stream what a socket that is shared by several streams can't tell it. hyper polls
     /// the body of such a stream only while the stream's own window is open.
-    fn tells(&self, news: impl FnOnce(&Arc<Connection>)) {
+    fn report_if_shared(&self, report: impl FnOnce(&Arc<Connection>)) {
         if let (State::Open(subscription), Some(true)) = (&self.state, self.cut.as_ref().map(Cut::is_shared)) {
-            news(subscription.connection());
+            report(subscription.connection());
         }
     }
 
@@ -89,10 +89,10 @@ impl StreamBody {
     /// may only have shut its sending side.
     fn finish_if_half_closed(&mut self) {
         let State::Open(subscription) = &mut self.state else { return };
-        if self.finishes || !self.cut.as_ref().is_some_and(Cut::is_half_closed) {
+        if self.is_finishing || !self.cut.as_ref().is_some_and(Cut::is_half_closed) {
             return;
         }
-        self.finishes = true;
+        self.is_finishing = true;
         subscription.finish();
         if subscription.is_behind() {
             // If the client is gone, this frame provokes its reset before the log is read for it.
@@ -100,7 +100,7 @@ impl StreamBody {
         }
     }
 
-    fn cutting(&mut self) -> State {
+    fn cut_or_fail(&mut self) -> State {
         let Some(cut) = self.cut.as_ref().filter(|cut| !cut.is_shared()) else {
             return State::Failing(Box::pin(tokio::time::sleep(LAST_BYTES_GRACE)));
         };
@@ -118,28 +118,28 @@ impl Body for StreamBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Bytes>, CutOff>>> {
         let this = &mut *self;
-        this.tells(|stream| stream.took_bytes(true));
+        this.report_if_shared(|stream| stream.took_bytes(true));
         this.finish_if_half_closed();
         loop {
             if let Some(bytes) = this.ready.pop_front() {
-                this.tells(|stream| stream.handed_over());
+                this.report_if_shared(|stream| stream.handed_over());
                 return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
             }
             let step = match &mut this.state {
-                State::UnreadOutput(slot) => {
-                    let saying = slot.take();
-                    this.state = this.take(saying);
+                State::Unopened(slot) => {
+                    let output = slot.take();
+                    this.state = this.open(output);
                     this.finish_if_half_closed();
                     continue;
                 }
                 State::Open(subscription) => ready!(subscription.poll_frames(cx, &mut this.frames)),
-                State::Last => {
-                    this.state = this.cutting();
+                State::Ending => {
+                    this.state = this.cut_or_fail();
                     continue;
                 }
                 State::Cutting(_) => return Poll::Pending,
-                State::Failing(moment) => {
-                    ready!(moment.as_mut().poll(cx));
+                State::Failing(deadline) => {
+                    ready!(deadline.as_mut().poll(cx));
                     this.state = State::Ended;
                     return Poll::Ready(Some(Err(CutOff)));
                 }
@@ -148,7 +148,7 @@ impl Body for StreamBody {
             match step {
                 Step::Frames => this.ready.extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
                 Step::End { reconnect: false } => this.state = State::Ended,
-                Step::End { reconnect: true } => this.state = this.cutting(),
+                Step::End { reconnect: true } => this.state = this.cut_or_fail(),
                 // After a kill, a body is still polled only on a connection that is not the
                 // server's own.
                 Step::Killed => return Poll::Ready(Some(Err(CutOff))),

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connections::ConnectionTable;
 use crate::fair_queue::FairQueue;
-use crate::paths::StreamPaths;
+use crate::matcher::StreamMatcher;
 use crate::unread_output::UnreadOutput;
 
 /// The state that all connections share.
@@ -23,7 +23,7 @@ pub struct ConnectionServer {
     /// What requests in the lane of hyper need.
     pub calls: Arc<Calls>,
     /// Which requests the parked lane takes; `None` if hyper carries everything.
-    pub parks: Option<StreamPaths>,
+    pub parked_streams: Option<StreamMatcher>,
     /// The size in bytes up to which the head of a request is read.
     pub max_head_bytes: usize,
     /// How long the head of a request may take to arrive.

@@ -23,20 +23,20 @@ use tokio::time::Instant;
 
 /// How long a connection is protected from being closed while it waits for a request, or while the
 /// server has yet to read the request.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE_PROTECTION: Duration = Duration::from_secs(1);
 
 /// How long a connection is protected while all of its calls wait for the peer, either to send the
-/// rest of a body or to read the rest of an answer. The time counts from the last [`PROGRESS`]
-/// bytes.
-const STALLED: Duration = Duration::from_secs(2);
+/// rest of a body or to read the rest of an answer. The time counts from the last
+/// [`PROGRESS_BYTES`] bytes.
+const STALLED_PROTECTION: Duration = Duration::from_secs(2);
 
 /// How long a connection is protected while the server works on one of its calls. Only a call that
 /// waits for a stuck log takes this long.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY_PROTECTION: Duration = Duration::from_secs(10);
 
 /// How many bytes, in either direction, count as progress. Fewer would let a client look busy at no
 /// cost.
-const PROGRESS: u32 = 4 << 10;
+const PROGRESS_BYTES: u32 = 4 << 10;
 
 /// How many connections more than the limit may be open while others are being closed.
 pub const CLOSING_HEADROOM: usize = 128;
@@ -45,7 +45,7 @@ pub const CLOSING_HEADROOM: usize = 128;
 #[derive(Debug)]
 pub struct ConnectionTable {
     /// How many connections fit, including those that carry streams.
-    most: usize,
+    capacity: usize,
     /// The moment from which the times of all connections are counted.
     started: Instant,
     state: Mutex<State>,
@@ -82,7 +82,7 @@ struct State {
 struct Entry {
     activity: Arc<Activity>,
     /// The time under which the connection stands in the queue; `None` once it was told to close.
-    at: Option<u64>,
+    queued_at: Option<u64>,
 }
 
 /// What a connection is doing.
@@ -94,14 +94,14 @@ struct Activity {
     working: AtomicU32,
     streams: AtomicU32,
     /// The time of the last change, in milliseconds since the table was made. A change is that the
-    /// connection was accepted, that a call began or went to its next stage, or that [`PROGRESS`]
-    /// bytes moved.
+    /// connection was accepted, that a call began or went to its next stage, or that
+    /// [`PROGRESS_BYTES`] bytes moved.
     since: AtomicU64,
     /// Bytes that moved in either direction and did not count as progress yet.
     moved: AtomicU32,
     /// Whether the connection has ever sent a request.
-    asked: AtomicBool,
-    go: Notify,
+    has_requested: AtomicBool,
+    close: Notify,
 }
 
 /// A connection in the table. Dropping it removes the entry.
@@ -134,10 +134,10 @@ mod stage {
 }
 
 impl ConnectionTable {
-    /// Creates a table for `most` connections, including those that carry streams. There must be
-    /// descriptors for [`CLOSING_HEADROOM`] more.
-    pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, started: Instant::now(), state: Mutex::default(), closed: Closed::default() })
+    /// Creates a table for `capacity` connections, including those that carry streams. There must
+    /// be descriptors for [`CLOSING_HEADROOM`] more.
+    pub fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self { capacity, started: Instant::now(), state: Mutex::default(), closed: Closed::default() })
     }
 
     /// Adds a connection that was just accepted.
@@ -146,34 +146,38 @@ impl ConnectionTable {
         let mut state = self.state.lock();
         state.next += 1;
         let serial = state.next;
-        let at = activity.due();
-        state.queue.insert((at, serial));
-        state.entries.insert(serial, Entry { activity: activity.clone(), at: Some(at) });
+        let queued_at = activity.due();
+        state.queue.insert((queued_at, serial));
+        state.entries.insert(serial, Entry { activity: activity.clone(), queued_at: Some(queued_at) });
         TrackedConnection { connection_table: self.clone(), serial, activity }
     }
 
     /// Whether one more connection may be accepted while `open` are open. Tells other connections
     /// to close where that is necessary.
-    pub(crate) fn has_room(&self, open: usize) -> bool {
+    pub(crate) fn has_capacity(&self, open: usize) -> bool {
         let now = self.now();
         let mut state = self.state.lock();
         let State { entries, queue, closing, .. } = &mut *state;
-        while open.saturating_sub(*closing) >= self.most
+        while open.saturating_sub(*closing) >= self.capacity
             && let Some((listed, serial)) = queue.first().copied().filter(|(listed, _)| *listed <= now)
         {
             queue.pop_first();
             let Some(tracked) = entries.get_mut(&serial) else { continue };
-            let due = if tracked.activity.streams.load(Relaxed) > 0 { now + ms(IDLE) } else { tracked.activity.due() };
-            tracked.at = (due > listed).then_some(due);
-            if tracked.at.is_some() {
+            let due = if tracked.activity.streams.load(Relaxed) > 0 {
+                now + ms(IDLE_PROTECTION)
+            } else {
+                tracked.activity.due()
+            };
+            tracked.queued_at = (due > listed).then_some(due);
+            if tracked.queued_at.is_some() {
                 queue.insert((due, serial)); // it was active after it was queued
                 continue;
             }
-            tracked.activity.go.notify_one();
+            tracked.activity.close.notify_one();
             *closing += 1;
             self.closed.crowded.fetch_add(1, Relaxed);
         }
-        open < self.most.saturating_add(CLOSING_HEADROOM)
+        open < self.capacity.saturating_add(CLOSING_HEADROOM)
     }
 
     fn now(&self) -> u64 {
@@ -202,29 +206,29 @@ impl Activity {
     /// Returns the time from which on the connection may be closed if it carries no stream, in
     /// milliseconds since the table was made.
     fn due(&self) -> u64 {
-        let spared = match (self.calls.load(Relaxed), self.working.load(Relaxed)) {
-            (0, _) => IDLE,
-            (_, 0) => STALLED,
-            _ => BUSY,
+        let protection = match (self.calls.load(Relaxed), self.working.load(Relaxed)) {
+            (0, _) => IDLE_PROTECTION,
+            (_, 0) => STALLED_PROTECTION,
+            _ => BUSY_PROTECTION,
         };
-        self.since.load(Relaxed) + ms(spared)
+        self.since.load(Relaxed) + ms(protection)
     }
 }
 
 impl TrackedConnection {
     /// Resolves when the connection has to close.
-    pub(crate) async fn sent_away(&self) {
-        self.activity.go.notified().await;
+    pub(crate) async fn told_to_close(&self) {
+        self.activity.close.notified().await;
     }
 
     /// Notes that a request was read; `whole` says whether that includes its body.
-    pub(crate) fn call(self: &Arc<Self>, whole: bool) -> Call {
+    pub(crate) fn begin_call(self: &Arc<Self>, whole: bool) -> Call {
         let activity = &self.activity;
         let stage = if whole { stage::WORKS } else { stage::ARRIVES };
         activity.working.fetch_add(u32::from(whole), Relaxed);
         activity.calls.fetch_add(1, Relaxed);
-        activity.asked.store(true, Relaxed);
-        self.begin();
+        activity.has_requested.store(true, Relaxed);
+        self.note_change();
         Call {
             progress: Arc::new(CallProgress { tracked: self.clone(), stage: AtomicU8::new(stage) }),
             is_stream: false,
@@ -232,7 +236,7 @@ impl TrackedConnection {
     }
 
     /// Notes that the state of the connection changed now.
-    fn begin(&self) {
+    fn note_change(&self) {
         self.activity.since.store(self.connection_table.now(), Relaxed);
     }
 
@@ -240,16 +244,16 @@ impl TrackedConnection {
     pub(crate) fn moved(&self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let moved = self.activity.moved.load(Relaxed).saturating_add(bytes);
-        let enough = moved >= PROGRESS;
+        let enough = moved >= PROGRESS_BYTES;
         self.activity.moved.store(if enough { 0 } else { moved }, Relaxed);
         if enough && self.activity.calls.load(Relaxed) > 0 {
-            self.begin();
+            self.note_change();
         }
     }
 
     /// Whether the connection has ever sent a request.
-    pub(crate) fn has_asked(&self) -> bool {
-        self.activity.asked.load(Relaxed)
+    pub(crate) fn has_requested(&self) -> bool {
+        self.activity.has_requested.load(Relaxed)
     }
 
     /// Whether a request is being answered, not counting streams.
@@ -293,8 +297,8 @@ impl TrackedConnection {
 impl Drop for TrackedConnection {
     fn drop(&mut self) {
         let mut state = self.connection_table.state.lock();
-        match state.entries.remove(&self.serial).map(|tracked| tracked.at) {
-            Some(Some(at)) => drop(state.queue.remove(&(at, self.serial))),
+        match state.entries.remove(&self.serial).map(|tracked| tracked.queued_at) {
+            Some(Some(queued_at)) => drop(state.queue.remove(&(queued_at, self.serial))),
             Some(None) => state.closing -= 1,
             None => {}
         }
@@ -312,7 +316,7 @@ impl Call {
         if self.progress.stage.swap(stage::LEAVES, Relaxed) == stage::WORKS {
             self.progress.tracked.activity.working.fetch_sub(1, Relaxed);
         }
-        self.progress.tracked.begin();
+        self.progress.tracked.note_change();
     }
 
     /// Notes that the answer is a stream.
@@ -340,7 +344,7 @@ impl CallProgress {
         let arrived = self.stage.compare_exchange(stage::ARRIVES, stage::WORKS, Relaxed, Relaxed);
         if arrived.is_ok() {
             self.tracked.activity.working.fetch_add(1, Relaxed);
-            self.tracked.begin();
+            self.tracked.note_change();
         }
     }
 }
@@ -349,10 +353,10 @@ impl CallProgress {
 mod tests {
     use super::*;
 
-    fn goes(tracked: &TrackedConnection) -> bool {
+    fn is_told_to_close(tracked: &TrackedConnection) -> bool {
         use std::task::{Context, Poll, Waker};
-        let mut sent_away = std::pin::pin!(tracked.sent_away());
-        sent_away.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+        let mut told_to_close = std::pin::pin!(tracked.told_to_close());
+        told_to_close.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
     }
 
     #[tokio::test(start_paused = true)]
@@ -361,17 +365,17 @@ mod tests {
         let first = connection_table.enter();
         tokio::time::advance(Duration::from_millis(500)).await;
         let second = connection_table.enter();
-        assert!(connection_table.has_room(2), "there is some to spare");
-        assert!(!goes(&first) && !goes(&second), "both have just come");
+        assert!(connection_table.has_capacity(2), "there is some to spare");
+        assert!(!is_told_to_close(&first) && !is_told_to_close(&second), "both have just come");
         tokio::time::advance(Duration::from_millis(600)).await;
-        assert!(connection_table.has_room(2));
-        assert!(goes(&first) && !goes(&second));
-        assert!(connection_table.has_room(2), "one is on its way out");
-        assert!(!goes(&second));
+        assert!(connection_table.has_capacity(2));
+        assert!(is_told_to_close(&first) && !is_told_to_close(&second));
+        assert!(connection_table.has_capacity(2), "one is on its way out");
+        assert!(!is_told_to_close(&second));
         drop(first);
-        tokio::time::advance(IDLE).await;
-        assert!(connection_table.has_room(2));
-        assert!(goes(&second));
+        tokio::time::advance(IDLE_PROTECTION).await;
+        assert!(connection_table.has_capacity(2));
+        assert!(is_told_to_close(&second));
         assert_eq!(
             connection_table.closed.all(),
             [("head_timeout", 0), ("idle", 0), ("crowded", 2), ("write_timeout", 0)]
@@ -382,24 +386,24 @@ mod tests {
     async fn who_waits_for_us_goes_after_the_idle_and_who_carries_a_stream_never() {
         let connection_table = ConnectionTable::new(1);
         let [idle, busy, stream] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
-        let call = busy.call(true);
-        let mut opened = stream.call(true);
+        let begin_call = busy.begin_call(true);
+        let mut opened = stream.begin_call(true);
         opened.is_stream();
         assert!((idle.idle_for().is_some(), busy.idle_for(), stream.idle_for()) == (true, None, None));
-        tokio::time::advance(STALLED).await;
-        assert!(connection_table.has_room(3));
-        assert!(goes(&idle) && !goes(&busy));
-        tokio::time::advance(BUSY).await;
-        assert!(connection_table.has_room(3));
-        assert!(goes(&busy));
+        tokio::time::advance(STALLED_PROTECTION).await;
+        assert!(connection_table.has_capacity(3));
+        assert!(is_told_to_close(&idle) && !is_told_to_close(&busy));
+        tokio::time::advance(BUSY_PROTECTION).await;
+        assert!(connection_table.has_capacity(3));
+        assert!(is_told_to_close(&busy));
         tokio::time::advance(Duration::from_hours(1)).await;
-        assert!(connection_table.has_room(3));
-        assert!(!goes(&stream));
-        drop((opened, call));
+        assert!(connection_table.has_capacity(3));
+        assert!(!is_told_to_close(&stream));
+        drop((opened, begin_call));
         drop((idle, busy));
-        tokio::time::advance(IDLE).await;
-        assert!(connection_table.has_room(1));
-        assert!(goes(&stream), "it carries none any more");
+        tokio::time::advance(IDLE_PROTECTION).await;
+        assert!(connection_table.has_capacity(1));
+        assert!(is_told_to_close(&stream), "it carries none any more");
         drop(stream);
         let state = connection_table.state.lock();
         assert_eq!((state.queue.len(), state.closing), (0, 0));
@@ -409,26 +413,26 @@ mod tests {
     async fn a_call_that_waits_for_its_peer_goes_soon_unless_it_gets_on() {
         let connection_table = ConnectionTable::new(1);
         let [arrives, leaves, works, gets_on, trickles] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
-        let calls = [&arrives, &leaves, &works, &gets_on, &trickles].map(|tracked| tracked.call(false));
+        let calls = [&arrives, &leaves, &works, &gets_on, &trickles].map(|tracked| tracked.begin_call(false));
         calls[1].progress().arrived();
         calls[1].answered();
         calls[2].progress().arrived();
-        tokio::time::advance(STALLED / 2).await;
-        gets_on.moved(PROGRESS as usize);
+        tokio::time::advance(STALLED_PROTECTION / 2).await;
+        gets_on.moved(PROGRESS_BYTES as usize);
         trickles.moved(1);
-        assert!(connection_table.has_room(6));
-        tokio::time::advance(STALLED / 2).await;
-        assert!(connection_table.has_room(6));
-        assert!([&arrives, &leaves, &trickles].iter().all(|tracked| goes(tracked)));
-        assert!(!goes(&works) && !goes(&gets_on));
-        assert_eq!((leaves.stalled_for(), works.stalled_for()), (Some(STALLED), None));
-        assert_eq!((gets_on.stalled_for(), gets_on.idle_for()), (Some(STALLED / 2), None));
+        assert!(connection_table.has_capacity(6));
+        tokio::time::advance(STALLED_PROTECTION / 2).await;
+        assert!(connection_table.has_capacity(6));
+        assert!([&arrives, &leaves, &trickles].iter().all(|tracked| is_told_to_close(tracked)));
+        assert!(!is_told_to_close(&works) && !is_told_to_close(&gets_on));
+        assert_eq!((leaves.stalled_for(), works.stalled_for()), (Some(STALLED_PROTECTION), None));
+        assert_eq!((gets_on.stalled_for(), gets_on.idle_for()), (Some(STALLED_PROTECTION / 2), None));
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_let_in_beyond_what_may_be_on_its_way_out() {
         let connection_table = ConnectionTable::new(1);
-        assert!(connection_table.has_room(CLOSING_HEADROOM));
-        assert!(!connection_table.has_room(CLOSING_HEADROOM + 1));
+        assert!(connection_table.has_capacity(CLOSING_HEADROOM));
+        assert!(!connection_table.has_capacity(CLOSING_HEADROOM + 1));
     }
 }

@@ -31,16 +31,16 @@ use crate::connections::TrackedConnection;
 use crate::peer::{self, HalfClosed};
 
 /// The only headers of an answer that hyper writes by itself.
-const BARE: [&str; 3] = ["connection", "content-length", "date"];
+const REFUSAL_HEADERS: [&str; 3] = ["connection", "content-length", "date"];
 
 /// How much of the beginning of a head is kept, in bytes, to answer a head that can't be read.
-const BEGINNING: usize = 1 << 10;
+const BEGINNING_BYTES: usize = 1 << 10;
 
 /// The end of a head.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// The most headers that are parsed of an answer: more than an answer of hyper's own has.
-const BARE_HEADERS: usize = 4;
+const MAX_REFUSAL_HEADERS: usize = 4;
 
 /// A handle that cuts the connection that it belongs to.
 #[derive(Clone, Default)]
@@ -58,9 +58,9 @@ struct State {
     /// Since when the socket has taken nothing.
     blocked: Mutex<Option<Instant>>,
     /// The head that is being read. Used only over HTTP/1.
-    head: Mutex<Reading>,
+    head: Mutex<PartialHead>,
     /// The status of hyper's own answer to a head that it can't read. That answer was not sent.
-    bare: AtomicU16,
+    withheld_status: AtomicU16,
     /// Whether the connection holds a small answer that has no share of the budget for answers.
     free_answer: AtomicBool,
     /// Whether the peer has sent a FIN. Over HTTP/1 this is set only while a stream is open.
@@ -75,7 +75,7 @@ struct State {
 
 /// A head that has not been read to its end.
 #[derive(Default)]
-struct Reading {
+struct PartialHead {
     /// When the first byte of the head came.
     since: Option<Instant>,
     /// The first bytes of the head, because hyper does not always give back what it could not read.
@@ -120,7 +120,7 @@ impl Cut {
     /// Registers a stream that the connection carries. A kill of `stream` then ends the connection,
     /// including the other streams of a shared one, whose clients come back by their ids. A stream
     /// that has the connection to itself is told when the socket takes nothing.
-    pub(crate) fn carries(&self, stream: &Arc<Connection>) {
+    pub(crate) fn register(&self, stream: &Arc<Connection>) {
         let state = self.state.clone();
         stream.on_kill(move || state.kill.notify_one());
         if self.shared {
@@ -171,7 +171,7 @@ impl Cut {
     /// The status with which hyper would have answered what it can't read. That answer has no body
     /// and was not sent.
     pub(crate) fn refusal(&self) -> Option<StatusCode> {
-        StatusCode::from_u16(self.state.bare.load(Ordering::Relaxed)).ok()
+        StatusCode::from_u16(self.state.withheld_status.load(Ordering::Relaxed)).ok()
     }
 
     /// Takes the connection's one place for a small answer that needs no share of the budget.
@@ -195,7 +195,7 @@ impl Cut {
         self.state.streams.lock().iter().filter_map(Weak::upgrade).all(|stream| stream.is_blocked())
     }
 
-    fn is_asked(&self) -> bool {
+    fn is_cut_requested(&self) -> bool {
         self.state.after_flush.load(Ordering::Acquire)
     }
 }
@@ -222,7 +222,7 @@ impl Cuttable {
             connections,
         };
         if !connection.read_before.is_empty() {
-            connection.came(&connection.read_before);
+            connection.note_read(&connection.read_before);
         }
         (connection, cut)
     }
@@ -272,12 +272,12 @@ impl Cuttable {
             if std::mem::replace(&mut self.answered_at, answered_at).is_some_and(|before| answered_at == Some(before)) {
                 return Poll::Ready(Ok(()));
             }
-            ready!(half_closed.poll_look(socket, cx))?;
+            ready!(half_closed.poll_check(socket, cx))?;
         }
     }
 
     /// Whether nothing more comes from the peer.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_peer_done(&self) -> bool {
         self.peer_done
     }
 
@@ -288,7 +288,7 @@ impl Cuttable {
 
     /// Notes how a write went, for the stream and for the checks that close a connection whose
     /// socket takes nothing.
-    fn tell(&mut self, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn note_write(&mut self, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let mut blocked = self.cut.state.blocked.lock();
         match &write {
             Poll::Ready(Ok(length)) => {
@@ -309,30 +309,33 @@ impl Cuttable {
     /// Whether `bytes` are an answer that hyper itself makes to a head that it can't read. Such an
     /// answer has neither a body nor the headers of the server's answers, and another one is sent
     /// in its place. hyper closes the connection after it.
-    fn is_bare(&self, bytes: &[u8]) -> bool {
+    fn is_own_refusal(&self, bytes: &[u8]) -> bool {
         let is_refusal = !self.is_http2 && bytes.starts_with(b"HTTP/1.") && bytes.get(9) == Some(&b'4');
         if !is_refusal || !bytes.ends_with(b"\r\n\r\n") {
             return false;
         }
-        let mut headers = [httparse::EMPTY_HEADER; BARE_HEADERS];
+        let mut headers = [httparse::EMPTY_HEADER; MAX_REFUSAL_HEADERS];
         let mut head = httparse::Response::new(&mut headers);
         let is_whole = head.parse(bytes).is_ok_and(|parsed| parsed == httparse::Status::Complete(bytes.len()));
         let names = head.headers.iter().map(|header| header.name);
-        let is_bare = is_whole && names.into_iter().all(|name| BARE.iter().any(|bare| bare.eq_ignore_ascii_case(name)));
-        if let Some(status) = head.code.filter(|_| is_bare) {
-            self.cut.state.bare.store(status, Ordering::Relaxed);
+        let is_own_refusal = is_whole
+            && names
+                .into_iter()
+                .all(|name| REFUSAL_HEADERS.iter().any(|withheld_status| withheld_status.eq_ignore_ascii_case(name)));
+        if let Some(status) = head.code.filter(|_| is_own_refusal) {
+            self.cut.state.withheld_status.store(status, Ordering::Relaxed);
         }
-        is_bare
+        is_own_refusal
     }
 
     /// Notes bytes that were read.
-    fn came(&self, bytes: &[u8]) {
+    fn note_read(&self, bytes: &[u8]) {
         self.tracked.moved(bytes.len());
         if !self.is_http2 && self.tracked.is_idle() {
             let mut head = self.cut.state.head.lock();
             head.since.get_or_insert_with(Instant::now);
-            let room = BEGINNING.saturating_sub(head.beginning.len());
-            head.beginning.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            let space = BEGINNING_BYTES.saturating_sub(head.beginning.len());
+            head.beginning.extend_from_slice(&bytes[..bytes.len().min(space)]);
         }
     }
 }
@@ -355,7 +358,7 @@ impl AsyncRead for Cuttable {
                 return self.poll_end(cx);
             }
             if length > 0 {
-                self.came(&buf.filled()[before..]);
+                self.note_read(&buf.filled()[before..]);
             }
             return Poll::Ready(read);
         }
@@ -370,11 +373,11 @@ impl AsyncRead for Cuttable {
 
 impl AsyncWrite for Cuttable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_bare(buf) {
+        if self.is_own_refusal(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
         let write = self.socket()?.poll_write(cx, buf);
-        self.tell(write)
+        self.note_write(write)
     }
 
     fn poll_write_vectored(
@@ -383,12 +386,12 @@ impl AsyncWrite for Cuttable {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if let [only] = bufs
-            && self.is_bare(only)
+            && self.is_own_refusal(only)
         {
             return Poll::Ready(Ok(only.len()));
         }
         let write = self.socket()?.poll_write_vectored(cx, bufs);
-        self.tell(write)
+        self.note_write(write)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -403,7 +406,7 @@ impl AsyncWrite for Cuttable {
             gone?;
         }
         // hyper asks its transport to flush only after its own buffer is empty.
-        if self.cut.is_asked() {
+        if self.cut.is_cut_requested() {
             Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
         } else {
             Poll::Ready(Ok(()))
@@ -423,7 +426,7 @@ impl Drop for Cuttable {
         if let Some(socket) = self.socket.take().filter(|_| lingers)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            if self.cut.is_asked() {
+            if self.cut.is_cut_requested() {
                 self.connections.spawn_on(peer::break_off(socket), &runtime);
             } else {
                 self.connections.spawn_on(peer::close(socket), &runtime);

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 /// How many steps of work run between two polls of the I/O driver, for each core. A step is a
 /// request for a stream, or a page of missed events, and takes some 50 µs.
-const AT_ONCE: usize = 2;
+const STEPS_PER_CORE: usize = 2;
 
 /// The queue of all connecting clients. Clones share it.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ impl Default for FairQueue {
 
 impl FairQueue {
     fn of(cores: usize) -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE * cores)))
+        Self(Arc::new(Semaphore::new(STEPS_PER_CORE * cores)))
     }
 
     /// Runs `work`, with a turn of the queue for each poll of it. `work` holds no turn while it is
@@ -48,7 +48,7 @@ impl FairQueue {
         std::future::poll_fn(|cx| {
             if held.is_none() {
                 held = Some(ready!(turn.as_mut().poll(cx))); // the semaphore is never closed
-                let_others_go_first(cx);
+                wake_after_ready_tasks(cx);
                 return Poll::Pending;
             }
             let step = work.as_mut().poll(cx);
@@ -62,7 +62,7 @@ impl FairQueue {
 
 /// Wakes the task once every task that is ready has run. Where that never happens, wakes it after
 /// the next poll of the I/O driver.
-pub(crate) fn let_others_go_first(cx: &mut Context<'_>) {
+pub(crate) fn wake_after_ready_tasks(cx: &mut Context<'_>) {
     // The first poll of `yield_now` registers the waker with the runtime.
     let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
@@ -81,7 +81,7 @@ mod tests {
     const INTERVAL: usize = 61;
 
     /// Counts its steps, and is ready to continue at once after each.
-    async fn comes(steps: Arc<AtomicUsize>) {
+    async fn takes_three_steps(steps: Arc<AtomicUsize>) {
         for _ in 0..STEPS {
             steps.fetch_add(1, Ordering::Relaxed);
             let mut first = true;
@@ -97,7 +97,7 @@ mod tests {
         let mut crowd = JoinSet::new();
         for _ in 0..size {
             let (queue, steps) = (queue.clone(), steps.clone());
-            crowd.spawn(async move { queue.run(comes(steps)).await });
+            crowd.spawn(async move { queue.run(takes_three_steps(steps)).await });
         }
         crowd
     }
@@ -105,7 +105,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_thousand_streams_that_are_woken_at_once_are_not_held_up_by_a_crowd_that_comes() {
         const STREAMS: usize = 1_000;
-        const COME: usize = 2_000;
+        const CROWD: usize = 2_000;
         let (event, asleep) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
         let (steps, queue) = (Arc::new(AtomicUsize::new(0)), FairQueue::of(1));
         let mut streams = JoinSet::new();
@@ -124,8 +124,8 @@ mod tests {
         let publisher = tokio::spawn({
             let (queue, steps) = (queue.clone(), steps.clone());
             async move {
-                let crowd = crowd(&queue, COME, &steps);
-                while steps.load(Ordering::Relaxed) < COME / 10 {
+                let crowd = crowd(&queue, CROWD, &steps);
+                while steps.load(Ordering::Relaxed) < CROWD / 10 {
                     tokio::task::yield_now().await;
                 }
                 event.notify_waiters();
@@ -136,10 +136,10 @@ mod tests {
         let last = streams.join_all().await.into_iter().max().unwrap();
         // The runtime polls the sockets about `STREAMS / INTERVAL` times while it runs the streams,
         // and some more times while it runs tasks of the crowd that enter the queue.
-        let most = 2 * AT_ONCE * (STREAMS / INTERVAL + 1);
+        let most = 2 * STEPS_PER_CORE * (STREAMS / INTERVAL + 1);
         assert!(last - before <= most, "{} steps of the crowd went before the last of them", last - before);
         crowd.join_all().await;
-        assert_eq!(steps.load(Ordering::Relaxed), COME * STEPS);
+        assert_eq!(steps.load(Ordering::Relaxed), CROWD * STEPS);
     }
 
     #[tokio::test]
@@ -158,7 +158,7 @@ mod tests {
     async fn who_waits_for_something_else_or_has_left_takes_nobodys_turn() {
         let (steps, queue) = (Arc::new(AtomicUsize::new(0)), FairQueue::of(1));
         let mut stuck = JoinSet::new();
-        for _ in 0..10 * AT_ONCE {
+        for _ in 0..10 * STEPS_PER_CORE {
             let queue = queue.clone();
             stuck.spawn(async move { queue.run(std::future::pending::<()>()).await });
         }
@@ -166,6 +166,6 @@ mod tests {
         drop(crowd(&queue, 10, &steps)); // aborted before their first turn
         stuck.shutdown().await;
         crowd(&queue, 10, &steps).join_all().await;
-        assert_eq!(queue.0.available_permits(), AT_ONCE);
+        assert_eq!(queue.0.available_permits(), STEPS_PER_CORE);
     }
 }

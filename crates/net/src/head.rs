@@ -35,8 +35,8 @@ pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>,
     let (mut bytes, mut searched) = (before, 0);
     loop {
         let is_http2 = bytes.starts_with(PREFACE);
-        let is_open = starts_alike(&bytes, START) || starts_alike(&bytes, PREFACE);
-        if is_http2 || !is_open || bytes.len() > max_bytes {
+        let is_undecided = agree_so_far(&bytes, START) || agree_so_far(&bytes, PREFACE);
+        if is_http2 || !is_undecided || bytes.len() > max_bytes {
             return Ok(Head { bytes, get: None, is_http2 });
         }
         // A head ends with an empty line. Only the bytes that can contain a new one are searched,
@@ -60,7 +60,7 @@ fn has_empty_line(bytes: &[u8]) -> bool {
 }
 
 /// Whether one of the two byte strings is the beginning of the other.
-fn starts_alike(a: &[u8], b: &[u8]) -> bool {
+fn agree_so_far(a: &[u8], b: &[u8]) -> bool {
     a.iter().zip(b).all(|(a, b)| a == b)
 }
 

@@ -29,22 +29,22 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-use crate::answer::{self, Answer, Going};
+use crate::answer::{self, Answer, AnswerProgress};
 use crate::connection_server::{Calls, ConnectionServer};
 use crate::connections::{Call, TrackedConnection};
 use crate::cut::{Cut, Cuttable};
 use crate::incoming_body::IncomingBody;
-use crate::refused;
+use crate::refused_head;
 
 /// How long a peer has to close after it was told to. Over HTTP/2 it has to acknowledge.
-const GRACE: Duration = Duration::from_millis(500);
+const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
 /// How long a connection of HTTP/1 stays with hyper after an answer. hyper keeps 16 KiB of buffers
 /// for each connection; a resting connection needs none.
-const REST: Duration = Duration::from_secs(2);
+const REST_DELAY: Duration = Duration::from_secs(2);
 
 /// How long a peer may hold up its own calls once the server closes.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const STALLED_CALL_GRACE: Duration = Duration::from_secs(1);
 
 /// The most concurrent streams on one connection of HTTP/2, including calls (RFC 9113 section
 /// 5.1.2).
@@ -61,56 +61,56 @@ const SEND_BUFFER: usize = 64 << 10;
 
 /// The factor by which a head over HTTP/2 may exceed the limit and still be answered with an error
 /// that says so.
-const TOLD: u32 = 4;
+const REFUSED_HEAD_FACTOR: u32 = 4;
 
 /// An answer that is being made.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
 
 /// How hyper left a connection.
-pub(crate) enum Left {
+pub(crate) enum Outcome {
     /// The connection has ended.
     Closed,
     /// The connection is kept alive and rests until its next request or its end. `read` holds the
     /// bytes that were already read.
-    Rests { socket: TcpStream, read: Vec<u8>, since: Instant },
+    Resting { socket: TcpStream, read: Vec<u8>, since: Instant },
 }
 
 /// Whether a connection was told to close, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Leave {
-    Not,
+enum Shutdown {
+    No,
     /// The connection was told to close, and closes once its calls are answered.
     WhenDone,
     /// The connection was told to close, and is closed soon.
     Soon,
     /// hyper gives the connection back, so that it rests.
-    ToRest,
+    ForRest,
 }
 
 /// What to do with a connection at a given moment.
-enum Next {
-    LookAgain(Instant),
-    Shutdown(Leave, Instant),
+enum Action {
+    CheckAgain(Instant),
+    ShutDown(Shutdown, Instant),
     Close,
     Abandon,
 }
 
 /// A connection of hyper's, of either version of HTTP.
-trait Served: Future<Output = hyper::Result<()>> + Unpin {
+trait HyperConnection: Future<Output = hyper::Result<()>> + Unpin {
     fn shut_down(&mut self);
 }
 
 /// Runs the tasks of a connection's streams, and drops a task if the peer takes nothing of its
 /// answer within the write timeout.
 #[derive(Clone)]
-struct Tasks {
+struct Http2Executor {
     write_timeout: Duration,
     tracked: Arc<TrackedConnection>,
 }
 
 tokio::task_local! {
     /// The progress of the answer that this task makes.
-    static GOING: Arc<Going>;
+    static ANSWER_PROGRESS: Arc<AnswerProgress>;
 }
 
 impl ConnectionServer {
@@ -122,42 +122,42 @@ impl ConnectionServer {
         read_before: Vec<u8>,
         tracked: &Arc<TrackedConnection>,
         accepted: Instant,
-    ) -> Left {
+    ) -> Outcome {
         let (io, cut) = Cuttable::new(socket, read_before, false, tracked.clone(), self.connections.clone());
         let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let mut connection = http1::Builder::new()
-            // `watch` enforces the time limits, because hyper has a single timer for a head and for
-            // the time before it.
+            // `supervisor` enforces the time limits, because hyper has a single timer for a head
+            // and for the time before it.
             .header_read_timeout(None)
             .max_buf_size(self.max_head_bytes)
             // A request that arrived whole is answered, even if its sender has since shut its
             // sending side.
             .half_close(true)
             .serve_connection(TokioIo::new(io), service);
-        let Some((result, leave)) = self.watch(&mut connection, &cut, tracked, accepted).await else {
-            return Left::Closed;
+        let Some((result, shutdown)) = self.watch(&mut connection, &cut, tracked, accepted).await else {
+            return Outcome::Closed;
         };
         let http1::Parts { io, read_buf, .. } = connection.into_parts();
         let io = io.into_inner();
-        match (result, leave, cut.refusal()) {
+        match (result, shutdown, cut.refusal()) {
             (_, _, Some(status)) => {
                 if let Some(socket) = io.into_socket() {
                     let head = if read_buf.is_empty() { cut.beginning_of_head().into() } else { read_buf };
                     self.refuse(socket, status, &head).await;
                 }
             }
-            (Ok(()), Leave::ToRest, None) if !io.is_over() => {
+            (Ok(()), Shutdown::ForRest, None) if !io.is_peer_done() => {
                 let idle = tracked.idle_for().unwrap_or_default();
                 let now = Instant::now();
                 let since = cut.head_since().unwrap_or_else(|| now.checked_sub(idle).unwrap_or(now));
                 if let Some(socket) = io.into_socket() {
-                    return Left::Rests { socket, read: read_buf.into(), since };
+                    return Outcome::Resting { socket, read: read_buf.into(), since };
                 }
             }
             (Ok(()), ..) => {}
             (Err(error), ..) => tracing::trace!(%peer, %error, "a connection broke off"),
         }
-        Left::Closed
+        Outcome::Closed
     }
 
     /// Serves a connection of HTTP/2 to its end.
@@ -172,15 +172,16 @@ impl ConnectionServer {
         let (io, cut) = Cuttable::new(socket, read_before, true, tracked.clone(), self.connections.clone());
         let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let most = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
-        let mut connection = http2::Builder::new(Tasks { write_timeout: self.write_timeout, tracked: tracked.clone() })
-            .timer(TokioTimer::new())
-            // h2 itself refuses a larger head, without a body.
-            .max_header_list_size(most.saturating_mul(TOLD))
-            .max_concurrent_streams(MAX_STREAMS)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .max_send_buf_size(SEND_BUFFER)
-            .serve_connection(TokioIo::new(io), service);
+        let mut connection =
+            http2::Builder::new(Http2Executor { write_timeout: self.write_timeout, tracked: tracked.clone() })
+                .timer(TokioTimer::new())
+                // h2 itself refuses a larger head, without a body.
+                .max_header_list_size(most.saturating_mul(REFUSED_HEAD_FACTOR))
+                .max_concurrent_streams(MAX_STREAMS)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .max_send_buf_size(SEND_BUFFER)
+                .serve_connection(TokioIo::new(io), service);
         if let Some((Err(error), _)) = self.watch(&mut connection, &cut, tracked, accepted).await {
             tracing::trace!(%peer, %error, "a connection broke off");
         }
@@ -197,10 +198,10 @@ impl ConnectionServer {
         move |request| {
             let is_whole = request.body().is_end_stream();
             cut.head_is_read(!is_whole);
-            let call = tracked.call(is_whole);
+            let call = tracked.begin_call(is_whole);
             let (calls, cut) = (calls.clone(), cut.clone());
             Box::pin(async move {
-                let going = GOING.try_with(Clone::clone).ok();
+                let going = ANSWER_PROGRESS.try_with(Clone::clone).ok();
                 Ok(calls.answer(request, call, peer, cut, going).await)
             })
         }
@@ -208,47 +209,47 @@ impl ConnectionServer {
 
     /// Drives a connection until it has ended or is to rest. Returns `None` if the connection was
     /// closed.
-    async fn watch<C: Served>(
+    async fn watch<C: HyperConnection>(
         &self,
         connection: &mut C,
         cut: &Cut,
         tracked: &Arc<TrackedConnection>,
         accepted: Instant,
-    ) -> Option<(hyper::Result<()>, Leave)> {
+    ) -> Option<(hyper::Result<()>, Shutdown)> {
         // The bytes that were read before are processed first, because a connection that is told to
         // close before it has read anything closes at once. A call that had arrived whole would
         // then be lost.
         let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut *connection).poll(cx))).await;
         if let Poll::Ready(result) = first {
-            return Some((result, Leave::Not));
+            return Some((result, Shutdown::No));
         }
-        let mut leave = Leave::Not;
-        let mut look = std::pin::pin!(tokio::time::sleep_until(self.first_look(tracked, accepted)));
+        let mut shutdown = Shutdown::No;
+        let mut check = std::pin::pin!(tokio::time::sleep_until(self.first_check(tracked, accepted)));
         loop {
             let next = tokio::select! {
                 // The connection comes last, because one that always has something to do would
                 // starve the others.
                 biased;
                 () = cut.killed() => return None,
-                () = tracked.sent_away() => match tracked.stalled_for() {
-                    Some(_) => Next::Abandon,
-                    None => Next::Shutdown(Leave::Soon, Instant::now() + GRACE),
+                () = tracked.told_to_close() => match tracked.stalled_for() {
+                    Some(_) => Action::Abandon,
+                    None => Action::ShutDown(Shutdown::Soon, Instant::now() + CLOSE_GRACE),
                 },
-                () = self.closing.cancelled(), if matches!(leave, Leave::Not | Leave::ToRest) => {
-                    Next::Shutdown(Leave::WhenDone, Instant::now() + GRACE)
+                () = self.closing.cancelled(), if matches!(shutdown, Shutdown::No | Shutdown::ForRest) => {
+                    Action::ShutDown(Shutdown::WhenDone, Instant::now() + CLOSE_GRACE)
                 }
-                () = &mut look => self.look(cut, tracked, accepted, leave),
-                result = &mut *connection => return Some((result, leave)),
+                () = &mut check => self.check(cut, tracked, accepted, shutdown),
+                result = &mut *connection => return Some((result, shutdown)),
             };
             match next {
-                Next::LookAgain(at) => look.as_mut().reset(at),
-                Next::Shutdown(how, at) => {
-                    leave = how;
+                Action::CheckAgain(at) => check.as_mut().reset(at),
+                Action::ShutDown(how, at) => {
+                    shutdown = how;
                     connection.shut_down();
-                    look.as_mut().reset(at);
+                    check.as_mut().reset(at);
                 }
-                Next::Close => return None,
-                Next::Abandon => {
+                Action::Close => return None,
+                Action::Abandon => {
                     cut.abandon();
                     return None;
                 }
@@ -256,61 +257,65 @@ impl ConnectionServer {
         }
     }
 
-    fn first_look(&self, tracked: &TrackedConnection, accepted: Instant) -> Instant {
-        if tracked.has_asked() { Instant::now() + REST.min(self.idle_timeout) } else { accepted + self.head_timeout }
+    fn first_check(&self, tracked: &TrackedConnection, accepted: Instant) -> Instant {
+        if tracked.has_requested() {
+            Instant::now() + REST_DELAY.min(self.idle_timeout)
+        } else {
+            accepted + self.head_timeout
+        }
     }
 
     /// Checks whether a connection has waited too long, and for what.
-    fn look(&self, cut: &Cut, tracked: &TrackedConnection, accepted: Instant, leave: Leave) -> Next {
+    fn check(&self, cut: &Cut, tracked: &TrackedConnection, accepted: Instant, shutdown: Shutdown) -> Action {
         let now = Instant::now();
         let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
-        if leave == Leave::Soon {
-            return Next::Abandon;
+        if shutdown == Shutdown::Soon {
+            return Action::Abandon;
         }
         // A stream that has the connection to itself is ended by its own limit, which also says
         // why.
         let blocked = cut.blocked_since().filter(|_| cut.is_shared() || !tracked.has_stream());
         if blocked.is_some_and(|since| since + self.write_timeout <= now) {
             closed(&tracked.closed().write_timeout);
-            return Next::Abandon;
+            return Action::Abandon;
         }
-        if !tracked.has_asked() && accepted + self.head_timeout <= now {
+        if !tracked.has_requested() && accepted + self.head_timeout <= now {
             closed(&tracked.closed().head_timeout);
-            return Next::Close;
+            return Action::Close;
         }
         let Some(idle) = tracked.idle_for() else {
-            let holds_up = tracked.stalled_for().is_some_and(|stalled| stalled >= LAST_WORDS);
-            return match leave {
-                Leave::WhenDone if self.closing.is_cancelled() && holds_up => Next::Abandon,
-                Leave::WhenDone => Next::LookAgain(now + GRACE),
-                _ if tracked.has_stream() => Next::LookAgain(now + self.write_timeout.min(self.idle_timeout)),
-                _ => Next::LookAgain(now + REST.min(self.idle_timeout).min(self.write_timeout)),
+            let holds_up = tracked.stalled_for().is_some_and(|stalled| stalled >= STALLED_CALL_GRACE);
+            return match shutdown {
+                Shutdown::WhenDone if self.closing.is_cancelled() && holds_up => Action::Abandon,
+                Shutdown::WhenDone => Action::CheckAgain(now + CLOSE_GRACE),
+                _ if tracked.has_stream() => Action::CheckAgain(now + self.write_timeout.min(self.idle_timeout)),
+                _ => Action::CheckAgain(now + REST_DELAY.min(self.idle_timeout).min(self.write_timeout)),
             };
         };
         if let Some(since) = cut.head_since() {
             if since + self.head_timeout <= now {
                 closed(&tracked.closed().head_timeout);
-                return Next::Close;
+                return Action::Close;
             }
-            return Next::LookAgain(since + self.head_timeout);
+            return Action::CheckAgain(since + self.head_timeout);
         }
-        if leave == Leave::WhenDone {
-            return Next::Close;
+        if shutdown == Shutdown::WhenDone {
+            return Action::Close;
         }
-        if !tracked.has_asked() {
-            return Next::LookAgain(accepted + self.head_timeout);
+        if !tracked.has_requested() {
+            return Action::CheckAgain(accepted + self.head_timeout);
         }
         if idle >= self.idle_timeout {
             closed(&tracked.closed().idle);
-            return Next::Shutdown(Leave::WhenDone, now + GRACE);
+            return Action::ShutDown(Shutdown::WhenDone, now + CLOSE_GRACE);
         }
         let until_idle = self.idle_timeout.saturating_sub(idle);
         if cut.is_shared() {
-            return Next::LookAgain(now + until_idle);
+            return Action::CheckAgain(now + until_idle);
         }
-        match REST.saturating_sub(idle) {
-            Duration::ZERO => Next::Shutdown(Leave::ToRest, now + GRACE),
-            until_rest => Next::LookAgain(now + until_rest.min(until_idle)),
+        match REST_DELAY.saturating_sub(idle) {
+            Duration::ZERO => Action::ShutDown(Shutdown::ForRest, now + CLOSE_GRACE),
+            until_rest => Action::CheckAgain(now + until_rest.min(until_idle)),
         }
     }
 }
@@ -322,7 +327,7 @@ impl Calls {
         call: Call,
         peer: SocketAddr,
         cut: Cut,
-        going: Option<Arc<Going>>,
+        going: Option<Arc<AnswerProgress>>,
     ) -> Response<Answer> {
         let progress = call.progress();
         let mut request: Request = request.map(|body| Body::new(IncomingBody::new(body, progress)));
@@ -331,7 +336,7 @@ impl Calls {
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(cut.clone());
         let router = if too_large {
-            refused::mark(&mut request, http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            refused_head::mark(&mut request, http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
             self.refusals.clone()
         } else {
             self.router.clone()
@@ -340,7 +345,7 @@ impl Calls {
         if going.is_none() && (too_large || self.retiring.load(Ordering::Relaxed)) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let (response, refused) = answer::held(response, call, &self.unread_output, &cut, going);
+        let (response, refused) = answer::reserve(response, call, &self.unread_output, &cut, going);
         if refused.is_some() {
             (self.refused)(Code::Overloaded);
         }
@@ -355,7 +360,7 @@ fn size_of_head<B>(request: &http::Request<B>) -> usize {
     fields + request.uri().path_and_query().map_or(0, |path| path.as_str().len())
 }
 
-impl<S> Served for http1::Connection<TokioIo<Cuttable>, S>
+impl<S> HyperConnection for http1::Connection<TokioIo<Cuttable>, S>
 where
     S: hyper::service::HttpService<Incoming, ResBody = Answer> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -365,25 +370,25 @@ where
     }
 }
 
-impl<S> Served for http2::Connection<TokioIo<Cuttable>, S, Tasks>
+impl<S> HyperConnection for http2::Connection<TokioIo<Cuttable>, S, Http2Executor>
 where
     Self: Future<Output = hyper::Result<()>> + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = Answer>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    Tasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, Answer>,
+    Http2Executor: hyper::rt::bounds::Http2ServerConnExec<S::Future, Answer>,
 {
     fn shut_down(&mut self) {
         Pin::new(self).graceful_shutdown();
     }
 }
 
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Http2Executor {
     fn execute(&self, stream: F) {
-        let (going, limit, tracked) = (Arc::<Going>::default(), self.write_timeout, self.tracked.clone());
-        tokio::spawn(GOING.scope(going.clone(), async move {
+        let (going, limit, tracked) = (Arc::<AnswerProgress>::default(), self.write_timeout, self.tracked.clone());
+        tokio::spawn(ANSWER_PROGRESS.scope(going.clone(), async move {
             tokio::select! {
                 () = stream => {}
-                () = going.stuck(limit) => {
+                () = going.until_stuck(limit) => {
                     tracked.closed().write_timeout.fetch_add(1, Ordering::Relaxed);
                 }
             }

@@ -10,11 +10,11 @@
 //! - [`listen`]: the sockets that the server listens on
 //! - `connection_server`: the state that all connections of a server share
 //! - [`accept`]: accepts connections, reads the head of a request (`head`), and chooses the lane
-//! - [`paths`]: decides by its head whether a request opens a stream
+//! - [`matcher`]: decides by its head whether a request opens a stream
 //! - `parked`: the lane that writes streams to the socket itself; [`fair_queue`]: the work of
 //!   connecting clients, which yields to the open streams
 //! - [`hyper`]: the lane of everything else: `incoming_body`, `answer`, and the [`body`] of streams
-//! - [`refused`]: answers to what is not a valid request
+//! - [`refused_head`]: answers to a head that can't be read or is too large
 //! - [`connections`]: the connections without a stream, and which is closed if there are too many
 //! - [`unread_output`]: the memory budget for answers that clients have not read
 //! - [`cut`], [`peer`]: how a connection is cut, and how any connection is closed
@@ -30,10 +30,10 @@ mod head;
 pub mod hyper;
 mod incoming_body;
 pub mod listen;
+pub mod matcher;
 mod parked;
-pub mod paths;
 pub mod peer;
-pub mod refused;
+pub mod refused_head;
 pub mod slot;
 pub mod unread_output;
 

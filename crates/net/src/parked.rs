@@ -33,7 +33,7 @@ const MAX_SLICES: usize = 64;
 /// The longest first frame that is sent with the head, in bytes. Both fit into the buffer of any
 /// new socket, so that nothing has to wait for a client that reads nothing before its stream is
 /// parked.
-const WITH_THE_HEAD: usize = 2 << 10;
+const MAX_FIRST_FRAME_BYTES: usize = 2 << 10;
 
 /// The end of a finished body (RFC 9112 section 7.1).
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -78,7 +78,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
                 response.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             let mut bytes = head(version, &response);
-            if let Some(frame) = subscription.take_first(WITH_THE_HEAD) {
+            if let Some(frame) = subscription.take_first(MAX_FIRST_FRAME_BYTES) {
                 bytes.extend_from_slice(bytes_of(&frame, chunked));
             }
             socket.write_all(&bytes).await?;
@@ -104,7 +104,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
             Ok(None)
         }
         None => {
-            say(&mut socket, version, response).await?;
+            write_answer(&mut socket, version, response).await?;
             peer::close(socket).await;
             Ok(None)
         }
@@ -112,7 +112,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
 }
 
 /// Writes an answer that is no stream. It is the last on its connection.
-pub(crate) async fn say(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
+pub(crate) async fn write_answer(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -167,11 +167,11 @@ impl Future for Parked {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(mut socket) = self.socket.take() else { return Poll::Ready(()) };
-        let over = match self.poll_peer(&mut socket, cx) {
+        let polled = match self.poll_peer(&mut socket, cx) {
             Poll::Ready(gone) => Poll::Ready(gone.map(|()| StreamEnd::PeerGone)),
             Poll::Pending => self.poll_events(&mut socket, cx),
         };
-        match over {
+        match polled {
             Poll::Pending => {
                 self.socket = Some(socket);
                 return Poll::Pending;
@@ -216,13 +216,13 @@ impl Parked {
             // If the peer is gone, this frame provokes its reset before the log is read for it.
             self.unwritten.push(Frame::comment());
         }
-        peer::have_it_look_for_a_reset(self.subscription.connection());
+        peer::spawn_reset_checks(self.subscription.connection());
         Poll::Pending
     }
 
     /// Writes what there is until there is no more. Yields after each page of missed events.
     fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<StreamEnd>> {
-        let mut missed = false;
+        let mut was_behind = false;
         loop {
             match self.poll_write(socket, cx) {
                 Poll::Ready(Ok(())) => {}
@@ -235,15 +235,15 @@ impl Parked {
             if self.finish.is_some() {
                 return Poll::Ready(Ok(StreamEnd::Sent));
             }
-            if missed {
-                fair_queue::let_others_go_first(cx);
+            if was_behind {
+                fair_queue::wake_after_ready_tasks(cx);
                 return Poll::Pending;
             }
             if self.subscription.should_yield() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            missed = self.is_behind();
+            was_behind = self.is_behind();
             match self.subscription.poll_frames(cx, &mut self.unwritten) {
                 Poll::Ready(Step::Frames) => {}
                 Poll::Ready(Step::End { reconnect }) => self.finish = Some(self.chunked && !reconnect),

@@ -27,32 +27,32 @@ pub const LAST_BYTES_GRACE: Duration = Duration::from_millis(100);
 /// an answer that was given before the request was read to its end. Closing with unread bytes in
 /// the buffer would reset the connection, and a reset destroys what the peer has not read yet (RFC
 /// 9112 section 9.6).
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many bytes from the client of an open stream, where they mean nothing, are thrown away
 /// before other tasks run.
-const NONSENSE: usize = 16 << 10;
+const MAX_IGNORED_BYTES: usize = 16 << 10;
 
 /// The interval at which a peer that has sent a FIN is checked for a reset.
-const LOOK: Duration = Duration::from_millis(250);
+const RESET_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A peer that has sent a FIN and is not known to be gone.
 pub(crate) struct HalfClosed(Box<Interval>);
 
 impl HalfClosed {
     pub(crate) fn new() -> Self {
-        Self(Box::new(looks()))
+        Self(Box::new(reset_checks()))
     }
 
     /// Fails once the peer has answered a write with a reset. Is never ready without an error.
     pub(crate) fn poll_reset(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.poll_look(socket, cx))?;
+            ready!(self.poll_check(socket, cx))?;
         }
     }
 
     /// Ready at each check; fails once the peer has answered a write with a reset.
-    pub(crate) fn poll_look(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_check(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.0.poll_tick(cx));
         Poll::Ready(socket.take_error()?.map_or(Ok(()), Err))
     }
@@ -63,35 +63,35 @@ impl HalfClosed {
 ///
 /// The timer is in a task of its own, because a timer in each parked stream would cost memory for
 /// every stream that sleeps.
-pub(crate) fn have_it_look_for_a_reset(stream: &Arc<Connection>) {
+pub(crate) fn spawn_reset_checks(stream: &Arc<Connection>) {
     let stream = Arc::downgrade(stream);
     tokio::spawn(async move {
-        let mut looks = looks();
+        let mut reset_checks = reset_checks();
         loop {
-            looks.tick().await;
+            reset_checks.tick().await;
             let Some(stream) = stream.upgrade() else { return };
             stream.wake();
         }
     });
 }
 
-fn looks() -> Interval {
-    let mut looks = interval_at(Instant::now() + LOOK, LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks
+fn reset_checks() -> Interval {
+    let mut reset_checks = interval_at(Instant::now() + RESET_CHECK_INTERVAL, RESET_CHECK_INTERVAL);
+    reset_checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    reset_checks
 }
 
 /// Ready when the peer has sent a FIN. Anything else that the peer sends on an open stream means
 /// nothing and is thrown away. Reading also registers the task to be woken when the FIN comes.
 pub(crate) fn poll_fin(socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    let mut nonsense = 0;
-    while nonsense < NONSENSE {
+    let mut ignored = 0;
+    while ignored < MAX_IGNORED_BYTES {
         let mut space = [0; 256];
         let mut buffer = ReadBuf::new(&mut space);
         ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer))?;
         match buffer.filled().len() {
             0 => return Poll::Ready(Ok(())),
-            length => nonsense += length,
+            length => ignored += length,
         }
     }
     cx.waker().wake_by_ref();
@@ -110,7 +110,7 @@ pub(crate) async fn close(mut socket: TcpStream) {
         socket.shutdown().await?;
         until_peer_closes(&mut socket).await
     };
-    let _ = tokio::time::timeout(LINGER, wait).await; // the connection ends in either case
+    let _ = tokio::time::timeout(LINGER_TIMEOUT, wait).await; // the connection ends in either case
 }
 
 /// Whether there is something to read. Asks the socket itself, because the runtime learns of new
@@ -121,7 +121,7 @@ pub(crate) fn has_sent(socket: &TcpStream) -> bool {
 }
 
 async fn until_peer_closes(socket: &mut TcpStream) -> io::Result<()> {
-    let mut nonsense = [0; 512];
-    while socket.read(&mut nonsense).await? > 0 {}
+    let mut ignored = [0; 512];
+    while socket.read(&mut ignored).await? > 0 {}
     Ok(())
 }

@@ -15,30 +15,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use crate::cut::Cut;
 
 /// The budget of all answers together, in KiB because a semaphore counts in 32 bits.
-const ROOM: usize = 64 << 10;
+const BUDGET_KIB: usize = 64 << 10;
 
 /// The share of an answer without its body, in KiB: its head, its task, and its state in hyper.
-const OVERHEAD: usize = 4;
+const OVERHEAD_KIB: usize = 4;
 
 /// The largest answer that needs no share, in bytes. Each connection may have one such answer at a
 /// time. A connection costs more memory than that anyway, and health checks are answered even when
 /// the budget is used up.
-const FREE: usize = 4 << 10;
+const FREE_BYTES: usize = 4 << 10;
 
 /// How many pages of the log are made into answers at a time. One page takes some milliseconds and
 /// memory of a few times its own size, and waits for nothing but the log.
-const PAGES: usize = 4;
+const MAX_PAGES_AT_ONCE: usize = 4;
 
 /// The approximate size of the largest page, in KiB. Nothing is read from the log for an answer
 /// that would not fit into the budget.
-const PAGE: usize = 1 << 10;
+const PAGE_KIB: usize = 1 << 10;
 
 /// When a refused client should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The budget for answers that peers have not read yet.
 pub struct UnreadOutput {
-    room: Arc<Semaphore>,
+    budget: Arc<Semaphore>,
     pages: Semaphore,
     refused: AtomicU64,
 }
@@ -53,12 +53,12 @@ pub(crate) enum Share {
 impl UnreadOutput {
     /// Takes the share of an answer of `bytes` bytes on the connection of `cut`. Returns `None` if
     /// the budget has no space for it.
-    pub(crate) fn enter(&self, bytes: usize, cut: &Cut) -> Option<Share> {
-        if bytes <= FREE && cut.take_free_answer() {
+    pub(crate) fn reserve(&self, bytes: usize, cut: &Cut) -> Option<Share> {
+        if bytes <= FREE_BYTES && cut.take_free_answer() {
             return Some(Share::Free(cut.clone()));
         }
-        let wanted = (OVERHEAD + bytes.div_ceil(1 << 10)).min(ROOM);
-        let permit = self.room.clone().try_acquire_many_owned(u32::try_from(wanted).unwrap_or(u32::MAX));
+        let wanted = (OVERHEAD_KIB + bytes.div_ceil(1 << 10)).min(BUDGET_KIB);
+        let permit = self.budget.clone().try_acquire_many_owned(u32::try_from(wanted).unwrap_or(u32::MAX));
         if permit.is_err() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -70,7 +70,7 @@ impl UnreadOutput {
     pub async fn page(&self) -> Result<SemaphorePermit<'_>, Error> {
         // The semaphore is never closed.
         let turn = self.pages.acquire().await.map_err(|_| refusal())?;
-        if self.room.available_permits() < PAGE + OVERHEAD {
+        if self.budget.available_permits() < PAGE_KIB + OVERHEAD_KIB {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(refusal());
         }
@@ -79,12 +79,12 @@ impl UnreadOutput {
 
     /// Returns how many bytes of the budget are in use.
     pub fn held(&self) -> usize {
-        ROOM.saturating_sub(self.room.available_permits()) << 10
+        BUDGET_KIB.saturating_sub(self.budget.available_permits()) << 10
     }
 
     /// Returns the size of the budget, in bytes.
     pub fn limit() -> usize {
-        ROOM << 10
+        BUDGET_KIB << 10
     }
 
     /// Returns how many answers did not fit into the budget.
@@ -101,7 +101,11 @@ pub(crate) fn refusal() -> Error {
 
 impl Default for UnreadOutput {
     fn default() -> Self {
-        Self { room: Arc::new(Semaphore::new(ROOM)), pages: Semaphore::new(PAGES), refused: AtomicU64::new(0) }
+        Self {
+            budget: Arc::new(Semaphore::new(BUDGET_KIB)),
+            pages: Semaphore::new(MAX_PAGES_AT_ONCE),
+            refused: AtomicU64::new(0),
+        }
     }
 }
 
@@ -120,26 +124,26 @@ mod tests {
     #[test]
     fn the_room_is_one_for_all_and_each_connection_has_one_small_answer_beyond_it() {
         let (unread_output, one, other) = (UnreadOutput::default(), Cut::default(), Cut::default());
-        let all = unread_output.enter(usize::MAX >> 12, &one).unwrap();
+        let all = unread_output.reserve(usize::MAX >> 12, &one).unwrap();
         assert_eq!(unread_output.held(), UnreadOutput::limit());
-        let small = unread_output.enter(FREE, &one).unwrap();
-        assert!(unread_output.enter(0, &one).is_none(), "it has one already");
-        assert!(unread_output.enter(FREE + 1, &other).is_none(), "it is not small");
-        let _others = unread_output.enter(0, &other).unwrap();
+        let small = unread_output.reserve(FREE_BYTES, &one).unwrap();
+        assert!(unread_output.reserve(0, &one).is_none(), "it has one already");
+        assert!(unread_output.reserve(FREE_BYTES + 1, &other).is_none(), "it is not small");
+        let _others = unread_output.reserve(0, &other).unwrap();
         assert_eq!(unread_output.refused(), 2);
         drop(small);
-        let _again = unread_output.enter(0, &one).unwrap();
+        let _again = unread_output.reserve(0, &one).unwrap();
         drop(all);
         assert_eq!(unread_output.held(), 0);
-        let _second = unread_output.enter(1, &one).unwrap();
-        assert_eq!(unread_output.held(), (OVERHEAD + 1) << 10);
+        let _second = unread_output.reserve(1, &one).unwrap();
+        assert_eq!(unread_output.held(), (OVERHEAD_KIB + 1) << 10);
     }
 
     #[tokio::test]
     async fn no_page_is_made_that_would_find_no_room() {
         let unread_output = UnreadOutput::default();
         drop(unread_output.page().await.unwrap());
-        let _all = unread_output.enter((ROOM - PAGE) << 10, &Cut::default()).unwrap();
+        let _all = unread_output.reserve((BUDGET_KIB - PAGE_KIB) << 10, &Cut::default()).unwrap();
         assert_eq!(unread_output.page().await.unwrap_err().code(), Code::Overloaded);
     }
 }

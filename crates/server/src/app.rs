@@ -23,8 +23,8 @@ use crate::auth::guard::Guard;
 use crate::config::{Config, Mode};
 use crate::counts::Counts;
 use crate::groups::Group;
-use crate::http::admission::Admission;
 use crate::http::in_flight::InFlight;
+use crate::http::publish_budget::PublishBudget;
 use crate::members::Members;
 use crate::reload::source::Source;
 use crate::traces::{self, Tracer};
@@ -41,7 +41,7 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) admission: Admission,
+    pub(crate) publish_budget: PublishBudget,
     pub(crate) body_budget: BodyBudget,
     pub(crate) unread_output: Arc<UnreadOutput>,
     pub(crate) rates: Rates,
@@ -169,7 +169,7 @@ impl App {
             pages: Pages::default(),
             cors,
             settings,
-            admission: Admission::default(),
+            publish_budget: PublishBudget::default(),
             body_budget: BodyBudget::default(),
             unread_output: Arc::default(),
             started: tokio::time::Instant::now(),

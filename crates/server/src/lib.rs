@@ -21,7 +21,7 @@
 //! Each module uses only those below it; their order stands in `Cargo.toml` and is checked.
 //!
 //! A program that is the server and nothing else, as the binary is, also needs [`listen`] (sockets that were handed over) and
-//! [`watch`] (tasks that must not end); the log and what systemd is told are the crate `tidings_telemetry`.
+//! [`supervisor`] (tasks that must not end); the log and what systemd is told are the crate `tidings_telemetry`.
 
 mod app;
 mod calls;
@@ -44,7 +44,7 @@ mod times;
 mod topics;
 
 pub use handle::Handle;
-pub use lifecycle::watch;
+pub use lifecycle::supervisor;
 pub use server::Server;
 pub use tidings_edge::auth;
 pub use tidings_net::listen;

@@ -28,9 +28,9 @@
 //! The end therefore takes `DRAIN_SECONDS`, at most a second and a half, and the time that the
 //! journal needs. After `SHUTDOWN_TIMEOUT` the server ends without waiting for the rest.
 
-pub(crate) mod left;
 pub(crate) mod report;
-pub mod watch;
+pub mod supervisor;
+pub(crate) mod unfinished;
 
 use std::convert::Infallible;
 use std::net::TcpListener;
@@ -54,29 +54,29 @@ use crate::routes::{chat, dashboard};
 use crate::server::error::Error;
 use crate::times::spread;
 use tidings_net::fair_queue::FairQueue;
-use tidings_net::paths::StreamPaths;
+use tidings_net::matcher::StreamMatcher;
 use tidings_net::peer::LAST_BYTES_GRACE;
 use tidings_net::{Calls, ConnectionServer};
 
-pub use left::Left;
+pub use unfinished::Unfinished;
 
 /// How long streams and calls have to end by themselves after the last stream was told to end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const CLOSING_GRACE: Duration = Duration::from_secs(1);
 
 /// How long a client has to take an answer for which the server has waited longer than
-/// [`LAST_WORDS`].
-const A_MOMENT: Duration = Duration::from_millis(200);
+/// [`CLOSING_GRACE`].
+const LATE_ANSWER_GRACE: Duration = Duration::from_millis(200);
 
 /// How long answers on kept-alive connections ask the client to close, before the idle connections
 /// are closed, because a call that arrives just when its connection is closed would be lost. The
-/// time is less than [`LAST_WORDS`], within which everything that is left has to end.
-const RETIRE: Duration = Duration::from_millis(700);
+/// time is less than [`CLOSING_GRACE`], within which everything that is left has to end.
+const RETIRING_TIME: Duration = Duration::from_millis(700);
 
 /// The sockets that the server listens on.
 pub(crate) struct Listeners {
     pub(crate) listeners: Vec<TcpListener>,
     /// Whether another process holds the sockets too, and hands them to this server's successor.
-    pub(crate) held: bool,
+    pub(crate) held_elsewhere: bool,
 }
 
 /// Serves on `listeners` until `shutdown`, then drains and closes everything.
@@ -84,10 +84,10 @@ pub(crate) async fn serve(
     app: Arc<App>,
     runner: Runner,
     router: Router,
-    Listeners { listeners, held }: Listeners,
+    Listeners { listeners, held_elsewhere }: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let parks = app.config.streams.lane == config::Lane::Parked;
+    let is_parking = app.config.streams.lane == config::Lane::Parked;
     let calls = Calls {
         router: router.clone(),
         refusals: refusals(&app),
@@ -99,10 +99,11 @@ pub(crate) async fn serve(
         max_head_bytes: app.config.http.max_head_bytes,
         retiring: AtomicBool::new(false),
     };
-    let lane = ConnectionServer {
+    let connection_server = ConnectionServer {
         router,
         calls: Arc::new(calls),
-        parks: parks.then(|| StreamPaths::new(groups::paths(app.groups), app.config.http.base_path.as_deref())),
+        parked_streams: is_parking
+            .then(|| StreamMatcher::new(groups::paths(app.groups), app.config.http.base_path.as_deref())),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         idle_timeout: app.config.http.idle_timeout,
@@ -116,42 +117,44 @@ pub(crate) async fn serve(
     };
     // The guards close listeners and connections however this function ends, even if its caller
     // drops the future.
-    let _cut = lane.cut.clone().drop_guard();
+    let _cut = connection_server.cut.clone().drop_guard();
     let listening = CancellationToken::new();
     let _closed = listening.clone().drop_guard();
     let accepting = TaskTracker::new();
     for listener in listeners {
         let listener = Arc::new(tokio::net::TcpListener::from_std(listener)?);
-        let (lane, listening) = (lane.clone(), listening.clone());
-        accepting.spawn(watch::keep("accept", move || lane.clone().accept(listener.clone(), listening.clone())));
+        let (connection_server, listening) = (connection_server.clone(), listening.clone());
+        accepting.spawn(supervisor::keep_running("accept", move || {
+            connection_server.clone().accept(listener.clone(), listening.clone())
+        }));
     }
     accepting.close();
-    let sockets = Sockets { lane, listening, accepting, held };
+    let sockets = Sockets { connection_server, listening, accepting, held_elsewhere };
     app.notifier.is_ready(&app.status());
     run(app, runner, shutdown, Some(sockets)).await
 }
 
 /// The sockets that a server has to close if it listens itself.
 struct Sockets {
-    lane: ConnectionServer,
+    connection_server: ConnectionServer,
     /// Cancelled to close the listeners.
     listening: CancellationToken,
     accepting: TaskTracker,
     /// Whether another process holds the listeners too.
-    held: bool,
+    held_elsewhere: bool,
 }
 
 impl Sockets {
     /// Stops accepting connections.
-    async fn let_nobody_in(&self) {
+    async fn stop_accepting(&self) {
         self.listening.cancel();
         self.accepting.wait().await;
     }
 
     /// Has every answer ask its client to close the connection, and waits for that until `limit`.
     async fn retire(&self, limit: Instant) {
-        let connections = &self.lane.connections;
-        self.lane.calls.retiring.store(true, Ordering::Relaxed);
+        let connections = &self.connection_server.connections;
+        self.connection_server.calls.retiring.store(true, Ordering::Relaxed);
         connections.close();
         // The connections that are left are closed later.
         let _ = tokio::time::timeout_at(limit, connections.wait()).await;
@@ -160,15 +163,15 @@ impl Sockets {
     /// Closes every connection once its calls are answered. At `limit`, waits for the calls that
     /// have arrived whole, and then cuts the connections that are left.
     async fn close(&self, app: &App, limit: Instant) {
-        let connections = &self.lane.connections;
-        self.lane.closing.cancel();
+        let connections = &self.connection_server.connections;
+        self.connection_server.closing.cancel();
         connections.close();
         if tokio::time::timeout_at(limit, connections.wait()).await.is_ok() {
             return;
         }
         until(|| app.counts.whole_calls() == 0).await;
-        let _ = tokio::time::timeout(A_MOMENT, connections.wait()).await;
-        self.lane.cut.cancel(); // the others have had their time
+        let _ = tokio::time::timeout(LATE_ANSWER_GRACE, connections.wait()).await;
+        self.connection_server.cut.cancel(); // the others have had their time
     }
 }
 
@@ -188,17 +191,19 @@ async fn run(
     let _streams = KilledOnDrop(app.clone());
     let _memberships = AbortOnDropHandle::new(tokio::spawn({
         let app = app.clone();
-        watch::keep("memberships", move || chat::end_memberships(app.clone()))
+        supervisor::keep_running("memberships", move || chat::end_memberships(app.clone()))
     }));
     let _dashboard = AbortOnDropHandle::new(tokio::spawn({
         let app = app.clone();
-        watch::keep("dashboard", move || dashboard::report(app.clone()))
+        supervisor::keep_running("dashboard", move || dashboard::report(app.clone()))
     }));
     let _reports = app.notifier.is_heard().then(|| {
         let app = app.clone();
-        AbortOnDropHandle::new(tokio::spawn(watch::keep("report", move || report::keep_reporting(app.clone()))))
+        AbortOnDropHandle::new(tokio::spawn(supervisor::keep_running("report", move || {
+            report::keep_reporting(app.clone())
+        })))
     });
-    let mut moving = AbortOnDropHandle::new(tokio::spawn(runner.run()));
+    let mut delivering = AbortOnDropHandle::new(tokio::spawn(runner.run()));
     let mut shutdown = pin!(shutdown);
     let stop = async {
         tokio::select! {
@@ -223,13 +228,13 @@ async fn run(
             };
             tokio::select! {
                 ended = ending => ended.map_err(|_| {
-                    let connections = sockets.as_ref().map_or(0, |sockets| sockets.lane.connections.len());
-                    Error::Left(Left::of(&app, connections))
+                    let connections = sockets.as_ref().map_or(0, |sockets| sockets.connection_server.connections.len());
+                    Error::Unfinished(Unfinished::of(&app, connections))
                 }),
                 never = listening => match never {},
             }
         }
-        failed = &mut moving => {
+        failed = &mut delivering => {
             app.enter(Phase::Closing);
             Err(match failed {
                 Ok(error) => Error::Journal(error),
@@ -256,8 +261,8 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     app.enter(Phase::Draining);
     let streams = drain(app).await;
     let drained = Instant::now();
-    let limit = drained + LAST_WORDS;
-    let successor = sockets.filter(|sockets| sockets.held);
+    let limit = drained + CLOSING_GRACE;
+    let successor = sockets.filter(|sockets| sockets.held_elsewhere);
     if successor.is_none() {
         app.close().await;
     }
@@ -265,7 +270,7 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     // second and other clients come back before that. Open connections are told to close later,
     // because some clients take HTTP/2's GOAWAY for an end and read no last event behind it.
     if let Some(sockets) = sockets {
-        sockets.let_nobody_in().await;
+        sockets.stop_accepting().await;
     }
     until_gone(app, limit).await;
     if streams > 0 {
@@ -274,7 +279,7 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
     }
     if let Some(sockets) = successor {
         // An operator that wants no drain at all wants no such delay either.
-        sockets.retire(drained + RETIRE.min(app.config.lifecycle.drain)).await;
+        sockets.retire(drained + RETIRING_TIME.min(app.config.lifecycle.drain)).await;
     }
     if let Some(sockets) = sockets {
         sockets.close(app, limit).await;

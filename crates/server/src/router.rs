@@ -15,7 +15,7 @@ use crate::http::observe;
 use crate::routes::{
     self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload, status, topics,
 };
-use tidings_net::refused;
+use tidings_net::refused_head;
 
 /// A path, the names that it knows of a query, and its handlers.
 type Row = (&'static str, &'static [Name], MethodRouter<Route>);
@@ -122,5 +122,5 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
 /// Creates the router that answers in place of the other one to a request whose head can't be read
 /// or is too large.
 pub(crate) fn refusals(app: &App) -> Router {
-    refused::routes().layer((observe::layer(app.counts.clone()), app.cors.clone().layer()))
+    refused_head::routes().layer((observe::layer(app.counts.clone()), app.cors.clone().layer()))
 }

@@ -28,7 +28,7 @@ use crate::router::router;
 use crate::streams::control_events::ControlEvents;
 use crate::topics;
 use crate::traces::Tracer;
-use descriptors::{OF_THE_LOG, Room};
+use descriptors::{Capacity, RESERVED_FOR_LOG};
 use tidings_net::connections::{CLOSING_HEADROOM, ConnectionTable};
 use tidings_net::listen;
 
@@ -46,7 +46,7 @@ pub struct Server {
     engine: Engine,
     router: Router,
     listeners: Vec<TcpListener>,
-    held: bool,
+    held_elsewhere: bool,
 }
 
 /// Puts a [`Server`] together.
@@ -54,7 +54,7 @@ pub struct Server {
 pub struct Builder {
     config: Config,
     listeners: Vec<TcpListener>,
-    held: bool,
+    held_elsewhere: bool,
     clock: Option<Clock>,
     routes: Option<Routes>,
     tracer: Tracer,
@@ -71,7 +71,7 @@ pub struct Engine {
 }
 
 pub use error::Error;
-pub use lifecycle::Left;
+pub use lifecycle::Unfinished;
 
 type Routes = Box<dyn FnOnce(Handle) -> Router + Send>;
 
@@ -106,8 +106,8 @@ impl Server {
     /// drains: it ends the streams one by one, accepts publishes until the last streams are told to
     /// end, and returns when all connections are closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { engine, router, listeners, held } = self;
-        lifecycle::serve(engine.app, engine.runner, router, Listeners { listeners, held }, shutdown).await
+        let Self { engine, router, listeners, held_elsewhere } = self;
+        lifecycle::serve(engine.app, engine.runner, router, Listeners { listeners, held_elsewhere }, shutdown).await
     }
 }
 
@@ -188,7 +188,7 @@ impl Builder {
     /// this one. During the shutdown, a connection that would be refused is left to that server.
     #[must_use]
     pub fn inherited(mut self, listeners: Vec<TcpListener>) -> Self {
-        self.held = !listeners.is_empty();
+        self.held_elsewhere = !listeners.is_empty();
         self.listeners.extend(listeners);
         self
     }
@@ -217,9 +217,9 @@ impl Builder {
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
-        let held = self.held;
+        let held_elsewhere = self.held_elsewhere;
         let (router, engine) = self.assemble()?;
-        Ok(Server { engine, router, listeners, held })
+        Ok(Server { engine, router, listeners, held_elsewhere })
     }
 
     /// Builds a server for an application that has its own router and sockets. Like
@@ -261,12 +261,12 @@ impl Builder {
     ) -> Result<(Router, Engine), Error> {
         let Self { config, clock, routes, tracer, notifier, settings, .. } = self;
         let clock = clock.unwrap_or_else(Clock::system);
-        let Room { descriptors, limits, doubt } = Room::of_process(&config)?;
-        if let Some(doubt) = doubt {
-            tracing::warn!("{doubt}");
+        let Capacity { descriptors, limits, warning } = Capacity::of_process(&config)?;
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
         }
         #[cfg(target_os = "linux")]
-        descriptors::have_slots(descriptors);
+        descriptors::enlarge_table(descriptors);
         let (hub, runner, members) = hub(journal, &config, limits, clock.clone());
         let header = match config.http.trusted_header {
             config::TrustedHeader::XForwardedFor => TrustedHeader::XForwardedFor,
@@ -279,7 +279,9 @@ impl Builder {
             guard: Guard::new(groups::rules(groups), guard_options(&config)),
             groups,
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
-            connection_table: ConnectionTable::new(descriptors.saturating_sub(OF_THE_LOG + CLOSING_HEADROOM).max(1)),
+            connection_table: ConnectionTable::new(
+                descriptors.saturating_sub(RESERVED_FOR_LOG + CLOSING_HEADROOM).max(1),
+            ),
             origins: cors::Allowed::of(&config.cors_options())?,
             cors: cors::Current::new(&config.cors_options())?,
             config,

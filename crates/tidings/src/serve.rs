@@ -12,9 +12,9 @@ use tidings_server::auth::demo;
 use tidings_server::config::{Config, Flags, Home, Loaded, Origin, environment};
 use tidings_server::listen;
 use tidings_server::server::Server;
-use tidings_server::traces::Export;
 #[cfg(unix)]
-use tidings_server::watch;
+use tidings_server::supervisor;
+use tidings_server::traces::Export;
 use tidings_telemetry::service_manager::Notifier;
 
 /// Runs until the process is told to stop.
@@ -42,7 +42,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
         let stop = signals::listen(&mut early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
         tidings_telemetry::say(&banner(loaded, &server, traces.endpoint()));
         #[cfg(unix)]
-        tokio::spawn(watch::keep("memory", memory::collect_after_load));
+        tokio::spawn(supervisor::keep_running("memory", memory::collect_after_load));
         let ended = server.run(stop.cancelled_owned()).await;
         traces.flush().await;
         ended?;

@@ -21,7 +21,7 @@ use crate::auth::rule::fill;
 use crate::openapi;
 use crate::server::Server;
 use tidings_fresh as fresh;
-use tidings_net::paths::StreamPaths;
+use tidings_net::matcher::StreamMatcher;
 
 /// The group that `CONTRIBUTING.md` adds.
 const MADE_UP: Group = include!("made_up.row");
@@ -209,8 +209,8 @@ async fn a_row_is_all_that_a_group_needs() {
 fn every_list_of_streams_has_a_group_that_was_added() {
     let groups: &'static [Group] = Vec::leak([GROUPS, &[MADE_UP]].concat());
     let request = Request::get("/base/parcels/stream").body(()).unwrap();
-    assert!(StreamPaths::new(paths(groups), Some("/base")).takes(&request), "the lane of parked streams");
-    assert!(!StreamPaths::new(paths(GROUPS), Some("/base")).takes(&request));
+    assert!(StreamMatcher::new(paths(groups), Some("/base")).matches(&request), "the lane of parked streams");
+    assert!(!StreamMatcher::new(paths(GROUPS), Some("/base")).matches(&request));
     assert!(offered(groups).any(|(_, stream)| stream.path == "/parcels/stream"), "the banner");
     let row = "| `GET /parcels/stream` | required | `parcel`, where yours are | 3 s |";
     assert!(documents::table(groups).contains(row), "the README");

@@ -1,5 +1,5 @@
 //! What a handler needs of a request, read and checked before the handler runs: the caller, the
-//! body, the parameters, and where a stream is to continue.
+//! body, and the parameters.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tidings_edge::client_ip::Peer;
 use tidings_edge::error::{Code, Error, Problem};
 use tidings_edge::fields;
 use tidings_edge::query::{self, Params};
-use tidings_hub::{After, UserId};
+use tidings_hub::UserId;
 
 use crate::app::App;
 use crate::auth::guard::Denied;
@@ -135,28 +135,6 @@ impl FromRequestParts<Route> for Params {
     }
 }
 
-/// Returns where a stream is to continue: by the header `Last-Event-ID`, or else by the query
-/// parameter for it.
-pub(crate) fn cursor(headers: &HeaderMap, params: &Params) -> After {
-    let header = headers.get("last-event-id").map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let cursor = match &header {
-        Some(header) if !header.is_empty() => header.as_ref(),
-        _ => params.filled(query::CURSOR.as_str()).unwrap_or_default(),
-    };
-    after(cursor)
-}
-
-/// Parses the text of a cursor.
-pub(crate) fn after(text: &str) -> After {
-    match text {
-        "" => After::Now,
-        "earliest" => After::Earliest,
-        // A text that is longer than any id is malformed, whatever it contains. What is kept of it
-        // is only repeated to its sender.
-        id => After::Id(id.chars().take(256).collect()),
-    }
-}
-
 /// Returns the client's address, either that of the socket or the one that a trusted proxy gives.
 pub(crate) fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
@@ -230,16 +208,6 @@ mod tests {
 
     fn with(name: &'static str, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))])
-    }
-
-    #[test]
-    fn the_header_goes_before_the_parameter_and_an_empty_one_asks_for_nothing() {
-        let params = |query| Params::read(Some(query), &[query::CURSOR]).unwrap();
-        let cursor_of = |query| cursor(&HeaderMap::new(), &params(query));
-        assert_eq!(cursor(&with("last-event-id", "a-1"), &params("last_event_id=b-2")), After::Id("a-1".into()));
-        assert_eq!(cursor(&with("last-event-id", ""), &params("last_event_id=b-2")), After::Id("b-2".into()));
-        assert_eq!(cursor_of("lastEventID=earliest"), After::Earliest);
-        assert_eq!(cursor_of("lastEventId="), After::Now);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::traces;
 
 /// How long an answer is kept.
-const KEPT: Duration = Duration::from_mins(5);
+const RECEIPT_LIFETIME: Duration = Duration::from_mins(5);
 
 /// The longest key, in bytes.
 const MAX_KEY_BYTES: usize = 255;
@@ -34,19 +34,19 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The caller, the method, the path and the key of a request, in one text.
 #[derive(Clone)]
-pub(crate) struct Scope(Bytes);
+pub(crate) struct ScopedKey(Bytes);
 
 /// A digest of the target and the body, by which two requests with the same key are told apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint([u8; 32]);
 
 /// The key and the digest by which a repetition of a publish is recognized.
-pub(crate) struct Note {
-    scope: Scope,
+pub(crate) struct KeyedPublish {
+    key: ScopedKey,
     fingerprint: Fingerprint,
 }
 
-impl Scope {
+impl ScopedKey {
     /// Reads the key of a request, if the request has one.
     pub(crate) fn of(headers: &HeaderMap, caller: &UserId, method: &Method, path: &str) -> Result<Option<Self>, Error> {
         let mut keys = headers.get_all(HEADER).iter();
@@ -77,25 +77,25 @@ impl Fingerprint {
     }
 }
 
-impl Note {
-    pub(crate) fn new(scope: Scope, target: Option<&UserId>, body: &[u8]) -> Self {
-        Self { scope, fingerprint: Fingerprint::of(target, body) }
+impl KeyedPublish {
+    pub(crate) fn new(key: ScopedKey, target: Option<&UserId>, body: &[u8]) -> Self {
+        Self { key, fingerprint: Fingerprint::of(target, body) }
     }
 
     /// Returns the key of the publish's receipt in the log.
     pub(crate) fn key(&self) -> &Bytes {
-        &self.scope.0
+        &self.key.0
     }
 
     /// Returns the receipt of a publish that is answered with `draft`.
     pub(crate) fn receipt(&self, draft: &Draft) -> Receipt {
         let value = [&self.fingerprint.0[..], &draft.encode()].concat().into();
-        Receipt { key: self.scope.0.clone(), value, lives: KEPT }
+        Receipt { key: self.key.0.clone(), value, lives: RECEIPT_LIFETIME }
     }
 
     /// Returns the first answer, if the log has its receipt already.
     pub(crate) async fn look_up(&self, app: &App) -> Result<Option<Response>, Error> {
-        let kept = app.hub.receipt(&self.scope.0).await?;
+        let kept = app.hub.receipt(&self.key.0).await?;
         kept.map(|(first, kept)| self.replay(first, &kept)).transpose()
     }
 

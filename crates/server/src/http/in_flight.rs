@@ -13,12 +13,12 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// The keys of the publishes that are on their way. There are never more keys than
-/// [`Admission`](super::admission::Admission) has space for publishes.
+/// [`PublishBudget`](super::admission::Admission) has space for publishes.
 #[derive(Default)]
 pub(crate) struct InFlight(Arc<Mutex<HashMap<Bytes, watch::Receiver<()>>>>);
 
 /// A publish with a key, on its way until this is dropped.
-pub(crate) struct Flight {
+pub(crate) struct PublishInFlight {
     /// Set if another publish with this key was on its way first. That publish has ended when its
     /// sender is gone.
     first: Option<watch::Receiver<()>>,
@@ -35,20 +35,20 @@ struct ListedKey {
 
 impl InFlight {
     /// Adds a publish. To be called once the publish has its share of the budget for publishes.
-    pub(crate) fn enter(&self, key: &Bytes) -> Flight {
+    pub(crate) fn enter(&self, key: &Bytes) -> PublishInFlight {
         match self.0.lock().entry(key.clone()) {
-            Entry::Occupied(first) => Flight { first: Some(first.get().clone()), _entry: None },
+            Entry::Occupied(first) => PublishInFlight { first: Some(first.get().clone()), _entry: None },
             Entry::Vacant(vacant) => {
                 let (sender, receiver) = watch::channel(());
                 vacant.insert(receiver);
                 let entry = ListedKey { keys: self.0.clone(), key: key.clone(), _ended: sender };
-                Flight { first: None, _entry: Some(entry) }
+                PublishInFlight { first: None, _entry: Some(entry) }
             }
         }
     }
 }
 
-impl Flight {
+impl PublishInFlight {
     /// Waits for the end of the publish that this one repeats, if there is one.
     pub(crate) async fn until_first_ended(self) {
         if let Some(mut first) = self.first {

@@ -2,9 +2,10 @@
 //! steps between a publish and the log. What comes before that and knows nothing of this server is
 //! in the crate `tidings_edge`.
 
-pub(crate) mod admission;
+pub(crate) mod cursor;
 pub(crate) mod extract;
 pub(crate) mod idempotency;
 pub(crate) mod in_flight;
 pub(crate) mod observe;
+pub(crate) mod publish_budget;
 pub(crate) mod publisher;

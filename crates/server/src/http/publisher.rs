@@ -19,10 +19,10 @@ use tidings_journal::{Condition, EventId, TopicName};
 
 use crate::app::App;
 use crate::auth::{By, Identity};
-use crate::http::admission::Share;
 use crate::http::extract::Route;
-use crate::http::idempotency::{Note, Scope};
-use crate::http::in_flight::Flight;
+use crate::http::idempotency::{KeyedPublish, ScopedKey};
+use crate::http::in_flight::PublishInFlight;
+use crate::http::publish_budget::Share;
 use crate::topics;
 use crate::traces;
 
@@ -32,7 +32,7 @@ pub(crate) struct Publisher {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Identity,
     subject: RateSubject,
-    key: Option<Scope>,
+    key: Option<ScopedKey>,
     /// The query, or its error. The error is reported when the query is needed, at the latest
     /// before anything is published, and thus after the check of the caller's rights.
     query: Result<Params, Error>,
@@ -76,7 +76,7 @@ impl FromRequestParts<Route> for Publisher {
 
     async fn from_request_parts(parts: &mut Parts, route: &Route) -> Result<Self, Error> {
         let caller = route.identify(parts)?;
-        let key = Scope::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
+        let key = ScopedKey::of(&parts.headers, &caller.id, &parts.method, parts.uri.path())?;
         let subject = RateSubject::of((&caller).into(), &route.app.guard);
         Ok(Self { app: route.app.clone(), caller, subject, key, query: route.params(parts) })
     }
@@ -102,17 +102,17 @@ impl Publisher {
     pub(crate) async fn publish(self, target: Option<&UserId>, body: &[u8], unit: Unit) -> Result<Response, Error> {
         let Self { app, subject, key, query, .. } = self;
         query?;
-        let note = key.map(|scope| Note::new(scope, target, body));
-        if let Some(note) = &note
-            && let Some(answer) = note.look_up(&app).await?
+        let keyed = key.map(|key| KeyedPublish::new(key, target, body));
+        if let Some(keyed) = &keyed
+            && let Some(answer) = keyed.look_up(&app).await?
         {
             return Ok(answer);
         }
-        let share = app.admission.enter(body.len())?;
+        let share = app.publish_budget.reserve(body.len())?;
         let cost = Cost { subject, events: 1, bytes: body.len() };
-        let goes_on = note.is_some() || unit.condition.is_some();
-        let work = publish(app, share, cost, note, unit);
-        if !goes_on {
+        let outlives_caller = keyed.is_some() || unit.condition.is_some();
+        let work = publish(app, share, cost, keyed, unit);
+        if !outlives_caller {
             return work.await;
         }
         tokio::spawn(traces::carried(work)).await.unwrap_or_else(|gone| Err(Error::unfinished(&gone)))
@@ -121,9 +121,15 @@ impl Publisher {
 
 /// Charges and publishes a unit, and holds `share` meanwhile. A repetition of a call that is in
 /// flight may be refused although that call was not; it still gets that call's answer.
-async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, unit: Unit) -> Result<Response, Error> {
+async fn publish(
+    app: Arc<App>,
+    share: Share,
+    cost: Cost,
+    keyed: Option<KeyedPublish>,
+    unit: Unit,
+) -> Result<Response, Error> {
     let Unit { batch, condition, joins, draft } = unit;
-    let flight = note.as_ref().map(|note| app.in_flight.enter(note.key()));
+    let flight = keyed.as_ref().map(|keyed| app.in_flight.enter(keyed.key()));
     let charged = app.rates.publish(&cost);
     let is_charged = charged.is_ok();
     let taken = charged.and_then(|standing| {
@@ -135,22 +141,22 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
         Ok(taken) => taken,
         Err(refused) => {
             drop((share, batch, draft)); // a call that waits for another's answer holds no space
-            let answer = first_answer(&app, note, flight).await?;
+            let answer = first_answer(&app, keyed, flight).await?;
             if answer.is_some() && is_charged {
                 app.rates.give_back(&cost, false);
             }
             return answer.ok_or(refused);
         }
     };
-    let receipt = note.as_ref().map(|note| note.receipt(&draft));
+    let receipt = keyed.as_ref().map(|keyed| keyed.receipt(&draft));
     if batch.is_empty() && receipt.is_none() {
         return Ok(answer(draft.complete(app.hub.head()), standing));
     }
-    match (app.publish(batch, receipt, condition).await?, &note) {
+    match (app.publish(batch, receipt, condition).await?, &keyed) {
         (Published::New(id) | Published::Refused(id), _) => Ok(answer(draft.complete(id), standing)),
-        (Published::Known(first, kept), Some(note)) => {
+        (Published::Known(first, kept), Some(keyed)) => {
             app.rates.give_back(&cost, named); // the call was in flight twice, and counts once
-            note.replay(first, &kept)
+            keyed.replay(first, &kept)
         }
         (Published::Full(_), _) => Err(Error::too_many_keys()),
         (Published::Known(..), None) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
@@ -159,10 +165,14 @@ async fn publish(app: Arc<App>, share: Share, cost: Cost, note: Option<Note>, un
 
 /// Waits for the call in flight that a refused call with this note repeats, and returns its answer.
 /// Returns `None` if there is no such call, or if it was not answered with a 200.
-async fn first_answer(app: &App, note: Option<Note>, flight: Option<Flight>) -> Result<Option<Response>, Error> {
-    let (Some(note), Some(flight)) = (note, flight) else { return Ok(None) };
+async fn first_answer(
+    app: &App,
+    keyed: Option<KeyedPublish>,
+    flight: Option<PublishInFlight>,
+) -> Result<Option<Response>, Error> {
+    let (Some(keyed), Some(flight)) = (keyed, flight) else { return Ok(None) };
     flight.until_first_ended().await;
-    note.look_up(app).await
+    keyed.look_up(app).await
 }
 
 /// Publishes one event for the application that embeds the server, in the name of `by`, within the
@@ -173,7 +183,7 @@ pub(crate) async fn publish_one(
     bytes: usize,
     publication: Publication,
 ) -> Result<EventId, Error> {
-    let _share = app.admission.enter(bytes)?;
+    let _share = app.publish_budget.reserve(bytes)?;
     let (subject, batch) = (RateSubject::of(by, &app.guard), vec![publication]);
     let cost = Cost { subject, events: 1, bytes };
     app.rates.publish(&cost)?;

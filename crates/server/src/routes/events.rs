@@ -17,6 +17,7 @@ use tidings_journal::{Entry, EventId, TopicName};
 use crate::app::App;
 use crate::auth::Credential;
 use crate::groups;
+use crate::http::cursor;
 use crate::http::extract::{self, Admin};
 use crate::topics;
 
@@ -50,7 +51,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Para
 }
 
 async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usize) -> Result<Reply, Error> {
-    let after = match extract::after(after.unwrap_or_default()) {
+    let after = match cursor::parse(after.unwrap_or_default()) {
         After::Now => After::Earliest,
         after => after,
     };

@@ -5,23 +5,23 @@ use tidings_hub::StreamLimits;
 use crate::config::Config;
 
 /// The number of descriptors that are reserved for the log.
-pub(super) const OF_THE_LOG: usize = 256;
+pub(super) const RESERVED_FOR_LOG: usize = 256;
 
 /// The number of descriptors that are reserved for everything except streams, including the log.
 pub(super) const RESERVED: usize = 512;
 
 /// Below this number of streams the operator is warned, unless `MAX_CONNECTIONS` is set. The usual
 /// limit of 1,024 descriptors has capacity for exactly this number.
-const FEW: usize = 512;
+const FEW_STREAMS: usize = 512;
 
 /// The capacity of a process.
-pub struct Room {
+pub struct Capacity {
     /// The maximum number of open files and sockets.
     pub descriptors: usize,
     /// The maximum numbers of open streams.
     pub limits: StreamLimits,
     /// A warning for the operator.
-    pub doubt: Option<String>,
+    pub warning: Option<String>,
 }
 
 /// The process may have so few file descriptors that no stream fits.
@@ -30,30 +30,30 @@ pub struct Room {
     "{0} file descriptors leave no room for streams: {RESERVED} are kept for the log, for calls and for health checks; raise \
      the limit (`ulimit -Hn`, LimitNOFILE=)"
 )]
-pub struct TooFew(pub usize);
+pub struct TooFewDescriptors(pub usize);
 
-impl Room {
+impl Capacity {
     /// Returns the capacity of this process, after raising its limit to the maximum.
-    pub fn of_process(config: &Config) -> Result<Self, TooFew> {
+    pub fn of_process(config: &Config) -> Result<Self, TooFewDescriptors> {
         Self::of(config, raise())
     }
 
     /// Returns the capacity of a process with `descriptors`. Without a setting the number of
     /// streams is what is left after the reserve for the log, publishes, health checks and the
     /// operator.
-    fn of(config: &Config, descriptors: usize) -> Result<Self, TooFew> {
+    fn of(config: &Config, descriptors: usize) -> Result<Self, TooFewDescriptors> {
         if descriptors <= RESERVED {
-            return Err(TooFew(descriptors));
+            return Err(TooFewDescriptors(descriptors));
         }
         let fit = descriptors - RESERVED;
         let total = config.streams.max_connections.unwrap_or(fit);
-        let doubt = if total > fit {
+        let warning = if total > fit {
             Some(format!(
                 "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fit} streams): \
                  what comes above waits instead of being told `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
                  MAX_CONNECTIONS"
             ))
-        } else if config.streams.max_connections.is_none() && fit < FEW {
+        } else if config.streams.max_connections.is_none() && fit < FEW_STREAMS {
             Some(format!(
                 "only {fit} streams fit: this process may have {descriptors} file descriptors, and {RESERVED} are kept for \
                  everything else; raise the limit (`ulimit -Hn`, LimitNOFILE=)"
@@ -66,7 +66,7 @@ impl Room {
             per_user: config.streams.max_connections_per_user,
             per_address: config.streams.max_connections_per_ip.unwrap_or_else(|| (total / 4).max(1)),
         };
-        Ok(Self { descriptors, limits, doubt })
+        Ok(Self { descriptors, limits, warning })
     }
 }
 
@@ -81,10 +81,10 @@ fn raise() -> usize {
 /// only after every core was seen to have released the old one (`synchronize_rcu`). The thread that
 /// accepts the connection that does not fit waits for that, some 10 to 30 ms, and so do all of its
 /// streams. So the table gets its size while there are no streams: for all descriptors, or for
-/// [`SLOTS`] of them.
+/// [`MAX_TABLE_SLOTS`] of them.
 #[cfg(target_os = "linux")]
-pub(super) fn have_slots(descriptors: usize) {
-    let last = i32::try_from(descriptors.min(SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);
+pub(super) fn enlarge_table(descriptors: usize) {
+    let last = i32::try_from(descriptors.min(MAX_TABLE_SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);
     if let Err(error) = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), last) {
         tracing::debug!(%error, "the table of file descriptors grows as they are needed");
     }
@@ -94,24 +94,24 @@ pub(super) fn have_slots(descriptors: usize) {
 /// first use than it is worth: the kernel needs 8 bytes for each descriptor, which makes half a
 /// MiB.
 #[cfg(target_os = "linux")]
-const SLOTS: usize = 65_536;
+const MAX_TABLE_SLOTS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn doubt(max_connections: Option<usize>, descriptors: usize) -> Option<String> {
+    fn warning(max_connections: Option<usize>, descriptors: usize) -> Option<String> {
         let mut config = Config::default();
         config.streams.max_connections = max_connections;
-        Room::of(&config, descriptors).unwrap().doubt
+        Capacity::of(&config, descriptors).unwrap().warning
     }
 
     #[test]
     fn what_does_not_fit_is_doubted() {
-        assert_eq!(doubt(None, 1_024), None);
-        assert_eq!(doubt(Some(10), 600), None);
-        assert!(doubt(None, 1_000).unwrap().starts_with("only 488 streams fit"));
-        assert!(doubt(Some(1_000), 1_024).unwrap().starts_with("MAX_CONNECTIONS=1000 is more than the 1024"));
-        assert!(matches!(Room::of(&Config::default(), RESERVED), Err(TooFew(RESERVED))));
+        assert_eq!(warning(None, 1_024), None);
+        assert_eq!(warning(Some(10), 600), None);
+        assert!(warning(None, 1_000).unwrap().starts_with("only 488 streams fit"));
+        assert!(warning(Some(1_000), 1_024).unwrap().starts_with("MAX_CONNECTIONS=1000 is more than the 1024"));
+        assert!(matches!(Capacity::of(&Config::default(), RESERVED), Err(TooFewDescriptors(RESERVED))));
     }
 }

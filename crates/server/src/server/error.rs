@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use tidings_edge::cors;
 use tidings_journal_disk as disk;
 
-use super::descriptors::TooFew;
+use super::descriptors::TooFewDescriptors;
 use super::journal;
-use crate::lifecycle::left::Left;
+use crate::lifecycle::unfinished::Unfinished;
 use tidings_net::listen;
 
 /// Why a server can't be built, or why it failed.
@@ -26,7 +26,7 @@ pub enum Error {
     Clock(Timestamp),
     /// The limit of open files is too low.
     #[error(transparent)]
-    Descriptors(#[from] TooFew),
+    Descriptors(#[from] TooFewDescriptors),
     /// The log can't be opened.
     #[error("{0}{advice}", advice = journal::advice(.0))]
     Open(#[from] disk::OpenError),
@@ -38,5 +38,5 @@ pub enum Error {
     Runner,
     /// Streams or calls were left when the time for the shutdown was over.
     #[error("SHUTDOWN_TIMEOUT is over; what was left: {0}")]
-    Left(Left),
+    Unfinished(Unfinished),
 }

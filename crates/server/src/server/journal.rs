@@ -56,7 +56,7 @@ pub struct Ceiling {
     /// The bytes that the log takes already, plus those that are free on its disk, if known.
     pub room: Option<u64>,
     /// A warning for the operator.
-    pub doubt: Option<String>,
+    pub warning: Option<String>,
 }
 
 impl Ceiling {
@@ -64,16 +64,16 @@ impl Ceiling {
     pub fn of(settings: &config::Journal) -> Self {
         let asked = settings.max_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
         let room = room(&settings.data_dir);
-        let (bytes, doubt) = ceiling(asked, disk::Retention::default().max_disk, room);
-        Self { bytes, room, doubt }
+        let (bytes, warning) = ceiling(asked, disk::Retention::default().max_disk, room);
+        Self { bytes, room, warning }
     }
 }
 
 fn on_disk(settings: &config::Journal) -> disk::Retention {
     let default = disk::Retention::default();
-    let Ceiling { bytes: max_disk, doubt, .. } = Ceiling::of(settings);
-    if let Some(doubt) = doubt {
-        tracing::warn!(data_dir = %settings.data_dir.display(), "{doubt}");
+    let Ceiling { bytes: max_disk, warning, .. } = Ceiling::of(settings);
+    if let Some(warning) = warning {
+        tracing::warn!(data_dir = %settings.data_dir.display(), "{warning}");
     }
     disk::Retention {
         rules: settings.keep.clone(),
@@ -91,7 +91,7 @@ fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<Str
     let least = disk::Retention::MIN_DISK_BYTES;
     let fitting = room.map_or(most, |room| most.min(room / 2));
     let chosen = asked.unwrap_or(fitting).max(least);
-    let doubt = room.filter(|room| chosen > *room).map(|room| {
+    let warning = room.filter(|room| chosen > *room).map(|room| {
         let or_lower = if chosen > least {
             format!(", or lower JOURNAL_MAX_BYTES (at least {})", mebibytes(least))
         } else {
@@ -104,7 +104,7 @@ fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<Str
             mebibytes(room),
         )
     });
-    (chosen, doubt)
+    (chosen, warning)
 }
 
 /// Formats a number of bytes in MiB, rounded down.
@@ -114,7 +114,7 @@ pub fn mebibytes(bytes: u64) -> String {
 
 /// Returns the directory itself, or the nearest one above if it does not exist yet: that one is on
 /// the same disk.
-pub fn nearest(dir: &Path) -> Option<PathBuf> {
+pub fn nearest_existing(dir: &Path) -> Option<PathBuf> {
     let whole = std::path::absolute(dir).ok()?;
     whole.ancestors().find(|above| above.is_dir()).map(Path::to_owned)
 }
@@ -122,7 +122,7 @@ pub fn nearest(dir: &Path) -> Option<PathBuf> {
 /// Returns the bytes that the log in `dir` takes, plus those that are free on its disk.
 #[cfg(unix)]
 fn room(dir: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(&nearest(dir)?).ok().filter(|disk| disk.f_blocks > 0)?; // 0: not a disk
+    let disk = rustix::fs::statvfs(&nearest_existing(dir)?).ok().filter(|disk| disk.f_blocks > 0)?; // 0: not a disk
     Some(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken(dir)))
 }
 
@@ -160,12 +160,12 @@ mod tests {
 
     #[test]
     fn a_ceiling_that_the_disk_can_not_bear_is_warned_of() {
-        let (chosen, doubt) = ceiling(Some(8 * GIB), 4 * GIB, Some(2 * GIB));
+        let (chosen, warning) = ceiling(Some(8 * GIB), 4 * GIB, Some(2 * GIB));
         assert_eq!(chosen, 8 * GIB);
-        insta::assert_snapshot!(doubt.unwrap(), @"the journal may take 8192 MiB, and its disk has only 2048 MiB for it: once that is full, nothing more is published; make room, or lower JOURNAL_MAX_BYTES (at least 256 MiB)");
-        let (chosen, doubt) = ceiling(None, 4 * GIB, Some(GIB / 8));
+        insta::assert_snapshot!(warning.unwrap(), @"the journal may take 8192 MiB, and its disk has only 2048 MiB for it: once that is full, nothing more is published; make room, or lower JOURNAL_MAX_BYTES (at least 256 MiB)");
+        let (chosen, warning) = ceiling(None, 4 * GIB, Some(GIB / 8));
         assert_eq!(chosen, GIB / 4, "less than the least is not to be had");
-        assert!(doubt.unwrap().ends_with("nothing more is published; make room"));
+        assert!(warning.unwrap().ends_with("nothing more is published; make room"));
     }
 
     #[cfg(unix)]

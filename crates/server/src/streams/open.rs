@@ -19,6 +19,7 @@ use crate::app::{App, Phase};
 use crate::auth::guard::{Denied, Guard};
 use crate::auth::{Credential, Refusal, Visitor};
 use crate::config;
+use crate::http::cursor;
 use crate::http::extract::{self, Route};
 use crate::streams::control_events::{self, Connected, ControlEvents};
 use crate::times::spread;
@@ -102,9 +103,9 @@ impl StreamCall {
     fn credential(&self) -> Result<Option<Credential>, Refusal> {
         let (app, headers) = (&self.app, &self.parts.headers);
         let credential = Credential::find(headers, self.parts.uri.query(), app.config.auth.cookie.as_deref(), true);
-        let counts =
+        let is_usable =
             |credential: &Credential| credential.counts(headers, |origin| app.origins.read().sends_credentials(origin));
-        if credential.as_ref().is_none_or(counts) { Ok(credential) } else { Err(Refusal::ForeignOrigin) }
+        if credential.as_ref().is_none_or(is_usable) { Ok(credential) } else { Err(Refusal::ForeignOrigin) }
     }
 
     /// Opens the stream for a visitor that may read all of its topics.
@@ -116,7 +117,7 @@ impl StreamCall {
             let message = "This is an event stream: accept text/event-stream";
             return Err(Error::new(Code::NotAcceptable, message));
         }
-        let after = extract::cursor(&parts.headers, &params);
+        let after = cursor::of_request(&parts.headers, &params);
         if app.phase() != Phase::Serving {
             if !extract::is_head(&parts) {
                 app.hub.connections().refused(RefusalReason::Draining);
@@ -124,7 +125,7 @@ impl StreamCall {
             return refuse(&app, &parts, &after, "draining", Error::draining(app.left_of_drain()));
         }
         if extract::is_head(&parts) {
-            return Ok(response(Body::new(StreamBody::nothing())));
+            return Ok(with_stream_head(Body::new(StreamBody::empty())));
         }
         let identity = visitor.identity.as_ref();
         let style = match app.config.streams.heartbeat_style {
@@ -170,38 +171,38 @@ impl StreamCall {
             cursor: start.cursor.as_deref(),
             retry: spec.retry,
         };
-        let beat = spec.pulse.then(|| ControlEvents.heartbeat(now.as_millisecond()));
-        subscription.send_first([connected.frame()].into_iter().chain(beat));
+        let heartbeat = spec.pulse.then(|| ControlEvents.heartbeat(now.as_millisecond()));
+        subscription.send_first([connected.frame()].into_iter().chain(heartbeat));
         tracing::debug!(connection = %subscription.connection().id, kind = spec.counted_as[0], "a stream opened");
-        Ok(carrying(StreamOutput::Everything(Box::new(subscription)), &parts))
+        Ok(stream_response(StreamOutput::Everything(Box::new(subscription)), &parts))
     }
 }
 
 /// Notes in the request's span where the stream starts.
 fn note_start(start: &Start, snapshot: bool) {
-    let word = match start {
+    let start_kind = match start {
         Start { reset: Some(_), .. } => "reset",
         Start { resumed: Some(_), .. } => "resumed",
         Start { .. } if snapshot => "snapshot",
         Start { .. } => "now",
     };
-    traces::note(traces::START, word);
+    traces::note(traces::START, start_kind);
     if let Some(reason) = start.reset {
         traces::note(traces::RESET, reason.as_str());
     }
 }
 
-/// Creates a response that sends `saying`, whichever lane takes it.
-fn carrying(saying: StreamOutput, parts: &Parts) -> Response {
-    let slot = StreamSlot::new(saying);
+/// Creates a response that sends `output`, whichever lane takes it.
+fn stream_response(output: StreamOutput, parts: &Parts) -> Response {
+    let slot = StreamSlot::new(output);
     let cut = parts.extensions.get::<Cut>().cloned();
-    let mut response = response(Body::new(StreamBody::new(slot.clone(), cut)));
+    let mut response = with_stream_head(Body::new(StreamBody::new(slot.clone(), cut)));
     response.extensions_mut().insert(slot);
     response
 }
 
 /// Creates a response with the head of every stream.
-fn response(body: Body) -> Response {
+fn with_stream_head(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -227,11 +228,11 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
         ));
     }
     if extract::is_head(parts) {
-        return Ok(response(Body::new(StreamBody::nothing())));
+        return Ok(with_stream_head(Body::new(StreamBody::empty())));
     }
     traces::note(traces::ERROR, reason);
     let retry = spread(Duration::from_secs(1), Duration::from_secs(10)) + app.left_of_drain();
-    Ok(carrying(StreamOutput::Once(control_events::busy(reason, retry, after)), parts))
+    Ok(stream_response(StreamOutput::Once(control_events::busy(reason, retry, after)), parts))
 }
 
 #[cfg(test)]

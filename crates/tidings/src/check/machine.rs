@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tidings_hub::Clock;
 use tidings_server::config::{Config, Loaded, Mode};
 use tidings_server::listen;
-use tidings_server::server::descriptors::Room;
+use tidings_server::server::descriptors::Capacity;
 use tidings_server::traces;
 use tidings_telemetry::service_manager::Notifier;
 
@@ -33,7 +33,7 @@ pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
     findings.extend(backlog());
     findings.extend(root(config));
     findings.extend(port(loaded, running));
-    findings.extend(traces::doubt().map(|doubt| Finding::warning("traces", doubt)));
+    findings.extend(traces::doubt().map(|warning| Finding::warning("traces", warning)));
     let (_, odd) = Notifier::from_environment();
     findings.extend(odd.into_iter().map(|odd| Finding::warning("systemd", odd)));
     findings
@@ -65,13 +65,13 @@ fn behind(past: Timestamp, now: Timestamp) -> Option<Duration> {
 }
 
 fn descriptors(config: &Config) -> Vec<Finding> {
-    let room = match Room::of_process(config) {
-        Ok(room) => room,
+    let capacity = match Capacity::of_process(config) {
+        Ok(capacity) => capacity,
         Err(error) => return vec![Finding::error("descriptors", error.to_string())],
     };
-    let (streams, descriptors) = (room.limits.total, room.descriptors);
-    let mut findings = vec![match room.doubt {
-        Some(doubt) => Finding::warning("descriptors", doubt),
+    let (streams, descriptors) = (capacity.limits.total, capacity.descriptors);
+    let mut findings = vec![match capacity.warning {
+        Some(warning) => Finding::warning("descriptors", warning),
         None => Finding::ok(
             "descriptors",
             format!("{streams} streams fit into the {descriptors} file descriptors of this process"),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tidings_journal_disk::{OpenError, Probe, has_earlier_format, probe};
 use tidings_server::config::{Config, Home, Mode};
 use tidings_server::server::Error;
-use tidings_server::server::journal::{Ceiling, mebibytes, nearest};
+use tidings_server::server::journal::{Ceiling, mebibytes, nearest_existing};
 
 use super::finding::Finding;
 use super::machine::behind_now;
@@ -68,7 +68,7 @@ fn earlier(dir: &Path) -> Option<Finding> {
 fn unwritable(dir: &Path) -> Option<Finding> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-    let place = nearest(dir)?;
+    let place = nearest_existing(dir)?;
     let needed = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     let error = accessat(CWD, &place, needed, AtFlags::EACCESS).err()?;
     let error = std::io::Error::from(error);
@@ -134,7 +134,7 @@ const OF_A_NETWORK: &str = "may not lock files or sync them to the device reliab
 
 #[cfg(target_os = "linux")]
 fn file_system(dir: &Path, mode: Mode) -> Option<Finding> {
-    let magic = rustix::fs::statfs(&nearest(dir)?).ok()?.f_type;
+    let magic = rustix::fs::statfs(&nearest_existing(dir)?).ok()?.f_type;
     // A word is signed or unsigned, and has 4 or 8 bytes, depending on the machine.
     let magic = i128::from(magic) & 0xffff_ffff;
     let (_, name, why) = FILE_SYSTEMS.into_iter().find(|(known, ..)| *known == magic)?;
@@ -150,8 +150,8 @@ fn file_system(_: &Path, _: Mode) -> Option<Finding> {
 }
 
 fn room(ceiling: &Ceiling) -> Finding {
-    match (&ceiling.doubt, ceiling.room) {
-        (Some(doubt), _) => Finding::warning("disk", doubt),
+    match (&ceiling.warning, ceiling.room) {
+        (Some(warning), _) => Finding::warning("disk", warning),
         (None, Some(room)) => Finding::ok(
             "disk",
             format!("the log may use {}, and {} are available to it", mebibytes(ceiling.bytes), mebibytes(room)),

@@ -285,7 +285,7 @@ async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
     until_stuck(&server).await;
     let stopping = Instant::now();
     match server.stopped().await {
-        Err(Error::Left(left)) => assert_eq!((left.streams, left.connections), (1, 1)),
+        Err(Error::Unfinished(unfinished)) => assert_eq!((unfinished.streams, unfinished.connections), (1, 1)),
         other => panic!("{other:?}"),
     }
     assert!(stopping.elapsed() >= Duration::from_millis(500), "{:?}", stopping.elapsed());

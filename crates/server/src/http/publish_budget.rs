@@ -14,11 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The budget of all publishes in progress together.
 ///
 /// It is in KiB, like all sizes here, because a semaphore counts in 32 bits.
-const ROOM: usize = 128 << 10;
+const BUDGET_KIB: usize = 128 << 10;
 
 /// The share of any publish, in KiB: its task, the head of its request, and the event around the
 /// data.
-const OVERHEAD: usize = 4;
+const OVERHEAD_KIB: usize = 4;
 
 /// How many copies of a body a publish holds: the body as it came, its fields, and the event's
 /// data.
@@ -28,7 +28,7 @@ const COPIES: usize = 3;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The budget for publishes in progress.
-pub(crate) struct Admission(Arc<Semaphore>);
+pub(crate) struct PublishBudget(Arc<Semaphore>);
 
 /// A publish's share of the budget. Dropping it gives the share back.
 #[must_use = "the share is given back when this is dropped"]
@@ -36,13 +36,13 @@ pub(crate) struct Share {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Admission {
+impl PublishBudget {
     /// Takes the share of a publish with a body of `body` bytes. Fails if the budget has no space
     /// for it.
-    pub(crate) fn enter(&self, body: usize) -> Result<Share, Error> {
-        let wanted = OVERHEAD + COPIES * body.div_ceil(1 << 10);
+    pub(crate) fn reserve(&self, body_bytes: usize) -> Result<Share, Error> {
+        let wanted = OVERHEAD_KIB + COPIES * body_bytes.div_ceil(1 << 10);
         // A publish that is larger than the budget takes all of it.
-        let share = u32::try_from(wanted.min(ROOM)).unwrap_or(u32::MAX);
+        let share = u32::try_from(wanted.min(BUDGET_KIB)).unwrap_or(u32::MAX);
         let permit = self.0.clone().try_acquire_many_owned(share);
         permit.map(|permit| Share { _permit: permit }).map_err(|_| {
             let message = "Too many publishes wait for the log; this one was not taken";
@@ -51,9 +51,9 @@ impl Admission {
     }
 }
 
-impl Default for Admission {
+impl Default for PublishBudget {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM)))
+        Self(Arc::new(Semaphore::new(BUDGET_KIB)))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::app::{App, Phase};
 
 /// What was unfinished when `SHUTDOWN_TIMEOUT` had passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Unfinished {
     /// Streams that were still open, whether they were told to end or not yet.
     pub streams: usize,
     /// Calls that had arrived whole and were not answered yet.
@@ -18,7 +18,7 @@ pub struct Left {
     pub is_draining: bool,
 }
 
-impl Left {
+impl Unfinished {
     pub(crate) fn of(app: &App, connections: usize) -> Self {
         Self {
             streams: app.hub.connections().stats().total,
@@ -29,7 +29,7 @@ impl Left {
     }
 }
 
-impl fmt::Display for Left {
+impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { streams, calls, connections, is_draining } = self;
         if (*streams, *calls, *connections) == (0, 0, 0) {

@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long `keep` waits before it restarts a task that panicked, because a task that panics at
-/// once must not fill the log.
-const REST: Duration = Duration::from_secs(1);
+/// How long `keep_running` waits before it restarts a task that panicked, because a task that
+/// panics at once must not fill the log.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs a task to its end, and restarts it if it panics. Only for tasks that keep no state from one
 /// round to the next.
-pub async fn keep<F>(task: &'static str, begin: impl Fn() -> F)
+pub async fn keep_running<F>(task: &'static str, start: impl Fn() -> F)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     loop {
-        match AbortOnDropHandle::new(tokio::spawn(begin())).await {
+        match AbortOnDropHandle::new(tokio::spawn(start())).await {
             Err(ended) if ended.is_panic() => tracing::error!(task, "a task of the server panicked and is begun anew"),
             _ => return, // the task is done, or the runtime is shutting down
         }
-        tokio::time::sleep(REST).await;
+        tokio::time::sleep(RESTART_DELAY).await;
     }
 }
 
@@ -35,7 +35,7 @@ mod tests {
     async fn a_task_that_panics_is_begun_anew_until_it_ends() {
         let begun = Arc::new(AtomicU32::new(0));
         let counted = begun.clone();
-        keep("test", move || {
+        keep_running("test", move || {
             let nth = counted.fetch_add(1, Ordering::Relaxed);
             async move { assert!(nth == 3, "a fault") }
         })
@@ -47,7 +47,7 @@ mod tests {
     async fn who_is_no_longer_wanted_takes_its_task_along() {
         let alive = Arc::new(());
         let held = alive.clone();
-        let keeping = tokio::spawn(keep("test", move || {
+        let keeping = tokio::spawn(keep_running("test", move || {
             let held = held.clone();
             async move {
                 std::future::pending::<()>().await;

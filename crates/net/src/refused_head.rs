@@ -21,20 +21,20 @@ use crate::{parked, peer};
 
 /// The fields that are read even from a head that can't be read as a whole: the origin that may see
 /// the answer, and the id of the request.
-const READ: [HeaderName; 2] = [ORIGIN, request_id::HEADER];
+const READ_FIELDS: [HeaderName; 2] = [ORIGIN, request_id::HEADER];
 
 /// The status with which a request is refused. It is one of the request's extensions.
 #[derive(Clone, Copy)]
-struct Refused(StatusCode);
+struct RefusedWith(StatusCode);
 
 /// Marks a request as refused.
 pub(crate) fn mark(request: &mut Request, status: StatusCode) {
-    request.extensions_mut().insert(Refused(status));
+    request.extensions_mut().insert(RefusedWith(status));
 }
 
 /// Answers a request that was marked as refused. This is the only route of the router for refusals.
 pub async fn answer(request: Request) -> Response {
-    let status = request.extensions().get::<Refused>().map_or(StatusCode::BAD_REQUEST, |refused| refused.0);
+    let status = request.extensions().get::<RefusedWith>().map_or(StatusCode::BAD_REQUEST, |refused| refused.0);
     let error = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             Error::new(Code::HeadTooLarge, "The head of the request is larger than the server takes")
@@ -58,17 +58,17 @@ impl ConnectionServer {
         }
         mark(&mut request, status);
         let response = self.calls.refusals.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
-        let answer = parked::say(&mut socket, Version::HTTP_11, response);
+        let answer = parked::write_answer(&mut socket, Version::HTTP_11, response);
         if matches!(tokio::time::timeout(self.write_timeout, answer).await, Ok(Ok(()))) {
             peer::close(socket).await;
         }
     }
 }
 
-/// Parses a header line. Returns `None` unless it is one of the fields in [`READ`].
+/// Parses a header line. Returns `None` unless it is one of the fields in [`READ_FIELDS`].
 fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let colon = line.iter().position(|byte| *byte == b':')?;
-    let name = READ.into_iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(&line[..colon]))?;
+    let name = READ_FIELDS.into_iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(&line[..colon]))?;
     Some((name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?))
 }
 

@@ -100,22 +100,22 @@ impl Journal for Slow {
 }
 
 /// A server over a slow log.
-struct House {
+struct TestServer {
     router: Router,
     log: Arc<Slow>,
     faster: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
 
-impl House {
+impl TestServer {
     async fn new() -> Self {
         let (faster, is_fast) = watch::channel(false);
         let log = Arc::new(Slow { journal: Memory::new(Retention::default()), is_fast });
         let (router, engine) = Server::builder().assemble_over(log.clone()).unwrap();
         let running = tokio::spawn(async move { engine.run(std::future::pending()).await.unwrap() });
-        let house = Self { router, log, faster, running };
-        house.settle().await;
-        house
+        let server = Self { router, log, faster, running };
+        server.settle().await;
+        server
     }
 
     /// Lets every task go on as far as it can. There is only one thread.
@@ -171,15 +171,15 @@ impl House {
 #[tokio::test]
 async fn publishes_that_wait_for_the_log_hold_no_more_than_their_room_and_none_is_lost() {
     for is_keyed in [false, true] {
-        let house = House::new().await;
-        let (waiting, refused) = house.fill(is_keyed).await;
-        assert!((100..ROOM / 600).contains(&waiting.len()), "{}", waiting.len());
+        let server = TestServer::new().await;
+        let (waiting, refused) = server.fill(is_keyed).await;
+        assert!((100..BUDGET_KIB / 600).contains(&waiting.len()), "{}", waiting.len());
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.headers()[RETRY_AFTER], "2");
         let body = refused.into_body().collect().await.unwrap().to_bytes();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["code"], "journal_unavailable");
-        assert_eq!(house.written(waiting.len()).await, waiting.len(), "the refused one is not in the log");
+        assert_eq!(server.written(waiting.len()).await, waiting.len(), "the refused one is not in the log");
         for publish in waiting {
             assert_eq!(publish.await.unwrap().status(), StatusCode::OK);
         }
@@ -188,29 +188,29 @@ async fn publishes_that_wait_for_the_log_hold_no_more_than_their_room_and_none_i
 
 #[tokio::test]
 async fn callers_with_a_key_who_left_still_take_their_room_until_their_event_is_written() {
-    let house = House::new().await;
-    let (waiting, _) = house.fill(true).await;
+    let server = TestServer::new().await;
+    let (waiting, _) = server.fill(true).await;
     for caller in &waiting {
         caller.abort();
     }
-    let refused = house.publish(Some(usize::MAX)).await;
+    let refused = server.publish(Some(usize::MAX)).await;
     assert_eq!(refused.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(house.written(waiting.len()).await, waiting.len());
+    assert_eq!(server.written(waiting.len()).await, waiting.len());
 }
 
 #[tokio::test]
 async fn callers_without_one_who_left_make_room() {
-    let house = House::new().await;
-    let (waiting, _) = house.fill(false).await;
+    let server = TestServer::new().await;
+    let (waiting, _) = server.fill(false).await;
     for caller in &waiting {
         caller.abort();
     }
-    assert!(!house.publish(None).await.is_finished(), "it waits for the log, as there is room again");
+    assert!(!server.publish(None).await.is_finished(), "it waits for the log, as there is room again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     let token = base64::engine::general_purpose::STANDARD.encode("ann:ann:ann@example.com:user");
     let request = |key: &str| {
         let request = Request::post("/notifications/send?targetUserId=bob")
@@ -222,24 +222,24 @@ async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() 
     let mut waiting = Vec::new();
     for _ in 0..50 {
         // A look-up finds no receipt yet.
-        waiting.push(house.call(request("k")).await);
+        waiting.push(server.call(request("k")).await);
     }
-    house.faster.send_replace(true);
+    server.faster.send_replace(true);
     let mut repeated = 0;
     for call in waiting {
         let answer = call.await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         repeated += usize::from(answer.headers().contains_key("idempotency-replayed"));
     }
-    assert_eq!((repeated, house.log.head().get()), (49, 1));
-    let next = house.call(request("other")).await.await.unwrap();
+    assert_eq!((repeated, server.log.head().get()), (49, 1));
+    let next = server.call(request("other")).await.await.unwrap();
     let state = next.headers()["ratelimit"].to_str().unwrap();
     assert!(state.starts_with(r#""events";r=198;"#), "{state}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_repetition_of_what_is_in_flight_has_its_answer_though_its_caller_may_publish_no_more() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     let token = base64::engine::general_purpose::STANDARD.encode("ann:ann:ann@example.com:user");
     let request = |key: Option<&str>, title: &str| {
         let mut request = Request::post("/notifications/send?targetUserId=bob")
@@ -250,22 +250,22 @@ async fn a_repetition_of_what_is_in_flight_has_its_answer_though_its_caller_may_
         }
         request.body(Body::from(format!(r#"{{"title":"{title}","message":"M"}}"#))).unwrap()
     };
-    let first = house.call(request(Some("k"), "T")).await;
+    let first = server.call(request(Some("k"), "T")).await;
     let mut others = Vec::new();
     let refused = loop {
-        let other = house.call(request(None, "T")).await;
+        let other = server.call(request(None, "T")).await;
         if other.is_finished() {
             break other.await.unwrap();
         }
         others.push(other);
     };
     assert_eq!((refused.status(), others.len()), (StatusCode::TOO_MANY_REQUESTS, 199));
-    let new = house.call(request(Some("new"), "T")).await.await.unwrap();
+    let new = server.call(request(Some("new"), "T")).await.await.unwrap();
     assert_eq!(new.status(), StatusCode::TOO_MANY_REQUESTS, "it repeats nothing");
-    let repeated = house.call(request(Some("k"), "T")).await;
-    let conflict = house.call(request(Some("k"), "U")).await;
+    let repeated = server.call(request(Some("k"), "T")).await;
+    let conflict = server.call(request(Some("k"), "U")).await;
     assert!(!repeated.is_finished() && !conflict.is_finished(), "the first has no answer yet");
-    house.faster.send_replace(true);
+    server.faster.send_replace(true);
     let mut bodies = Vec::new();
     for call in [first, repeated] {
         let answer = call.await.unwrap();
@@ -277,40 +277,40 @@ async fn a_repetition_of_what_is_in_flight_has_its_answer_though_its_caller_may_
     for other in others {
         assert_eq!(other.await.unwrap().status(), StatusCode::OK);
     }
-    assert_eq!(house.log.head().get(), 200);
+    assert_eq!(server.log.head().get(), 200);
 }
 
 #[tokio::test]
 async fn who_leaves_while_joining_a_room_has_joined_and_the_room_is_told() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     let join = Request::post("/chat/room/r/join").header("Authorization", format!("Bearer {}", demo::TOKEN));
-    house.call(join.body(Body::empty()).unwrap()).await.abort();
-    assert_eq!(house.written(2).await, 2, "what the room is told, and what the server remembers");
+    server.call(join.body(Body::empty()).unwrap()).await.abort();
+    assert_eq!(server.written(2).await, 2, "what the room is told, and what the server remembers");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_the_log_to_be_certain_keeps_no_page_from_others() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     let page = |query: &str| {
         let request = Request::get(format!("/events?topic=notifications{query}"));
         request.header("Authorization", format!("Bearer {}", demo::TOKEN)).body(Body::empty()).unwrap()
     };
-    let ahead = house.log.epochs().id_of(Position::new(100));
+    let ahead = server.log.epochs().id_of(Position::new(100));
     for way in ["after", "before"] {
         for _ in 0..10 {
-            assert!(!house.call(page(&format!("&{way}={ahead}"))).await.is_finished());
+            assert!(!server.call(page(&format!("&{way}={ahead}"))).await.is_finished());
         }
     }
-    let other = house.call(page("")).await;
+    let other = server.call(page("")).await;
     assert!(other.is_finished());
     assert_eq!(other.await.unwrap().status(), StatusCode::OK);
 }
 
 #[test]
 fn the_largest_body_of_all_always_fits_once() {
-    let admission = Admission::default();
-    let share = admission.enter(usize::MAX >> 12).unwrap();
-    assert!(admission.enter(0).is_err());
+    let publish_budget = PublishBudget::default();
+    let share = publish_budget.reserve(usize::MAX >> 12).unwrap();
+    assert!(publish_budget.reserve(0).is_err());
     drop(share);
-    assert!(admission.enter(0).is_ok());
+    assert!(publish_budget.reserve(0).is_ok());
 }
