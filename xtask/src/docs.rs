@@ -17,6 +17,8 @@ pub(crate) fn run() -> Result<()> {
                 "tidings",
                 "--package",
                 "tidings-server",
+                "--package",
+                "tidings-edge",
                 "--lib",
                 "--bins",
                 "--test",
