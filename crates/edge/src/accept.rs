@@ -1,17 +1,16 @@
 //! What the `Accept` header says about event streams (RFC 9110, section 12.5.1).
 //!
-//! Owns the two questions that the server asks about the header. Only answers whether, never which
-//! is preferred: a stream has one form, so nothing matters about a weight but whether it is zero.
+//! Answers the two questions that the server has about the header. Does not compare weights,
+//! because a stream has only one form; it only matters whether a weight is zero.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::list;
 
-/// How specific a media range is, if it matches `text/event-stream`. The most specific range
-/// decides.
+/// How specific a media range is that matches `text/event-stream`. The most specific range decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Precision {
+enum Specificity {
     /// `*/*`, or the single `*` that old Java clients send.
     Any,
     /// `text/*`.
@@ -23,24 +22,24 @@ enum Precision {
 /// One element of the header.
 struct Range {
     /// `None` if the range does not match `text/event-stream`.
-    precision: Option<Precision>,
-    /// Whether its weight is not zero.
-    wanted: bool,
+    specificity: Option<Specificity>,
+    /// Whether the weight is not zero.
+    accepted: bool,
 }
 
-/// Whether an event stream may be sent. Also true if the header is missing or contains no valid
-/// media range, because a browser's `EventSource` never reconnects after a `406`.
+/// Whether the client accepts an event stream. Also true if the header is missing or contains no
+/// valid media range, because a browser's `EventSource` never reconnects after a `406`.
 pub fn accepts_event_stream(headers: &HeaderMap) -> bool {
     let ranges: Vec<Range> = ranges(headers).collect();
-    let Some(narrowest) = ranges.iter().filter_map(|range| range.precision).max() else {
+    let Some(most_specific) = ranges.iter().filter_map(|range| range.specificity).max() else {
         return ranges.is_empty();
     };
-    ranges.iter().any(|range| range.precision == Some(narrowest) && range.wanted)
+    ranges.iter().any(|range| range.specificity == Some(most_specific) && range.accepted)
 }
 
-/// Whether `text/event-stream` is asked for by name, as `EventSource` does.
+/// Whether the header names `text/event-stream` itself, as that of `EventSource` does.
 pub fn names_event_stream(headers: &HeaderMap) -> bool {
-    ranges(headers).any(|range| range.precision == Some(Precision::Exact) && range.wanted)
+    ranges(headers).any(|range| range.specificity == Some(Specificity::Exact) && range.accepted)
 }
 
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range> {
@@ -59,21 +58,21 @@ fn range(element: &[u8]) -> Option<Range> {
     if media.is_empty() || !media.iter().all(is_token) {
         return None;
     }
-    let precision = if media.eq_ignore_ascii_case(b"text/event-stream") {
-        Some(Precision::Exact)
+    let specificity = if media.eq_ignore_ascii_case(b"text/event-stream") {
+        Some(Specificity::Exact)
     } else if media.eq_ignore_ascii_case(b"text/*") {
-        Some(Precision::Text)
+        Some(Specificity::Text)
     } else if media == b"*/*" || media == b"*" {
-        Some(Precision::Any)
+        Some(Specificity::Any)
     } else {
         None
     };
-    let wanted = !list::from_right(parameters, b';').any(is_zero_weight);
-    Some(Range { precision, wanted })
+    let accepted = !list::from_right(parameters, b';').any(is_zero_weight);
+    Some(Range { specificity, accepted })
 }
 
-/// Whether the parameter is a weight of zero: `q=0`, `q=0.`, `q=0.000`. A weight that is malformed
-/// counts as absent.
+/// Whether the parameter is a weight of zero: `q=0`, `q=0.`, `q=0.000`. A malformed weight is
+/// ignored.
 fn is_zero_weight(parameter: &[u8]) -> bool {
     let Some(at) = parameter.iter().position(|byte| *byte == b'=') else {
         return false;
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_accepts_everything_and_names_nothing() {
+    fn a_missing_header_accepts_event_streams_and_does_not_name_them() {
         assert!(accepts_event_stream(&headers(&[])));
         assert!(!names_event_stream(&headers(&[])));
     }
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_cover_only_others_do_not_accept() {
+    fn ranges_that_do_not_cover_event_streams_do_not_accept_them() {
         for line in ["application/json", "text/html, application/xml", "text/event-stream2", "*/json", "application/*"]
         {
             assert!(!accepts(line), "{line}");
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_of_zero_excludes() {
+    fn a_range_with_a_weight_of_zero_does_not_accept() {
         for line in ["text/event-stream;q=0", "text/event-stream; Q=0.000", "text/* ; q = 0.", "*/*;q=0"] {
             assert!(!accepts(line), "{line}");
             assert!(!names(line), "{line}");
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_narrowest_range_decides_whatever_the_order() {
+    fn the_most_specific_range_decides_in_any_order() {
         for line in ["text/event-stream;q=0, text/*, */*", "*/*, text/*, text/event-stream;q=0", "*/*, text/*;q=0"] {
             assert!(!accepts(line), "{line}");
         }
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_as_good_as_absent() {
+    fn malformed_ranges_are_ignored() {
         for line in ["", ",,", "text event stream", "\"", "\u{fc}"] {
             assert!(accepts(line), "{line}");
             assert!(!names(line), "{line}");
@@ -161,16 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_name_names_it() {
+    fn only_the_media_type_itself_names_event_streams() {
         assert!(names("text/event-stream"));
         assert!(names("application/json, text/event-stream;q=0.5"));
         assert!(!names("*/*, text/*"));
-        assert!(!names("application/json;note=\", text/event-stream,\""), "in quotes it is no name");
+        assert!(!names("application/json;note=\", text/event-stream,\""), "a name in quotes does not count");
     }
 
     proptest! {
         #[test]
-        fn no_header_is_a_panic(line in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn no_header_causes_a_panic(line in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(value) = HeaderValue::from_bytes(&line) {
                 let headers = HeaderMap::from_iter([(ACCEPT, value)]);
                 prop_assert!(accepts_event_stream(&headers) || !names_event_stream(&headers));

@@ -1,9 +1,9 @@
-//! Answers whose content is known beforehand. They have an `ETag`, are compressed once, and are not
-//! sent to clients that have them already.
+//! Answers with fixed content. They have an `ETag`, are compressed once, and have no body for a
+//! client that has the content already.
 //!
 //! Owns `ETag`, `If-None-Match` and `Accept-Encoding` (RFC 9110, sections 8.8.3, 13.1.2 and 12.5.3)
-//! of such answers. Must never be used for content that includes secrets, because its compressed
-//! length reveals something of the content.
+//! for these answers. Must never be used for content that includes secrets, because the length of
+//! compressed content reveals something about it.
 
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::list;
 
-/// Content, with its fingerprint.
+/// Fixed content, with its fingerprint.
 pub struct Content {
     bytes: Bytes,
     fingerprint: String,
@@ -30,7 +30,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// Content of these bytes.
+    /// Creates content from its bytes.
     pub fn new(bytes: Bytes) -> Self {
         let hash = digest::digest(&digest::SHA256, &bytes);
         let head = hash.as_ref().iter().take(6).fold(0, |head: u64, byte| head << 8 | u64::from(*byte));
@@ -62,38 +62,38 @@ pub fn answer(
     cache_control: &'static str,
     content: &Content,
 ) -> Response {
-    let gzip = takes_gzip(headers);
+    let gzip = accepts_gzip(headers);
     // Each form has a tag of its own, because a strong tag identifies the bytes that are sent.
     let tag = format!("\"{}{}\"", content.fingerprint, if gzip { "-gzip" } else { "" });
-    let known = knows(headers, &tag);
-    let body = match (known, gzip) {
+    let is_cached = client_has(headers, &tag);
+    let body = match (is_cached, gzip) {
         (true, _) => Bytes::new(),
         (false, true) => content.gzipped().clone(),
         (false, false) => content.bytes.clone(),
     };
     let mut response = Response::new(Body::from(body));
-    let answered = response.headers_mut();
-    let mut put = |name: HeaderName, value: &'static str| answered.insert(name, HeaderValue::from_static(value));
+    let fields = response.headers_mut();
+    let mut put = |name: HeaderName, value: &'static str| fields.insert(name, HeaderValue::from_static(value));
     put(CACHE_CONTROL, cache_control);
     put(VARY, "accept-encoding");
-    if !known {
+    if !is_cached {
         put(CONTENT_TYPE, media_type);
         if gzip {
             put(CONTENT_ENCODING, "gzip");
         }
     }
     if let Ok(tag) = HeaderValue::try_from(tag) {
-        answered.insert(ETAG, tag);
+        fields.insert(ETAG, tag);
     }
-    if known {
+    if is_cached {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     response
 }
 
-/// Whether the client has the content of `tag`. A weak tag counts too, because `If-None-Match` uses
-/// the weak comparison.
-fn knows(headers: &HeaderMap, tag: &str) -> bool {
+/// Whether `headers` say that the client has the content with this `tag`. A weak tag counts too,
+/// because `If-None-Match` uses the weak comparison.
+fn client_has(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter();
     lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).any(|one| {
         let one = one.strip_prefix(b"W/").unwrap_or(one);
@@ -101,7 +101,7 @@ fn knows(headers: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
     lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).any(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
@@ -121,17 +121,17 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_who_names_it_and_does_not_refuse_it() {
+    fn gzip_is_sent_to_clients_that_accept_it_by_name() {
         for good in ["gzip", "br, GZIP;q=0.5", "deflate , gzip;q=1.0"] {
-            assert!(takes_gzip(&with(ACCEPT_ENCODING, good)), "{good}");
+            assert!(accepts_gzip(&with(ACCEPT_ENCODING, good)), "{good}");
         }
         for bad in ["", "br", "gzip;q=0", "gzip; q=0.000", "x-gzip2"] {
-            assert!(!takes_gzip(&with(ACCEPT_ENCODING, bad)), "{bad}");
+            assert!(!accepts_gzip(&with(ACCEPT_ENCODING, bad)), "{bad}");
         }
     }
 
     #[test]
-    fn who_has_it_is_not_sent_it() {
+    fn content_that_the_client_has_is_not_sent_again() {
         let content = Content::new(Bytes::from_static(b"hello"));
         let first = answer(&HeaderMap::new(), "text/plain", "no-cache", &content);
         let tag = first.headers()[ETAG].to_str().unwrap().to_owned();

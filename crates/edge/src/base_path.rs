@@ -1,11 +1,12 @@
-//! `BASE_PATH`, for proxies that forward `/api/…` without removing the prefix.
+//! `BASE_PATH`: a prefix that is removed from every path, for proxies that forward `/api/…` without
+//! removing it.
 
 use axum::extract::Request;
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// Removes `base` from the front of the path. A path without it stays as it is, so that probes may
-/// request `/health` directly.
+/// Removes `base` from the beginning of the path. A path without it is not changed, so that probes
+/// may request `/health` directly.
 pub fn strip(base: &str, mut request: Request) -> Request {
     let uri = request.uri();
     let rest = uri.path_and_query().and_then(|path| path.as_str().strip_prefix(base));
@@ -25,8 +26,8 @@ pub fn strip(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// The part of `path` below `base`; empty for `base` itself, and `None` if the path is not below
-/// it.
+/// The part of `path` behind `base`. It is empty for `base` itself, and `None` if the path is not
+/// below `base`.
 pub fn below<'a>(base: &str, path: &'a str) -> Option<&'a str> {
     path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -42,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_segment_at_the_front_goes() {
+    fn only_whole_segments_at_the_beginning_are_removed() {
         assert_eq!(stripped("/api/health?x=1"), "/health?x=1");
         assert_eq!(stripped("/api"), "/");
         assert_eq!(stripped("/api?x=1"), "/?x=1");

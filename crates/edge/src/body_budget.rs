@@ -1,10 +1,11 @@
-//! The memory budget of request bodies: one bound for all bodies that are arriving, and a timeout
-//! for those that stop.
+//! The memory budget of request bodies: one limit for all bodies that are arriving, and a timeout
+//! for those that stop arriving.
 //!
-//! Owns the budget, and the bytes of a body until it is complete. The share of a body grows as it
-//! arrives and is taken before the bytes are stored. A `Content-Length` alone takes no share: a few
-//! peers that announce much and send nothing could otherwise use up the budget. The bytes are
-//! copied out of hyper's buffers, because the smallest slice of such a buffer keeps all of it.
+//! Owns the budget, and the bytes of a body until it is complete. The share of a body grows as the
+//! body arrives, and is taken before the bytes are stored. A `Content-Length` alone takes no share,
+//! because otherwise a few peers that announce long bodies and send nothing could use up the
+//! budget. The bytes are copied out of hyper's buffers, because even a small slice of such a buffer
+//! keeps all of the buffer in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,34 +20,35 @@ use tokio::time::Instant;
 use crate::error::{Code, Error};
 
 /// The budget of all bodies together, in KiB. A body counts from its first byte until its request
-/// is answered. All constants of this module are in KiB, because a semaphore counts in 32 bits.
-const ROOM: usize = 64 << 10;
+/// is answered. The sizes of this module are in KiB, because a semaphore counts in 32 bits.
+const BUDGET: usize = 64 << 10;
 
-/// The share of a request before the first byte of its body, for its task and its head, in KiB.
+/// The share of a request before the first byte of its body, in KiB. It pays for the task and the
+/// head of the request.
 const OVERHEAD: usize = 4;
 
-/// The share that is taken for the first bytes of a body, in KiB. Most bodies are smaller.
-const FIRST: usize = 4;
+/// The share that is taken for the first bytes of a body, in KiB. Most bodies need no more.
+const FIRST_SHARE: usize = 4;
 
 /// How long a body may take to arrive. The head has a timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a body may pause while the budget is scarce.
-const STALLED: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// The budget is scarce when less than this is left, in KiB.
-const SCARCE: usize = ROOM / 4;
+const SCARCE: usize = BUDGET / 4;
 
 /// The `Retry-After` of a body that is refused because the budget is used up.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The budget of the bodies that are arriving.
 pub struct BodyBudget {
-    room: Arc<Semaphore>,
+    free: Arc<Semaphore>,
     refused: AtomicU64,
 }
 
-/// A complete body, with its share of the budget.
+/// A body, with its share of the budget. It is complete once [`BodyBudget::read`] returns it.
 pub struct CollectedBody {
     bytes: Vec<u8>,
     share: OwnedSemaphorePermit,
@@ -64,11 +66,13 @@ impl BodyBudget {
         let mut arrived = CollectedBody { bytes: Vec::new(), share: self.take(OVERHEAD)? };
         let deadline = Instant::now() + TIMEOUT;
         loop {
-            let frame = match tokio::time::timeout_at(deadline.min(Instant::now() + STALLED), body.frame()).await {
+            let frame = match tokio::time::timeout_at(deadline.min(Instant::now() + MAX_PAUSE), body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => return Ok(arrived),
-                Ok(Some(Err(_))) => return Err(Error::new(Code::InvalidJson, "The body broke off")),
-                Err(_) if Instant::now() < deadline && self.room.available_permits() > SCARCE => continue,
+                Ok(Some(Err(_))) => {
+                    return Err(Error::new(Code::InvalidJson, "The connection failed before the body was complete"));
+                }
+                Err(_) if Instant::now() < deadline && self.free.available_permits() > SCARCE => continue,
                 Err(_) => return Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
             };
             let Some(data) = frame.data_ref() else { continue };
@@ -81,14 +85,14 @@ impl BodyBudget {
         }
     }
 
-    /// Makes space for `length` bytes, of which `most` are known to come. The capacity doubles, so
-    /// that few bytes are copied twice.
-    fn grow(&self, arrived: &mut CollectedBody, length: usize, most: usize) -> Result<(), Error> {
+    /// Makes space for `length` bytes. The capacity doubles, so that few bytes are copied twice,
+    /// but does not exceed `expected`, the length of the whole body as far as it is known.
+    fn grow(&self, arrived: &mut CollectedBody, length: usize, expected: usize) -> Result<(), Error> {
         let capacity = arrived.bytes.capacity();
         if length <= capacity {
             return Ok(());
         }
-        let wanted = length.max(capacity * 2).max(FIRST << 10).min(most.max(length));
+        let wanted = length.max(capacity * 2).max(FIRST_SHARE << 10).min(expected.max(length));
         let more = wanted.div_ceil(1 << 10) - capacity.div_ceil(1 << 10);
         arrived.share.merge(self.take(more)?);
         arrived.bytes.reserve_exact(wanted - arrived.bytes.len());
@@ -96,25 +100,25 @@ impl BodyBudget {
     }
 
     fn take(&self, kib: usize) -> Result<OwnedSemaphorePermit, Error> {
-        let share = u32::try_from(kib.min(ROOM)).unwrap_or(u32::MAX);
-        self.room.clone().try_acquire_many_owned(share).map_err(|_| {
+        let share = u32::try_from(kib.min(BUDGET)).unwrap_or(u32::MAX);
+        self.free.clone().try_acquire_many_owned(share).map_err(|_| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            let message = "Too many bodies are on their way; this one was not taken";
+            let message = "The server is receiving too many request bodies at once; try again later";
             Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
         })
     }
 
-    /// How many bytes the bodies hold.
+    /// The bytes that the bodies hold now.
     pub fn held(&self) -> usize {
-        ROOM.saturating_sub(self.room.available_permits()) << 10
+        BUDGET.saturating_sub(self.free.available_permits()) << 10
     }
 
-    /// How many bytes they may hold.
+    /// The most bytes that the bodies may hold.
     pub fn limit() -> usize {
-        ROOM << 10
+        BUDGET << 10
     }
 
-    /// How many bodies were refused because the budget was used up.
+    /// The number of bodies that were refused because the budget was used up.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -122,7 +126,7 @@ impl BodyBudget {
 
 impl Default for BodyBudget {
     fn default() -> Self {
-        Self { room: Arc::new(Semaphore::new(ROOM)), refused: AtomicU64::new(0) }
+        Self { free: Arc::new(Semaphore::new(BUDGET)), refused: AtomicU64::new(0) }
     }
 }
 
@@ -171,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_share_grows_with_its_body_and_is_given_back_with_it() {
+    async fn a_share_grows_with_its_body_and_is_released_with_it() {
         let budget = Arc::new(BodyBudget::default());
         let (pieces, body) = body();
         let reading = tokio::spawn({
@@ -181,7 +185,7 @@ mod tests {
         until(|| budget.held() == OVERHEAD << 10).await;
         pieces.send(Bytes::from_static(b"x")).await.unwrap();
         until(|| budget.held() > OVERHEAD << 10).await;
-        assert!(budget.held() <= (OVERHEAD + FIRST) << 10);
+        assert!(budget.held() <= (OVERHEAD + FIRST_SHARE) << 10);
         for _ in 0..10 {
             pieces.send(Bytes::from(vec![b'x'; 30 << 10])).await.unwrap();
         }
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn bodies_that_stop_give_way_when_the_room_is_scarce_and_have_their_time_when_it_is_not() {
+    async fn a_body_that_pauses_is_refused_only_while_the_budget_is_scarce() {
         let budget = Arc::new(BodyBudget::default());
         let (_stopped, body) = body();
         let reading = tokio::spawn({
@@ -204,17 +208,17 @@ mod tests {
         until(|| budget.held() > 0).await;
         tokio::time::sleep(TIMEOUT / 2).await;
         assert!(!reading.is_finished());
-        let others = budget.take(ROOM - SCARCE).unwrap();
+        let others = budget.take(BUDGET - SCARCE).unwrap();
         let refused = reading.await.unwrap().err().unwrap();
         assert_eq!(refused.code(), Code::RequestTimeout);
         drop(others);
-        let _all = budget.take(ROOM).unwrap();
+        let _all = budget.take(BUDGET).unwrap();
         assert_eq!(budget.read(Body::from("{}"), 10).await.err().unwrap().code(), Code::Overloaded);
         assert_eq!(budget.refused(), 1);
     }
 
     #[tokio::test]
-    async fn a_body_that_is_too_large_is_refused_when_it_is_announced_and_when_it_comes() {
+    async fn a_body_that_is_too_large_is_refused_when_it_is_announced_or_when_it_arrives() {
         let budget = BodyBudget::default();
         assert_eq!(budget.read(Body::from("123456"), 5).await.err().unwrap().code(), Code::PayloadTooLarge);
         let (pieces, body) = body();

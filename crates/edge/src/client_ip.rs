@@ -1,8 +1,8 @@
 //! The address of a client, which may be behind proxies.
 //!
-//! Owns which header is trusted and how far. Must never read a header to which a trusted proxy did
-//! not add the last element: a client that connects directly could write any address into it, and
-//! be a new client with each request.
+//! Owns which header is trusted, and how much of it. Must never read a header unless a trusted
+//! proxy added the last element: a client that connects directly could write any address into it,
+//! and so count as a new client with each request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -68,17 +68,17 @@ impl TrustedProxies {
     /// The address of the client behind a connection from `peer`: the rightmost address in the list
     /// that is not a trusted proxy.
     ///
-    /// Several header lines are one list. The search ends at an element that is not an address
-    /// (garbage, `unknown`, or a name that the proxy made up), and the last address before it
-    /// counts. If all addresses are proxies, the leftmost one counts. An IPv4 address that is
-    /// written as IPv6 (`::ffff:192.0.2.1`) becomes the IPv4 address, so that no client counts
-    /// twice.
+    /// Several header lines are one list, which is searched from right to left. The search ends at
+    /// an element that is not an address (garbage, `unknown`, or a name that the proxy made up);
+    /// the client is then the address to the right of that element. If all addresses are trusted
+    /// proxies, the client is the leftmost one. An IPv4 address that is written as IPv6
+    /// (`::ffff:192.0.2.1`) becomes the IPv4 address, so that no client counts twice.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all(self.header.name()).iter().rev();
-        let mut trail = lines.flat_map(|line| list::from_right(line.as_bytes(), b','));
+        let mut elements = lines.flat_map(|line| list::from_right(line.as_bytes(), b','));
         while self.contains(client) {
-            match trail.next().and_then(|element| self.header.address(element)) {
+            match elements.next().and_then(|element| self.header.address(element)) {
                 Some(hop) => client = hop.to_canonical(),
                 None => break,
             }
@@ -87,8 +87,8 @@ impl TrustedProxies {
     }
 }
 
-/// The IPv4 network that a network of IPv4-mapped addresses means. The addresses of peers are never
-/// in the mapped form.
+/// Converts a network of IPv4-mapped addresses to the IPv4 network that it means, because the
+/// addresses to compare are never in the mapped form.
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(mapped) = network else {
         return network;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_no_proxy_is_the_client_whatever_it_says() {
+    fn a_peer_that_is_not_a_trusted_proxy_is_the_client_whatever_its_headers_say() {
         let lines = [(X_FORWARDED_FOR, "192.0.2.1"), (FORWARDED, "for=192.0.2.1")];
         assert_eq!(client(TrustedHeader::XForwardedFor, "198.51.100.7", &lines), "198.51.100.7");
         assert_eq!(client(TrustedHeader::Forwarded, "198.51.100.7", &lines), "198.51.100.7");
@@ -173,18 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_address_that_is_no_proxy_is_the_client() {
+    fn the_rightmost_address_that_is_not_a_trusted_proxy_is_the_client() {
         assert_eq!(by_x_forwarded_for("203.0.113.9"), "203.0.113.9");
-        assert_eq!(
-            by_x_forwarded_for("1.2.3.4, 203.0.113.9"),
-            "203.0.113.9",
-            "what a client forged stands further left"
-        );
+        assert_eq!(by_x_forwarded_for("1.2.3.4, 203.0.113.9"), "203.0.113.9", "what a client forged is further left");
         assert_eq!(by_x_forwarded_for("1.2.3.4, 203.0.113.9,10.1.1.1 , fd00::7"), "203.0.113.9");
     }
 
     #[test]
-    fn behind_proxies_only_the_farthest_of_them_is_the_client() {
+    fn if_all_addresses_are_trusted_proxies_the_leftmost_one_is_the_client() {
         assert_eq!(by_x_forwarded_for("10.3.3.3, 10.2.2.2"), "10.3.3.3");
         assert_eq!(client(TrustedHeader::XForwardedFor, PROXY, &[]), PROXY);
     }
@@ -197,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_one_header_is_read() {
+    fn only_the_trusted_header_is_read() {
         let lines = [(X_FORWARDED_FOR, "1.2.3.4"), (FORWARDED, "for=5.6.7.8")];
         assert_eq!(client(TrustedHeader::XForwardedFor, PROXY, &lines), "1.2.3.4");
         assert_eq!(client(TrustedHeader::Forwarded, PROXY, &lines), "5.6.7.8");
@@ -205,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trail_ends_where_an_element_is_no_address() {
+    fn the_search_ends_at_an_element_that_is_not_an_address() {
         assert_eq!(by_x_forwarded_for("203.0.113.9, garbage"), PROXY);
         assert_eq!(by_x_forwarded_for("203.0.113.9, garbage, 10.2.2.2"), "10.2.2.2");
         assert_eq!(by_x_forwarded_for("203.0.113.9, \u{fc}, 10.2.2.2"), "10.2.2.2");
@@ -230,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_rfc_7239_writes_it() {
+    fn forwarded_is_read_as_rfc_7239_defines_it() {
         assert_eq!(by_forwarded("for=192.0.2.43"), "192.0.2.43");
         assert_eq!(by_forwarded(r#"For="[2001:db8:cafe::17]:4711""#), "2001:db8:cafe::17");
         assert_eq!(by_forwarded("for=192.0.2.60;proto=http;by=203.0.113.43"), "192.0.2.60");
@@ -239,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unclosed_quote_of_the_client_does_not_swallow_what_the_proxy_added() {
+    fn an_unclosed_quote_from_a_client_does_not_hide_what_the_proxy_added() {
         assert_eq!(by_forwarded(r#"for=", for=203.0.113.9"#), "203.0.113.9");
         assert_eq!(by_forwarded(r#"for="1.2.3.4, for="[2001:db8::1]:80""#), "2001:db8::1");
     }
@@ -257,7 +253,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_is_a_panic_and_the_end_of_the_list_decides(line in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn no_header_causes_a_panic_and_the_last_element_decides(line in prop::collection::vec(any::<u8>(), 0..64)) {
             for (header, name, last) in [
                 (TrustedHeader::XForwardedFor, X_FORWARDED_FOR, &b"203.0.113.9"[..]),
                 (TrustedHeader::Forwarded, FORWARDED, &b"for=203.0.113.9"[..]),

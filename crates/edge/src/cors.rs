@@ -1,8 +1,8 @@
 //! CORS: which web pages of other origins may call the server (Fetch standard, section 3.3).
 //!
-//! Owns the rules for origins and the fixed lists of headers and methods. The protocol itself is
-//! implemented by tower-http. Must never mirror an origin with credentials unless it is listed or,
-//! in development, on the local network.
+//! Owns the rules for origins and the fixed lists of headers and methods; tower-http implements the
+//! protocol itself. Must never allow credentials for an origin unless the origin is listed or, in
+//! development, on the local network.
 
 mod current;
 mod origin;
@@ -21,8 +21,8 @@ pub use current::Current;
 use origin::Origin;
 
 /// The headers that a page may send. Clients that open streams with `fetch` send `Last-Event-ID`,
-/// which is always preflighted. The last three are the context of a trace (W3C Trace Context, W3C
-/// Baggage).
+/// for which browsers always send a preflight first. The last three carry the context of a trace
+/// (W3C Trace Context, W3C Baggage).
 pub const ALLOWED_HEADERS: [HeaderName; 11] = [
     AUTHORIZATION,
     CONTENT_TYPE,
@@ -37,7 +37,7 @@ pub const ALLOWED_HEADERS: [HeaderName; 11] = [
     HeaderName::from_static("baggage"),
 ];
 
-/// The headers that a page may read, beyond those that it always may.
+/// The headers of answers that a page may read, in addition to those that it may always read.
 const EXPOSED_HEADERS: [HeaderName; 5] = [
     request_id::HEADER,
     RETRY_AFTER,
@@ -48,7 +48,7 @@ const EXPOSED_HEADERS: [HeaderName; 5] = [
 
 const METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
 
-/// How long a browser may cache a preflight. This is the most that Chromium allows.
+/// How long a browser may cache the answer to a preflight. This is the most that Chromium allows.
 const MAX_AGE: Duration = Duration::from_hours(2);
 
 /// Which pages may call the server.
@@ -57,19 +57,19 @@ pub struct Options {
     /// The allowed origins, each in one of these forms:
     /// - `https://app.example.com`: this origin. A slash at the end is ignored.
     /// - `https://*.example.com`: every name one or more labels below `example.com`, but not that
-    ///   name itself, on the same port.
+    ///   name itself, with the same scheme and port.
     /// - `/^https://(a|b)\.example\.com$/`: every origin that the regular expression matches from
     ///   the first to the last character. It is anchored even if it is written without `^` and `$`.
     /// - `null`: sandboxed pages and files, and therefore pages of any site.
-    /// - `*`: every origin, without credentials even in development. It makes the others
-    ///   superfluous.
+    /// - `*`: every origin, without credentials even in development. The other entries then have no
+    ///   effect.
     pub origins: Vec<String>,
     /// Whether pages of the allowed origins may send cookies and `Authorization`.
     pub credentials: bool,
     /// The headers that pages may send in addition to [`ALLOWED_HEADERS`].
     pub headers: Vec<HeaderName>,
     /// Whether origins on loopback, private addresses, `localhost` and `*.local` are allowed too.
-    /// They may always send credentials.
+    /// Their pages may always send credentials.
     pub development: bool,
 }
 
@@ -100,21 +100,22 @@ pub enum Error {
 enum Rule {
     Null,
     Exact(Origin),
-    Below(Origin),
+    /// The subdomains of this origin.
+    Subdomains(Origin),
     Pattern(Regex),
 }
 
 /// The rules for origins, compiled.
 #[derive(Clone, Debug)]
-pub struct Allowed {
+pub struct AllowedOrigins {
     rules: Arc<[Rule]>,
     credentials: bool,
     development: bool,
 }
 
-impl Allowed {
+impl AllowedOrigins {
     /// Compiles the rules of `options`.
-    pub fn of(options: &Options) -> Result<Self, Error> {
+    pub fn compile(options: &Options) -> Result<Self, Error> {
         if options.origins.iter().any(|text| text == "*") {
             if options.credentials {
                 return Err(Error::AnyWithCredentials);
@@ -126,13 +127,13 @@ impl Allowed {
     }
 
     /// Whether pages of this origin may read answers.
-    fn reads(&self, origin: &HeaderValue) -> bool {
-        is_listed(&self.rules, origin) || (self.development && is_nearby(origin))
+    fn may_read(&self, origin: &HeaderValue) -> bool {
+        is_listed(&self.rules, origin) || (self.development && is_local(origin))
     }
 
     /// Whether pages of this origin may send cookies and `Authorization`, and read the answers.
-    pub fn sends_credentials(&self, origin: &HeaderValue) -> bool {
-        (self.credentials && is_listed(&self.rules, origin)) || (self.development && is_nearby(origin))
+    pub fn may_send_credentials(&self, origin: &HeaderValue) -> bool {
+        (self.credentials && is_listed(&self.rules, origin)) || (self.development && is_local(origin))
     }
 }
 
@@ -145,13 +146,13 @@ pub fn layer(options: &Options) -> Result<CorsLayer, Error> {
         .allow_headers(ALLOWED_HEADERS.into_iter().chain(more).collect::<Vec<_>>())
         .expose_headers(EXPOSED_HEADERS)
         .max_age(MAX_AGE);
-    let allowed = Allowed::of(options)?;
+    let allowed = AllowedOrigins::compile(options)?;
     if options.origins.iter().any(|text| text == "*") {
         return Ok(layer.allow_origin(Any));
     }
     let readers = allowed.clone();
-    let readers = AllowOrigin::predicate(move |origin, _| readers.reads(origin));
-    let with_credentials = AllowCredentials::predicate(move |origin, _| allowed.sends_credentials(origin));
+    let readers = AllowOrigin::predicate(move |origin, _| readers.may_read(origin));
+    let with_credentials = AllowCredentials::predicate(move |origin, _| allowed.may_send_credentials(origin));
     Ok(layer.allow_origin(readers).allow_credentials(with_credentials).vary([ORIGIN]))
 }
 
@@ -163,14 +164,14 @@ fn is_listed(rules: &[Rule], value: &HeaderValue) -> bool {
     rules.iter().any(|rule| match (rule, &origin) {
         (Rule::Null, None) => text == "null",
         (Rule::Exact(exact), Some(origin)) => origin == exact,
-        (Rule::Below(parent), Some(origin)) => origin.is_below(parent),
+        (Rule::Subdomains(parent), Some(origin)) => origin.is_subdomain_of(parent),
         (Rule::Pattern(pattern), Some(_)) => pattern.is_match(text),
         _ => false,
     })
 }
 
-fn is_nearby(value: &HeaderValue) -> bool {
-    value.to_str().ok().and_then(Origin::parse).is_some_and(|origin| origin.is_nearby())
+fn is_local(value: &HeaderValue) -> bool {
+    value.to_str().ok().and_then(Origin::parse).is_some_and(|origin| origin.is_local())
 }
 
 impl Rule {
@@ -186,13 +187,13 @@ impl Rule {
         let text = text.strip_suffix('/').unwrap_or(text);
         if let Some((scheme, parent)) = text.split_once("://*.") {
             let parent = Origin::parse(&format!("{scheme}://{parent}")).filter(Origin::has_name);
-            return parent.map(Self::Below).ok_or_else(unknown);
+            return parent.map(Self::Subdomains).ok_or_else(unknown);
         }
         Origin::parse(text).map(Self::Exact).ok_or_else(unknown)
     }
 
-    /// Compiles a pattern twice: once as it is, so that `a)|(b` can't escape from the anchors, and
-    /// once between the anchors.
+    /// Compiles a pattern twice: first as it is written, which fails for a pattern such as `a)|(b`
+    /// that could escape from the anchors, and then between the anchors.
     fn pattern(pattern: &str) -> Result<Self, regex_lite::Error> {
         Regex::new(pattern)?;
         Regex::new(&format!(r"\A(?:{pattern})\z")).map(Self::Pattern)

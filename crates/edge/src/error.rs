@@ -18,7 +18,10 @@ use crate::rate_limit::RateLimit;
 
 /// A stable identifier of a failure. Programs test it, so a name never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "what each means stands in its row of the table below, which is docs/errors.md")]
+#[expect(
+    missing_docs,
+    reason = "the rows of the table below, from which docs/errors.md is generated, say what each means"
+)]
 pub enum Code {
     ValidationFailed,
     InvalidJson,
@@ -45,10 +48,10 @@ pub enum Code {
     Internal,
 }
 
-/// The most problems that one answer names, where a request can have any number of them.
+/// The most problems that one answer lists. A query or a body can have any number of them.
 pub const MAX_PROBLEMS: usize = 16;
 
-/// An error that is going to be answered.
+/// An error that will be sent as the answer to a request.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -58,7 +61,7 @@ pub struct Error {
     message: Cow<'static, str>,
     details: Vec<Problem>,
     retry_after: Option<Duration>,
-    /// Boxed, because few errors have one, and every `Result` would be as large as it is.
+    /// Boxed, because few errors have one, and otherwise it would make every `Result` larger.
     rate_limit: Option<Box<RateLimit>>,
     /// Whether the answer asks for a body without a content coding, because the body of the request
     /// came with one.
@@ -86,7 +89,7 @@ struct Answer<'a> {
 }
 
 impl Code {
-    /// Every code, each at the index that is its discriminant.
+    /// Every code, in the order of the discriminants.
     pub const ALL: [Self; 23] = [
         Self::ValidationFailed,
         Self::InvalidJson,
@@ -113,8 +116,8 @@ impl Code {
         Self::Internal,
     ];
 
-    /// Returns the identifier on the wire, the status, and what the code means and what a client
-    /// should do.
+    /// Returns the identifier on the wire, the status, and a text that says what the code means and
+    /// what a client should do.
     #[expect(clippy::too_many_lines, reason = "a table")]
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
@@ -136,25 +139,25 @@ impl Code {
             Self::TokenInvalid => (
                 "token_invalid",
                 StatusCode::UNAUTHORIZED,
-                "The token is malformed, of a kind that is switched off, wrongly signed, or not valid yet.",
+                "The token is malformed, has a wrong signature, is not valid yet, or is of a kind that is switched off.",
             ),
-            Self::TokenExpired => {
-                ("token_expired", StatusCode::UNAUTHORIZED, "The token was good once. Get a new one.")
-            }
+            Self::TokenExpired => ("token_expired", StatusCode::UNAUTHORIZED, "The token has expired. Get a new one."),
             Self::TicketInvalid => {
-                ("ticket_invalid", StatusCode::UNAUTHORIZED, "The ticket was never issued, or is used up.")
+                ("ticket_invalid", StatusCode::UNAUTHORIZED, "The ticket was never issued, or was used before.")
             }
             Self::Forbidden => (
                 "forbidden",
                 StatusCode::FORBIDDEN,
-                "The token is good, but its user may not do this; mostly the admin role is missing. Or a page of an origin that \
-                 `CORS_ORIGIN` does not allow sent the cookie.",
+                "The token is valid, but its user may not do this; usually, the admin role is missing. Or the cookie came from a page \
+                 whose origin `CORS_ORIGIN` does not allow.",
             ),
-            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "No such path, or no such thing at this path."),
+            Self::NotFound => {
+                ("not_found", StatusCode::NOT_FOUND, "The path does not exist, or what it names does not.")
+            }
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
-                "The path has other methods; `Allow` lists them.",
+                "The path does not have this method; `Allow` lists those that it has.",
             ),
             Self::NotAcceptable => (
                 "not_acceptable",
@@ -174,23 +177,23 @@ impl Code {
             Self::UnsupportedMediaType => (
                 "unsupported_media_type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The call takes `Content-Type: application/json`, without a `Content-Encoding`.",
+                "The body must have `Content-Type: application/json` and no `Content-Encoding`.",
             ),
             Self::IdempotencyConflict => (
                 "idempotency_conflict",
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "The `Idempotency-Key` was used for another request. Take a new key for a new request.",
+                "The `Idempotency-Key` was used for another request. Use a new key for a new request.",
             ),
             Self::RateLimited => (
                 "rate_limited",
                 StatusCode::TOO_MANY_REQUESTS,
-                "This user or address does more than it may; with status 503, all users together do. The message says what \
-                 to do. Nothing was published; try again after `Retry-After`.",
+                "This user or address exceeds its limit; with status 503, all users together exceed theirs. The message says \
+                 which limit, and what to do. Nothing was published; try again after `Retry-After`.",
             ),
             Self::TooManyConnections => (
                 "too_many_connections",
                 StatusCode::TOO_MANY_REQUESTS,
-                "This user or address has as many streams open as it may; with status 503, the whole server has.",
+                "This user or address has reached its limit of open streams; with status 503, the whole server has reached its own.",
             ),
             Self::Draining => (
                 "draining",
@@ -200,25 +203,25 @@ impl Code {
             Self::JournalUnavailable => (
                 "journal_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The log can't be written, or gave no certain answer within 10 s. Whether the event is in it is unknown: repeat \
-                 with the same `Idempotency-Key`.",
+                "The log can't be written, or gave no certain answer within 10 s. Whether the event is in the log is unknown: \
+                 repeat the call with the same `Idempotency-Key`.",
             ),
             Self::TooManyKeys => (
                 "too_many_keys",
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The log remembers as many services, members, tickets or the like as it may, and forgets none to make room. \
-                 Nothing was published; try again after `Retry-After`. Its operator sees which in `GET /metrics`.",
+                "The log has reached its limit of keys (services, members and the like), and drops none of them. Nothing was \
+                 published; try again after `Retry-After`. `GET /metrics` shows the operator which limit it is.",
             ),
             Self::Overloaded => (
                 "overloaded",
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The server holds as many bytes for its peers as it may: bodies that are on their way, or answers that are \
-                 not taken. Nothing was published; try again after `Retry-After`.",
+                "The server has reached its limit of buffered bytes: request bodies that are arriving, or answers that clients \
+                 have not read. Nothing was published; try again after `Retry-After`.",
             ),
             Self::MalformedRequest => (
                 "malformed_request",
                 StatusCode::BAD_REQUEST,
-                "What was sent is not HTTP, or not as it must be. The connection is closed.",
+                "The request is not HTTP, or is malformed. The connection is closed.",
             ),
             Self::HeadTooLarge => (
                 "head_too_large",
@@ -228,8 +231,8 @@ impl Code {
             Self::Internal => (
                 "internal",
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "The server has a fault; its log says what. Whether a publish took place is unknown: repeat it with the same \
-                 `Idempotency-Key`. Please report it.",
+                "The server has a fault; its log has the details. Whether a publish took place is unknown: repeat it with the \
+                 same `Idempotency-Key`. Please report the fault.",
             ),
         }
     }
@@ -239,7 +242,7 @@ impl Code {
         self.row().0
     }
 
-    /// The status of an answer with this code, unless the error sets another.
+    /// The usual status of the code. An error may set another one.
     pub const fn status(self) -> StatusCode {
         self.row().1
     }
@@ -259,8 +262,8 @@ impl Error {
         }
     }
 
-    /// An error that names every problem at once, so that a client which corrects one field does
-    /// not learn of the next one only then.
+    /// An error that reports all problems at once, so that a client does not have to correct them
+    /// one request at a time.
     pub fn validation(details: Vec<Problem>) -> Self {
         let problems: Vec<_> = details.iter().map(|one| format!("{}: {}", one.field, one.problem)).collect();
         Self { details, ..Self::new(Code::ValidationFailed, problems.join("; ")) }
@@ -271,24 +274,32 @@ impl Error {
         Self::validation(vec![Problem { field: field.into(), problem: problem.into() }])
     }
 
-    /// The error for a body of more than `most` bytes.
-    pub fn body_too_large(most: usize) -> Self {
-        Self::new(Code::PayloadTooLarge, format!("The body is larger than {most} bytes"))
+    /// The error for a body of more than `limit` bytes.
+    pub fn body_too_large(limit: usize) -> Self {
+        Self::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes"))
     }
 
     /// The error for a body with a content coding.
-    pub fn coded(coding: &str) -> Self {
+    pub fn content_encoded(coding: &str) -> Self {
         let shown: String = coding.chars().take(32).collect();
-        let message = format!("The body is encoded as `{shown}`: send it as it is, without `Content-Encoding`");
+        let message = format!("The body has the content coding `{shown}`; send it without `Content-Encoding`");
         Self { wants_identity: true, ..Self::new(Code::UnsupportedMediaType, message) }
     }
 
     /// The error for a stream that would exceed a limit of open streams.
     pub fn stream_limit(limit: LimitReached) -> Self {
         let (status, message) = match limit {
-            LimitReached::Total => (StatusCode::SERVICE_UNAVAILABLE, "The server has as many streams open as it may"),
-            LimitReached::User => (StatusCode::TOO_MANY_REQUESTS, "You have as many streams open as you may"),
-            LimitReached::Address => (StatusCode::TOO_MANY_REQUESTS, "Your address has as many streams open as it may"),
+            LimitReached::Total => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The server has reached its limit of open streams; try again later")
+            }
+            LimitReached::User => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "You have reached your limit of open streams; close one, or try again later",
+            ),
+            LimitReached::Address => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Your address has reached its limit of open streams; close one, or try again later",
+            ),
         };
         let retry_after = Some(Duration::from_secs(5));
         Self { status, retry_after, ..Self::new(Code::TooManyConnections, message) }
@@ -298,12 +309,11 @@ impl Error {
     pub fn membership_limit(limit: MembershipLimit) -> Self {
         let message = match limit {
             MembershipLimit::User => format!(
-                "Not joined: a user can be in at most {MAX_MEMBERSHIPS_PER_USER} rooms; leave one, or let its grace pass without a \
-                 stream"
+                "Not joined: a user can be in at most {MAX_MEMBERSHIPS_PER_USER} rooms; leave one, or close its streams and wait"
             ),
             MembershipLimit::Total => format!(
-                "Not joined: there are at most {MAX_MEMBERSHIPS} memberships of rooms; the server holds no more until some leave; \
-                 its operator sees why in GET /metrics"
+                "Not joined: the server has reached its limit of {MAX_MEMBERSHIPS} memberships of rooms; try again later (GET \
+                 /metrics shows its operator the number)"
             ),
         };
         let error = Self::new(Code::RateLimited, message);
@@ -314,24 +324,23 @@ impl Error {
         Self { status, ..error }.retry_after(Duration::from_mins(1))
     }
 
-    /// The error for a new key where the log has no space for one. Nothing is dropped to make
-    /// space.
+    /// The error for a record whose new key would exceed the log's limit of keys. No other key is
+    /// dropped to make space.
     pub fn too_many_keys() -> Self {
-        let message = "The log remembers as many as it may; its operator sees why in GET /metrics";
+        let message = "The log has reached its limit of keys; try again later (GET /metrics shows the operator which limit it is)";
         Self::new(Code::TooManyKeys, message).retry_after(Duration::from_mins(1))
     }
 
-    /// The error of a server that drains for `left` before it stops.
+    /// The error of a server that is about to stop. `left` is the time until its drain is over.
     pub fn draining(left: Duration) -> Self {
         let retry_after = Some(Duration::from_secs(2) + left);
         Self { retry_after, ..Self::new(Code::Draining, "The server is about to stop") }
     }
 
-    /// The error for work in a task of its own that did not finish: it panicked, or the server has
-    /// ended.
-    pub fn unfinished(gone: &tokio::task::JoinError) -> Self {
-        let code = if gone.is_panic() { Code::Internal } else { Code::JournalUnavailable };
-        Self::new(code, "The publish did not come to an end")
+    /// The error for a call whose task did not finish: it panicked, or the server is stopping.
+    pub fn unfinished_task(error: &tokio::task::JoinError) -> Self {
+        let code = if error.is_panic() { Code::Internal } else { Code::JournalUnavailable };
+        Self::new(code, "The server did not finish the call; whether it took effect is unknown")
     }
 
     /// Appends `more` to the message.
@@ -340,7 +349,7 @@ impl Error {
         Self { message: format!("{}{more}", self.message).into(), ..self }
     }
 
-    /// Sets another status of the same family as the code's own.
+    /// Replaces the status by another one of the same class (4xx or 5xx) as the code's own.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
@@ -352,7 +361,7 @@ impl Error {
         Self { retry_after: Some(delay), ..self }
     }
 
-    /// Adds where the caller stands with its limits.
+    /// Adds the header fields that tell the caller the state of its rate limits.
     #[must_use]
     pub fn rate_limit(self, rate_limit: RateLimit) -> Self {
         Self { rate_limit: Some(Box::new(rate_limit)), ..self }
@@ -407,15 +416,15 @@ impl From<tidings_journal::Error> for Error {
         match &error {
             // The reason was logged when it closed.
             tidings_journal::Error::Closed(_) => {}
-            tidings_journal::Error::Uncertain(_) => tracing::warn!(%error, "a call is refused"),
-            _ => tracing::error!(%error, "the journal refused"),
+            tidings_journal::Error::Uncertain(_) => tracing::warn!(%error, "a call is answered with 503"),
+            _ => tracing::error!(%error, "the journal failed a call"),
         }
         let message = match error {
             tidings_journal::Error::Unreadable(_) | tidings_journal::Error::Damaged(_) => {
                 "This part of the log can't be read"
             }
-            tidings_journal::Error::Uncertain(_) => "The log gives no certain answer at the moment",
-            _ => "The log can't be written at the moment",
+            tidings_journal::Error::Uncertain(_) => "The log gave no certain answer; try again",
+            _ => "The log can't be written at the moment; try again later",
         };
         Self { retry_after: Some(Duration::from_secs(5)), ..Self::new(Code::JournalUnavailable, message) }
     }
@@ -438,8 +447,8 @@ impl IntoResponse for Error {
             let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(standing) = &self.rate_limit {
-            standing.write(response.headers_mut());
+        if let Some(rate_limit) = &self.rate_limit {
+            rate_limit.write(response.headers_mut());
         }
         if self.wants_identity {
             // RFC 9110, section 12.5.3: in an answer, this field lists what the server accepts.

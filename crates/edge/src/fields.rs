@@ -13,15 +13,15 @@ use serde_json::value::RawValue;
 use crate::error::{Code, Error, Problem};
 use crate::i_json;
 use crate::json::{Compact, MAX_DEPTH};
-use crate::query::{misspelled, plain};
+use crate::query::{misspelled, normalized};
 
 /// Fields that only the server sets. They are dropped from a body, so a reader may trust them.
 const RESERVED: [&str; 3] = ["id", "timestamp", "username"];
 
-/// A JSON object whose fields are taken out one by one.
+/// The fields of a JSON object. Each method that returns a field also removes it.
 pub struct Fields<'a> {
-    /// The fields that were not asked for yet.
-    left: Members<'a>,
+    /// The fields that were not taken yet.
+    remaining: Members<'a>,
     problems: Vec<Problem>,
 }
 
@@ -32,12 +32,12 @@ type Members<'a> = IndexMap<Name<'a>, Given<'a>>;
 /// The value of a field.
 struct Given<'a> {
     value: &'a RawValue,
-    /// Whether an earlier value of the same name was a different one.
-    contradicts: bool,
+    /// Whether the name was repeated with different values.
+    is_ambiguous: bool,
 }
 
-/// The name of a field. It borrows from the body, unless it is written there with escapes. It is
-/// hashed as its text is, because it is looked up by its text.
+/// The name of a field. It borrows from the body, unless it is written there with escapes. Its hash
+/// must be that of its text, because fields are looked up by text.
 #[derive(PartialEq, Eq, Hash, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -47,7 +47,7 @@ impl Borrow<str> for Name<'_> {
     }
 }
 
-/// An object, as it is deserialized.
+/// A wrapper that deserializes an object into its members.
 struct Object<'a>(Members<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
@@ -65,11 +65,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                 let mut members = Members::new();
                 while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     match members.entry(name) {
-                        Entry::Vacant(entry) => drop(entry.insert(Given { value, contradicts: false })),
+                        Entry::Vacant(entry) => drop(entry.insert(Given { value, is_ambiguous: false })),
                         Entry::Occupied(mut entry) => {
                             let before = entry.get();
-                            let contradicts = before.contradicts || before.value.get() != value.get();
-                            entry.insert(Given { value, contradicts });
+                            let is_ambiguous = before.is_ambiguous || before.value.get() != value.get();
+                            entry.insert(Given { value, is_ambiguous });
                         }
                     }
                 }
@@ -89,51 +89,56 @@ impl<'a> Fields<'a> {
             return Err(Error::field("body", "must be a JSON object"));
         }
         match serde_json::from_slice(body) {
-            Ok(Object(left)) => {
+            Ok(Object(remaining)) => {
                 i_json::check(body)?;
-                Ok(Self { left, problems: Vec::new() })
+                Ok(Self { remaining, problems: Vec::new() })
             }
             Err(error) => {
-                // A name with an unpaired surrogate is JSON too; its error says where it is.
+                // An unpaired surrogate in a name fails here, although it is JSON. The error of
+                // this call says where it is.
                 parse(body)?;
                 Err(not_json(body, &error))
             }
         }
     }
 
-    /// Fails if the field has two different values, or if another field differs from `name` in
-    /// nothing but case, `_` and `-`. For a field whose absence means something else.
-    pub fn only_spelled(&self, name: &'static str) -> Result<(), Error> {
-        if self.left.get(name).is_some_and(|given| given.contradicts) {
+    /// Fails if the field has two different values, or if the name of another field differs from
+    /// `name` only by case, `_` and `-`. For a field without which the body would mean something
+    /// else.
+    pub fn check_spelling(&self, name: &'static str) -> Result<(), Error> {
+        if self.remaining.get(name).is_some_and(|given| given.is_ambiguous) {
             return Err(Error::field(name, "is given twice, with different values"));
         }
-        let meant = plain(name);
-        match self.left.keys().find(|other| *other.0 != *name && plain(&other.0) == meant) {
+        let expected = normalized(name);
+        match self.remaining.keys().find(|other| *other.0 != *name && normalized(&other.0) == expected) {
             Some(other) => Err(Error::field(name, misspelled(name, &other.0))),
             None => Ok(()),
         }
     }
 
-    /// Returns a string of `length` characters. It is empty if the field is missing or wrong, which
-    /// [`Fields::finish`] then reports.
+    /// Returns a string that is required, of `length` characters. If it is missing or wrong,
+    /// returns an empty string, and [`Fields::finish`] will report the problem.
     pub fn text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
         let text = self.required(name);
         text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
     }
 
-    /// Returns a string of `length` characters, if the field is there.
+    /// Returns a string of `length` characters, if the field is present.
     pub fn maybe_text(&mut self, name: &'static str, length: RangeInclusive<usize>) -> Option<String> {
         let text = self.string(name)?;
         self.checked(name, text, length)
     }
 
-    /// Returns a trimmed string, which has `length` characters once it is trimmed.
+    /// Returns a string that is required, without the white space around it, of `length`
+    /// characters. If it is missing or wrong, returns an empty string, and [`Fields::finish`] will
+    /// report the problem.
     pub fn trimmed(&mut self, name: &'static str, length: RangeInclusive<usize>) -> String {
         let text = self.required(name).map(|text| text.trim().to_owned());
         text.and_then(|text| self.checked(name, text, length)).unwrap_or_default()
     }
 
-    /// Returns a name: 1–128 letters, digits and `-_.:@`.
+    /// Returns a name that is required ([`is_name`]). If it is missing or wrong, returns an empty
+    /// string, and [`Fields::finish`] will report the problem.
     pub fn name(&mut self, name: &'static str) -> String {
         match self.required(name) {
             Some(text) if is_name(&text) => text,
@@ -145,7 +150,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns one of `choices`, if the field is there.
+    /// Returns one of `choices`, if the field is present.
     pub fn maybe_choice(&mut self, name: &'static str, choices: &[&'static str]) -> Option<&'static str> {
         let text = self.string(name)?;
         let choice = choices.iter().copied().find(|choice| *choice == text);
@@ -155,9 +160,9 @@ impl<'a> Fields<'a> {
         choice
     }
 
-    /// Returns a value of any type, if the field is there.
+    /// Returns a value of any type, if the field is present.
     pub fn maybe_raw(&mut self, name: &'static str) -> Option<Compact> {
-        let given = self.left.shift_remove(name)?;
+        let given = self.remaining.shift_remove(name)?;
         let compact = Compact::new(given.value).ok();
         if compact.is_none() {
             self.problem(name, format!("nests deeper than {MAX_DEPTH} levels"));
@@ -165,9 +170,9 @@ impl<'a> Fields<'a> {
         compact
     }
 
-    /// Whether the field is there and was not asked for yet.
+    /// Whether the field is present and was not taken yet.
     pub fn has(&self, name: &str) -> bool {
-        self.left.contains_key(name)
+        self.remaining.contains_key(name)
     }
 
     /// Adds a problem.
@@ -175,11 +180,11 @@ impl<'a> Fields<'a> {
         self.problems.push(Problem { field: field.into(), problem: problem.into() });
     }
 
-    /// Returns all fields that were not asked for, to be passed on as they came, except those that
-    /// only the server sets.
+    /// Returns all fields that were not taken yet, except those that only the server sets. They are
+    /// passed on as they came.
     pub fn rest(&mut self) -> Vec<(String, Compact)> {
-        let mut rest = Vec::with_capacity(self.left.len());
-        for (name, given) in std::mem::take(&mut self.left) {
+        let mut rest = Vec::with_capacity(self.remaining.len());
+        for (name, given) in std::mem::take(&mut self.remaining) {
             if RESERVED.contains(&&*name.0) {
                 continue;
             }
@@ -194,13 +199,13 @@ impl<'a> Fields<'a> {
         rest
     }
 
-    /// Fails with all problems that were found, if there are any.
+    /// Fails if there are problems. The error reports all of them.
     pub fn finish(self) -> Result<(), Error> {
         if self.problems.is_empty() { Ok(()) } else { Err(Error::validation(self.problems)) }
     }
 
     fn required(&mut self, name: &'static str) -> Option<String> {
-        if let Some(given) = self.left.shift_remove(name) {
+        if let Some(given) = self.remaining.shift_remove(name) {
             return self.read(name, given.value);
         }
         self.problem(name, "is required");
@@ -208,7 +213,7 @@ impl<'a> Fields<'a> {
     }
 
     fn string(&mut self, name: &'static str) -> Option<String> {
-        let given = self.left.shift_remove(name)?;
+        let given = self.remaining.shift_remove(name)?;
         self.read(name, given.value)
     }
 
@@ -225,17 +230,18 @@ impl<'a> Fields<'a> {
         if length.contains(&chars) {
             return Some(text);
         }
-        let (least, most) = length.into_inner();
-        self.problem(name, format!("must have {least} to {most} characters, it has {chars}"));
+        let (min, max) = length.into_inner();
+        self.problem(name, format!("must have {min} to {max} characters, it has {chars}"));
         None
     }
 }
 
-/// The problem of a text that is not a name ([`is_name`]).
+/// What is wrong with a text that is not a name ([`is_name`]).
 pub const NOT_A_NAME: &str = "must be 1 to 128 letters, digits and -_.:@, and neither . nor ..";
 
-/// Whether `text` may name an entity, a room or a service. `.` and `..` may not: browsers and
-/// proxies remove them from a path (RFC 3986, section 5.2.4), which then is another path.
+/// Whether `text` is a valid name of an entity, a room or a service: 1–128 letters, digits and
+/// `-_.:@`. `.` and `..` are not valid, because browsers and proxies remove them from a path (RFC
+/// 3986, section 5.2.4), which makes it another path.
 pub fn is_name(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte))
@@ -271,12 +277,12 @@ mod tests {
     use super::*;
 
     fn problems(fields: &Fields<'_>) -> Vec<String> {
-        let told = |problem: &Problem| format!("{}: {}", problem.field, problem.problem);
-        fields.problems.iter().map(told).collect()
+        let shown = |problem: &Problem| format!("{}: {}", problem.field, problem.problem);
+        fields.problems.iter().map(shown).collect()
     }
 
     #[test]
-    fn every_bad_field_is_named_at_once() {
+    fn all_problems_are_reported_at_once() {
         let mut fields = Fields::parse(br#"{"title":"","type":"loud","message":7}"#).unwrap();
         fields.text("title", 1..=200);
         fields.maybe_choice("type", &["info", "error"]);
@@ -294,39 +300,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_servers_is_not_passed_on() {
+    fn fields_that_only_the_server_sets_are_not_passed_on() {
         let mut fields = Fields::parse(br#"{"id":1,"x": [ 1 ],"timestamp":2,"username":"root","y":2,"x":3}"#).unwrap();
         let rest: Vec<_> = fields.rest().iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();
         assert_eq!(rest, ["x=3", "y=2"]);
     }
 
     #[test]
-    fn a_field_whose_absence_means_something_else_is_taken_in_one_spelling_with_one_value() {
+    fn a_field_with_another_spelling_or_with_two_values_is_refused() {
         let only = |body: &str| {
             let fields = Fields::parse(body.as_bytes()).unwrap();
-            fields.only_spelled("targetUserId").map_err(|error| error.to_string())
+            fields.check_spelling("targetUserId").map_err(|error| error.to_string())
         };
         for good in [r#"{"targetUserId":"a"}"#, "{}", r#"{"targetUserId":"a","targetUserId":"a"}"#, r#"{"userId":"a"}"#]
         {
             assert_eq!(only(good), Ok(()), "{good}");
         }
         for bad in ["targetUserID", "targetuserid", "target_user_id", "TARGET-USER-ID", "_targetUserId"] {
-            let told = only(&format!(r#"{{"title":"T","{bad}":"a"}}"#)).unwrap_err();
-            assert_eq!(told, format!("targetUserId: is meant by `{bad}`, it seems; write `targetUserId`"));
+            let error = only(&format!(r#"{{"title":"T","{bad}":"a"}}"#)).unwrap_err();
+            assert_eq!(error, format!("targetUserId: is misspelled as `{bad}`; write `targetUserId`"));
         }
-        let told = only(r#"{"targetUserId":"a","targetUserId":"b","targetUserId":"b"}"#).unwrap_err();
-        assert_eq!(told, "targetUserId: is given twice, with different values");
+        let error = only(r#"{"targetUserId":"a","targetUserId":"b","targetUserId":"b"}"#).unwrap_err();
+        assert_eq!(error, "targetUserId: is given twice, with different values");
     }
 
     #[test]
-    fn a_byte_order_mark_and_utf16_are_named() {
-        let told = |body: &[u8]| Fields::parse(body).err().unwrap().to_string();
-        assert!(told(b"\xef\xbb\xbf{}").contains("byte order mark"));
-        assert!(told(b"\xff\xfe{\0}\0").contains("UTF-16"));
+    fn a_byte_order_mark_and_utf16_are_reported_as_such() {
+        let error = |body: &[u8]| Fields::parse(body).err().unwrap().to_string();
+        assert!(error(b"\xef\xbb\xbf{}").contains("byte order mark"));
+        assert!(error(b"\xff\xfe{\0}\0").contains("UTF-16"));
     }
 
     #[test]
-    fn two_names_no_url_can_carry_are_none() {
+    fn dot_and_dot_dot_are_not_names() {
         for good in ["general", "a.b", "...", ".a", "..a", "-", "a:b@c", &"x".repeat(128)] {
             assert!(is_name(good), "{good}");
         }
@@ -343,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_or_no_json_says_so() {
+    fn a_body_that_is_not_an_object_or_not_json_is_refused() {
         let code = |body: &[u8]| Fields::parse(body).err().map(|error| error.code());
         assert_eq!(code(b"{bad"), Some(Code::InvalidJson));
         assert_eq!(code(b""), Some(Code::InvalidJson));

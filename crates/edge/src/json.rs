@@ -1,22 +1,23 @@
-//! JSON between a publisher's body and a subscriber's `data:` line.
+//! Writes JSON: values that are passed on from a publisher's body to a `data:` line, and objects.
 //!
 //! The fields of a publisher's body that the server does not know are passed on as they came.
-//! Numbers keep every digit and objects their order, because the text is never parsed into values
-//! and written again. Only insignificant white space is removed, so that the result is one line.
+//! Numbers keep every digit, and objects keep the order of their members, because the text is never
+//! parsed into values and written again. Only insignificant white space is removed, so that the
+//! result is one line.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// How deep arrays and objects may nest. In what the server sends, the value is up to four levels
-/// deep itself, and the parsers of clients fail at 128 levels (Rust's `serde_json`) or at about
-/// 1,000 (Python).
+/// How deep the arrays and objects of a value may nest. What the server sends adds up to four
+/// levels around the value, and the parsers of clients fail at 128 levels (Rust's `serde_json`) or
+/// at about 1,000 (Python).
 pub const MAX_DEPTH: usize = 120;
 
-/// The text nests deeper than [`MAX_DEPTH`].
+/// The error for a value that nests deeper than [`MAX_DEPTH`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooDeep;
 
-/// A well-formed JSON value, in one line.
+/// A well-formed JSON value without insignificant white space, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compact(String);
 
@@ -95,7 +96,7 @@ impl Object {
         Self::new().written("success", "true").text("message", message)
     }
 
-    /// The text so far, without the closing brace.
+    /// The text that was written so far, without the closing brace.
     pub fn written_so_far(&self) -> &str {
         &self.0
     }
@@ -128,7 +129,7 @@ impl Object {
         self.written(name, value.as_str())
     }
 
-    /// Adds JSON that this server has written, in one line.
+    /// Adds JSON that the server itself has written. It must be one line.
     #[must_use]
     pub fn written(mut self, name: &str, json: &str) -> Self {
         self.name(name);
@@ -151,7 +152,8 @@ impl Object {
         fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
     }
 
-    /// Adds a value of the server's own. It always serializes if the keys of its maps are strings.
+    /// Adds a value that the server creates. Serializing it can't fail, because the keys of its
+    /// maps are strings.
     #[must_use]
     pub fn value(self, name: &str, value: &impl Serialize) -> Self {
         self.written(name, &serde_json::to_string(value).unwrap_or_default())
@@ -173,10 +175,11 @@ impl Object {
     }
 }
 
+/// Appends `text` as a JSON string.
 fn quote(out: &mut String, text: &str) {
-    // No other character needs an escape (RFC 8259, section 7), and nearly no text contains one of
-    // these. The loop does not stop at the first match, so that the compiler can process many bytes
-    // at once.
+    // Only these characters need an escape (RFC 8259, section 7), and almost no text contains one.
+    // The loop does not stop at the first match, so that the compiler can process many bytes at
+    // once.
     let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     if text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
         out.push_str(&serde_json::to_string(text).unwrap_or_default()); // a string always serializes
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_goes_and_everything_else_stays_to_the_letter() {
+    fn only_white_space_between_tokens_is_removed() {
         let text = "{ \"b\" : [ 1.0 , 12345678901234567890123 ,\n 1e400 ] ,\r\n\t\"a b\\\" \\\\\" : \" x \\n \" }";
         let expected = r#"{"b":[1.0,12345678901234567890123,1e400],"a b\" \\":" x \n "}"#;
         assert_eq!(compact(text).unwrap(), expected);
@@ -237,13 +240,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_quoted_reads_back_and_is_as_short_as_it_can_be(text in any::<String>()) {
+        fn a_quoted_string_is_what_serde_json_writes(text in any::<String>()) {
             let quoted = Compact::string(&text);
             prop_assert_eq!(quoted.as_str(), serde_json::to_string(&text).unwrap());
         }
 
         #[test]
-        fn compacting_changes_no_value_and_leaves_one_line(value in any_json()) {
+        fn compacting_changes_no_value_and_results_in_one_line(value in any_json()) {
             let compacted = compact(&serde_json::to_string_pretty(&value).unwrap()).unwrap();
             prop_assert!(!compacted.contains(['\n', '\r']));
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&compacted).unwrap(), value);

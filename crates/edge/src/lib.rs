@@ -5,12 +5,12 @@
 //! - [`client_ip`]: the addresses of clients; [`rates`]: the rate limits of users and addresses
 //! - [`query`], [`fields`], [`body_budget`]: parameters and bodies; [`i_json`], [`json`]: the JSON
 //!   in them and in answers
-//! - [`error`], [`reply`], [`asset`]: answers; [`accept`]: which of them a client accepts
-//! - [`cors`], [`host`], [`base_path`], [`guard`]: layers around the routes; [`request_id`]: the id
-//!   that ties an answer to the log
+//! - [`error`], [`reply`], [`asset`]: answers; [`accept`]: whether a client accepts an event stream
+//! - [`cors`], [`host`], [`base_path`], [`catch_panic`]: layers around the routes; [`request_id`]:
+//!   the id that ties an answer to the log
 //!
-//! Must know neither streams nor routes nor the state that they share. What it needs of the
-//! settings is passed to it in options.
+//! Must know neither streams nor routes nor the state that they share. Each module that has
+//! settings takes them as its `Options`.
 
 pub mod accept;
 pub mod asset;
@@ -18,11 +18,11 @@ pub mod auth;
 pub mod base_path;
 pub mod body_budget;
 mod bucket;
+pub mod catch_panic;
 pub mod client_ip;
 pub mod cors;
 pub mod error;
 pub mod fields;
-pub mod guard;
 pub mod host;
 pub mod i_json;
 pub mod json;

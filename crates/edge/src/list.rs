@@ -1,13 +1,13 @@
-//! Lists in header values, read from the right.
+//! Splits lists in header values, such as `a, "b,c", d` and `name=value;name="va;lue"`, at the
+//! separators outside quotes.
 //!
-//! Owns the splitting of `a, "b,c", d` and `name=value;name="va;lue"` outside quotes. It starts
-//! from the right, because only the right end of a list to which proxies append can be trusted.
-//! Nothing that a client wrote further left, not even an unclosed quote, may change how that end is
-//! read. Backslash escapes inside quotes are not interpreted, because no value that is read here
-//! needs them.
+//! Lists are read from right to left, because proxies append to a list, so only its right end can
+//! be trusted. Nothing that a client wrote further left, not even an unclosed quote, may change how
+//! that end is read. Backslash escapes inside quotes are not interpreted, because no value that is
+//! read here needs them.
 
-/// The elements of `value` between `separator`s outside quotes, from last to first. They are
-/// trimmed, and empty ones are left out (RFC 9110, section 5.6.1.2).
+/// The elements of `value` between `separator`s outside quotes, from last to first. Each is
+/// trimmed, and empty elements are left out (RFC 9110, section 5.6.1.2).
 pub(super) fn from_right(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
@@ -24,8 +24,8 @@ pub(super) fn from_right(value: &[u8], separator: u8) -> impl Iterator<Item = &[
     .filter(|element| !element.is_empty())
 }
 
-/// The index of the last `separator` outside quotes. A closing quote without an opening one is a
-/// character like any other.
+/// The index of the last `separator` outside quotes. A quote that is not opened before is treated
+/// as an ordinary character.
 fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     let mut end = text.len();
     loop {
@@ -64,18 +64,18 @@ mod tests {
     }
 
     #[test]
-    fn an_unclosed_quote_swallows_nothing_to_its_right() {
+    fn an_unclosed_quote_hides_nothing_to_its_right() {
         assert_eq!(split(r#"x=", good"#), ["good", r#"x=""#]);
         assert_eq!(split(r#"x=", good="1,2""#), [r#"good="1,2""#, r#"x=""#]);
     }
 
     #[test]
-    fn a_quote_that_nothing_opens_is_a_character_like_any_other() {
+    fn a_closing_quote_without_an_opening_one_is_an_ordinary_character() {
         assert_eq!(split(r#"a, b", c"#), ["c", r#"b""#, "a"]);
     }
 
     #[test]
-    fn quotes_are_taken_off_in_pairs() {
+    fn quotes_are_removed_only_in_pairs() {
         assert_eq!(unquoted(b"\"a\""), b"a");
         assert_eq!(unquoted(b"\""), b"\"");
         assert_eq!(unquoted(b"a\""), b"a\"");
@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_stands_left_never_changes_what_stands_right(left in "[ -~]{0,40}", right in "[a-z]{1,8}(=\"[a-z,]{0,8}\")?") {
+        fn an_element_never_changes_how_elements_to_its_right_are_read(left in "[ -~]{0,40}", right in "[a-z]{1,8}(=\"[a-z,]{0,8}\")?") {
             let value = format!("{left},{right}");
             prop_assert_eq!(split(&value).first().copied(), Some(right.as_str()));
         }

@@ -1,21 +1,21 @@
 //! The parameters of a query: the names that each path knows, and their values.
 //!
-//! Owns the rule that no parameter that was meant for this server is ignored silently. A single
-//! parameter with two different values, a value that is not UTF-8, and a misspelled name of the
-//! path are problems, and a `400` names them. Parameters that have nothing to do with the path are
-//! ignored, as they always were.
+//! Owns the rule that no parameter that was meant for this server is ignored silently. Three things
+//! are answered with a `400` that reports them: two different values for a parameter that has one,
+//! a value that is not UTF-8, and a misspelled name. All other unknown parameters are ignored.
 
 use std::borrow::Cow;
 
 use crate::error::{Error, MAX_PROBLEMS, Problem};
 
-/// The fewest letters of a name that can be a misspelling. Shorter names resemble too many others.
-const LEAST_LETTERS: usize = 5;
+/// The fewest letters of a name that can count as misspelled. Shorter names resemble too many
+/// others.
+const MIN_LETTERS: usize = 5;
 
 /// A parameter that a path knows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The name in the documentation, then its synonyms.
+    /// The name in the documentation, followed by its synonyms.
     spellings: &'static [&'static str],
     kind: Kind,
 }
@@ -24,8 +24,8 @@ pub struct Name {
 enum Kind {
     /// One value.
     Single,
-    /// One value, which may be any bytes: the code that reads it decides about a value that is not
-    /// UTF-8. An empty value counts as absent.
+    /// One value, which need not be UTF-8: the code that reads the value decides what to do with
+    /// other bytes. An empty value counts as absent.
     Opaque,
     /// Any number of values.
     List,
@@ -37,7 +37,7 @@ impl Name {
         Self { spellings, kind: Kind::Single }
     }
 
-    /// A parameter with one value, which may be any bytes. An empty value counts as absent.
+    /// A parameter with one value, which need not be UTF-8. An empty value counts as absent.
     pub const fn opaque(spellings: &'static [&'static str]) -> Self {
         Self { spellings, kind: Kind::Opaque }
     }
@@ -67,27 +67,27 @@ pub const ROOM: Name = Name::single(&["roomId", "room"]);
 /// The entities that a stream follows.
 pub const ENTITIES: Name = Name::list(&["entities"]);
 
-/// The parameters of a request that its path knows, decoded.
+/// The parameters of a request, decoded. Contains only those that the path knows.
 #[derive(Clone, Debug, Default)]
 pub struct Params(Vec<(&'static str, String)>);
 
 impl Params {
-    /// Reads the query of a path that knows the names `known`. One error reports all problems.
+    /// Reads the query of a path that knows the names `known`. The error reports all problems.
     pub fn read(query: Option<&str>, known: &'static [Name]) -> Result<Self, Error> {
         Self::read_as(query, known, true)
     }
 
-    /// Reads the query of a path of an embedding application, which may have more names than
-    /// `known`. No name counts as a misspelling.
+    /// Reads the query of a path of an embedding application, which may have other names than
+    /// `known`. Therefore, no name counts as misspelled.
     pub fn read_among_others(query: Option<&str>, known: &'static [Name]) -> Result<Self, Error> {
         Self::read_as(query, known, false)
     }
 
-    fn read_as(query: Option<&str>, known: &'static [Name], all: bool) -> Result<Self, Error> {
+    fn read_as(query: Option<&str>, known: &'static [Name], report_misspellings: bool) -> Result<Self, Error> {
         let Some(query) = query.filter(|_| !known.is_empty()) else {
             return Ok(Self::default());
         };
-        let mut reading = Reading { all, params: Vec::new(), problems: Vec::new() };
+        let mut reading = Reading { report_misspellings, params: Vec::new(), problems: Vec::new() };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             reading.take(&decoded(name).0, value, known);
@@ -95,18 +95,18 @@ impl Params {
         if reading.problems.is_empty() { Ok(Self(reading.params)) } else { Err(Error::validation(reading.problems)) }
     }
 
-    /// The value of the parameter that the documentation calls `name`, if it is there. It may be
+    /// The value of the parameter that the documentation calls `name`, if it is present. It may be
     /// empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of the parameter, if it is there and not empty.
+    /// The value of the parameter, if it is present and not empty.
     pub fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// Every value of a list.
+    /// All values of a list.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
@@ -128,34 +128,34 @@ impl Params {
 
 /// A query that is being read.
 struct Reading {
-    /// Whether the known names are all that the path has.
-    all: bool,
+    /// Whether a name that resembles a known one is a problem.
+    report_misspellings: bool,
     params: Vec<(&'static str, String)>,
     problems: Vec<Problem>,
 }
 
 impl Reading {
-    /// Reads one pair. Its name is decoded, and its value is not.
+    /// Reads one pair. Its name is decoded already, its value is not.
     fn take(&mut self, name: &str, value: &str, known: &'static [Name]) {
         let (stem, index) = name.find('[').map_or((name, ""), |at| name.split_at(at));
-        let meant = known.iter().find(|known| known.spellings.contains(&stem));
-        match meant {
-            Some(meant) if index.is_empty() || (meant.kind == Kind::List && is_index(index)) => {
-                self.value(meant, value);
+        let named = known.iter().find(|known| known.spellings.contains(&stem));
+        match named {
+            Some(param) if index.is_empty() || (param.kind == Kind::List && is_index(index)) => {
+                self.value(param, value);
             }
-            Some(meant) => self.misspelled(meant, stem, name),
+            Some(param) => self.misspelled(param, stem, name),
             None => {
                 let mut spellings =
                     known.iter().flat_map(|known| known.spellings.iter().map(move |text| (known, *text)));
-                if let Some((meant, spelling)) = spellings.find(|(_, spelling)| is_misspelling(stem, spelling)) {
-                    self.misspelled(meant, spelling, name);
+                if let Some((param, spelling)) = spellings.find(|(_, spelling)| is_misspelling(stem, spelling)) {
+                    self.misspelled(param, spelling, name);
                 }
             }
         }
     }
 
     fn misspelled(&mut self, name: &Name, spelling: &str, given: &str) {
-        if self.all {
+        if self.report_misspellings {
             self.problem(name.as_str(), misspelled(spelling, given));
         }
     }
@@ -176,7 +176,7 @@ impl Reading {
         }
     }
 
-    /// Adds a problem, unless it was added before.
+    /// Adds a problem, unless it was added before or there are too many.
     fn problem(&mut self, field: &'static str, problem: impl Into<String>) {
         let problem = Problem { field: field.into(), problem: problem.into() };
         if !self.problems.contains(&problem) && self.problems.len() < MAX_PROBLEMS {
@@ -185,16 +185,16 @@ impl Reading {
     }
 }
 
-/// The problem of a name that was written `given` instead of `spelling`.
+/// What is wrong with a field or parameter whose name was written `given` instead of `spelling`.
 pub fn misspelled(spelling: &str, given: &str) -> String {
-    // The name may be as long as the client likes, so it is truncated.
+    // A client can send a name of any length, so it is truncated.
     let given: String = given.chars().take(64).collect();
-    format!("is meant by `{given}`, it seems; write `{spelling}`")
+    format!("is misspelled as `{given}`; write `{spelling}`")
 }
 
-/// Decodes `+` and `%XX` (URL standard, `application/x-www-form-urlencoded`), and returns whether
-/// the result is UTF-8. Bytes that are not UTF-8 become replacement characters. A `%` that begins
-/// no escape stands for itself.
+/// Decodes `+` and `%XX` (URL standard, `application/x-www-form-urlencoded`). Also returns whether
+/// the decoded bytes are UTF-8; if they are not, invalid bytes become replacement characters. A `%`
+/// without two hexadecimal digits behind it is kept.
 fn decoded(text: &str) -> (Cow<'_, str>, bool) {
     let spaced = if text.contains('+') { Cow::from(text.replace('+', " ")) } else { Cow::from(text) };
     if !spaced.contains('%') {
@@ -207,31 +207,32 @@ fn decoded(text: &str) -> (Cow<'_, str>, bool) {
     }
 }
 
-/// Whether it is an index such as `[]` or `[7]`, with which some clients write lists.
+/// Whether `text` is an index such as `[]` or `[7]`, which some clients add to the name of a list.
 fn is_index(text: &str) -> bool {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether `name` differs from `known` in nothing but case, `_`, `-`, and one letter that is added,
-/// missing or wrong.
+/// Whether `name` differs from `known` only by case, `_`, `-`, and at most one letter that is
+/// added, missing or wrong.
 fn is_misspelling(name: &str, known: &str) -> bool {
-    if name.bytes().filter(u8::is_ascii_alphabetic).count() < LEAST_LETTERS {
+    if name.bytes().filter(u8::is_ascii_alphabetic).count() < MIN_LETTERS {
         return false;
     }
-    let (name, known) = (plain(name), plain(known));
-    let alike = name.bytes().zip(known.bytes()).take_while(|(a, b)| a == b).count();
-    let (name, known) = (&name.as_bytes()[alike..], &known.as_bytes()[alike..]);
-    let alike = name.iter().rev().zip(known.iter().rev()).take_while(|(a, b)| a == b).count();
-    match (&name[..name.len() - alike], &known[..known.len() - alike]) {
+    let (name, known) = (normalized(name), normalized(known));
+    let prefix = name.bytes().zip(known.bytes()).take_while(|(a, b)| a == b).count();
+    let (name, known) = (&name.as_bytes()[prefix..], &known.as_bytes()[prefix..]);
+    let suffix = name.iter().rev().zip(known.iter().rev()).take_while(|(a, b)| a == b).count();
+    match (&name[..name.len() - suffix], &known[..known.len() - suffix]) {
         ([], [] | [_]) => true,
         ([letter], [] | [_]) => letter.is_ascii_alphabetic(),
         _ => false,
     }
 }
 
-/// The name in lower case and without `_` and `-`, which are what people mix up.
-pub fn plain(name: &str) -> String {
+/// The name in lower case and without `_` and `-`. Names that are equal after this are easily
+/// confused.
+pub fn normalized(name: &str) -> String {
     name.chars().filter(|char| !matches!(char, '_' | '-')).map(|char| char.to_ascii_lowercase()).collect()
 }
 
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_joined_over_all_repeats_however_they_are_written() {
+    fn all_repeats_of_a_list_are_joined_in_every_notation() {
         for query in [
             "entities=a&entities=b",
             "entities[]=a&entities[]=b",
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_single_parameter_two_values_that_differ_are_refused_and_equal_ones_are_one() {
+    fn a_single_parameter_may_be_repeated_only_with_the_same_value() {
         for query in ["roomId=a&roomId=b", "roomId=a&room=b", "room=a&roomId", "targetUserId=&targetUserId=a"] {
             assert!(refused(query).ends_with("is given twice, with different values"), "{query}");
         }
@@ -280,14 +281,14 @@ mod tests {
     }
 
     #[test]
-    fn a_present_but_empty_value_is_told_from_none() {
+    fn an_empty_value_differs_from_an_absent_parameter() {
         assert_eq!(value("roomId=", "roomId").as_deref(), Some(""));
         assert_eq!(value("roomId", "roomId").as_deref(), Some(""));
         assert_eq!(value("x=", "roomId"), None);
     }
 
     #[test]
-    fn a_slip_of_the_pen_is_refused_and_named() {
+    fn a_misspelled_name_is_refused_and_reported() {
         for (query, meant) in [
             ("targetUserID=a", "targetUserId"),
             ("target_user_id=a", "targetUserId"),
@@ -304,12 +305,12 @@ mod tests {
             ("roomI%64s=a", "roomId"),
             ("entitie[]=a", "entities"),
         ] {
-            let told = refused(query);
-            assert!(told.ends_with(&format!("it seems; write `{meant}`")), "{query}: {told}");
+            let error = refused(query);
+            assert!(error.ends_with(&format!("`; write `{meant}`")), "{query}: {error}");
         }
-        assert_eq!(refused("Rooms=a"), "roomId: is meant by `Rooms`, it seems; write `room`");
+        assert_eq!(refused("Rooms=a"), "roomId: is misspelled as `Rooms`; write `room`");
         for query in ["roomId[]=a", "targetUserId[0]=a", "entities[a]=b", "entities[=b"] {
-            assert!(refused(query).contains("it seems; write"), "{query}");
+            assert!(refused(query).contains("is misspelled as"), "{query}");
         }
     }
 
@@ -338,14 +339,14 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_utf8_is_refused_but_where_its_reader_refuses_it() {
+    fn a_value_that_is_not_utf8_is_refused_unless_the_parameter_is_opaque() {
         assert!(refused("targetUserId=%FF").starts_with("targetUserId: must be UTF-8"));
         assert!(refused("entities=a&entities=%C3").starts_with("entities: must be UTF-8"));
         assert_eq!(value("lastEventId=%FF", "lastEventId").unwrap(), "\u{fffd}");
     }
 
     #[test]
-    fn what_is_no_escape_stands_for_itself() {
+    fn a_percent_sign_that_begins_no_escape_is_kept() {
         assert_eq!(value("targetUserId=100%", "targetUserId").unwrap(), "100%");
         assert_eq!(value("targetUserId=%zz%2&x", "targetUserId").unwrap(), "%zz%2");
         assert_eq!(value("targetUserId=a%00b", "targetUserId").unwrap(), "a\0b");
@@ -353,14 +354,14 @@ mod tests {
     }
 
     #[test]
-    fn a_query_of_nothing_but_mistakes_gets_a_short_answer() {
+    fn the_error_for_a_query_full_of_mistakes_is_short() {
         let query: Vec<_> = (b'a'..=b'z').map(|letter| format!("limit{}=1", char::from(letter))).collect();
         assert!(refused(&query.join("&").repeat(100)).len() < 4_096);
     }
 
     proptest! {
         #[test]
-        fn values_are_decoded_as_the_url_standard_says(query in "[a-z=&%+0-9\u{e9}]{0,40}") {
+        fn names_and_values_are_decoded_as_the_url_standard_says(query in "[a-z=&%+0-9\u{e9}]{0,40}") {
             let ours: Vec<_> = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                 (decoded(name).0.into_owned(), decoded(value).0.into_owned())
@@ -370,7 +371,7 @@ mod tests {
         }
 
         #[test]
-        fn no_query_is_a_panic(query in any::<String>()) {
+        fn no_query_causes_a_panic(query in any::<String>()) {
             let _ = Params::read(Some(&query), KNOWN);
         }
     }

@@ -1,5 +1,5 @@
-//! Where a publisher stands with its limits, written as the header fields of an answer ([RateLimit
-//! header fields](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
+//! The state of a publisher's rate limits, and the header fields that report it ([RateLimit header
+//! fields](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use crate::bucket::{Bucket, Quota, whole_seconds};
 
-/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>: lists of structured
-/// fields (RFC 9651).
-pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-pub(crate) const STATE: HeaderName = HeaderName::from_static("ratelimit");
+/// The header with the limits. Like [`STATE_HEADER`], it is a list of structured fields (RFC 9651).
+pub(crate) const POLICY_HEADER: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// The header with what is left of the limits.
+pub(crate) const STATE_HEADER: HeaderName = HeaderName::from_static("ratelimit");
 
-/// What is limited.
+/// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Events,
@@ -22,12 +22,13 @@ pub(crate) enum Limit {
     Credentials,
 }
 
-/// Where a publisher stands after a call. Empty if it has no limit.
+/// The state of a publisher's limits after a call. Empty if the publisher has no limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RateLimit(pub(crate) [Option<Standing>; 2]);
+pub struct RateLimit(pub(crate) [Option<LimitState>; 2]);
 
+/// The state of one limit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct LimitState {
     limit: Limit,
     quota: Quota,
     left: u64,
@@ -50,17 +51,17 @@ impl Limit {
     }
 }
 
-impl Standing {
+impl LimitState {
     pub(crate) fn of(limit: Limit, bucket: &Bucket, quota: Quota, now: Instant) -> Self {
         Self { limit, quota, left: bucket.left(quota, now), more: bucket.more_in(quota, now) }
     }
 
     fn policy(&self) -> String {
-        let Quota { most, .. } = self.quota;
+        let Quota { capacity, .. } = self.quota;
         let (name, window) = (self.limit.as_str(), whole_seconds(self.quota.window()));
         // Without a unit, the quota counts requests.
         let unit = if self.limit == Limit::Bytes { ";qu=\"content-bytes\"" } else { "" };
-        format!("\"{name}\";q={most};w={window}{unit}")
+        format!("\"{name}\";q={capacity};w={window}{unit}")
     }
 
     fn state(&self) -> String {
@@ -71,7 +72,9 @@ impl Standing {
 impl RateLimit {
     /// Writes the header fields, if there is a limit.
     pub fn write(&self, headers: &mut HeaderMap) {
-        for (name, write) in [(POLICY, Standing::policy as fn(&Standing) -> String), (STATE, Standing::state)] {
+        for (name, write) in
+            [(POLICY_HEADER, LimitState::policy as fn(&LimitState) -> String), (STATE_HEADER, LimitState::state)]
+        {
             let list: Vec<_> = self.0.iter().flatten().map(write).collect();
             if let Some(value) = HeaderValue::try_from(list.join(", ")).ok().filter(|value| !value.is_empty()) {
                 headers.insert(name, value);

@@ -1,14 +1,15 @@
-//! Rate limits of users and of addresses: publishes a second, new names a minute, and failed
-//! credentials a second.
+//! Rate limits of users (events and bytes per second, new names per minute) and of addresses
+//! (failed credentials per second).
 //!
 //! Owns the limits, what is charged to which user or address, and the header fields with which an
 //! answer reports them ([`RateLimit`]). Everything here is decided before anything is published or
-//! stored. Both tables are bounded (see `table.rs`). Must never store anything of a request but the
-//! user's id or the address.
+//! stored. Both tables are bounded (see `table.rs`). Must never store any part of a request except
+//! the user's id or the address.
 //!
-//! The buckets are not those of the `governor` crate, for three reasons: a cost may be larger than
-//! the capacity of a bucket (a body larger than `PUBLISH_BYTES` would be refused for ever), two
-//! buckets are charged together or not at all, and the table of all users is bounded.
+//! The `governor` crate can't be used, because it lacks three things that are needed here. A cost
+//! may be larger than the capacity of a bucket (otherwise, a body larger than `PUBLISH_BYTES` would
+//! be refused for ever). Two buckets are charged together or not at all. The table of all users is
+//! bounded.
 
 mod table;
 
@@ -24,19 +25,21 @@ use crate::auth::By;
 use crate::auth::guard::Guard;
 use crate::bucket::{Bucket, Quota, Window};
 use crate::error::{Code, Error};
-use crate::rate_limit::{Limit, Standing};
+use crate::rate_limit::{Limit, LimitState};
 
 pub use crate::rate_limit::RateLimit;
 
-/// How many new names (rooms, topics of users, entities) one user may make in [`NAMES_PER`].
-const NAMES: u32 = 600;
-const NAMES_PER: Duration = Duration::from_mins(1);
+/// The most new names (rooms, topics of users, entities) that one user may create per
+/// [`NAMES_WINDOW`].
+const MAX_NAMES: u32 = 600;
+const NAMES_WINDOW: Duration = Duration::from_mins(1);
 
-/// How many failed credentials of one address are answered with the reason in [`FAILURES_PER`].
-const FAILURES: u32 = 20;
-const FAILURES_PER: Duration = Duration::from_secs(1);
+/// The most failed credentials of one address per [`FAILURES_WINDOW`] for which the answer says
+/// what is wrong with them.
+const MAX_FAILURES: u32 = 20;
+const FAILURES_WINDOW: Duration = Duration::from_secs(1);
 
-/// What users and addresses have done, and what they may do.
+/// The rate limits, and what each user and address has spent of them.
 pub struct Rates {
     events: Option<Quota>,
     bytes: Option<Quota>,
@@ -48,9 +51,10 @@ pub struct Rates {
 /// The limits of one user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// How many events a second, and twice as many at once; `None` means no limit.
+    /// The events per second, of which twice as many may come at once; `None` means no limit.
     pub events: Option<u64>,
-    /// How many bytes of bodies a second, and twice as many at once; `None` means no limit.
+    /// The bytes of bodies per second, of which twice as many may come at once; `None` means no
+    /// limit.
     pub bytes: Option<u64>,
 }
 
@@ -67,9 +71,9 @@ pub enum RateSubject {
 pub struct Cost {
     /// The user that is charged.
     pub subject: RateSubject,
-    /// How many events.
+    /// The number of events.
     pub events: u32,
-    /// How many bytes of bodies.
+    /// The bytes of the body.
     pub bytes: usize,
 }
 
@@ -82,7 +86,7 @@ struct Spent {
 }
 
 impl RateSubject {
-    /// The user that is charged for what `by` publishes.
+    /// The user that is charged for a publish on behalf of `by`.
     pub fn of(by: By<'_>, guard: &Guard) -> Self {
         match by {
             By::Caller(caller) if !guard.is_unlimited(caller) => Self::User(caller.id.clone()),
@@ -103,8 +107,8 @@ impl Rates {
         }
     }
 
-    /// Charges a publish, or refuses it. A publish is accepted while anything is left, and may
-    /// leave a debt.
+    /// Charges a publish, or refuses it. A publish is accepted as long as its user's buckets are
+    /// not empty. It may cost more than they hold, which leaves a debt.
     pub fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
         let Cost { subject, events, bytes } = cost;
         let RateSubject::User(user) = subject else { return Ok(RateLimit::default()) };
@@ -112,7 +116,7 @@ impl Rates {
             return Ok(RateLimit::default());
         }
         let now = Instant::now();
-        let (waits, standing) = self.users.with(user, now, |spent| {
+        let (waits, state) = self.users.with(user, now, |spent| {
             let waits = [
                 self.events.and_then(|quota| spent.events.wait(quota, now)),
                 self.bytes.and_then(|quota| spent.bytes.wait(quota, now)),
@@ -121,55 +125,62 @@ impl Rates {
                 self.events.inspect(|quota| spent.events.take(u64::from(*events), *quota, now));
                 self.bytes.inspect(|quota| spent.bytes.take(*bytes as u64, *quota, now));
             }
-            let of_events = self.events.map(|quota| Standing::of(Limit::Events, &spent.events, quota, now));
-            let of_bytes = self.bytes.map(|quota| Standing::of(Limit::Bytes, &spent.bytes, quota, now));
+            let of_events = self.events.map(|quota| LimitState::of(Limit::Events, &spent.events, quota, now));
+            let of_bytes = self.bytes.map(|quota| LimitState::of(Limit::Bytes, &spent.bytes, quota, now));
             (waits, RateLimit([of_events, of_bytes]))
         });
         let (limit, message) = match waits {
-            [None, None] => return Ok(standing),
-            [Some(_), _] => (Limit::Events, "You publish more events than you may; wait, then publish fewer"),
-            [None, Some(_)] => (Limit::Bytes, "You publish more bytes than you may; wait, then publish less"),
+            [None, None] => return Ok(state),
+            [Some(_), _] => {
+                (Limit::Events, "You exceed your limit of events per second; wait, then publish fewer at a time")
+            }
+            [None, Some(_)] => {
+                (Limit::Bytes, "You exceed your limit of bytes per second; wait, then publish less at a time")
+            }
         };
-        // The longer wait counts, so that a publisher that waited for one limit is not refused by
-        // the other.
+        // The longer wait counts, so that a publisher that has waited is not refused by the other
+        // limit.
         let wait = waits.into_iter().flatten().max().unwrap_or_default();
-        Err(self.refuse(limit, message, wait).rate_limit(standing))
+        Err(self.refuse(limit, message, wait).rate_limit(state))
     }
 
-    /// Refunds what was charged for a publish, and for a new name if there was one. The publish was
-    /// a repetition of one that was in flight, so no look-up could find it.
-    pub fn give_back(&self, cost: &Cost, named: bool) {
+    /// Refunds what was charged for a publish, and for a new name if `named`. Needed for the
+    /// repetition of a publish that was still in flight when the repetition was charged, so that no
+    /// look-up could find it.
+    pub fn refund(&self, cost: &Cost, named: bool) {
         let Cost { subject, events, bytes } = cost;
         let RateSubject::User(user) = subject else { return };
         self.users.with(user, Instant::now(), |spent| {
-            self.events.inspect(|quota| spent.events.give_back(u64::from(*events), *quota));
-            self.bytes.inspect(|quota| spent.bytes.give_back(*bytes as u64, *quota));
+            self.events.inspect(|quota| spent.events.refund(u64::from(*events), *quota));
+            self.bytes.inspect(|quota| spent.bytes.refund(*bytes as u64, *quota));
             if named {
-                spent.names.give_back();
+                spent.names.refund();
             }
         });
     }
 
-    /// Charges a name if it is new to the log, or refuses it. Returns whether the name was charged.
+    /// Charges a name, or refuses it, if `is_new` says that it is new to the log. Returns whether
+    /// the name was charged.
     pub fn name(&self, subject: &RateSubject, is_new: impl FnOnce() -> bool) -> Result<bool, Error> {
         let RateSubject::User(user) = subject else { return Ok(false) };
         if !is_new() {
             return Ok(false);
         }
         let now = Instant::now();
-        let full = self.users.with(user, now, |spent| spent.names.take(NAMES, NAMES_PER, now));
+        let charged = self.users.with(user, now, |spent| spent.names.take(MAX_NAMES, NAMES_WINDOW, now));
         let message =
-            "You make more new names (rooms, users, entities) than you may: 600 a minute; wait, or use those there are";
-        full.map(|()| true).map_err(|wait| self.refuse(Limit::Names, message, wait))
+            "You exceed the limit of 600 new names (rooms, users, entities) per minute; wait, or use existing names";
+        charged.map(|()| true).map_err(|wait| self.refuse(Limit::Names, message, wait))
     }
 
-    /// Charges a refused credential to the address that it came from. Returns `false` if there were
-    /// too many. Valid credentials are never charged, so nobody is locked out by others behind the
-    /// same address.
+    /// Charges a refused credential to the address that it came from. Returns `false` if the
+    /// address has exceeded its limit. Valid credentials are never charged, so nobody is locked out
+    /// by others behind the same address.
     pub fn failed_credential(&self, address: IpAddr) -> bool {
         let now = Instant::now();
-        let full = self.addresses.with(&network(address), now, |failed| failed.take(FAILURES, FAILURES_PER, now));
-        full.inspect_err(|_| self.count(Limit::Credentials)).is_ok()
+        let charged =
+            self.addresses.with(&network(address), now, |failed| failed.take(MAX_FAILURES, FAILURES_WINDOW, now));
+        charged.inspect_err(|_| self.count(Limit::Credentials)).is_ok()
     }
 
     fn refuse(&self, limit: Limit, message: &'static str, wait: Duration) -> Error {
@@ -186,7 +197,7 @@ impl Rates {
         Limit::ALL.map(|limit| (limit.as_str(), self.refused[limit as usize].load(Ordering::Relaxed)))
     }
 
-    /// How many users and addresses are in the tables.
+    /// The number of users and of addresses in the tables.
     pub fn known(&self) -> [(&'static str, usize); 2] {
         let now = Instant::now();
         self.users.sweep(now);
@@ -194,21 +205,21 @@ impl Rates {
         [("users", self.users.len()), ("addresses", self.addresses.len())]
     }
 
-    /// How many of each there may be.
-    pub const fn most() -> usize {
-        table::MOST
+    /// The most users, and the most addresses, that there may be in the tables.
+    pub const fn max_known() -> usize {
+        table::MAX_KEYS
     }
 }
 
 impl Idle for Spent {
     fn is_idle(&self, now: Instant) -> bool {
-        self.events.full_in(now).is_zero() && self.bytes.full_in(now).is_zero() && self.names.is_over(NAMES_PER, now)
+        self.events.full_in(now).is_zero() && self.bytes.full_in(now).is_zero() && self.names.is_over(NAMES_WINDOW, now)
     }
 }
 
 impl Idle for Window {
     fn is_idle(&self, now: Instant) -> bool {
-        self.is_over(FAILURES_PER, now)
+        self.is_over(FAILURES_WINDOW, now)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Successful answers.
+//! Successful answers, and drafts of answers to publishes.
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use tidings_journal::EventId;
 
 use crate::json::Object;
 
-/// How many headers an answer has once all layers have added theirs. The table need not grow if it
-/// has this capacity.
+/// The number of headers of an answer once all layers have added theirs. The header table is
+/// created with this capacity, so that it does not have to grow.
 const HEADERS: usize = 12;
 
 /// A JSON body with status 200. Cheap to clone.
@@ -33,8 +33,8 @@ impl Reply {
     }
 }
 
-/// The answer to a publish before the event has its id. It can be stored, and completed again
-/// later.
+/// The answer to a publish, except for the id of the event. It can be stored, and completed when
+/// the publish is repeated.
 pub struct Draft {
     object: Object,
     names_event: bool,
@@ -46,7 +46,8 @@ impl Draft {
         Self { object: more(Object::success(message)), names_event: false }
     }
 
-    /// `{"success":true,"message":…`, the fields that `more` adds, and `eventId`.
+    /// `{"success":true,"message":…`, the fields that `more` adds, and the `eventId` when the
+    /// answer is completed.
     pub fn naming_event(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
         Self { names_event: true, ..Self::success(message, more) }
     }
@@ -57,7 +58,7 @@ impl Draft {
         Reply(object.finish().into())
     }
 
-    /// The draft as bytes, in which it can be stored.
+    /// The draft as bytes, to be stored.
     pub fn encode(&self) -> Vec<u8> {
         [&[u8::from(self.names_event)], self.object.written_so_far().as_bytes()].concat()
     }
@@ -76,7 +77,7 @@ impl IntoResponse for Reply {
         let headers = response.headers_mut();
         headers.reserve(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-        // An answer of this server must not be cached: each describes the state of one moment.
+        // An answer must not be cached, because it describes the state of one moment.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }

@@ -53,7 +53,7 @@ pub(crate) struct App {
     /// The connection to the service manager.
     pub(crate) notifier: Notifier,
     /// The origins whose pages may send cookies.
-    pub(crate) origins: RwLock<cors::Allowed>,
+    pub(crate) origins: RwLock<cors::AllowedOrigins>,
     pub(crate) pages: Pages,
     /// The pages of other origins that may call.
     pub(crate) cors: Arc<cors::Current>,
@@ -126,7 +126,7 @@ pub(crate) struct Parts {
     pub(crate) connection_table: Arc<ConnectionTable>,
     pub(crate) tracer: Tracer,
     pub(crate) notifier: Notifier,
-    pub(crate) origins: cors::Allowed,
+    pub(crate) origins: cors::AllowedOrigins,
     pub(crate) cors: Arc<cors::Current>,
     pub(crate) settings: Option<Source>,
 }

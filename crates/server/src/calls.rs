@@ -32,7 +32,7 @@ pub(crate) struct Event {
 pub(crate) fn target(in_query: Option<&str>, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
     const FIELD: &str = query::TARGET.as_str();
     let in_query = in_query.map(|text| extract::user(FIELD, text)).transpose()?;
-    fields.only_spelled(FIELD)?;
+    fields.check_spelling(FIELD)?;
     let in_body = fields.maybe_text(FIELD, 0..=usize::MAX).map(|text| extract::user(FIELD, &text)).transpose()?;
     if in_query.is_some() && in_body.is_some() && in_query != in_body {
         return Err(Error::field(FIELD, "differs between the query and the body"));

@@ -203,7 +203,7 @@ impl Handle {
     /// double (RFC 7493). Only a [`RawValue`](serde_json::value::RawValue) can contain these two.
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
         let topic = topics::asked(topic)?;
-        self.app.guard.is_open(&topic).map_err(|denied| PublishError::reserved(&topic, &denied))?;
+        self.app.guard.is_application_topic(&topic).map_err(|denied| PublishError::reserved(&topic, &denied))?;
         let publication = Publication::new([topic], EventName::parse(event)?, compact(data)?);
         match self.app.publish(vec![publication], None, None).await {
             Ok(Published::New(id) | Published::Refused(id) | Published::Known(id, _)) => Ok(id),

@@ -139,7 +139,7 @@ fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let help = "Users and addresses that there is something to remember of, for their limits";
     writer.gauges("tidings_rates_known", help, "of", app.rates.known().map(|(of, count)| (of, float(count as u64))))?;
     let help = "How many of each are remembered at most";
-    writer.gauge("tidings_rates_known_limit", help, float(Rates::most() as u64))?;
+    writer.gauge("tidings_rates_known_limit", help, float(Rates::max_known() as u64))?;
     let help = "Calls that were refused because their user or address had done too much, by what";
     writer.counters("tidings_rate_limited", help, "limit", app.rates.refused())
 }

@@ -82,7 +82,7 @@ impl App {
         if holds.iter().any(|held| held.name == CORS_ORIGIN && differs(held)) {
             let origins = loaded.config.cors.origins.clone();
             let options = cors::Options { origins, ..self.config.cors_options() };
-            let (layer, allowed) = (cors::layer(&options)?, cors::Allowed::of(&options)?);
+            let (layer, allowed) = (cors::layer(&options)?, cors::AllowedOrigins::compile(&options)?);
             self.cors.replace(layer);
             *self.origins.write() = allowed;
         }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::middleware::map_request;
 use axum::routing::{MethodRouter, delete, get, post};
 use tidings_edge::query::{Name, TARGET, TOKEN};
-use tidings_edge::{base_path, guard, host};
+use tidings_edge::{base_path, catch_panic, host};
 
 use crate::app::App;
 use crate::groups::{self, Group};
@@ -104,10 +104,10 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
         // around every route.
         .layer((
             observe::layer(counts),
-            host::of_preflights(),
+            host::layer_for_preflights(),
             app.cors.clone().layer(),
             host::layer(),
-            guard::layer(),
+            catch_panic::layer(),
         ));
     match base {
         // This layer is around the whole router, because a path must be rewritten before the router

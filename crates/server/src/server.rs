@@ -282,7 +282,7 @@ impl Builder {
             connection_table: ConnectionTable::new(
                 descriptors.saturating_sub(RESERVED_FOR_LOG + CLOSING_HEADROOM).max(1),
             ),
-            origins: cors::Allowed::of(&config.cors_options())?,
+            origins: cors::AllowedOrigins::compile(&config.cors_options())?,
             cors: cors::Current::new(&config.cors_options())?,
             config,
             clock,

@@ -175,7 +175,7 @@ impl Callers {
         let mut clients = HashMap::new();
         if remote.token().is_none() && remote.url.is_loopback() {
             for person in chat::PEOPLE {
-                let token = demo::written(person, "user");
+                let token = demo::token(person, "user");
                 clients.insert(person, Client::new(remote.url.clone(), Some(&token))?);
             }
         }

@@ -13,10 +13,10 @@ use percent_encoding::percent_decode_str;
 /// (Fetch Metadata, section 2.1).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A credential as the client sent it, not judged yet. It holds a secret, so it has no `Debug`.
+/// A credential as the client sent it, not yet verified. It holds a secret, so it has no `Debug`.
 pub struct Credential {
     form: Form,
-    /// Whether a cookie carried it, which a browser sends unasked.
+    /// Whether it came in a cookie, which a browser sends without being told to.
     is_cookie: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct Credential {
 pub(super) enum Form {
     /// A demo token or a JWT.
     Token(String),
-    /// From `?ticket=`. Its text is not kept, because no ticket can have been issued yet.
+    /// From `?ticket=`. Its text is not kept, because this server does not issue tickets yet.
     Ticket,
 }
 
@@ -45,38 +45,38 @@ impl Credential {
     ///   token contains a `%`.
     pub fn find(headers: &HeaderMap, query: Option<&str>, cookie: Option<&str>, for_stream: bool) -> Option<Self> {
         let query = query.unwrap_or_default();
-        let told = |form| Some(Self { form, is_cookie: false });
+        let sent_by_client = |form| Some(Self { form, is_cookie: false });
         if let Some(token) = bearer(headers) {
-            return told(Form::Token(token));
+            return sent_by_client(Form::Token(token));
         }
         if let Some(token) = parameter(query, "token") {
-            return told(Form::Token(token.replace(' ', "+")));
+            return sent_by_client(Form::Token(token.replace(' ', "+")));
         }
         if !for_stream {
             return None;
         }
         if parameter(query, "ticket").is_some() {
-            return told(Form::Ticket);
+            return sent_by_client(Form::Ticket);
         }
         cookie_value(headers, cookie?).map(|token| Self { form: Form::Token(token), is_cookie: true })
     }
 
-    /// Whether the credential may be judged at all. A cookie may not if a page of another site had
-    /// the browser send it.
+    /// Whether the credential may be used. A cookie may not if a page of another site made the
+    /// browser send it.
     ///
     /// With `SameSite=None`, any page can open streams on behalf of its visitors. It can't read
-    /// them, but it can use up as many as the visitor may have. So a cookie counts if the request
+    /// them, but it can use up the visitor's limit of streams. So a cookie counts if the request
     /// has no `Origin` and the browser does not call it `cross-site`, or if `is_allowed` says that
     /// the page's origin may send credentials.
-    pub fn counts(&self, headers: &HeaderMap, is_allowed: impl Fn(&HeaderValue) -> bool) -> bool {
-        let own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
+    pub fn is_usable(&self, headers: &HeaderMap, is_allowed: impl Fn(&HeaderValue) -> bool) -> bool {
+        let is_same_site = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
         if !self.is_cookie {
             return true;
         }
         if headers.contains_key(ORIGIN) {
             return headers.get_all(ORIGIN).iter().all(is_allowed);
         }
-        headers.get_all(FETCH_SITE).iter().all(own)
+        headers.get_all(FETCH_SITE).iter().all(is_same_site)
     }
 
     pub(super) fn form(&self) -> &Form {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plus_that_became_a_space_is_healed() {
+    fn a_plus_that_was_decoded_to_a_space_is_restored() {
         for query in ["token=a+b+=", "token=a%2Bb%2B%3D", "token=a%20b+%3D"] {
             assert_eq!(found(&[], query).as_deref(), Some("a+b+="), "{query}");
         }
@@ -203,14 +203,17 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_counts_only_where_no_other_sites_page_has_it_sent() {
+    fn a_cookie_is_not_usable_if_a_page_of_another_site_had_it_sent() {
         let allowed = |origin: &HeaderValue| origin == "https://app.example.com";
-        let counts = |lines: &[(&'static str, &str)]| {
+        let is_usable = |lines: &[(&'static str, &str)]| {
             let lines = lines.iter().map(|(name, value)| (HeaderName::from_static(name), *value));
             let headers = headers(&lines.chain([(COOKIE, "sid=d")]).collect::<Vec<_>>());
             let found = |query| Credential::find(&headers, query, Some("sid"), true).unwrap();
-            assert!(found(Some("token=b")).counts(&headers, allowed), "what a page sends itself always counts");
-            found(None).counts(&headers, allowed)
+            assert!(
+                found(Some("token=b")).is_usable(&headers, allowed),
+                "a credential that is not a cookie is always usable"
+            );
+            found(None).is_usable(&headers, allowed)
         };
         for good in [
             &[][..],
@@ -220,7 +223,7 @@ mod tests {
             &[("origin", "https://app.example.com")],
             &[("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")],
         ] {
-            assert!(counts(good), "{good:?}");
+            assert!(is_usable(good), "{good:?}");
         }
         for bad in [
             &[("sec-fetch-site", "cross-site")][..],
@@ -233,13 +236,13 @@ mod tests {
             &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
             &[("origin", "https://app.example.com"), ("origin", "https://evil.example")],
         ] {
-            assert!(!counts(bad), "{bad:?}");
+            assert!(!is_usable(bad), "{bad:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_request_is_a_panic(line in prop::collection::vec(any::<u8>(), 0..64), query in any::<String>()) {
+        fn no_request_causes_a_panic(line in prop::collection::vec(any::<u8>(), 0..64), query in any::<String>()) {
             let mut headers = HeaderMap::new();
             if let Ok(value) = HeaderValue::from_bytes(&line) {
                 headers.append(AUTHORIZATION, value.clone());
@@ -249,7 +252,7 @@ mod tests {
         }
 
         #[test]
-        fn any_token_survives_a_query_encoded_or_not(token in "[A-Za-z0-9+/]{1,64}={0,2}") {
+        fn a_token_is_read_from_a_query_whether_it_is_encoded_or_not(token in "[A-Za-z0-9+/]{1,64}={0,2}") {
             let encoded = form_urlencoded::Serializer::new(String::new()).append_pair("token", &token).finish();
             prop_assert_eq!(found(&[], &encoded), Some(token.clone()));
             prop_assert_eq!(found(&[], &format!("token={token}")), Some(token));

@@ -1,7 +1,7 @@
 //! Demo tokens: the Base64 encoding of `userId:username:email:roles`.
 //!
-//! Owns their form. Anyone can write one, so nothing here may be reached unless demo tokens are
-//! switched on.
+//! Owns the form of these tokens. Anyone can write one, so they must not be parsed unless demo
+//! tokens are switched on.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
@@ -16,15 +16,15 @@ pub const TOKEN: &str = "dGVzdDEyMzp0ZXN0dXNlcjp0ZXN0QGV4YW1wbGUuY29tOnVzZXIsYWR
 /// The role of a user whose token names none.
 const DEFAULT_ROLE: &str = "user";
 
-/// Writes the demo token of a user with this id, which must not contain a colon.
-pub fn written(id: &str, role: &str) -> String {
+/// The demo token of a user with this id and role. The id must not contain a colon.
+pub fn token(id: &str, role: &str) -> String {
     STANDARD_PAD_INDIFFERENT.encode(format!("{id}:{id}:{id}@example.com:{role}"))
 }
 
 /// Reads a demo token. Returns `None` if it is malformed.
 ///
-/// - The alphabet is the standard one and no other. The padding may be left out, as Node's `Buffer`
-///   also allows.
+/// - Only the standard alphabet of Base64 is accepted. The padding may be left out, as Node's
+///   `Buffer` also allows.
 /// - The text is UTF-8 with at least three parts. Parts after the fourth are ignored, because
 ///   clients that split a token with a destructured `split(':')` ignore them too.
 /// - Roles are separated by commas and trimmed, and empty ones are dropped. Without any, the role
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_well_known_token_is_the_well_known_user() {
+    fn the_well_known_token_is_that_of_the_well_known_user() {
         let user = parse(TOKEN).unwrap();
         assert_eq!(user.id.as_str(), "test123");
         assert_eq!(user.username, "testuser");
@@ -65,8 +65,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_for_a_user_is_that_user() {
-        let user = parse(&written("bench-7", "user")).unwrap();
+    fn the_token_of_a_user_is_read_as_that_user() {
+        let user = parse(&super::token("bench-7", "user")).unwrap();
         assert_eq!((user.id.as_str(), &*user.username, &*user.roles), ("bench-7", "bench-7", &["user".to_owned()][..]));
     }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_names_and_addresses_are_allowed_empty_ids_are_not() {
+    fn empty_names_and_addresses_are_allowed_but_empty_ids_are_not() {
         let user = parsed("a::").unwrap();
         assert_eq!((user.username.as_str(), user.email), ("a", None));
         assert!(parsed(":b:c").is_none());
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_optional_and_the_alphabet_is_not() {
+    fn padding_is_optional_and_only_the_standard_alphabet_is_accepted() {
         assert!(parse(TOKEN.trim_end_matches('=')).is_some());
         // In the right places, `>` and `?` become `+` and `/` in the standard alphabet.
         let standard = STANDARD_NO_PAD.encode("a:>>>???:c");
@@ -129,13 +129,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn no_text_causes_a_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = parse(&text);
             let _ = parse(&STANDARD.encode(bytes));
         }
 
         #[test]
-        fn whatever_is_written_is_read(id in "[^:\\p{Cc}]{1,30}", name in "[a-z]{1,9}", roles in "[a-z]{1,9}(,[a-z]{1,9}){0,3}") {
+        fn every_well_formed_token_is_read(id in "[^:\\p{Cc}]{1,30}", name in "[a-z]{1,9}", roles in "[a-z]{1,9}(,[a-z]{1,9}){0,3}") {
             let user = parsed(&format!("{id}:{name}:m@x:{roles}")).unwrap();
             prop_assert_eq!(user.id.as_str(), id);
             prop_assert_eq!(&user.username, &name);

@@ -1,9 +1,9 @@
 //! Decides what a caller may do, for calls over HTTP and for the library.
 //!
 //! Owns the decisions whether a visitor may read a topic, whether a caller may publish to it, and
-//! whether a caller is an administrator. It applies the [rules](Rule) that it is given, and knows
-//! neither paths nor stream groups. Must never judge a credential: the tokens of its callers have
-//! been verified.
+//! whether a caller is an administrator. The guard applies the [rules](Rule) that it is given, and
+//! knows neither paths nor stream groups. Must never verify a credential: the identities that the
+//! guard is asked about have been verified.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -21,11 +21,14 @@ pub struct Options {
     pub open_publish: bool,
     /// The roles, besides that of administrators, whose bearers have no rate limit.
     pub unlimited_roles: Vec<String>,
-    /// The token that a request for the metrics needs, if any.
+    /// The token that a request for the metrics must carry, if one is set.
     pub metrics_token: Option<String>,
 }
 
 /// Applies the rules. Stateless: the same question has the same answer as long as the server runs.
+///
+/// Its `may_…` and `is_…` methods that return a [`Result`] return `Ok` for yes, and the reason for
+/// no.
 pub struct Guard {
     /// Each rule with the calls that publish to its topics, if there are any. No two rules govern
     /// the same topic.
@@ -52,23 +55,23 @@ pub enum Denied {
     #[error("This needs the role {0:?}")]
     Role(String),
     /// The topic is for another user only.
-    #[error("This topic is another user's")]
+    #[error("This topic belongs to another user")]
     AnotherUser,
     /// No rule lets anybody read the topic.
     #[error("No stream shows this topic")]
     NotShown,
     /// The events of the topic are never stored.
-    #[error("Nothing is kept of this topic")]
-    NotKept,
+    #[error("The events of this topic are not stored")]
+    NotStored,
     /// No call publishes to the topic.
     #[error("No call publishes to this topic")]
     NotPublished,
     /// The topic belongs to a stream group.
     #[error("Only {0} publishes to this topic")]
-    OfGroup(&'static str),
+    ReservedForCalls(&'static str),
     /// The topic belongs to the server.
     #[error("Only the server itself publishes to this topic")]
-    OfServer,
+    ReservedForServer,
 }
 
 impl<'a> From<&'a Identity> for By<'a> {
@@ -96,12 +99,12 @@ impl Guard {
         }
     }
 
-    /// Whether the stored events of `topic` may be listed for `visitor`. What the server itself
-    /// publishes is never listed.
+    /// Whether the stored events of `topic` may be listed for `visitor`. The events that the server
+    /// itself publishes are not stored, so they are never listed.
     pub fn may_list(&self, visitor: &Visitor, topic: &TopicName) -> Result<(), Denied> {
         self.may_read(visitor, topic)?;
         match self.governing(topic) {
-            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::NotKept),
+            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::NotStored),
             _ => Ok(()),
         }
     }
@@ -116,29 +119,29 @@ impl Guard {
             Audience::Me => Err(Denied::AnotherUser),
             Audience::Admin if self.options.open_publish => Ok(()),
             Audience::Admin => self.is_admin(caller),
-            Audience::Server => Err(Denied::OfServer),
+            Audience::Server => Err(Denied::ReservedForServer),
         }
     }
 
-    /// Whether `Handle::publish` may publish to `topic`, which no group has calls for and which is
-    /// not the server's own.
-    pub fn is_open(&self, topic: &TopicName) -> Result<(), Denied> {
+    /// Whether `topic` is one to which `Handle::publish` may publish: no group has calls for it,
+    /// and it is not the server's own.
+    pub fn is_application_topic(&self, topic: &TopicName) -> Result<(), Denied> {
         match self.governing(topic) {
-            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::OfServer),
-            Some((_, Some(calls))) => Err(Denied::OfGroup(calls)),
-            None if is_the_servers(topic) => Err(Denied::OfServer),
+            Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::ReservedForServer),
+            Some((_, Some(calls))) => Err(Denied::ReservedForCalls(calls)),
+            None if is_the_servers(topic) => Err(Denied::ReservedForServer),
             Some((_, None)) | None => Ok(()),
         }
     }
 
-    /// Whether a rule governs `topic` or it is the server's own. The application that publishes to
-    /// any other topic decides who reads it.
+    /// Whether a rule governs `topic`, or `topic` is the server's own. An application that
+    /// publishes to any other topic decides itself who may read it.
     pub fn is_governed(&self, topic: &TopicName) -> bool {
         is_the_servers(topic) || self.governing(topic).is_some()
     }
 
-    /// Whether `visitor` belongs to `audience`. For [`Audience::Me`], it only checks that the
-    /// visitor is known.
+    /// Whether `visitor` belongs to `audience`. For [`Audience::Me`], this only checks that the
+    /// visitor is authenticated.
     pub fn is_among(&self, visitor: &Visitor, audience: Audience) -> Result<(), Denied> {
         match audience {
             Audience::Public => Ok(()),
@@ -175,13 +178,14 @@ impl Guard {
         if scheme.eq_ignore_ascii_case("bearer") && is_same { Ok(()) } else { Err(Refusal::Invalid) }
     }
 
+    /// The rule that governs `topic`, with its calls.
     fn governing(&self, topic: &TopicName) -> Option<&(Rule, Option<&'static str>)> {
         self.rules.iter().find(|(rule, _)| rule.governs(topic))
     }
 }
 
-/// The caller, where one is required. A refused credential whose bearer could be served as
-/// anonymous is an error here.
+/// The identity of `visitor`, for an endpoint that requires one. A visitor with a refused
+/// credential is refused here, although it may be served as anonymous elsewhere.
 pub fn authenticated(visitor: &Visitor) -> Result<&Identity, Refusal> {
     match visitor {
         Visitor { identity: Some(caller), .. } => Ok(caller),
@@ -235,11 +239,11 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_what() {
+    fn each_audience_reads_its_own_topics_and_no_others() {
         let (missing, invalid) = (Err(Denied::from(Refusal::Missing)), Err(Denied::from(Refusal::Invalid)));
         let role = Err(Denied::Role("operator".to_owned()));
         let nobody = Visitor::default();
-        let forgiven = Visitor { identity: None, auth_error: Some("token_invalid") };
+        let served_as_anonymous = Visitor { identity: None, auth_error: Some("token_invalid") };
         let (ann, root) = (visitor("ann", &["user"]), visitor("root", &["operator"]));
         let (another, not_shown) = (Err(Denied::AnotherUser), Err(Denied::NotShown));
         let open = Ok(());
@@ -253,22 +257,22 @@ mod tests {
             ("_members", [&missing, &invalid, &not_shown, &not_shown]),
             ("orders/eu", [&missing, &invalid, &not_shown, &not_shown]),
         ] {
-            let visitors = [&nobody, &forgiven, &ann, &root];
+            let visitors = [&nobody, &served_as_anonymous, &ann, &root];
             let found = visitors.map(|visitor| guard(true).may_read(visitor, &topic(name)));
             assert_eq!(found.each_ref(), answers, "{name}");
             let listed = visitors.map(|visitor| guard(true).may_list(visitor, &topic(name)));
             match name {
-                "system/numbers" => assert_eq!(listed[3], Err(Denied::NotKept)),
+                "system/numbers" => assert_eq!(listed[3], Err(Denied::NotStored)),
                 _ => assert_eq!(listed, found, "{name}"),
             }
         }
     }
 
     #[test]
-    fn who_publishes_to_what() {
+    fn each_audience_publishes_to_its_own_topics_and_no_others() {
         let (ann, root) = (caller("ann", &["user"]), caller("root", &["operator"]));
         let role = Err(Denied::Role("operator".to_owned()));
-        let (open, another, server) = (Ok(()), Err(Denied::AnotherUser), Err(Denied::OfServer));
+        let (open, another, server) = (Ok(()), Err(Denied::AnotherUser), Err(Denied::ReservedForServer));
         for (name, of_ann, of_root) in [
             ("news", &role, &open),
             ("news/user/bob", &open, &open),
@@ -286,25 +290,29 @@ mod tests {
     }
 
     #[test]
-    fn no_name_opens_what_belongs_to_a_group_or_to_the_server() {
+    fn topics_of_groups_and_of_the_server_are_not_application_topics() {
         let guard = guard(true);
-        for mine in ["orders/eu", "talk", "talk/tea/cup", "news/other", "systems/a", "system", "a_b"] {
-            assert_eq!(guard.is_open(&topic(mine)), Ok(()), "{mine}");
-            assert!(!guard.is_governed(&topic(mine)), "{mine}");
+        for free in ["orders/eu", "talk", "talk/tea/cup", "news/other", "systems/a", "system", "a_b"] {
+            assert_eq!(guard.is_application_topic(&topic(free)), Ok(()), "{free}");
+            assert!(!guard.is_governed(&topic(free)), "{free}");
         }
-        assert_eq!(guard.is_open(&topic("parcels/7")), Ok(()), "a group without calls");
+        assert_eq!(guard.is_application_topic(&topic("parcels/7")), Ok(()), "a group without calls");
         assert!(guard.is_governed(&topic("parcels/7")));
-        for groups in ["news", "news/user/bob", "talk/tea", "diary/ann"] {
-            assert_eq!(guard.is_open(&topic(groups)), Err(Denied::OfGroup(CALLS)), "{groups}");
+        for of_group in ["news", "news/user/bob", "talk/tea", "diary/ann"] {
+            assert_eq!(
+                guard.is_application_topic(&topic(of_group)),
+                Err(Denied::ReservedForCalls(CALLS)),
+                "{of_group}"
+            );
         }
-        for servers in ["system/numbers", "system/other", "_members", "orders/_secret", "_a/b"] {
-            assert_eq!(guard.is_open(&topic(servers)), Err(Denied::OfServer), "{servers}");
-            assert!(guard.is_governed(&topic(servers)), "{servers}");
+        for of_server in ["system/numbers", "system/other", "_members", "orders/_secret", "_a/b"] {
+            assert_eq!(guard.is_application_topic(&topic(of_server)), Err(Denied::ReservedForServer), "{of_server}");
+            assert!(guard.is_governed(&topic(of_server)), "{of_server}");
         }
     }
 
     #[test]
-    fn administrators_and_the_roles_that_are_named_publish_without_a_limit() {
+    fn administrators_and_the_configured_roles_have_no_rate_limit() {
         let guard = guard(false);
         for (role, expected) in [("operator", true), ("backend", true), ("user", false), ("Backend", false)] {
             assert_eq!(guard.is_unlimited(&caller("ann", &[role])), expected, "{role}");
@@ -312,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_metrics_are_for_whoever_shows_their_token() {
+    fn the_metrics_are_readable_only_with_their_token() {
         let options = Options { metrics_token: Some("secret".to_owned()), ..Options::default() };
         let (closed, open) = (Guard::new([], options), Guard::new([], Options::default()));
         let with = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);

@@ -1,24 +1,24 @@
 //! A verified caller.
 //!
-//! Owns the rule that an [`Identity`] that exists was verified: only the modules of `auth` can make
-//! one. Must neither know how it was verified nor contain the credential.
+//! Owns the rule that every [`Identity`] was verified: only the modules of `auth` can create one.
+//! Must neither know how an identity was verified nor contain the credential.
 
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use tidings_hub::{UserId, truncate_name};
 
-/// How far the clocks of an issuer and of this server may be apart.
+/// The largest difference that is tolerated between the clocks of an issuer and of this server.
 pub(super) const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
 
-/// A verified caller. `Debug` leaves out the name and the mail address: both are personal, and
-/// neither helps in a log.
+/// A verified caller. `Debug` leaves out the name and the mail address, because both are personal
+/// data, and neither is useful in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The id that topics and limits are based on.
     pub id: UserId,
-    /// The name to show to others, at most [`tidings_hub::user::MAX_NAME_BYTES`]. It is the id if
-    /// the token has no name, and never empty.
+    /// The name to show to others, at most [`tidings_hub::user::MAX_NAME_BYTES`] long and never
+    /// empty. If the token has no name, this is the id.
     pub username: String,
     /// The mail address, if the token has one.
     pub email: Option<String>,
@@ -39,8 +39,8 @@ struct Seal;
 pub struct Expiry(Timestamp);
 
 impl Identity {
-    /// An identity of what a verifier has established. A blank name is replaced by the id, and a
-    /// blank mail address is left out.
+    /// Creates an identity from what a verifier has read in a token. A blank name is replaced by
+    /// the id, and a blank mail address is left out.
     pub(super) fn verified<'a>(
         id: UserId,
         username: Option<&str>,
@@ -81,8 +81,8 @@ impl fmt::Debug for Identity {
 }
 
 impl Expiry {
-    /// The expiry of a token with this `exp`. An `exp` at the end of representable time (the year
-    /// 9999) stays there.
+    /// The expiry of a token with this `exp`: 30 s later, but at most the end of representable time
+    /// (the year 9999).
     pub(super) fn of(exp: Timestamp) -> Self {
         Self(exp.checked_add(LEEWAY).unwrap_or(Timestamp::MAX))
     }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nameless_user_is_called_by_the_id() {
+    fn the_name_of_a_user_without_one_is_the_id() {
         let nameless = identity("  ", "", &[]);
         assert_eq!(nameless.username, "u1");
         assert_eq!(nameless.email, None);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_held_whole_or_not_at_all() {
+    fn has_role_compares_whole_names_and_case() {
         let user = identity("n", "m", &["administrator"]);
         assert!(user.has_role("administrator"));
         assert!(!user.has_role("admin"));

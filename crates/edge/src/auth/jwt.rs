@@ -1,9 +1,9 @@
 //! JSON Web Tokens (RFC 7519) signed with a shared secret.
 //!
 //! Owns which algorithms, signatures, times and claims are accepted. Must never read the system's
-//! clock. The library's own checks of `exp` and `nbf` read it, so they are switched off, and both
-//! are checked here against the caller's `now`. That way a stream ends at the very instant from
-//! which its token is refused.
+//! clock. The checks of `exp` and `nbf` in the crate `jsonwebtoken` read it, so they are switched
+//! off, and both claims are checked here against the caller's `now`. This way, a stream ends at
+//! exactly the time from which its token is refused.
 
 mod verified_tokens;
 
@@ -27,14 +27,15 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorith
 /// How JWTs are checked. Holds a secret, so it has no `Debug`.
 #[derive(Clone)]
 pub struct Options {
-    /// The shared secret of HS256, HS384 and HS512. White space around it does not count. If there
-    /// is some, a token that is signed with the secret as it is written is accepted too, because
-    /// earlier versions signed that way. An empty secret is no key at all.
+    /// The shared secret of HS256, HS384 and HS512. White space around it is ignored. If there is
+    /// some, a token that was signed with the secret as it is written is accepted too, because
+    /// earlier versions signed that way. With an empty secret, every token is refused.
     pub secret: Vec<u8>,
-    /// The trusted `iss`. If this is empty, all are trusted; otherwise a token without an `iss` is
-    /// refused.
+    /// The trusted values of `iss`. If the list is empty, all are trusted; otherwise, a token
+    /// without an `iss` is refused.
     pub issuers: Vec<String>,
-    /// The `aud` that mean this server. A token must name one of them, unless this is empty.
+    /// The values of `aud` that mean this server. Unless this list is empty, a token must name one
+    /// of them.
     pub audiences: Vec<String>,
     /// Whether a token without `exp` is refused.
     pub require_exp: bool,
@@ -49,16 +50,17 @@ pub(super) struct Verifier {
     verified: VerifiedTokens,
 }
 
-/// The claims of a token that is signed correctly, by a trusted issuer and for this server. Its
-/// times are judged separately.
-struct Claimed {
+/// What a token says whose signature, issuer and audience were verified. Its times are checked
+/// separately, at each call.
+struct VerifiedClaims {
     /// The user, with the expiry of the token.
     identity: Identity,
     valid_from: Option<Timestamp>,
 }
 
-/// The claims that have a meaning here. Those that only describe the user are lenient: a name or a
-/// list of roles of another type counts as absent, which takes rights away and never adds any.
+/// The claims that this server reads. Claims that only describe the user are read leniently: a name
+/// or a list of roles with an unexpected type counts as absent, which can take rights away but
+/// never adds any.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -76,9 +78,8 @@ struct Claims {
     realm_access: Value,
 }
 
-/// Seconds since 1970, with or without a fraction (RFC 7519, section 2). A time outside of
-/// representable time is moved to its nearer end, which is in the past or in the future as
-/// well.
+/// A number of seconds since 1970, with or without a fraction (RFC 7519, section 2). A time before
+/// the first or after the last one that can be represented is replaced by that one.
 struct NumericDate(Timestamp);
 
 /// Whether `token` looks like a JWT: three parts joined by dots, which Base64 does not contain.
@@ -113,12 +114,12 @@ impl Verifier {
         }
     }
 
-    /// Checks signature, times and claims at `now`. The reason of a refusal is logged in a text of
-    /// our own, because an error of the JSON parser quotes the token.
+    /// Checks signature, times and claims at `now`. The reason for a refusal is logged as a fixed
+    /// text, because an error of the JSON parser quotes the token.
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Refusal> {
         let (refusal, reason) = match self.check(token, now) {
             Ok(identity) => return Ok(identity),
-            Err(refused) => refused,
+            Err(refusal_and_reason) => refusal_and_reason,
         };
         tracing::debug!(reason, "a JWT was refused");
         Err(refusal)
@@ -131,17 +132,17 @@ impl Verifier {
         }
         let digest = digest_of(token);
         if let Some(claimed) = self.verified.get(&digest) {
-            return claimed.judge(now).map(|()| claimed.identity.clone());
+            return claimed.check_times(now).map(|()| claimed.identity.clone());
         }
-        let claimed = self.read(token)?;
-        claimed.judge(now)?;
+        let claimed = self.decode(token)?;
+        claimed.check_times(now)?;
         let identity = claimed.identity.clone();
         self.verified.put(digest, Arc::new(claimed));
         Ok(identity)
     }
 
     /// Checks everything that does not depend on the time.
-    fn read(&self, token: &str) -> Result<Claimed, (Refusal, &'static str)> {
+    fn decode(&self, token: &str) -> Result<VerifiedClaims, (Refusal, &'static str)> {
         let invalid = |reason| (Refusal::Invalid, reason);
         let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation);
         let data = match (decode(&self.key), &self.as_written) {
@@ -149,8 +150,8 @@ impl Verifier {
             (decoded, _) => decoded,
         };
         let data = data.map_err(|error| invalid(reason(&error)))?;
-        // RFC 7515, section 4.1.11: an extension is critical but not understood. The library leaves
-        // this check to its caller.
+        // RFC 7515, section 4.1.11: a token with a critical extension that is not understood must
+        // be refused. The crate leaves this check to its caller.
         if data.header.crit.is_some() {
             return Err(invalid("critical extension"));
         }
@@ -168,13 +169,13 @@ impl Verifier {
         let realm_roles = claims.realm_access.get("roles").unwrap_or(&Value::Null);
         let roles = roles(&claims.roles).chain(roles(realm_roles));
         let identity = Identity::verified(id, username, claims.email.as_str(), roles, expires);
-        Ok(Claimed { identity, valid_from })
+        Ok(VerifiedClaims { identity, valid_from })
     }
 }
 
-impl Claimed {
+impl VerifiedClaims {
     /// Checks whether the token is valid at `now`.
-    fn judge(&self, now: Timestamp) -> Result<(), (Refusal, &'static str)> {
+    fn check_times(&self, now: Timestamp) -> Result<(), (Refusal, &'static str)> {
         if self.identity.expires.is_some_and(|expiry| expiry.is_past(now)) {
             return Err((Refusal::Expired, "expired"));
         }
@@ -185,13 +186,15 @@ impl Claimed {
     }
 }
 
-/// The roles in an array of strings, or in one string in which commas or spaces separate them.
+/// The roles in a claim: an array of strings, or one string in which they are separated by commas
+/// or white space.
 fn roles(claim: &Value) -> impl Iterator<Item = &str> {
     let listed = claim.as_array().into_iter().flatten().filter_map(Value::as_str);
     let joined = claim.as_str().into_iter();
     listed.chain(joined.flat_map(|text| text.split(|c: char| c == ',' || c.is_whitespace())))
 }
 
+/// The text that is logged for an error of the crate.
 fn reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::InvalidSignature => "signature",
@@ -213,8 +216,8 @@ impl<'de> Deserialize<'de> for NumericDate {
             Some(seconds) => Ok(SignedDuration::from_secs(seconds)),
             None => SignedDuration::try_from_secs_f64(number.as_f64().unwrap_or(f64::INFINITY)),
         };
-        let edge = if number.as_f64().is_some_and(f64::is_sign_negative) { Timestamp::MIN } else { Timestamp::MAX };
-        Ok(Self(since_epoch.and_then(Timestamp::from_duration).unwrap_or(edge)))
+        let nearest = if number.as_f64().is_some_and(f64::is_sign_negative) { Timestamp::MIN } else { Timestamp::MAX };
+        Ok(Self(since_epoch.and_then(Timestamp::from_duration).unwrap_or(nearest)))
     }
 }
 

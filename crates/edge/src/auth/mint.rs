@@ -12,7 +12,7 @@ use tidings_hub::UserId;
 
 use super::MAX_TOKEN_BYTES;
 
-/// The user that a token is for, and how long it is valid.
+/// The contents of a token to be minted.
 #[derive(Clone, Debug)]
 pub struct Claims {
     /// The user.
@@ -23,7 +23,7 @@ pub struct Claims {
     pub email: Option<String>,
     /// The roles.
     pub roles: Vec<String>,
-    /// How long the token is valid, in whole seconds from when it is minted. Fractions are dropped.
+    /// How long the token is valid. A fraction of a second is dropped.
     pub expires_in: Duration,
     /// The `iss`, which must be one of the issuers that the verifier trusts, if it has a list.
     pub issuer: Option<String>,
@@ -34,10 +34,12 @@ pub struct Claims {
 /// Why no token was minted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The token, of this length in bytes, would be refused because it is too long.
-    #[error("the token would have {0} bytes, {MAX_TOKEN_BYTES} are allowed: give it fewer or shorter roles")]
+    /// The token would have this many bytes, and would be refused because it is too long.
+    #[error(
+        "the token would have {0} bytes, and at most {MAX_TOKEN_BYTES} are allowed: give it fewer or shorter roles"
+    )]
     TooLong(usize),
-    /// The library failed to sign the token.
+    /// The token can't be signed.
     #[error("the token could not be signed")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }
@@ -68,8 +70,8 @@ impl Claims {
     }
 }
 
-/// Signs `claims` by HS256, with `now` as `iat`. The key is `secret` without the white space around
-/// it. The `jti` is 128 random bits.
+/// Signs `claims` with HS256. The key is `secret` without the white space around it. The `iat` is
+/// `now`, and the `jti` is 128 random bits.
 pub fn mint(secret: &[u8], claims: &Claims, now: Timestamp) -> Result<String, Error> {
     let payload = Payload {
         iat: now.as_second(),
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minted_token_is_who_it_was_minted_for() {
+    fn a_minted_token_is_that_of_the_user_it_was_minted_for() {
         let user = verified(&mint(SECRET, &claims(), now()).unwrap(), now()).unwrap();
         assert_eq!((user.id.as_str(), user.username.as_str()), ("u1", "ada"));
         assert_eq!(user.email.as_deref(), Some("ada@example.com"));
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn it_lasts_as_long_as_it_says_and_the_leeway() {
+    fn a_minted_token_is_valid_until_its_exp_plus_the_leeway() {
         let token = mint(SECRET, &claims(), now()).unwrap();
         let exp = claims().expires_at(now());
         assert_eq!(exp.as_second(), 1_800_000_000 + 86_400);
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_when_it_was_made_and_has_an_id_of_its_own() {
+    fn a_minted_token_has_the_time_of_its_minting_and_an_id_of_its_own() {
         let payload = || insecure_decode::<Value>(mint(SECRET, &claims(), now()).unwrap()).unwrap().claims;
         let (one, other) = (payload(), payload());
         assert_eq!(one["iat"], 1_800_000_000);
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_left_out() {
+    fn claims_without_a_value_are_left_out() {
         let bare = Claims { username: None, email: None, issuer: None, audience: None, ..claims() };
         let payload = insecure_decode::<Value>(mint(SECRET, &bare, now()).unwrap()).unwrap().claims;
         let mut names: Vec<&str> = payload.as_object().unwrap().keys().map(String::as_str).collect();
@@ -165,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_would_be_refused_for_its_length_is_not_made() {
+    fn a_token_that_would_be_too_long_is_not_minted() {
         let long = Claims { roles: vec!["r".repeat(8_000)], ..claims() };
         assert!(matches!(mint(SECRET, &long, now()), Err(Error::TooLong(bytes)) if bytes > MAX_TOKEN_BYTES));
     }
 
     #[test]
-    fn a_life_beyond_time_ends_with_it() {
+    fn the_last_possible_exp_is_the_end_of_representable_time() {
         let lasting = Claims { expires_in: Duration::MAX, ..claims() };
         let user = verified(&mint(SECRET, &lasting, now()).unwrap(), now()).unwrap();
         assert_eq!(user.expires.unwrap().refused_from(), Timestamp::MAX);
@@ -179,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_minted_token_verifies(sub in "[^\\p{Cc}]{1,32}", username in any::<Option<String>>(), roles in prop::collection::vec("[a-z]{1,8}", 0..4), life in 0_u64..1 << 40) {
+        fn a_minted_token_is_accepted(sub in "[^\\p{Cc}]{1,32}", username in any::<Option<String>>(), roles in prop::collection::vec("[a-z]{1,8}", 0..4), life in 0_u64..1 << 40) {
             let claims = Claims { sub: UserId::parse(&sub).unwrap(), username, roles: roles.clone(), expires_in: Duration::from_secs(life), ..claims() };
             let user = verified(&mint(SECRET, &claims, now()).unwrap(), now()).unwrap();
             prop_assert_eq!(user.id.as_str(), sub);
@@ -187,7 +189,7 @@ mod tests {
         }
 
         #[test]
-        fn a_tampered_token_never_verifies(at in any::<prop::sample::Index>(), with in "[A-Za-z0-9._-]") {
+        fn a_tampered_token_is_refused(at in any::<prop::sample::Index>(), with in "[A-Za-z0-9._-]") {
             let token = mint(SECRET, &claims(), now()).unwrap();
             let at = at.index(token.len());
             let tampered = format!("{}{with}{}", &token[..at], &token[at + 1..]);
@@ -198,7 +200,7 @@ mod tests {
         }
 
         #[test]
-        fn another_secret_never_verifies(secret in prop::collection::vec(any::<u8>(), 1..64)) {
+        fn a_token_that_is_signed_with_another_secret_is_refused(secret in prop::collection::vec(any::<u8>(), 1..64)) {
             prop_assume!(secret != SECRET);
             prop_assert_eq!(verified(&mint(&secret, &claims(), now()).unwrap(), now()), Err(Refusal::Invalid));
         }

@@ -1,11 +1,12 @@
 //! Authentication: from the credential of a request to a verified [`Identity`].
 //!
 //! Owns the order in which credentials are looked for ([`Credential::find`]), the form of each kind
-//! of token ([`demo`], [`jwt`]), and the two ways to judge a credential that an endpoint can choose
-//! ([`Authenticator::required`], [`Authenticator::optional`]). [`guard`] alone decides what an
-//! identity may do, by the [`rule`]s. Must never fall back from a refused credential to the next
-//! one, and must never reveal the text of a credential: nothing here that holds one implements
-//! `Debug`.
+//! of token ([`demo`], [`jwt`]), and the two ways to verify a credential, of which an endpoint
+//! chooses one ([`Authenticator::required`], [`Authenticator::optional`]). What an identity may do
+//! is decided by [`guard`] alone, according to the [`rule`]s.
+//!
+//! Must never try the next credential after one was refused. Must never reveal the text of a
+//! credential: no type here that holds one implements `Debug`.
 
 mod credential;
 pub mod demo;
@@ -23,8 +24,8 @@ pub use identity::{Expiry, Identity};
 
 use credential::Form;
 
-/// The longest token that is accepted, in bytes. A request head holds 16 KiB. Real tokens stay
-/// below 4 KiB, because common proxies allow no longer header lines.
+/// The longest token that is accepted, in bytes. A request head may have 16 KiB. Real tokens are
+/// shorter than 4 KiB, because common proxies do not accept longer header lines.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Which credentials are accepted. Holds a secret, so it has no `Debug`.
@@ -32,11 +33,11 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 pub struct Options {
     /// Whether demo tokens are accepted. Anyone can write one, so this is for development only.
     pub demo: bool,
-    /// The key and the claims with which JWTs are checked. Without it, every JWT is refused.
+    /// How JWTs are verified. `None` refuses every JWT.
     pub jwt: Option<jwt::Options>,
 }
 
-/// Judges credentials. Stateless: the same credential at the same time gets the same answer.
+/// Verifies credentials. The result depends only on the credential and the time.
 pub struct Authenticator {
     demo: bool,
     jwt: Option<jwt::Verifier>,
@@ -47,8 +48,8 @@ pub struct Authenticator {
 pub struct Visitor {
     /// The verified identity; `None` if the caller is anonymous.
     pub identity: Option<Identity>,
-    /// The [code](Refusal::code) of what was wrong with the token of a caller that is served as
-    /// anonymous nevertheless.
+    /// The [code](Refusal::code) of the error in the caller's token, if the caller is served as
+    /// anonymous in spite of that error.
     pub auth_error: Option<&'static str>,
 }
 
@@ -68,10 +69,10 @@ pub enum Refusal {
     /// another party.
     #[error("Invalid authentication token")]
     Invalid,
-    /// The token was valid once, but its `exp` and the leeway have passed.
+    /// The token has expired: its `exp` and the leeway have passed.
     #[error("Invalid authentication token")]
     Expired,
-    /// The `nbf` of the token is still to come, leeway included.
+    /// The `nbf` of the token, minus the leeway, is in the future.
     #[error("Invalid authentication token")]
     NotYetValid,
     /// The ticket was never issued, was used, or has expired.
@@ -80,9 +81,8 @@ pub enum Refusal {
     /// Too many refused credentials came from the same address.
     #[error("Too many invalid credentials come from your address; get a valid one before you try again")]
     TooMany,
-    /// The credential is a cookie, and the page that had the browser send it is of an origin that
-    /// may not do so.
-    #[error("The cookie is not taken from a page of this origin; CORS_ORIGIN lists those that may send it")]
+    /// The credential is a cookie, and a page made the browser send it whose origin may not do so.
+    #[error("Pages of this origin may not send the cookie; CORS_ORIGIN lists the origins that may")]
     ForeignOrigin,
 }
 
@@ -100,49 +100,50 @@ impl Refusal {
     }
 }
 
-/// What is wrong with a credential. The kinds are told apart because only [`Fault::DemoToken`] is
-/// forgiven where a credential is optional.
+/// Why a credential is refused, with the one kind that [`Authenticator::optional`] serves as
+/// anonymous.
 enum Fault {
+    /// A malformed demo token.
     DemoToken,
     Refused(Refusal),
 }
 
 impl Authenticator {
-    /// Prepares the keys. An empty JWT secret is no key: a token that is signed with it is refused.
+    /// Prepares the keys. With an empty JWT secret, every JWT is refused.
     pub fn new(options: &Options) -> Self {
         let jwt = options.jwt.as_ref().filter(|jwt| !jwt.secret.trim_ascii().is_empty());
         Self { demo: options.demo, jwt: jwt.map(jwt::Verifier::new) }
     }
 
-    /// Judges a credential for an endpoint that requires one.
+    /// Verifies a credential for an endpoint that requires one.
     pub fn required(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Identity, Refusal> {
         let credential = credential.ok_or(Refusal::Missing)?;
-        self.judge(credential, now).map_err(|fault| match fault {
+        self.verify(credential, now).map_err(|fault| match fault {
             Fault::DemoToken => Refusal::Invalid,
             Fault::Refused(refusal) => refusal,
         })
     }
 
-    /// Judges a credential for an endpoint that also serves anonymous callers.
+    /// Verifies a credential for an endpoint that also serves anonymous callers.
     ///
-    /// The bearer of a malformed demo token is anonymous, and [`Visitor::auth_error`] says so: the
-    /// clients of the system that had only such tokens rely on this. A JWT or a ticket that is
-    /// refused is always an error. Otherwise a user whose token has expired would silently lose the
-    /// messages meant for them.
+    /// A caller with a malformed demo token is served as anonymous, and [`Visitor::auth_error`]
+    /// says so. The clients of the system that Tidings replaces, which only had such tokens, rely
+    /// on this. A JWT or a ticket that is refused is always an error. Otherwise, a user whose token
+    /// has expired would silently lose the messages meant for them.
     pub fn optional(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Visitor, Refusal> {
         let Some(credential) = credential else {
             return Ok(Visitor::default());
         };
-        match self.judge(credential, now) {
+        match self.verify(credential, now) {
             Ok(identity) => Ok(Visitor { identity: Some(identity), auth_error: None }),
             Err(Fault::DemoToken) => Ok(Visitor { identity: None, auth_error: Some(Refusal::Invalid.code()) }),
             Err(Fault::Refused(refusal)) => Err(refusal),
         }
     }
 
-    fn judge(&self, credential: &Credential, now: Timestamp) -> Result<Identity, Fault> {
+    fn verify(&self, credential: &Credential, now: Timestamp) -> Result<Identity, Fault> {
         match credential.form() {
-            // No ticket was ever issued, so none can be valid.
+            // This server does not issue tickets yet, so none can be valid.
             Form::Ticket => Err(Fault::Refused(Refusal::TicketInvalid)),
             Form::Token(token) if self.demo && !jwt::has_shape(token) => demo::parse(token).ok_or(Fault::DemoToken),
             Form::Token(token) => {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_and_texts_are_those_that_clients_know() {
+    fn the_codes_and_texts_of_refusals_are_fixed() {
         for (refusal, code) in [
             (Refusal::Missing, "token_missing"),
             (Refusal::Invalid, "token_invalid"),
@@ -220,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_credential_one_is_missing_or_anonymous() {
+    fn a_caller_without_a_credential_is_refused_or_anonymous() {
         let both = authenticator(true, Some(SECRET));
         assert_eq!(both.required(None, at(NOW)), Err(Refusal::Missing));
         assert_eq!(both.optional(None, at(NOW)), Ok(Visitor::default()));
     }
 
     #[test]
-    fn demo_tokens_and_jwts_live_side_by_side() {
+    fn demo_tokens_and_jwts_can_both_be_accepted() {
         let both = authenticator(true, Some(SECRET));
         assert_eq!(both.required(Some(&bearer(demo::TOKEN)), at(NOW)).unwrap().id.as_str(), "test123");
         let visitor = both.optional(Some(&bearer(&minted(SECRET))), at(NOW)).unwrap();
@@ -258,14 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_that_was_never_issued_is_refused_everywhere() {
+    fn a_ticket_is_refused_by_every_endpoint() {
         let both = authenticator(true, Some(SECRET));
         assert_eq!(both.required(Some(&ticket()), at(NOW)), Err(Refusal::TicketInvalid));
         assert_eq!(both.optional(Some(&ticket()), at(NOW)), Err(Refusal::TicketInvalid));
     }
 
     #[test]
-    fn with_demo_tokens_off_they_are_judged_as_jwts() {
+    fn without_demo_tokens_every_token_is_verified_as_a_jwt() {
         for authenticator in [authenticator(false, Some(SECRET)), authenticator(false, None)] {
             for token in [demo::TOKEN, "garbage"] {
                 assert_eq!(authenticator.optional(Some(&bearer(token)), at(NOW)), Err(Refusal::Invalid), "{token}");
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_is_no_key() {
+    fn with_an_empty_secret_every_jwt_is_refused() {
         let claims = serde_json::json!({ "sub": "u1", "exp": NOW + 60 });
         let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b"")).unwrap();
         for empty in [&b""[..], b"\n", b" \r\n"] {

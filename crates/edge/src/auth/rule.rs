@@ -1,7 +1,8 @@
 //! A rule: who may read the topics that a pattern matches, and who may publish to them.
 //!
-//! Owns the patterns and the audiences. The rules themselves are in the table of stream groups.
-//! [`super::guard`] decides whether a caller belongs to an audience, and what follows from that.
+//! Owns what patterns match and which audiences there are. The rules themselves are in the table of
+//! stream groups. [`super::guard`] decides whether a caller belongs to an audience, and what the
+//! caller may do then.
 
 use tidings_hub::UserId;
 use tidings_journal::{Segment, TopicName};
@@ -23,17 +24,17 @@ pub enum Audience {
     Me,
     /// A caller with the role of administrators.
     Admin,
-    /// Nobody: the server itself does it.
+    /// Only the server itself.
     Server,
 }
 
 /// Who may read and who may publish to the topics of one pattern.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Segments as in a topic. `*` stands for any segment, and [`ME`] for the id of a user.
+    /// The segments of a topic, where `*` stands for any segment, and [`ME`] for the id of a user.
     pub pattern: &'static str,
-    /// Who may open a stream that shows the topic, and list its stored events. What the server
-    /// publishes is not stored.
+    /// Who may open a stream that shows the topic, and list its stored events. Events that the
+    /// server itself publishes are not stored.
     pub read: Audience,
     /// Who may publish to the topic, by the calls of its group.
     pub publish: Audience,
@@ -60,8 +61,8 @@ impl Rule {
     }
 }
 
-/// Fills in a pattern: `me` replaces [`ME`], and `name`, which must be a checked name, replaces
-/// [`ANY`]. Returns `None` if the pattern needs one that was not given.
+/// Fills in a pattern: `me` replaces [`ME`], and `name` replaces [`ANY`]. The name must have been
+/// checked. Returns `None` if the pattern contains a placeholder whose value is `None`.
 pub fn fill(pattern: &str, me: Option<&UserId>, name: Option<&str>) -> Option<TopicName> {
     let mut topic = String::with_capacity(pattern.len() + 32);
     for segment in pattern.split('/') {
@@ -89,7 +90,7 @@ mod tests {
         Rule { pattern: "realtime/user/{me}/entity/*", read: Audience::Me, publish: Audience::Authenticated };
 
     #[test]
-    fn a_rule_governs_what_its_pattern_matches_segment_by_segment() {
+    fn a_rule_governs_the_topics_that_its_pattern_matches_segment_by_segment() {
         for good in ["realtime/user/ann/entity/order", "realtime/user/a%2Fb/entity/order", "realtime/user/../entity/x"]
         {
             assert!(OWN.governs(&topic(good)), "{good}");
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_belongs_to_the_user_whose_id_is_spelled_in_it() {
+    fn a_topic_belongs_to_the_user_whose_id_is_in_it() {
         let is_of = |text: &str, user: &str| OWN.is_of(&topic(text), &UserId::parse(user).unwrap());
         assert!(is_of("realtime/user/ann/entity/order", "ann"));
         assert!(is_of("realtime/user/a%2Fb%2A/entity/order", "a/b*"));

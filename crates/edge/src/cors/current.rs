@@ -1,4 +1,4 @@
-//! The CORS rules that apply now. A reload replaces them for every request that comes afterwards.
+//! The current CORS rules. A reload replaces them for every request that comes afterwards.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,24 +13,24 @@ use tower_http::cors::{self, CorsLayer};
 
 use super::{Error, Options};
 
-/// The CORS rules of one server.
+/// The current CORS rules of one server.
 pub struct Current {
     layer: RwLock<CorsLayer>,
-    /// How many times the rules were replaced.
+    /// The number of times the rules were replaced.
     changes: AtomicU64,
 }
 
-/// A service to which the rules apply.
+/// A service that applies the current rules to the inner service.
 #[derive(Clone)]
 pub struct Cors<S> {
     current: Arc<Current>,
-    /// The value of [`Current::changes`] at which `service` was made.
-    change: u64,
+    /// The value of [`Current::changes`] when `service` was made.
+    seen_changes: u64,
     service: cors::Cors<S>,
 }
 
 impl Current {
-    /// The first rules.
+    /// Starts with the rules of `options`.
     pub fn new(options: &Options) -> Result<Arc<Self>, Error> {
         Ok(Arc::new(Self { layer: RwLock::new(super::layer(options)?), changes: AtomicU64::new(0) }))
     }
@@ -41,11 +41,11 @@ impl Current {
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// The layer that applies the rules that are current when a request comes.
+    /// The layer that applies to each request the rules that are current when it comes.
     pub fn layer<S>(self: Arc<Self>) -> impl Layer<S, Service = Cors<S>> + Clone {
         layer_fn(move |inner| {
-            let change = self.changes.load(Ordering::Acquire);
-            Cors { current: self.clone(), change, service: self.layer.read().layer(inner) }
+            let seen_changes = self.changes.load(Ordering::Acquire);
+            Cors { current: self.clone(), seen_changes, service: self.layer.read().layer(inner) }
         })
     }
 }
@@ -64,10 +64,10 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         // If nothing was reloaded, this costs one load of an atomic.
-        let change = self.current.changes.load(Ordering::Acquire);
-        if change != self.change {
+        let changes = self.current.changes.load(Ordering::Acquire);
+        if changes != self.seen_changes {
             self.service = self.current.layer.read().layer(self.service.get_ref().clone());
-            self.change = change;
+            self.seen_changes = changes;
         }
         self.service.call(request)
     }

@@ -1,11 +1,11 @@
 //! A web page's origin: scheme, host and port (RFC 6454, section 4).
 //!
-//! Owns the parsing. Origins are compared part by part, because `https://example.com.evil.net` only
-//! looks like `https://example.com`.
+//! Owns how origins are parsed and compared. They are compared part by part, because
+//! `https://example.com.evil.net` begins with `https://example.com` and is another origin.
 //!
-//! The crate `url` can't be used. It repairs what has to be refused here (`https:example.com`,
-//! `https://example.com:`, a tab in the name, a path), and gives `capacitor://localhost` and
-//! `chrome-extension://…` the opaque origin `null`.
+//! The crate `url` can't be used. It accepts and corrects texts that have to be refused here
+//! (`https:example.com`, `https://example.com:`, a tab in the name, a path), and gives
+//! `capacitor://localhost` and `chrome-extension://…` the opaque origin `null`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -38,12 +38,12 @@ impl Origin {
             port => Some(port.strip_prefix(':').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?),
         };
         let port: Option<u16> = port.map(str::parse).transpose().ok()?;
-        let own_port = match scheme.as_str() {
+        let default_port = match scheme.as_str() {
             "http" => Some(80),
             "https" => Some(443),
             _ => None,
         };
-        Some(Self { host: Host::parse(host)?, port: port.filter(|port| Some(*port) != own_port), scheme })
+        Some(Self { host: Host::parse(host)?, port: port.filter(|port| Some(*port) != default_port), scheme })
     }
 
     /// Whether the host is a name rather than an address.
@@ -53,19 +53,19 @@ impl Origin {
 
     /// Whether the host is one or more labels below the host of `parent`, with the same scheme and
     /// port.
-    pub(super) fn is_below(&self, parent: &Self) -> bool {
+    pub(super) fn is_subdomain_of(&self, parent: &Self) -> bool {
         let (Host::Name(name), Host::Name(parent_name)) = (&self.host, &parent.host) else {
             return false;
         };
         let labels = name.strip_suffix(parent_name.as_str()).and_then(|labels| labels.strip_suffix('.'));
-        let below = labels.is_some_and(|labels| !labels.is_empty());
-        below && self.scheme == parent.scheme && self.port == parent.port
+        let is_below = labels.is_some_and(|labels| !labels.is_empty());
+        is_below && self.scheme == parent.scheme && self.port == parent.port
     }
 
-    /// Whether the host can only be this machine or one in the same network: loopback (including
-    /// `localhost` and the names below it, RFC 6761), a private address (RFC 1918, RFC 4193), or a
-    /// name in `.local` (RFC 6762).
-    pub(super) fn is_nearby(&self) -> bool {
+    /// Whether the host can only be this machine or one in the same network: a loopback address,
+    /// `localhost` or a name below it (RFC 6761), a private address (RFC 1918, RFC 4193), or a name
+    /// in `.local` (RFC 6762).
+    pub(super) fn is_local(&self) -> bool {
         match &self.host {
             Host::Name(name) => {
                 name == "localhost" || matches!(name.rsplit_once('.'), Some((_, "localhost" | "local")))
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn case_and_the_schemes_own_port_make_no_difference() {
+    fn case_and_the_default_port_of_the_scheme_make_no_difference() {
         assert_eq!(origin("HTTPS://Example.COM:443"), origin("https://example.com"));
         assert_eq!(origin("http://example.com:80"), origin("http://example.com"));
         assert_eq!(origin("http://[0:0::1]:80"), origin("http://[::1]"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_more_or_less_than_scheme_host_and_port_is_no_origin() {
+    fn only_scheme_host_and_port_are_an_origin() {
         for text in [
             "",
             "null",
@@ -152,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn below_means_one_or_more_labels_and_never_the_name_itself() {
+    fn a_subdomain_has_one_or_more_labels_more_than_its_parent() {
         let parent = origin("https://example.com");
         for text in ["https://a.example.com", "https://a.b.example.com", "https://a.example.com:443"] {
-            assert!(origin(text).is_below(&parent), "{text}");
+            assert!(origin(text).is_subdomain_of(&parent), "{text}");
         }
         for text in [
             "https://example.com",
@@ -166,12 +166,12 @@ mod tests {
             "https://a.example.com.evil.net",
             "https://example.com.a",
         ] {
-            assert!(!origin(text).is_below(&parent), "{text}");
+            assert!(!origin(text).is_subdomain_of(&parent), "{text}");
         }
     }
 
     #[test]
-    fn nearby_is_loopback_private_and_local() {
+    fn loopback_private_addresses_and_local_names_are_local() {
         for text in [
             "http://localhost:5173",
             "https://app.localhost",
@@ -186,7 +186,7 @@ mod tests {
             "http://[::ffff:10.0.0.1]",
             "capacitor://localhost",
         ] {
-            assert!(origin(text).is_nearby(), "{text}");
+            assert!(origin(text).is_local(), "{text}");
         }
         for text in [
             "http://localhost.evil.net",
@@ -199,19 +199,19 @@ mod tests {
             "http://local",
             "http://evil.net",
         ] {
-            assert!(!origin(text).is_nearby(), "{text}");
+            assert!(!origin(text).is_local(), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_text_is_a_panic(text in any::<String>(), host in "[ -~]{0,20}") {
+        fn no_text_causes_a_panic(text in any::<String>(), host in "[ -~]{0,20}") {
             let _ = Origin::parse(&text);
             let _ = Origin::parse(&format!("https://{host}"));
         }
 
         #[test]
-        fn what_is_appended_to_a_name_is_another_origin(rest in "[a-z0-9.:@/-]{1,12}") {
+        fn an_origin_with_a_suffix_is_another_origin(rest in "[a-z0-9.:@/-]{1,12}") {
             let home = origin("https://example.com");
             let other = Origin::parse(&format!("https://example.com{rest}"));
             prop_assert!(other.is_none_or(|other| other != home) || rest.trim_start_matches(":0").ends_with("443"));

@@ -1,9 +1,9 @@
-//! A bounded table of what is remembered of each user or address.
+//! A table with one value for each user or address, bounded in size.
 //!
 //! There are two generations. A key that is looked up moves to the new one. When the new generation
-//! is full or a minute old, it becomes the old one. Of the generation before it, only the values
-//! that still matter are kept; if the new generation was full, none are, because the memory limit
-//! is more important than precision.
+//! is full or a minute old, it becomes the old one. The generation that was the old one is then
+//! dropped. Its values that are not idle move to the new generation, unless that was full: the
+//! memory limit is more important than precision.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,17 +12,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How many keys there may be in both generations together.
-pub(super) const MOST: usize = 2 * GENERATION;
+/// The most keys in both generations together.
+pub(super) const MAX_KEYS: usize = 2 * GENERATION_KEYS;
 
-const GENERATION: usize = 32_768;
+/// The number of keys at which a generation is full.
+const GENERATION_KEYS: usize = 32_768;
 
-/// How long a generation is the new one before the next begins.
-const AGE: Duration = Duration::from_mins(1);
+/// The age at which the new generation becomes the old one.
+const GENERATION_AGE: Duration = Duration::from_mins(1);
 
 /// A value that may be forgotten while it is idle.
 pub(super) trait Idle: Default {
-    /// Whether it contains no more than a new value.
+    /// Whether it means the same as a new value.
     fn is_idle(&self, now: Instant) -> bool;
 }
 
@@ -36,24 +37,24 @@ struct Generations<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Idle> Table<K, V> {
-    /// Calls `look` with the value of `key`, which is a new one if there is none yet.
+    /// Calls `look` with the value of `key`, or with a new value if the key has none.
     pub(super) fn with<T>(&self, key: &K, now: Instant, look: impl FnOnce(&mut V) -> T) -> T {
-        let gone; // Dropped outside the lock.
+        let dropped; // Dropped outside the lock.
         let mut generations = self.0.lock();
-        gone = generations.turn(now);
+        dropped = generations.rotate(now);
         let Generations { new, old, .. } = &mut *generations;
-        let seen = match new.get_mut(key) {
-            Some(known) => look(known),
+        let result = match new.get_mut(key) {
+            Some(value) => look(value),
             None => {
                 let mut value = old.remove(key).unwrap_or_default();
-                let seen = look(&mut value);
+                let result = look(&mut value);
                 new.insert(key.clone(), value);
-                seen
+                result
             }
         };
         drop(generations);
-        drop(gone);
-        seen
+        drop(dropped);
+        result
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,10 +62,11 @@ impl<K: Clone + Eq + Hash, V: Idle> Table<K, V> {
         generations.new.len() + generations.old.len()
     }
 
-    /// Forgets what is idle, for the case that no key is looked up any more.
+    /// Drops old idle values. Only needed while no key is looked up, because [`Self::with`] drops
+    /// them too.
     pub(super) fn sweep(&self, now: Instant) {
-        let gone = self.0.lock().turn(now);
-        drop(gone);
+        let dropped = self.0.lock().rotate(now);
+        drop(dropped);
     }
 }
 
@@ -75,11 +77,11 @@ impl<K, V> Default for Table<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Idle> Generations<K, V> {
-    /// Begins a new generation if the current one is full or too old. Returns what is forgotten.
-    fn turn(&mut self, now: Instant) -> HashMap<K, V> {
+    /// Begins a new generation if the new one is full or too old. Returns what is to be dropped.
+    fn rotate(&mut self, now: Instant) -> HashMap<K, V> {
         let since = *self.since.get_or_insert(now);
-        let is_full = self.new.len() >= GENERATION;
-        if !is_full && now.saturating_duration_since(since) < AGE {
+        let is_full = self.new.len() >= GENERATION_KEYS;
+        if !is_full && now.saturating_duration_since(since) < GENERATION_AGE {
             return HashMap::new();
         }
         self.since = Some(now);
@@ -97,33 +99,33 @@ mod tests {
 
     /// A value that is idle from `until` on.
     #[derive(Default)]
-    struct Note {
+    struct Counter {
         looks: u32,
         until: Option<Instant>,
     }
 
-    impl Idle for Note {
+    impl Idle for Counter {
         fn is_idle(&self, now: Instant) -> bool {
             self.until.is_none_or(|until| until <= now)
         }
     }
 
-    fn look(table: &Table<u64, Note>, key: u64, lasts: Duration) -> u32 {
+    fn look(table: &Table<u64, Counter>, key: u64, lasts: Duration) -> u32 {
         let now = Instant::now();
-        table.with(&key, now, |note| {
-            note.looks += 1;
-            note.until = Some(now + lasts);
-            note.looks
+        table.with(&key, now, |counter| {
+            counter.looks += 1;
+            counter.until = Some(now + lasts);
+            counter.looks
         })
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_matters_is_remembered_and_what_does_not_is_forgotten() {
+    async fn values_that_are_not_idle_are_kept_and_idle_ones_are_dropped() {
         let table = Table::default();
         look(&table, 1, Duration::from_secs(1));
         look(&table, 2, Duration::from_hours(1));
         for _ in 0..5 {
-            tokio::time::sleep(AGE).await;
+            tokio::time::sleep(GENERATION_AGE).await;
             table.sweep(Instant::now());
         }
         assert_eq!(table.len(), 1);
@@ -131,13 +133,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_an_end_to_what_is_remembered() {
+    async fn the_number_of_keys_is_bounded_and_a_key_that_is_used_is_kept() {
         let table = Table::default();
         let day = Duration::from_hours(24);
-        for key in 0..3 * MOST as u64 {
+        for key in 0..3 * MAX_KEYS as u64 {
             look(&table, key, day);
-            assert!(look(&table, u64::MAX, day) > u32::try_from(key).unwrap(), "who is looked for is remembered");
+            assert!(look(&table, u64::MAX, day) > u32::try_from(key).unwrap(), "a key that is used is kept");
         }
-        assert!(table.len() <= MOST);
+        assert!(table.len() <= MAX_KEYS);
     }
 }

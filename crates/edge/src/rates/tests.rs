@@ -2,7 +2,7 @@ use axum::response::IntoResponse as _;
 use http::HeaderMap;
 
 use super::*;
-use crate::rate_limit::{POLICY, STATE};
+use crate::rate_limit::{POLICY_HEADER, STATE_HEADER};
 
 /// Limits of 100 events and 1 MiB a second.
 fn rates() -> Rates {
@@ -17,19 +17,19 @@ fn publish(rates: &Rates, subject: &RateSubject, events: u32, bytes: usize) -> R
     rates.publish(&Cost { subject: subject.clone(), events, bytes })
 }
 
-fn fields(standing: &RateLimit) -> [Option<String>; 2] {
+fn fields(state: &RateLimit) -> [Option<String>; 2] {
     let mut headers = HeaderMap::new();
-    standing.write(&mut headers);
-    [POLICY, STATE].map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
+    state.write(&mut headers);
+    [POLICY_HEADER, STATE_HEADER].map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_publishes_so_much_at_once_and_so_much_a_second() {
+async fn a_user_may_publish_twice_the_limit_per_second_at_once() {
     let (rates, ann) = (rates(), subject("ann"));
     for nth in 0..200 {
-        let standing = publish(&rates, &ann, 1, 100).unwrap();
+        let limits = publish(&rates, &ann, 1, 100).unwrap();
         if nth == 0 {
-            let [policy, state] = fields(&standing).map(Option::unwrap);
+            let [policy, state] = fields(&limits).map(Option::unwrap);
             assert_eq!(policy, r#""events";q=200;w=2, "bytes";q=2097152;w=2;qu="content-bytes""#);
             assert_eq!(state, r#""events";r=199;t=1, "bytes";r=2097052;t=1"#);
         }
@@ -43,9 +43,9 @@ async fn a_user_publishes_so_much_at_once_and_so_much_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_for_one_limit_is_not_charged_to_the_other() {
+async fn a_publish_that_one_limit_refuses_is_not_charged_to_the_other() {
     let (rates, ann) = (rates(), subject("ann"));
-    // One megabyte is owed. The events that are left stay untouched until it is paid off.
+    // This leaves a debt of one megabyte. Until it is paid off, no event is charged.
     publish(&rates, &ann, 1, 3 << 20).unwrap();
     for _ in 0..500 {
         assert!(publish(&rates, &ann, 1, 1).is_err());
@@ -55,7 +55,7 @@ async fn what_is_refused_for_one_limit_is_not_charged_to_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_fields_and_retry_after_name_the_same_moment() {
+async fn retry_after_agrees_with_the_rate_limit_fields() {
     let rates = rates();
     for (user, events, bytes, seconds, state) in [
         ("ann", 500, 1, "4", r#""events";r=0;t=4, "bytes";r=2097151;t=1"#),
@@ -72,7 +72,7 @@ async fn the_fields_and_retry_after_name_the_same_moment() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_free_is_not_limited_and_without_a_limit_nobody_is() {
+async fn a_publisher_without_a_limit_and_a_server_without_limits_refuse_nothing() {
     let many = |rates: &Rates, subject: &RateSubject| (0..5_000).all(|_| publish(rates, subject, 1, 1 << 20).is_ok());
     assert!(many(&rates(), &RateSubject::Nobody));
     assert_eq!(fields(&publish(&rates(), &RateSubject::Nobody, 1, 1).unwrap()), [None, None]);
@@ -82,27 +82,27 @@ async fn who_is_free_is_not_limited_and_without_a_limit_nobody_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_names_are_counted_by_the_minute() {
+async fn new_names_are_limited_per_minute() {
     let (rates, ann) = (rates(), subject("ann"));
-    assert!((0..NAMES).all(|_| rates.name(&ann, || true).is_ok()));
+    assert!((0..MAX_NAMES).all(|_| rates.name(&ann, || true).is_ok()));
     assert!(rates.name(&ann, || true).is_err());
-    assert!(rates.name(&ann, || false).is_ok(), "what is there already is no new name");
+    assert!(rates.name(&ann, || false).is_ok(), "an existing name is not charged");
     assert!(rates.name(&subject("bob"), || true).is_ok());
     assert!(rates.name(&RateSubject::Nobody, || true).is_ok());
-    tokio::time::sleep(NAMES_PER).await;
+    tokio::time::sleep(NAMES_WINDOW).await;
     assert!(rates.name(&ann, || true).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_are_counted_by_the_second_and_a_64_is_one_address() {
+async fn failed_credentials_are_limited_per_second_and_an_ipv6_64_counts_as_one_address() {
     let rates = rates();
     let failed = |address: &str| rates.failed_credential(address.parse().unwrap());
-    assert!((0..FAILURES).all(|nth| failed(&format!("2001:db8::{nth}"))));
+    assert!((0..MAX_FAILURES).all(|nth| failed(&format!("2001:db8::{nth}"))));
     assert!(!failed("2001:db8::ffff:1:2:3"));
     assert!(failed("2001:db8:0:1::1"));
-    assert!((0..FAILURES).all(|_| failed("192.0.2.1")));
-    assert!(!failed("::ffff:192.0.2.1"), "the same, as IPv6 writes it");
+    assert!((0..MAX_FAILURES).all(|_| failed("192.0.2.1")));
+    assert!(!failed("::ffff:192.0.2.1"), "the same address, written as IPv6");
     assert!(failed("192.0.2.2"));
-    tokio::time::sleep(FAILURES_PER).await;
+    tokio::time::sleep(FAILURES_WINDOW).await;
     assert!(failed("192.0.2.1") && failed("2001:db8::1"));
 }

@@ -90,7 +90,7 @@ impl FromRequest<Route> for JsonBody {
             return Err(Error::new(Code::UnsupportedMediaType, message));
         }
         if let Some(coding) = content_coding(request.headers()) {
-            return Err(Error::coded(&coding));
+            return Err(Error::content_encoded(&coding));
         }
         let _arriving = app.counts.arriving();
         let read = app.body_budget.read(request.into_body(), app.config.http.max_body_bytes);

@@ -115,7 +115,7 @@ impl Publisher {
         if !outlives_caller {
             return work.await;
         }
-        tokio::spawn(traces::carried(work)).await.unwrap_or_else(|gone| Err(Error::unfinished(&gone)))
+        tokio::spawn(traces::carried(work)).await.unwrap_or_else(|error| Err(Error::unfinished_task(&error)))
     }
 }
 
@@ -143,7 +143,7 @@ async fn publish(
             drop((share, batch, draft)); // a call that waits for another's answer holds no space
             let answer = first_answer(&app, keyed, flight).await?;
             if answer.is_some() && is_charged {
-                app.rates.give_back(&cost, false);
+                app.rates.refund(&cost, false);
             }
             return answer.ok_or(refused);
         }
@@ -155,7 +155,7 @@ async fn publish(
     match (app.publish(batch, receipt, condition).await?, &keyed) {
         (Published::New(id) | Published::Refused(id), _) => Ok(answer(draft.complete(id), standing)),
         (Published::Known(first, kept), Some(keyed)) => {
-            app.rates.give_back(&cost, named); // the call was in flight twice, and counts once
+            app.rates.refund(&cost, named); // the call was in flight twice, and counts once
             keyed.replay(first, &kept)
         }
         (Published::Full(_), _) => Err(Error::too_many_keys()),

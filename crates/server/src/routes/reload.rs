@@ -13,7 +13,8 @@ use crate::reload::{self, Reloaded};
 /// `POST /system/reload`
 pub(crate) async fn reload(State(app): State<Arc<App>>, _: Admin) -> Result<Reply, Error> {
     // A reload reads files.
-    let reloaded = tokio::task::spawn_blocking(move || app.reload()).await.map_err(|gone| Error::unfinished(&gone))?;
+    let reloaded =
+        tokio::task::spawn_blocking(move || app.reload()).await.map_err(|error| Error::unfinished_task(&error))?;
     match reloaded {
         Ok(reloaded) => {
             let Reloaded { changed, needs_restart } = &reloaded;

@@ -103,8 +103,9 @@ impl StreamCall {
     fn credential(&self) -> Result<Option<Credential>, Refusal> {
         let (app, headers) = (&self.app, &self.parts.headers);
         let credential = Credential::find(headers, self.parts.uri.query(), app.config.auth.cookie.as_deref(), true);
-        let is_usable =
-            |credential: &Credential| credential.counts(headers, |origin| app.origins.read().sends_credentials(origin));
+        let is_usable = |credential: &Credential| {
+            credential.is_usable(headers, |origin| app.origins.read().may_send_credentials(origin))
+        };
         if credential.as_ref().is_none_or(is_usable) { Ok(credential) } else { Err(Refusal::ForeignOrigin) }
     }
 

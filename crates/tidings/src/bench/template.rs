@@ -112,7 +112,7 @@ impl Template {
                     continue;
                 }
                 Part::Hole(Variable::Token) => {
-                    let token = demo::written(&format!("bench-{}", values.user), "user");
+                    let token = demo::token(&format!("bench-{}", values.user), "user");
                     match context {
                         Context::Plain => out.extend_from_slice(token.as_bytes()),
                         Context::Path => {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_token_is_escaped_in_a_path() {
-        let token = demo::written("bench-3", "user");
+        let token = demo::token("bench-3", "user");
         assert_eq!(filled("Bearer {token}"), format!("Bearer {token}"));
         assert!(token.ends_with('='), "{token}");
         let path = Template::parse("/a?token={token}").fill(&VALUES, Context::Path);

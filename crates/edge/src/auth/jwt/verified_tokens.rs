@@ -1,11 +1,10 @@
-//! A cache of the tokens whose signature was verified, so that a caller's signature is verified
-//! once and not with every call.
+//! A cache of tokens whose signature was verified, so that the signature is not verified again with
+//! each call.
 //!
-//! Owns the limit of the cache, which is [`MAX_BYTES`] regardless of who signs the tokens. Only a
-//! verified token is cached, so a client that can't sign can't fill the cache. A token that is used
-//! again stays cached while any number of tokens that are used once come and go. The key is the
-//! digest of a token; its text is stored nowhere. Must never say that a token *is* valid: its times
-//! are judged anew with each call.
+//! Owns the limit of the cache, [`MAX_BYTES`]. Only a verified token is cached, so a client that
+//! can't sign tokens can't fill the cache. A token that is used again stays in the cache, however
+//! many tokens are used only once. The key is the digest of a token; its text is not stored. Must
+//! never decide that a token is valid *now*: its times are checked with each call.
 
 use std::sync::Arc;
 
@@ -13,20 +12,21 @@ use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::Claimed;
+use super::VerifiedClaims;
 
-/// The memory of the cache, in bytes: enough for some 5,000 callers. If there are more, those that
-/// call least often are verified again.
+/// The memory of the cache, in bytes: enough for about 5,000 callers. If there are more, the tokens
+/// of those that call least often are verified again.
 const MAX_BYTES: u64 = 2 << 20;
 
-/// The number of tokens from which the cache derives how many locks it has (at most one for 32
-/// entries). With more locks, each would guard too few bytes for a token with hundreds of roles.
+/// The number of tokens from which the cache derives its number of locks (at most one for 32
+/// entries). The memory is divided among the locks; with more of them, the part of each would be
+/// too small for a token with hundreds of roles.
 const ESTIMATED_TOKENS: usize = 1_024;
 
 /// The SHA-256 of a token's text.
 pub(super) type Digest = [u8; 32];
 
-pub(super) struct VerifiedTokens(Cache<Digest, Arc<Claimed>, Bytes>);
+pub(super) struct VerifiedTokens(Cache<Digest, Arc<VerifiedClaims>, Bytes>);
 
 /// Weighs an entry by the memory that it takes, in bytes.
 #[derive(Clone)]
@@ -44,12 +44,12 @@ impl VerifiedTokens {
     }
 
     /// Returns the claims of a token that was verified before.
-    pub(super) fn get(&self, token: &Digest) -> Option<Arc<Claimed>> {
+    pub(super) fn get(&self, token: &Digest) -> Option<Arc<VerifiedClaims>> {
         self.0.get(token)
     }
 
     /// Remembers the claims of a token that was verified.
-    pub(super) fn put(&self, token: Digest, claimed: Arc<Claimed>) {
+    pub(super) fn put(&self, token: Digest, claimed: Arc<VerifiedClaims>) {
         self.0.insert(token, claimed);
     }
 
@@ -59,15 +59,15 @@ impl VerifiedTokens {
     }
 }
 
-impl Weighter<Digest, Arc<Claimed>> for Bytes {
-    fn weight(&self, _: &Digest, claimed: &Arc<Claimed>) -> u64 {
-        /// The bytes of the digest, of the cache's own fields, and what the allocator rounds up.
+impl Weighter<Digest, Arc<VerifiedClaims>> for Bytes {
+    fn weight(&self, _: &Digest, claimed: &Arc<VerifiedClaims>) -> u64 {
+        /// The bytes of the digest, of the cache's own fields, and of what the allocator rounds up.
         const ENTRY: usize = 128;
         let identity = &claimed.identity;
         let roles: usize = identity.roles.iter().map(|role| size_of::<String>() + role.len()).sum();
         let texts =
             identity.id.as_str().len() + identity.username.len() + identity.email.as_ref().map_or(0, String::len);
-        (ENTRY + size_of::<Claimed>() + texts + roles) as u64
+        (ENTRY + size_of::<VerifiedClaims>() + texts + roles) as u64
     }
 }
 
@@ -78,15 +78,15 @@ mod tests {
     use super::super::super::Identity;
     use super::*;
 
-    fn claimed(roles: usize) -> Arc<Claimed> {
+    fn claimed(roles: usize) -> Arc<VerifiedClaims> {
         let roles: Vec<_> = (0..roles).map(|nth| format!("role {nth}")).collect();
         let id = UserId::parse("u1").unwrap();
         let identity = Identity::verified(id, None, None, roles.iter().map(String::as_str), None);
-        Arc::new(Claimed { identity, valid_from: None })
+        Arc::new(VerifiedClaims { identity, valid_from: None })
     }
 
     #[test]
-    fn what_is_remembered_has_a_bound_in_bytes_and_a_token_that_is_used_stays() {
+    fn the_cache_is_bounded_in_bytes_and_keeps_a_token_that_is_used_again() {
         let tokens = VerifiedTokens::new();
         let late = digest_of("late");
         for roles in [0, 300] {

@@ -28,7 +28,7 @@ async fn panics(server: &TestServer) -> u64 {
 #[track_caller]
 fn expect_internal(answer: &Answer) {
     assert_eq!((answer.status, answer.code().as_str()), (500, "internal"), "{}", answer.text());
-    assert_eq!(answer.json()["message"], "The server has a fault; its log says what");
+    assert_eq!(answer.json()["message"], "The server has a fault; its log has the details");
     assert!(answer.header("x-request-id").is_some());
 }
 
