@@ -5,14 +5,14 @@ import known from '../../docs/proxies.json'
 
 vi.stubGlobal('location', new URL('http://server:3000/'))
 const {asText, trouble} = await import('../src/doctor/finding')
-const flow = await import('../src/doctor/flow')
+const buffering = await import('../src/doctor/buffering')
 const head = await import('../src/doctor/head')
 const {cut} = await import('../src/doctor/idle')
 const {judge: resumed} = await import('../src/doctor/resume')
 const {guess} = await import('../src/doctor/proxies')
 
 const NOW = Date.parse('2026-11-23T22:30:15Z')
-const flowing = (...delays: (number | undefined)[]) => flow.judge(delays).level
+const flowing = (...delays: (number | undefined)[]) => buffering.judge(delays).level
 
 test('events that come at the end are held back', () => {
   expect(flowing(2000, 1500, 1000, 500, 0)).toBe('problem')

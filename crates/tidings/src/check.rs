@@ -7,8 +7,8 @@
 
 mod files;
 mod finding;
+mod journal_directory;
 mod machine;
-mod place;
 mod unwise;
 
 use std::io::Write;
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, flags: Flags, out: &mut dyn Write) -> a
         findings.extend(unwise::all(loaded));
         findings.extend(files::all(loaded, file.as_deref()));
         findings.extend(machine::all(loaded, running));
-        findings.extend(place::all(&loaded.config, running));
+        findings.extend(journal_directory::all(&loaded.config, running));
     }
     let report = Report { findings };
     if json { report.print_json(out) } else { report.print(out) }?;

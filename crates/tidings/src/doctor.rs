@@ -7,15 +7,15 @@
 //! URL, where it would be logged.
 
 mod address;
+mod buffering;
 mod ending;
 mod finding;
-mod flow;
 mod head;
 mod idle;
 mod probe;
 mod query;
 mod resume;
-mod trial;
+mod test_events;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ use tokio::time::timeout;
 
 use self::finding::{Finding, Level, Report};
 use self::probe::{Asked, Connected, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
-use self::trial::{PATH, Trial};
+use self::test_events::{PATH, TestEvents};
 use super::remote::Remote;
 use crate::proxies::{Proxy, Trouble};
 
@@ -264,24 +264,26 @@ fn unreached(failure: &Failure) -> Finding {
 
 /// Checks what happens to events on the way, and to events that are published while nobody reads.
 async fn deliveries(client: &Client, mut stream: Stream, user: Option<String>, heartbeat: Option<u64>) -> Vec<Finding> {
-    let trial = user.map(|user| Trial::new(client, &user));
-    let flowing = match &trial {
-        Some(trial) => flow::by_events(&mut stream, trial).await.map(|(finding, last)| (finding, last, trial)),
+    let test_events = user.map(|user| TestEvents::new(client, &user));
+    let flowing = match &test_events {
+        Some(test_events) => {
+            buffering::by_events(&mut stream, test_events).await.map(|(finding, last)| (finding, last, test_events))
+        }
         None => Err("there is no user to publish to: the stream is anonymous".to_owned()),
     };
     match flowing {
-        Ok((finding, last, trial)) => {
+        Ok((finding, last, test_events)) => {
             drop(stream);
             let last = last.filter(|_| finding.level != Level::Problem);
             let mut findings = vec![finding];
             match last {
-                Some(last) => findings.extend(resume::check(client, trial, &last).await),
+                Some(last) => findings.extend(resume::check(client, test_events, &last).await),
                 None => findings.push(Finding::skipped("resume", "not all events came one by one")),
             }
             findings
         }
         Err(why) => {
-            let finding = flow::by_heartbeat(&mut stream, heartbeat, &why).await;
+            let finding = buffering::by_heartbeat(&mut stream, heartbeat, &why).await;
             vec![finding, Finding::skipped("resume", why)]
         }
     }

@@ -6,11 +6,11 @@
 
 #[cfg(test)]
 mod document;
-mod mend;
+mod fix;
 
 use http::HeaderMap;
 
-pub(crate) use mend::mend;
+pub(crate) use fix::fix;
 
 /// A proxy for which there is advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -7,13 +7,13 @@ import {adviceOn} from '../ui/answer'
 import {claimsOf, type Identity} from '../lib/identity'
 import {urlOf} from '../lib/server'
 import {problem, skipped, trouble, type Finding} from './finding'
-import * as flow from './flow'
+import * as buffering from './buffering'
 import * as head from './head'
 import * as idle from './idle'
 import {FIRST_MS, NoStream, PATH, Probe, headersFor, isEventStream, type Connected} from './probe'
 import {guess} from './proxies'
 import {MISSED, resume} from './resume'
-import {Trial, Unpublished, random} from './trial'
+import {TestEvents, Unpublished, random} from './test-events'
 
 export interface Options {
   who: Identity
@@ -139,17 +139,17 @@ class Examination {
     if (who.token === undefined || user === undefined) {
       return this.#byHeartbeat(probe, connected, 'there is no user to publish to: the stream is anonymous')
     }
-    const trial = new Trial(who.token, user)
+    const testEvents = new TestEvents(who.token, user)
     try {
-      const tell = (nth: number) => onStep(`Publishing event ${nth} of ${flow.EVENTS}`)
-      const [finding, last] = await flow.byEvents(probe, trial, cancel, tell)
+      const tell = (nth: number) => onStep(`Publishing event ${nth} of ${buffering.EVENTS}`)
+      const [finding, last] = await buffering.byEvents(probe, testEvents, cancel, tell)
       probe.close()
       // A head that is late because it was held back is no finding of its own.
       if (finding.level === 'problem') this.#findings = this.#findings.filter(({check}) => check !== 'first-byte')
       this.#add(finding)
       if (last === undefined || finding.level === 'problem') return this.#add(skipped('resume', 'events are held back'))
       onStep(`Coming back after ${MISSED} missed events`)
-      this.#add(...(await resume(trial, who.token, last, cancel)))
+      this.#add(...(await resume(testEvents, who.token, last, cancel)))
     } catch (error) {
       if (!(error instanceof Unpublished)) throw error
       await this.#byHeartbeat(probe, connected, error.message)
@@ -158,8 +158,8 @@ class Examination {
 
   async #byHeartbeat(probe: Probe, {heartbeatInterval}: Connected, why: string): Promise<void> {
     const {cancel, onStep} = this.#options
-    if (flow.isWaitedFor(heartbeatInterval)) onStep(`Waiting for a heartbeat, up to ${(heartbeatInterval / 1_000).toFixed(0)} s`)
-    this.#add(await flow.byHeartbeat(probe, heartbeatInterval, why, cancel), skipped('resume', why))
+    if (buffering.isWaitedFor(heartbeatInterval)) onStep(`Waiting for a heartbeat, up to ${(heartbeatInterval / 1_000).toFixed(0)} s`)
+    this.#add(await buffering.byHeartbeat(probe, heartbeatInterval, why, cancel), skipped('resume', why))
     probe.close()
   }
 

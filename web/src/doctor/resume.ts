@@ -2,7 +2,7 @@
 
 import {ok, problem, skipped, trouble, type Finding} from './finding'
 import {FIRST_MS, NoStream, PATH, Probe, type Connected} from './probe'
-import {Unpublished, type Trial} from './trial'
+import {Unpublished, type TestEvents} from './test-events'
 
 /** How many events are published while nobody reads. */
 export const MISSED = 3
@@ -14,11 +14,11 @@ const HOLES =
   'Readers lose events when they come back, or see some twice. Where several servers stand behind the proxy, they must share one log, or each reader must come back to its own.'
 
 /** Comes back after the event `last`, which it saw, and then some that it did not. */
-export async function resume(trial: Trial, token: string, last: string, cancel: AbortSignal): Promise<Finding[]> {
+export async function resume(testEvents: TestEvents, token: string, last: string, cancel: AbortSignal): Promise<Finding[]> {
   const findings: Finding[] = []
   try {
     const missed: string[] = []
-    for (let nth = 0; nth < MISSED; nth += 1) missed.push(await trial.publish(cancel))
+    for (let nth = 0; nth < MISSED; nth += 1) missed.push(await testEvents.publish(cancel))
     let [probe, connected] = await open({token, after: last}, cancel)
     if (connected.resumed == null) {
       findings.push(trouble('last-event-id', 'Last-Event-ID was sent, and the server did not see one'))
@@ -28,7 +28,7 @@ export async function resume(trial: Trial, token: string, last: string, cancel: 
     } else {
       findings.push(ok('last-event-id', 'it arrived'))
     }
-    findings.push(judge(missed, await read(probe, trial, missed.length, cancel)))
+    findings.push(judge(missed, await read(probe, testEvents, missed.length, cancel)))
     probe.close()
   } catch (error) {
     if (!(error instanceof Unpublished || error instanceof NoStream)) throw error
@@ -47,14 +47,14 @@ async function open(asked: {token: string; after?: string; path?: string}, cance
 }
 
 /** The ids of the events that come, in order, with a moment more for repeats. */
-async function read(probe: Probe, trial: Trial, expected: number, cancel: AbortSignal): Promise<string[]> {
+async function read(probe: Probe, testEvents: TestEvents, expected: number, cancel: AbortSignal): Promise<string[]> {
   const came: string[] = []
   let deadline = performance.now() + FIRST_MS
   for (;;) {
     const next = await probe.next(deadline)
     cancel.throwIfAborted()
     if (next.is !== 'event') return came
-    if (!next.event.id || !trial.knows(next.event)) continue
+    if (!next.event.id || !testEvents.knows(next.event)) continue
     came.push(next.event.id)
     if (came.length === expected) deadline = performance.now() + REPEATS_MS
   }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::finding::{Finding, Level};
 use super::probe::{Asked, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
-use super::trial::PATH;
+use super::test_events::PATH;
 use crate::proxies::Trouble;
 
 const CHECK: &str = "ending";

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::proxies::{Proxy, Trouble, mend};
+use crate::proxies::{Proxy, Trouble, fix};
 use crate::terminal::{plain, plain_json};
 
 /// The severity. `Skipped` is something that could not be measured; the message says why.
@@ -116,7 +116,7 @@ impl Report {
             }
             if let Some(trouble) = finding.trouble_of() {
                 writeln!(out, "  {}:", self.proxy.name())?;
-                for line in mend(trouble, self.proxy).lines() {
+                for line in fix(trouble, self.proxy).lines() {
                     writeln!(out, "    {line}")?;
                 }
             }
@@ -139,7 +139,7 @@ impl Report {
                 "value": value,
                 "unit": unit,
                 "meaning": finding.explained().filter(|_| finding.level >= Level::Warning),
-                "mend": finding.trouble_of().map(|trouble| mend(trouble, self.proxy)),
+                "mend": finding.trouble_of().map(|trouble| fix(trouble, self.proxy)),
             })
         });
         let findings: Vec<_> = findings.collect();

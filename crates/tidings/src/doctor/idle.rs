@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::finding::{Finding, Level};
 use super::probe::{Asked, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
-use super::trial::PATH;
+use super::test_events::PATH;
 use crate::proxies::Trouble;
 
 /// The shortest idle timeout of common proxies: nginx and ALB wait for 60 s; 30 s are usual for the

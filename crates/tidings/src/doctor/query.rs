@@ -4,7 +4,7 @@ use tidings_client::Client;
 
 use super::finding::{Finding, Level};
 use super::probe::{Asked, FIRST_EVENT_TIMEOUT, NoStream, Stream};
-use super::trial::PATH;
+use super::test_events::PATH;
 use crate::proxies::Trouble;
 
 /// An id that no log has: a server that reads it answers that it can't resume there.

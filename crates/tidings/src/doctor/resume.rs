@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::finding::{Finding, Level};
 use super::probe::{Asked, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
-use super::trial::{PATH, Trial};
+use super::test_events::{PATH, TestEvents};
 use crate::proxies::Trouble;
 
 /// The number of events that are published while nobody reads.
@@ -21,17 +21,17 @@ const LOSS_MEANING: &str = "Readers lose events when they come back, or see some
 
 /// Opens the stream again after the event `last`, which was seen, and expects the events that were
 /// not.
-pub(super) async fn check(client: &Client, trial: &Trial<'_>, last: &str) -> Vec<Finding> {
-    match examine(client, trial, last).await {
+pub(super) async fn check(client: &Client, test_events: &TestEvents<'_>, last: &str) -> Vec<Finding> {
+    match examine(client, test_events, last).await {
         Ok(findings) => findings,
         Err(why) => vec![Finding::skipped("resume", why)],
     }
 }
 
-async fn examine(client: &Client, trial: &Trial<'_>, last: &str) -> Result<Vec<Finding>, String> {
+async fn examine(client: &Client, test_events: &TestEvents<'_>, last: &str) -> Result<Vec<Finding>, String> {
     let mut missed = Vec::new();
     for _ in 0..MISSED {
-        missed.push(trial.publish().await?);
+        missed.push(test_events.publish().await?);
     }
     let by_header = Asked { compressed: false, after: Some(last) };
     let (mut stream, resumed) = open(client, PATH, by_header).await?;
@@ -45,7 +45,7 @@ async fn examine(client: &Client, trial: &Trial<'_>, last: &str) -> Result<Vec<F
     } else {
         findings.push(Finding::ok("last-event-id", "it arrived"));
     }
-    let came = read(&mut stream, trial, missed.len()).await;
+    let came = read(&mut stream, test_events, missed.len()).await;
     findings.push(judge(&missed, &came));
     Ok(findings)
 }
@@ -61,11 +61,11 @@ async fn open(client: &Client, path: &str, asked: Asked<'_>) -> Result<(Stream, 
 }
 
 /// Returns the ids of the events that arrive, in order, and waits a moment longer for repetitions.
-async fn read(stream: &mut Stream, trial: &Trial<'_>, expected: usize) -> Vec<String> {
+async fn read(stream: &mut Stream, test_events: &TestEvents<'_>, expected: usize) -> Vec<String> {
     let mut came = Vec::new();
     let mut deadline = Instant::now() + FIRST_EVENT_TIMEOUT;
     while let Next::Event(message, _) = stream.next(deadline).await {
-        if trial.knows(&message) {
+        if test_events.knows(&message) {
             came.push(message.id);
             if came.len() == expected {
                 deadline = Instant::now() + REPETITION_WAIT;

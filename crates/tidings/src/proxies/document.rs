@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{Proxy, SIGNS, Trouble, mend};
+use super::{Proxy, SIGNS, Trouble, fix};
 
 /// The files of `deploy/proxies`, and the settings of platforms for which there can be no file.
 const RECIPES: &str = include_str!("recipes.md");
 
 /// How long each proxy keeps an idle connection to the server.
-const KEPT: &str = include_str!("kept.md");
+const IDLE_CONNECTIONS: &str = include_str!("idle_connections.md");
 
 fn markdown() -> String {
     let mut text = String::from(
@@ -26,10 +26,10 @@ fn markdown() -> String {
     for trouble in Trouble::ALL {
         let _ = write!(text, "\n### {}\n\n{}\n", trouble.check(), trouble.meaning());
         for proxy in Proxy::ALL {
-            let _ = write!(text, "\n{}:\n\n```\n{}\n```\n", proxy.name(), mend(trouble, proxy));
+            let _ = write!(text, "\n{}:\n\n```\n{}\n```\n", proxy.name(), fix(trouble, proxy));
         }
     }
-    text.push_str(KEPT);
+    text.push_str(IDLE_CONNECTIONS);
     text
 }
 
@@ -38,7 +38,7 @@ fn for_programs() -> String {
     let troubles: Vec<_> = Trouble::ALL
         .iter()
         .map(|&trouble| {
-            let lines = Proxy::ALL.iter().map(|&proxy| (proxy.word().to_owned(), Value::from(mend(trouble, proxy))));
+            let lines = Proxy::ALL.iter().map(|&proxy| (proxy.word().to_owned(), Value::from(fix(trouble, proxy))));
             json!({ "check": trouble.check(), "meaning": trouble.meaning(), "mend": lines.collect::<Map<_, _>>() })
         })
         .collect();

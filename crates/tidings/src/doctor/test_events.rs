@@ -22,7 +22,7 @@ pub(super) const PATH: &str = "/realtime/stream?entities=tidings-doctor";
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Publishes events and recognises them.
-pub(super) struct Trial<'a> {
+pub(super) struct TestEvents<'a> {
     client: &'a Client,
     path: String,
     /// Random, so that two doctors of one user do not mix up their events.
@@ -45,7 +45,7 @@ struct Body {
     run: String,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> TestEvents<'a> {
     pub(super) fn new(client: &'a Client, user: &str) -> Self {
         let run = format!("{:032x}", rand::random::<u128>());
         Self { client, path: aimed("/realtime/update", Some(user)), run }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::finding::{Finding, Level};
 use super::probe::{Next, Stream};
-use super::trial::Trial;
+use super::test_events::TestEvents;
 use crate::proxies::Trouble;
 
 /// The number of events that are published.
@@ -31,8 +31,11 @@ const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Publishes events one by one while it reads them. Returns the findings and the id of the last
 /// event that arrived, or why nothing can be published.
-pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<(Finding, Option<String>), String> {
-    let publishing = publish(trial);
+pub(super) async fn by_events(
+    stream: &mut Stream,
+    test_events: &TestEvents<'_>,
+) -> Result<(Finding, Option<String>), String> {
+    let publishing = publish(test_events);
     tokio::pin!(publishing);
     let mut published = None;
     let mut came: Vec<(String, Instant)> = Vec::new();
@@ -48,7 +51,7 @@ pub(super) async fn by_events(stream: &mut Stream, trial: &Trial<'_>) -> Result<
                 deadline = Instant::now() + LAST_EVENT_TIMEOUT;
             }
             next = stream.next(deadline) => match next {
-                Next::Event(message, at) if trial.knows(&message) => came.push((message.id, at)),
+                Next::Event(message, at) if test_events.knows(&message) => came.push((message.id, at)),
                 Next::Event(..) => {}
                 Next::End => return Ok((cut(stream), came.pop().map(|(id, _)| id))),
                 Next::Silence => break match published {
@@ -76,12 +79,12 @@ fn cut(stream: &Stream) -> Finding {
 }
 
 /// Publishes the events. Returns their ids, each with the time at which its publish was answered.
-async fn publish(trial: &Trial<'_>) -> Result<Vec<(String, Instant)>, String> {
+async fn publish(test_events: &TestEvents<'_>) -> Result<Vec<(String, Instant)>, String> {
     let start = Instant::now();
     let mut published = Vec::new();
     for n in 0..EVENTS {
         sleep_until(start + SPACING * n).await;
-        let id = trial.publish().await?;
+        let id = test_events.publish().await?;
         published.push((id, Instant::now()));
     }
     Ok(published)

@@ -12,7 +12,7 @@ const ANSWER_MS = 10_000
 /** It could not be published, and why. */
 export class Unpublished extends Error {}
 
-export class Trial {
+export class TestEvents {
   readonly #token: string
   readonly #path: string
   /** Random: two doctors of one user do not take each other's events for their own. */
@@ -41,7 +41,7 @@ export class Trial {
     }
   }
 
-  /** Whether an event is one of this trial. */
+  /** Whether an event is one of this examination. */
   knows(event: StreamEvent): boolean {
     return (parsed(event.data) as {data?: {run?: string}} | undefined)?.data?.run === this.#run
   }

@@ -2,7 +2,7 @@
 
 import {ok, skipped, trouble, warning, type Finding} from './finding'
 import type {Probe} from './probe'
-import type {Trial} from './trial'
+import type {TestEvents} from './test-events'
 
 /** How many events are published. */
 export const EVENTS = 5
@@ -26,13 +26,13 @@ const LONGEST_HEARTBEAT_MS = 60_000
  * Publishes events one by one. The stream is read meanwhile, by itself; so each event bears the time at which it came.
  * Returns what was found, and the id of the last event that came.
  */
-export async function byEvents(probe: Probe, trial: Trial, cancel: AbortSignal, tell: (nth: number) => void): Promise<[Finding, string | undefined]> {
+export async function byEvents(probe: Probe, testEvents: TestEvents, cancel: AbortSignal, tell: (nth: number) => void): Promise<[Finding, string | undefined]> {
   const published: {id: string; at: number}[] = []
   const start = performance.now()
   for (let nth = 0; nth < EVENTS; nth += 1) {
     await pause(start + SPACING_MS * nth - performance.now(), cancel)
     tell(nth + 1)
-    published.push({id: await trial.publish(cancel), at: performance.now()})
+    published.push({id: await testEvents.publish(cancel), at: performance.now()})
   }
   const came = new Map<string, number>()
   const deadline = performance.now() + LAST_MS
@@ -40,7 +40,7 @@ export async function byEvents(probe: Probe, trial: Trial, cancel: AbortSignal, 
     const next = await probe.next(deadline)
     cancel.throwIfAborted()
     if (next.is !== 'event') break
-    if (next.event.id && trial.knows(next.event)) came.set(next.event.id, next.event.at)
+    if (next.event.id && testEvents.knows(next.event)) came.set(next.event.id, next.event.at)
   }
   const delays = published.map(({id, at}) => {
     const arrived = came.get(id)

@@ -1,17 +1,17 @@
 //! The fix of each trouble in each proxy: lines of configuration, and everything else after `#`.
 
 mod answer;
-mod flow;
+mod delivery;
 mod request;
 
 use super::{Proxy, Trouble};
 
 /// Returns lines for the configuration of a proxy.
-pub(crate) fn mend(trouble: Trouble, proxy: Proxy) -> &'static str {
+pub(crate) fn fix(trouble: Trouble, proxy: Proxy) -> &'static str {
     match trouble {
-        Trouble::Buffering => flow::buffering(proxy),
-        Trouble::Compression => flow::compression(proxy),
-        Trouble::IdleCut => flow::idle_cut(proxy),
+        Trouble::Buffering => delivery::buffering(proxy),
+        Trouble::Compression => delivery::compression(proxy),
+        Trouble::IdleCut => delivery::idle_cut(proxy),
         Trouble::Path => request::path(proxy),
         Trouble::Query => request::query(proxy),
         Trouble::Authorization => request::authorization(proxy),
