@@ -1,7 +1,6 @@
 //! Computes how long to wait before the next attempt.
 //!
-//! Owns the arithmetic and nothing else: the random number is a parameter, and the caller does the
-//! waiting.
+//! Owns the arithmetic only: the random number is a parameter, and the caller does the waiting.
 
 use std::time::Duration;
 
@@ -29,14 +28,14 @@ mod tests {
     }
 
     #[test]
-    fn chance_spreads_them_over_the_upper_half() {
+    fn luck_spreads_waits_over_the_upper_half_of_their_range() {
         assert_eq!(wait(SECOND, 30 * SECOND, 3, 0.0), 4 * SECOND);
         assert_eq!(wait(SECOND, 30 * SECOND, 3, 0.5), 6 * SECOND);
         assert_eq!(wait(SECOND, 30 * SECOND, 9, 0.0), 15 * SECOND);
     }
 
     #[test]
-    fn what_the_server_asked_for_is_the_least() {
+    fn no_wait_is_shorter_than_the_first() {
         for luck in [0.0, 1.0] {
             assert_eq!(wait(SECOND, 30 * SECOND, 0, luck), SECOND);
             assert_eq!(wait(60 * SECOND, 30 * SECOND, 5, luck), 60 * SECOND);

@@ -2,8 +2,8 @@
 //!
 //! Owns the order of the checks and the exit code: 0 for a server that would start, 1 for one that
 //! would not. Must change nothing: no file, no directory, no lock that another process could
-//! notice. Anything that stops a start, or causes a warning at the start, is checked by the code
-//! that does so there; this module adds only what a start does not check.
+//! notice. Errors and warnings of a start come from the startup code itself; this module adds only
+//! checks that a start does not make.
 
 mod files;
 mod finding;
@@ -24,12 +24,12 @@ use super::help;
 /// What to check, and how to report it.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// End with 1 for warnings too.
+    /// Exit with 1 for warnings too.
     #[arg(long)]
     strict: bool,
 
-    /// The server is running and is to be restarted: do not report that its port and its journal
-    /// directory are in use.
+    /// Do not report that the port and the journal directory are in use: the running server, which
+    /// is to be restarted, uses them.
     #[arg(long)]
     running: bool,
 
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Adds the flags: its own, and the settings.
+/// Adds the flags of this command, and those of the settings.
 pub(super) fn arguments(command: Command) -> Command {
     Arguments::augment_args(help::settings(command))
 }

@@ -1,7 +1,6 @@
 //! `tidings config`: prints the value of every setting and where it came from.
 //!
-//! Must never show a secret, and has none to show: of a secret, [`Effective`](config::Effective)
-//! holds only the length.
+//! Must never show a secret, and can't: [`Effective`](config::Effective) contains only its length.
 
 use std::io::Write;
 

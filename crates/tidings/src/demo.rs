@@ -1,9 +1,9 @@
-//! `tidings demo`: publishes a believable flow of events to all groups of streams, so that a page
-//! which follows them is alive.
+//! `tidings demo`: publishes the events of an imaginary shop to all groups of streams, so that
+//! there is something to see on the page at `/`.
 //!
-//! Owns who calls, the pace, and the repetition of calls while the server is unreachable. `story`
-//! decides what is published. Must leave nothing behind but events: at the end people leave their
-//! rooms, and services that were down are up again.
+//! Owns the callers, the pace, and the repetition of calls while the server is unreachable. `story`
+//! decides what is published. Must leave nothing behind but events: at the end, all people leave
+//! their rooms, and services that were down are up again.
 
 mod chat;
 mod services;
@@ -31,12 +31,12 @@ use super::terminal::{plain, say};
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// A call that took longer than this delays the story; the lost time is not caught up.
+/// If a call takes longer than this, the following steps are delayed; the lost time is not made up
+/// for.
 const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// A signal that arrives this soon after the first one is the same signal: `timeout` sends it to
-/// the command and to its process group, and `npm run` forwards one that the terminal has already
-/// sent.
+/// A second signal within this time is the same signal again: `timeout` sends it to the command and
+/// to its process group, and `npm run` forwards one that the terminal has already sent.
 const REPEATED_SIGNAL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long the end may take while the server does not answer.
@@ -45,37 +45,39 @@ const CLEANUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// What to publish, how fast, and where.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Where the server is; takes the place of `--url`.
+    /// The address of the server; used instead of `--url`.
     #[arg(value_name = "URL")]
     address: Option<Address>,
 
     #[command(flatten)]
     remote: Remote,
 
-    /// About how many events a minute.
+    /// The approximate number of events per minute.
     #[arg(long, value_name = "NUMBER", default_value = "60")]
     per_minute: NonZeroU32,
 
-    /// Stop after so many events; without it, ctrl-c does.
+    /// Stop after this number of events; by default, only ctrl-c stops it.
     #[arg(long, value_name = "NUMBER")]
     count: Option<NonZeroU64>,
 
-    /// Tell the same story again: the same number, the same events in the same order.
+    /// Publish the same story again: with the same number, the same events come in the same order.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 
-    /// Show only what goes wrong.
+    /// Show only errors.
     #[arg(long, short)]
     quiet: bool,
 }
 
-/// The callers. A person without a token of their own calls with the token that was given.
+/// The clients that make the calls.
 struct Callers {
+    /// Those of people who have their own token.
     clients: HashMap<&'static str, Client>,
+    /// The client for everybody else.
     other: Client,
 }
 
-/// Publishes until there is a reason to stop. Ctrl-c is not an error.
+/// Publishes until it is stopped. Ctrl-c is not an error.
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let Arguments { address, mut remote, per_minute, count, seed, quiet } = arguments;
     if let Some(address) = address {
@@ -84,11 +86,11 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<(
     let callers = Callers::of(&remote)?;
     let seed = seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let pace = Duration::from_mins(1) / per_minute.get();
-    // The worker thread notices ctrl-c even while this thread waits for a terminal that reads
-    // nothing.
+    // The worker thread handles ctrl-c even while this thread is blocked by a reader of standard
+    // output that reads nothing.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let stop = stopped()?;
+        let stop = stop_on_signal()?;
         say(&format!(
             "publishing to {url} with --seed {seed}; connect a stream on {url}/ to watch; ctrl-c stops",
             url = remote.url
@@ -96,16 +98,16 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<(
         let mut story = Story::new(seed);
         let count = count.map(NonZeroU64::get);
         let published = publish(&callers, &mut story, count, pace, &stop, if quiet { None } else { Some(out) }).await;
-        // The server itself may be gone; the clean-up is then impossible or superfluous.
-        let _ = timeout(CLEANUP_TIMEOUT, callers.farewell(story)).await;
+        // If the server does not answer, there is nothing that could be cleaned up.
+        let _ = timeout(CLEANUP_TIMEOUT, callers.clean_up(story)).await;
         let published = published?;
         say(&format!("stopped after {published} {}", if published == 1 { "event" } else { "events" }));
         Ok(())
     })
 }
 
-/// Publishes `count` steps of a story, or all of it, until it is stopped. Returns how many the
-/// server accepted.
+/// Publishes `count` steps of a story, or all of it, until it is stopped. Returns how many steps
+/// the server accepted.
 async fn publish(
     callers: &Callers,
     story: &mut Story,
@@ -125,23 +127,23 @@ async fn publish(
         let step = story.step();
         tokio::select! {
             () = stop.cancelled() => break,
-            done = callers.persist(&step) => done?,
+            done = callers.with_retries(&step) => done?,
         }
         published += 1;
-        // The time during which the server was unreachable is not caught up.
+        // The time during which the server was unreachable is not made up for.
         let now = Instant::now();
         next = if now > next + MAX_DELAY { now } else { next } + pace.mul_f64(step.pause);
         if let Some(out) = &mut out {
-            writeln!(out, "{}", plain(&step.told))?;
+            writeln!(out, "{}", plain(&step.description))?;
         }
     }
     Ok(published)
 }
 
 /// Returns a token that the first signal to stop cancels; the second signal ends the process.
-fn stopped() -> anyhow::Result<CancellationToken> {
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
-    let told = stop.clone();
+    let requested = stop.clone();
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut next = async move || {
@@ -155,7 +157,7 @@ fn stopped() -> anyhow::Result<CancellationToken> {
     };
     tokio::spawn(async move {
         next().await;
-        told.cancel();
+        requested.cancel();
         while timeout(REPEATED_SIGNAL_INTERVAL, next()).await.is_ok() {}
         next().await;
         std::process::exit(130);
@@ -168,8 +170,8 @@ fn key() -> anyhow::Result<HeaderValue> {
 }
 
 impl Callers {
-    /// If no token was given and the server is on this machine, each person has a demo token of
-    /// their own.
+    /// Makes the clients. If no token was given and the server is on this machine, each person has
+    /// their own demo token.
     fn of(remote: &Remote) -> anyhow::Result<Self> {
         let other = remote.client()?;
         let mut clients = HashMap::new();
@@ -183,7 +185,7 @@ impl Callers {
     }
 
     /// Repeats a call until the server has accepted it, or has refused it for good.
-    async fn persist(&self, step: &Step) -> anyhow::Result<()> {
+    async fn with_retries(&self, step: &Step) -> anyhow::Result<()> {
         let key = key()?;
         let mut failures = 0;
         loop {
@@ -199,9 +201,9 @@ impl Callers {
         }
     }
 
-    /// Undoes what would otherwise stay behind, as far as the server answers.
-    async fn farewell(&self, story: Story) {
-        for step in story.farewell() {
+    /// Makes the calls that leave nothing behind, until the server does not answer.
+    async fn clean_up(&self, story: Story) {
+        for step in story.ending() {
             let Ok(key) = key() else { return };
             if self.call(&step, &key).await.is_err() {
                 return;
@@ -216,7 +218,7 @@ impl Callers {
     }
 }
 
-/// Adds advice to an error that the token has caused.
+/// Adds advice to an error that the token caused.
 fn refused(failure: Failure) -> anyhow::Error {
     let status = match &failure {
         Failure::Refused(refusal) => refusal.status.as_u16(),
@@ -225,9 +227,9 @@ fn refused(failure: Failure) -> anyhow::Error {
     let error = anyhow::Error::from(failure);
     match status {
         401 => error.context(
-            "the server does not take the token; TIDINGS_TOKEN=$(tidings token --sub demo --role admin) makes one",
+            "the server does not accept the token; TIDINGS_TOKEN=$(tidings token --sub demo --role admin) makes one",
         ),
-        403 => error.context(format!("the token is not an admin's, as the {ADMIN} of this story must be")),
+        403 => error.context(format!("the demo needs the token of an administrator, because it publishes as {ADMIN}")),
         _ => error,
     }
 }

@@ -27,21 +27,22 @@ use tidings_hub::Clock;
 use tokio::time::timeout;
 
 use self::finding::{Finding, Level, Report};
-use self::probe::{Asked, Connected, FIRST_EVENT_TIMEOUT, Next, NoStream, Stream};
+use self::probe::{Connected, FIRST_EVENT_TIMEOUT, Next, NoStream, RequestOptions, Stream};
 use self::test_events::{PATH, TestEvents};
 use super::remote::Remote;
 use crate::proxies::{Proxy, Trouble};
 
-/// The exit code for: nothing could be measured.
+/// The exit code if nothing could be measured.
 const UNMEASURED: u8 = 2;
 
 /// What an untrusted certificate means, and how to fix it.
-const UNTRUSTED: &str = "It is of no authority that this machine trusts, for another name, or not valid now. Where an \
-                         authority of your own issued it, name that one's certificate in SSL_CERT_FILE, which takes the \
-                         place of the system's.";
+const UNTRUSTED: &str = "The certificate was issued by an authority that this machine does not trust, or for another name, or \
+                         it is not valid now. If your own authority issued it, name the authority's certificate in \
+                         SSL_CERT_FILE; the system's are not trusted then.";
 
-/// What an answer means that a proxy made up.
-const NO_SERVER: &str = "The proxy reaches no server. Does it run, and does the proxy look for it where it listens?";
+/// What an answer means that a proxy gave in place of the server.
+const NO_SERVER: &str =
+    "The proxy reaches no server. Check that the server runs, and that the proxy connects to its address.";
 
 /// The `reason` in the `busy` event with which the configurations in `deploy/proxies` answer while
 /// no server is reachable.
@@ -50,18 +51,19 @@ const UNAVAILABLE: &str = "\"unavailable\"";
 /// What to examine.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Where readers reach the server, through all its proxies; takes the place of `--url`.
+    /// The address at which readers reach the server, through all its proxies; used instead of
+    /// `--url`.
     #[arg(value_name = "URL")]
     address: Option<Address>,
 
     #[command(flatten)]
     remote: Remote,
 
-    /// Whose configuration to print; without it, the proxy is guessed from the head of an answer.
+    /// The proxy to print configuration for; by default it is guessed from the head of an answer.
     #[arg(long, value_enum, value_name = "PROXY")]
     proxy: Option<Proxy>,
 
-    /// Keep a stream open for this many seconds, and see whether silence gets it cut.
+    /// Also keep a stream open for this many seconds, to see whether it is cut because it is idle.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300", require_equals = true,
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     patient: Option<u64>,
@@ -71,15 +73,17 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// The findings so far, and the head that reveals the proxy.
+/// A run of all checks.
 #[derive(Default)]
 struct Examination {
     findings: Vec<Finding>,
+    /// The head of an answer, by which the proxy is guessed.
     headers: HeaderMap,
 }
 
-/// Why nothing more can be measured, and whether anything was.
+/// Nothing more can be measured. The reason is among the findings.
 struct Stop {
+    /// Whether anything was measured.
     measured: bool,
 }
 
@@ -125,16 +129,18 @@ impl Examination {
         self.findings.push(head::first_byte(&stream));
         self.findings.push(head::version(&stream.head, https));
         self.findings.push(head::rewritten(&stream.head.headers));
-        let taken = stream.last_bytes - stream.opened;
-        self.findings.push(head::clock(connected.timestamp.as_deref(), &stream.head.headers, now(), taken));
+        let elapsed = stream.last_bytes - stream.opened;
+        self.findings.push(head::clock(connected.timestamp.as_deref(), &stream.head.headers, now(), elapsed));
         self.findings.push(head::authorization(&connected, token.is_some()));
         self.findings.push(idle::announced(connected.heartbeat_interval));
         let query = query::check(client).await;
         let is_lost = query.level == Level::Problem;
         self.findings.push(query);
         if is_lost {
-            // A publish names its user in the query, and would go to everybody.
-            self.findings.push(Finding::skipped("buffering", "what is published would not go to this user alone"));
+            // The target of a publish is in the query: without it, the events would go to
+            // everybody.
+            self.findings
+                .push(Finding::skipped("buffering", "test events would go to everybody, not to this user alone"));
             return Ok(());
         }
         let user = connected.user_id.clone().filter(|_| connected.authenticated);
@@ -145,7 +151,7 @@ impl Examination {
         let authenticated = user.is_some();
         let deliveries = deliveries(client, stream, user, connected.heartbeat_interval).await;
         if deliveries.iter().any(|finding| finding.check == "buffering" && finding.level == Level::Problem) {
-            // A head that is late because it was held back is not a finding of its own.
+            // Buffering explains a late first event, too.
             self.findings.retain(|finding| finding.check != "first-byte");
         }
         self.findings.extend(deliveries);
@@ -161,7 +167,7 @@ impl Examination {
     /// Opens the stream as browsers do, with compression offered, and once more without it if the
     /// offer was accepted.
     async fn open(&mut self, client: &Client) -> Result<(Stream, Connected), Stop> {
-        let stream = self.stream(client, Asked { compressed: true, after: None }).await?;
+        let stream = self.stream(client, RequestOptions { compressed: true, after: None }).await?;
         self.headers = stream.head.headers.clone();
         let stream = match head::encoding(&stream.head.headers) {
             None => {
@@ -172,9 +178,9 @@ impl Examination {
                 let message = format!("Content-Encoding: {encoding}");
                 self.findings.push(Finding::trouble(Trouble::Compression, Level::Problem, message));
                 drop(stream);
-                let plain = self.stream(client, Asked::default()).await?;
+                let plain = self.stream(client, RequestOptions::default()).await?;
                 if head::encoding(&plain.head.headers).is_some() {
-                    let why = "the stream is compressed even where that was not offered, and can't be read";
+                    let why = "the stream can't be read: it is compressed, although the client did not offer that";
                     self.findings.push(Finding::skipped("buffering", why));
                     return Err(Stop { measured: true });
                 }
@@ -184,10 +190,10 @@ impl Examination {
         self.identify(stream).await
     }
 
-    async fn stream(&mut self, client: &Client, asked: Asked<'_>) -> Result<Stream, Stop> {
-        match Stream::open(client, PATH, asked).await {
+    async fn stream(&mut self, client: &Client, options: RequestOptions<'_>) -> Result<Stream, Stop> {
+        match Stream::open(client, PATH, options).await {
             Ok(stream) => Ok(stream),
-            Err(NoStream::Held) => Err(self.held(client).await),
+            Err(NoStream::TimedOut) => Err(self.no_head(client).await),
             Err(NoStream::Failed(failure)) => {
                 self.findings.push(unreached(&failure));
                 Err(Stop { measured: false })
@@ -195,20 +201,20 @@ impl Examination {
         }
     }
 
-    /// Reports that no head came. If a call that is not a stream is answered at once, streams are
-    /// held back.
-    async fn held(&mut self, client: &Client) -> Stop {
-        let asked = client.ask(Method::HEAD, PATH, Asked::default().headers());
+    /// Reports that the head of the stream did not arrive. If `HEAD`, which is not a stream, is
+    /// answered, the proxy buffers streams.
+    async fn no_head(&mut self, client: &Client) -> Stop {
+        let answer = client.ask(Method::HEAD, PATH, RequestOptions::default().headers());
         let seconds = FIRST_EVENT_TIMEOUT.as_secs();
-        match timeout(FIRST_EVENT_TIMEOUT, asked).await {
+        match timeout(FIRST_EVENT_TIMEOUT, answer).await {
             Ok(Ok(answer)) if tidings_client::is_event_stream(answer.headers()) => {
                 self.headers = answer.headers().clone();
-                let message = format!("nothing of the stream came for {seconds} s, though HEAD was answered");
+                let message = format!("nothing of the stream arrived within {seconds} s, but HEAD was answered");
                 let finding = Finding::trouble(Trouble::Buffering, Level::Problem, message);
                 self.findings.push(finding.measured(FIRST_EVENT_TIMEOUT.as_secs_f64(), "s"));
                 Stop { measured: true }
             }
-            _ => self.unmeasured(format!("no answer came for {seconds} s")),
+            _ => self.unmeasured(format!("no answer within {seconds} s")),
         }
     }
 
@@ -217,24 +223,24 @@ impl Examination {
         match stream.connected().await {
             Ok(connected) => Ok((stream, connected)),
             Err(Next::Event(message, _)) if message.event == "busy" && message.data.contains(UNAVAILABLE) => {
-                let finding = Finding::new("reach", Level::Problem, "the proxy answers in the place of the server");
+                let finding = Finding::new("reach", Level::Problem, "the proxy answers instead of the server");
                 self.findings.push(finding.meaning(NO_SERVER));
                 Err(Stop { measured: false })
             }
             Err(Next::Event(message, _)) if message.event == "busy" => {
-                Err(self.unmeasured(format!("the server takes no more streams now: {}", message.data)))
+                Err(self.unmeasured(format!("the server accepts no more streams now: {}", message.data)))
             }
             Err(Next::Silence) if tidings_client::is_event_stream(&stream.head.headers) => {
                 let seconds = FIRST_EVENT_TIMEOUT.as_secs();
-                let message = format!("the head came, and no first event for {seconds} s");
+                let message = format!("the head arrived, but no event within {seconds} s");
                 let finding = Finding::trouble(Trouble::Buffering, Level::Problem, message);
                 self.findings.push(finding.measured(FIRST_EVENT_TIMEOUT.as_secs_f64(), "s"));
                 Err(Stop { measured: true })
             }
             Err(_) => {
                 let kind = head::text(&stream.head.headers, &http::header::CONTENT_TYPE);
-                let kind = kind.unwrap_or_else(|| "an answer without a type".to_owned());
-                Err(self.unmeasured(format!("this is no Tidings server: {PATH} answered with {kind}")))
+                let kind = kind.unwrap_or_else(|| "an answer without a Content-Type".to_owned());
+                Err(self.unmeasured(format!("this is not a Tidings server: {PATH} answered with {kind}")))
             }
         }
     }
@@ -245,7 +251,7 @@ impl Examination {
     }
 }
 
-/// Describes why there is no stream.
+/// Reports why no stream could be opened.
 fn unreached(failure: &Failure) -> Finding {
     let problem = |message| Finding::new("reach", Level::Problem, message);
     match failure {
@@ -262,23 +268,24 @@ fn unreached(failure: &Failure) -> Finding {
     }
 }
 
-/// Checks what happens to events on the way, and to events that are published while nobody reads.
+/// Checks whether events arrive one by one, and whether events that are published while no stream
+/// is open arrive on the next one.
 async fn deliveries(client: &Client, mut stream: Stream, user: Option<String>, heartbeat: Option<u64>) -> Vec<Finding> {
     let test_events = user.map(|user| TestEvents::new(client, &user));
-    let flowing = match &test_events {
+    let measured = match &test_events {
         Some(test_events) => {
             buffering::by_events(&mut stream, test_events).await.map(|(finding, last)| (finding, last, test_events))
         }
         None => Err("there is no user to publish to: the stream is anonymous".to_owned()),
     };
-    match flowing {
+    match measured {
         Ok((finding, last, test_events)) => {
             drop(stream);
             let last = last.filter(|_| finding.level != Level::Problem);
             let mut findings = vec![finding];
             match last {
                 Some(last) => findings.extend(resume::check(client, test_events, &last).await),
-                None => findings.push(Finding::skipped("resume", "not all events came one by one")),
+                None => findings.push(Finding::skipped("resume", "not all events arrived one by one")),
             }
             findings
         }

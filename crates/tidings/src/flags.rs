@@ -14,8 +14,8 @@ use tidings_settings::setting::Setting;
 
 const FILE: &str = "config";
 
-/// Adds a flag for each setting, and `--config FILE`. They belong to the command and are not
-/// global.
+/// Adds a flag for each setting, and `--config FILE`, to one command; its subcommands do not get
+/// them.
 ///
 /// The short help (`-h`) omits the settings, because there are more of them than fit on a screen;
 /// the long help contains all.
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_stands_alone_or_says_what_it_means() {
+    fn a_switch_may_be_given_without_a_value() {
         assert_eq!(settings(&["--open-publish"]), [pair("open_publish", "true")]);
         assert_eq!(settings(&["--open-publish=false"]), [pair("open_publish", "false")]);
         assert_eq!(settings(&[]), []);
     }
 
     #[test]
-    fn a_list_may_be_given_in_pieces_and_of_anything_else_the_last_counts() {
+    fn repeated_lists_are_joined_and_of_other_repeated_settings_the_last_counts() {
         assert_eq!(
             settings(&["--cors-origin", "a,b", "--cors-origin=c", "--port=1", "--port", "2"]),
             [pair("port", "2"), pair("cors_origin", "a,b,c")]
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_named_beside_the_settings() {
+    fn the_file_is_not_one_of_the_settings() {
         assert_eq!(
             parse(&["--config", "/etc/tidings.toml"]).unwrap().file.as_deref(),
             Some(std::path::Path::new("/etc/tidings.toml"))
@@ -149,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_is_none_is_refused_in_one_line() {
+    fn an_invalid_argument_is_refused_in_one_line() {
         insta::assert_snapshot!(refused(&["--prot=4000"]), @"--prot (command line) is no flag; did you mean --port?");
         insta::assert_snapshot!(refused(&["--colour", "red"]), @"--colour (command line) is no flag; `tidings --help` lists all flags");
         insta::assert_snapshot!(refused(&["--port"]), @"a value is required for '--port <NUMBER>' but none was supplied");
     }
 
     #[test]
-    fn help_is_no_error() {
+    fn help_is_not_an_error() {
         let help = flags(Command::new("tidings")).try_get_matches_from(["tidings", "--help"]).unwrap_err();
         assert!(refused_arguments(&help).is_none());
         let text = help.to_string();

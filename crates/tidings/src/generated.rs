@@ -14,21 +14,21 @@ use super::command;
 
 const FILES: [(&str, &str); 3] = [
     ("tidings.toml", "Settings, in the working directory; `tidings init` writes one."),
-    (".env", "Settings as variables, in the working directory; they come before those of tidings.toml."),
+    (".env", "Settings as variables, in the working directory; they override those of tidings.toml."),
     ("./data", "The log, unless DATA_DIR names another directory."),
 ];
 
 const VARIABLES: [(&str, &str); 4] = [
-    ("TIDINGS_URL", "Where the commands that call a server find it, unless --url says so."),
-    ("TIDINGS_TOKEN", "The token that they call with, unless --token says so."),
+    ("TIDINGS_URL", "The address of the server for the commands that call one, unless --url is given."),
+    ("TIDINGS_TOKEN", "The token of these commands, unless --token is given."),
     ("SSL_CERT_FILE", "The root certificates for https, instead of the system's."),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", "Where a server that was built with traces sends them."),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "The address to which a server that was built with traces sends them."),
 ];
 
-const ENDS: [(&str, &str); 3] = [
-    ("0", "All is well."),
-    ("1", "It is not, and one line on standard error says why."),
-    ("2", "The command line makes no sense, or doctor found nothing to measure; health ends with 1 instead."),
+const EXIT_CODES: [(&str, &str); 3] = [
+    ("0", "The command succeeded; check and doctor found no problem, and health a server that is ready."),
+    ("1", "It did not, and the output says why."),
+    ("2", "The command line is invalid, or doctor could not measure anything; health exits with 1 instead."),
 ];
 
 /// Returns the names of all settings, as in `tidings.toml`.
@@ -41,13 +41,13 @@ fn manual() -> String {
     root.build();
     let man = Man::new(root.clone()).manual("User Commands");
     let mut page = written(|out| man.render_title(out));
-    page += ".ad l\n.nh\n"; // long words and a justified margin do not go together
+    page += ".ad l\n.nh\n"; // no justified margin, because it would tear lines with long words apart
     page += &written(|out| man.render_name_section(out));
     page += ".SH SYNOPSIS\n.B tidings\n[\\fIoptions\\fR]\n.br\n.B tidings\n\\fIcommand\\fR [\\fIoptions\\fR]\n";
     page += ".SH DESCRIPTION\n";
     page += &text(
-        "Tidings takes events over HTTP and delivers them to browsers and programs over plain Server-Sent Events. Without a \
-         command it runs the server. It needs no setting: without any it listens on http://localhost:3000, for development.",
+        "Tidings accepts events over HTTP and delivers them to browsers and programs as plain Server-Sent Events. Without a \
+         command it runs the server. It needs no settings: by default it listens on http://localhost:3000, for development.",
     );
     page += ".SH COMMANDS\n";
     for below in root.get_subcommands() {
@@ -55,15 +55,15 @@ fn manual() -> String {
     }
     page += ".SH SETTINGS\n";
     page += &text(
-        "Each is an option of the commands that say so, a variable in the environment and in .env, and a key in tidings.toml. \
-         Options come first, then the environment, .env, tidings.toml, and the default.",
+        "Each setting is an option of the commands that say so, a variable in the environment and in .env, and a key in \
+         tidings.toml. Options override the environment, which overrides .env, then tidings.toml, then the default.",
     );
     let settings = root.mut_args(|argument| {
         let hidden = !setting_names().contains(&argument.get_id().as_str());
         argument.hide(hidden)
     });
     page += &options(settings);
-    for (title, rows) in [("FILES", &FILES[..]), ("ENVIRONMENT", &VARIABLES), ("EXIT STATUS", &ENDS)] {
+    for (title, rows) in [("FILES", &FILES[..]), ("ENVIRONMENT", &VARIABLES), ("EXIT STATUS", &EXIT_CODES)] {
         let mut roff = Roff::new();
         roff.control("SH", [title]);
         for (name, about) in rows {
@@ -73,12 +73,12 @@ fn manual() -> String {
         }
         page += &roff.render();
     }
-    // Each piece begins with it.
+    // Each rendered piece begins with the same preamble; only the first is kept.
     let preamble = Roff::new().render();
     format!("{preamble}{}", ascii(&page.replace(&preamble, "")))
 }
 
-/// Replaces characters outside ASCII by names, because not every formatter is told the encoding.
+/// Replaces characters outside ASCII by escapes, because not every formatter knows the encoding.
 fn ascii(page: &str) -> String {
     let named = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) };
     page.chars().map(named).collect()
@@ -101,7 +101,7 @@ fn command_section(page: &mut String, command: &Command, top: bool) {
     let settings = setting_names();
     let is_setting = |argument: &clap::Arg| settings.contains(&argument.get_id().as_str()) && !argument.is_hide_set();
     if command.get_arguments().filter(|argument| is_setting(argument)).count() == settings.len() {
-        roff.text([roman("Every setting is an option of it.")]);
+        roff.text([roman("Every setting is an option of this command.")]);
     }
     *page += &roff.render();
     let own = command.clone().mut_args(|argument| {
@@ -114,7 +114,7 @@ fn command_section(page: &mut String, command: &Command, top: bool) {
     }
 }
 
-/// Writes the options of a command without their headings, each of which would become a chapter.
+/// Returns the options of a command without their headings, each of which would become a chapter.
 fn options(command: Command) -> String {
     let man = Man::new(command.mut_args(|argument| argument.help_heading(None::<&str>)));
     let options = written(|out| man.render_options_section(out));
@@ -148,7 +148,7 @@ fn the_committed_completions_are_fresh() {
 }
 
 #[test]
-fn the_manual_tells_each_command_and_each_setting() {
+fn the_manual_describes_each_command_and_each_setting() {
     let manual = manual();
     for below in command().get_subcommands() {
         assert!(manual.contains(&format!("\n.SS \"tidings {}\"", below.get_name())), "{}\n{manual}", below.get_name());

@@ -1,9 +1,9 @@
-//! `tidings health`: tells by its exit code whether a server is ready.
+//! `tidings health`: reports by its exit code whether a server is ready.
 //!
-//! It is the health check of the image, which contains nothing but this program: it needs no shell
-//! and no name server, and of the settings it reads only where the server listens, so that it works
-//! without a secret that only the server was given. Must end with 0 or 1, whatever happens: Docker
-//! reserves 2.
+//! It is the health check of the container image, which contains only this program: it needs no
+//! shell and no name server. The only settings that it reads are those of the address on which the
+//! server listens, so that it works without a secret that only the server has. Must exit with 0 or
+//! 1, whatever happens, because Docker reserves 2.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -22,34 +22,37 @@ use tidings_server::config::{Config, Flags, Host, Http, environment};
 use tidings_settings::units::read_span;
 
 use super::help;
-use super::terminal::{say, told};
+use super::terminal::{say, with_causes};
 
 const READY: &str = "/health/ready";
 const LIVE: &str = "/health/live";
 
-/// The longest answer that is read, in bytes; the server's has some 20.
+/// The longest answer that is read, in bytes. That of a Tidings server has about 20.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// Which server to ask, and what.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Where the server is; without it, where a server with the same settings listens.
+    /// The address of the server; by default, the one at which a server with the same settings
+    /// listens.
     ///
-    /// These are the settings that `tidings serve` would have here: its flags, the environment, `.env` and `tidings.toml`. A path
-    /// is the base path, unless it ends in `/health/ready` or `/health/live`, which is then asked for.
+    /// These are the settings that `tidings serve` would have here: flags, the environment, `.env`
+    /// and `tidings.toml`. A path is the base path; if it ends in `/health/ready` or
+    /// `/health/live`, that check is called.
     #[arg(value_name = "URL")]
     url: Option<Target>,
 
-    /// Ask whether the server runs, and not whether streams should be sent to it, which they should not while it drains.
+    /// Ask only whether the server runs, not whether it accepts streams (which it does not while it
+    /// drains).
     #[arg(long)]
     live: bool,
 
-    /// How long the answer may take.
+    /// How long to wait for the answer.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = span)]
     timeout: Duration,
 }
 
-/// A server, and the health path that the URL names, if it names one.
+/// The address of a server, and the path of a health check if the URL contains one.
 #[derive(Clone, Debug)]
 struct Target {
     address: Address,
@@ -62,12 +65,12 @@ struct Answer {
     status: String,
 }
 
-/// Adds the flags: those of the command, and the settings.
+/// Adds the flags of this command, and those of the settings.
 pub(super) fn arguments(command: Command) -> Command {
     Arguments::augment_args(help::settings(command))
 }
 
-/// Asks the server and reports its state in one line, on standard output if it is well and on
+/// Asks the server and reports its state in one line, on standard output if it is ready and on
 /// standard error otherwise.
 pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let Arguments { url, live, timeout } = arguments;
@@ -82,7 +85,7 @@ pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> an
         Ok(answered) => answered,
         Err(_) => Err(anyhow::anyhow!("{address} did not answer within {:.1} s", timeout.as_secs_f64())),
     };
-    // Does not wait for a name server that has not answered.
+    // A lookup whose name server does not answer may still be running; it is not waited for.
     runtime.shutdown_background();
     match answered {
         Ok(()) => {
@@ -90,22 +93,22 @@ pub(super) fn run(arguments: Arguments, flags: Flags, out: &mut dyn Write) -> an
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            say(&told(&error));
+            say(&with_causes(&error));
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-/// Returns where a server with these settings listens.
+/// Returns an address at which a server with these settings can be reached.
 fn configured(flags: Flags) -> anyhow::Result<Address> {
     let http = Config::http(flags, environment(), Path::new("."))?;
     if http.port == 0 {
         bail!("PORT=0 takes any free port; name the URL of the server");
     }
-    reached_at(&http).parse().context("HOST and BASE_PATH make no address")
+    reached_at(&http).parse().context("HOST, PORT and BASE_PATH do not form an address")
 }
 
-/// Returns an address that reaches a server which listens on `listen`, from the same machine.
+/// Returns the URL that reaches a server with these settings from the same machine.
 fn reached_at(http: &Http) -> String {
     let Http { port, .. } = http;
     let base = http.base_path.as_deref().unwrap_or_default();
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_asked_where_its_settings_have_it_listen() {
+    fn the_address_follows_from_the_settings_of_the_server() {
         assert_eq!(reached(&[]), "http://localhost:3000");
         assert_eq!(reached(&[("HOST", "::"), ("PORT", "80")]), "http://localhost:80");
         assert_eq!(reached(&[("HOST", "0.0.0.0"), ("BASE_PATH", "/api/")]), "http://localhost:3000/api");
@@ -171,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_only_the_server_has_is_not_missed() {
+    fn settings_that_do_not_matter_for_the_address_may_be_missing_or_invalid() {
         assert_eq!(reached(&[("APP_ENV", "production")]), "http://localhost:3000");
         assert_eq!(reached(&[("CORS_ORIGIN", "*"), ("MAX_TOPICS", "none")]), "http://localhost:3000");
     }
 
     #[test]
-    fn a_url_may_name_the_path_to_ask_for() {
+    fn a_url_may_end_with_the_path_of_a_health_check() {
         for (text, address, path) in [
             ("http://a:1", "http://a:1", None),
             ("http://a:1/api", "http://a:1/api", None),

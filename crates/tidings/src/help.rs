@@ -29,12 +29,12 @@ pub(super) fn settings(command: Command) -> Command {
 
 /// The command `help`.
 pub(super) fn command() -> Command {
-    let words = Arg::new(WORDS).value_name("COMMAND").num_args(0..).help("The command to tell of");
-    Command::new(NAME).about("Print this text, or that of a command").arg(words)
+    let words = Arg::new(WORDS).value_name("COMMAND").num_args(0..).help("The command to describe");
+    Command::new(NAME).about("Print this help, or the help of a command").arg(words)
 }
 
-/// Returns the command line with `--help` that asks for the same, if the command is `help`.
-pub(super) fn asked(matches: &ArgMatches) -> Option<Vec<OsString>> {
+/// Returns the equivalent command line with `--help`, if the command is `help`.
+pub(super) fn as_flag(matches: &ArgMatches) -> Option<Vec<OsString>> {
     let matches = matches.subcommand_matches(NAME)?;
     let words = matches.get_many::<String>(WORDS).unwrap_or_default().map(OsString::from);
     Some([OsString::from("tidings")].into_iter().chain(words).chain(["--help".into()]).collect())
@@ -84,11 +84,12 @@ mod tests {
     /// The height of a large terminal window.
     const LINES: usize = 60;
 
+    /// Returns the help that a command line prints.
     fn said(words: &[&str]) -> String {
         let parsed = || super::super::parsed().term_width(80);
         let matches = parsed().try_get_matches_from([&["tidings"], words].concat());
         let error = match matches {
-            Ok(matches) => parsed().try_get_matches_from(asked(&matches).unwrap()).unwrap_err(),
+            Ok(matches) => parsed().try_get_matches_from(as_flag(&matches).unwrap()).unwrap_err(),
             Err(error) => error,
         };
         assert!(!error.use_stderr(), "{error}");
@@ -117,9 +118,9 @@ mod tests {
         }
     }
 
-    /// clap treats it as a line break, wherever it is.
+    /// clap treats `{n}` as a line break, wherever it is.
     #[test]
-    fn no_text_holds_what_clap_replaces() {
+    fn no_text_contains_the_line_break_of_clap() {
         for names in all(&super::super::command(), &[]) {
             let command = super::super::command();
             let below = names.iter().try_fold(&command, |command, name| command.find_subcommand(name)).unwrap();
@@ -130,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn each_command_stands_below_one_topic() {
+    fn each_command_is_listed_under_one_topic() {
         let help = said(&["--help"]);
         for below in super::super::command().get_subcommands() {
             let name = below.get_name();
             assert!(below.get_about().unwrap().to_string().len() <= 69, "{name} takes more than a line");
             let topics = TOPICS.iter().filter(|(_, names)| names.contains(&name)).count();
-            assert!(topics == 1 || name == NAME, "{name} stands below {topics} topics");
+            assert!(topics == 1 || name == NAME, "{name} is listed under {topics} topics");
             assert!(name == NAME || help.contains(&format!("\n  {name} ")), "{name} is not there:\n{help}");
         }
         for (topic, names) in TOPICS {
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn all_help_tells_each_setting_and_help_only_names_it() {
+    fn help_all_describes_each_setting_and_help_only_names_it() {
         for command in [&[][..], &["serve"], &["config"]] {
             let all = said(&[command, &["--help-all"]].concat());
             for told in ["--heartbeat-interval <DURATION>", "Allowed: a duration from 100ms to 1h", "Default: 25s"] {
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_help_says_what_the_flag_says() {
+    fn the_command_help_prints_what_the_flag_prints() {
         assert_eq!(said(&["help"]), said(&["--help"]));
         assert_eq!(said(&["help", "publish", "status"]), said(&["publish", "status", "--help"]));
     }

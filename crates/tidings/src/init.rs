@@ -1,7 +1,8 @@
 //! `tidings init`: writes a `tidings.toml` to begin with.
 //!
-//! Owns the secret in it, and guarantees that no other user can read the file from its first byte
-//! on. Must never overwrite a file: losing a secret logs everybody out.
+//! Owns the secret in it, and guarantees that no other user can ever read the file. Must never
+//! overwrite a file: a server with a new secret refuses every token that was signed with the old
+//! one.
 
 mod example;
 
@@ -17,8 +18,8 @@ use tidings_server::config::{Config, Flags, Mode, environment};
 
 use super::terminal::say;
 
-/// The number of random bytes in a secret: as many as the longest hash that uses it has (RFC 7518,
-/// section 3.2, asks for 64 at HS512), in 64 characters of Base64 without padding.
+/// The number of random bytes in a secret. In Base64 they are 64 characters without padding, and
+/// RFC 7518, section 3.2, requires a key of 64 bytes for HS512, the longest hash.
 const SECRET_BYTES: usize = 48;
 
 /// The name that stands for standard output.
@@ -27,7 +28,8 @@ const OUTPUT: &str = "-";
 /// Which kind of server the file is for.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// What the server is for: `development` takes demo tokens and listens on this machine alone, `production` does neither.
+    /// What the server is for: `development` accepts demo tokens and listens on this machine only,
+    /// `production` does neither.
     #[arg(value_enum, default_value_t = Purpose::Development)]
     mode: Purpose,
 
@@ -61,16 +63,16 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     match write_new(file, text.as_bytes()) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
-            "{shown} is there already, and was left as it is: a new secret would refuse every token that the old one signed. Move \
-             it away, or name another file with --file"
+            "{shown} already exists and was not changed: with a new secret, the server would refuse every token that the old one \
+             signed. Move it away, or name another file with --file"
         ),
         Err(error) => return Err(error).with_context(|| format!("{shown} can't be written")),
     }
-    writeln!(out, "{shown} is written, for {}: mode 600, with a new JWT_SECRET", mode.as_str())?;
+    writeln!(out, "{shown} was written for {}, with mode 600 and a new JWT_SECRET", mode.as_str())?;
     let named = if file == Path::new("tidings.toml") { String::new() } else { format!(" --config {}", quoted(file)) };
-    writeln!(out, "\n    tidings check{named:<24} # says what is wrong or unwise before the start")?;
+    writeln!(out, "\n    tidings check{named:<24} # reports what is wrong or unwise before the start")?;
     writeln!(out, "    tidings{named:<30} # starts the server")?;
-    shadowed(file, mode, &secret);
+    warn_of_overrides(file, mode, &secret);
     Ok(())
 }
 
@@ -81,18 +83,20 @@ fn quoted(path: &Path) -> String {
     if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
-/// Warns where the environment or `.env` override what was written.
-fn shadowed(file: &Path, mode: Mode, secret: &str) {
+/// Warns if the environment or `.env` override what was written.
+fn warn_of_overrides(file: &Path, mode: Mode, secret: &str) {
     let flags = Flags { file: Some(file.to_owned()), settings: Vec::new() };
     let loaded = match Config::load(flags, environment(), Path::new(".")) {
         Ok(loaded) => loaded,
-        Err(error) => return say(&format!("warning: with what else is set here, the server does not start: {error}")),
+        Err(error) => {
+            return say(&format!("warning: with the other settings here, the server does not start: {error}"));
+        }
     };
     let config = &loaded.config;
     let secret_counts = config.auth.jwt_secret.as_ref().is_some_and(|held| held.expose() == secret);
     for (name, counts) in [("APP_ENV", config.mode == mode), ("JWT_SECRET", secret_counts)] {
         if let (false, Some(origin)) = (counts, loaded.origin(name)) {
-            say(&format!("warning: {name} is set elsewhere too ({origin}), which comes before {}", file.display()));
+            say(&format!("warning: {name} is also set elsewhere ({origin}), which overrides {}", file.display()));
         }
     }
 }
@@ -104,7 +108,7 @@ fn secret() -> anyhow::Result<String> {
     Ok(STANDARD.encode(bytes))
 }
 
-/// Writes a file that did not exist, and leaves none that is half written.
+/// Creates a file with this content. If writing fails, the file is removed.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -121,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_takes_the_path_for_one_word() {
+    fn a_path_is_quoted_as_one_word_for_a_shell() {
         assert_eq!(quoted(Path::new("/etc/tidings/tidings.toml")), "/etc/tidings/tidings.toml");
         assert_eq!(quoted(Path::new("my server.toml")), "'my server.toml'");
         assert_eq!(quoted(Path::new("ann's $HOME.toml")), r"'ann'\''s $HOME.toml'");

@@ -1,7 +1,8 @@
 //! `tidings journal`: inspects a journal directory that no server has open.
 //!
-//! Must never append to a log or begin an epoch in it: it only reads, and meanwhile no server can
-//! open the directory. As at a start, anything half written when the last process died is cut off.
+//! Must never append to a log or begin an epoch in it: it only reads, and no server can open the
+//! directory meanwhile. As at a start of the server, what was half written when the last process
+//! died is cut off.
 
 mod export;
 mod stats;
@@ -25,73 +26,75 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// Show how much there is, and which topics hold most
+    /// Show how much is stored, and the largest topics
     Stats {
         #[command(flatten)]
-        place: Place,
+        directory: Directory,
 
-        /// Show it as JSON, with every topic.
+        /// Print JSON, with every topic.
         #[arg(long)]
         json: bool,
     },
-    /// Read everything, and check that it fits together; ends with 1 if something is damaged
+    /// Read everything and check that it is consistent; exits with 1 if something is damaged
     Verify {
         #[command(flatten)]
-        place: Place,
+        directory: Directory,
     },
-    /// Write every event as one line of JSON, in the order of the log: `{"id":…,"time":…,"topics":[…],"event":…,"data":…}`
+    /// Write every event as one line of JSON, in the order of the log:
+    /// `{"id":…,"time":…,"topics":[…],"event":…,"data":…}`
     Export {
         #[command(flatten)]
-        place: Place,
+        directory: Directory,
 
         /// Begin after the event with this id.
         #[arg(long, value_name = "ID")]
         after: Option<String>,
 
-        /// Only events of this topic, or of all that a pattern matches, such as `chat/room/*`.
+        /// Only events of this topic, or of all topics that match a pattern such as `chat/room/*`.
         #[arg(long, value_name = "TOPIC", value_parser = Pattern::parse)]
         topic: Option<Pattern>,
     },
 }
 
-/// Where the log is.
+/// The directory of the log.
 #[derive(clap::Args)]
-struct Place {
+struct Directory {
     /// The directory of the log.
     #[arg(value_name = "DIR", env = "DATA_DIR", default_value = "./data")]
-    dir: PathBuf,
+    path: PathBuf,
 }
 
-impl Place {
+impl Directory {
     fn open(&self) -> anyhow::Result<Inspection> {
-        Ok(Inspection::open(&self.dir)?)
+        Ok(Inspection::open(&self.path)?)
     }
 }
 
 /// Runs the inspection and writes its result.
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     match &arguments.what {
-        What::Stats { place, json } => stats::run(&place.open()?.stats(), *json, out),
-        What::Verify { place } => verify(place, out),
-        What::Export { place, after, topic } => {
-            export::run(&place.open()?, after.as_deref(), topic.as_ref(), &mut std::io::BufWriter::new(out))
+        What::Stats { directory, json } => stats::run(&directory.open()?.stats(), *json, out),
+        What::Verify { directory } => verify(directory, out),
+        What::Export { directory, after, topic } => {
+            export::run(&directory.open()?, after.as_deref(), topic.as_ref(), &mut std::io::BufWriter::new(out))
         }
     }
 }
 
-fn verify(place: &Place, out: &mut dyn Write) -> anyhow::Result<()> {
-    let report = place.open()?.verify()?;
+fn verify(directory: &Directory, out: &mut dyn Write) -> anyhow::Result<()> {
+    let report = directory.open()?.verify()?;
     for problem in &report.problems {
         say(problem);
     }
     if !report.problems.is_empty() {
         bail!(
             "the journal in {} is damaged, in {} places at least; restore it from a backup",
-            place.dir.display(),
+            directory.path.display(),
             report.problems.len()
         );
     }
     let (events, receipts) = (report.events, report.receipts);
-    writeln!(out, "{}: {events} events and {receipts} receipts, all sound", plain(&place.dir.display().to_string()))?;
+    let shown = plain(&directory.path.display().to_string());
+    writeln!(out, "{shown}: {events} events and {receipts} receipts, none damaged")?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The `tidings` binary: the command line, one file for each command.
 //!
-//! Owns the list of commands, and how a failure is reported: one line, and exit code 1; or 2 for an
-//! invalid command line, and where `doctor` could measure nothing. `serve` runs if no command is
-//! named.
+//! Owns the list of commands, and how a failure is reported: in one line, with exit code 1; or 2
+//! for an invalid command line, and if `doctor` could not measure anything. `serve` runs if no
+//! command is named.
 
 mod backoff;
 mod bench;
@@ -37,7 +37,7 @@ use tidings_server::config::{Config, Flags, Loaded, environment};
 use tidings_server::server::clock_is_set;
 
 use crate::flags::{flags_from, refused_arguments};
-use terminal::{say, told};
+use terminal::{say, with_causes};
 
 // Compared with the system's allocator under thousands of idle streams, mimalloc takes less memory.
 #[global_allocator]
@@ -51,19 +51,19 @@ fn main() -> ExitCode {
 
 fn main_with(arguments: Vec<OsString>) -> ExitCode {
     // Docker reserves 2, so a health check must not end with it.
-    let misused = if arguments.get(1).is_some_and(|word| word == "health") { 1 } else { 2 };
+    let usage_error = if arguments.get(1).is_some_and(|word| word == "health") { 1 } else { 2 };
     let matches = match parsed().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => return refuse(&error, misused),
+        Err(error) => return refuse(&error, usage_error),
     };
-    if let Some(arguments) = help::asked(&matches) {
+    if let Some(arguments) = help::as_flag(&matches) {
         return main_with(arguments);
     }
     let code = match run(&matches) {
         Ok(code) => code,
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&told(&error));
+            say(&with_causes(&error));
             ExitCode::FAILURE
         }
     };
@@ -82,20 +82,19 @@ fn command() -> Command {
         help::settings(Command::new("serve")).about("Run the server (the default)"),
         init::Arguments::augment_args(Command::new("init"))
             .about("Write a commented tidings.toml with a new secret; never overwrites"),
-        check::arguments(Command::new("check"))
-            .about("Say what is wrong or unwise in settings and machine, before a start"),
+        check::arguments(Command::new("check")).about("Report what is wrong or unwise in the settings and the machine"),
         help::settings(Command::new("config")).about("Print the effective settings and where each came from"),
-        health::arguments(Command::new("health")).about("Ask a server whether it is ready; ends with 0 or 1"),
+        health::arguments(Command::new("health")).about("Ask a server whether it is ready; exits with 0 or 1"),
         demo::Arguments::augment_args(Command::new("demo"))
-            .about("Publish a believable flow of events to a running server"),
-        token::arguments(Command::new("token")).about("Make a token that a server with the same settings accepts"),
+            .about("Publish the events of an imaginary shop to a running server"),
+        token::arguments(Command::new("token")).about("Sign a token that a server with the same settings accepts"),
         publish::Arguments::augment_args(Command::new("publish")).about("Publish to a running server"),
         tail::Arguments::augment_args(Command::new("tail")).about("Follow a stream of a running server"),
         journal::Arguments::augment_args(Command::new("journal"))
             .about("Look into the log of a server that is not running"),
         bench::Arguments::augment_args(Command::new("bench")).about("Load a running server and measure"),
         doctor::Arguments::augment_args(Command::new("doctor"))
-            .about("Measure what proxies do to streams, and say what mends it"),
+            .about("Measure what proxies do to streams, and say how to fix it"),
         help::command(),
     ];
     let command = help::settings(Command::new("tidings"))
@@ -139,12 +138,12 @@ fn load(flags: Flags) -> anyhow::Result<Loaded> {
 }
 
 /// Reports an error of clap in one line, like every other refusal of a setting, and returns the
-/// exit code: `misused` for an invalid command line.
-fn refuse(error: &clap::Error, misused: u8) -> ExitCode {
+/// exit code: `usage_error` for an invalid command line.
+fn refuse(error: &clap::Error, usage_error: u8) -> ExitCode {
     match missing(error).or_else(|| refused_arguments(error).map(|refused| refused.to_string())) {
         Some(refused) => {
             say(&refused);
-            ExitCode::from(misused)
+            ExitCode::from(usage_error)
         }
         None => {
             let _ = error.print();
@@ -157,7 +156,7 @@ fn refuse(error: &clap::Error, misused: u8) -> ExitCode {
 fn missing(error: &clap::Error) -> Option<String> {
     match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(names))) => {
-            Some(format!("what is missing: {}", names.join(" ")))
+            Some(format!("missing arguments: {}", names.join(" ")))
         }
         _ => None,
     }
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_stand_alone_or_behind_a_command() {
+    fn settings_are_accepted_without_a_command_and_after_one() {
         assert_eq!(named(&["--port", "4000"]).unwrap(), "none");
         assert_eq!(named(&["serve", "--port", "4000"]).unwrap(), "serve");
         assert_eq!(named(&["config", "--port", "4000"]).unwrap(), "config");
@@ -195,9 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn a_command_line_that_makes_no_sense_is_refused_in_one_line() {
+    fn an_invalid_command_line_is_refused_in_one_line() {
         insta::assert_snapshot!(named(&["tail", "--cuont=1"]).unwrap_err(), @"--cuont (command line) is no flag; did you mean --count?");
-        insta::assert_snapshot!(named(&["publish", "notification", "--to=a"]).unwrap_err(), @"what is missing: --title <TEXT> --message <TEXT>");
+        insta::assert_snapshot!(named(&["publish", "notification", "--to=a"]).unwrap_err(), @"missing arguments: --title <TEXT> --message <TEXT>");
         insta::assert_snapshot!(named(&["tail", "--url=localhost"]).unwrap_err(), @"invalid value 'localhost' for '--url <URL>': an address looks like http://localhost:3000 or https://events.example.com/api");
         insta::assert_snapshot!(named(&["init", "staging"]).unwrap_err(), @"invalid value 'staging' for '[MODE]'; allowed is development or production");
         insta::assert_snapshot!(named(&["tial"]).unwrap_err(), @"unrecognized subcommand 'tial'");

@@ -1,7 +1,7 @@
 //! The settings on one screen: those that are set most often, and the names of all.
 //!
-//! Generated from the table, so that no setting is missing. Must never need more than a screen: the
-//! long help has the full descriptions.
+//! Generated from the table, so that no setting is missing. Must never need more than one screen:
+//! the long help has the full descriptions.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ pub(crate) fn overview() -> String {
     let table = table();
     let usual = USUAL.iter().filter_map(|key| table.iter().find(|setting| setting.key == *key));
     let usual: Vec<_> = usual.map(|setting| (flag(setting), in_short(setting))).collect();
-    let mut page = "Settings, the usual ones first:\n".to_owned();
+    let mut page = "The usual settings:\n".to_owned();
     rows(&mut page, &usual);
     page.push_str("\nAll settings; --host is HOST in the environment and .env, host in tidings.toml:\n");
     let sections = SECTIONS.map(|section| {

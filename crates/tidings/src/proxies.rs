@@ -41,8 +41,8 @@ pub(crate) enum Trouble {
     Http1,
 }
 
-/// The header field by which each proxy is recognised, and a word in its value. Traefik and HAProxy
-/// add nothing to the head. The outermost proxy comes first, because it wrote last.
+/// The header fields by which proxies are recognised, with text that the value contains. Traefik
+/// and HAProxy add no field. Proxies that are usually the outermost come first.
 const SIGNS: [(Proxy, &str, &str); 11] = [
     (Proxy::Cloudflare, "cf-ray", ""),
     (Proxy::Cloudflare, "server", "cloudflare"),
@@ -83,7 +83,7 @@ impl Proxy {
     }
 
     /// Returns the name for `--proxy` and for the JSON document.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Apache => "apache",
@@ -96,15 +96,15 @@ impl Proxy {
         }
     }
 
-    /// Returns the proxy that the head of an answer reveals, if it reveals one.
+    /// Returns the proxy that is recognised by the head of an answer, if any.
     pub(crate) fn guess(headers: &HeaderMap) -> Option<Self> {
-        let says = |name: &str, word: &str| {
+        let has = |name: &str, text: &str| {
             headers
                 .get_all(name)
                 .iter()
-                .any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(word))
+                .any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(text))
         };
-        SIGNS.iter().find(|(_, name, word)| says(name, word)).map(|(proxy, ..)| *proxy)
+        SIGNS.iter().find(|(_, name, text)| has(name, text)).map(|(proxy, ..)| *proxy)
     }
 }
 
@@ -141,52 +141,52 @@ impl Trouble {
         }
     }
 
-    /// Describes what it means for readers of the stream.
+    /// Explains the effect on readers of the stream.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Buffering => {
-                "Something between holds events back until enough of them have come: readers see them late and in clumps, \
-                 or not at all. Where no setting helps, look for a virus scanner or another filter that reads answers whole."
+                "Something between the server and its readers buffers events: readers get several at once and late, or none at \
+                 all. If no setting helps, look for a virus scanner or another filter that reads whole answers."
             }
             Self::Compression => {
-                "The proxy compresses the stream, although it is marked no-transform. A compressor may hold events back, \
-                 and keeps a window of up to 256 KiB for each open stream."
+                "The proxy compresses the stream, although it is marked no-transform. A compressor may buffer events, and keeps \
+                 a window of up to 256 KiB for each open stream."
             }
             Self::IdleCut => {
-                "The proxy closes streams that are silent for longer than it waits. Readers come back and miss nothing, but \
-                 each does so over and over. Its patience must be longer than the server's HEARTBEAT_INTERVAL."
+                "The proxy closes streams that are idle for longer than its timeout. Readers reconnect and miss nothing, but \
+                 they do so again and again. The timeout must be longer than the server's HEARTBEAT_INTERVAL."
             }
             Self::Path => {
-                "The path that arrives is none of the server's: it is passed on with a prefix that the server does not \
-                 expect, or without one that it does. Either the proxy takes the prefix off, or BASE_PATH names it."
+                "The server does not know the path that arrives: the proxy forwards it with a prefix that the server does not \
+                 expect, or without one that it expects. Either the proxy must remove the prefix, or BASE_PATH must name it."
             }
             Self::Query => {
-                "What stands behind the ? of the URL did not arrive: streams follow something else than was asked for, and \
-                 tokens and places in a URL are lost."
+                "The query of the URL did not arrive: streams do not have the topics that were asked for, and a token or a last \
+                 id in the URL is lost."
             }
             Self::Authorization => {
-                "The token that was sent did not arrive: readers are anonymous, and get nothing that is meant for them."
+                "The token did not arrive: readers are anonymous, and get no events that are for them alone."
             }
             Self::LastEventId => {
-                "The id that was sent did not arrive: a reader that comes back gets nothing of what it missed. Until it \
-                 does, clients can put it into the URL, as ?lastEventId=."
+                "The last id did not arrive: a reader that reconnects gets no event that it missed. As long as the proxy is not \
+                 fixed, clients can put the id into the URL, as ?lastEventId=."
             }
             Self::Address => {
-                "The server takes this client for another machine, the proxy for one: all clients together count as one \
-                 address, and one of them can use up what is meant for all (MAX_CONNECTIONS_PER_IP, refused credentials). \
-                 The proxy has to send X-Forwarded-For, and TRUSTED_PROXIES has to name the address that it comes from."
+                "The server knows this client by the address of the proxy: all clients count as one address, and one of them \
+                 can use up the limits of all (MAX_CONNECTIONS_PER_IP, refused credentials). The proxy must send \
+                 X-Forwarded-For, and TRUSTED_PROXIES must contain the address from which the proxy connects."
             }
             Self::Headers => {
-                "The head of the answer is not the server's: caches may keep the stream and show it to others, or a browser \
-                 may not take it for one."
+                "The proxy changed the head of the answer: caches may keep the stream and show it to others, or a browser may \
+                 not recognise it as a stream."
             }
             Self::Ending => {
-                "A stream that the server cuts arrives as one that is finished, as over HTTP/1.0 to the server: some clients \
-                 take that for the end and never come back (fetch-event-source, httpx-sse, sseclient-py)."
+                "The server cut off a stream, but its body arrives as complete, as it does if the proxy speaks HTTP/1.0 to the \
+                 server. Some clients then never reconnect (fetch-event-source, httpx-sse, sseclient-py)."
             }
             Self::Http1 => {
-                "Over HTTP/1.1 a browser opens six connections to an origin, in all its tabs together: six streams, and \
-                 every other call waits. HTTP/2 lifts that."
+                "Over HTTP/1.1 a browser opens at most six connections to an origin, in all its tabs together: with six open \
+                 streams, every other call waits. HTTP/2 has no such limit."
             }
         }
     }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_known_by_what_it_puts_into_the_head() {
+    fn a_proxy_is_recognised_by_the_header_fields_that_it_adds() {
         assert_eq!(guess("server", "nginx/1.22.1"), Some(Proxy::Nginx));
         assert_eq!(guess("server", "Caddy"), Some(Proxy::Caddy));
         assert_eq!(guess("via", "1.1 Caddy"), Some(Proxy::Caddy));
@@ -216,10 +216,10 @@ mod tests {
     }
 
     #[test]
-    fn the_words_are_those_of_the_command_line() {
+    fn the_ids_are_the_values_of_the_flag() {
         use clap::ValueEnum as _;
         for proxy in Proxy::ALL {
-            assert_eq!(proxy.to_possible_value().unwrap().get_name(), proxy.word());
+            assert_eq!(proxy.to_possible_value().unwrap().get_name(), proxy.id());
         }
     }
 }

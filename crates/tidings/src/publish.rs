@@ -1,7 +1,7 @@
 //! `tidings publish`: publishes one event to a running server.
 //!
-//! Owns the requests, and repeats a call whose answer was lost, which is safe because every attempt
-//! carries the same `Idempotency-Key`. The server judges the fields; its answer names each bad one.
+//! Owns the requests, and repeats a call whose answer was lost. That is safe, because every attempt
+//! has the same `Idempotency-Key`. The server checks the fields; its answer names each invalid one.
 
 use std::io::{Read as _, Write};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::backoff::wait;
 use super::remote::Remote;
 use super::terminal::{plain_json, say};
 
-/// The number of attempts before a call is given up.
+/// The number of attempts after which a call has failed.
 const ATTEMPTS: u32 = 5;
 
 /// The first wait between two attempts.
@@ -60,7 +60,7 @@ enum What {
         to: Option<String>,
     },
 
-    /// Tell everybody, or one user, that an entity changed
+    /// Publish to everybody, or to one user, that an entity has changed
     Update {
         /// What changed, such as `order`.
         #[arg(long, value_name = "NAME")]
@@ -70,16 +70,16 @@ enum What {
         #[arg(long, value_name = "ACTION")]
         action: String,
 
-        /// The entity, or what is new about it, as JSON.
+        /// The entity, or its changed fields, as JSON.
         #[arg(long, value_name = "JSON", value_parser = parse_json, allow_hyphen_values = true)]
         data: Box<RawValue>,
 
-        /// The id of the one user to tell.
+        /// The id of the one user to publish to.
         #[arg(long, value_name = "USER")]
         to: Option<String>,
     },
 
-    /// Say something in a chat room
+    /// Post a message in a chat room
     Message {
         /// The room.
         #[arg(long, value_name = "ROOM")]
@@ -100,7 +100,7 @@ enum What {
         #[arg(long, value_name = "STATUS")]
         status: String,
 
-        /// What people should know about it.
+        /// A message for people.
         #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
         message: Option<String>,
     },
@@ -111,7 +111,7 @@ enum What {
         #[arg(value_name = "PATH")]
         path: String,
 
-        /// The body; `-` reads it from standard input, and without it the call has none.
+        /// The body, or `-` to read it from standard input; by default the call has none.
         #[arg(value_name = "JSON", allow_hyphen_values = true)]
         body: Option<String>,
     },
@@ -131,13 +131,13 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     let client = arguments.remote.client()?;
     let key = HeaderValue::try_from(format!("{:032x}", rand::random::<u128>()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(persist(async || client.post(&path, body.clone(), &key).await))?;
+    let answer = runtime.block_on(with_retries(async || client.post(&path, body.clone(), &key).await))?;
     writeln!(out, "{}", plain_json(&String::from_utf8_lossy(&answer)))?;
     Ok(())
 }
 
-/// Repeats a call while its failure may pass.
-async fn persist(call: impl AsyncFn() -> Result<Bytes, Failure>) -> Result<Bytes, Failure> {
+/// Repeats a call as long as its failure may be temporary, up to [`ATTEMPTS`] times.
+async fn with_retries(call: impl AsyncFn() -> Result<Bytes, Failure>) -> Result<Bytes, Failure> {
     let mut failures = 0;
     loop {
         let failure = match call().await {
@@ -161,11 +161,11 @@ impl What {
         let (path, body) = match self {
             Self::Notification { title, message, kind, to } => {
                 let body = json!({ "title": title, "message": message, "type": kind });
-                (aimed("/notifications/send", to.as_deref()), body.to_string())
+                (with_target("/notifications/send", to.as_deref()), body.to_string())
             }
             Self::Update { entity, action, data, to } => {
                 let body = serde_json::to_string(&Update { entity, action, data })?;
-                (aimed("/realtime/update", to.as_deref()), body)
+                (with_target("/realtime/update", to.as_deref()), body)
             }
             Self::Message { room, text } => {
                 let body = json!({ "roomId": room, "message": text, "type": "text" });
@@ -187,9 +187,9 @@ impl What {
     }
 }
 
-/// Returns a path with its target. An empty target is sent too, so that the server refuses it: a
-/// script that lost the id must not publish to everybody.
-pub(super) fn aimed(path: &str, target: Option<&str>) -> String {
+/// Adds the user to whom a call publishes to its path. An empty user is sent too, so that the
+/// server refuses it: a script whose variable is empty must not publish to everybody.
+pub(super) fn with_target(path: &str, target: Option<&str>) -> String {
     target.map_or_else(
         || path.to_owned(),
         |user| format!("{path}?{}", Serializer::new(String::new()).append_pair("targetUserId", user).finish()),
@@ -206,9 +206,9 @@ fn read(body: &str) -> anyhow::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// Parses JSON, with nothing after it.
+/// Parses a text that is one JSON value.
 fn parse_json(text: &str) -> Result<Box<RawValue>, String> {
-    serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
+    serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))
 }
 
 #[cfg(test)]

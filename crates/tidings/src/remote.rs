@@ -1,4 +1,4 @@
-//! The flags of the commands that talk to a running server: where it is, and who calls.
+//! The flags of all commands that call a running server: its address and the token.
 //!
 //! Must never show a token, except the demo token, which is not secret.
 
@@ -7,12 +7,13 @@ use tidings_server::auth::demo;
 
 use super::terminal::say;
 
-/// Where the server is, and who calls.
+/// The address of the server, and the token.
 #[derive(clap::Args)]
 pub(super) struct Remote {
     /// Where the server is, with its base path if it has one.
     ///
-    /// For https the system's root certificates count, or those in the file that `SSL_CERT_FILE` names.
+    /// Over https, the system's root certificates are trusted, or those in the file that
+    /// `SSL_CERT_FILE` names.
     #[arg(
         long,
         global = true,
@@ -23,7 +24,8 @@ pub(super) struct Remote {
     )]
     pub(super) url: Address,
 
-    /// The token to call with. Other users of this machine can read a command line: better set the variable.
+    /// The token to call with. Better set the variable, because other users of this machine can
+    /// read a command line.
     ///
     /// Without one, a server on this machine is called with the demo token.
     #[arg(

@@ -19,9 +19,9 @@ use tidings_telemetry::service_manager::Notifier;
 
 /// Runs until the process is told to stop.
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
-    // Not moved into the future that is awaited: a runtime must not be dropped there, which a
-    // refused start would do.
-    let mut early = Some(signals::Early::take()?);
+    // Contains a runtime, which must not be dropped inside of another one. So it stays outside of
+    // the future below, which is dropped inside of its runtime if the start fails.
+    let mut handlers = Some(signals::StartHandlers::install()?);
     let inherited = listen::inherited()?;
     let read = move || Config::load(flags.clone(), environment(), Path::new("."));
     let loaded = &read()?;
@@ -29,8 +29,8 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let (notifier, odd) = Notifier::from_environment();
-    for warning in odd.into_iter().chain(odd_sockets(loaded, &inherited)) {
+    let (notifier, unusual) = Notifier::from_environment();
+    for warning in unusual.into_iter().chain(unusual_sockets(loaded, &inherited)) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -39,7 +39,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
         notifier.starts("opening the journal");
         let builder = Server::builder().reloadable(loaded, read).tracer(traces.tracer()).notifier(notifier);
         let server = builder.inherited(inherited).build()?;
-        let stop = signals::listen(&mut early, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
+        let stop = signals::listen(&mut handlers, loaded.config.lifecycle.shutdown_timeout, server.handle())?;
         tidings_telemetry::say(&banner(loaded, &server, traces.endpoint()));
         #[cfg(unix)]
         tokio::spawn(supervisor::keep_running("memory", memory::collect_after_load));
@@ -49,16 +49,17 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(())
     });
-    // Does not wait for threads that still read from a disk that hangs.
+    // A thread may still be reading from a disk that hangs; it is not waited for.
     runtime.shutdown_background();
     ended
 }
 
 /// Returns a warning if the inherited sockets are not on the port that the settings ask for, or if
 /// `LISTEN_FDS` is not a number.
-pub(super) fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
-    if let Some(left) = std::env::var_os("LISTEN_FDS").filter(|left| !left.is_empty()) {
-        return Some(format!("LISTEN_FDS={} is no number: no socket was taken over", left.display()));
+pub(super) fn unusual_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<String> {
+    // Valid variables were removed from the environment when the sockets were taken over.
+    if let Some(listen_fds) = std::env::var_os("LISTEN_FDS").filter(|number| !number.is_empty()) {
+        return Some(format!("LISTEN_FDS={} is no number: no socket was taken over", listen_fds.display()));
     }
     let ports: Vec<_> =
         inherited.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect();
@@ -66,14 +67,14 @@ pub(super) fn odd_sockets(loaded: &Loaded, inherited: &[TcpListener]) -> Option<
     let is_asked = loaded.origin("PORT").is_some_and(|origin| *origin != Origin::Default);
     (is_asked && !ports.is_empty() && !ports.contains(&asked)).then(|| {
         format!(
-            "PORT={asked} has no effect: the sockets were handed over (LISTEN_FDS), and listen on port {}; change that where they \
-             are opened (ListenStream= of tidings.socket)",
+            "PORT={asked} has no effect: the sockets were passed to this process (LISTEN_FDS), and listen on port {}; change the \
+             port where they are opened (ListenStream= of tidings.socket)",
             ports[0]
         )
     })
 }
 
-/// Describes what a person who started the server wants to know.
+/// Returns the banner: what somebody who has just started the server wants to know.
 fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
     let config = &loaded.config;
     let base = config.http.base_path.as_deref().unwrap_or_default();
@@ -104,7 +105,7 @@ fn banner(loaded: &Loaded, server: &Server, traces: Option<&str>) -> String {
 fn journal(loaded: &Loaded) -> String {
     let value = |name| loaded.value(name).unwrap_or_default();
     match loaded.config.journal.home {
-        Home::Memory => "in memory, forgotten with the process".to_owned(),
+        Home::Memory => "in memory, lost when the process ends".to_owned(),
         Home::Disk => format!("{}, on disk, sync {}", value("DATA_DIR"), value("JOURNAL_SYNC")),
     }
 }

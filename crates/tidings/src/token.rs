@@ -16,8 +16,8 @@ use super::terminal::say;
 use crate::flags::flags;
 
 /// The settings that the help lists, because they matter for a token. All others are accepted too,
-/// as they are in the same file, but here a page about ports and journals would help nobody.
-const TELLING: [&str; 5] = ["config", "jwt_secret", "jwt_issuer", "jwt_audience", EXPIRES_IN];
+/// because they are in the same file, but a list of ports and journals would help nobody here.
+const LISTED: [&str; 5] = ["config", "jwt_secret", "jwt_issuer", "jwt_audience", EXPIRES_IN];
 
 const EXPIRES_IN: &str = "jwt_expires_in";
 
@@ -41,12 +41,12 @@ pub(super) struct Arguments {
     roles: Vec<String>,
 }
 
-/// Adds the flags: those of the token, and the settings.
+/// Adds the flags of this command, and those of the settings.
 pub(super) fn arguments(command: Command) -> Command {
     let settings = flags(command)
         .mut_args(|argument| {
-            let telling = TELLING.contains(&argument.get_id().as_str());
-            argument.hide(!telling).hide_short_help(!telling)
+            let is_listed = LISTED.contains(&argument.get_id().as_str());
+            argument.hide(!is_listed).hide_short_help(!is_listed)
         })
         .mut_arg(EXPIRES_IN, |argument| argument.visible_alias("expires-in"));
     Arguments::augment_args(settings)
@@ -60,8 +60,8 @@ pub(super) fn run(arguments: Arguments, loaded: &Loaded, now: Timestamp, out: &m
     let config::Auth { jwt_secret, jwt_issuers, jwt_audiences, jwt_expires_in, .. } = &loaded.config.auth;
     let Some(secret) = jwt_secret else {
         bail!(
-            "JWT_SECRET is not set, so there is nothing to sign with: set it to the server's, in the environment, .env or \
-             tidings.toml (a server in development also takes the demo token, {})",
+            "JWT_SECRET is not set, so there is nothing to sign with: set it to the secret of the server, in the environment, \
+             .env or tidings.toml (a server in development also accepts the demo token, {})",
             demo::TOKEN
         );
     };
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_was_asked_for_and_fits_the_settings() {
+    fn a_server_with_the_same_settings_accepts_the_token_and_its_claims() {
         let secret = format!("--jwt-secret={SECRET}");
         let settings = [&secret, "--jwt-issuer=one,two", "--jwt-audience=here", "--expires-in=2h"];
         let user = ["--sub=ann", "--username=Ann", "--email=ann@example.com", "--role=user,editor", "--role", "admin"];
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_it_says_what_to_set() {
+    fn without_a_secret_the_error_says_what_to_set() {
         let refused = minted(&["--sub=ann"]).unwrap_err();
         assert!(refused.starts_with("JWT_SECRET is not set") && refused.contains(demo::TOKEN), "{refused}");
     }
 
     #[test]
-    fn what_no_server_would_take_is_refused() {
+    fn values_that_no_server_would_accept_are_refused() {
         let secret = format!("--jwt-secret={SECRET}");
         for wrong in ["--sub=", "--sub=a\nb", "--role=", "--expires-in=never", "--expires-in=0"] {
             let words =
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn help_shows_the_settings_that_matter() {
+    fn help_shows_only_the_settings_that_matter_for_a_token() {
         let help = arguments(Command::new("token")).render_long_help().to_string();
         assert!(help.contains("--jwt-secret") && help.contains("--expires-in"), "{help}");
         assert!(!help.contains("--heartbeat-interval"), "{help}");

@@ -11,7 +11,7 @@ use crate::terminal::{plain, plain_json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Ok,
-    /// Right for some installations, and worth knowing for all.
+    /// Correct for some installations, and worth knowing for all.
     Note,
     /// The server starts, but it is unsafe or does not do what was intended.
     Warning,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_count_where_that_is_asked_for() {
+    fn warnings_count_as_failures_if_strict() {
         let report = |finding| Report { findings: vec![Finding::ok("a", "b"), finding] };
         assert!(report(Finding::note("a", "b")).is_fine(true));
         assert!(report(Finding::warning("a", "b")).is_fine(false));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_sees_one_line_for_each_and_what_to_do() {
+    fn each_finding_is_printed_on_one_line_followed_by_its_advice() {
         let findings = vec![Finding::ok("port", "free"), Finding::warning("host", "a\nb").advice("move")];
         let mut out = Vec::new();
         Report { findings }.print(&mut out).unwrap();

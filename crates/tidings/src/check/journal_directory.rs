@@ -1,4 +1,5 @@
-//! Checks the directory of the log: whether a server could use it, and its file system.
+//! Checks the directory of the journal: whether a server could use it, who else may, its file
+//! system, and the free space.
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use tidings_server::server::journal::{Ceiling, mebibytes, nearest_existing};
 use super::finding::Finding;
 use super::machine::behind_now;
 
-/// Checks what a server with these settings would find.
+/// Checks the directory that a server with these settings would use.
 pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
     let journal = &config.journal;
     if journal.home == Home::Memory {
@@ -20,26 +21,28 @@ pub(super) fn all(config: &Config, running: bool) -> Vec<Finding> {
     let dir = &journal.data_dir;
     let mut findings = Vec::new();
     match probe(dir) {
-        Ok(probe) => findings.push(unwritable(dir).unwrap_or_else(|| found(dir, probe))),
+        Ok(probe) => findings.push(unwritable(dir).unwrap_or_else(|| usable(dir, probe))),
         Err(OpenError::InUse { .. }) if running => {
-            findings.push(Finding::ok("journal", format!("{} is in use, by the server that runs", shown(dir))));
+            let message = format!("{} is in use, presumably by the running server", shown(dir));
+            findings.push(Finding::ok("journal", message));
         }
         Err(error) => findings.push(Finding::error("journal", Error::from(error).to_string())),
     }
-    findings.extend(earlier(dir));
-    findings.extend(others(dir));
+    findings.extend(earlier_format(dir));
+    findings.extend(permissions(dir));
     findings.extend(file_system(dir, config.mode));
-    findings.push(room(&Ceiling::of(journal)));
+    findings.push(space(&Ceiling::of(journal)));
     findings
 }
 
-/// Returns the absolute path, because the meaning of a relative one depends on where the server is
-/// started.
+/// Returns the absolute path, because the meaning of a relative one depends on the directory in
+/// which the server is started.
 fn shown(dir: &Path) -> String {
     std::path::absolute(dir).as_deref().unwrap_or(dir).display().to_string()
 }
 
-fn found(dir: &Path, probe: Probe) -> Finding {
+/// Reports that the directory can be used, or a clock that is behind the log in it.
+fn usable(dir: &Path, probe: Probe) -> Finding {
     let dir = shown(dir);
     let last_seen = probe.last_seen_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
     if let Some(behind) = last_seen.and_then(behind_now) {
@@ -48,15 +51,15 @@ fn found(dir: &Path, probe: Probe) -> Finding {
         return Finding::warning("clock", message)
             .advice("Set the clock, or events are kept for longer than intended.");
     }
-    let what = if probe.is_log { "holds a log" } else { "is free for a new log" };
+    let what = if probe.is_log { "contains a log" } else { "is free for a new log" };
     Finding::ok("journal", format!("{dir} {what}"))
 }
 
-/// Warns of a log that an older version can't open any more after the first start.
-fn earlier(dir: &Path) -> Option<Finding> {
+/// Reports a log that earlier versions can no longer open after the first start of this one.
+fn earlier_format(dir: &Path) -> Option<Finding> {
     let message = format!(
-        "the log in {} has the format of an earlier version; the first start gives it this version's, and the earlier one \
-         refuses it from then on",
+        "the log in {} has the format of an earlier version; the first start converts it, and the earlier version refuses it \
+         from then on",
         shown(dir)
     );
     has_earlier_format(dir).then(|| {
@@ -64,15 +67,17 @@ fn earlier(dir: &Path) -> Option<Finding> {
     })
 }
 
+/// Reports a directory in which this user may not create files. If it does not exist, its nearest
+/// existing parent is checked.
 #[cfg(unix)]
 fn unwritable(dir: &Path) -> Option<Finding> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-    let place = nearest_existing(dir)?;
+    let existing = nearest_existing(dir)?;
     let needed = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
-    let error = accessat(CWD, &place, needed, AtFlags::EACCESS).err()?;
+    let error = accessat(CWD, &existing, needed, AtFlags::EACCESS).err()?;
     let error = std::io::Error::from(error);
-    let message = format!("this user may not write to {}: {error}", place.display());
+    let message = format!("this user may not write to {}: {error}", existing.display());
     Some(
         Finding::error("journal", message)
             .advice("Change its owner to the server's user (chown), or name another directory with DATA_DIR."),
@@ -81,7 +86,7 @@ fn unwritable(dir: &Path) -> Option<Finding> {
 
 /// Reports what other users of the machine may do with the directory.
 #[cfg(unix)]
-fn others(dir: &Path) -> Option<Finding> {
+fn permissions(dir: &Path) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let metadata = dir.metadata().ok().filter(std::fs::Metadata::is_dir)?;
@@ -101,12 +106,12 @@ fn unwritable(_: &Path) -> Option<Finding> {
 }
 
 #[cfg(not(unix))]
-fn others(_: &Path) -> Option<Finding> {
+fn permissions(_: &Path) -> Option<Finding> {
     None
 }
 
-/// File systems that keep nothing, or that do not do what a log needs, by the number that statfs(2)
-/// reports.
+/// File systems that are not for a log: the number that statfs(2) reports, the name, and the
+/// reason.
 #[cfg(target_os = "linux")]
 const FILE_SYSTEMS: [(i128, &str, &str); 12] = [
     (0x0102_1994, "tmpfs", IN_MEMORY),
@@ -135,7 +140,7 @@ const OF_A_NETWORK: &str = "may not lock files or sync them to the device reliab
 #[cfg(target_os = "linux")]
 fn file_system(dir: &Path, mode: Mode) -> Option<Finding> {
     let magic = rustix::fs::statfs(&nearest_existing(dir)?).ok()?.f_type;
-    // A word is signed or unsigned, and has 4 or 8 bytes, depending on the machine.
+    // The type of this number differs by machine: signed or unsigned, of 4 or 8 bytes.
     let magic = i128::from(magic) & 0xffff_ffff;
     let (_, name, why) = FILE_SYSTEMS.into_iter().find(|(known, ..)| *known == magic)?;
     let message = format!("{} is on {name}, which {why}", shown(dir));
@@ -149,12 +154,12 @@ fn file_system(_: &Path, _: Mode) -> Option<Finding> {
     None
 }
 
-fn room(ceiling: &Ceiling) -> Finding {
+fn space(ceiling: &Ceiling) -> Finding {
     match (&ceiling.warning, ceiling.room) {
         (Some(warning), _) => Finding::warning("disk", warning),
-        (None, Some(room)) => Finding::ok(
+        (None, Some(available)) => Finding::ok(
             "disk",
-            format!("the log may use {}, and {} are available to it", mebibytes(ceiling.bytes), mebibytes(room)),
+            format!("the log may use {}, and {} are available to it", mebibytes(ceiling.bytes), mebibytes(available)),
         ),
         (None, None) => Finding::ok("disk", format!("the log may use {}", mebibytes(ceiling.bytes))),
     }

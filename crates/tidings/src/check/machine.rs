@@ -12,20 +12,20 @@ use tidings_server::traces;
 use tidings_telemetry::service_manager::Notifier;
 
 use super::finding::Finding;
-use crate::serve::odd_sockets;
+use crate::serve::unusual_sockets;
 
-/// The least memory that an idle stream takes: some 1 KiB of the server, and its socket in the
-/// kernel.
+/// The least memory that an idle stream takes, in bytes: about 1 KiB in the server, and its socket
+/// in the kernel.
 const STREAM_BYTES: u64 = 4 << 10;
 
-/// With a shorter queue of new connections, some clients have to try again when many reconnect at
-/// once.
-const BACKLOG: u64 = 1_024;
+/// The shortest acceptable queue of new connections. With a shorter one, some clients have to try
+/// again when many reconnect at once.
+const MIN_BACKLOG: u64 = 1_024;
 
-/// How far the clock may be behind a time that is past: small corrections are normal.
+/// How far the clock may be behind a time in the past, because small corrections are normal.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);
 
-/// Checks what a server with these settings would find here.
+/// Checks whether a server with these settings could run on this machine.
 pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
     let config = &loaded.config;
     let mut findings = vec![clock()];
@@ -34,13 +34,13 @@ pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
     findings.extend(root(config));
     findings.extend(port(loaded, running));
     findings.extend(traces::doubt().map(|warning| Finding::warning("traces", warning)));
-    let (_, odd) = Notifier::from_environment();
-    findings.extend(odd.into_iter().map(|odd| Finding::warning("systemd", odd)));
+    let (_, warning) = Notifier::from_environment();
+    findings.extend(warning.into_iter().map(|warning| Finding::warning("systemd", warning)));
     findings
 }
 
-/// Checks the clock against the program's own file, which is older. (No command runs if the clock
-/// is before 1970.)
+/// Compares the clock with the modification time of the program's file, which is in the past. (No
+/// command runs if the clock is before 1970.)
 fn clock() -> Finding {
     let written =
         std::env::current_exe().and_then(|program| program.metadata()).and_then(|metadata| metadata.modified());
@@ -55,7 +55,7 @@ fn clock() -> Finding {
     }
 }
 
-/// Returns how far the clock is behind a time that is past, beyond what is tolerated.
+/// Returns how far the clock is behind a time in the past, if by more than [`CLOCK_TOLERANCE`].
 pub(super) fn behind_now(past: Timestamp) -> Option<Duration> {
     behind(past, Clock::system().now())
 }
@@ -77,12 +77,14 @@ fn descriptors(config: &Config) -> Vec<Finding> {
             format!("{streams} streams fit into the {descriptors} file descriptors of this process"),
         ),
     }];
-    findings.extend(memory().and_then(|memory| too_many(streams, memory, config.streams.max_connections.is_some())));
+    let is_configured = config.streams.max_connections.is_some();
+    findings.extend(memory().and_then(|memory| exceeds_memory(streams, memory, is_configured)));
     findings
 }
 
-/// Returns whether this number of streams takes more than four fifths of the memory.
-fn too_many(streams: usize, memory: u64, asked: bool) -> Option<Finding> {
+/// Reports a limit of streams that would need more than four fifths of the memory: as a warning if
+/// the settings contain the limit, otherwise as a note.
+fn exceeds_memory(streams: usize, memory: u64, is_configured: bool) -> Option<Finding> {
     let taken = u64::try_from(streams).unwrap_or(u64::MAX).saturating_mul(STREAM_BYTES);
     if taken <= memory / 5 * 4 {
         return None;
@@ -92,12 +94,12 @@ fn too_many(streams: usize, memory: u64, asked: bool) -> Option<Finding> {
         taken >> 20,
         memory >> 20
     );
-    let found = if asked { Finding::warning("memory", message) } else { Finding::note("memory", message) };
+    let found = if is_configured { Finding::warning("memory", message) } else { Finding::note("memory", message) };
     Some(found.advice("Set MAX_CONNECTIONS to what fits; clients beyond it are told to come back later."))
 }
 
-/// Returns how much memory this process may use, in bytes: the machine's, or its control group's if
-/// that is less.
+/// Returns how much memory this process may use, in bytes: all of the machine's, or the limit of
+/// its control group if that is lower.
 fn memory() -> Option<u64> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let total = fs::read_to_string("/proc/meminfo").ok()?;
@@ -113,17 +115,18 @@ fn memory() -> Option<u64> {
 }
 
 fn backlog() -> Option<Finding> {
-    let most = fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse::<u64>().ok()?;
+    let length = fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?.trim().parse::<u64>().ok()?;
     let message = format!(
-        "net.core.somaxconn={most} is a short queue: when many clients reconnect at once, some have to try again"
+        "net.core.somaxconn={length} is a short queue: when many clients reconnect at once, some have to try again"
     );
-    (most < BACKLOG).then(|| Finding::note("backlog", message).advice("sysctl -w net.core.somaxconn=4096"))
+    (length < MIN_BACKLOG).then(|| Finding::note("backlog", message).advice("sysctl -w net.core.somaxconn=4096"))
 }
 
 #[cfg(unix)]
 fn root(config: &Config) -> Option<Finding> {
     let is_root = config.mode == Mode::Production && rustix::process::geteuid().is_root();
-    let message = "this check runs as root: permissions were judged as root's, and the server does not need to be root";
+    let message =
+        "this check runs as root, so it judged permissions as root has them; the server does not need to be root";
     is_root.then(|| Finding::note("user", message).advice("Run the server and this check as a dedicated user."))
 }
 
@@ -137,19 +140,19 @@ fn port(loaded: &Loaded, running: bool) -> Vec<Finding> {
         Ok(sockets) => sockets,
         Err(error) => return vec![Finding::error("port", error.to_string())],
     };
-    let odd = odd_sockets(loaded, &sockets).map(|odd| Finding::warning("port", odd));
+    let unusual = unusual_sockets(loaded, &sockets).map(|warning| Finding::warning("port", warning));
     let http = &loaded.config.http;
     let port = http.port;
     let found = match listen::probe(&http.host, port) {
-        _ if !sockets.is_empty() => Finding::ok("port", "the sockets were handed over by whoever started this process"),
-        Ok(()) if port == 0 => Finding::ok("port", "any that is free"),
+        _ if !sockets.is_empty() => Finding::ok("port", "the process that started this one passed its sockets to it"),
+        Ok(()) if port == 0 => Finding::ok("port", "any free port"),
         Ok(()) => Finding::ok("port", format!("{port} is free")),
         Err(listen::Error::Bind { source, .. }) if running && source.kind() == std::io::ErrorKind::AddrInUse => {
-            Finding::ok("port", format!("{port} is taken, by the server that runs"))
+            Finding::ok("port", format!("{port} is in use, presumably by the running server"))
         }
         Err(error) => Finding::error("port", error.to_string()),
     };
-    odd.into_iter().chain([found]).collect()
+    unusual.into_iter().chain([found]).collect()
 }
 
 #[cfg(test)]
@@ -166,9 +169,9 @@ mod tests {
     }
 
     #[test]
-    fn more_streams_than_memory_are_found() {
-        assert!(too_many(1_000, 1 << 30, true).is_none());
-        assert_eq!(too_many(1 << 20, 1 << 30, true).unwrap().level, Level::Warning);
-        assert_eq!(too_many(1 << 20, 1 << 30, false).unwrap().level, Level::Note);
+    fn a_limit_of_streams_that_exceeds_the_memory_is_reported() {
+        assert!(exceeds_memory(1_000, 1 << 30, true).is_none());
+        assert_eq!(exceeds_memory(1 << 20, 1 << 30, true).unwrap().level, Level::Warning);
+        assert_eq!(exceeds_memory(1 << 20, 1 << 30, false).unwrap().level, Level::Note);
     }
 }

@@ -1,6 +1,7 @@
-//! Settings that are allowed but unsafe, or that often do not do what was intended.
+//! Reports settings that are allowed but unsafe, or that often do not do what was intended.
 //!
-//! Owns these opinions, each with its reason. What the start refuses or warns of is in `config`.
+//! Owns these opinions, each with its reason. What a start refuses or warns of is checked in the
+//! server's `config`.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,11 +16,11 @@ use super::finding::Finding;
 /// balancers.
 const PROXY_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long `docker stop` waits by default before it kills.
+/// How long `docker stop` waits by default before it kills the process.
 const DOCKER_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long most proxies keep an idle connection for the next request; some exceed their setting a
-/// little.
+/// How long most proxies keep an idle connection for the next request; some keep it a little longer
+/// than their setting says.
 const PROXY_KEEPALIVE: Duration = Duration::from_secs(75);
 
 /// Reports settings that are allowed but unwise.
@@ -46,7 +47,7 @@ fn host(loaded: &Loaded) -> String {
 }
 
 fn demo_tokens(loaded: &Loaded) -> Vec<Finding> {
-    // In production the start itself warns of it.
+    // In production, the start warns of this itself.
     let open = loaded.config.auth.demo && !is_production(loaded) && is_reachable(loaded);
     let message = format!(
         "{} is reachable from other machines, and demo tokens are accepted: anyone who reaches the port can act as any user, \
@@ -112,7 +113,8 @@ fn listening(loaded: &Loaded) -> Vec<Finding> {
     }
     if loaded.config.http.idle_timeout < PROXY_KEEPALIVE && is_production(loaded) {
         let message = format!(
-            "IDLE_TIMEOUT={} is shorter than proxies keep a connection: a request may meet a closing one, which is a 502",
+            "IDLE_TIMEOUT={} is shorter than proxies keep a connection: if the server closes one just when a proxy sends a \
+             request over it, the client gets a 502",
             loaded.value("IDLE_TIMEOUT").unwrap_or_default()
         );
         findings.push(
@@ -190,8 +192,8 @@ fn origins(loaded: &Loaded) -> Vec<Finding> {
     findings
 }
 
-/// Returns the rest of a regular expression after its first dot that is neither escaped nor
-/// repeated, and so is hardly meant to match any character.
+/// Returns the name after the first dot of a regular expression that is neither escaped nor
+/// repeated, and so probably should not match any character.
 fn bare_dot(origin: &str) -> Option<String> {
     let pattern = origin.strip_prefix('/')?.strip_suffix('/')?;
     let (mut escaped, mut class) = (false, false);
@@ -238,11 +240,12 @@ fn streams(loaded: &Loaded) -> Vec<Finding> {
 fn stopping(loaded: &Loaded) -> Vec<Finding> {
     let long = loaded.config.lifecycle.drain >= DOCKER_STOP_TIMEOUT;
     let message = format!(
-        "DRAIN_SECONDS={} does not fit into the 10 s that `docker stop` waits before it kills",
+        "DRAIN_SECONDS={} does not fit into the 10 s that `docker stop` waits before it kills the process",
         loaded.value("DRAIN_SECONDS").unwrap_or_default()
     );
     let found = Finding::note("stopping", message).advice(
-        "Raise the limit there (`docker stop --time`, stop_grace_period, terminationGracePeriodSeconds, TimeoutStopSec).",
+        "Raise the limit of what stops it (`docker stop --time`, stop_grace_period, terminationGracePeriodSeconds, \
+         TimeoutStopSec).",
     );
     long.then_some(found).into_iter().collect()
 }

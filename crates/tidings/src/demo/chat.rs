@@ -16,7 +16,7 @@ const EMIL: &str = "emil";
 
 const ROOMS: [&str; 2] = ["general", "support"];
 
-/// A room with its dialogues: who says what.
+/// A dialogue: its room, and its lines, each with the person who says it.
 type Dialogue = (&'static str, &'static [(&'static str, &'static str)]);
 
 const DIALOGUES: [Dialogue; 8] = [
@@ -85,10 +85,11 @@ const DIALOGUES: [Dialogue; 8] = [
     ),
 ];
 
-/// The dialogues that were played since all of them were.
+/// The state of the chat.
 #[derive(Debug, Default)]
 pub(super) struct Chat {
-    heard: Vec<usize>,
+    /// The dialogues that are not repeated until all others were played.
+    played: Vec<usize>,
 }
 
 impl Chat {
@@ -102,15 +103,15 @@ impl Chat {
         everywhere("leave", "left")
     }
 
-    /// Plays a whole dialogue that was not played for a while.
+    /// Returns a whole dialogue that was not played for a while.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
-        let mut new: Vec<_> = (0..DIALOGUES.len()).filter(|dialogue| !self.heard.contains(dialogue)).collect();
+        let mut new: Vec<_> = (0..DIALOGUES.len()).filter(|dialogue| !self.played.contains(dialogue)).collect();
         if new.is_empty() {
-            self.heard.clear();
+            self.played.clear();
             new = (0..DIALOGUES.len()).collect();
         }
         let which = new.choose(chance).copied().unwrap_or_default();
-        self.heard.push(which);
+        self.played.push(which);
         let (room, lines) = DIALOGUES[which];
         lines.iter().flat_map(|(person, line)| said(room, person, line)).collect()
     }
@@ -125,11 +126,12 @@ fn said(room: &str, person: &'static str, line: &str) -> [Step; 2] {
     ]
 }
 
-fn everywhere(what: &str, told: &str) -> Vec<Step> {
+/// Returns a call of every person for every room.
+fn everywhere(what: &str, done: &str) -> Vec<Step> {
     let each = ROOMS.iter().flat_map(|room| PEOPLE.map(|person| (room, person)));
     each.map(|(room, person)| {
         let path = format!("/chat/room/{room}/{what}");
-        Step::new(person, path, None, format!("chat          {room}: {person} {told}"))
+        Step::new(person, path, None, format!("chat          {room}: {person} {done}"))
     })
     .collect()
 }
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_who_speak_are_people_and_are_in_a_room() {
+    fn every_dialogue_has_known_people_and_a_known_room() {
         for (room, lines) in DIALOGUES {
             assert!(ROOMS.contains(&room));
             assert!(lines.iter().all(|(person, line)| PEOPLE.contains(person) && !line.is_empty()));

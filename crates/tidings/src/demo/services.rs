@@ -18,17 +18,19 @@ const COURSES: [Course; 3] = [
     &[("maintenance", "A new version is put in")],
 ];
 
-/// The failure that is under way, if there is one.
+/// The state of the services.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    trouble: Option<Trouble>,
+    /// The current failure, if there is one.
+    failure: Option<Failure>,
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct Failure {
     service: &'static str,
     course: Course,
-    at: usize,
+    /// The index of the next status.
+    next: usize,
 }
 
 impl Services {
@@ -39,15 +41,15 @@ impl Services {
 
     /// Continues a failure, begins one, or reports the health of a service.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
-        match &mut self.trouble {
-            Some(trouble) => {
-                let Trouble { service, course, at } = trouble;
+        match &mut self.failure {
+            Some(failure) => {
+                let Failure { service, course, next } = failure;
                 let service = *service;
-                if let Some((word, message)) = course.get(*at) {
-                    *at += 1;
-                    return vec![status(service, word, message, chance.random_range(900..4_000))];
+                if let Some((name, message)) = course.get(*next) {
+                    *next += 1;
+                    return vec![status(service, name, message, chance.random_range(900..4_000))];
                 }
-                self.trouble = None;
+                self.failure = None;
                 let title = format!("{service} is back");
                 vec![
                     status(service, "online", "All is well", chance.random_range(15..60)).pause(0.5),
@@ -60,15 +62,15 @@ impl Services {
                     return vec![status(service, "online", "All is well", chance.random_range(15..60))];
                 }
                 let course = COURSES.choose(chance).copied().unwrap_or(COURSES[0]);
-                self.trouble = Some(Trouble { service, course, at: 0 });
+                self.failure = Some(Failure { service, course, next: 0 });
                 self.scene(chance)
             }
         }
     }
 
-    /// Ends the failure that is under way.
+    /// Ends the current failure.
     pub(super) fn closing(self) -> Vec<Step> {
-        self.trouble.map(|trouble| status(trouble.service, "online", "All is well", 20)).into_iter().collect()
+        self.failure.map(|failure| status(failure.service, "online", "All is well", 20)).into_iter().collect()
     }
 }
 

@@ -20,19 +20,22 @@ const GOODS: [(&str, u32); 6] = [
 /// The buyers: the users that the page at `/` can impersonate.
 const CUSTOMERS: [&str; 3] = ["test123", "ann", "bob"];
 
-/// The largest number of open orders, so that each one changes often.
-const MOST_ORDERS: usize = 8;
+/// The largest number of open orders. It is small, so that each one changes often.
+const MAX_ORDERS: usize = 8;
 
 /// The stock of a good after a delivery.
 const STOCK: u32 = 12;
 
-/// The states of an order; after the last one it is finished.
-const WAY: [&str; 5] = ["created", "paid", "packed", "shipped", "delivered"];
+/// The states of an order. After the last one, the order is archived.
+const STATES: [&str; 5] = ["created", "paid", "packed", "shipped", "delivered"];
 
+/// The state of the shop.
 #[derive(Debug)]
 pub(super) struct Shop {
-    next: u32,
+    /// The id of the next order.
+    next_id: u32,
     orders: Vec<Order>,
+    /// The stock of each good.
     left: [u32; GOODS.len()],
 }
 
@@ -42,13 +45,13 @@ struct Order {
     customer: &'static str,
     good: usize,
     quantity: u32,
-    /// The index of its state.
-    at: usize,
+    /// An index of [`STATES`].
+    state: usize,
 }
 
 impl Shop {
     pub(super) fn new(chance: &mut StdRng) -> Self {
-        Self { next: chance.random_range(1_000..9_000), orders: Vec::new(), left: [STOCK; GOODS.len()] }
+        Self { next_id: chance.random_range(1_000..9_000), orders: Vec::new(), left: [STOCK; GOODS.len()] }
     }
 
     /// Creates the first three orders.
@@ -58,22 +61,22 @@ impl Shop {
 
     /// Changes one order, or creates a new one.
     pub(super) fn scene(&mut self, chance: &mut StdRng) -> Vec<Step> {
-        let new = self.orders.is_empty() || (self.orders.len() < MOST_ORDERS && chance.random_bool(0.3));
+        let new = self.orders.is_empty() || (self.orders.len() < MAX_ORDERS && chance.random_bool(0.3));
         if new { self.order(chance) } else { self.advance(chance) }
     }
 
     fn order(&mut self, chance: &mut StdRng) -> Vec<Step> {
         let customer = CUSTOMERS.choose(chance).copied().unwrap_or(CUSTOMERS[0]);
         let good = chance.random_range(0..GOODS.len());
-        let order = Order { id: self.next, customer, good, quantity: chance.random_range(1..=3), at: 0 };
-        self.next += 1;
-        let mut steps = vec![order.step("create", WAY[0])];
+        let order = Order { id: self.next_id, customer, good, quantity: chance.random_range(1..=3), state: 0 };
+        self.next_id += 1;
+        let mut steps = vec![order.step("create", STATES[0])];
         steps.extend(self.sell(good, order.quantity));
         self.orders.push(order);
         steps
     }
 
-    /// Takes what was ordered from the stock, and restocks what has run out.
+    /// Takes goods from the stock, after a delivery if there are too few.
     fn sell(&mut self, good: usize, quantity: u32) -> Vec<Step> {
         let step = |left: u32| {
             let name = GOODS[good].0;
@@ -91,14 +94,14 @@ impl Shop {
     fn advance(&mut self, chance: &mut StdRng) -> Vec<Step> {
         let which = chance.random_range(0..self.orders.len());
         let order = &mut self.orders[which];
-        if order.at < 2 && chance.random_bool(0.06) {
+        if order.state < 2 && chance.random_bool(0.06) {
             let order = self.orders.swap_remove(which);
             let title = format!("Order {} is cancelled", order.id);
-            let told = Step::notification(Some(order.customer), "warning", &title, "You get your money back.");
-            return vec![order.step("delete", "cancelled").pause(0.5), told];
+            let notice = Step::notification(Some(order.customer), "warning", &title, "You get your money back.");
+            return vec![order.step("delete", "cancelled").pause(0.5), notice];
         }
-        order.at += 1;
-        let (state, title, message) = match WAY.get(order.at) {
+        order.state += 1;
+        let (state, title, message) = match STATES.get(order.state) {
             Some(&"shipped") => ("shipped", "is on its way", "The parcel left our house."),
             Some(&"delivered") => ("delivered", "has arrived", "Enjoy it!"),
             Some(state) => return vec![order.step("update", state)],
@@ -130,8 +133,9 @@ impl Order {
     }
 }
 
-fn update(entity: &str, action: &str, data: &Value, told: String) -> Step {
-    Step::new(ADMIN, "/realtime/update", Some(json!({ "entity": entity, "action": action, "data": data })), told)
+fn update(entity: &str, action: &str, data: &Value, description: String) -> Step {
+    let body = json!({ "entity": entity, "action": action, "data": data });
+    Step::new(ADMIN, "/realtime/update", Some(body), description)
 }
 
 #[cfg(test)]
@@ -143,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_goes_its_way_and_is_heard_of_no_more() {
+    fn an_order_passes_through_its_states_and_does_not_occur_again() {
         let mut chance = StdRng::seed_from_u64(3);
         let mut shop = Shop::new(&mut chance);
         let mut seen: HashMap<u64, Vec<String>> = HashMap::new();
@@ -156,11 +160,11 @@ mod tests {
                 assert!(states.last().is_none_or(|last| last != "archived" && last != "cancelled"), "{states:?}");
                 states.push(state);
             }
-            assert!(shop.orders.len() <= MOST_ORDERS);
+            assert!(shop.orders.len() <= MAX_ORDERS);
         }
-        let ways = seen.values().filter(|states| states.last().unwrap() == "archived");
-        for states in ways {
-            assert_eq!(states[..5], WAY);
+        let archived = seen.values().filter(|states| states.last().unwrap() == "archived");
+        for states in archived {
+            assert_eq!(states[..5], STATES);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The story in order: a shop whose orders move, people who talk, services that fail and recover.
+//! The story: a shop with orders, people who talk, and services that fail and recover.
 //!
-//! Owns the choice of the next step, which a seed makes repeatable: two stories with the same seed
-//! are equal. Must know no clock and no server.
+//! Owns the choice of the next step. Two stories with the same seed are equal. Must not use a clock
+//! or know the server.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::chat::Chat;
 use super::services::Services;
 use super::shop::Shop;
 
-/// The caller of everything that no particular person does.
+/// The caller of everything that is not done by one of the people.
 pub(super) const ADMIN: &str = "admin";
 
 /// One call to the server.
@@ -24,8 +24,8 @@ pub(super) struct Step {
     pub(super) by: &'static str,
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// A description of the call for a terminal.
-    pub(super) told: String,
+    /// What is printed about the call.
+    pub(super) description: String,
     /// The pause after the call, as a multiple of the usual one.
     pub(super) pause: f64,
 }
@@ -36,10 +36,10 @@ pub(super) struct Story {
     shop: Shop,
     chat: Chat,
     services: Services,
-    /// Calls that follow from what has happened.
-    follows: VecDeque<Step>,
-    /// Messages still to be posted; other things happen meanwhile.
-    talk: VecDeque<Step>,
+    /// The calls that come next, as consequences of earlier ones.
+    next: VecDeque<Step>,
+    /// The rest of a dialogue. Other calls may come between its messages.
+    dialogue: VecDeque<Step>,
 }
 
 /// Notifications for everybody: type, title and message.
@@ -59,14 +59,19 @@ const NEWS: [(&str, &str, &str); 12] = [
 ];
 
 impl Step {
-    pub(super) fn new(by: &'static str, path: impl Into<String>, body: Option<Value>, told: impl Into<String>) -> Self {
-        Self { by, path: path.into(), body, told: told.into(), pause: 1.0 }
+    pub(super) fn new(
+        by: &'static str,
+        path: impl Into<String>,
+        body: Option<Value>,
+        description: impl Into<String>,
+    ) -> Self {
+        Self { by, path: path.into(), body, description: description.into(), pause: 1.0 }
     }
 
     /// Returns a notification, to one user or to all.
     pub(super) fn notification(to: Option<&str>, kind: &str, title: &str, message: &str) -> Self {
         let body = json!({ "title": title, "message": message, "type": kind, "metadata": { "demo": true } });
-        let path = crate::publish::aimed("/notifications/send", to);
+        let path = crate::publish::with_target("/notifications/send", to);
         Self::new(ADMIN, path, Some(body), format!("notification  to {}: {title}", to.unwrap_or("all")))
     }
 
@@ -79,37 +84,37 @@ impl Story {
     pub(super) fn new(seed: u64) -> Self {
         let mut chance = StdRng::seed_from_u64(seed);
         let mut shop = Shop::new(&mut chance);
-        let mut follows = VecDeque::new();
-        follows.push_back(Step::notification(None, "success", "The shop is open", "Good morning, everybody."));
-        follows.extend(Services::opening());
-        follows.extend(Chat::opening());
-        follows.extend(shop.opening(&mut chance));
-        // The first scene is complete at once.
-        for step in &mut follows {
+        let mut next = VecDeque::new();
+        next.push_back(Step::notification(None, "success", "The shop is open", "Good morning, everybody."));
+        next.extend(Services::opening());
+        next.extend(Chat::opening());
+        next.extend(shop.opening(&mut chance));
+        // The opening is published without pauses.
+        for step in &mut next {
             step.pause = 0.0;
         }
-        Self { chance, shop, chat: Chat::default(), services: Services::default(), follows, talk: VecDeque::new() }
+        Self { chance, shop, chat: Chat::default(), services: Services::default(), next, dialogue: VecDeque::new() }
     }
 
-    /// Returns what happens next. The story never ends.
+    /// Returns the next call. The story never ends.
     pub(super) fn step(&mut self) -> Step {
         loop {
-            if let Some(step) = self.follows.pop_front() {
+            if let Some(step) = self.next.pop_front() {
                 return step;
             }
             let chance = &mut self.chance;
             match chance.random_range(0..100) {
-                0..30 if self.talk.is_empty() => self.talk.extend(self.chat.scene(chance)),
-                0..30 => self.follows.extend(self.talk.pop_front()),
-                30..70 => self.follows.extend(self.shop.scene(chance)),
-                70..82 => self.follows.extend(self.services.scene(chance)),
-                _ => self.follows.extend(news(chance)),
+                0..30 if self.dialogue.is_empty() => self.dialogue.extend(self.chat.scene(chance)),
+                0..30 => self.next.extend(self.dialogue.pop_front()),
+                30..70 => self.next.extend(self.shop.scene(chance)),
+                70..82 => self.next.extend(self.services.scene(chance)),
+                _ => self.next.extend(news(chance)),
             }
         }
     }
 
-    /// Returns the calls after which nothing stays behind.
-    pub(super) fn farewell(self) -> Vec<Step> {
+    /// Returns the calls that end the story, so that nothing is left behind.
+    pub(super) fn ending(self) -> Vec<Step> {
         self.services.closing().into_iter().chain(Chat::closing()).collect()
     }
 }
@@ -123,21 +128,21 @@ fn news(chance: &mut StdRng) -> Vec<Step> {
 mod tests {
     use super::*;
 
-    fn told(seed: u64, steps: usize) -> Vec<Step> {
+    fn steps(seed: u64, steps: usize) -> Vec<Step> {
         let mut story = Story::new(seed);
         (0..steps).map(|_| story.step()).collect()
     }
 
     #[test]
-    fn one_seed_is_one_story_and_another_another() {
-        assert_eq!(told(7, 500), told(7, 500));
-        assert_ne!(told(7, 500), told(8, 500));
+    fn stories_are_equal_if_their_seeds_are_and_only_then() {
+        assert_eq!(steps(7, 500), steps(7, 500));
+        assert_ne!(steps(7, 500), steps(8, 500));
     }
 
     #[test]
-    fn soon_something_of_everything_has_happened() {
+    fn every_kind_of_call_occurs_among_the_first_300() {
         for seed in 0..20 {
-            let steps = told(seed, 300);
+            let steps = steps(seed, 300);
             for path in [
                 "/notifications/send",
                 "/realtime/update",
@@ -153,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn the_first_scene_is_there_at_once() {
-        let steps = told(1, 40);
+    fn the_opening_is_published_without_pauses() {
+        let steps = steps(1, 40);
         let at_once: Vec<_> = steps.iter().take_while(|step| step.pause <= 0.0).collect();
         for path in ["/realtime/update", "/chat/", "/system/status/update"] {
             assert!(at_once.iter().any(|step| step.path.contains(path)), "{at_once:#?}");
@@ -162,11 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_nothing_is_down_and_nobody_is_left_in_a_room() {
+    fn at_the_end_no_service_is_down_and_nobody_is_in_a_room() {
         for seed in 0..50 {
             let mut story = Story::new(seed);
             let mut steps: Vec<_> = (0..seed * 7).map(|_| story.step()).collect();
-            steps.extend(story.farewell());
+            steps.extend(story.ending());
             let mut services = std::collections::HashMap::new();
             let mut rooms = std::collections::HashSet::new();
             for step in &steps {

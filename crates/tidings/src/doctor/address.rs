@@ -12,7 +12,7 @@ use tidings_client::Client;
 use tokio::time::timeout;
 
 use super::finding::{Finding, Level};
-use super::probe::{Asked, FIRST_EVENT_TIMEOUT};
+use super::probe::{FIRST_EVENT_TIMEOUT, RequestOptions};
 use crate::proxies::Trouble;
 
 const CHECK: &str = "address";
@@ -35,7 +35,7 @@ struct Open {
 /// of the socket.
 pub(super) async fn check(client: &Client, user: &str, id: &str, head: &Parts) -> Finding {
     let Some(socket) = head.extensions.get::<HttpInfo>() else {
-        return Finding::skipped(CHECK, "the address of this end of the connection is not known");
+        return Finding::skipped(CHECK, "the local address of the connection is not known");
     };
     let (local, remote) = (socket.local_addr().ip().to_canonical(), socket.remote_addr().ip().to_canonical());
     match timeout(FIRST_EVENT_TIMEOUT, reported(client, user, id)).await {
@@ -43,60 +43,63 @@ pub(super) async fn check(client: &Client, user: &str, id: &str, head: &Parts) -
         Ok(Ok(address)) if !address.is_loopback() && is_of_this_machine(address) => own(address),
         Ok(Ok(address)) => judge(address.to_canonical(), local, remote),
         Ok(Err(why)) => Finding::skipped(CHECK, why),
-        Err(_) => Finding::skipped(CHECK, format!("no answer came for {} s", FIRST_EVENT_TIMEOUT.as_secs())),
+        Err(_) => Finding::skipped(CHECK, format!("no answer within {} s", FIRST_EVENT_TIMEOUT.as_secs())),
     }
 }
 
-/// Returns whether one of this machine's networks has the address: only then may a socket bind to
-/// it.
+/// Returns whether one of this machine's network interfaces has the address: only then can a socket
+/// bind to it.
 fn is_of_this_machine(address: IpAddr) -> bool {
     std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// Returns the address that the server has for a stream.
+/// Returns the address that the server lists for a stream.
 async fn reported(client: &Client, user: &str, id: &str) -> Result<IpAddr, String> {
     let path = format!("/system/connections?{}", Serializer::new(String::new()).append_pair("userId", user).finish());
-    let answer = client.ask(Method::GET, &path, Asked::default().headers()).await.map_err(|error| error.to_string())?;
+    let answer =
+        client.ask(Method::GET, &path, RequestOptions::default().headers()).await.map_err(|error| error.to_string())?;
     match answer.status() {
         StatusCode::OK => {}
-        StatusCode::FORBIDDEN => return Err("only an administrator's token may see addresses".to_owned()),
+        StatusCode::FORBIDDEN => return Err("this needs the token of an administrator".to_owned()),
         status => return Err(format!("the list of streams was answered with {}", status.as_u16())),
     }
     let unread = || "the list of streams can't be read".to_owned();
     let body = Limited::new(answer.into_body(), MAX_LIST_BYTES).collect().await.map_err(|_| unread())?;
     let list: List = serde_json::from_slice(&body.to_bytes()).map_err(|_| unread())?;
-    let own = list.connections.into_iter().find(|open| open.id == id);
-    own.and_then(|open| open.address).ok_or_else(|| "the server does not list this stream with an address".to_owned())
+    let stream = list.connections.into_iter().find(|open| open.id == id);
+    let address = stream.and_then(|open| open.address);
+    address.ok_or_else(|| "the server does not list this stream with an address".to_owned())
 }
 
-/// Judges the address that the server reports. There may be a gateway between this machine and the
-/// proxy that changes addresses, so most differences prove nothing.
+/// Judges the address that the server reports for this client. Most differences prove nothing,
+/// because a gateway between this machine and the proxy may change addresses.
 fn judge(reported: IpAddr, local: IpAddr, remote: IpAddr) -> Finding {
     let all_here = local.is_loopback() && remote.is_loopback();
     let is_a_proxy = reported != local
-        && (all_here || reported.is_loopback() || reported == remote || (is_inside(reported) && !is_inside(remote)));
+        && (all_here || reported.is_loopback() || reported == remote || (is_private(reported) && !is_private(remote)));
     if is_a_proxy {
-        let message = format!("the server takes this client for {reported}, which is a proxy; it is {local}");
+        let message = format!("for the server, this client has the address {reported}, of a proxy; it is {local}");
         return Finding::trouble(Trouble::Address, Level::Warning, message);
     }
     if reported == local {
         return own(reported);
     }
-    let message =
-        format!("the server knows this client as {reported}; here it is {local}, which a gateway may have changed");
+    let message = format!(
+        "for the server, this client has the address {reported}; here it is {local}, which a gateway may change"
+    );
     Finding::ok(CHECK, message)
 }
 
 fn own(address: IpAddr) -> Finding {
-    Finding::ok(CHECK, format!("the server knows this client as {address}, which it is"))
+    Finding::ok(CHECK, format!("for the server, this client has its own address, {address}"))
 }
 
-/// Returns whether an address has a meaning only inside a private network.
-fn is_inside(address: IpAddr) -> bool {
+/// Returns whether an address is valid only inside a private network.
+fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let [first, second, ..] = address.octets();
-            // The last range is that of carriers (RFC 6598).
+            // 100.64.0.0/10 is for carriers (RFC 6598).
             address.is_loopback()
                 || address.is_private()
                 || address.is_link_local()
@@ -115,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_can_only_be_a_proxy_is_told() {
+    fn an_address_that_only_a_proxy_can_have_causes_a_warning() {
         for (reported, local, remote) in [
             ("127.0.0.1", "192.168.1.5", "203.0.113.1"), // the proxy is on the server's machine
-            ("10.0.3.7", "192.168.1.5", "203.0.113.1"), // the server is behind a public address, so no client is inside
+            ("10.0.3.7", "192.168.1.5", "203.0.113.1"), // the server has a public address, so clients are not in its network
             ("100.64.0.9", "192.168.1.5", "203.0.113.1"),
             ("fd00::7", "2001:db8::5", "2001:db8:1::1"),
             ("192.168.1.10", "192.168.1.5", "192.168.1.10"), // this client connected to it
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_a_gateway_may_have_changed_is_none() {
+    fn an_address_that_a_gateway_may_have_changed_is_accepted() {
         for (reported, local, remote) in [
             ("192.168.1.5", "192.168.1.5", "192.168.1.10"),
             ("198.51.100.4", "192.168.1.5", "203.0.113.1"),

@@ -1,4 +1,4 @@
-//! Checks whether events arrive one by one, as they were published, or are held back.
+//! Checks whether events arrive one by one, as they were published, or something buffers them.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::proxies::Trouble;
 /// The number of events that are published.
 const EVENTS: u32 = 5;
 
-/// The time between two publishes. An event that is later than this arrived after its successor was
-/// published: it was held back, and not just slow.
+/// The time between two publishes. An event that is later than this arrived after the next one was
+/// published: it was buffered, and not just slow.
 const SPACING: Duration = Duration::from_millis(500);
 
 /// How long the last event may take.
 const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A delay that a reader notices.
+/// The shortest delay that a reader notices.
 const NOTICEABLE_DELAY: Duration = Duration::from_millis(250);
 
-/// How much later than announced a heartbeat may be.
+/// How much later than announced a heartbeat may arrive.
 const HEARTBEAT_TOLERANCE: Duration = Duration::from_secs(2);
 
-/// A heartbeat with a longer interval than this is not waited for.
+/// The longest interval of heartbeats for which the check waits.
 const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Publishes events one by one while it reads them. Returns the findings and the id of the last
+/// Publishes events one by one and reads them meanwhile. Returns the finding and the id of the last
 /// event that arrived, or why nothing can be published.
 pub(super) async fn by_events(
     stream: &mut Stream,
@@ -38,11 +38,11 @@ pub(super) async fn by_events(
     let publishing = publish(test_events);
     tokio::pin!(publishing);
     let mut published = None;
-    let mut came: Vec<(String, Instant)> = Vec::new();
-    // Publishing has timeouts of its own; until it is done there is no hurry.
+    let mut arrived: Vec<(String, Instant)> = Vec::new();
+    // Publishing has its own timeouts; until it is done, the stream needs none.
     let mut deadline = Instant::now() + Duration::from_hours(1);
     let published = loop {
-        if let Some(published) = published.take_if(|published: &mut Vec<_>| came.len() >= published.len()) {
+        if let Some(published) = published.take_if(|published: &mut Vec<_>| arrived.len() >= published.len()) {
             break published;
         }
         tokio::select! {
@@ -51,9 +51,9 @@ pub(super) async fn by_events(
                 deadline = Instant::now() + LAST_EVENT_TIMEOUT;
             }
             next = stream.next(deadline) => match next {
-                Next::Event(message, at) if test_events.knows(&message) => came.push((message.id, at)),
+                Next::Event(message, at) if test_events.contain(&message) => arrived.push((message.id, at)),
                 Next::Event(..) => {}
-                Next::End => return Ok((cut(stream), came.pop().map(|(id, _)| id))),
+                Next::End => return Ok((cut(stream), arrived.pop().map(|(id, _)| id))),
                 Next::Silence => break match published {
                     Some(published) => published,
                     None => publishing.await?,
@@ -64,17 +64,18 @@ pub(super) async fn by_events(
     let delays: Vec<_> = published
         .iter()
         .map(|(id, answered)| {
-            let at = came.iter().find(|(came, _)| came == id)?.1;
+            let at = arrived.iter().find(|(arrived, _)| arrived == id)?.1;
             Some(at.saturating_duration_since(*answered))
         })
         .collect();
-    Ok((judge(&delays), came.pop().map(|(id, _)| id)))
+    Ok((judge(&delays), arrived.pop().map(|(id, _)| id)))
 }
 
 /// Reports a stream that ended while events were published.
 fn cut(stream: &Stream) -> Finding {
     let seconds = (Instant::now() - stream.opened).as_secs_f64();
-    let message = format!("cut after {seconds:.1} s, while events came: for its age, not for silence");
+    let message =
+        format!("cut after {seconds:.1} s, although events arrived: because of its age, not because it was idle");
     Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(seconds, "s")
 }
 
@@ -90,29 +91,31 @@ async fn publish(test_events: &TestEvents<'_>) -> Result<Vec<(String, Instant)>,
     Ok(published)
 }
 
-/// Judges the delay of each event after the answer to its publisher. `None` did not arrive.
+/// Judges how long after the answer to its publisher each event arrived. `None` means that it did
+/// not arrive.
 fn judge(delays: &[Option<Duration>]) -> Finding {
     let all = delays.len();
     let lost = delays.iter().filter(|delay| delay.is_none()).count();
-    let held = delays.iter().flatten().filter(|delay| **delay > SPACING).count();
+    let buffered = delays.iter().flatten().filter(|delay| **delay > SPACING).count();
     let longest = delays.iter().flatten().max().copied().unwrap_or_default();
     let (longest_ms, spacing_ms) = (longest.as_secs_f64() * 1e3, SPACING.as_millis());
     let finding = if lost > 0 {
         let message = format!(
-            "{lost} of {all} events, {spacing_ms} ms apart, had not come {} s later",
+            "{lost} of {all} events, {spacing_ms} ms apart, had not arrived {} s after the last was published",
             LAST_EVENT_TIMEOUT.as_secs()
         );
         Finding::trouble(Trouble::Buffering, Level::Problem, message)
-    } else if held > 1 {
-        let message =
-            format!("{held} of {all} events, {spacing_ms} ms apart, came in clumps, up to {longest_ms:.0} ms late");
+    } else if buffered > 1 {
+        let message = format!(
+            "{buffered} of {all} events, {spacing_ms} ms apart, arrived together, up to {longest_ms:.0} ms late"
+        );
         Finding::trouble(Trouble::Buffering, Level::Problem, message)
     } else if longest > NOTICEABLE_DELAY {
-        let message = format!("{all} events came one by one, but up to {longest_ms:.0} ms late");
+        let message = format!("{all} events arrived one by one, but up to {longest_ms:.0} ms late");
         Finding::new("buffering", Level::Warning, message)
-            .meaning("The way is slow or busy; nothing seems to hold events back.")
+            .meaning("The network or the server is slow or busy; nothing seems to buffer events.")
     } else {
-        let message = format!("none: {all} events, {spacing_ms} ms apart, came at most {longest_ms:.1} ms late");
+        let message = format!("none: {all} events, {spacing_ms} ms apart, arrived at most {longest_ms:.1} ms late");
         Finding::ok("buffering", message)
     };
     finding.measured(longest_ms, "ms")
@@ -122,7 +125,7 @@ fn judge(delays: &[Option<Duration>]) -> Finding {
 pub(super) async fn by_heartbeat(stream: &mut Stream, interval: Option<u64>, why: &str) -> Finding {
     let Some(interval) = interval.map(Duration::from_millis).filter(|interval| *interval <= MAX_HEARTBEAT_INTERVAL)
     else {
-        return Finding::skipped("buffering", format!("{why}; and heartbeats are too rare to measure by"));
+        return Finding::skipped("buffering", format!("{why}; and heartbeats are too rare to measure with"));
     };
     let began = Instant::now();
     let deadline = began + interval + HEARTBEAT_TOLERANCE;
@@ -130,8 +133,8 @@ pub(super) async fn by_heartbeat(stream: &mut Stream, interval: Option<u64>, why
         match stream.next(deadline).await {
             Next::Event(Message { event, .. }, at) if event == "heartbeat" => {
                 let seconds = at.saturating_duration_since(began).as_secs_f64();
-                let promised = interval.as_secs_f64();
-                let message = format!("none: a heartbeat came after {seconds:.1} s of {promised:.1} ({why})");
+                let announced = interval.as_secs_f64();
+                let message = format!("none: a heartbeat arrived after {seconds:.1} of {announced:.1} s ({why})");
                 return Finding::ok("buffering", message).measured(seconds, "s");
             }
             Next::Event(..) => {}
@@ -142,7 +145,7 @@ pub(super) async fn by_heartbeat(stream: &mut Stream, interval: Option<u64>, why
             }
             Next::End => {
                 let seconds = began.elapsed().as_secs_f64();
-                let message = format!("the stream was cut after {seconds:.1} s, before a heartbeat came ({why})");
+                let message = format!("the stream was cut after {seconds:.1} s, before a heartbeat arrived ({why})");
                 return Finding::trouble(Trouble::IdleCut, Level::Problem, message).measured(seconds, "s");
             }
         }
@@ -159,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn events_that_come_at_the_end_are_held_back() {
+    fn events_that_arrive_together_at_the_end_were_buffered() {
         assert_eq!(level(&[2000, 1500, 1000, 500, 0]), Level::Problem);
         assert_eq!(judge(&[Some(Duration::ZERO), None]).level, Level::Problem);
     }
 
     #[test]
-    fn one_late_event_is_no_buffer() {
+    fn one_late_event_is_not_buffering() {
         assert_eq!(level(&[1, 1, 700, 1, 1]), Level::Warning);
         assert_eq!(level(&[200, 210, 190, 200, 240]), Level::Ok);
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::proxies::{Proxy, Trouble, fix};
 use crate::terminal::{plain, plain_json};
 
-/// The severity. `Skipped` is something that could not be measured; the message says why.
+/// The severity. `Skipped` means that the check was not possible; the message says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Ok,
@@ -35,7 +35,9 @@ pub(super) struct Finding {
 
 #[derive(Debug)]
 enum Remedy {
+    /// A proxy is the cause: the explanation and the fix are those of the trouble.
     Proxy(Trouble),
+    /// No proxy is the cause: this text explains the finding.
     Elsewhere(&'static str),
 }
 
@@ -43,9 +45,9 @@ enum Remedy {
 pub(super) struct Report {
     pub(super) url: String,
     pub(super) findings: Vec<Finding>,
-    /// The proxy for which advice is given, and whether it was named or recognised rather than
-    /// assumed.
+    /// The proxy for which advice is given.
     pub(super) proxy: Proxy,
+    /// Whether that proxy was named by the caller or recognised, rather than assumed.
     pub(super) known: bool,
 }
 
@@ -82,7 +84,7 @@ impl Finding {
         Self { value: Some((value, unit)), ..self }
     }
 
-    /// Adds what the finding means where no proxy is the cause.
+    /// Adds an explanation to a finding that no proxy caused.
     pub(super) fn meaning(self, meaning: &'static str) -> Self {
         Self { remedy: Some(Remedy::Elsewhere(meaning)), ..self }
     }
@@ -122,8 +124,12 @@ impl Report {
             }
         }
         if !self.known && self.findings.iter().any(|finding| finding.trouble_of().is_some()) {
-            let others: Vec<_> = Proxy::ALL.iter().filter(|proxy| **proxy != self.proxy).map(|p| p.word()).collect();
-            writeln!(out, "no proxy gave its name; for the lines of another, call with --proxy {}", others.join("|"))?;
+            let others: Vec<_> = Proxy::ALL.iter().filter(|proxy| **proxy != self.proxy).map(|p| p.id()).collect();
+            writeln!(
+                out,
+                "the proxy could not be recognised; for the lines of another, use --proxy {}",
+                others.join("|")
+            )?;
         }
         Ok(())
     }
@@ -146,7 +152,7 @@ impl Report {
         let report = json!({
             "url": self.url,
             "healthy": !self.has_problems(),
-            "proxy": self.proxy.word(),
+            "proxy": self.proxy.id(),
             "proxyRecognised": self.known,
             "findings": findings,
         });

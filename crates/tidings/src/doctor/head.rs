@@ -15,19 +15,20 @@ use super::finding::{Finding, Level};
 use super::probe::{Connected, Stream};
 use crate::proxies::Trouble;
 
-/// A first event that takes longer than this makes a page wait.
+/// The longest time to the first event that a page does not notice.
 const SLOW_FIRST_EVENT: Duration = Duration::from_secs(1);
 
-/// The leeway that the server grants the times in tokens.
+/// The leeway in seconds that the server allows for the times in tokens.
 const LEEWAY: f64 = 30.0;
 
-/// A clock that differs by more than this is visible in ages and times of day.
+/// The largest difference between two clocks, in seconds, that users do not notice in times and
+/// ages that a page shows.
 const SKEW: f64 = 5.0;
 
-/// A token that expires sooner than this is about to end the stream.
+/// The remaining lifetime of a token, in seconds, below which the stream ends soon.
 const SHORT_LIFE: f64 = 300.0;
 
-/// Directives that the server sends to caches and that must reach them.
+/// The directives of the server's `Cache-Control`, which must reach caches.
 const DIRECTIVES: [&str; 3] = ["no-store", "no-cache", "no-transform"];
 
 #[derive(Deserialize)]
@@ -41,19 +42,18 @@ pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// Returns how the body is compressed, if it is.
+/// Returns the content coding of the body, if it is compressed.
 pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
     text(headers, &CONTENT_ENCODING).filter(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"))
 }
 
-/// Judges how long the first event took. To be called after `connected` was read.
+/// Judges how long the first event took. Must be called after `connected` was read.
 pub(super) fn first_byte(stream: &Stream) -> Finding {
     let first = stream.last_bytes - stream.opened;
     let (head_ms, first_ms) = (stream.head_after.as_secs_f64() * 1e3, first.as_secs_f64() * 1e3);
     let message = format!("the head after {head_ms:.1} ms, the first event after {first_ms:.1} ms");
     let finding = if first > SLOW_FIRST_EVENT {
-        Finding::new("first-byte", Level::Warning, message)
-            .meaning("The way to the server is slow, or the server is busy.")
+        Finding::new("first-byte", Level::Warning, message).meaning("The network is slow, or the server is busy.")
     } else {
         Finding::ok("first-byte", message)
     };
@@ -64,14 +64,14 @@ pub(super) fn version(head: &Parts, https: bool) -> Finding {
     match (head.version, https) {
         (Version::HTTP_2 | Version::HTTP_3, _) => Finding::ok("http-version", format!("{:?}", head.version)),
         (Version::HTTP_11, false) => {
-            let message = "HTTP/1.1; browsers speak HTTP/2 over https alone, and open six connections without it";
+            let message = "HTTP/1.1; browsers use HTTP/2 only over https, and at most six connections without it";
             Finding::ok("http-version", message)
         }
         (version, _) => Finding::trouble(Trouble::Http1, Level::Warning, format!("{version:?}")),
     }
 }
 
-/// Reports what was changed on the way, or kept by a cache.
+/// Reports header fields that a proxy changed, and an answer that comes from a cache.
 pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
     let mut wrong = Vec::new();
     if !is_event_stream(headers) {
@@ -91,33 +91,32 @@ pub(super) fn rewritten(headers: &HeaderMap) -> Finding {
     if !wrong.is_empty() {
         return Finding::trouble(Trouble::Headers, Level::Problem, wrong.join("; "));
     }
-    // nginx acts on it and does not forward it.
-    let accel =
-        if headers.contains_key("x-accel-buffering") { "" } else { "; X-Accel-Buffering was taken out on the way" };
+    // nginx obeys this field and does not forward it.
+    let accel = if headers.contains_key("x-accel-buffering") { "" } else { "; a proxy removed X-Accel-Buffering" };
     Finding::ok("headers", format!("Content-Type and Cache-Control are the server's{accel}"))
 }
 
-/// Compares the clocks. The server's own clock is in `connected`; `Date` may be that of a proxy.
-/// The time was read at some moment while the answer was on its way, so being behind by up to
-/// `taken` is not skew.
-pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp, taken: Duration) -> Finding {
+/// Compares the clocks. `server` is the time in `connected`, from the server's own clock; `Date`
+/// may be from the clock of a proxy. The request took `elapsed`, and the server read its clock at
+/// some moment of it, so being behind by that much is not skew.
+pub(super) fn clock(server: Option<&str>, headers: &HeaderMap, now: Timestamp, elapsed: Duration) -> Finding {
     let date = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(&date).ok());
     let date = date.and_then(|date| date.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|date| date.as_secs_f64());
     let server = server.and_then(|time| time.parse::<Timestamp>().ok());
     let (server, whose) = match (server, date) {
         (Some(server), _) => (seconds(server), "server's"),
         (None, Some(date)) => (date, "Date field's"),
-        (None, None) => return Finding::skipped("clock", "neither the server nor a Date field says what time it is"),
+        (None, None) => return Finding::skipped("clock", "neither `connected` nor a Date field contains a time"),
     };
     let behind = seconds(now) - server;
-    let skew = if behind > 0.0 { -(behind - taken.as_secs_f64()).max(0.0) } else { -behind };
+    let skew = if behind > 0.0 { -(behind - elapsed.as_secs_f64()).max(0.0) } else { -behind };
     let direction = if skew < 0.0 { "behind" } else { "ahead of" };
     let message = format!("the {whose} clock is {:.1} s {direction} this machine's", skew.abs());
     let finding = if skew.abs() > LEEWAY {
         Finding::new("clock", Level::Problem, message)
-            .meaning("Tokens are refused too early or too late: more than 30 s are not forgiven. Let both machines keep time by NTP.")
+            .meaning("Tokens are refused too early or too late, because the server tolerates 30 s. Synchronize both clocks by NTP.")
     } else if skew.abs() > SKEW {
-        Finding::new("clock", Level::Warning, message).meaning("Let both machines keep time by NTP.")
+        Finding::new("clock", Level::Warning, message).meaning("Synchronize both clocks by NTP.")
     } else {
         Finding::ok("clock", message)
     };
@@ -128,7 +127,8 @@ fn seconds(time: Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
 }
 
-/// Reports what the token says about its own lifetime, or nothing if it is not a JSON Web Token.
+/// Judges the lifetime that the token itself contains. Returns nothing if it is not a JSON Web
+/// Token.
 pub(super) fn token(token: &str, now: Timestamp) -> Option<Finding> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let Claims { exp, iat } = serde_json::from_slice(&claims).ok()?;
@@ -137,20 +137,20 @@ pub(super) fn token(token: &str, now: Timestamp) -> Option<Finding> {
         (_, Some(ahead)) if ahead > LEEWAY => {
             let message = format!("it was issued {ahead:.0} s in the future, by this machine's clock");
             Finding::new("token", Level::Problem, message)
-                .meaning("The clock of who issues tokens differs from this one. Let both keep time by NTP.")
+                .meaning("The clock of the machine that issues tokens differs from this one. Synchronize both by NTP.")
                 .measured(ahead, "s")
         }
         (Some(left), _) if left < 0.0 => {
             Finding::new("token", Level::Problem, format!("it expired {:.0} s ago", -left))
-                .meaning("The server refuses it, or will in seconds. Get a new one.")
+                .meaning("The server refuses it, or will within seconds. Get a new one.")
                 .measured(left, "s")
         }
         (Some(left), _) if left < SHORT_LIFE => {
             Finding::new("token", Level::Warning, format!("it expires in {left:.0} s"))
-                .meaning("The stream ends with it, unless POST /auth/refresh names a new one.")
+                .meaning("The stream ends when it expires. Get a new one before that.")
                 .measured(left, "s")
         }
-        (Some(left), _) => Finding::ok("token", format!("it lives for {left:.0} s more")).measured(left, "s"),
+        (Some(left), _) => Finding::ok("token", format!("it is valid for another {left:.0} s")).measured(left, "s"),
         (None, _) => Finding::ok("token", "it never expires"),
     };
     Some(finding)
@@ -158,7 +158,7 @@ pub(super) fn token(token: &str, now: Timestamp) -> Option<Finding> {
 
 pub(super) fn authorization(connected: &Connected, sent: bool) -> Finding {
     match (sent, connected.authenticated, &connected.auth_error) {
-        (false, ..) => Finding::skipped("authorization", "there is no token; give one by TIDINGS_TOKEN"),
+        (false, ..) => Finding::skipped("authorization", "there is no token; set TIDINGS_TOKEN"),
         (true, true, _) => Finding::ok("authorization", "the token arrived, and the server knows its user"),
         (true, false, Some(error)) => {
             Finding::new("authorization", Level::Problem, format!("the server refused the token: {error}"))
@@ -178,25 +178,25 @@ mod tests {
 
     const NOW: &str = "2026-11-23T22:30:15Z";
 
-    fn skew(server: &str, taken: u64) -> (Level, f64) {
-        let found = clock(Some(server), &HeaderMap::new(), NOW.parse().unwrap(), Duration::from_secs(taken));
+    fn skew(server: &str, elapsed: u64) -> (Level, f64) {
+        let found = clock(Some(server), &HeaderMap::new(), NOW.parse().unwrap(), Duration::from_secs(elapsed));
         (found.level, found.value.unwrap().0.round())
     }
 
     #[test]
-    fn clocks_may_differ_by_as_much_as_tokens_are_granted() {
+    fn clocks_may_differ_by_the_leeway_of_tokens() {
         assert_eq!(skew("2026-11-23T22:30:15Z", 0), (Level::Ok, 0.0));
         assert_eq!(skew("2026-11-23T22:30:25Z", 0), (Level::Warning, 10.0));
         assert_eq!(skew("2026-11-23T22:29:15Z", 0), (Level::Problem, -60.0));
     }
 
     #[test]
-    fn an_answer_that_was_long_on_its_way_is_no_clock_behind() {
+    fn the_time_that_the_answer_took_is_not_skew() {
         assert_eq!(skew("2026-11-23T22:30:07Z", 10), (Level::Ok, 0.0));
     }
 
     #[test]
-    fn a_token_is_judged_by_its_own_times() {
+    fn a_token_is_judged_by_the_times_in_its_claims() {
         let level = |claims: &str| {
             let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
             super::token(&token, NOW.parse().unwrap()).unwrap().level

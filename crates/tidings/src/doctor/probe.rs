@@ -1,5 +1,4 @@
-//! One stream through the proxies on the way: opened, and read with the time at which each event
-//! arrived.
+//! Opens one stream through the proxies, and reads it with the time at which each event arrived.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tidings_client::{Client, Failure, LAST_EVENT_ID, refusal};
 use tidings_sse::{Decoded, Decoder, Message};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How long a head, or a first event, may take before it counts as held back.
+/// How long a head, or a first event, may take before it counts as buffered.
 pub(super) const FIRST_EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open stream.
@@ -28,8 +27,8 @@ pub(super) struct Stream {
     pub(super) head_after: Duration,
     /// When the last bytes arrived, including the head.
     pub(super) last_bytes: Instant,
-    /// Whether the answer ended as complete. Reliable over HTTP/1.1 alone: over HTTP/2 hyper
-    /// reports a reset with some codes as an end.
+    /// Whether the body ended as complete. Reliable only over HTTP/1.1: over HTTP/2, hyper reports
+    /// a reset with some codes as a complete end.
     pub(super) finished: bool,
 }
 
@@ -46,8 +45,8 @@ pub(super) enum Next {
 /// Why there is no stream.
 #[derive(Debug)]
 pub(super) enum NoStream {
-    /// The connection was made, and no head arrived in time.
-    Held,
+    /// No head arrived in time.
+    TimedOut,
     /// Any other failure; nothing can be measured.
     Failed(Failure),
 }
@@ -57,7 +56,7 @@ pub(super) enum NoStream {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Connected {
     pub(super) timestamp: Option<String>,
-    /// Every Tidings server sends one, and hardly anything else does.
+    /// Every Tidings server sends this field, and hardly any other server does.
     pub(super) connection_id: String,
     pub(super) authenticated: bool,
     pub(super) auth_error: Option<String>,
@@ -66,14 +65,16 @@ pub(super) struct Connected {
     pub(super) resumed: Option<bool>,
 }
 
-/// What is asked of the stream in addition to its path.
+/// The options of a request for a stream.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestOptions<'a> {
+    /// Whether to offer compression, as browsers do.
     pub(super) compressed: bool,
+    /// The id of the last event that was seen.
     pub(super) after: Option<&'a str>,
 }
 
-impl Asked<'_> {
+impl RequestOptions<'_> {
     pub(super) fn headers(self) -> HeaderMap {
         let encodings = if self.compressed { "gzip, br" } else { "identity" };
         let mut headers = HeaderMap::from_iter([
@@ -90,12 +91,12 @@ impl Asked<'_> {
 
 impl Stream {
     /// Opens a stream. A 200 of any content type counts, because the type may have been rewritten.
-    pub(super) async fn open(client: &Client, path: &str, asked: Asked<'_>) -> Result<Self, NoStream> {
+    pub(super) async fn open(client: &Client, path: &str, options: RequestOptions<'_>) -> Result<Self, NoStream> {
         let opened = Instant::now();
-        let answer = timeout(FIRST_EVENT_TIMEOUT, client.ask(Method::GET, path, asked.headers())).await;
-        let response = answer.map_err(|_| NoStream::Held)?.map_err(NoStream::Failed)?;
+        let answer = timeout(FIRST_EVENT_TIMEOUT, client.ask(Method::GET, path, options.headers())).await;
+        let response = answer.map_err(|_| NoStream::TimedOut)?.map_err(NoStream::Failed)?;
         if response.status() != StatusCode::OK {
-            // The body of a refusal may never end, and says nothing more.
+            // The body of a refusal may never end; the status alone is then enough.
             let status = response.status();
             let refused = timeout(FIRST_EVENT_TIMEOUT, refusal(response)).await;
             let refused = refused.unwrap_or_else(|_| tidings_client::Refusal::read(status, &HeaderMap::new(), b""));
@@ -131,8 +132,7 @@ impl Stream {
         let frame = match timeout_at(deadline, self.body.frame()).await {
             Err(_) => return None,
             Ok(Some(Ok(frame))) => frame,
-            // An end in the middle of the body is how the server asks a client to come back, and
-            // how proxies cut.
+            // The body was cut off: by the server, to make the client reconnect, or by a proxy.
             Ok(Some(Err(_))) => return Some(false),
             Ok(None) => {
                 self.finished = true;
@@ -154,7 +154,7 @@ impl Stream {
         Some(true)
     }
 
-    /// Reads up to `connected`, which distinguishes a Tidings server from everything else.
+    /// Reads the event `connected`, by which a Tidings server is recognised.
     pub(super) async fn connected(&mut self) -> Result<Connected, Next> {
         let deadline = Instant::now() + FIRST_EVENT_TIMEOUT;
         match self.next(deadline).await {

@@ -1,5 +1,5 @@
-//! A `tidings.toml` for newcomers: every setting with its description, commented out, except for
-//! the mode and the secret, which it sets.
+//! A `tidings.toml` for newcomers: every setting with its description. All are commented out,
+//! except the mode and the secret.
 //!
 //! Generated from the table, so that it contains every setting and no other. The server must accept
 //! it unchanged.
@@ -11,11 +11,12 @@ use tidings_settings::rule::Shape;
 use tidings_settings::setting::{Setting, prose};
 use tidings_settings::text::comment;
 
-const INTRODUCTION: &str = "Settings of Tidings, by section. A line without # is set; take the # off one to set it, and write your \
-                            value. Flags, the environment and `.env` come before this file. `tidings check` says what is wrong or \
-                            unwise, `tidings config` what holds and where it comes from.";
+const INTRODUCTION: &str = "Settings of Tidings, by section. To set one, remove the # before it and write your value. Flags, the \
+                            environment and `.env` override this file. `tidings check` reports what is wrong or unwise, and \
+                            `tidings config` the value of each setting and where it comes from.";
 
-const SECRET: &str = "It holds a secret: let nobody but the server read it, and keep it out of version control.";
+const SECRET: &str =
+    "This file contains a secret: only the server should be able to read it. Keep it out of version control.";
 
 /// Returns the file. `jwt_secret` must have been generated for it, from characters that need no
 /// escaping.
@@ -69,15 +70,15 @@ mod tests {
         Config::load(Flags::default(), std::iter::empty(), directory.path()).unwrap()
     }
 
-    /// Returns the values of all settings, without their origins. `NODE_ENV` is not read where
-    /// `APP_ENV` is set.
+    /// Returns the values of all settings, without their origins. `NODE_ENV` is left out, because
+    /// it is not read if `APP_ENV` is set.
     fn values(loaded: &Loaded) -> Vec<(&str, &str)> {
         let values = loaded.origins.iter().map(|effective| (&*effective.name, &*effective.value));
         values.filter(|(name, _)| *name != "NODE_ENV").collect()
     }
 
     #[test]
-    fn it_is_accepted_without_a_warning_in_both_modes_and_with_every_line_switched_on_nothing_changes() {
+    fn the_file_causes_no_warning_and_the_commented_lines_are_the_defaults() {
         for mode in [Mode::Development, Mode::Production] {
             let file = toml(mode, SECRET);
             let as_it_is = loaded(&file);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn it_names_every_setting_once_in_lines_that_are_not_too_long() {
+    fn every_setting_occurs_once_and_no_line_exceeds_100_characters() {
         let file = toml(Mode::Production, SECRET);
         for setting in table() {
             let lines =

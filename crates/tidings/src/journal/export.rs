@@ -19,10 +19,10 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let stats = log.stats();
     let wanted = |name: &TopicName| topic.is_none_or(|pattern| pattern.matches(name));
-    let after = after.map_or(Ok(Position::START), |after| place(after, &stats))?;
+    let after = after.map_or(Ok(Position::START), |after| position(after, &stats))?;
     let floor = stats.topics.iter().filter(|topic| wanted(&topic.name)).map(|topic| topic.floor).max();
     if let Some(floor) = floor.filter(|floor| *floor > after) {
-        say(&format!("events up to position {} are no longer all there: they were trimmed", floor.get()));
+        say(&format!("some events up to position {} are missing, because they were trimmed", floor.get()));
     }
     for entry in log.entries() {
         let entry = entry?;
@@ -34,12 +34,12 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Returns the position of an id, if it belongs to this log.
-fn place(id: &str, stats: &Stats) -> anyhow::Result<Position> {
+/// Returns the position of an event id. Fails if the id does not belong to this log.
+fn position(id: &str, stats: &Stats) -> anyhow::Result<Position> {
     if id == "earliest" {
         return Ok(Position::START);
     }
-    let EventId { epoch, position } = EventId::parse(id).with_context(|| format!("{id:?} is no id of an event"))?;
+    let EventId { epoch, position } = EventId::parse(id).with_context(|| format!("{id:?} is not an event id"))?;
     match stats.epochs.iter().find(|(known, _)| *known == epoch) {
         Some((_, end)) if position <= *end => Ok(position),
         Some((_, end)) => bail!("{id} is above the end of its epoch, {}", end.get()),

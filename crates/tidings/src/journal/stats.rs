@@ -1,4 +1,4 @@
-//! `tidings journal stats`: how much is stored, for people and for programs.
+//! `tidings journal stats`: how much is stored, as a table or as JSON.
 
 use std::io::Write;
 
@@ -7,8 +7,8 @@ use tidings_journal_disk::{PoolStats, Stats, TopicStats};
 
 use super::super::terminal::plain;
 
-/// The number of topics that a person is shown: the largest ones.
-const LARGEST: usize = 20;
+/// How many of the largest topics the table lists.
+const MAX_LISTED: usize = 20;
 
 pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     if is_json {
@@ -17,7 +17,7 @@ pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::
     }
     let newest = stats.epochs.last().map_or_else(String::new, |(epoch, _)| format!("{epoch}-{}", stats.head));
     for (name, value) in [
-        ("events", format!("{}, {} of them the latest of a key", stats.events, stats.keyed)),
+        ("events", format!("{}, {} of them the latest with their key", stats.events, stats.keyed)),
         ("newest", newest),
         ("starts", stats.epochs.len().to_string()),
         ("bytes", stats.bytes.to_string()),
@@ -34,10 +34,10 @@ pub(super) fn run(stats: &Stats, is_json: bool, out: &mut dyn Write) -> anyhow::
     if !topics.is_empty() {
         writeln!(out, "\n{:>12}  {:>14}  {:>12}  topic", "events", "bytes", "trimmed to")?;
     }
-    for TopicStats { name, floor, events, bytes, keyed, .. } in topics.iter().take(LARGEST) {
+    for TopicStats { name, floor, events, bytes, keyed, .. } in topics.iter().take(MAX_LISTED) {
         writeln!(out, "{:>12}  {bytes:>14}  {:>12}  {}", events + keyed, floor.get(), plain(name.as_str()))?;
     }
-    if let Some(more) = topics.len().checked_sub(LARGEST).filter(|more| *more > 0) {
+    if let Some(more) = topics.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
         writeln!(out, "and {more} more; --json shows all")?;
     }
     Ok(())

@@ -9,20 +9,20 @@ use super::{Proxy, SIGNS, Trouble, fix};
 /// The files of `deploy/proxies`, and the settings of platforms for which there can be no file.
 const RECIPES: &str = include_str!("recipes.md");
 
-/// How long each proxy keeps an idle connection to the server.
+/// A section on how long each proxy keeps an idle connection to the server.
 const IDLE_CONNECTIONS: &str = include_str!("idle_connections.md");
 
 fn markdown() -> String {
     let mut text = String::from(
         "<!-- Written by `cargo xtask docs`; the source is crates/tidings/src/proxies.rs. -->\n\
          # Behind a proxy\n\n\
-         What stands between a server and its readers can hold events back, cut streams and change heads. `tidings doctor \
-         URL` measures it from where a reader is, and prints [the lines](#what-mends-what) that mend what it found. `--json` gives \
-         the same to programs, and [proxies.json](proxies.json) holds those lines for them. The *Doctor* of the server's page at \
-         `/` measures from a browser, and shows the same lines.\n",
+         A proxy between the server and its readers can buffer events, cut streams and change heads. `tidings doctor URL`, run \
+         on a reader's machine, measures this and prints [the lines of configuration](#fixes-by-check) that fix what it found. \
+         `--json` prints the same for programs, and [proxies.json](proxies.json) contains those lines for programs. The *Doctor* of the \
+         server's page at `/` measures from a browser, and shows the same lines.\n",
     );
     text.push_str(RECIPES);
-    text.push_str("\n## What mends what\n\nBy the names of the doctor's checks.\n");
+    text.push_str("\n## Fixes, by check\n\nEach section has the name of a check of the doctor.\n");
     for trouble in Trouble::ALL {
         let _ = write!(text, "\n### {}\n\n{}\n", trouble.check(), trouble.meaning());
         for proxy in Proxy::ALL {
@@ -34,17 +34,17 @@ fn markdown() -> String {
 }
 
 fn for_programs() -> String {
-    let proxies: Vec<_> = Proxy::ALL.iter().map(|proxy| json!({ "id": proxy.word(), "name": proxy.name() })).collect();
+    let proxies: Vec<_> = Proxy::ALL.iter().map(|proxy| json!({ "id": proxy.id(), "name": proxy.name() })).collect();
     let troubles: Vec<_> = Trouble::ALL
         .iter()
         .map(|&trouble| {
-            let lines = Proxy::ALL.iter().map(|&proxy| (proxy.word().to_owned(), Value::from(fix(trouble, proxy))));
+            let lines = Proxy::ALL.iter().map(|&proxy| (proxy.id().to_owned(), Value::from(fix(trouble, proxy))));
             json!({ "check": trouble.check(), "meaning": trouble.meaning(), "mend": lines.collect::<Map<_, _>>() })
         })
         .collect();
     let signs: Vec<_> = SIGNS
         .iter()
-        .map(|(proxy, header, word)| json!({ "proxy": proxy.word(), "header": header, "contains": word }))
+        .map(|(proxy, header, word)| json!({ "proxy": proxy.id(), "header": header, "contains": word }))
         .collect();
     format!("{:#}\n", json!({ "proxies": proxies, "signs": signs, "troubles": troubles }))
 }

@@ -1,4 +1,5 @@
-//! The fix of each trouble in each proxy: lines of configuration, and everything else after `#`.
+//! The fix of each trouble for each proxy: lines of configuration, with everything else in comments
+//! after `#`.
 
 mod answer;
 mod delivery;
@@ -6,7 +7,7 @@ mod request;
 
 use super::{Proxy, Trouble};
 
-/// Returns lines for the configuration of a proxy.
+/// Returns the lines of configuration that fix a trouble.
 pub(crate) fn fix(trouble: Trouble, proxy: Proxy) -> &'static str {
     match trouble {
         Trouble::Buffering => delivery::buffering(proxy),

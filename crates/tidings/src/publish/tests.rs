@@ -1,4 +1,4 @@
-//! What each command posts, and how often.
+//! What each command posts, and when it repeats a call.
 
 use std::cell::Cell;
 
@@ -28,14 +28,14 @@ fn refused(status: u16, retry_after: Option<u64>) -> Failure {
     Failure::Refused(Refusal::read(status, &after.into_iter().collect(), b""))
 }
 
-/// How often a call was made that always fails, and how long that took.
+/// Returns how often a call that always fails was made, and how long that took.
 async fn attempts(failure: impl Fn() -> Failure) -> (u32, Duration) {
     let (calls, start) = (Cell::new(0), Instant::now());
     let call = async || {
         calls.set(calls.get() + 1);
         Err(failure())
     };
-    assert!(persist(call).await.is_err());
+    assert!(with_retries(call).await.is_err());
     (calls.get(), start.elapsed())
 }
 
@@ -45,7 +45,7 @@ fn clap_finds_no_fault_with_the_flags() {
 }
 
 #[test]
-fn each_group_has_its_call() {
+fn each_command_makes_the_call_of_its_group() {
     assert_eq!(
         request(&["notification", "--title", "Hi", "--message", "-5 °C", "--type=warning", "--to=ann & co"]),
         pair("/notifications/send?targetUserId=ann+%26+co", r#"{"title":"Hi","message":"-5 °C","type":"warning"}"#)
@@ -67,13 +67,13 @@ fn each_group_has_its_call() {
 }
 
 #[test]
-fn a_target_that_was_lost_is_not_everybody() {
+fn an_empty_target_is_sent() {
     let (path, _) = request(&["notification", "--title=a", "--message=b", "--to="]);
     assert_eq!(path, "/notifications/send?targetUserId=");
 }
 
 #[test]
-fn the_server_is_named_before_or_after_what_to_publish() {
+fn the_url_is_accepted_before_and_after_the_subcommand() {
     for words in [["--url=http://h", "raw", "/a"], ["raw", "/a", "--url=http://h"]] {
         let Arguments { remote, .. } = parsed(&words).unwrap();
         assert!(remote.client().is_ok());
@@ -82,7 +82,7 @@ fn the_server_is_named_before_or_after_what_to_publish() {
 }
 
 #[test]
-fn what_is_missing_or_no_json_is_refused() {
+fn missing_arguments_and_invalid_json_are_refused() {
     for words in [
         &["notification", "--title=a"][..],
         &["update", "--entity=a", "--action=create", "--data={"],
@@ -96,14 +96,14 @@ fn what_is_missing_or_no_json_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_is_asked_for_again_but_not_for_ever() {
+async fn a_call_without_an_answer_is_repeated_a_limited_number_of_times() {
     let (calls, took) = attempts(|| Failure::Lost(String::new())).await;
     assert_eq!(calls, ATTEMPTS);
     assert!((Duration::from_secs(3)..Duration::from_secs(9)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_says_how_long_to_wait() {
+async fn retry_after_is_respected_up_to_30_seconds() {
     let (calls, took) = attempts(|| refused(503, Some(10))).await;
     assert_eq!(calls, ATTEMPTS);
     assert!(took >= Duration::from_secs(40), "{took:?}");
@@ -111,7 +111,7 @@ async fn the_server_says_how_long_to_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lasting_refusal_is_final() {
+async fn a_call_that_would_be_refused_again_is_not_repeated() {
     assert_eq!(attempts(|| refused(403, None)).await, (1, Duration::ZERO));
     assert_eq!(attempts(|| refused(422, Some(1))).await, (1, Duration::ZERO));
 }

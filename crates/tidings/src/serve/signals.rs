@@ -1,8 +1,7 @@
-//! What the system tells the process: to stop, to stop at once, to reload its settings.
+//! Handles the signals: to stop, to stop at once, to reload the settings.
 //!
-//! Owns the signals, and the limit on how long the end may take. All of it runs on a thread of its
-//! own that waits for nothing the server's threads wait for: a stop must work however stuck they
-//! are.
+//! Owns the limit on how long a stop may take. Runs on its own thread, which never waits for
+//! anything that the threads of the server wait for: a stop must work even if they are all blocked.
 
 use std::convert::Infallible;
 use std::io::{self, IsTerminal as _};
@@ -17,51 +16,52 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// How much longer than `SHUTDOWN_TIMEOUT` the server may take before the process is ended.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The signal handlers that are installed before anything else is done. Opening a large log takes a
-/// while, and a SIGHUP meanwhile, from log rotation or after a change of the settings, would end
-/// the process: it is kept for [`listen`]. A signal to stop is not taken this early, because it
-/// rightly ends a process that serves nobody yet; only in the first process of a container does the
-/// system ignore it, and there `stops` ends the process.
-pub(super) struct Early {
+/// The signal handlers during the start, which are installed before anything else is done.
+///
+/// Opening a large log takes a while, and a SIGHUP meanwhile, from log rotation or after a change
+/// of the settings, would end the process: it is kept for [`listen`]. A signal to stop is not
+/// handled yet, because it should end a process that serves nobody. But the system does not deliver
+/// such a signal to the first process of a container, so there `stops` ends the process.
+pub(super) struct StartHandlers {
     runtime: Runtime,
     terminals: Terminals,
-    signals: EarlySignals,
+    signals: StartSignals,
     stops: Option<DropGuard>,
 }
 
-impl Early {
-    pub(super) fn take() -> io::Result<Self> {
+impl StartHandlers {
+    pub(super) fn install() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let signals = {
             let _context = runtime.enter();
-            EarlySignals::new()?
+            StartSignals::new()?
         };
-        let stops = if is_first_process() { Some(end_when_told()?) } else { None };
-        Ok(Self { runtime, terminals: Terminals::of_now(), signals, stops })
+        let stops = if is_first_process() { Some(end_on_signal()?) } else { None };
+        Ok(Self { runtime, terminals: Terminals::current(), signals, stops })
     }
 }
 
-/// Handles signals from now on. The first signal to stop cancels the token that is returned; the
-/// second one ends the process, and so does the end of `shutdown_timeout`, however the end was
-/// requested. SIGHUP makes the server reload its settings, unless a terminal that the process had
-/// is gone: then it is a signal to stop.
+/// Handles signals from now on. The first signal to stop cancels the token that is returned, and
+/// the second one ends the process. `shutdown_timeout` after a stop was requested, by a signal or
+/// by a call, the process is ended too. SIGHUP makes the server reload its settings, unless a
+/// terminal that the process had is gone: then it is a signal to stop.
 pub(super) fn listen(
-    early: &mut Option<Early>,
+    handlers: &mut Option<StartHandlers>,
     shutdown_timeout: Duration,
     server: Handle,
 ) -> io::Result<CancellationToken> {
-    let early = early.take().map_or_else(Early::take, Ok)?;
-    let Early { runtime, terminals, signals, stops } = early;
+    let handlers = handlers.take().map_or_else(StartHandlers::install, Ok)?;
+    let StartHandlers { runtime, terminals, signals, stops } = handlers;
     let mut signals = {
         let _context = runtime.enter();
         Signals::new(signals)?
     };
     drop(stops);
     let stop = CancellationToken::new();
-    let (told, begun) = (stop.clone(), stop.clone());
+    let (requested, stopping) = (stop.clone(), stop.clone());
     let listen = async move {
         let server_to_reload = server.clone();
-        let told_twice = async {
+        let second_signal = async {
             loop {
                 match signals.next().await {
                     Command::Stop => break,
@@ -71,22 +71,22 @@ pub(super) fn listen(
                     }
                     Command::HangUp => {
                         let server = server_to_reload.clone();
-                        // On a thread of its own, because a stop must not wait for a file. The
-                        // result is in the log.
+                        // On another thread, because a stop must not wait for a file. The result is
+                        // logged.
                         drop(tokio::task::spawn_blocking(move || server.reload()));
                     }
                 }
             }
-            tracing::info!("stopping; once more ends at once");
-            told.cancel();
-            // Closing a terminal may send several signals.
+            tracing::info!("stopping; a second signal ends the process at once");
+            requested.cancel();
+            // When a terminal is closed, several SIGHUP may arrive.
             while signals.next().await == Command::HangUp {}
             tracing::warn!("ended at once");
             exit(130)
         };
-        let too_late = async {
+        let timed_out = async {
             tokio::select! {
-                () = begun.cancelled() => {}
+                () = stopping.cancelled() => {}
                 () = server.drained_by_call() => {}
             }
             tokio::time::sleep(shutdown_timeout.saturating_add(GRACE)).await;
@@ -94,8 +94,8 @@ pub(super) fn listen(
             exit(1)
         };
         tokio::select! {
-            never = told_twice => never,
-            never = too_late => never,
+            never = second_signal => never,
+            never = timed_out => never,
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || match runtime.block_on(listen) {})?;
@@ -108,32 +108,32 @@ fn exit(code: i32) -> Infallible {
     std::process::exit(code)
 }
 
-/// Returns whether this is the first process of a container. The system delivers to it no signal
-/// that it has no handler for (`man 7 pid_namespaces`): a signal to stop would have no effect, and
-/// its sender would wait, and kill in the end.
+/// Returns whether this is the first process of a container. The system delivers to it only signals
+/// for which it has a handler (`man 7 pid_namespaces`): without one, a signal to stop would have no
+/// effect, and its sender would wait and finally kill the process.
 fn is_first_process() -> bool {
     cfg!(unix) && std::process::id() == 1
 }
 
 /// Ends the process on a signal to stop, as the system does with other processes, until the
 /// returned value is dropped.
-fn end_when_told() -> io::Result<DropGuard> {
+fn end_on_signal() -> io::Result<DropGuard> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
         let _context = runtime.enter();
         Stops::new()?
     };
-    let over = CancellationToken::new();
-    let started = over.clone();
+    let start_is_over = CancellationToken::new();
+    let started = start_is_over.clone();
     let wait = async move {
         tokio::select! {
             () = started.cancelled() => {}
-            // The exit code with which a shell reports the end by a signal.
+            // The exit code by which a shell reports that a signal ended a process.
             signal = signals.next() => match exit(128 + signal) {},
         }
     };
     std::thread::Builder::new().name("starting".to_owned()).spawn(move || runtime.block_on(wait))?;
-    Ok(over.drop_guard())
+    Ok(start_is_over.drop_guard())
 }
 
 /// The meaning of a signal.
@@ -144,33 +144,35 @@ enum Command {
     HangUp,
 }
 
-/// Which of the three standard streams were terminals when the process began.
+/// Whether standard input, output and error were terminals when the process began.
 struct Terminals([bool; 3]);
 
 impl Terminals {
-    fn of_now() -> Self {
+    fn current() -> Self {
         Self([io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()])
     }
 
-    /// Returns whether one of them is no longer a terminal: one that was closed answers no query.
+    /// Returns whether one of them is no longer a terminal: the system does not report a closed one
+    /// as a terminal.
     fn are_gone(&self) -> bool {
-        let now = Self::of_now();
+        let now = Self::current();
         self.0.iter().zip(now.0).any(|(was, is)| *was && !is)
     }
 }
 
-/// Signals whose default action would end the process although nobody wants it to stop.
+/// The signals that are handled from the start on, because their default action would end the
+/// process although nobody wants it to stop.
 #[cfg(unix)]
-struct EarlySignals {
-    /// Not handled if it was ignored when the process began, which is all that `nohup` does.
+struct StartSignals {
+    /// SIGHUP. Not handled if it was ignored when the process began, which is how `nohup` works.
     hang_up: Option<Signal>,
-    /// Sent by a write beyond the largest file size (`ulimit -f`), such as one to the log; unless
-    /// it is handled, it ends the process.
+    /// SIGXFSZ, which the system sends when a write exceeds the largest file size (`ulimit -f`),
+    /// such as one to the log.
     _file_too_large: Signal,
 }
 
 #[cfg(unix)]
-impl EarlySignals {
+impl StartSignals {
     fn new() -> io::Result<Self> {
         let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
         let file_too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
@@ -191,7 +193,7 @@ impl Stops {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for one, and returns its number.
+    /// Waits for one of them, and returns its number.
     async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
@@ -200,22 +202,22 @@ impl Stops {
     }
 }
 
-/// The signals that the process handles.
+/// The signals that the process handles after the start.
 #[cfg(unix)]
 struct Signals {
     stops: Stops,
-    early: EarlySignals,
+    others: StartSignals,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new(early: EarlySignals) -> io::Result<Self> {
-        Ok(Self { stops: Stops::new()?, early })
+    fn new(others: StartSignals) -> io::Result<Self> {
+        Ok(Self { stops: Stops::new()?, others })
     }
 
     async fn next(&mut self) -> Command {
         let hang_up = async {
-            match &mut self.early.hang_up {
+            match &mut self.others.hang_up {
                 Some(signal) => signal.recv().await,
                 None => std::future::pending().await,
             }
@@ -228,8 +230,8 @@ impl Signals {
 }
 
 /// Returns whether SIGHUP was ignored when the process began, according to the mask of ignored
-/// signals in proc(5). Only Linux has it; asking the system directly needs unsafe code. Elsewhere
-/// SIGHUP is handled.
+/// signals in proc(5). Only Linux has that file, and a system call would need unsafe code; on other
+/// systems this returns `false`.
 #[cfg(unix)]
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -238,12 +240,12 @@ fn ignores_hang_up() -> bool {
     mask & 1 << (rustix::process::Signal::HUP.as_raw() - 1) != 0
 }
 
-/// Ctrl-c is all there is elsewhere.
+/// On other systems, only ctrl-c is handled.
 #[cfg(not(unix))]
-struct EarlySignals;
+struct StartSignals;
 
 #[cfg(not(unix))]
-impl EarlySignals {
+impl StartSignals {
     fn new() -> io::Result<Self> {
         Ok(Self)
     }
@@ -260,7 +262,7 @@ impl Stops {
 
     async fn next(&mut self) -> i32 {
         let _ = tokio::signal::ctrl_c().await;
-        2 // that of SIGINT elsewhere
+        2 // the number of SIGINT on Unix
     }
 }
 
@@ -269,7 +271,7 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new(_: EarlySignals) -> io::Result<Self> {
+    fn new(_: StartSignals) -> io::Result<Self> {
         Ok(Self)
     }
 

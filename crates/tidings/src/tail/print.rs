@@ -1,4 +1,4 @@
-//! Events as lines: which are shown, and how.
+//! Prints events as lines.
 //!
 //! Must never write an event in two pieces, or two events in one line: programs read the output
 //! line by line.
@@ -11,15 +11,15 @@ use tidings_sse::Message;
 
 use crate::terminal::{plain, plain_json};
 
-/// Shows events.
+/// Prints the events that were asked for.
 pub(super) struct Printer<W> {
     pub(super) out: W,
     pub(super) json: bool,
-    /// Hides the events that only show that the stream is alive, unless they are asked for by name.
+    /// Whether to hide `connected` and `heartbeat`, unless they are asked for by name.
     pub(super) quiet: bool,
     /// The names of the events that are shown; empty shows all.
     pub(super) events: Vec<String>,
-    /// How many more events are shown, if there is a bound.
+    /// How many more events to show, if the number is limited.
     pub(super) left: Option<u64>,
 }
 
@@ -31,7 +31,8 @@ struct Line<'a> {
     data: Data<'a>,
 }
 
-/// Data that is JSON as it came, so that no digit of a number is lost; other data as a string.
+/// The data of an event. JSON is copied as it is, so that no digit of a number is lost; other data
+/// becomes a string.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data<'a> {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_a_line_for_people() {
+    fn an_event_is_printed_on_one_line() {
         let messages = [message("k-1", "notification", r#"{"title":"Hi"}"#), message("", "heartbeat", "a\nb")];
         assert_eq!(
             shown(printer(false, false, &[], None), &messages),
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_an_event_commands_the_terminal() {
+    fn no_control_character_of_an_event_is_printed() {
         let hostile = [message("\u{1b}[1m", "\u{9b}2J", "\"\u{7f}\"\r\u{1b}]0;title\u{7}")];
         for json in [false, true] {
             let line = shown(printer(json, false, &[], None), &hostile);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_a_line_of_json_for_programs() {
+    fn an_event_is_printed_as_one_line_of_json() {
         let messages = [
             message("k-1", "realtime-update", "{\"n\":12345678901234567890.10,\n \"text\":\"\u{9b}\"}"),
             message("", "message", "not json\n\"quoted\""),
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_is_shown_and_counted() {
+    fn only_selected_events_are_shown_and_counted() {
         let messages = ["connected", "notification", "heartbeat", "reset"].map(|event| message("1", event, "{}"));
         let names = |printer| {
             let shown = shown(printer, &messages);
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!(names(printer(false, true, &[], None)), ["notification", "reset"]);
         assert_eq!(names(printer(false, true, &["heartbeat", "reset"], None)), ["heartbeat", "reset"]);
         let mut two = printer(false, true, &[], Some(2));
-        let enough: Vec<_> = messages.iter().map(|message| two.print(message).unwrap()).collect();
-        assert_eq!(enough, [false, false, false, true]);
+        let was_last: Vec<_> = messages.iter().map(|message| two.print(message).unwrap()).collect();
+        assert_eq!(was_last, [false, false, false, true]);
     }
 }

@@ -1,4 +1,4 @@
-//! One stream at a time, with paused time: what is remembered, what is waited for, and what ends it.
+//! One stream at a time, with paused time: the cursor, the timeouts, and the ways in which it ends.
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use http_body_util::Full;
@@ -21,7 +21,8 @@ async fn read(tail: &mut Tail<Vec<u8>>, text: &'static str) -> End {
     tail.read(Full::new(Bytes::from_static(text.as_bytes()))).await.unwrap()
 }
 
-/// Reads a stream that sends `text` and then nothing for ever. Returns how long the tail waited.
+/// Reads a stream that sends `text` and then stays silent. Returns how it ended, and after what
+/// time.
 async fn read_silent(tail: &mut Tail<Vec<u8>>, text: &'static str) -> (End, Duration) {
     let silent = Full::new(Bytes::from_static(text.as_bytes())).with_trailers(std::future::pending());
     let start = Instant::now();
@@ -35,7 +36,7 @@ fn clap_finds_no_fault_with_the_flags() {
 }
 
 #[test]
-fn everything_has_a_default() {
+fn every_argument_has_a_default() {
     let arguments = parsed(&[]).unwrap();
     assert_eq!(arguments.path, "/notifications/stream");
     assert_eq!((arguments.after, arguments.count, arguments.events), (None, None, vec![]));
@@ -43,7 +44,7 @@ fn everything_has_a_default() {
 }
 
 #[test]
-fn every_flag_is_heard() {
+fn every_flag_is_parsed() {
     let words = ["/chat/stream?roomId=a", "--after=k-1", "--count", "3", "--event=a,b", "--event", "c", "--json", "-q"];
     let arguments = parsed(&words).unwrap();
     assert_eq!(arguments.path, "/chat/stream?roomId=a");
@@ -54,14 +55,14 @@ fn every_flag_is_heard() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_arguments_are_refused() {
     for words in [&["--count=0"][..], &["--count=-1"], &["--after="], &["--after=a b"], &["/a", "/b"], &["--url=/"]] {
         assert!(parsed(words).is_err(), "{words:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_whole_event_is_where_the_next_stream_begins() {
+async fn the_next_stream_begins_after_the_last_complete_event() {
     let mut tail = tail();
     let end = read(&mut tail, "id: k-1\nevent: a\ndata: 1\n\nid: k-2\nevent: a\ndata: cut").await;
     assert_eq!(end, End::Broken("the connection was closed".into()));
@@ -72,7 +73,7 @@ async fn the_last_whole_event_is_where_the_next_stream_begins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_says_when_to_come_back_within_reason() {
+async fn the_retry_time_of_the_server_is_respected_within_bounds() {
     let mut tail = tail();
     for (text, milliseconds) in [("retry: 1500\n", 1_500), ("retry: 0\n", 100), ("retry: 99999999\n", 60_000)] {
         read(&mut tail, text).await;
@@ -81,7 +82,7 @@ async fn the_server_says_when_to_come_back_within_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_missing_heartbeats_are_a_dead_connection() {
+async fn after_three_missing_heartbeats_the_connection_counts_as_dead() {
     let mut tail = tail();
     let connected = "event: connected\ndata: {\"heartbeatInterval\":2000}\n\n";
     let (end, after) = read_silent(&mut tail, connected).await;
@@ -94,7 +95,7 @@ async fn three_missing_heartbeats_are_a_dead_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_farewell_says_whether_to_come_back() {
+async fn an_ending_says_whether_to_reconnect() {
     let mut tail = tail();
     assert_eq!(
         read(&mut tail, "event: draining\ndata: {\"reason\":\"shutdown\",\"reconnect\":true}\n\n").await,
@@ -102,12 +103,12 @@ async fn a_farewell_says_whether_to_come_back() {
     );
     assert_eq!(
         read(&mut tail, "event: expired\ndata: {\"reason\":\"token_expired\",\"reconnect\":false}\n\n").await,
-        End::ForGood("the server ended the stream: expired (token_expired)".into())
+        End::Final("the server ended the stream: expired (token_expired)".into())
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_stream_that_brings_something_ends_a_row_of_failures() {
+async fn only_a_stream_with_events_resets_the_count_of_failures() {
     let mut tail = tail();
     tail.failures = 4;
     read(&mut tail, "event: busy\nretry: 2000\ndata: {\"reason\":\"full\",\"reconnect\":true}\n\n").await;
@@ -117,15 +118,15 @@ async fn only_a_stream_that_brings_something_ends_a_row_of_failures() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_would_never_fit_ends_for_good() {
+async fn an_id_that_is_too_long_ends_the_stream_for_good() {
     let mut tail = tail();
     let long = format!("id: {}\n", "x".repeat(tidings_sse::decode::MAX_ID_BYTES + 1));
     let end = tail.read(Full::new(Bytes::from(long))).await.unwrap();
-    assert!(matches!(end, End::ForGood(_)), "{end:?}");
+    assert!(matches!(end, End::Final(_)), "{end:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_output_ends_it() {
+async fn a_closed_output_ends_the_command() {
     struct Closed;
     impl std::io::Write for Closed {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

@@ -139,7 +139,7 @@ async fn a_server_that_runs_holds_its_port_and_its_directory() {
 #[tokio::test]
 async fn that_the_first_start_leaves_no_way_back_is_told_before_it() {
     let place = Place::new().of_version_0_1();
-    let told = |report: &Value| of(report, "note").iter().any(|note| note.contains("the earlier one refuses it"));
+    let told = |report: &Value| of(report, "note").iter().any(|note| note.contains("the earlier version refuses it"));
     for arguments in [&["--port", "0"][..], &["--port", "0", "--running"]] {
         assert!(told(&checked(&place, arguments).await.0), "{arguments:?}");
     }

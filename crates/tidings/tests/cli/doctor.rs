@@ -178,11 +178,11 @@ async fn what_can_not_be_measured_is_said_and_ends_with_2() {
         (closed, "can't reach "),
         (
             answering("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>").await,
-            "this is no Tidings server: ",
+            "this is not a Tidings server: ",
         ),
         (
             answering("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: hello\n\n").await,
-            "this is no Tidings server: ",
+            "this is not a Tidings server: ",
         ),
         (
             answering("HTTP/1.1 302 Found\r\nLocation: /realtime/stream\r\nContent-Length: 0\r\n\r\n").await,

@@ -9,7 +9,7 @@ async fn what_it_writes_starts_a_server_in_both_modes() {
     for (words, mode) in [(&["init"][..], "development"), (&["init", "production"], "production")] {
         let place = Place::new();
         let said = place.succeed(words).await;
-        assert!(said.starts_with(&format!("tidings.toml is written, for {mode}: ")), "{said}");
+        assert!(said.starts_with(&format!("tidings.toml was written for {mode}, ")), "{said}");
         let written = fs::read_to_string(place.directory().join("tidings.toml")).unwrap();
 
         let settings = place.succeed(&["config"]).await;
@@ -33,7 +33,7 @@ async fn nothing_is_ever_overwritten() {
     fs::write(&file, "port = 4000\n").unwrap();
     for words in [&["init"][..], &["init", "production"], &["init", "--file", "./tidings.toml"]] {
         let (said, code) = place.fail(words).await;
-        assert!(said.contains("tidings.toml is there already, and was left as it is"), "{said}");
+        assert!(said.contains("tidings.toml already exists and was not changed"), "{said}");
         assert_eq!((said.lines().count(), code), (1, Some(1)));
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "port = 4000\n");
@@ -62,7 +62,7 @@ async fn the_file_is_its_owner_s_alone_and_no_link_is_followed() {
 
     let link = place.directory().join("tidings.toml");
     std::os::unix::fs::symlink("elsewhere", &link).unwrap();
-    assert!(place.fail(&["init"]).await.0.contains("is there already"));
+    assert!(place.fail(&["init"]).await.0.contains("already exists"));
     assert!(!place.directory().join("elsewhere").exists());
 }
 
@@ -90,8 +90,8 @@ async fn what_comes_before_the_file_is_warned_of() {
     let said = stderr(&output);
     assert_eq!(
         said,
-        "tidings: warning: JWT_SECRET is set elsewhere too (.env line 1), which comes before tidings.toml\n"
+        "tidings: warning: JWT_SECRET is also set elsewhere (.env line 1), which overrides tidings.toml\n"
     );
     let output = Place::new().env("APP_ENV", "development").run(&["init", "production"]).await;
-    assert!(stderr(&output).contains("APP_ENV is set elsewhere too (environment)"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("APP_ENV is also set elsewhere (environment)"), "{}", stderr(&output));
 }

@@ -74,7 +74,7 @@ async fn a_tail_outlives_its_server_and_says_where_something_may_be_missing() {
     proxy.redirect(Some(server.address));
     tail.event("connected").await;
     assert_eq!(tail.event("reset").await["data"]["reason"], "epoch");
-    tail.note_that("tidings: events may be missing (epoch): read the state again; going on from ").await;
+    tail.note_that("tidings: events may be missing (epoch): reload the state; the stream continues after ").await;
     let id = Place::new().calling(server.address).notify("after").await;
     assert_eq!(tail.event("notification").await["id"], *id);
 }

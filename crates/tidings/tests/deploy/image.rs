@@ -133,7 +133,7 @@ fn its_server_is_healthy_takes_events_drains_and_goes_on_where_it_was() {
     drop(reader);
 
     let verify = Container::run(&IMAGE, &volume.0, &[], &["journal", "verify"]);
-    verify.until_it_says("all sound");
+    verify.until_it_says("none damaged");
     assert_eq!(verify.end(), Some(0));
 
     let server = Container::start(&IMAGE, &volume.0, &[("JWT_SECRET", SECRET)]);

@@ -27,7 +27,7 @@ fn in_production(settings: &[(&str, &str)]) -> Vec<(Level, &'static str)> {
 }
 
 #[test]
-fn nothing_is_unwise_about_the_defaults_and_about_a_careful_production() {
+fn the_defaults_and_a_careful_production_setup_have_no_findings() {
     assert_eq!(found(&[]), []);
     assert_eq!(in_production(&[]), []);
     let alone = in_production(&[("HOST", "::"), ("TRUSTED_PROXIES", ""), ("CORS_ORIGIN", "")]);
@@ -35,7 +35,7 @@ fn nothing_is_unwise_about_the_defaults_and_about_a_careful_production() {
 }
 
 #[test]
-fn demo_tokens_within_reach_of_others_are_warned_of() {
+fn demo_tokens_that_other_machines_can_use_cause_a_warning() {
     use Level::Warning;
     assert_eq!(found(&[("HOST", "0.0.0.0")]), [(Warning, "demo-tokens")]);
     assert_eq!(found(&[("HOST", "192.0.2.7")]), [(Warning, "demo-tokens")]);
@@ -44,7 +44,7 @@ fn demo_tokens_within_reach_of_others_are_warned_of() {
 }
 
 #[test]
-fn each_unwise_setting_of_production_is_found() {
+fn each_unwise_setting_is_found_in_production() {
     use Level::{Note, Warning};
     for (name, value, expected) in [
         ("OPEN_PUBLISH", "true", (Warning, "publishing")),
@@ -72,7 +72,7 @@ fn each_unwise_setting_of_production_is_found() {
 }
 
 #[test]
-fn a_dot_that_stands_for_any_character_is_found_and_one_that_is_meant_is_not() {
+fn a_dot_that_matches_any_character_is_found_unless_it_is_intended() {
     assert_eq!(bare_dot(r"/https:\/\/a\.example.com/").as_deref(), Some("com"));
     for fine in [
         r"/https:\/\/a\.example\.com/",
@@ -86,7 +86,7 @@ fn a_dot_that_stands_for_any_character_is_found_and_one_that_is_meant_is_not() {
 }
 
 #[test]
-fn a_secret_on_the_command_line_is_warned_of() {
+fn a_secret_on_the_command_line_causes_a_warning() {
     let flags = Flags { file: None, settings: vec![("jwt_secret".to_owned(), SECRET.to_owned())] };
     let loaded = Config::load(flags, std::iter::empty(), Path::new("/nonexistent")).unwrap();
     let findings = all(&loaded);

@@ -5,23 +5,23 @@ use crate::proxies::Proxy;
 pub(super) fn headers(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location; and take out any proxy_hide_header and add_header of these fields\n\
+            "# in the location; and remove every proxy_hide_header and add_header of these fields\n\
              proxy_cache off;\n\
              expires off;"
         }
         Proxy::Apache => {
-            "# take out what Header sets and ExpiresActive adds for Cache-Control and Content-Type; and any CacheEnable"
+            "# remove what Header sets and ExpiresActive adds for Cache-Control and Content-Type; and every CacheEnable"
         }
-        Proxy::Caddy => "# take out what the header directive sets for Cache-Control and Content-Type on these paths",
+        Proxy::Caddy => "# remove what the header directive sets for Cache-Control and Content-Type on these paths",
         Proxy::Traefik => {
-            "# take Cache-Control and Content-Type out of customResponseHeaders in every headers middleware"
+            "# remove Cache-Control and Content-Type from customResponseHeaders in every headers middleware"
         }
         Proxy::Haproxy => {
-            "# take out http-response set-header and del-header of Cache-Control and Content-Type, and any\n\
+            "# remove http-response set-header and del-header of Cache-Control and Content-Type, and every\n\
              # http-request cache-use and http-response cache-store"
         }
         Proxy::Envoy => {
-            "# take them out of response_headers_to_add and response_headers_to_remove; and any cache filter"
+            "# remove them from response_headers_to_add and response_headers_to_remove; and remove every cache filter"
         }
         Proxy::Alb => {
             "# an ALB changes neither; in a CloudFront before it, choose the cache policy\n\
@@ -37,33 +37,35 @@ pub(super) fn headers(proxy: Proxy) -> &'static str {
 pub(super) fn ending(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location; the default before nginx 1.29.7 was 1.0, whose answers have no end of their own\n\
+            "# in the location; the default before nginx 1.29.7 was HTTP/1.0, which does not mark the end of a body\n\
              proxy_http_version 1.1;\n\
              proxy_set_header Connection \"\";"
         }
         Proxy::Apache => {
-            "# take these out, and any proxy-sendchunks; HTTP/1.1 is the default\n\
+            "# remove these, and every proxy-sendchunks; HTTP/1.1 is the default\n\
              # SetEnv force-proxy-request-1.0 1\n\
              # SetEnv downgrade-1.0 1"
         }
-        Proxy::Caddy => "# HTTP/1.1 is the default: take out what else versions of transport http names",
-        Proxy::Traefik => "# HTTP/1.1 is the default; look at what stands between Traefik and the server",
-        Proxy::Haproxy => "# HTTP/1.1 is the default; look at what stands between HAProxy and the server",
-        Proxy::Envoy => "# HTTP/1.1 is the default: take out accept_http_10 and default_host_for_http_10",
-        Proxy::Alb => "# a target group of type lambda ends every answer alike: use one of type ip or instance",
-        Proxy::Cloudflare => "# it speaks HTTP/1.1 to the server; look at what stands between",
+        Proxy::Caddy => "# HTTP/1.1 is the default: remove other versions from transport http",
+        Proxy::Traefik => "# HTTP/1.1 is the default; look for another proxy between Traefik and the server",
+        Proxy::Haproxy => "# HTTP/1.1 is the default; look for another proxy between HAProxy and the server",
+        Proxy::Envoy => "# HTTP/1.1 is the default: remove accept_http_10 and default_host_for_http_10",
+        Proxy::Alb => "# a target group of type lambda completes every answer: use one of type ip or instance",
+        Proxy::Cloudflare => {
+            "# it speaks HTTP/1.1 to the server; look for another proxy between Cloudflare and the server"
+        }
     }
 }
 
 pub(super) fn http1(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# since nginx 1.25.1; before, listen 443 ssl http2;\n\
+            "# since nginx 1.25.1; in earlier versions: listen 443 ssl http2;\n\
              listen 443 ssl;\n\
              http2 on;"
         }
         Proxy::Apache => {
-            "# a2enmod http2; in the virtual host\n\
+            "# run a2enmod http2; then, in the virtual host\n\
              Protocols h2 http/1.1"
         }
         Proxy::Caddy => {
@@ -80,7 +82,7 @@ pub(super) fn http1(proxy: Proxy) -> &'static str {
              alpn_protocols: [h2, http/1.1]"
         }
         Proxy::Alb => {
-            "# with a listener of HTTPS\n\
+            "# with an HTTPS listener\n\
              aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes \
              Key=routing.http2.enabled,Value=true"
         }

@@ -1,44 +1,44 @@
-//! Fixes for the delivery of events: buffering, compression, and cuts in silence.
+//! Fixes for the delivery of events: buffering, compression, and idle timeouts.
 
 use crate::proxies::Proxy;
 
 pub(super) fn buffering(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location; and take out any proxy_ignore_headers X-Accel-Buffering\n\
+            "# in the location; and remove every proxy_ignore_headers X-Accel-Buffering\n\
              proxy_http_version 1.1;\n\
              proxy_set_header Connection \"\";\n\
              proxy_buffering off;"
         }
         Proxy::Apache => {
-            "# in BalancerMember or ProxyPass; and take out any SetOutputFilter of the site\n\
+            "# in BalancerMember or ProxyPass; and remove every SetOutputFilter of the site\n\
              flushpackets=on"
         }
         Proxy::Caddy => {
-            "# Caddy passes text/event-stream on at once, whatever flush_interval says: take out response_buffers of\n\
-             # reverse_proxy; and where the Content-Type is changed before it comes to Caddy\n\
+            "# Caddy forwards text/event-stream at once, whatever flush_interval says: remove response_buffers from\n\
+             # reverse_proxy; and if something between the server and Caddy changes the Content-Type\n\
              reverse_proxy localhost:3000 {\n    flush_interval -1\n}"
         }
         Proxy::Traefik => {
-            "# Traefik passes text/event-stream on at once, whatever flushInterval says: take the buffering middleware off the\n\
-             # router; and where the Content-Type is changed before it comes to Traefik, for the service:\n\
+            "# Traefik forwards text/event-stream at once, whatever flushInterval says: remove the buffering middleware from the\n\
+             # router; and if something between the server and Traefik changes the Content-Type, set for the service:\n\
              http:\n  services:\n    tidings:\n      loadBalancer:\n        responseForwarding:\n          \
              flushInterval: \"-1\""
         }
         Proxy::Haproxy => {
-            "# in the backend; and take out any http-response wait-for-body\n\
+            "# in the backend; and remove every http-response wait-for-body\n\
              option http-no-delay"
         }
         Proxy::Envoy => {
-            "# Envoy passes everything on at once: take filters that read whole answers out of http_filters (transcoders,\n\
+            "# Envoy forwards everything at once: remove filters that read whole answers from http_filters (transcoders,\n\
              # ext_proc with response_body_mode BUFFERED, Lua with body())"
         }
         Proxy::Alb => {
-            "# a target group of type lambda holds answers back: use one of type ip or instance\n\
+            "# a target group of type lambda buffers answers: use one of type ip or instance\n\
              aws elbv2 create-target-group --name tidings --target-type ip --protocol HTTP --port 3000 --vpc-id VPC"
         }
         Proxy::Cloudflare => {
-            "# switch response buffering off (a setting of Enterprise zones, off by default)\n\
+            "# turn off response buffering (a setting of Enterprise zones, off by default)\n\
              PATCH /client/v4/zones/ZONE/settings/response_buffering {\"value\":\"off\"}"
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn buffering(proxy: Proxy) -> &'static str {
 pub(super) fn compression(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location; or take text/event-stream and * out of gzip_types\n\
+            "# in the location; or remove text/event-stream and * from gzip_types\n\
              gzip off;"
         }
         Proxy::Apache => {
@@ -56,7 +56,7 @@ pub(super) fn compression(proxy: Proxy) -> &'static str {
              SetEnv no-brotli 1"
         }
         Proxy::Caddy => {
-            "# Caddy compresses nothing that is marked no-transform; where that is lost before it comes to Caddy\n\
+            "# Caddy compresses nothing that is marked no-transform; if something between the server and Caddy removes the mark\n\
              @calls not path */stream */system/heartbeat\n\
              encode @calls zstd gzip"
         }
@@ -65,8 +65,8 @@ pub(super) fn compression(proxy: Proxy) -> &'static str {
              - text/event-stream"
         }
         Proxy::Haproxy => {
-            "# HAProxy compresses nothing that is marked no-transform; where that is lost before it comes to HAProxy, name\n\
-             # the types to compress, without text/event-stream\n\
+            "# HAProxy compresses nothing that is marked no-transform; if something between the server and HAProxy removes the\n\
+             # mark, name the types to compress, without text/event-stream\n\
              compression type text/html text/css application/javascript application/json"
         }
         Proxy::Envoy => {
@@ -89,11 +89,11 @@ pub(super) fn idle_cut(proxy: Proxy) -> &'static str {
              timeout=3600"
         }
         Proxy::Caddy => {
-            "# Caddy waits without end by default; take out what shortens it (also write in the timeouts of servers), or\n\
+            "# Caddy has no timeout by default; remove what sets one (also write in the timeouts of servers), or\n\
              reverse_proxy localhost:3000 {\n    transport http {\n        read_timeout 1h\n    }\n}"
         }
         Proxy::Traefik => {
-            "# of the entry point, in the static configuration; 0, the default, is without end\n\
+            "# of the entry point, in the static configuration; 0, the default, means no timeout\n\
              entryPoints:\n  websecure:\n    transport:\n      respondingTimeouts:\n        writeTimeout: 0"
         }
         Proxy::Haproxy => {
@@ -102,7 +102,7 @@ pub(super) fn idle_cut(proxy: Proxy) -> &'static str {
              timeout server 1h"
         }
         Proxy::Envoy => {
-            "# in the connection manager, whose default is 5 min; and of the route, whose default is 15 s in all\n\
+            "# in the connection manager, whose default is 5 min; and in the route, whose default is 15 s for a whole answer\n\
              stream_idle_timeout: 1h\n\
              route: { cluster: tidings, timeout: 0s }"
         }
@@ -112,7 +112,8 @@ pub(super) fn idle_cut(proxy: Proxy) -> &'static str {
              Key=idle_timeout.timeout_seconds,Value=300"
         }
         Proxy::Cloudflare => {
-            "# it cuts after 120 s of silence (long 100 s), which only Enterprise zones can change: let the server speak sooner\n\
+            "# it cuts after 120 s of silence (for years after 100 s), which only Enterprise zones can change: shorten, in the\n\
+             # server's settings\n\
              HEARTBEAT_INTERVAL=25s"
         }
     }

@@ -1,20 +1,21 @@
-//! Fixes for parts of a request that are lost: path, query, token, last id, the client's address.
+//! Fixes for parts of a request that do not reach the server: path, query, token, last id, the
+//! client's address.
 
 use crate::proxies::Proxy;
 
 pub(super) fn path(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# pass the path on as it came: proxy_pass without a path of its own, not even a slash; then BASE_PATH=/api\n\
+            "# forward the path unchanged: proxy_pass without a path, not even a slash; then set BASE_PATH=/api\n\
              location /api/ {\n    proxy_pass http://127.0.0.1:3000;\n\
              }"
         }
         Proxy::Apache => {
-            "# the same path on both sides, and BASE_PATH=/api\n\
+            "# the same path on both sides; and set BASE_PATH=/api\n\
              ProxyPass \"/api/\" \"http://127.0.0.1:3000/api/\""
         }
         Proxy::Caddy => {
-            "# handle_path and uri strip_prefix take the prefix off: either they, or BASE_PATH=/api\n\
+            "# either handle_path or uri strip_prefix, which remove the prefix, or BASE_PATH=/api\n\
              reverse_proxy /api/* 127.0.0.1:3000"
         }
         Proxy::Traefik => {
@@ -27,9 +28,9 @@ pub(super) fn path(proxy: Proxy) -> &'static str {
              match: { prefix: \"/api/\" }\n\
              route: { cluster: tidings, timeout: 0s }"
         }
-        Proxy::Alb => "# an ALB passes the path on as it came; with a rule for /api/*, set BASE_PATH=/api",
+        Proxy::Alb => "# an ALB forwards the path unchanged; with a rule for /api/*, set BASE_PATH=/api",
         Proxy::Cloudflare => {
-            "# Rules > Transform Rules > Rewrite URL: either a rule that takes the prefix off, or BASE_PATH=/api"
+            "# Rules > Transform Rules > Rewrite URL: either a rule that removes the prefix, or BASE_PATH=/api"
         }
     }
 }
@@ -37,22 +38,22 @@ pub(super) fn path(proxy: Proxy) -> &'static str {
 pub(super) fn query(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# a rewrite whose replacement ends with ? drops it, and so does a proxy_pass whose path has a variable\n\
+            "# the query is dropped by a rewrite whose replacement ends with ?, and by a proxy_pass whose path has a variable\n\
              proxy_pass http://127.0.0.1:3000;"
         }
         Proxy::Apache => {
-            "# take the ? off the end of the RewriteRule, or the flag QSD\n\
+            "# remove the ? at the end of the RewriteRule, or its flag QSD\n\
              RewriteRule ^/api/(.*)$ /$1 [PT,QSA]"
         }
         Proxy::Caddy => {
-            "# a rewrite to a target that has a ? replaces it: take that out, or name it\n\
+            "# a rewrite whose target has a ? replaces the query: remove the rewrite, or keep the query\n\
              rewrite * {path}?{query}"
         }
-        Proxy::Traefik => "# a replacePathRegex keeps it; look at redirectRegex middlewares and plugins",
-        Proxy::Haproxy => "# take out http-request set-query and set-uri",
-        Proxy::Envoy => "# regex_rewrite and prefix_rewrite keep it; look at Lua filters and path_redirect",
+        Proxy::Traefik => "# replacePathRegex keeps the query; check redirectRegex middlewares and plugins",
+        Proxy::Haproxy => "# remove http-request set-query and set-uri",
+        Proxy::Envoy => "# regex_rewrite and prefix_rewrite keep the query; check Lua filters and path_redirect",
         Proxy::Alb => {
-            "# an ALB passes it on; in a CloudFront before it, choose an origin request policy that forwards it\n\
+            "# an ALB forwards the query; in a CloudFront before it, choose an origin request policy that forwards it\n\
              Managed-AllViewer"
         }
         Proxy::Cloudflare => "# Rules > Transform Rules > Rewrite URL: keep the query",
@@ -62,23 +63,23 @@ pub(super) fn query(proxy: Proxy) -> &'static str {
 pub(super) fn authorization(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location, in place of any proxy_set_header Authorization \"\"\n\
+            "# in the location, instead of any proxy_set_header Authorization \"\"\n\
              proxy_set_header Authorization $http_authorization;"
         }
-        Proxy::Apache => "# take out RequestHeader unset Authorization",
-        Proxy::Caddy => "# take out header_up -Authorization in reverse_proxy, and request_header -Authorization",
+        Proxy::Apache => "# remove RequestHeader unset Authorization",
+        Proxy::Caddy => "# remove header_up -Authorization from reverse_proxy, and request_header -Authorization",
         Proxy::Traefik => {
-            "# take Authorization out of customRequestHeaders; and of a basicAuth middleware that removes it:\n\
+            "# remove Authorization from customRequestHeaders; and in a basicAuth middleware, which drops it by itself:\n\
              http:\n  middlewares:\n    auth:\n      basicAuth:\n        removeHeader: false"
         }
-        Proxy::Haproxy => "# take out http-request del-header Authorization",
+        Proxy::Haproxy => "# remove http-request del-header Authorization",
         Proxy::Envoy => {
-            "# take authorization out of request_headers_to_remove; and of jwt_authn, which removes it\n\
+            "# remove authorization from request_headers_to_remove; and in jwt_authn, which drops it by itself:\n\
              forward: true"
         }
-        Proxy::Alb => "# an ALB passes it on; look at what stands before and behind it",
+        Proxy::Alb => "# an ALB forwards it; check the proxies before and behind it",
         Proxy::Cloudflare => {
-            "# Rules > Transform Rules > Modify Request Header: take out the rule that removes Authorization"
+            "# Rules > Transform Rules > Modify Request Header: delete the rule that removes Authorization"
         }
     }
 }
@@ -86,20 +87,20 @@ pub(super) fn authorization(proxy: Proxy) -> &'static str {
 pub(super) fn last_event_id(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location, in place of any proxy_set_header Last-Event-ID \"\"\n\
+            "# in the location, instead of any proxy_set_header Last-Event-ID \"\"\n\
              proxy_set_header Last-Event-ID $http_last_event_id;"
         }
-        Proxy::Apache => "# take out RequestHeader unset Last-Event-ID",
-        Proxy::Caddy => "# take out header_up -Last-Event-ID in reverse_proxy, and request_header -Last-Event-ID",
-        Proxy::Traefik => "# take Last-Event-ID out of customRequestHeaders in every headers middleware",
-        Proxy::Haproxy => "# take out http-request del-header Last-Event-ID",
-        Proxy::Envoy => "# take last-event-id out of request_headers_to_remove",
+        Proxy::Apache => "# remove RequestHeader unset Last-Event-ID",
+        Proxy::Caddy => "# remove header_up -Last-Event-ID from reverse_proxy, and request_header -Last-Event-ID",
+        Proxy::Traefik => "# remove Last-Event-ID from customRequestHeaders in every headers middleware",
+        Proxy::Haproxy => "# remove http-request del-header Last-Event-ID",
+        Proxy::Envoy => "# remove last-event-id from request_headers_to_remove",
         Proxy::Alb => {
-            "# an ALB passes it on; in a CloudFront before it, choose an origin request policy that forwards it\n\
+            "# an ALB forwards it; in a CloudFront before it, choose an origin request policy that forwards it\n\
              Managed-AllViewer"
         }
         Proxy::Cloudflare => {
-            "# Rules > Transform Rules > Modify Request Header: take out the rule that removes Last-Event-ID"
+            "# Rules > Transform Rules > Modify Request Header: delete the rule that removes Last-Event-ID"
         }
     }
 }
@@ -107,37 +108,38 @@ pub(super) fn last_event_id(proxy: Proxy) -> &'static str {
 pub(super) fn address(proxy: Proxy) -> &'static str {
     match proxy {
         Proxy::Nginx => {
-            "# in the location; and in the server's settings, the address that nginx comes from: TRUSTED_PROXIES=127.0.0.1\n\
+            "# in the location; and in the server's settings, the address from which nginx connects: TRUSTED_PROXIES=127.0.0.1\n\
              proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
         }
         Proxy::Apache => {
-            "# mod_proxy adds it by itself: take out ProxyAddHeaders Off; and in the server's settings, the address that Apache\n\
-             # comes from: TRUSTED_PROXIES=127.0.0.1\n\
+            "# mod_proxy adds it by itself: remove ProxyAddHeaders Off; and in the server's settings, the address from which\n\
+             # Apache connects: TRUSTED_PROXIES=127.0.0.1\n\
              RequestHeader unset X-Forwarded-For early"
         }
         Proxy::Caddy => {
-            "# Caddy adds it by itself: take out header_up -X-Forwarded-For; and in the server's settings, the address that Caddy\n\
-             # comes from: TRUSTED_PROXIES=127.0.0.1"
+            "# Caddy adds it by itself: remove header_up -X-Forwarded-For; and in the server's settings, the address from which\n\
+             # Caddy connects: TRUSTED_PROXIES=127.0.0.1"
         }
         Proxy::Traefik => {
-            "# Traefik adds it by itself: take X-Forwarded-For out of customRequestHeaders; and in the server's settings, the address\n\
-             # that Traefik comes from: TRUSTED_PROXIES=127.0.0.1"
+            "# Traefik adds it by itself: remove X-Forwarded-For from customRequestHeaders; and in the server's settings, the address\n\
+             # from which Traefik connects: TRUSTED_PROXIES=127.0.0.1"
         }
         Proxy::Haproxy => {
-            "# in the frontend; and in the server's settings, the address that HAProxy comes from: TRUSTED_PROXIES=127.0.0.1\n\
+            "# in the frontend; and in the server's settings, the address from which HAProxy connects: TRUSTED_PROXIES=127.0.0.1\n\
              option forwardfor"
         }
         Proxy::Envoy => {
-            "# in the connection manager; and in the server's settings, the address that Envoy comes from: TRUSTED_PROXIES=127.0.0.1\n\
+            "# in the connection manager; and in the server's settings, the address from which Envoy connects:\n\
+             # TRUSTED_PROXIES=127.0.0.1\n\
              use_remote_address: true"
         }
         Proxy::Alb => {
-            "# an ALB appends it by itself; in the server's settings, name the subnets that it is in\n\
+            "# an ALB appends the address by itself; in the server's settings, name the subnets of the ALB\n\
              aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes Key=routing.http.xff_header_processing.mode,Value=append\n\
              TRUSTED_PROXIES=10.0.0.0/16"
         }
         Proxy::Cloudflare => {
-            "# it appends to X-Forwarded-For by itself; in the server's settings, name its networks (https://www.cloudflare.com/ips/)\n\
+            "# Cloudflare appends the address by itself; in the server's settings, name its networks (https://www.cloudflare.com/ips/)\n\
              # and those of your own proxy behind it: TRUSTED_PROXIES=173.245.48.0/20,..."
         }
     }

@@ -103,7 +103,9 @@ async fn several_sockets_are_served_and_the_settings_of_others_are_warned_of() {
         assert_eq!(in_time(http::request(address, "GET", "/health", &[], b"")).await.status, 200);
     }
     let port = addresses[0].port();
-    let warning = format!("PORT=1 has no effect: the sockets were handed over (LISTEN_FDS), and listen on port {port}");
+    let warning = format!(
+        "PORT=1 has no effect: the sockets were passed to this process (LISTEN_FDS), and listen on port {port}"
+    );
     until(async || holder.said().contains(&warning)).await;
 }
 
