@@ -80,17 +80,17 @@ complete -c tidings -n "__fish_tidings_needs_command" -l help-all -d 'Print all 
 complete -c tidings -n "__fish_tidings_needs_command" -s V -l version -d 'Print version'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "serve" -d 'Run the server (the default)'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "init" -d 'Write a commented tidings.toml with a new secret; never overwrites'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "check" -d 'Say what is wrong or unwise in settings and machine, before a start'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "check" -d 'Report what is wrong or unwise in the settings and the machine'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "config" -d 'Print the effective settings and where each came from'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "health" -d 'Ask a server whether it is ready; ends with 0 or 1'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "demo" -d 'Publish a believable flow of events to a running server'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "token" -d 'Make a token that a server with the same settings accepts'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "health" -d 'Ask a server whether it is ready; exits with 0 or 1'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "demo" -d 'Publish the events of an imaginary shop to a running server'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "token" -d 'Sign a token that a server with the same settings accepts'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "publish" -d 'Publish to a running server'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "tail" -d 'Follow a stream of a running server'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "journal" -d 'Look into the log of a server that is not running'
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "bench" -d 'Load a running server and measure'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "doctor" -d 'Measure what proxies do to streams, and say what mends it'
-complete -c tidings -n "__fish_tidings_needs_command" -f -a "help" -d 'Print this text, or that of a command'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "doctor" -d 'Measure what proxies do to streams, and say how to fix it'
+complete -c tidings -n "__fish_tidings_needs_command" -f -a "help" -d 'Print this help, or the help of a command'
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l app-env -d 'Whether the server is for development or for production' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
@@ -198,8 +198,8 @@ complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-level -d '
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l strict -d 'End with 1 for warnings too'
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l running -d 'The server is running and is to be restarted: do not report that its port and its journal directory are in use'
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l strict -d 'Exit with 1 for warnings too'
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l running -d 'Do not report that the port and the journal directory are in use: the running server, which is to be restarted, uses them'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l json -d 'Print one JSON object'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l help-all -d 'Print all help: what each setting does, and its default'
@@ -307,16 +307,16 @@ complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-level -d 
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l log-format -d 'The format of an entry: one line of text for people, or one JSON object for machines' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l drain-seconds -d 'The time over which open streams are ended one by one, so that their clients do not all come back at once' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l shutdown-timeout -d 'The time after which the process exits, whatever is unfinished' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l timeout -d 'How long the answer may take' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l live -d 'Ask whether the server runs, and not whether streams should be sent to it, which they should not while it drains'
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l timeout -d 'How long to wait for the answer' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l live -d 'Ask only whether the server runs, not whether it accepts streams (which it does not while it drains)'
 complete -c tidings -n "__fish_tidings_using_subcommand health" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand demo" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
-complete -c tidings -n "__fish_tidings_using_subcommand demo" -l per-minute -d 'About how many events a minute' -r
-complete -c tidings -n "__fish_tidings_using_subcommand demo" -l count -d 'Stop after so many events; without it, ctrl-c does' -r
-complete -c tidings -n "__fish_tidings_using_subcommand demo" -l seed -d 'Tell the same story again: the same number, the same events in the same order' -r
-complete -c tidings -n "__fish_tidings_using_subcommand demo" -s q -l quiet -d 'Show only what goes wrong'
+complete -c tidings -n "__fish_tidings_using_subcommand demo" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
+complete -c tidings -n "__fish_tidings_using_subcommand demo" -l per-minute -d 'The approximate number of events per minute' -r
+complete -c tidings -n "__fish_tidings_using_subcommand demo" -l count -d 'Stop after this number of events; by default, only ctrl-c stops it' -r
+complete -c tidings -n "__fish_tidings_using_subcommand demo" -l seed -d 'Publish the same story again: with the same number, the same events come in the same order' -r
+complete -c tidings -n "__fish_tidings_using_subcommand demo" -s q -l quiet -d 'Show only errors'
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l config -d 'Read this file instead of tidings.toml' -r -F
@@ -377,12 +377,12 @@ complete -c tidings -n "__fish_tidings_using_subcommand token" -l role -d 'A rol
 complete -c tidings -n "__fish_tidings_using_subcommand token" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "notification" -d 'Send a notification to everybody, or to one user'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "update" -d 'Tell everybody, or one user, that an entity changed'
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "message" -d 'Say something in a chat room'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "update" -d 'Publish to everybody, or to one user, that an entity has changed'
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "message" -d 'Post a message in a chat room'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "status" -d 'Set the status of a service'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and not __fish_seen_subcommand_from notification update message status raw" -f -a "raw" -d 'Post JSON to a path of the server'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l title -d '1 to 200 characters' -r
@@ -390,59 +390,59 @@ complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l type -d '`info`, `success`, `warning` or `error`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l to -d 'The id of the one user to send it to' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from notification" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l entity -d 'What changed, such as `order`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l action -d '`create`, `update` or `delete`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l data -d 'The entity, or what is new about it, as JSON' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l to -d 'The id of the one user to tell' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l data -d 'The entity, or its changed fields, as JSON' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l to -d 'The id of the one user to publish to' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from update" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l room -d 'The room' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from message" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l service -d 'The service, such as `db`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l status -d '`online`, `offline`, `degraded` or `maintenance`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l message -d 'What people should know about it' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l message -d 'A message for people' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from status" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
+complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand publish; and __fish_seen_subcommand_from raw" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand tail" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
-complete -c tidings -n "__fish_tidings_using_subcommand tail" -l after -d 'Start after the event with this id; `earliest` starts with the oldest that is kept' -r
-complete -c tidings -n "__fish_tidings_using_subcommand tail" -l count -d 'Stop after so many events were shown' -r
-complete -c tidings -n "__fish_tidings_using_subcommand tail" -l event -d 'Show only events of this name; may be given several times, or as a list with commas' -r
-complete -c tidings -n "__fish_tidings_using_subcommand tail" -l anonymous -d 'Call without a token, and see what everybody may see'
+complete -c tidings -n "__fish_tidings_using_subcommand tail" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
+complete -c tidings -n "__fish_tidings_using_subcommand tail" -l after -d 'Start after the event with this id; `earliest` starts with the oldest event that is kept' -r
+complete -c tidings -n "__fish_tidings_using_subcommand tail" -l count -d 'Stop after this number of events' -r
+complete -c tidings -n "__fish_tidings_using_subcommand tail" -l event -d 'Show only events with this name; may be given several times, or as a list with commas' -r
+complete -c tidings -n "__fish_tidings_using_subcommand tail" -l anonymous -d 'Call without a token, to see only what everybody may see'
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -l json -d 'Show each event as one line of JSON: `{"id":…,"event":…,"data":…}`'
-complete -c tidings -n "__fish_tidings_using_subcommand tail" -s q -l quiet -d 'Leave `connected` and `heartbeat` out'
+complete -c tidings -n "__fish_tidings_using_subcommand tail" -s q -l quiet -d 'Do not show `connected` and `heartbeat`'
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand tail" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -l help-all -d 'Print all help: what each setting does, and its default'
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "stats" -d 'Show how much there is, and which topics hold most'
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "verify" -d 'Read everything, and check that it fits together; ends with 1 if something is damaged'
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "stats" -d 'Show how much is stored, and the largest topics'
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "verify" -d 'Read everything and check that it is consistent; exits with 1 if something is damaged'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and not __fish_seen_subcommand_from stats verify export" -f -a "export" -d 'Write every event as one line of JSON, in the order of the log: `{"id":…,"time":…,"topics":[…],"event":…,"data":…}`'
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -l json -d 'Show it as JSON, with every topic'
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -l json -d 'Print JSON, with every topic'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from stats" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from verify" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l after -d 'Begin after the event with this id' -r
-complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l topic -d 'Only events of this topic, or of all that a pattern matches, such as `chat/room/*`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l topic -d 'Only events of this topic, or of all topics that match a pattern such as `chat/room/*`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand journal; and __fish_seen_subcommand_from export" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l path -d 'The path of the stream, with its query if it has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l header -d 'A header of each stream; may be repeated' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connections -d 'How many streams to open' -r
@@ -465,8 +465,8 @@ complete -c tidings -n "__fish_tidings_using_subcommand bench" -l json -d 'Print
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l url -d 'Where the server is, with its base path if it has one' -r
-complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l token -d 'The token to call with. Other users of this machine can read a command line: better set the variable' -r
-complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l proxy -d 'Whose configuration to print; without it, the proxy is guessed from the head of an answer' -r -f -a "nginx\t''
+complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l token -d 'The token to call with. Better set the variable, because other users of this machine can read a command line' -r
+complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l proxy -d 'The proxy to print configuration for; by default it is guessed from the head of an answer' -r -f -a "nginx\t''
 apache\t''
 caddy\t''
 traefik\t''
@@ -474,7 +474,7 @@ haproxy\t''
 envoy\t''
 alb\t''
 cloudflare\t''"
-complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l patient -d 'Keep a stream open for this many seconds, and see whether silence gets it cut' -r
+complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l patient -d 'Also keep a stream open for this many seconds, to see whether it is cut because it is idle' -r
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l json -d 'Print one JSON object'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l help-all -d 'Print all help: what each setting does, and its default'
