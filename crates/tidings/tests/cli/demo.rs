@@ -114,7 +114,7 @@ async fn a_token_that_is_not_taken_ends_it_and_says_how_to_make_one() {
 
     let token = strict().succeed(&["token", "--sub", "demo"]).await;
     let (said, code) = Place::new().env("TIDINGS_TOKEN", token.trim_end()).fail(&["demo", &url]).await;
-    assert!(said.contains("not an admin's") && said.contains("(403)"), "{said}");
+    assert!(said.contains("needs the token of an administrator") && said.contains("(403)"), "{said}");
     assert_eq!(code, Some(1));
 
     let token = strict().succeed(&["token", "--sub", "demo", "--role", "admin"]).await;

@@ -77,7 +77,7 @@ async fn what_can_not_be_looked_at_says_why_in_one_line() {
     for (arguments, why) in [
         (&["journal", "export", "--after", "00000000-1"][..], "another log"),
         (&["journal", "export", "--after", &above], "above the end"),
-        (&["journal", "export", "--after", "nonsense"], "no id"),
+        (&["journal", "export", "--after", "nonsense"], "not an event id"),
         (&["journal", "stats", "./nowhere"], "nowhere"),
         (&["journal", "verify", "."], "is not a journal"),
     ] {
