@@ -1,7 +1,7 @@
-//! `tidings bench`: puts load on a server of event streams, and measures how it copes.
+//! `tidings bench`: puts load on a server of event streams, and measures its performance.
 //!
-//! Owns the flags. Must know nothing about the server but HTTP, event streams, and that a published
-//! text comes back: it measures other servers too.
+//! Owns the flags. Must use nothing but HTTP, event streams, and the fact that a published text
+//! arrives on them, because it measures other servers too.
 
 mod answer;
 mod clock;
@@ -34,22 +34,23 @@ use super::terminal::say;
 /// The default body of a publish: a notification.
 const BODY: &str = r#"{"title":"Test","message":"Hello World","type":"info","metadata":{"ts":{ts}}}"#;
 
-/// Descriptors that are not streams: the runtime's, the publisher's, files of `/proc`.
-const SPARE_DESCRIPTORS: u64 = 64;
+/// The number of file descriptors for everything but streams: the runtime, the publisher, files in
+/// `/proc`.
+const OTHER_DESCRIPTORS: u64 = 64;
 
 /// Which server to put load on, and how much.
 ///
-/// Opens streams, holds them open, publishes, and counts deliveries: every `"ts":` in a stream's
-/// bytes that is followed by the time at which a publish was sent. Latency counts from just before
-/// a publish is sent. Supports plain http only.
+/// Opens streams, holds them open, publishes, and counts deliveries: every `"ts":` in the bytes of
+/// a stream that is followed by the time at which a publish was sent. Latency is measured from just
+/// before a publish is sent. Supports plain http only.
 ///
 /// In paths, headers and the body, an `n` in braces is the number of the stream or publish,
 /// `{user}` and `{room}` that number modulo --users and --rooms, `{token}` the demo token of the
 /// user `bench-{user}`, and `{ts}`, in publishes only, the time in nanoseconds since 1970.
 ///
-/// The exit code is 0 if there is a result, however bad; 1 if nothing could be connected or
-/// published, or the server went away; 2 for an invalid command line. Ctrl-c ends the run early
-/// with what was measured so far.
+/// The exit code is 0 if there is a result, however bad; 1 if no stream could be opened, nothing
+/// could be published, or the server stopped answering; 2 for an invalid command line. Ctrl-c ends
+/// the run early, and the results so far are printed.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -63,7 +64,7 @@ pub(super) struct Arguments {
     #[arg(long = "header", value_name = "NAME: VALUE", help_heading = "Streams")]
     headers: Vec<String>,
 
-    /// Call without any token.
+    /// Call without a token.
     #[arg(long, help_heading = "Streams")]
     anonymous: bool,
 
@@ -79,16 +80,16 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Streams")]
     connect_only: bool,
 
-    /// How long to hold the open streams before the first publish; 5s with --pid, whose CPU time is
-    /// measured meanwhile, else 0s.
+    /// How long to keep the streams idle before the first publish: by default 0s, but 5s with
+    /// --pid, to measure the CPU time of idle streams.
     #[arg(long, value_name = "DURATION", value_parser = span, help_heading = "Streams")]
     idle: Option<Duration>,
 
-    /// How many users the streams belong to, in turn. They call with `{token}`, unless a header
-    /// says otherwise.
+    /// The number of users to whom the streams belong, in turn. They call with `{token}`, unless a
+    /// header contains other credentials.
     ///
-    /// Without it and without a token, each stream to a server on this machine belongs to a user of
-    /// its own.
+    /// Without this flag and without a token, each stream to a server on this machine has its own
+    /// user.
     #[arg(long, value_name = "NUMBER", help_heading = "Streams")]
     users: Option<NonZeroU64>,
 
@@ -96,7 +97,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", help_heading = "Streams")]
     rooms: Option<NonZeroU64>,
 
-    /// Publishes a second; 0 is as fast as answers come.
+    /// Publishes per second; 0 means as fast as answers arrive.
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = rate, help_heading = "Publishes")]
     rate: f64,
 
@@ -108,7 +109,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", help_heading = "Publishes")]
     pipeline: NonZeroUsize,
 
-    /// Where to publish, if on a different server; with or without a path.
+    /// The URL to publish to, if it is a different server; with or without a path.
     #[arg(long, value_name = "URL", help_heading = "Publishes")]
     publish_url: Option<String>,
 
@@ -120,39 +121,38 @@ pub(super) struct Arguments {
     #[arg(long = "publish-header", value_name = "NAME: VALUE", help_heading = "Publishes")]
     publish_headers: Vec<String>,
 
-    /// The body. It and the event made of it must contain `"ts":{ts}`.
+    /// The body. It must contain `"ts":{ts}`, and so must the event that the server makes from it.
     #[arg(long, value_name = "TEXT", default_value = BODY, allow_hyphen_values = true, help_heading = "Publishes")]
     body: String,
 
     /// How many streams each publish should reach.
     ///
-    /// Without it, all open streams; or those of one user or room, if the path or body of a publish
-    /// contains `{user}` or `{room}` and the streams differ by it.
+    /// By default, all open streams; or those of one user or room, if the path or body of a publish
+    /// contains `{user}` or `{room}` and so do the streams.
     #[arg(long, value_name = "NUMBER", help_heading = "Publishes")]
     expect: Option<u64>,
 
-    /// A process of the server, whose CPU time and memory are measured; may be repeated. Linux
-    /// only.
+    /// A process of the server, to measure its CPU time and memory; may be repeated. Linux only.
     #[arg(long = "pid", value_name = "PID", help_heading = "Results")]
     pids: Vec<i32>,
 
-    /// Print the results as one JSON object; null was not measured.
+    /// Print the results as one JSON object; null means not measured.
     #[arg(long, help_heading = "Results")]
     json: bool,
 }
 
-/// Runs to the end, or until ctrl-c, and prints what was measured.
+/// Runs to the end, or until ctrl-c, and prints the results.
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let json = arguments.json;
     let plan = Plan::check(arguments)?;
-    allow(plan.connections)?;
-    // Many small tasks are ready at the same time: check for I/O less often than the default of
-    // every 61 tasks.
+    raise_descriptor_limit(plan.connections)?;
+    // Many small tasks are ready at the same time, so I/O is checked less often than by default,
+    // which is after every 61 tasks.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().event_interval(512).max_io_events_per_tick(4_096).build()?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
-        tokio::spawn(interrupted(stop.clone()));
+        tokio::spawn(handle_interrupts(stop.clone()));
         Run::new(plan, stop).await?.measure().await
     })?;
     if json {
@@ -164,8 +164,8 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
     outcome.failure.map_or(Ok(()), Err)
 }
 
-/// The first ctrl-c ends the run early, the second one the process.
-async fn interrupted(stop: CancellationToken) {
+/// Ends the run early on the first ctrl-c, and the process on the second one.
+async fn handle_interrupts(stop: CancellationToken) {
     if tokio::signal::ctrl_c().await.is_ok() {
         stop.cancel();
     }
@@ -175,10 +175,10 @@ async fn interrupted(stop: CancellationToken) {
 }
 
 /// Raises the limit of file descriptors. Fails if the streams do not fit.
-fn allow(connections: usize) -> anyhow::Result<()> {
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
-    if limit < connections as u64 + SPARE_DESCRIPTORS {
-        let most = limit.saturating_sub(SPARE_DESCRIPTORS);
+fn raise_descriptor_limit(connections: usize) -> anyhow::Result<()> {
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit if it can't be read
+    if limit < connections as u64 + OTHER_DESCRIPTORS {
+        let most = limit.saturating_sub(OTHER_DESCRIPTORS);
         bail!(
             "{connections} streams need more file descriptors than this process may have: {most} fit; see `ulimit -Hn`"
         );
@@ -192,5 +192,5 @@ fn span(text: &str) -> Result<Duration, &'static str> {
 
 fn rate(text: &str) -> Result<f64, &'static str> {
     let rate = text.parse().ok().filter(|rate| (0.0..=1e9).contains(rate));
-    rate.ok_or("a rate is a number such as 50 or 0.5, or 0 for as fast as answers come")
+    rate.ok_or("a rate is a number such as 50 or 0.5, or 0 for as fast as answers arrive")
 }

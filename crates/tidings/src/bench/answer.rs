@@ -1,5 +1,5 @@
-//! Answers on a connection that is read without a client library: where an answer ends, what it
-//! says, and whether another one may follow.
+//! Parses the answers on a connection that is read without a client library: where an answer ends,
+//! its status and body, and whether another one may follow.
 
 use std::borrow::Cow;
 
@@ -61,8 +61,8 @@ pub(super) fn opening(bytes: &[u8]) -> Result<Option<Opening>, Malformed> {
     Ok(Some(if opened { Opening::Stream(length) } else { Opening::None }))
 }
 
-/// Reads the first answer in `bytes`; `None` while it is incomplete. `ended` says that no more
-/// bytes will come.
+/// Reads the first answer in `bytes`; returns `None` while it is incomplete. `ended` means that no
+/// more bytes will arrive.
 pub(super) fn read(bytes: &[u8], ended: bool) -> Result<Option<Answer<'_>>, Malformed> {
     let mut start = 0;
     let head = loop {
@@ -74,20 +74,20 @@ pub(super) fn read(bytes: &[u8], ended: bool) -> Result<Option<Answer<'_>>, Malf
     };
     let Head { status, length, framing, closes } = head;
     let (head, rest) = bytes[start..].split_at(length);
-    let (taken, body) = match framing {
+    let (body_length, body) = match framing {
         Framing::Length(length) if rest.len() >= length => (length, Cow::Borrowed(&rest[..length])),
         Framing::Chunked => match chunks(rest)? {
-            Some((taken, body)) => (taken, Cow::Owned(body)),
+            Some((body_length, body)) => (body_length, Cow::Owned(body)),
             None => return Ok(None),
         },
         Framing::UntilClose if ended => (rest.len(), Cow::Borrowed(rest)),
         _ => return Ok(None),
     };
-    Ok(Some(Answer { status, closes, length: start + length + taken, head, body }))
+    Ok(Some(Answer { status, closes, length: start + length + body_length, head, body }))
 }
 
 impl Answer<'_> {
-    /// Returns why the call did not succeed, in the server's words.
+    /// Returns the server's message and code, for a call that did not succeed.
     pub(super) fn refusal(&self) -> String {
         Refusal::read(self.status, &headers(self.head), &self.body).in_full()
     }
@@ -125,7 +125,8 @@ fn has_token(value: &[u8], token: &str) -> bool {
     String::from_utf8_lossy(value).split(',').any(|word| word.trim().eq_ignore_ascii_case(token))
 }
 
-/// Returns the length of a chunked body in bytes, and its content; `None` while it is incomplete.
+/// Returns the length of a chunked body in bytes, and its decoded content; `None` while it is
+/// incomplete.
 fn chunks(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, Malformed> {
     let (mut at, mut body) = (0, Vec::new());
     loop {
@@ -171,14 +172,14 @@ mod tests {
     use super::*;
 
     /// Returns status, length, body, and whether the connection closes.
-    fn told(bytes: &[u8], ended: bool) -> Option<(u16, usize, String, bool)> {
+    fn parts(bytes: &[u8], ended: bool) -> Option<(u16, usize, String, bool)> {
         let answer = read(bytes, ended).unwrap()?;
         let body = String::from_utf8_lossy(&answer.body).into_owned();
         Some((answer.status.as_u16(), answer.length, body, answer.closes))
     }
 
     #[test]
-    fn each_way_of_ending_an_answer_is_known() {
+    fn the_end_of_an_answer_is_found_however_it_is_framed() {
         for (text, body, closes) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "abc", false),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2;x=y\r\nbc\r\n0\r\n\r\n", "abc", false),
@@ -193,23 +194,23 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\na", "a", false),
         ] {
             let followed = format!("{text}HTTP/1.1 ");
-            let (_, length, told_body, told_closes) = told(followed.as_bytes(), false).unwrap();
-            assert_eq!((length, &*told_body, told_closes), (text.len(), body, closes), "{text}");
+            let (_, length, found_body, found_closes) = parts(followed.as_bytes(), false).unwrap();
+            assert_eq!((length, &*found_body, found_closes), (text.len(), body, closes), "{text}");
             for cut in 0..text.len() {
-                assert_eq!(told(&text.as_bytes()[..cut], false), None, "{text} cut at {cut}");
+                assert_eq!(parts(&text.as_bytes()[..cut], false), None, "{text} cut at {cut}");
             }
         }
     }
 
     #[test]
-    fn without_a_length_the_close_is_the_end() {
+    fn an_answer_without_a_length_ends_when_the_connection_closes() {
         let text = b"HTTP/1.1 200 OK\r\n\r\nabc";
-        assert_eq!(told(text, false), None);
-        assert_eq!(told(text, true), Some((200, text.len(), "abc".to_owned(), true)));
+        assert_eq!(parts(text, false), None);
+        assert_eq!(parts(text, true), Some((200, text.len(), "abc".to_owned(), true)));
     }
 
     #[test]
-    fn what_is_no_answer_is_said_to_be_none() {
+    fn bytes_that_are_not_an_answer_are_an_error() {
         for text in ["SSH-2.0-x\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 099 X\r\n\r\n"] {
             assert_eq!(read(text.as_bytes(), false).unwrap_err(), Malformed, "{text}");
         }
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_event_stream_opens() {
+    fn only_a_200_with_an_event_stream_opens_a_stream() {
         let opened = |text: &str| match opening(text.as_bytes()).unwrap() {
             Some(Opening::Stream(length)) => Some(length),
             _ => None,
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_in_the_server_s_words() {
+    fn a_refusal_contains_the_message_and_the_code_of_the_server() {
         let text = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 43\r\n\r\n{\"message\":\"too many\",\"code\":\"rate_limited\"}";
         let text = text.replace("43", "44");
         assert_eq!(read(text.as_bytes(), false).unwrap().unwrap().refusal(), "too many (429, rate_limited)");

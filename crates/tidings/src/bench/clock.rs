@@ -1,10 +1,10 @@
-//! The time of sending and of arrival, in nanoseconds since 1970.
+//! The clock for the times of sending and of arrival, in nanoseconds since 1970.
 
 use tidings_hub::Clock;
 use tokio::time::Instant;
 
-/// A clock that reads the time of day once, at the start of a run, and never jumps afterwards: a
-/// latency is a difference.
+/// A clock that reads the time of day only once, at the start of a run. It never jumps afterwards,
+/// because a latency is a difference of two of its times.
 #[derive(Clone, Copy)]
 pub(super) struct SteadyClock {
     start: Instant,

@@ -1,16 +1,16 @@
 //! Finds the publishes of this run in the bytes of a stream: the marker `"ts":` and the time after
 //! it.
 //!
-//! No event is decoded: millions of deliveries a second have to be counted on one core. A time that
-//! is split by the framing of the body (by a server that ends a chunk in the middle of an event) is
-//! not recognised, and its delivery not counted.
+//! Events are not decoded, because millions of deliveries per second have to be counted on one
+//! core. If the framing of the body splits a time (because the server ends a chunk in the middle of
+//! an event), it is not recognised, and the delivery is not counted.
 
 use memchr::memmem;
 
 const MARKER: &[u8] = b"\"ts\":";
 
-/// The longest beginning of a marked time that is kept until the rest arrives: the marker, some
-/// spaces, and 20 digits.
+/// The longest beginning of a marked time that is kept until the rest arrives, in bytes: the
+/// marker, some spaces, and 20 digits.
 pub(super) const MAX_REST: usize = 31;
 
 /// The last bytes of a stream that may be the beginning of a marked time.
@@ -31,8 +31,8 @@ impl Rest {
     /// Keeps these bytes, unless they are too long to be the beginning of a marked time.
     fn keep(&mut self, rest: &[u8]) {
         self.length = 0;
-        if let (Some(place), Ok(length)) = (self.bytes.get_mut(..rest.len()), u8::try_from(rest.len())) {
-            place.copy_from_slice(rest);
+        if let (Some(kept), Ok(length)) = (self.bytes.get_mut(..rest.len()), u8::try_from(rest.len())) {
+            kept.copy_from_slice(rest);
             self.length = length;
         }
     }
@@ -43,8 +43,8 @@ impl Finder {
         Self(memmem::Finder::new(MARKER))
     }
 
-    /// Passes each marked time to `found`. `bytes` must begin with the content of `rest`, in which
-    /// the new beginning of a marked time is left.
+    /// Passes each marked time to `found`. `bytes` must begin with the content of `rest`;
+    /// afterwards `rest` contains the bytes at the end that may be the beginning of a marked time.
     pub(super) fn scan(&self, bytes: &[u8], rest: &mut Rest, mut found: impl FnMut(u64)) {
         let mut from = 0;
         while let Some(at) = self.0.find(&bytes[from..]) {
@@ -86,21 +86,21 @@ mod tests {
     }
 
     #[test]
-    fn marked_times_are_found_and_nothing_else() {
+    fn only_marked_times_are_found() {
         assert_eq!(found(&[br#"data: {"ts":12,"a":{"ts": 34}}"#, b"\n\n", br#"{"ts":5}"#]), [12, 34, 5]);
         assert_eq!(found(&[br#"{"ts":"x"},{"t":1,"sts":2}"#]), [0]);
         assert_eq!(found(&[br#"{"ts":99999999999999999999999999999999999999999}"#]), [u64::MAX]);
     }
 
     #[test]
-    fn a_number_that_never_ends_is_let_go() {
+    fn a_number_that_is_too_long_is_not_kept() {
         let digits = [b'9'; 4_096];
         assert_eq!(found(&[b"\"ts\":", &digits, &digits, b"}\"ts\":1}"]), [1]);
     }
 
     proptest! {
         #[test]
-        fn how_the_bytes_are_cut_makes_no_difference(
+        fn the_same_times_are_found_however_the_bytes_are_split(
             times in prop::collection::vec((0..u64::MAX, "[ a\":{}st,\n]{0,12}"), 0..20),
             cuts in prop::collection::vec(0_usize..1_000, 0..20),
         ) {

@@ -1,6 +1,6 @@
-//! The checked flags: what a run does.
+//! The plan of a run, which is made of the checked flags.
 //!
-//! Owns who calls with which token, and which streams a publish should reach.
+//! Owns the choice of the tokens, and of the streams that a publish should reach.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::terminal::say;
 
 const PUBLISH_PATH: &str = "/notifications/broadcast";
 
-/// How long the streams are held idle if the server's CPU time is measured meanwhile.
-const IDLE: Duration = Duration::from_secs(5);
+/// How long the streams are kept idle by default, if the server's CPU time is measured.
+const DEFAULT_IDLE: Duration = Duration::from_secs(5);
 
 /// What a run does.
 pub(super) struct Plan {
@@ -38,19 +38,22 @@ pub(super) struct Plan {
 pub(super) struct Publishing {
     pub(super) address: Address,
     pub(super) request: Request,
-    /// Publishes per second; `None` is as fast as answers come.
+    /// Publishes per second; `None` means as fast as answers arrive.
     pub(super) rate: Option<f64>,
     pub(super) duration: Duration,
     pub(super) pipeline: usize,
-    pub(super) aim: Aim,
+    pub(super) target: Target,
 }
 
-/// Which streams a publish should reach.
+/// The streams that a publish should reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Aim {
+pub(super) enum Target {
     All,
+    /// The streams of one user.
     User,
+    /// The streams of one room.
     Room,
+    /// This number of streams.
     Fixed(u64),
 }
 
@@ -74,17 +77,17 @@ impl Plan {
         let rooms = arguments.rooms.map(std::num::NonZeroU64::get);
 
         let streams = Request::get(&address, &arguments.path, headers)?;
-        ensure!(!streams.names(Variable::Time), "{{ts}} is when a publish is sent, so no stream can have it");
-        check_holes(&streams, users, rooms)?;
+        ensure!(!streams.names(Variable::Time), "{{ts}} is the time of a publish, so no stream can have it");
+        check_variables(&streams, users, rooms)?;
         let publishing = if arguments.connect_only {
             None
         } else {
             let publishing = publishing(arguments, &address, publish_headers, &streams)?;
-            check_holes(&publishing.request, users, rooms)?;
+            check_variables(&publishing.request, users, rooms)?;
             Some(publishing)
         };
         let processes = Processes::find(&arguments.pids)?;
-        let idle = if processes.is_empty() { Duration::ZERO } else { IDLE };
+        let idle = if processes.is_empty() { Duration::ZERO } else { DEFAULT_IDLE };
         Ok(Self {
             address,
             streams,
@@ -117,50 +120,57 @@ fn publishing(
     let request = Request::post(&address, &path, headers, &arguments.body)?;
     ensure!(
         request.names(Variable::Time),
-        "there is no {{ts}} in --body: what is published could not be told from other events"
+        "there is no {{ts}} in --body: the published events could not be distinguished from others"
     );
-    ensure!(!arguments.duration.is_zero(), "--duration is 0: to publish nothing there is --connect-only");
-    let aim = match arguments.expect {
-        Some(streams) => Aim::Fixed(streams),
-        None => aim(&request, streams)?,
+    ensure!(!arguments.duration.is_zero(), "--duration is 0; use --connect-only to publish nothing");
+    let target = match arguments.expect {
+        Some(streams) => Target::Fixed(streams),
+        None => target(&request, streams)?,
     };
     let rate = Some(arguments.rate).filter(|rate| *rate > 0.0);
     let (duration, pipeline) = (arguments.duration, arguments.pipeline.get());
-    Ok(Publishing { address, request, rate, duration, pipeline, aim })
+    Ok(Publishing { address, request, rate, duration, pipeline, target })
 }
 
-/// A publish that names a user or a room is for the streams of that user or room, if they differ by
-/// it.
-fn aim(publish: &Request, streams: &Request) -> anyhow::Result<Aim> {
+/// Returns the streams that a publish should reach. If it names a user or a room, and the streams
+/// do too, these are the streams of that user or room.
+fn target(publish: &Request, streams: &Request) -> anyhow::Result<Target> {
     let by_user = streams.names(Variable::User) || streams.names(Variable::Token);
-    let user = publish.aims_by(Variable::User) && by_user;
-    let room = publish.aims_by(Variable::Room) && streams.names(Variable::Room);
+    let user = publish.targets_by(Variable::User) && by_user;
+    let room = publish.targets_by(Variable::Room) && streams.names(Variable::Room);
     Ok(match (user, room) {
-        (false, false) => Aim::All,
-        (true, false) => Aim::User,
-        (false, true) => Aim::Room,
+        (false, false) => Target::All,
+        (true, false) => Target::User,
+        (false, true) => Target::Room,
         (true, true) => {
-            bail!("publishes name {{user}} and {{room}}: say with --expect how many streams each should reach")
+            bail!(
+                "publishes name {{user}} and {{room}}; set the number of streams that each should reach with --expect"
+            )
         }
     })
 }
 
-/// Chooses the credentials. A given `Authorization` has precedence, then the tokens of --users,
-/// then the one token. Without any, a server on this machine is called with demo tokens: each
-/// stream as a user of its own, because a server allows one user only a few streams.
+/// Chooses the credentials. An `Authorization` header that was given has precedence, then the
+/// tokens of --users, then the token of --token. Without any, a server on this machine is called
+/// with demo tokens, each stream as another user, because a server allows only a few streams per
+/// user.
 fn callers(arguments: &Arguments, headers: &[Header], connections: usize) -> Callers {
     let Arguments { remote, anonymous, .. } = arguments;
     let users = arguments.users.map(std::num::NonZeroU64::get);
     if *anonymous {
         return Callers { streams: None, publisher: None, users };
     }
-    let own = headers.iter().any(|header| header.is(&AUTHORIZATION));
-    let each = "{token}".to_owned();
+    let has_header = headers.iter().any(|header| header.is(&AUTHORIZATION));
+    let token_of_user = "{token}".to_owned();
     match (remote.token().map(str::to_owned), users) {
-        (token, Some(_)) => Callers { streams: Some(each), publisher: token.or_else(|| demo(remote)), users },
+        (token, Some(_)) => Callers { streams: Some(token_of_user), publisher: token.or_else(|| demo(remote)), users },
         (Some(token), None) => Callers { streams: Some(token.clone()), publisher: Some(token), users },
-        (None, None) if own || !remote.url.is_loopback() => Callers { streams: None, publisher: demo(remote), users },
-        (None, None) => Callers { streams: Some(each), publisher: demo(remote), users: Some(connections as u64) },
+        (None, None) if has_header || !remote.url.is_loopback() => {
+            Callers { streams: None, publisher: demo(remote), users }
+        }
+        (None, None) => {
+            Callers { streams: Some(token_of_user), publisher: demo(remote), users: Some(connections as u64) }
+        }
     }
 }
 
@@ -183,7 +193,8 @@ fn parse(headers: &[String]) -> anyhow::Result<Vec<Header>> {
     headers.iter().map(|text| Header::parse(text)).collect()
 }
 
-fn check_holes(request: &Request, users: Option<u64>, rooms: Option<u64>) -> anyhow::Result<()> {
+/// Checks that the numbers of users and rooms are set if the request names one.
+fn check_variables(request: &Request, users: Option<u64>, rooms: Option<u64>) -> anyhow::Result<()> {
     for variable in [Variable::User, Variable::Token] {
         let name = variable.name();
         ensure!(users.is_some() || !request.names(variable), "{name} needs --users, the number of users");
@@ -195,7 +206,7 @@ fn check_holes(request: &Request, users: Option<u64>, rooms: Option<u64>) -> any
 fn plain(address: Address) -> anyhow::Result<Address> {
     ensure!(
         !address.is_https(),
-        "{address}: bench speaks plain http, as TLS would take most of its own CPU time; load the server behind the TLS"
+        "{address}: bench supports only http, because TLS would use most of its CPU time; name the server behind the TLS proxy"
     );
     Ok(address)
 }
@@ -222,47 +233,50 @@ mod tests {
         Plan::check(&Arguments::from_arg_matches(&matches).unwrap()).map_err(|error| format!("{error:#}"))
     }
 
-    fn aim_of(words: &[&str]) -> Aim {
-        plan(words).unwrap().publishing.unwrap().aim
+    fn target_of(words: &[&str]) -> Target {
+        plan(words).unwrap().publishing.unwrap().target
     }
 
     #[test]
-    fn a_publish_is_for_the_streams_that_differ_by_what_it_names() {
-        assert_eq!(aim_of(&[]), Aim::All);
+    fn a_publish_that_names_a_user_or_room_targets_the_streams_that_do() {
+        assert_eq!(target_of(&[]), Target::All);
         let to_user = ["--publish-path=/notifications/send?targetUserId=bench-{user}"];
-        assert_eq!(aim_of(&[&to_user[..], &["--users=5"]].concat()), Aim::User);
-        assert_eq!(aim_of(&to_user), Aim::User); // each stream belongs to a user of its own
-        assert_eq!(aim_of(&[&to_user[..], &["--users=5", "--header=Authorization: Bearer x"]].concat()), Aim::All);
-        assert_eq!(aim_of(&[&to_user[..], &["--users=5", "--expect=7"]].concat()), Aim::Fixed(7));
+        assert_eq!(target_of(&[&to_user[..], &["--users=5"]].concat()), Target::User);
+        assert_eq!(target_of(&to_user), Target::User); // each stream has its own user
+        assert_eq!(
+            target_of(&[&to_user[..], &["--users=5", "--header=Authorization: Bearer x"]].concat()),
+            Target::All
+        );
+        assert_eq!(target_of(&[&to_user[..], &["--users=5", "--expect=7"]].concat()), Target::Fixed(7));
         let to_room = ["--rooms=3", r#"--body={"roomId":"{room}","metadata":{"ts":{ts}}}"#];
-        assert_eq!(aim_of(&to_room), Aim::All);
-        assert_eq!(aim_of(&[&to_room[..], &["--path=/chat/room/{room}/stream"]].concat()), Aim::Room);
+        assert_eq!(target_of(&to_room), Target::All);
+        assert_eq!(target_of(&[&to_room[..], &["--path=/chat/room/{room}/stream"]].concat()), Target::Room);
     }
 
     #[test]
     fn a_url_to_publish_to_may_have_a_path() {
         let parts = |url: &str| split(url).map(|(address, path)| (address.to_string(), path));
-        let told = |path: &str| ("http://h:1".to_owned(), Some(path.to_owned()));
-        assert_eq!(parts("http://h:1/pub/{n}?a=b").unwrap(), told("/pub/{n}?a=b"));
-        assert_eq!(parts("http://h:1?id=a").unwrap(), told("/?id=a"));
+        let with_path = |path: &str| ("http://h:1".to_owned(), Some(path.to_owned()));
+        assert_eq!(parts("http://h:1/pub/{n}?a=b").unwrap(), with_path("/pub/{n}?a=b"));
+        assert_eq!(parts("http://h:1?id=a").unwrap(), with_path("/?id=a"));
         assert_eq!(parts("http://h:1/").unwrap(), ("http://h:1".to_owned(), None));
         assert!(parts("h:1/pub").is_err());
     }
 
     #[test]
-    fn what_can_t_be_is_refused_in_one_line() {
+    fn an_impossible_plan_is_refused_in_one_line() {
         let said = |words: &[&str]| plan(words).err().unwrap();
-        insta::assert_snapshot!(said(&["--url=https://h"]), @"https://h: bench speaks plain http, as TLS would take most of its own CPU time; load the server behind the TLS");
-        insta::assert_snapshot!(said(&["--body={}"]), @"there is no {ts} in --body: what is published could not be told from other events");
-        insta::assert_snapshot!(said(&["--path=/a/{ts}"]), @"{ts} is when a publish is sent, so no stream can have it");
+        insta::assert_snapshot!(said(&["--url=https://h"]), @"https://h: bench supports only http, because TLS would use most of its CPU time; name the server behind the TLS proxy");
+        insta::assert_snapshot!(said(&["--body={}"]), @"there is no {ts} in --body: the published events could not be distinguished from others");
+        insta::assert_snapshot!(said(&["--path=/a/{ts}"]), @"{ts} is the time of a publish, so no stream can have it");
         insta::assert_snapshot!(said(&["--path=/a/{room}"]), @"{room} needs --rooms, the number of rooms");
         insta::assert_snapshot!(said(&["--path=/a/{user}", "--anonymous"]), @"{user} needs --users, the number of users");
         insta::assert_snapshot!(said(&["--path=nope"]), @"the path must begin with a slash");
         insta::assert_snapshot!(said(&["--header=nope"]), @"a header looks like 'Name: value', not like 'nope'");
         insta::assert_snapshot!(said(&["--publish-url=nope"]), @"--publish-url nope: an address looks like http://localhost:3000 or https://events.example.com/api");
-        insta::assert_snapshot!(said(&["--duration=0s"]), @"--duration is 0: to publish nothing there is --connect-only");
+        insta::assert_snapshot!(said(&["--duration=0s"]), @"--duration is 0; use --connect-only to publish nothing");
         insta::assert_snapshot!(said(&["--token=a\nb"]), @"the token holds characters that no token has");
         let line = said(&["--path=/{user}{room}", "--rooms=1", "--publish-path=/{user}{room}"]);
-        insta::assert_snapshot!(line, @"publishes name {user} and {room}: say with --expect how many streams each should reach");
+        insta::assert_snapshot!(line, @"publishes name {user} and {room}; set the number of streams that each should reach with --expect");
     }
 }

@@ -1,4 +1,4 @@
-//! CPU time and memory of the server's processes, as reported by Linux.
+//! Reads the CPU time and memory of the server's processes from Linux.
 
 /// The processes that are measured; there may be none.
 #[derive(Debug)]
@@ -8,9 +8,9 @@ pub(super) struct Processes(Vec<Process>);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Usage {
     nanos: u128,
-    /// The parts of it that were spent in the processes and in the kernel for them, in ticks of 10
-    /// ms.
+    /// The part that was spent in the processes themselves, in ticks of 10 ms.
     user: u64,
+    /// The part that was spent in the kernel for them, in ticks of 10 ms.
     system: u64,
 }
 
@@ -28,15 +28,15 @@ impl Usage {
         let micros = self.nanos.saturating_sub(earlier.nanos) as f64 / 1_000.0;
         let [user, system] = [(self.user, earlier.user), (self.system, earlier.system)]
             .map(|(now, then)| now.saturating_sub(then) as f64);
-        // The total is exact, and the parts are in ticks: use the total, divided in proportion to
-        // the ticks.
+        // The total is exact, but the parts are counted in ticks. So the total is divided in
+        // proportion to the ticks.
         let share = if user + system > 0.0 { user / (user + system) } else { 0.0 };
         CpuTime { micros, user: micros * share, system: micros * (1.0 - share) }
     }
 }
 
 impl Processes {
-    /// Returns the CPU time of all processes together, or `None` if there are none, or one has
+    /// Returns the CPU time of all processes together, or `None` if there are none or one has
     /// ended.
     pub(super) fn usage(&self) -> Option<Usage> {
         let all = self.0.iter().map(Process::usage).collect::<Option<Vec<_>>>()?;
@@ -48,8 +48,8 @@ impl Processes {
         (!all.is_empty()).then(|| all.iter().fold(Usage::default(), sum))
     }
 
-    /// Returns their memory in bytes; shared pages are counted once. `None` if there are no
-    /// processes, or one has ended.
+    /// Returns their memory in bytes, with shared pages counted once, or `None` if there are no
+    /// processes or one has ended.
     pub(super) fn memory(&self) -> Option<u64> {
         let all = self.0.iter().map(Process::memory).collect::<Option<Vec<_>>>()?;
         (!all.is_empty()).then(|| all.iter().sum())
@@ -77,9 +77,9 @@ mod linux {
     #[derive(Debug)]
     pub(super) struct Process {
         pid: i32,
-        /// The clock of the CPU time of all its threads, including those that ended, in
-        /// nanoseconds; `/proc/PID/stat` has ticks of 10 ms, and `/proc/PID/schedstat` only the
-        /// first thread.
+        /// The clock of the CPU time of all its threads, including those that have ended, in
+        /// nanoseconds. `/proc/PID/stat` counts only ticks of 10 ms, and `/proc/PID/schedstat` only
+        /// the first thread.
         clock: ClockId,
     }
 
@@ -87,7 +87,7 @@ mod linux {
         pub(in super::super) fn find(pids: &[i32]) -> anyhow::Result<Self> {
             let find = |pid: &i32| {
                 let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(*pid)).ok();
-                // A number that is not that of a process may yield the clock of a different one.
+                // There may be a clock for a number that is not the id of a process.
                 let process =
                     clock.map(|clock| Process { pid: *pid, clock }).filter(|process| process.usage().is_some());
                 process.with_context(|| format!("there is no process {pid}"))
@@ -106,7 +106,7 @@ mod linux {
 
         pub(super) fn memory(&self) -> Option<u64> {
             let proportional = || kibibytes(&read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?, "Pss:");
-            // Only the owner of a process may see what it shares.
+            // Only the owner of a process may read the file above.
             let resident = || kibibytes(&read_to_string(format!("/proc/{}/status", self.pid)).ok()?, "VmRSS:");
             Some(proportional().or_else(resident)? * 1_024)
         }
@@ -130,7 +130,7 @@ mod linux {
         use super::*;
 
         #[test]
-        fn this_process_has_used_cpu_and_memory() {
+        fn the_cpu_time_and_memory_of_this_process_are_read() {
             let own = Processes::find(&[std::process::id().cast_signed()]).unwrap();
             let before = own.usage().unwrap();
             let work: u64 = (0..1_000_000).map(std::hint::black_box).sum();
@@ -142,7 +142,7 @@ mod linux {
         }
 
         #[test]
-        fn a_name_may_hold_anything() {
+        fn the_name_of_a_process_may_contain_anything() {
             let stat = "1 (a) b) 3 (c) S 1 2 3 4 5 6 7 8 9 10 40 50 0 0";
             assert_eq!(ticks(stat), Some((40, 50)));
             assert_eq!(ticks("1 (a) S"), None);
@@ -157,7 +157,7 @@ enum Process {}
 #[cfg(not(target_os = "linux"))]
 impl Processes {
     pub(super) fn find(pids: &[i32]) -> anyhow::Result<Self> {
-        anyhow::ensure!(pids.is_empty(), "what a process uses can be read on Linux only: leave --pid out");
+        anyhow::ensure!(pids.is_empty(), "--pid is supported on Linux only");
         Ok(Self(Vec::new()))
     }
 }

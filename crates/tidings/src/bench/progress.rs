@@ -19,18 +19,18 @@ impl Progress {
         Self { terminal: std::io::stderr().is_terminal(), drawn: false }
     }
 
-    /// Shows the line. It must not contain text from elsewhere, which is not made safe for a
+    /// Shows the line. It must not contain foreign text, because it is not made safe for a
     /// terminal.
     pub(super) fn show(&mut self, line: &str) {
         if self.terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K  {line}"); // a closed standard error is no reason to stop
+            let _ = write!(std::io::stderr(), "\r\x1b[K  {line}"); // the run continues if standard error is closed
             self.drawn = true;
         } else {
             say(line);
         }
     }
 
-    /// Removes the line, so that something else can be written.
+    /// Removes the line, so that other output can be written.
     pub(super) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
             let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -1,7 +1,7 @@
-//! Publishes at a rate, or as fast as answers come, on one connection that is kept alive.
+//! Publishes at a rate, or as fast as answers arrive, on one connection that is kept alive.
 //!
-//! It runs on a thread of its own, so that the time of a publish does not depend on how many
-//! streams have something to read.
+//! It runs on its own thread, so that the time of a publish does not depend on the number of
+//! streams that have something to read.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -26,18 +26,18 @@ use super::template::Values;
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How much later than planned the last publishes may be sent; those that the server has kept from
-/// being sent until then are left out.
+/// How much later than planned publishes may be sent. If the server answers so slowly that they
+/// would be later, they are omitted.
 const MAX_LATENESS: Duration = Duration::from_secs(1);
 
 /// The number of connections in a row that may be lost without an answer on any of them.
 const MAX_LOST_CONNECTIONS: u32 = 3;
 
-/// The streams that a publish should reach.
+/// How many streams a publish should reach.
 pub(super) enum Audience {
     /// This number of streams.
     Fixed(u64),
-    /// The streams of each user or room in turn: how many streams each of them has.
+    /// The publishes are for each user or room in turn, which have these numbers of streams.
     InTurn(Vec<u64>),
 }
 
@@ -45,48 +45,52 @@ pub(super) enum Audience {
 pub(super) struct Work {
     pub(super) request: Request,
     pub(super) target: SocketAddr,
-    /// Publishes per second; `None` is as fast as answers come.
+    /// Publishes per second; `None` means as fast as answers arrive.
     pub(super) rate: Option<f64>,
     pub(super) duration: Duration,
     /// The largest number of publishes without an answer.
     pub(super) pipeline: usize,
+    /// The numbers of users and rooms.
     pub(super) groups: (u64, u64),
     pub(super) audience: Audience,
     pub(super) clock: SteadyClock,
 }
 
-/// The publishes so far.
+/// The counts of the publishes so far.
 #[derive(Default)]
 pub(super) struct Published {
     pub(super) sent: AtomicU64,
     /// The number of deliveries that the accepted publishes should cause.
     pub(super) wanted: AtomicU64,
-    /// Refused publishes, and those without an answer.
+    /// The refused publishes, and those without an answer.
     pub(super) failed: Mutex<FailureCount>,
     /// The time from the first publish to the last answer, in nanoseconds.
     pub(super) nanos: AtomicU64,
 }
 
-/// The publisher, its connection, and what is in flight on it.
+/// The publisher and its connection.
 struct Publisher {
     work: Work,
     published: Arc<Published>,
     socket: Option<TcpStream>,
     start: Instant,
-    /// How many publishes were numbered.
-    begun: u64,
+    /// The number of the next new publish.
+    next: u64,
     /// The numbers of the publishes without an answer.
     in_flight: VecDeque<u64>,
-    /// The numbers of publishes that the server certainly never saw, because it closed the
-    /// connection before them.
+    /// The numbers of publishes to send again. The server certainly did not handle them, because it
+    /// closed the connection after the answer to an earlier one.
     again: Vec<u64>,
+    /// The bytes to write.
     out: Vec<u8>,
+    /// The bytes that were read, without the answers that were taken.
     answers: Vec<u8>,
+    /// The number of connections in a row that were lost without an answer.
     losses: u32,
 }
 
-/// Starts publishing. Resolves when everything is published, or when `stop` is cancelled. Fails
-/// when the server is gone.
+/// Starts the thread that publishes. The returned receiver resolves when everything is published or
+/// `stop` is cancelled, and with an error if the server stops answering.
 pub(super) fn start(
     work: Work,
     published: Arc<Published>,
@@ -120,7 +124,7 @@ impl Publisher {
             work,
             published,
             start: Instant::now(),
-            begun: 0,
+            next: 0,
             in_flight: VecDeque::new(),
             again: Vec::new(),
             out: Vec::new(),
@@ -153,7 +157,7 @@ impl Publisher {
         }
     }
 
-    /// Sends what was written, on a new connection if there is none. Returns `false` if the
+    /// Sends the bytes in `out`, on a new connection if there is none. Returns `false` if the
     /// connection broke.
     async fn write(&mut self) -> anyhow::Result<bool> {
         let socket = match &mut self.socket {
@@ -161,11 +165,11 @@ impl Publisher {
             none => none.insert(connect(self.work.target).await?),
         };
         let written = timeout(ANSWER_TIMEOUT, socket.write_all(&self.out)).await;
-        Ok(written.context("the server took no publish for 30 s")?.is_ok())
+        Ok(written.context("the server read no publish for 30 s")?.is_ok())
     }
 
-    /// Writes the publishes that are due. Returns the time of the next one, or `None` if that was
-    /// the last.
+    /// Writes the publishes that are due to `out`. Returns the time of the next one, or `None` if
+    /// that was the last.
     fn fill(&mut self) -> Option<Instant> {
         self.out.clear();
         loop {
@@ -174,9 +178,9 @@ impl Publisher {
                 return next;
             }
             let number = self.again.pop().unwrap_or_else(|| {
-                self.begun += 1;
+                self.next += 1;
                 self.published.sent.fetch_add(1, Relaxed);
-                self.begun - 1
+                self.next - 1
             });
             let (users, rooms) = self.work.groups;
             let time = self.work.clock.now();
@@ -195,14 +199,15 @@ impl Publisher {
         }
         let after = match rate {
             #[expect(clippy::cast_precision_loss, reason = "2^53 publishes are never reached")]
-            Some(rate) => Duration::try_from_secs_f64(self.begun as f64 / rate).unwrap_or(Duration::MAX),
+            Some(rate) => Duration::try_from_secs_f64(self.next as f64 / rate).unwrap_or(Duration::MAX),
             None => self.start.elapsed(),
         };
         let late = self.start.elapsed().saturating_sub(MAX_LATENESS);
         (after.max(late) < duration).then(|| self.start + after)
     }
 
-    /// Reads the complete answers. Returns whether the last of them closes the connection.
+    /// Takes the complete answers from the bytes that were read. Returns whether the last of them
+    /// closes the connection.
     fn take_answers(&mut self, ended: bool) -> anyhow::Result<bool> {
         let mut taken = 0;
         let mut closes = false;
@@ -221,7 +226,7 @@ impl Publisher {
         }
         self.answers.drain(..taken);
         if self.in_flight.is_empty() {
-            self.answers.clear(); // for example a 408 to a connection that was idle
+            self.answers.clear(); // such as a 408 on an idle connection
         }
         if taken > 0 {
             self.published.nanos.store(u64::try_from(self.start.elapsed().as_nanos())?, Relaxed);
@@ -232,13 +237,13 @@ impl Publisher {
         Ok(closes)
     }
 
-    /// Gives up the connection. A publish without an answer may have been accepted or not, so it is
-    /// not sent again.
+    /// Drops the connection. Publishes without an answer count as failed: the server may have
+    /// accepted them, so they are not sent again.
     fn lose(&mut self) -> anyhow::Result<()> {
         self.socket = None;
         self.answers.clear();
         if self.in_flight.is_empty() {
-            return Ok(()); // it was idle, or the server had announced that it would close it
+            return Ok(()); // it was idle, or the server had announced its end
         }
         let mut failed = self.published.failed.lock();
         self.in_flight.drain(..).for_each(|_| failed.add(|| "the connection was closed before the answer".to_owned()));
@@ -250,7 +255,7 @@ impl Publisher {
     }
 }
 
-/// Reads more bytes. Returns `true` if nothing will follow. Never resolves without a connection.
+/// Reads more bytes. Returns `true` if no more will arrive. Never resolves without a connection.
 async fn read(socket: &mut Option<TcpStream>, answers: &mut Vec<u8>) -> bool {
     match socket {
         Some(socket) => !matches!(socket.read_buf(answers).await, Ok(1..)),

@@ -1,7 +1,7 @@
 //! The measured values of a run, as one JSON object.
 //!
-//! `None` stands for a value that was not measured. All values are rounded where they are computed,
-//! so that table and JSON agree.
+//! `None` means that a value was not measured. All values are rounded where they are computed, so
+//! that the table and the JSON agree.
 
 use serde::Serialize;
 
@@ -100,13 +100,13 @@ pub(super) fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
-/// Returns the share of each of `count`; `None` if there are none.
+/// Returns `value` divided by `count`, or `None` if `count` is 0.
 pub(super) fn each(value: f64, count: u64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
     (count > 0).then(|| rounded(value / count as f64))
 }
 
-/// Returns the rate per second; `None` if no time passed.
+/// Returns the rate per second, or `None` if no time passed.
 pub(super) fn per_second(count: u64, seconds: f64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
     (seconds > 0.0).then(|| (count as f64 / seconds * 10.0).round() / 10.0)

@@ -1,5 +1,5 @@
-//! A request that is sent many times, assembled without a client library: only its placeholders
-//! differ.
+//! A request that is sent many times with other values in its placeholders, written without a
+//! client library.
 
 use anyhow::{bail, ensure};
 use http::header::{
@@ -21,8 +21,10 @@ pub(super) struct Request {
 }
 
 enum Path {
+    /// The same in every request.
     Fixed(String),
-    Each(Template),
+    /// A path with placeholders.
+    Template(Template),
 }
 
 /// A header: its name, and its value with placeholders.
@@ -36,9 +38,9 @@ impl Header {
     pub(super) fn new(name: HeaderName, value: &str) -> anyhow::Result<Self> {
         let value = Template::parse(value);
         let sample = HeaderValue::from_str(&value.fill(&Values::default(), Context::Plain));
-        ensure!(sample.is_ok(), "the value of the header {name} holds characters that no header has");
+        ensure!(sample.is_ok(), "the value of the header {name} contains characters that are not allowed there");
         if [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name) {
-            bail!("the header {name} is not yours to set: connections and lengths are what this command is about");
+            bail!("the header {name} can't be set: this command itself sets connections and lengths");
         }
         Ok(Self { name, value })
     }
@@ -58,32 +60,32 @@ impl Header {
 impl Request {
     /// Returns the request for a stream.
     pub(super) fn get(address: &Address, path: &str, headers: Vec<Header>) -> anyhow::Result<Self> {
-        let usual = [(ACCEPT, "text/event-stream"), (CACHE_CONTROL, "no-store")];
-        Self::new(Method::GET, address, path, headers, &usual, None)
+        let defaults = [(ACCEPT, "text/event-stream"), (CACHE_CONTROL, "no-store")];
+        Self::new(Method::GET, address, path, headers, &defaults, None)
     }
 
     /// Returns the request for a publish.
     pub(super) fn post(address: &Address, path: &str, headers: Vec<Header>, body: &str) -> anyhow::Result<Self> {
-        let usual = [(ACCEPT, "application/json"), (CONTENT_TYPE, "application/json")];
-        Self::new(Method::POST, address, path, headers, &usual, Some(Template::parse(body)))
+        let defaults = [(ACCEPT, "application/json"), (CONTENT_TYPE, "application/json")];
+        Self::new(Method::POST, address, path, headers, &defaults, Some(Template::parse(body)))
     }
 
-    /// Builds a request. `headers` replace those of `usual` with the same name.
+    /// Builds a request. `headers` replace those of `defaults` with the same name.
     fn new(
         method: Method,
         address: &Address,
         path: &str,
         headers: Vec<Header>,
-        usual: &[(HeaderName, &str)],
+        defaults: &[(HeaderName, &str)],
         body: Option<Template>,
     ) -> anyhow::Result<Self> {
         let template = Template::parse(path);
         let sample = address.at(&template.fill(&Values::default(), Context::Path))?;
-        let path = if template.is_fixed() { Path::Fixed(sent(&sample)) } else { Path::Each(template) };
+        let path = if template.is_fixed() { Path::Fixed(target(&sample)) } else { Path::Template(template) };
         let agent = concat!("tidings/", env!("CARGO_PKG_VERSION"));
         let host = sample.authority().map(ToString::to_string).unwrap_or_default();
         let mut lines = Template::default();
-        for (name, value) in usual.iter().chain(&[(HOST, &*host), (USER_AGENT, agent)]) {
+        for (name, value) in defaults.iter().chain(&[(HOST, &*host), (USER_AGENT, agent)]) {
             if !headers.iter().any(|header| header.is(name)) {
                 lines.push(&format!("{name}: {value}\r\n"));
             }
@@ -98,13 +100,13 @@ impl Request {
 
     /// Returns whether path, headers or body contain the variable.
     pub(super) fn names(&self, variable: Variable) -> bool {
-        self.aims_by(variable) || self.headers.names(variable)
+        self.targets_by(variable) || self.headers.names(variable)
     }
 
-    /// Returns whether path or body contain the variable. A header says who calls, not which
-    /// streams are meant.
-    pub(super) fn aims_by(&self, variable: Variable) -> bool {
-        let path = matches!(&self.path, Path::Each(path) if path.names(variable));
+    /// Returns whether path or body contain the variable. Headers do not count: they identify the
+    /// caller, not the streams that a publish should reach.
+    pub(super) fn targets_by(&self, variable: Variable) -> bool {
+        let path = matches!(&self.path, Path::Template(path) if path.names(variable));
         path || self.body.as_ref().is_some_and(|body| body.names(variable))
     }
 
@@ -114,10 +116,11 @@ impl Request {
         out.push(b' ');
         match &self.path {
             Path::Fixed(path) => out.extend_from_slice(path.as_bytes()),
-            Path::Each(path) => {
+            Path::Template(path) => {
                 let filled = self.address.at(&path.fill(values, Context::Path));
-                // Only digits and escaped tokens differ, and a sample of them was valid.
-                out.extend_from_slice(filled.map(|uri| sent(&uri)).unwrap_or_default().as_bytes());
+                // Can't fail: it differs from the sample, which was valid, only in digits and
+                // escaped tokens.
+                out.extend_from_slice(filled.map(|uri| target(&uri)).unwrap_or_default().as_bytes());
             }
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
@@ -133,8 +136,8 @@ impl Request {
     }
 }
 
-/// Returns the request target of the first line.
-fn sent(uri: &Uri) -> String {
+/// Returns the request target, which stands in the first line of a request.
+fn target(uri: &Uri) -> String {
     uri.path_and_query().map(ToString::to_string).unwrap_or_default()
 }
 
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_asked_for_by_name() {
+    fn given_headers_replace_the_defaults_of_a_stream() {
         let headers = vec![Header::parse("X-Number: {n}").unwrap(), Header::parse("cache-control:no-cache").unwrap()];
         insta::assert_snapshot!(
             written(&Request::get(&address(), "/a/{room}?b=c d", headers).unwrap()).replace('\r', "").replace(env!("CARGO_PKG_VERSION"), "V"),
@@ -169,16 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_carries_its_length() {
+    fn a_publish_contains_the_length_of_its_body() {
         let request = Request::post(&address(), "/p", Vec::new(), r#"{"ts":{ts}}"#).unwrap();
         let text = written(&request);
         assert!(text.starts_with("POST /api/p HTTP/1.1\r\n"), "{text}");
         assert!(text.ends_with("content-length: 9\r\n\r\n{\"ts\":99}"), "{text}");
-        assert!(request.aims_by(Variable::Time) && !request.names(Variable::User));
+        assert!(request.targets_by(Variable::Time) && !request.names(Variable::User));
     }
 
     #[test]
-    fn what_would_break_the_request_is_refused() {
+    fn headers_and_paths_that_would_break_the_request_are_refused() {
         for text in ["", "a", ": b", "a b: c", "a: b\r\nc: d", "Content-Length: 5", "connection: close"] {
             assert!(Header::parse(text).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! One run: opens the streams, holds them, publishes, closes them, and measures every step.
+//! One run: opens the streams, keeps them idle, publishes, closes them, and measures every step.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use tokio::time::{Instant, Interval, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SteadyClock;
-use super::plan::{Aim, Plan, Publishing};
-use super::process::{Processes, Usage};
+use super::plan::{Plan, Publishing, Target};
+use super::process::{CpuTime, Processes, Usage};
 use super::progress::{INTERVAL, Progress};
 use super::publisher::{self, Audience, Published, Work};
 use super::report::{Latency, Report, each, per_second, rounded};
@@ -24,19 +24,21 @@ use super::tally::{FailureCount, Tally};
 /// How long the first connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the first bytes of the streams that opened last; not every server sends
+/// How long to wait for the first bytes of the streams that opened last. Not every server sends
 /// some at once.
-const GREETING_TIMEOUT: Duration = Duration::from_millis(250);
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// After the last publish, how long to wait for the next delivery.
+/// How long to wait for the next delivery, after the last publish.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The interval at which the number of deliveries is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// After the last stream closed, how long to wait for the server to release memory, and after what
-/// time without a release that counts as complete.
-const MEMORY_SETTLING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+/// How long to wait, after the last stream was closed, for the server to release memory.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time without a release of memory after which the server is assumed to release no more.
+const RELEASE_QUIET: Duration = Duration::from_secs(5);
 
 /// A run.
 pub(super) struct Run {
@@ -58,9 +60,9 @@ pub(super) struct Run {
 /// The outcome of a run.
 pub(super) struct Outcome {
     pub(super) report: Report,
-    /// What a person should know in addition to the values.
+    /// Remarks that are printed after the values.
     pub(super) notes: Vec<String>,
-    /// Why the values mean little.
+    /// Why the run failed, if it did after its streams were open.
     pub(super) failure: Option<anyhow::Error>,
 }
 
@@ -106,11 +108,11 @@ impl Run {
         self.report.connections.ended = self.tally.lock().ended;
         self.streams.close().await;
         opened.inspect_err(|_| self.progress.clear())?;
-        self.report.memory.closed = self.settle().await;
+        self.report.memory.closed = self.memory_after_release().await;
         self.progress.clear();
         let Self { report, mut notes, .. } = self;
         if self.stop.is_cancelled() {
-            notes.push("interrupted: these are the figures so far".to_owned());
+            notes.push("interrupted: these are the results so far".to_owned());
         }
         Ok(Outcome { report, notes, failure })
     }
@@ -130,13 +132,14 @@ impl Run {
             }
         }
         let seconds = start.elapsed().as_secs_f64();
-        let spent = self.spent(before);
+        let cpu_time = self.cpu_time_since(before);
         let tally = self.tally.lock();
-        let told = &mut self.report.connections;
-        (told.wanted, told.open, told.seconds) = (tally.wanted(), tally.opened, rounded(seconds));
-        (told.refused, told.failed) = (tally.refused.count, tally.failed.count);
-        told.per_second = per_second(tally.opened as u64, seconds);
-        told.cpu_micros = spent.and_then(|spent| each(spent.micros, tally.opened as u64));
+        let connections = &mut self.report.connections;
+        (connections.wanted, connections.open) = (tally.wanted(), tally.opened);
+        (connections.refused, connections.failed) = (tally.refused.count, tally.failed.count);
+        connections.seconds = rounded(seconds);
+        connections.per_second = per_second(tally.opened as u64, seconds);
+        connections.cpu_micros = cpu_time.and_then(|cpu_time| each(cpu_time.micros, tally.opened as u64));
         if tally.opened == 0 && !self.stop.is_cancelled() {
             let why = tally.refused.first.as_deref().or(tally.failed.first.as_deref()).unwrap_or("no answer");
             bail!("no stream could be opened: {why}");
@@ -144,14 +147,14 @@ impl Run {
         Ok(())
     }
 
-    /// Returns whether no stream opened and as many failed as may be opening at the same time.
+    /// Returns whether no stream opened, and as many failed as may be opening at the same time.
     fn is_hopeless(&self) -> bool {
         let tally = self.tally.lock();
         tally.opened == 0 && tally.refused.count + tally.failed.count >= self.burst
     }
 
     async fn hold(&mut self) {
-        self.await_greetings().await;
+        self.await_first_bytes().await;
         let (start, before) = (Instant::now(), self.processes.usage());
         while start.elapsed() < self.idle && !self.stop.is_cancelled() {
             tokio::select! {
@@ -165,39 +168,39 @@ impl Run {
         }
         if !self.idle.is_zero() {
             let seconds = start.elapsed().as_secs_f64();
-            let spent = self.spent(before);
+            let cpu_time = self.cpu_time_since(before);
             self.report.idle.seconds = Some(rounded(seconds));
-            self.report.idle.cpu_percent = spent.map(|spent| rounded(spent.micros / seconds / 10_000.0));
+            self.report.idle.cpu_percent = cpu_time.map(|cpu_time| rounded(cpu_time.micros / seconds / 10_000.0));
         }
         self.report.memory.open = self.processes.memory();
         let tally = self.tally.lock();
-        let told = &mut self.report.connections;
-        (told.open, told.refused) = (tally.opened, tally.refused.count);
+        let connections = &mut self.report.connections;
+        (connections.open, connections.refused) = (tally.opened, tally.refused.count);
         let memory = self.report.memory.open.zip(self.report.memory.before);
         #[expect(clippy::cast_precision_loss, reason = "sizes of memory")]
         let grown = memory.map(|(open, before)| open as f64 - before as f64);
-        told.bytes = grown.and_then(|grown| each(grown, tally.opened as u64));
+        connections.bytes = grown.and_then(|grown| each(grown, tally.opened as u64));
         for (failures, what) in [(&tally.refused, "refused"), (&tally.failed, "not opened")] {
             note(&mut self.notes, failures, "streams", what);
         }
     }
 
     /// Waits for the first bytes of the streams, which may be a refusal.
-    async fn await_greetings(&self) {
+    async fn await_first_bytes(&self) {
         let start = Instant::now();
-        while self.tally.lock().silent > 0 && start.elapsed() < GREETING_TIMEOUT {
+        while self.tally.lock().silent > 0 && start.elapsed() < FIRST_BYTES_TIMEOUT {
             sleep(CHECK_INTERVAL).await;
         }
     }
 
-    /// Publishes. Fails if the server goes away or accepts nothing.
+    /// Publishes. Fails if the server stops answering or accepts nothing.
     async fn publish(&mut self) -> anyhow::Result<()> {
         let Some((publishing, target)) = self.publishing.take() else { return Ok(()) };
         if self.stop.is_cancelled() {
             return Ok(());
         }
-        let Publishing { request, rate, duration, pipeline, aim, .. } = publishing;
-        let audience = self.audience(aim);
+        let Publishing { request, rate, duration, pipeline, target: streams, .. } = publishing;
+        let audience = self.audience(streams);
         let published = Arc::new(Published::default());
         let (groups, clock) = (self.groups, self.clock);
         let work = Work { request, target, rate, duration, pipeline, groups, audience, clock };
@@ -211,23 +214,23 @@ impl Run {
             }
         };
         self.await_deliveries(start, &published).await;
-        self.tell_deliveries(start, before, &published);
+        self.report_deliveries(start, before, &published);
         let failed = published.failed.lock();
-        note(&mut self.notes, &failed, "publishes", "not taken");
+        note(&mut self.notes, &failed, "publishes", "not accepted");
         result?;
         if published.sent.load(Relaxed) == failed.count as u64 && !self.stop.is_cancelled() {
-            bail!("no publish was taken");
+            bail!("no publish was accepted");
         }
         Ok(())
     }
 
-    fn audience(&self, aim: Aim) -> Audience {
+    fn audience(&self, target: Target) -> Audience {
         let tally = self.tally.lock();
-        match aim {
-            Aim::All => Audience::Fixed(tally.opened as u64),
-            Aim::User => Audience::InTurn(tally.groups(self.groups.0)),
-            Aim::Room => Audience::InTurn(tally.groups(self.groups.1)),
-            Aim::Fixed(streams) => Audience::Fixed(streams),
+        match target {
+            Target::All => Audience::Fixed(tally.opened as u64),
+            Target::User => Audience::InTurn(tally.groups(self.groups.0)),
+            Target::Room => Audience::InTurn(tally.groups(self.groups.1)),
+            Target::Fixed(streams) => Audience::Fixed(streams),
         }
     }
 
@@ -257,33 +260,32 @@ impl Run {
         }
     }
 
-    fn tell_deliveries(&mut self, start: u64, before: Option<Usage>, published: &Published) {
-        let spent = self.spent(before);
+    fn report_deliveries(&mut self, start: u64, before: Option<Usage>, published: &Published) {
+        let cpu_time = self.cpu_time_since(before);
         self.report.memory.after = self.processes.memory();
         let tally = self.tally.lock();
         let failed = published.failed.lock().count as u64;
         let sent = published.sent.load(Relaxed);
-        let taken = sent.saturating_sub(failed);
+        let accepted = sent.saturating_sub(failed);
 
-        let told = &mut self.report.publishes;
+        let publishes = &mut self.report.publishes;
         let time = seconds(0, published.nanos.load(Relaxed));
-        (told.sent, told.failed, told.seconds) = (Some(sent), Some(failed), Some(rounded(time)));
-        told.per_second = per_second(taken, time);
-        told.cpu_micros = spent.and_then(|spent| each(spent.micros, taken));
+        (publishes.sent, publishes.failed, publishes.seconds) = (Some(sent), Some(failed), Some(rounded(time)));
+        publishes.per_second = per_second(accepted, time);
+        publishes.cpu_micros = cpu_time.and_then(|cpu_time| each(cpu_time.micros, accepted));
 
-        let told = &mut self.report.deliveries;
+        let deliveries = &mut self.report.deliveries;
         let time = seconds(start, tally.last);
-        (told.wanted, told.got) = (Some(published.wanted.load(Relaxed)), Some(tally.got));
-        told.seconds = Some(rounded(time));
-        told.per_second = per_second(tally.got, time);
+        (deliveries.wanted, deliveries.got) = (Some(published.wanted.load(Relaxed)), Some(tally.got));
+        deliveries.seconds = Some(rounded(time));
+        deliveries.per_second = per_second(tally.got, time);
         #[expect(clippy::cast_precision_loss, reason = "bytes of a run are below 2^53")]
         let bytes = tally.bytes as f64;
-        told.bytes = each(bytes, tally.got);
-        let each =
-            |micros: fn(&super::process::CpuTime) -> f64| spent.and_then(|spent| each(micros(&spent), tally.got));
-        told.cpu_micros = each(|spent| spent.micros);
-        told.cpu_user_micros = each(|spent| spent.user);
-        told.cpu_system_micros = each(|spent| spent.system);
+        deliveries.bytes = each(bytes, tally.got);
+        let each = |micros: fn(&CpuTime) -> f64| cpu_time.and_then(|cpu_time| each(micros(&cpu_time), tally.got));
+        deliveries.cpu_micros = each(|cpu_time| cpu_time.micros);
+        deliveries.cpu_user_micros = each(|cpu_time| cpu_time.user);
+        deliveries.cpu_system_micros = each(|cpu_time| cpu_time.system);
 
         if tally.got > 0 {
             let at = |quantile| Some(tally.latencies.value_at_quantile(quantile));
@@ -292,25 +294,27 @@ impl Run {
         }
     }
 
-    /// Returns the server's memory when it releases no more.
-    async fn settle(&mut self) -> Option<u64> {
-        let (most, unchanged) = MEMORY_SETTLING;
-        let (start, mut since) = (Instant::now(), Instant::now());
+    /// Waits until the server has released memory, and returns how much it still has.
+    async fn memory_after_release(&mut self) -> Option<u64> {
+        let (start, mut last_release) = (Instant::now(), Instant::now());
         let mut least = self.processes.memory()?;
-        while start.elapsed() < most && since.elapsed() < unchanged && !self.stop.is_cancelled() {
+        let is_over =
+            |last_release: Instant| start.elapsed() >= RELEASE_TIMEOUT || last_release.elapsed() >= RELEASE_QUIET;
+        while !is_over(last_release) && !self.stop.is_cancelled() {
             tokio::select! {
                 () = sleep(Duration::from_millis(250)) => {}
-                _ = self.ticks.tick() => self.progress.show("streams closed; looking at the memory"),
+                _ = self.ticks.tick() => self.progress.show("streams closed; waiting for the server to release memory"),
             }
             let now = self.processes.memory()?;
             if now < least {
-                (least, since) = (now, Instant::now());
+                (least, last_release) = (now, Instant::now());
             }
         }
         Some(least)
     }
 
-    fn spent(&self, before: Option<Usage>) -> Option<super::process::CpuTime> {
+    /// Returns the CPU time that the server has used since `before`.
+    fn cpu_time_since(&self, before: Option<Usage>) -> Option<CpuTime> {
         Some(self.processes.usage()?.since(before?))
     }
 }
@@ -326,8 +330,8 @@ fn seconds(start: u64, end: u64) -> f64 {
     end.saturating_sub(start) as f64 / 1e9
 }
 
-/// Returns the first of a host's addresses that accepts a connection. IPv4 comes first: only there
-/// does a machine have many addresses of its own.
+/// Returns the first address of a host that accepts a connection. IPv4 is tried first, because only
+/// there this machine has many addresses to connect from.
 async fn reach(address: &Address) -> anyhow::Result<SocketAddr> {
     let uri = address.at("/")?;
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');

@@ -25,9 +25,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The largest number of connections from one address of this machine to one server. Linux has
 /// 28,232 ports for them by default, and searches for a free one among those in use: with 15,000
-/// from one address that took more than 40 % of this program's time, and it was not the server that
-/// was measured.
-const PER_SOURCE: usize = 4_000;
+/// connections from one address, that took more than 40 % of the time of this program, so that the
+/// results did not depend on the server.
+const MAX_PER_SOURCE: usize = 4_000;
 
 /// The streams of a run.
 pub(super) struct Streams {
@@ -39,7 +39,8 @@ pub(super) struct Streams {
     tally: Arc<Mutex<Tally>>,
     opening: JoinSet<Opened>,
     open: JoinSet<()>,
-    asked: usize,
+    /// How many streams were opened or are being opened.
+    started: usize,
     wanted: usize,
 }
 
@@ -48,7 +49,7 @@ type Opened = (usize, Result<(TcpStream, Vec<u8>), OpenError>);
 
 /// Why a stream did not open.
 enum OpenError {
-    /// The server refused it, in these words.
+    /// The server refused it, with this message.
     Refused(String),
     /// There was no connection, or no answer.
     Failed(String),
@@ -66,22 +67,22 @@ impl Streams {
         Self {
             request: Arc::new(request),
             target,
-            spread: wanted > PER_SOURCE,
+            spread: wanted > MAX_PER_SOURCE,
             groups,
             tally,
             opening: JoinSet::new(),
             open: JoinSet::new(),
-            asked: 0,
+            started: 0,
             wanted,
         }
     }
 
-    /// Starts opening streams until `burst` are being opened, and waits for one of them. Returns
-    /// `false` when there are no more.
+    /// Starts opening streams until `burst` are being opened, and waits until one of them is open
+    /// or has failed. Returns `false` if there are no more.
     pub(super) async fn open_next(&mut self, burst: usize) -> bool {
-        while self.asked < self.wanted && self.opening.len() < burst {
-            let number = self.asked;
-            self.asked += 1;
+        while self.started < self.wanted && self.opening.len() < burst {
+            let number = self.started;
+            self.started += 1;
             let source = self.spread.then(|| source(number, self.target)).flatten();
             let opening = open(self.request.clone(), self.target, source, self.values(number));
             self.opening.spawn(async move {
@@ -141,7 +142,7 @@ async fn open(
             Some(Opening::Stream(head)) => return Ok((socket, bytes.split_off(head))),
             Some(Opening::None) => match answer::read(&bytes, ended).map_err(malformed)? {
                 Some(answer) if answer.status.is_success() => {
-                    return Err(OpenError::Refused("the answer is no event stream".to_owned()));
+                    return Err(OpenError::Refused("the answer is not an event stream".to_owned()));
                 }
                 Some(answer) => return Err(OpenError::Refused(answer.refusal())),
                 None => {}
@@ -154,9 +155,9 @@ async fn open(
     }
 }
 
-/// Connects. Closing the connection resets it, so that it does not stay for a minute on this side
-/// (`TIME_WAIT`, RFC 9293, section 3.5): with tens of thousands of those, finding a port for the
-/// next one takes longer than anything that is measured.
+/// Connects. When the socket is closed, it resets the connection, so that the connection does not
+/// stay in `TIME_WAIT` for a minute (RFC 9293, section 3.5): with tens of thousands of those,
+/// finding a free port would take longer than anything that is measured.
 async fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if let Some(source) = source {
@@ -170,7 +171,7 @@ async fn connect(target: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpSt
 /// from: on Linux, all of 127.0.0.0/8 belongs to this machine.
 fn source(number: usize, target: SocketAddr) -> Option<IpAddr> {
     let several = cfg!(target_os = "linux") && matches!(target.ip(), IpAddr::V4(address) if address.is_loopback());
-    let [high, low] = u16::try_from(number / PER_SOURCE + 1).ok()?.to_be_bytes();
+    let [high, low] = u16::try_from(number / MAX_PER_SOURCE + 1).ok()?.to_be_bytes();
     several.then(|| Ipv4Addr::new(127, 1, high, low).into())
 }
 
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn many_streams_to_this_machine_come_from_several_addresses() {
+    fn many_streams_to_this_machine_use_several_source_addresses() {
         let loopback = "127.0.0.1:3000".parse().unwrap();
         let from = |number| source(number, loopback).unwrap().to_string();
         assert_eq!((&*from(0), &*from(3_999), &*from(4_000)), ("127.1.0.1", "127.1.0.1", "127.1.0.2"));

@@ -8,13 +8,13 @@ use super::report::{Connections, Deliveries, Idle, Latency, Memory, Publishes, R
 pub(super) fn table(report: &Report) -> String {
     let Report { connections, idle, publishes, deliveries, latency, memory } = report;
     let rows = [
-        ("streams", Some(streams(connections))),
-        ("idle", still(idle)),
-        ("publishes", sent(publishes)),
-        ("deliveries", delivered(deliveries)),
-        ("latency", late(latency)),
-        ("server", used(deliveries, publishes)),
-        ("memory", kept(memory, connections)),
+        ("streams", Some(stream_row(connections))),
+        ("idle", idle_row(idle)),
+        ("publishes", publish_row(publishes)),
+        ("deliveries", delivery_row(deliveries)),
+        ("latency", latency_row(latency)),
+        ("server", cpu_row(deliveries, publishes)),
+        ("memory", memory_row(memory, connections)),
     ];
     let mut table = String::new();
     for (name, row) in rows.into_iter().filter_map(|(name, row)| Some((name, row?))) {
@@ -23,8 +23,8 @@ pub(super) fn table(report: &Report) -> String {
     table
 }
 
-fn streams(told: &Connections) -> String {
-    let Connections { wanted, open, refused, failed, ended, seconds, per_second, cpu_micros, .. } = told;
+fn stream_row(connections: &Connections) -> String {
+    let Connections { wanted, open, refused, failed, ended, seconds, per_second, cpu_micros, .. } = connections;
     let mut row = format!("{} of {} open in {seconds:.2} s", whole(*open as u64), whole(*wanted as u64));
     push(&mut row, per_second.map(|rate| format!(", {}/s", grouped(rate))));
     for (count, what) in [(refused, "refused"), (failed, "failed"), (ended, "ended by the server")] {
@@ -34,43 +34,45 @@ fn streams(told: &Connections) -> String {
     row
 }
 
-fn still(told: &Idle) -> Option<String> {
-    Some(format!("{:.2} % of a core over {:.1} s", told.cpu_percent?, told.seconds?))
+fn idle_row(idle: &Idle) -> Option<String> {
+    Some(format!("{:.2} % of a core over {:.1} s", idle.cpu_percent?, idle.seconds?))
 }
 
-fn sent(told: &Publishes) -> Option<String> {
-    let mut row = format!("{} in {:.2} s", whole(told.sent?), told.seconds?);
-    push(&mut row, told.per_second.map(|rate| format!(", {}/s", grouped(rate))));
-    push(&mut row, told.failed.filter(|failed| *failed > 0).map(|failed| format!(", {} failed", whole(failed))));
+fn publish_row(publishes: &Publishes) -> Option<String> {
+    let mut row = format!("{} in {:.2} s", whole(publishes.sent?), publishes.seconds?);
+    push(&mut row, publishes.per_second.map(|rate| format!(", {}/s", grouped(rate))));
+    push(&mut row, publishes.failed.filter(|failed| *failed > 0).map(|failed| format!(", {} failed", whole(failed))));
     Some(row)
 }
 
-fn delivered(told: &Deliveries) -> Option<String> {
-    let mut row = format!("{} of {} in {:.2} s", whole(told.got?), whole(told.wanted?), told.seconds?);
-    push(&mut row, told.per_second.map(|rate| format!(", {}/s", grouped(rate))));
-    push(&mut row, told.bytes.map(|bytes| format!(", {bytes:.0} B each")));
+fn delivery_row(deliveries: &Deliveries) -> Option<String> {
+    let Deliveries { wanted, got, seconds, per_second, bytes, .. } = deliveries;
+    let mut row = format!("{} of {} in {:.2} s", whole((*got)?), whole((*wanted)?), (*seconds)?);
+    push(&mut row, per_second.map(|rate| format!(", {}/s", grouped(rate))));
+    push(&mut row, bytes.map(|bytes| format!(", {bytes:.0} B each")));
     Some(row)
 }
 
-fn late(told: &Latency) -> Option<String> {
-    let Latency { p50, p90, p99, p999, max } = told;
+fn latency_row(latency: &Latency) -> Option<String> {
+    let Latency { p50, p90, p99, p999, max } = latency;
     let names = [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max)];
     let row: Option<Vec<_>> =
         names.into_iter().map(|(name, value)| Some(format!("{name} {}", span((*value)?)))).collect();
     Some(row?.join(", "))
 }
 
-fn used(deliveries: &Deliveries, publishes: &Publishes) -> Option<String> {
+fn cpu_row(deliveries: &Deliveries, publishes: &Publishes) -> Option<String> {
     let (each, user, system) = (deliveries.cpu_micros?, deliveries.cpu_user_micros?, deliveries.cpu_system_micros?);
     let mut row = format!("{each:.2} µs of CPU for each delivery ({user:.2} user, {system:.2} system)");
     push(&mut row, publishes.cpu_micros.map(|each| format!("; {} for each publish", span_of(each))));
     Some(row)
 }
 
-fn kept(told: &Memory, connections: &Connections) -> Option<String> {
-    let moments = [("before", told.before), ("open", told.open), ("after", told.after), ("closed", told.closed)];
-    let told = moments.into_iter().filter_map(|(name, bytes)| Some(format!("{} {name}", mebibytes(bytes?))));
-    let mut row = told.collect::<Vec<_>>().join(", ");
+fn memory_row(memory: &Memory, connections: &Connections) -> Option<String> {
+    let Memory { before, open, after, closed } = *memory;
+    let moments = [("before", before), ("open", open), ("after", after), ("closed", closed)];
+    let values = moments.into_iter().filter_map(|(name, bytes)| Some(format!("{} {name}", mebibytes(bytes?))));
+    let mut row = values.collect::<Vec<_>>().join(", ");
     push(&mut row, connections.bytes.map(|bytes| format!("; {} B for each stream", grouped(bytes))));
     (!row.is_empty()).then_some(row)
 }

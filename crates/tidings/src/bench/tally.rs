@@ -1,7 +1,7 @@
-//! The counts of a run: which streams are open, what arrived, and how long it took.
+//! The counts of a run: the open streams, the deliveries, and their latencies.
 //!
-//! Owns the one buffer into which all streams are read: ten thousand idle streams have none of
-//! their own.
+//! Owns the one buffer into which all streams are read, so that ten thousand idle streams need no
+//! buffers of their own.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -15,23 +15,26 @@ use tokio::net::TcpStream;
 use super::clock::SteadyClock;
 use super::marker::{Finder, MAX_REST, Rest};
 
-/// The size of the read buffer, in bytes. A server that is behind writes much at once.
+/// The size of the read buffer, in bytes. A server that is behind with its deliveries writes many
+/// bytes at once.
 const READ_BYTES: usize = 256 * 1024;
 
 /// The range of latencies, from 1 µs to an hour, and their precision of three digits.
 const LATENCY: (u64, u64, u8) = (1, 3_600_000_000, 3);
 
-/// How Tidings refuses a stream of a client that can't read the status: by an event, after a 200.
+/// The beginning of the event by which Tidings refuses a stream; the status is 200, because a
+/// browser's client can't see another one.
 const BUSY: &[u8] = b"event: busy";
 
 /// The counts of all streams.
 pub(super) struct Tally {
     clock: SteadyClock,
     finder: Finder,
-    /// Begins with room for the rest that a stream kept from its last bytes.
+    /// The first [`MAX_REST`] bytes are for what the previous read of the stream left unparsed.
     buffer: Box<[u8]>,
-    /// Marked times before this belong to an earlier run.
+    /// When publishing began. Earlier marked times belong to an earlier run.
     since: u64,
+    /// Whether each stream is open.
     open: Vec<bool>,
     pub(super) opened: usize,
     /// The number of open streams that have not sent anything yet.
@@ -49,7 +52,7 @@ pub(super) struct Tally {
     pub(super) latencies: Histogram<u64>,
 }
 
-/// An open stream. Everything that is kept for each of them is here.
+/// An open stream: all that is kept for it.
 pub(super) struct Stream {
     pub(super) number: usize,
     pub(super) socket: TcpStream,
@@ -58,7 +61,7 @@ pub(super) struct Stream {
     pub(super) fresh: bool,
 }
 
-/// How many attempts failed, and why the first one did.
+/// The number of failed attempts, and the reason of the first failure.
 #[derive(Default)]
 pub(super) struct FailureCount {
     pub(super) count: usize,
@@ -116,8 +119,8 @@ impl Tally {
         self.open.len()
     }
 
-    /// Returns the number of open streams of each of `groups` groups, among which the streams are
-    /// divided in turn.
+    /// Divides the streams among `groups` groups in turn, and returns how many are open in each
+    /// group.
     pub(super) fn groups(&self, groups: u64) -> Vec<u64> {
         let size = usize::try_from(groups).unwrap_or(usize::MAX).min(self.open.len()).max(1);
         let mut open = vec![0; size];
@@ -127,7 +130,7 @@ impl Tally {
         open
     }
 
-    /// Counts what arrives from now on. Returns the time.
+    /// Starts to count deliveries. Returns the time.
     pub(super) fn begin(&mut self) -> u64 {
         self.since = self.clock.now();
         self.last = self.since;

@@ -1,7 +1,7 @@
 //! Text with the placeholders `{n}`, `{user}`, `{room}`, `{token}` and `{ts}`, which are replaced
 //! in each request.
 //!
-//! Braces around anything else stay as they are: most bodies are JSON.
+//! Braces around any other text are not special, because most bodies are JSON.
 
 use std::io::Write as _;
 
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_filled_and_other_braces_are_left_alone() {
+    fn placeholders_are_replaced_and_other_braces_are_kept() {
         assert_eq!(
             filled(r#"{"n":{n},"to":"bench-{user}","in":{"{room}":{ts}}}"#),
             r#"{"n":7,"to":"bench-3","in":{"1":99}}"#
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_pushed_is_text() {
+    fn pushed_text_contains_no_placeholders() {
         let mut template = Template::parse("{n}");
         template.push("{n}");
         template.append(Template::parse(" {n}"));

@@ -134,8 +134,8 @@ async fn refused_publishes_are_counted_and_the_first_is_told() {
     assert_eq!((&told["publishes"]["sent"], &told["publishes"]["failed"]), (&json!(2), &json!(2)), "{told}");
     assert_eq!((&told["deliveries"]["wanted"], &told["deliveries"]["got"]), (&json!(0), &json!(0)), "{told}");
     let said = stderr(&output);
-    let first = "tidings: 2 publishes were not taken; the first: Cannot POST /nope (404, not_found)\n";
-    assert!(said.contains(first) && said.ends_with("tidings: no publish was taken\n"), "{said}");
+    let first = "tidings: 2 publishes were not accepted; the first: Cannot POST /nope (404, not_found)\n";
+    assert!(said.contains(first) && said.ends_with("tidings: no publish was accepted\n"), "{said}");
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -144,7 +144,7 @@ async fn where_no_stream_opens_there_is_nothing_to_measure() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     for (path, why) in
-        [("/nope", "Cannot GET /nope (404, not_found)"), ("/system/health", "the answer is no event stream")]
+        [("/nope", "Cannot GET /nope (404, not_found)"), ("/system/health", "the answer is not an event stream")]
     {
         let (said, code) = place.fail(&["bench", "--json", "--path", path]).await;
         assert_eq!((&*said, code), (&*format!("tidings: no stream could be opened: {why}\n"), Some(1)));
@@ -194,7 +194,7 @@ async fn ctrl_c_ends_it_with_what_was_measured_so_far() {
     assert!(told["deliveries"]["got"].as_u64().unwrap() > 0, "{told}");
     let (status, said) = bench.end().await;
     assert_eq!(status.code(), Some(0));
-    assert!(said.ends_with("interrupted: these are the figures so far"), "{said}");
+    assert!(said.ends_with("interrupted: these are the results so far"), "{said}");
 }
 
 #[tokio::test]
