@@ -447,21 +447,21 @@ complete -c tidings -n "__fish_tidings_using_subcommand bench" -l path -d 'The p
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l header -d 'A header of each stream; may be repeated' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connections -d 'How many streams to open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connect-burst -d 'How many streams may be opening at once' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l idle -d 'How long to hold the open streams before the first publish; 5s with --pid, whose CPU time is measured meanwhile, else 0s' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l users -d 'How many users the streams belong to, in turn. They call with `{token}`, unless a header says otherwise' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l idle -d 'How long to keep the streams idle before the first publish: by default 0s, but 5s with --pid, to measure the CPU time of idle streams' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l users -d 'The number of users to whom the streams belong, in turn. They call with `{token}`, unless a header contains other credentials' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l rooms -d 'The number of rooms for `{room}`' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l rate -d 'Publishes a second; 0 is as fast as answers come' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l rate -d 'Publishes per second; 0 means as fast as answers arrive' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l duration -d 'How long to publish' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l pipeline -d 'How many publishes may wait for an answer; they share one connection' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-url -d 'Where to publish, if on a different server; with or without a path' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-url -d 'The URL to publish to, if it is a different server; with or without a path' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-path -d 'The path to publish to: /notifications/broadcast unless --publish-url has one' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l publish-header -d 'A header of each publish; may be repeated' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l body -d 'The body. It and the event made of it must contain `"ts":{ts}`' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l body -d 'The body. It must contain `"ts":{ts}`, and so must the event that the server makes from it' -r
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l expect -d 'How many streams each publish should reach' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l pid -d 'A process of the server, whose CPU time and memory are measured; may be repeated. Linux only' -r
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l anonymous -d 'Call without any token'
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l pid -d 'A process of the server, to measure its CPU time and memory; may be repeated. Linux only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l anonymous -d 'Call without a token'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l connect-only -d 'Publish nothing'
-complete -c tidings -n "__fish_tidings_using_subcommand bench" -l json -d 'Print the results as one JSON object; null was not measured'
+complete -c tidings -n "__fish_tidings_using_subcommand bench" -l json -d 'Print the results as one JSON object; null means not measured'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -s h -l help -d 'Print help'
 complete -c tidings -n "__fish_tidings_using_subcommand bench" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand doctor" -l url -d 'Where the server is, with its base path if it has one' -r
