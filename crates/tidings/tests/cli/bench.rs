@@ -36,7 +36,7 @@ async fn every_delivery_of_every_publish_is_counted() {
 }
 
 #[tokio::test]
-async fn as_fast_as_answers_come_several_publishes_wait_for_theirs_at_once() {
+async fn at_rate_0_several_publishes_are_in_flight() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let told = result(&place, &["--connections=3", "--rate=0", "--pipeline=8", "--duration=300ms"]).await;
@@ -48,7 +48,7 @@ async fn as_fast_as_answers_come_several_publishes_wait_for_theirs_at_once() {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn what_the_server_s_process_uses_is_measured() {
+async fn cpu_time_and_memory_of_the_server_are_measured() {
     let server = Place::new().serve().await;
     let pid = server.id().to_string();
     let place = Place::new().calling(server.address);
@@ -73,7 +73,7 @@ async fn what_the_server_s_process_uses_is_measured() {
 }
 
 #[tokio::test]
-async fn publishes_to_one_user_after_the_other_reach_that_user_s_streams() {
+async fn publishes_to_the_users_in_turn_reach_the_streams_of_each() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     // Users 0 and 1 have two streams, user 2 has one: 9 publishes in turn want 3 * (2 + 2 + 1) deliveries.
@@ -90,7 +90,7 @@ async fn publishes_to_one_user_after_the_other_reach_that_user_s_streams() {
 }
 
 #[tokio::test]
-async fn rooms_and_tokens_can_stand_in_paths_headers_and_bodies() {
+async fn placeholders_are_replaced_in_paths_headers_and_bodies() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let arguments = [
@@ -113,7 +113,7 @@ async fn rooms_and_tokens_can_stand_in_paths_headers_and_bodies() {
 }
 
 #[tokio::test]
-async fn refused_streams_are_counted_and_the_first_is_told() {
+async fn refused_streams_are_counted_and_the_first_reason_is_printed() {
     let server = Place::new().env("MAX_CONNECTIONS_PER_USER", "3").serve().await;
     let place = Place::new().calling(server.address);
     let output = place.run(&["bench", "--json", "--connections=5", "--rate=20", "--duration=100ms"]).await;
@@ -126,7 +126,7 @@ async fn refused_streams_are_counted_and_the_first_is_told() {
 }
 
 #[tokio::test]
-async fn refused_publishes_are_counted_and_the_first_is_told() {
+async fn refused_publishes_are_counted_and_the_first_reason_is_printed() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let output = place.run(&["bench", "--json", "--connections=1", "--publish-path=/nope", "--duration=200ms"]).await;
@@ -140,7 +140,7 @@ async fn refused_publishes_are_counted_and_the_first_is_told() {
 }
 
 #[tokio::test]
-async fn where_no_stream_opens_there_is_nothing_to_measure() {
+async fn a_run_without_an_open_stream_fails() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     for (path, why) in
@@ -158,7 +158,7 @@ async fn where_no_stream_opens_there_is_nothing_to_measure() {
 }
 
 #[tokio::test]
-async fn where_no_server_is_the_command_says_so() {
+async fn an_unreachable_server_is_an_error_in_one_line() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -168,7 +168,7 @@ async fn where_no_server_is_the_command_says_so() {
 }
 
 #[tokio::test]
-async fn streams_alone_can_be_measured_and_the_table_is_for_people() {
+async fn streams_can_be_measured_without_publishes() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let table = place.succeed(&["bench", "--connect-only", "--connections=4"]).await;
@@ -183,7 +183,7 @@ async fn streams_alone_can_be_measured_and_the_table_is_for_people() {
 
 #[tokio::test]
 #[cfg(unix)]
-async fn ctrl_c_ends_it_with_what_was_measured_so_far() {
+async fn ctrl_c_ends_a_run_with_the_results_so_far() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let mut bench = place.start(&["bench", "--connections=2", "--rate=50", "--duration=10m", "--json"]);
@@ -223,7 +223,7 @@ async fn a_stream_that_the_server_ends_is_missing_from_the_deliveries() {
 /// A server of somebody else's: no stream of it says anything but what was published, and its connection for publishes
 /// takes three and is closed in the middle of the pipeline.
 #[tokio::test]
-async fn a_server_that_closes_its_connections_is_published_to_on_new_ones() {
+async fn publishing_continues_on_a_new_connection_when_the_server_closes_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -269,9 +269,9 @@ async fn a_server_that_closes_its_connections_is_published_to_on_new_ones() {
 }
 
 #[tokio::test]
-async fn a_command_line_that_makes_no_sense_is_refused_in_one_line() {
+async fn an_invalid_command_line_is_refused_in_one_line() {
     for (argument, words) in [
-        ("--rate=-1", "a rate is a number such as 50 or 0.5, or 0 for as fast as answers come"),
+        ("--rate=-1", "a rate is a number such as 50 or 0.5, or 0 for as fast as answers arrive"),
         ("--duration=soon", "a duration looks like 500ms, 10s or 2m"),
         ("--connections=0", "invalid value '0' for '--connections <NUMBER>'"),
         ("--pipeline=no", "invalid value 'no' for '--pipeline <NUMBER>'"),

@@ -46,7 +46,7 @@ fn tree(dir: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_init_writes_is_without_an_error() {
+async fn the_file_that_init_writes_has_no_errors() {
     for mode in ["development", "production"] {
         let place = Place::new();
         place.succeed(&["init", mode]).await;
@@ -81,7 +81,7 @@ async fn nothing_is_changed_on_disk() {
 }
 
 #[tokio::test]
-async fn every_setting_that_is_refused_is_told_at_once() {
+async fn all_invalid_settings_are_reported_at_once() {
     let place = Place::new().env("PORT", "none").env("HEARTBEAT_INTERVAL", "5 minutes");
     let (report, code) = checked(&place, &["--max-topics=1"]).await;
     let errors = of(&report, "error").join("\n");
@@ -111,7 +111,7 @@ async fn every_setting_that_is_refused_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn warnings_count_where_that_is_asked_for() {
+async fn with_strict_a_warning_is_a_failure() {
     let place = Place::new().env("AUTH_DEMO", "true").env("HOST", "0.0.0.0");
     let (report, code) = checked(&place, &["--port", "0"]).await;
     assert!(of(&report, "warning").iter().any(|found| found.starts_with("demo-tokens: HOST=0.0.0.0 ")), "{report:#}");
@@ -120,7 +120,7 @@ async fn warnings_count_where_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_runs_holds_its_port_and_its_directory() {
+async fn with_running_a_used_port_and_directory_are_no_errors() {
     let place = Place::new();
     let server = place.serve().await;
     let port = server.address.port().to_string();
@@ -137,7 +137,7 @@ async fn a_server_that_runs_holds_its_port_and_its_directory() {
 }
 
 #[tokio::test]
-async fn that_the_first_start_leaves_no_way_back_is_told_before_it() {
+async fn a_log_that_the_next_start_will_convert_is_reported() {
     let place = Place::new().of_version_0_1();
     let told = |report: &Value| of(report, "note").iter().any(|note| note.contains("the earlier version refuses it"));
     for arguments in [&["--port", "0"][..], &["--port", "0", "--running"]] {
@@ -148,7 +148,7 @@ async fn that_the_first_start_leaves_no_way_back_is_told_before_it() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_something_else_is_an_error_that_a_start_would_have_too() {
+async fn a_directory_with_other_files_is_the_same_error_as_at_a_start() {
     let place = Place::new();
     fs::create_dir(place.data()).unwrap();
     fs::write(place.data().join("letter.txt"), "dear").unwrap();
@@ -162,7 +162,7 @@ async fn a_directory_that_is_something_else_is_an_error_that_a_start_would_have_
 /// What is wrong with a directory is said once, and not beside the word that all is well.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_directory_that_can_not_be_used_is_not_called_free_too() {
+async fn an_unusable_directory_is_not_also_called_free() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let place = Place::new().env("PORT", "0");
@@ -176,9 +176,7 @@ async fn a_directory_that_can_not_be_used_is_not_called_free_too() {
     assert!(found.len() == 1 && found[0].1.contains("Not a directory"), "{found:?}");
 
     if rustix::process::geteuid().is_root() {
-        eprintln!(
-            "SKIPPED: a part of a_directory_that_can_not_be_used_is_not_called_free_too, as root may write anywhere"
-        );
+        eprintln!("SKIPPED: a part of an_unusable_directory_is_not_also_called_free, as root may write anywhere");
         return;
     }
     fs::set_permissions(place.directory(), fs::Permissions::from_mode(0o555)).unwrap();
@@ -191,7 +189,7 @@ async fn a_directory_that_can_not_be_used_is_not_called_free_too() {
 
 /// Of the environment, not of the settings; in a build with traces there is nothing to warn of.
 #[tokio::test]
-async fn what_a_start_warns_of_is_warned_of() {
+async fn the_warnings_of_a_start_are_reported() {
     let odd = Place::new().env("LISTEN_FDS", "several").env("PORT", "0").env("NOTIFY_SOCKET", "nowhere");
     let odd = odd.env("HEARTBEAT_INTERVALL", "1s").env("SHUTDOWN_TIMEOUT", "1s");
     let warnings = of(&checked(&odd, &[]).await.0, "warning").join("\n");
@@ -207,7 +205,7 @@ async fn what_a_start_warns_of_is_warned_of() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn files_that_others_may_read_or_write_are_warned_of() {
+async fn files_that_other_users_may_read_or_write_cause_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let place = Place::new().env("HOST", "127.0.0.1").env("PORT", "0");
@@ -237,9 +235,9 @@ async fn files_that_others_may_read_or_write_are_warned_of() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn memory_is_no_disk() {
+async fn a_log_on_a_file_system_in_memory_is_reported() {
     let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
-        eprintln!("SKIPPED: memory_is_no_disk, as there is no /dev/shm here");
+        eprintln!("SKIPPED: a_log_on_a_file_system_in_memory_is_reported, as there is no /dev/shm here");
         return;
     };
     let place = Place::new().env("DATA_DIR", dir.path().to_str().unwrap()).env("PORT", "0");

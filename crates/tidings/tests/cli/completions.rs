@@ -26,7 +26,7 @@ fn offered(words: &[&str]) -> Option<Vec<String>> {
 }
 
 #[test]
-fn bash_completes_commands_flags_and_what_a_command_takes() {
+fn bash_completes_commands_flags_and_arguments() {
     let Some(health) = offered(&["hea"]) else { return };
     assert_eq!(health, ["health"]);
     assert_eq!(offered(&["--heartbeat-i"]).unwrap(), ["--heartbeat-interval"]);
@@ -37,7 +37,7 @@ fn bash_completes_commands_flags_and_what_a_command_takes() {
 }
 
 #[test]
-fn the_other_shells_read_theirs() {
+fn zsh_and_fish_accept_their_completions() {
     for (shell, file) in [("zsh", "completions/_tidings"), ("fish", "completions/tidings.fish")] {
         if let Some(output) = run(shell, &["-n", &committed(file)]) {
             assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -46,7 +46,7 @@ fn the_other_shells_read_theirs() {
 }
 
 #[test]
-fn the_manual_is_without_a_fault() {
+fn the_manual_has_no_errors() {
     if let Some(output) = run("groff", &["-man", "-Tutf8", "-ww", "-Wbreak", "-z", &committed("man/tidings.1")]) {
         assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     }

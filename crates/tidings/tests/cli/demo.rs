@@ -17,7 +17,7 @@ async fn kept(server: &Server, topic: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_group_of_streams_gets_something() {
+async fn the_demo_publishes_to_every_group_of_streams() {
     let server = Place::new().serve().await;
     let url = format!("http://{}", server.address);
     let output = Place::new().run(&["demo", &url, FAST, "--count=300", "--seed=1"]).await;
@@ -39,7 +39,7 @@ async fn every_group_of_streams_gets_something() {
 }
 
 #[tokio::test]
-async fn one_seed_tells_one_story() {
+async fn the_same_seed_publishes_the_same_events() {
     let mut stories = Vec::new();
     for seed in ["--seed=5", "--seed=5", "--seed=6"] {
         let server = Place::new().serve().await;
@@ -51,7 +51,7 @@ async fn one_seed_tells_one_story() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_waited_for() {
+async fn the_demo_waits_for_a_server_that_is_not_running() {
     let server = Place::new().serve().await;
     let proxy = Proxy::new(None, 0).await;
     let mut demo = Place::new().calling(proxy.address).start(&["demo", FAST, "--count=20"]);
@@ -66,7 +66,7 @@ async fn a_server_that_is_away_is_waited_for() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn ctrl_c_ends_it_well_with_and_without_a_server() {
+async fn ctrl_c_ends_the_demo_with_0_with_and_without_a_server() {
     let server = Place::new().serve().await;
     let mut demo = Place::new().calling(server.address).start(&["demo"]);
     demo.line().await;
@@ -88,7 +88,7 @@ async fn ctrl_c_ends_it_well_with_and_without_a_server() {
 /// `timeout` sends a signal to the command and then to its group, so that the command gets it twice.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_signal_that_comes_twice_at_once_is_one() {
+async fn two_signals_at_the_same_time_count_as_one() {
     let server = Place::new().serve().await;
     let mut demo = Place::new().calling(server.address).start(&["demo"]);
     demo.line().await;
@@ -103,7 +103,7 @@ async fn a_signal_that_comes_twice_at_once_is_one() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_taken_ends_it_and_says_how_to_make_one() {
+async fn a_refused_token_ends_the_demo_and_the_error_says_how_to_get_one() {
     let secret = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
     let strict = || Place::new().env("JWT_SECRET", secret).env("AUTH_DEMO", "false");
     let server = strict().serve().await;
@@ -122,7 +122,7 @@ async fn a_token_that_is_not_taken_ends_it_and_says_how_to_make_one() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_seen_enough_is_no_failure() {
+async fn a_closed_output_is_not_a_failure() {
     let server = Place::new().serve().await;
     let mut demo = Place::new().calling(server.address).start(&["demo", FAST]);
     demo.line().await;

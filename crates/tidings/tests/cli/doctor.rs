@@ -44,7 +44,7 @@ fn is_well(report: &Value, check: &str) {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn a_right_nginx_is_healthy() {
+async fn a_correct_nginx_is_healthy() {
     let (bad, code, report) = through(Nginx::RIGHT, &["--patient=1"]).await;
     assert!(bad.is_empty(), "{report}");
     assert_eq!((code, &report["healthy"], &report["proxy"]), (Some(0), &true.into(), &"nginx".into()));
@@ -55,7 +55,7 @@ async fn a_right_nginx_is_healthy() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn an_nginx_that_buffers_is_told_to_stop() {
+async fn buffering_is_found_and_the_fix_is_printed() {
     // With HTTP/1.0 behind it, as is its default: chunks of HTTP/1.1 it passes on as they come.
     let (bad, code, report) = through("proxy_ignore_headers X-Accel-Buffering;", &[]).await;
     assert_eq!((bad, code), (vec!["buffering: problem".to_owned()], Some(1)), "{report}");
@@ -64,7 +64,7 @@ async fn an_nginx_that_buffers_is_told_to_stop() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn compression_is_found_and_the_rest_still_measured() {
+async fn compression_is_found_and_everything_else_is_still_measured() {
     let (bad, code, report) = through(&format!("{} gzip on; gzip_types text/event-stream;", Nginx::RIGHT), &[]).await;
     assert_eq!((bad, code), (vec!["compression: problem".to_owned()], Some(1)), "{report}");
     is_well(&report, "resume");
@@ -72,7 +72,7 @@ async fn compression_is_found_and_the_rest_still_measured() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn an_idle_cut_is_timed() {
+async fn an_idle_timeout_of_the_proxy_is_found_and_measured() {
     let (bad, code, report) = through(&format!("{} proxy_read_timeout 2s;", Nginx::RIGHT), &["--patient=20"]).await;
     assert_eq!((bad, code), (vec!["idle: problem".to_owned()], Some(1)), "{report}");
     let seconds = finding(&report, "idle")["value"].as_f64().unwrap();
@@ -81,7 +81,7 @@ async fn an_idle_cut_is_timed() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn a_token_that_is_dropped_on_the_way_is_missed() {
+async fn a_token_that_the_proxy_drops_is_reported() {
     let (bad, code, report) = through(&format!("{} proxy_set_header Authorization \"\";", Nginx::RIGHT), &[]).await;
     assert_eq!((bad, code), (vec!["authorization: problem".to_owned()], Some(1)), "{report}");
     is_well(&report, "buffering");
@@ -89,7 +89,7 @@ async fn a_token_that_is_dropped_on_the_way_is_missed() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn a_last_event_id_that_is_dropped_on_the_way_is_missed() {
+async fn a_last_event_id_that_the_proxy_drops_is_reported() {
     let (bad, code, report) = through(&format!("{} proxy_set_header Last-Event-ID \"\";", Nginx::RIGHT), &[]).await;
     assert_eq!((bad, code), (vec!["last-event-id: problem".to_owned()], Some(1)), "{report}");
     is_well(&report, "resume");
@@ -97,7 +97,7 @@ async fn a_last_event_id_that_is_dropped_on_the_way_is_missed() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn a_rewritten_head_is_seen() {
+async fn changed_response_headers_are_reported() {
     let lines = "proxy_hide_header Cache-Control; add_header Cache-Control \"public, max-age=60\";";
     let (bad, code, report) = through(&format!("{} {lines}", Nginx::RIGHT), &[]).await;
     assert_eq!((bad, code), (vec!["headers: problem".to_owned()], Some(1)), "{report}");
@@ -112,7 +112,7 @@ fn calling_over_tls(nginx: &Nginx, roots: &str) -> (Place, String) {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn over_tls_it_speaks_http_2_as_browsers_do() {
+async fn over_tls_the_doctor_uses_http_2_as_browsers_do() {
     let server = Place::new().env("HEARTBEAT_INTERVAL", "10s").serve().await;
     let nginx = Nginx::with_tls_for("localhost", server.address, Nginx::RIGHT).await;
     let (place, _) = calling_over_tls(&nginx, &nginx.certificate());
@@ -127,7 +127,7 @@ async fn over_tls_it_speaks_http_2_as_browsers_do() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn a_certificate_that_can_not_be_trusted_is_what_is_wrong() {
+async fn an_untrusted_certificate_is_the_reported_problem() {
     let server = Place::new().serve().await;
     let right = Nginx::with_tls_for("localhost", server.address, Nginx::RIGHT).await;
     let wrong = Nginx::with_tls_for("events.example.com", server.address, Nginx::RIGHT).await;
@@ -146,7 +146,7 @@ async fn a_certificate_that_can_not_be_trusted_is_what_is_wrong() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn a_person_reads_the_lines_that_mend_it() {
+async fn the_lines_that_fix_the_named_proxy_are_printed() {
     let server = Place::new().serve().await;
     let nginx = Nginx::before(server.address, &format!("{} gzip on; gzip_types *;", Nginx::RIGHT)).await;
     let url = format!("http://{}", nginx.address);
@@ -172,7 +172,7 @@ async fn answering(answer: &'static str) -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn what_can_not_be_measured_is_said_and_ends_with_2() {
+async fn if_nothing_can_be_measured_the_exit_code_is_2() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for (address, words) in [
         (closed, "can't reach "),

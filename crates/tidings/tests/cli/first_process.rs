@@ -45,9 +45,11 @@ async fn below(parent: &Child) -> Pid {
 }
 
 #[tokio::test]
-async fn a_stop_while_it_starts_ends_it() {
+async fn a_signal_during_the_start_ends_the_first_process_of_a_container() {
     if !is_permitted().await {
-        eprintln!("SKIPPED: a_stop_while_it_starts_ends_it, as `unshare --pid` is not permitted here");
+        eprintln!(
+            "SKIPPED: a_signal_during_the_start_ends_the_first_process_of_a_container, as `unshare --pid` is not permitted here"
+        );
         return;
     }
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
@@ -75,9 +77,11 @@ async fn a_stop_while_it_starts_ends_it() {
 }
 
 #[tokio::test]
-async fn a_stop_while_it_serves_ends_it_well() {
+async fn a_signal_while_it_serves_stops_the_first_process_of_a_container() {
     if !is_permitted().await {
-        eprintln!("SKIPPED: a_stop_while_it_serves_ends_it_well, as `unshare --pid` is not permitted here");
+        eprintln!(
+            "SKIPPED: a_signal_while_it_serves_stops_the_first_process_of_a_container, as `unshare --pid` is not permitted here"
+        );
         return;
     }
     let place = Place::new();

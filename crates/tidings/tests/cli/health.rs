@@ -30,7 +30,7 @@ async fn unwell(place: &Place, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_server_that_is_ready_is_well_wherever_its_settings_put_it() {
+async fn a_ready_server_is_found_by_its_settings() {
     let server = Place::new().env("BASE_PATH", "/api").serve().await;
     let port = server.address.port().to_string();
     // As in a container: the settings are the environment's, and no variable says where a server is to be called.
@@ -46,7 +46,7 @@ async fn a_server_that_is_ready_is_well_wherever_its_settings_put_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_drains_runs_and_is_not_ready() {
+async fn a_draining_server_is_live_but_not_ready() {
     let place = Place::new().env("DRAIN_SECONDS", "10m").env("SHUTDOWN_TIMEOUT", "20m");
     let server = place.serve_with(&[]).await;
     let url = format!("http://{}", server.address);
@@ -61,7 +61,7 @@ async fn a_server_that_drains_runs_and_is_not_ready() {
 }
 
 #[tokio::test]
-async fn what_is_not_well_is_said_in_one_line() {
+async fn each_failure_is_reported_in_one_line() {
     let place = Place::new();
     let closed = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -86,7 +86,7 @@ async fn what_is_not_well_is_said_in_one_line() {
 }
 
 #[tokio::test]
-async fn it_ends_with_1_and_never_with_2() {
+async fn the_exit_code_of_a_failure_is_always_1() {
     for wrong in [&["--colour"][..], &["ftp://a"], &["--timeout", "0"], &["--port", "none"], &["--port", "0"]] {
         unwell(&Place::new(), wrong).await;
     }

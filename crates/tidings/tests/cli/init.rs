@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{Place, stderr};
 
 #[tokio::test]
-async fn what_it_writes_starts_a_server_in_both_modes() {
+async fn the_written_file_starts_a_server_in_both_modes() {
     for (words, mode) in [(&["init"][..], "development"), (&["init", "production"], "production")] {
         let place = Place::new();
         let said = place.succeed(words).await;
@@ -41,7 +41,7 @@ async fn nothing_is_ever_overwritten() {
 
 /// Of many that begin at once, one writes, and its file is whole.
 #[tokio::test]
-async fn of_several_at_once_one_writes() {
+async fn only_one_of_several_at_the_same_time_writes_the_file() {
     let place = Place::new();
     let (a, b, c, d) =
         tokio::join!(place.run(&["init"]), place.run(&["init"]), place.run(&["init"]), place.run(&["init"]));
@@ -52,7 +52,7 @@ async fn of_several_at_once_one_writes() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn the_file_is_its_owner_s_alone_and_no_link_is_followed() {
+async fn only_the_owner_may_read_the_file_and_no_link_is_followed() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let place = Place::new();
@@ -67,14 +67,14 @@ async fn the_file_is_its_owner_s_alone_and_no_link_is_followed() {
 }
 
 #[tokio::test]
-async fn a_place_that_can_not_be_written_is_said() {
+async fn a_path_that_can_not_be_written_is_an_error_in_one_line() {
     let (said, code) = Place::new().fail(&["init", "--file", "no/such/place.toml"]).await;
     assert!(said.starts_with("tidings: no/such/place.toml can't be written: "), "{said}");
     assert_eq!((said.lines().count(), code), (1, Some(1)));
 }
 
 #[tokio::test]
-async fn standard_output_gets_the_file_alone() {
+async fn on_standard_output_there_is_only_the_file() {
     let place = Place::new();
     let file = place.succeed(&["init", "production", "--file", "-"]).await;
     assert!(file.contains("\napp_env = \"production\"\n") && file.contains("\njwt_secret = \""), "{file}");
@@ -82,7 +82,7 @@ async fn standard_output_gets_the_file_alone() {
 }
 
 #[tokio::test]
-async fn what_comes_before_the_file_is_warned_of() {
+async fn settings_that_override_the_file_cause_a_warning() {
     let place = Place::new();
     fs::write(place.directory().join(".env"), "JWT_SECRET=c29tZSBvdGhlciBzZWNyZXQgdGhhdCB3YXMgaGVyZQ\n").unwrap();
     let output = place.run(&["init", "production"]).await;

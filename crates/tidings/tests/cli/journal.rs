@@ -22,7 +22,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_log_is_counted() {
+async fn stats_shows_events_and_topics() {
     let (house, _, two) = house().await;
     let shown = house.succeed(&["journal", "stats"]).await;
     for part in ["events   3, 1 of them", "starts   1", "notifications"] {
@@ -36,13 +36,13 @@ async fn a_log_is_counted() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_sound_is_said_to_be() {
+async fn verify_accepts_a_log_without_damage() {
     let (house, _, _) = house().await;
     assert!(house.succeed(&["journal", "verify"]).await.starts_with("./data: 3 events and "));
 }
 
 #[tokio::test]
-async fn every_event_is_one_line_in_the_order_of_the_log() {
+async fn export_writes_each_event_as_a_line_in_the_order_of_the_log() {
     let (house, one, two) = house().await;
     let all = lines(&house.succeed(&["journal", "export"]).await);
     assert_eq!(
@@ -61,7 +61,7 @@ async fn every_event_is_one_line_in_the_order_of_the_log() {
 }
 
 #[tokio::test]
-async fn a_log_of_an_earlier_version_is_looked_at_and_keeps_its_format() {
+async fn a_log_of_an_earlier_version_is_inspected_without_converting_it() {
     let house = Place::new().of_version_0_1();
     assert!(house.succeed(&["journal", "verify"]).await.ends_with(" receipts, none damaged\n"));
     assert!(house.succeed(&["journal", "stats"]).await.contains("starts   3"));
@@ -71,7 +71,7 @@ async fn a_log_of_an_earlier_version_is_looked_at_and_keeps_its_format() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_looked_at_says_why_in_one_line() {
+async fn what_can_not_be_inspected_is_an_error_in_one_line() {
     let (house, one, _) = house().await;
     let above = format!("{}-99", one.split('-').next().unwrap());
     for (arguments, why) in [
@@ -95,7 +95,7 @@ async fn what_can_not_be_looked_at_says_why_in_one_line() {
 }
 
 #[tokio::test]
-async fn a_damaged_log_is_found_out() {
+async fn verify_finds_damage() {
     let (house, _, _) = house().await;
     // Once more, to an end in peace: from then on everything is known to be safe, and no damage is taken for a torn end.
     house.serve().await.terminate().await;
@@ -116,7 +116,7 @@ async fn a_damaged_log_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_tail_goes_on_after_ids_of_before_a_restart() {
+async fn tail_resumes_after_an_id_from_before_a_restart() {
     let (house, one, two) = house().await;
     let server = house.serve().await;
     let place = Place::new().calling(server.address);

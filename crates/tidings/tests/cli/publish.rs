@@ -41,7 +41,7 @@ async fn each_group_can_be_published_to() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_said_in_the_server_s_words() {
+async fn a_refusal_is_reported_with_the_message_of_the_server() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     for (command, words) in [
@@ -60,7 +60,7 @@ async fn a_refusal_is_said_in_the_server_s_words() {
 }
 
 #[tokio::test]
-async fn on_this_machine_the_demo_token_will_do() {
+async fn a_server_on_this_machine_is_called_with_the_demo_token() {
     let server = Place::new().serve().await;
     let place = Place::new().env("TIDINGS_URL", &format!("http://{}", server.address));
     let output = place.run(&["publish", "message", "--room=a", "b"]).await;
@@ -69,7 +69,7 @@ async fn on_this_machine_the_demo_token_will_do() {
 }
 
 #[tokio::test]
-async fn a_publish_whose_answers_were_lost_happens_once() {
+async fn a_publish_is_repeated_after_lost_answers_and_happens_once() {
     let server = Place::new().serve().await;
     let proxy = Proxy::new(Some(server.address), 2).await;
     let place = Place::new().calling(proxy.address);
@@ -82,7 +82,7 @@ async fn a_publish_whose_answers_were_lost_happens_once() {
 }
 
 #[tokio::test]
-async fn https_works_and_trusts_only_the_roots_of_the_system() {
+async fn https_works_with_the_trusted_root_certificates_only() {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());

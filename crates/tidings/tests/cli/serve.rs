@@ -9,13 +9,13 @@ use crate::support::Place;
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_server_that_is_told_to_stop_ends_well() {
+async fn a_server_that_is_stopped_exits_with_0() {
     let server = Place::new().serve().await;
     assert_eq!(server.terminate().await.code(), Some(0));
 }
 
 #[tokio::test]
-async fn a_second_server_on_one_port_says_so_in_one_line() {
+async fn a_port_in_use_is_an_error_in_one_line() {
     let server = Place::new().serve().await;
     let port = server.address.port().to_string();
     for command in [&[][..], &["serve"]] {
@@ -26,7 +26,7 @@ async fn a_second_server_on_one_port_says_so_in_one_line() {
 }
 
 #[tokio::test]
-async fn a_flag_that_is_none_is_refused_in_one_line() {
+async fn an_unknown_flag_is_refused_in_one_line() {
     for command in [&[][..], &["serve"], &["config"], &["token"], &["publish", "raw"], &["tail"]] {
         let (said, code) = Place::new().fail(&[command, &["--colour"]].concat()).await;
         assert!(said.starts_with("tidings: --colour (command line) is no flag; "), "{said}");
@@ -51,7 +51,7 @@ async fn the_effective_settings_show_their_origin_and_no_secret() {
 /// What the allocator keeps of it would otherwise stay until somebody calls again.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn memory_that_a_load_needed_is_returned_to_the_system() {
+async fn memory_is_returned_to_the_system_after_a_load() {
     const CALLERS: usize = 200;
     const BODY: usize = 200 << 10;
     let server = Place::new().env("JOURNAL", "memory").serve().await;

@@ -4,7 +4,7 @@ use crate::proxy::Proxy;
 use crate::support::Place;
 
 #[tokio::test]
-async fn what_is_published_is_shown_and_a_count_ends_it() {
+async fn tail_shows_published_events_and_stops_after_the_count() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let mut tail = place.start(&["tail", "--json", "--quiet", "--count=2"]);
@@ -19,7 +19,7 @@ async fn what_is_published_is_shown_and_a_count_ends_it() {
 }
 
 #[tokio::test]
-async fn the_past_can_be_asked_for_by_id_and_by_name() {
+async fn tail_starts_after_an_id_or_at_earliest() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let first = place.notify("one").await;
@@ -32,7 +32,7 @@ async fn the_past_can_be_asked_for_by_id_and_by_name() {
 }
 
 #[tokio::test]
-async fn a_tail_that_was_thrown_out_misses_nothing() {
+async fn tail_misses_nothing_after_an_administrator_ended_its_stream() {
     let server = Place::new().serve().await;
     let proxy = Proxy::new(Some(server.address), 0).await;
     let place = Place::new().calling(server.address);
@@ -58,7 +58,7 @@ async fn a_tail_that_was_thrown_out_misses_nothing() {
 }
 
 #[tokio::test]
-async fn a_tail_outlives_its_server_and_says_where_something_may_be_missing() {
+async fn tail_reconnects_to_a_new_server_and_says_what_may_be_missing() {
     let server = Place::new().serve().await;
     let proxy = Proxy::new(Some(server.address), 0).await;
     let mut tail = Place::new().calling(proxy.address).start(&["tail", "--json"]);
@@ -80,7 +80,7 @@ async fn a_tail_outlives_its_server_and_says_where_something_may_be_missing() {
 }
 
 #[tokio::test]
-async fn a_tail_may_start_before_its_server() {
+async fn tail_may_be_started_before_the_server() {
     let proxy = Proxy::new(None, 0).await;
     let mut tail = Place::new().calling(proxy.address).start(&["tail", "--json"]);
     let note = tail.note().await;
@@ -91,7 +91,7 @@ async fn a_tail_may_start_before_its_server() {
 }
 
 #[tokio::test]
-async fn a_lasting_refusal_ends_it() {
+async fn a_permanent_refusal_ends_tail() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     for (arguments, words) in [
@@ -105,7 +105,7 @@ async fn a_lasting_refusal_ends_it() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_enough_is_no_failure() {
+async fn a_reader_that_closes_the_output_is_not_a_failure() {
     let server = Place::new().serve().await;
     let place = Place::new().calling(server.address);
     let mut tail = place.start(&["tail"]);
@@ -118,7 +118,7 @@ async fn a_reader_that_has_enough_is_no_failure() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn ctrl_c_is_a_good_end() {
+async fn ctrl_c_ends_tail_with_0() {
     let server = Place::new().serve().await;
     let mut tail = Place::new().calling(server.address).start(&["tail"]);
     tail.line().await;

@@ -5,7 +5,7 @@ use crate::support::Place;
 const SECRET: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
 
 #[tokio::test]
-async fn a_minted_token_is_taken_by_a_server_with_the_same_secret() {
+async fn a_server_with_the_same_secret_accepts_the_token() {
     let settings = || Place::new().env("JWT_SECRET", SECRET).env("JWT_ISSUER", "https://issuer.example");
     let token = settings().succeed(&["token", "--sub", "ann", "--role", "admin"]).await;
     let server = settings().env("AUTH_DEMO", "false").serve().await;
@@ -26,7 +26,7 @@ async fn a_minted_token_is_taken_by_a_server_with_the_same_secret() {
 }
 
 #[tokio::test]
-async fn without_a_secret_there_is_no_token() {
+async fn without_a_secret_no_token_is_signed() {
     let (said, code) = Place::new().fail(&["token", "--sub", "ann"]).await;
     assert!(said.starts_with("tidings: JWT_SECRET is not set"), "{said}");
     assert_eq!((said.lines().count(), code), (1, Some(1)));

@@ -29,7 +29,7 @@ fn resolved() -> Value {
 
 #[test]
 #[ignore = "needs docker-compose: `cargo xtask test` runs it"]
-fn compose_takes_the_file_and_asks_for_each_secret_that_is_lacking() {
+fn compose_accepts_the_file_and_requires_each_secret() {
     succeed(compose(&["config", "--quiet"]).envs(SECRETS.map(|name| (name, "x"))));
     for lacking in SECRETS {
         let others = SECRETS.into_iter().filter(|name| *name != lacking).map(|name| (name, "x"));
@@ -41,7 +41,7 @@ fn compose_takes_the_file_and_asks_for_each_secret_that_is_lacking() {
 
 #[test]
 #[ignore = "needs docker-compose: `cargo xtask test` runs it"]
-fn the_server_takes_its_environment() {
+fn the_server_accepts_its_environment() {
     let environment = &resolved()["services"]["tidings"]["environment"];
     let mut environment: Vec<_> = environment
         .as_object()
@@ -55,7 +55,7 @@ fn the_server_takes_its_environment() {
 
 #[test]
 #[ignore = "needs docker-compose: `cargo xtask test` runs it"]
-fn no_container_may_more_than_it_needs() {
+fn no_container_has_more_rights_than_it_needs() {
     let file = resolved();
     let services = file["services"].as_object().unwrap();
     assert_eq!(services.len(), 4);
@@ -74,7 +74,7 @@ fn no_container_may_more_than_it_needs() {
 
 #[test]
 #[ignore = "needs docker-compose: `cargo xtask test` runs it"]
-fn the_server_is_stopped_as_it_ends_and_trusts_nginx_alone() {
+fn the_server_has_time_to_drain_and_trusts_only_nginx() {
     let file = resolved();
     let server = &file["services"]["tidings"];
     let longest = tidings_server::config::Config::default().lifecycle.shutdown_timeout.as_secs();
@@ -95,7 +95,7 @@ fn the_server_is_stopped_as_it_ends_and_trusts_nginx_alone() {
 
 #[test]
 #[ignore = "needs docker-compose: `cargo xtask test` runs it"]
-fn every_file_that_is_mounted_is_there() {
+fn every_mounted_file_exists() {
     let file = resolved();
     let mut seen = 0;
     for (name, service) in file["services"].as_object().unwrap() {
@@ -114,7 +114,7 @@ fn every_file_that_is_mounted_is_there() {
 
 /// What `tidings init` and the commands at the top of `deploy/compose.yaml` leave in a clone holds secrets.
 #[test]
-fn no_secret_that_is_made_in_a_clone_is_committed() {
+fn git_ignores_the_secrets_of_compose() {
     let ignored = read(".gitignore");
     for path in [".env", "/tidings.toml", "/deploy/tls/"] {
         assert!(ignored.lines().any(|line| line == path), "{path}");
@@ -157,7 +157,7 @@ fn the_committed_configuration_of_nginx_in_its_container_is_that_of_the_proxies(
 
 #[test]
 #[ignore = "needs nginx and openssl: `cargo xtask test` runs it"]
-fn nginx_takes_its_configuration() {
+fn nginx_accepts_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     make_certificate(folder.path());
@@ -235,7 +235,7 @@ fn is_root() -> bool {
 /// Grafana finds the dashboard where the file of its providers says, and that asks the data source that is there.
 #[test]
 #[ignore = "needs docker-compose: `cargo xtask test` runs it"]
-fn grafana_is_given_what_its_files_name() {
+fn grafana_has_the_files_that_its_configuration_names() {
     let file = resolved();
     let targets: Vec<_> = file["services"]["grafana"]["volumes"]
         .as_array()

@@ -25,7 +25,7 @@ fn the_versions_in_the_dockerfile_are_those_of_the_workspace() {
 
 /// Whatever else lies in the repository stays out of every layer: a `.env`, a journal, `target/`.
 #[test]
-fn the_builder_is_given_only_what_is_named() {
+fn the_build_context_contains_only_the_named_files() {
     let file = read(".dockerignore");
     let patterns: Vec<_> = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let (first, exceptions) = patterns.split_first().unwrap();

@@ -23,7 +23,7 @@ const MAX_BYTES: u64 = 60 << 20;
 
 #[test]
 #[ignore = "needs root, buildah and debootstrap: `cargo xtask test` runs it"]
-fn the_image_says_how_it_is_run() {
+fn the_image_has_its_user_command_and_health_check() {
     let config = &IMAGE.config;
     assert_eq!(config["User"], "10001:10001");
     assert_eq!(config["WorkingDir"], "/etc/tidings");
@@ -93,7 +93,7 @@ fn the_image_has_what_the_binary_needs_and_nothing_else() {
 
 #[test]
 #[ignore = "needs root, buildah, runc and debootstrap: `cargo xtask test` runs it"]
-fn its_server_is_healthy_takes_events_drains_and_goes_on_where_it_was() {
+fn the_server_in_the_image_becomes_healthy_drains_and_resumes() {
     let volume = Volume::new();
     let server = Container::start(&IMAGE, &volume.0, &[("JWT_SECRET", SECRET)]);
     server.until_it_says("listening");
@@ -143,7 +143,7 @@ fn its_server_is_healthy_takes_events_drains_and_goes_on_where_it_was() {
 
 #[test]
 #[ignore = "needs root, buildah, runc and debootstrap: `cargo xtask test` runs it"]
-fn without_a_secret_it_says_what_is_missing() {
+fn without_a_secret_the_container_says_what_is_missing() {
     let volume = Volume::new();
     let server = Container::start(&IMAGE, &volume.0, &[]);
     server.until_it_says("JWT_SECRET");
@@ -152,7 +152,7 @@ fn without_a_secret_it_says_what_is_missing() {
 
 #[test]
 #[ignore = "needs root, buildah, runc and debootstrap: `cargo xtask test` runs it"]
-fn a_volume_that_is_not_its_own_is_named() {
+fn an_unwritable_volume_is_named_in_the_error() {
     let volume = Volume::new();
     std::os::unix::fs::chown(&volume.0, Some(0), Some(0)).unwrap();
     let server = Container::start(&IMAGE, &volume.0, &[("JWT_SECRET", SECRET)]);
@@ -239,7 +239,7 @@ fn walk(folder: &Path, look: &mut dyn FnMut(&Path, &fs::Metadata)) {
 /// That the tests are of this crate's image, not of one that was left over.
 #[test]
 #[ignore = "needs root, buildah and debootstrap: `cargo xtask test` runs it"]
-fn the_binary_in_the_image_is_this_one() {
+fn the_image_contains_the_binary_of_this_commit() {
     let volume = Volume::new();
     let server = Container::start(&IMAGE, &volume.0, &[("JWT_SECRET", SECRET)]);
     server.until_it_says("listening");

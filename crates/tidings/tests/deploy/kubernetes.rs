@@ -14,7 +14,7 @@ const VERSIONS: [&str; 2] = ["1.27", "1.37"];
 
 #[test]
 #[ignore = "needs kubernetes-validate: `cargo xtask test` runs it"]
-fn the_schemas_of_kubernetes_take_every_manifest() {
+fn the_schemas_of_kubernetes_accept_every_manifest() {
     let mut seen = 0;
     for file in manifests() {
         if is_kustomize(&file) || yaml(&file)[0]["kind"] == "ServiceMonitor" {
@@ -55,7 +55,7 @@ fn every_manifest_is_named_by_its_kustomization() {
 
 #[test]
 #[ignore = "needs a reader of YAML: `cargo xtask test` runs it"]
-fn what_chooses_pods_chooses_those_of_the_server() {
+fn every_selector_selects_the_pods_of_the_server() {
     let labels = &stateful_set()["spec"]["template"]["metadata"]["labels"];
     for (file, selector) in [
         ("statefulset", "/spec/selector/matchLabels"),
@@ -79,7 +79,7 @@ fn what_chooses_pods_chooses_those_of_the_server() {
 /// `SHUTDOWN_TIMEOUT` is the longest that the end takes, unless somebody sets it.
 #[test]
 #[ignore = "needs a reader of YAML: `cargo xtask test` runs it"]
-fn the_pod_is_given_longer_than_the_server_takes_to_end() {
+fn the_pod_has_more_time_to_stop_than_the_server_needs() {
     let grace = stateful_set()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     let longest = tidings_server::config::Config::default().lifecycle.shutdown_timeout.as_secs();
     assert!(grace > longest, "{grace} s, and the server takes up to {longest}");
@@ -89,7 +89,7 @@ fn the_pod_is_given_longer_than_the_server_takes_to_end() {
 /// (kubernetes/kubernetes#67250).
 #[test]
 #[ignore = "needs a reader of YAML: `cargo xtask test` runs it"]
-fn the_one_pod_is_replaced_though_it_never_was_ready() {
+fn an_update_replaces_a_pod_that_never_was_ready() {
     let spec = &stateful_set()["spec"];
     assert_eq!(spec["replicas"], 1);
     assert_eq!(spec["podManagementPolicy"], "Parallel");
@@ -97,7 +97,7 @@ fn the_one_pod_is_replaced_though_it_never_was_ready() {
 
 #[test]
 #[ignore = "needs a reader of YAML: `cargo xtask test` runs it"]
-fn the_pod_keeps_to_the_restricted_standard() {
+fn the_pod_meets_the_restricted_standard() {
     let pod = &stateful_set()["spec"]["template"]["spec"];
     let of_pod = &pod["securityContext"];
     assert_eq!(of_pod["runAsNonRoot"], true);
@@ -119,7 +119,7 @@ fn the_pod_keeps_to_the_restricted_standard() {
 
 #[test]
 #[ignore = "needs a reader of YAML: `cargo xtask test` runs it"]
-fn the_probes_ask_what_the_server_answers() {
+fn the_probes_use_the_health_paths_of_the_server() {
     let container = &stateful_set()["spec"]["template"]["spec"]["containers"][0];
     let paths: Vec<_> = ["startupProbe", "livenessProbe", "readinessProbe"]
         .map(|probe| container[probe]["httpGet"]["path"].as_str().unwrap().to_owned())
@@ -145,7 +145,7 @@ fn the_probes_ask_what_the_server_answers() {
 /// What the pod is given is what `tidings config` takes, and nothing that it warns of.
 #[test]
 #[ignore = "needs a reader of YAML: `cargo xtask test` runs it"]
-fn the_server_takes_the_environment_of_its_pod() {
+fn the_server_accepts_the_environment_of_its_pod() {
     let container = &stateful_set()["spec"]["template"]["spec"]["containers"][0];
     let generator = &yaml(&format!("{FOLDER}/kustomization.yaml"))[0]["configMapGenerator"][0];
     assert_eq!(container["envFrom"][0]["configMapRef"]["name"], generator["name"]);

@@ -38,7 +38,7 @@ const IN_FULL: [&str; 10] = [
 ];
 
 #[test]
-fn every_file_names_only_settings_that_there_are() {
+fn every_file_names_only_existing_settings() {
     let settings = settings();
     let name = Regex::new(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b").unwrap();
     let mut seen = BTreeSet::new();
@@ -76,7 +76,7 @@ fn is_known(word: &str) -> bool {
 }
 
 #[test]
-fn what_is_set_in_the_environment_is_a_setting_whatever_its_name_looks_like() {
+fn every_variable_that_a_file_sets_is_a_setting() {
     let settings = settings();
     // `ENV A=b \`, `Environment=A=b`, and `- A=b` of the generator of a ConfigMap.
     let assignment =
@@ -93,7 +93,7 @@ fn what_is_set_in_the_environment_is_a_setting_whatever_its_name_looks_like() {
 }
 
 #[test]
-fn every_key_of_a_tidings_toml_is_a_setting_those_that_are_commented_out_too() {
+fn every_key_of_a_tidings_toml_is_a_setting_even_in_comments() {
     let settings = settings();
     let key = Regex::new(r"(?m)^(?:# )?([a-z_]+) = ").unwrap();
     let mut seen = 0;

@@ -17,7 +17,7 @@ const LOOKS: usize = 6_000;
 
 #[test]
 #[ignore = "needs promtool: `cargo xtask test` runs it"]
-fn promtool_takes_the_configuration() {
+fn promtool_accepts_the_configuration() {
     let folder = configuration("127.0.0.1:3000");
     let shown = succeed(Command::new("promtool").args(["check", "config", "prometheus.yml"]).current_dir(&folder));
     assert!(shown.contains("1 rule files found"), "{shown}");

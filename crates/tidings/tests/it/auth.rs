@@ -150,7 +150,7 @@ async fn admin_role_renames_the_role() {
 }
 
 #[tokio::test]
-async fn anybody_may_ask_how_the_server_is_whatever_his_token() {
+async fn health_needs_no_token_and_ignores_an_invalid_one() {
     let server = start_with(&[("AUTH_DEMO", "false")]).await;
     for path in
         ["/", "/api", "/health", "/health/live", "/health/ready", "/system/health", "/system/stats", "/system/status"]

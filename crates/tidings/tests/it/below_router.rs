@@ -26,7 +26,7 @@ fn no_requests() -> Vec<(String, u16, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_answered_as_every_other_error() {
+async fn a_malformed_request_gets_the_same_form_of_error_as_others() {
     let server = start().await;
     let live = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
     for before in ["", live] {

@@ -17,7 +17,7 @@ async fn members(server: &TestServer, room: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_message_is_heard_in_its_room_and_on_all_rooms() {
+async fn a_message_is_shown_on_the_stream_of_its_room_and_of_all_rooms() {
     let server = start().await;
     let user = demo("ann", "user");
     let mut room = server.stream("/chat/stream?roomId=general", &user).await;
@@ -42,7 +42,7 @@ async fn a_message_is_heard_in_its_room_and_on_all_rooms() {
 }
 
 #[tokio::test]
-async fn metadata_is_the_place_for_more_and_everything_else_is_dropped() {
+async fn metadata_is_passed_on_and_unknown_fields_are_dropped() {
     let time = SetClock::at("2026-11-23T22:30:15.217Z");
     let server = start_at(&[], time.clock()).await;
     let body = json!({"roomId": "general", "message": "hi", "metadata": {"b": 1, "a": [2.50]}, "userId": "mallory",
@@ -165,7 +165,7 @@ async fn joining_and_leaving_tell_the_room() {
 }
 
 #[tokio::test]
-async fn joining_twice_and_leaving_without_being_a_member_say_nothing() {
+async fn a_second_join_and_a_leave_of_a_nonmember_are_not_announced() {
     let server = start().await;
     for (call, message, said) in [
         ("leave", "Successfully left room r", 0),
@@ -223,7 +223,7 @@ async fn members_are_those_who_joined() {
 }
 
 #[tokio::test]
-async fn neither_speaking_nor_typing_nor_listening_makes_a_member() {
+async fn only_joining_makes_a_member() {
     let server = start().await;
     let ann = demo("ann", "user");
     let mut room = server.stream("/chat/room/r/stream", &ann).await;
@@ -245,7 +245,7 @@ async fn membership_gates_nothing() {
 }
 
 #[tokio::test]
-async fn a_members_connections_are_the_streams_that_hear_the_room() {
+async fn the_connections_of_a_member_are_the_streams_that_show_the_room() {
     let server = start().await;
     server.post("/chat/room/r/join", Value::Null).await;
     let mut streams = Vec::new();
@@ -268,7 +268,7 @@ async fn a_members_connections_are_the_streams_that_hear_the_room() {
 }
 
 #[tokio::test]
-async fn typing_is_heard_and_never_stored() {
+async fn typing_is_sent_to_open_streams_and_never_stored() {
     let time = SetClock::at("2026-11-23T22:30:15.217Z");
     let server = start_at(&[], time.clock()).await;
     let mut room = server.stream("/chat/room/r/stream", ADMIN).await;

@@ -340,7 +340,7 @@ async fn the_health_of_the_system_counts_its_connections() {
 }
 
 #[tokio::test]
-async fn a_question_with_a_body_is_answered_like_one_without() {
+async fn a_get_with_a_body_is_answered_like_one_without() {
     let server = start().await;
     for path in ["/health", "/system/stats", "/events?topic=notifications", "/api", "/"] {
         let answer = server.request("GET", path, &[("Content-Length", "4")], b"").await;
@@ -363,7 +363,7 @@ async fn the_health_names_the_environment() {
 }
 
 #[tokio::test]
-async fn it_is_live_and_ready_until_it_drains_and_publishes_are_taken_meanwhile() {
+async fn while_it_drains_the_server_is_live_not_ready_and_accepts_publishes() {
     let mut server = start_with(&[("DRAIN_SECONDS", "10m")]).await;
     assert_eq!(server.get("/health/live").await.status, 200);
     assert_eq!(server.get("/health/ready").await.status, 200);

@@ -149,7 +149,7 @@ async fn comment_heartbeats_are_no_events_to_any_client() {
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn a_client_that_reconnects_misses_nothing_when_it_is_kicked_and_gets_nothing_twice() {
+async fn a_client_that_is_disconnected_receives_each_event_once() {
     each(RECONNECTING, |library| async move {
         let server = start().await;
         let mut client = follow(library, &server, "notification,message,reset").await;
@@ -225,7 +225,7 @@ async fn a_client_that_is_ended_again_and_again_gets_each_event_once_and_in_orde
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn a_client_without_a_loop_ends_and_goes_on_where_it_was_when_it_is_started_again() {
+async fn a_client_without_a_loop_resumes_when_it_is_started_again() {
     each(OF_ONE_CONNECTION, |library| async move {
         let server = start().await;
         let mut client = follow(library, &server, "notification").await;
@@ -247,7 +247,7 @@ async fn a_client_without_a_loop_ends_and_goes_on_where_it_was_when_it_is_starte
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn a_client_that_was_told_busy_keeps_its_place() {
+async fn a_client_that_got_busy_keeps_its_cursor() {
     each(SHOWING_LAST_WORDS, |library| async move {
         let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
         let token = demo("ann", "user");
@@ -268,7 +268,7 @@ async fn a_client_that_was_told_busy_keeps_its_place() {
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_nothing() {
+async fn a_client_that_got_busy_connects_later_and_misses_nothing() {
     // Ktor's plugin sends both the id that it was given in a header and the id of the last event,
     // joined by a comma.
     let libraries = RECONNECTING.into_iter().filter(|library| *library != Library::KtorReconnecting);
@@ -299,7 +299,7 @@ async fn a_client_that_was_told_busy_gets_in_when_there_is_room_and_has_missed_n
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn a_client_comes_back_to_the_servers_successor_and_is_told_that_the_log_is_another() {
+async fn a_client_that_reconnects_to_a_server_with_a_new_log_gets_a_reset() {
     each(RECONNECTING, |library| async move {
         // Both servers listen on one socket, as when a service manager holds it. A client that
         // connects in between waits.
@@ -334,7 +334,7 @@ async fn a_client_comes_back_to_the_servers_successor_and_is_told_that_the_log_i
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn a_lasting_refusal_ends_every_client_that_looks_at_the_status() {
+async fn a_permanent_refusal_ends_every_client_that_checks_the_status() {
     each(all(), |library| async move {
         let server = start().await;
         for (path, status) in [("/chat/stream", 401), ("/nope", 404), ("/realtime/stream?entities=a/b", 400)] {
@@ -354,7 +354,7 @@ async fn a_lasting_refusal_ends_every_client_that_looks_at_the_status() {
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn a_token_that_ran_out_ends_a_stream_and_a_new_one_goes_on_where_it_was() {
+async fn a_stream_ends_when_its_token_expires_and_resumes_with_a_new_one() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     each(all(), |library| async move {
         let clock = SetClock::at("2026-11-23T22:30:15.138Z");

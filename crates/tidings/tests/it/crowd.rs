@@ -55,7 +55,7 @@ async fn each_of_five_hundred_users_gets_what_is_meant_for_them_and_nothing_else
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_streams_beat_and_are_drained() {
+async fn a_thousand_streams_get_heartbeats_and_are_drained() {
     have_room_for(CROWD as u64);
     let mut server = crate::support::start_with(&[("HEARTBEAT_INTERVAL", "1s"), ("DRAIN_SECONDS", "1s")]).await;
     let mut streams = Vec::new();

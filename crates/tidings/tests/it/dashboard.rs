@@ -33,7 +33,7 @@ async fn an_admin_is_told_each_second_what_the_server_does() {
 }
 
 #[tokio::test]
-async fn an_admin_is_told_of_the_rooms_in_use_and_who_is_in_them_streams_or_not() {
+async fn the_dashboard_shows_rooms_and_members_with_and_without_streams() {
     let server = start().await;
     let ann = demo("ann", "user");
     let _hears = server.connected("/chat/room/general/stream", &ann).await;

@@ -63,7 +63,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn a_client_goes_on_after_a_restart_as_if_there_had_been_none() {
+async fn a_client_resumes_after_a_restart_and_misses_nothing() {
     let house = House::new();
     let server = house.start().await;
     let seen = server.notify("seen").await;
@@ -88,7 +88,7 @@ async fn a_client_goes_on_after_a_restart_as_if_there_had_been_none() {
 }
 
 #[tokio::test]
-async fn a_position_above_the_end_of_its_epoch_is_ahead_and_another_log_s_is_none() {
+async fn an_id_above_the_end_of_its_epoch_is_ahead_and_one_of_another_log_is_unknown() {
     let house = House::new();
     let server = house.start().await;
     let id = server.notify("one").await;
@@ -140,7 +140,7 @@ async fn the_latest_status_of_each_service_survives() {
 }
 
 #[test]
-fn by_itself_the_binary_keeps_its_log_in_data_and_says_so() {
+fn by_default_the_log_is_in_the_directory_data_and_the_banner_says_so() {
     let place = Place::bare();
     let data = place.path().join("data");
     let mut server = place.start(&[]);
@@ -151,7 +151,7 @@ fn by_itself_the_binary_keeps_its_log_in_data_and_says_so() {
 }
 
 #[tokio::test]
-async fn topics_keep_what_they_are_told_to() {
+async fn journal_keep_limits_single_topics() {
     let house = House::new();
     let keep = ("JOURNAL_KEEP", "notifications/user/*=1events,chat/room/*=2events");
     let on_disk = house.start_with(&[keep]).await;

@@ -32,7 +32,7 @@ async fn shown(server: &TestServer, topic: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_erased_of_a_room_is_in_no_topic_and_on_no_stream() {
+async fn erased_events_of_a_room_are_in_no_topic_and_on_no_stream() {
     let server = start().await;
     let before = server.head().await;
     let (first, _) = (say(&server, "r", "secret one").await, say(&server, "other", "harmless").await);
@@ -70,7 +70,7 @@ async fn what_is_erased_of_a_room_is_in_no_topic_and_on_no_stream() {
 }
 
 #[tokio::test]
-async fn erasing_what_shows_other_topics_erases_those_and_only_up_to_the_event() {
+async fn erasing_an_aggregate_erases_its_other_topics_up_to_the_same_event() {
     let server = start().await;
     let update = async |entity: &str, secret: &str| {
         let path = format!("/realtime/entity/{entity}/update");
@@ -109,7 +109,7 @@ async fn the_status_of_a_service_can_be_erased_too() {
 }
 
 #[tokio::test]
-async fn pages_that_were_read_for_others_do_not_outlive_what_is_erased() {
+async fn cached_pages_do_not_show_erased_events() {
     let directory = tempfile::tempdir().unwrap();
     let settings = [("JOURNAL", "disk"), ("DATA_DIR", directory.path().to_str().unwrap())];
     let mut server = start_with(&settings).await;
@@ -139,7 +139,7 @@ async fn pages_that_were_read_for_others_do_not_outlive_what_is_erased() {
 }
 
 #[tokio::test]
-async fn what_was_erased_is_gone_after_the_process_was_killed_at_once() {
+async fn an_erasure_survives_a_kill_right_after_the_answer() {
     let directory = tempfile::tempdir().unwrap();
     for sync in ["always", "never"] {
         let data = directory.path().join(sync);
@@ -239,7 +239,7 @@ async fn a_user_is_named_as_a_path_writes_it() {
 }
 
 #[tokio::test]
-async fn only_admins_erase_and_only_what_they_name_whole() {
+async fn only_admins_erase_and_only_with_all_parameters() {
     let server = start().await;
     let id = server.notify("kept").await;
     let erase = format!("/events?topic=notifications&until={id}");

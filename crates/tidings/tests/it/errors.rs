@@ -106,7 +106,7 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_it_has() {
 }
 
 #[tokio::test]
-async fn a_stream_is_refused_to_who_does_not_take_one() {
+async fn a_client_that_does_not_accept_event_streams_is_refused() {
     let server = start().await;
     let bearer = format!("Bearer {ADMIN}");
     for path in STREAMS {
@@ -138,7 +138,7 @@ async fn a_stream_is_refused_to_who_does_not_take_one() {
 }
 
 #[tokio::test]
-async fn no_token_a_bad_one_and_one_without_the_right_are_told_apart() {
+async fn a_missing_token_an_invalid_one_and_one_without_the_right_have_different_errors() {
     let server = start().await;
     let missing = server.get("/system/connections").await;
     missing.assert_refused(401, "token_missing");
@@ -156,7 +156,7 @@ async fn no_token_a_bad_one_and_one_without_the_right_are_told_apart() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_not_told_what_is_wrong_with_the_request() {
+async fn an_unauthorized_caller_does_not_learn_what_is_wrong_with_the_request() {
     let server = start().await;
     for (path, _) in WITH_BODY {
         let bad = server.call("POST", path, "", json!("neither")).await;
@@ -190,7 +190,7 @@ async fn a_bad_name_in_a_streams_url_is_a_bad_field() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_a_passing_reason_says_when_to_come_back() {
+async fn a_temporary_refusal_says_when_to_retry() {
     let mut server = start_with(&[("DRAIN_SECONDS", "10m"), ("STREAM_REFUSAL", "status")]).await;
     let mut one = server.stream("/notifications/stream", "").await;
     let mut two = server.stream("/notifications/stream", "").await;
@@ -212,7 +212,7 @@ async fn a_refusal_for_a_passing_reason_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_publish_after_the_last_wave_is_refused_and_never_stored() {
+async fn a_publish_after_the_drain_is_refused_and_never_stored() {
     // On a busy machine, the server may have stopped before it was asked. Then the test is
     // repeated.
     let (house, refused, taken) = in_time(async {
@@ -263,7 +263,7 @@ async fn after_the_last_wave(house: &House) -> (Option<Answer>, u64) {
 }
 
 #[tokio::test]
-async fn every_refusal_forbids_the_guessing_of_its_type_and_is_written_compactly() {
+async fn every_refusal_has_nosniff_and_compact_json() {
     let server = start().await;
     let answers = [
         server.get("/nope").await,
@@ -289,7 +289,7 @@ async fn every_refusal_forbids_the_guessing_of_its_type_and_is_written_compactly
 }
 
 #[tokio::test]
-async fn nothing_that_was_refused_is_ever_heard() {
+async fn no_refused_publish_reaches_a_stream() {
     let server = start().await;
     let mut streams = Vec::new();
     for path in STREAMS {

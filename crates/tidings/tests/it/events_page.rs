@@ -133,7 +133,7 @@ async fn before_is_exclusive_and_takes_the_id_of_any_event() {
 }
 
 #[tokio::test]
-async fn before_a_place_that_is_none_of_this_log_is_told() {
+async fn before_with_an_id_of_another_log_is_reported() {
     let server = start_with(&[("JOURNAL_MAX_EVENTS", "3")]).await;
     notify(&server, 1).await;
     let first = page(&server, "topic=notifications").await["events"][0]["id"].as_str().unwrap().to_owned();
@@ -194,7 +194,7 @@ async fn a_topic_without_events_is_an_empty_page() {
 }
 
 #[tokio::test]
-async fn what_was_trimmed_away_is_told_and_the_page_starts_with_the_oldest_kept() {
+async fn a_page_after_a_trimmed_id_reports_it_and_starts_at_the_oldest_event() {
     let server = start_with(&[("JOURNAL_MAX_EVENTS", "3")]).await;
     notify(&server, 1).await;
     let first = page(&server, "topic=notifications").await["events"][0]["id"].as_str().unwrap().to_owned();
@@ -211,7 +211,7 @@ async fn what_was_trimmed_away_is_told_and_the_page_starts_with_the_oldest_kept(
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_log_or_of_the_future_is_told_as_a_gap() {
+async fn a_cursor_of_another_log_or_ahead_of_it_is_reported_as_a_gap() {
     let server = start().await;
     notify(&server, 2).await;
     let head = page(&server, "topic=notifications").await["next"].as_str().unwrap().to_owned();
@@ -279,7 +279,7 @@ async fn a_topic_is_read_with_the_rights_of_its_stream() {
 }
 
 #[tokio::test]
-async fn nobody_learns_whether_a_topic_that_he_may_not_read_has_events() {
+async fn a_refused_topic_does_not_reveal_whether_it_has_events() {
     let server = start().await;
     server.post("/notifications/send?targetUserId=bob", json!({"title": "T", "message": "M"})).await;
     let ann = demo("ann", "user");
@@ -292,7 +292,7 @@ async fn nobody_learns_whether_a_topic_that_he_may_not_read_has_events() {
 }
 
 #[tokio::test]
-async fn an_own_topic_is_found_however_odd_the_id_and_no_other_is() {
+async fn a_user_reads_only_their_own_topic_whatever_characters_the_id_has() {
     let server = start().await;
     let odd = demo("a/b*", "user");
     server.post("/notifications/send", json!({"title": "T", "message": "M", "targetUserId": "a/b*"})).await;
@@ -310,7 +310,7 @@ async fn an_own_topic_is_found_however_odd_the_id_and_no_other_is() {
 }
 
 #[tokio::test]
-async fn a_malformed_demo_token_reads_what_nobody_reads() {
+async fn a_malformed_demo_token_reads_as_an_anonymous_visitor() {
     let server = start().await;
     for (topic, status) in
         [("notifications", 200), ("system/status", 200), ("chat", 401), ("notifications/user/a", 401)]

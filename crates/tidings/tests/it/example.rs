@@ -89,7 +89,7 @@ async fn the_examples_publisher_refuses_as_the_servers_own_do() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_examples_own_is_the_servers() {
+async fn paths_that_the_example_does_not_have_are_answered_by_the_server() {
     let example = example().await;
     let mut stream = example.stream("/notifications/stream", &[]).await;
     let sent = example.post("/notifications/send", ADMIN, r#"{"title":"T","message":"M"}"#).await;
@@ -147,7 +147,7 @@ fn server_with_affairs(settings: &[(&str, &str)]) -> TestServer {
 }
 
 #[tokio::test]
-async fn routes_of_ones_own_in_the_server_know_their_caller() {
+async fn own_routes_in_the_server_know_their_caller() {
     let server = server_with_affairs(&[]);
     let (ann, bob) = (demo("ann", "user"), demo("bob", "user"));
     let mut anns = server.connected("/affairs/stream", &ann).await;
@@ -170,7 +170,7 @@ async fn routes_of_ones_own_in_the_server_know_their_caller() {
 }
 
 #[tokio::test]
-async fn routes_of_ones_own_in_the_server_have_its_layers() {
+async fn own_routes_in_the_server_have_its_layers() {
     let server = server_with_affairs(&[("BASE_PATH", "/api")]);
     let answer = server.get("/api/affairs/who").await;
     assert_eq!(answer.status, 200);
@@ -194,7 +194,7 @@ async fn a_handle_outlives_the_server_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_a_handle_publishes_every_reader_can_take_and_every_path_can_carry() {
+async fn a_handle_publishes_only_to_topics_that_paths_can_contain() {
     let server = server_with_affairs(&[]);
     let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
     for (data, problem) in [

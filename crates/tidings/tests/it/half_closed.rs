@@ -33,7 +33,7 @@ fn publish(minor: u8, title: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_call_that_arrived_whole_is_answered_whole_whatever_its_sender_shut() {
+async fn a_complete_call_is_answered_although_its_sender_shut_its_side() {
     let server = start().await;
     let calls = [
         (LIVE.to_owned(), "200", r#"{"status":"ok"}"#),
@@ -58,7 +58,7 @@ async fn every_call_that_arrived_whole_is_answered_whole_whatever_its_sender_shu
 }
 
 #[tokio::test]
-async fn pipelined_calls_are_all_answered_and_one_that_did_not_arrive_whole_does_nothing() {
+async fn complete_pipelined_calls_are_answered_and_an_incomplete_one_does_nothing() {
     let server = start().await;
     let answers = say_and_shut(&server, &[LIVE, &publish(1, "a"), LIVE, &publish(1, "b")].concat()).await;
     assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 4, "{answers}");
@@ -73,7 +73,7 @@ async fn pipelined_calls_are_all_answered_and_one_that_did_not_arrive_whole_does
 }
 
 #[tokio::test]
-async fn a_stream_whose_client_shut_its_side_says_what_it_owes_and_ends() {
+async fn a_stream_whose_client_shut_its_side_sends_missed_events_and_ends() {
     let server = start().await;
     publish_big(&server, 60).await;
     // If its connection has carried another request before, the stream stays in hyper's lane.
@@ -91,7 +91,7 @@ async fn a_stream_whose_client_shut_its_side_says_what_it_owes_and_ends() {
 }
 
 #[tokio::test]
-async fn a_live_stream_whose_client_shuts_its_side_ends_whole() {
+async fn a_live_stream_whose_client_shuts_its_side_is_completed() {
     let server = start().await;
     for path in ["/notifications/stream", "/system/heartbeat", "/realtime/stream"] {
         let mut stream = server.connected(path, ADMIN).await;
@@ -103,7 +103,7 @@ async fn a_live_stream_whose_client_shuts_its_side_ends_whole() {
 }
 
 #[tokio::test]
-async fn who_closed_is_noticed_at_once_however_much_it_is_owed() {
+async fn a_client_that_closed_is_noticed_at_once_despite_unsent_events() {
     let server = start().await;
     publish_big(&server, 100).await;
     for before in ["", LIVE] {
@@ -120,7 +120,7 @@ async fn who_closed_is_noticed_at_once_however_much_it_is_owed() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_reloaded_again_and_again_is_never_told_busy() {
+async fn a_page_that_is_reloaded_repeatedly_never_gets_busy() {
     let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "20")]).await;
     publish_big(&server, 20).await;
     let token = demo("reloader", "user");
@@ -151,7 +151,7 @@ async fn second_on_its_connection(server: &TestServer) -> Stream {
 }
 
 #[tokio::test]
-async fn a_stream_that_came_second_on_its_connection_sees_its_client_shut_and_close() {
+async fn the_second_request_of_a_connection_may_be_a_stream_and_notices_its_client_leave() {
     let server = start().await;
     let mut stream = second_on_its_connection(&server).await;
     stream.expect("connected").await;
@@ -218,7 +218,7 @@ async fn read_frames(socket: &mut TcpStream) -> (u32, u32, String) {
 }
 
 #[tokio::test]
-async fn every_call_over_http2_that_arrived_whole_is_answered_too() {
+async fn a_complete_call_over_http2_is_answered_although_its_sender_shut_its_side() {
     const CALLS: u32 = 20;
     let server = start().await;
     let body = json!({"title": "over HTTP/2", "message": "m"}).to_string();
@@ -237,7 +237,7 @@ async fn every_call_over_http2_that_arrived_whole_is_answered_too() {
 }
 
 #[tokio::test]
-async fn a_stream_over_http2_whose_client_shut_its_side_says_what_it_owes_and_ends() {
+async fn a_stream_over_http2_whose_client_shut_its_side_sends_missed_events_and_ends() {
     let server = start().await;
     publish_big(&server, 60).await;
     let mut said = preface(1 << 30);
@@ -257,7 +257,7 @@ async fn a_stream_over_http2_whose_client_shut_its_side_says_what_it_owes_and_en
 }
 
 #[tokio::test]
-async fn live_streams_over_http2_end_whole_when_their_client_shuts_its_side_or_are_gone_when_it_closed() {
+async fn live_streams_over_http2_end_when_their_client_shuts_its_side_or_closes() {
     let server = start().await;
     for closes in [false, true] {
         let mut said = preface(1 << 20);
@@ -279,7 +279,7 @@ async fn live_streams_over_http2_end_whole_when_their_client_shuts_its_side_or_a
 }
 
 #[tokio::test]
-async fn streams_over_http2_whose_windows_are_shut_do_not_outlive_their_client() {
+async fn streams_over_http2_with_closed_windows_end_with_their_client() {
     // The write timeout is longer than a test waits: it is not what ends them.
     let server = start_with(&[("WRITE_TIMEOUT", "1h")]).await;
     publish_big(&server, 20).await;

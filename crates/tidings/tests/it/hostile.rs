@@ -86,7 +86,7 @@ async fn a_head_may_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_is_closed_after_its_time() {
+async fn a_head_that_never_ends_is_closed_after_the_head_timeout() {
     let server = start_with(&[IMPATIENT]).await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     let began = Instant::now();
@@ -108,7 +108,7 @@ async fn a_head_that_never_ends_is_closed_after_its_time() {
 }
 
 #[tokio::test]
-async fn who_connects_and_says_nothing_is_closed_after_a_time() {
+async fn a_connection_that_sends_nothing_is_closed_after_the_head_timeout() {
     let server = start_with(&[IMPATIENT]).await;
     let mut sockets = JoinSet::new();
     for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n", b"GET"] {
@@ -125,7 +125,7 @@ async fn who_connects_and_says_nothing_is_closed_after_a_time() {
 }
 
 #[tokio::test]
-async fn a_stream_outlives_the_time_for_heads() {
+async fn the_head_timeout_does_not_end_a_stream() {
     let server = start_with(&[IMPATIENT, ("HEARTBEAT_INTERVAL", "500ms")]).await;
     let mut stream = server.connected("/notifications/stream", "").await;
     for _ in 0..6 {
@@ -213,7 +213,7 @@ async fn a_client_that_closes_its_side_is_gone() {
 }
 
 #[tokio::test]
-async fn what_a_client_sends_after_its_request_for_a_stream_does_no_harm() {
+async fn bytes_after_the_request_for_a_stream_do_no_harm() {
     let server = start().await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     let pipelined = "GET /notifications/stream HTTP/1.1\r\nHost: x\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -242,7 +242,7 @@ async fn pipelined_requests_are_answered_in_turn_and_the_stream_last() {
 }
 
 #[tokio::test]
-async fn a_stream_asked_for_with_a_body_is_a_stream() {
+async fn a_request_for_a_stream_may_have_a_body() {
     let server = start().await;
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(b"GET /notifications/stream HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello").await.unwrap();
@@ -252,7 +252,7 @@ async fn a_stream_asked_for_with_a_body_is_a_stream() {
 }
 
 #[tokio::test]
-async fn a_thousand_peers_that_say_nothing_do_not_keep_anybody_out() {
+async fn a_thousand_silent_peers_do_not_prevent_other_connections() {
     have_room_for(1_000);
     let server = start().await;
     let mut idle = Vec::new();

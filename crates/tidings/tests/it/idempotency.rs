@@ -78,7 +78,7 @@ async fn a_repeat_answers_as_the_first_did_and_publishes_nothing() {
 }
 
 #[tokio::test]
-async fn leaving_and_joining_again_is_no_repeat_of_joining() {
+async fn the_same_key_for_a_join_and_a_leave_is_not_a_repeat() {
     let server = start().await;
     for (call, key, replayed, said) in [
         ("join", "a", false, 1),
@@ -165,7 +165,7 @@ async fn a_key_belongs_to_its_caller_its_method_and_its_path() {
 }
 
 #[tokio::test]
-async fn a_caller_is_known_by_his_id_and_not_by_his_token() {
+async fn a_caller_is_identified_by_the_user_id_and_not_by_the_token() {
     let server = start().await;
     let body = r#"{"roomId":"r","message":"m"}"#;
     assert_eq!(post(&server, "/chat/message", &demo("ann", "user"), "k", body).await.status, 200);
@@ -262,7 +262,7 @@ async fn of_many_with_different_bodies_one_publishes_and_the_others_conflict() {
 }
 
 #[tokio::test]
-async fn a_caller_who_went_away_finds_his_event_published_once() {
+async fn a_repeat_after_a_lost_answer_finds_the_event_published_once() {
     use tokio::io::AsyncWriteExt as _;
     let server = start().await;
     let body = r#"{"title":"T","message":"M"}"#;

@@ -47,7 +47,7 @@ async fn a_full_server_tells_streams_when_to_come_back_and_others_503() {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_streams_and_no_more() {
+async fn the_number_of_streams_of_a_user_is_limited() {
     let server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1"), ("STREAM_REFUSAL", "status")]).await;
     let (ann, bob) = (demo("ann", "user"), demo("bob", "user"));
     let _stream = open(&server, "/notifications/stream", &ann).await;
@@ -73,7 +73,7 @@ async fn anonymous_streams_are_counted_by_the_address_behind_a_trusted_proxy() {
 }
 
 #[tokio::test]
-async fn addresses_that_a_client_makes_up_in_front_of_its_own_help_it_nothing() {
+async fn forged_entries_of_x_forwarded_for_are_ignored() {
     let settings = [("MAX_CONNECTIONS_PER_IP", "1"), ("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")];
     for (header, first, second) in [
         ("X-Forwarded-For", "192.0.2.7", "198.51.100.1, 192.0.2.7"),
@@ -96,7 +96,7 @@ const LIMITS: [(&str, &str, u16); 3] =
     [("MAX_CONNECTIONS", "", 503), ("MAX_CONNECTIONS_PER_USER", ADMIN, 429), ("MAX_CONNECTIONS_PER_IP", "", 429)];
 
 #[tokio::test]
-async fn each_limit_is_busy_to_who_names_event_streams_a_status_to_others_and_gives_way_to_who_leaves() {
+async fn each_limit_is_busy_or_a_status_by_accept_and_is_released_when_a_stream_ends() {
     let near = ("X-Forwarded-For", "192.0.2.7");
     for (limit, token, status) in LIMITS {
         for refusal in ["busy", "status"] {
@@ -135,7 +135,7 @@ async fn the_proxy_itself_and_loopback_are_exempt() {
 }
 
 #[tokio::test]
-async fn a_stream_of_a_certain_age_is_sent_to_come_again() {
+async fn a_stream_that_reaches_the_maximum_age_is_ended_with_a_retry() {
     let server = start_with(&[("MAX_CONNECTION_AGE", "1s")]).await;
     let mut stream = open(&server, "/notifications/stream", "").await;
     let draining = stream.expect("draining").await;
@@ -154,7 +154,7 @@ async fn publish_much(server: &TestServer, megabytes: usize) {
 }
 
 #[tokio::test]
-async fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout_and_delays_nobody() {
+async fn a_peer_that_reads_nothing_is_cut_after_the_write_timeout_and_delays_nobody() {
     let server = start_with(&[("WRITE_TIMEOUT", "1s"), ("MAX_LAG_BYTES", "2MiB")]).await;
     let mut reads = open(&server, "/notifications/stream", "").await;
     let _stalled = stalled(&server, "/notifications/stream", "").await;
@@ -188,7 +188,7 @@ async fn a_reader_that_falls_too_far_behind_is_ended_and_resumes_whole() {
 }
 
 #[tokio::test]
-async fn a_burst_ends_no_reader_before_it_had_the_time_to_take_it() {
+async fn a_burst_does_not_end_readers_that_had_no_time_to_read_it() {
     let time = SetClock::at("2026-11-23T22:30:15Z");
     let settings = [("MAX_LAG_BYTES", "64KiB"), ("WRITE_TIMEOUT", "1h"), ("HEARTBEAT_INTERVAL", "1s")];
     let server = start_at(&settings, time.clock()).await;
@@ -207,7 +207,7 @@ async fn a_burst_ends_no_reader_before_it_had_the_time_to_take_it() {
 }
 
 #[tokio::test]
-async fn a_server_stops_although_a_peer_takes_nothing() {
+async fn a_server_stops_although_a_peer_reads_nothing() {
     // The server waits for neither timeout: both are longer than a test waits.
     let settings = [("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h"), ("SHUTDOWN_TIMEOUT", "1h")];
     let mut server = start_with(&settings).await;

@@ -35,7 +35,7 @@ async fn scrape_with(server: &TestServer, series: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_log_on_disk_tells_how_it_fares() {
+async fn a_log_on_disk_has_metrics_of_its_state() {
     let directory = tempfile::tempdir().unwrap();
     let server = on_disk(directory.path()).await;
     for nth in 0..3 {
@@ -59,7 +59,7 @@ async fn a_log_on_disk_tells_how_it_fares() {
 }
 
 #[tokio::test]
-async fn a_log_in_memory_tells_nothing_of_a_disk() {
+async fn a_log_in_memory_has_no_metrics_of_a_disk() {
     let server = start().await;
     server.notify("one").await;
     let text = scrape(&server).await;
@@ -84,7 +84,7 @@ async fn a_log_in_memory_tells_nothing_of_a_disk() {
 }
 
 #[tokio::test]
-async fn the_numbers_follow_what_happens() {
+async fn the_metrics_change_with_what_happens() {
     let server = start_with(&[("MAX_CONNECTIONS", "7")]).await;
     let mut stream = server.stream("/chat/stream", ADMIN).await;
     stream.expect("connected").await;
@@ -111,7 +111,7 @@ async fn the_numbers_follow_what_happens() {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_told_apart_from_what_is_live() {
+async fn replayed_and_live_deliveries_are_counted_separately() {
     let server = start().await;
     for nth in 0..3 {
         server.notify(&format!("number {nth}")).await;
@@ -147,7 +147,7 @@ async fn the_text_is_open_metrics() {
 }
 
 #[tokio::test]
-async fn each_histogram_ends_in_a_bucket_without_bound_or_no_quantile_comes_of_it() {
+async fn each_histogram_has_a_bucket_without_a_bound() {
     let directory = tempfile::tempdir().unwrap();
     let text = scrape(&on_disk(directory.path()).await).await;
     let mut seen = 0;
@@ -162,7 +162,7 @@ async fn each_histogram_ends_in_a_bucket_without_bound_or_no_quantile_comes_of_i
 
 #[test]
 #[ignore = "needs promtool: `cargo xtask test` runs it"]
-fn promtool_takes_the_rules_and_each_alert_fires_when_it_should() {
+fn promtool_accepts_the_rules_and_each_alert_fires_when_it_should() {
     let prometheus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/prometheus");
     for arguments in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
         let ran = std::process::Command::new("promtool").args(arguments).current_dir(&prometheus).output();
@@ -183,7 +183,7 @@ async fn with_a_token_only_its_bearer_reads_the_numbers() {
 }
 
 #[tokio::test]
-async fn the_rules_and_the_dashboard_ask_only_for_what_is_there() {
+async fn the_rules_and_the_dashboard_use_only_existing_metrics() {
     let directory = tempfile::tempdir().unwrap();
     let server = on_disk(directory.path()).await;
     let mut stream = server.stream("/chat/stream", ADMIN).await;
@@ -212,7 +212,7 @@ async fn the_rules_and_the_dashboard_ask_only_for_what_is_there() {
 }
 
 #[test]
-fn an_alert_advises_only_settings_that_there_are() {
+fn the_alerts_name_only_existing_settings() {
     let settings = include_str!("../../../../docs/configuration.md");
     let name = Regex::new(r"\b[A-Z]+(_[A-Z]+)+\b").unwrap();
     let mut advised = name.find_iter(ALERTS).map(|found| found.as_str()).peekable();

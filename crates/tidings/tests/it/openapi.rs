@@ -61,7 +61,7 @@ async fn each_path_takes_the_methods_that_are_described_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_the_api_lists_is_what_is_described() {
+async fn the_api_lists_the_paths_of_the_openapi_document() {
     let server = start().await;
     let document = server.get("/openapi.json").await.json();
     let mut described = BTreeSet::new();

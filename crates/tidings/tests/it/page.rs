@@ -115,7 +115,7 @@ async fn the_page_is_html_without_anything_inline_or_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_pages_files_may_be_kept_for_ever_and_the_page_is_asked_for_again() {
+async fn the_files_of_the_page_may_be_cached_for_ever_but_not_the_page() {
     let server = start().await;
     let page = server.get("/").await;
     assert_eq!(page.header("cache-control"), Some("no-cache"));
@@ -143,7 +143,7 @@ async fn the_pages_files_may_be_kept_for_ever_and_the_page_is_asked_for_again() 
 }
 
 #[tokio::test]
-async fn all_that_the_page_takes_is_150_kib_compressed_at_most() {
+async fn the_page_and_its_files_are_at_most_150_kib_compressed() {
     let server = start().await;
     let mut size = 0;
     let page = server.get("/").await.text();

@@ -47,7 +47,7 @@ async fn witness(server: &TestServer, room: &str) -> Stream {
 }
 
 #[tokio::test]
-async fn joining_and_leaving_are_said_to_the_room_by_the_system() {
+async fn joins_and_leaves_are_announced_in_the_room() {
     let server = start().await;
     let mut room = witness(&server, "r").await;
     let mut other = witness(&server, "s").await;
@@ -66,7 +66,7 @@ async fn joining_and_leaving_are_said_to_the_room_by_the_system() {
 }
 
 #[tokio::test]
-async fn joining_twice_and_leaving_without_being_a_member_say_nothing() {
+async fn a_second_join_and_a_leave_of_a_nonmember_are_not_announced() {
     let server = start().await;
     let mut room = witness(&server, "r").await;
     leave(&server, "ann", "r").await;
@@ -190,7 +190,7 @@ async fn a_member_who_comes_back_in_time_stays() {
 }
 
 #[tokio::test]
-async fn who_left_by_themselves_is_not_said_to_leave_again() {
+async fn a_member_who_left_is_not_announced_again_after_the_grace() {
     let server = start_with(&[SHORT]).await;
     let mut room = witness(&server, "r").await;
     let stream = server.connected("/chat/room/r/stream", &demo("ann", "user")).await;
@@ -236,7 +236,7 @@ async fn with_a_grace_of_nothing_a_member_without_a_stream_leaves_at_once() {
 }
 
 #[tokio::test]
-async fn a_user_is_in_so_many_rooms_and_who_is_refused_is_not_said_to_have_joined() {
+async fn the_number_of_rooms_of_a_user_is_limited_and_a_refused_join_is_not_announced() {
     let server = start().await;
     let ann = demo("ann", "user,admin");
     for nth in 0..tidings_hub::MAX_MEMBERSHIPS_PER_USER {
@@ -260,7 +260,7 @@ async fn a_user_is_in_so_many_rooms_and_who_is_refused_is_not_said_to_have_joine
 }
 
 #[tokio::test]
-async fn a_name_that_is_too_long_to_keep_is_cut_between_two_characters() {
+async fn a_long_name_is_truncated_between_two_characters() {
     let server = start().await;
     let name = "é".repeat(1_000);
     let token = base64::engine::general_purpose::STANDARD.encode(format!("ann:{name}:a@example.com:user"));

@@ -47,7 +47,7 @@ fn body() -> Value {
 }
 
 #[tokio::test]
-async fn a_list_is_joined_over_all_repeats_and_commas() {
+async fn a_list_may_be_given_as_repeats_and_with_commas() {
     let server = start().await;
     for query in [
         "entities=order&entities=user",
@@ -75,7 +75,7 @@ async fn a_list_is_joined_over_all_repeats_and_commas() {
 }
 
 #[tokio::test]
-async fn an_empty_list_is_no_filter() {
+async fn an_empty_list_of_entities_does_not_filter() {
     let server = start().await;
     for query in ["entities=", "entities", "entities=,", "entities=&entities=", "entities[]="] {
         let mut stream = server.connected(&format!("/realtime/stream?{query}"), "").await;
@@ -134,7 +134,7 @@ async fn two_tokens_in_a_query_are_refused_on_every_path() {
 }
 
 #[tokio::test]
-async fn a_target_or_a_room_that_is_there_but_empty_is_refused() {
+async fn an_empty_target_or_room_is_refused() {
     let server = start().await;
     let body = json!({"title": "T", "message": "M"});
     for query in ["?targetUserId=", "?targetUserId", "?x=1&targetUserId=&y=2"] {
@@ -242,7 +242,7 @@ async fn every_other_unknown_name_is_ignored() {
 }
 
 #[tokio::test]
-async fn who_may_not_call_learns_that_first() {
+async fn missing_rights_are_reported_before_other_errors() {
     let server = start().await;
     let bad = "?tokens=x&targetUserID=y&roomid=z";
     server.call("POST", &format!("/notifications/send{bad}"), "", body()).await.assert_refused(401, "token_missing");
@@ -261,7 +261,7 @@ async fn who_may_not_call_learns_that_first() {
 }
 
 #[tokio::test]
-async fn what_no_text_can_be_made_of_is_refused_and_odd_escapes_stand_for_themselves() {
+async fn invalid_utf_8_in_a_query_is_refused_and_invalid_escapes_are_literal() {
     let server = start().await;
     let body = json!({"title": "T", "message": "M"});
     for bad in ["%FF", "a%C3", "%ED%A0%80", "a%00b", "%0A"] {
@@ -328,7 +328,7 @@ async fn an_id_of_any_user_can_be_named_in_a_path_or_in_a_query() {
 }
 
 #[tokio::test]
-async fn a_topic_with_a_segment_that_is_no_name_is_none() {
+async fn a_topic_with_an_invalid_segment_is_refused() {
     let server = start().await;
     for topic in ["chat/room/..", "chat/room/%2E", "realtime/entity/..", "realtime/user/test123/entity/.", ".."] {
         get(&server, &format!("/events?topic={topic}")).await.assert_invalid(&["topic"]);

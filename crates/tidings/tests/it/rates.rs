@@ -95,7 +95,7 @@ async fn typing_joining_and_leaving_count_too() {
 }
 
 #[tokio::test]
-async fn a_repeat_with_the_same_key_is_free_and_is_answered_when_nothing_is_left() {
+async fn a_repeat_with_the_same_key_is_not_charged_and_answered_beyond_the_limit() {
     let server = start_with(&[("PUBLISH_RATE", "1")]).await;
     let bearer = format!("Bearer {}", demo("bob", "user"));
     let keyed = async |key: &str| {
@@ -120,7 +120,7 @@ async fn a_repeat_with_the_same_key_is_free_and_is_answered_when_nothing_is_left
 }
 
 #[tokio::test]
-async fn bytes_are_limited_and_a_body_above_the_limit_leaves_a_debt() {
+async fn bytes_are_limited_and_a_large_body_delays_the_next_one() {
     let server = start_with(&[("PUBLISH_BYTES", "1KiB")]).await;
     let large = async |user: &str| {
         let body = json!({"roomId": "r", "message": "m", "metadata": "x".repeat(60_000)});
@@ -136,7 +136,7 @@ async fn bytes_are_limited_and_a_body_above_the_limit_leaves_a_debt() {
 }
 
 #[tokio::test]
-async fn backends_and_servers_where_all_may_publish_to_all_have_no_limit() {
+async fn unlimited_roles_and_open_publish_have_no_limit() {
     let server = start_with(&[("PUBLISH_RATE", "1"), ("PUBLISH_UNLIMITED_ROLES", "backend,batch")]).await;
     for role in ["backend", "user,batch"] {
         for _ in 0..20 {
@@ -154,7 +154,7 @@ async fn backends_and_servers_where_all_may_publish_to_all_have_no_limit() {
 }
 
 #[tokio::test]
-async fn new_names_are_limited_and_those_that_are_known_are_not() {
+async fn new_names_are_limited_and_known_ones_are_not() {
     let server = start_with(&[("PUBLISH_RATE", "off"), ("PUBLISH_UNLIMITED_ROLES", "backend")]).await;
     let bob = demo("bob", "user");
     let say = async |room: &str, token: &str| {
@@ -208,7 +208,7 @@ async fn all_at_once(server: &TestServer, path: &'static str, headers: &[(&str, 
 }
 
 #[tokio::test]
-async fn too_many_bad_credentials_are_refused_as_such_and_a_good_one_never() {
+async fn too_many_invalid_credentials_are_refused_but_a_valid_one_never() {
     let settings = [("JWT_SECRET", SECRET), ("AUTH_DEMO", "false"), ("METRICS_TOKEN", SECRET)];
     let server = start_with(&settings).await;
     let good = jwt(SECRET, Clock::system().now(), 60);

@@ -13,7 +13,7 @@ async fn returned(server: &TestServer, path: &str, sent: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_sane_request_id_is_returned_as_it_came() {
+async fn a_valid_request_id_is_returned_unchanged() {
     let server = start().await;
     let longest = "x".repeat(128);
     for id in ["1", "0f8fad5b-d9cb-469f-a165-70867728950e", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", &longest] {
@@ -24,7 +24,7 @@ async fn a_sane_request_id_is_returned_as_it_came() {
 }
 
 #[tokio::test]
-async fn an_insane_request_id_is_replaced() {
+async fn an_invalid_request_id_is_replaced() {
     let server = start().await;
     let too_long = "x".repeat(129);
     for id in ["", "a b", "a\tb", "é", &too_long] {

@@ -51,7 +51,7 @@ async fn the_id_of_connected_is_a_cursor_too() {
 }
 
 #[tokio::test]
-async fn a_cursor_from_one_stream_holds_for_every_other() {
+async fn an_id_of_one_stream_is_a_cursor_for_every_other() {
     let server = start().await;
     let seen = server.notify("elsewhere").await;
     server.post("/chat/message", json!({"roomId": "r", "message": "hi"})).await;
@@ -84,7 +84,7 @@ async fn the_header_goes_before_the_query_which_has_three_spellings() {
 }
 
 #[tokio::test]
-async fn earliest_asks_for_all_that_is_kept() {
+async fn earliest_replays_all_stored_events() {
     let server = start().await;
     publish(&server, 0, 5).await;
     let query = server.stream("/notifications/stream?lastEventId=earliest", "").await;
@@ -105,7 +105,7 @@ async fn earliest_of_a_trimmed_log_is_what_is_left_without_a_reset() {
 }
 
 #[tokio::test]
-async fn across_disconnects_no_event_is_lost_and_none_comes_twice_while_publishing_goes_on() {
+async fn no_event_is_lost_or_repeated_across_disconnects_during_publishes() {
     const EVENTS: usize = 3_000;
     // The publisher is never further ahead than this, so that the reader is sometimes behind and
     // sometimes waits.
@@ -190,7 +190,7 @@ async fn several_topics_come_merged_in_order_live_and_replayed() {
 }
 
 #[tokio::test]
-async fn a_replay_is_authorised_by_the_token_of_today() {
+async fn a_replay_is_authorised_by_the_current_token() {
     let server = start().await;
     let cursor = server.head().await;
     let body = json!({"title": "secret", "message": "m", "targetUserId": "ann"});

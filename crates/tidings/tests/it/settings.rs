@@ -20,7 +20,7 @@ fn lines(settings: &str, names: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn nothing_needs_to_be_set() {
+fn a_server_starts_without_any_setting() {
     let settings = Place::new().settings(&[]);
     assert_eq!(
         lines(
@@ -55,7 +55,7 @@ fn flags_come_before_the_environment_then_dotenv_then_the_file_then_the_default(
 }
 
 #[test]
-fn durations_sizes_and_lists_are_written_as_people_write_them() {
+fn durations_sizes_and_lists_are_parsed() {
     for (text, shown) in [("500ms", "500ms"), ("25s", "25s"), ("25", "25s"), ("2m", "2m"), ("1h", "1h")] {
         let settings = Place::new().env("HEARTBEAT_INTERVAL", text).settings(&[]);
         assert_eq!(
@@ -265,7 +265,7 @@ async fn the_banner_and_the_log_go_to_standard_error_and_the_log_may_be_json() {
 
 #[cfg(not(feature = "otlp"))]
 #[test]
-fn who_asks_a_server_without_traces_for_them_is_told_how_to_get_them() {
+fn a_server_without_traces_says_how_to_get_them_if_a_collector_is_set() {
     for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
         let said = Place::new().env(name, "http://127.0.0.1:4318").start(&[]).said();
         assert_says(&said, &["WARN", "without traces", "cargo build --profile dist --features otlp"]);

@@ -56,7 +56,7 @@ async fn each_stream_has_its_retry_and_its_names() {
 }
 
 #[tokio::test]
-async fn each_stream_is_counted_while_it_is_open_and_gone_after() {
+async fn each_stream_is_counted_only_while_it_is_open() {
     let server = start().await;
     for kind in KINDS {
         for token in ["", ADMIN].into_iter().skip(usize::from(kind.required)) {
@@ -94,7 +94,7 @@ async fn each_open_stream_counts_once_as_heartbeat() {
 }
 
 #[tokio::test]
-async fn who_has_no_token_is_anonymous_where_it_is_optional_and_refused_where_it_is_required() {
+async fn without_a_token_a_client_is_anonymous_or_refused() {
     let server = start().await;
     for kind in KINDS {
         if kind.required {
@@ -110,7 +110,7 @@ async fn who_has_no_token_is_anonymous_where_it_is_optional_and_refused_where_it
 }
 
 #[tokio::test]
-async fn a_malformed_demo_token_is_told_so_where_a_token_is_optional_and_refused_where_it_is_required() {
+async fn a_malformed_demo_token_makes_anonymous_where_a_token_is_optional_and_is_refused_elsewhere() {
     let server = start().await;
     for kind in KINDS {
         if kind.required {
@@ -166,7 +166,7 @@ async fn the_credential_is_the_first_of_bearer_query_and_cookie_and_it_alone_dec
 }
 
 #[tokio::test]
-async fn a_cookie_counts_only_where_no_page_of_a_foreign_origin_has_it_sent() {
+async fn a_cookie_from_a_page_of_another_origin_does_not_count() {
     let allowed = "https://app.example.com";
     let settings = [("AUTH_COOKIE", "sid"), ("CORS_ORIGIN", allowed), ("MAX_CONNECTIONS_PER_USER", "8")];
     let server = start_with(&settings).await;
@@ -212,7 +212,7 @@ async fn a_cookie_counts_only_where_no_page_of_a_foreign_origin_has_it_sent() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_name_is_none_is_refused_after_the_token_was_judged() {
+async fn an_invalid_room_is_refused_after_the_token_was_judged() {
     let server = start().await;
     let too_many: Vec<_> = (0..65).map(|nth| format!("e{nth}")).collect();
     let too_many = format!("/realtime/stream?entities={}", too_many.join(","));

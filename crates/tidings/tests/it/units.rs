@@ -29,7 +29,7 @@ fn analyze(arguments: &[&str], units: &[&str]) -> (Output, String) {
 
 #[test]
 #[ignore = "needs systemd-analyze"]
-fn systemd_finds_no_fault_with_the_units() {
+fn systemd_analyze_accepts_the_units() {
     let (output, said) = analyze(&["verify", "--man=no"], &["tidings.service", "tidings.socket"]);
     // An unknown key is reported, but does not change the status.
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
@@ -37,7 +37,7 @@ fn systemd_finds_no_fault_with_the_units() {
 
 #[test]
 #[ignore = "needs systemd-analyze"]
-fn the_service_can_do_little_more_than_it_must() {
+fn systemd_analyze_rates_the_service_as_well_confined() {
     let (output, said) = analyze(&["security", "--offline=true", "--threshold=20"], &["tidings.service"]);
     let rating = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "above 2.0: {rating}{said}");
@@ -58,7 +58,7 @@ fn the_unit_and_the_docs_agree_on_what_the_server_is_started_with() {
 }
 
 #[test]
-fn the_settings_of_the_package_are_good_for_production_once_the_secret_is_in_them() {
+fn with_a_secret_the_settings_of_the_package_start_a_production_server() {
     let template = std::fs::read_to_string(deploy().join("debian/tidings.toml")).unwrap();
     let place = Place::bare().file("template.toml", &template);
     let refused = place.refusal(&["--config", "template.toml"]);

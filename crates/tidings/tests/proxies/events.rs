@@ -18,7 +18,7 @@ use crate::wire::{Link, NOTIFICATIONS, field, publish};
 const STREAMS: usize = 100;
 
 mod at_once {
-    of_each!(super::each_event_comes_before_the_next_is_published:
+    of_each!(super::each_event_arrives_before_the_next_is_published:
         nginx Nginx, apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
 }
 
@@ -33,28 +33,28 @@ mod shared {
 }
 
 mod sizes {
-    of_each!(super::large_events_and_long_tokens_pass: nginx Nginx);
+    of_each!(super::large_events_and_long_tokens_are_forwarded: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::large_events_and_long_tokens_pass:
+        of_each!(super::super::large_events_and_long_tokens_are_forwarded:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
 
 mod leaving {
-    of_each!(super::a_reader_that_leaves_is_gone_at_the_server: nginx Nginx);
+    of_each!(super::the_server_notices_a_reader_that_leaves: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::a_reader_that_leaves_is_gone_at_the_server:
+        of_each!(super::super::the_server_notices_a_reader_that_leaves:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
 
 mod by_curl {
-    of_each!(super::curl_sees_each_event_before_the_next_is_published: nginx Nginx);
+    of_each!(super::curl_receives_each_event_before_the_next_is_published: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::curl_sees_each_event_before_the_next_is_published:
+        of_each!(super::super::curl_receives_each_event_before_the_next_is_published:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
@@ -67,7 +67,7 @@ async fn running(kind: Kind) -> (Server, Proxy) {
 }
 
 /// Whoever held events back until more of them have come, by whatever measure, would be waited for without end here.
-async fn each_event_comes_before_the_next_is_published(kind: Kind) {
+async fn each_event_arrives_before_the_next_is_published(kind: Kind) {
     let (_server, proxy) = running(kind).await;
     let publisher = proxy.link().await;
     let mut numbers = 1..;
@@ -110,7 +110,7 @@ async fn share(kind: Kind, streams: usize) {
 }
 
 /// An event near the limit of its size, and tokens of as many bytes as those with many claims have, in the URL too.
-async fn large_events_and_long_tokens_pass(kind: Kind) {
+async fn large_events_and_long_tokens_are_forwarded(kind: Kind) {
     let (_server, proxy) = running(kind).await;
     let link = proxy.link().await;
     // A demo token that is malformed makes its bearer anonymous.
@@ -128,7 +128,7 @@ async fn large_events_and_long_tokens_pass(kind: Kind) {
 }
 
 /// A tab that is closed is not known to be for longer than a heartbeat takes: who reads nothing must not count as a reader.
-async fn a_reader_that_leaves_is_gone_at_the_server(kind: Kind) {
+async fn the_server_notices_a_reader_that_leaves(kind: Kind) {
     let server = Server::on_a_port().env("HEARTBEAT_INTERVAL", "500ms").started().await;
     let proxy = Recipe::of(kind).before(&server).await;
     let direct = Link::in_the_clear(server.address()).await;
@@ -148,7 +148,7 @@ async fn a_reader_that_leaves_is_gone_at_the_server(kind: Kind) {
     .await;
 }
 
-async fn curl_sees_each_event_before_the_next_is_published(kind: Kind) {
+async fn curl_receives_each_event_before_the_next_is_published(kind: Kind) {
     let (_server, proxy) = running(kind).await;
     let mut curl = tokio::process::Command::new(find("curl", "TIDINGS_CURL"))
         .args(["--silent", "--show-error", "--no-buffer", "--http2", "--compressed", "--cacert"])

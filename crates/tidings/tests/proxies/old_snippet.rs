@@ -38,7 +38,7 @@ pub(crate) fn recipe() -> Recipe {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn nginx_with_the_old_lines_passes_events_on_at_once() {
+async fn nginx_with_the_old_configuration_forwards_events_at_once() {
     let server = Server::on_a_port().env("BASE_PATH", "/api").started().await;
     let proxy = recipe().before(&server).await;
     let publisher = proxy.link().await.below("/api");
@@ -56,7 +56,7 @@ async fn nginx_with_the_old_lines_passes_events_on_at_once() {
 /// it was cut. It comes back by its last id all the same.
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn nginx_with_the_old_lines_brings_readers_back_where_they_were() {
+async fn nginx_with_the_old_configuration_lets_readers_resume() {
     let mut server = Server::on_a_held_socket().env("BASE_PATH", "/api").env("DRAIN_SECONDS", "1").started().await;
     let proxy = recipe().before(&server).await;
     let mut reader = Follower::start(proxy.address(), "/api").await;
@@ -76,7 +76,7 @@ async fn nginx_with_the_old_lines_brings_readers_back_where_they_were() {
 /// server on a socket that systemd holds leaves no such moment when it is restarted.
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn nginx_with_the_old_lines_answers_streams_with_502_while_no_server_is_there() {
+async fn nginx_with_the_old_configuration_answers_502_without_a_server() {
     let server = Server::on_a_port();
     let proxy = recipe().before(&server).await;
     let answer = proxy.link().await.below("/api").get(NOTIFICATIONS, &[EVENT_STREAM]).await;

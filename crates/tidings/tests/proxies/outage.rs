@@ -19,34 +19,34 @@ use crate::wire::{Answer, EVENT_STREAM, Link, NOTIFICATIONS, field, publish};
 const OUTAGE: Duration = Duration::from_secs(3);
 
 mod in_band {
-    of_each!(super::streams_are_told_in_band_and_nobody_else:
+    of_each!(super::without_a_server_streams_get_busy_and_calls_a_status:
         nginx Nginx, apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
 }
 
 mod broken {
-    of_each!(super::a_server_that_closes_connections_is_none: nginx Nginx);
+    of_each!(super::a_server_that_closes_its_connections_counts_as_unreachable: nginx Nginx);
 
     mod in_full {
         // Apache answers with a 500: its standby is asked only where the server was not reached.
-        of_each!(super::super::a_server_that_closes_connections_is_none:
+        of_each!(super::super::a_server_that_closes_its_connections_counts_as_unreachable:
             caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
 
 mod refusals {
-    of_each!(super::what_the_server_refuses_is_passed_on: nginx Nginx);
+    of_each!(super::refusals_of_the_server_are_forwarded: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::what_the_server_refuses_is_passed_on:
+        of_each!(super::super::refusals_of_the_server_are_forwarded:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
 
 mod chromium {
-    of_each!(super::chromium_comes_back_by_itself: nginx Nginx, haproxy Haproxy);
+    of_each!(super::chromium_reconnects_by_itself: nginx Nginx, haproxy Haproxy);
 
     mod in_full {
-        of_each!(super::super::chromium_comes_back_by_itself:
+        of_each!(super::super::chromium_reconnects_by_itself:
             apache Apache, caddy Caddy, traefik Traefik, envoy Envoy);
     }
 }
@@ -65,7 +65,7 @@ fn is_refused(answer: &Answer) -> bool {
         .contains(&answer.head.status)
 }
 
-async fn streams_are_told_in_band_and_nobody_else(kind: Kind) {
+async fn without_a_server_streams_get_busy_and_calls_a_status(kind: Kind) {
     let mut server = Server::on_a_port().started().await;
     let proxy = Recipe::of(kind).before(&server).await;
     let link = proxy.link().await;
@@ -126,7 +126,7 @@ async fn judge(link: impl AsyncFn() -> Link) {
 }
 
 /// Something listens where the server should, and closes what connects, as a machine does that runs out of something.
-async fn a_server_that_closes_connections_is_none(kind: Kind) {
+async fn a_server_that_closes_its_connections_counts_as_unreachable(kind: Kind) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let _closing = AbortOnDropHandle::new(tokio::spawn(async move { while listener.accept().await.is_ok() {} }));
@@ -145,7 +145,7 @@ async fn a_server_that_closes_connections_is_none(kind: Kind) {
 }
 
 /// A status of the server's own is none of an outage, whatever it is.
-async fn what_the_server_refuses_is_passed_on(kind: Kind) {
+async fn refusals_of_the_server_are_forwarded(kind: Kind) {
     let server = Server::on_a_port().env("MAX_CONNECTIONS", "1").env("STREAM_REFUSAL", "status").started().await;
     let proxy = Recipe::of(kind).before(&server).await;
     let link = proxy.link().await;
@@ -157,7 +157,7 @@ async fn what_the_server_refuses_is_passed_on(kind: Kind) {
 }
 
 /// Follows by the browser's own `EventSource`, which gives up for good where it is answered with any status but 200.
-async fn chromium_comes_back_by_itself(kind: Kind) {
+async fn chromium_reconnects_by_itself(kind: Kind) {
     let mut server = Server::on_a_port().started().await;
     let proxy = Recipe::of(kind).before(&server).await;
     let url = format!("{}{NOTIFICATIONS}", proxy.url());
@@ -179,11 +179,11 @@ async fn chromium_comes_back_by_itself(kind: Kind) {
         told += 1;
     }
     server.start().await;
-    missed_events_come_once(&server, &proxy, &mut page).await;
+    missed_events_arrive_once(&server, &proxy, &mut page).await;
 }
 
 /// Publishes before the browser is back, and once it is.
-async fn missed_events_come_once(server: &Server, proxy: &Proxy, page: &mut Followed) {
+async fn missed_events_arrive_once(server: &Server, proxy: &Proxy, page: &mut Followed) {
     let direct = Link::in_the_clear(server.address()).await;
     for number in 2..=4 {
         publish(&direct, number).await;

@@ -7,10 +7,10 @@ use crate::server::Server;
 use crate::wire::{EVENT_STREAM, NOTIFICATIONS, field, publish};
 
 mod base_path {
-    of_each!(super::below_a_prefix_everything_is_as_it_was: nginx Nginx);
+    of_each!(super::everything_works_below_a_prefix: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::below_a_prefix_everything_is_as_it_was:
+        of_each!(super::super::everything_works_below_a_prefix:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
@@ -34,7 +34,7 @@ pub(crate) fn below_api(kind: Kind) -> Recipe {
     }
 }
 
-async fn below_a_prefix_everything_is_as_it_was(kind: Kind) {
+async fn everything_works_below_a_prefix(kind: Kind) {
     let mut server = Server::on_a_port().env("BASE_PATH", "/api").started().await;
     let proxy = below_api(kind).before(&server).await;
     let link = proxy.link().await.below("/api");

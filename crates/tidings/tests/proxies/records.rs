@@ -16,25 +16,25 @@ const CLIENT: &str = "127.0.77.9";
 const SECRETS: [&str; 4] = ["secret-of-query", "secret-of-ticket", "secret-of-bearer", "secret-of-cookie"];
 
 mod addresses {
-    of_each!(super::the_address_of_a_client_arrives: nginx Nginx);
+    of_each!(super::the_server_learns_the_address_of_the_client: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::the_address_of_a_client_arrives:
+        of_each!(super::super::the_server_learns_the_address_of_the_client:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
 
 mod tokens {
-    of_each!(super::no_token_is_written_down: nginx Nginx);
+    of_each!(super::no_token_is_logged_by_the_proxy: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::no_token_is_written_down:
+        of_each!(super::super::no_token_is_logged_by_the_proxy:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
 
 /// The one that connected to the proxy, not the one that it claims to be.
-async fn the_address_of_a_client_arrives(kind: Kind) {
+async fn the_server_learns_the_address_of_the_client(kind: Kind) {
     let server = Server::on_a_port().started().await;
     let proxy = Recipe::of(kind).before(&server).await;
     let link = Link::from(CLIENT.parse::<IpAddr>().unwrap(), proxy.address()).await.unwrap();
@@ -59,7 +59,7 @@ async fn the_address_of_a_client_arrives(kind: Kind) {
 }
 
 /// Neither of requests that are answered, nor of those that fail in any way, nor of streams that break off.
-async fn no_token_is_written_down(kind: Kind) {
+async fn no_token_is_logged_by_the_proxy(kind: Kind) {
     let mut server = Server::on_a_port().env("AUTH_COOKIE", "session").started().await;
     let mut proxy = Recipe::of(kind).before(&server).await;
     let link = proxy.link().await;

@@ -86,7 +86,7 @@ async fn a_malformed_demo_token_is_refused_where_a_token_is_required() {
 }
 
 #[tokio::test]
-async fn a_malformed_demo_token_makes_an_anonymous_visitor_who_is_told_so() {
+async fn a_malformed_demo_token_makes_its_bearer_anonymous_and_connected_says_so() {
     let server = start().await;
     for token in malformed() {
         for path in ["/notifications/stream", "/realtime/stream", "/system/status/stream", "/system/heartbeat"] {
@@ -102,7 +102,7 @@ async fn a_malformed_demo_token_makes_an_anonymous_visitor_who_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_token_in_bytes_that_are_no_text_is_a_bad_token() {
+async fn a_token_that_is_not_utf_8_is_invalid() {
     let server = start().await;
     for (path, status) in [(REQUIRED, "401"), ("/events?topic=notifications", "200")] {
         let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ");

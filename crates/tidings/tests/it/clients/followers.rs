@@ -198,7 +198,7 @@ async fn a_server_that_is_killed_and_away_for_eight_seconds_costs_no_follower_an
 
 #[tokio::test]
 #[ignore = "needs Go and a JDK: `cargo xtask test` runs it"]
-async fn a_server_that_is_stopped_is_noticed_by_each_follower_also_before_it_has_answered() {
+async fn each_follower_notices_a_suspended_server_even_before_its_answer() {
     let (held, journal) = (Held::new(), tempfile::tempdir().unwrap());
     let server = held.serve(journal.path());
     let following = start_each(held.address, &demo("ann", "user"), SILENCE).await;
@@ -224,7 +224,7 @@ async fn a_server_that_is_stopped_is_noticed_by_each_follower_also_before_it_has
 
 #[tokio::test]
 #[ignore = "needs Go and a JDK: `cargo xtask test` runs it"]
-async fn the_largest_event_reaches_each_follower_and_so_does_what_comes_behind_it() {
+async fn the_largest_event_and_the_next_one_reach_each_follower() {
     let server = start_with(&[("MAX_BODY_BYTES", "300KiB")]).await;
     let following = start_each(server.address, &demo("ann", "user"), PATIENT).await;
     let mut published = vec![server.notify(FIRST).await];
@@ -257,7 +257,7 @@ fn start_with_tokens() -> (TestServer, SetClock) {
 
 #[tokio::test]
 #[ignore = "needs Go and a JDK: `cargo xtask test` runs it"]
-async fn a_follower_whose_token_expires_comes_back_with_the_next_one() {
+async fn a_follower_whose_token_expires_reconnects_with_a_new_one() {
     let (server, clock) = start_with_tokens();
     let following = start_each(server.address, &jwt(SECRET, clock.now(), 600), PATIENT).await;
     let mut published = vec![server.notify(FIRST).await];
@@ -326,7 +326,7 @@ async fn a_401_is_final_to_each_follower_and_a_new_one_with_a_new_token_goes_on_
 
 #[tokio::test]
 #[ignore = "needs Go and a JDK: `cargo xtask test` runs it"]
-async fn a_proxy_that_finds_no_server_and_a_stream_that_is_finished_are_no_end_to_a_follower() {
+async fn a_follower_reconnects_after_a_502_and_after_a_finished_stream() {
     let following = Follower::all().map(|follower| async move {
         let answers = [Answer::Status(502), Answer::Ends(Way::Finished), Answer::Status(503), Answer::Stays];
         let mut server = Ways::start(&answers).await;
@@ -352,7 +352,7 @@ async fn a_proxy_that_finds_no_server_and_a_stream_that_is_finished_are_no_end_t
 const FILE: &str = " file=";
 
 #[test]
-fn the_committed_followers_are_those_that_run() {
+fn the_committed_followers_are_fresh() {
     const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     const PAGE: &str = "docs/integrating.md";
     let read = |path: &str| std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap();

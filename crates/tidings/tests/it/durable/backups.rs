@@ -37,7 +37,7 @@ async fn resumed(server: &Process, cursor: &str) -> Stream {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_stopped_server_s_directory_is_put_back_and_clients_go_on_or_are_told() {
+async fn clients_of_a_restored_backup_resume_or_get_a_reset() {
     let house = House::new();
     let mut server = house.start().await;
     let seen = server.notify("seen").await;
@@ -73,7 +73,7 @@ async fn a_copy_of_a_stopped_server_s_directory_is_put_back_and_clients_go_on_or
 /// A process that is stopped while its files are copied leaves them in the state that a snapshot of
 /// the file system would have.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_of_a_running_server_has_all_that_was_acknowledged() {
+async fn a_snapshot_of_the_directory_contains_all_acknowledged_events() {
     let home = tempfile::tempdir().unwrap();
     let (data, snapshot): (PathBuf, PathBuf) = (home.path().join("data"), home.path().join("snapshot"));
     let server = start(&data);

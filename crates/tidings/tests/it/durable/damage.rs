@@ -39,7 +39,7 @@ fn flip(path: &Path, at: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_back_to_a_damaged_part_is_told_and_goes_on_live() {
+async fn a_client_whose_events_are_damaged_gets_a_reset_and_continues() {
     let house = House::new();
     let server = house.start().await;
     let mut ids = Vec::new();
@@ -93,7 +93,7 @@ async fn who_comes_back_to_a_damaged_part_is_told_and_goes_on_live() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn acknowledged_events_that_are_lost_at_the_start_turn_the_server_red_until_somebody_has_seen_it() {
+async fn a_start_without_acknowledged_events_is_not_ready_until_it_is_confirmed() {
     let house = House::new();
     let server = house.start().await;
     let mut ids = Vec::new();

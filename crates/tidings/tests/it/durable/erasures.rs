@@ -112,7 +112,7 @@ async fn a_server_that_is_killed_while_it_erases_has_erased_all_or_nothing_at_it
 }
 
 #[tokio::test]
-async fn what_was_noted_by_a_server_that_died_is_shown_by_none_of_the_next_one_s_answers() {
+async fn an_erasure_that_a_killed_server_noted_is_finished_before_anything_is_shown() {
     let directory = tempfile::tempdir().unwrap();
     let mut process = start(directory.path(), "always");
     let mut ids = Vec::new();

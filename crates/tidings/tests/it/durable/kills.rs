@@ -142,7 +142,7 @@ fn position(id: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_was_acknowledged_comes_once_and_in_order_however_often_the_server_is_killed() {
+async fn acknowledged_events_arrive_once_and_in_order_however_often_the_server_is_killed() {
     let kills = std::env::var("TIDINGS_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let launch = async || {

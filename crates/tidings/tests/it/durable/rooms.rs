@@ -48,7 +48,7 @@ async fn members_come_back_after_a_restart_as_they_were() {
 }
 
 #[tokio::test]
-async fn who_does_not_come_back_within_the_grace_leaves_and_the_room_is_told() {
+async fn a_member_who_does_not_return_within_the_grace_leaves_and_the_room_is_told() {
     let house = House::new();
     let server = house.start_with(&[("PRESENCE_GRACE", "300ms")]).await;
     let (mut ann, mut cursor) = (server.connected(ROOM, &demo("ann", "user")).await, String::new());

@@ -41,7 +41,7 @@ fn written_last(house: &House) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and_nothing_is_lost() {
+async fn on_a_full_disk_publishes_are_refused_and_streams_stay_open() {
     let house = House::new();
     // The log is created first, because that writes files larger than the limit below.
     drop(house.start().await);
@@ -89,7 +89,7 @@ async fn when_the_disk_takes_no_more_publishes_are_refused_streams_stay_open_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_directory_goes_publishes_are_refused_streams_stay_open_and_what_is_put_back_is_whole() {
+async fn when_the_directory_is_removed_publishes_are_refused_and_streams_stay_open() {
     let house = House::new();
     let server = place(&house).start(&[]);
     let mut stream = in_time(Stream::open(server.addresses[0], "/notifications/stream", &[])).await;
@@ -113,7 +113,7 @@ async fn when_the_directory_goes_publishes_are_refused_streams_stay_open_and_wha
 }
 
 #[test]
-fn a_directory_that_can_not_be_written_is_refused_with_a_clear_line() {
+fn an_unwritable_directory_is_refused_in_one_line() {
     // The refusal does not depend on the mode of the directory, which means nothing to a superuser.
     let refusal = said_at_last(&Place::bare().env("DATA_DIR", "/proc/tidings").env("PORT", "0"));
     assert!(refusal.contains("the journal in /proc/tidings can't be opened: making the directory"), "{refusal}");

@@ -145,7 +145,7 @@ async fn streams_go_on(server: &TestServer, note: &Value) {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_after_the_upgrade_goes_on_as_if_there_had_been_none() {
+async fn clients_resume_after_an_upgrade_and_miss_nothing() {
     for version in VERSIONS {
         let left = Left::by(version);
         let server = left.start().await;
@@ -158,7 +158,7 @@ async fn whoever_comes_back_after_the_upgrade_goes_on_as_if_there_had_been_none(
 /// A log may have more keys than are allowed, because an earlier version had another bound. It
 /// keeps them all.
 #[tokio::test]
-async fn what_is_above_a_bound_stays_and_a_new_key_finds_no_room() {
+async fn keys_above_the_limit_stay_and_a_new_one_is_refused() {
     let left = Left::by("fca78b1");
     let mut options = Options::new(left.house.path());
     options.retention.bounds = Bounds::of_each(2);

@@ -204,7 +204,7 @@ async fn busy_repeats_the_cursor_so_that_no_client_loses_its_place() {
 }
 
 #[tokio::test]
-async fn who_does_not_ask_for_an_event_stream_by_name_gets_the_status() {
+async fn a_client_that_does_not_name_event_streams_in_accept_gets_the_status() {
     let (server, _streams) = draining(&[]).await;
     for headers in [&[][..], &[("Accept", "*/*")], &[("Accept", "text/*")]] {
         let refused = server.request("GET", "/notifications/stream", headers, b"").await;
@@ -251,7 +251,7 @@ async fn a_server_without_streams_stops_at_once() {
 }
 
 #[tokio::test]
-async fn streams_that_went_away_do_not_hold_up_the_end() {
+async fn streams_that_have_left_do_not_delay_the_stop() {
     let mut server = start().await;
     for _ in 0..20 {
         drop(server.connected("/notifications/stream", &demo("ann", "user")).await);
@@ -274,7 +274,7 @@ async fn until_stuck(server: &TestServer) {
 }
 
 #[tokio::test]
-async fn what_is_left_after_the_timeout_is_left_behind_and_said() {
+async fn connections_that_are_left_after_the_timeout_are_dropped_and_logged() {
     // Less than the second after which a stream whose peer reads nothing is killed.
     let mut server = start_with(&[("SHUTDOWN_TIMEOUT", "500ms")]).await;
     let socket = TcpSocket::new_v4().unwrap();
@@ -299,7 +299,7 @@ async fn stuck(server: &TestServer, sent: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn no_peer_that_is_stuck_prolongs_the_end() {
+async fn a_peer_that_reads_nothing_does_not_delay_the_stop() {
     // The timeouts that would close these connections are minutes long.
     let mut server = start_with(&[
         ("HEAD_TIMEOUT", "5m"),
@@ -335,7 +335,7 @@ async fn no_peer_that_is_stuck_prolongs_the_end() {
 }
 
 #[tokio::test]
-async fn who_comes_back_when_it_was_told_to_is_not_met_again_though_a_peer_is_stuck() {
+async fn a_client_that_reconnects_when_told_does_not_meet_the_stopping_server() {
     let mut server = start_with(&[("SHUTDOWN_TIMEOUT", "1h")]).await;
     let _stuck = stalled(&server, "/notifications/stream", "").await;
     publish_big(&server, 40).await;
@@ -368,7 +368,7 @@ async fn who_comes_back_when_it_was_told_to_is_not_met_again_though_a_peer_is_st
 }
 
 #[tokio::test]
-async fn a_call_that_arrived_whole_is_answered_however_long_that_takes() {
+async fn a_complete_call_is_answered_before_the_stop_however_long_it_takes() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let builder = Server::builder().config(config(&[("SHUTDOWN_TIMEOUT", "1h")]).unwrap());
     let mut server = start_on(builder.routes({

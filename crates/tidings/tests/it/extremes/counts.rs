@@ -72,7 +72,7 @@ async fn every_refusal_is_counted_by_its_reason_and_shown() {
 }
 
 #[tokio::test]
-async fn streams_of_a_server_that_goes_away_without_a_drain_are_counted_as_killed() {
+async fn streams_of_a_server_that_ends_without_a_drain_count_as_killed() {
     let server = start_with(&[]).await;
     let mut streams = Vec::new();
     for _ in 0..3 {
@@ -126,7 +126,7 @@ async fn come_and_go(address: std::net::SocketAddr, server: std::sync::Arc<TestS
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_crosses_whatever_each_stream_is_counted_once_at_each_end() {
+async fn each_stream_is_counted_once_when_it_opens_and_once_when_it_ends_under_load() {
     const TASKS: usize = 8;
     have_room_for(TASKS as u64 * 4);
     let settings = [("MAX_CONNECTION_AGE", "1s"), ("MAX_CONNECTIONS", "6"), ("MAX_CONNECTIONS_PER_USER", "1000")];

@@ -33,7 +33,7 @@ async fn follow(address: SocketAddr, marker: &[u8], first: mpsc::Sender<String>)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_clients_that_come_at_once_are_all_let_in_and_all_hear_the_next_event() {
+async fn ten_thousand_clients_connect_at_once_and_all_receive_the_next_event() {
     const CROWD: usize = 10_000;
     have_room_for(CROWD as u64 / 2); // the other ends are in the server's process
     let process = place().start(&[]);
@@ -62,7 +62,7 @@ async fn ten_thousand_clients_that_come_at_once_are_all_let_in_and_all_hear_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_more_than_fit_that_come_at_once_as_many_as_fit_get_in_and_all_others_are_told() {
+async fn when_more_clients_connect_than_fit_the_rest_get_busy() {
     const FIT: usize = 300;
     const CROWD: usize = 1_000;
     have_room_for(CROWD as u64);

@@ -41,7 +41,7 @@ async fn a_server_that_has_no_descriptors_left_waits_without_spinning_and_recove
 }
 
 #[tokio::test]
-async fn a_limit_of_streams_that_the_descriptors_can_not_hold_is_warned_of_at_the_start() {
+async fn a_limit_of_streams_above_that_of_descriptors_causes_a_warning() {
     let too_many = place().env("MAX_CONNECTIONS", "189").start_limited(&[], 700);
     let warning = "MAX_CONNECTIONS=189 is more than the 700 file descriptors of this process allow (188 streams)";
     assert!(too_many.said().contains(warning), "{}", too_many.said());
@@ -62,7 +62,7 @@ fn descriptors_that_leave_no_room_for_streams_stop_the_start_in_one_line() {
 }
 
 #[tokio::test]
-async fn few_descriptors_are_warned_of_where_nobody_set_the_number_of_streams() {
+async fn few_descriptors_cause_a_warning_if_no_limit_of_streams_is_set() {
     let warning = "only 88 streams fit: this process may have 600 file descriptors";
     let said = |place: Place| place.start_limited(&[], 600).said();
     let of_itself = said(place());
@@ -72,7 +72,7 @@ async fn few_descriptors_are_warned_of_where_nobody_set_the_number_of_streams() 
 }
 
 #[tokio::test]
-async fn the_table_of_descriptors_has_room_for_all_streams_before_the_first_comes() {
+async fn the_table_of_descriptors_is_grown_before_the_first_stream() {
     let process = place().start_limited(&[], 4_000);
     let slots = slots(process.id());
     assert!(slots >= 4_000, "{slots} slots");

@@ -61,7 +61,7 @@ async fn the_end_of_a_token_does_not_wait_for_the_peer() {
 }
 
 #[tokio::test]
-async fn the_end_of_old_age_does_not_wait_for_the_peer() {
+async fn the_end_by_maximum_age_does_not_wait_for_the_peer() {
     let settings = [("MAX_LAG_BYTES", "2MiB"), FOR_EVER, ("MAX_CONNECTION_AGE", "3s")];
     let server = start_with(&settings).await;
     let _socket = stuck(&server, "").await;
@@ -85,7 +85,7 @@ async fn a_drain_does_not_wait_for_the_peer() {
 }
 
 #[tokio::test]
-async fn a_peer_that_takes_nothing_is_cut_by_the_write_timeout() {
+async fn a_peer_that_reads_nothing_is_cut_by_the_write_timeout() {
     let server = start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "2s")]).await;
     let _socket = stuck(&server, "").await;
     server.until_nobody_is_left().await;

@@ -54,7 +54,7 @@ async fn publish(address: SocketAddr, title: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_connections_of_every_kind_keep_nobody_out_and_end_no_stream() {
+async fn idle_connections_prevent_no_new_ones_and_end_no_stream() {
     let process = small();
     let address = process.addresses[0];
     let mut streams = Vec::new();
@@ -83,7 +83,7 @@ async fn idle_connections_of_every_kind_keep_nobody_out_and_end_no_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_gets_on_is_not_sent_away_for_idle_connections() {
+async fn a_call_that_progresses_is_not_closed_because_of_idle_connections() {
     let process = small();
     let address = process.addresses[0];
     let body = json!({"title": "slow", "message": "m", "more": "x".repeat(200_000)}).to_string();
@@ -121,7 +121,7 @@ async fn a_call_that_gets_on_is_not_sent_away_for_idle_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_whose_bodies_do_not_come_keep_nobody_out() {
+async fn calls_without_their_bodies_prevent_no_new_connections() {
     let process = small();
     let address = process.addresses[0];
     let head = format!(
@@ -143,7 +143,7 @@ async fn calls_whose_bodies_do_not_come_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_answered_waits_longer_than_a_head_may_take() {
+async fn an_answered_connection_may_be_idle_longer_than_the_head_timeout() {
     let server = start_with(&[("HEAD_TIMEOUT", "500ms")]).await;
     let live = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut socket = TcpStream::connect(server.address).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_connection_that_was_answered_waits_longer_than_a_head_may_take() {
 }
 
 #[tokio::test]
-async fn a_later_head_has_its_time_from_its_first_byte() {
+async fn the_head_timeout_of_a_later_request_starts_at_its_first_byte() {
     let server = start_with(&[("HEAD_TIMEOUT", "1s")]).await;
     for rest in [100, 2_500] {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
@@ -208,7 +208,7 @@ const IMPATIENT: [(&str, &str); 4] =
     [("HEAD_TIMEOUT", "1s"), ("IDLE_TIMEOUT", "1s"), ("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "500ms")];
 
 #[tokio::test]
-async fn an_http2_connection_that_asks_for_nothing_more_is_told_to_go_and_one_with_a_stream_stays() {
+async fn an_idle_http2_connection_gets_goaway_and_one_with_a_stream_stays() {
     let server = start_with(&IMPATIENT).await;
     let (mut idle, gone) = http2(server.address).await;
     let (mut follows, _stays) = http2(server.address).await;
@@ -232,7 +232,7 @@ async fn an_http2_connection_that_asks_for_nothing_more_is_told_to_go_and_one_wi
 }
 
 #[tokio::test]
-async fn an_http2_connection_that_never_asks_or_acknowledges_is_closed() {
+async fn an_http2_connection_without_requests_and_acknowledgements_is_closed() {
     let server = start_with(&IMPATIENT).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     silent.write_all(PREFACE).await.unwrap();
@@ -254,7 +254,7 @@ async fn a_kept_alive_connection_without_a_next_request_is_closed() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_taken_slowly_is_no_idleness() {
+async fn a_connection_with_a_slowly_read_answer_is_not_idle() {
     let server = start_with(&[IMPATIENT[0], IMPATIENT[1], ("WRITE_TIMEOUT", "2s")]).await;
     let ballast = "x".repeat(200_000);
     for nth in 0..60 {

@@ -12,7 +12,7 @@ use crate::support::{TestServer, in_time, start, start_with, until};
 const PATIENT: (&str, &str) = ("MAX_LAG_BYTES", "2MiB");
 
 #[tokio::test]
-async fn a_window_that_was_shut_in_the_middle_of_a_frame_loses_nothing_when_it_opens() {
+async fn a_window_that_closes_in_the_middle_of_a_frame_loses_nothing() {
     let server = start_with(&[PATIENT]).await;
     let mut stream = narrow_stream(&server, "/notifications/stream").await;
     publish_big(&server, 40).await; // 8 MB: more than the send buffer grows to
@@ -98,7 +98,7 @@ async fn a_reset_in_the_middle_of_a_frame_frees_the_stream_and_disturbs_nobody()
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_side_in_the_middle_of_a_frame_is_given_what_it_is_owed_and_is_gone() {
+async fn a_client_that_shuts_its_side_in_the_middle_of_a_frame_receives_the_rest() {
     leaves_in_the_middle_of_a_frame(async |mut socket| {
         socket.shutdown().await.unwrap();
         let mut owed = Vec::new();
@@ -110,7 +110,7 @@ async fn a_client_that_closes_its_side_in_the_middle_of_a_frame_is_given_what_it
 }
 
 #[tokio::test]
-async fn a_client_that_asks_and_closes_its_side_at_once_leaves_nothing_behind() {
+async fn a_client_that_shuts_its_side_right_after_its_request_leaves_nothing_behind() {
     let server = start().await;
     for _ in 0..20 {
         let mut socket = TcpStream::connect(server.address).await.unwrap();

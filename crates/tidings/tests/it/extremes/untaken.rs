@@ -67,7 +67,7 @@ async fn is_well(server: &TestServer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_nobody_takes_are_refused_beyond_a_bound_over_all_connections() {
+async fn unread_answers_are_limited_over_all_connections() {
     let server = start_with(&[("WRITE_TIMEOUT", "1h")]).await;
     publish_big(&server, 12).await;
     let mut clients = Vec::new();
@@ -101,7 +101,7 @@ async fn answers_that_nobody_takes_are_refused_beyond_a_bound_over_all_connectio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_of_which_nothing_is_taken_is_reset_and_its_connection_ends_whatever_pings_it_sends() {
+async fn an_unread_answer_over_http2_is_reset_although_the_client_sends_pings() {
     let server = start_with(&[("WRITE_TIMEOUT", "1s"), ("IDLE_TIMEOUT", "1s")]).await;
     publish_big(&server, 2).await;
     let mut client = Closed::connect(&server).await;
@@ -117,7 +117,7 @@ async fn an_answer_of_which_nothing_is_taken_is_reset_and_its_connection_ends_wh
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_takes_nothing_over_http1_is_closed_after_its_time_however_much_is_pipelined() {
+async fn an_http1_client_that_reads_nothing_is_closed_however_much_it_pipelines() {
     let server = start_with(&[("WRITE_TIMEOUT", "1s")]).await;
     publish_big(&server, 60).await;
     let mut sockets = Vec::new();
@@ -137,7 +137,7 @@ async fn who_takes_nothing_over_http1_is_closed_after_its_time_however_much_is_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_does_not_wait_for_answers_that_nobody_takes() {
+async fn a_stop_does_not_wait_for_unread_answers() {
     let mut server = start_with(&[("WRITE_TIMEOUT", "1h")]).await;
     publish_big(&server, 60).await;
     let mut client = Closed::connect(&server).await;
@@ -149,7 +149,7 @@ async fn a_stop_does_not_wait_for_answers_that_nobody_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_do_not_end_are_refused_beyond_a_bound_and_leave_nothing() {
+async fn unfinished_bodies_are_limited_and_leave_nothing_behind() {
     have_room_for(1_000);
     let server = start_with(&[]).await;
     let head = format!(

@@ -23,7 +23,7 @@ const READERS: usize = 10;
 
 /// Publishers call and readers read all the time while one server follows the other.
 #[tokio::test]
-async fn a_restart_refuses_nobody_loses_nothing_and_each_client_comes_back_once() {
+async fn a_restart_refuses_no_call_loses_nothing_and_each_client_reconnects_once() {
     let mut holder = Holder::new(&[("DRAIN_SECONDS", "1s"), ("HEARTBEAT_INTERVAL", "1h")]);
     holder.start().await;
     let visit = Arc::new(Visit::new(holder.address));
@@ -83,7 +83,7 @@ fn free_address(family: u8) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn who_calls_while_no_server_runs_waits_for_the_next() {
+async fn a_call_while_no_server_runs_waits_for_the_next_one() {
     let mut holder = Holder::new(&[("DRAIN_SECONDS", "1s")]);
     holder.start().await;
     assert_eq!(holder.stop().await.code(), Some(0));
@@ -110,7 +110,7 @@ async fn several_sockets_are_served_and_the_settings_of_others_are_warned_of() {
 }
 
 #[test]
-fn what_is_no_listening_socket_is_refused_in_one_line() {
+fn an_inherited_socket_that_does_not_listen_is_refused_in_one_line() {
     let refusal = |count: &str, third: &str| {
         let place = Place::new().env("LISTEN_FDS", count);
         let (mut command, place) = place.command_in(|inner| {
@@ -140,7 +140,7 @@ fn what_is_no_listening_socket_is_refused_in_one_line() {
 }
 
 #[tokio::test]
-async fn a_number_of_sockets_that_is_none_is_warned_of() {
+async fn an_invalid_number_of_inherited_sockets_causes_a_warning() {
     let said = Place::new().env("LISTEN_FDS", "some").start(&[]).last_words();
     assert!(said.contains("LISTEN_FDS=some is no number: no socket was taken over"), "{said}");
     let said = Place::new().env("LISTEN_FDS", "1").env("LISTEN_PID", "1").start(&[]).last_words();

@@ -36,14 +36,14 @@ async fn fill_the_log(server: &Bare) {
 }
 
 #[tokio::test]
-async fn a_log_whose_reader_is_gone_takes_nothing_along() {
+async fn a_closed_pipe_as_standard_error_affects_nothing_else() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     expect_a_good_life(Bare::start(place(), writer, "").await, FAILED).await;
 }
 
 #[tokio::test]
-async fn a_log_whose_reader_leaves_while_the_server_runs_takes_nothing_along() {
+async fn a_pipe_that_is_closed_while_the_server_runs_affects_nothing_else() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let server = Bare::start(place(), writer, "").await;
     reader.read_exact(&mut [0; 100]).unwrap();
@@ -53,13 +53,13 @@ async fn a_log_whose_reader_leaves_while_the_server_runs_takes_nothing_along() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_log_on_a_full_disk_takes_nothing_along() {
+async fn a_log_on_a_full_disk_affects_nothing_else() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     expect_a_good_life(Bare::start(place(), full, "").await, FAILED).await;
 }
 
 #[tokio::test]
-async fn a_log_that_is_as_large_as_a_file_may_be_takes_nothing_along() {
+async fn a_log_at_the_file_size_limit_affects_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let file = File::create(directory.path().join("log")).unwrap();
     let server = Bare::start(place(), file, "ulimit -f 1 &&").await;
@@ -79,7 +79,7 @@ async fn a_process_without_standard_error_serves_and_stops() {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_holds_up_neither_calls_nor_the_stop() {
+async fn a_log_that_nobody_reads_delays_neither_calls_nor_the_stop() {
     let (_reader, writer) = std::io::pipe().unwrap();
     let server = Bare::start(place(), writer, "").await;
     fill_the_log(&server).await;
@@ -87,7 +87,7 @@ async fn a_log_that_nobody_reads_holds_up_neither_calls_nor_the_stop() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_read_again_says_what_it_lost() {
+async fn a_log_that_is_read_again_reports_the_number_of_lost_lines() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let server = Bare::start(place(), writer, "").await;
     fill_the_log(&server).await;
@@ -137,7 +137,7 @@ async fn the_timeout_ends_a_server_whose_log_nobody_reads() {
 }
 
 #[test]
-fn a_command_whose_complaint_cannot_be_written_ends_as_it_would() {
+fn the_exit_code_does_not_depend_on_standard_error() {
     let place = Place::new();
     let run = |redirect: &str| {
         let script = format!(r#""$0" --colour {redirect}"#);

@@ -113,7 +113,7 @@ async fn calls_and_streams_of_the_server_itself_that_panic_are_answered() {
 }
 
 #[tokio::test]
-async fn a_panic_of_what_delivers_ends_the_server_with_an_error_and_leaves_no_stream_open() {
+async fn a_panic_of_the_task_that_delivers_ends_all_streams_and_the_server() {
     let is_broken = Arc::new(AtomicBool::new(false));
     let clock = Clock::from_fn({
         let (system, is_broken) = (Clock::system(), is_broken.clone());

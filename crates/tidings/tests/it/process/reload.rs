@@ -37,7 +37,7 @@ async fn lets_in(server: &Bare, origin: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_hang_up_takes_over_the_level_of_the_log_and_the_origins_of_every_layer() {
+async fn a_hang_up_reloads_the_log_level_and_the_origins() {
     let server = serve(Place::new().file(".env", "CORS_ORIGIN=https://a.example\n"), "").await;
     assert!(lets_in(&server, "https://a.example").await);
     server.get("/before").await;
@@ -122,7 +122,7 @@ async fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
 }
 
 #[tokio::test]
-async fn a_hang_up_that_comes_while_the_server_starts_is_no_end_and_reloads_once_it_runs() {
+async fn a_hang_up_during_the_start_does_not_end_the_server_and_reloads_later() {
     // The server waits for its settings while it starts, and the signal is sent then.
     let first = "mkfifo tidings.toml; { rm tidings.toml; kill -HUP $$; } >tidings.toml &";
     let mut server = serve(Place::new(), first).await;
@@ -151,7 +151,7 @@ async fn close(master: OwnedFd, slave: &File) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_hang_up_of_a_terminal_that_was_closed_drains() {
+async fn a_hang_up_after_the_terminal_was_closed_drains() {
     let (master, slave) = terminal();
     let other = slave.try_clone().unwrap();
     let mut server = Bare::start(Place::new().env("DRAIN_SECONDS", "0"), slave, "").await;
@@ -177,7 +177,7 @@ async fn a_hang_up_while_the_terminal_is_there_reloads() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_hang_ups_of_a_closed_terminal_do_not_end_a_drain_that_goes_on() {
+async fn further_hang_ups_of_a_closed_terminal_do_not_end_the_drain() {
     let (master, slave) = terminal();
     let other = slave.try_clone().unwrap();
     let mut server =
@@ -205,7 +205,7 @@ async fn only_admins_reload() {
 }
 
 #[tokio::test]
-async fn an_application_says_how_its_settings_are_read_again() {
+async fn an_application_provides_its_own_source_for_reloads() {
     let server = start().await;
     ask(&server, ADMIN).await.assert_refused(404, "not_found");
     let directory = tempfile::tempdir().unwrap();

@@ -67,7 +67,7 @@ async fn serve(place: Place, manager: &Manager) -> Bare {
 }
 
 #[tokio::test]
-async fn systemd_hears_of_the_start_of_each_reload_and_of_the_end() {
+async fn systemd_is_notified_of_the_start_of_reloads_and_of_the_stop() {
     let directory = tempfile::tempdir().unwrap();
     let manager = Manager::at(&directory.path().join("notify"));
     let mut server = serve(Place::new(), &manager).await;
@@ -106,7 +106,7 @@ async fn systemd_hears_of_the_start_of_each_reload_and_of_the_end() {
 }
 
 #[tokio::test]
-async fn an_abstract_socket_is_told_and_the_watchdog_again_and_again() {
+async fn an_abstract_socket_is_notified_and_the_watchdog_repeatedly() {
     let manager = Manager::abstractly("watchdog");
     let place = Place::new().env("WATCHDOG_USEC", "100000");
     let server = serve(place, &manager).await;
@@ -123,7 +123,7 @@ async fn an_abstract_socket_is_told_and_the_watchdog_again_and_again() {
 }
 
 #[tokio::test]
-async fn an_end_that_an_admin_asks_for_is_told_too() {
+async fn systemd_is_notified_of_a_drain_by_a_call_too() {
     let manager = Manager::abstractly("drain");
     let mut server = serve(Place::new(), &manager).await;
     assert_eq!(manager.change().await.value("READY"), "1");
@@ -133,7 +133,7 @@ async fn an_end_that_an_admin_asks_for_is_told_too() {
 }
 
 #[tokio::test]
-async fn odd_values_are_warned_of_and_change_nothing() {
+async fn invalid_values_cause_warnings_and_change_nothing() {
     for (name, value, said) in [
         ("NOTIFY_SOCKET", "notify.sock", "is neither an absolute path nor the name of an abstract socket"),
         ("NOTIFY_SOCKET", "vsock:2:1234", "is neither an absolute path nor the name of an abstract socket"),
@@ -158,7 +158,7 @@ async fn odd_values_are_warned_of_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_service_manager_that_hears_nothing_holds_nothing_up() {
+async fn a_service_manager_that_reads_nothing_delays_nothing() {
     let manager = Manager::abstractly("deaf");
     // Sends far more messages than the queue of the socket takes (`net.unix.max_dgram_qlen`), and
     // reads none.
@@ -172,7 +172,7 @@ async fn a_service_manager_that_hears_nothing_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn what_systemd_puts_into_the_environment_is_no_misspelled_setting() {
+async fn variables_of_systemd_are_not_reported_as_misspelled_settings() {
     let place = [
         ("JOURNAL_STREAM", "8:12345"),
         ("INVOCATION_ID", "0123456789abcdef0123456789abcdef"),

@@ -50,7 +50,7 @@ async fn a_cursor_ahead_of_the_log_is_reset() {
 }
 
 #[tokio::test]
-async fn what_is_no_cursor_is_reset() {
+async fn a_text_that_is_not_an_id_is_reset_as_malformed() {
     let server = start().await;
     let oldest = server.notify("0").await;
     for cursor in ["17", "evt_1795473015155_k6dox6t2v", "null", "undefined", "-1", "EARLIEST"] {
@@ -59,7 +59,7 @@ async fn what_is_no_cursor_is_reset() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_kept_there_is_no_oldest() {
+async fn without_stored_events_reset_has_no_oldest() {
     let server = start().await;
     expect_reset(&server, "17", "malformed", json!(null)).await;
 }
@@ -113,7 +113,7 @@ async fn a_status_stream_is_not_reset_by_what_was_superseded() {
 }
 
 #[tokio::test]
-async fn a_reader_that_falls_out_of_what_is_kept_is_reset_then_and_goes_on() {
+async fn a_slow_reader_whose_events_are_trimmed_is_reset_and_continues() {
     const EVENTS: usize = 80;
     let server = start_with(&[("JOURNAL_MAX_EVENTS", "8")]).await;
     let mut stream = Stream::open_on(narrow(&server).await, "/notifications/stream", &[]).await;

@@ -164,7 +164,7 @@ async fn a_cut_at_any_byte_loses_no_status_of_a_snapshot() {
 }
 
 #[tokio::test]
-async fn an_id_is_shown_only_behind_all_of_the_data() {
+async fn the_id_is_the_last_line_of_an_event() {
     let server = start().await;
     let mut chat = server.connected("/chat/room/r/stream", ADMIN).await;
     let mut heartbeat = server.connected("/system/heartbeat", "").await;

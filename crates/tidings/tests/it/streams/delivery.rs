@@ -156,7 +156,7 @@ async fn an_entity_call_reaches_the_entitys_stream_and_the_aggregate_once_each()
 }
 
 #[tokio::test]
-async fn the_chat_stream_hears_every_room_and_a_rooms_stream_only_its_own() {
+async fn the_chat_stream_shows_every_room_and_the_stream_of_a_room_only_its_own() {
     let server = start().await;
     let ann = demo("ann", "user");
     let mut every = server.connected("/chat/stream", &ann).await;
@@ -211,7 +211,7 @@ async fn typing_has_no_id_and_is_never_replayed() {
 }
 
 #[tokio::test]
-async fn a_user_id_may_hold_any_character_and_is_never_a_pattern() {
+async fn a_user_id_may_contain_any_character_and_is_never_a_pattern() {
     let server = start().await;
     let odd = "a/b *%é";
     let mut own = server.connected("/notifications/stream", &demo(odd, "user")).await;

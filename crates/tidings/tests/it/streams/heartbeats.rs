@@ -10,7 +10,7 @@ use super::KINDS;
 use crate::support::{ADMIN, start_with};
 
 #[tokio::test]
-async fn every_stream_beats_at_each_interval_by_an_event_without_an_id() {
+async fn every_stream_gets_a_heartbeat_without_an_id_at_each_interval() {
     let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms")]).await;
     let mut streams = JoinSet::new();
     for kind in KINDS {
@@ -40,7 +40,7 @@ async fn every_stream_beats_at_each_interval_by_an_event_without_an_id() {
 }
 
 #[tokio::test]
-async fn a_busy_stream_beats_too() {
+async fn a_busy_stream_gets_heartbeats_too() {
     let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms")]).await;
     let mut stream = server.stream("/notifications/stream", "").await;
     let (mut heartbeats, mut notifications) = (0, 0);
@@ -56,7 +56,7 @@ async fn a_busy_stream_beats_too() {
 }
 
 #[tokio::test]
-async fn the_heartbeat_stream_beats_at_once() {
+async fn the_heartbeat_stream_begins_with_a_heartbeat() {
     for settings in [&[][..], &[("HEARTBEAT_STYLE", "comment")]] {
         let server = start_with(settings).await; // the next one would come after 25 s
         for token in ["", ADMIN] {
@@ -85,7 +85,7 @@ async fn a_heartbeat_does_not_move_the_clients_last_id() {
 }
 
 #[tokio::test]
-async fn in_comment_style_a_silent_stream_beats_by_a_comment_of_two_bytes() {
+async fn in_comment_style_a_silent_stream_gets_a_comment_of_two_bytes() {
     let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms"), ("HEARTBEAT_STYLE", "comment")]).await;
     let mut streams = JoinSet::new();
     for kind in KINDS.iter().filter(|kind| kind.path != "/system/heartbeat") {
@@ -109,7 +109,7 @@ async fn in_comment_style_a_silent_stream_beats_by_a_comment_of_two_bytes() {
 }
 
 #[tokio::test]
-async fn in_comment_style_a_stream_that_is_not_silent_does_not_beat() {
+async fn in_comment_style_a_stream_with_events_gets_no_heartbeats() {
     const INTERVAL: Duration = Duration::from_secs(1);
     let server = start_with(&[("HEARTBEAT_INTERVAL", "1s"), ("HEARTBEAT_STYLE", "comment")]).await;
     loop {

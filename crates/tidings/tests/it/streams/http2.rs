@@ -88,7 +88,7 @@ async fn one_connection_carries_many_streams_and_calls() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_client_is_to_come_back_is_reset_after_its_last_words_and_the_others_go_on() {
+async fn a_stream_to_be_resumed_is_reset_after_its_ending_and_the_others_continue() {
     let server = start().await;
     let mut sender = connect(&server).await;
     let mut anns = open(&server, &mut sender, "/notifications/stream", &demo("ann", "user")).await;
@@ -119,7 +119,7 @@ async fn streams_are_drained_too() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_token_ran_out_is_finished() {
+async fn a_stream_whose_token_expired_is_completed() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     let time = SetClock::at("2026-11-23T22:30:15.138Z");
     let settings = [("JWT_SECRET", SECRET), ("HEARTBEAT_INTERVAL", "500ms")];
@@ -142,7 +142,7 @@ async fn unread(server: &TestServer) -> (Stream, tokio::task::JoinHandle<hyper::
 }
 
 #[tokio::test]
-async fn a_stream_whose_window_stays_shut_is_ended_and_takes_its_connection_along() {
+async fn a_stream_whose_window_stays_closed_is_killed_with_its_connection() {
     let settings = [("WRITE_TIMEOUT", "1s"), ("HEARTBEAT_INTERVAL", "1s"), ("MAX_LAG_BYTES", "2MiB")];
     let server = crate::support::start_with(&settings).await;
     let (unread, connection) = unread(&server).await;
@@ -155,7 +155,7 @@ async fn a_stream_whose_window_stays_shut_is_ended_and_takes_its_connection_alon
 }
 
 #[tokio::test]
-async fn an_ending_does_not_wait_for_a_window_that_is_shut() {
+async fn an_ending_does_not_wait_for_a_closed_window() {
     // The write timeout is longer than a test waits, so the stream does not end because of it.
     let server = crate::support::start_with(&[("MAX_LAG_BYTES", "2MiB"), ("WRITE_TIMEOUT", "1h")]).await;
     let (_unread, connection) = unread(&server).await;
@@ -169,7 +169,7 @@ async fn an_ending_does_not_wait_for_a_window_that_is_shut() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_refused_is_told_busy_and_reset_and_the_connection_goes_on() {
+async fn a_refused_stream_gets_busy_and_a_reset_and_the_connection_stays() {
     let server = crate::support::start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
     let mut sender = connect(&server).await;
     let mut first = open(&server, &mut sender, "/notifications/stream", ADMIN).await;

@@ -10,7 +10,7 @@ async fn report(server: &TestServer, service: &str, status: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_starts_with_the_latest_of_each_service_without_ids_and_then_its_position() {
+async fn the_status_stream_begins_with_the_latest_of_each_service_and_synced() {
     let server = start().await;
     report(&server, "db", "online").await;
     report(&server, "api", "online").await;
@@ -35,7 +35,7 @@ async fn it_starts_with_the_latest_of_each_service_without_ids_and_then_its_posi
 }
 
 #[tokio::test]
-async fn where_there_is_no_status_yet_it_is_synced_with_nothing() {
+async fn without_any_status_the_status_stream_begins_with_synced() {
     let server = start().await;
     let mut stream = server.stream("/system/status/stream", "").await;
     stream.expect("connected").await;
@@ -62,7 +62,7 @@ async fn the_id_of_synced_is_a_cursor_that_misses_nothing() {
 }
 
 #[tokio::test]
-async fn coming_back_gives_the_newest_of_each_service_after_the_cursor_and_no_snapshot() {
+async fn resuming_the_status_stream_sends_the_newer_statuses_and_no_snapshot() {
     let server = start().await;
     report(&server, "quiet", "online").await;
     let seen = report(&server, "db", "online").await;

@@ -22,7 +22,7 @@ mod healthy {
 }
 
 mod mistaken {
-    of_each!(super::each_mistake_is_found: nginx Nginx, apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
+    of_each!(super::the_doctor_finds_each_mistake: nginx Nginx, apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
 }
 
 /// What the doctor is to find behind a configuration with a mistake in it.
@@ -93,7 +93,7 @@ async fn nothing_is_found(kind: Kind) {
     assert_eq!(report["proxyRecognised"], recognised, "{report:#}");
 }
 
-async fn each_mistake_is_found(kind: Kind) {
+async fn the_doctor_finds_each_mistake(kind: Kind) {
     for mistake in mistakes::of(kind) {
         let mut server = Server::on_a_port();
         for (name, value) in mistake.environment {
@@ -121,7 +121,7 @@ async fn each_mistake_is_found(kind: Kind) {
 /// They lack `X-Forwarded-For`, and have nothing else that is wrong.
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn the_old_lines_for_nginx_lack_the_address_of_clients() {
+async fn the_old_configuration_of_nginx_does_not_forward_client_addresses() {
     let server = Server::on_a_port().env("BASE_PATH", "/api").env("TRUSTED_PROXIES", "127.0.0.3").started().await;
     let recipe = old_snippet::recipe().with(Edit::after("proxy_cache off;", " proxy_bind 127.0.0.3;"));
     let proxy = recipe.before(&server).await;
@@ -135,7 +135,7 @@ async fn the_old_lines_for_nginx_lack_the_address_of_clients() {
 
 #[tokio::test]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn nginx_that_reaches_no_server_is_told_from_a_server_that_refuses() {
+async fn nginx_without_a_server_and_a_refusing_server_have_different_findings() {
     let server = Server::on_a_port();
     let proxy = Recipe::of(Kind::Nginx).before(&server).await;
     let (found, code, report) = examine(&proxy, &server, "", &[]).await;
