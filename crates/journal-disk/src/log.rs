@@ -269,6 +269,7 @@ impl Log {
                 appends: appends.read(),
                 syncs: syncs.read(),
             }),
+            broker: None,
         }
     }
 

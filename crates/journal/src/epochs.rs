@@ -12,7 +12,7 @@ use crate::id::{Epoch, EventId, Position};
 
 /// The current epoch of a log, and its earlier ones with the last position that was written in
 /// each.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Epochs {
     current: Epoch,
     /// The earlier epochs, oldest first.
@@ -40,6 +40,11 @@ impl Epochs {
     /// Returns the epoch in which new events are written.
     pub fn current(&self) -> Epoch {
         self.current
+    }
+
+    /// Returns the earlier epochs, oldest first, each with the last position that was written in it.
+    pub fn earlier(&self) -> &[(Epoch, Position)] {
+        &self.earlier
     }
 
     /// Returns the id of the event at `position`, with the epoch in which it was written.

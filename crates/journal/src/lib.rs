@@ -56,4 +56,4 @@ pub use rule::Rule;
 pub use tail::{News, Tail, Tails};
 pub use timeline::{Observation, Timeline};
 pub use topic::{Segment, TopicName};
-pub use vitals::{DiskVitals, Histogram, PoolVitals, Vitals};
+pub use vitals::{BrokerVitals, DiskVitals, Histogram, PoolVitals, Vitals};

@@ -14,6 +14,8 @@
 //! Trimming never influences a decision: whether an append is accepted depends on keys and
 //! receipts, which retention does not touch.
 
+mod ages;
+mod copy;
 mod order;
 mod pages;
 mod receipts;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::ages::Ages;
 use self::order::Order;
 use self::receipts::Receipts;
 pub use self::retention::Retention;
@@ -57,6 +60,8 @@ pub struct Replica {
     clock: LogClock,
     /// The timeline by which entries age.
     timeline: Timeline,
+    /// When the entries were appended, in log time, if that is told. They age by it then.
+    ages: Option<Ages>,
     /// The log time that was reported last.
     now_ms: Option<i64>,
     /// The log time when old entries were last looked for.
@@ -101,6 +106,7 @@ impl Replica {
             topics_trimmed: 0,
             clock: LogClock::default(),
             timeline: Timeline::new(0, 0),
+            ages: None,
             now_ms: None,
             age_checked_ms: i64::MIN,
         }
@@ -202,6 +208,7 @@ impl Replica {
             keyed: self.topics.pools().vitals(&self.retention.bounds),
             oldest_ms: self.order.first(|position| self.entries.get(&position)).map(|entry| entry.record.at_ms),
             disk: None,
+            broker: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The end of the log as it grows: what a tail returns, and the queue behind each tail.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -44,8 +45,7 @@ impl News {
     }
 }
 
-/// The open tails of a log that only one process appends to. A tail that was dropped is forgotten
-/// at the next append.
+/// The open tails of a log. A tail that was dropped is forgotten at the next append.
 #[derive(Default)]
 pub struct Tails(Mutex<Vec<Weak<Queue>>>);
 
@@ -54,8 +54,15 @@ pub struct Tails(Mutex<Vec<Weak<Queue>>>);
 /// process has one, takes the whole queue.
 #[derive(Default)]
 struct Queue {
-    entries: Mutex<Vec<Arc<Entry>>>,
+    pending: Mutex<Pending>,
     filled: Notify,
+}
+
+#[derive(Default)]
+struct Pending {
+    /// What comes before `entries`. Empty unless something happened to the log's history.
+    earlier: VecDeque<News>,
+    entries: Vec<Arc<Entry>>,
 }
 
 struct Reader(Arc<Queue>);
@@ -78,10 +85,43 @@ impl Tails {
             let Some(queue) = tail.upgrade() else {
                 return false;
             };
-            queue.entries.lock().extend(entries.iter().cloned());
+            queue.pending.lock().entries.extend(entries.iter().cloned());
             queue.filled.notify_one();
             true
         });
+    }
+
+    /// Queues news for every tail. A tail that is told that the journal was rebuilt is told nothing
+    /// of what came before and was not returned yet.
+    pub fn tell(&self, news: &News) {
+        self.0.lock().retain(|tail| {
+            let Some(queue) = tail.upgrade() else {
+                return false;
+            };
+            queue.pending.lock().add(news.clone());
+            queue.filled.notify_one();
+            true
+        });
+    }
+}
+
+impl Pending {
+    fn add(&mut self, news: News) {
+        let entries = std::mem::take(&mut self.entries);
+        if matches!(news, News::Rebuilt(..)) {
+            self.earlier.clear();
+        } else if !entries.is_empty() {
+            self.earlier.push_back(News::Entries(entries));
+        }
+        self.earlier.push_back(news);
+    }
+
+    fn take(&mut self) -> Option<News> {
+        let entries = || {
+            let entries = std::mem::take(&mut self.entries);
+            (!entries.is_empty()).then_some(News::Entries(entries))
+        };
+        self.earlier.pop_front().or_else(entries)
     }
 }
 
@@ -89,11 +129,40 @@ impl Tails {
 impl Tail for Reader {
     async fn next(&mut self) -> Result<News, Error> {
         loop {
-            let entries = std::mem::take(&mut *self.0.entries.lock());
-            if !entries.is_empty() {
-                return Ok(News::Entries(entries));
+            let news = self.0.pending.lock().take();
+            if let Some(news) = news {
+                return Ok(news);
             }
             self.0.filled.notified().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Epoch, EventId, Record};
+
+    fn entry(position: u64) -> Arc<Entry> {
+        let id = EventId { epoch: Epoch::random(&mut rand::rng()), position: Position::new(position) };
+        let (topics, event, data) = ([].into(), "".into(), bytes::Bytes::new());
+        Arc::new(Entry { id, record: Record { topics, event, key: None, data, at_ms: 0, ends_key: false } })
+    }
+
+    #[tokio::test]
+    async fn news_keep_their_order_and_a_rebuilt_log_begins_anew() {
+        let tails = Tails::default();
+        let mut tail = tails.open();
+        let epochs = Arc::new(Epochs::new(Epoch::random(&mut rand::rng()), Vec::new()));
+        tails.push(&[entry(1)], || ());
+        tails.push(&[entry(2)], || ());
+        tails.tell(&News::Epochs(epochs.clone()));
+        tails.push(&[entry(3)], || ());
+        assert_eq!(tail.next().await.unwrap().entries().len(), 2);
+        assert!(matches!(tail.next().await.unwrap(), News::Epochs(_)));
+        tails.tell(&News::Rebuilt(Position::new(1), epochs));
+        tails.push(&[entry(2)], || ());
+        assert!(matches!(tail.next().await.unwrap(), News::Rebuilt(..)), "the entry before it is of the old line");
+        assert_eq!(tail.next().await.unwrap().entries().len(), 1);
     }
 }

@@ -22,6 +22,8 @@ pub struct Vitals {
     pub keyed: Vec<PoolVitals>,
     /// The figures that only a log on disk has.
     pub disk: Option<DiskVitals>,
+    /// The figures that only a log on a broker has.
+    pub broker: Option<BrokerVitals>,
 }
 
 /// How full a pool of keys is.
@@ -59,6 +61,41 @@ pub struct DiskVitals {
     pub appends: Histogram,
     /// How long it took to write batches that ended with a sync, and to sync between writes.
     pub syncs: Histogram,
+}
+
+/// The figures that only a log on a broker has. Everything is counted since the start of this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokerVitals {
+    /// Whether the broker answers, and this node has read the log.
+    pub up: bool,
+    /// The number of positions that the log has and this node does not, as far as it knows.
+    pub lag_positions: u64,
+    /// For how long this node has been behind the log.
+    pub lag: Duration,
+    /// The number of times that the log was opened after the first.
+    pub reconnects: u64,
+    /// The number of epochs that began.
+    pub epochs: u64,
+    /// The number of times that the log was read anew, by reason.
+    pub generations: Vec<(&'static str, u64)>,
+    /// The number of gaps in what the broker sent that were filled by reading the log.
+    pub gaps_repaired: u64,
+    /// The number of groups and units that showed nothing, by reason.
+    pub voids: Vec<(&'static str, u64)>,
+    /// The number of groups that were acknowledged, lost by the broker, and sent again.
+    pub resent: u64,
+    /// The number of groups that this node appended.
+    pub groups: u64,
+    /// The number of units in them.
+    pub units: u64,
+    /// The number of snapshots that this node wrote.
+    pub snapshots: u64,
+    /// The size of the broker's log in bytes, as far as it was read here.
+    pub log_bytes: u64,
+    /// Whether this node decided otherwise than another one did.
+    pub diverged: bool,
+    /// How long appends of groups took.
+    pub appends: Option<Histogram>,
 }
 
 /// A histogram of durations.

@@ -31,6 +31,8 @@ pub(super) struct Topics {
     forgotten: Position,
     /// The number of live entries with a key in each pool.
     pools: PoolCounts,
+    /// Whether the topics of another replica are being taken over.
+    restoring: bool,
 }
 
 impl Topics {
@@ -113,9 +115,7 @@ impl Topics {
                 self.ages.push(Reverse((*newest, name.clone())));
             }
         }
-        if self.empty > MAX_EMPTY_TOPICS {
-            self.fold_empty();
-        }
+        self.limit_empty();
         queue
     }
 
@@ -159,9 +159,32 @@ impl Topics {
             self.names.insert(name.clone());
             self.by_name.insert(name.clone(), Topic::new(name, floor, retention));
             self.empty += 1;
-            if self.empty > MAX_EMPTY_TOPICS {
-                self.fold_empty();
-            }
+            self.limit_empty();
+        }
+    }
+
+    /// Makes the topics those of another replica: the floor of every unknown topic, and that of
+    /// each known one. How many of them may be empty is not limited before [`Topics::settle`],
+    /// because their entries follow. There must be none yet.
+    pub(super) fn restore(&mut self, forgotten: Position, floors: Vec<(TopicName, Position)>, retention: &Retention) {
+        self.forgotten = forgotten;
+        self.restoring = true;
+        for (name, floor) in floors {
+            self.names.insert(name.clone());
+            let topic = Topic::new(&name, floor, retention);
+            self.empty += usize::from(self.by_name.insert(name, topic).is_none());
+        }
+    }
+
+    /// Ends a [`Topics::restore`].
+    pub(super) fn settle(&mut self) {
+        self.restoring = false;
+        self.limit_empty();
+    }
+
+    fn limit_empty(&mut self) {
+        if self.empty > MAX_EMPTY_TOPICS && !self.restoring {
+            self.fold_empty();
         }
     }
 

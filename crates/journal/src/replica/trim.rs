@@ -20,12 +20,26 @@ impl Replica {
         self.receipts.expire(self.clock.now_ms());
     }
 
+    /// Removes the entries that are too old at `now_ms`, in log time, and the receipts that have
+    /// expired by the log's clock, which is not told the time.
+    pub fn trim_old(&mut self, now_ms: i64) {
+        self.now_ms = Some(now_ms);
+        self.trim_by_age(now_ms);
+        self.receipts.expire(self.clock.now_ms());
+        let oldest = self.oldest_plain().unwrap_or(self.head);
+        if let Some(ages) = &mut self.ages {
+            ages.forget(oldest);
+        }
+    }
+
     fn trim_by_age(&mut self, now_ms: i64) {
         self.age_checked_ms = now_ms;
         loop {
-            let (entries, timeline) = (&self.entries, &self.timeline);
+            let (entries, timeline, ages) = (&self.entries, &self.timeline, self.ages.as_ref());
             let age = |position: Position| {
-                let at_ms = entries.get(&position)?.record.at_ms.saturating_add(timeline.skew_at(position));
+                let stamp_ms = entries.get(&position)?.record.at_ms;
+                let at_ms =
+                    ages.map_or_else(|| stamp_ms.saturating_add(timeline.skew_at(position)), |ages| ages.at(position));
                 Some(now_ms.saturating_sub(at_ms))
             };
             let Some(too_old) = self.order.too_old(age) else { return };
@@ -40,7 +54,8 @@ impl Replica {
         }
         // The entry's timestamp is from the wall clock, which may have been set since log time was
         // reported.
-        let now_ms = self.now_ms.unwrap_or(entry.record.at_ms);
+        let unknown = || if self.ages.is_some() { i64::MIN } else { entry.record.at_ms };
+        let now_ms = self.now_ms.unwrap_or_else(unknown);
         if now_ms.saturating_sub(self.age_checked_ms) >= AGE_CHECK_INTERVAL_MS {
             self.trim_by_age(now_ms);
         }

@@ -91,6 +91,7 @@ async fn bytes_and_age_bound_the_log_too() {
         oldest_ms: Some(9_000),
         keyed: memory.vitals().keyed,
         disk: None,
+        broker: None,
     };
     assert_eq!(memory.vitals(), told);
 }

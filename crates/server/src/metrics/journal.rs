@@ -13,7 +13,7 @@ use crate::app::App;
 pub(super) fn write(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let writable = if app.hub.health().is_ok() { 1.0 } else { 0.0 };
     writer.gauge("tidings_journal_writable", "Whether the log takes events: 1 or 0", writable)?;
-    let Vitals { kept, trimmed, topics, topics_trimmed, oldest_ms, keyed, disk } = app.hub.vitals();
+    let Vitals { kept, trimmed, topics, topics_trimmed, oldest_ms, keyed, disk, broker: _ } = app.hub.vitals();
     if let Some(kept) = kept {
         writer.gauge("tidings_journal_events", "Events that the log keeps, but for those with a key", float(kept))?;
     }
