@@ -144,9 +144,9 @@ impl Replica {
     }
 
     /// Reports a time to the log's clock, in milliseconds since 1970. It comes with the next entry,
-    /// or with none.
-    pub fn tell_time(&mut self, now_ms: i64) {
-        self.clock.tell(now_ms);
+    /// or with none. Returns the log's time.
+    pub fn tell_time(&mut self, now_ms: i64) -> i64 {
+        self.clock.tell(now_ms)
     }
 
     /// Sets the log's clock to one that was told everything up to here.
