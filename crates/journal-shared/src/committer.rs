@@ -170,6 +170,7 @@ impl Committer<'_> {
                 return Some(Vec::new());
             }
             tokio::select! {
+            biased;
                 () = node.queue.arrived() => {}
                 () = node.certain.asked() => {}
                 _ = sessions.changed() => {}
@@ -271,6 +272,7 @@ impl Committer<'_> {
         let mut sessions = self.node.session.subscribe();
         while self.node.flights.count() >= MAX_UNFOLDED && sessions.borrow_and_update().as_ref() == Some(session) {
             tokio::select! {
+            biased;
                 () = self.node.landed.notified() => {}
                 _ = sessions.changed() => {}
             }

@@ -120,6 +120,7 @@ impl Follower<'_> {
         let mut watch = Watch { log: state.log.clone(), newest: node.mark(), low: 0, foreign: 0 };
         loop {
             let live = tokio::select! {
+            biased;
                 live = timeout(MAX_SILENCE, follow.next()) => live,
                 _ = sessions.changed() => return Err(End::Reopen("an append failed".to_owned())),
             };

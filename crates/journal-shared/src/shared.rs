@@ -49,6 +49,7 @@ impl Shared {
         let node = &self.node;
         let mut stop = node.stop.subscribe();
         tokio::select! {
+            biased;
             () = follow::run(node) => {}
             () = committer::run(node) => {}
             () = truncate::run(node) => {}
