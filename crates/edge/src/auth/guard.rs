@@ -125,19 +125,27 @@ impl Guard {
 
     /// Whether `topic` is one to which `Handle::publish` may publish: no group has calls for it,
     /// and it is not the server's own.
+    ///
+    /// A topic below one of a group's rooms, entities or users, such as `chat/room/a/b`, belongs to
+    /// the group, too, because it is erased with the group's aggregate.
     pub fn is_application_topic(&self, topic: &TopicName) -> Result<(), Denied> {
         match self.governing(topic) {
             Some((Rule { publish: Audience::Server, .. }, _)) => Err(Denied::ReservedForServer),
             Some((_, Some(calls))) => Err(Denied::ReservedForCalls(calls)),
+            Some((_, None)) => Ok(()),
             None if is_the_servers(topic) => Err(Denied::ReservedForServer),
-            Some((_, None)) | None => Ok(()),
+            None => match self.above(topic) {
+                Some((_, Some(calls))) => Err(Denied::ReservedForCalls(calls)),
+                Some((_, None)) => Err(Denied::NotPublished),
+                None => Ok(()),
+            },
         }
     }
 
-    /// Whether a rule governs `topic`, or `topic` is the server's own. An application that
-    /// publishes to any other topic decides itself who may read it.
+    /// Whether `topic` belongs to a group or to the server. An application that publishes to
+    /// any other topic decides itself who may read it.
     pub fn is_governed(&self, topic: &TopicName) -> bool {
-        is_the_servers(topic) || self.governing(topic).is_some()
+        is_the_servers(topic) || self.governing(topic).is_some() || self.above(topic).is_some()
     }
 
     /// Whether `visitor` belongs to `audience`. For [`Audience::Me`], this only checks that the
@@ -181,6 +189,11 @@ impl Guard {
     /// The rule that governs `topic`, with its calls.
     fn governing(&self, topic: &TopicName) -> Option<&(Rule, Option<&'static str>)> {
         self.rules.iter().find(|(rule, _)| rule.governs(topic))
+    }
+
+    /// Returns a rule that governs a topic above `topic`.
+    fn above(&self, topic: &TopicName) -> Option<&(Rule, Option<&'static str>)> {
+        self.rules.iter().find(|(rule, _)| rule.is_above(topic))
     }
 }
 
@@ -292,19 +305,23 @@ mod tests {
     #[test]
     fn topics_of_groups_and_of_the_server_are_not_application_topics() {
         let guard = guard(true);
-        for free in ["orders/eu", "talk", "talk/tea/cup", "news/other", "systems/a", "system", "a_b"] {
+        for free in ["orders/eu", "talk", "news/other", "systems/a", "system", "a_b"] {
             assert_eq!(guard.is_application_topic(&topic(free)), Ok(()), "{free}");
             assert!(!guard.is_governed(&topic(free)), "{free}");
         }
         assert_eq!(guard.is_application_topic(&topic("parcels/7")), Ok(()), "a group without calls");
         assert!(guard.is_governed(&topic("parcels/7")));
-        for of_group in ["news", "news/user/bob", "talk/tea", "diary/ann"] {
+        for of_group in ["news", "news/user/bob", "talk/tea", "diary/ann", "talk/tea/cup", "news/user/bob/later/today"]
+        {
             assert_eq!(
                 guard.is_application_topic(&topic(of_group)),
                 Err(Denied::ReservedForCalls(CALLS)),
                 "{of_group}"
             );
+            assert!(guard.is_governed(&topic(of_group)), "{of_group}");
         }
+        let below = guard.is_application_topic(&topic("parcels/7/label"));
+        assert_eq!(below, Err(Denied::NotPublished), "below a topic of a group without calls");
         for of_server in ["system/numbers", "system/other", "_members", "orders/_secret", "_a/b"] {
             assert_eq!(guard.is_application_topic(&topic(of_server)), Err(Denied::ReservedForServer), "{of_server}");
             assert!(guard.is_governed(&topic(of_server)), "{of_server}");

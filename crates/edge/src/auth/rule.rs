@@ -43,14 +43,23 @@ pub struct Rule {
 impl Rule {
     /// Whether the rule governs `topic`.
     pub fn governs(&self, topic: &TopicName) -> bool {
-        let (mut pattern, mut topic) = (self.pattern.split('/'), topic.as_str().split('/'));
-        loop {
-            match (pattern.next(), topic.next()) {
-                (None, None) => return true,
-                (Some(expected), Some(found)) if expected == found || expected == ANY || expected == ME => {}
-                _ => return false,
-            }
-        }
+        self.levels_below(topic) == Some(0)
+    }
+
+    /// Whether `topic` is below a topic of one room, entity or user that the rule governs, as
+    /// `chat/room/a/b` is below `chat/room/a`.
+    pub(super) fn is_above(&self, topic: &TopicName) -> bool {
+        (self.pattern.ends_with(ANY) || self.pattern.ends_with(ME)) && self.levels_below(topic) > Some(0)
+    }
+
+    /// Returns how many more segments `topic` has than the pattern, which matches those before them.
+    fn levels_below(&self, topic: &TopicName) -> Option<usize> {
+        let mut segments = topic.as_str().split('/');
+        let mut pattern = self.pattern.split('/');
+        let matches = pattern.all(|expected| {
+            segments.next().is_some_and(|found| expected == found || expected == ANY || expected == ME)
+        });
+        matches.then(|| segments.count())
     }
 
     /// Whether the user id in `topic` is that of `user`. The rule must govern the topic.
@@ -105,6 +114,16 @@ mod tests {
         ] {
             assert!(!OWN.governs(&topic(bad)), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_a_pattern_that_ends_with_a_name_or_a_user_is_above_topics() {
+        let rule = |pattern| Rule { pattern, ..OWN };
+        let is_above = |pattern, text: &str| rule(pattern).is_above(&topic(text));
+        assert!(is_above("chat/room/*", "chat/room/a/b") && is_above("chat/room/*", "chat/room/a/b/c"));
+        assert!(is_above("news/user/{me}", "news/user/ann/later"));
+        assert!(!is_above("chat/room/*", "chat/room/a") && !is_above("chat/room/*", "chat/rooms/a/b"));
+        assert!(!is_above("chat", "chat/rooms"), "a fixed name");
     }
 
     #[test]

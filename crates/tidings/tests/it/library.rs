@@ -253,6 +253,8 @@ async fn no_name_of_a_topic_goes_past_the_calls_of_its_group_or_into_what_is_the
         ("realtime/user/ann/entity/order", "Handle::update"),
         ("chat", "POST /chat/message"),
         ("chat/room/r", "Handle::chat"),
+        ("chat/room/r/below", "Handle::chat"), // erasing `chat` would erase it, too
+        ("notifications/user/ann/below", "Handle::notify"),
         ("system/status", "Handle::status"),
         ("system/dashboard", "Only the server itself"),
         ("system/anything", "Only the server itself"),
