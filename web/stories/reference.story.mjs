@@ -10,7 +10,7 @@ story('every call is described and can be tried in place', {}, async ({open}) =>
   await index.getByLabel('Find a call').fill('notifications/send')
   await index.getByText('/notifications/send').click()
   const call = page.getByRole('article')
-  await call.getByText('Notify one user, or everybody').waitFor()
+  await call.getByText('Send a notification to one user, or to everybody').waitFor()
   const snippet = call.getByRole('region', {name: 'Snippet'})
   assert.ok((await snippet.textContent()).includes(ADMIN), 'the identity is filled in')
   for (const [language, has] of [['JavaScript', 'await fetch('], ['Python', 'httpx.request('], ['Rust', 'reqwest::Client']]) {

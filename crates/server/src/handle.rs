@@ -33,7 +33,7 @@ use crate::http::extract;
 use crate::http::publisher::publish_one;
 use crate::reload::{self, Reloaded};
 use crate::streams::open::{Spec, StreamCall};
-use crate::topics;
+use crate::topic_names;
 
 /// The interface to a server, for the application's own routes and tasks. It is cheap to clone.
 /// Routes get it as axum's `State<Handle>` if it is the state.
@@ -172,7 +172,7 @@ impl Handle {
     /// server decides this for the topics of its stream groups and for its own topics, and permits
     /// no other topic. For the application's own topics, the application decides.
     pub fn may_read(&self, visitor: &Visitor, topic: &str) -> Result<(), CallError> {
-        let topic = topics::asked(topic).map_err(|error| Error::field("topic", error.to_string()))?;
+        let topic = topic_names::parse(topic).map_err(|error| Error::field("topic", error.to_string()))?;
         Ok(self.app.guard.may_read(visitor, &topic).map_err(Error::from)?)
     }
 
@@ -202,7 +202,7 @@ impl Handle {
     /// long and 120 levels deep, without unpaired surrogates and without numbers that overflow a
     /// double (RFC 7493). Only a [`RawValue`](serde_json::value::RawValue) can contain these two.
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
-        let topic = topics::asked(topic)?;
+        let topic = topic_names::parse(topic)?;
         self.app.guard.is_application_topic(&topic).map_err(|denied| PublishError::reserved(&topic, &denied))?;
         let publication = Publication::new([topic], EventName::parse(event)?, compact(data)?);
         match self.app.publish(vec![publication], None, None).await {
@@ -301,7 +301,7 @@ impl StreamRequest {
         counted_as: &'static [&'static str],
         topics: impl IntoIterator<Item = T>,
     ) -> Response {
-        let names: Result<Vec<_>, _> = topics.into_iter().map(|topic| topics::asked(topic.as_ref())).collect();
+        let names: Result<Vec<_>, _> = topics.into_iter().map(|topic| topic_names::parse(topic.as_ref())).collect();
         let names = match names {
             Ok(names) => names,
             Err(error) => return Error::field("topic", error.to_string()).into_response(),

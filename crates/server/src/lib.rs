@@ -13,7 +13,7 @@
 //! - `router`, `routes`: every path, and one file for each group of them; `http`: what every call goes through
 //! - `streams`: what the call does that opens one; sockets and the two lanes that carry streams are
 //!   the crate `tidings_net`
-//! - `groups`: the stream groups, a row for each; `topics`: the names of their topics
+//! - `stream_groups`: the stream groups, a row for each; `topic_names`: the names of their topics
 //! - `calls`: what the calls of the groups take, and the events that come of it, over HTTP and in [`handle`] alike
 //! - `app`: what every request can reach; `members`: who is in which room, written down
 //! - `metrics`: the numbers for a Prometheus; [`traces`]: the spans for a collector
@@ -27,7 +27,6 @@ mod app;
 mod calls;
 pub mod config;
 mod counts;
-mod groups;
 pub mod handle;
 mod http;
 mod lifecycle;
@@ -39,9 +38,10 @@ pub mod reload;
 mod router;
 mod routes;
 pub mod server;
+mod stream_groups;
 mod streams;
 mod times;
-mod topics;
+mod topic_names;
 
 pub use handle::Handle;
 pub use lifecycle::supervisor;

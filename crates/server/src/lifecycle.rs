@@ -48,10 +48,10 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::{App, Phase};
 use crate::config;
-use crate::groups;
 use crate::router::refusals;
 use crate::routes::{chat, dashboard};
 use crate::server::error::Error;
+use crate::stream_groups;
 use crate::times::spread;
 use tidings_net::fair_queue::FairQueue;
 use tidings_net::matcher::StreamMatcher;
@@ -103,7 +103,7 @@ pub(crate) async fn serve(
         router,
         calls: Arc::new(calls),
         parked_streams: is_parking
-            .then(|| StreamMatcher::new(groups::paths(app.groups), app.config.http.base_path.as_deref())),
+            .then(|| StreamMatcher::new(stream_groups::paths(app.groups), app.config.http.base_path.as_deref())),
         max_head_bytes: app.config.http.max_head_bytes,
         head_timeout: app.config.http.head_timeout,
         idle_timeout: app.config.http.idle_timeout,

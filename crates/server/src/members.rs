@@ -20,7 +20,7 @@ use tidings_journal::{Condition, Entry, Error, TopicName};
 use tidings_sse::EventName;
 use tokio::task::JoinSet;
 
-use crate::topics;
+use crate::topic_names;
 
 const EVENT: EventName = EventName::from_static("member");
 
@@ -49,7 +49,12 @@ struct Written {
 
 impl Members {
     pub(crate) fn new(presence: Arc<Presence>) -> Self {
-        Self { presence, topics: [topics::members()], old: Mutex::default(), moving: tokio::sync::Mutex::default() }
+        Self {
+            presence,
+            topics: [topic_names::members()],
+            old: Mutex::default(),
+            moving: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Waits until the memberships in the log are known here, and converts the records of version
@@ -100,12 +105,12 @@ impl Members {
         // once.
         let member = read(&entry.record.data)
             .filter(|(room, user, _)| {
-                let member = self.presence.member(&topics::room(room), user);
+                let member = self.presence.member(&topic_names::room(room), user);
                 member.is_some_and(|member| member.position == entry.id.position)
             })
             .map(|(room, user, written)| joined(&room, &user, &written.username, written.joined_at).0);
         let end = Publication::new(self.topics.clone(), EVENT, "null").ending(key.clone());
-        let condition = Condition::Current(topics::members(), key, entry.id.position);
+        let condition = Condition::Current(topic_names::members(), key, entry.id.position);
         Some((std::iter::once(end).chain(member).collect(), condition))
     }
 }
@@ -127,7 +132,7 @@ impl Fold for Members {
         let record = &entry.record;
         let Some((room, user)) = record.key.as_deref().and_then(of_key) else { return };
         if record.ends_key {
-            self.presence.leave(&topics::room(&room), &user);
+            self.presence.leave(&topic_names::room(&room), &user);
         } else if let Some((room, member)) = member(entry) {
             self.presence.enter(&room, &member);
         }
@@ -144,16 +149,16 @@ pub(crate) fn joined(room: &str, user: &UserId, username: &str, joined_at_ms: i6
         .value("joinedAt", &joined_at_ms)
         .finish();
     let key: Arc<str> = key(room, user).into();
-    let condition = Condition::Absent(topics::members(), key.clone());
-    (Publication::new([topics::members()], EVENT, data).keyed(key), condition)
+    let condition = Condition::Absent(topic_names::members(), key.clone());
+    (Publication::new([topic_names::members()], EVENT, data).keyed(key), condition)
 }
 
 /// Returns the end of the record of `member`, which is appended together with the announcement in
 /// the room, and the condition for both.
 pub(crate) fn left(room: &str, member: &Member) -> (Publication, Condition) {
     let key: Arc<str> = key(room, &member.user).into();
-    let condition = Condition::Current(topics::members(), key.clone(), member.position);
-    (Publication::new([topics::members()], EVENT, "null").ending(key), condition)
+    let condition = Condition::Current(topic_names::members(), key.clone(), member.position);
+    (Publication::new([topic_names::members()], EVENT, "null").ending(key), condition)
 }
 
 /// Returns the membership that a live record stands for.
@@ -166,7 +171,7 @@ fn member(entry: &Entry) -> Option<(TopicName, Member)> {
         None => (user.as_str().into(), entry.record.at_ms), // the log treats it as a membership, too
     };
     let position = entry.id.position;
-    Some((topics::room(&room), Member { user, username, joined_at_ms, position, connections: 0 }))
+    Some((topic_names::room(&room), Member { user, username, joined_at_ms, position, connections: 0 }))
 }
 
 /// The key of a membership. The name of a room contains no slash; the id of a user may.
@@ -206,7 +211,7 @@ mod tests {
     }
 
     fn members() -> Members {
-        Members::new(Arc::new(Presence::new(topics::chat(), Duration::from_mins(1))))
+        Members::new(Arc::new(Presence::new(topic_names::chat(), Duration::from_mins(1))))
     }
 
     fn entry(position: u64, publication: Publication) -> Arc<Entry> {
@@ -218,11 +223,11 @@ mod tests {
 
     /// A record as version 0.1 wrote it.
     fn slot(position: u64, slot: u32, data: &str) -> Arc<Entry> {
-        entry(position, Publication::new([topics::members()], EVENT, data).keyed(slot.to_string()))
+        entry(position, Publication::new([topic_names::members()], EVENT, data).keyed(slot.to_string()))
     }
 
     fn names(members: &Members, room: &str) -> Vec<(String, u64)> {
-        let members = members.presence.members(&topics::room(room)).into_iter();
+        let members = members.presence.members(&topic_names::room(room)).into_iter();
         members.map(|member| (member.user.to_string(), member.position.get())).collect()
     }
 
@@ -245,15 +250,15 @@ mod tests {
         members.apply(&entry(2, joined("r", &user("b/b"), "Bob", 8).0));
         members.apply(&entry(3, joined("s", &user("ann"), "Ann", 8).0));
         assert_eq!(names(&members, "r"), [("ann".to_owned(), 1), ("b/b".to_owned(), 2)]);
-        let ann = members.presence.member(&topics::room("r"), &user("ann")).unwrap();
+        let ann = members.presence.member(&topic_names::room("r"), &user("ann")).unwrap();
         let (end, condition) = left("r", &ann);
-        assert_eq!(condition, Condition::Current(topics::members(), "r/ann".into(), Position::new(1)));
+        assert_eq!(condition, Condition::Current(topic_names::members(), "r/ann".into(), Position::new(1)));
         members.apply(&entry(4, end));
         assert_eq!(names(&members, "r"), [("b/b".to_owned(), 2)]);
         assert_eq!(names(&members, "s"), [("ann".to_owned(), 3)]);
         // Every record under a member's key is a membership, because the log lets nobody else join
         // under that key.
-        members.apply(&entry(5, Publication::new([topics::members()], EVENT, "{}").keyed("s/eve")));
+        members.apply(&entry(5, Publication::new([topic_names::members()], EVENT, "{}").keyed("s/eve")));
         assert_eq!(names(&members, "s"), [("ann".to_owned(), 3), ("eve".to_owned(), 5)]);
     }
 
@@ -285,7 +290,7 @@ mod tests {
             written,
             [Some("r/ann".into()), none.clone(), none.clone(), Some("r/bob".into()), none.clone(), none]
         );
-        let condition = Condition::Current(topics::members(), "3".into(), Position::new(3));
+        let condition = Condition::Current(topic_names::members(), "3".into(), Position::new(3));
         assert_eq!(anew[2].1, condition, "only if it is still there");
         // The end of a number is not the end of a membership.
         for (nth, publication) in (10..).zip(anew.into_iter().flat_map(|(batch, _)| batch)) {

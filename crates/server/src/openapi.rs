@@ -1,22 +1,28 @@
-//! `docs/openapi.json`: every call and every stream as `OpenAPI` 3.1, for programs and for the page's reference.
+//! Generates `docs/openapi.json`: every call and every stream as `OpenAPI` 3.1, for programs and
+//! for the reference on the web page. Compiled for tests only; the binary contains the committed
+//! file.
 //!
-//! Owns the description, beside the code that it describes: bodies are read field by field (`http/fields.rs`), so that all
-//! problems are told at once, and no type of the server's own says what may be in one. Three things keep it true: a test
-//! that its paths and methods are the router's, one that the committed file is what is said here, and schemathesis, which
-//! calls a running server by it (`tests/it/openapi.rs`). Compiled for the tests alone; the binary carries the file.
+//! Owns the descriptions. Handlers read a body field by field (`tidings_edge::fields`), so that an
+//! answer can report all problems at once; so no type of the server describes a body, and the types
+//! here do. Three tests keep the document true: its paths and methods are those of the router; the
+//! committed file is the output of this module; and schemathesis calls a running server by it
+//! (`tests/it/openapi.rs` of the binary).
 
-#![expect(dead_code, reason = "what is described is read by macros, never built and never called")]
+#![expect(dead_code, reason = "macros read these types and functions; nothing constructs or calls them")]
 #![expect(clippy::struct_field_names, reason = "the fields are named as they are on the wire")]
 
+mod about;
 mod answers;
 mod bodies;
 mod chat;
-mod meta;
+mod events;
+mod health;
 mod notifications;
 mod realtime;
 mod streams;
 mod system;
 mod topics;
+mod users;
 
 use serde_json::json;
 use tidings_edge::error::Code;
@@ -25,9 +31,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use crate::groups::Group;
+use crate::stream_groups::Group;
 
-/// Live notifications, entity updates, chat rooms and status over plain Server-Sent Events. Errors answer `statusCode`, `error` and `message` for people and `code` for programs.
+/// The document without its streams and its errors, which [`document`] adds.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -36,14 +42,14 @@ use crate::groups::Group;
         license(name = "MIT", identifier = "MIT"), contact()),
     servers((url = "/")),
     tags(
-        (name = "Notifications", description = "To everybody, or to one user on all of their connections"),
-        (name = "Entity updates", description = "What was created, updated or deleted"),
-        (name = "Chat", description = "Rooms, who is in them, and what is said there"),
-        (name = "System status", description = "How services are"),
-        (name = "Connections", description = "Who is connected, and ending it"),
-        (name = "Log", description = "What is kept"),
-        (name = "Health", description = "How the server is"),
-        (name = "About", description = "What there is"),
+        (name = "Notifications", description = "Messages to everybody, or to all connections of one user"),
+        (name = "Entity updates", description = "Messages that an entity was created, updated or deleted"),
+        (name = "Chat", description = "Rooms, their members and their messages"),
+        (name = "System status", description = "The status of services"),
+        (name = "Connections", description = "Open streams, and the server as a whole"),
+        (name = "Log", description = "Stored events and their topics"),
+        (name = "Health", description = "The health of the server"),
+        (name = "About", description = "The calls of this server"),
     ),
     paths(
         notifications::send, notifications::broadcast,
@@ -53,16 +59,16 @@ use crate::groups::Group;
         system::connections, system::disconnect, system::disconnect_user, system::disconnect_named_user, system::stats, system::cleanup,
         system::drain,
         system::reload,
-        meta::events, topics::erase, topics::erase_user, topics::list,
-        meta::health, meta::live, meta::ready, meta::system_health,
-        meta::api, meta::openapi, meta::metrics,
+        events::list, events::erase, users::erase, topics::list,
+        health::health, health::live, health::ready, health::system_health,
+        about::api, about::openapi, health::metrics,
     ),
     components(schemas(answers::Failure)),
     modifiers(&Credentials),
 )]
 struct Document;
 
-/// The ways to say who calls.
+/// Adds the two ways to send a token.
 struct Credentials;
 
 impl Modify for Credentials {
@@ -71,13 +77,15 @@ impl Modify for Credentials {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some("A JWT; in development also a demo token".to_owned());
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        let token = ApiKeyValue::with_description("token", "The same, where no header can be set");
+        let token =
+            ApiKeyValue::with_description("token", "The token in the query, for clients that can't set a header");
         components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Query(token)));
     }
 }
 
-/// Says what a call may be refused with. It follows from what the call takes, so it is not written at each.
-fn refuse(path: &str, operation: &mut Operation) {
+/// Adds the errors that a call may answer. They follow from the rest of its description, so the
+/// descriptions need not list them.
+fn add_errors(path: &str, operation: &mut Operation) {
     let described = serde_json::to_value(&*operation).unwrap_or_default();
     let security = described["security"].as_array().cloned().unwrap_or_default();
     let for_admins = security.iter().any(|one| one["bearer"] == json!(["admin"]));
@@ -109,10 +117,12 @@ fn refuse(path: &str, operation: &mut Operation) {
         codes.extend([Code::IdempotencyConflict, Code::Draining, Code::JournalUnavailable]);
     }
     if ["/chat/room/{roomId}/join", "/system/status/update"].contains(&path) {
-        codes.push(Code::TooManyKeys); // each makes one in the log
+        codes.push(Code::TooManyKeys); // these calls create keys in the log
     }
     if !security.is_empty() {
-        codes.push(Code::RateLimited); // of publishes the rate, of all others a credential after many that were refused
+        // A publish may exceed its rate, and any other call may follow too many refused
+        // credentials.
+        codes.push(Code::RateLimited);
     }
     if is_stream {
         codes.extend([Code::NotAcceptable, Code::TooManyConnections, Code::Draining, Code::JournalUnavailable]);
@@ -138,7 +148,7 @@ fn refuse(path: &str, operation: &mut Operation) {
     }
 }
 
-/// The document of a server with these groups.
+/// Returns the document of a server with these stream groups.
 pub(crate) fn document(groups: &'static [Group]) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     for (path, described) in streams::paths(groups) {
@@ -149,12 +159,12 @@ pub(crate) fn document(groups: &'static [Group]) -> utoipa::openapi::OpenApi {
         if let RefOr::T(parameter) = parameter
             && parameter.name == "topic"
         {
-            parameter.description = Some(streams::listed(groups));
+            parameter.description = Some(streams::topics_of_events(groups));
         }
     }
     for (path, item) in &mut document.paths.paths {
         for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
-            refuse(path, operation);
+            add_errors(path, operation);
         }
     }
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
@@ -167,8 +177,8 @@ mod tests {
     use super::*;
     use tidings_edge::{cors, query};
 
-    use crate::groups::GROUPS;
     use crate::router;
+    use crate::stream_groups::GROUPS;
 
     #[test]
     fn the_committed_openapi_document_is_fresh() {
@@ -177,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_path_of_the_router_is_described_and_no_other() {
+    fn exactly_the_paths_of_the_router_are_described() {
         let page = ["/", "/assets/{file}"];
         let mut routed: Vec<_> =
             router::paths().into_iter().map(|(path, _)| path).filter(|path| !page.contains(path)).collect();
@@ -189,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_path_knows_of_a_query_is_described_and_nothing_else() {
+    fn the_described_query_parameters_of_a_path_are_those_that_it_accepts() {
         let document = serde_json::to_value(document(GROUPS)).unwrap();
         for (path, known) in router::paths() {
             let mut described = std::collections::BTreeSet::new();
@@ -202,16 +212,16 @@ mod tests {
                 described.extend(security.filter(|one| one.get("token").is_some()).map(|_| "token"));
             }
             let names = known.iter().map(query::Name::as_str);
-            // Tickets are yet to come; a broadcast knows the target that it refuses.
-            let untold =
+            // Tickets don't exist yet. A broadcast accepts a target only to refuse it.
+            let undescribed =
                 |name: &&str| *name == "ticket" || (path == "/notifications/broadcast" && *name == "targetUserId");
-            let known: std::collections::BTreeSet<_> = names.filter(|name| !untold(name)).collect();
+            let known: std::collections::BTreeSet<_> = names.filter(|name| !undescribed(name)).collect();
             assert_eq!(known, described, "{path}");
         }
     }
 
     #[test]
-    fn every_header_that_is_described_may_be_sent_by_a_page() {
+    fn pages_of_other_origins_may_send_every_described_header() {
         let document = serde_json::to_value(document(GROUPS)).unwrap();
         let allowed = cors::ALLOWED_HEADERS;
         for call in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())

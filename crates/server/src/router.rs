@@ -9,12 +9,12 @@ use tidings_edge::query::{Name, TARGET, TOKEN};
 use tidings_edge::{base_path, catch_panic, host};
 
 use crate::app::App;
-use crate::groups::{self, Group};
 use crate::http::extract::Route;
 use crate::http::observe;
 use crate::routes::{
-    self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload, status, topics,
+    self, api, chat, connections, events, health, metrics, notifications, page, realtime, reload, status, topics, users,
 };
+use crate::stream_groups::{self, Group};
 use tidings_net::refused_head;
 
 /// A path, the names that it knows of a query, and its handlers.
@@ -25,7 +25,8 @@ const NO_QUERY: &[Name] = &[];
 
 /// Returns all streams.
 fn streams(groups: &'static [Group]) -> impl Iterator<Item = Row> {
-    groups::streams(groups).map(|(group, stream)| (stream.path, stream.query, routes::streams::route(group, stream)))
+    stream_groups::streams(groups)
+        .map(|(group, stream)| (stream.path, stream.query, routes::streams::route(group, stream)))
 }
 
 /// Returns all calls that publish.
@@ -65,7 +66,7 @@ fn calls() -> [Row; 22] {
         ("/system/reload", &[TOKEN], post(reload::reload)),
         ("/system/health", NO_QUERY, get(health::system)),
         ("/system/topics", topics::QUERY, get(topics::list)),
-        ("/users/{id}", &[TOKEN], delete(topics::erase_user)),
+        ("/users/{id}", &[TOKEN], delete(users::erase)),
         ("/events", events::QUERY, get(events::list).delete(events::erase)),
         ("/health", NO_QUERY, get(health::brief)),
         ("/health/live", NO_QUERY, get(health::live)),
@@ -88,7 +89,7 @@ fn routes(app: &Arc<App>) -> Router {
 /// them.
 #[cfg(test)]
 pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
-    streams(groups::GROUPS).chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
+    streams(stream_groups::GROUPS).chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
 }
 
 /// Creates the routes with their layers, of which the last is the outermost. None of the layers

@@ -19,14 +19,14 @@ use crate::app::{self, App};
 use crate::auth::guard::{self, Guard};
 use crate::auth::{self, Authenticator};
 use crate::config::{self, Config, Loaded};
-use crate::groups::{self, GROUPS, Group};
 use crate::handle::Handle;
 use crate::lifecycle::{self, Listeners};
 use crate::members::Members;
 use crate::reload::source::Source;
 use crate::router::router;
+use crate::stream_groups::{self, GROUPS, Group};
 use crate::streams::control_events::ControlEvents;
-use crate::topics;
+use crate::topic_names;
 use crate::traces::Tracer;
 use descriptors::{Capacity, RESERVED_FOR_LOG};
 use tidings_net::connections::{CLOSING_HEADROOM, ConnectionTable};
@@ -94,7 +94,7 @@ impl Server {
     /// Returns the paths of the streams that need no name in their path and are not only for
     /// administrators.
     pub fn streams(&self) -> Vec<&'static str> {
-        groups::offered(self.engine.app.groups).map(|(_, stream)| stream.path).collect()
+        stream_groups::offered(self.engine.app.groups).map(|(_, stream)| stream.path).collect()
     }
 
     /// Returns a handle for the application's own tasks.
@@ -276,7 +276,7 @@ impl Builder {
             hub,
             members,
             auth: Authenticator::new(&auth_options(&config)),
-            guard: Guard::new(groups::rules(groups), guard_options(&config)),
+            guard: Guard::new(stream_groups::rules(groups), guard_options(&config)),
             groups,
             proxies: TrustedProxies::new(config.http.trusted_proxies.iter().copied(), header),
             connection_table: ConnectionTable::new(
@@ -305,7 +305,7 @@ pub fn clock_is_set() -> Result<(), Error> {
 }
 
 fn hub(journal: Arc<dyn Journal>, config: &Config, streams: StreamLimits, clock: Clock) -> (Hub, Runner, Arc<Members>) {
-    let presence = Arc::new(Presence::new(topics::chat(), config.streams.presence_grace));
+    let presence = Arc::new(Presence::new(topic_names::chat(), config.streams.presence_grace));
     let members = Arc::new(Members::new(presence.clone()));
     let options = Options {
         heartbeat_interval: config.streams.heartbeat_interval,

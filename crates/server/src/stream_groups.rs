@@ -1,98 +1,108 @@
-//! The stream groups: their streams, the topics that each stream shows, and who may read and publish them. One row for each group.
+//! The table of stream groups, one row for each: its topics, who may read them and publish to them,
+//! and the streams that show them.
 //!
-//! Everything that depends on the groups uses this table: the router, the lane of parked streams, the rights of `GET /events` and of
-//! the library, `GET /api` and the banner at the start. Three documents are generated from it: the streams in `docs/openapi.json`,
-//! the page's list and the README's table. `CONTRIBUTING.md` shows how to add a group.
+//! Everything that depends on the groups uses this table: the router, the lane of parked streams,
+//! the rights of `GET /events` and of the library, `GET /api`, and the banner at the start. Three
+//! documents are generated from it: the streams in `docs/openapi.json`, the list of streams on the
+//! web page, and the table in the README. `CONTRIBUTING.md` shows how to add a group.
 //!
-//! Must never know how a stream is opened, nor the paths of other calls.
+//! Must know neither how a stream is opened nor the paths of other calls.
 
 #[cfg(test)]
 mod documents;
-mod topics;
+mod shown_topics;
 
 use std::time::Duration;
 
-pub(crate) use self::topics::{of_user, shown_below};
+pub(crate) use self::shown_topics::{prefix_shown_by, topics_of_user};
 use crate::auth::rule::{Audience, Rule};
 use tidings_edge::query::{CURSOR, ENTITIES, Name, ROOM, TICKET, TOKEN};
 
-/// A group of topics and the streams that show them.
+/// A group of topics, and the streams that show them.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "the documents are written by tests"))]
 pub(crate) struct Group {
     /// The name under which `GET /api` lists its streams.
     pub(crate) name: &'static str,
-    /// Its heading in the `OpenAPI` document.
+    /// The tag of its streams in the `OpenAPI` document.
     pub(crate) heading: &'static str,
-    /// The calls that publish to its topics, as the refusal of `Handle::publish` names them. `None` if the group has no calls:
-    /// then `Handle::publish` publishes to it.
+    /// The calls that publish to its topics, as `Handle::publish` names them when it refuses one of
+    /// the topics. `None` if the group has no calls: then `Handle::publish` publishes to them.
     pub(crate) calls: Option<&'static str>,
-    /// Its topics, and who may do what with each.
+    /// The patterns of its topics, each with who may read and who may publish.
     pub(crate) rules: &'static [Rule],
+    /// The streams that show its topics.
     pub(crate) streams: &'static [Stream],
 }
 
-/// A stream: a path, and the topics that it shows.
+/// A kind of stream: a path, and the topics that it shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stream {
-    /// The path. A `{parameter}` in it holds the name that [narrows](Narrowing) the stream.
+    /// The path. It may contain a `{parameter}`, whose value is the name that
+    /// [narrows](Narrowing) the stream.
     pub(crate) path: &'static str,
     /// The query parameters that the path accepts.
     pub(crate) query: &'static [Name],
     /// The names under which an open stream is counted.
     pub(crate) counted_as: &'static [&'static str],
-    /// The patterns of the topics that it shows unless it is narrowed. An anonymous visitor does not get the patterns with `{me}`.
+    /// The patterns of the topics that it shows if it is not narrowed. For an anonymous visitor,
+    /// the patterns with `{me}` are left out.
     pub(crate) shows: &'static [&'static str],
+    /// The parameter that narrows it to some names, if there is one.
     pub(crate) narrowing: Option<Narrowing>,
-    /// How long a client waits before it comes back.
+    /// How long a client waits before it reconnects.
     pub(crate) retry: Duration,
     /// Whether a stream without a cursor begins with the newest event of each key.
     pub(crate) snapshot: bool,
-    /// Whether a heartbeat is sent immediately, and heartbeats are always events.
+    /// Whether the first heartbeat is sent immediately, and all are events, whatever
+    /// `HEARTBEAT_STYLE` says.
     pub(crate) pulse: bool,
+    /// Its texts in documents.
     pub(crate) about: About,
 }
 
-/// Names that narrow what a stream shows.
+/// A parameter whose value narrows a stream to the topics of some names, such as rooms.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "the documents are written by tests"))]
 pub(crate) struct Narrowing {
-    /// The parameter of the query or of the path, as the documentation calls it.
+    /// The name of the parameter, which is in the query or in the path.
     pub(crate) parameter: &'static str,
-    /// The most names that the parameter holds. If it holds none, the stream is not narrowed.
+    /// The maximum number of names in its value. Without a name the stream is not narrowed.
     pub(crate) most: usize,
-    /// The patterns of the topics that the stream shows instead, `*` being the name.
+    /// The patterns of the topics that the narrowed stream shows. Each name takes the place of `*`.
     pub(crate) shows: &'static [&'static str],
-    /// The description of the parameter, and an example of its value.
+    /// The description of the parameter in the `OpenAPI` document.
     pub(crate) about: &'static str,
+    /// An example of its value.
     pub(crate) example: &'static str,
-    /// The field on the page: its label and its placeholder.
+    /// The label and the placeholder of the input field on the web page.
     pub(crate) field: (&'static str, &'static str),
 }
 
-/// The texts about a stream in documents.
+/// The texts about a stream in `GET /api` and in generated documents.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(test), expect(dead_code, reason = "the documents are written by tests"))]
 pub(crate) struct About {
     /// Its name within the group in `GET /api`.
     pub(crate) api: &'static str,
-    /// Its identifier in the `OpenAPI` document.
+    /// Its `operationId` in the `OpenAPI` document.
     pub(crate) operation: &'static str,
-    /// Its name on the page.
+    /// Its label on the web page.
     pub(crate) label: &'static str,
-    /// Its events, without those of every stream.
+    /// The names of its events, without those that every stream sends.
     pub(crate) events: &'static [&'static str],
-    /// What it shows, for the README. Markdown.
+    /// What it shows, as Markdown for the table in the README.
     pub(crate) summary: &'static str,
-    /// Its title in the `OpenAPI` document, and the description under it, which may be empty.
+    /// Its summary in the `OpenAPI` document.
     pub(crate) title: &'static str,
+    /// Its description in the `OpenAPI` document. May be empty.
     pub(crate) more: &'static str,
 }
 
-/// The name under which the dashboard's streams are counted.
+/// The name under which open streams of the dashboard are counted.
 pub(crate) const DASHBOARD: &str = "dashboard";
 
-/// The table.
+/// The table of the stream groups.
 pub(crate) static GROUPS: &[Group] = &[
     Group {
         name: "notifications",
@@ -111,9 +121,9 @@ pub(crate) static GROUPS: &[Group] = &[
                 operation: "notificationStream",
                 label: "Notifications",
                 events: &["notification"],
-                summary: "`notification` to all, and to you",
-                title: "Notifications as they come",
-                more: "Those for everybody, and with a token those for its user.",
+                summary: "`notification` to all users, and to you",
+                title: "Receive notifications",
+                more: "Shows the notifications to all users, and with a token also those to the caller alone.",
             },
             ..Stream::PLAIN
         }],
@@ -137,7 +147,7 @@ pub(crate) static GROUPS: &[Group] = &[
                 parameter: "entities",
                 most: 64,
                 shows: &["realtime/entity/*", "realtime/user/{me}/entity/*"],
-                about: "Up to 64 kinds of entities, separated by commas or as repeats of the parameter; empty is all",
+                about: "Only the updates of these kinds of entities: up to 64, separated by commas or in repeated parameters. If it is empty, all are shown",
                 example: "order,user",
                 field: ("Entities", "all, or order,user"),
             }),
@@ -146,9 +156,9 @@ pub(crate) static GROUPS: &[Group] = &[
                 operation: "realtimeStream",
                 label: "Entity updates",
                 events: &["realtime-update"],
-                summary: "`realtime-update` to all, and to you; `?entities=order,user` (up to 64) for some",
-                title: "Entity updates as they come",
-                more: "Those for everybody, and with a token those for its user; of all entities, or of some.",
+                summary: "`realtime-update` to all users, and to you; with `?entities=order,user` (up to 64) only of these entities",
+                title: "Receive entity updates",
+                more: "Shows the updates for all users, and with a token also those for the caller alone.",
             },
             ..Stream::PLAIN
         }],
@@ -171,7 +181,7 @@ pub(crate) static GROUPS: &[Group] = &[
                     parameter: "roomId",
                     most: 1,
                     shows: &["chat/room/*"],
-                    about: "The one room to hear; `room` is the same",
+                    about: "Only the messages of this room. `room` is another name of this parameter",
                     example: "general",
                     field: ("Room", "all rooms"),
                 }),
@@ -180,8 +190,8 @@ pub(crate) static GROUPS: &[Group] = &[
                     operation: "chatStream",
                     label: "Chat",
                     events: &["chat-message", "typing"],
-                    summary: "`chat-message` and `typing` of all rooms, or of one with `?roomId=`",
-                    title: "What is said in all rooms, or in one",
+                    summary: "`chat-message` and `typing` of all rooms, or with `?roomId=` of one",
+                    title: "Receive the messages of all chat rooms, or of one",
                     more: "",
                 },
                 ..Stream::PLAIN
@@ -204,7 +214,7 @@ pub(crate) static GROUPS: &[Group] = &[
                     label: "Chat room",
                     events: &["chat-message", "typing"],
                     summary: "`chat-message` and `typing` of this room",
-                    title: "What is said in one room",
+                    title: "Receive the messages of one chat room",
                     more: "",
                 },
                 ..Stream::PLAIN
@@ -228,8 +238,8 @@ pub(crate) static GROUPS: &[Group] = &[
                 label: "System status",
                 events: &["system-status", "synced"],
                 summary: "the latest `system-status` of each service, `synced`, then changes",
-                title: "The latest status of each service, then changes",
-                more: "`synced` stands between the two.",
+                title: "Receive the latest status of each service, then changes",
+                more: "The event `synced` marks the end of the first part.",
             },
             ..Stream::PLAIN
         }],
@@ -251,7 +261,7 @@ pub(crate) static GROUPS: &[Group] = &[
                 label: "Heartbeat",
                 events: &[],
                 summary: "`heartbeat`, the first one immediately",
-                title: "Signs of life, one at once",
+                title: "Receive heartbeats, the first one immediately",
                 more: "",
             },
             ..Stream::PLAIN
@@ -272,36 +282,38 @@ pub(crate) static GROUPS: &[Group] = &[
                 label: "Dashboard",
                 events: &["stats"],
                 summary: "`stats` of the server, every second",
-                title: "What the server does, each second",
-                more: "Never stored, without ids; costs nothing while nobody watches.",
+                title: "Receive statistics of the server every second",
+                more: "The events are not stored and have no ids. The server computes them only while such a stream is open.",
             },
             ..Stream::PLAIN
         }],
     },
 ];
 
-/// Every stream, with its group.
+/// Returns every stream with its group.
 pub(crate) fn streams(groups: &'static [Group]) -> impl Iterator<Item = (&'static Group, &'static Stream)> {
     groups.iter().flat_map(|group| group.streams.iter().map(move |stream| (group, stream)))
 }
 
-/// The paths of all streams.
+/// Returns the paths of all streams.
 pub(crate) fn paths(groups: &'static [Group]) -> impl Iterator<Item = &'static str> {
     streams(groups).map(|(_, stream)| stream.path)
 }
 
-/// Every rule, with the calls of its group.
+/// Returns every rule with the calls of its group.
 pub(crate) fn rules(groups: &'static [Group]) -> impl Iterator<Item = (Rule, Option<&'static str>)> {
     groups.iter().flat_map(|group| group.rules.iter().map(|rule| (*rule, group.calls)))
 }
 
-/// The streams that can be opened with nothing but their paths: no parameter in the path, and not only for administrators.
+/// Returns the streams that a visitor can open by their paths alone. Left out are streams with a
+/// parameter in the path, and streams for administrators only.
 pub(crate) fn offered(groups: &'static [Group]) -> impl Iterator<Item = (&'static Group, &'static Stream)> {
     streams(groups).filter(|(group, stream)| !stream.is_narrowed_by_path() && group.audience(stream) < Audience::Admin)
 }
 
 impl Group {
-    /// Who may open one of its streams: everybody who may read at least one of the topics that the stream can show.
+    /// Returns who may open `stream`, one of the group's: everybody who may read at least one of
+    /// the topics that it can show.
     pub(crate) fn audience(&self, stream: &Stream) -> Audience {
         let shown = stream.shows.iter().chain(stream.narrowing.iter().flat_map(|narrowing| narrowing.shows));
         let rules = shown.filter_map(|shown| self.rules.iter().find(|rule| rule.pattern == *shown));
@@ -310,7 +322,7 @@ impl Group {
 }
 
 impl Stream {
-    /// What most streams have in common.
+    /// The values that most streams have in common.
     const PLAIN: Self = Self {
         path: "",
         query: &[TOKEN, TICKET, CURSOR],
@@ -323,12 +335,13 @@ impl Stream {
         about: About { api: "stream", operation: "", label: "", events: &[], summary: "", title: "", more: "" },
     };
 
-    /// The call that opens it, as `GET /api` lists it. A parameter is written `:name`, which existing front ends expect.
+    /// Returns the call that opens it, as `GET /api` lists it. A parameter is written as `:name`,
+    /// which existing front ends expect.
     pub(crate) fn call(&self) -> String {
         format!("GET {}", self.path.replace('{', ":").replace('}', ""))
     }
 
-    /// Whether a name in its path narrows it.
+    /// Whether a parameter in its path narrows it.
     pub(crate) fn is_narrowed_by_path(&self) -> bool {
         self.path.contains('{')
     }

@@ -1,91 +1,92 @@
-//! The names of the server's topics.
+//! The names of the topics of the stream groups, and of the server's internal topics.
 
 use std::sync::LazyLock;
 
 use tidings_hub::UserId;
 use tidings_journal::{TopicName, topic};
 
-/// A topic name that is a constant, and is parsed at its first use. A test uses each of them.
-macro_rules! fixed {
+/// A constant topic name. It is parsed at its first use; a test uses each of them.
+macro_rules! constant {
     ($name:literal) => {{
         static NAME: LazyLock<TopicName> = LazyLock::new(|| TopicName::parse($name).expect("a valid constant"));
         NAME.clone()
     }};
 }
 
-/// Notifications to all users.
+/// The topic of notifications to all users.
 pub(crate) fn notifications() -> TopicName {
-    fixed!("notifications")
+    constant!("notifications")
 }
 
-/// All entity updates.
+/// The topic of entity updates for all users.
 pub(crate) fn realtime() -> TopicName {
-    fixed!("realtime")
+    constant!("realtime")
 }
 
-/// The updates of one entity, within `group`: all of them, or one user's.
-pub(crate) fn entity(group: &TopicName, entity: &str) -> TopicName {
-    below(group, &["entity", entity])
+/// The topic of the updates of one entity. `updates` is the topic of all updates, or of those for
+/// one user.
+pub(crate) fn entity(updates: &TopicName, entity: &str) -> TopicName {
+    descendant(updates, &["entity", entity])
 }
 
-/// The messages of all rooms.
+/// The topic of the messages of all rooms.
 pub(crate) fn chat() -> TopicName {
-    fixed!("chat")
+    constant!("chat")
 }
 
-/// The messages of one room.
+/// The topic of the messages of one room.
 pub(crate) fn room(room: &str) -> TopicName {
-    below(&chat(), &["room", room])
+    descendant(&chat(), &["room", room])
 }
 
-/// The status of services.
+/// The topic of the status of services.
 pub(crate) fn status() -> TopicName {
-    fixed!("system/status")
+    constant!("system/status")
 }
 
-/// The memberships of rooms. This is one of the server's own topics, which nobody can follow.
+/// The internal topic of the memberships of rooms, which nobody can follow.
 pub(crate) fn members() -> TopicName {
-    fixed!("_members")
+    constant!("_members")
 }
 
-/// The server's activity, for its operators.
+/// The topic of the server's statistics, for the dashboard of its operators.
 pub(crate) fn dashboard() -> TopicName {
-    fixed!("system/dashboard")
+    constant!("system/dashboard")
 }
 
-/// The part of `group` that is meant for `user` alone.
-pub(crate) fn of_user(group: &TopicName, user: &UserId) -> TopicName {
-    user.topic(group)
+/// The topic below `topic` for events that are meant for `user` alone.
+pub(crate) fn of_user(topic: &TopicName, user: &UserId) -> TopicName {
+    user.topic(topic)
 }
 
-/// The topic of `group` for events that are meant for `target`, or for all users without one.
-pub(crate) fn addressed(group: &TopicName, target: Option<&UserId>) -> TopicName {
-    target.map_or_else(|| group.clone(), |user| of_user(group, user))
+/// Returns `topic`, or the topic of `target` below it if the event is meant for one user.
+pub(crate) fn for_target(topic: &TopicName, target: Option<&UserId>) -> TopicName {
+    target.map_or_else(|| topic.clone(), |user| of_user(topic, user))
 }
 
-/// Whether only the server itself reads a topic.
-pub(crate) fn is_private(topic: &TopicName) -> bool {
+/// Whether a topic is internal: only the server itself reads it.
+pub(crate) fn is_internal(topic: &TopicName) -> bool {
     topic.as_str().starts_with('_')
 }
 
-/// Parses the name of a topic that a caller asks for. In addition to the form of a name, no segment
-/// may be `.` or `..`, which are not valid names of rooms and entities. The id of a user may be one
-/// of them, because it comes from a token.
-pub(crate) fn asked(text: &str) -> Result<TopicName, topic::Error> {
+/// Parses a topic name that a caller sent. Besides the syntax of a name, it checks that no segment
+/// is `.` or `..`, because no room and no entity has such a name. A segment after `user` may be one
+/// of them: it is the id of a user, which comes from a token.
+pub(crate) fn parse(text: &str) -> Result<TopicName, topic::Error> {
     let topic = TopicName::parse(text)?;
-    let mut before = "";
+    let mut previous = "";
     for segment in topic.as_str().split('/') {
-        if matches!(segment, "." | "..") && before != "user" {
+        if matches!(segment, "." | "..") && previous != "user" {
             return Err(topic::Error::Dots);
         }
-        before = segment;
+        previous = segment;
     }
     Ok(topic)
 }
 
-#[expect(clippy::expect_used, reason = "names of entities and rooms were checked to fit a segment")]
-fn below(topic: &TopicName, segments: &[&str]) -> TopicName {
-    let child = |topic: TopicName, segment: &&str| topic.child(segment).expect("a checked name, and room for it");
+#[expect(clippy::expect_used, reason = "the names of entities and rooms were checked to fit into a segment")]
+fn descendant(topic: &TopicName, segments: &[&str]) -> TopicName {
+    let child = |topic: TopicName, segment: &&str| topic.child(segment).expect("a checked name, and few segments");
     segments.iter().fold(topic.clone(), child)
 }
 
@@ -94,21 +95,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_segment_that_is_asked_for_is_a_dot_or_two_but_a_users_id() {
+    fn only_the_id_of_a_user_may_be_a_dot_or_two_dots() {
         for good in ["chat/room/a.b", "chat/room/...", "notifications/user/..", "realtime/user/./entity/order"] {
-            assert!(asked(good).is_ok(), "{good}");
+            assert!(parse(good).is_ok(), "{good}");
         }
         for bad in ["chat/room/..", "..", "realtime/entity/.", "realtime/user/a/entity/..", "chat//room", "a b"] {
-            assert!(asked(bad).is_err(), "{bad}");
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn the_longest_names_fit() {
+    fn the_longest_names_of_users_and_entities_fit_into_a_topic_name() {
         let longest = "x".repeat(128);
         let user = UserId::parse(&"/".repeat(128)).unwrap();
-        for group in [notifications(), realtime(), chat(), status(), members(), dashboard()] {
-            entity(&of_user(&group, &user), &longest);
+        for topic in [notifications(), realtime(), chat(), status(), members(), dashboard()] {
+            entity(&of_user(&topic, &user), &longest);
         }
         assert_eq!(room("a:b@c").as_str(), "chat/room/a:b@c");
     }

@@ -8,7 +8,7 @@ use super::Event;
 use crate::auth::Identity;
 use crate::auth::guard::Guard;
 use crate::times::{mint_id, rfc3339};
-use crate::topics;
+use crate::topic_names;
 use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::json::{Compact, Object};
@@ -34,7 +34,7 @@ impl<'a> Message<'a> {
         let metadata = fields.maybe_raw("metadata");
         fields.finish()?;
         // The rights are checked only now, because the form contains the room.
-        guard.may_publish(author.into(), &topics::room(&room))?;
+        guard.may_publish(author.into(), &topic_names::room(&room))?;
         Ok(Self { author, room, text, kind, metadata })
     }
 
@@ -80,5 +80,5 @@ pub(crate) fn typing(room: &str, author: &Identity, now: Timestamp) -> Publicati
 }
 
 fn publication(room: &str, event: EventName, data: String) -> Publication {
-    Publication::new([topics::room(room), topics::chat()], event, data)
+    Publication::new([topic_names::room(room), topic_names::chat()], event, data)
 }

@@ -9,7 +9,7 @@ use super::Event;
 use crate::auth::By;
 use crate::auth::guard::Guard;
 use crate::times::{mint_id, rfc3339};
-use crate::topics;
+use crate::topic_names;
 use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::json::{Compact, Object};
@@ -32,7 +32,7 @@ impl Notification {
         by: By<'_>,
         guard: &Guard,
     ) -> Result<Self, Error> {
-        let topic = topics::addressed(&topics::notifications(), target);
+        let topic = topic_names::for_target(&topic_names::notifications(), target);
         guard.may_publish(by, &topic)?;
         let notification = Self {
             topic,

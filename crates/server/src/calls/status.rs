@@ -8,7 +8,7 @@ use super::Event;
 use crate::auth::By;
 use crate::auth::guard::Guard;
 use crate::times::{mint_id, rfc3339};
-use crate::topics;
+use crate::topic_names;
 use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::json::{Compact, Object};
@@ -25,7 +25,7 @@ pub(crate) struct Status {
 impl Status {
     /// Reads a form that `by` sends.
     pub(crate) fn read(body: &[u8], by: By<'_>, guard: &Guard) -> Result<Self, Error> {
-        guard.may_publish(by, &topics::status())?;
+        guard.may_publish(by, &topic_names::status())?;
         let mut fields = Fields::parse(body)?;
         let service = fields.name("service");
         if !fields.has("status") {
@@ -53,7 +53,7 @@ impl Status {
             .maybe_raw("metrics", self.metrics.as_ref())
             .raws(&self.rest)
             .finish();
-        let publication = Publication::new([topics::status()], EventName::from_static("system-status"), data);
+        let publication = Publication::new([topic_names::status()], EventName::from_static("system-status"), data);
         Event { id, publication: publication.keyed(self.service.as_str()) }
     }
 }

@@ -9,7 +9,7 @@ use super::Event;
 use crate::auth::guard::Guard;
 use crate::auth::{By, Identity};
 use crate::times::{mint_id, rfc3339};
-use crate::topics;
+use crate::topic_names;
 use tidings_edge::error::Error;
 use tidings_edge::fields::{self, Fields};
 use tidings_edge::json::{Compact, MAX_DEPTH, Object};
@@ -39,7 +39,7 @@ impl Update {
         by: By<'_>,
         guard: &Guard,
     ) -> Result<Self, Error> {
-        let group = topics::addressed(&topics::realtime(), target);
+        let group = topic_names::for_target(&topic_names::realtime(), target);
         guard.may_publish(by, &group)?;
         let mut rest = Vec::new();
         let entity = if fields.has("entity") || !fields.has("entityType") {
@@ -78,7 +78,7 @@ impl Update {
         caller: &Identity,
         guard: &Guard,
     ) -> Result<Self, Error> {
-        let group = topics::realtime();
+        let group = topic_names::realtime();
         guard.may_publish(caller.into(), &group)?;
         let entity = fields::checked_name("entity", entity)?.to_owned();
         let too_deep = |_| Error::field("body", format!("nests deeper than {MAX_DEPTH} levels"));
@@ -97,7 +97,7 @@ impl Update {
             .maybe_raw("userId", self.author.as_ref())
             .raws(&self.rest)
             .finish();
-        let topics = [topics::entity(&self.group, &self.entity), self.group];
+        let topics = [topic_names::entity(&self.group, &self.entity), self.group];
         Event { id, publication: Publication::new(topics, EventName::from_static("realtime-update"), data) }
     }
 }

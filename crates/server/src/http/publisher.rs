@@ -23,7 +23,7 @@ use crate::http::extract::Route;
 use crate::http::idempotency::{KeyedPublish, ScopedKey};
 use crate::http::in_flight::PublishInFlight;
 use crate::http::publish_budget::Share;
-use crate::topics;
+use crate::topic_names;
 use crate::traces;
 
 /// The parts of a POST that publishes, except for its body: the caller, and the key that makes a
@@ -199,7 +199,7 @@ pub(crate) async fn publish_one(
 /// topics.
 fn is_new(app: &App, batch: &[Publication]) -> bool {
     let mut topics = batch.iter().flat_map(|one| &*one.topics);
-    topics.any(|topic| !topics::is_private(topic) && !app.hub.knows(topic))
+    topics.any(|topic| !topic_names::is_internal(topic) && !app.hub.knows(topic))
 }
 
 /// Returns the answer to a publish, with the state of its caller's rate limits.

@@ -1,4 +1,4 @@
-//! What calls answer.
+//! The bodies of answers.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use utoipa::ToSchema;
 
 use super::bodies::ServiceStatus;
 
-/// What every error answers. `docs/errors.md` has each `code`.
+/// The answer of every error. `docs/errors.md` lists each `code`.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Failure {
     status_code: u16,
-    /// The status in words.
+    /// The name of the status.
     error: String,
-    /// For people.
+    /// A description for people.
     message: String,
-    /// For programs; never changes its meaning.
+    /// An identifier for programs. Its meaning never changes.
     code: String,
-    /// Each field at fault.
+    /// Each invalid field.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Vec<Problem>>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Success {
     message: String,
 }
 
-/// The event is in the log, and every stream can see it.
+/// The event that was published. It is in the log, and every stream can see it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Published {
@@ -60,7 +60,7 @@ pub(super) struct Broadcast {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Said {
+pub(super) struct ChatMessageSent {
     success: bool,
     message: String,
     message_id: String,
@@ -79,7 +79,7 @@ pub(super) struct Member {
     username: String,
     #[schema(format = DateTime)]
     joined_at: String,
-    /// Open streams on which the member hears the room.
+    /// The number of the member's open streams that show the room.
     connections: u64,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Services {
     services: Vec<Service>,
 }
 
-/// The latest that was said of a service, with every other field it came with.
+/// The latest status of a service, with all other fields that were published with it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Service {
     id: String,
@@ -102,17 +102,17 @@ pub(super) struct Service {
     metrics: Option<Value>,
 }
 
-/// How many streams are open.
+/// The numbers of open streams.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stats {
     total_connections: u64,
     authenticated_connections: u64,
-    /// A stream may count under several.
+    /// By type. One stream may count under several types.
     connections_by_type: BTreeMap<String, u64>,
 }
 
-/// The same, and what became of all streams since the start.
+/// The numbers of open streams, and of those that were opened, refused and ended since the start.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Tally {
@@ -120,13 +120,13 @@ pub(super) struct Tally {
     authenticated_connections: u64,
     connections_by_type: BTreeMap<String, u64>,
     total_opened: u64,
-    /// By type.
+    /// Streams that were opened, by type.
     opened: BTreeMap<String, u64>,
-    /// By reason.
+    /// Streams that were refused, by reason.
     refused: BTreeMap<String, u64>,
-    /// By reason.
+    /// Streams that ended, by reason.
     ended: BTreeMap<String, u64>,
-    /// Connections that were closed, by reason.
+    /// TCP connections that were closed, by reason.
     closed: BTreeMap<String, u64>,
 }
 
@@ -154,7 +154,7 @@ pub(super) struct Connection {
     subscriptions: Vec<String>,
     topics: Vec<String>,
     last_event_id: String,
-    /// How many bytes of its topics it has yet to be sent; `null` while it catches up with what it missed.
+    /// The number of bytes that are still to be sent to the stream; `null` while it receives events that it missed.
     #[schema(required)]
     lag_bytes: Option<u64>,
 }
@@ -163,7 +163,7 @@ pub(super) struct Connection {
 pub(super) struct Ended {
     success: bool,
     message: String,
-    /// How many streams were ended.
+    /// The number of streams that were ended.
     ended: u64,
 }
 
@@ -171,9 +171,9 @@ pub(super) struct Ended {
 pub(super) struct Draining {
     success: bool,
     message: String,
-    /// How many streams are open.
+    /// The number of open streams.
     streams: u64,
-    /// Over how long they are ended.
+    /// The time over which the streams are ended.
     seconds: f64,
 }
 
@@ -182,9 +182,9 @@ pub(super) struct Draining {
 pub(super) struct Reloaded {
     success: bool,
     message: String,
-    /// The settings that have other values from now on.
+    /// The settings whose new values are in use now.
     changed: Vec<String>,
-    /// The settings that were changed too, and need a restart.
+    /// The settings that were changed, too, but need a restart.
     needs_restart: Vec<String>,
 }
 
@@ -197,19 +197,19 @@ pub(super) struct Cleanup {
     stats_after: Stats,
 }
 
-/// A page of the log, oldest first.
+/// A page of the stored events of a topic, oldest first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Events {
     events: Vec<Event>,
-    /// Where the next page begins: its `after`. When reading forwards.
+    /// The `after` of the next page. Only when reading forwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-    /// Where the next older page ends: its `before`. When reading backwards.
+    /// The `before` of the next older page. Only when reading backwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     prev: Option<String>,
-    /// Whether nothing newer is there, or nothing older when reading backwards.
+    /// Whether this is the last page: there are no newer events, or no older ones when reading backwards.
     end: bool,
-    /// What was asked for can't be had whole.
+    /// Why some of the requested events are missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     gap: Option<Gap>,
 }
@@ -219,7 +219,7 @@ pub(super) struct Erased {
     success: bool,
     message: String,
     topic: String,
-    /// Nothing at or before this id is left in the topic; a client that comes back from before it gets a `reset`.
+    /// The topic has no events at or before this id any more. A client that resumes at an earlier event gets a `reset`.
     floor: String,
 }
 
@@ -227,14 +227,14 @@ pub(super) struct Erased {
 pub(super) struct ErasedUser {
     success: bool,
     message: String,
-    /// How many memberships of rooms were ended.
+    /// The number of memberships of rooms that were ended.
     memberships: u64,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Topics {
     topics: Vec<Topic>,
-    /// If there are more: the `cursor` that asks for them.
+    /// The `cursor` of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -242,11 +242,11 @@ pub(super) struct Topics {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Topic {
     name: String,
-    /// What was published to it and is kept. What it shows of other topics is counted there: each message under its room, and none under `chat`.
+    /// The number of stored events that were published to it. Events of other topics that it also shows are counted there: a message under its room, not under `chat`.
     events: u64,
-    /// What they take, in bytes.
+    /// The size of these events in bytes.
     bytes: u64,
-    /// Streams that follow it.
+    /// The number of open streams that follow it.
     followers: u64,
 }
 
@@ -262,14 +262,14 @@ pub(super) struct Event {
 pub(super) struct Gap {
     /// `trimmed`, `epoch` or `ahead`.
     reason: String,
-    /// What could still be had.
+    /// The oldest event that is still stored.
     #[schema(required)]
     oldest: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Condition {
+pub(super) enum HealthStatus {
     Ok,
     Degraded,
     Down,
@@ -277,10 +277,10 @@ pub(super) enum Condition {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
-    status: Condition,
+    status: HealthStatus,
     #[schema(format = DateTime)]
     timestamp: String,
-    /// In seconds.
+    /// The time since the start, in seconds.
     uptime: f64,
     /// `development` or `production`.
     environment: String,
@@ -289,18 +289,18 @@ pub(super) struct Health {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct SystemHealth {
-    status: Condition,
+    status: HealthStatus,
     #[schema(format = DateTime)]
     timestamp: String,
     version: String,
-    /// In seconds.
+    /// The time since the start, in seconds.
     uptime: f64,
     connections: u64,
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Alive {
-    status: Condition,
+pub(super) struct Liveness {
+    status: HealthStatus,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -309,7 +309,7 @@ pub(super) struct Api {
     name: String,
     version: String,
     description: String,
-    /// By group and name, as `GET /path`.
+    /// By group and name. A call is written as `GET /path`.
     endpoints: BTreeMap<String, BTreeMap<String, String>>,
     authentication: Authentication,
     current_stats: Stats,
@@ -323,7 +323,7 @@ pub(super) struct Authentication {
     description: String,
     example: String,
     token_format: String,
-    /// While demo tokens are on.
+    /// A demo token, if these are accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     test_token: Option<String>,
 }

@@ -1,10 +1,10 @@
-//! What calls take.
+//! The bodies of requests.
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// Other fields are passed on to subscribers as they came.
+/// Subscribers also get all other fields, unchanged.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"title": "Hello", "message": "It works", "type": "info"}))]
@@ -15,12 +15,12 @@ pub(super) struct Notification {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<NotificationType>,
-    /// Anything; passed on digit by digit.
+    /// Any JSON. Numbers are passed on digit by digit.
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Value>,
 }
 
-/// Without it, `info`.
+/// `info` by default.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum NotificationType {
@@ -30,15 +30,15 @@ pub(super) enum NotificationType {
     Error,
 }
 
-/// Other fields are passed on to subscribers as they came.
+/// Subscribers also get all other fields, unchanged.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"entity": "order", "action": "update", "data": {"id": 7, "state": "paid"}}))]
 pub(super) struct Update {
-    /// `entityType` is taken too.
+    /// The field may also be called `entityType`.
     #[schema(min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$")]
     entity: String,
     action: Action,
-    /// Anything; passed on digit by digit.
+    /// Any JSON. Numbers are passed on digit by digit.
     data: Value,
 }
 
@@ -59,17 +59,17 @@ pub(super) enum Action {
 pub(super) struct ChatMessage {
     #[schema(min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$")]
     room_id: String,
-    /// Trimmed; then of this length.
+    /// White space at both ends is removed before the length is checked.
     #[schema(min_length = 1, max_length = 4_000)]
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<ChatType>,
-    /// Anything; other fields are dropped.
+    /// Any JSON. Unlike the other calls, this one drops fields that are not listed here.
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Value>,
 }
 
-/// Without it, `text`.
+/// `text` by default.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum ChatType {
@@ -78,7 +78,7 @@ pub(super) enum ChatType {
     File,
 }
 
-/// Other fields are passed on to subscribers as they came.
+/// Subscribers also get all other fields, unchanged.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"service": "database", "status": "degraded", "message": "Slow queries"}))]
 pub(super) struct StatusUpdate {
@@ -88,7 +88,7 @@ pub(super) struct StatusUpdate {
     #[schema(min_length = 1, max_length = 10_000)]
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// Anything.
+    /// Any JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<Value>,
 }

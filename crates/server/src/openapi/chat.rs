@@ -1,83 +1,83 @@
-//! `/chat/…`, but for its streams.
+//! The calls below `/chat`.
 
-use super::answers::{Members, Said, Success};
+use super::answers::{ChatMessageSent, Members, Success};
 use super::bodies::ChatMessage;
 
-/// Say something in a room
+/// Send a message to a room
 #[utoipa::path(
     post,
     path = "/chat/message",
     operation_id = "sendChatMessage",
     tag = "Chat",
     params(
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
     request_body = ChatMessage,
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Said)),
+    responses((status = 200, description = "The event is in the log, and every stream can see it", body = ChatMessageSent)),
     security(("bearer" = []), ("token" = [])),
 )]
 pub(super) fn message() {}
 
-/// Become a member of a room
+/// Join a room
 ///
-/// The room is told, unless the caller was a member already. Membership ends by leaving, or 60 s after the member's last stream of the room closed.
+/// The room gets a message about it, unless the caller is a member already. A membership ends when the member leaves, or 60 s (`PRESENCE_GRACE`) after the member's last stream of the room has closed.
 #[utoipa::path(
     post,
     path = "/chat/room/{roomId}/join",
     operation_id = "joinRoom",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The id of the room", example = "general"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
     responses((status = 200, description = "The caller is a member", body = Success)),
     security(("bearer" = []), ("token" = [])),
 )]
 pub(super) fn join() {}
 
-/// Stop being a member of a room
+/// Leave a room
 ///
-/// The room is told, unless the caller was none.
+/// The room gets a message about it, unless the caller is not a member.
 #[utoipa::path(
     post,
     path = "/chat/room/{roomId}/leave",
     operation_id = "leaveRoom",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The id of the room", example = "general"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
-    responses((status = 200, description = "The caller is no member", body = Success)),
+    responses((status = 200, description = "The caller is not a member", body = Success)),
     security(("bearer" = []), ("token" = [])),
 )]
 pub(super) fn leave() {}
 
-/// Who is in a room
+/// List the members of a room
 #[utoipa::path(
     get,
     path = "/chat/room/{roomId}/members",
     operation_id = "roomMembers",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The id of the room", example = "general"),
     ),
-    responses((status = 200, description = "In the order of joining", body = Members)),
+    responses((status = 200, description = "The members, in the order in which they joined", body = Members)),
     security(("bearer" = []), ("token" = [])),
 )]
 pub(super) fn members() {}
 
-/// Show that one is typing
+/// Show that the caller is typing
 ///
-/// An event without an id, never stored.
+/// Sends an event `typing`, which has no id and is not stored.
 #[utoipa::path(
     post,
     path = "/chat/room/{roomId}/typing",
     operation_id = "typing",
     tag = "Chat",
     params(
-        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The room", example = "general"),
+        ("roomId" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The id of the room", example = "general"),
     ),
-    responses((status = 200, description = "Who listens now was told", body = Success)),
+    responses((status = 200, description = "The event was sent to all open streams of the room", body = Success)),
     security(("bearer" = []), ("token" = [])),
 )]
 pub(super) fn typing() {}

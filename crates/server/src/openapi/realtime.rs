@@ -1,27 +1,27 @@
-//! `POST /realtime/…`.
+//! The calls below `/realtime`.
 
 use super::answers::Published;
 use super::bodies::Update;
 
-/// Tell one user of an update, or everybody
+/// Send an entity update to one user, or to everybody
 ///
-/// To one user with `targetUserId`; without it to everybody, which needs the role admin. Where the body names a `userId`, the event names the caller.
+/// With `targetUserId`, in the query or in the body, it goes to all connections of that user. Without it, it goes to everybody, which requires the role admin. If the body has a `userId`, the caller's id replaces it in the event.
 #[utoipa::path(
     post,
     path = "/realtime/update",
     operation_id = "updateEntity",
     tag = "Entity updates",
     params(
-        ("targetUserId" = Option<String>, Query, min_length = 1, description = "The one user to tell"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
+        ("targetUserId" = Option<String>, Query, min_length = 1, description = "The id of the user to whom the update is sent"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
     request_body = Update,
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
+    responses((status = 200, description = "The event is in the log, and every stream can see it", body = Published)),
     security(("bearer" = []), ("token" = [])),
 )]
 pub(super) fn update() {}
 
-/// The body was created
+/// Tell everybody that an entity was created
 #[utoipa::path(
     post,
     path = "/realtime/entity/{entity}/create",
@@ -29,15 +29,15 @@ pub(super) fn update() {}
     tag = "Entity updates",
     params(
         ("entity" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The kind of entity", example = "order"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
-    request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
+    request_body(content = Value, description = "Any JSON. It becomes the `data` of the event", example = json!({"id": 7})),
+    responses((status = 200, description = "The event is in the log, and every stream can see it", body = Published)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn created() {}
 
-/// The body was updated
+/// Tell everybody that an entity was updated
 #[utoipa::path(
     post,
     path = "/realtime/entity/{entity}/update",
@@ -45,15 +45,15 @@ pub(super) fn created() {}
     tag = "Entity updates",
     params(
         ("entity" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The kind of entity", example = "order"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
-    request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
+    request_body(content = Value, description = "Any JSON. It becomes the `data` of the event", example = json!({"id": 7})),
+    responses((status = 200, description = "The event is in the log, and every stream can see it", body = Published)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn updated() {}
 
-/// The body was deleted
+/// Tell everybody that an entity was deleted
 #[utoipa::path(
     post,
     path = "/realtime/entity/{entity}/delete",
@@ -61,10 +61,10 @@ pub(super) fn updated() {}
     tag = "Entity updates",
     params(
         ("entity" = String, Path, min_length = 1, max_length = 128, pattern = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$", description = "The kind of entity", example = "order"),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "The same call with the same key publishes once, for 5 minutes"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A key of the client's choice: if the call is repeated with the same key within 5 minutes, it publishes nothing and gets the first answer again"),
     ),
-    request_body(content = Value, description = "Any JSON: it becomes the event's `data`", example = json!({"id": 7})),
-    responses((status = 200, description = "It is in the log, and every stream can see it", body = Published)),
+    request_body(content = Value, description = "Any JSON. It becomes the `data` of the event", example = json!({"id": 7})),
+    responses((status = 200, description = "The event is in the log, and every stream can see it", body = Published)),
     security(("bearer" = ["admin"]), ("token" = ["admin"])),
 )]
 pub(super) fn deleted() {}

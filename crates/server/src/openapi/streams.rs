@@ -1,39 +1,46 @@
-//! The streams, as the table of groups has them. An event stream has no schema in `OpenAPI` 3.1: its answer is text, and the
-//! description names the events.
+//! The `OpenAPI` paths of the streams, generated from the table of stream groups.
+//!
+//! `OpenAPI` 3.1 has no schema for an event stream. Its answer is text, and the description names
+//! the events.
 
 use serde_json::{Value, json};
 use utoipa::openapi::path::PathItem;
 
 use crate::auth::rule::Audience;
-use crate::groups::{self, Group, Narrowing, Stream};
+use crate::stream_groups::{self, Group, Narrowing, Stream};
 
-/// What every stream may say beside its own events.
-const ALWAYS: &str = "`heartbeat` on every stream, `reset` where what was missed can't be replayed whole; an ending (`draining`, \
-                      `revoked`, `expired`, `slow`, `busy`) says why and whether to come back";
+/// The events that any stream may send in addition to its own, as a text.
+const ALWAYS: &str = "`heartbeat` at an interval; `reset` if not all missed events can be replayed; and at the end `draining`, \
+                      `revoked`, `expired`, `slow` or `busy`, which says why the stream ends and whether to reconnect";
 
-/// A name of an entity or a room, as a regular expression.
+/// A regular expression for the names of entities and rooms.
 const NAME: &str = r"^(\.{0,2}[A-Za-z0-9_:@-]|\.{3})[A-Za-z0-9_.:@-]*$";
 
-/// Every path of a stream, and what is said about it.
+/// Returns the path of every stream, with its description.
 pub(super) fn paths(groups: &'static [Group]) -> impl Iterator<Item = (&'static str, PathItem)> {
-    groups::streams(groups).map(|(group, stream)| {
+    stream_groups::streams(groups).map(|(group, stream)| {
         let described = serde_json::from_value(json!({ "get": operation(group, stream) }));
-        (stream.path, described.expect("what is written here is an operation"))
+        (stream.path, described.expect("`operation` returns a valid operation"))
     })
 }
 
-/// The topics of which `GET /events` lists what is kept.
-pub(super) fn listed(groups: &'static [Group]) -> String {
-    let rules = groups::rules(groups).map(|(rule, _)| rule).filter(|rule| rule.publish != Audience::Server);
+/// Returns the description of the parameter `topic` of `GET /events`: the patterns of all topics
+/// that it accepts.
+pub(super) fn topics_of_events(groups: &'static [Group]) -> String {
+    let rules = stream_groups::rules(groups).map(|(rule, _)| rule).filter(|rule| rule.publish != Audience::Server);
     let patterns: Vec<_> = rules.map(|rule| format!("`{}`", rule.pattern)).collect();
-    format!("One of {}, where `*` is a name and `{{me}}` one's own id", patterns.join(", "))
+    format!("One of {}. `*` stands for a name, and `{{me}}` for the caller's own id", patterns.join(", "))
 }
 
 fn operation(group: &Group, stream: &Stream) -> Value {
     let about = &stream.about;
     let events: Vec<_> = std::iter::once(&"connected").chain(about.events).map(|event| format!("`{event}`")).collect();
-    let parameters: Vec<_> =
-        stream.narrowing.iter().map(|narrowing| named(stream, narrowing)).chain(cursor()).collect();
+    let parameters: Vec<_> = stream
+        .narrowing
+        .iter()
+        .map(|narrowing| narrowing_parameter(stream, narrowing))
+        .chain(cursor_parameters())
+        .collect();
     let mut operation = json!({
         "tags": [group.heading],
         "summary": about.title,
@@ -51,8 +58,8 @@ fn operation(group: &Group, stream: &Stream) -> Value {
     operation
 }
 
-/// The parameter that narrows a stream.
-fn named(stream: &Stream, narrowing: &Narrowing) -> Value {
+/// Returns the parameter that narrows a stream.
+fn narrowing_parameter(stream: &Stream, narrowing: &Narrowing) -> Value {
     let is_in_path = stream.is_narrowed_by_path();
     let schema = if narrowing.most == 1 {
         json!({ "type": "string", "minLength": 1, "maxLength": 128, "pattern": NAME })
@@ -69,20 +76,20 @@ fn named(stream: &Stream, narrowing: &Narrowing) -> Value {
     })
 }
 
-/// Where a stream goes on, in the two ways to say it.
-fn cursor() -> [Value; 2] {
+/// Returns the two parameters by which a client says after which id a stream resumes.
+fn cursor_parameters() -> [Value; 2] {
     [
         json!({
             "name": "Last-Event-ID",
             "in": "header",
-            "description": "The last id that was seen; `earliest` for all that is kept",
+            "description": "The id of the last event that the client received. `earliest` replays all stored events",
             "required": false,
             "schema": { "type": ["string", "null"] },
         }),
         json!({
             "name": "lastEventId",
             "in": "query",
-            "description": "The same, where no header can be set; also `last_event_id` and `lastEventID`",
+            "description": "The value of `Last-Event-ID`, for clients that can't set a header. May also be called `last_event_id` or `lastEventID`",
             "required": false,
             "schema": { "type": "string" },
         }),

@@ -14,7 +14,7 @@ use super::current_stats;
 use crate::VERSION;
 use crate::app::App;
 use crate::auth::demo;
-use crate::groups;
+use crate::stream_groups;
 use crate::times::rfc3339;
 
 /// All calls except the streams: the group and name of each in `GET /api`, and its method and path.
@@ -56,7 +56,8 @@ const CALLS: [(&str, &str, &str); 32] = [
 /// `GET /api`
 pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
     let mut endpoints = Map::new();
-    let streams = groups::streams(app.groups).map(|(group, stream)| (group.name, stream.about.api, stream.call()));
+    let streams =
+        stream_groups::streams(app.groups).map(|(group, stream)| (group.name, stream.about.api, stream.call()));
     let calls = CALLS.map(|(group, name, call)| (group, name, call.to_owned()));
     for (group, name, call) in streams.chain(calls) {
         let group = endpoints.entry(group).or_insert_with(|| Value::Object(Map::new()));

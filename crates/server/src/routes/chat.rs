@@ -21,7 +21,7 @@ use crate::http::extract::{Caller, InPath, JsonBody};
 use crate::http::publisher::{Publisher, Unit, answer};
 use crate::members;
 use crate::times::rfc3339_ms;
-use crate::topics;
+use crate::topic_names;
 
 /// The shortest wait after the end of a membership could not be written, for grace periods that are
 /// shorter.
@@ -44,7 +44,7 @@ pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<R
     let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
     let unit = Unit::new(announcement(room, username, "joined", now), draft)
         .beside(members::joined(room, &user, username, now.as_millisecond()))
-        .joining(topics::room(room), user);
+        .joining(topic_names::room(room), user);
     publisher.publish(None, &[], unit).await
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<
     let app = &publisher.app;
     let room = room_to_publish_to(app, &publisher.caller, &room)?;
     let draft = Draft::success(&format!("Successfully left room {room}"), |reply| reply);
-    let unit = match app.members.find(&app.hub, &topics::room(room), &publisher.caller.id).await? {
+    let unit = match app.members.find(&app.hub, &topic_names::room(room), &publisher.caller.id).await? {
         Some(member) => {
             let announcement = announcement(room, &member.username, "left", app.now());
             Unit::new(announcement, draft).beside(members::left(room, &member))
@@ -69,7 +69,7 @@ pub(crate) async fn members(
     Caller(caller): Caller,
     InPath(room): InPath,
 ) -> Result<Reply, Error> {
-    let topic = topics::room(checked_name("roomId", &room)?);
+    let topic = topic_names::room(checked_name("roomId", &room)?);
     app.guard.may_read(&caller.into(), &topic)?;
     app.hub.folds_ready().await?;
     let member = |member: &Member| {
@@ -100,7 +100,7 @@ pub(crate) async fn typing(
 /// Returns the name of a room if `caller` may publish to it.
 fn room_to_publish_to<'a>(app: &App, caller: &Identity, room: &'a str) -> Result<&'a str, Error> {
     let room = checked_name("roomId", room)?;
-    app.guard.may_publish(caller.into(), &topics::room(room))?;
+    app.guard.may_publish(caller.into(), &topic_names::room(room))?;
     Ok(room)
 }
 

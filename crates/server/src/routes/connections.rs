@@ -16,7 +16,7 @@ use super::{StreamCounts, current_stats};
 use crate::app::{App, Phase};
 use crate::http::extract::{Admin, InPath, user};
 use crate::times::{rfc3339_ms, spread};
-use crate::topics;
+use crate::topic_names;
 
 /// The maximum number of connections in one answer, and the default of `limit`.
 const PAGE: usize = 1_000;
@@ -59,7 +59,7 @@ fn by_reason<const N: usize>(counts: [(&'static str, u64); N]) -> Value {
 
 /// `GET /system/connections`
 pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
-    let topic = |text| topics::asked(text).map_err(|error| Error::field("topic", error.to_string()));
+    let topic = |text| topic_names::parse(text).map_err(|error| Error::field("topic", error.to_string()));
     let serial =
         |text: &str| text.parse().map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"));
     let filter = Filter {

@@ -17,10 +17,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::connections::tallied;
 use crate::app::App;
-use crate::groups::DASHBOARD;
 use crate::metrics::process::resident_bytes;
+use crate::stream_groups::DASHBOARD;
 use crate::times::rfc3339;
-use crate::topics;
+use crate::topic_names;
 
 /// The prefix of the rooms' topics.
 const ROOM: &str = "chat/room/";
@@ -43,7 +43,7 @@ pub(crate) async fn report(app: Arc<App>) {
             app.hub.connections().stats().by_kind.iter().any(|(kind, count)| *kind == DASHBOARD && *count > 0);
         if watched {
             let event = EventName::from_static("stats");
-            let publication = Publication::new([topics::dashboard()], event, stats(&app));
+            let publication = Publication::new([topic_names::dashboard()], event, stats(&app));
             if let Err(error) = app.hub.publish_ephemeral(&publication) {
                 tracing::warn!(%error, "the dashboard's numbers were not sent");
             }

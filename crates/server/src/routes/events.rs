@@ -16,10 +16,10 @@ use tidings_journal::{Entry, EventId, TopicName};
 
 use crate::app::App;
 use crate::auth::Credential;
-use crate::groups;
 use crate::http::cursor;
 use crate::http::extract::{self, Admin};
-use crate::topics;
+use crate::stream_groups;
+use crate::topic_names;
 
 /// The query parameters of `/events`, for all methods.
 pub(crate) const QUERY: &[Name] = &[
@@ -37,7 +37,7 @@ const LONGEST_ID: usize = 256;
 /// `GET /events`
 pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Params) -> Result<Reply, Error> {
     let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
-    let topic = topics::asked(name).map_err(|error| Error::field("topic", error.to_string()))?;
+    let topic = topic_names::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
     let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
     let visitor = extract::optional(&app, credential.as_ref(), &parts)?;
     app.guard.may_list(&visitor, &topic).map_err(|denied| extract::denied(&app, &parts, denied))?;
@@ -92,7 +92,7 @@ fn refuse(params: &Params, names: &[&'static str], problem: &str) -> Result<(), 
 pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, params: Params) -> Result<Reply, Error> {
     let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
     let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
-    if topics::is_private(&topic) {
+    if topic_names::is_internal(&topic) {
         return Err(Error::field("topic", "is the server's own, of which nothing can be erased"));
     }
     let until = params.filled("until").ok_or_else(|| Error::field("until", "is required"))?;
@@ -112,7 +112,7 @@ pub(crate) async fn erase_all(
     until: &str,
     field: &'static str,
 ) -> Result<EventId, Error> {
-    let erasure = |topic| Erasure { below: groups::shown_below(app.groups, &topic), topic };
+    let erasure = |topic| Erasure { below: stream_groups::prefix_shown_by(app.groups, &topic), topic };
     let until = until.chars().take(LONGEST_ID).collect::<String>();
     app.hub.erase(named.into_iter().map(erasure), &until).await.map_err(|error| match error {
         EraseError::UnknownId(_) => {

@@ -14,6 +14,7 @@ pub(crate) mod reload;
 pub(crate) mod status;
 pub(crate) mod streams;
 pub(crate) mod topics;
+pub(crate) mod users;
 
 use http::Uri;
 use serde::{Serialize, Serializer};

@@ -14,7 +14,7 @@ use crate::calls::Event;
 use crate::calls::notification::Notification;
 use crate::http::extract::JsonBody;
 use crate::http::publisher::{Publisher, Unit};
-use crate::topics;
+use crate::topic_names;
 
 /// `POST /notifications/send`
 pub(crate) async fn send(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
@@ -34,7 +34,7 @@ pub(crate) async fn broadcast(
     publisher: Publisher,
     body: JsonBody,
 ) -> Result<Response, Error> {
-    app.guard.may_publish(publisher.by(), &topics::notifications())?;
+    app.guard.may_publish(publisher.by(), &topic_names::notifications())?;
     let mut fields = body.fields()?;
     if target(publisher.params()?, &mut fields)?.is_some() {
         return Err(Error::field("targetUserId", "is not for a broadcast; use /notifications/send"));

@@ -13,7 +13,7 @@ use crate::calls::Event;
 use crate::calls::status::Status;
 use crate::http::extract::JsonBody;
 use crate::http::publisher::{Publisher, Unit};
-use crate::topics;
+use crate::topic_names;
 
 /// `POST /system/status/update`
 pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
@@ -28,7 +28,7 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
 pub(crate) async fn latest(State(app): State<Arc<App>>) -> Result<Reply, Error> {
     let (mut entries, mut after) = (Vec::new(), After::Earliest);
     loop {
-        let piece = app.hub.history(vec![topics::status()], &after, usize::MAX).await?;
+        let piece = app.hub.history(vec![topic_names::status()], &after, usize::MAX).await?;
         entries.extend(piece.entries);
         if piece.end {
             break;

@@ -8,8 +8,8 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 
 use crate::auth::rule::Audience;
-use crate::groups::{Group, Stream};
 use crate::http::extract::{InPath, Route};
+use crate::stream_groups::{Group, Stream};
 use crate::streams::open::{Spec, StreamCall};
 use tidings_edge::error::Error;
 

@@ -1,19 +1,16 @@
-//! `GET /system/topics`: lists the topics of the log and the number of their followers.
-//! `DELETE /users/{id}`: erases all topics of a user.
+//! `GET /system/topics`: lists the topics of the log, with the number of open streams that follow each.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use serde_json::{Value, json};
-use tidings_edge::error::{Code, Error};
+use tidings_edge::error::Error;
 use tidings_edge::query::{self, Name, Params};
 use tidings_edge::reply::Reply;
 use tidings_journal::{Holding, TopicName};
 
-use super::{chat, events};
 use crate::app::App;
-use crate::groups;
-use crate::http::extract::{Admin, InPath, user};
+use crate::http::extract::Admin;
 
 /// The maximum number of topics in one answer, and the default of `limit`.
 const PAGE: usize = 1_000;
@@ -28,7 +25,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
     };
     let after = params.filled("cursor").map(name).transpose()?;
     let limit = params.number("limit", 1..=PAGE, PAGE)?;
-    // Until then, events that an earlier process has left to be erased are counted.
+    // Before that, events would be counted that an earlier process had begun to erase.
     app.hub.folds_ready().await?;
     let mut page = app.hub.topics("", after.as_ref(), limit + 1);
     let more = page.len() > limit;
@@ -42,27 +39,4 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
 
 fn describe((Holding { topic, events, bytes }, followers): &(Holding, usize)) -> Value {
     json!({ "name": topic.as_str(), "events": events, "bytes": bytes, "followers": followers })
-}
-
-/// `DELETE /users/{id}`: erases the user's own topics, and ends the user's memberships.
-///
-/// Open streams stay open, and tokens stay valid. Other calls end these.
-pub(crate) async fn erase_user(
-    State(app): State<Arc<App>>,
-    Admin(caller): Admin,
-    InPath(id): InPath,
-) -> Result<Reply, Error> {
-    let user = user("id", &id)?;
-    let until = app.hub.head().to_string();
-    // This runs in a task, because the work must not stop in the middle if the client disconnects.
-    let work = tokio::spawn(async move {
-        let rooms = chat::end_memberships_of(&app, &user).await?;
-        let erased = events::erase_all(&app, groups::of_user(app.groups, &user), &until, "id").await;
-        erased.map(|_| (user, rooms))
-    });
-    let (user, rooms) =
-        work.await.map_err(|_| Error::new(Code::JournalUnavailable, "The erasure did not come to an end"))??;
-    tracing::info!(admin = %caller.id, rooms, "an admin erased the topics of a user");
-    let message = format!("Erased the topics of {user}");
-    Ok(Reply::success(&message, |reply| reply.value("memberships", &rooms)))
 }

@@ -272,7 +272,7 @@ async fn who_is_erased_while_a_server_starts_is_a_member_of_nothing_afterwards()
         drop(before);
         // The same membership in the form of version 0.1, which is still to be converted.
         let slot = Record {
-            topics: [crate::topics::members()].into(),
+            topics: [crate::topic_names::members()].into(),
             event: "member".into(),
             key: Some("0".into()),
             data: r#"{"room":"s","userId":"ann","username":"Ann","joinedAt":7}"#.into(),

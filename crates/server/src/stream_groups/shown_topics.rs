@@ -1,5 +1,5 @@
-//! From a row of the table to topics: what a stream shows to a caller, what a user's own topics are, and which topics another
-//! one shows, too.
+//! Computes topics from the table of stream groups: the topics that a stream shows to a caller, the
+//! topics of a user, and the topics whose events another topic also shows.
 
 use tidings_hub::UserId;
 use tidings_journal::TopicName;
@@ -11,7 +11,8 @@ use tidings_edge::fields;
 use tidings_edge::query::Params;
 
 impl Stream {
-    /// The topics that the stream shows to `me` by a query, or by a name in the path.
+    /// Returns the topics that the stream shows to `me`. The names that narrow it are in `query`,
+    /// or `in_path` is the only one.
     pub(crate) fn topics(
         &self,
         me: Option<&UserId>,
@@ -32,8 +33,9 @@ impl Stream {
 }
 
 impl Narrowing {
-    /// The names in a query, each once. In a list, empty ones are none: who joins an empty list filters nothing. An empty
-    /// single one is bad: a page that lost the name must not follow everything.
+    /// Returns the names in a query, each once. Empty names in a list are ignored, because a
+    /// program that joins an empty list wants no filter. If only a single name is allowed, an empty
+    /// one is an error, because a page that lost the name must not follow everything.
     fn names<'a>(&self, query: &'a Params) -> Result<Vec<&'a str>, Error> {
         if self.most == 1 {
             let name = query.get(self.parameter).map(|name| fields::checked_name(self.parameter, name));
@@ -54,7 +56,7 @@ impl Narrowing {
     }
 }
 
-/// The topics that `patterns` become for `me`.
+/// Fills in `patterns` with `me` and `name`. Patterns that need one that is not given are left out.
 fn filled(
     patterns: &'static [&'static str],
     me: Option<&UserId>,
@@ -63,14 +65,16 @@ fn filled(
     patterns.iter().filter_map(move |pattern| fill(pattern, me, name))
 }
 
-/// The topics that are `user`'s alone, but for those that one of them shows, too.
-pub(crate) fn of_user(groups: &'static [Group], user: &UserId) -> Vec<TopicName> {
-    let own = all_rules(groups).filter(|rule| rule.pattern.ends_with(ME));
-    own.filter_map(|rule| fill(rule.pattern, Some(user), None)).collect()
+/// Returns the topics that only `user` may read. Topics below them whose events one of these also
+/// shows (see [`prefix_shown_by`]) are left out.
+pub(crate) fn topics_of_user(groups: &'static [Group], user: &UserId) -> Vec<TopicName> {
+    let own_rules = all_rules(groups).filter(|rule| rule.pattern.ends_with(ME));
+    own_rules.filter_map(|rule| fill(rule.pattern, Some(user), None)).collect()
 }
 
-/// What the names of the topics begin with whose events `topic` shows, too: `chat` shows those of every room.
-pub(crate) fn shown_below(groups: &'static [Group], topic: &TopicName) -> Option<String> {
+/// Returns the prefix of the names of all topics whose events `topic` also shows. For `chat`, which
+/// shows the events of every room, it is `chat/room/`.
+pub(crate) fn prefix_shown_by(groups: &'static [Group], topic: &TopicName) -> Option<String> {
     let rule = all_rules(groups).find(|rule| rule.governs(topic))?;
     let below = all_rules(groups).find_map(|below| {
         let names = below.pattern.strip_prefix(rule.pattern)?.strip_prefix('/')?.strip_suffix(ANY)?;

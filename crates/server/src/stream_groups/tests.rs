@@ -1,4 +1,4 @@
-//! The table is whole and free of contradictions; a row is all that a group needs.
+//! Tests that the table is complete and consistent, and that a group needs nothing but a row.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::server::Server;
 use tidings_fresh as fresh;
 use tidings_net::matcher::StreamMatcher;
 
-/// The group that `CONTRIBUTING.md` adds.
-const MADE_UP: Group = include!("made_up.row");
+/// The group that `CONTRIBUTING.md` adds as an example.
+const EXAMPLE: Group = include!("example_group.row");
 
 fn topic(text: &str) -> TopicName {
     TopicName::parse(text).unwrap()
@@ -45,7 +45,7 @@ fn no_topic_is_governed_by_two_rules() {
 }
 
 #[test]
-fn what_a_stream_shows_has_a_rule_and_its_parameter_is_known() {
+fn every_pattern_that_a_stream_shows_has_a_rule_and_every_parameter_is_in_the_path_or_the_query() {
     let mut paths = HashSet::new();
     for (group, stream) in streams(GROUPS) {
         let narrowed = stream.narrowing.iter().flat_map(|narrowing| narrowing.shows);
@@ -58,20 +58,21 @@ fn what_a_stream_shows_has_a_rule_and_its_parameter_is_known() {
             assert!(in_query != in_path, "{}: {parameter}", stream.path);
         }
         assert_eq!(stream.counted_as.last(), Some(&"heartbeat"), "{}", stream.path);
-        assert!(paths.insert(stream.path), "{} twice", stream.path);
+        assert!(paths.insert(stream.path), "{} is there twice", stream.path);
     }
 }
 
-/// The configurations of proxies in the documentation tell streams from calls by the ends of their paths.
+/// The configurations of proxies in the documentation distinguish streams from calls by the ends of
+/// their paths.
 #[test]
-fn a_proxy_knows_a_stream_by_the_end_of_its_path() {
+fn the_path_of_every_stream_ends_as_the_configurations_of_proxies_expect() {
     for path in paths(GROUPS) {
         assert!(path.ends_with("/stream") || path == "/system/heartbeat", "{path}");
     }
 }
 
 #[test]
-fn a_stream_is_open_to_whoever_may_read_something_that_it_can_show() {
+fn a_stream_may_be_opened_by_everybody_who_may_read_one_of_its_topics() {
     let audiences: Vec<_> = streams(GROUPS).map(|(group, stream)| (stream.path, group.audience(stream))).collect();
     assert_eq!(
         audiences,
@@ -93,8 +94,8 @@ fn a_stream_is_open_to_whoever_may_read_something_that_it_can_show() {
 }
 
 #[test]
-fn every_topic_of_the_contract_is_governed() {
-    use crate::topics::{chat, dashboard, entity, members, notifications, of_user, realtime, room, status};
+fn a_rule_governs_every_topic_of_a_group() {
+    use crate::topic_names::{chat, dashboard, entity, members, notifications, of_user, realtime, room, status};
     let governed = |topic: &TopicName| rules(GROUPS).any(|(rule, _)| rule.governs(topic));
     let (notifications, realtime) = (notifications(), realtime());
     let own = of_user(&realtime, &ann());
@@ -116,8 +117,8 @@ fn every_topic_of_the_contract_is_governed() {
 }
 
 #[test]
-fn the_topics_that_another_one_shows_are_below_it() {
-    let below = |name: &str| shown_below(GROUPS, &topic(name));
+fn the_topics_that_an_aggregate_also_shows_are_below_it() {
+    let below = |name: &str| prefix_shown_by(GROUPS, &topic(name));
     assert_eq!(below("chat").unwrap(), "chat/room/");
     assert_eq!(below("realtime").unwrap(), "realtime/entity/");
     assert_eq!(below("realtime/user/a%2Fb").unwrap(), "realtime/user/a%2Fb/entity/");
@@ -127,27 +128,31 @@ fn the_topics_that_another_one_shows_are_below_it() {
 }
 
 #[test]
-fn a_user_has_topics_of_their_own() {
-    let names: Vec<_> = of_user(GROUPS, &UserId::parse("a/b").unwrap()).iter().map(TopicName::to_string).collect();
+fn the_topics_of_a_user_are_those_that_only_the_user_may_read() {
+    let names: Vec<_> =
+        topics_of_user(GROUPS, &UserId::parse("a/b").unwrap()).iter().map(TopicName::to_string).collect();
     assert_eq!(names, ["notifications/user/a%2Fb", "realtime/user/a%2Fb"]);
 }
 
 #[test]
-fn the_diff_in_contributing_adds_the_made_up_group_to_the_table() {
+fn the_diff_in_contributing_adds_the_example_group_to_the_table() {
     let guide = fresh::committed("CONTRIBUTING.md");
     let (_, rest) = guide.split_once("```diff\n").expect("a diff");
     let (diff, _) = rest.split_once("```\n").expect("its end");
     let lines: Vec<_> = diff.lines().filter(|line| !line.starts_with("@@")).collect();
     let added: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix('+')).collect();
     let kept: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix(' ')).collect();
-    assert_eq!(added.join("\n"), format!("{},", include_str!("made_up.row").trim_end()));
-    let table = include_str!("../groups.rs");
-    assert!(table.contains(&format!("{}\n", kept.join("\n"))), "the lines around it are not the table's any more");
+    assert_eq!(added.join("\n"), format!("{},", include_str!("example_group.row").trim_end()));
+    let table = include_str!("../stream_groups.rs");
+    assert!(
+        table.contains(&format!("{}\n", kept.join("\n"))),
+        "the lines around the new ones are not in the table any more"
+    );
 }
 
-/// A server whose table has one row more.
+/// Starts a server whose table has the example as an additional row.
 fn server() -> (Router, crate::Handle) {
-    let groups: &'static [Group] = Vec::leak([GROUPS, &[MADE_UP]].concat());
+    let groups: &'static [Group] = Vec::leak([GROUPS, &[EXAMPLE]].concat());
     let log = Arc::new(Memory::new(Retention::default()));
     let (router, engine) = Server::builder().assemble_with(log, groups).unwrap();
     let handle = engine.handle();
@@ -173,7 +178,7 @@ async fn json_of(response: axum::response::Response) -> Value {
 }
 
 #[tokio::test]
-async fn a_row_is_all_that_a_group_needs() {
+async fn a_group_with_nothing_but_a_row_works_over_http_and_in_the_library() {
     const PATIENCE: Duration = Duration::from_mins(2);
     let (router, handle) = server();
     let (ann, bob, admin) = (bearer("ann", "user"), bearer("bob", "user"), bearer("eve", "admin"));
@@ -190,7 +195,7 @@ async fn a_row_is_all_that_a_group_needs() {
     }
     assert_eq!(json_of(get(&router, "/api", "").await).await["endpoints"]["parcels"]["stream"], "GET /parcels/stream");
 
-    // The stream: counted, and fed by the application, as the group has no calls.
+    // The stream is counted. The application publishes its events, because the group has no calls.
     let stream = get(&router, "/parcels/stream", &ann).await;
     assert_eq!(stream.status(), StatusCode::OK);
     assert_eq!(json_of(get(&router, "/system/stats", "").await).await["connectionsByType"]["parcels"], 1);
@@ -206,13 +211,13 @@ async fn a_row_is_all_that_a_group_needs() {
 }
 
 #[test]
-fn every_list_of_streams_has_a_group_that_was_added() {
-    let groups: &'static [Group] = Vec::leak([GROUPS, &[MADE_UP]].concat());
+fn every_list_of_streams_contains_an_added_group() {
+    let groups: &'static [Group] = Vec::leak([GROUPS, &[EXAMPLE]].concat());
     let request = Request::get("/base/parcels/stream").body(()).unwrap();
     assert!(StreamMatcher::new(paths(groups), Some("/base")).matches(&request), "the lane of parked streams");
     assert!(!StreamMatcher::new(paths(GROUPS), Some("/base")).matches(&request));
     assert!(offered(groups).any(|(_, stream)| stream.path == "/parcels/stream"), "the banner");
-    let row = "| `GET /parcels/stream` | required | `parcel`, where yours are | 3 s |";
+    let row = "| `GET /parcels/stream` | required | `parcel`, where your parcels are | 3 s |";
     assert!(documents::table(groups).contains(row), "the README");
     let list = documents::list(groups);
     let listed = list.as_array().unwrap().iter().find(|stream| stream["key"] == "parcels").expect("the page");
