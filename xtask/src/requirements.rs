@@ -1,5 +1,5 @@
 //! The programs that the machine needs in addition to Rust. The tests need Python with venv and
-//! pip, curl, Chromium, nginx, openssl, Prometheus's promtool, and systemd's programs
+//! pip, curl, Chromium, nginx, openssl, Prometheus's promtool, Redis, and systemd's programs
 //! ([`crate::node`] installs Node itself). The measurements need nginx with nchan, and taskset.
 //!
 //! Owns the lists, the check, and the installation. Where `apt-get` exists, and this program is
@@ -29,7 +29,7 @@ pub(crate) struct Requirement {
     otherwise: Option<fn() -> Result<()>>,
 }
 
-pub(crate) const TESTS: [Requirement; 7] = [
+pub(crate) const TESTS: [Requirement; 8] = [
     PYTHON,
     Requirement { name: "curl", lacking: curl, debian: &[&["curl"]], macos: Some("curl"), otherwise: None },
     Requirement {
@@ -45,6 +45,13 @@ pub(crate) const TESTS: [Requirement; 7] = [
         lacking: promtool,
         debian: &[&["prometheus"]],
         macos: Some("prometheus"),
+        otherwise: None,
+    },
+    Requirement {
+        name: "redis-server 6.2 or newer with redis-sentinel",
+        lacking: redis,
+        debian: &[&["redis-server", "redis-sentinel"]],
+        macos: Some("redis"),
         otherwise: None,
     },
     Requirement {
@@ -287,6 +294,12 @@ fn python_is_there() -> Result<()> {
 /// Checks that a program exists and prints its version.
 fn there(program: &str) -> Result<()> {
     process::ask(Command::new(program).arg("--version")).map(drop)
+}
+
+/// Checks for the server and the sentinel, which are one program with two names.
+fn redis() -> Result<()> {
+    there("redis-server")?;
+    there("redis-sentinel")
 }
 
 fn promtool() -> Result<()> {

@@ -32,8 +32,9 @@ pub(crate) struct Options {
 }
 
 /// The tests that `--quick` leaves out, and what they need.
-const LEFT_OUT: [(&str, &str); 8] = [
+const LEFT_OUT: [(&str, &str); 9] = [
     ("six proxies before the server", "each of them"),
+    ("the log on Redis", "redis-server and redis-sentinel"),
     ("the page's types, unit tests and freshness", "Node"),
     ("what people do with the page", "a browser and nginx"),
     ("the tests that are shown above as ignored", "the programs that each names"),
@@ -43,8 +44,9 @@ const LEFT_OUT: [(&str, &str); 8] = [
     ("the hub's interleavings", "a third build"),
 ];
 
-/// Parts of the names of the slow tests among those that need only Rust.
-const SLOW: [&str; 2] = ["extremes::", "durable::kills::"];
+/// Parts of the names of the tests that `--quick` skips, although they are not marked as ignored:
+/// the slow ones among those that need only Rust, and those that need a broker.
+const SKIPPED: [&str; 3] = ["extremes::", "durable::kills::", "on_redis::"];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.quick {
@@ -115,7 +117,7 @@ fn tell_of_proxies(proxies: &Proxies) -> Result<()> {
 
 fn quick(given: &[OsString]) -> Result<()> {
     ensure!(!process::is_ci(), "--quick leaves tests out, which continuous integration must not");
-    let skipped = SLOW.map(|name| ["--skip", name]);
+    let skipped = SKIPPED.map(|name| ["--skip", name]);
     let targets: Vec<_> =
         if given.is_empty() { vec!["--lib".into(), "--bins".into(), "--tests".into()] } else { given.to_vec() };
     process::run(&mut cargo_test(&targets, skipped.as_flattened())?)?;
