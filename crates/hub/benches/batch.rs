@@ -1,10 +1,10 @@
-//! The cost of an event in a batch of 1,000, and of one that is published alone, in the library:
+//! The cost of an event that is published in a batch of 1,000, and of one that is published alone:
 //! `cargo bench -p tidings-hub --bench batch`.
 //!
-//! The log is in memory, and each subscriber is a task that takes what there is and drops it:
-//! sockets, which cost far more, are left out, so that what is compared is the work of the hub.
-//! Prints a table and judges nothing, because speed depends on the machine. A number as an argument
-//! (`-- 1000`) measures only this number of subscribers.
+//! The log is in memory, and each subscriber is a task that takes the frames and drops them.
+//! Sockets, which cost far more, are left out, so that the work of the hub is compared. Prints a
+//! table and judges nothing, because speed depends on the machine. A number as an argument (`--
+//! 1000`) measures only this number of subscribers.
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
 #![allow(clippy::unwrap_used, reason = "a measurement that fails is to end, and to say where")]
@@ -25,24 +25,23 @@ use tidings_sse::{EventName, Frame};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// As in the server.
+/// The allocator of the server.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SUBSCRIBERS: [usize; 3] = [0, 1, 1_000];
 
-/// The data of one event, as for the log's figures.
+/// The size of an event's data, as in the benchmark of the log.
 const DATA_BYTES: usize = 256;
 
 const BATCH: usize = 1_000;
 const BATCHES: usize = 10;
 
-/// How many are published by themselves in a round: with 1,000 subscribers each costs as many
-/// wakes.
+/// How many events are published alone in a round. With 1,000 subscribers, each costs 1,000 wakes.
 const SINGLES: usize = 1_000;
 
-/// Each way is measured so often, in turns: a machine that is busier for a while is so for all of
-/// them.
+/// How often each way is measured. The ways take turns, so that a machine that is busy for a while
+/// slows down all of them.
 const ROUNDS: usize = 7;
 
 /// The ways to publish that are compared.
@@ -62,7 +61,7 @@ enum Way {
 /// What one event cost.
 #[derive(Clone, Copy)]
 struct Cost {
-    /// Of all threads.
+    /// The CPU time of all threads.
     cpu: Duration,
     wall: Duration,
 }
@@ -103,7 +102,7 @@ impl Wording for Silent {
 }
 
 fn main() {
-    // `cargo test --all-targets` runs this too, and has not asked for it.
+    // `cargo test --all-targets` runs this program too, without this argument.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -207,7 +206,7 @@ impl Bench {
     }
 }
 
-/// What a carrier of a stream does, without its socket.
+/// Takes the frames of a stream as its carrier does, without a socket.
 async fn take(mut subscription: Subscription, progress: Arc<Progress>) {
     let mut reached = 0;
     while subscription.next().await.is_some() {
@@ -266,5 +265,5 @@ fn cpu_time() -> Duration {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn cpu_time() -> Duration {
-    Duration::ZERO // nothing that all systems have says it
+    Duration::ZERO // no interface is available on all systems
 }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 #[derive(Clone)]
 pub struct Clock {
     wall: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// A monotonic clock, in milliseconds since any moment. Without one, the wall clock is
-    /// monotonic, because nothing sets it.
+    /// The monotonic clock, in milliseconds since any moment. `None` if the wall clock is used as
+    /// the monotonic one too, because nothing sets it.
     steady: Option<Arc<dyn Fn() -> i64 + Send + Sync>>,
 }
 
@@ -24,8 +24,7 @@ impl Clock {
         Self { wall: Arc::new(|| nearest(SystemTime::now())), steady: Some(steady()) }
     }
 
-    /// A clock that returns what `now` returns, and that nothing sets: where `now` moves by a
-    /// second, a second has passed.
+    /// A clock for tests: `now` is used as the wall clock and as the monotonic clock.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { wall: Arc::new(now), steady: None }
     }
@@ -55,15 +54,15 @@ impl Clock {
     }
 }
 
-/// The time as a date, or the nearest date there is: [`Timestamp::now`] panics outside of its
-/// range.
+/// Converts a time to a date, or to the nearest date that can be represented. [`Timestamp::now`]
+/// panics outside of that range.
 fn nearest(time: SystemTime) -> Timestamp {
     let outside = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::try_from(time).unwrap_or(outside)
 }
 
-/// The monotonic clock that counts while the machine is suspended, too. Otherwise a laptop that was
-/// closed for a night would look like one whose wall clock was set.
+/// Returns a monotonic clock that also counts while the machine is suspended. With another one, a
+/// laptop that was closed for a night would look like a machine whose wall clock was set.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn steady() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     Arc::new(|| {
@@ -87,9 +86,9 @@ mod tests {
 
     #[test]
     fn a_clock_outside_of_all_dates_returns_the_last_or_the_first_date() {
-        const AN_AGE: Duration = Duration::from_hours(100_000_000);
-        assert_eq!(nearest(SystemTime::UNIX_EPOCH + AN_AGE), Timestamp::MAX);
-        assert_eq!(nearest(SystemTime::UNIX_EPOCH - 2 * AN_AGE), Timestamp::MIN);
+        const LONG: Duration = Duration::from_hours(100_000_000);
+        assert_eq!(nearest(SystemTime::UNIX_EPOCH + LONG), Timestamp::MAX);
+        assert_eq!(nearest(SystemTime::UNIX_EPOCH - 2 * LONG), Timestamp::MIN);
         assert_eq!(nearest(SystemTime::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
     }
 }

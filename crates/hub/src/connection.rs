@@ -1,13 +1,13 @@
 //! One open stream, as the registry and an operator see it.
 //!
-//! The stream's task owns the cursor and the socket. What others want of the stream (a heartbeat is
-//! due, an operator ends it) they leave here as a control message, and wake the task. There is a
-//! slot for one heartbeat and one for an ending; an ending is final and goes first. A peer that
-//! reads nothing can't be sent an ending, so a stream can also be killed, which does not wait for
-//! the socket.
+//! The stream's task owns the cursor and the socket. Others leave here, as a control message, what
+//! they want of the stream, and wake its task: a heartbeat is due, or an operator ends the stream.
+//! There is a slot for one heartbeat and one for an ending; an ending is final and goes first. A
+//! peer that reads nothing can't be sent an ending, so a stream can also be killed, which does not
+//! wait for the socket.
 //!
-//! Every idle stream has one of these, so its size is asserted below. What nearly no stream needs
-//! is boxed.
+//! Every idle stream has one of these, so its size is asserted below. Fields that few streams need
+//! are boxed.
 
 mod id;
 mod signals;
@@ -82,17 +82,18 @@ enum KillReason {
     Shutdown,
 }
 
+/// What few streams have.
 #[derive(Default)]
 struct Rare {
-    /// How the stream ends, and since when that is decided.
+    /// The ending that the stream has to send, and since when.
     ending: Option<(Ending, Tick)>,
-    /// Called when the stream is killed, for carriers that are not woken by the waker.
+    /// Called when the stream is killed, see [`Connection::on_kill`].
     on_kill: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// What the hub wants of a stream's task.
 pub(crate) enum ControlMessage {
-    /// Close the connection, whatever is unwritten.
+    /// Close the connection, even if bytes are unwritten.
     Kill,
     /// Send this ending, then close.
     End(Ending),
@@ -187,14 +188,14 @@ impl Connection {
         }
     }
 
-    /// Has `act` called when the stream is killed: for carriers whose socket is not written by the
-    /// task that polls the stream. That task is woken in any case.
+    /// Calls `act` when the stream is killed. Carriers need this if the task that polls the stream
+    /// is not the one that writes the socket. The polling task is woken in any case.
     pub fn on_kill(&self, act: impl FnOnce() + Send + 'static) {
         self.state.lock().rare().on_kill = Some(Box::new(act));
     }
 
-    /// Drops what [`Connection::on_kill`] was given: it usually holds the carrier, which holds this
-    /// connection.
+    /// Drops the closure of [`Connection::on_kill`]. The closure usually holds the carrier, which
+    /// holds this connection.
     pub(crate) fn drop_on_kill(&self) {
         let on_kill = self.state.lock().rare.as_mut().and_then(|rare| rare.on_kill.take());
         drop(on_kill); // outside of the lock, as dropping it may take another lock
@@ -213,10 +214,11 @@ impl Connection {
         }
     }
 
-    /// Notes that bytes were handed to a carrier that does not tell when they leave: over HTTP/2 a
-    /// stream's window holds them back, not the socket. The stream counts as blocked until
-    /// [`Connection::took_bytes`] says that the carrier asks for more. Raises no alarm, because
-    /// this is called for every frame; the timer wheel sees it at the next heartbeat.
+    /// Notes that bytes were handed to a carrier that does not tell when they leave. Over HTTP/2,
+    /// for example, the stream's window holds them back and not the socket. The stream counts as
+    /// blocked until [`Connection::took_bytes`] says that the carrier asks for more. Raises no
+    /// alarm, because this is called for every frame; the timer wheel sees it at the next
+    /// heartbeat.
     pub fn handed_over(&self) {
         if self.blocked.load(Ordering::Relaxed) == 0 {
             self.blocked.store(self.signals.now().0.saturating_add(1), Ordering::Relaxed);
@@ -233,13 +235,13 @@ impl Connection {
         self.blocked.load(Ordering::Relaxed).checked_sub(1).map(Tick)
     }
 
-    /// Since when it is decided that the stream ends.
+    /// Returns since when the stream is to end; `None` if nothing has ended it.
     pub(crate) fn ending_since(&self) -> Option<Tick> {
         self.state.lock().rare.as_ref()?.ending.map(|(_, since)| since)
     }
 
-    /// How the stream has ended, if it ends now. An ending counts for more than the kill that
-    /// followed it.
+    /// Returns how the stream has ended, given that it ends now. An ending takes precedence over
+    /// the kill that followed it.
     pub(crate) fn ended(&self) -> Ended {
         let state = self.state.lock();
         match (state.rare.as_ref().and_then(|rare| rare.ending), state.killed) {
@@ -259,12 +261,12 @@ impl Connection {
         self.state.lock().opened
     }
 
-    /// Closes the stream whatever is unwritten, because the server stops.
+    /// Closes the stream even if bytes are unwritten, because the server stops.
     pub fn kill(&self) {
         self.kill_for(KillReason::Shutdown);
     }
 
-    /// Closes the stream whatever is unwritten, because its peer takes no bytes.
+    /// Closes the stream even if bytes are unwritten, because its peer takes none.
     pub(crate) fn time_out(&self) {
         self.kill_for(KillReason::WriteTimeout);
     }
@@ -285,12 +287,13 @@ impl Connection {
         self.notify(|state| state.heartbeat = Some(style));
     }
 
-    /// Gives its entry in the timer wheel to `look`. Only the wheel changes it.
+    /// Calls `look` with the stream's entry in the timer wheel. Only the wheel may change the
+    /// entry.
     pub(crate) fn timer<T>(&self, look: impl FnOnce(&mut TimerEntry) -> T) -> T {
         look(&mut self.state.lock().timer)
     }
 
-    /// Notes that something was sent, and that everything up to `position` was.
+    /// Notes that something was sent now, and that everything up to `position` has been sent.
     pub(crate) fn sent(&self, now_ms: i64, position: Position) {
         // Only the stream's own task calls this, so it needs no read-modify-write.
         if self.last_activity_ms.load(Ordering::Relaxed) < now_ms {
@@ -310,8 +313,8 @@ impl Connection {
         self.seq.load(Ordering::Relaxed) > 0
     }
 
-    /// Takes the most urgent control message. Pending if there is none; then the task is woken when
-    /// there is one.
+    /// Takes the most urgent control message. Pending if there is none; the task is woken when one
+    /// comes.
     pub(crate) fn poll_control(&self, cx: &mut Context<'_>) -> Poll<ControlMessage> {
         let mut state = self.state.lock();
         if state.killed.is_some() {
@@ -330,7 +333,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the stream is killed, for a task that is in the middle of a frame and can do
+    /// Waits until the stream is killed. For a task that is in the middle of a frame and can do
     /// nothing else.
     pub(crate) fn poll_killed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
@@ -372,8 +375,8 @@ impl State {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address. Providers
-/// give a customer all addresses that begin with the same 64 bits.
+/// Returns what counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address,
+/// because providers give a customer all addresses that begin with the same 64 bits.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -386,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_stream_costs_little() {
+    fn the_entry_of_an_idle_stream_stays_small() {
         // With the two counters of its `Arc`: 224 bytes, which is a size class of common
         // allocators.
         assert!(size_of::<Connection>() <= 208, "{}", size_of::<Connection>());

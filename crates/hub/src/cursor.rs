@@ -18,15 +18,14 @@ pub struct Cursor<S: Source = OwnRings> {
     source: S,
     /// Everything up to here was taken.
     taken: Mark,
-    /// The newest place when the cursor was made: ephemeral events from before it are never taken.
-    born: Seq,
+    /// The newest place when the cursor was made. Ephemeral events up to there are never taken.
+    created_at: Seq,
     /// Where its waker is registered in each ring.
     registrations: SmallVec<[Option<Registration>; 2]>,
 }
 
-/// What a cursor reads. An open stream's list of rings is in its
-/// [`Connection`](crate::connection::Connection), so that there is only one such list for each
-/// stream.
+/// What a cursor reads. An open stream has its list of rings in its
+/// [`Connection`](crate::connection::Connection), so the cursor does not need a list of its own.
 pub trait Source {
     /// The fan-out to which the rings belong.
     #[doc(hidden)]
@@ -42,8 +41,8 @@ pub struct OwnRings {
     rings: SmallVec<[Arc<Ring>; 2]>,
 }
 
-/// The rings no longer hold the next event: read the journal after [`Cursor::position`], then
-/// [`Cursor::seek`] or [`Cursor::rejoin`].
+/// The error of a cursor whose next event is no longer in the rings. The reader has to read the
+/// journal after [`Cursor::position`], and then call [`Cursor::seek`] or [`Cursor::rejoin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behind;
 
@@ -86,7 +85,7 @@ impl<S: Source> Cursor<S> {
     /// The cursor unfollows them when it is dropped.
     pub(crate) fn new(source: S, newest: Mark) -> Self {
         let registrations = source.rings().iter().map(|_| None).collect();
-        Self { source, taken: newest, born: newest.seq, registrations }
+        Self { source, taken: newest, created_at: newest.seq, registrations }
     }
 
     pub(crate) fn source(&self) -> &S {
@@ -118,15 +117,16 @@ impl<S: Source> Cursor<S> {
     pub fn rejoin(&mut self) -> Result<(), Behind> {
         let mut seq = Seq::default();
         for ring in self.source.rings() {
-            // The highest of them: what any ring holds after `position` was delivered after that.
+            // The highest place counts: what any ring holds after `position` was delivered after
+            // it.
             seq = seq.max(ring.locate(self.taken.position).map_err(|BelowFloor| Behind)?);
         }
         self.taken.seq = seq;
         Ok(())
     }
 
-    /// Adds the frames after the cursor to `out`, in order, about `max_bytes` of them, and
-    /// advances. Pending if there are none; then the task is woken when there are.
+    /// Adds the frames after the cursor to `out`, in order, up to about `max_bytes`, and advances.
+    /// Pending if there are none; the task is woken when one comes.
     pub fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
@@ -151,10 +151,10 @@ impl<S: Source> Cursor<S> {
         }
     }
 
-    /// Whether a ring has at least two frames after the cursor that have less than `bytes`
-    /// together.
+    /// Whether a ring has at least two frames after the cursor, and all of them together have less
+    /// than `bytes`.
     pub(crate) fn is_filling(&self, bytes: u64) -> bool {
-        // If only one place was delivered, no ring has two frames, so usually no ring is asked.
+        // If only one frame was delivered, no ring has two, so usually no ring is asked.
         let several = self.source.fanout().visible().seq.0 > self.taken.seq.0 + 1;
         several && self.source.rings().iter().any(|ring| ring.is_filling(self.taken.seq, bytes))
     }
@@ -163,15 +163,15 @@ impl<S: Source> Cursor<S> {
         let mut window = Window {
             after: self.taken.seq,
             until: visible.seq,
-            ephemeral_after: self.born,
+            ephemeral_after: self.created_at,
             now_ms: self.source.fanout().now_ms(),
             max_bytes,
             joined: false,
         };
         let (mut last, mut took) = (None, TakenEvents::default());
         let rings = self.source.rings().iter();
-        let speaking: SmallVec<[&Arc<Ring>; 2]> = rings.filter(|ring| ring.newest() > window.after).collect();
-        if let [ring] = speaking[..] {
+        let with_frames: SmallVec<[&Arc<Ring>; 2]> = rings.filter(|ring| ring.newest() > window.after).collect();
+        if let [ring] = with_frames[..] {
             window.joined = true;
             let cut = ring.collect(window, |taken| {
                 last = Some(taken.mark);
@@ -181,9 +181,9 @@ impl<S: Source> Cursor<S> {
             window.until = cut.unwrap_or(window.until);
         } else {
             let mut merged: SmallVec<[CollectedFrame; 4]> = SmallVec::new();
-            for ring in speaking {
-                // Where one ring is cut off, the others are too: nothing after that place may
-                // overtake what was left out.
+            for ring in with_frames {
+                // Where one ring is cut off, the others are cut off too, because nothing after that
+                // place may overtake what was left out.
                 window.until = ring.collect(window, |taken| merged.push(taken))?.unwrap_or(window.until);
             }
             merged.retain(|taken| taken.mark.seq <= window.until);
@@ -195,7 +195,8 @@ impl<S: Source> Cursor<S> {
         }
         self.taken = match last {
             Some(last) if window.until < visible.seq => last,
-            // The visible position was loaded first, so it may be older than what was just taken.
+            // `visible.position` was loaded before `visible.seq`, so it may be lower than the
+            // position of the last frame that was taken.
             Some(last) => Mark { seq: visible.seq, position: visible.position.max(last.position) },
             None => visible,
         };

@@ -1,7 +1,8 @@
 //! Delivery: applies entries to the folds and puts them into the rings, in the order of the log.
 //!
-//! The publisher that has appended an entry delivers it, or else the reader of the tail does. Which
-//! entry comes next is decided under one lock, under which generations are replaced too.
+//! The publisher that has appended an entry delivers it if it comes next; otherwise the reader of
+//! the tail does. One lock is held while something is delivered and while a generation is replaced,
+//! so there is never a doubt about which entry comes next.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,15 +19,17 @@ use crate::wording::Ending;
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Delivers what was just appended, all of it at once, if it comes next. Otherwise, and for
-    /// what other servers append, the reader of the tail does. Delivering here saves a task that
-    /// would have to be woken and waited for, so the requests of a publisher that has many in
-    /// flight are delivered together.
+    /// Delivers `entries`, which this server has just appended, in one step if they come next.
+    /// Otherwise the reader of the tail delivers them, as it does what other servers append.
+    ///
+    /// Delivering here saves waking another task and waiting for it. The requests of a publisher
+    /// that has many in flight are then delivered together.
     pub(crate) fn deliver_own(&self, generation: &Generation, entries: &[Arc<Entry>]) {
         let Some(first) = entries.first() else { return };
         let _order = self.delivery_order.lock();
-        // If the journal has begun an epoch or is on another line, the tail tells of that first. If
-        // it has done so since the entries were given their ids, these are ids of the old line.
+        // If the journal has begun an epoch or is on another line, the news of that comes from the
+        // tail first. If this happened after the entries were given their ids, the ids are those of
+        // the old line.
         let is_current =
             self.folds.have_begun() && generation.check().is_ok() && generation.line.is_of(&self.journal.epochs());
         let is_next = generation.fanout.visible_position().next() == first.id.position;
@@ -35,7 +38,7 @@ impl Inner {
         }
     }
 
-    /// Handles what the tail tells.
+    /// Handles the next news of the journal's tail.
     pub(crate) async fn handle(&self, news: News) {
         match news {
             News::Entries(entries) => self.deliver(&entries),
@@ -44,16 +47,16 @@ impl Inner {
         }
     }
 
-    /// Has the folds begin the current generation; nothing is delivered meanwhile. Retries for as
-    /// long as the log can't be read, because a server that does not know the members of a room
-    /// must not say that it has none.
+    /// Begins the folds of the current generation. Nothing is delivered until they have begun.
+    /// Retries for as long as the log can't be read, because a server that does not know the
+    /// members of a room must not say that the room is empty.
     pub(crate) async fn begin_folds(&self) {
         let generation = {
             let _order = self.delivery_order.lock();
             self.folds.pause();
             self.generation()
         };
-        // Log time first: values that are created from now on expire by it.
+        // Log time is reported first, because values that are created from now on expire by it.
         self.journal.expire(self.time.compare_clocks(&*self.journal));
         let settled = loop {
             match self.folds.begin(&*self.journal, generation.number, generation.fanout.visible_position()).await {
@@ -77,8 +80,8 @@ impl Inner {
         self.show(&generation, next);
     }
 
-    /// Applies the next entries to the folds, then makes them visible, except those that were
-    /// erased. Must be called under the lock.
+    /// Applies the next entries to the folds, then makes those visible that were not erased. Must
+    /// be called under the lock.
     fn show<'a>(&self, generation: &Generation, entries: impl Iterator<Item = &'a Arc<Entry>> + Clone) {
         let raised = if self.folds.apply(entries.clone()) {
             self.floors.take_raised(&generation.line.epochs())
@@ -94,7 +97,7 @@ impl Inner {
         generation.notify_delivered();
     }
 
-    /// Takes over the epochs of the journal after it has begun one.
+    /// Takes over the epochs of the journal after the journal has begun one.
     async fn begin_epoch(&self, epochs: Arc<Epochs>) {
         let visible = {
             let _order = self.delivery_order.lock();
@@ -106,8 +109,8 @@ impl Inner {
             }
             visible
         };
-        // The newest event that was shown has another id now. That can't be taken back, so no
-        // stream may go on from it.
+        // The newest event that was shown has another id now. It can't be taken back, so no stream
+        // may go on from there.
         self.begin_generation(visible, epochs).await;
     }
 

@@ -1,10 +1,11 @@
-//! Erasing: no reader is shown the events of some topics up to an id any more.
+//! Erasing: removes the events of some topics up to an id, so that no reader is shown them again.
 //!
 //! The erasure is noted in the log first ([`floors`](crate::floors)), then the log destroys the
-//! events, because only the log outlives the process. Then everything drops them that may hold a
-//! copy: the rings, the cached pages of replays, and reads that are in progress. This hub does that
-//! before it answers, and every other hub over the log before it shows anything after the end of
-//! the note. What a stream took earlier is on its way to its socket, and can't be called back.
+//! events, because only the log outlives the process. Then everything that may hold a copy drops
+//! it: the rings, the cached pages of replays, and reads that are in progress. This hub does that
+//! before it answers. Every other hub over the log does it before it shows anything after the
+//! record that ends the note. What a stream took earlier is on its way to its socket, and can't be
+//! recalled.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::publication::Published;
 use crate::subscribe::{After, Requested};
 use crate::wording::ResetReason;
 
-/// How many topic names are listed at a time. The log is locked meanwhile.
+/// How many topic names are listed at a time. The log is locked while they are listed.
 const TOPICS_PER_PAGE: usize = 1_000;
 
 /// What is to be erased: a topic, and with an aggregate perhaps the topics that it shows.
@@ -73,17 +74,19 @@ impl Hub {
         Ok(self.inner.journal.epochs().id_of(floor))
     }
 
-    /// Completes erasures that were begun but not completed, because a server died or its log
-    /// failed. Fails if that has to be tried again. Does nothing while this hub erases something.
+    /// Completes erasures that were interrupted because a server died or its log failed. Fails if
+    /// this has to be tried again. Does nothing while this hub erases something.
     pub(crate) async fn complete_erasures(&self) -> Result<(), JournalError> {
-        let Ok(_turn) = self.inner.erasing.try_lock() else { return Ok(()) };
+        let Ok(_erasing) = self.inner.erasing.try_lock() else { return Ok(()) };
         self.complete_notes().await
     }
 
+    /// Destroys the events of every note and ends the note. Returns the first error.
     async fn complete_notes(&self) -> Result<(), JournalError> {
         let mut all = Ok(());
         for note in self.inner.floors.unfinished() {
-            // A note of another line erases nothing here: other events may have its positions.
+            // A note from another line erases nothing here, because other events may have these
+            // positions.
             let ended = match self.inner.destroy(&note.value).await {
                 Ok(_) => self.end_note(&note.value, Some(note.position)).await,
                 Err(error) => Err(error),
@@ -93,13 +96,16 @@ impl Hub {
         all
     }
 
+    /// Carries out an erasure: notes it, destroys the events, and ends the notes. Returns the
+    /// highest floor of the topics.
     async fn raise(&self, generation: &Arc<Generation>, floors: Vec<Floor>) -> Result<Position, JournalError> {
         let inner = &*self.inner;
         // After the line has broken, other events may have these positions.
         let check = || if inner.is_current(generation) { Ok(()) } else { Err(line::broken()) };
-        let _turn = inner.erasing.lock().await;
+        let _erasing = inner.erasing.lock().await;
         check()?;
-        // The new note replaces an older one, which may cover more.
+        // The new note replaces an older one on the topic. That one may cover more, so its events
+        // are destroyed first.
         for older in floors.iter().filter_map(|floor| inner.floors.note_on(&floor.topic)) {
             inner.destroy(&older.value).await?;
         }
@@ -146,7 +152,7 @@ impl Hub {
                 return Ok(());
             }
         }
-        // Another note has replaced it and ends later, or none could be stored.
+        // Another note has replaced this one and is ended later, or no note could be stored.
         self.publish(vec![floors.announce(floor)], None, None).await.map(drop)
     }
 }
@@ -170,9 +176,9 @@ impl Inner {
         self.folds.settled().await;
     }
 
-    /// Has the log destroy what is at or below `floor`, and drops the copies in this hub. Returns
-    /// the highest floor of its topics after that; `None` if `floor` is of another line, and
-    /// nothing was done.
+    /// Destroys in the log what is at or below `floor`, and drops the copies in this hub. Returns
+    /// the highest floor that the topics have after that; `None` if `floor` belongs to another
+    /// line, so that nothing was done.
     pub(crate) async fn destroy(&self, floor: &Floor) -> Result<Option<Position>, JournalError> {
         if floor.locate(&self.journal.epochs(), self.journal.head()).is_none() {
             return Ok(None);
@@ -187,9 +193,11 @@ impl Inner {
                 topics.extend(page.into_iter().map(|holding| holding.topic));
             }
         }
-        // By the id, because the line may have broken since, and then the log erases nothing.
+        // The log is given the id, not the position: if the line has broken since, it erases
+        // nothing.
         let erased = self.journal.erase(&topics, floor.until).await;
-        // Even if that failed: what the log no longer shows, nothing else may show.
+        // The copies are dropped even if that failed, because nothing may show what the log no
+        // longer shows.
         loop {
             let current = self.generation();
             current.replays.forget();

@@ -1,6 +1,6 @@
 //! Fan-out: puts each event into the rings of its topics, and wakes the readers that wait there.
 //!
-//! The protocol, which `tests/concurrency.rs` checks under as many schedules as it can find:
+//! This is the protocol, which `tests/concurrency.rs` checks under very many schedules:
 //!
 //! - [`Fanout::deliver`] puts a batch into *all* of its rings, then stores `visible`, and then
 //!   wakes the readers.
@@ -49,7 +49,7 @@ pub struct Fanout {
 }
 
 struct Rings {
-    /// By the topic, which the ring holds.
+    /// The rings, hashed by topic. The ring holds its topic, so the table needs no keys.
     by_topic: HashTable<Followed>,
     hasher: RandomState,
     /// The newest place that was delivered.
@@ -58,8 +58,8 @@ struct Rings {
 
 struct Followed {
     ring: Arc<Ring>,
-    /// How many cursors follow the topic. The ring is removed with the last of them; a reader that
-    /// comes back reads the journal.
+    /// How many cursors follow the topic. The ring is removed when the last of them leaves. A
+    /// reader that comes back reads the journal.
     followers: usize,
 }
 
@@ -118,7 +118,7 @@ impl Fanout {
         self.now_ms.load(Ordering::Relaxed)
     }
 
-    /// Has all rings evict what is too old, including those to which nothing is delivered.
+    /// Evicts what is too old from all rings, including those to which nothing is delivered.
     pub fn tick(&self, now_ms: i64) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
         let rings: Vec<_> = self.rings.lock().by_topic.iter().map(|followed| followed.ring.clone()).collect();
@@ -143,8 +143,9 @@ impl Fanout {
         }
     }
 
-    /// Has the rings of `floors` drop everything at or below their floors. Readers that have not
-    /// taken it are behind, and the journal tells them that it is gone.
+    /// Drops, from the ring of each topic in `floors`, everything at or below the topic's floor. A
+    /// reader that has not taken the dropped events is then behind, and learns from the journal
+    /// that they are gone.
     pub(crate) fn forget(&self, floors: &[(TopicName, Position)]) {
         for (topic, floor) in floors {
             let ring = self.rings.lock().get(topic).map(|followed| followed.ring.clone());
@@ -154,9 +155,9 @@ impl Fanout {
         }
     }
 
-    /// Has all rings drop everything at or below `floor`; a reader that has not taken it reads the
-    /// journal. Events that were not delivered yet are not affected, because a reader that was sent
-    /// to the journal for them would not be shown them there yet.
+    /// Drops everything at or below `floor` from all rings. A reader that has not taken it reads
+    /// the journal. Events that were not delivered yet are not affected: they are not visible yet,
+    /// so a reader would not find them in the journal.
     pub(crate) fn forget_all(&self, floor: Position) {
         let (rings, floor): (Vec<_>, _) = {
             let rings = self.rings.lock();
@@ -202,8 +203,8 @@ impl Rings {
             followed.get_mut().followers -= 1;
             if followed.get().followers == 0 {
                 followed.remove();
-                if let Some(room) = table::shrunk_capacity(self.by_topic.len(), self.by_topic.capacity()) {
-                    self.by_topic.shrink_to(room, |followed| self.hasher.hash_one(followed.ring.topic()));
+                if let Some(capacity) = table::shrunk_capacity(self.by_topic.len(), self.by_topic.capacity()) {
+                    self.by_topic.shrink_to(capacity, |followed| self.hasher.hash_one(followed.ring.topic()));
                 }
             }
         }
@@ -229,7 +230,8 @@ impl Rings {
             let Some(frame) = frame.clone() else { return };
             let stored = delivery.position().is_some();
             followed.ring.push(Slot { mark: self.newest, stored, at_ms: now_ms, frame }, limits);
-            // Even if no reader waits there now: one may be between its last check and its sleep.
+            // The ring is listed even if no reader waits there now, because one may be between its
+            // last check and its sleep.
             if !touched.iter().rev().take(8).any(|ring| Arc::ptr_eq(ring, &followed.ring)) {
                 touched.push(followed.ring.clone());
             }

@@ -11,7 +11,7 @@
 //!    folds that end before it shows any later entry, and drops the rings and pages that may hold
 //!    erased events ([`Floors::take_raised`]).
 //!
-//! So there are notes only for topics that are being erased; the log's own floors are what lasts.
+//! So there are notes only for topics that are being erased. What lasts are the log's own floors.
 
 use std::sync::{Arc, LazyLock};
 
@@ -33,12 +33,12 @@ const EVENT: EventName = EventName::from_static("floor");
 pub(crate) struct Floor {
     pub(crate) topic: TopicName,
     pub(crate) below: Option<String>,
-    /// An id and not a position, because the line of the log may break before this is done. Then
-    /// another event may have the position.
+    /// An id and not a position, because the line of the log may break before the erasure is done.
+    /// Then another event may have the position.
     pub(crate) until: EventId,
 }
 
-/// A floor, and the position of the record that says that it was raised.
+/// A floor that was raised, and the position of the record that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Raised {
     floor: Floor,
@@ -52,10 +52,10 @@ pub(crate) struct Located {
 }
 
 /// The fold of the topic `_floors`: the notes that are in the log, and the floors that were raised
-/// lately.
+/// since they were last taken.
 pub(crate) struct Floors {
     notes: KeyedState<Floor>,
-    /// What was raised since [`Floors::take_raised`] was called last.
+    /// The floors that were raised since the last call of [`Floors::take_raised`].
     raised: Mutex<Vec<Raised>>,
 }
 
@@ -90,8 +90,8 @@ impl Floors {
         self.publication(floor).ending(floor.topic.as_str())
     }
 
-    /// The publication that says that `floor` was raised, where its note was replaced by another
-    /// one.
+    /// Returns the publication that says that `floor` was raised, for a floor whose note was
+    /// replaced by another one.
     pub(crate) fn announce(&self, floor: &Floor) -> Publication {
         self.publication(floor)
     }
@@ -123,7 +123,7 @@ impl Floor {
 impl Raised {
     fn locate(self, epochs: &Epochs) -> Option<Located> {
         let Self { floor, at } = self;
-        // Never above the record itself: it erased nothing that came later.
+        // Never above the record itself, because the erasure did not affect anything later.
         let until = floor.locate(epochs, at)?.min(at);
         Some(Located { floor, until })
     }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_hides_what_stands_in_the_topic_or_below_it_up_to_its_position() {
+    fn a_floor_hides_entries_of_the_topic_and_of_those_below_it_up_to_its_position() {
         let epoch = Epoch::random(&mut rand::rng());
         let floor = floor(&format!("{epoch}-7 chat chat/room/")).unwrap();
         let located = Raised { floor, at: Position::new(9) }.locate(&Epochs::new(epoch, Vec::new())).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_is_of_no_other_line_than_its_own_and_never_above_its_record() {
+    fn a_floor_is_valid_only_on_its_own_line_and_never_above_its_record() {
         let [old, new, other] = std::array::from_fn(|_| Epoch::random(&mut rand::rng()));
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         let until = |epoch, position, at| {

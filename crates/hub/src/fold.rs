@@ -4,10 +4,10 @@
 //! The members of a room or the valid tickets, for example, are keyed records in the log, and the
 //! fold is the copy of them in memory that calls read. An entry is applied before it becomes
 //! visible, under the same lock. So a caller that can see a position finds in every fold what was
-//! decided up to there, and a reply that waited until its own entry was visible (`Inner::visible_id`)
-//! holds for the folds too. Each generation of the hub begins with what the log holds, so neither a
-//! start nor a log that was made anew is a special case. A fold must never decide anything: the log
-//! has decided.
+//! decided up to there, and a reply that waited until its own entry was visible
+//! (`Inner::visible_id`) is true of the folds too. Each generation of the hub begins with what the
+//! log holds, so neither a start nor a rebuilt journal is a special case. A fold must never decide
+//! anything: the log has decided.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,8 +31,8 @@ pub trait Fold: Send + Sync + 'static {
     /// Begins a generation of the hub: replaces all state by `keyed`, the live keyed entries of its
     /// topics in the order of the log. The entries after them are applied.
     ///
-    /// An entry whose key was superseded or ended while the entries were read may be missing. What
-    /// took its place is applied before the generation counts as begun.
+    /// An entry may be missing if another one replaced it, or ended its key, while the entries were
+    /// read. That other entry is applied before the generation counts as begun.
     fn begin(&self, generation: u64, keyed: &[Arc<Entry>]);
 
     /// Applies the next entry of its topics, with or without a key. Called exactly once for each
@@ -101,9 +101,10 @@ impl Folds {
         any
     }
 
-    /// Has every fold begin with what `journal` holds up to `until`, the position up to which
+    /// Begins every fold with what `journal` holds up to `until`, the position up to which
     /// everything was delivered. Nothing is delivered meanwhile. Returns the position from which on
-    /// the folds are exact: entries that were superseded while they were read are replaced by then.
+    /// the folds are exact: if an entry was superseded while it was read, the new one stands at or
+    /// below that position.
     pub(crate) async fn begin(
         &self,
         journal: &dyn Journal,
@@ -123,7 +124,7 @@ impl Folds {
         self.begun.notify_waiters();
     }
 
-    /// Ends all waits, because the hub has stopped. The callers find that out from its generation.
+    /// Ends all waits, because the hub has stopped. The callers learn that from the generation.
     pub(crate) fn stop(&self) {
         let _ = self.settled.compare_exchange(NOT_BEGUN, STOPPED, Ordering::AcqRel, Ordering::Acquire);
         self.begun.notify_waiters();
@@ -169,8 +170,8 @@ async fn read(journal: &dyn Journal, selector: &Selector, until: Position) -> Re
         }
         keyed.extend(page.entries);
         if page.next <= after {
-            // The log ends before what was shown, so it was made anew. The news of that is still in
-            // the tail; when it is taken from there, the folds begin again.
+            // The log ends below what was shown, so the journal was rebuilt. The news of that is
+            // still in the tail. The folds begin again when it is taken from there.
             break;
         }
         after = page.next;

@@ -1,13 +1,13 @@
 //! A generation: the fan-out and the replays on one line of the log's history.
 //!
 //! A journal that is a copy of a log may find that its history is not the log's: a failover lost
-//! the end of the log, or the copy fell behind what the log retains. Then the copy is made anew,
-//! and what was shown before can't be taken back. So a generation never goes backwards. The rings,
-//! the pages of replays and the ids of positions belong to one generation. When the line breaks,
-//! the next generation replaces it, and everything that was begun on the old one ends: streams are
-//! told to reconnect with their last id, which the log then checks, and callers that wait for a
-//! position get an error, because the position may belong to another event on the new line. A log
-//! of one process has one generation for as long as the process lives.
+//! the end of the log, or the copy fell behind what the log retains. Then the copy is rebuilt, but
+//! what was shown before can't be taken back. So a generation never goes backwards. The rings, the
+//! pages of replays and the ids of positions belong to one generation. When the line breaks, the
+//! next generation replaces it, and everything that was begun on the old one ends: streams are told
+//! to reconnect with their last id, which the log then checks, and callers that wait for a position
+//! get an error, because the position may belong to another event on the new line. A log of one
+//! process has one generation for as long as the process lives.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -27,11 +27,11 @@ pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The fan-out and the replays on one line.
 pub(crate) struct Generation {
-    /// 1 for the first generation of a process.
+    /// The number of the generation: 1 for the first one of a process.
     pub(crate) number: u64,
     pub(crate) fanout: Fanout,
     pub(crate) replays: Replays,
-    /// The ids of its positions.
+    /// The line, which knows the ids of the positions.
     pub(crate) line: Line,
     /// Notified after each delivery, and at the end.
     delivered: Notify,
@@ -111,7 +111,7 @@ impl Generation {
     }
 }
 
-/// The error of what took longer than [`VISIBILITY_TIMEOUT`].
+/// Returns the error of a wait that took longer than [`VISIBILITY_TIMEOUT`].
 pub(crate) fn timed_out(what: &str) -> Error {
     Error::Uncertain(format!("{what} after {} s", VISIBILITY_TIMEOUT.as_secs()))
 }

@@ -42,26 +42,27 @@ pub enum Before {
 pub struct Earlier {
     /// The events, oldest first.
     pub entries: Vec<Arc<Entry>>,
-    /// The id before which the preceding page ends.
+    /// The id from which the preceding page is read: that page ends before it.
     pub prev: EventId,
     /// Whether nothing older is stored.
     pub end: bool,
-    /// Why the id that was asked for could not be used. The page then ends with the newest event,
-    /// or is empty if everything before the id was trimmed.
+    /// Why the requested id could not be used. The page then ends with the newest event, or is
+    /// empty if everything before the id was trimmed.
     pub gap: Option<ResetReason>,
     /// The oldest event that is stored.
     pub oldest: Option<EventId>,
 }
 
-/// The place that a caller asked for, found in the log. It is for one page, to be read soon.
+/// The place in the log that a caller asked for. It is good for one page, which has to be read
+/// soon.
 pub struct Place {
     generation: Arc<Generation>,
     requested: Requested,
 }
 
 impl Hub {
-    /// Finds the place after a cursor. Everything that may take seconds is waited for here: then
-    /// [`Hub::history_from`] can be called while the caller holds what other callers wait for.
+    /// Finds the place after a cursor. Waits here for everything that may take seconds, so that the
+    /// caller can hold a permit that others wait for while it calls [`Hub::history_from`].
     pub async fn place(&self, after: &After) -> Result<Place, tidings_journal::Error> {
         let inner = &self.inner;
         inner.folds_ready().await?; // by then interrupted erasures are completed
@@ -110,8 +111,8 @@ impl Hub {
             let erasures = generation.replays.erasures();
             let page = inner.journal.read_before(&selector, place.unwrap_or(newest).min(newest), limit).await?;
             generation.line.check(&page.entries)?;
-            // The event that was asked for is gone, with everything before it. The caller is told,
-            // and never gets just an empty page.
+            // The requested event is gone, with everything before it. The caller is told so, and is
+            // not just given an empty page.
             let is_gone = place.is_some_and(|place| place <= page.floor && place > Position::START);
             let gap = gap.or((is_gone || page.damaged).then_some(ResetReason::Trimmed));
             let oldest = inner.oldest(&selector).await?;
@@ -144,7 +145,8 @@ impl Hub {
     ) -> Result<History, tidings_journal::Error> {
         let inner = &self.inner;
         let selector = Selector::topics(topics);
-        // Shared with replays: together they may not read more at a time than fits into memory.
+        // The permits are shared with replays, because together they may not read more at a time
+        // than fits into memory.
         let _permit = generation.replays.permit().await;
         let limit = Limit { events, bytes: MAX_PAGE_BYTES };
         loop {

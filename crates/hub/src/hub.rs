@@ -1,7 +1,7 @@
 //! The hub: the log, the fan-out over it and the open streams, behind one handle.
 //!
-//! What it does is in other files: `publish`, `deliver`, `subscribe`, `history`, `erase`, and
-//! `runner`, which drives it.
+//! The operations of the hub are in files of their own: `publish`, `deliver`, `subscribe`,
+//! `history` and `erase`; `runner` drives them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,10 +71,10 @@ pub(crate) struct Inner {
     pub(crate) time: Time,
     pub(crate) folds: Folds,
     pub(crate) floors: Arc<Floors>,
-    /// Held during an erasure: there is one at a time.
+    /// Held during an erasure, so that there is only one at a time.
     pub(crate) erasing: tokio::sync::Mutex<()>,
-    /// Held while something is delivered, and while a generation is replaced: what comes next is
-    /// decided under this lock.
+    /// Held while something is delivered and while a generation is replaced, so that the next entry
+    /// is decided under this lock.
     pub(crate) delivery_order: Mutex<()>,
 }
 
@@ -85,11 +85,11 @@ pub struct Runner {
 }
 
 impl Hub {
-    /// A hub over `journal`, and its runner. Everything that is in the journal already counts as
-    /// delivered.
+    /// Creates a hub over `journal`, and its runner. Everything that is in the journal already
+    /// counts as delivered.
     pub fn new(journal: Arc<dyn Journal>, options: Options, wording: Arc<dyn Wording>, clock: Clock) -> (Self, Runner) {
-        // The tail first: what is appended before the head is read is then in the tail, and not
-        // lost between the two.
+        // The tail is opened before the head is read. What is appended between the two is then
+        // returned by the tail, and not lost.
         let tail = journal.tail();
         let (epochs, head) = (journal.epochs(), journal.head());
         let first = Generation::first(head, epochs, options.ring, clock.now_ms());
@@ -146,19 +146,19 @@ impl Hub {
         self.inner.journal.vitals()
     }
 
-    /// Has the log accept no more appends, and waits until everything in it is durable.
+    /// Closes the log: it accepts no more appends. Waits until everything in it is durable.
     pub async fn close(&self) {
         self.inner.journal.close().await;
     }
 
-    /// Waits until the folds agree with the log: they have begun with what it holds, and everything
-    /// that it had by then is visible. Returns at once from then on. Fails after 10 s.
+    /// Waits until the folds agree with the log: they have begun with what the log holds, and what
+    /// the log held by then is visible. Later calls return at once. Fails after 10 s.
     pub async fn folds_ready(&self) -> Result<(), tidings_journal::Error> {
         self.inner.folds_ready().await
     }
 
-    /// Waits until everything is visible that any server has acknowledged before this call: what is
-    /// not there then did not exist.
+    /// Waits until everything is visible that any server acknowledged before this call. What is
+    /// still absent then did not exist.
     pub async fn certain(&self) -> Result<(), tidings_journal::Error> {
         let generation = self.inner.generation();
         self.inner.certain().await?;
@@ -250,8 +250,8 @@ impl Inner {
         Ok(connection)
     }
 
-    /// Waits until readers can see `position`, which the journal has just returned, and returns its
-    /// id. `generation` is the one that was current when the journal was asked.
+    /// Waits until readers can see `position`, which the journal has just returned, and returns the
+    /// id of that position. `generation` was the current one when the journal was asked.
     pub(crate) async fn visible_id(
         &self,
         generation: &Generation,
@@ -259,8 +259,8 @@ impl Inner {
     ) -> Result<EventId, tidings_journal::Error> {
         let id = self.journal.epochs().id_of(position);
         generation.until_visible(position).await?;
-        // The journal may be on another line already, of which the tail has not told yet. Then
-        // readers saw another event at that position.
+        // The journal may be on another line already, while the news of that is still in the tail.
+        // Then readers saw another event at that position.
         if generation.line.id_of(position) == id { Ok(id) } else { Err(line::broken()) }
     }
 }

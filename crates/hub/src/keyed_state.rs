@@ -1,8 +1,8 @@
 //! Keyed state in the log: one of the server's own topics that keeps one value for each key, and
 //! may let values expire.
 //!
-//! The log decides which value a key has. A value is appended with its key, on a [`Condition`]
-//! where two callers might do it at the same time, and is ended by a record that ends the key.
+//! The log decides which value a key has. A value is appended with its key, under a [`Condition`]
+//! if two callers might do it at the same time. It is ended by a record that ends the key.
 //! [`KeyedState`] is the copy in memory that calls read: a [`Fold`] of that one topic. A ticket,
 //! for example, is created if its key is absent, used if its value still stands where it was read
 //! (compare and set), and ended; if several callers try, exactly one succeeds, whichever server
@@ -61,8 +61,8 @@ struct Live<V> {
 }
 
 impl<V> KeyedState<V> {
-    /// The state of `topic`. `read` parses the value in a record, and returns `None` if it can't,
-    /// as with one of a newer version.
+    /// Creates the state of `topic`. `read` parses the value in a record. It returns `None` if it
+    /// can't, for example because a newer version wrote the record.
     pub fn new(topic: TopicName, read: fn(&Record) -> Option<Value<V>>) -> Self {
         Self { topic: [topic], read, live: RwLock::new(Live { by_key: HashMap::new(), expiries: BTreeSet::new() }) }
     }
@@ -73,8 +73,8 @@ impl<V> KeyedState<V> {
         topic
     }
 
-    /// How many keys have a value, expired or not: this is what counts against the limit of the
-    /// log.
+    /// Returns how many keys have a value, expired or not. This number counts against the log's
+    /// limit.
     pub fn len(&self) -> usize {
         self.live.read().by_key.len()
     }
@@ -103,8 +103,8 @@ impl<V: Clone> KeyedState<V> {
         self.live.read().by_key.get(key).filter(|value| !value.has_expired(now_ms)).cloned()
     }
 
-    /// All keys whose value has not expired by `now_ms`, in log time, in no particular order. No
-    /// entry is applied meanwhile, so this is only for rare calls.
+    /// Returns all keys whose value has not expired by `now_ms`, in log time, in no particular
+    /// order. Only for rare calls, because no entry is applied meanwhile.
     pub fn all(&self, now_ms: i64) -> Vec<(Arc<str>, StoredValue<V>)> {
         let live = self.live.read();
         let values = live.by_key.iter().filter(|(_, value)| !value.has_expired(now_ms));
@@ -132,7 +132,7 @@ impl<V> Live<V> {
             return;
         }
         let Some(Value { value, expires_at_ms }) = read(&entry.record) else {
-            tracing::warn!(id = %entry.id, "a record of the server's own holds no value that this version knows; its key counts as absent");
+            tracing::warn!(id = %entry.id, "one of the server's own records holds no value that this version knows; its key counts as absent");
             return;
         };
         if let Some(end) = expires_at_ms {

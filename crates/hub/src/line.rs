@@ -30,8 +30,8 @@ impl Line {
         self.epochs.load().id_of(position)
     }
 
-    /// Whether `epochs` are those of this line: then what the journal appends under them comes next
-    /// here, if the positions agree.
+    /// Whether `epochs` are those of this line. If they are and the positions agree, what the
+    /// journal appends under them comes next here.
     pub(crate) fn is_of(&self, epochs: &Arc<Epochs>) -> bool {
         Arc::ptr_eq(&self.epochs.load(), epochs)
     }
@@ -41,16 +41,16 @@ impl Line {
         self.epochs.store(epochs);
     }
 
-    /// Fails if `entries`, which were read up to the visible position, are of another line: the
-    /// journal was made anew, and the news of it has not arrived through its tail yet.
+    /// Fails if `entries`, which were read up to the visible position, are of another line. Then
+    /// the journal was rebuilt, and the news of that has not come through its tail yet.
     pub(crate) fn check(&self, entries: &[Arc<Entry>]) -> Result<(), Error> {
-        // The last entry is enough: a line that breaks has a new epoch from there on.
+        // The last entry is enough, because after a break every id has a new epoch.
         let is_of_it = entries.last().is_none_or(|entry| self.id_of(entry.id.position) == entry.id);
         if is_of_it { Ok(()) } else { Err(broken()) }
     }
 }
 
-/// The error of whatever was begun on a line that is broken now.
+/// Returns the error of an operation that was begun on a line that has broken since.
 pub(crate) fn broken() -> Error {
     Error::Uncertain("its history is not the one that was shown here".to_owned())
 }

@@ -7,13 +7,14 @@
 //!
 //! The log decides who is a member: the fold of the log calls [`Presence::enter`] and
 //! [`Presence::leave`] in the order of the log, and nothing else makes or ends a member. Only this
-//! module knows which streams a member has open and when a grace period is over. It says nothing to
-//! the topic: that is up to the owner of the memberships.
+//! module knows which streams a member has open and when a grace period is over. It publishes
+//! nothing to the topic; the application does that.
 //!
-//! All users share one lock here, so no operation walks everything that a user has: a stream on the
-//! aggregate is one count, and each user has one deadline, that of the membership that ends first.
-//! The memberships of one user are limited to [`MAX_MEMBERSHIPS_PER_USER`], those of all users to
-//! [`MAX_MEMBERSHIPS`]; a join that is not in the log yet counts already ([`PendingJoin`]).
+//! All users share one lock here, so no operation may loop over everything that a user has. A
+//! stream on the aggregate is therefore one count, and each user has one deadline: that of the
+//! membership that ends first. The memberships of one user are limited to
+//! [`MAX_MEMBERSHIPS_PER_USER`], those of all users to [`MAX_MEMBERSHIPS`]; a join that is not in
+//! the log yet counts already ([`PendingJoin`]).
 
 mod member;
 mod state;
@@ -33,16 +34,16 @@ use crate::user::{UserId, truncate_name};
 
 /// The members of the topics below one aggregate.
 pub struct Presence {
-    /// The topic whose streams are given the events of all others.
+    /// The topic whose streams receive the events of all topics below it.
     aggregate: TopicName,
     grace: Duration,
     state: Mutex<State>,
-    /// Notified when the first deadline has moved forward.
+    /// Notified when the first deadline is earlier than before.
     sooner: Notify,
 }
 
 /// A membership that is about to be written to the log. It counts against the limits until it is
-/// dropped; once the log has the membership, that counts instead.
+/// dropped. Once the membership is in the log, it counts there and no longer here.
 #[must_use = "the join no longer counts when this is dropped"]
 pub struct PendingJoin {
     presence: Arc<Presence>,
@@ -51,7 +52,8 @@ pub struct PendingJoin {
 }
 
 impl Presence {
-    /// No members yet. A stream on `aggregate` receives every topic that has members.
+    /// Creates a presence without members. A stream on `aggregate` receives every topic that has
+    /// members.
     pub fn new(aggregate: TopicName, grace: Duration) -> Self {
         Self { aggregate, grace, state: Mutex::default(), sooner: Notify::new() }
     }
@@ -63,8 +65,8 @@ impl Presence {
         Ok(PendingJoin { presence: self.clone(), topic: topic.clone(), user: user.clone() })
     }
 
-    /// Adds a member because the log says so, whatever the limits are. A user who is a member
-    /// already keeps the deadline.
+    /// Adds a member because the log says so, even above a limit. A user who is a member already
+    /// keeps the deadline.
     pub fn enter(&self, topic: &TopicName, member: &Member) {
         let mut state = self.state.lock();
         let username = truncate_name(&member.username);
@@ -147,7 +149,7 @@ impl Presence {
     }
 
     /// Waits until the grace period of a member is over, and returns the topic and the user. The
-    /// membership stands until the log ends it.
+    /// membership lasts until the log ends it.
     pub async fn next_expired(&self) -> (TopicName, UserId) {
         loop {
             let first = self.state.lock().first_deadline();

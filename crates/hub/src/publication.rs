@@ -37,9 +37,9 @@ pub enum Published {
     /// The batch is in the log, and every stream can see it. Holds the id of its first event; for
     /// an empty batch, the next id.
     New(EventId),
-    /// A batch with the same receipt was published or refused before, and every stream can see the
-    /// result. Nothing was changed. Holds the id of the first event of that batch; for one without
-    /// events, the id that was next then.
+    /// A batch with the same receipt key was published or refused before, and every stream can see
+    /// the result. Nothing was changed. Holds the id of the first event of that batch; for a batch
+    /// without events, the id that was next at that time.
     Known(EventId, StoredReceipt),
     /// The condition is not true: nothing was published, but the receipt is kept. Holds the id of
     /// the newest event that the condition was checked against, which every stream can see.
@@ -54,20 +54,20 @@ impl Publication {
         Self { topics: topics.into(), event, key: None, ends_key: false, data: data.into() }
     }
 
-    /// Gives the event a key, of which it becomes the newest.
+    /// Gives the event a key. The event becomes the newest one with that key.
     #[must_use]
     pub fn keyed(self, key: impl Into<Arc<str>>) -> Self {
         Self { key: Some(key.into()), ends_key: false, ..self }
     }
 
-    /// Has the event end its key.
+    /// Gives the event a key, which it ends.
     #[must_use]
     pub fn ending(self, key: impl Into<Arc<str>>) -> Self {
         Self { key: Some(key.into()), ends_key: true, ..self }
     }
 
-    /// Fails if the data is larger than all clients can read. Events that are in the log already
-    /// are not checked: what an earlier version has stored is replayed as it is.
+    /// Fails if some clients could not read the data because it is too large. Events that are in
+    /// the log already are not checked: what an earlier version stored is replayed as it is.
     pub(crate) fn check(&self) -> Result<(), tidings_journal::Error> {
         let bytes = self.data.len();
         if bytes > MAX_DATA_BYTES {

@@ -25,8 +25,8 @@ impl Hub {
     ) -> Result<Published, tidings_journal::Error> {
         batch.iter().try_for_each(Publication::check)?;
         let (inner, journal) = (&*self.inner, &*self.inner.journal);
-        // Read before the append: if the line breaks meanwhile, the wait for the position fails
-        // with the old generation.
+        // The generation is read before the append. If the line breaks meanwhile, the generation
+        // has ended, and the wait for the position fails.
         let generation = inner.generation();
         let stamp = inner.time.stamp(journal);
         let records: Vec<_> = batch.into_iter().map(|publication| publication.into_record(stamp.at_ms)).collect();
@@ -50,9 +50,9 @@ impl Hub {
         })
     }
 
-    /// The live receipt under `key`, if there is one, with the id that [`Published::Known`] has.
-    /// Every stream can see the events that it is for. Only [`Hub::publish`] decides whether a
-    /// batch is a repetition.
+    /// Returns the live receipt under `key`, if there is one, with the id that [`Published::Known`]
+    /// would have. By then every stream can see the events of the receipt. Only [`Hub::publish`]
+    /// decides whether a batch is a repetition.
     pub async fn receipt(&self, key: &[u8]) -> Result<Option<(EventId, StoredReceipt)>, tidings_journal::Error> {
         let generation = self.inner.generation();
         let Some(kept) = self.inner.journal.receipt(key).await? else { return Ok(None) };
@@ -69,9 +69,10 @@ impl Hub {
 }
 
 impl Inner {
-    /// Waits until the events of a receipt are visible; if it has none, until the events are
-    /// visible by which it was decided. Returns the id of the first of them, on the line on which
-    /// they were shown: a moment later the log may be on another line, with another event there.
+    /// Waits until the events of a receipt are visible; for a receipt without events, until the
+    /// events are visible that the decision was based on. Returns the id of the first event, on the
+    /// line on which it was shown: a moment later the log may be on another line, with another
+    /// event there.
     async fn until_receipt_visible(
         &self,
         generation: &Generation,

@@ -1,6 +1,6 @@
 //! Replays: missed events, read from the journal for streams that are behind their rings.
 //!
-//! This module limits how many reads go on at the same time. A thousand clients that reconnect at
+//! This module limits how many reads run at the same time. A thousand clients that reconnect at
 //! once must not cost a thousand copies, so encoded pages are cached by topic for as long as
 //! streams ask for them: a stream whose cursor is anywhere inside of a page takes the rest of it. A
 //! stream merges the pages of its topics as it merges rings, and holds only the few frames that it
@@ -20,8 +20,8 @@ use crate::fanout::Fanout;
 use crate::line::{self, Line};
 use crate::publication;
 
-/// The most reads of the journal that go on at the same time. More of them would need more memory
-/// and not be faster.
+/// The most reads of the journal that run at the same time. More of them would take more memory and
+/// not be faster.
 const MAX_CONCURRENT_READS: usize = 32;
 
 /// The most that is read of a topic and encoded at a time.
@@ -30,16 +30,16 @@ const MAX_PAGE: Limit = Limit { events: 256, bytes: 256 << 10 };
 /// The most bytes of pages that are cached for other streams that missed the same events.
 const MAX_CACHED_BYTES: usize = 16 << 20;
 
-/// The most that a stream takes of its pages at a time, but at least one frame. It keeps that in
-/// memory while its socket is slow.
+/// The most that a stream takes of its pages at a time, except that it takes at least one frame.
+/// The stream holds these frames in memory while its socket is slow.
 const MAX_BATCH: Limit = Limit { events: 64, bytes: 64 << 10 };
 
 /// The replays of one generation.
 pub(crate) struct Replays {
-    /// Shared by all generations, as the limit is one on the reads of the process.
+    /// Shared by all generations, because the limit is one for the whole process.
     permits: Arc<Semaphore>,
     cache: Mutex<PageCache>,
-    /// How often events were erased. Pages that were read before an erasure are read again.
+    /// How often events were erased. Pages that were read before an erasure have to be read again.
     erased: AtomicU64,
 }
 
@@ -67,7 +67,7 @@ struct Page {
     next: Position,
     frames: Vec<(Position, Frame)>,
     bytes: usize,
-    /// Whether a stream asked for it since the last [`Replays::tick`].
+    /// Whether a stream has asked for the page since the last [`Replays::tick`].
     used: AtomicBool,
 }
 
@@ -139,8 +139,8 @@ impl Replays {
         }
     }
 
-    /// How often events were erased. What was read before this has changed may hold some of them,
-    /// and has to be read again.
+    /// Returns how often events were erased. What was read before this number changed may hold
+    /// erased events, and has to be read again.
     pub(crate) fn erasures(&self) -> u64 {
         self.erased.load(Ordering::Acquire)
     }
@@ -168,7 +168,7 @@ impl Replays {
             }
             cache.topics.entry(topic.clone()).or_default().reading.clone()
         };
-        let _turn = reading.lock().await;
+        let _reading = reading.lock().await;
         if let Some(page) = self.cache.lock().around(topic, after) {
             return Ok(Some(page));
         }
@@ -179,7 +179,7 @@ impl Replays {
         let read = journal.read(&selector, after, visible, MAX_PAGE).await?;
         line.check(&read.entries)?;
         if journal.head() < visible {
-            return Err(line::broken()); // there is nothing more to read up to there, and the stream would ask again and again
+            return Err(line::broken()); // nothing can be read up to there, so the stream would ask for ever
         }
         if read.floor > after {
             return Ok(None);
@@ -223,8 +223,8 @@ impl PageCache {
         Some(page.clone())
     }
 
-    /// Adds a page, and drops the pages that it covers: where streams ask for a topic from further
-    /// and further back, one page is enough.
+    /// Adds a page, and drops the pages that it covers. If streams ask for a topic from further and
+    /// further back, one page is enough.
     fn insert(&mut self, page: Arc<Page>) {
         let is_covered = |other: &Arc<Page>| page.after <= other.after && other.next <= page.next;
         let pages = self.topics.get(&page.topic).map_or(&[][..], |topic| &topic.pages);
@@ -306,12 +306,12 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_merged_up_to_where_the_shortest_ends_and_each_event_comes_once() {
+    fn pages_are_merged_up_to_the_end_of_the_shortest_and_each_event_comes_once() {
         assert_eq!(merged(&[page(0, 5, [1, 5]), page(0, 9, [1, 3, 7])], 0), (3, 5));
     }
 
     #[test]
-    fn a_batch_that_is_cut_says_where() {
+    fn a_batch_that_is_cut_returns_where_it_was_cut() {
         assert_eq!(merged(&[page(0, 256, 1..=256)], 0), (64, 64));
         assert_eq!(merged(&[page(0, 256, 1..=256)], 200), (56, 256));
         assert_eq!(merged(&[page(0, 300, (2..=256).step_by(2)), page(0, 300, (1..=255).step_by(2))], 0), (64, 64));

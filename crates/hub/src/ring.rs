@@ -24,9 +24,9 @@ use crate::sync::{AtomicU64, Mutex, Ordering};
 /// The newest frames of one topic.
 pub struct Ring {
     topic: TopicName,
-    /// The `seq` of the newest frame that was ever pushed, or of the floor. A reader that is there
-    /// already need not take the lock. Stored before the batch becomes visible, and never below the
-    /// floor.
+    /// The `seq` of the newest frame that was ever pushed, or of the floor; never below the floor.
+    /// A reader that is there already need not take the lock. Stored before the batch becomes
+    /// visible.
     newest: AtomicU64,
     state: Mutex<State>,
 }
@@ -56,7 +56,7 @@ impl Ring {
         state.frames.evict(limits, now_ms);
     }
 
-    /// Evicts what is too old, and drops joined frames that nobody is writing.
+    /// Evicts what is too old, and drops joined frames that are not being written to a reader.
     pub(crate) fn expire(&self, limits: &Limits, now_ms: i64) {
         let mut state = self.state.lock();
         state.frames.drop_unused_joined();
@@ -69,19 +69,21 @@ impl Ring {
         self.state.lock().frames.forget(floor);
     }
 
-    /// The newest place that was ever here. A reader that has taken everything up to it finds
-    /// nothing, and has missed nothing.
+    /// Returns the newest place that the ring ever held. A reader that has taken everything up to
+    /// there finds nothing here, and has missed nothing.
     pub(crate) fn newest(&self) -> Seq {
         Seq(self.newest.load(Ordering::Acquire))
     }
 
-    /// Whether at least two frames came after `after` that have less than `bytes` together.
+    /// Whether at least two frames came after `after` and all of them together have less than
+    /// `bytes`.
     pub(crate) fn is_filling(&self, after: Seq, bytes: u64) -> bool {
         self.state.lock().frames.is_filling(after, bytes)
     }
 
-    /// Gives the frames of `window` to `take`, in order. Returns where it stopped if `max_bytes`
-    /// made it stop before `until`; `Err` if a stored event of the window is no longer here.
+    /// Gives the frames of `window` to `take`, in order. Returns the place of the last one if
+    /// `max_bytes` ended the call before `until`; `Err` if a stored event of the window is no
+    /// longer here.
     pub(crate) fn collect(&self, window: Window, take: impl FnMut(CollectedFrame)) -> Result<Option<Seq>, BelowFloor> {
         self.state.lock().frames.collect(&window, take)
     }
@@ -89,14 +91,14 @@ impl Ring {
     /// The bytes of the frames after `after` that are still here.
     pub(crate) fn bytes_after(&self, after: Seq) -> u64 {
         if self.newest() <= after {
-            return 0; // as for nearly every stream, and the metrics ask about all streams
+            return 0; // true of nearly every stream, and the metrics ask about all of them
         }
         self.state.lock().frames.bytes_after(after)
     }
 
-    /// How many bytes that were delivered by `until_ms`, in milliseconds since 1970, a reader has
-    /// yet to take that took everything up to `after`. Counts evicted frames too; where their size
-    /// is no longer known, the result is too low rather than too high.
+    /// Returns how many bytes that were delivered by `until_ms` (in milliseconds since 1970) a
+    /// reader at `after` has not taken. Evicted frames count too. Where their sizes are no longer
+    /// known, the result is too low rather than too high.
     pub(crate) fn overdue_bytes(&self, after: Mark, until_ms: i64) -> u64 {
         if self.newest() <= after.seq {
             return 0;
@@ -105,8 +107,9 @@ impl Ring {
         state.frames.bytes_by(until_ms).saturating_sub(state.frames.bytes_up_to(after))
     }
 
-    /// The place of the last frame at or before `position`: a reader that has seen everything up to
-    /// `position` is at least there. `Err` if an event after `position` is no longer here.
+    /// Returns the place of the last frame at or before `position`. A reader that has seen
+    /// everything up to `position` stands at least there. `Err` if an event after `position` is no
+    /// longer here.
     pub(crate) fn locate(&self, position: Position) -> Result<Seq, BelowFloor> {
         self.state.lock().frames.locate(position)
     }

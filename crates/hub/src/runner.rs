@@ -10,8 +10,8 @@ use crate::fold::Expired;
 use crate::hub::{Hub, Runner};
 use crate::publication::Publication;
 
-/// The time between two looks for what is too old: frames in rings, cached pages, expired keys,
-/// retention.
+/// The time between two searches for what is too old: frames in rings, cached pages, expired keys,
+/// and records that retention removes.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The most expired keys that are ended at the same time.
@@ -24,14 +24,14 @@ const MAX_ENDS_PER_INTERVAL: usize = 10_000;
 const EXPIRED: EventName = EventName::from_static("expired");
 
 impl Runner {
-    /// Has the folds begin, which [`Runner::run`] does first. For model checkers.
+    /// Begins the folds, as [`Runner::run`] does first. For model checkers.
     #[doc(hidden)]
     pub async fn begin(&mut self) {
         self.inner.begin_folds().await;
     }
 
-    /// Handles the next news of the journal's tail, and does nothing else. For model checkers,
-    /// which have no timers.
+    /// Handles the next news of the journal's tail and nothing else. For model checkers, which have
+    /// no timers.
     #[doc(hidden)]
     pub async fn step(&mut self) -> Result<(), tidings_journal::Error> {
         let news = self.tail.next().await?;

@@ -1,5 +1,5 @@
-//! All open streams: which there are, how many of each kind, and by which id or user they can be
-//! found and ended.
+//! The registry of the open streams: it limits, counts and lists them, and finds them by id or by
+//! user.
 
 mod by_user;
 
@@ -29,7 +29,7 @@ pub struct Registry {
 #[derive(Default)]
 struct Open {
     last_serial: u64,
-    /// In the order of opening, in which streams are listed.
+    /// The streams in the order of opening, which is the order of lists.
     by_serial: BTreeMap<u64, Arc<Connection>>,
     by_id: HashTable<Arc<Connection>>,
     by_user: ByUser,
@@ -90,8 +90,8 @@ impl Registry {
         Self { limits, open: Mutex::default(), signals }
     }
 
-    /// Registers a new stream, unless a limit is reached. It counts as open from here on, so that
-    /// the limits hold; it counts as opened in the totals only with [`Registry::opened`].
+    /// Registers a new stream, unless a limit is reached. The stream counts as open from here on,
+    /// so that the limits hold. The totals count it as opened only with [`Registry::opened`].
     pub(crate) fn admit(&self, mut opening: Opening, schedule: Schedule) -> Result<Arc<Connection>, LimitReached> {
         let mut open = self.open.lock();
         let timer = TimerEntry::new(schedule, self.signals.now());
@@ -119,7 +119,7 @@ impl Registry {
         Ok(connection)
     }
 
-    /// Counts a stream as opened, once everything that opening it takes has been done.
+    /// Counts a stream as opened. Called when everything has been done that opening it takes.
     pub(crate) fn opened(&self, connection: &Connection) {
         let mut open = self.open.lock();
         connection.set_opened();
@@ -139,7 +139,7 @@ impl Registry {
         } else if ended == Ended::EndingSent(EndingCause::Journal) {
             open.totals.count_refused(RefusalReason::Journal);
         } else {
-            // Nothing refused it: the client left while its stream was being opened.
+            // It was not refused: the client left while the stream was being opened.
             open.totals.count_opened(connection.counted_as);
             open.totals.count_ended(ended);
         }
@@ -170,7 +170,7 @@ impl Registry {
         }
     }
 
-    /// Counts a stream that was refused before it came to the hub.
+    /// Counts a stream that was refused before the hub was asked to open it.
     pub fn refused(&self, why: RefusalReason) {
         self.open.lock().totals.count_refused(why);
     }
@@ -195,8 +195,8 @@ impl Registry {
         }
     }
 
-    /// How many streams have something yet to be sent, and how many bytes the most of them. Streams
-    /// that are catching up are left out.
+    /// Returns how many streams have unsent events, and the most bytes that one of them has.
+    /// Streams that are catching up are left out.
     pub fn lag(&self) -> (u64, u64) {
         let lags = self.all().into_iter().filter_map(|connection| connection.lag_bytes());
         lags.fold((0, 0), |(behind, most), lag| (behind + u64::from(lag > 0), most.max(lag)))
@@ -265,8 +265,8 @@ impl Open {
             return if own < limits.per_user { Ok(()) } else { Err(LimitReached::User) };
         }
         let address = opening.address.filter(|_| opening.address_counts).map(network);
-        let near = address.and_then(|address| self.by_address.get(&address)).copied().unwrap_or(0);
-        if near < limits.per_address { Ok(()) } else { Err(LimitReached::Address) }
+        let from_address = address.and_then(|address| self.by_address.get(&address)).copied().unwrap_or(0);
+        if from_address < limits.per_address { Ok(()) } else { Err(LimitReached::Address) }
     }
 }
 

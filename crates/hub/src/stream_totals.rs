@@ -1,15 +1,14 @@
 //! The totals of all streams since the start: how many were opened, refused and ended, and why.
 //!
 //! The reasons are a closed set, because a label of a metric must never come from outside. The
-//! registry counts, under the lock under which streams are registered and removed.
+//! registry counts under the lock under which it registers and removes streams.
 
 use std::collections::BTreeMap;
 
 use crate::wording::EndingCause;
 
-/// The totals of all streams since the start. Each stream was counted once when it was opened, and
-/// once when it ended. In between, and only then, it is one of those that [`Stats`](crate::Stats)
-/// counts.
+/// The totals of all streams since the start. Each stream is counted once when it has
+/// opened, and once when it has ended. Between the two, [`Stats`](crate::Stats) counts it as open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamTotals {
     /// Streams that were opened.
@@ -20,7 +19,7 @@ pub struct StreamTotals {
     ended: [u64; Ended::ALL.len()],
 }
 
-/// Why a stream was not opened. Each of these reasons may pass.
+/// Why a stream was not opened. Each of these reasons may be temporary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
     /// The limit of all streams is reached.
@@ -40,7 +39,7 @@ pub enum RefusalReason {
 pub enum Ended {
     /// The client left, or its connection broke.
     ClientLeft,
-    /// The server ended the stream and sent an ending, which a client that still read has received.
+    /// The server sent an ending, which the client has received if it was still reading.
     EndingSent(EndingCause),
     /// The peer took no bytes for the write timeout.
     WriteTimeout,
@@ -89,7 +88,7 @@ impl RefusalReason {
     /// Every reason.
     pub const ALL: [Self; 5] = [Self::Total, Self::User, Self::Address, Self::Draining, Self::Journal];
 
-    /// The reason as a label for programs.
+    /// Returns the label for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Total => "too_many",
@@ -125,8 +124,8 @@ impl Ended {
         Self::Killed,
     ];
 
-    /// The way as a label for programs. Where the stream was sent an ending, it is the reason that
-    /// the ending gave.
+    /// Returns the label for programs. For a stream that was sent an ending, this is the reason
+    /// that the ending gave.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientLeft => "client_left",

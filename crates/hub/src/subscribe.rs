@@ -1,4 +1,4 @@
-//! Opening a stream: finds the place that a client's cursor stands for, and begins the stream
+//! Opening a stream: finds the place that a client's cursor stands for, and starts the stream
 //! there.
 
 use std::fmt;
@@ -64,7 +64,7 @@ pub struct Start {
     pub reset: Option<ResetReason>,
 }
 
-/// Why a stream was not opened. Either reason may pass.
+/// Why a stream was not opened. Either reason may be temporary.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// A limit of open streams is reached.
@@ -83,7 +83,7 @@ pub(crate) enum Requested {
     Everything,
     /// Everything after a position.
     After(Position),
-    /// Nothing of this log.
+    /// The cursor is not an id of this log.
     Unknown(ResetReason),
 }
 
@@ -91,7 +91,8 @@ impl Hub {
     /// Opens a stream.
     pub async fn subscribe(&self, request: Subscribe) -> Result<(Subscription, Start), Error> {
         let inner = &self.inner;
-        // Registered before anything is read: a stream that is refused must not cost a snapshot.
+        // The stream is registered before anything is read, because a stream that is refused must
+        // not cost a snapshot.
         let generation = inner.generation();
         let (rings, newest) = generation.fanout.follow(&request.topics);
         let selector = Selector::topics(request.topics);
@@ -111,11 +112,11 @@ impl Hub {
         };
         let connection = inner.admit(&generation, opening, schedule)?;
         let mut subscription = Subscription::new(inner.clone(), generation.clone(), connection, newest);
-        let begun = inner.begin(&generation, &mut subscription, &request.after, request.snapshot, &selector).await;
-        // Streams that were registered before the line broke are told to reconnect. One that was
-        // registered later never would be, so it must not be opened.
-        let is_current = || inner.is_current(&generation).then_some(()).ok_or_else(line::broken);
-        match begun.and_then(|start| is_current().map(|()| start)) {
+        let started = inner.start(&generation, &mut subscription, &request.after, request.snapshot, &selector).await;
+        // Streams that were registered before the line broke are told to reconnect. A stream that
+        // is registered later would not be told, so it must not be opened.
+        let check_current = || inner.is_current(&generation).then_some(()).ok_or_else(line::broken);
+        match started.and_then(|start| check_current().map(|()| start)) {
             Ok(start) => {
                 inner.connections.opened(subscription.connection());
                 Ok((subscription, start))
@@ -130,7 +131,7 @@ impl Hub {
 
 impl Inner {
     /// Finds the place where a stream starts and what it sends first.
-    async fn begin(
+    async fn start(
         &self,
         generation: &Generation,
         subscription: &mut Subscription,
@@ -139,12 +140,15 @@ impl Inner {
         selector: &Selector,
     ) -> Result<Start, tidings_journal::Error> {
         let requested = self.locate(generation, after).await?;
+        if snapshot || !matches!(requested, Requested::Nothing) {
+            // Interrupted erasures are completed by then. They raise the floors.
+            self.folds_ready().await?;
+        }
         let head = subscription.skip_to_head();
         let floor = self.journal.floor(selector);
         let mut first = Vec::new();
         let start = match requested {
             Requested::Nothing if snapshot => {
-                self.folds_ready().await?; // by then interrupted erasures are completed
                 let _permit = generation.replays.permit().await;
                 let page = loop {
                     let erasures = generation.replays.erasures();
@@ -190,8 +194,8 @@ impl Inner {
     }
 
     /// Finds the place that `after` stands for on the line of `generation`. An id that seems to be
-    /// ahead of the log or of an unknown epoch is checked again once the journal is certain,
-    /// because a client may have seen it at another server and it has not arrived here yet.
+    /// ahead of the log, or of an unknown epoch, is checked again once the journal is certain: the
+    /// client may have seen the event at another server, and this one may not have received it yet.
     pub(crate) async fn locate(
         &self,
         generation: &Generation,
@@ -233,8 +237,8 @@ impl Inner {
         tokio::time::timeout(generation::VISIBILITY_TIMEOUT, self.journal.certain()).await.map_err(timed_out)?
     }
 
-    /// The id of the oldest stored event of `selector`. The event may not be visible yet, so the
-    /// journal has to know the id.
+    /// Returns the id of the oldest stored event of `selector`. The id comes from the journal and
+    /// not from the line, because the event may not be visible yet.
     pub(crate) async fn oldest(&self, selector: &Selector) -> Result<Option<EventId>, tidings_journal::Error> {
         let oldest = self.journal.oldest(selector).await?;
         Ok(oldest.map(|oldest| self.journal.epochs().id_of(oldest)))

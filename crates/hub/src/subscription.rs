@@ -37,9 +37,9 @@ pub struct Subscription {
     start: Option<Box<Start>>,
     /// Whether the next event has to be read from the journal instead of the rings.
     behind: bool,
-    /// Set once the ending was returned: whether the client is to reconnect.
+    /// Whether the client is to reconnect, once the ending was returned.
     ended: Option<bool>,
-    /// How often it has let other tasks go first since it last took frames.
+    /// How often in a row the stream has let other tasks go first.
     yields: u8,
 }
 
@@ -76,7 +76,7 @@ pub enum Step {
         /// some clients do not reconnect after a finished body.
         reconnect: bool,
     },
-    /// The stream was killed: close the connection whatever is unwritten.
+    /// The stream was killed: close the connection even if bytes are unwritten.
     Killed,
 }
 
@@ -114,7 +114,7 @@ impl Subscription {
         &self.cursor.source().connection
     }
 
-    /// Has `frames` sent before everything else that is still unsent.
+    /// Sends `frames` before everything else that is still unsent.
     pub fn send_first(&mut self, frames: impl IntoIterator<Item = Frame>) {
         self.start.get_or_insert_default().preface.splice(0..0, frames);
     }
@@ -126,8 +126,7 @@ impl Subscription {
         (preface.first()?.block().len() <= most).then(|| preface.remove(0))
     }
 
-    /// Adds the next frames to `out`. Pending if there are none; then the task is woken when there
-    /// are.
+    /// Adds the next frames to `out`. Pending if there are none; the task is woken when some come.
     pub fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Step> {
         if let Some(reconnect) = self.ended {
             return Poll::Ready(Step::End { reconnect });
@@ -154,8 +153,8 @@ impl Subscription {
         Poll::Ready(Step::Frames)
     }
 
-    /// Has the stream end once it has returned everything that is visible now, without an ending:
-    /// its client has closed its side of the connection, and may still read or not.
+    /// Ends the stream once it has returned everything that is visible now, without an ending. For
+    /// a client that has closed its side of the connection and may still be reading.
     pub fn finish(&mut self) {
         let visible = self.generation().fanout.visible();
         self.start.get_or_insert_default().until.get_or_insert(visible);
@@ -173,9 +172,10 @@ impl Subscription {
         Poll::Ready(Step::End { reconnect: false })
     }
 
-    /// Whether to let other tasks go first before the next [`Subscription::poll_frames`]. If
-    /// several frames are there at once, publishers are faster than streams, and the events that
-    /// they bring meanwhile can be sent in the same write; a write costs as much as about fifty
+    /// Whether to let other tasks go first before the next [`Subscription::poll_frames`].
+    ///
+    /// If several frames are there at once, publishers are faster than streams. What they publish
+    /// in the meantime can then be sent in the same write, and a write costs as much as about fifty
     /// frames. Returns true at most a few times in a row. For carriers for which yielding costs
     /// less than a write.
     pub fn should_yield(&mut self) -> bool {
@@ -189,7 +189,7 @@ impl Subscription {
         self.behind
     }
 
-    /// Waits until the stream is killed, for a carrier that is in the middle of a frame and can do
+    /// Waits until the stream is killed. For a carrier that is in the middle of a frame and can do
     /// nothing else.
     pub fn poll_killed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.connection().poll_killed(cx)
@@ -286,7 +286,7 @@ impl Subscription {
         self.hub().wording.reset(&reset)
     }
 
-    /// The position up to which the stream was given the log.
+    /// Returns the position up to which the stream was given the log's events.
     pub fn position(&self) -> Position {
         self.cursor.position()
     }
@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_stream_costs_little() {
+    fn an_idle_subscription_stays_small() {
         assert!(size_of::<Subscription>() <= 88, "{}", size_of::<Subscription>());
     }
 }

@@ -1,14 +1,14 @@
-//! When a table returns memory.
+//! The rule by which hash tables give back memory.
 //!
-//! A table keeps the capacity of the largest crowd that it ever held. Tables that grow with the
-//! number of streams are shrunk when little of their capacity is used, seldom enough that it costs
+//! A table keeps the capacity for the most entries that it ever held. Tables that grow with the
+//! number of streams are shrunk when little of their capacity is used, which is rare enough to cost
 //! nothing per stream.
 
 /// The largest capacity that is left as it is.
 const SMALL: usize = 1_024;
 
-/// The capacity to which a table of `len` entries and `capacity` is to be shrunk; `None` if it is
-/// to be left as it is.
+/// Returns the capacity to which a table with `len` entries and `capacity` has to be shrunk; `None`
+/// if the table is to be left as it is.
 pub(crate) fn shrunk_capacity(len: usize, capacity: usize) -> Option<usize> {
     (capacity > SMALL && len < capacity / 8).then_some(len * 2)
 }

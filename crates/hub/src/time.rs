@@ -2,7 +2,7 @@
 //!
 //! It compares the wall clock with a monotonic clock, so that nothing irreversible is decided by a
 //! single reading of a wall clock that may be set. This module decides when the clocks are read,
-//! and logs what was found. It must cost a publisher no more than one reading of each.
+//! and logs what was found. It must cost a publisher no more than one reading of each clock.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -34,7 +34,7 @@ pub(crate) struct Stamp {
 }
 
 impl Time {
-    /// The log time of `journal`. It continues from where the last process left it.
+    /// Creates the log time of `journal`. It continues from where the last process left it.
     pub(crate) fn new(clock: Clock, journal: &dyn Journal) -> Self {
         let (wall_ms, steady_ms) = (clock.now_ms(), clock.steady_ms());
         let kept = journal.kept_time();
@@ -81,8 +81,8 @@ impl Time {
         Stamp { at_ms, skew_ms: self.skew_ms.load(Ordering::Acquire), changes }
     }
 
-    /// Tells `journal` the positions of what was published with `stamp`, so that its age is right
-    /// even if the clock was set meanwhile.
+    /// Tells `journal` which positions were published with `stamp`, so that the age of these events
+    /// is right even if the clock was set meanwhile.
     pub(crate) fn stamped(&self, journal: &dyn Journal, stamp: Stamp, first: Position, count: usize) {
         if self.changes.load(Ordering::Acquire) == stamp.changes {
             return;

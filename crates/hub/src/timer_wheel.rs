@@ -5,8 +5,8 @@
 //! Here one task sleeps until the next stream is due, and a heartbeat event that is due for many
 //! streams is encoded once.
 //!
-//! Nothing that ends a stream depends on the stream's own task being polled, as that task may be
-//! waiting for its socket.
+//! Nothing that ends a stream depends on the stream's own task being polled, because that task may
+//! be waiting for its socket.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,11 +21,11 @@ use crate::connection::{Connection, HeartbeatStyle, Signals, Tick};
 use crate::slow_readers::SlowReaders;
 use crate::wording::{Ending, Wording};
 
-/// The longest time until the expiry of a credential is checked again: it goes by the wall clock,
-/// which may be set meanwhile.
+/// The longest time between two checks whether a credential has expired. Expiry goes by the wall
+/// clock, which may be set meanwhile.
 const MAX_SLEEP: Duration = Duration::from_hours(1);
 
-/// The streams by the tick at which they are due next. Each open stream stands in one place.
+/// The streams by the tick at which they are due next. Each open stream is listed once.
 type Due = BTreeMap<Tick, Vec<Arc<Connection>>>;
 
 /// The timer of all streams.
@@ -33,9 +33,9 @@ pub(crate) struct TimerWheel {
     heartbeat_interval: Duration,
     slow_readers: SlowReaders,
     due: Mutex<Due>,
-    /// Notified when the first due tick has moved forward.
+    /// Notified when the first due tick is earlier than before.
     sooner: Notify,
-    /// Through which connections say that they may be due sooner.
+    /// Tells which connections may be due sooner than the wheel knows.
     signals: Arc<Signals>,
 }
 
@@ -63,7 +63,7 @@ impl TimerWheel {
         all.entry(due).or_default().push(connection);
     }
 
-    /// When a stream is to be looked at next.
+    /// Returns when a stream is due next.
     fn due_of(&self, connection: &Connection, now: Tick, now_ms: i64) -> Tick {
         let check = self.slow_readers.next_check(connection, now);
         if connection.ending_since().is_some() {
@@ -94,7 +94,7 @@ impl TimerWheel {
         }
     }
 
-    /// Determines anew when those streams are due that have raised the alarm.
+    /// Computes again when the streams are due that have raised the alarm.
     fn rearm(&self, clock: &Clock) {
         let (now, now_ms) = (self.signals.now(), clock.now_ms());
         let mut due = self.due.lock();
@@ -137,7 +137,7 @@ impl TimerWheel {
         }
     }
 
-    /// The ending that a stream is to be sent now; `None` if it goes on.
+    /// Returns the ending that a stream has to be sent now; `None` if the stream goes on.
     fn ending(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<Ending> {
         let (expires_at_ms, max_age_at) = connection.timer(|timer| (timer.expires_at_ms, timer.max_age_at));
         if expires_at_ms <= now_ms {
@@ -149,7 +149,8 @@ impl TimerWheel {
         }
     }
 
-    /// The heartbeat that a stream is to be sent now, if one is due. Sets the time of the next one.
+    /// Returns the heartbeat that a stream has to be sent now, if one is due. Sets the time of the
+    /// next one.
     fn heartbeat(&self, connection: &Connection, now: Tick, now_ms: i64) -> Option<HeartbeatStyle> {
         let interval = self.heartbeat_interval;
         let silence =
@@ -159,8 +160,8 @@ impl TimerWheel {
                 return None;
             }
             match timer.style {
-                // From the due time and not from now, so that the rhythm does not drift. What a
-                // long stall left out is not made up for.
+                // Counted from the due time and not from now, so that the interval does not drift.
+                // Heartbeats that a long stall left out are not sent later.
                 HeartbeatStyle::Event => timer.next_heartbeat = timer.next_heartbeat.after(interval).max(now),
                 HeartbeatStyle::Comment => {
                     let left = interval.saturating_sub(silence());

@@ -1,8 +1,8 @@
 //! What all streams were sent since the start: events, their bytes, their delays, and how many
 //! cursors could be served.
 //!
-//! Every worker counts each of its writes, so there are several sets of counters, each in a cache
-//! line of its own, and a thread uses only one of them.
+//! Every write is counted, so there are several sets of counters, each in a cache line of its own.
+//! A thread uses only one of them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -11,8 +11,8 @@ use crate::wording::ResetReason;
 /// The number of sets of counters. If there are more threads, some of them share a set.
 const STRIPES: usize = 16;
 
-/// The delay of one write in this many is measured: reading the clock costs as much as all of the
-/// counting.
+/// The delay of one write in this many is measured, because reading the clock costs as much as all
+/// of the counting.
 const SAMPLE: u64 = 16;
 
 /// The upper bounds of the histogram of delays, in milliseconds.
@@ -22,7 +22,7 @@ const BOUNDS_MS: [u32; 13] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 
 #[derive(Default)]
 pub(crate) struct Counters {
     stripes: [Stripe; STRIPES],
-    /// By bound. The last counts the delays above all bounds.
+    /// The number of delays in each bucket. The last bucket has the delays above all bounds.
     delays: [AtomicU64; BOUNDS_MS.len() + 1],
     delays_ms: AtomicU64,
     resumed: AtomicU64,
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_every_thread_counts_is_in_the_sum() {
+    fn the_totals_include_what_every_thread_has_counted() {
         let counters = Counters::default();
         std::thread::scope(|scope| {
             for _ in 0..2 * STRIPES {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn of_every_sixteenth_write_the_delay_is_counted_below_its_bound() {
+    fn the_delay_of_every_sixteenth_write_is_counted_in_its_bucket() {
         let counters = Counters::default();
         for delay_ms in [-3, 1, 2, 7, 60_000] {
             counters.delivered(1, 1, || delay_ms);

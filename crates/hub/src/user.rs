@@ -1,4 +1,4 @@
-//! The user that a stream belongs to, as far as delivery is concerned: an id and a name.
+//! The user that a stream belongs to. Delivery knows only an id and a name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_escaped_in_a_topic_and_never_structure() {
+    fn an_id_is_escaped_in_a_topic_name() {
         let group = TopicName::parse("notifications").unwrap();
         let user = UserId::parse("a/*").unwrap();
         assert_eq!(user.topic(&group).as_str(), "notifications/user/a%2F%2A");

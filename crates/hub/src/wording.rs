@@ -9,25 +9,26 @@ use tidings_sse::{EventName, Frame};
 
 /// Writes the hub's own events.
 pub trait Wording: Send + Sync + 'static {
-    /// Shows that the stream is alive.
+    /// Writes a heartbeat, which shows that the stream is alive.
     fn heartbeat(&self, now_ms: i64) -> Frame;
-    /// Says that what the client asked for can't be replayed in full, and that the stream goes on
-    /// from [`Reset::resumed_from`].
+    /// Writes the event which says that the events after the cursor can't be replayed in full, and
+    /// that the stream goes on from [`Reset::resumed_from`].
     fn reset(&self, reset: &Reset) -> Frame;
-    /// Says that the server ends the stream, and why.
+    /// Writes the event which says that the server ends the stream, and why.
     fn ending(&self, ending: &Ending) -> Frame;
-    /// Says that a snapshot of `count` events is complete, and that it shows the state at `at`.
+    /// Writes the event which says that a snapshot of `count` events is complete, and shows the
+    /// state at `at`.
     fn synced(&self, count: usize, at: EventId) -> Frame;
 }
 
-/// Why a cursor can't be served in full, and where the stream goes on.
+/// What a `reset` says: why a cursor can't be served in full, and where the stream goes on.
 #[derive(Clone, Debug)]
 pub struct Reset {
     /// The reason.
     pub reason: ResetReason,
-    /// The cursor that was asked for, as the client sent it.
+    /// The cursor, as the client sent it.
     pub requested: String,
-    /// The newest event at that time: the events after it follow.
+    /// The newest event when the stream was reset. The events after it follow.
     pub resumed_from: EventId,
     /// The oldest event of the stream's topics that is still in the log.
     pub oldest: Option<EventId>,
@@ -36,20 +37,20 @@ pub struct Reset {
 /// Why a cursor can't be served in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetReason {
-    /// An event after it is no longer in the log.
+    /// An event after the cursor is no longer in the log.
     Trimmed,
-    /// It belongs to another log.
+    /// The cursor belongs to another log.
     Epoch,
-    /// It is ahead of the log.
+    /// The cursor is ahead of the log.
     Ahead,
-    /// It is not an id of any log.
+    /// The cursor is not an id of any log.
     Malformed,
 }
 
 /// The last event that the server sends on a stream that it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The reason.
+    /// The cause.
     pub cause: EndingCause,
     /// How long the client is to wait before it reconnects; `None` if it is not to reconnect.
     pub retry: Option<Duration>,
@@ -85,16 +86,16 @@ impl Ending {
     /// See [`EndingCause::Journal`].
     pub const JOURNAL: Self = Self { cause: EndingCause::Journal, retry: Some(Duration::from_secs(5)) };
 
-    /// The log's history is not the one that was shown on this stream. When the client reconnects,
-    /// its cursor is judged by what the log has. The delay is random, because all streams are ended
-    /// at once.
+    /// Returns the ending of a stream whose shown history is no longer that of the log. When the
+    /// client reconnects, its cursor is checked against the log. The delay is random, because all
+    /// streams are ended at once.
     pub(crate) fn broken() -> Self {
         Self { cause: EndingCause::Journal, retry: Some(Duration::from_millis(rand::rng().random_range(500..=5_000))) }
     }
 }
 
 impl EndingCause {
-    /// The reason as it is sent, more precise than the event's name.
+    /// Returns the cause as it is sent. It is more precise than the event's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "token_expired",
@@ -106,7 +107,7 @@ impl EndingCause {
         }
     }
 
-    /// The name of the event that gives this reason.
+    /// Returns the name of the event that gives this cause.
     pub fn event(self) -> EventName {
         match self {
             Self::Expired => const { EventName::from_static("expired") },

@@ -1,5 +1,5 @@
-//! A hub over a copy that is behind its log: how it judges ids that it does not know yet, and how
-//! long its callers wait.
+//! A hub over a copy that is behind its log: how the hub judges ids that it does not know yet, and
+//! how long its callers wait.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -89,40 +89,40 @@ async fn an_id_that_was_seen_at_another_node_is_judged_once_the_log_is_certain()
         let running = tokio::spawn(runner.run());
         publish(&hub).await.unwrap();
 
-        let seen = log.elsewhere(begins_epoch, vec![record(), record()]);
+        let seen = log.append_elsewhere(begins_epoch, vec![record(), record()]);
         let (mut stream, start) = hub.subscribe(subscribe(&seen)).await.unwrap();
         assert_eq!((start.resumed, start.reset), (Some(true), None));
-        assert_eq!(hub.head(), seen, "it has heard of everything up to there");
+        assert_eq!(hub.head(), seen, "the hub has received everything up to there");
         let next = publish(&hub).await.unwrap();
         assert_eq!((next.epoch, next.position), (seen.epoch, seen.position.next()));
-        assert_eq!(stream.next().await.unwrap().len(), 1, "it goes on behind what was seen there");
+        assert_eq!(stream.next().await.unwrap().len(), 1, "the stream goes on after what was seen at the other node");
 
-        let seen = log.elsewhere(begins_epoch, vec![record()]);
+        let seen = log.append_elsewhere(begins_epoch, vec![record()]);
         let page = hub.history(topics(), &After::Id(seen.to_string()), 10).await.unwrap();
         assert_eq!((page.entries.len(), page.gap, page.next), (0, None, seen));
-        let seen = log.elsewhere(begins_epoch, vec![record()]);
+        let seen = log.append_elsewhere(begins_epoch, vec![record()]);
         let page = hub.history_before(topics(), &Before::Id(seen.to_string()), 10).await.unwrap();
         assert_eq!((page.entries.len(), page.gap), (5, None));
-        let seen = log.elsewhere(begins_epoch, vec![record()]);
+        let seen = log.append_elsewhere(begins_epoch, vec![record()]);
         assert_eq!(hub.erase(topics(), &seen.to_string()).await.unwrap(), seen);
 
-        // What was erased is noted in the log, so that has gone on.
+        // The erasure was noted in the log, so the log has grown.
         let ahead = EventId { position: Position::new(seen.position.get() + 100), ..seen };
         assert_eq!(hub.subscribe(subscribe(&ahead)).await.unwrap().1.reset, Some(ResetReason::Ahead));
-        let foreign = Lines::new(Retention::default()).elsewhere(false, vec![record()]);
+        let foreign = Lines::new(Retention::default()).append_elsewhere(false, vec![record()]);
         assert_eq!(hub.subscribe(subscribe(&foreign)).await.unwrap().1.reset, Some(ResetReason::Epoch));
         running.abort();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_answer_of_the_log_nothing_is_guessed() {
+async fn an_unknown_id_is_not_judged_while_the_log_does_not_answer() {
     for says in [Log::Fails, Log::IsSilent] {
         let log = Lines::new(Retention::default());
         let (hub, runner) = hub(&log);
         let running = tokio::spawn(runner.run());
         let known = publish(&hub).await.unwrap();
-        let seen = log.elsewhere(true, vec![record()]);
+        let seen = log.append_elsewhere(true, vec![record()]);
         log.log(says);
 
         let ahead = EventId { position: Position::new(99), ..known };
@@ -137,7 +137,7 @@ async fn without_an_answer_of_the_log_nothing_is_guessed() {
         let (totals, stats) = (hub.connections().totals(), hub.connections().stats());
         assert_eq!((totals.refused(RefusalReason::Journal), totals.opened, stats.total), (2, 0, 0));
 
-        // What needs no answer is served all the while.
+        // Calls that need no answer from the log are served meanwhile.
         assert_eq!(hub.subscribe(subscribe(&known)).await.unwrap().1.resumed, Some(true));
         let nonsense = Subscribe { after: After::Id("nonsense".to_owned()), ..subscribe(&known) };
         assert_eq!(hub.subscribe(nonsense).await.unwrap().1.reset, Some(ResetReason::Malformed));
@@ -151,16 +151,16 @@ async fn without_an_answer_of_the_log_nothing_is_guessed() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_waits_at_most_ten_seconds_for_events_to_become_visible() {
     let log = Lines::new(Retention::default());
-    let (hub, runner) = hub(&log); // which nobody runs: what others append is never shown
+    let (hub, runner) = hub(&log); // nothing runs it yet, so what others append does not become visible
     log.append(vec![record()].into()).await.unwrap();
     let unseen = EventId { epoch: log.epochs().current(), position: log.head() };
     let begun = Instant::now();
     let (published, opened) = tokio::join!(publish(&hub), hub.subscribe(subscribe(&unseen)));
     assert!(is_uncertain(&published) && is_uncertain(&refused_by(opened)));
     assert_eq!(begun.elapsed(), Duration::from_secs(10));
-    assert_eq!(log.head(), Position::new(2), "it is in the log all the same");
+    assert_eq!(log.head(), Position::new(2), "the event is in the log nevertheless");
 
-    // Once it moves, both go on.
+    // Once the runner runs, both succeed.
     let running = tokio::spawn(runner.run());
     assert_eq!(publish(&hub).await.unwrap().position, Position::new(3));
     assert_eq!(hub.subscribe(subscribe(&unseen)).await.unwrap().1.resumed, Some(true));
@@ -168,7 +168,7 @@ async fn a_caller_waits_at_most_ten_seconds_for_events_to_become_visible() {
 }
 
 #[tokio::test]
-async fn a_log_that_breaks_again_and_again_leaves_nothing_behind() {
+async fn streams_and_tasks_of_earlier_generations_are_dropped() {
     let log = Lines::new(Retention::default());
     let (hub, runner) = hub(&log);
     let running = tokio::spawn(runner.run());
@@ -216,7 +216,7 @@ impl Fold for Keys {
 }
 
 #[tokio::test]
-async fn a_fold_begins_anew_with_what_is_on_the_line_that_is() {
+async fn a_fold_begins_again_with_the_entries_of_the_new_line() {
     let log = Lines::new(Retention::default());
     let keys = Arc::new(Keys { topics: topics(), live: Mutex::default() });
     let (hub, runner) = hub_with(&log, vec![keys.clone()]);

@@ -1,4 +1,4 @@
-//! What a hub does when the wall clock is set: nothing that can't be undone.
+//! The hub does nothing irreversible when the wall clock is set.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -34,8 +34,8 @@ impl Wording for Silent {
     }
 }
 
-/// A hub that keeps events for an hour, and its clock: what was added to the wall clock, in
-/// milliseconds. Time passes as the runtime's does, which is paused.
+/// A hub that keeps events for an hour, and the wall clock's offset in milliseconds. Time passes as
+/// in the runtime, whose time is paused.
 fn hub() -> (Hub, Arc<AtomicI64>) {
     let (start, set) = (tokio::time::Instant::now(), Arc::new(AtomicI64::new(1_800_000_000_000)));
     let passed = move || i64::try_from(start.elapsed().as_millis()).unwrap();
@@ -80,7 +80,7 @@ async fn pass(seconds: u64) {
 const DAY: i64 = 86_400_000;
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_wrong_for_seconds_costs_no_event_and_time_still_does() {
+async fn a_clock_that_is_wrong_for_a_minute_deletes_no_event_and_passing_time_still_does() {
     for jump in [10 * DAY, -10 * DAY] {
         let (hub, set) = hub();
         hub.publish(vec![publication("before")], None, None).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_clock_that_is_wrong_for_seconds_costs_no_event_and_time_still_does() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotency_key_outlives_a_clock_that_is_set() {
+async fn setting_the_clock_does_not_expire_an_idempotency_key() {
     let (hub, set) = hub();
     let receipt = Receipt { key: "k".into(), value: "v".into(), lives: Duration::from_mins(5) };
     hub.publish(vec![publication("once")], Some(receipt), None).await.unwrap();
@@ -113,7 +113,7 @@ async fn an_idempotency_key_outlives_a_clock_that_is_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_stream_grows_old_by_a_clock_that_is_set() {
+async fn setting_the_clock_does_not_age_a_stream() {
     let (hub, set) = hub();
     let request = Subscribe {
         topics: vec![topic()],

@@ -54,7 +54,7 @@ fn number(frame: &Frame) -> u64 {
     }
 }
 
-fn roomy() -> RingLimits {
+fn large_ring() -> RingLimits {
     RingLimits { events: 100, bytes: 1 << 20, age: Duration::from_hours(1) }
 }
 
@@ -64,7 +64,7 @@ fn take_until(mut cursor: Cursor, last: u64) -> Vec<u64> {
         let mut taken = Vec::new();
         while taken.last() != Some(&last) {
             let mut frames = Vec::new();
-            poll_fn(|cx| cursor.poll_take(cx, &mut frames, 1 << 16)).await.expect("the ring is roomy");
+            poll_fn(|cx| cursor.poll_take(cx, &mut frames, 1 << 16)).await.expect("the ring holds everything");
             taken.extend(frames.iter().map(number));
         }
         taken
@@ -72,9 +72,9 @@ fn take_until(mut cursor: Cursor, last: u64) -> Vec<u64> {
 }
 
 #[test]
-fn a_reader_of_two_topics_sees_every_event_once_in_order_and_never_oversleeps() {
+fn a_reader_of_two_topics_sees_every_event_once_in_order_and_misses_no_wake_up() {
     let scenario = || {
-        let fanout = Arc::new(Fanout::new(Position::START, roomy()));
+        let fanout = Arc::new(Fanout::new(Position::START, large_ring()));
         let reader = Cursor::at_head(fanout.clone(), &[topic("a"), topic("b")]);
         let publisher = thread::spawn({
             let fanout = fanout.clone();
@@ -94,7 +94,7 @@ fn a_reader_of_two_topics_sees_every_event_once_in_order_and_never_oversleeps() 
 #[test]
 fn a_reader_that_subscribes_during_deliveries_misses_nothing_after_its_head() {
     let scenario = || {
-        let fanout = Arc::new(Fanout::new(Position::START, roomy()));
+        let fanout = Arc::new(Fanout::new(Position::START, large_ring()));
         let publisher = thread::spawn({
             let fanout = fanout.clone();
             move || {
@@ -111,23 +111,23 @@ fn a_reader_that_subscribes_during_deliveries_misses_nothing_after_its_head() {
             drop(reader);
         }
         publisher.join().unwrap();
-        assert_eq!(fanout.followed_topics(), 0, "the last reader takes its rings with it");
+        assert_eq!(fanout.followed_topics(), 0, "the rings are removed with their last reader");
     };
     shuttle::check_random(scenario, SCHEDULES);
     shuttle::check_pct(scenario, SCHEDULES, 3);
 }
 
 #[test]
-fn two_readers_come_and_go_without_taking_each_others_wakers() {
+fn a_reader_that_leaves_does_not_remove_the_waker_of_another() {
     let scenario = || {
-        let fanout = Arc::new(Fanout::new(Position::START, roomy()));
+        let fanout = Arc::new(Fanout::new(Position::START, large_ring()));
         let stays = Cursor::at_head(fanout.clone(), &[topic("a")]);
         let mut goes = Cursor::at_head(fanout.clone(), &[topic("a")]);
         let staying = thread::spawn(move || take_until(stays, 2));
         let going = thread::spawn(move || {
             future::block_on(async move {
                 let mut frames = Vec::new();
-                poll_fn(|cx| goes.poll_take(cx, &mut frames, 1)).await.expect("the ring is roomy");
+                poll_fn(|cx| goes.poll_take(cx, &mut frames, 1)).await.expect("the ring holds everything");
                 frames.iter().map(number).collect::<Vec<_>>()
             })
         });
@@ -140,9 +140,9 @@ fn two_readers_come_and_go_without_taking_each_others_wakers() {
 }
 
 #[test]
-fn a_reader_that_fell_out_of_its_ring_is_told_and_never_skips() {
+fn a_reader_that_is_behind_its_ring_is_told_and_skips_nothing() {
     let scenario = || {
-        let tight = RingLimits { events: 1, ..roomy() };
+        let tight = RingLimits { events: 1, ..large_ring() };
         let fanout = Arc::new(Fanout::new(Position::START, tight));
         let mut reader = Cursor::at_head(fanout.clone(), &[topic("a"), topic("b")]);
         let publisher = thread::spawn({
@@ -153,7 +153,7 @@ fn a_reader_that_fell_out_of_its_ring_is_told_and_never_skips() {
                 }
             }
         });
-        // The journal stands in with what it would have: every number up to what is visible.
+        // Instead of a journal: it would have every number up to the visible one.
         let taken = future::block_on(async {
             let mut taken: Vec<u64> = Vec::new();
             while taken.last() != Some(&3) {

@@ -89,7 +89,7 @@ async fn caught_up(hub: &Hub, journal: &dyn Journal) {
     }
 }
 
-/// Remembers what it was told, and whether that was visible already.
+/// A fold that records what it was given, and fails if an entry was visible before that.
 struct Recorder {
     topics: [TopicName; 2],
     begun: Mutex<Vec<(u64, Vec<u64>)>>,
@@ -127,7 +127,7 @@ impl Fold for Recorder {
 }
 
 #[tokio::test]
-async fn a_fold_begins_with_what_is_live_and_is_told_the_rest_once_in_order_and_before_it_is_visible() {
+async fn a_fold_begins_with_the_live_entries_and_gets_each_later_one_once_in_order_before_it_is_visible() {
     let journal = Arc::new(Memory::new(Retention::default()));
     let before = [
         record("_a", "k", "superseded", false),
@@ -144,7 +144,7 @@ async fn a_fold_begins_with_what_is_live_and_is_told_the_rest_once_in_order_and_
     let recorder = Recorder::new();
     let (hub, runner) = hub(journal.clone(), vec![recorder.clone()], &now());
     recorder.hub.set(hub.clone()).ok().unwrap();
-    // The tail has it, and so may what is read for the beginning.
+    // The tail returns this entry, and the read with which the folds begin may return it too.
     journal.append(vec![record("_a", "l", "superseded meanwhile", false)].into()).await.unwrap();
     let running = tokio::spawn(runner.run());
     hub.folds_ready().await.unwrap();
@@ -164,18 +164,19 @@ async fn a_fold_begins_with_what_is_live_and_is_told_the_rest_once_in_order_and_
     }
     caught_up(&hub, &*journal).await;
     let begun = recorder.begun.lock().clone();
-    assert_eq!(begun, [(1, vec![4, 5])], "position 2 was superseded while nothing was handed out");
+    assert_eq!(begun, [(1, vec![4, 5])], "position 2 was superseded before anything was delivered");
     let of_both = Selector::topics([topic("_a"), topic("system/b")]);
     let all = journal.read(&of_both, Position::new(7), journal.head(), Limit::NONE);
     let applied = recorder.applied.lock().clone();
     assert!(applied.is_sorted_by(|one, next| one < next), "{applied:?}");
     let kept: Vec<_> = all.await.unwrap().entries.iter().map(|entry| entry.id.position.get()).collect();
     assert!(kept.iter().all(|position| applied.contains(position)));
-    assert_eq!(applied.len(), 401, "those of two topics of four, and the one before");
+    assert_eq!(applied.len(), 401, "those of two of the four topics, and the one before them");
     running.abort();
 }
 
-/// A journal whose keys come when the test lets them, and can't be read as often as it says.
+/// A journal whose keyed entries can be read when the test opens the gate, after a number of
+/// failures.
 struct Gated {
     journal: Memory,
     gate: Semaphore,
@@ -258,7 +259,7 @@ impl Journal for Gated {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_handed_out_before_the_folds_have_begun_and_a_log_that_can_not_be_read_is_tried_again() {
+async fn nothing_is_delivered_before_the_folds_have_begun_and_failed_reads_are_retried() {
     let (gate, fails) = (Semaphore::new(0), AtomicUsize::new(3));
     let journal = Arc::new(Gated { journal: Memory::new(Retention::default()), gate, fails });
     journal.append(vec![record("_a", "k", "", false)].into()).await.unwrap();
@@ -269,9 +270,9 @@ async fn nothing_is_handed_out_before_the_folds_have_begun_and_a_log_that_can_no
     journal.append(vec![record("a", "k", "", false)].into()).await.unwrap();
     let asked = tokio::time::Instant::now();
     let begun = hub.folds_ready().await;
-    assert!(matches!(begun, Err(Error::Uncertain(_))), "nobody waits for ever: {begun:?}");
+    assert!(matches!(begun, Err(Error::Uncertain(_))), "the wait has a timeout: {begun:?}");
     assert!(asked.elapsed() < Duration::from_mins(1) && recorder.begun.lock().is_empty());
-    assert_eq!(hub.head().position, Position::new(1), "it would be seen by who does not know the keys before it");
+    assert_eq!(hub.head().position, Position::new(1), "a reader would see it before the keys before it are known");
     journal.gate.add_permits(100);
     hub.folds_ready().await.unwrap();
     assert_eq!(hub.head().position, Position::new(2));
@@ -354,7 +355,7 @@ impl Two {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_servers_one_makes_a_ticket_one_uses_it_first_and_both_say_so() {
+async fn of_two_servers_that_create_or_use_a_ticket_one_succeeds_and_both_agree() {
     let two = Two::new().await;
     assert!(matches!(two.make(0, "t").await, Appended::New(_)));
     assert!(matches!(two.make(1, "t").await, Appended::Refused(_)));
@@ -376,7 +377,7 @@ async fn of_two_servers_one_makes_a_ticket_one_uses_it_first_and_both_say_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_ended_by_the_logs_clock_is_not_found_and_one_of_two_servers_ends_it_in_the_log() {
+async fn an_expired_value_is_not_found_and_one_of_two_servers_ends_its_key() {
     let two = Two::new().await;
     for nth in 0..300 {
         assert!(matches!(two.make(nth % 2, &nth.to_string()).await, Appended::New(_)));
@@ -401,7 +402,7 @@ async fn what_has_ended_by_the_logs_clock_is_not_found_and_one_of_two_servers_en
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_that_is_made_again_before_it_was_ended_is_not_ended_with_it() {
+async fn a_ticket_that_was_replaced_is_not_ended_because_its_earlier_value_expired() {
     let two = Two::new().await;
     two.make(0, "t").await;
     two.caught_up().await;
@@ -417,7 +418,7 @@ async fn a_ticket_that_is_made_again_before_it_was_ended_is_not_ended_with_it() 
 }
 
 #[tokio::test]
-async fn keys_of_users_push_out_none_of_the_servers_and_the_servers_are_bounded_each() {
+async fn users_keys_take_no_space_from_the_servers_topics_and_each_of_those_has_a_limit() {
     let bounds = Bounds::of_each(1_000);
     let journal = Arc::new(Memory::new(Retention { bounds, max_events: 10, ..Retention::default() }));
     let read = |record: &Record| Some(Value { value: record.data.clone(), expires_at_ms: None });
@@ -444,7 +445,7 @@ async fn keys_of_users_push_out_none_of_the_servers_and_the_servers_are_bounded_
     };
     assert!(all_there(&revoked) && revoked.len() == 1_000);
     running.abort();
-    // And a server that starts now finds them all.
+    // A server that starts now finds all of them too.
     let again = Arc::new(KeyedState::new(topic("_revoked"), read));
     let (hub, runner) = self::hub(journal, vec![again.clone()], &now());
     tokio::spawn(runner.run());

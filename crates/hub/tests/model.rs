@@ -39,7 +39,7 @@ struct Known {
     data: String,
 }
 
-/// What the world knows: everything that was ever published.
+/// The oracle: it knows everything that was ever published.
 #[derive(Default)]
 struct Oracle {
     /// Each position, from 1 on.
@@ -48,8 +48,8 @@ struct Oracle {
     kept: VecDeque<u64>,
     /// Positions that retention has removed, or that were erased.
     gone: BTreeSet<u64>,
-    /// Those that were erased: unlike the others, they may not be shown even where a ring still had
-    /// them.
+    /// Positions that were erased. Unlike trimmed ones, they may not be shown even if a ring still
+    /// had them.
     erased: BTreeSet<u64>,
     ephemeral: u64,
 }
@@ -59,8 +59,8 @@ impl Oracle {
         self.published.len() as u64
     }
 
-    /// Of those without a live key, retention lets all go but the newest `KEPT` that were not
-    /// erased.
+    /// Adds an event. Of the events without a live key that were not erased, retention keeps the
+    /// newest `KEPT`.
     fn push(&mut self, event: Known) {
         let ages = event.key.is_none() || event.ends_key;
         self.published.push(event);
@@ -72,7 +72,7 @@ impl Oracle {
         }
     }
 
-    /// What stands after `last` was lost.
+    /// Forgets everything after `last`, because the log has lost it.
     fn break_after(&mut self, last: u64) {
         let kept: Vec<_> = self.published.drain(..).take(usize::try_from(last).unwrap()).collect();
         *self = Self { ephemeral: self.ephemeral, ..Self::default() };
@@ -81,7 +81,7 @@ impl Oracle {
         }
     }
 
-    /// What is still there of `topics` up to `until` goes.
+    /// Erases what is still there of `topics` up to `until`.
     fn erase(&mut self, topics: &[TopicName], until: u64) {
         let there = |position: &u64| !self.superseded(*position) && !self.gone.contains(position);
         let erased = (1..=until).filter(|position| self.stands_in(*position, topics)).filter(there);
@@ -108,7 +108,7 @@ impl Oracle {
     }
 }
 
-/// A log whose history breaks, and what is known of that.
+/// A log whose history breaks, and what the test knows of its breaks.
 struct Breaking {
     log: Arc<Lines>,
     /// Each epoch, with the highest position that is still what it was in that epoch.
@@ -129,7 +129,7 @@ impl Breaking {
         id.position.get() <= *end
     }
 
-    /// An epoch has begun, and everything up to `last` is what it was.
+    /// Notes that an epoch has begun, and that everything up to `last` is unchanged.
     fn begun_after(&mut self, last: u64) {
         for (_, end) in &mut self.epochs {
             *end = last.min(*end);
@@ -138,18 +138,18 @@ impl Breaking {
     }
 }
 
-/// A client as browsers are: it knows its topics and the last id that it saw.
+/// A client that behaves like a browser: it knows its topics and the last id that it saw.
 struct Client {
     topics: Vec<TopicName>,
     last_id: String,
-    /// Up to where it has been served, by its own account.
+    /// The position up to which it has received everything, as far as it knows.
     seen: u64,
     connection: Option<Connection>,
     resets: usize,
     received: usize,
-    /// How often it was told that it had seen what was lost.
+    /// How often a `reset` told it that it had seen events that were lost.
     ahead: usize,
-    /// How many events it was shown that were lost.
+    /// How many events it received that the log had lost already.
     lost: usize,
     /// How often its stream was ended, or refused, because the log's history broke.
     sent_away: usize,
@@ -161,7 +161,8 @@ struct Connection {
     /// Ephemeral events up to here were published before it connected, or were received.
     ephemeral: u64,
     connected: bool,
-    /// How often the log's history had broken by then, if the hub had heard of it.
+    /// How often the log's history had broken when it connected; `None` if the hub did not know of
+    /// all breaks yet.
     breaks: Option<usize>,
 }
 
@@ -229,20 +230,21 @@ impl World {
                 );
             }
             // The event is in the log in any case.
-            Err(_) => assert!(breaks.is_none(), "nothing broke of which the hub had not heard"),
+            Err(_) => assert!(breaks.is_none(), "a publish fails only after a break that the hub did not know of"),
             Ok(other) => panic!("{other:?}"),
         }
     }
 
-    /// How often the log's history has broken, if the hub has heard of all that became of it.
+    /// Returns how often the log's history has broken; `None` if the hub does not know of all
+    /// breaks yet.
     fn breaks(&self) -> Option<usize> {
         let Some(breaking) = &self.breaking else { return Some(0) };
         let epoch = self.hub.id_of(Position::new(u64::MAX)).epoch;
         (epoch == breaking.log.epochs().current()).then_some(breaking.breaks)
     }
 
-    /// Waits until the hub has heard of everything.
-    async fn hear(&self) {
+    /// Waits until the hub has received everything from the log.
+    async fn catch_up(&self) {
         while self.breaks().is_none() || self.hub.head().position.get() < self.oracle.head() {
             tokio::task::yield_now().await;
         }
@@ -265,8 +267,8 @@ impl World {
         Publication { key: key.map(Arc::from), ends_key, ..publication }
     }
 
-    /// The log loses some of its newest, or none, and goes on with what others publish. The hub may
-    /// hear of it or not.
+    /// Breaks the log: it loses some of its newest events, or none, and goes on with what others
+    /// publish. Half of the time, waits until the hub knows.
     async fn break_line(&mut self) {
         let head = self.oracle.head();
         let last = head - self.rng.random_range(0..=head.min(6));
@@ -277,11 +279,11 @@ impl World {
         breaking.begun_after(last);
         breaking.breaks += 1;
         if self.rng.random_bool(0.5) {
-            self.hear().await;
+            self.catch_up().await;
         }
     }
 
-    /// Something else happens to the log than a publish of this hub's.
+    /// Does something to the log that is not a publish of this hub.
     async fn elsewhere(&mut self) {
         match self.rng.random_range(0..4) {
             0 => self.break_line().await,
@@ -294,15 +296,15 @@ impl World {
             _ => {
                 let others: Vec<_> = (0..self.rng.random_range(1..4)).map(|_| record(self.event())).collect();
                 self.breaking.as_ref().unwrap().log.append(others.into()).await.unwrap();
-                self.hear().await;
+                self.catch_up().await;
             }
         }
     }
 
-    /// An operator erases some topics, mostly up to an event of late.
+    /// Erases some topics up to one of the newest events.
     async fn erase(&mut self) {
         if self.breaking.is_some() {
-            self.hear().await; // else the notes may be appended to another line than the one that they are of
+            self.catch_up().await; // otherwise the notes may be appended to another line than their own
         }
         let head = self.oracle.head();
         if head == 0 {
@@ -312,7 +314,7 @@ impl World {
         let topics: Vec<_> = names.map(topic).collect();
         let until = head - self.rng.random_range(0..head.min(12));
         self.oracle.erase(&topics, until);
-        // Noted for each of them, and ended.
+        // The hub stores a note for each topic, and ends it.
         for ends_key in [false, true] {
             for _ in &topics {
                 self.oracle.push(Known {
@@ -356,7 +358,7 @@ impl World {
         };
         let before = self.breaks();
         let opened = self.hub.subscribe(request).await;
-        // What it is told is judged only where the hub has heard of all breaks, before and after.
+        // The answer is checked only if the hub knew of all breaks before and after.
         let breaks = self.breaks().filter(|breaks| before == Some(*breaks));
         let client = &mut self.clients[nth];
         let (mut stream, start) = match opened {
@@ -385,7 +387,8 @@ impl World {
         client.connection = Some(Connection { stream, decoder, ephemeral, connected: false, breaks });
     }
 
-    /// Lets a client take what there is, in pieces, and perhaps cuts it in the middle of one.
+    /// Lets a client read up to `batches` batches, and cuts the connection at any byte of the last
+    /// one if `cut` is true.
     fn read(&mut self, nth: usize, mut batches: usize, cut: bool) {
         while batches > 0 {
             batches -= 1;
@@ -469,7 +472,7 @@ impl World {
                 assert_eq!(self.oracle.published[usize::try_from(position - 1).unwrap()].data, message.data);
                 assert!(!self.oracle.erased.contains(&position), "{position} was erased before it was taken");
                 assert!(position > client.seen, "{position} came twice or out of order, after {}", client.seen);
-                assert!(self.oracle.stands_in(position, &client.topics), "{position} is not its business");
+                assert!(self.oracle.stands_in(position, &client.topics), "{position} is in none of its topics");
                 for skipped in client.seen + 1..position {
                     let missed = self.oracle.stands_in(skipped, &client.topics) && !self.oracle.superseded(skipped);
                     assert!(!missed, "{skipped} was skipped before {position}");
@@ -481,9 +484,9 @@ impl World {
         }
     }
 
-    /// Everybody comes back and reads to the end: nothing may be missing.
+    /// Reconnects every client and lets it read to the end. Nothing may be missing.
     async fn settle(&mut self) {
-        self.hear().await;
+        self.catch_up().await;
         for nth in 0..self.clients.len() {
             self.read(nth, usize::MAX, false);
             if self.clients[nth].connection.is_none() {
@@ -527,7 +530,7 @@ async fn run(seed: u64, reconnects: usize, breaks: bool) -> World {
                 world.read(nth, batches, false);
             }
             7 => {
-                // A burst: some client falls behind the ring, and sometimes behind the log.
+                // A burst, so that clients fall behind the ring, and sometimes behind the log.
                 let events = world.rng.random_range(0..30);
                 if world.rng.random_bool(0.5) {
                     world.publish(events).await;
@@ -558,15 +561,15 @@ async fn run(seed: u64, reconnects: usize, breaks: bool) -> World {
 async fn ten_thousand_random_reconnects_lose_and_repeat_nothing() {
     let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..40 {
-        // Polled by hand with a waker that does nothing: nothing may be pending only for a task's
-        // budget.
+        // Streams are polled by hand with a waker that does nothing, so nothing may be pending only
+        // because the task's budget is used up.
         let world = tokio::task::coop::unconstrained(run(seed, 250, false)).await;
         *totals.entry("reconnects").or_default() += world.reconnects;
         *totals.entry("erased").or_default() += world.oracle.erased.len();
         *totals.entry("resets").or_default() += world.clients.iter().map(|client| client.resets).sum::<usize>();
         *totals.entry("received").or_default() += world.clients.iter().map(|client| client.received).sum::<usize>();
     }
-    // The test is worth something only if it went where it hurts.
+    // The test proves something only if the difficult cases occurred.
     assert!(totals["reconnects"] >= 10_000, "{totals:?}");
     assert!(totals["resets"] >= 500, "{totals:?}");
     assert!(totals["erased"] >= 2_000, "{totals:?}");
@@ -591,7 +594,7 @@ async fn when_the_log_loses_its_end_only_clients_that_saw_it_are_told() {
     assert!(totals["reconnects"] >= 10_000, "{totals:?}");
     assert!(totals["breaks"] >= 500 && totals["epochs"] >= 1_000, "{totals:?}");
     assert!(totals["ahead"] >= 500, "{totals:?}");
-    assert!(totals["lost"] >= 50, "some were shown what was lost already: {totals:?}");
+    assert!(totals["lost"] >= 50, "some clients received events that were lost already: {totals:?}");
     assert!(totals["sent away"] >= 1_000 && totals["received"] >= 20_000, "{totals:?}");
 }
 
@@ -642,7 +645,7 @@ async fn a_thousand_readers_of_one_topic_get_the_same_events_in_the_same_order()
 }
 
 #[tokio::test]
-async fn a_publish_fails_rather_than_waits_when_nothing_moves_the_hub_any_more() {
+async fn a_publish_fails_instead_of_waiting_once_the_runner_has_stopped() {
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(Retention::default()));
     let (hub, runner) = hub_over(journal.clone());
     let event = EventName::from_static("stored");
@@ -661,7 +664,7 @@ async fn a_publish_fails_rather_than_waits_when_nothing_moves_the_hub_any_more()
         let (hub, publication) = (hub.clone(), publication.clone());
         async move { hub.publish(vec![publication], None, None).await }
     });
-    tokio::task::yield_now().await; // it is in the journal, and nobody delivers it
+    tokio::task::yield_now().await; // the event is in the journal, and nothing delivers it
     assert!(!waiting.is_finished());
     drop(runner);
     assert!(waiting.await.unwrap().is_err());
@@ -685,7 +688,7 @@ impl Delivery for Numbered {
 }
 
 #[test]
-fn a_batch_that_is_cut_by_its_size_goes_on_where_it_was_cut_whatever_topic_that_was_in() {
+fn a_batch_that_is_cut_by_its_size_continues_at_the_cut_in_every_topic() {
     let mut rng = StdRng::seed_from_u64(7);
     let topics: Vec<_> = TOPICS.iter().map(|name| topic(name)).collect();
     let fanout = Arc::new(Fanout::new(Position::START, RingLimits::default()));

@@ -1,4 +1,4 @@
-//! Batches, and what the log decides about them, at one hub and at two over one log.
+//! Batches, and what the log decides about them, with one hub and with two over one log.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -102,7 +102,7 @@ async fn kept(hub: &Hub, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_batch_wakes_each_stream_once_and_is_there_whole_when_it_does() {
+async fn a_batch_wakes_each_stream_once_and_is_complete_by_then() {
     let hub = running(&memory());
     let (mut of_one, mut of_two) = (subscribe(&hub, &["a"]).await, subscribe(&hub, &["a", "b"]).await);
     let mut wakes = Vec::new();
@@ -116,8 +116,8 @@ async fn a_batch_wakes_each_stream_once_and_is_there_whole_when_it_does() {
     let batch = (0..100).map(|nth| event(["a", "b"][nth % 2], &nth.to_string())).collect();
     let Published::New(first) = hub.publish(batch, None, None).await.unwrap() else { panic!() };
     assert_eq!(hub.head().position.get(), first.position.get() + 99);
-    // A stream of two rings stands in both, and its waker may be woken out of each; one wake is one
-    // turn of its task.
+    // A stream that follows two rings has its waker in both, and each ring may wake it. One wake is
+    // one poll of its task.
     assert_eq!(wakes[0].0.load(Ordering::SeqCst), 1);
     assert!((1..=2).contains(&wakes[1].0.load(Ordering::SeqCst)));
     for (stream, expected) in
@@ -154,10 +154,11 @@ async fn a_batch_is_stored_in_full_or_not_at_all_and_returns_its_outcome() {
     let current = |position| Some(Condition::Current(topic("_members"), "a".into(), position));
     let end = || event("_members", "null").ending("a");
     let other = hub.publish(vec![event("r", "left"), end()], None, current(first.position)).await.unwrap();
-    assert_eq!(other, Published::Refused(hub.head()), "it stands behind what the room was told");
+    assert_eq!(other, Published::Refused(hub.head()), "the member's record is the second of the batch");
     let left = hub.publish(vec![event("r", "left"), end()], None, current(first.position.next())).await.unwrap();
     assert!(matches!(left, Published::New(_)), "{left:?}");
-    // What was refused stays refused for its receipt, whatever is true by now.
+    // A batch that was refused is refused again for the same receipt, even if its condition holds
+    // by now.
     let known = hub.publish(vec![event("r", "again"), member("a")], Some(receipt("k", "w")), absent()).await.unwrap();
     let Published::Known(_, StoredReceipt { value, events, refused, .. }) = known else { panic!("{known:?}") };
     assert_eq!((&value[..], events, refused), (&b"v"[..], 0, true));
@@ -165,7 +166,7 @@ async fn a_batch_is_stored_in_full_or_not_at_all_and_returns_its_outcome() {
 }
 
 #[tokio::test]
-async fn an_empty_batch_leaves_a_receipt_and_takes_no_place() {
+async fn an_empty_batch_stores_its_receipt_and_takes_no_position() {
     let hub = running(&memory());
     let Published::New(next) = hub.publish(Vec::new(), Some(receipt("k", "v")), None).await.unwrap() else { panic!() };
     assert_eq!(next.position, Position::new(1));
@@ -174,7 +175,7 @@ async fn an_empty_batch_leaves_a_receipt_and_takes_no_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_batches_with_one_receipt_at_two_hubs_at_once_one_is_stored_and_each_hub_shows_it() {
+async fn of_concurrent_batches_with_one_receipt_one_is_stored_and_both_hubs_show_it() {
     let journal = memory();
     let hubs = [running(&journal), running(&journal)];
     for round in 0..100 {
@@ -192,7 +193,7 @@ async fn of_batches_with_one_receipt_at_two_hubs_at_once_one_is_stored_and_each_
                     }
                     other => panic!("{other:?}"),
                 };
-                assert!(hub.head().position.get() >= first.get() + 2, "who is answered can see it");
+                assert!(hub.head().position.get() >= first.get() + 2, "a caller that is answered can see the events");
                 (matches!(published, Published::New(_)), first)
             });
         }
@@ -206,7 +207,7 @@ async fn of_batches_with_one_receipt_at_two_hubs_at_once_one_is_stored_and_each_
 }
 
 #[tokio::test]
-async fn a_repetition_is_answered_once_what_it_repeats_can_be_seen_here() {
+async fn a_repetition_is_answered_when_this_hub_shows_what_it_repeats() {
     let journal = memory();
     let (one, (other, runner)) = (running(&journal), hub(&journal));
     one.publish(vec![event("a", "1"); 3], Some(receipt("k", "v")), None).await.unwrap();

@@ -1,5 +1,5 @@
 //! What all connections of a hub share: the clock of the timer wheel, the heartbeat that was
-//! encoded last, and the alarm by which connections have the wheel look at them.
+//! encoded last, and the alarm by which a connection asks the wheel to look at its times again.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) struct Signals<C> {
     started: Instant,
     /// The heartbeat event of the wheel's latest turn: encoded once for all streams.
     heartbeat: Mutex<Frame>,
-    /// The connections that may be due sooner than the wheel has them.
+    /// The connections that may be due sooner than the wheel knows.
     alarmed: Mutex<Vec<Arc<C>>>,
     raised: Notify,
 }
@@ -45,7 +45,7 @@ impl<C> Signals<C> {
         self.heartbeat.lock().clone()
     }
 
-    /// Raises the alarm: the wheel looks at the times of `connection` again.
+    /// Raises the alarm, so that the wheel looks at the times of `connection` again.
     pub(super) fn raise(&self, connection: &Arc<C>) {
         self.alarmed.lock().push(connection.clone());
         self.raised.notify_one();

@@ -1,13 +1,13 @@
 //! A stream's entry in the timer wheel: its next heartbeat, the expiry of its credential and its
 //! maximum age.
 //!
-//! The entry lies in the stream's [`Connection`](super::Connection); only the timer wheel changes
+//! The stream's [`Connection`](super::Connection) holds the entry, and only the timer wheel changes
 //! it.
 
 use std::time::Duration;
 
 /// The unit in which the times of streams are kept. It is coarse, so that many streams are due
-/// together; a time then takes 4 bytes, which last for six years of uptime.
+/// together and a time fits into 4 bytes, which last for six years of uptime.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// A moment, as the number of [`TICK`]s since the hub was made.
@@ -24,14 +24,14 @@ pub enum HeartbeatStyle {
     Comment,
 }
 
-/// What a new stream asks of the timer wheel.
+/// When a new stream has to be sent heartbeats, and when it ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     pub(crate) style: HeartbeatStyle,
     /// When the stream's credential expires, in milliseconds since 1970.
     pub(crate) expires_at_ms: Option<i64>,
     /// The time until the first heartbeat. It is random, so that streams that were opened together
-    /// have their heartbeats apart.
+    /// have their heartbeats at different times.
     pub(crate) first_heartbeat: Duration,
     /// The maximum age of the stream, if it has one.
     pub(crate) max_age: Option<Duration>,

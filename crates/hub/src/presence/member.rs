@@ -6,8 +6,8 @@ use tidings_journal::Position;
 
 use crate::user::UserId;
 
-/// The most topics that one user can become a member of. Memberships that come from the log are not
-/// refused: they were acknowledged.
+/// The most topics that one user can become a member of. Memberships that come from the log are
+/// never refused, because they were acknowledged.
 pub const MAX_MEMBERSHIPS_PER_USER: usize = 256;
 
 /// The most memberships of all users together.
@@ -23,8 +23,8 @@ pub struct Member {
     pub username: Arc<str>,
     /// When the user joined, in milliseconds since 1970.
     pub joined_at_ms: i64,
-    /// The position in the log at which the membership began: only this membership may be ended,
-    /// not a later one.
+    /// The position in the log at which the membership began. An end of the membership names it, so
+    /// that a later membership of the user is not ended.
     pub position: Position,
     /// How many open streams of the member receive the topic.
     pub connections: usize,

@@ -1,4 +1,4 @@
-//! Memberships, streams and deadlines: a plain data structure without a clock that waits.
+//! Memberships, streams and deadlines: a plain data structure, which waits for nothing.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -16,8 +16,8 @@ use crate::user::UserId;
 pub(super) struct State {
     pub(super) members: HashMap<TopicName, HashMap<UserId, Membership>>,
     pub(super) users: HashMap<UserId, User>,
-    /// For each user with a membership that no stream holds: when the first of those memberships
-    /// ends.
+    /// When the first membership of each user ends, for users with memberships that no open stream
+    /// keeps alive.
     pub(super) deadlines: BTreeSet<(Instant, UserId)>,
     pub(super) memberships: usize,
     /// The memberships that pending joins will add.
@@ -27,26 +27,28 @@ pub(super) struct State {
 /// The streams, memberships and pending joins of one user.
 #[derive(Default)]
 pub(super) struct User {
-    /// The open streams on the aggregate, each of which holds every membership of the user.
+    /// The number of open streams on the aggregate. Each of them keeps every membership of the user
+    /// alive.
     aggregate_streams: usize,
-    /// When the last of those streams closed: no grace period began before that.
+    /// When the last stream on the aggregate closed. No grace period began before that.
     aggregate_closed_at: Option<Instant>,
-    /// The open streams on single topics.
+    /// The number of open streams on each topic itself.
     streams: HashMap<TopicName, usize>,
     /// The topics that the user is a member of, and since when no stream on the topic itself is
     /// open.
     memberships: HashMap<TopicName, Option<Instant>>,
-    /// The memberships without such a stream, in the order in which their grace periods end.
+    /// The memberships without a stream on the topic itself, in the order in which their grace
+    /// periods end.
     idle: BTreeSet<(Instant, TopicName)>,
     /// The user's place in [`State::deadlines`].
     deadline: Option<Instant>,
-    /// The topics that the user is about to join, and how many calls are doing that.
+    /// The topics that the user is about to join, with the number of calls that are in progress.
     joins: HashMap<TopicName, usize>,
     /// How many of `joins` are for topics that the user is not a member of.
     pending: usize,
 }
 
-/// What is kept of a member.
+/// What is stored about a membership.
 pub(super) struct Membership {
     pub(super) username: Arc<str>,
     pub(super) joined_at_ms: i64,
@@ -206,13 +208,13 @@ impl User {
         }
     }
 
-    /// When the membership in `topic` ends; `None` while a stream holds it.
+    /// Returns when the membership in `topic` ends; `None` while an open stream keeps it alive.
     pub(super) fn end_of(&self, topic: &TopicName, grace: Duration) -> Option<Instant> {
         self.end_since((*self.memberships.get(topic)?)?, grace)
     }
 
-    /// Begins another grace period for a membership that no stream on its topic holds. Returns
-    /// whether there is one.
+    /// Begins another grace period for a membership without a stream on its topic. Returns whether
+    /// there is such a membership.
     pub(super) fn renew(&mut self, topic: &TopicName) -> bool {
         let is_idle = self.memberships.get(topic).is_some_and(Option::is_some);
         if is_idle {
@@ -222,7 +224,7 @@ impl User {
         is_idle
     }
 
-    /// Whether there is nothing to know about this user.
+    /// Whether the user has no streams, memberships or pending joins.
     fn is_unknown(&self) -> bool {
         let Self { aggregate_streams, streams, memberships, joins, .. } = self;
         *aggregate_streams == 0 && streams.is_empty() && memberships.is_empty() && joins.is_empty()
@@ -244,8 +246,8 @@ impl User {
         }
     }
 
-    /// When a membership ends that has been without a stream of its own since `idle_since`; `None`
-    /// while a stream on the aggregate holds it.
+    /// Returns when a membership ends that has had no stream on its topic since `idle_since`;
+    /// `None` while a stream on the aggregate keeps it alive.
     fn end_since(&self, idle_since: Instant, grace: Duration) -> Option<Instant> {
         let since = self.aggregate_closed_at.map_or(idle_since, |closed| closed.max(idle_since));
         (self.aggregate_streams == 0).then(|| since + grace)

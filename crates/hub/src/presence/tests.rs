@@ -17,7 +17,7 @@ fn member(user: &UserId, username: &str, position: u64) -> Member {
     Member { user: user.clone(), username: username.into(), joined_at_ms: 7, position, connections: 0 }
 }
 
-/// Joins, and has the log say so.
+/// Joins, as if the log had accepted it.
 fn join(presence: &Arc<Presence>, room: &TopicName, user: &UserId) -> Result<(), MembershipLimit> {
     let _pending = presence.begin_join(room, user)?;
     presence.enter(room, &member(user, "Ann", 1));
@@ -37,7 +37,7 @@ async fn a_user_with_several_connections_is_one_member() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_is_gone_a_grace_period_after_the_last_stream_closed() {
+async fn a_membership_ends_a_grace_period_after_the_last_stream_has_closed() {
     let (presence, room, ann) = presence();
     presence.stream_opened(&ann, [&room]);
     presence.stream_opened(&ann, [&topic("chat")]);
@@ -56,7 +56,7 @@ async fn a_member_is_gone_a_grace_period_after_the_last_stream_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_who_never_listens_is_gone_a_grace_period_after_joining() {
+async fn a_membership_without_a_stream_ends_a_grace_period_after_joining() {
     let (presence, room, ann) = presence();
     join(&presence, &room, &ann).unwrap();
     tokio::time::sleep(GRACE / 2).await;
@@ -65,7 +65,7 @@ async fn a_member_who_never_listens_is_gone_a_grace_period_after_joining() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_who_comes_back_within_the_grace_stays() {
+async fn a_member_who_reconnects_within_the_grace_period_stays() {
     let (presence, room, ann) = presence();
     join(&presence, &room, &ann).unwrap();
     tokio::time::sleep(GRACE / 2).await;
@@ -75,7 +75,7 @@ async fn a_member_who_comes_back_within_the_grace_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_ends_the_grace_too() {
+async fn leaving_ends_the_grace_period() {
     let (presence, room, ann) = presence();
     join(&presence, &room, &ann).unwrap();
     presence.leave(&room, &ann);
@@ -128,26 +128,26 @@ async fn a_user_joins_up_to_the_limit_and_again_after_leaving() {
     assert_eq!(join(&presence, &room, &UserId::parse("bob").unwrap()), Ok(()));
     presence.leave(&topic("chat/room/7"), &ann);
     assert_eq!(join(&presence, &room, &ann), Ok(()));
-    // A membership that was acknowledged comes back whatever the limit is.
+    // A membership that was acknowledged comes back even above the limit.
     presence.enter(&topic("chat/room/7"), &member(&ann, "Ann", 9));
     assert_eq!(presence.members(&topic("chat/room/7")), [member(&ann, "Ann", 9)]);
     assert_eq!(presence.memberships(), MAX_MEMBERSHIPS_PER_USER + 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_join_that_is_not_in_the_log_yet_counts_once_for_each_topic_until_it_is_there_or_dropped() {
+async fn a_pending_join_counts_once_for_each_topic_until_it_is_in_the_log_or_dropped() {
     let (presence, room, ann) = presence();
     let begin = |nth: usize| presence.begin_join(&topic(&format!("chat/room/{nth}")), &ann);
     let mut pending: Vec<_> = (0..MAX_MEMBERSHIPS_PER_USER).map(|nth| begin(nth).unwrap()).collect();
     assert_eq!(presence.begin_join(&room, &ann).err(), Some(MembershipLimit::User));
     pending.push(begin(0).unwrap());
-    // One is in the log now, and then both calls for it end: it still counts once.
+    // One of them is in the log now, and then both calls for it end: the topic still counts once.
     presence.enter(&topic("chat/room/0"), &member(&ann, "Ann", 1));
     assert_eq!(presence.begin_join(&room, &ann).err(), Some(MembershipLimit::User));
     drop(pending.remove(0));
     drop(pending.pop());
     assert_eq!(presence.begin_join(&room, &ann).err(), Some(MembershipLimit::User));
-    // One ends while another call joins it again.
+    // A membership ends while another call joins the topic again.
     let again = begin(0).unwrap();
     presence.leave(&topic("chat/room/0"), &ann);
     assert_eq!(presence.begin_join(&room, &ann).err(), Some(MembershipLimit::User));
@@ -159,7 +159,7 @@ async fn a_join_that_is_not_in_the_log_yet_counts_once_for_each_topic_until_it_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_members_are_replaced_and_those_who_stay_keep_their_deadline() {
+async fn replacing_all_members_keeps_the_deadlines_of_those_who_stay() {
     let (presence, room, ann) = presence();
     let bob = UserId::parse("bob").unwrap();
     for user in [&ann, &bob] {
@@ -176,7 +176,7 @@ async fn all_members_are_replaced_and_those_who_stay_keep_their_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_whose_end_could_not_be_written_has_another_grace() {
+async fn a_membership_whose_end_could_not_be_written_gets_another_grace_period() {
     let (presence, room, ann) = presence();
     join(&presence, &room, &ann).unwrap();
     assert_eq!(presence.next_expired().await, (room.clone(), ann.clone()));
@@ -191,7 +191,7 @@ async fn a_member_whose_end_could_not_be_written_has_another_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_on_the_aggregate_moves_one_deadline_however_many_memberships_there_are() {
+async fn a_user_with_many_memberships_has_one_deadline() {
     let (presence, _, ann) = presence();
     let aggregate = topic("chat");
     for nth in 0..MAX_MEMBERSHIPS_PER_USER {

@@ -1,8 +1,8 @@
 //! The frames that a ring holds, and how many bytes went through it.
 //!
-//! How far a reader is behind is a difference of two byte counts, so each frame is kept with the
-//! number of bytes that were pushed up to its end. Of evicted frames a few of these counts are
-//! kept, as a slow reader may be behind all that the ring still holds.
+//! How far a reader is behind is the difference of two byte counts, so each frame is kept with the
+//! number of bytes that were pushed up to its end. A few of these counts are kept after their
+//! frames were evicted, because a slow reader may be behind all that the ring still holds.
 
 use std::collections::VecDeque;
 
@@ -12,12 +12,12 @@ use tidings_sse::Frame;
 use super::joined::JoinedFrames;
 use super::slot::{BelowFloor, CollectedFrame, Limits, Mark, Seq, Slot, Window};
 
-/// The fewest frames that are joined. A write takes fewer of them as they are.
+/// The fewest frames that are joined. Fewer frames are written one by one.
 const MIN_JOINED_FRAMES: usize = 8;
 
-/// The least time between two evicted frames whose byte counts are kept, in milliseconds. What is
-/// said of a reader that is further behind than the ring reaches is too low by at most what was
-/// delivered in that time.
+/// The least time between two evicted frames whose byte counts are kept, in milliseconds. For a
+/// reader that is further behind than the ring reaches, the computed lag is too low by at most what
+/// was delivered in that time.
 const EVICTED_INTERVAL_MS: i64 = 500;
 
 /// The frames of a ring.
@@ -38,7 +38,7 @@ struct Entry {
     end_bytes: u64,
 }
 
-/// What few rings have, so it is boxed.
+/// What only few rings have. It is boxed for that reason.
 #[derive(Default)]
 struct Rare {
     joined: JoinedFrames,
@@ -86,7 +86,7 @@ impl Frames {
         }
         self.forget_evicted(now_ms.saturating_sub(max_age));
         if self.entries.is_empty() && self.entries.capacity() > 0 {
-            self.entries = VecDeque::new(); // a user's own topic is quiet nearly always
+            self.entries = VecDeque::new(); // a user's own topic is quiet nearly all the time
         }
     }
 
@@ -154,8 +154,8 @@ impl Frames {
 
     /// The bytes of all frames up to `mark`, or slightly more.
     pub(super) fn bytes_up_to(&self, mark: Mark) -> u64 {
-        // Either number may tell: a reader of the journal advances its position only. An ephemeral
-        // event has the position of the stored event before it.
+        // Both numbers are compared, because a reader of the journal advances only its position. An
+        // ephemeral event has the position of the stored event before it.
         let taken = |one: Mark, stored: bool| {
             let by_position = if stored { one.position <= mark.position } else { one.position < mark.position };
             one.seq <= mark.seq || by_position
@@ -197,7 +197,7 @@ impl Frames {
         self.pushed_bytes - entry.end_bytes + bytes_of(&entry.slot.frame)
     }
 
-    /// Joins the frames from the one at index `first` on; `None` if there are few.
+    /// Joins the frames from index `first` on; `None` if there are too few.
     fn join(&mut self, first: usize, window: &Window) -> Option<CollectedFrame> {
         let Slot { mark: Mark { seq: start, .. }, at_ms, .. } = self.entries.get(first)?.slot;
         if let Some(known) = self.rare.as_ref().and_then(|rare| rare.joined.find(start, window.until, at_ms)) {
@@ -214,7 +214,7 @@ impl Frames {
             return None;
         }
         let joined = &mut self.rare.get_or_insert_default().joined;
-        if !joined.make_room() {
+        if !joined.make_space() {
             return None;
         }
         let mark = self.entries.get(first + count - 1)?.slot.mark;
@@ -228,7 +228,7 @@ impl Frames {
         self.rare.iter().flat_map(|rare| &rare.evicted)
     }
 
-    /// Keeps the byte count of an evicted frame, if none of a frame near it is kept.
+    /// Keeps the byte count of an evicted frame, unless the count of a frame close to it is kept.
     fn remember(&mut self, entry: &Entry) {
         let Slot { mark, stored, at_ms, .. } = entry.slot;
         let evicted = &mut self.rare.get_or_insert_default().evicted;
@@ -237,8 +237,8 @@ impl Frames {
         }
     }
 
-    /// Drops the byte counts of frames that were delivered before `before_ms`: no reader is asked
-    /// about them any more.
+    /// Drops the byte counts of frames that were delivered before `before_ms`, because no lag is
+    /// computed from them any more.
     fn forget_evicted(&mut self, before_ms: i64) {
         let Some(Rare { evicted, .. }) = self.rare.as_deref_mut() else { return };
         while evicted.front().is_some_and(|first| first.at_ms < before_ms) {

@@ -1,7 +1,7 @@
 //! Frames that were joined into one for readers that are behind.
 //!
-//! When a thousand readers are behind at the same place, one of them copies the frames, and all of
-//! them are written the same bytes.
+//! If a thousand readers are behind at the same place, the first of them copies the frames, and the
+//! same bytes are written to all of them.
 
 use std::collections::VecDeque;
 
@@ -9,9 +9,9 @@ use tidings_sse::Frame;
 
 use super::slot::{CollectedFrame, Mark, Seq};
 
-/// The most joined frames that a ring keeps, with those that are still being written to a reader:
-/// stalled readers can keep these in memory and no more. Readers that are behind are mostly behind
-/// at the same few places.
+/// The most joined frames that a ring keeps, including those that are still being written to a
+/// reader. So this is the most that stalled readers can keep in memory. Readers that are behind are
+/// mostly behind at the same few places.
 const MAX_JOINED: usize = 16;
 
 /// The frames that were joined lately, oldest first.
@@ -33,16 +33,16 @@ impl JoinedFrames {
         self.frames.is_empty()
     }
 
-    /// The frame that begins with the one at `first` and ends at or before `until`. `at_ms` is when
-    /// the one at `first` was delivered.
+    /// Returns the joined frame that begins with the frame at `first` and ends at or before
+    /// `until`. `at_ms` is when the frame at `first` was delivered.
     pub(super) fn find(&self, first: Seq, until: Seq, at_ms: i64) -> Option<CollectedFrame> {
         let joined = self.frames.iter().find(|one| one.first == first && one.last.seq <= until)?;
         Some(CollectedFrame { mark: joined.last, frame: joined.frame.clone(), events: joined.events, at_ms })
     }
 
-    /// Makes room for one more, if one that is not being written to a reader can be dropped.
-    /// Returns whether there is room.
-    pub(super) fn make_room(&mut self) -> bool {
+    /// Makes space for one more frame, if necessary by dropping one that is not being written to a
+    /// reader. Returns whether there is space.
+    pub(super) fn make_space(&mut self) -> bool {
         if self.frames.len() < MAX_JOINED {
             return true;
         }
@@ -56,7 +56,7 @@ impl JoinedFrames {
         self.frames.push_back(Joined { first, last, events, frame: frame.clone() });
     }
 
-    /// Drops those that are not being written to a reader.
+    /// Drops the frames that are not being written to a reader.
     pub(super) fn drop_unused(&mut self) {
         self.frames.retain(|one| !one.frame.is_unique());
     }

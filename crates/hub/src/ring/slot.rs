@@ -1,12 +1,12 @@
-//! A frame in its place, and which of them a reader asks for.
+//! Frames with their places, and the window of frames that a reader asks for.
 
 use std::time::Duration;
 
 use tidings_journal::Position;
 use tidings_sse::Frame;
 
-/// How long an event that is not stored can be delivered, in milliseconds. A "typing…" of ten
-/// seconds ago is no longer true.
+/// How long an event that is not stored can be delivered, in milliseconds: "Ann is typing" is no
+/// longer true ten seconds later.
 const EPHEMERAL_LIFETIME_MS: i64 = 5_000;
 
 /// How much a ring holds. What exceeds one of the limits is evicted, oldest first; a reader that is
@@ -26,7 +26,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seq(pub(crate) u64);
 
-/// A place in the order of delivery, and the place in the log that belongs to it.
+/// A place in the order of delivery, and the position in the log that belongs to it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mark {
     pub(crate) seq: Seq,
@@ -48,25 +48,25 @@ pub(crate) struct Slot {
 pub(crate) struct CollectedFrame {
     pub(crate) mark: Mark,
     pub(crate) frame: Frame,
-    /// How many events the frame has: more than one if it was joined from several frames.
+    /// How many events the frame holds: more than one if it was joined from several frames.
     pub(crate) events: u64,
     /// When the first of the events was delivered, in milliseconds since 1970.
     pub(crate) at_ms: i64,
 }
 
-/// Which frames a reader asks a ring for.
+/// The frames that a reader asks a ring for.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
     /// Exclusive.
     pub(crate) after: Seq,
     /// Inclusive.
     pub(crate) until: Seq,
-    /// Ephemeral events are given only after this place: they are never replayed.
+    /// Ephemeral events at or before this place are left out, because they are never replayed.
     pub(crate) ephemeral_after: Seq,
     pub(crate) now_ms: i64,
     pub(crate) max_bytes: usize,
-    /// Whether several frames may be given as one. A reader that merges them with the frames of
-    /// another ring can't take that.
+    /// Whether several frames may be given as one. A reader that merges the frames of two rings
+    /// needs them one by one.
     pub(crate) joined: bool,
 }
 

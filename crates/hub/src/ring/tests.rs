@@ -28,7 +28,7 @@ fn seqs(ring: &Ring, window: Window) -> Result<Vec<u64>, BelowFloor> {
 }
 
 #[test]
-fn what_was_let_go_is_the_floor() {
+fn the_newest_evicted_event_is_the_floor() {
     let ring = ring();
     for seq in 1..=5 {
         ring.push(slot(seq, true, 0), &Limits { events: 3, ..Limits::default() });
@@ -41,7 +41,7 @@ fn what_was_let_go_is_the_floor() {
 }
 
 #[test]
-fn an_event_that_is_not_stored_leaves_without_raising_the_floor() {
+fn evicting_an_ephemeral_event_does_not_raise_the_floor() {
     let ring = ring();
     let limits = Limits::default();
     ring.push(slot(1, false, 0), &limits);
@@ -53,7 +53,7 @@ fn an_event_that_is_not_stored_leaves_without_raising_the_floor() {
 }
 
 #[test]
-fn age_empties_a_quiet_ring() {
+fn a_quiet_ring_is_emptied_by_age() {
     let ring = ring();
     let limits = Limits { age: Duration::from_secs(10), ..Limits::default() };
     ring.push(slot(1, true, 0), &limits);
@@ -64,7 +64,7 @@ fn age_empties_a_quiet_ring() {
 }
 
 #[test]
-fn what_was_erased_is_taken_by_nobody_and_what_came_after_it_is() {
+fn no_reader_takes_erased_frames_and_later_ones_stay() {
     let ring = ring();
     for (seq, position, stored) in [(1, 1, true), (2, 4, true), (3, 4, false), (4, 6, true)] {
         let mark = Mark { seq: Seq(seq), position: Position::new(position) };
@@ -77,14 +77,14 @@ fn what_was_erased_is_taken_by_nobody_and_what_came_after_it_is() {
     assert_eq!(
         seqs(&ring, window(2)),
         Ok(vec![3, 4]),
-        "what is not stored stands behind the event whose position it has"
+        "an ephemeral event comes after the event whose position it has"
     );
     assert_eq!(ring.locate(Position::new(3)), Err(BelowFloor));
     assert_eq!(ring.bytes_after(Seq(0)), 2 * slot(1, true, 0).frame.len() as u64);
 }
 
 #[test]
-fn a_frame_that_was_joined_before_is_not_given_out_after_it_was_erased() {
+fn a_joined_frame_is_dropped_when_part_of_it_is_erased() {
     let ring = ring();
     for seq in 1..=20 {
         ring.push(slot(seq, true, 0), &Limits::default());
@@ -113,7 +113,7 @@ fn the_bytes_a_reader_has_yet_to_take_are_those_of_the_frames_after_it() {
 }
 
 #[test]
-fn a_full_window_says_where_it_stopped() {
+fn a_window_that_is_cut_by_its_size_returns_where() {
     let ring = ring();
     for seq in 1..=3 {
         ring.push(slot(seq, true, 0), &Limits::default());
@@ -124,7 +124,7 @@ fn a_full_window_says_where_it_stopped() {
 }
 
 #[test]
-fn many_frames_are_joined_once_for_all_who_are_behind_at_the_same_place() {
+fn many_frames_are_joined_once_for_all_readers_at_the_same_place() {
     let ring = ring();
     for seq in 1..=20 {
         ring.push(slot(seq, seq != 15, 0), &Limits::default());
@@ -138,12 +138,13 @@ fn many_frames_are_joined_once_for_all_who_are_behind_at_the_same_place() {
     let (first, cut) = taken(2, 12);
     assert_eq!((first.len(), first[0].0, cut), (1, 12, None));
     assert_eq!(first[0].1, Frame::join(vec![&slot(1, true, 0).frame; 10].into_iter()).unwrap());
-    // Who sees more by now takes the same bytes, and comes again for the rest.
+    // A reader that may see more by now takes the same bytes, and takes the rest later.
     let (second, cut) = taken(2, 20);
     assert_eq!((second[0].1.chunked().as_ptr(), cut), (first[0].1.chunked().as_ptr(), Some(Seq(12))));
-    // Few are not joined, nor is what is not stored, as not everybody takes that.
+    // Few frames are not joined, and neither are ephemeral ones, because not every reader takes
+    // those.
     assert_eq!(taken(12, 20).0.iter().map(|one| one.0).collect::<Vec<_>>(), [13, 14, 15, 16, 17, 18, 19, 20]);
-    // A reader is never given what it may not see yet.
+    // A reader is never given frames that it may not see yet.
     assert_eq!(taken(2, 11).0[0].0, 11);
 }
 
@@ -170,11 +171,11 @@ fn stalled_readers_keep_a_few_joined_frames_in_memory_and_no_more() {
 }
 
 #[test]
-fn a_write_fills_up_while_several_frames_wait_and_are_not_yet_many() {
+fn a_ring_is_filling_while_several_frames_wait_that_do_not_fill_a_write() {
     let ring = ring();
     let one = slot(1, true, 0).frame.len() as u64;
     ring.push(slot(1, true, 0), &Limits::default());
-    assert!(!ring.is_filling(Seq(0), u64::MAX), "one frame is not held up");
+    assert!(!ring.is_filling(Seq(0), u64::MAX), "one frame is not delayed");
     ring.push(slot(2, true, 0), &Limits::default());
     assert!(ring.is_filling(Seq(0), 2 * one + 1));
     assert!(!ring.is_filling(Seq(0), 2 * one), "enough");
@@ -182,7 +183,7 @@ fn a_write_fills_up_while_several_frames_wait_and_are_not_yet_many() {
 }
 
 #[test]
-fn registering_twice_takes_one_place_and_deregistering_frees_it() {
+fn a_cursor_that_registers_twice_has_one_registration() {
     let ring = ring();
     let first = ring.register(Waker::noop(), None);
     let again = ring.register(Waker::noop(), Some(first));

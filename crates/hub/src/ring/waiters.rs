@@ -10,8 +10,8 @@ use crate::table;
 /// The wakers of the cursors that sleep.
 pub(super) struct Waiters {
     wakers: Slab<Waker>,
-    /// Counts how often all wakers were taken, so that a cursor knows whether its registration
-    /// still stands.
+    /// Counts how often all wakers were taken, so that a cursor knows whether its registration is
+    /// still valid.
     generation: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The open streams of each user.
+//! The open streams of each user, in the order of opening.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -38,8 +38,8 @@ impl ByUser {
         let Ok(mut own) = self.table.find_entry(self.hasher.hash_one(Some(user)), |own| is_of(own, user)) else {
             return;
         };
-        // The order of opening is the order of the serials. One user may have very many streams
-        // where the limit is lifted.
+        // The order of opening is the order of the serials. A search is needed because one user may
+        // have very many streams if the limit is lifted.
         if let Ok(at) = own.get().binary_search_by_key(&connection.serial, |one| one.serial) {
             own.get_mut().remove(at);
         }

@@ -23,7 +23,7 @@ const QUIET: Schedule = Schedule {
 };
 
 #[test]
-fn counts_return_to_nothing() {
+fn all_counts_are_zero_after_the_last_stream_has_closed() {
     let registry = registry(Limits::default());
     let ann = registry.admit(opening(Some("ann"), &["chat", "heartbeat"]), QUIET).unwrap();
     let anonymous = registry.admit(opening(None, &["heartbeat"]), QUIET).unwrap();
@@ -38,7 +38,7 @@ fn counts_return_to_nothing() {
 }
 
 #[test]
-fn pages_follow_each_other_in_the_order_of_opening() {
+fn lists_are_paged_in_the_order_of_opening() {
     let registry = registry(Limits::default());
     let users = ["ann", "bob", "ann", "ann", "bob"];
     let all = users.map(|user| registry.admit(opening(Some(user), &[]), QUIET).unwrap());
@@ -53,7 +53,7 @@ fn pages_follow_each_other_in_the_order_of_opening() {
 }
 
 #[test]
-fn each_stream_is_counted_once_when_it_is_open_and_once_when_it_is_over() {
+fn each_stream_is_counted_once_when_it_opens_and_once_when_it_ends() {
     let registry = registry(Limits::default());
     let open = |user| registry.admit(opening(Some(user), &["chat", "heartbeat"]), QUIET).unwrap();
     let ends: [(End, Ended); 6] = [
@@ -87,7 +87,7 @@ fn each_stream_is_counted_once_when_it_is_open_and_once_when_it_is_over() {
         let totals = registry.totals();
         assert_eq!((totals.ended(how), totals.all_ended()), (1, nth), "{how:?}");
     }
-    // One whose client left while it was being opened, and one that could not be opened.
+    // A stream whose client left while it was being opened, and one that could not be opened.
     registry.close(&open("bob"));
     let unread = open("bob");
     unread.end(Ending::JOURNAL);
@@ -105,7 +105,7 @@ fn a_stream_above_a_limit_is_refused_until_another_is_closed() {
         let address = Some(IpAddr::from([192, 0, 2, last]));
         Opening { address, address_counts: true, ..opening(None, &[]) }
     };
-    let near = registry.admit(from(1), QUIET).unwrap();
+    let counted = registry.admit(from(1), QUIET).unwrap();
     assert_eq!(registry.admit(from(1), QUIET).err(), Some(LimitReached::Address));
     let first = registry.admit(opening(Some("ann"), &[]), QUIET).unwrap();
     registry.admit(opening(Some("ann"), &[]), QUIET).unwrap();
@@ -115,7 +115,7 @@ fn a_stream_above_a_limit_is_refused_until_another_is_closed() {
     let refused =
         [RefusalReason::Total, RefusalReason::User, RefusalReason::Address].map(|why| registry.totals().refused(why));
     assert_eq!(refused, [1, 1, 1]);
-    registry.close(&near);
+    registry.close(&counted);
     first.end(Ending::EXPIRED);
     registry.close(&first);
     registry.admit(from(1), QUIET).unwrap();

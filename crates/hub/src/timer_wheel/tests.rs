@@ -1,4 +1,4 @@
-//! Time is paused in all of these tests: nothing waits for real.
+//! Time is paused in all of these tests, so nothing really waits.
 
 use super::*;
 use crate::connection::{ControlMessage, Opening, Schedule, TimerEntry};
@@ -36,7 +36,7 @@ fn opening() -> Opening {
     Opening { user: None, counted_as: &[], rings: SmallVec::new(), address: None, address_counts: false, now_ms: 0 }
 }
 
-/// A stream, on the wheel.
+/// A new stream on the wheel.
 fn connection(serial: u64, wheel: &TimerWheel, schedule: Schedule, clock: &Clock) -> Arc<Connection> {
     open(serial, wheel, schedule, clock, opening())
 }
@@ -57,7 +57,7 @@ fn wheel(heartbeat: Duration) -> Arc<TimerWheel> {
     Arc::new(TimerWheel::new(heartbeat, slow_readers, Arc::new(Signals::new())))
 }
 
-/// Heartbeats at each interval, and nothing else.
+/// A schedule of heartbeats at each interval, without expiry or maximum age.
 fn heartbeats(wheel: &TimerWheel) -> Schedule {
     Schedule {
         style: HeartbeatStyle::Event,
@@ -126,7 +126,7 @@ async fn a_comment_comes_after_an_interval_of_silence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now() {
+async fn a_stream_ends_when_its_credential_expires_even_if_that_is_years_away() {
     let (wheel, clock) = (wheel(Duration::from_hours(24 * 900)), clock());
     let running = turning(&wheel, &clock);
     let expiring = |ms| Schedule { expires_at_ms: Some(ms), ..heartbeats(&wheel) };
@@ -144,7 +144,7 @@ async fn a_stream_ends_the_instant_its_credential_is_refused_even_years_from_now
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
+async fn a_stream_whose_socket_takes_no_byte_for_the_write_timeout_is_killed() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
     let [stuck, slow] = [1, 2].map(|serial| connection(serial, &wheel, heartbeats(&wheel), &clock));
@@ -162,7 +162,7 @@ async fn a_peer_that_takes_no_byte_for_the_write_timeout_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
+async fn a_stream_whose_socket_refuses_the_ending_is_killed_after_the_grace() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
     let [stuck, reads] = [1, 2].map(|serial| connection(serial, &wheel, heartbeats(&wheel), &clock));
@@ -176,9 +176,9 @@ async fn an_ending_that_can_not_be_told_is_a_kill_within_a_second_or_so() {
 }
 
 /// A stored event, by its position.
-struct Said(u64);
+struct Numbered(u64);
 
-impl Delivery for Said {
+impl Delivery for Numbered {
     fn topics(&self) -> &[TopicName] {
         static TOPICS: std::sync::LazyLock<[TopicName; 1]> = std::sync::LazyLock::new(|| [topic()]);
         &*TOPICS
@@ -192,7 +192,7 @@ impl Delivery for Said {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_caught_up() {
+async fn a_stream_is_slow_only_if_its_socket_takes_nothing_and_it_has_caught_up_before() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
     let fanout = Arc::new(Fanout::new(Position::START, RingLimits::default()));
@@ -203,10 +203,10 @@ async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_ca
     reads.caught_up(Seq(0));
     slow.took_bytes(false);
     returns.took_bytes(false);
-    fanout.deliver([Said(1)], clock.now_ms());
+    fanout.deliver([Numbered(1)], clock.now_ms());
     pass(9).await;
     assert_eq!(control(&slow), "nothing", "one frame is within the bound");
-    fanout.deliver([Said(2)], clock.now_ms());
+    fanout.deliver([Numbered(2)], clock.now_ms());
     pass(4).await;
     assert_eq!(control(&slow), "nothing", "one of two is not old enough to count");
     pass(2).await;
@@ -214,11 +214,11 @@ async fn a_stream_is_slow_only_while_its_socket_takes_nothing_and_once_it_had_ca
     running.abort();
 }
 
-/// A topic that says a hundred frames a second, of which its ring holds a tenth, to streams with a
-/// socket that never takes anything just when somebody looks: one that is never sent anything, and
-/// some that are sent everything so many frames late.
+/// A topic gets a hundred events a second, and its ring holds those of a tenth of a second. The
+/// socket of each stream takes nothing whenever the wheel checks. One stream is never sent
+/// anything; each other stream is sent every event, late by a fixed number of events.
 #[tokio::test(start_paused = true)]
-async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_is_not_does_not() {
+async fn old_unsent_bytes_count_as_lag_even_if_the_ring_has_evicted_them_and_new_ones_do_not() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
     let fanout = Arc::new(Fanout::new(Position::START, RingLimits { events: 10, ..RingLimits::default() }));
@@ -232,11 +232,11 @@ async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_
         one.took_bytes(false);
         (late, one)
     });
-    for said in 1..=2_000_u64 {
-        fanout.deliver([Said(said)], clock.now_ms());
+    for number in 1..=2_000_u64 {
+        fanout.deliver([Numbered(number)], clock.now_ms());
         for (late, one) in &streams {
-            one.caught_up(Seq(said.saturating_sub(*late)));
-            if said.is_multiple_of(100) && *late != u64::MAX {
+            one.caught_up(Seq(number.saturating_sub(*late)));
+            if number.is_multiple_of(100) && *late != u64::MAX {
                 one.took_bytes(true);
                 one.took_bytes(false);
             }
@@ -249,7 +249,7 @@ async fn what_is_late_counts_however_little_of_it_the_ring_still_holds_and_what_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_has_lived_long_enough_is_sent_to_come_again() {
+async fn a_stream_at_its_maximum_age_is_told_to_reconnect() {
     let (wheel, clock) = (wheel(Duration::from_hours(1)), clock());
     let running = turning(&wheel, &clock);
     let one = connection(1, &wheel, Schedule { max_age: Some(Duration::from_secs(10)), ..heartbeats(&wheel) }, &clock);

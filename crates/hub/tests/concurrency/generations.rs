@@ -30,7 +30,7 @@ const SCHEDULES: usize = 1_000;
 /// The event that ends a scenario: a client that has it needs no other.
 const LAST: &str = "last";
 
-/// All that was ever shown or promised, by id.
+/// Everything that was ever shown or acknowledged, by id.
 #[derive(Default)]
 struct Shown {
     by_id: Mutex<BTreeMap<String, String>>,
@@ -39,8 +39,8 @@ struct Shown {
 }
 
 impl Shown {
-    /// One id, one event, for ever.
-    fn tell(&self, id: &str, data: &str) {
+    /// Records that `id` was shown with `data`. Fails if the id was ever shown with other data.
+    fn record(&self, id: &str, data: &str) {
         let mut shown = self.by_id.lock();
         let first = shown.entry(id.to_owned()).or_insert_with(|| data.to_owned());
         assert_eq!(first, data, "two events under the id {id}");
@@ -78,17 +78,18 @@ async fn publish_one(hub: &Hub, data: &str) -> Result<EventId, Error> {
     }
 }
 
-/// Publishes one after the other, each once; then the last, until all clients have it.
+/// Publishes `data` one after the other, each once; then publishes [`LAST`] until all clients have
+/// it.
 fn publish(hub: &Hub, shown: &Shown, data: &[&str], is_over: impl Fn() -> bool) {
     future::block_on(async {
         for one in data {
             if let Ok(id) = publish_one(hub, one).await {
-                shown.tell(&id.to_string(), one);
+                shown.record(&id.to_string(), one);
             }
         }
         while !is_over() {
             if let Ok(id) = publish_one(hub, LAST).await {
-                shown.tell(&id.to_string(), LAST);
+                shown.record(&id.to_string(), LAST);
             }
             future::yield_now().await;
         }
@@ -99,17 +100,17 @@ fn position(id: &str) -> u64 {
     EventId::parse(id).unwrap().position.get()
 }
 
-/// A client as browsers are, which follows the log to the end.
+/// A client that behaves like a browser, and reads until the last event.
 struct Client {
     last_id: String,
-    /// Where it began, or was told to begin anew.
+    /// The position at which it began, or at which the last `reset` told it to go on.
     from: u64,
     had: Vec<(u64, String)>,
     resets: usize,
 }
 
 impl Client {
-    /// One that comes for the first time, or comes back with an id.
+    /// A client that connects for the first time, or reconnects with an id.
     fn new(last_id: Option<&EventId>) -> Self {
         let from = last_id.map_or(0, |id| id.position.get());
         Self { last_id: last_id.map(EventId::to_string).unwrap_or_default(), from, had: Vec::new(), resets: 0 }
@@ -136,7 +137,7 @@ impl Client {
         Some(stream)
     }
 
-    /// Whether that was the last.
+    /// Handles an event. Returns whether it was the last one.
     fn take(&mut self, message: Message, shown: &Shown) -> bool {
         match message.event.as_str() {
             "reset" => {
@@ -148,7 +149,7 @@ impl Client {
             }
             "ending" => false,
             _ => {
-                shown.tell(&message.id, &message.data);
+                shown.record(&message.id, &message.data);
                 self.had.push((position(&message.id), message.data.clone()));
                 self.last_id = message.id;
                 message.data == LAST
@@ -156,7 +157,7 @@ impl Client {
         }
     }
 
-    /// Reads to the last event, and comes back as often as it is sent away.
+    /// Reads up to the last event, and reconnects as often as its stream is ended.
     fn follow(mut self, hub: &Hub, shown: &Shown) -> Self {
         future::block_on(async {
             loop {
@@ -186,7 +187,7 @@ impl Client {
         self
     }
 
-    /// Compares what it had with what is in the log.
+    /// Compares what the client received with what is in the log.
     fn judge(&self, log: &Lines) {
         let until = self.had.last().unwrap().0;
         let (selector, from) = (Selector::topics([topic("a")]), Position::new(self.from));
@@ -208,7 +209,7 @@ fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static
     future::block_on(runner.begin());
     let shown = Arc::new(Shown::default());
     let ids: Vec<_> = before.iter().map(|one| future::block_on(publish_one(&hub, one)).unwrap()).collect();
-    ids.iter().zip(before).for_each(|(id, one)| shown.tell(&id.to_string(), one));
+    ids.iter().zip(before).for_each(|(id, one)| shown.record(&id.to_string(), one));
     let moving = thread::spawn(move || future::block_on(async { while runner.step().await.is_ok() {} }));
     let breaking = thread::spawn({
         let log = log.clone();
@@ -233,7 +234,7 @@ fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static
 }
 
 fn check(scenario: impl Fn() + Send + Sync + Clone + 'static) {
-    // Waits have a timeout, which needs a runtime's timer. Nothing drives the runtime, so no
+    // Waits have a timeout, which needs the timer of a runtime. Nothing drives this runtime, so no
     // timeout ever fires.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _context = runtime.enter();
@@ -242,12 +243,12 @@ fn check(scenario: impl Fn() + Send + Sync + Clone + 'static) {
 }
 
 #[test]
-fn a_line_that_breaks_under_a_publisher_and_a_new_stream_loses_nothing_in_silence() {
+fn a_line_that_breaks_while_events_are_published_loses_none_of_them_silently() {
     check(|| play(100, &[], &["1", "2"], |log| log.break_after(Position::START, vec![others("other")])));
 }
 
 #[test]
-fn a_line_that_breaks_under_a_replay_shows_nothing_of_two_lines() {
+fn a_replay_during_which_the_line_breaks_never_mixes_two_lines() {
     check(|| {
         play(1, &["1", "2", "3"], &["4"], |log| log.break_after(Position::new(1), vec![others("2'"), others("3'")]));
     });

@@ -31,21 +31,21 @@ struct State {
     epochs: Arc<Epochs>,
     /// What the copy has not received yet: perhaps an epoch, and the records that were appended in
     /// it.
-    unheard: Option<(Option<Epoch>, Vec<Record>)>,
+    not_received: Option<(Option<Epoch>, Vec<Record>)>,
     /// Where the log breaks when an erasure begins, and the records that follow there.
     breaks: Option<(Position, Vec<Record>)>,
     log: Log,
 }
 
-/// The log's answer when it is asked what it has.
+/// How the log answers [`Journal::certain`].
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Log {
-    /// All of it.
+    /// With everything that it has.
     #[default]
     Answers,
-    /// That it can't be reached.
+    /// With an error, because it can't be reached.
     Fails,
-    /// Nothing.
+    /// Not at all.
     IsSilent,
 }
 
@@ -60,12 +60,12 @@ impl Lines {
     pub(crate) fn new(retention: Retention) -> Arc<Self> {
         let (epochs, memory) = (Arc::new(Epochs::new(epoch(), Vec::new())), Arc::new(Memory::new(retention.clone())));
         let (records, earlier, log) = (Vec::new(), Vec::new(), Log::default());
-        let state = State { memory, records, earlier, epochs, unheard: None, breaks: None, log };
+        let state = State { memory, records, earlier, epochs, not_received: None, breaks: None, log };
         Arc::new(Self { retention, state: Mutex::new(state), news: Arc::default() })
     }
 
-    /// The log has lost everything after `last`. It goes on with something else, of which the copy
-    /// learns at once.
+    /// Makes the log lose everything after `last` and continue with `others`. The copy is rebuilt
+    /// at once.
     pub(crate) fn break_after(&self, last: Position, others: Vec<Record>) {
         let mut state = self.state.lock();
         let kept = usize::try_from(last.get()).unwrap();
@@ -83,38 +83,38 @@ impl Lines {
         self.state.lock().breaks = Some((last, others));
     }
 
-    /// The log may have lost something, and has lost nothing.
+    /// Begins an epoch without a loss.
     pub(crate) fn begin_epoch(&self) {
         let mut state = self.state.lock();
-        self.hear_of(&mut state, Some(epoch()), Vec::new());
+        self.receive(&mut state, Some(epoch()), Vec::new());
     }
 
-    /// Others append to the log, of which the copy has yet to hear. Returns the id of the last of
-    /// it.
-    pub(crate) fn elsewhere(&self, begins_epoch: bool, others: Vec<Record>) -> EventId {
+    /// Appends `others` to the log as another server does, without the copy receiving them yet.
+    /// Returns the id of the last one.
+    pub(crate) fn append_elsewhere(&self, begins_epoch: bool, others: Vec<Record>) -> EventId {
         let mut state = self.state.lock();
         let begun = begins_epoch.then(epoch);
         let position = Position::new(state.memory.head().get() + u64::try_from(others.len()).unwrap());
-        state.unheard = Some((begun, others));
+        state.not_received = Some((begun, others));
         EventId { epoch: begun.unwrap_or(state.epochs.current()), position }
     }
 
-    /// Whether the log says from now on what it has.
+    /// Sets how the log answers from now on.
     pub(crate) fn log(&self, says: Log) {
         self.state.lock().log = says;
     }
 
-    fn hear_of(&self, state: &mut State, begun: Option<Epoch>, others: Vec<Record>) {
+    fn receive(&self, state: &mut State, begun: Option<Epoch>, others: Vec<Record>) {
         if let Some(begun) = begun {
             let head = state.memory.head();
             state.begin_epoch(begun, head);
             self.news.push(News::Epochs(state.epochs.clone()));
         }
         let appended = at_once(state.memory.append(others.clone().into())).unwrap();
-        self.tell(state, appended.first().unwrap(), others);
+        self.queue(state, appended.first().unwrap(), others);
     }
 
-    fn tell(&self, state: &mut State, first: Position, batch: Vec<Record>) {
+    fn queue(&self, state: &mut State, first: Position, batch: Vec<Record>) {
         let entry = |(record, nth)| {
             let position = Position::new(first.get() + nth);
             Arc::new(Entry { id: state.epochs.id_of(position), record })
@@ -124,7 +124,7 @@ impl Lines {
         self.news.push(News::Entries(entries));
     }
 
-    /// The tail fails once it has told everything.
+    /// Makes the tail fail once it has returned everything.
     pub(crate) fn end(&self) {
         self.news.ended.store(true, Ordering::SeqCst);
         self.news.filled.notify_one();
@@ -134,7 +134,7 @@ impl Lines {
         self.state.lock().memory.clone()
     }
 
-    /// Gives `entries` of the memory `of` the ids that they have in this log.
+    /// Gives `entries`, which were read from the memory `of`, the ids that they have in this log.
     fn named(&self, entries: &mut [Arc<Entry>], of: &Arc<Memory>) -> Result<(), Error> {
         let state = self.state.lock();
         if !Arc::ptr_eq(&state.memory, of) {
@@ -149,7 +149,7 @@ impl Lines {
 }
 
 impl State {
-    /// Everything up to `last` was and is in the log.
+    /// Begins an epoch. Everything up to `last` was and is in the log.
     fn begin_epoch(&mut self, name: Epoch, last: Position) {
         self.earlier.push((self.epochs.current(), last));
         for (_, end) in &mut self.earlier {
@@ -170,25 +170,25 @@ impl Journal for Lines {
     }
 
     async fn append(&self, append: Append) -> Result<Appended, Error> {
-        others_first().await;
+        yield_to_others().await;
         let appended = {
             let mut state = self.state.lock();
-            if let Some((begun, others)) = state.unheard.take() {
-                self.hear_of(&mut state, begun, others);
+            if let Some((begun, others)) = state.not_received.take() {
+                self.receive(&mut state, begun, others);
             }
             let records = append.records.clone();
             let appended = at_once(state.memory.append(append))?;
             if let Some(first) = appended.first() {
-                self.tell(&mut state, first, records);
+                self.queue(&mut state, first, records);
             }
             appended
         };
-        others_first().await;
+        yield_to_others().await;
         Ok(appended)
     }
 
     async fn certain(&self) -> Result<(), Error> {
-        others_first().await;
+        yield_to_others().await;
         let log = self.state.lock().log;
         match log {
             Log::Answers => {}
@@ -196,8 +196,8 @@ impl Journal for Lines {
             Log::IsSilent => std::future::pending().await,
         }
         let mut state = self.state.lock();
-        if let Some((begun, others)) = state.unheard.take() {
-            self.hear_of(&mut state, begun, others);
+        if let Some((begun, others)) = state.not_received.take() {
+            self.receive(&mut state, begun, others);
         }
         Ok(())
     }
@@ -211,11 +211,11 @@ impl Journal for Lines {
     }
 
     async fn read(&self, selector: &Selector, after: Position, until: Position, limit: Limit) -> Result<Page, Error> {
-        others_first().await;
+        yield_to_others().await;
         let memory = self.memory();
         let mut page = memory.read(selector, after, until, limit).await?;
         self.named(&mut page.entries, &memory)?;
-        others_first().await;
+        yield_to_others().await;
         Ok(page)
     }
 
@@ -227,7 +227,7 @@ impl Journal for Lines {
     }
 
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error> {
-        others_first().await;
+        yield_to_others().await;
         self.memory().oldest(selector).await
     }
 
@@ -244,7 +244,7 @@ impl Journal for Lines {
     }
 
     async fn erase(&self, topics: &[TopicName], until: EventId) -> Result<Vec<(TopicName, Position)>, Error> {
-        others_first().await;
+        yield_to_others().await;
         let breaks = self.state.lock().breaks.take();
         if let Some((last, others)) = breaks {
             self.break_after(last, others);
@@ -270,7 +270,7 @@ impl Journal for Lines {
 }
 
 impl Queue {
-    /// Entries that follow each other are told together.
+    /// Queues news. Consecutive entries are returned together.
     fn push(&self, news: News) {
         let mut queue = self.news.lock();
         match (queue.last_mut(), news) {
@@ -305,7 +305,7 @@ fn epoch() -> Epoch {
     Epoch::random(&mut rand::rng())
 }
 
-/// The log in memory answers at once.
+/// Returns the answer of the log in memory, which never waits.
 fn at_once<T>(answer: impl Future<Output = T>) -> T {
     match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -313,13 +313,13 @@ fn at_once<T>(answer: impl Future<Output = T>) -> T {
     }
 }
 
-/// Under a model checker, lets others do something before it goes on.
+/// Lets other tasks go first under a model checker.
 #[cfg(shuttle)]
-async fn others_first() {
+async fn yield_to_others() {
     shuttle::future::yield_now().await;
 }
 
 #[cfg(not(shuttle))]
-fn others_first() -> std::future::Ready<()> {
+fn yield_to_others() -> std::future::Ready<()> {
     std::future::ready(())
 }

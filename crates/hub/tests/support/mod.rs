@@ -6,7 +6,7 @@ use tidings_hub::{Ending, Reset, Wording};
 use tidings_journal::{EventId, TopicName};
 use tidings_sse::{Event, EventName, Frame, Id};
 
-/// Says what the hub has to say in the plainest form.
+/// Writes the hub's own events in the simplest form.
 pub(crate) struct Plain;
 
 impl Wording for Plain {

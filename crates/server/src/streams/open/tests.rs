@@ -133,7 +133,7 @@ async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_who_saw_a_los
 async fn where_the_log_does_not_answer_a_foreign_id_is_busy_and_a_call_503_and_neither_is_a_guess() {
     let node = Node::start();
     let known = node.publish().await;
-    let seen = node.log.elsewhere(true, vec![]);
+    let seen = node.log.append_elsewhere(true, vec![]);
     let ahead = EventId { position: Position::new(9), ..seen }.to_string();
     for says in [Log::Fails, Log::IsSilent] {
         node.log.log(says);
