@@ -1,4 +1,4 @@
-//! The promises of [`Journal::append`] about what an append decides: receipts, conditions, and the bounds on keys.
+//! The promises of [`Journal::append`] about receipts, conditions, and the bounds on keys.
 #![expect(missing_docs, reason = "a promise's name is what it promises")]
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_journal::{Append, Appended, Bounds, Condition, Journal, Limit, Position, Receipt, Record, StoredReceipt};
 
-use crate::{Backend, all, numbered, numbers, of, record, status, topic};
+use crate::{Backend, all, numbered, numbers, record, selector, status, topic};
 
 const STATUS: &str = "system/status";
 
@@ -60,34 +60,38 @@ async fn again(backend: &dyn Backend, log: Box<dyn Journal>, max_keyed: usize) -
     backend.open_keeping(max_keyed)
 }
 
-pub async fn a_condition_is_judged_before_the_unit_itself(backend: &dyn Backend) {
+pub async fn a_condition_is_checked_against_the_state_before_the_unit(backend: &dyn Backend) {
     let log = backend.open();
     let twice = vec![keyed("a", "k", "1"), keyed("a", "k", "2")];
     assert_eq!(append(&*log, twice.clone(), Some(absent("a", "k"))).await, new(1));
     assert_eq!(append(&*log, twice.clone(), Some(absent("a", "k"))).await, refused(2));
-    assert_eq!(append(&*log, twice.clone(), Some(current("a", "k", 1))).await, refused(2), "it was the first of two");
+    assert_eq!(
+        append(&*log, twice.clone(), Some(current("a", "k", 1))).await,
+        refused(2),
+        "position 1 was the first of the two"
+    );
     assert_eq!(append(&*log, twice, Some(current("a", "k", 2))).await, new(3));
-    // A unit that ends the key and sets it again, on the condition that it is there.
-    let anew = vec![end("a", "k", "5"), keyed("a", "k", "6")];
-    assert_eq!(append(&*log, anew.clone(), Some(absent("a", "k"))).await, refused(4));
-    assert_eq!(append(&*log, anew, Some(current("a", "k", 4))).await, new(5));
+    // A unit that ends the key and sets it again, on the condition that the key is live.
+    let restarted = vec![end("a", "k", "5"), keyed("a", "k", "6")];
+    assert_eq!(append(&*log, restarted.clone(), Some(absent("a", "k"))).await, refused(4));
+    assert_eq!(append(&*log, restarted, Some(current("a", "k", 4))).await, new(5));
     assert_eq!(all(&*log, &["a"]).await, ["5", "6"]);
-    assert_eq!(log.head(), Position::new(6), "what was refused has no place");
+    assert_eq!(log.head(), Position::new(6), "a refused unit takes no position");
 }
 
-pub async fn a_condition_may_be_about_another_topic_than_what_is_published(backend: &dyn Backend) {
+pub async fn a_condition_may_concern_another_topic_than_the_records(backend: &dyn Backend) {
     let log = backend.open();
     append(&*log, vec![keyed("_members", "ann", "in")], None).await;
     let says = || vec![record(&["chat"], "hello")];
     assert_eq!(append(&*log, says(), Some(current("_members", "ann", 1))).await, new(2));
     assert_eq!(append(&*log, says(), Some(current("_members", "bob", 1))).await, refused(2));
     assert_eq!(append(&*log, says(), Some(absent("_members", "bob"))).await, new(3));
-    assert_eq!(append(&*log, says(), Some(absent("never", "ann"))).await, new(4), "a topic that nobody knows");
+    assert_eq!(append(&*log, says(), Some(absent("never", "ann"))).await, new(4), "an unknown topic");
     assert_eq!(append(&*log, says(), Some(current("never", "ann", 1))).await, refused(4));
-    assert!(!log.knows(&topic("never")), "asking makes no topic");
+    assert!(!log.knows(&topic("never")), "a condition creates no topic");
 }
 
-pub async fn a_key_in_an_aggregate_is_not_one_of_the_aggregate(backend: &dyn Backend) {
+pub async fn a_key_of_a_topic_is_not_a_key_of_its_aggregate(backend: &dyn Backend) {
     let log = backend.open();
     let shown = Record { key: Some("k".into()), ..record(&["chat/room/r", "chat"], "1") };
     append(&*log, vec![shown.clone()], None).await;
@@ -98,7 +102,7 @@ pub async fn a_key_in_an_aggregate_is_not_one_of_the_aggregate(backend: &dyn Bac
     assert_eq!(all(&*log, &["chat"]).await, ["3", "1"]);
 }
 
-pub async fn a_condition_is_judged_after_the_next_start_as_before(backend: &dyn Backend) {
+pub async fn conditions_are_checked_after_a_restart_as_before(backend: &dyn Backend) {
     let log = backend.open();
     append(&*log, vec![status("a", "1"), status("b", "2"), status("a", "3"), end(STATUS, "b", "4")], None).await;
     let log = again(backend, again(backend, log, 10_000).await, 10_000).await;
@@ -110,7 +114,7 @@ pub async fn a_condition_is_judged_after_the_next_start_as_before(backend: &dyn 
     assert_eq!(all(&*log, &[STATUS]).await, ["4", "5", "6"]);
 }
 
-pub async fn of_units_in_flight_one_gets_the_key(backend: &dyn Backend) {
+pub async fn of_concurrent_units_that_need_a_key_absent_one_is_appended(backend: &dyn Backend) {
     let log: Arc<dyn Journal> = backend.open().into();
     let mut joins = tokio::task::JoinSet::new();
     for number in 0..40 {
@@ -123,7 +127,7 @@ pub async fn of_units_in_flight_one_gets_the_key(backend: &dyn Backend) {
     let outcomes = joins.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == new(1)).count(), 1);
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == refused(2)).count(), 39);
-    assert_eq!(all(&*log, &["chat"]).await, ["joined"], "all of a unit or nothing");
+    assert_eq!(all(&*log, &["chat"]).await, ["joined"], "a unit is appended as a whole or not at all");
     let mut leaves = tokio::task::JoinSet::new();
     for _ in 0..40 {
         let log = log.clone();
@@ -136,7 +140,7 @@ pub async fn of_units_in_flight_one_gets_the_key(backend: &dyn Backend) {
     assert_eq!(log.head(), Position::new(4));
 }
 
-pub async fn of_units_in_flight_with_one_receipt_one_is_appended(backend: &dyn Backend) {
+pub async fn of_concurrent_units_with_one_receipt_one_is_appended(backend: &dyn Backend) {
     let log: Arc<dyn Journal> = backend.open().into();
     let mut publishes = tokio::task::JoinSet::new();
     for _ in 0..40 {
@@ -149,7 +153,7 @@ pub async fn of_units_in_flight_with_one_receipt_one_is_appended(backend: &dyn B
     assert_eq!((all(&*log, &["a"]).await.len(), log.head()), (3, Position::new(3)));
 }
 
-pub async fn a_unit_of_nothing_but_a_receipt_is_known_too(backend: &dyn Backend) {
+pub async fn a_unit_with_only_a_receipt_is_recognized(backend: &dyn Backend) {
     let log = backend.open();
     append(&*log, vec![record(&["a"], "1")], None).await;
     assert_eq!(repeated(&*log, vec![], "key").await, new(2));
@@ -162,7 +166,7 @@ pub async fn a_unit_of_nothing_but_a_receipt_is_known_too(backend: &dyn Backend)
     assert_eq!(repeated(&*log, vec![record(&["a"], "2")], "other").await, new(2));
 }
 
-pub async fn a_receipt_is_known_while_it_lives_and_not_afterwards(backend: &dyn Backend) {
+pub async fn a_receipt_is_found_until_it_expires(backend: &dyn Backend) {
     let log = backend.open();
     let at = async |log: &dyn Journal, now_ms| {
         let unit = Append::from(vec![record(&["a"], "x")])
@@ -173,30 +177,30 @@ pub async fn a_receipt_is_known_while_it_lives_and_not_afterwards(backend: &dyn 
     log.expire(10_999);
     assert_eq!(at(&*log, 10_999).await, known("key", 1, 1));
     assert!(log.receipt(b"key").await.unwrap().is_some());
-    // An append from a server whose clock is behind changes nothing.
+    // An append from a server whose clock is behind does not change the log's clock.
     assert_eq!(at(&*log, 2_000).await, known("key", 1, 1));
-    assert_eq!(at(&*log, 11_000).await, new(2), "its time is over");
+    assert_eq!(at(&*log, 11_000).await, new(2), "the receipt has expired");
     assert_eq!(at(&*log, 11_000).await, known("key", 2, 1));
     log.expire(20_999);
     let log = again(backend, log, 10_000).await;
-    assert_eq!(at(&*log, 20_999).await, known("key", 2, 1), "a new life began with the new one");
+    assert_eq!(at(&*log, 20_999).await, known("key", 2, 1), "the second receipt has a lifetime of its own");
     log.expire(21_000);
     assert_eq!(log.receipt(b"key").await.unwrap(), None);
     assert_eq!(at(&*log, 21_000).await, new(3));
 }
 
-pub async fn a_receipt_is_known_before_its_condition_is_looked_at(backend: &dyn Backend) {
+pub async fn a_receipt_is_checked_before_the_condition_and_the_bounds(backend: &dyn Backend) {
     let log = backend.open_keeping(1);
     let join = || Append::from(vec![status("a", "in")]).receipt(Some(receipt("key"))).when(Some(absent(STATUS, "a")));
     assert_eq!(log.append(join()).await.unwrap(), new(1));
-    assert_eq!(log.append(join()).await.unwrap(), known("key", 1, 1), "it is there because of this one");
+    assert_eq!(log.append(join()).await.unwrap(), known("key", 1, 1), "the key is live because of this unit");
     let log = again(backend, log, 1).await;
     assert_eq!(log.append(join()).await.unwrap(), known("key", 1, 1));
     let other = Append::from(vec![status("b", "in")]).receipt(Some(receipt("key")));
-    assert_eq!(log.append(other).await.unwrap(), known("key", 1, 1), "nor is there need for room");
+    assert_eq!(log.append(other).await.unwrap(), known("key", 1, 1), "the bounds are not checked either");
 }
 
-pub async fn what_was_refused_once_is_refused_whatever_is_true_by_then(backend: &dyn Backend) {
+pub async fn a_refused_unit_with_a_receipt_stays_refused_even_if_its_condition_holds_later(backend: &dyn Backend) {
     let log = backend.open();
     let join = |key| Append::from(vec![status("a", "in")]).receipt(Some(receipt(key))).when(Some(absent(STATUS, "a")));
     assert_eq!(log.append(join("first")).await.unwrap(), new(1));
@@ -204,8 +208,8 @@ pub async fn what_was_refused_once_is_refused_whatever_is_true_by_then(backend: 
     let late = StoredReceipt { value: "late".into(), first: Position::new(2), events: 0, refused: true };
     assert_eq!(log.receipt(b"late").await.unwrap(), Some(late.clone()));
     append(&*log, vec![end(STATUS, "a", "out")], Some(current(STATUS, "a", 1))).await;
-    // A client that was told that it is a member already, and whose answer was lost, does not join
-    // by asking again.
+    // A client was told that it is a member already, and the answer was lost. It does not join when
+    // it repeats the call.
     assert_eq!(log.append(join("late")).await.unwrap(), Appended::Known(late.clone()));
     let log = again(backend, log, 10_000).await;
     assert_eq!(log.append(join("late")).await.unwrap(), Appended::Known(late));
@@ -214,7 +218,7 @@ pub async fn what_was_refused_once_is_refused_whatever_is_true_by_then(backend: 
     assert_eq!(log.append(join("third")).await.unwrap(), new(3));
 }
 
-pub async fn what_was_refused_without_a_receipt_is_judged_anew(backend: &dyn Backend) {
+pub async fn a_refused_unit_without_a_receipt_is_checked_again(backend: &dyn Backend) {
     let log = backend.open();
     append(&*log, vec![status("a", "1")], None).await;
     let mut tail = log.tail();
@@ -225,10 +229,10 @@ pub async fn what_was_refused_without_a_receipt_is_judged_anew(backend: &dyn Bac
     while seen.len() < 2 {
         seen.extend(numbers(tail.next().await.unwrap().entries()));
     }
-    assert_eq!(seen, [2, 3], "nobody is shown what was refused");
+    assert_eq!(seen, [2, 3], "a refused unit is not shown to readers");
 }
 
-pub async fn what_had_no_room_changed_nothing_and_may_be_tried_again(backend: &dyn Backend) {
+pub async fn a_unit_that_exceeds_a_bound_changes_nothing_and_may_be_retried(backend: &dyn Backend) {
     let log = backend.open_keeping(2);
     append(&*log, vec![status("a", "1"), status("b", "2")], None).await;
     let (before, mut tail) = (log.vitals(), log.tail());
@@ -243,22 +247,22 @@ pub async fn what_had_no_room_changed_nothing_and_may_be_tried_again(backend: &d
     let log = again(backend, log, 2).await;
     assert!(matches!(repeated(&*log, unit(), "key").await, Appended::Full(_)));
     append(&*log, vec![end(STATUS, "b", "3")], None).await;
-    assert_eq!(repeated(&*log, unit(), "key").await, new(4), "it was not appended before");
+    assert_eq!(repeated(&*log, unit(), "key").await, new(4), "the unit was not appended before");
     assert_eq!(repeated(&*log, unit(), "key").await, known("key", 4, 3));
     if backend.durable().is_none() {
         assert_eq!(numbers(tail.next().await.unwrap().entries()), [3, 4, 5, 6]);
     }
 }
 
-pub async fn a_condition_is_judged_before_the_room(backend: &dyn Backend) {
+pub async fn a_condition_is_checked_before_the_bounds(backend: &dyn Backend) {
     let log = backend.open_keeping(1);
     append(&*log, vec![status("a", "1")], None).await;
     let unit = || Append::from(vec![status("b", "2")]).receipt(Some(receipt("key"))).when(Some(absent(STATUS, "a")));
-    assert_eq!(log.append(unit()).await.unwrap(), refused(1), "what is refused needs no room");
+    assert_eq!(log.append(unit()).await.unwrap(), refused(1), "a refused unit needs no capacity");
     assert!(matches!(log.append(unit()).await.unwrap(), Appended::Known(StoredReceipt { refused: true, .. })));
 }
 
-pub async fn what_takes_the_place_of_another_needs_no_room(backend: &dyn Backend) {
+pub async fn replacing_a_live_record_needs_no_free_place(backend: &dyn Backend) {
     let log = backend.open_keeping(2);
     append(&*log, vec![status("a", "1"), status("b", "2")], None).await;
     for round in 0..10_u64 {
@@ -267,10 +271,10 @@ pub async fn what_takes_the_place_of_another_needs_no_room(backend: &dyn Backend
     let log = again(backend, log, 2).await;
     assert_eq!(append(&*log, vec![status("b", "4"), status("a", "3")], None).await, new(23));
     assert_eq!(all(&*log, &[STATUS]).await, ["4", "3"]);
-    assert_eq!(log.floor(&of(&[STATUS])), Position::START);
+    assert_eq!(log.floor(&selector(&[STATUS])), Position::START);
 }
 
-pub async fn the_bounds_that_a_log_was_made_with_hold(backend: &dyn Backend) {
+pub async fn a_log_keeps_the_bounds_that_it_was_created_with(backend: &dyn Backend) {
     if backend.durable().is_none() {
         return;
     }
@@ -284,7 +288,7 @@ pub async fn the_bounds_that_a_log_was_made_with_hold(backend: &dyn Backend) {
     }
 }
 
-pub async fn a_unit_needs_the_room_that_its_records_need_in_their_order(backend: &dyn Backend) {
+pub async fn the_bounds_are_checked_record_by_record(backend: &dyn Backend) {
     let log = backend.open_keeping(2);
     append(&*log, vec![status("a", "1"), status("b", "2")], None).await;
     assert!(matches!(append(&*log, vec![status("c", "x"), end(STATUS, "a", "x")], None).await, Appended::Full(_)));
@@ -298,9 +302,9 @@ pub async fn a_unit_needs_the_room_that_its_records_need_in_their_order(backend:
 pub async fn a_unit_that_repeats_a_key_leaves_its_last_record(backend: &dyn Backend) {
     let log = backend.open_keeping(1);
     let thrice = vec![status("a", "1"), status("a", "2"), status("a", "3")];
-    assert_eq!(append(&*log, thrice, None).await, new(1), "it takes the room of one");
+    assert_eq!(append(&*log, thrice, None).await, new(1), "three records with one key count once");
     assert_eq!(all(&*log, &[STATUS]).await, ["3"]);
-    assert_eq!(log.floor(&of(&[STATUS])), Position::START, "nobody misses the others");
+    assert_eq!(log.floor(&selector(&[STATUS])), Position::START, "no reader misses the others");
     let log = again(backend, log, 1).await;
     assert_eq!(all(&*log, &[STATUS]).await, ["3"]);
     assert!(matches!(append(&*log, vec![status("b", "x")], None).await, Appended::Full(_)));
@@ -320,24 +324,24 @@ pub async fn a_unit_may_begin_and_end_a_key(backend: &dyn Backend) {
     }
 }
 
-pub async fn what_ended_a_key_counts_and_goes_like_any_record(backend: &dyn Backend) {
+pub async fn a_record_that_ends_a_key_counts_and_is_erased_like_any_other(backend: &dyn Backend) {
     let log = backend.open_with(Bounds::of_each(10_000), 200_000);
     append(&*log, vec![keyed("a", "k", "1"), record(&["a"], "2")], None).await;
     assert_eq!(log.vitals().kept, Some(1));
     append(&*log, vec![end("a", "k", "3"), end("a", "none", "4")], None).await;
-    assert_eq!(log.vitals().kept, Some(3), "those that ended a key too, whether there was one or not");
+    assert_eq!(log.vitals().kept, Some(3), "records that end a key count too, whether or not the key was live");
     let events = |log: &dyn Journal| log.topics("a", None, 1).first().map(|holding| holding.events);
     assert_eq!(events(&*log), Some(3));
     let log = again(backend, log, 10_000).await;
     assert_eq!((log.vitals().kept, events(&*log)), (Some(3), Some(3)));
-    let page = log.read(&of(&["a"]), Position::START, log.head(), Limit::NONE).await.unwrap();
-    let told = page.entries.iter().map(|entry| (entry.record.key.as_deref(), entry.record.ends_key));
-    assert_eq!(told.collect::<Vec<_>>(), [(None, false), (Some("k"), true), (Some("none"), true)]);
+    let page = log.read(&selector(&["a"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+    let keys = page.entries.iter().map(|entry| (entry.record.key.as_deref(), entry.record.ends_key));
+    assert_eq!(keys.collect::<Vec<_>>(), [(None, false), (Some("k"), true), (Some("none"), true)]);
     assert_eq!(log.erase(&[topic("a")], crate::id(&*log, 3)).await.unwrap(), [(topic("a"), Position::new(3))]);
     assert_eq!((log.vitals().kept, all(&*log, &["a"]).await), (Some(1), vec!["4".to_owned()]));
 }
 
-pub async fn a_key_that_was_ended_begins_anew(backend: &dyn Backend) {
+pub async fn an_ended_key_can_be_used_again(backend: &dyn Backend) {
     let log = backend.open();
     for round in 0..5_u64 {
         assert_eq!(append(&*log, vec![status("a", "in")], Some(absent(STATUS, "a"))).await, new(2 * round + 1));
@@ -354,12 +358,16 @@ pub async fn erasing_a_live_record_ends_its_key(backend: &dyn Backend) {
     let log = backend.open_keeping(1);
     append(&*log, vec![status("a", "1")], None).await;
     log.erase(&[topic(STATUS)], crate::id(&*log, 1)).await.unwrap();
-    assert_eq!(append(&*log, vec![status("b", "2")], Some(absent(STATUS, "a"))).await, new(2), "and its room is free");
+    assert_eq!(
+        append(&*log, vec![status("b", "2")], Some(absent(STATUS, "a"))).await,
+        new(2),
+        "the place of the erased record is free"
+    );
     let log = again(backend, log, 1).await;
     assert!(matches!(append(&*log, vec![status("a", "x")], None).await, Appended::Full(_)));
 }
 
-pub async fn pools_are_apart(backend: &dyn Backend) {
+pub async fn each_pool_of_keys_has_its_own_bound(backend: &dyn Backend) {
     let log = backend.open_keeping(2);
     let of_each = ["_members", "_tickets", "_sessions", "_revoked", "_floors", STATUS, "_of/the/servers", "of/users"];
     for key in ["1", "2"] {
@@ -380,7 +388,7 @@ pub async fn pools_are_apart(backend: &dyn Backend) {
     assert!(matches!(append(&*log, vec![keyed("_tickets", "3", "")], None).await, Appended::New(_)));
 }
 
-pub async fn a_live_record_stays_whatever_is_over_its_limit(backend: &dyn Backend) {
+pub async fn a_live_record_is_never_trimmed_for_a_limit(backend: &dyn Backend) {
     let log = backend.open_with(Bounds::of_each(10_000), 10);
     append(
         &*log,
@@ -393,7 +401,7 @@ pub async fn a_live_record_stays_whatever_is_over_its_limit(backend: &dyn Backen
     }
     assert_eq!(log.vitals().topics, Some(10));
     assert_eq!(all(&*log, &["of/users", "chat"]).await, ["live", "live"]);
-    assert_eq!(log.floor(&of(&["of/users", "shown", "chat"])), Position::START);
+    assert_eq!(log.floor(&selector(&["of/users", "shown", "chat"])), Position::START);
     let log = match backend.durable() {
         None => log,
         Some(_) => {
@@ -405,8 +413,8 @@ pub async fn a_live_record_stays_whatever_is_over_its_limit(backend: &dyn Backen
     for number in 0..100 {
         append(&*log, vec![record(&[&format!("other/{number}")], "x")], None).await;
     }
-    // Without a live record it is trimmed as any topic is; on disk, once its other topics are
-    // known.
+    // Without a live record, the topic is trimmed like any other; on disk, once its other topics
+    // are known.
     let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     while !all(&*log, &["of/users"]).await.is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "{:?}", log.vitals());
@@ -419,8 +427,8 @@ pub async fn a_live_record_stays_whatever_is_over_its_limit(backend: &dyn Backen
     kept.verify();
 }
 
-/// With the bounds of a server.
-pub async fn keys_of_users_push_out_none_of_the_servers(backend: &dyn Backend) {
+/// Uses the bounds of a server.
+pub async fn users_keys_take_no_space_from_the_servers_topics(backend: &dyn Backend) {
     let open = || backend.open_with(Bounds::default(), 200_000);
     let mut log = open();
     append(&*log, vec![keyed("_members", "ann", "in"), status("db", "online")], None).await;
@@ -437,7 +445,7 @@ pub async fn keys_of_users_push_out_none_of_the_servers(backend: &dyn Backend) {
     assert_eq!(taken, 100);
     for _ in 0..2 {
         assert_eq!(all(&*log, &["_members", STATUS]).await, ["in", "online"]);
-        assert_eq!(log.floor(&of(&["_members", STATUS])), Position::START);
+        assert_eq!(log.floor(&selector(&["_members", STATUS])), Position::START);
         let held: u64 = log.topics("of/users/", None, 50).iter().map(|holding| holding.events).sum();
         assert_eq!(held, 100_000);
         assert!(matches!(append(&*log, vec![keyed("of/users/0", "one more", "")], None).await, Appended::Full(_)));

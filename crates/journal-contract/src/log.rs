@@ -8,7 +8,7 @@ use tidings_journal::{
     Append, Appended, Bounds, Condition, CursorError, EventId, Journal, Limit, Position, Receipt, Record, StoredReceipt,
 };
 
-use crate::{Backend, Put as _, all, id, numbered, numbers, of, record, status, topic};
+use crate::{Backend, Put as _, all, id, numbered, numbers, record, selector, status, topic};
 
 pub async fn positions_are_dense_over_all_topics(backend: &dyn Backend) {
     let log = backend.open();
@@ -17,9 +17,9 @@ pub async fn positions_are_dense_over_all_topics(backend: &dyn Backend) {
     assert_eq!(log.head(), Position::new(3));
     assert_eq!(all(&*log, &["a"]).await, ["1", "3"]);
     assert_eq!(all(&*log, &["b", "a"]).await, ["1", "2", "3"]);
-    assert_eq!(log.oldest(&of(&["a", "b"])).await.unwrap(), Some(Position::new(1)));
-    assert_eq!(log.oldest(&of(&["b"])).await.unwrap(), Some(Position::new(2)));
-    assert_eq!(log.oldest(&of(&["c"])).await.unwrap(), None);
+    assert_eq!(log.oldest(&selector(&["a", "b"])).await.unwrap(), Some(Position::new(1)));
+    assert_eq!(log.oldest(&selector(&["b"])).await.unwrap(), Some(Position::new(2)));
+    assert_eq!(log.oldest(&selector(&["c"])).await.unwrap(), None);
 }
 
 pub async fn an_entry_in_two_of_the_selected_topics_is_read_once(backend: &dyn Backend) {
@@ -39,7 +39,7 @@ pub async fn a_large_entry_reads_the_same_in_each_of_its_topics(backend: &dyn Ba
     }
 }
 
-pub async fn pages_join_without_hole_or_repeat_whatever_their_size(backend: &dyn Backend) {
+pub async fn pages_of_any_size_join_without_a_gap_or_repetition(backend: &dyn Backend) {
     let log = backend.open();
     for batch in 0..10 {
         let records = (10 * batch..10 * batch + 10).map(|n: usize| record(&[["a", "b", "c"][n % 3]], &n.to_string()));
@@ -48,7 +48,7 @@ pub async fn pages_join_without_hole_or_repeat_whatever_their_size(backend: &dyn
     for limit in [Limit { events: 1, bytes: 1 << 20 }, Limit { events: 7, bytes: 5 }, Limit { events: 13, bytes: 1 }] {
         let (mut after, mut seen) = (Position::START, Vec::new());
         while after < log.head() {
-            let page = log.read(&of(&["a", "b"]), after, log.head(), limit).await.unwrap();
+            let page = log.read(&selector(&["a", "b"]), after, log.head(), limit).await.unwrap();
             seen.extend(numbers(&page.entries));
             assert!(page.next > after, "a page makes progress");
             after = page.next;
@@ -61,10 +61,10 @@ pub async fn pages_join_without_hole_or_repeat_whatever_their_size(backend: &dyn
 pub async fn a_page_ends_at_until(backend: &dyn Backend) {
     let log = backend.open();
     log.put(numbered(&["a"], 0..10)).await.unwrap();
-    let page = log.read(&of(&["a"]), Position::new(3), Position::new(5), Limit::NONE).await.unwrap();
+    let page = log.read(&selector(&["a"]), Position::new(3), Position::new(5), Limit::NONE).await.unwrap();
     assert_eq!(numbers(&page.entries), [4, 5]);
     assert_eq!(page.next, Position::new(5));
-    let page = log.read(&of(&["a"]), Position::new(8), Position::new(99), Limit::NONE).await.unwrap();
+    let page = log.read(&selector(&["a"]), Position::new(8), Position::new(99), Limit::NONE).await.unwrap();
     assert_eq!((numbers(&page.entries), page.next), (vec![9, 10], Position::new(10)));
 }
 
@@ -73,7 +73,7 @@ pub async fn a_page_ends_at_until(backend: &dyn Backend) {
 pub(crate) async fn backwards(log: &dyn Journal, names: &[&str], limit: Limit) -> (Vec<u64>, usize) {
     let (mut before, mut seen, mut pages) = (log.head().next(), Vec::new(), 0);
     loop {
-        let page = log.read_before(&of(names), before, limit).await.unwrap();
+        let page = log.read_before(&selector(names), before, limit).await.unwrap();
         pages += 1;
         seen.splice(0..0, numbers(&page.entries));
         if page.end {
@@ -84,7 +84,7 @@ pub(crate) async fn backwards(log: &dyn Journal, names: &[&str], limit: Limit) -
     }
 }
 
-pub async fn pages_read_backwards_are_those_read_forwards_whatever_their_size(backend: &dyn Backend) {
+pub async fn reading_backwards_in_pages_of_any_size_returns_the_same_entries(backend: &dyn Backend) {
     let log = backend.open();
     for batch in 0..10 {
         let records = (30 * batch..30 * batch + 30).map(|n: usize| match n % 7 {
@@ -95,7 +95,7 @@ pub async fn pages_read_backwards_are_those_read_forwards_whatever_their_size(ba
         log.put(records.collect()).await.unwrap();
     }
     for names in [&["a"][..], &["a", "b"], &["chat"], &["chat", "chat/room/r"], &["none"]] {
-        let forwards = log.read(&of(names), Position::START, log.head(), Limit::NONE).await.unwrap();
+        let forwards = log.read(&selector(names), Position::START, log.head(), Limit::NONE).await.unwrap();
         for limit in [
             Limit { events: 1, bytes: 1 << 20 },
             Limit { events: 7, bytes: 5 },
@@ -109,13 +109,13 @@ pub async fn pages_read_backwards_are_those_read_forwards_whatever_their_size(ba
     }
 }
 
-pub async fn a_page_before_a_place_that_nothing_stands_at_ends_below_it(backend: &dyn Backend) {
+pub async fn read_before_accepts_a_position_without_an_entry(backend: &dyn Backend) {
     let log = backend.open();
     log.put(numbered(&["a"], 0..5)).await.unwrap();
     log.put(numbered(&["b"], 0..5)).await.unwrap();
     let page = |before| {
         let (log, limit) = (&log, Limit { events: 2, bytes: 1 << 20 });
-        async move { log.read_before(&of(&["a"]), Position::new(before), limit).await.unwrap() }
+        async move { log.read_before(&selector(&["a"]), Position::new(before), limit).await.unwrap() }
     };
     for (before, expected, end) in
         [(99, &[4, 5][..], false), (8, &[4, 5], false), (5, &[3, 4], false), (3, &[1, 2], true)]
@@ -129,16 +129,16 @@ pub async fn a_page_before_a_place_that_nothing_stands_at_ends_below_it(backend:
     }
 }
 
-pub async fn reading_backwards_ends_where_something_was_trimmed(backend: &dyn Backend) {
+pub async fn reading_backwards_ends_at_the_floor(backend: &dyn Backend) {
     let log = backend.open();
     let keyed = |key: &str| Record { key: Some(key.into()), ..record(&["a"], key) };
     log.put(vec![record(&["a"], "1"), keyed("x"), keyed("y"), keyed("z"), record(&["a"], "5")]).await.unwrap();
     log.erase(&[topic("a")], id(&*log, 2)).await.unwrap();
-    let page = log.read_before(&of(&["a"]), Position::new(6), Limit::NONE).await.unwrap();
+    let page = log.read_before(&selector(&["a"]), Position::new(6), Limit::NONE).await.unwrap();
     assert_eq!((numbers(&page.entries), page.end, page.floor), (vec![3, 4, 5], true, Position::new(2)));
 }
 
-pub async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_it_shows(backend: &dyn Backend) {
+pub async fn surplus_topics_are_trimmed_whole_least_recently_written_first(backend: &dyn Backend) {
     let log = backend.open_with(Bounds::of_each(10_000), 20);
     log.put(vec![status("db", "1"), record(&["chat/room/busy", "chat"], "2")]).await.unwrap();
     let large = "x".repeat(5_000);
@@ -150,25 +150,29 @@ pub async fn of_too_many_topics_those_whose_newest_entry_is_oldest_go_whole_and_
     }
     let vitals = log.vitals();
     assert_eq!((vitals.topics, vitals.topics_trimmed), (Some(20), Some(83)));
-    // A topic that was always written to is whole, and so are the newest topics. Nothing is left of
-    // the oldest.
+    // A topic that was written to all the time is complete, and so are the newest topics. Nothing
+    // is left of the oldest.
     assert_eq!(all(&*log, &["chat/room/busy"]).await.len(), 11);
     assert_eq!(all(&*log, &["chat/room/99"]).await, [&*large]);
     assert_eq!(all(&*log, &["chat/room/0", "chat/room/82"]).await, [""; 0]);
     assert_eq!(all(&*log, &["system/status"]).await, ["1"], "the server's own stays");
-    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    assert_eq!(log.floor(&selector(&["system/status"])), Position::START);
     assert!(!log.knows(&topic("chat/room/0")) && log.knows(&topic("chat/room/99")));
-    // A reader that has not seen all of a topic that was trimmed is told, and so is a reader of an
-    // aggregate that showed it.
+    // Readers that missed something of a trimmed topic are told: readers of the topic itself, and
+    // of an aggregate that showed it.
     let gone = Position::new(95);
     for name in ["chat/room/0", "chat/room/82", "chat"] {
-        let floor = log.floor(&of(&[name]));
+        let floor = log.floor(&selector(&[name]));
         assert!((gone.get() - 2..=gone.get()).contains(&floor.get()), "{name}: {floor}");
     }
-    let chat = of(&["chat"]);
+    let chat = selector(&["chat"]);
     let page = log.read(&chat, log.floor(&chat), log.head(), Limit::NONE).await.unwrap();
-    assert_eq!(page.entries.len() as u64, log.head().get() - log.floor(&chat).get(), "nothing is missing behind it");
-    // A topic that comes back begins anew.
+    assert_eq!(
+        page.entries.len() as u64,
+        log.head().get() - log.floor(&chat).get(),
+        "nothing is missing above the floor"
+    );
+    // A topic that is published to again starts empty.
     log.put(vec![record(&["chat/room/0", "chat"], "again")]).await.unwrap();
     assert_eq!(all(&*log, &["chat/room/0"]).await, ["again"]);
     let Some(kept) = backend.durable() else { return };
@@ -213,7 +217,7 @@ pub async fn topics_are_listed_by_name_with_what_was_published_to_them(backend: 
     assert_eq!(list("chat", None, 10).iter().map(|(_, events)| events).sum::<u64>(), 0);
 }
 
-pub async fn what_was_appended_reads_back_whole(backend: &dyn Backend) {
+pub async fn an_entry_reads_back_as_it_was_appended(backend: &dyn Backend) {
     let log = backend.open();
     let record = Record {
         topics: [topic("chat/room/a%2Fb"), topic("chat")].into(),
@@ -225,7 +229,7 @@ pub async fn what_was_appended_reads_back_whole(backend: &dyn Backend) {
     };
     log.put(vec![record.clone()]).await.unwrap();
     for topic in ["chat", "chat/room/a%2Fb"] {
-        let page = log.read(&of(&[topic]), Position::START, log.head(), Limit::NONE).await.unwrap();
+        let page = log.read(&selector(&[topic]), Position::START, log.head(), Limit::NONE).await.unwrap();
         assert_eq!(page.entries.len(), 1);
         let entry = &page.entries[0];
         assert_eq!(format!("{:?}", entry.record), format!("{record:?}"));
@@ -233,30 +237,30 @@ pub async fn what_was_appended_reads_back_whole(backend: &dyn Backend) {
     }
 }
 
-pub async fn the_newest_of_each_key_takes_the_place_of_the_one_before_and_no_floor_rises(backend: &dyn Backend) {
+pub async fn a_record_replaces_the_earlier_one_with_its_key_and_no_floor_rises(backend: &dyn Backend) {
     let log = backend.open();
     log.put(vec![status("db", "1"), status("web", "2"), status("db", "3")]).await.unwrap();
     assert_eq!(all(&*log, &["system/status"]).await, ["2", "3"]);
     log.put(vec![status("web", "4"), record(&["system/status"], "5"), status("web", "6")]).await.unwrap();
     assert_eq!(all(&*log, &["system/status"]).await, ["3", "5", "6"]);
-    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
-    assert_eq!(log.oldest(&of(&["system/status"])).await.unwrap(), Some(Position::new(3)));
+    assert_eq!(log.floor(&selector(&["system/status"])), Position::START);
+    assert_eq!(log.oldest(&selector(&["system/status"])).await.unwrap(), Some(Position::new(3)));
 }
 
-pub async fn what_finds_no_room_for_its_key_is_not_appended(backend: &dyn Backend) {
+pub async fn a_unit_that_exceeds_the_bound_on_keys_is_not_appended(backend: &dyn Backend) {
     let log = backend.open_keeping(2);
     log.put(vec![status("a", "1"), status("b", "2")]).await.unwrap();
     let full = log.append(vec![record(&["x"], "3"), status("c", "4")].into()).await.unwrap();
     assert!(matches!(full, Appended::Full(_)), "{full:?}");
-    assert_eq!(log.put(vec![status("a", "3")]).await.unwrap(), Position::new(3), "it takes the place of another");
+    assert_eq!(log.put(vec![status("a", "3")]).await.unwrap(), Position::new(3), "it replaces another one");
     assert_eq!(all(&*log, &["system/status"]).await, ["2", "3"]);
-    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    assert_eq!(log.floor(&selector(&["system/status"])), Position::START);
     let other = Record { key: Some("k".into()), ..record(&["a"], "4") };
     log.put(vec![other]).await.unwrap();
-    assert_eq!(log.head(), Position::new(4), "another pool has room");
+    assert_eq!(log.head(), Position::new(4), "another pool has space");
 }
 
-pub async fn a_condition_decides_under_the_order_of_the_log(backend: &dyn Backend) {
+pub async fn a_condition_is_checked_in_the_order_of_the_log(backend: &dyn Backend) {
     let log = backend.open();
     let append = async |record: Record, condition: Condition| {
         log.append(Append::from(vec![record]).when(Some(condition))).await.unwrap()
@@ -275,7 +279,7 @@ pub async fn a_condition_decides_under_the_order_of_the_log(backend: &dyn Backen
     assert_eq!(all(&*log, &["system/status"]).await, ["end", "4"]);
 }
 
-pub async fn a_repetition_gets_the_first_outcome(backend: &dyn Backend) {
+pub async fn a_repetition_gets_the_outcome_of_the_first_append(backend: &dyn Backend) {
     let log = backend.open();
     let receipt = |key: &'static str| Receipt { key: key.into(), value: key.into(), lives: Duration::from_mins(5) };
     let join = || {
@@ -296,14 +300,14 @@ pub async fn a_repetition_gets_the_first_outcome(backend: &dyn Backend) {
     assert_eq!((once.unwrap(), twice.unwrap()), (Appended::New(Position::new(3)), kept("3", 3, 1, false)));
 }
 
-pub async fn an_ended_key_leaves_room_and_an_ordinary_record(backend: &dyn Backend) {
+pub async fn ending_a_key_frees_its_place_and_keeps_the_record_that_ended_it(backend: &dyn Backend) {
     let log = backend.open_keeping(1);
     log.put(vec![status("a", "1")]).await.unwrap();
     let end = Record { ends_key: true, ..status("a", "2") };
     log.put(vec![end, status("b", "3")]).await.unwrap();
     assert_eq!(all(&*log, &["system/status"]).await, ["2", "3"]);
-    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
-    let page = log.read(&of(&["system/status"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+    assert_eq!(log.floor(&selector(&["system/status"])), Position::START);
+    let page = log.read(&selector(&["system/status"]), Position::START, log.head(), Limit::NONE).await.unwrap();
     let ended = &page.entries[0].record;
     assert_eq!((ended.key.as_deref(), ended.ends_key), (Some("a"), true));
     log.put(vec![Record { ends_key: true, ..status("never", "4") }]).await.unwrap();
@@ -324,7 +328,7 @@ pub async fn the_tail_shows_every_entry_once_and_in_order(backend: &dyn Backend)
     assert_eq!(waiting.await.unwrap(), 1);
 }
 
-pub async fn a_tail_and_the_head_it_was_opened_at_leave_nothing_out(backend: &dyn Backend) {
+pub async fn nothing_is_missing_between_the_head_and_a_tail_opened_before_it(backend: &dyn Backend) {
     let log: std::sync::Arc<dyn Journal> = backend.open().into();
     let writer = tokio::spawn({
         let log = log.clone();
@@ -349,7 +353,7 @@ pub async fn a_tail_and_the_head_it_was_opened_at_leave_nothing_out(backend: &dy
     }
 }
 
-pub async fn appends_in_flight_get_consecutive_positions_and_batches_stay_whole(backend: &dyn Backend) {
+pub async fn concurrent_appends_get_consecutive_positions_and_units_stay_whole(backend: &dyn Backend) {
     let log: std::sync::Arc<dyn Journal> = backend.open().into();
     let mut appends = tokio::task::JoinSet::new();
     for writer in 0..50_u64 {
@@ -363,17 +367,17 @@ pub async fn appends_in_flight_get_consecutive_positions_and_batches_stay_whole(
     let mut firsts = Vec::new();
     while let Some(append) = appends.join_next().await {
         let (name, first) = append.unwrap();
-        let page = log.read(&of(&[&name]), Position::START, log.head(), Limit::NONE).await.unwrap();
+        let page = log.read(&selector(&[&name]), Position::START, log.head(), Limit::NONE).await.unwrap();
         assert_eq!(numbers(&page.entries), (first.get()..first.get() + 7).collect::<Vec<_>>());
         firsts.push(first.get());
     }
     firsts.sort_unstable();
     assert_eq!(firsts, (0..50).map(|batch| 7 * batch + 1).collect::<Vec<_>>());
-    let page = log.read(&of(&["all"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+    let page = log.read(&selector(&["all"]), Position::START, log.head(), Limit::NONE).await.unwrap();
     assert_eq!(numbers(&page.entries), (1..=350).collect::<Vec<_>>());
 }
 
-pub async fn a_receipt_is_kept_with_its_batch_until_it_expires(backend: &dyn Backend) {
+pub async fn a_receipt_is_stored_with_its_unit_until_it_expires(backend: &dyn Backend) {
     let log = backend.open();
     let receipt = |value: &'static str| Receipt {
         key: Bytes::from_static(b"ann POST /p k"),
@@ -398,7 +402,7 @@ pub async fn a_receipt_is_kept_with_its_batch_until_it_expires(backend: &dyn Bac
     assert_eq!(log.head(), Position::new(3));
 }
 
-pub async fn a_new_epoch_knows_what_belongs_to_it(backend: &dyn Backend) {
+pub async fn a_cursor_of_another_log_or_ahead_of_it_is_recognized(backend: &dyn Backend) {
     let log = backend.open();
     log.put(vec![record(&["a"], "1")]).await.unwrap();
     let epochs = log.epochs();
@@ -410,7 +414,7 @@ pub async fn a_new_epoch_knows_what_belongs_to_it(backend: &dyn Backend) {
     assert_eq!(other.epochs().locate(cursor(1), other.head()), Err(CursorError::UnknownEpoch));
 }
 
-pub async fn a_record_in_no_topic_has_a_place_all_the_same(backend: &dyn Backend) {
+pub async fn a_record_without_a_topic_takes_a_position(backend: &dyn Backend) {
     let log = backend.open();
     log.put(vec![record(&[], "1"), record(&["a"], "2")]).await.unwrap();
     assert_eq!(log.head(), Position::new(2));
@@ -432,7 +436,7 @@ pub async fn a_topic_is_known_from_its_first_entry_on(backend: &dyn Backend) {
     }
 }
 
-pub async fn a_closed_log_still_reads(backend: &dyn Backend) {
+pub async fn a_closed_log_can_be_read(backend: &dyn Backend) {
     let log = backend.open();
     log.put(vec![record(&["a"], "1")]).await.unwrap();
     assert!(log.health().is_ok());

@@ -1,4 +1,4 @@
-//! Functions by which the promises make records and read them back.
+//! Functions that make records and read them back.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub fn topic(name: &str) -> TopicName {
 }
 
 /// The entries of the topics with these names.
-pub fn of(names: &[&str]) -> Selector {
+pub fn selector(names: &[&str]) -> Selector {
     Selector::topics(names.iter().map(|name| topic(name)).collect::<Vec<_>>())
 }
 
@@ -38,7 +38,7 @@ pub fn numbered(names: &[&str], numbers: std::ops::Range<u32>) -> Vec<Record> {
 
 /// The data of all entries of these topics.
 pub async fn all(journal: &dyn Journal, names: &[&str]) -> Vec<String> {
-    let page = journal.read(&of(names), Position::START, journal.head(), Limit::NONE).await.unwrap();
+    let page = journal.read(&selector(names), Position::START, journal.head(), Limit::NONE).await.unwrap();
     page.entries.iter().map(|entry| String::from_utf8(entry.record.data.to_vec()).unwrap()).collect()
 }
 
@@ -52,7 +52,7 @@ pub fn id(journal: &dyn Journal, position: u64) -> EventId {
     journal.epochs().id_of(Position::new(position))
 }
 
-/// Appends records that nothing keeps from being appended.
+/// Appends records without a condition. Panics unless they were appended.
 #[expect(async_fn_in_trait, reason = "for tests, which run on one thread")]
 pub trait Put {
     /// Returns the position of the first record.

@@ -127,7 +127,7 @@ impl Log {
             let middle = good + (bad - good) / 2;
             if is_readable(Position::new(middle))? { good = middle } else { bad = middle }
         }
-        // Reported and counted as if a reader had met it from the other side.
+        // The damage is reported and counted as if a reader had met it from the other side.
         let (after, until) = (Position::new(good.saturating_sub(1)), Position::new(before.get().saturating_sub(1)));
         for name in selector.as_slice() {
             let id = self.topics.read().get(name).map(|topic| topic.row.id);
@@ -183,7 +183,7 @@ impl<'a> Backwards<'a> {
         Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
     }
 
-    /// Returns the next position. If it can't be told, this fails, and nothing more may be taken.
+    /// Returns the next position. After an error, nothing more may be taken.
     fn peek(&mut self) -> Result<Option<Position>, Error> {
         match self.broken.take() {
             Some(error) => Err(error),
@@ -210,7 +210,7 @@ impl<'a> Backwards<'a> {
                 };
             }
             if let Err(error) = source.go_back() {
-                self.broken = Some(error); // the record that was taken is whole
+                self.broken = Some(error); // the record that was taken is not affected
             }
         }
         Ok(taken)

@@ -3,16 +3,17 @@
 //! Garbage records take space until the storage engine rewrites the tables that they are in, and
 //! rewriting takes more space for a while. The ceiling therefore measures the actual size on disk,
 //! and acts well below the limit. It first has the engine give back what was trimmed already, one
-//! table of eight at a time, and only then trims more.
+//! of its eight tables at a time, and only then trims more.
 //!
-//! The files on disk are not everything. What the tables still hold in memory is in the write-ahead
-//! log now, and will also be in a file of its table before the log releases it. The engine also
-//! merges files at times of its own. Both are counted as if they were on disk already.
+//! More space is needed than the files on disk show. Records that are still in memory take space
+//! twice: they are in the write-ahead log now, and are written to a file of their table before the
+//! log is released. The engine also merges files at times of its own. Both are counted as if they
+//! were on disk already.
 //!
 //! A directory that is at or above its ceiling already, because the ceiling was lowered or because
 //! of files that are not the log's, has no space for rewriting. Once enough is trimmed, it exceeds
-//! the ceiling for a while, by one table of eight at a time. Otherwise everything would be trimmed
-//! and nothing given back.
+//! the ceiling for a while, by one of the eight tables at a time. Otherwise everything would be
+//! trimmed and nothing given back.
 
 use std::time::Duration;
 
@@ -23,13 +24,13 @@ use super::log::Log;
 use super::request::Stopped;
 use tidings_journal::Position;
 
-/// How much is used of what the ceiling leaves for tables. The rest is for rewriting.
+/// The percentage of the tables' space that the tables may fill. The rest is for rewriting them.
 const USED_PERCENT: u64 = 70;
 
 /// From this part of the ceiling on, appends wait.
 const FULL_PERCENT: u64 = 95;
 
-/// With less garbage than this, rewriting is not worth it.
+/// The percentage of garbage below which a table is not worth rewriting.
 const GARBAGE_PERCENT: u64 = 15;
 
 /// The part of the tables' limit down to which topics are trimmed, so that not every append needs
@@ -39,7 +40,7 @@ const TRIMMED_PERCENT: u64 = 90;
 /// The least size of the write-ahead log's active file. Most of it is a hole.
 const ACTIVE_WAL_BYTES: u64 = 64 << 20;
 
-/// How much may be left in files that the engine has replaced but not removed.
+/// The most bytes that may be left in files that the engine has replaced but not removed.
 const MAX_REPLACED_BYTES: u64 = 16 << 20;
 
 /// How often the retention task checks whether the engine is quiet, and how many times: half a
@@ -53,17 +54,17 @@ const QUIET_IN_A_ROW: u32 = 3;
 /// are being read.
 const MAX_REMOVALS: u32 = 3;
 
-/// The write-ahead log may take the ceiling divided by this: a quarter. For the lowest ceiling, that
-/// is just the size of the log's active file. If it could take less, every pass would write all
-/// tables out.
+/// The write-ahead log may take the ceiling divided by this: a quarter. For the lowest ceiling,
+/// that is just the size of the log's active file. If it could take less, every pass would write
+/// all tables out.
 const WAL_DIVISOR: u64 = 4;
 
-/// The last step that begins while there is still space takes about the ceiling divided by this.
-/// For the lowest ceiling, that is the size at which a step takes no further append.
+/// The size of a step of the committer is at most about the ceiling divided by this. For the lowest
+/// ceiling, that is the size at which a step takes no further append.
 const STEP_DIVISOR: u64 = 32;
 
-/// While appends wait for space, the tables may hold the ceiling divided by this in memory. It is
-/// little, because it counts twice.
+/// While appends wait for space, the tables may hold the ceiling divided by this in memory. This is
+/// little, because what is in memory takes space twice.
 const PENDING_DIVISOR: u64 = 64;
 
 /// Keeps the directory below its ceiling.
@@ -82,10 +83,11 @@ impl Ceiling {
     pub(super) fn new(log: &Log) -> Self {
         let max_bytes = log.options.ceiling_bytes();
         let wal_bytes = log.options.tuning.max_wal_bytes.min(max_bytes / WAL_DIVISOR);
-        // Most of what the log holds may be in memory too, which comes on top of it.
+        // Twice, because what the write-ahead log holds may be in memory too, and be written to
+        // tables.
         let tables_limit = max_bytes.saturating_sub(2 * wal_bytes + ACTIVE_WAL_BYTES / 2) / 100 * USED_PERCENT;
-        // When appends wait and the engine is idle, there must be space again: beside the tables
-        // for one more merge, and for a step or two.
+        // If appends wait and the engine is idle, there must be space left for one more merge and
+        // for a few steps. Otherwise the appends would wait for ever.
         let rest = max_bytes / 100 * FULL_PERCENT;
         let rest = rest.saturating_sub(
             ACTIVE_WAL_BYTES + MAX_REPLACED_BYTES + 2 * (max_bytes / PENDING_DIVISOR) + 3 * (max_bytes / STEP_DIVISOR),
@@ -101,8 +103,8 @@ impl Ceiling {
 
     /// Measures what is on disk, adds what will be there without another append, and sets how much
     /// may be appended before the next measurement. An append is written to the log, once more to a
-    /// table, and a third time when that is merged. `reserved` bytes are for something else.
-    /// Returns what is on disk.
+    /// table, and a third time when that is merged. `reserved` bytes are kept free for
+    /// a rewrite. Returns what is on disk.
     pub(super) fn measure(&mut self, log: &Log, reserved: u64) -> u64 {
         let tables = tables_bytes(log);
         let disk = log.directory.disk_bytes().unwrap_or_else(|error| {
@@ -122,8 +124,8 @@ impl Ceiling {
     }
 
     /// Makes space if there is too little. `trim_to` trims the largest topics until all together
-    /// hold at most so many bytes. `remove_replaced_files` has the engine remove the files that it
-    /// has replaced.
+    /// hold at most the given number of bytes. `remove_replaced_files` has the engine remove the
+    /// files that it has replaced.
     pub(super) fn enforce(
         &mut self,
         log: &Log,
@@ -137,8 +139,8 @@ impl Ceiling {
             }
             self.measure(log, 0);
             if log.is_full() {
-                // Releases as much of the log as possible, and so what waits in memory. There is
-                // space again then.
+                // Writes the tables' memory to disk, so that the engine can release most of the
+                // write-ahead log. Then there is space again.
                 shrink_wal(log, ACTIVE_WAL_BYTES, self.max_bytes / PENDING_DIVISOR)?;
             } else {
                 shrink_wal(log, self.wal_bytes, u64::MAX)?;
@@ -161,7 +163,7 @@ impl Ceiling {
                 }
                 if !is_idle && (log.tables.is_at_work() || !log.is_full()) {
                     trim_to(target)?;
-                    return Ok(()); // the table is rewritten at a later pass, at the latest when nothing is appended any more
+                    return Ok(()); // a later pass rewrites the table, at the latest when appends have stopped
                 }
                 if self.rewrite(log, held <= target)? {
                     continue;
@@ -190,14 +192,15 @@ impl Ceiling {
         let garbage = take_garbage(log);
         let headroom = self.max_bytes.saturating_sub(self.measure(log, 0));
         let scale = Scale::of(log);
-        let rest = |shard: usize| log.tables.events[shard].disk_space().saturating_sub(scale.on_disk(garbage[shard]));
+        let size_after =
+            |shard: usize| log.tables.events[shard].disk_space().saturating_sub(scale.on_disk(garbage[shard]));
         let wasteful = || (0..SHARDS).filter(|&shard| garbage[shard] > 0);
-        let fitting = wasteful().filter(|&shard| rest(shard) <= headroom).max_by_key(|&shard| garbage[shard]);
-        let least = || wasteful().filter(|_| has_to).min_by_key(|&shard| rest(shard));
+        let fitting = wasteful().filter(|&shard| size_after(shard) <= headroom).max_by_key(|&shard| garbage[shard]);
+        let least = || wasteful().filter(|_| has_to).min_by_key(|&shard| size_after(shard));
         let Some(shard) = fitting.or_else(least) else {
             return Ok(false);
         };
-        self.measure(log, rest(shard));
+        self.measure(log, size_after(shard));
         let table = &log.tables.events[shard];
         let before = table.disk_space();
         table.major_compact().map_err(|error| fail(log, &error))?;
@@ -219,7 +222,7 @@ impl Ceiling {
         shrink_wal(log, ACTIVE_WAL_BYTES, u64::MAX)?;
         for table in log.tables.all() {
             let disk = self.measure(log, table.disk_space());
-            let is_over = disk > self.max_bytes; // there would never be enough space
+            let is_over = disk > self.max_bytes; // then there would never be enough space
             if (is_over || table.disk_space() <= self.max_bytes - disk) && !log.is_closing() {
                 table.major_compact().map_err(|error| fail(log, &error))?;
             }
@@ -325,7 +328,7 @@ fn shrink_wal(log: &Log, most: u64, pending: u64) -> Result<(), Stopped> {
     log.tables.flush_if_above(most, pending).map_err(|error| fail(log, &error))
 }
 
-/// Returns how many bytes there are to be given back in each table.
+/// Returns how many bytes of garbage each table has.
 fn take_garbage(log: &Log) -> [u64; SHARDS] {
     let mut garbage = log.garbage.lock();
     for (shard, bytes) in garbage.bytes_by_shard.iter_mut().enumerate() {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::keys::{Kind, TopicId};
 use tidings_journal::{Epoch, Position, Record, StoredReceipt, TopicName};
 
-/// The longest record that is stored in each of its topics, in bytes. Reading such a copy costs no
-/// more than finding the record.
+/// The longest record of which each of its topics stores a copy, in bytes. Reading such a copy
+/// costs no more than finding the record in its first topic.
 pub(super) const MAX_COPY_BYTES: usize = 1_024;
 
 /// The stored row of a topic.
@@ -208,7 +208,7 @@ pub(super) fn decode_epochs(mut bytes: &[u8]) -> Option<(Vec<(Epoch, Position)>,
 pub(super) enum End {
     /// By the log's clock.
     Log(i64),
-    /// By the wall clock, as its records' timestamps. Format 1 stored it so.
+    /// By the wall clock, like the timestamps of records. Format 1 stored it in this way.
     Wall(i64),
 }
 

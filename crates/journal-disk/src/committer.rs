@@ -29,9 +29,9 @@ const POLLS_PER_SECOND: u32 = 500;
 /// A request to the thread.
 pub(super) enum Job {
     Append(InFlight),
-    /// Look for maintenance writes.
+    /// There may be maintenance writes.
     Maintenance,
-    /// Sync everything to the device, and take no more appends.
+    /// Sync everything to the device, and refuse further appends.
     Close(oneshot::Sender<()>),
 }
 
@@ -213,7 +213,7 @@ impl Committer {
         }
         #[cfg(unix)]
         if self.watch.as_mut().is_some_and(|watch| !watch.is_there()) {
-            return Err(log.fail_without_directory()); // the batch went to files that nobody will find
+            return Err(log.fail_without_directory()); // the batch is in files that can't be found any more
         }
         group.committed(sync);
         if let Some(clock) = clock {
@@ -231,8 +231,8 @@ impl Committer {
     /// Syncs everything to the device, and writes what makes the next start fast.
     fn close(&mut self) {
         let mut more = self.log.is_open();
-        // The engine might never release a writer that it has halted. Without the counts, the next
-        // start only takes a little longer.
+        // The counts are written only if the engine is ready, because it might never release a
+        // writer that it has halted. Without the counts, the next start only takes a little longer.
         while more && self.log.is_open() && self.is_ready() {
             self.log.maintenance.lock().push(MaintenanceWrite::Checkpoint(oneshot::channel().0));
             self.step(Vec::new());

@@ -1,9 +1,9 @@
 //! Checks the table of contents of each table file before the storage engine opens it.
 //!
 //! The engine reads the number of entries from the table of contents, and allocates memory for that
-//! many before it checks the checksum. One flipped bit asks for hundreds of gigabytes, and the
-//! process is aborted without a word. So this checks first that the file has space for that many
-//! entries; the engine detects all other damage itself. Nothing is ever written here.
+//! many before it checks the checksum. One flipped bit makes it ask for hundreds of gigabytes, and
+//! the process is aborted without a message. So this checks first that the file has space for that
+//! many entries; the engine detects all other damage itself. Nothing is ever written here.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -49,9 +49,9 @@ pub(super) fn check(directory: &Directory, db: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Returns whether the table of contents of a file has space for the entries that it claims to have.
-/// A file without one is accepted: the engine removes a file that was being written when the process
-/// died, and reports any other.
+/// Returns whether the table of contents of a file has space for the entries that it claims to
+/// have. A file without one is accepted: the engine removes a file that was being written when the
+/// process died, and reports any other.
 fn fits(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let Some(end) = file.metadata()?.len().checked_sub(TRAILER_BYTES as u64) else { return Ok(true) };
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_count_that_no_file_has_room_for_is_damage_and_does_not_abort_the_process() {
+    async fn an_impossible_number_of_entries_is_damage_and_does_not_abort_the_process() {
         let dir = tempfile::tempdir().unwrap();
         {
             let log = Disk::open(Options::new(dir.path())).unwrap();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_whole_table_is_left_to_the_engine() {
+    fn an_incomplete_table_file_is_left_to_the_engine() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0");
         for bytes in [&b""[..], b"TOC!", &[0; 100], &[b'x'; 4_096]] {

@@ -1,7 +1,6 @@
-//! What the threads of the log count, for [`DiskVitals`](tidings_journal::DiskVitals).
+//! The counters of the log's threads, for [`DiskVitals`](tidings_journal::DiskVitals).
 //!
-//! A few threads count where something happens, so plain atomics are enough. Counting must never
-//! hold up an append.
+//! Only a few threads count, so plain atomics are enough. Counting must never delay an append.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -60,13 +59,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_counted_below_the_first_bound_that_it_does_not_exceed() {
-        let stopwatch = AtomicHistogram::default();
+    fn a_duration_is_counted_below_the_first_bound_that_it_does_not_exceed() {
+        let histogram = AtomicHistogram::default();
         let times = [0, 50_000, 50_001, 5_000_000_000, 5_000_000_001].map(Duration::from_nanos);
         for took in times {
-            stopwatch.observe(took);
+            histogram.observe(took);
         }
-        let Histogram { counts, sum } = stopwatch.read();
+        let Histogram { counts, sum } = histogram.read();
         let found: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
         let us = |us| Some(Duration::from_micros(us));
         assert_eq!(found, [(us(50), 2), (us(100), 1), (us(5_000_000), 1), (None, 1)]);

@@ -1,9 +1,9 @@
-//! The log on a disk that fails, and after a loss of power.
+//! Tests of the log on a disk that fails, and after a loss of power.
 //!
-//! A seeded run of many rounds. Each round opens what the last one left, compares it with what was
-//! acknowledged, appends for a while, meets a fault at some step, and is cut off. It is cut off
-//! either as by `SIGKILL`, so that everything that the operating system has stays, or as by a loss
-//! of power, so that only some beginning of what was not synced stays, with a torn end.
+//! A run has a seed and many rounds. Each round opens what the last one left, compares it with what
+//! was acknowledged, appends for a while, meets a fault at some step, and is cut off. It is cut off
+//! either as by `SIGKILL`, so that everything that the operating system has is kept, or as by a
+//! loss of power, so that of what was not synced only a prefix is kept, with a torn end.
 //!
 //! `JOURNAL_CRASH_SEEDS` is the number of runs, and `JOURNAL_CRASH_ROUNDS` the number of rounds of
 //! each. `JOURNAL_CRASH_SEED` repeats one run.
@@ -25,7 +25,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tempfile::TempDir;
 
 use self::disk::{Fault, Faulty, Steps, active_log, copy, copy_while_quiet, listing, tables, used_bytes};
-use self::oracle::{Oracle, Outcome, Told, Unit};
+use self::oracle::{Acknowledged, Oracle, Outcome, Unit};
 use super::{Disk, Inspection, OpenError, Options, Rule, Sync, open};
 use tidings_journal::{
     Append, Appended, Bounds, Condition, EventId, Journal, Limit, Pattern, Position, Receipt, Record, Selector,
@@ -164,7 +164,7 @@ impl Run {
             answers.push(append.await.unwrap());
         }
         let epoch = log.epochs().current();
-        // They were appended in this order.
+        // The units were appended in this order.
         for (unit, answer) in units.into_iter().zip(answers) {
             let Ok(appended) = answer else {
                 self.oracle.uncertain.push(unit);
@@ -188,18 +188,18 @@ impl Run {
             }
             let mut position = first;
             for record in unit.records.into_iter().take(events as usize) {
-                let told = Told {
+                let acknowledged = Acknowledged {
                     id: EventId { epoch, position },
                     topics: record.topics.to_vec(),
                     key: record.key,
                     ends_key: record.ends_key,
                     data: record.data,
                 };
-                if let Some(key) = told.key.clone() {
+                if let Some(key) = acknowledged.key.clone() {
                     live.retain(|known, _| *known != key);
-                    live.extend((!told.ends_key).then_some((key, position)));
+                    live.extend((!acknowledged.ends_key).then_some((key, position)));
                 }
-                self.oracle.acknowledged.insert(position, told);
+                self.oracle.acknowledged.insert(position, acknowledged);
                 position = position.next();
             }
         }
@@ -231,30 +231,30 @@ impl Run {
             assert_ne!(self.sync, Sync::Always, "round {round}: {last} was acknowledged, and the log ends at {head}");
             self.oracle.rounds_with_loss += 1;
             let lost = self.oracle.acknowledged.split_off(&head.next());
-            self.oracle.lost.extend(lost.into_values().map(|told| told.id));
+            self.oracle.lost.extend(lost.into_values().map(|event| event.id));
             self.oracle.receipts.retain(|_, kept| kept.refused || kept.first <= head);
-            // Where there was nothing to erase, nothing was synced. What will stand there was never
-            // erased.
+            // If an erasure found nothing, nothing was synced. Records that get these positions
+            // later were never erased.
             self.oracle.erased = self.oracle.erased.min(head);
             self.oracle.keys = self.oracle.live();
         }
         for id in &self.oracle.lost {
-            assert!(epochs.locate(*id, head).is_err(), "round {round}: {id} was lost, and passes for a good cursor");
+            assert!(epochs.locate(*id, head).is_err(), "round {round}: {id} was lost, and counts as a valid cursor");
         }
         let newest_keys: Vec<Position> = self.newest_keys(log, &found);
-        for (position, told) in &self.oracle.acknowledged {
-            assert_eq!(epochs.locate(told.id, head), Ok(*position), "round {round}: {} was acknowledged", told.id);
-            let trimmed = log.floor(&Selector::topics([told.topics[0].clone()])) >= *position;
-            let keyed = told.key.is_some() && !told.ends_key;
+        for (position, event) in &self.oracle.acknowledged {
+            assert_eq!(epochs.locate(event.id, head), Ok(*position), "round {round}: {} was acknowledged", event.id);
+            let trimmed = log.floor(&Selector::topics([event.topics[0].clone()])) >= *position;
+            let keyed = event.key.is_some() && !event.ends_key;
             let superseded = keyed && !newest_keys.contains(position);
             match found.get(position) {
-                Some((id, data)) => assert_eq!((*id, data), (told.id, &told.data), "round {round}"),
-                None => assert!(trimmed || superseded, "round {round}: {} is missing", told.id),
+                Some((id, data)) => assert_eq!((*id, data), (event.id, &event.data), "round {round}"),
+                None => assert!(trimmed || superseded, "round {round}: {} is missing", event.id),
             }
-            for topic in told.topics.iter().filter(|_| !superseded) {
+            for topic in event.topics.iter().filter(|_| !superseded) {
                 let trimmed = log.floor(&Selector::topics([topic.clone()])) >= *position && !keyed;
                 let there = places.contains(&(topic.clone(), *position));
-                assert!(trimmed || there, "round {round}: {} is missing in {topic}", told.id);
+                assert!(trimmed || there, "round {round}: {} is missing in {topic}", event.id);
             }
         }
         for (key, expected) in std::mem::take(&mut self.oracle.receipts) {
@@ -417,14 +417,14 @@ async fn history(seed: u64, sync: Sync) -> Oracle {
 }
 
 #[test]
-fn what_was_acknowledged_survives_every_crash_with_its_id() {
+fn every_acknowledged_event_survives_a_crash_with_its_id() {
     let oracles = run(Sync::Always, 120);
     let acknowledged: usize = oracles.iter().map(|oracle| oracle.acknowledged.len()).sum();
     assert!(acknowledged > 10 * oracles.len(), "only {acknowledged} were acknowledged");
 }
 
 #[test]
-fn what_was_lost_where_that_is_allowed_never_passes_for_something_else() {
+fn an_id_that_was_lost_is_never_given_to_another_event() {
     let oracles = run(Sync::Never, 40);
     let lost = oracles.iter().any(|oracle| oracle.rounds_with_loss > 0);
     assert!(lost || oracles.len() < 40, "the power never took anything");
@@ -466,7 +466,7 @@ async fn after_a_failed_write_appends_are_refused_and_reads_go_on() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
+async fn a_damaged_file_causes_an_error_and_never_a_silent_loss() {
     let seed = variable("JOURNAL_CRASH_SEED").unwrap_or_else(rand::random);
     let _seed = Seed(seed);
     let mut run = Run::new(seed, Sync::Always);
@@ -525,24 +525,24 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
         refused += u32::from(is_refused);
         let log = opened.unwrap_or_else(|error| {
             named(&error);
-            assert!(!matches!(error, OpenError::InUse { .. }), "{what}: nobody has it open");
+            assert!(!matches!(error, OpenError::InUse { .. }), "{what}: no process has it open");
             // What is intact was left alone: once the damage is repaired, everything is there.
             fs::write(&path, intact).unwrap();
             Disk::open(options).unwrap_or_else(|error| panic!("{what}, and mended: {error}"))
         });
-        for told in run.oracle.acknowledged.values().filter(|told| told.key.is_none() || told.ends_key) {
-            let selector = Selector::topics([told.topics[0].clone()]);
-            let before = Position::new(told.id.position.get() - 1);
-            match log.read(&selector, before, told.id.position, Limit::NONE).await {
+        for event in run.oracle.acknowledged.values().filter(|event| event.key.is_none() || event.ends_key) {
+            let selector = Selector::topics([event.topics[0].clone()]);
+            let before = Position::new(event.id.position.get() - 1);
+            match log.read(&selector, before, event.id.position, Limit::NONE).await {
                 Ok(page) if page.entries.is_empty() => {
-                    assert!(page.damaged && page.floor >= told.id.position, "{what}: {} is missing", told.id);
+                    assert!(page.damaged && page.floor >= event.id.position, "{what}: {} is missing", event.id);
                     assert!(!is_refused, "{what}, and mended: it is still damaged");
                     assert!(log.vitals().disk.unwrap().damaged > 0, "{what}: nothing tells of it");
                     unreadable += 1;
                 }
                 Ok(page) => {
-                    assert_eq!(page.entries.len(), 1, "{what}: {} is missing", told.id);
-                    assert_eq!(page.entries[0].record.data, told.data, "{what}");
+                    assert_eq!(page.entries.len(), 1, "{what}: {} is missing", event.id);
+                    assert_eq!(page.entries[0].record.data, event.data, "{what}");
                 }
                 Err(error) => panic!("{what}: it will never be read, and is said to be: {error}"),
             }
@@ -552,7 +552,7 @@ async fn a_damaged_file_is_an_error_and_never_a_silent_loss() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_refused_keeps_its_bytes_wherever_the_damage_is() {
+async fn a_refused_directory_keeps_all_of_its_bytes() {
     let mut run = Run::new(7, Sync::Always);
     run.options.dir = run.dir.path().to_owned();
     {

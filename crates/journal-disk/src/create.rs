@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_in_memory_and_copied_is_what_is_made_in_place() {
+    fn tables_created_in_memory_and_copied_equal_those_created_in_place() {
         let (memory, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (directory, options) = (Directory::take(dir.path()).unwrap(), Options::new(dir.path()));
         let (copied, made) = (dir.path().join("copied"), dir.path().join("made"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_has_hardly_begun_loses_its_zeros_and_nothing_else() {
+    fn a_new_log_file_loses_only_its_trailing_zeros() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FIRST_WAL);
         let of = |length: usize, written: usize| {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_place_in_memory_they_are_made_all_the_same() {
+    fn tables_are_created_without_a_file_system_in_memory_too() {
         let dir = tempfile::tempdir().unwrap();
         let (directory, options) = (Directory::take(dir.path()).unwrap(), Options::new(dir.path()));
         assert!(!create_in_memory(&directory, &options, Path::new("/nonexistent"), &directory.unfinished_db()));

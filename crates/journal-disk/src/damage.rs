@@ -1,8 +1,8 @@
 //! The ranges of the log that can't be read any more because a file is damaged.
 //!
-//! Damage is permanent. A client that is told to come back later would come back for ever. So a
-//! reader that meets damage is told that entries are missing, as if they had been trimmed, and goes
-//! on behind them. This module finds the damaged ranges, and logs each of them once. It must
+//! Damage is permanent, so a client that is asked to retry later would retry for ever. A reader
+//! that meets damage is therefore told that entries are missing, as if they had been trimmed, and
+//! goes on behind them. This module finds the damaged ranges, and logs each of them once. It must
 //! never hide one: a page that skips a range raises its floor above it.
 
 use super::codec;
@@ -12,16 +12,16 @@ use super::merge::Merge;
 use super::tables::Tables;
 use tidings_journal::{Error, Position, TopicName};
 
-/// What the table `order` still tells of the records in a damaged range.
+/// What the table `order` still tells about the records in a damaged range.
 #[derive(Default)]
 pub(super) struct LostRecords {
     /// The number of records whose first topic is the damaged one, and their size.
     pub(super) events: u64,
     pub(super) bytes: u64,
-    /// Their other topics, each with the last position.
+    /// Their other topics, each with the position of the last such record in it.
     pub(super) others: Vec<(TopicId, Position)>,
-    /// The first topics of the records that the damaged topic shows of others, each with the last
-    /// position.
+    /// The first topics of those records in the damaged range whose first topic is another one,
+    /// each with the position of the last such record.
     pub(super) first_topics: Vec<(TopicId, Position)>,
 }
 
@@ -55,8 +55,8 @@ impl Log {
         Ok(Some(end))
     }
 
-    /// Returns the first position from which on `topic` can be read again. It makes only a few
-    /// attempts, because the damage is one range in most cases.
+    /// Searches for the end of the damage: the position after which `topic` can be read again.
+    /// Makes only a few attempts, because the damage is one range in most cases.
     fn search(
         &self,
         view: &View,
@@ -107,8 +107,8 @@ impl Log {
         }
     }
 
-    /// Returns what the table `order` tells of the records of `topic` after `after` up to `until`,
-    /// as far as it can be read.
+    /// Returns what the table `order` still tells about the records of `topic` in (`after`,
+    /// `until`], as far as that table can be read.
     pub(super) fn lost_records(&self, topic: TopicId, after: Position, until: Position) -> LostRecords {
         let mut gone = LostRecords::default();
         let from = self.tables.order.range(..=keys::position(after)).next_back();

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_one_range_from_wherever_it_is_seen() {
+    fn a_range_is_counted_once_from_wherever_it_is_found() {
         let ranges = DamagedRanges::default();
         let of = (7, Kind::Plain);
         let at = Position::new;

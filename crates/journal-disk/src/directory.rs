@@ -112,14 +112,14 @@ impl Directory {
     }
 
     /// Fails while a storage engine has the tables open. The engine has a lock of its own, which
-    /// holds even if ours was removed; nobody may touch its files then.
+    /// holds even if ours was removed. Its files must not be touched while it is held.
     pub(super) fn check_engine(&self) -> Result<(), OpenError> {
         let in_use = || OpenError::InUse { dir: self.dir.clone(), by: None };
         match File::open(self.db().join("lock")).map(|file| file.try_lock()) {
             Ok(Err(TryLockError::WouldBlock)) => Err(in_use()),
             // The engine's lock file is empty, and some backups leave empty files out. It is not
-            // created here: that would let two servers in if both locks were removed under one that
-            // runs.
+            // created here: if both locks were removed while a server runs, a second one would get
+            // in.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::damaged(
                 &self.dir,
                 "the file db/lock is not there. It is empty: if no server uses the directory, `touch` it, and nothing is lost",
@@ -235,8 +235,8 @@ pub fn has_earlier_format(dir: &Path) -> bool {
     check_format(dir).is_ok_and(|format| format.is_some_and(|format| format < FORMAT))
 }
 
-/// Returns whether there is a log in `dir`. Fails if [`Directory::take`] would, as far as that can be
-/// seen. Changes nothing.
+/// Returns whether there is a log in `dir`. Fails if [`Directory::take`] would, as far as that can
+/// be seen. Changes nothing.
 pub(super) fn probe(dir: &Path) -> Result<bool, OpenError> {
     if fs::symlink_metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(false);
@@ -279,7 +279,7 @@ fn lock_in_time(dir: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> 
         let file = options.read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(OpenError::io(dir, "opening LOCK"))?;
         match file.try_lock() {
-            // A lock on a file that nobody can find keeps nobody out.
+            // A lock on a file that was removed keeps no other process out.
             Ok(()) if !last && !is_named(&file, &path).unwrap_or(true) => {}
             Ok(()) => break file,
             Err(TryLockError::WouldBlock) if !last => pause(),

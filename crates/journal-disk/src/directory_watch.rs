@@ -18,7 +18,7 @@ const TABLES: &str = "keyspaces";
 /// The folder with the tables as it was when the log was opened, and its write-ahead log.
 pub(super) struct DirectoryWatch {
     path: PathBuf,
-    /// Open, so that no other file gets its inode number.
+    /// Kept open, so that no other file gets its inode number.
     folder: File,
     /// The newest write-ahead log file that was seen, and its number.
     log: Option<(u64, File)>,
@@ -44,7 +44,7 @@ impl DirectoryWatch {
         Ok(watch)
     }
 
-    /// Returns whether the folder is still there. If that can't be told, it is taken to be there.
+    /// Returns whether the folder is still there. If this can't be determined, returns true.
     pub(super) fn is_there(&mut self) -> bool {
         is_at(&self.folder, &self.path) && self.has_tables() && self.has_log()
     }
@@ -78,8 +78,8 @@ impl DirectoryWatch {
     }
 }
 
-/// Returns whether a path still leads to what was opened there. If that can't be told, it is taken
-/// to do so.
+/// Returns whether a path still leads to what was opened there. If this can't be
+/// determined, returns true.
 fn is_at(opened: &File, path: &Path) -> bool {
     match (opened.metadata(), fs::metadata(path)) {
         (Ok(ours), Ok(there)) => number(&ours) == number(&there),
@@ -157,6 +157,6 @@ mod tests {
         fs::remove_file(db.join("1.jnl")).unwrap();
         assert!(!watch.is_there(), "the folder is being removed");
         fs::write(db.join("1.jnl"), "another").unwrap();
-        assert!(!watch.is_there(), "what is written does not go there");
+        assert!(!watch.is_there(), "writes go to another file");
     }
 }

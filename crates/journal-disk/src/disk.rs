@@ -33,7 +33,8 @@ pub struct Disk {
     /// The memory that is left for waiting appends, in KiB.
     queue_capacity: Arc<Semaphore>,
     committer: Option<JoinHandle<()>>,
-    /// Threads that their sender wakes, and that end when it is dropped.
+    /// The other threads, each with the sender that wakes it. A thread ends when its sender is
+    /// dropped.
     helpers: Vec<(SyncSender<()>, JoinHandle<()>)>,
 }
 
@@ -121,7 +122,7 @@ impl Disk {
         let permit = self.log.readers.clone().acquire_owned().await; // the semaphore is never closed
         let reading = move || {
             let done = read(&log);
-            drop(permit); // not earlier: the device may be busy after the caller has gone
+            drop(permit); // not earlier, because the read may go on after the caller has gone
             done
         };
         let done = tokio::task::spawn_blocking(reading).await;
@@ -218,7 +219,7 @@ impl Journal for Disk {
         self.log.floors.set_now(now_ms);
         self.log.tell_time(now_ms);
         for (wake, _) in &self.helpers {
-            let _ = wake.try_send(()); // the queue is full: the thread is about to wake
+            let _ = wake.try_send(()); // if the queue is full, the thread is about to wake
         }
     }
 
@@ -248,8 +249,8 @@ impl Journal for Disk {
         if self.send(Job::Close(answer)).await.is_ok() {
             let _ = answered.await; // an error shows in the log's state
         }
-        // The watermark is written here and not only on drop, because a process that ends may not
-        // get that far.
+        // The watermark is written here and not only on drop, because a process may end before the
+        // log is dropped.
         let log = self.log.clone();
         let _ = tokio::task::spawn_blocking(move || log.write_watermark()).await;
     }

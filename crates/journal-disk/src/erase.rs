@@ -1,9 +1,9 @@
 //! Erasing: removes what stands in some topics up to a position from all topics, at once and for
 //! good.
 //!
-//! Erasing is trimming on request. It is stored as trimming is, as floors that are on the device
-//! before the request is answered, and the bytes disappear when the storage engine rewrites the
-//! tables that they are in. A floor hides everything below it. If another topic showed an erased
+//! Erasing is trimming on request. It is stored in the same way: as floors, which are on the device
+//! before the request is answered. The bytes disappear when the storage engine rewrites the tables
+//! that they are in. A floor hides everything below it. If another topic showed an erased
 //! record, older records in that topic are therefore hidden too, as they are when a record is
 //! trimmed.
 
@@ -60,9 +60,9 @@ pub(super) fn erase(
         let erasure = |done| MaintenanceWrite::Erase(Erasure { floors, keyed }, done);
         request::write(log, jobs, erasure).map_err(|Stopped| closed_error(log))?;
     }
-    // What an earlier attempt has hidden may not have been written. There is nothing to erase then,
-    // and the records would come back at the next start. A log that failed a write is closed, so
-    // its health tells.
+    // An earlier attempt may have hidden the records without its write succeeding. Then nothing is
+    // left to erase here, but the records would come back at the next start. A log in which a write
+    // failed is closed, so its health tells.
     log.health()?;
     let known = log.topics.read();
     Ok(touched

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_ends_too_early_is_damaged_and_what_the_system_refuses_is_not() {
+    fn a_truncated_file_is_damage_and_an_error_of_the_system_is_not() {
         for kind in [ErrorKind::UnexpectedEof, ErrorKind::InvalidInput, ErrorKind::NotFound, ErrorKind::AlreadyExists] {
             assert!(engine(kind).iter().all(|error| matches!(error, OpenError::Damaged { .. })), "{kind}");
         }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_write_is_told_to_look_at_a_copy() {
+    fn without_permission_to_write_the_error_suggests_a_copy() {
         for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
             for error in engine(kind) {
                 assert!(error.for_reading().to_string().contains("look at the copy"), "{kind}");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_files_say_lasts_and_what_the_system_says_may_pass() {
+    fn damage_is_permanent_and_errors_of_the_system_may_be_temporary() {
         let io = |kind: ErrorKind| unreadable(fjall::Error::Storage(LsmError::Io(kind.into())));
         assert!(matches!(io(ErrorKind::UnexpectedEof), Error::Damaged(_)));
         assert!(matches!(io(ErrorKind::OutOfMemory), Error::Unreadable(_)));

@@ -16,7 +16,7 @@ use super::keys::{self, Kind, TopicId};
 use tidings_journal::{Position, Timeline};
 
 /// What compaction may remove. Only what is durable may be in here: what compaction removes must
-/// count as trimmed after a loss of power too, or a reader would miss it without being told.
+/// count as trimmed after a loss of power too, or a reader would miss it silently.
 #[derive(Default)]
 pub(super) struct Floors {
     /// Whether the floors were read. Before that, nothing is removed.

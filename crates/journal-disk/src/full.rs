@@ -39,7 +39,7 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_log_that_stays_full_says_so_and_goes_on_when_there_is_room() {
+async fn a_full_log_refuses_appends_and_takes_them_again_when_there_is_space() {
     let dir = tempfile::tempdir().unwrap();
     let log = small(&dir, PATIENCE);
     log.put(vec![record(&["a"], b"kept")]).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_log_that_stays_full_says_so_and_goes_on_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_full_can_be_closed_and_dropped() {
+async fn a_full_log_can_be_closed_and_dropped() {
     for close in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let log = small(&dir, Duration::MAX);
@@ -90,7 +90,7 @@ async fn a_log_that_is_full_can_be_closed_and_dropped() {
 
 /// `JOURNAL_CEILING_TIMES` is how many times as much is written as may be kept.
 #[tokio::test]
-async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
+async fn the_ceiling_holds_if_every_event_has_a_second_topic() {
     const CEILING: u64 = 128 << 20;
     let times = std::env::var("JOURNAL_CEILING_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
     let dir = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ async fn a_ceiling_holds_for_ever_when_every_event_has_a_second_topic() {
 
 /// Measures at all times, also between two appends, because merging takes the most space.
 #[tokio::test]
-async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_they_compress_to() {
+async fn the_ceiling_holds_while_large_events_are_merged_whether_or_not_they_compress() {
     const CEILING: u64 = 256 << 20;
     const LARGE: usize = 250_000;
     let noise: Vec<u8> = (0..2 * LARGE).map(|_| rand::random()).collect();
@@ -169,7 +169,7 @@ async fn a_ceiling_holds_while_large_events_of_one_topic_are_merged_whatever_the
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_log_whose_directory_is_gone_takes_nothing_more() {
+async fn a_log_whose_directory_is_gone_takes_no_more_appends() {
     for replaced in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
@@ -192,7 +192,7 @@ async fn a_log_whose_directory_is_gone_takes_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_reader_that_gave_up_is_counted_until_its_read_is_over() {
+async fn a_dropped_read_counts_against_the_limit_until_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let log = small(&dir, PATIENCE);
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
@@ -255,7 +255,7 @@ async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
 }
 
 #[tokio::test]
-async fn a_lowered_ceiling_costs_little_more_than_what_is_above_it() {
+async fn lowering_the_ceiling_trims_little_more_than_the_excess() {
     let dir = tempfile::tempdir().unwrap();
     let kept = lowered(&dir, u64::MAX).await.vitals().kept.unwrap();
     // 28 of the 160 MiB are for the tables.
@@ -263,7 +263,7 @@ async fn a_lowered_ceiling_costs_little_more_than_what_is_above_it() {
 }
 
 #[tokio::test]
-async fn what_was_trimmed_before_a_start_above_the_ceiling_is_given_back() {
+async fn garbage_from_before_a_start_above_the_ceiling_is_given_back() {
     let dir = tempfile::tempdir().unwrap();
     lowered(&dir, 1).await;
 }

@@ -1,4 +1,5 @@
-//! What was trimmed and may still be on disk, until the storage engine rewrites its tables.
+//! The garbage: what was trimmed and may still be on disk, until the storage engine rewrites its
+//! tables.
 
 use std::collections::HashMap;
 
@@ -10,8 +11,8 @@ use tidings_journal::Position;
 /// How many trimmed bytes of one topic make it likely that whole files hold nothing else.
 const DROPPABLE_BYTES: u64 = 32 << 20;
 
-/// The most topics whose garbage is counted one by one. No file will soon be dropped because of a
-/// topic of which little was trimmed.
+/// The most topics whose garbage is counted one by one. Above it, topics with little garbage are
+/// left out, because no file will soon hold nothing else.
 const MAX_GARBAGE_TOPICS: usize = 4_096;
 
 /// What was trimmed and may still be on disk.

@@ -18,8 +18,8 @@ use tidings_journal::{
     Appended, Condition, Entry, Error, EventId, LogClock, Position, Receipt, Record, StoredReceipt, TopicName,
 };
 
-/// A record that was encoded by the task that appends it, so that the one thread which all tasks
-/// wait for need not do it.
+/// A record in its encoded form. The task that appends it encodes it, so that the one thread which
+/// all tasks wait for does not have to.
 pub(super) struct EncodedRecord {
     record: Record,
     bytes: Vec<u8>,
@@ -33,7 +33,7 @@ pub(super) struct Unit {
     pub(super) now_ms: i64,
 }
 
-/// A step that is being put together.
+/// A step that is being assembled.
 pub(super) struct Group<'a> {
     pub(super) log: &'a Log,
     batch: OwnedWriteBatch,
@@ -51,14 +51,14 @@ pub(super) struct Group<'a> {
     next: Position,
     /// The new entries, for the tails.
     entries: Vec<Arc<Entry>>,
-    /// What compaction may use once the step is durable.
+    /// The floors that compaction may use once the step is durable.
     pub(super) floors: Vec<(TopicId, Position)>,
     pub(super) forgotten: Vec<TopicId>,
     /// The topics that were trimmed whole, and their size.
     pub(super) whole: Vec<(TopicId, u64)>,
     /// The position up to which this step stores the counts of all topics.
     pub(super) checkpoint: Option<Position>,
-    /// Whether the step has to be synced, whatever the mode.
+    /// Whether the step has to be synced even if [`Sync`](super::Sync) does not demand it.
     pub(super) must_sync: bool,
     /// The size of the batch in bytes.
     batch_bytes: usize,
@@ -290,9 +290,9 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Stores the log's clock if it says enough beyond `written`. While the log is being closed, any
-    /// difference is enough, so that the next process continues from there. Returns what is stored
-    /// then.
+    /// Stores the log's clock if it differs enough from `written`, and returns what it stored.
+    /// While the log is being closed, any difference is enough, so that the next process continues
+    /// from there.
     pub(super) fn note_clock(&mut self, written: &LogClock) -> Option<LogClock> {
         let is_closing = self.log.is_closing();
         let clock = {
@@ -309,7 +309,7 @@ impl<'a> Group<'a> {
         self.put(Table::Meta, key.to_vec(), number.to_be_bytes().to_vec());
     }
 
-    /// Writes a key that means nothing.
+    /// Writes a key without a meaning.
     pub(super) fn put_noop(&mut self) {
         self.put(Table::Meta, keys::NOOP_KEY.to_vec(), Vec::new());
     }
@@ -355,7 +355,7 @@ impl<'a> Group<'a> {
         batch
     }
 
-    /// Returns about how many bytes the finished batch takes each time that it is written.
+    /// Returns about how many bytes the finished batch has.
     pub(super) fn bytes(&self) -> u64 {
         self.batch_bytes as u64
     }

@@ -10,9 +10,9 @@
 //! | `meta` | a name | epochs, checkpoint, common floor, next topic id, bounds on keys, the log's clock |
 //!
 //! Numbers are big-endian, so that keys sort by number. A topic's records are stored side by side,
-//! oldest first, so reading a topic means reading one range. What is trimmed of the records without a
-//! key is a prefix of that range. Trimming therefore stores one number, the topic's floor, and no
-//! marker for each record. Records with a key are removed one by one when they are superseded. Each of
+//! oldest first, so reading a topic means reading one range. The trimmed records without a key are
+//! a prefix of that range. Trimming therefore stores one number, the topic's floor, and no marker
+//! for each record. Records with a key are removed one by one when they are superseded. Each of
 //! them is a run of its own, and they are stored apart from the others.
 
 use tidings_journal::Position;
@@ -24,7 +24,8 @@ pub(super) const RECEIPTS: &str = "receipts";
 /// How the names of the event tables begin.
 pub(super) const EVENTS: &str = "events-";
 
-/// A key that sorts behind all others and means nothing, see [`Tables::flush_if_above`](super::tables::Tables::flush_if_above).
+/// A key that sorts after all others and has no meaning, see
+/// [`Tables::flush_if_above`](super::tables::Tables::flush_if_above).
 pub(super) const NOOP_KEY: &[u8] = &[0xff; 24];
 
 /// The number of tables that the topics are spread over. When space is needed, one table is
@@ -97,8 +98,8 @@ pub(super) fn parse_key(bytes: &[u8]) -> Option<(TopicId, &str)> {
     Some((u64::from_be_bytes(*topic), str::from_utf8(key).ok()?))
 }
 
-/// Returns the key of a receipt: a prefix that keeps it apart from keys that mean nothing, and its
-/// own key.
+/// Returns the key of a receipt: a prefix that distinguishes it from keys without a meaning,
+/// and its own key.
 pub(super) fn receipt(key: &[u8]) -> Vec<u8> {
     [b"r", key].concat()
 }

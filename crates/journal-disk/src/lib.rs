@@ -24,7 +24,7 @@
 //!   directory to a log; `wal`, `manifest`, `contents`: checks of the storage engine's files before
 //!   the engine opens them
 //! - `log`, `counters`: what the threads share
-//! - `committer`, `group`, `syncer`: writing; `maintenance`, `request`: what is written beside appends
+//! - `committer`, `group`, `syncer`: writing; `maintenance`, `request`: writes other than appends
 //! - `reader`, `backwards`, `merge`: reading; `damage`, `damaged_ranges`: reading around what is
 //!   damaged; [`Inspection`], `verify`: examining a directory that no server holds
 //! - `retention`, `trim`, `erase`: removing records; `ceiling`, `garbage`: giving back space;

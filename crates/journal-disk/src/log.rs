@@ -187,8 +187,7 @@ impl Log {
         self.floors.set_head(self.synced());
     }
 
-    /// Returns whether nothing may be appended before the directory is measured again, or has
-    /// shrunk.
+    /// Returns whether nothing may be appended until the directory is measured again or has shrunk.
     pub(super) fn is_full(&self) -> bool {
         self.headroom.load(Ordering::Acquire) == 0
     }
@@ -198,9 +197,9 @@ impl Log {
         self.headroom.store(bytes, Ordering::Release);
     }
 
-    /// Records that so many bytes are about to be appended.
+    /// Subtracts bytes that are about to be appended from the headroom.
     pub(super) fn reserve(&self, bytes: u64) {
-        let take = |room: u64| Some(room.saturating_sub(bytes));
+        let take = |headroom: u64| Some(headroom.saturating_sub(bytes));
         let _ = self.headroom.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
     }
 
@@ -255,7 +254,7 @@ impl Log {
             trimmed: Some(read(trimmed)),
             topics: Some(topics as u64),
             topics_trimmed: Some(read(topics_trimmed)),
-            // In the wall clock's time.
+            // Converted to the wall clock's time.
             oldest_ms: (oldest_ms < i64::MAX).then(|| oldest_ms.saturating_sub(self.skew())),
             keyed,
             disk: Some(DiskVitals {
@@ -305,7 +304,7 @@ impl Log {
         self.stalled.read().is_some()
     }
 
-    /// Makes appends fail that wait for space, because the log is about to be closed.
+    /// Makes appends that wait for space fail, because the log is about to be closed.
     pub(super) fn begin_to_close(&self) {
         self.closing.store(true, Ordering::Release);
     }
@@ -342,8 +341,8 @@ impl Log {
         ))
     }
 
-    /// Refuses appends for good because the directory is gone. The open files can still be written
-    /// to, but nobody would find them.
+    /// Refuses appends for good because the directory is gone. The open files can still
+    /// be written to, but can't be found by name any more.
     pub(super) fn fail_without_directory(&self) -> Error {
         let dir = self.directory.path().display();
         self.give_up(&format!(

@@ -1,5 +1,5 @@
-//! Maintenance writes: what the committer writes beside appends. They trim records, forget topics,
-//! and store how much each topic holds.
+//! Maintenance writes: what the committer writes in addition to appends. They trim records, forget
+//! topics, and store how much each topic holds.
 
 use tokio::sync::oneshot;
 
@@ -18,8 +18,7 @@ pub(super) enum MaintenanceWrite {
     TrimSurplusTopics(oneshot::Sender<()>),
     /// Writes the counts of some topics.
     Checkpoint(oneshot::Sender<()>),
-    /// Writes a key that means nothing, so that readers get a newer snapshot and release older
-    /// ones.
+    /// Writes a key without a meaning, so that readers get a newer snapshot and release older ones.
     Noop(oneshot::Sender<()>),
 }
 

@@ -1,10 +1,10 @@
 //! Checks the list of files of each table before the storage engine opens it.
 //!
 //! The engine writes a checksum of each list, but does not check it when it opens the table, and it
-//! removes every file that is not listed: one flipped bit would silently cost a file. It takes a
-//! table without a list for one that was never completed, and creates it again; but all tables are
-//! complete before the directory gets any (see `open`). So the lists are checked first. Nothing is
-//! ever written here.
+//! removes every file that is not listed, so one flipped bit would silently delete a file. The
+//! engine takes a table without a list for one that was never completed, and creates it again; but
+//! here all tables are complete before the directory gets any (see `create`). So the lists are
+//! checked first. Nothing is ever written here.
 
 use std::fs;
 use std::io;

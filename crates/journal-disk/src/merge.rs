@@ -60,7 +60,7 @@ impl<'a> Merge<'a> {
         Ok(Self { tables, snapshot, sources, interner: Interner::default(), broken: None })
     }
 
-    /// Returns the next position. If it can't be told, this fails, and nothing more may be taken.
+    /// Returns the next position. After an error, nothing more may be taken.
     pub(super) fn peek(&mut self) -> Result<Option<Position>, Error> {
         match self.broken.take() {
             Some(error) => Err(error),
@@ -87,7 +87,7 @@ impl<'a> Merge<'a> {
                 };
             }
             if let Err(error) = source.advance() {
-                self.broken = Some(error); // the record that was taken is whole
+                self.broken = Some(error); // the record that was taken is not affected
             }
         }
         Ok(taken)

@@ -51,11 +51,12 @@ pub(super) fn for_writing(options: &Options) -> Result<RecoveredLog, OpenError> 
     let (bounds, asked) = (topics.bounds(), &options.retention.bounds);
     if bounds != asked {
         let differs = asked.iter().zip(bounds.iter()).filter(|(asked, written)| asked != written);
-        let told: Vec<_> = differs.map(|((name, asked), (_, most))| format!("{name} {most}, not {asked}")).collect();
+        let differences: Vec<_> =
+            differs.map(|((name, asked), (_, most))| format!("{name} {most}, not {asked}")).collect();
         tracing::warn!(
             "the journal in {} was created with other bounds on keys than this server's, and keeps them: {}",
             directory.path().display(),
-            told.join(", ")
+            differences.join(", ")
         );
     }
     if earlier.len() > MAX_EPOCHS {
@@ -96,8 +97,8 @@ pub(super) fn for_writing(options: &Options) -> Result<RecoveredLog, OpenError> 
     })
 }
 
-/// Opens a directory for reader. Nothing is appended and no epoch begins. The storage engine opens
-/// its files for writing all the same, and may cut off what was half written when the last process
+/// Opens a directory for reading. Nothing is appended and no epoch begins. The storage engine opens
+/// its files for writing nevertheless, and may cut off what was half written when the last process
 /// died.
 pub(super) fn for_reading(dir: &Path) -> Result<(Directory, Tables, Contents), OpenError> {
     take_and_recover(dir).map_err(OpenError::for_reading)
@@ -122,19 +123,19 @@ fn recover(directory: &Directory, options: &Options, floors: &Arc<Floors>) -> Re
     let cut = wal::repair(directory, &path)?;
     let recovered = Tables::open_in(directory, &path, options, floors).and_then(|tables| {
         let contents = Contents::read(directory, &tables, &options.retention)?;
-        check_mark(directory, contents.head)?;
+        check_watermark(directory, contents.head)?;
         Ok((tables, contents))
     });
-    // If the log contains no position before the damaged place, only the tables tell that what
-    // follows had been on the device.
+    // If the write-ahead log contains no position before the damaged place, only the tables tell
+    // that what follows had been on the device.
     if let (Err(_), Some(cut)) = (&recovered, cut) {
         cut.undo().map_err(OpenError::io(directory.path(), "putting the end of the write-ahead log back"))?;
     }
     recovered
 }
 
-/// Refuses a log that ends before a position which was on the device.
-fn check_mark(directory: &Directory, head: Position) -> Result<(), OpenError> {
+/// Refuses a log that ends before the watermark, which is a position that was on the device.
+fn check_watermark(directory: &Directory, head: Position) -> Result<(), OpenError> {
     let watermark =
         watermark::read(directory.path()).map_err(OpenError::io(directory.path(), "reading the file synced"))?;
     match watermark.filter(|&synced| synced > head) {

@@ -1,4 +1,4 @@
-//! What can be told about a directory without opening it.
+//! Examines a directory without opening it.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_open_is_in_use_and_stays_its_owner_s() {
+    fn an_open_directory_is_in_use_and_stays_with_its_process() {
         let dir = tempfile::tempdir().unwrap();
         let _disk = Disk::open(Options::new(dir.path())).unwrap();
         let by = Some(std::process::id());
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_something_else_is_refused() {
+    fn a_directory_or_file_that_is_no_log_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("letter.txt"), "dear").unwrap();
         assert!(matches!(probe(dir.path()), Err(OpenError::Foreign { .. })));

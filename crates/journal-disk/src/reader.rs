@@ -1,5 +1,5 @@
-//! Reading: pages of some topics, in the order of the log. Everything here waits for the device,
-//! and must run where that is allowed.
+//! Reading: pages of some topics, in the order of the log. Everything here waits for the device, so
+//! it must not run on a thread of the async runtime.
 
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ impl Log {
                 behind = behind.max(self.damage_end(view, (name, id, kind), from, until, why)?);
             }
         }
-        // Otherwise it was readable after all, and the next attempt succeeds.
+        // Without such a position the damage is gone, and the next attempt succeeds.
         behind.filter(|behind| *behind > after).ok_or_else(|| Error::Unreadable(why.to_owned()))
     }
 

@@ -1,4 +1,4 @@
-//! Requests to the committer to write something beside appends.
+//! Requests to the committer for maintenance writes.
 
 use tokio::sync::{mpsc, oneshot};
 

@@ -1,7 +1,8 @@
 //! The retention task: a thread that removes what is no longer kept, in small steps, while appends
 //! and reads go on.
 //!
-//! The task decides. The committer writes what it decided as a [`MaintenanceWrite`] in its next step.
+//! The task decides what to remove. The committer writes that as a [`MaintenanceWrite`] in its next
+//! step.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub(super) struct RetentionTask {
     examined_ms: i64,
 }
 
-/// Examining all topics holds up the committer, for some milliseconds with 100,000 topics. The more
-/// topics there are, the longer the task waits before it examines them again.
+/// How many topics add a second to the time between two examinations of all topics. Examining all
+/// topics delays the committer, by some milliseconds with 100,000 topics.
 const TOPICS_PER_SECOND: usize = 5_000;
 
 /// How many topics are prepared in advance to be trimmed whole, should there be too many topics.
@@ -134,9 +135,8 @@ impl RetentionTask {
         }
     }
 
-    /// Has the log's clock written if nothing was appended for a while; otherwise it is written
-    /// with each append. Without this, a log that was quiet and is killed would not accept the time
-    /// since its last append.
+    /// Has the log's clock written if nothing was appended for a while; each append writes it too.
+    /// Without this, a quiet log that is killed would not accept the time since its last append.
     fn write_clock(&self) -> Result<(), Stopped> {
         let is_due = self.log.clock_unwritten_ms() >= CLOCK_STALE_MS && !self.log.is_full() && !self.log.is_stalled();
         if is_due { self.write(MaintenanceWrite::Noop) } else { Ok(()) }
@@ -156,9 +156,9 @@ impl RetentionTask {
             let due = topics.iter().filter(|(_, topic)| aged(topic) || topic.counts_hidden_records());
             exceeding.extend(due.map(|(name, _)| name.clone()));
             self.log.set_oldest(topics.oldest_ms());
-            let vanished = topics.surplus_empty(self.log.options.tuning.max_empty_topics);
+            let surplus = topics.surplus_empty(self.log.options.tuning.max_empty_topics);
             drop(topics);
-            if let Some((topics, floor)) = vanished {
+            if let Some((topics, floor)) = surplus {
                 self.write(|done| MaintenanceWrite::ForgetTopics(ForgottenTopics { topics, floor }, done))?;
             }
         }
@@ -208,7 +208,7 @@ impl RetentionTask {
             let mut topics = self.log.topics.write();
             topics.shrink();
             if topics.held() >= held {
-                return Ok(()); // the topics that are left are the server's own, or are written to all the time
+                return Ok(()); // the remaining topics are the server's own, or are written to all the time
             }
         }
     }

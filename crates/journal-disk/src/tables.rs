@@ -5,8 +5,8 @@
 //! - It gets no thread of its own that would help with a backlog of writes. Instead,
 //!   [`Tables::is_congested`] is checked before each batch, because the engine, once it has halted
 //!   a writer, never releases it if a background write has failed.
-//! - It compresses on every level. By default it compresses from the third level on, and what a
-//!   merge moved up from there took several times its size, which nothing had predicted.
+//! - It compresses on every level. By default it compresses only from the third level on. What a
+//!   merge then moved up from there took several times its size, which no estimate had predicted.
 //! - Its write-ahead log is kept until every table has written out what it holds of it, so tables
 //!   that are seldom written have to be made to write ([`Tables::flush_if_above`]).
 
@@ -54,7 +54,8 @@ impl Tables {
     /// that lacks one of them is damaged, so another table would need a new format.
     pub(super) const IDS: std::ops::RangeInclusive<u64> = 0..=Self::ORDER_ID + 4;
 
-    /// Opens the tables. The storage engine panics on some damaged files, which is reported as damage.
+    /// Opens the tables. The storage engine panics on some damaged files, which is reported as
+    /// damage.
     pub(super) fn open_in(
         directory: &Directory,
         path: &Path,
@@ -81,9 +82,8 @@ impl Tables {
             .max_journaling_size(options.tuning.max_wal_bytes.max(64 << 20))
             // Compression would be done by the one thread that all appends wait for.
             .journal_compression(CompressionType::None)
-            // With more threads, the first puts each request to merge back into the queue and takes
-            // it out again, over and over, for as long as another thread merges. That keeps a core
-            // busy which everything else here goes without.
+            // With more threads, while one of them merges, another one takes each request to merge
+            // out of the queue and puts it back, over and over. That keeps a core busy.
             .worker_threads(1)
             .with_compaction_filter_factories(Arc::new(filters))
             .open()?;
@@ -177,7 +177,7 @@ impl Tables {
     /// table whose newest records were all left out by compaction has no such file, and would keep
     /// the log for ever. So a table that holds nothing in memory is given a new key.
     pub(super) fn flush_if_above(&self, most: u64, pending: u64) -> Result<(), fjall::Error> {
-        // What waits to be written out comes first.
+        // If earlier memory waits to be written out, that comes first.
         if self.pending() <= pending && self.db.journal_disk_space()? <= most || self.is_busy() {
             return Ok(());
         }
@@ -185,11 +185,11 @@ impl Tables {
     }
 
     /// Has every table write out what it holds in memory. A table that holds nothing gets a key
-    /// that means nothing.
+    /// without a meaning.
     ///
-    /// Only such a table does. A key at the very end makes a file of events overlap all later ones,
-    /// and the engine, which otherwise moves the files of a topic down as they are, would rewrite
-    /// them to merge them.
+    /// Other tables get no such key. A key at the very end makes a file of events overlap all later
+    /// ones. The engine, which otherwise moves the files of a topic down as they are, would then
+    /// have to merge and rewrite them.
     pub(super) fn flush(&self) -> Result<(), fjall::Error> {
         let mut batch = self.db.batch();
         let idle = self.all().filter(|table| table.tree.active_memtable().is_empty());
@@ -207,7 +207,7 @@ impl Tables {
         self.meta.rotate_memtable().map(drop)
     }
 
-    /// Returns whether a key is one that means nothing.
+    /// Returns whether a key has no meaning.
     pub(super) fn is_noop(key: &[u8]) -> bool {
         key == keys::NOOP_KEY
     }

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_without_it_the_mark_tells_when_the_log_was_last_seen() {
+    fn the_stored_time_is_read_and_without_it_the_watermarks_age_is_used() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()), None);
         watermark::Watermark::open(dir.path()).unwrap().set(tidings_journal::Position::new(1)).unwrap();

@@ -24,7 +24,8 @@ use tidings_journal::{Bounds, Holding, PoolCounts, Position, Selector, TopicName
 /// All topics that hold records, and those that are remembered for their floor.
 #[derive(Default)]
 pub(super) struct Topics {
-    /// Boxed, because half of a table's slots are empty after topics came and went for a while.
+    /// The topics are boxed, because half of a table's slots are empty after topics came and went
+    /// for a while.
     by_name: HashMap<TopicName, Box<Topic>>,
     /// The names in order.
     names: BTreeSet<TopicName>,
@@ -68,8 +69,8 @@ pub(super) struct Topic {
     /// When its oldest record without a key was published, in milliseconds since 1970, if that is
     /// known.
     pub(super) oldest_ms: Option<i64>,
-    /// Nothing at or below this position is counted: there are only records without a key that were
-    /// published to another topic, and records that were taken out of the counts.
+    /// No record at or below this position is counted. Records without a key there were published
+    /// to another topic, or were taken out of the counts.
     pub(super) own_after: Position,
     /// The other topics that show what was published to this one.
     pub(super) other_topics: OtherTopics,
@@ -329,19 +330,18 @@ impl Topics {
         selector.as_slice().iter().map(floor).max().unwrap_or_default()
     }
 
-    /// Returns topics that hold nothing, if there are more than `most` of them: those with the
-    /// lowest floors, so many that half of `most` remain. With them, the floor that they will all
-    /// share.
+    /// If more than `most` topics hold nothing, returns those with the lowest floors, so that half
+    /// of `most` remain, and the floor that the returned ones will share.
     pub(super) fn surplus_empty(&self, most: usize) -> Option<(Vec<TopicName>, Position)> {
-        let mut vanished: Vec<_> = self.by_name.iter().filter(|(_, topic)| topic.is_empty()).collect();
-        if vanished.len() <= most {
+        let mut empty: Vec<_> = self.by_name.iter().filter(|(_, topic)| topic.is_empty()).collect();
+        if empty.len() <= most {
             return None;
         }
-        let surplus = vanished.len() - most / 2;
-        vanished.select_nth_unstable_by_key(surplus - 1, |(_, topic)| topic.row.highest_trimmed());
-        vanished.truncate(surplus);
-        let floor = vanished.iter().map(|(_, topic)| topic.row.highest_trimmed()).max()?;
-        Some((vanished.into_iter().map(|(name, _)| name.clone()).collect(), floor))
+        let surplus = empty.len() - most / 2;
+        empty.select_nth_unstable_by_key(surplus - 1, |(_, topic)| topic.row.highest_trimmed());
+        empty.truncate(surplus);
+        let floor = empty.iter().map(|(_, topic)| topic.row.highest_trimmed()).max()?;
+        Some((empty.into_iter().map(|(name, _)| name.clone()).collect(), floor))
     }
 
     /// Forgets `name` if it still holds nothing. Returns its id.

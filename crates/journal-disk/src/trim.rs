@@ -11,7 +11,7 @@ use super::merge::{Merge, StoredRecord};
 use super::topics::{OtherTopics, Topic, TopicLimits};
 use tidings_journal::{Error, Position, TopicName};
 
-/// What is to be done with a topic.
+/// Whether a topic has to be trimmed.
 pub(super) enum Decision {
     /// Nothing, because the topic is within its limits.
     WithinLimits,
@@ -19,7 +19,7 @@ pub(super) enum Decision {
     Trim(TrimStep),
 }
 
-/// Examines some of a topic's oldest records.
+/// Examines some of a topic's oldest records, and returns which of them have to be trimmed.
 pub(super) fn next(log: &Log, name: &TopicName, limits: TopicLimits) -> Result<Decision, Error> {
     discount_hidden(log, name);
     let topic = {
@@ -114,9 +114,9 @@ fn discount_hidden(log: &Log, name: &TopicName) {
 }
 
 /// Takes records out of the counts that were published to the step's other topics themselves and
-/// are hidden with the step. A topic shows nothing at or below its floor, whatever raised that, and
-/// so does not find these records again by its own limits. If they were still counted, they would
-/// count for ever, and records that may stay would be trimmed in their place.
+/// are hidden with the step. A topic shows nothing at or below its floor, so its own limits never
+/// find these records again. If they were still counted, they would count for ever, and records
+/// that may stay would be trimmed in their place.
 fn discount_others(log: &Log, view: &View, step: &TrimStep) {
     // Of several steps that are written together, none may find records of another.
     if let Some(topic) = log.topics.write().get_mut(&step.topic) {
@@ -172,7 +172,7 @@ fn around_damage(
 ) -> Result<Decision, Error> {
     let (view, id) = (log.view(), topic.row.id);
     let Some(end) = log.damage_end(&view, (name, id, Kind::Plain), after, view.head, why)? else {
-        return Err(Error::Unreadable(why.to_owned())); // it was readable after all, so the next attempt succeeds
+        return Err(Error::Unreadable(why.to_owned())); // the damage is gone, so the next attempt succeeds
     };
     if !limits.is_exceeded(topic) && !limits.is_erased(topic) {
         let mut merge = Merge::new(&log.tables, &view.snapshot, [(id, Kind::Plain, end)], view.head)?;
@@ -251,8 +251,8 @@ pub(super) fn find_other_topics(log: &Log, name: &TopicName) -> Result<(), Error
     searched
 }
 
-/// Returns the level to which the largest sizes have to sink so that all `sizes` together are at
-/// most `most`.
+/// Returns the level to which the largest sizes have to be lowered so that all `sizes` together are
+/// at most `most`.
 pub(super) fn water_level(mut sizes: Vec<u64>, most: u64) -> u64 {
     let mut rest: u128 = sizes.iter().map(|&size| u128::from(size)).sum();
     let most = u128::from(most);
@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_sink_to_one_level() {
+    fn the_largest_sizes_are_lowered_to_one_level() {
         assert_eq!(water_level(vec![1, 2, 3], 6), u64::MAX);
         assert_eq!(water_level(vec![1, 2, 10], 9), 6);
         assert_eq!(water_level(vec![8, 2, 10], 12), 5);

@@ -22,19 +22,19 @@ pub struct Report {
     pub problems: Vec<String>,
 }
 
-/// What a topic's row says, and what was found.
-struct Known<'a> {
+/// The numbers of a topic: what its row says, and what was found.
+struct TopicCheck<'a> {
     name: &'a TopicName,
     floor: Position,
-    /// The number of records without a key whose first topic this is: in the row, in the table
-    /// `order`, and found.
+    /// The number of records without a key whose first topic this is: according to the row,
+    /// according to the table `order`, and found.
     counted: u64,
     listed: u64,
     found: u64,
-    /// The number of elements above the floor: in the table `order`, and found.
+    /// The number of elements above the floor: according to the table `order`, and found.
     elements_listed: u64,
     elements: u64,
-    /// The number of live records with a key: in the list of keys, and found.
+    /// The number of live records with a key: according to the list of keys, and found.
     keyed: u64,
     keyed_found: u64,
 }
@@ -56,10 +56,10 @@ impl Inspection {
     /// an error if a file can't be read.
     pub fn verify(&self) -> Result<Report, Error> {
         let mut report = Report::default();
-        let mut known: HashMap<TopicId, Known<'_>> = HashMap::new();
+        let mut known: HashMap<TopicId, TopicCheck<'_>> = HashMap::new();
         for (name, topic) in self.contents.topics.iter() {
             let row = &topic.row;
-            let entry = Known {
+            let entry = TopicCheck {
                 name,
                 floor: row.floor,
                 counted: row.events,
@@ -97,11 +97,11 @@ impl Inspection {
     }
 
     /// Checks that positions follow each other, and that each record exists that should be kept.
-    fn verify_order(&self, known: &mut HashMap<TopicId, Known<'_>>, report: &mut Report) -> Result<(), Error> {
+    fn verify_order(&self, known: &mut HashMap<TopicId, TopicCheck<'_>>, report: &mut Report) -> Result<(), Error> {
         let floors = known.values().map(|topic| topic.floor);
         let highest = floors.chain([self.contents.topics.forgotten]).max().unwrap_or_default();
-        // Trimmed records may be missing, and so may records with a key, which are replaced one by
-        // one.
+        // Trimmed records may be missing. Records with a key may be missing too, because they are
+        // replaced one by one.
         let may_miss = if self.contents.topics.keyed().next().is_some() { self.contents.head } else { highest };
         let mut interner = Interner::default();
         let mut last = Position::START;
@@ -134,7 +134,7 @@ impl Inspection {
     }
 
     /// Checks that everything in the topics can be read.
-    fn verify_topics(&self, known: &mut HashMap<TopicId, Known<'_>>, report: &mut Report) -> Result<(), Error> {
+    fn verify_topics(&self, known: &mut HashMap<TopicId, TopicCheck<'_>>, report: &mut Report) -> Result<(), Error> {
         let mut interner = Interner::default();
         for guard in self.tables.events.iter().flat_map(fjall::Keyspace::iter) {
             let (key, value) = guard.into_inner().map_err(unreadable)?;
@@ -161,9 +161,9 @@ impl Inspection {
                     }
                 };
                 // A record that ends its key is stored with those that have none.
-                let is_its =
+                let belongs_here =
                     |record: &Record| record.topics.contains(topic.name) && record.is_keyed() == (kind == Kind::Keyed);
-                let Some(record) = record.filter(is_its) else {
+                let Some(record) = record.filter(belongs_here) else {
                     report.problem(format!("the record at position {position} of topic {} is damaged", topic.name));
                     continue;
                 };

@@ -9,12 +9,12 @@
 //! - The active file is cut where it becomes unreadable, unless a position behind that place was on
 //!   the device (see [`watermark`](super::watermark)). Whole batches behind that place mean that it
 //!   is not a torn end, because each batch was on the device before the next one was begun. What is
-//!   cut off is then kept in a file beside it, for someone who can repair it. As long as that file
-//!   exists, the log reports that it has lost something.
+//!   cut off is then kept in a file beside it, so that it can be repaired by hand. As long as that
+//!   file exists, the log reports that it has lost something.
 //! - A file before the active one was synced when it was completed. It is either whole or damaged.
 //!
-//! Nothing is written unless the log is intact, as far as it tells itself. If the rest of the
-//! directory tells otherwise, what was cut off is put back.
+//! Nothing is written unless the log is intact, as far as the log itself shows. If the rest of the
+//! directory shows otherwise, what was cut off is put back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};

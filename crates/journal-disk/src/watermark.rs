@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_reads_back_and_half_a_mark_does_not() {
+    fn a_watermark_reads_back_and_half_a_watermark_does_not() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()).unwrap(), None);
         let mut mark = Watermark::open(dir.path()).unwrap();

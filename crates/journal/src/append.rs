@@ -1,8 +1,8 @@
 //! Appends and their outcomes.
 //!
 //! The log decides in its own order whether a unit was appended before, whether its condition
-//! holds, and whether there is capacity for its keys. A look beforehand only tells what was true at
-//! that moment.
+//! holds, and whether there is capacity for its keys. A check beforehand only tells what was true
+//! at that moment.
 
 use std::sync::Arc;
 
@@ -78,8 +78,8 @@ impl From<Vec<Record>> for Append {
 }
 
 impl Condition {
-    /// Whether the condition holds. `live` returns the position of the live record of a topic with a
-    /// key, if there is one.
+    /// Whether the condition holds. `live` returns the position of the live record of a topic with
+    /// a key, if there is one.
     pub fn holds(&self, live: impl Fn(&TopicName, &str) -> Option<Position>) -> bool {
         let (topic, key, position) = self.parts();
         live(topic, key) == position

@@ -1,9 +1,10 @@
 //! Bounds on the number of live records with a key: one for each of the server's own topics, and
 //! one for all other topics together.
 //!
-//! Nothing is evicted to make space, because a live key is believed: a member, a revoked token. An
-//! append that exceeds a bound is [`Full`](crate::Appended::Full). The pools are independent, so
-//! that nothing a user does can keep the server from remembering.
+//! Nothing is evicted to make space, because callers rely on a live key: it says, for example, that
+//! a user is a member or that a token is revoked. An append that exceeds a bound is
+//! [`Full`](crate::Appended::Full). The pools are independent, so that nothing a user does can keep
+//! the server from remembering.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,7 @@ impl Bounds {
         self.pools.get(usize::from(pool.0)).map_or("", |(name, _)| name)
     }
 
-    /// Returns these bounds, with those that are named in `written` taken from there.
+    /// Returns these bounds, except that those which are named in `written` are taken from there.
     #[must_use]
     pub fn as_written(&self, written: &[(String, usize)]) -> Self {
         let find = |name: &String| written.iter().find(|(known, _)| known == name).map(|(_, most)| *most);
@@ -122,7 +123,7 @@ impl PoolCounts {
         records: impl Iterator<Item = &'a Record>,
         is_live: impl Fn(&TopicName, &str) -> bool,
     ) -> Option<Pool> {
-        // The state behind the records that were looked at already, as far as they change it.
+        // The state after the records that were examined already, as far as they change it.
         let mut live: BTreeMap<(&TopicName, &str), bool> = BTreeMap::new();
         let mut held: BTreeMap<Pool, usize> = BTreeMap::new();
         for record in records {

@@ -57,11 +57,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// More sources than there are clocks that are wrong in different ways at the same time. The source
-/// that reported nothing for longest is dropped.
+/// The most sources that are remembered, which is more than there are clocks that are wrong in
+/// different ways at the same time. Above it, the source that has reported nothing for longest is
+/// dropped.
 const MAX_SOURCES: usize = 8;
 
-/// More gaps than there can be.
+/// The most gaps that an encoded clock may have, which is more than there can be.
 const MAX_GAPS: usize = 16;
 
 /// The first byte of an encoded clock.
@@ -89,7 +90,7 @@ pub struct LogClock {
 /// The times that one clock reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Source {
-    /// The latest of them.
+    /// The latest time that was reported.
     told_ms: i64,
     /// How far the log's clock is ahead of `told_ms`.
     ahead_ms: i64,
@@ -164,7 +165,7 @@ impl LogClock {
         }
         self.gaps.clear();
         if let Some(source) = self.sources.first_mut() {
-            *source = Source { told_ms, ahead_ms: 0 }; // the latest time of the source may be further from the log's time
+            *source = Source { told_ms, ahead_ms: 0 }; // the latest time of the source may be less near the log's time
         }
     }
 
@@ -181,8 +182,8 @@ impl LogClock {
         }
     }
 
-    /// Takes a time that is near no other: either the first source has skipped some time, or the
-    /// time comes from an unknown clock.
+    /// Takes a time that is near no known one. Either the first source has skipped some time, or
+    /// the time comes from an unknown clock.
     fn begin(&mut self, told_ms: i64, now_ms: i64) {
         let goes_on = self.sources.first().is_some_and(|source| told_ms > source.told_ms);
         let ahead_ms = now_ms.saturating_sub(told_ms);
@@ -190,7 +191,7 @@ impl LogClock {
             self.start(Source { told_ms, ahead_ms });
             return;
         }
-        // This later time may confirm what was skipped before, but not what it skips itself.
+        // This time may confirm the gaps before it, but not the one that it leaves itself.
         let skipped_before = self.gaps.iter().fold(0_i64, |all, gap| all.saturating_add(gap.ms));
         let ms = ahead_ms.saturating_neg().saturating_sub(skipped_before).max(0);
         self.put_first(Source { told_ms, ahead_ms });
@@ -198,7 +199,7 @@ impl LogClock {
         self.gaps.push_back(Gap { ms, since_ms: self.steady_ms });
     }
 
-    /// Makes a source the first one that was not first before.
+    /// Puts a new source first.
     fn start(&mut self, source: Source) {
         self.put_first(source);
         self.interrupt();
@@ -233,8 +234,8 @@ impl LogClock {
         }
     }
 
-    /// Returns whether this clock says enough beyond `written`, an earlier state of it, to be
-    /// written again: another second has passed, or a clock that disagrees was heard.
+    /// Returns whether this clock differs enough from `written`, an earlier state of it, to be
+    /// written again: a second has passed, or another clock has reported a time that is not near.
     pub fn is_worth_writing(&self, written: &Self) -> bool {
         let shape = |clock: &Self| {
             let ahead_ms = clock.sources.first().map(|source| source.ahead_ms);

@@ -3,9 +3,9 @@
 //! An epoch is a stretch of history in which the log can't have lost anything. A log that one
 //! process holds begins an epoch each time it is opened, because the process before may have shown
 //! events that no disk has. A log that outlives its processes begins one when another server
-//! becomes its writer. An epoch too many does no harm, because a cursor stays valid up to the end
-//! of its own epoch. An epoch too few would give the number of a lost event, and so its id, to
-//! another event.
+//! becomes its writer. An unnecessary epoch does no harm, because a cursor stays valid up to the
+//! end of its own epoch. If an epoch were missing, another event would get the position, and so the
+//! id, of a lost one.
 
 use crate::Error;
 use crate::id::{Epoch, EventId, Position};
@@ -42,7 +42,8 @@ impl Epochs {
         self.current
     }
 
-    /// Returns the earlier epochs, oldest first, each with the last position that was written in it.
+    /// Returns the earlier epochs, oldest first, each with the last position that was written in
+    /// it.
     pub fn earlier(&self) -> &[(Epoch, Position)] {
         &self.earlier
     }
@@ -67,8 +68,8 @@ impl Epochs {
 }
 
 impl From<CursorError> for Error {
-    /// Converts the error of a cursor that belonged to the log when the caller looked it up. The log's
-    /// history has changed since.
+    /// Converts the error of a cursor that belonged to the log when the caller looked it up. The
+    /// log's history has changed since then.
     fn from(_: CursorError) -> Self {
         Self::Uncertain("the given id belongs to no event of the log's history".to_owned())
     }
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_good_up_to_the_end_of_its_own_epoch() {
+    fn a_cursor_is_valid_up_to_the_end_of_its_own_epoch() {
         let [old, new, other] = std::array::from_fn(|_| Epoch::random(&mut rand::rng()));
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         let head = Position::new(15);
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_keeps_the_id_it_was_born_with() {
+    fn an_event_keeps_its_id_when_an_epoch_begins() {
         let [old, new] = std::array::from_fn(|_| Epoch::random(&mut rand::rng()));
         let epochs = Epochs::new(new, vec![(old, Position::new(10))]);
         assert_eq!(epochs.id_of(Position::new(10)).epoch, old);

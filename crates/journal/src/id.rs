@@ -7,8 +7,8 @@ use rand::RngExt as _;
 /// A position in the log. The first event has position 1, and each later one exactly one more, over
 /// all topics.
 ///
-/// As a cursor, a position means that everything up to and including it has been seen.
-/// [`Position::START`] has seen nothing.
+/// As a cursor, a position means that the client has seen everything up to and including it.
+/// [`Position::START`] means that it has seen nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_an_id_is_malformed() {
+    fn a_text_that_is_no_id_is_malformed() {
         for text in [
             "",
             "-",
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_another_server_is_told_from_nonsense() {
+    fn an_id_of_another_server_is_not_malformed() {
         assert_eq!(EventId::parse("A-17"), Err(Error::ForeignEpoch));
         assert_eq!(EventId::parse("ABCD1234-17"), Err(Error::ForeignEpoch));
     }

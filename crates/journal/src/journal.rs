@@ -36,9 +36,9 @@ pub trait Journal: Send + Sync + 'static {
     /// may lag behind it. The tail may still have to return entries that were received.
     ///
     /// The default returns at once, which is right if no other process appends to the log. Clients
-    /// can cause any number of these calls. An implementation that has to ask another process must
-    /// therefore answer all waiting callers with one question, and ask at most once a second. It
-    /// fails if there is no answer; nothing may be assumed then.
+    /// can cause very many of these calls. An implementation that has to ask another process must
+    /// therefore answer all waiting callers with one question, and ask at most once a second. The
+    /// call fails if there is no answer, and nothing may be assumed then.
     async fn certain(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -71,7 +71,8 @@ pub trait Journal: Send + Sync + 'static {
     /// is where [`Journal::read`] begins.
     async fn read_before(&self, selector: &Selector, before: Position, limit: Limit) -> Result<Earlier, Error>;
 
-    /// Returns the position of the oldest entry of `selector` that is kept.
+    /// Returns the position of the oldest entry of `selector` that is kept. Entries that a topic
+    /// hides because they are at or below its floor do not count.
     async fn oldest(&self, selector: &Selector) -> Result<Option<Position>, Error>;
 
     /// Returns the highest position that was ever trimmed from one of the topics of `selector`. A
@@ -109,7 +110,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Returns the time of the log's clock in milliseconds since 1970, see [`LogClock`].
     fn log_ms(&self) -> i64;
 
-    /// Returns the log's time as the last process left it, or `None` if it is not known.
+    /// Returns the timeline of the log as the last process stored it, or `None` if it is not known.
     fn kept_time(&self) -> Option<Timeline> {
         None
     }

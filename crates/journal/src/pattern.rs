@@ -5,7 +5,8 @@ use std::fmt;
 
 use crate::topic::{self, TopicName};
 
-/// A pattern: a topic name in which a segment may be `*`, any one segment, and the last may be `**`, one or more.
+/// A pattern for topic names. It is a topic name in which a segment may be `*`, which matches any
+/// one segment, and the last segment may be `**`, which matches one or more segments.
 ///
 /// ```
 /// use tidings_journal::{Pattern, TopicName};
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_one_segment_and_two_are_the_rest() {
+    fn one_star_matches_one_segment_and_two_match_the_rest() {
         let matches = |text: &str, topic: &str| pattern(text).matches(&TopicName::parse(topic).unwrap());
         assert!(matches("a", "a") && !matches("a", "a/b") && !matches("a/b", "a"));
         assert!(matches("a/*", "a/b") && !matches("a/*", "a/b/c") && !matches("a/*", "a"));
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_difference_decides_what_is_more_specific() {
+    fn the_first_different_segment_decides_which_pattern_is_more_specific() {
         let sorted = ["**", "*/**", "*/b", "a/**", "a/*", "a/*/c", "a/b"];
         for pair in sorted.windows(2) {
             assert_eq!(pattern(pair[0]).cmp_specificity(&pattern(pair[1])), Ordering::Less, "{pair:?}");
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_says_why() {
+    fn an_invalid_pattern_is_refused_with_a_reason() {
         assert_eq!(Pattern::parse("a/**/b"), Err(Error::Rest));
         assert_eq!(Pattern::parse("**/**"), Err(Error::Rest));
         assert_eq!(Pattern::parse("a*"), Err(Error::Topic(topic::Error::Character('*'))));

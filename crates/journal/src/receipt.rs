@@ -8,8 +8,8 @@ use crate::id::Position;
 
 /// A note that is stored in the same step as a unit, so that either both are kept or neither is.
 ///
-/// Its key and its value are up to the caller. The log adds the outcome of the unit and its
-/// position, which nobody can know beforehand. While a receipt is live, no other unit with the same
+/// The caller chooses the key and the value. The log adds the outcome of the unit and its position,
+/// which are not known beforehand. While a receipt is live, no other unit with the same
 /// key is appended.
 #[derive(Clone, Debug)]
 pub struct Receipt {

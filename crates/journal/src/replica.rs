@@ -8,8 +8,8 @@
 //! ([`Replica::append`]).
 //!
 //! [`Memory`](crate::Memory) is a replica that decides by itself, behind a lock. The reader of a
-//! log that others order gives its replica what they ordered, and skips positions that are never
-//! shown ([`Replica::pass`]).
+//! log whose order is decided elsewhere gives its replica the entries in that order, and skips
+//! positions that are never shown ([`Replica::pass`]).
 //!
 //! Trimming never influences a decision: whether an append is accepted depends on keys and
 //! receipts, which retention does not touch.
@@ -47,7 +47,7 @@ pub struct Replica {
     head: Position,
     /// The entries that are kept.
     entries: BTreeMap<Position, Arc<Entry>>,
-    /// The topics that they stand in, and what was trimmed from each topic.
+    /// The topics that the entries stand in, and what was trimmed from each topic.
     topics: Topics,
     /// The entries without a key, in the order in which they are trimmed.
     order: Order,
@@ -83,7 +83,7 @@ pub enum Verdict {
 
 /// The error of an entry or an append whose position is not above the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("position {given} comes at or before {head}, the newest there is")]
+#[error("position {given} is not above {head}, the newest position")]
 pub struct Behind {
     /// The position that was given.
     pub given: Position,
@@ -138,7 +138,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Advances to `until`. The positions up to there are empty, and no reader misses anything.
+    /// Advances to `until`. The positions up to there stay empty, and no reader misses anything.
     pub fn pass(&mut self, until: Position) {
         self.head = self.head.max(until);
     }
@@ -149,7 +149,7 @@ impl Replica {
         self.clock.tell(now_ms)
     }
 
-    /// Sets the log's clock to one that was told everything up to here.
+    /// Sets the log's clock to one to which every time up to here was reported.
     pub fn set_clock(&mut self, clock: LogClock) {
         self.clock = clock;
     }

@@ -16,22 +16,22 @@ pub trait Tail: Send {
     async fn next(&mut self) -> Result<News, Error>;
 }
 
-/// What a tail returns.
+/// What a tail returns: new entries, or a change of the log's history.
 #[derive(Clone, Debug)]
 pub enum News {
     /// Entries in the order of the log. There is at least one, and none is missing between these
     /// and those before.
     Entries(Vec<Arc<Entry>>),
-    /// An epoch has begun, and nothing was lost: every position that was returned keeps its id. It
-    /// comes before every entry above the end of the epoch before.
+    /// An epoch has begun, and nothing was lost: every position that was returned keeps its id.
+    /// This news comes before every entry of the new epoch.
     Epochs(Arc<Epochs>),
     /// The history that this tail has returned is, or may be, no longer the log's: the log has lost
     /// its end, or its reader fell behind what the log keeps. The journal has been rebuilt. It
-    /// holds everything up to this position, which may be lower than one that was returned before,
-    /// under these epochs; the entries after it follow.
+    /// holds everything up to this position, under these epochs. The position may be lower than one
+    /// that was returned before. The entries after it follow.
     ///
-    /// If an entry that was returned is lost, its epoch ends below it, so its id is ahead of the
-    /// log for ever.
+    /// An entry that was returned and then lost lies above the end of its epoch, so its id counts
+    /// as ahead of the log for ever.
     Rebuilt(Position, Arc<Epochs>),
 }
 
@@ -49,9 +49,9 @@ impl News {
 #[derive(Default)]
 pub struct Tails(Mutex<Vec<Weak<Queue>>>);
 
-/// The entries that one tail has yet to return. The queue keeps entries that retention may have
-/// removed already, so that no burst can outrun its reader. Each call of the reader, of which a
-/// process has one, takes the whole queue.
+/// The entries that one tail has yet to return. The queue keeps entries that
+/// retention may have removed already, so that no burst can outrun its reader. A process has one
+/// reader, and each of its calls takes the whole queue.
 #[derive(Default)]
 struct Queue {
     pending: Mutex<Pending>,

@@ -3,8 +3,8 @@
 //! a wrong time do not come back.
 //!
 //! *Log time* advances like a monotonic clock, whatever the wall clock says. Between two processes,
-//! when no monotonic clock runs, the wall clock is believed only after it has stood for
-//! [`Timeline::SETTLE_TIME`].
+//! when no monotonic clock runs, the wall clock is believed only after it
+//! has run without being set for [`Timeline::SETTLE_TIME`].
 //!
 //! Records carry the time of the wall clock, which is the time that people read. To know the age of
 //! records that were written while the wall clock was wrong, a timeline stores how far log time was
@@ -33,7 +33,7 @@ pub struct Timeline {
     /// while no process ran. Each comes with the position behind which records are as old as log
     /// time says, even if the clock was set right by the jump.
     jumps: Vec<(Position, i64)>,
-    /// When the wall clock began to stand at another time than the log's, by the monotonic clock.
+    /// The monotonic time since which the wall clock has differed from log time.
     stands_since_ms: Option<i64>,
 }
 
@@ -49,15 +49,15 @@ pub enum Observation {
     },
     /// The wall clock was set back to log time.
     Back,
-    /// The wall clock has stood for long enough. Log time is what it says from now on.
+    /// The wall clock has run for long enough without being set. Log time is its time from now on.
     Settled {
         /// The milliseconds by which log time has moved.
         by_ms: i64,
     },
 }
 
-/// Above these numbers, entries are merged in such a way that records are kept longer, never
-/// shorter.
+/// The most skews and jumps. Above these numbers they are merged in such a way that records are
+/// kept longer, never shorter.
 const MAX_SKEWS: usize = 256;
 const MAX_JUMPS: usize = 16;
 
@@ -67,7 +67,7 @@ impl Timeline {
     /// How far the wall clock may be set without being doubted.
     pub const TOLERANCE: Duration = Duration::from_millis(Self::TOLERANCE_MS);
 
-    /// How long the wall clock must stand at a time before that time is believed.
+    /// How long the wall clock must run without being set before its time is believed.
     pub const SETTLE_TIME: Duration = Duration::from_millis(Self::SETTLE_MS.unsigned_abs());
 
     const TOLERANCE_MS: u64 = 60_000;
@@ -117,8 +117,8 @@ impl Timeline {
         }
     }
 
-    /// Records that the wall clock was set by `jump` milliseconds when the log ended at `head`. Log
-    /// time stays what it was.
+    /// Notes that the wall clock was set by `jump` milliseconds when the log ended at `head`. Log
+    /// time does not change.
     fn set(&mut self, head: Position, jump: i64) {
         let skew = self.skew().saturating_sub(jump);
         if skew.unsigned_abs() <= Self::TOLERANCE_MS {
@@ -135,8 +135,8 @@ impl Timeline {
         self.push(head, skew);
     }
 
-    /// Makes the wall clock's time the log's. What was appended while the monotonic clock ran does
-    /// not age by it.
+    /// Makes the wall clock's time the log time. Records that were appended while the monotonic
+    /// clock ran do not become older by this.
     fn settle(&mut self) -> Observation {
         let by_ms = self.skew().saturating_neg();
         for (after, jump) in std::mem::take(&mut self.jumps) {
@@ -146,7 +146,7 @@ impl Timeline {
             }
         }
         if let Some((_, skew)) = self.skews.last_mut() {
-            *skew = 0; // except for what was less than the tolerance
+            *skew = 0; // jumps below the tolerance are not remembered, so a rest may be left
         }
         self.stands_since_ms = None;
         self.tidy();
@@ -177,8 +177,8 @@ impl Timeline {
         after.checked_sub(1).and_then(|nth| self.skews.get(nth)).map_or(0, |(_, skew)| *skew)
     }
 
-    /// Records that the `count` records from `first` on carry a time that was read when the skew
-    /// was `skew`. The wall clock was set while they were on their way.
+    /// Notes that the `count` records from `first` on carry a time that was read when the skew was
+    /// `skew`, because the wall clock was set while they were in flight.
     pub fn stamped(&mut self, first: Position, count: u64, skew: i64) {
         let after = Position::new(first.get().saturating_sub(1));
         let until = Position::new(after.get().saturating_add(count));

@@ -1,6 +1,6 @@
 //! Topic names, the addresses that events are published to and that subscribers follow.
 //!
-//! Only this module turns text into a [`TopicName`], so whatever holds one may rely on its form.
+//! Only this module turns text into a [`TopicName`], so code that has one may rely on its form.
 //! Text from outside (a user id, a room) enters a name only through [`Segment`], which escapes it,
 //! so that an identity is never read as structure or as a pattern.
 
@@ -83,7 +83,7 @@ impl TopicName {
     }
 
     /// Returns whether the topic is the server's own: its name begins with `_` or `system/`. Its
-    /// entries never make way for those that others publish.
+    /// entries are never trimmed to make space for entries of other topics.
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with('_') || self.0.starts_with("system/")
     }

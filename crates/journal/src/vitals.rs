@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-/// The figures of a log. A field is `None` if the log does not know the figure, or has no such
-/// thing.
+/// The figures of a log. A field is `None` if the log does not know the figure, or if it does
+/// not apply to the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vitals {
     /// The number of kept entries without a key.

@@ -4,7 +4,7 @@ use super::*;
 
 proptest! {
     #[test]
-    fn what_was_written_reads_back(
+    fn encoded_values_read_back(
         names in proptest::collection::vec("[a-z]{1,5}/[a-z0-9]{1,20}", 1..5),
         event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
         numbers: [u64; 8], keyed: bool, refused: bool,
@@ -42,7 +42,7 @@ proptest! {
     }
 
     #[test]
-    fn what_format_1_wrote_is_read(
+    fn values_of_format_1_are_read(
         name in "[a-z]{1,9}", event in ".{0,20}", key in proptest::option::of(".{0,20}"), data in ".*", at_ms: i64,
         first: u64, events: u32, value: Vec<u8>,
     ) {
@@ -67,9 +67,10 @@ proptest! {
         prop_assert_eq!((read.at_ms, read.ends_key), (at_ms, false));
     }
 
-    /// A receipt that is cut behind its fixed part has a shorter value; one that is cut before is refused.
+    /// A receipt that is cut behind its fixed part has a shorter value; one that is cut before is
+    /// refused.
     #[test]
-    fn what_was_cut_off_is_refused_or_ends_early(end: i64, first: u64, events: u32, refused: bool, value: Vec<u8>, cut: u8) {
+    fn truncated_bytes_are_refused_or_end_early(end: i64, first: u64, events: u32, refused: bool, value: Vec<u8>, cut: u8) {
         let kept = StoredReceipt { value: value.into(), first: Position::new(first), events, refused };
         let whole = encode_receipt(end, &kept);
         let left = &whole[..whole.len().saturating_sub(usize::from(cut))];
@@ -88,9 +89,10 @@ proptest! {
         prop_assert_eq!(decode_bounds(&written), Some(bounds));
     }
 
-    /// A version that reads only format 1 can't misread format 2: such a receipt has more than 2^32 records.
+    /// A version that reads only format 1 can't misread format 2: such a receipt has more than 2^32
+    /// records.
     #[test]
-    fn what_format_2_adds_is_damage_to_format_1(end: i64, first: u64, events: u32, refused: bool) {
+    fn an_earlier_version_refuses_what_format_2_adds(end: i64, first: u64, events: u32, refused: bool) {
         let kept = StoredReceipt { value: Bytes::new(), first: Position::new(first), events, refused };
         let written = encode_receipt(end, &kept);
         let mut rest = &written[8..];
@@ -100,7 +102,7 @@ proptest! {
 }
 
 #[test]
-fn an_outcome_that_is_not_known_is_refused() {
+fn an_unknown_outcome_is_refused() {
     let mut receipt = 7_i64.to_le_bytes().to_vec();
     put_number(&mut receipt, 1);
     for outcome in [REFUSED, FORMAT_2 << 2, u64::MAX] {

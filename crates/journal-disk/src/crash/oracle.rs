@@ -10,7 +10,7 @@ use super::MAX_LIVE_KEYS;
 
 /// A record that was appended and acknowledged.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct Acknowledged {
     pub(super) id: EventId,
     pub(super) topics: Vec<TopicName>,
     pub(super) key: Option<Arc<str>>,
@@ -29,7 +29,7 @@ pub(super) struct Unit {
 /// Everything that is known from outside.
 #[derive(Default)]
 pub(super) struct Oracle {
-    pub(super) acknowledged: BTreeMap<Position, Told>,
+    pub(super) acknowledged: BTreeMap<Position, Acknowledged>,
     /// The receipts that were acknowledged.
     pub(super) receipts: BTreeMap<Bytes, StoredReceipt>,
     /// The newest acknowledged position of each key.
@@ -79,10 +79,10 @@ impl Oracle {
     /// Returns the live keys, as far as they were acknowledged.
     pub(super) fn live(&self) -> BTreeMap<Arc<str>, Position> {
         let mut live = BTreeMap::new();
-        for told in self.acknowledged.values() {
-            match &told.key {
-                Some(key) if told.ends_key => _ = live.remove(key),
-                Some(key) => _ = live.insert(key.clone(), told.id.position),
+        for record in self.acknowledged.values() {
+            match &record.key {
+                Some(key) if record.ends_key => _ = live.remove(key),
+                Some(key) => _ = live.insert(key.clone(), record.id.position),
                 None => {}
             }
         }

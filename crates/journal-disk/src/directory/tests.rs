@@ -2,7 +2,7 @@ use super::*;
 
 #[cfg(unix)]
 #[test]
-fn a_lock_that_is_removed_is_put_back_and_one_that_another_has_is_not_taken() {
+fn a_removed_lock_is_restored_unless_another_process_has_it() {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::take(dir.path()).unwrap();
     directory.keep_lock().unwrap();
@@ -15,7 +15,7 @@ fn a_lock_that_is_removed_is_put_back_and_one_that_another_has_is_not_taken() {
 }
 
 #[test]
-fn a_directory_belongs_to_one_at_a_time_and_says_to_whom() {
+fn a_directory_belongs_to_one_process_and_the_error_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::take(dir.path()).unwrap();
     let error = Directory::take(dir.path()).err().unwrap().to_string();
@@ -26,7 +26,7 @@ fn a_directory_belongs_to_one_at_a_time_and_says_to_whom() {
 
 /// `probe` holds the lock for a moment.
 #[test]
-fn who_only_looks_keeps_nobody_out() {
+fn a_probe_keeps_no_process_out() {
     let dir = tempfile::tempdir().unwrap();
     drop(lock(dir.path()).unwrap());
     let looking = File::open(dir.path().join(LOCK_FILE)).unwrap();
@@ -48,14 +48,15 @@ fn a_newer_format_is_refused_and_nothing_is_written() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-/// What every version up to 0.1 makes of a FORMAT: it takes the words, and of the number only its own.
+/// What every version up to 0.1 makes of a FORMAT: it takes the words, and of the number only its
+/// own.
 fn is_refused_by_version_0_1(text: &str) -> bool {
     let number = text.trim_end().strip_prefix("tidings journal, format ").expect("it says whose it is");
     number.parse::<u32>().expect("it tells a newer format from something else") > 1
 }
 
 #[test]
-fn a_new_directory_has_the_format_that_is_written_here_and_an_earlier_version_refuses_it() {
+fn a_new_directory_has_the_current_format_and_an_earlier_version_refuses_it() {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::take(dir.path()).unwrap();
     assert!(!directory.has_earlier_format());
@@ -65,7 +66,7 @@ fn a_new_directory_has_the_format_that_is_written_here_and_an_earlier_version_re
 }
 
 #[test]
-fn an_earlier_format_is_taken_as_it_is_until_it_is_raised() {
+fn an_earlier_format_is_accepted_until_it_is_raised() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(FORMAT_FILE);
     let first = "tidings journal, format 1\n";
@@ -86,7 +87,7 @@ fn an_earlier_format_is_taken_as_it_is_until_it_is_raised() {
 }
 
 #[test]
-fn a_volume_that_was_just_mounted_counts_as_empty() {
+fn a_newly_mounted_volume_counts_as_empty() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("lost+found")).unwrap();
     Directory::take(dir.path()).unwrap();
@@ -95,7 +96,7 @@ fn a_volume_that_was_just_mounted_counts_as_empty() {
 /// A user that may read everything, such as root, would not notice.
 #[cfg(unix)]
 #[test]
-fn what_may_not_be_read_is_not_counted_and_no_failure() {
+fn files_without_permission_to_read_are_not_counted_and_cause_no_error() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     let found = dir.path().join("lost+found");
@@ -108,7 +109,7 @@ fn what_may_not_be_read_is_not_counted_and_no_failure() {
 }
 
 #[test]
-fn what_is_no_journal_is_left_alone() {
+fn a_directory_that_is_no_journal_is_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("letter.txt"), "dear").unwrap();
     assert!(matches!(Directory::take(dir.path()), Err(OpenError::Foreign { .. })));

@@ -116,12 +116,12 @@ impl Group<'_> {
         self.put_meta(meta::NEXT_ID, topics.next_id);
     }
 
-    /// Trims topics whole if more topics hold records than may: those whose newest record is
-    /// oldest. It also forgets them, so their floor becomes part of the common one. It trims some
-    /// more than it has to, because each time costs a sync.
+    /// Trims topics whole if too many topics hold records, the one whose newest record is oldest
+    /// first. Also forgets these topics, so that their floors become part of the common one. Trims
+    /// a few more than necessary, because each time costs a sync.
     ///
-    /// Nothing is read for this. If the other topics of a topic's records are not known, it waits
-    /// until the retention task has found them.
+    /// Nothing is read for this. If the other topics of a topic's records are not known, the call
+    /// does nothing until the retention task has found them.
     pub(crate) fn trim_surplus_topics(&mut self, topics: &mut Topics) {
         let most = self.log.options.retention.max_topics;
         if topics.held() <= most {
@@ -151,8 +151,8 @@ impl Group<'_> {
         self.remove_topic(name);
         self.forgotten.push(topic.row.id);
         self.whole.push((topic.row.id, topic.row.bytes));
-        // The records were below the common floor now. As after any trimming, the topics that
-        // showed them begin behind them.
+        // The records are below the common floor now. As after any trimming, the topics that showed
+        // them begin behind them.
         if topic.row.last_plain > topic.row.floor {
             for other in topic.other_topics.topics() {
                 self.raise(topics, other.clone(), topic.row.last_plain);

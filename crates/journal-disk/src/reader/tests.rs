@@ -16,7 +16,7 @@ fn record(key: &str, ends_key: bool) -> Record {
 
 /// A record that ended its key does not matter to a reader of live records.
 #[tokio::test]
-async fn a_damaged_record_without_a_live_key_hides_none_that_has_one() {
+async fn a_damaged_record_without_a_key_hides_no_record_with_one() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Disk::open(Options::new(dir.path())).unwrap();
     for record in [record("ann", false), record("bob", false), record("bob", true), record("cem", false)] {

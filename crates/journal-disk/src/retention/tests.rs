@@ -20,7 +20,7 @@ struct Held {
 impl Commit for Held {
     fn commit(&mut self, batch: OwnedWriteBatch, sync: bool) -> Result<(), fjall::Error> {
         let _ = self.begun.send(());
-        let _ = self.go_on.recv(); // nobody holds it any more once the other end is gone
+        let _ = self.go_on.recv(); // an error means that the test has dropped its end
         self.db.commit(batch, sync)
     }
 
@@ -42,7 +42,7 @@ async fn until(log: &Disk, what: &str, done: impl Fn(&Disk) -> bool) {
 }
 
 #[tokio::test]
-async fn what_is_counted_and_not_written_yet_is_trimmed_once_it_is() {
+async fn records_that_are_counted_but_not_written_are_trimmed_once_they_are_written() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());
     let pattern = Pattern::parse("a").unwrap();
@@ -74,7 +74,7 @@ async fn what_is_counted_and_not_written_yet_is_trimmed_once_it_is() {
 
 /// Where nothing is appended, it is written for its own sake.
 #[tokio::test]
-async fn the_logs_clock_is_written_in_a_quiet_log_once_it_was_written() {
+async fn the_clock_of_a_quiet_log_is_written_if_it_was_written_before() {
     let dir = tempfile::tempdir().unwrap();
     let log = Disk::open(Options::new(dir.path())).unwrap();
     let written_ms = |log: &Disk| {

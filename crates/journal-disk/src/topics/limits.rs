@@ -10,7 +10,7 @@ use crate::options::Retention;
 pub(crate) struct TopicLimits {
     pub(crate) events: u64,
     pub(crate) bytes: u64,
-    /// Records that were published earlier are trimmed, in milliseconds since 1970.
+    /// Records that were published before this time, in milliseconds since 1970, are trimmed.
     pub(crate) since_ms: i64,
     /// Records at or below this position are trimmed.
     pub(crate) until: Position,
@@ -39,7 +39,7 @@ impl TopicLimits {
         topic.row.events > self.events || topic.row.bytes > self.bytes
     }
 
-    /// Returns whether records of the topic may stand where all are to be trimmed.
+    /// Returns whether the topic may hold records at or below [`TopicLimits::until`].
     pub(crate) fn is_erased(&self, topic: &Topic) -> bool {
         topic.row.events > 0 && topic.row.floor < self.until
     }

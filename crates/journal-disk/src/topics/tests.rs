@@ -9,7 +9,7 @@ fn name(text: &str) -> TopicName {
 }
 
 #[test]
-fn vanished_topics_are_folded_lowest_floor_first_and_no_floor_sinks() {
+fn empty_topics_are_forgotten_lowest_floor_first_and_no_floor_falls() {
     let mut topics = Topics::new(0, Position::START, Bounds::default());
     for number in 1..=10 {
         let name = name(&format!("t/{number}"));
@@ -34,7 +34,7 @@ fn vanished_topics_are_folded_lowest_floor_first_and_no_floor_sinks() {
 }
 
 #[test]
-fn the_topic_whose_newest_record_is_oldest_is_next_and_the_servers_own_never_are() {
+fn the_least_recently_written_topic_is_evicted_next_and_the_servers_own_never_are() {
     let mut topics = Topics::new(0, Position::START, Bounds::default());
     let list = |topics: &mut Topics, text: &str, position| {
         topics.insert(&name(text), Kind::Plain, Position::new(position), &Retention::default());
@@ -52,7 +52,8 @@ fn the_topic_whose_newest_record_is_oldest_is_next_and_the_servers_own_never_are
     }
     assert!(topics.take_oldest().is_none());
     assert_eq!((topics.held(), topics.forgotten), (2, Position::new(6)));
-    // One that came to hold nothing by itself is passed over, and has its turn again once it holds something.
+    // One that came to hold nothing by itself is passed over, and has its turn again once it holds
+    // something.
     list(&mut topics, "d", 7);
     topics.raise(&name("d"), Position::new(7));
     assert!(topics.take_oldest().is_none());
@@ -61,7 +62,7 @@ fn the_topic_whose_newest_record_is_oldest_is_next_and_the_servers_own_never_are
 }
 
 #[test]
-fn the_order_of_topics_does_not_grow_with_those_that_went_by_themselves() {
+fn the_eviction_order_does_not_grow_with_topics_that_became_empty() {
     let mut topics = Topics::new(0, Position::START, Bounds::default());
     for number in 1..=10_000 {
         let name = name(&format!("t/{number}"));
@@ -73,7 +74,7 @@ fn the_order_of_topics_does_not_grow_with_those_that_went_by_themselves() {
 }
 
 #[test]
-fn where_records_are_shown_is_remembered() {
+fn the_other_topics_of_records_are_remembered() {
     let mut shown = OtherTopics::None;
     for (others, expected) in [(&["a"][..], &["a"][..]), (&["a"], &["a"]), (&[], &["a"]), (&["b", "a"], &["a", "b"])] {
         shown.add(&others.iter().map(|text| name(text)).collect::<Vec<_>>());

@@ -50,7 +50,7 @@ fn every_torn_end_is_cut_off_and_the_engine_opens_what_is_left() {
 }
 
 #[test]
-fn what_was_safely_on_the_device_is_never_cut_off() {
+fn nothing_that_was_on_the_device_is_cut_off() {
     let (dir, directory, log, ends) = three();
     watermark::Watermark::open(dir.path()).unwrap().set(Position::new(3)).unwrap();
     let mut bytes = std::fs::read(&log).unwrap();
@@ -61,11 +61,12 @@ fn what_was_safely_on_the_device_is_never_cut_off() {
 }
 
 #[test]
-fn whole_batches_behind_a_bad_one_are_kept_beside_and_a_torn_end_is_not() {
+fn whole_batches_behind_a_bad_one_are_kept_in_a_file_and_a_torn_end_is_not() {
     let (_dir, directory, log, ends) = three();
     let bytes = std::fs::read(&log).unwrap();
     let ends: Vec<_> = ends.iter().map(|end| usize::try_from(*end).unwrap()).collect();
-    // In the second batch: its first and last byte, a length, a key, and where it says how many items it has.
+    // In the second batch: its first and last byte, a length, a key, and where it says how many
+    // items it has.
     for at in [ends[0], ends[1] - 1, ends[0] + 30, ends[0] + 40, ends[0] + 2] {
         let mut damaged = bytes.clone();
         damaged[at] ^= 4;
@@ -86,7 +87,7 @@ fn whole_batches_behind_a_bad_one_are_kept_beside_and_a_torn_end_is_not() {
 }
 
 #[test]
-fn a_log_that_was_completed_is_whole_or_damaged() {
+fn a_completed_log_file_is_whole_or_damaged() {
     let (_dir, directory, log, ends) = three();
     std::fs::write(log.with_file_name("1.jnl"), [0; 64]).unwrap();
     repair(&directory, &directory.db()).unwrap();

@@ -9,7 +9,7 @@ use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Append, Appended, Bounds, Condition, Journal, Limit, Position, Receipt, Record};
 use tidings_journal_disk::{Disk, Options};
 
-use crate::{of, record, topic};
+use crate::{record, selector, topic};
 
 const TOPICS: [&str; 6] = ["a", "b/c", "chat/room/r", "_members", "_tickets", "system/status"];
 const KEYS: [&str; 5] = ["k", "r/ann", "r/a%/b", "0", ""];
@@ -70,7 +70,7 @@ impl Asked {
 async fn keyed(log: &dyn Journal) -> Vec<(u64, String)> {
     let mut keyed = Vec::new();
     for name in TOPICS {
-        let page = log.read_keyed(&of(&[name]), Position::START, log.head(), Limit::NONE).await.unwrap();
+        let page = log.read_keyed(&selector(&[name]), Position::START, log.head(), Limit::NONE).await.unwrap();
         for entry in page.entries {
             let Record { key, topics, data, .. } = &entry.record;
             keyed.push((entry.id.position.get(), format!("{name} {topics:?} {key:?} {data:?}")));
@@ -118,10 +118,10 @@ async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
             }
             _ => {
                 let append = asked.append(nth, memory.head());
-                let said = memory.append(append.clone()).await.unwrap();
-                let told = disk.append(append.clone()).await.unwrap();
-                assert_eq!(said, told, "seed {seed}, step {nth}: {append:?}");
-                counts[match said {
+                let in_memory = memory.append(append.clone()).await.unwrap();
+                let on_disk = disk.append(append.clone()).await.unwrap();
+                assert_eq!(in_memory, on_disk, "seed {seed}, step {nth}: {append:?}");
+                counts[match in_memory {
                     Appended::New(_) => 0,
                     Appended::Known(_) => 1,
                     Appended::Refused(_) => 2,
@@ -137,7 +137,7 @@ async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
 }
 
 #[tokio::test]
-async fn both_journals_decide_alike() {
+async fn the_journals_in_memory_and_on_disk_decide_alike() {
     for seed in 0..3 {
         hold_against(seed, 200, 2, 5).await;
         hold_against(seed, 200, 4, 3).await;

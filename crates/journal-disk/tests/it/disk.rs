@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidings_journal::{Append, Appended, Bounds, CursorError, EventId, Journal, Limit, Position, Receipt, Record};
 use tidings_journal_disk::{Disk, OpenError, Options, Sync};
 
-use crate::{Put as _, all, numbered, of, record, status};
+use crate::{Put as _, all, numbered, record, selector, status};
 
 fn open(dir: &tempfile::TempDir) -> Disk {
     Disk::open(Options::new(dir.path())).unwrap()
@@ -23,7 +23,7 @@ async fn everything_is_there_after_a_restart_with_its_id() {
     }
     let log = open(&dir);
     for topic in ["a", "b"] {
-        let page = log.read(&of(&[topic]), Position::START, log.head(), Limit::NONE).await.unwrap();
+        let page = log.read(&selector(&[topic]), Position::START, log.head(), Limit::NONE).await.unwrap();
         assert_eq!(page.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), ids);
     }
     let (epochs, head) = (log.epochs(), log.head());
@@ -48,7 +48,7 @@ async fn keys_and_receipts_and_floors_outlive_a_restart() {
     }
     let log = Disk::open(options.clone()).unwrap();
     assert_eq!(all(&log, &["system/status"]).await, ["3", "4", "5"]);
-    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    assert_eq!(log.floor(&selector(&["system/status"])), Position::START);
     let kept = log.receipt(b"k").await.unwrap().unwrap();
     assert_eq!((&kept.value[..], kept.first, kept.events), (&b"v"[..], Position::new(1), 2));
     log.put(vec![status("b", "6")]).await.unwrap();
@@ -60,7 +60,7 @@ async fn keys_and_receipts_and_floors_outlive_a_restart() {
 /// A process goes on from what the one before believed: the time that passed between them is a gap
 /// that has yet to be confirmed.
 #[tokio::test]
-async fn the_logs_clock_goes_on_after_a_restart() {
+async fn the_logs_clock_continues_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let start_ms = 1_800_000_000_000;
     let append = async |log: &Disk, now_ms: i64| {
@@ -68,7 +68,7 @@ async fn the_logs_clock_goes_on_after_a_restart() {
         log.log_ms()
     };
     let log = open(&dir);
-    assert_eq!(log.log_ms(), 0, "it was never told the time");
+    assert_eq!(log.log_ms(), 0, "no time was ever reported to it");
     assert_eq!(append(&log, start_ms).await, start_ms);
     assert_eq!(append(&log, start_ms + 50_000).await, start_ms + 50_000);
     drop(log);
@@ -89,7 +89,7 @@ async fn the_logs_clock_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_closed_goes_on_with_the_time_that_it_had() {
+async fn a_log_that_was_closed_continues_with_its_time() {
     let dir = tempfile::tempdir().unwrap();
     let now_ms = 1_800_000_000_000;
     for (round, closes) in [true, false].into_iter().enumerate() {
@@ -117,7 +117,7 @@ async fn a_second_process_is_refused() {
 
 /// Some backups leave empty files out.
 #[tokio::test]
-async fn a_directory_without_the_engines_lock_is_refused_with_what_mends_it() {
+async fn a_directory_without_the_engines_lock_is_refused_with_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir);
     log.put(vec![status("db", "1")]).await.unwrap();
@@ -145,7 +145,7 @@ async fn every_mode_of_syncing_keeps_what_was_written_when_it_is_closed() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_half_made_is_made_anew() {
+async fn a_half_created_log_is_created_again() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("LOCK"), "").unwrap();
     std::fs::write(dir.path().join("FORMAT.new"), "tid").unwrap();
@@ -157,14 +157,14 @@ async fn a_log_that_was_half_made_is_made_anew() {
 
 #[cfg(unix)]
 #[test]
-fn a_directory_that_can_not_be_written_to_is_refused_and_the_error_says_which() {
+fn a_directory_without_permission_to_write_is_refused_and_named() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let refused = |dir: &std::path::Path| {
         let error = Disk::open(Options::new(dir)).err().unwrap().to_string();
         assert!(error.contains(dir.to_str().unwrap()) && error.contains("may read and write there"), "{error}");
     };
-    // Nobody may write there, whichever user runs this.
+    // No user may write there, not even root.
     let nowhere = if cfg!(target_os = "linux") { "/proc/self/journal" } else { "/dev/null/journal" };
     refused(nowhere.as_ref());
     let dir = tempfile::tempdir().unwrap();
@@ -244,7 +244,7 @@ async fn a_moved_directory_is_not_opened_by_another_while_the_first_has_it() {
 }
 
 #[tokio::test]
-async fn acknowledged_events_behind_damage_are_kept_beside_and_told_until_they_are_removed() {
+async fn intact_batches_behind_damage_are_kept_in_a_file_and_reported_until_it_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let copy = tempfile::tempdir().unwrap();
     let log = open(&dir);
@@ -268,7 +268,7 @@ async fn acknowledged_events_behind_damage_are_kept_beside_and_told_until_they_a
     assert_eq!(cut(&log), 1);
     drop(log);
     let log = open(&copy);
-    assert_eq!((log.head(), cut(&log)), (Position::new(10), 1), "it is told as long as the file is there");
+    assert_eq!((log.head(), cut(&log)), (Position::new(10), 1), "the damage is reported as long as the file exists");
     let kept: Vec<_> = std::fs::read_dir(copy.path()).unwrap().flatten().map(|entry| entry.path()).collect();
     let kept = kept.iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with("cut-")).unwrap();
     let bytes = std::fs::read(kept).unwrap();

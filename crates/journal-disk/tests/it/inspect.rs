@@ -8,7 +8,7 @@ use tidings_journal_disk::{Disk, Inspection, OpenError, Options};
 use crate::{Put as _, numbered, record, status};
 
 #[tokio::test]
-async fn everything_is_told_in_order() {
+async fn an_inspection_returns_everything_in_order() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..2 {
         let log = Disk::open(Options::new(dir.path())).unwrap();
@@ -37,7 +37,7 @@ async fn everything_is_told_in_order() {
 }
 
 #[test]
-fn what_is_no_log_is_said_to_be_none() {
+fn a_directory_without_a_log_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(Inspection::open(dir.path()), Err(OpenError::Foreign { .. })));
     assert!(matches!(Inspection::open(&dir.path().join("nothing")), Err(OpenError::Io { .. })));
@@ -46,7 +46,7 @@ fn what_is_no_log_is_said_to_be_none() {
 
 #[cfg(unix)]
 #[test]
-fn what_may_not_be_written_to_is_looked_at_in_a_copy_and_the_error_says_so() {
+fn a_directory_without_permission_to_write_can_be_inspected_in_a_copy() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let dir = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ fn what_may_not_be_written_to_is_looked_at_in_a_copy_and_the_error_says_so() {
 }
 
 #[tokio::test]
-async fn an_end_that_was_cut_off_is_noticed() {
+async fn a_truncated_log_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     {
         let log = Disk::open(Options::new(dir.path())).unwrap();

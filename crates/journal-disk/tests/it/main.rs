@@ -9,4 +9,4 @@ mod retention;
 mod rules;
 mod upgrades;
 
-use tidings_journal_contract::{Put, all, id, numbered, of, record, status, topic};
+use tidings_journal_contract::{Put, all, id, numbered, record, selector, status, topic};

@@ -1,4 +1,4 @@
-//! What is trimmed, what stays, and which readers are told.
+//! Tests of retention: what is trimmed, what stays, and which floors rise.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_journal::{Append, Journal, Limit, Memory, Pattern, Position, Receipt, Record, Timeline};
 use tidings_journal_disk::{Disk, Inspection, Options, Retention, Rule};
 
-use crate::{Put as _, all, numbered, of, record, status};
+use crate::{Put as _, all, numbered, record, selector, status};
 
 const HOUR: i64 = 3_600_000;
 
@@ -60,28 +60,28 @@ async fn each_topic_keeps_what_its_rule_says() {
     drop(log);
     let log = open(&dir, retention);
     assert_eq!(all(&log, &["chat/room/r", "chat/room/lobby"]).await, ["3", "4", "5", "8"]);
-    assert_eq!(log.floor(&of(&["chat/room/r"])), Position::new(3));
+    assert_eq!(log.floor(&selector(&["chat/room/r"])), Position::new(3));
 }
 
 #[tokio::test]
-async fn a_trimmed_topic_is_a_loss_for_its_followers_and_those_of_its_aggregates_and_nobody_else() {
+async fn trimming_a_topic_raises_its_floor_and_those_of_its_aggregates_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let rules = vec![Rule { max_events: Some(2), ..rule("chat/room/busy") }];
     let log = open(&dir, Retention { rules, ..Retention::default() });
     log.put(vec![record(&["chat/room/quiet", "chat"], "q")]).await.unwrap();
     log.put(numbered(&["chat/room/busy", "chat"], 0..10)).await.unwrap();
     until(&log, 0, &["chat/room/busy"], &["8", "9"]).await;
-    assert_eq!(log.floor(&of(&["chat/room/busy"])), Position::new(9));
-    assert_eq!(log.floor(&of(&["chat"])), Position::new(9));
-    assert_eq!(log.floor(&of(&["chat/room/quiet"])), Position::START);
-    assert_eq!(log.floor(&of(&["chat/room/quiet", "chat"])), Position::new(9));
+    assert_eq!(log.floor(&selector(&["chat/room/busy"])), Position::new(9));
+    assert_eq!(log.floor(&selector(&["chat"])), Position::new(9));
+    assert_eq!(log.floor(&selector(&["chat/room/quiet"])), Position::START);
+    assert_eq!(log.floor(&selector(&["chat/room/quiet", "chat"])), Position::new(9));
     assert_eq!(all(&log, &["chat/room/quiet"]).await, ["q"]);
-    let page = log.read(&of(&["chat"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+    let page = log.read(&selector(&["chat"]), Position::START, log.head(), Limit::NONE).await.unwrap();
     assert!(page.floor > Position::START, "the page tells that it has a hole");
 }
 
 #[tokio::test]
-async fn old_records_go_and_the_newest_of_each_key_stays() {
+async fn old_records_are_trimmed_and_the_newest_of_each_key_stays() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention {
         rules: vec![Rule { max_age: Some(Duration::from_hours(48)), ..rule("slow/*") }],
@@ -92,19 +92,19 @@ async fn old_records_go_and_the_newest_of_each_key_stays() {
     let at = |hours: i64, topic: &str, data: &str| Record { at_ms: hours * HOUR, ..record(&[topic], data) };
     log.put(vec![at(0, "a", "old"), status("db", "online"), at(0, "slow/a", "old"), at(2, "a", "new")]).await.unwrap();
     until(&log, 2 * HOUR, &["a"], &["new"]).await;
-    assert_eq!(log.floor(&of(&["a"])), Position::new(1));
+    assert_eq!(log.floor(&selector(&["a"])), Position::new(1));
     until(&log, 5 * HOUR, &["a"], &[]).await;
     assert_eq!(all(&log, &["slow/a"]).await, ["old"]);
     drop(log);
     let log = open(&dir, retention);
     until(&log, 50 * HOUR, &["slow/a"], &[]).await;
     assert_eq!(all(&log, &["system/status"]).await, ["online"]);
-    assert_eq!(log.floor(&of(&["system/status"])), Position::START);
+    assert_eq!(log.floor(&selector(&["system/status"])), Position::START);
     assert_eq!(log.put(vec![record(&["a"], "next")]).await.unwrap(), Position::new(5), "ids never go back");
 }
 
 #[tokio::test]
-async fn of_many_topics_that_hold_too_much_and_too_old_each_is_trimmed_once() {
+async fn a_topic_that_holds_too_much_and_too_old_records_is_trimmed_once() {
     // Fewer and more topics than are trimmed in one step.
     for topics in [30, 100] {
         let dir = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ async fn of_many_topics_that_hold_too_much_and_too_old_each_is_trimmed_once() {
 }
 
 #[tokio::test]
-async fn over_the_total_the_largest_topics_sink_first() {
+async fn above_the_total_the_largest_topics_are_trimmed_first() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir, Retention { max_events: 10, ..Retention::default() });
     log.put(numbered(&["a"], 0..20)).await.unwrap();
@@ -135,7 +135,7 @@ async fn over_the_total_the_largest_topics_sink_first() {
 }
 
 #[tokio::test]
-async fn nothing_is_missing_in_silence_while_topics_are_trimmed() {
+async fn no_event_is_missing_silently_while_topics_are_trimmed() {
     let dir = tempfile::tempdir().unwrap();
     let rules = vec![Rule { max_events: Some(5), ..rule("t/*") }];
     let log = Arc::new(open(&dir, Retention { rules, ..Retention::default() }));
@@ -152,9 +152,9 @@ async fn nothing_is_missing_in_silence_while_topics_are_trimmed() {
     let mut after = Position::START;
     let mut expected = None;
     while !writer.is_finished() || after < log.head() {
-        let page = log.read(&of(&["all"]), after, log.head(), Limit { events: 3, bytes: 1 << 20 }).await.unwrap();
+        let page = log.read(&selector(&["all"]), after, log.head(), Limit { events: 3, bytes: 1 << 20 }).await.unwrap();
         if page.floor > after {
-            expected = None; // the reader was told that something is missing
+            expected = None; // the reset says that something is missing
         }
         for entry in &page.entries {
             let number = entry.id.position.get();
@@ -171,7 +171,7 @@ async fn nothing_is_missing_in_silence_while_topics_are_trimmed() {
 }
 
 #[tokio::test]
-async fn a_topic_is_trimmed_however_many_records_of_others_stand_before_its_own_records() {
+async fn a_topic_is_trimmed_even_if_many_records_of_other_topics_come_first() {
     let dir = tempfile::tempdir().unwrap();
     let rules = vec![Rule { max_events: Some(2), ..rule("chat") }];
     let log = open(&dir, Retention { rules, ..Retention::default() });
@@ -182,7 +182,7 @@ async fn a_topic_is_trimmed_however_many_records_of_others_stand_before_its_own_
 }
 
 #[tokio::test]
-async fn a_rule_that_was_lowered_holds_from_the_next_start_on() {
+async fn a_lowered_rule_applies_from_the_next_start_on() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(&dir, Retention::default());
     log.put(numbered(&["a"], 0..10)).await.unwrap();
@@ -262,7 +262,7 @@ impl<'a> Clocked<'a> {
 const MINUTE: i64 = 60_000;
 
 #[tokio::test]
-async fn no_setting_of_the_clock_takes_what_is_young_and_time_takes_what_is_old() {
+async fn setting_the_clock_trims_no_young_record_and_passing_time_trims_old_ones() {
     for jump in [240 * HOUR, -240 * HOUR, 24 * 365 * HOUR] {
         let dir = tempfile::tempdir().unwrap();
         for log in both_journals(&dir) {
@@ -286,7 +286,7 @@ async fn no_setting_of_the_clock_takes_what_is_young_and_time_takes_what_is_old(
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_right_for_good_takes_nothing_before_its_time_either() {
+async fn correcting_the_clock_for_good_trims_no_record_too_early() {
     let dir = tempfile::tempdir().unwrap();
     for log in both_journals(&dir) {
         let mut log = Clocked::new(&*log, 0); // the machine has booted in 1970
@@ -305,7 +305,7 @@ async fn a_clock_that_is_set_right_for_good_takes_nothing_before_its_time_either
 }
 
 #[tokio::test]
-async fn a_receipt_lives_as_long_as_time_passes() {
+async fn a_receipt_expires_by_the_time_that_passes() {
     let dir = tempfile::tempdir().unwrap();
     for log in both_journals(&dir) {
         let mut clocked = Clocked::new(&*log, 1_000 * HOUR);

@@ -7,7 +7,7 @@ use tidings_journal::memory::{self, Memory};
 use tidings_journal::{Append, Journal, Limit, Pattern, Position, Record, Rule};
 use tidings_journal_disk::{Disk, Options, Retention};
 
-use crate::{Put as _, all, numbered, of, record};
+use crate::{Put as _, all, numbered, record, selector};
 
 fn rule(pattern: &str) -> Rule {
     Rule { pattern: Pattern::parse(pattern).unwrap(), max_age: None, max_events: None, max_bytes: None }
@@ -20,15 +20,15 @@ const TOPICS: [&str; 9] = ["room/a", "room/b", "room/lobby", "slow/a", "brief/a"
 async fn kept(log: &dyn Journal) -> Vec<(Position, Vec<u64>)> {
     let mut kept = Vec::new();
     for name in TOPICS {
-        let floor = log.floor(&of(&[name]));
-        let page = log.read(&of(&[name]), floor, log.head(), Limit::NONE).await.unwrap();
+        let floor = log.floor(&selector(&[name]));
+        let page = log.read(&selector(&[name]), floor, log.head(), Limit::NONE).await.unwrap();
         kept.push((page.floor, page.entries.iter().map(|entry| entry.id.position.get()).collect()));
     }
     kept
 }
 
 #[tokio::test]
-async fn in_memory_and_on_disk_the_same_is_kept() {
+async fn the_journals_in_memory_and_on_disk_keep_the_same() {
     let second = Duration::from_secs(1);
     let rules = vec![
         Rule { max_events: Some(3), ..rule("room/*") },
@@ -75,7 +75,7 @@ async fn in_memory_and_on_disk_the_same_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_hidden_behind_a_floor_does_not_count_against_what_is_shown() {
+async fn records_hidden_by_a_floor_do_not_count_against_visible_ones() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());
     let rules = vec![Rule { max_events: Some(2), ..rule("room/*") }, Rule { max_events: Some(10), ..rule("all") }];
@@ -85,7 +85,7 @@ async fn what_is_hidden_behind_a_floor_does_not_count_against_what_is_shown() {
         let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
         for now_ms in 0.. {
             log.expire(now_ms);
-            let found = (log.floor(&of(&["all"])).get(), log.vitals().kept);
+            let found = (log.floor(&selector(&["all"])).get(), log.vitals().kept);
             if found == (floor, Some(kept)) {
                 return;
             }
@@ -102,7 +102,7 @@ async fn what_is_hidden_behind_a_floor_does_not_count_against_what_is_shown() {
     settled(&log, 28 * 3, 4 + 2).await;
     log.put(numbered(&["all"], 0..8)).await.unwrap();
     settled(&log, 28 * 3, 4 + 10).await;
-    let shown = log.read(&of(&["all"]), log.floor(&of(&["all"])), log.head(), Limit::NONE).await.unwrap();
+    let shown = log.read(&selector(&["all"]), log.floor(&selector(&["all"])), log.head(), Limit::NONE).await.unwrap();
     assert_eq!(shown.entries.len(), 4 + 10, "as many as the rule says");
     log.put(numbered(&["all"], 8..9)).await.unwrap();
     settled(&log, 28 * 3 + 1, 4 + 10).await;
@@ -119,7 +119,7 @@ async fn what_is_hidden_behind_a_floor_does_not_count_against_what_is_shown() {
 }
 
 #[tokio::test]
-async fn what_is_hidden_by_topics_that_went_whole_does_not_count_either() {
+async fn records_hidden_by_topics_trimmed_whole_do_not_count_either() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::new(dir.path());
     options.retention.max_topics = 10;
@@ -130,7 +130,8 @@ async fn what_is_hidden_by_topics_that_went_whole_does_not_count_either() {
     let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     for now_ms in 0.. {
         log.expire(now_ms);
-        let page = log.read(&of(&["all"]), log.floor(&of(&["all"])), log.head(), Limit::NONE).await.unwrap();
+        let page =
+            log.read(&selector(&["all"]), log.floor(&selector(&["all"])), log.head(), Limit::NONE).await.unwrap();
         // Each of the topics shows its own record there.
         let found = (page.entries.len() as u64, log.vitals().kept.unwrap());
         if found == (18, 18) {

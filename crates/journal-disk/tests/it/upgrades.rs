@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tidings_journal::{Appended, Bounds, CursorError, EventId, Journal, Limit, Position, Record, Selector};
 use tidings_journal_disk::{Disk, Inspection, Options, has_earlier_format};
 
-use crate::{all, of, status, topic};
+use crate::{all, selector, status, topic};
 
 /// The versions, by their commit.
 const VERSIONS: [&str; 2] = ["fca78b1", "a7bb9bb"];
@@ -75,9 +75,9 @@ async fn compare_streams(log: &dyn Journal, note: &Value, what: &str) {
         let sees: Vec<_> = list(stream, "sees").iter().map(|id| id.as_str().unwrap()).collect();
         assert_eq!(found, sees, "{what}");
         for entry in page.entries {
-            let told = &note["events"][entry.id.to_string()];
+            let noted = &note["events"][entry.id.to_string()];
             let data: Value = serde_json::from_slice(&entry.record.data).unwrap();
-            assert_eq!((&*entry.record.event, &data), (text(told, "event"), &told["data"]), "{what}: {}", entry.id);
+            assert_eq!((&*entry.record.event, &data), (text(noted, "event"), &noted["data"]), "{what}: {}", entry.id);
         }
     }
 }
@@ -126,7 +126,7 @@ async fn a_directory_of_an_earlier_version_has_everything_that_it_had() {
             log.expire(note["lastMs"].as_i64().unwrap());
             compare_streams(&log, &note, &what).await;
             compare_receipts(&log, &note, &what).await;
-            let page = log.read(&of(&["_members"]), Position::START, log.head(), Limit::NONE).await.unwrap();
+            let page = log.read(&selector(&["_members"]), Position::START, log.head(), Limit::NONE).await.unwrap();
             let there = page.entries.iter().filter(|entry| entry.record.data != "null").count();
             assert_eq!(there, list(&note["members"], "general").len() + list(&note["members"], "side").len(), "{what}");
             log.close().await;
@@ -136,24 +136,24 @@ async fn a_directory_of_an_earlier_version_has_everything_that_it_had() {
 }
 
 #[tokio::test]
-async fn who_only_looks_finds_everything_too() {
+async fn an_inspection_of_an_earlier_version_finds_everything() {
     for version in VERSIONS {
         let (dir, note) = written_by(version);
         let log = Inspection::open(dir.path()).unwrap();
         assert_eq!(log.verify().unwrap().problems, [""; 0], "{version}");
         let epochs: Vec<_> = log.stats().epochs.iter().map(|(epoch, _)| epoch.to_string()).collect();
-        let told: Vec<_> = list(&note, "epochs").iter().map(|epoch| text(epoch, "epoch").to_owned()).collect();
-        assert_eq!(epochs, told, "{version}");
+        let noted: Vec<_> = list(&note, "epochs").iter().map(|epoch| text(epoch, "epoch").to_owned()).collect();
+        assert_eq!(epochs, noted, "{version}");
         let entries: HashMap<_, _> =
             log.entries().map(|entry| entry.unwrap()).map(|entry| (entry.id.to_string(), entry)).collect();
-        for (id, told) in note["events"].as_object().unwrap() {
-            assert_eq!(&*entries[id].record.event, text(told, "event"), "{version}: {id}");
+        for (id, noted) in note["events"].as_object().unwrap() {
+            assert_eq!(&*entries[id].record.event, text(noted, "event"), "{version}: {id}");
         }
     }
 }
 
 #[tokio::test]
-async fn receipts_of_an_earlier_version_end_when_that_said_they_would() {
+async fn receipts_of_an_earlier_version_expire_when_they_should() {
     for version in VERSIONS {
         let (dir, note) = written_by(version);
         let log = open(&dir);
@@ -175,7 +175,7 @@ async fn receipts_of_an_earlier_version_end_when_that_said_they_would() {
 }
 
 #[tokio::test]
-async fn the_format_goes_up_with_the_first_write_and_not_before() {
+async fn the_format_is_raised_with_the_first_write_and_not_before() {
     for version in VERSIONS {
         let (dir, note) = written_by(version);
         assert_eq!(format(&dir), FORMAT_1);
@@ -198,7 +198,7 @@ async fn the_format_goes_up_with_the_first_write_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_process_that_died_between_raising_the_format_and_the_first_write_costs_nothing() {
+async fn dying_between_raising_the_format_and_the_first_write_loses_nothing() {
     for version in VERSIONS {
         let (dir, note) = written_by(version);
         std::fs::write(dir.path().join("FORMAT"), "tidings journal, format 2\n").unwrap();
@@ -212,7 +212,7 @@ async fn a_process_that_died_between_raising_the_format_and_the_first_write_cost
 /// A log that an earlier version wrote with more live keys than it may have keeps them, and takes
 /// no new one.
 #[tokio::test]
-async fn what_is_above_a_bound_stays_and_makes_room_for_nothing_else() {
+async fn keys_above_a_bound_stay_and_no_other_is_accepted() {
     let append = async |log: &Disk, record: Record| log.append(vec![record].into()).await.unwrap();
     for version in VERSIONS {
         let (dir, _) = written_by(version);

@@ -29,7 +29,7 @@ fn settled() -> LogClock {
 }
 
 #[test]
-fn the_first_time_is_taken_as_it_is_and_no_time_at_all_changes_nothing() {
+fn the_first_time_is_accepted_and_zero_changes_nothing() {
     let mut clock = LogClock::default();
     assert_eq!((clock.tell(0), clock.now_ms()), (0, 0));
     assert_eq!(clock.tell(START), START);
@@ -37,7 +37,7 @@ fn the_first_time_is_taken_as_it_is_and_no_time_at_all_changes_nothing() {
 }
 
 #[test]
-fn it_follows_a_clock_that_goes_well_to_the_millisecond() {
+fn a_correct_clock_is_followed_to_the_millisecond() {
     let mut clock = LogClock::default();
     for told in [START, START + 1, START + 7 * SECOND, START + 66 * SECOND, START + 126 * SECOND] {
         assert_eq!(clock.tell(told), told);
@@ -46,7 +46,7 @@ fn it_follows_a_clock_that_goes_well_to_the_millisecond() {
 }
 
 #[test]
-fn two_nodes_some_seconds_apart_are_one_clock() {
+fn two_nodes_whose_clocks_differ_by_seconds_count_as_one_source() {
     let mut clock = settled();
     for nth in 0..10_000 {
         let at = START + 10 * nth;
@@ -57,7 +57,7 @@ fn two_nodes_some_seconds_apart_are_one_clock() {
 }
 
 #[test]
-fn a_quiet_hour_counts_ten_minutes_after_it_is_over() {
+fn a_quiet_hour_counts_ten_minutes_after_its_end() {
     let mut clock = settled();
     let back = START + HOUR;
     assert_eq!(clock.tell(back), START, "one entry proves nothing");
@@ -67,7 +67,7 @@ fn a_quiet_hour_counts_ten_minutes_after_it_is_over() {
 }
 
 #[test]
-fn a_log_that_is_told_the_time_once_an_hour_is_ten_hours_late() {
+fn a_log_that_gets_one_time_per_hour_is_ten_hours_late() {
     let mut clock = settled();
     tell(&mut clock, START, 10 * DAY, HOUR, 0);
     assert_eq!(START + 10 * DAY - clock.now_ms(), 10 * HOUR);
@@ -75,7 +75,7 @@ fn a_log_that_is_told_the_time_once_an_hour_is_ten_hours_late() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_for_nine_minutes_moves_nothing_but_what_passed() {
+fn a_clock_that_is_wrong_for_nine_minutes_adds_only_the_time_that_passed() {
     for off in [DAY, -DAY, 74 * YEAR, -56 * YEAR + SECOND, 2 * MINUTE, -2 * MINUTE] {
         let mut clock = settled();
         tell(&mut clock, START, 9 * MINUTE, 5 * SECOND, off);
@@ -87,14 +87,14 @@ fn a_clock_that_is_wrong_for_nine_minutes_moves_nothing_but_what_passed() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_for_good_stops_nothing() {
+fn a_clock_that_was_set_back_for_good_does_not_stop_the_logs_clock() {
     let mut clock = settled();
     tell(&mut clock, START, 3 * DAY, 30 * SECOND, -2 * YEAR);
     assert_eq!(clock.now_ms(), START + 3 * DAY);
 }
 
 #[test]
-fn of_two_nodes_a_day_apart_neither_moves_it() {
+fn two_nodes_whose_clocks_differ_by_a_day_cause_no_jump() {
     let mut clock = settled();
     for nth in 0..10_000 {
         let at = START + 5 * SECOND * nth;
@@ -105,7 +105,7 @@ fn of_two_nodes_a_day_apart_neither_moves_it() {
 }
 
 #[test]
-fn one_wrong_node_of_three_is_never_believed_and_alone_it_is_after_ten_minutes() {
+fn one_wrong_node_of_three_is_never_believed_and_a_lone_one_after_ten_minutes() {
     let mut clock = settled();
     let mut at = START;
     for _ in 0..3_000 {
@@ -122,7 +122,7 @@ fn one_wrong_node_of_three_is_never_believed_and_alone_it_is_after_ten_minutes()
 }
 
 #[test]
-fn what_it_is_ahead_by_shrinks_with_each_quiet_time_and_never_grows_by_going_to_and_fro() {
+fn the_clocks_lead_shrinks_with_each_quiet_time_and_does_not_grow_by_alternating_sources() {
     let mut clock = settled();
     tell(&mut clock, START, HOUR, 30 * SECOND, DAY);
     let mut at = START + HOUR;
@@ -144,7 +144,7 @@ fn what_it_is_ahead_by_shrinks_with_each_quiet_time_and_never_grows_by_going_to_
 }
 
 #[test]
-fn a_restart_with_a_wrong_clock_is_a_gap_or_a_line_behind() {
+fn a_restart_with_a_wrong_clock_is_a_gap_or_a_source_that_is_behind() {
     for off in [-26 * YEAR, 74 * YEAR] {
         let mut clock = LogClock::decode(&settled().encode()).unwrap();
         tell(&mut clock, START, 5 * MINUTE, 5 * SECOND, off);
@@ -155,7 +155,7 @@ fn a_restart_with_a_wrong_clock_is_a_gap_or_a_line_behind() {
 }
 
 #[test]
-fn a_first_time_that_was_far_behind_is_left_after_ten_minutes() {
+fn a_first_time_that_was_far_behind_is_corrected_after_ten_minutes() {
     let mut clock = LogClock::default();
     tell(&mut clock, START, MINUTE, SECOND, -56 * YEAR + SECOND); // booted in 1970
     tell(&mut clock, START + MINUTE, 10 * MINUTE, SECOND, 0);
@@ -163,7 +163,7 @@ fn a_first_time_that_was_far_behind_is_left_after_ten_minutes() {
 }
 
 #[test]
-fn times_beyond_all_dates_are_borne() {
+fn extreme_times_cause_no_overflow() {
     let mut clock = settled();
     for told in [i64::MAX, i64::MIN, i64::MAX, i64::MAX - 1, i64::MIN + 1, 1, -1] {
         for _ in 0..50 {
@@ -175,7 +175,7 @@ fn times_beyond_all_dates_are_borne() {
 }
 
 #[test]
-fn what_is_no_clock_is_none() {
+fn bytes_that_are_no_encoded_clock_are_refused() {
     let mut clock = settled();
     clock.tell(START + DAY);
     let bytes = clock.encode();
@@ -191,7 +191,7 @@ fn what_is_no_clock_is_none() {
 }
 
 #[test]
-fn it_is_news_after_a_second_or_when_a_clock_disagrees() {
+fn a_clock_is_worth_writing_after_a_second_or_when_another_one_disagrees() {
     let written = settled();
     let mut clock = written.clone();
     clock.tell(START + 900);
@@ -240,7 +240,7 @@ fn confirmed(told: &[i64]) -> i64 {
 
 proptest! {
     #[test]
-    fn it_never_goes_back_and_never_jumps_without_ten_minutes_that_confirm_it(told in told()) {
+    fn the_clock_never_goes_back_and_never_jumps_without_ten_minutes_that_confirm_it(told in told()) {
         let mut clock = LogClock::default();
         for (nth, at) in told.iter().enumerate() {
             let before = clock.now_ms;
@@ -254,7 +254,7 @@ proptest! {
     }
 
     #[test]
-    fn who_begins_with_what_was_kept_has_the_same_time(told in told(), at in 0_usize..400) {
+    fn a_reader_that_starts_from_an_encoded_clock_has_the_same_time(told in told(), at in 0_usize..400) {
         let mut whole = LogClock::default();
         let mut again = LogClock::default();
         for (nth, time) in told.iter().enumerate() {
@@ -268,7 +268,7 @@ proptest! {
     }
 
     #[test]
-    fn ten_minutes_of_the_right_time_are_enough_whatever_was_before(told in told(), every in 100..=MINUTE, off in -2 * DAY..2 * DAY) {
+    fn ten_minutes_of_the_right_time_are_enough_after_any_history(told in told(), every in 100..=MINUTE, off in -2 * DAY..2 * DAY) {
         let mut clock = LogClock::default();
         for at in &told {
             clock.tell(*at);
@@ -291,7 +291,7 @@ proptest! {
     }
 
     #[test]
-    fn clocks_that_stand_apart_make_no_time(
+    fn clocks_that_do_not_advance_add_no_time(
         offs in proptest::collection::btree_set(-2_000_i64..2_000, 2..6),
         order in proptest::collection::vec((any::<prop::sample::Index>(), 0..5 * SECOND), 1_000),
     ) {

@@ -1,8 +1,9 @@
 //! The order in which records without a key are trimmed: oldest first.
 //!
 //! There is one queue for the records that no rule governs, and one for each rule. All records of a
-//! queue have the same greatest age, so only its first record has to be examined, and records that
-//! one rule keeps for long do not hold up those behind them.
+//! queue have the same greatest age, so only its first record has to be examined. Records that a
+//! rule keeps for long are in a queue of their own, so they do not delay the trimming of later
+//! records.
 
 use std::collections::VecDeque;
 
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_of_what_has_gone_do_not_pile_up_behind_what_stays() {
+    fn positions_of_removed_records_do_not_accumulate() {
         let mut order = Order::new(&Retention::default());
         order.push(0, Position::new(1), 7);
         for number in 2..=100_000 {

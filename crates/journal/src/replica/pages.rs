@@ -47,7 +47,8 @@ impl Replica {
 
     /// Returns the position of the oldest entry, see [`Journal::oldest`](crate::Journal::oldest).
     pub fn oldest(&self, selector: &Selector) -> Option<Position> {
-        self.topics.oldest(selector)
+        self.topics
+            .oldest(selector, |position| self.entries.get(&position).is_some_and(|entry| entry.record.is_keyed()))
     }
 
     /// Returns the floor, see [`Journal::floor`](crate::Journal::floor).

@@ -22,7 +22,8 @@ pub(super) struct Topic {
     /// The number and the weight of the entries without a key whose first topic this is.
     pub(super) events: u64,
     pub(super) bytes: u64,
-    /// No entry without a key whose first topic this is stands at or below this position.
+    /// A position below which a search for its own entries need not begin: no entry without a key
+    /// whose first topic this is stands at or below it.
     pub(super) own_after: Position,
     /// The queue of its entries without a key, which also tells the rule that governs it.
     pub(super) queue: QueueId,

@@ -10,8 +10,8 @@ use super::topic::{Insertion, Topic};
 use crate::{Entry, Holding, PoolCounts, Position, Rule, Selector, TopicName};
 
 /// The most topics without entries whose floor is remembered. Above it, the half with the lowest
-/// floors is folded into one common floor, so that a server that sees a new room every second stays
-/// bounded.
+/// floors gets one common floor, so that memory stays bounded even if a server sees a new room
+/// every second.
 const MAX_EMPTY_TOPICS: usize = 65_536;
 
 /// All topics.
@@ -184,7 +184,7 @@ impl Topics {
 
     fn limit_empty(&mut self) {
         if self.empty > MAX_EMPTY_TOPICS && !self.restoring {
-            self.fold_empty();
+            self.forget_empty();
         }
     }
 
@@ -199,7 +199,9 @@ impl Topics {
         self.by_name.values_mut().for_each(|topic| topic.floor = topic.floor.max(floor));
     }
 
-    fn fold_empty(&mut self) {
+    /// Forgets the half of the empty topics that has the lowest floors. The highest of these floors
+    /// becomes the floor of every unknown topic.
+    fn forget_empty(&mut self) {
         let mut floors: Vec<_> =
             self.by_name.values().filter(|topic| topic.positions.is_empty()).map(|topic| topic.floor).collect();
         let middle = floors.len() / 2;
@@ -272,13 +274,20 @@ impl Topics {
         self.by_name.contains_key(topic)
     }
 
-    pub(super) fn oldest(&self, selector: &Selector) -> Option<Position> {
-        let oldest = |name| self.by_name.get(name).and_then(|topic: &Topic| topic.positions.front().copied());
-        selector.as_slice().iter().filter_map(oldest).min()
+    /// Returns the oldest position of `selector` that a reader can still be shown. A topic hides
+    /// its entries without a key at or below its own floor. `is_keyed` tells whether an entry has a
+    /// key.
+    pub(super) fn oldest(&self, selector: &Selector, is_keyed: impl Fn(Position) -> bool) -> Option<Position> {
+        let oldest = |topic: &Topic| {
+            let hidden = topic.positions.partition_point(|&position| position <= topic.floor);
+            let mut below = topic.positions.range(..if topic.keyed > 0 { hidden } else { 0 }).copied();
+            below.find(|&position| is_keyed(position)).or_else(|| topic.positions.get(hidden).copied())
+        };
+        selector.as_slice().iter().filter_map(|name| self.by_name.get(name)).filter_map(oldest).min()
     }
 
-    /// Returns the positions of `selector` between `after` and `before`, highest first, each once: one
-    /// more than `limit` at least, if there are as many.
+    /// Returns the positions of `selector` between `after` and `before`, highest first, each once.
+    /// If there are more than `limit`, returns at least `limit` + 1.
     pub(super) fn merged_before(
         &self,
         selector: &Selector,
@@ -299,8 +308,8 @@ impl Topics {
         merged
     }
 
-    /// Returns the positions of `selector` in `after..=until`, in order, each once: one more than
-    /// `limit` at least, if there are as many.
+    /// Returns the positions of `selector` above `after` and up to `until`, in order, each once. If
+    /// there are more than `limit`, returns at least `limit` + 1.
     pub(super) fn merged(&self, selector: &Selector, after: Position, until: Position, limit: usize) -> Vec<Position> {
         let mut merged = Vec::new();
         for topic in selector.as_slice().iter().filter_map(|name| self.by_name.get(name)) {
@@ -336,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_floors_of_vanished_topics_stay_bounded_and_never_sink() {
+    fn the_remembered_floors_are_bounded_and_never_fall() {
         let mut topics = Topics::default();
         let all = (MAX_EMPTY_TOPICS + 10) as u64;
         for position in 1..=all {

@@ -1,4 +1,4 @@
-//! Trimming: what is above a limit, what is too old, and what is erased.
+//! Trimming: removes entries that are above a limit or too old, and erases entries on request.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -96,7 +96,7 @@ impl Replica {
     }
 
     /// Raises the floor of every topic, including the unknown ones. Everything up to `floor` was
-    /// lost, and readers that did not see it are told so.
+    /// lost, and the floors tell this to readers that did not see it.
     pub fn raise_all(&mut self, floor: Position) {
         self.topics.raise_all(floor);
     }

@@ -57,7 +57,7 @@ impl World {
 }
 
 #[test]
-fn a_clock_that_is_wrong_for_a_while_ages_nothing() {
+fn a_clock_that_is_wrong_for_a_while_ages_no_record() {
     for jump in [10 * DAY, -10 * DAY, 75 * 365 * DAY, 2 * MINUTE] {
         let mut world = World::new(50 * DAY);
         world.append();
@@ -78,7 +78,7 @@ fn a_clock_that_is_wrong_for_a_while_ages_nothing() {
 }
 
 #[test]
-fn a_clock_that_is_set_right_is_believed_once_it_has_stood_and_ages_nothing_that_was_seen() {
+fn a_corrected_clock_is_believed_once_it_has_settled_and_ages_no_record_written_before() {
     let mut world = World::new(0); // the machine booted in 1970
     world.append();
     world.live(HOUR);
@@ -96,7 +96,7 @@ fn a_clock_that_is_set_right_is_believed_once_it_has_stood_and_ages_nothing_that
 }
 
 #[test]
-fn how_long_the_server_was_off_counts_once_the_clock_has_stood() {
+fn the_time_without_a_server_counts_once_the_clock_has_settled() {
     let mut world = World::new(50 * DAY);
     world.append();
     world.live(HOUR);
@@ -120,7 +120,7 @@ fn a_short_restart_changes_nothing() {
 }
 
 #[test]
-fn a_start_with_a_wrong_clock_that_is_set_right_later_ages_nothing_before_its_time() {
+fn a_start_with_a_wrong_clock_that_is_corrected_later_ages_no_record_too_early() {
     for wrong in [-25 * 365 * DAY, 74 * 365 * DAY] {
         let mut world = World::new(20_000 * DAY);
         world.append();
@@ -138,7 +138,7 @@ fn a_start_with_a_wrong_clock_that_is_set_right_later_ages_nothing_before_its_ti
 }
 
 #[test]
-fn a_clock_that_was_set_right_before_a_restart_is_understood_after_it() {
+fn a_clock_that_was_corrected_before_a_restart_is_understood_after_it() {
     let mut world = World::new(0);
     world.append();
     world.live(HOUR);
@@ -162,7 +162,7 @@ fn a_clock_that_was_set_right_before_a_restart_is_understood_after_it() {
 }
 
 #[test]
-fn a_record_that_was_on_its_way_keeps_its_age() {
+fn a_record_that_was_in_flight_when_the_clock_was_set_keeps_its_age() {
     let mut world = World::new(50 * DAY);
     let stamped = world.timeline.skew();
     let before = world.wall;
@@ -176,7 +176,7 @@ fn a_record_that_was_on_its_way_keeps_its_age() {
 }
 
 #[test]
-fn it_stays_small_and_what_is_merged_is_only_younger() {
+fn a_timeline_stays_small_and_merging_makes_records_only_younger() {
     let mut world = World::new(20_000 * DAY);
     for nth in 0..1_000 {
         world.append();
@@ -191,7 +191,7 @@ fn it_stays_small_and_what_is_merged_is_only_younger() {
 }
 
 #[test]
-fn half_a_timeline_is_none() {
+fn a_truncated_timeline_is_refused() {
     let mut world = World::new(50 * DAY);
     world.wall += DAY;
     world.look();

@@ -1,4 +1,4 @@
-//! What every journal promises, kept by the log in memory.
+//! The promises of every journal, tested with the log in memory.
 
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Bounds, Journal};

@@ -6,4 +6,4 @@ mod memory;
 mod replica;
 mod rules;
 
-use tidings_journal_contract::{Put, all, numbered, of, record, status, topic};
+use tidings_journal_contract::{Put, all, numbered, record, selector, status, topic};

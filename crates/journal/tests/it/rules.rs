@@ -1,11 +1,11 @@
-//! Checks that the log in memory keeps what the rules say of some topics, and no more.
+//! The log in memory keeps as much of a topic as the topic's rule says, and no more.
 
 use std::time::Duration;
 
 use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Journal, Limit, Pattern, Position, Rule};
 
-use crate::{Put as _, all, numbered, of, record};
+use crate::{Put as _, all, numbered, record, selector};
 
 fn rule(pattern: &str) -> Rule {
     Rule { pattern: Pattern::parse(pattern).unwrap(), max_age: None, max_events: None, max_bytes: None }
@@ -30,14 +30,14 @@ async fn a_topic_is_trimmed_as_soon_as_it_holds_too_much() {
     assert_eq!(all(&log, &["chat/room/lobby"]).await, ["8"]);
     assert_eq!(all(&log, &["other"]).await, ["0", "1", "2", "3"]);
     assert_eq!(all(&log, &["big/a"]).await, ["13", "14"]);
-    assert_eq!(log.floor(&of(&["chat/room/r"])), Position::new(3));
-    assert_eq!(log.floor(&of(&["chat"])), Position::new(8), "whoever follows the aggregate is told");
+    assert_eq!(log.floor(&selector(&["chat/room/r"])), Position::new(3));
+    assert_eq!(log.floor(&selector(&["chat"])), Position::new(8), "followers of the aggregate are told");
     let vitals = log.vitals();
     assert_eq!((vitals.kept, vitals.trimmed), (Some(3 + 1 + 4 + 2), Some(3 + 2 + 3)));
 }
 
 #[tokio::test]
-async fn a_tail_shows_what_its_topic_does_not_keep() {
+async fn a_tail_returns_entries_that_the_topic_does_not_keep() {
     let log = in_memory(vec![Rule { max_events: Some(1), ..rule("a") }]);
     let mut tail = log.tail();
     log.put(numbered(&["a"], 0..5)).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_tail_shows_what_its_topic_does_not_keep() {
 }
 
 #[tokio::test]
-async fn what_is_kept_for_long_holds_up_nothing_behind_it() {
+async fn records_with_a_longer_age_do_not_delay_the_trimming_of_others() {
     let log = in_memory(vec![Rule { max_age: Some(Duration::from_hours(24 * 30)), ..rule("slow") }]);
     log.put(vec![record(&["slow"], "1"), record(&["brief"], "2"), record(&["slow"], "3"), record(&["brief"], "4")])
         .await
@@ -63,24 +63,28 @@ async fn what_is_kept_for_long_holds_up_nothing_behind_it() {
 }
 
 #[tokio::test]
-async fn the_limits_of_all_topics_hold_beside_those_of_single_ones() {
+async fn the_limits_for_all_topics_apply_in_addition_to_rules() {
     let rules = vec![Rule { max_events: Some(3), ..rule("a") }];
     let log = Memory::new(Retention { rules, max_events: 4, ..Retention::default() });
     log.put(numbered(&["a"], 0..5)).await.unwrap();
     log.put(numbered(&["b"], 5..7)).await.unwrap();
-    assert_eq!(all(&log, &["a", "b"]).await, ["3", "4", "5", "6"], "the oldest of all goes, whatever governs it");
+    assert_eq!(
+        all(&log, &["a", "b"]).await,
+        ["3", "4", "5", "6"],
+        "the oldest of all is trimmed, even if a rule governs it"
+    );
     log.put(numbered(&["b"], 7..12)).await.unwrap();
     assert_eq!(all(&log, &["a", "b"]).await, ["8", "9", "10", "11"]);
 }
 
 #[tokio::test]
-async fn a_topic_is_trimmed_however_many_records_of_others_stand_before_its_own() {
+async fn a_topic_is_trimmed_even_if_many_records_of_other_topics_come_first() {
     let log = in_memory(vec![Rule { max_events: Some(2), ..rule("chat") }]);
     log.put(numbered(&["chat/room/r", "chat"], 0..2_500)).await.unwrap();
     for number in 0..500 {
         log.put(vec![record(&["chat"], &number.to_string()), record(&["chat/room/r", "chat"], "other")]).await.unwrap();
     }
-    let page = log.read(&of(&["chat"]), log.floor(&of(&["chat"])), log.head(), Limit::NONE).await.unwrap();
+    let page = log.read(&selector(&["chat"]), log.floor(&selector(&["chat"])), log.head(), Limit::NONE).await.unwrap();
     let own = page.entries.iter().filter(|entry| entry.record.topics.len() == 1);
     assert_eq!(own.map(|entry| entry.record.data.clone()).collect::<Vec<_>>(), ["498", "499"]);
     assert_eq!(all(&log, &["chat/room/r"]).await.len(), 3_000, "their own topic keeps them");
