@@ -1,9 +1,10 @@
 //! The address of a server.
 //!
-//! Owns the rules for `--url`: a checked scheme, host and path prefix, and no credentials, which
-//! would end up in shell histories and error messages.
+//! Owns the rules for `--url`: the scheme, the host and the path prefix are checked, and
+//! credentials are refused, because they would end up in shell histories and error messages.
 //!
-//! [`Uri`] parses; the crate `url` would accept what is refused here, such as `http:///host` and `http://host:` (an unset `$PORT`).
+//! The text is parsed as a [`Uri`], because the crate `url` accepts texts that must be refused
+//! here, such as `http:///host` and `http://host:` (an unset `$PORT`).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -25,50 +26,50 @@ pub struct Address {
 /// Why a text is not an address of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The text is not `http://…` or `https://…` with a host.
-    #[error("an address looks like http://localhost:3000 or https://events.example.com/api")]
+    /// The text is not an `http://…` or `https://…` URL with a host.
+    #[error("an address must look like http://localhost:3000 or https://events.example.com/api")]
     Form,
     /// The text contains `user:password@`.
-    #[error("an address holds no user or password; give the token by TIDINGS_TOKEN")]
+    #[error("an address must not contain a user or password; set TIDINGS_TOKEN to the token instead")]
     Credentials,
-    /// The port is out of range as in `:99999`, or missing after the colon:
-    /// `http://localhost:$PORT` where PORT is not set.
-    #[error("the port of an address is a number from 1 to 65535")]
+    /// The port is out of range (`:99999`), or missing after its colon (`http://localhost:$PORT`
+    /// where `PORT` is not set).
+    #[error("the port of an address must be a number from 1 to 65535")]
     Port,
     /// The text contains a query.
-    #[error("an address ends with its path, without a query")]
+    #[error("an address must not contain a query")]
     Query,
 }
 
-/// A path that no URI can contain.
+/// The error for a path that no URI can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the path must begin with a slash")]
 pub struct NotAPath;
 
-/// Characters that a person may type in a path and that a URI may not contain. `%` is not escaped:
-/// it is meant as an escape.
-const TYPED: &AsciiSet =
+/// Characters that must be percent-encoded in a path, because a person may type them and a URI
+/// can't contain them. `%` is not among them, because it begins an escape.
+const TO_ENCODE: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 impl Address {
-    /// Returns the URI of a path with its query.
+    /// Returns the URI of a path, which may have a query.
     pub fn at(&self, path: &str) -> Result<Uri, NotAPath> {
         if !path.starts_with('/') {
-            return Err(NotAPath); // otherwise `/api` and `nope` would be `/apinope`
+            return Err(NotAPath); // otherwise, `/api` and `nope` would become `/apinope`
         }
         let typed = format!("{}{path}", self.prefix);
-        let encoded = utf8_percent_encode(&typed, TYPED).to_string();
+        let encoded = utf8_percent_encode(&typed, TO_ENCODE).to_string();
         let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(encoded);
         uri.build().map_err(|_| NotAPath)
     }
 
-    /// Whether it is spoken to over TLS.
+    /// Returns whether connections to the server use TLS.
     pub fn is_https(&self) -> bool {
         self.scheme == Scheme::HTTPS
     }
 
-    /// Returns whether the address can only be this machine: by its IP address, or by the one name
-    /// that RFC 6761, section 6.3, reserves.
+    /// Returns whether the address can only be that of this machine: a loopback address, or
+    /// `localhost` (RFC 6761, section 6.3).
     pub fn is_loopback(&self) -> bool {
         let host = self.authority.host();
         let literal = host.trim_start_matches('[').trim_end_matches(']');
@@ -90,7 +91,7 @@ impl FromStr for Address {
         if authority.as_str().contains('@') {
             return Err(Error::Credentials);
         }
-        // Treating such a port as absent would call port 80, with the token.
+        // If such a port were treated as absent, the token would be sent to port 80.
         if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
             return Err(Error::Port);
         }
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_types_becomes_a_uri() {
+    fn characters_that_a_uri_cannot_contain_are_encoded() {
         let at = |path: &str| address("http://h").at(path).unwrap().to_string();
         assert_eq!(at("/chat/stream?roomId=caf\u{e9} 1"), "http://h/chat/stream?roomId=caf%C3%A9%201");
         assert_eq!(at("/a%20b"), "http://h/a%20b");
@@ -134,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_begins_with_no_slash_is_refused() {
+    fn a_path_without_a_leading_slash_is_refused() {
         for path in ["", "a", "?a=b", "http://other/a"] {
             assert!(matches!(address("http://h/api").at(path), Err(NotAPath)), "{path}");
         }
     }
 
     #[test]
-    fn what_is_no_address_of_a_server_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in ["", "localhost:3000", "/a", "ftp://h", "http://", "not a url", "ws://h"] {
             assert_eq!(text.parse::<Address>(), Err(Error::Form), "{text}");
         }
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_loopback() {
+    fn only_addresses_of_this_machine_are_loopback() {
         for text in [
             "http://localhost:1",
             "http://LOCALHOST",

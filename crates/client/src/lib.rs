@@ -1,8 +1,9 @@
-//! A small HTTP client for the commands that talk to a running server; and the TLS of every client.
+//! A small HTTP client for the commands that talk to a running server, and the TLS configuration of
+//! every client.
 //!
-//! Owns the address, the token, and which failures may pass. Must never put the token anywhere but
-//! into the `Authorization` header, never follow a redirect (the token would be sent along), and
-//! never repeat a call by itself: only the caller knows whether that is safe.
+//! Owns the address, the token, and which failures are temporary. Must never put the token anywhere
+//! except into the `Authorization` header. Must never follow a redirect, because the token would be
+//! sent along. Must never repeat a call, because only the caller knows whether that is safe.
 
 mod address;
 mod failure;
@@ -26,21 +27,21 @@ pub use failure::{Failure, Refusal};
 
 use resolver::Resolver;
 
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The time limit for a connection to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an answer may take, or the head of a stream, including the connection. A publish waits
-/// for the disk, not for readers.
-const ANSWER: Duration = Duration::from_secs(30);
+/// The time limit for a whole answer, or for the head of a stream, including the connection. This
+/// is enough, because a publish waits for the disk, but not for the clients that receive the event.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest answer that is read, in bytes, unless it is a stream.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// The header that says after which event a stream goes on.
+/// The header that says after which event a stream resumes.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A server, and the token of the caller. Because of the token it has no `Debug`.
+/// A client of one server, with the token of the caller. It has no `Debug`, because of the token.
 pub struct Client {
     http: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
     address: Address,
@@ -50,11 +51,11 @@ pub struct Client {
 /// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The token can't be in a header.
-    #[error("the token holds characters that no token has")]
+    /// No header can contain the token.
+    #[error("the token contains characters that no token can contain")]
     Token,
-    /// There are no certificates to verify a server with.
-    #[error("the system's root certificates, which https needs, can't be read")]
+    /// There are no root certificates, so no server can be verified.
+    #[error("the system's root certificates can't be read, which https needs")]
     Roots(#[source] std::io::Error),
     /// An error of the TLS library.
     #[error(transparent)]
@@ -64,33 +65,35 @@ pub enum Error {
 impl Client {
     /// Returns a client for the server at `address`. It does not connect yet.
     pub fn new(address: Address, token: Option<&str>) -> Result<Self, Error> {
-        Self::speaking(address, token, false)
+        Self::build(address, token, false)
     }
 
-    /// Returns a client that uses HTTP/2 where TLS offers it, as browsers do.
-    pub fn like_a_browser(address: Address, token: Option<&str>) -> Result<Self, Error> {
-        Self::speaking(address, token, true)
+    /// Returns a client that uses HTTP/2 if the server offers it during the TLS handshake, as
+    /// browsers do.
+    pub fn with_http2(address: Address, token: Option<&str>) -> Result<Self, Error> {
+        Self::build(address, token, true)
     }
 
-    fn speaking(address: Address, token: Option<&str>, http2: bool) -> Result<Self, Error> {
+    fn build(address: Address, token: Option<&str>, http2: bool) -> Result<Self, Error> {
         let authorization = token.map(bearer).transpose()?;
         let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls(address.is_https())?).https_or_http();
         let connector = if http2 {
             connector.enable_all_versions().wrap_connector(tcp)
         } else {
             connector.enable_http1().wrap_connector(tcp)
         };
-        // Each call has a connection of its own: a connection that was kept may be dead, which
-        // looks like a lost answer.
+        // Each call has a connection of its own, because a reused one may be dead, which looks like
+        // a lost answer.
         let http = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { http, address, authorization })
     }
 
-    /// Posts JSON, or an empty body, and returns the body of a 2xx. `key` is the `Idempotency-Key`.
+    /// Posts JSON or an empty body, and returns the body of the answer if its status is 2xx. `key`
+    /// is the `Idempotency-Key`.
     pub async fn post(&self, path: &str, body: Bytes, key: &HeaderValue) -> Result<Bytes, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -106,10 +109,10 @@ impl Client {
             }
             Err(Failure::Refused(refusal(response).await))
         };
-        self.in_time(answered).await
+        self.within_timeout(answered).await
     }
 
-    /// Opens an event stream, after the event with the id `after` if it is given.
+    /// Opens an event stream. If `after` is given, the stream resumes after the event with that id.
     pub async fn stream(&self, path: &str, after: Option<&str>) -> Result<Incoming, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -125,11 +128,11 @@ impl Client {
             }
             if is_event_stream(response.headers()) { Ok(response.into_body()) } else { Err(Failure::NoStream) }
         };
-        self.in_time(opened).await
+        self.within_timeout(opened).await
     }
 
-    /// Sends a request without a body and returns the answer with any status. The caller limits how
-    /// long to wait.
+    /// Sends a request without a body, and returns the answer whatever its status is. The caller
+    /// has to set a timeout.
     pub async fn ask(
         &self,
         method: http::Method,
@@ -164,9 +167,9 @@ impl Client {
         })
     }
 
-    async fn in_time<T>(&self, answered: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let late = |elapsed| Failure::lost(&self.address, &elapsed);
-        tokio::time::timeout(ANSWER, answered).await.map_err(late)?
+    async fn within_timeout<T>(&self, answered: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let timed_out = |elapsed| Failure::lost(&self.address, &elapsed);
+        tokio::time::timeout(ANSWER_TIMEOUT, answered).await.map_err(timed_out)?
     }
 }
 
@@ -176,9 +179,9 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-/// Returns the TLS configuration. It names the provider instead of letting rustls look for the
-/// process's default, which fails as soon as a second one is linked. For plain HTTP no root
-/// certificates are loaded: reading them takes longer than a publish.
+/// Returns the TLS configuration. It names its cryptography provider, because looking for the
+/// default of the process fails if a second provider is linked. Without `https`, it contains no
+/// root certificates, because reading them takes longer than a publish.
 pub fn tls(https: bool) -> Result<rustls::ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -190,7 +193,8 @@ pub fn tls(https: bool) -> Result<rustls::ClientConfig, Error> {
     Ok(roots.with_no_client_auth())
 }
 
-/// Reads the body of a refusal. An answer that breaks off still has its status.
+/// Reads the body of an error answer. If the body is incomplete, only the status and the headers
+/// count.
 pub async fn refusal(response: Response<Incoming>) -> Refusal {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
@@ -213,26 +217,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_event_stream_is_one() {
-        let answers = |text: &'static str| {
+    fn only_the_media_type_decides_whether_an_answer_is_an_event_stream() {
+        let is_stream = |text: &'static str| {
             is_event_stream(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(text))]))
         };
-        assert!(answers("text/event-stream"));
-        assert!(answers("Text/Event-Stream; charset=utf-8"));
-        assert!(!answers("text/html"));
-        assert!(!answers("text/event-streams"));
+        assert!(is_stream("text/event-stream"));
+        assert!(is_stream("Text/Event-Stream; charset=utf-8"));
+        assert!(!is_stream("text/html"));
+        assert!(!is_stream("text/event-streams"));
         assert!(!is_event_stream(&HeaderMap::new()));
     }
 
     #[test]
-    fn a_token_is_shown_by_nothing() {
+    fn no_debug_output_shows_the_token() {
         let value = bearer("secret-token").unwrap();
         assert_eq!(format!("{value:?}"), "Sensitive");
         assert!(matches!(bearer("two\nlines"), Err(Error::Token)));
     }
 
     #[test]
-    fn https_finds_its_cryptography_without_asking_the_process() {
+    fn tls_does_not_use_the_default_provider_of_the_process() {
         assert!(tls(false).is_ok());
         assert!(rustls::crypto::CryptoProvider::get_default().is_none());
     }

@@ -1,8 +1,8 @@
 //! Resolves the name of a host to its addresses.
 //!
-//! `localhost` is this machine, and no name server is asked for it (RFC 6761, section 6.3): an
-//! image that contains nothing but a program has no `/etc/hosts`, and a name server may answer
-//! anything.
+//! `localhost` is always this machine, and no name server is asked for it (RFC 6761, section 6.3).
+//! A container image that contains only a program has no `/etc/hosts`, and a name server may return
+//! any address.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -33,12 +33,12 @@ impl Service<Name> for Resolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         if name.as_str().eq_ignore_ascii_case("localhost") {
-            // The connector inserts the port.
+            // The connector sets the port.
             let both = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), (Ipv6Addr::LOCALHOST, 0).into()];
             return Box::pin(std::future::ready(Ok(Vec::from(both).into_iter())));
         }
-        let asked = self.0.call(name);
-        Box::pin(async { Ok(asked.await?.collect::<Vec<_>>().into_iter()) })
+        let resolving = self.0.call(name);
+        Box::pin(async { Ok(resolving.await?.collect::<Vec<_>>().into_iter()) })
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn localhost_is_this_machine_in_both_families() {
+    async fn localhost_is_both_loopback_addresses() {
         assert_eq!(resolved("localhost").await, ["127.0.0.1", "::1"]);
         assert_eq!(resolved("LOCALHOST").await, ["127.0.0.1", "::1"]);
     }

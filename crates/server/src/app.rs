@@ -197,7 +197,7 @@ impl App {
         let before = self.phase.fetch_max(phase as u8, Ordering::AcqRel);
         if before == Phase::Serving as u8 && phase > Phase::Serving {
             let limit = self.config.lifecycle.shutdown_timeout + MARGIN;
-            self.notifier.stops(limit, &self.status());
+            self.notifier.stopping(limit, &self.status());
         }
     }
 
@@ -227,7 +227,7 @@ impl App {
         }
         self.warn_of_size(&batch);
         let (events, begun) = (batch.len(), tokio::time::Instant::now());
-        let publish = traces::step("append and show", self.hub.publish(batch, receipt, condition));
+        let publish = traces::in_span("append and show", self.hub.publish(batch, receipt, condition));
         let published = publish.await.map_err(Unpublished::Journal)?;
         if let Published::New(_) = published {
             self.counts.published(events, begun.elapsed());

@@ -130,7 +130,7 @@ pub(crate) async fn serve(
     }
     accepting.close();
     let sockets = Sockets { connection_server, listening, accepting, held_elsewhere };
-    app.notifier.is_ready(&app.status());
+    app.notifier.ready(&app.status());
     run(app, runner, shutdown, Some(sockets)).await
 }
 
@@ -197,7 +197,7 @@ async fn run(
         let app = app.clone();
         supervisor::keep_running("dashboard", move || dashboard::report(app.clone()))
     }));
-    let _reports = app.notifier.is_heard().then(|| {
+    let _reports = app.notifier.is_connected().then(|| {
         let app = app.clone();
         AbortOnDropHandle::new(tokio::spawn(supervisor::keep_running("report", move || {
             report::keep_reporting(app.clone())

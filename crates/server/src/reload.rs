@@ -51,7 +51,7 @@ impl App {
         let mut holds = source.holds.lock();
         let is_told = self.phase() == Phase::Serving;
         if is_told {
-            self.notifier.reloads();
+            self.notifier.reloading();
         }
         let reloaded = self.reload_from(source, &mut holds);
         match &reloaded {
@@ -65,7 +65,7 @@ impl App {
             Err(error) => tracing::error!(%error, "the reload was refused, and nothing has changed"),
         }
         if is_told {
-            self.notifier.has_reloaded(reloaded.is_err(), &self.status());
+            self.notifier.reloaded(reloaded.is_err(), &self.status());
         }
         reloaded
     }
@@ -76,7 +76,7 @@ impl App {
             tracing::warn!("{warning}");
         }
         let written = |held: &Effective| loaded.origins.iter().find(|new| new.name == held.name);
-        let differs = |held: &Effective| written(held).is_none_or(|new| !new.says_the_same_as(held));
+        let differs = |held: &Effective| written(held).is_none_or(|new| !new.has_same_value(held));
         let mut reloaded = Reloaded::default();
         // Everything that can fail comes before everything that changes something.
         if holds.iter().any(|held| held.name == CORS_ORIGIN && differs(held)) {

@@ -1,19 +1,22 @@
 //! The `.env` file: its entries and the lines on which they begin.
 //!
-//! The file belongs to the whole project, and most of its lines to other programs, which read it by grammars of their own. A
-//! line that names a setting must be right, or the server does not start. Any other line that is not understood is skipped and
-//! counted; it never hides a setting on another line.
+//! The file belongs to the whole project. Most of its lines are for other programs, which have
+//! grammars of their own. A line that names a setting must follow the grammar below, or the server
+//! does not start. Any other line that is not understood is skipped and reported, and never hides a
+//! setting on another line.
 //!
 //! # Grammar
 //!
-//! An entry is `NAME=value`, optionally after `export`; the rest of a line after `#` at its beginning, or after white space, is
-//! a comment. `'…'` is literal. In `"…"` and outside of quotes a backslash may stand before `\`, `'`, `"`, a space, or `n` (a
-//! line feed). A value that begins with a quote may span several lines; a quote in the middle of a value must be closed on its
-//! line, as `AUTHOR=Conan O'Brien` is in real files and must not swallow the next lines.
+//! An entry is `NAME=value`, optionally after `export`. A `#` at the beginning of a line, or after
+//! white space, begins a comment. `'…'` is literal. In `"…"` and outside of quotes, a backslash may
+//! precede `\`, `'`, `"`, a space, or `n` (which means a line feed). A value that begins with a
+//! quote may span several lines. A quote in the middle of a value must be closed on its line: real
+//! files contain `AUTHOR=Conan O'Brien`, which must not include the lines after it.
 //!
-//! That is what Node's `dotenv` and the shells agree on. Where they differ (a backtick, any other escape, white space in a value
-//! without quotes) there is no entry. A `$` is literal, as in Node's `dotenv`: a secret with variables expanded in it would be a
-//! different secret, and no error would say so.
+//! This is what Node's `dotenv` and the shells agree on. A line on which they differ (because of a
+//! backtick, another escape, or white space in a value without quotes) is not understood. A `$` is
+//! literal, as in Node's `dotenv`: if variables in a secret were expanded, it would be a different
+//! secret, and no error would say so.
 
 use crate::error::Error;
 
@@ -23,22 +26,22 @@ pub(crate) struct Parsed {
     /// The entries in their order.
     pub(crate) lines: Vec<Line>,
     /// The numbers of the lines that were not understood and name no setting.
-    pub(crate) passed_over: Vec<usize>,
+    pub(crate) skipped: Vec<usize>,
 }
 
-/// One entry. It has no `Debug`, because its text may be a secret.
+/// One entry. This has no `Debug`, because the text may be a secret.
 pub(crate) struct Line {
     pub(crate) name: String,
-    /// Empty where the entry names no setting and was not understood.
+    /// The value; empty if the line was not understood and names no setting.
     pub(crate) text: String,
-    /// The line on which it begins, counted from 1.
+    /// The line on which the entry begins, counted from 1.
     pub(crate) number: usize,
 }
 
 /// Reads the entries of a file. `is_setting` tells whether a name is that of a setting.
 pub(crate) fn parse(file: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Parsed, Error> {
     const GRAMMAR: &str =
-        "a line is NAME=value, and a value with spaces, quotes or backslashes stands between single quotes";
+        "write NAME=value, with single quotes around a value that contains spaces, quotes or backslashes";
     if file.starts_with(b"\xff\xfe") || file.starts_with(b"\xfe\xff") {
         return Err(malformed(1, "the file is UTF-16, as some programs for Windows write it; save it as UTF-8"));
     }
@@ -58,7 +61,7 @@ pub(crate) fn parse(file: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Pa
             (None, None) if is_setting(name) => return Err(malformed(number, GRAMMAR)),
             (None, None) => {
                 put(String::new());
-                parsed.passed_over.push(number);
+                parsed.skipped.push(number);
                 rest.split_once('\n').map_or("", |(_, following)| following)
             }
         };
@@ -68,7 +71,8 @@ pub(crate) fn parse(file: &[u8], is_setting: impl Fn(&str) -> bool) -> Result<Pa
     Ok(parsed)
 }
 
-/// Returns the name with which a line begins, well-formed or not, without a leading `export`, and what follows the name.
+/// Returns the name at the beginning of a line, without `export` before it, and what follows the
+/// name. The name may be malformed.
 fn name(text: &str) -> (&str, &str) {
     fn word(text: &str) -> (&str, &str) {
         let text = skip_blanks(text);
@@ -83,8 +87,8 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c))
 }
 
-/// Reads the `=` and the value at the beginning of `text`. Returns the value and what follows its last line, or `None` where
-/// they break the grammar.
+/// Reads the `=` and the value at the beginning of `text`. Returns the value and what follows its
+/// last line, or `None` if they do not follow the grammar.
 fn value(text: &str) -> Option<(String, &str)> {
     let text = skip_blanks(skip_blanks(text).strip_prefix('=')?);
     if let Some(following) = end_of_line(text) {
@@ -110,11 +114,11 @@ fn value(text: &str) -> Option<(String, &str)> {
             Some(c) => value.push(c),
         }
     };
-    // What was not UTF-8 in the file.
+    // This character stands for bytes of the file that were not UTF-8.
     (!value.contains(char::REPLACEMENT_CHARACTER)).then_some((value, following))
 }
 
-/// Returns the character that a backslash before `c` means.
+/// Returns the character that a backslash followed by `c` means.
 fn escaped(c: char) -> Option<char> {
     match c {
         'n' => Some('\n'),
@@ -134,7 +138,7 @@ fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches(|c: char| c != '\n' && c.is_whitespace())
 }
 
-/// Quotes nothing of the line, because it may hold a secret.
+/// Returns the error for a line. It quotes nothing of the line, which may contain a secret.
 fn malformed(line: usize, problem: &str) -> Error {
     Error::Malformed { file: ".env".to_owned(), line, problem: problem.to_owned() }
 }
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_comments_and_export_are_understood_and_lines_are_counted() {
+    fn quotes_comments_and_export_are_understood_and_lines_are_numbered() {
         assert_eq!(
             pairs(
                 "# it's a comment\n\nPORT=4000 # not a default\nexport HOST=localhost\r\nA='single $x \\d # kept'\n\
@@ -182,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_backslash_means_depends_on_the_quotes() {
+    fn the_meaning_of_a_backslash_depends_on_the_quotes() {
         assert_eq!(
             pairs("A='C:\\dir\\'\nPORT=1\nB=a\\ \\'b\\'\\n\\\\\nC=\"a\\ b\\nc\"'d\\n'e\n"),
             [line("A", "C:\\dir\\", 1), line("PORT", "1", 2), line("B", "a 'b'\n\\", 3), line("C", "a b\ncd\\ne", 4)]
@@ -190,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dollar_is_a_dollar() {
+    fn a_dollar_sign_is_literal() {
         assert_eq!(
             pairs("A=x$PATH\nB=\"${HOME}y\"\nC='$z'\n"),
             [line("A", "x$PATH", 1), line("B", "${HOME}y", 2), line("C", "$z", 3)]
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_between_quotes_may_take_several_lines() {
+    fn a_value_in_quotes_may_span_several_lines() {
         let file = "KEY='one\ntwo\nthree'\nPORT=1\nPEM=\"-----BEGIN\r\nHOST=no\r\n-----END\" # a key\r\nHOST=a\r\n";
         assert_eq!(
             pairs(file),
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_and_no_settings_is_passed_over_and_takes_no_line_of_ours_along() {
+    fn a_line_of_another_program_that_is_not_understood_is_skipped_alone() {
         for foreign in [
             &b"APP_NAME=My Cool App"[..],
             b"AUTHOR=Conan O'Brien",
@@ -243,7 +247,7 @@ mod tests {
                     [foreign, ending.as_bytes(), b"PORT=4000", ending.as_bytes(), b"A=b", ending.as_bytes()].concat();
                 let parsed = parsed(&file);
                 let shown = String::from_utf8_lossy(&file).into_owned();
-                assert_eq!(parsed.passed_over, [1], "{shown:?}");
+                assert_eq!(parsed.skipped, [1], "{shown:?}");
                 let port = parsed.lines.iter().find(|line| line.name == "PORT").unwrap();
                 assert_eq!((port.text.as_str(), port.number), ("4000", 2), "{shown:?}");
                 assert!(parsed.lines.iter().any(|line| line.name == "A" && line.text == "b"), "{shown:?}");
@@ -252,16 +256,16 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_is_closed_by_somebody_elses_is_not_closed() {
+    fn an_open_quote_is_not_closed_by_a_quote_on_another_line() {
         let file = "A=\"open\nPORT=4000\nTITLE=\"x\"\nB='open\nHOST=a\nC='y'\n";
         let parsed = parsed(file);
-        assert_eq!(parsed.passed_over, [1, 4]);
+        assert_eq!(parsed.skipped, [1, 4]);
         let ours: Vec<_> = parsed.lines.iter().filter(|line| is_setting(&line.name)).map(|line| &line.text).collect();
         assert_eq!(ours, ["4000", "a"]);
     }
 
     #[test]
-    fn a_line_of_ours_that_is_none_is_named_by_its_number_and_not_shown() {
+    fn the_error_for_a_malformed_setting_has_its_line_number_and_not_its_text() {
         for (file, number) in [
             (&b"PORT=1\nJWT_SECRET correct-horse\n"[..], 2),
             (b"JWT_SECRET=correct horse\nPORT=1\n", 1),
@@ -277,15 +281,15 @@ mod tests {
             assert_eq!(
                 error,
                 format!(
-                    ".env, line {number}, can't be understood: a line is NAME=value, and a value with spaces, quotes \
-                     or backslashes stands between single quotes"
+                    ".env, line {number}, can't be understood: write NAME=value, with single quotes around a value \
+                     that contains spaces, quotes or backslashes"
                 )
             );
         }
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_first_name_and_utf_16_is_named() {
+    fn a_byte_order_mark_is_ignored_and_utf_16_is_reported() {
         assert_eq!(pairs("\u{feff}PORT=1"), [line("PORT", "1", 1)]);
         for file in [&b"\xff\xfeP\0O\0"[..], b"\xfe\xff\0P\0O"] {
             let error = parse(file, is_setting).err().unwrap().to_string();
@@ -295,7 +299,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_stands_around_it_hides_a_setting(
+        fn comments_around_a_setting_never_hide_it(
             before in prop::collection::vec(any::<u8>().prop_filter("no break, no quote", |b| !b"\n'\"".contains(b)), 0..40),
             after in prop::collection::vec(any::<u8>(), 0..40),
         ) {
@@ -306,7 +310,7 @@ mod tests {
         }
 
         #[test]
-        fn no_file_is_a_panic(file in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_file_causes_a_panic(file in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&file, is_setting);
         }
     }

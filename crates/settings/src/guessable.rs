@@ -1,27 +1,29 @@
-//! Secrets that can be guessed: published in a manual, made of a few words, or of a common pattern.
+//! Detects secrets that can be guessed, because they were published, or consist of a few common
+//! words or of a pattern.
 //!
-//! Who knows the secret can sign a token for every user and role, and attackers try lists of
+//! Whoever knows the secret can sign a token for every user and role, and attackers try lists of
 //! published secrets first. Owns the list of such secrets and the patterns. Must never refuse the
-//! output of a random generator, in whatever encoding: each rule here says why it can't.
+//! output of a random generator in any encoding; the comment of each check says why it does not.
 
 use crate::secret::Secret;
 
 /// What is wrong with a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It is published in a manual, a template or a playground, or says so itself.
+    /// It was published in a manual, a template or a playground, or its text says that it is an
+    /// example.
     Published,
     /// It consists of words that are common in such secrets.
     Words,
-    /// A short pattern that is repeated, or characters in the order of the alphabet or the
-    /// keyboard.
+    /// It is a short text that is repeated, or its characters are in the order of the alphabet or
+    /// of the keyboard.
     Pattern,
-    /// It is long enough, but has so few different characters that it may be guessed.
-    Poor,
+    /// It is long enough, but consists of so few different characters that it may be guessed.
+    LowEntropy,
 }
 
-/// Secrets from manuals and tutorials: their letters and digits, in lower case. Each is long enough
-/// to look good.
+/// Secrets from manuals and tutorials, reduced to their letters and digits in lower case. Each is
+/// long enough to be accepted otherwise.
 const KNOWN: [&str; 9] = [
     // RFC 7515, appendix A.1.
     "aym1sysppbydfgzld3umj1qzkobwvmkoqqestjqlrt1qs0gzh75aktmn3yj0ips4hcguutwjazzr1z9caow",
@@ -40,8 +42,8 @@ const KNOWN: [&str; 9] = [
     "reallyreallyreallyreallyverysafe",
 ];
 
-/// Parts of secrets that identify them as examples.
-const TELLING: [&str; 34] = [
+/// Texts that identify a secret that contains them as an example.
+const EXAMPLE_PARTS: [&str; 34] = [
     "yourjwtsecret",
     "yoursecret",
     "yoursupersecret",
@@ -80,68 +82,69 @@ const TELLING: [&str; 34] = [
     "supersecretkey",
 ];
 
-/// The words of which example secrets are made, the longest first. A secret that contains hardly
-/// anything else is an example.
+/// The words of which example secrets consist, the longest first. A secret that contains almost
+/// nothing else is an example.
 const WORDS: &str = "\
     application development environment placeholder characters passphrase production generated signature database \
     generate internal password security backend default example minimum private refresh service session signing testing \
     tidings access change cookie enough nestjs please public random really secret secure server shared string admin \
     local super token value auth demo here long pass safe shhh test this user very your api jwt key the";
 
-/// Rows of the keyboard, and the alphabet. They are also tried backwards.
+/// Sequences of keys on a keyboard. They are also searched for backwards.
 const ROWS: [&str; 5] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p"];
 
-/// Returns what is wrong with the secret, if anything. Its length is checked elsewhere.
+/// Returns what is wrong with the secret, if anything. The length is checked elsewhere.
 pub fn flaw(secret: &Secret) -> Option<Flaw> {
     let text = secret.trimmed();
-    let plain: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    if KNOWN.contains(&plain.as_str()) || TELLING.iter().any(|part| plain.contains(part)) {
+    let reduced: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    if KNOWN.contains(&reduced.as_str()) || EXAMPLE_PARTS.iter().any(|part| reduced.contains(part)) {
         return Some(Flaw::Published);
     }
-    if is_words(&plain) {
+    if is_words(&reduced) {
         return Some(Flaw::Words);
     }
     if is_repeated(text.as_bytes()) || is_in_order(text.as_bytes()) {
         return Some(Flaw::Pattern);
     }
-    is_poor(text.as_bytes()).then_some(Flaw::Poor)
+    has_low_entropy(text.as_bytes()).then_some(Flaw::LowEntropy)
 }
 
-/// Returns whether hardly anything is left to guess without the words: at most 12 letters, which
-/// are at most half of all letters, and at most 12 digits. From random letters the words
-/// occasionally remove three or four, from random hexadecimal digits none.
-fn is_words(plain: &str) -> bool {
-    let mut rest = plain.to_owned();
+/// Returns whether the secret consists almost only of the [`WORDS`]. Without them, at most 12
+/// digits are left, and at most 12 letters, which are at most half of all letters. In random
+/// letters, three or four occasionally form a word; in random hexadecimal digits, none do.
+fn is_words(reduced: &str) -> bool {
+    let mut rest = reduced.to_owned();
     for word in WORDS.split_whitespace() {
         rest = rest.replace(word, " ");
     }
     let letters = |text: &str| text.bytes().filter(u8::is_ascii_alphabetic).count();
     let digits = rest.bytes().filter(u8::is_ascii_digit).count();
-    let (all, left) = (letters(plain), letters(&rest));
+    let (all, left) = (letters(reduced), letters(&rest));
     all >= 12 && left <= 12 && left * 2 <= all && digits <= 12
 }
 
-/// Returns whether the text is a piece of fewer than 32 bytes, repeated. In random text no piece is
-/// repeated; a good secret that was written twice is as good as one copy of it.
+/// Returns whether the text consists of repetitions of one part of fewer than 32 bytes. Random text
+/// has no such repetitions. A longer part is not a flaw, because it is a good secret itself.
 fn is_repeated(text: &[u8]) -> bool {
     (1..=(text.len() / 2).min(31)).any(|period| text[period..].iter().zip(text).all(|(one, other)| one == other))
 }
 
-/// Returns whether three of four neighbouring characters are next to each other in an alphabet or
-/// on a keyboard, or are equal. Of random hexadecimal digits one of five is.
+/// Returns whether at least three quarters of all pairs of adjacent characters are equal, or next
+/// to each other in the alphabet or on a keyboard. Of random hexadecimal digits, one pair in five
+/// is.
 fn is_in_order(text: &[u8]) -> bool {
-    let beside = |one: u8, other: u8| {
+    let is_neighbor = |one: u8, other: u8| {
         let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
         let on = |row: &&str| row.as_bytes().windows(2).any(|pair| pair == [one, other] || pair == [other, one]);
         one.abs_diff(other) <= 1 || ROWS.iter().any(on)
     };
-    let pairs = text.windows(2).filter(|pair| beside(pair[0], pair[1])).count();
-    text.len() >= 8 && pairs * 4 >= (text.len() - 1) * 3
+    let neighbors = text.windows(2).filter(|pair| is_neighbor(pair[0], pair[1])).count();
+    text.len() >= 8 && neighbors * 4 >= (text.len() - 1) * 3
 }
 
-/// Returns whether the characters have less than 80 bits of entropy, if each is as likely as it is
-/// in this text. 32 random digits have about 100.
-fn is_poor(text: &[u8]) -> bool {
+/// Returns whether the text has less than 80 bits of entropy, where the probability of each
+/// character is its frequency in the text. 32 random digits have about 100 bits.
+fn has_low_entropy(text: &[u8]) -> bool {
     let mut counts = [0_u32; 256];
     for &byte in text {
         counts[usize::from(byte)] += 1;
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_manuals_show_is_known() {
+    fn published_secrets_are_detected() {
         for text in [
             "your-256-bit-secret",
             "a-string-secret-at-least-256-bits-long",
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nothing_but_the_usual_words_is_seen() {
+    fn secrets_of_common_words_are_detected() {
         for text in [
             "my-development-secret-key-for-jwt-signing",
             "this-is-a-very-long-secret-key-1234567890",
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_seen() {
+    fn patterns_are_detected() {
         for text in [
             "a".repeat(64),
             "0".repeat(32),
@@ -225,19 +228,19 @@ mod tests {
     }
 
     #[test]
-    fn few_different_characters_are_poor() {
+    fn secrets_of_few_different_characters_are_detected() {
         for text in [
             "abcaabbaccbabcabbacabacbabcabacba",
             "1211211122212111221211212211121211",
             "zzzzzzzzzzzzzzz!zzzzzz?zzzzzzzzz",
         ] {
-            assert!(matches!(of(text), Some(Flaw::Poor | Flaw::Pattern)), "{text}");
+            assert!(matches!(of(text), Some(Flaw::LowEntropy | Flaw::Pattern)), "{text}");
         }
-        assert_eq!(of("8181418414181848114844181848148188"), Some(Flaw::Poor));
+        assert_eq!(of("8181418414181848114844181848148188"), Some(Flaw::LowEntropy));
     }
 
     #[test]
-    fn good_secrets_are_good_whoever_wrote_them_twice() {
+    fn good_secrets_are_accepted_even_if_they_are_repeated() {
         let good = "nJ4vWq81-Zr0xk_Tg7Lm2Yb9Hc5Pd3Ef6";
         assert_eq!(of(good), None);
         assert_eq!(of(&good.repeat(2)), None);
@@ -248,13 +251,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
-        fn no_32_random_bytes_are_refused_however_they_are_written(bytes in any::<[u8; 32]>()) {
+        fn random_secrets_of_32_bytes_are_accepted_in_every_encoding(bytes in any::<[u8; 32]>()) {
             let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
             let digit = |number: u8| char::from_digit(number.into(), 16).unwrap();
             let hex: String = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
             let digits: String = bytes.iter().map(|byte| digit(byte % 10)).collect();
             for text in [&base64, &hex, &hex[..32], &digits] {
-                prop_assert!(matches!(of(text), None | Some(Flaw::Poor)), "{}", text);
+                prop_assert!(matches!(of(text), None | Some(Flaw::LowEntropy)), "{}", text);
             }
             prop_assert_eq!(of(&base64), None);
         }

@@ -1,7 +1,7 @@
 //! The settings as they were written: texts, each with its origin, before any value is parsed.
 //!
-//! Owns the order of the layers. The environment is a parameter, so that a test can pass a map;
-//! only [`environment`] reads that of the process, and nothing ever changes it.
+//! Owns the order of the layers. The environment is a parameter, so that a test can pass a map.
+//! Only [`environment`] reads the environment of the process, and nothing ever changes it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,20 +17,20 @@ use crate::rule::Raw;
 use crate::setting::Setting;
 use crate::spelling;
 
-/// The settings on the command line. It has no `Debug`, because `--jwt-secret` is among them.
+/// The settings on the command line. This has no `Debug`, because `--jwt-secret` is one of them.
 #[derive(Clone, Default)]
 pub struct Flags {
     /// `--config FILE`, which replaces `tidings.toml`.
     pub file: Option<PathBuf>,
-    /// Names (`heartbeat_interval`) and texts; the last one of several wins.
+    /// Names (such as `heartbeat_interval`) and texts. If a name is repeated, the last one counts.
     pub settings: Vec<(String, String)>,
 }
 
 /// All layers, in order of precedence.
 pub struct Layers {
-    /// The values by the key of the setting, in order of precedence.
+    /// The values by the key of their setting, each list in order of precedence.
     written: BTreeMap<&'static str, Vec<Written>>,
-    /// The home directory, as the environment names it.
+    /// The home directory, which is the variable `HOME`.
     pub home: Option<String>,
     /// Warnings about ignored names that look like a misspelled setting, and about skipped lines.
     pub warnings: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Written {
 const FILE: &str = "tidings.toml";
 
 impl Layers {
-    /// Collects the layers: flags, then the environment, then `.env`, then the file.
+    /// Collects the layers: flags, the environment, `.env` in `directory`, and the TOML file.
     pub fn gather(
         table: &[Setting],
         flags: Flags,
@@ -88,16 +88,16 @@ impl Layers {
         const NAME: &str = ".env";
         let path = directory.join(NAME);
         if path.is_dir() {
-            // Python's `venv` is often told to create it.
-            self.warnings.push(".env is a directory, which holds no settings".to_owned());
+            // Python projects often have a virtual environment in this directory.
+            self.warnings.push(".env is a directory, so no settings are read from it".to_owned());
             return Ok(());
         }
         let is_setting = |name: &str| table.iter().any(|setting| setting.variable() == name);
-        let dotenv::Parsed { lines, passed_over } = dotenv::parse(&read(&path, NAME, false)?, is_setting)?;
-        // The last of several lines for one name wins, as in Node's `dotenv`.
+        let dotenv::Parsed { lines, skipped } = dotenv::parse(&read(&path, NAME, false)?, is_setting)?;
+        // If a name is repeated, the last line counts, as in Node's `dotenv`.
         let lines = lines.into_iter().rev();
         self.variables(table, lines.map(|line| (line.name, line.text, Origin::DotEnv { line: line.number })));
-        self.warnings.extend(passed_over_in(NAME, &passed_over));
+        self.warnings.extend(skipped_lines(NAME, &skipped));
         Ok(())
     }
 
@@ -112,7 +112,7 @@ impl Layers {
                     if let Some(meant) = spelling::misspelled(table, &name) {
                         let name = shown(&name, false);
                         self.warnings.push(format!(
-                            "{name} ({origin}) is no setting and has no effect; did you mean {}?",
+                            "{name} ({origin}) is not a setting and has no effect; did you mean {}?",
                             meant.variable()
                         ));
                     }
@@ -159,44 +159,46 @@ impl Layers {
     }
 }
 
-/// Reads a file. A file that is not required counts as empty if it does not exist.
-fn read(path: &Path, name: &str, needed: bool) -> Result<Vec<u8>, Error> {
+/// Reads a file. If it does not exist and is not required, it counts as empty.
+fn read(path: &Path, name: &str, is_required: bool) -> Result<Vec<u8>, Error> {
     match fs::read(path) {
         Ok(bytes) => Ok(bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_required => Ok(Vec::new()),
         Err(source) => Err(Error::Unreadable { file: name.to_owned(), source }),
     }
 }
 
-/// Returns a warning with the numbers of the skipped lines only: their content belongs to other
-/// programs.
-fn passed_over_in(file: &str, lines: &[usize]) -> Option<String> {
-    const NAMED: usize = 10;
-    let numbers: Vec<_> = lines.iter().take(NAMED).map(ToString::to_string).collect();
+/// Returns a warning about skipped lines, if there are any. It shows only their numbers, because
+/// their content belongs to other programs.
+fn skipped_lines(file: &str, lines: &[usize]) -> Option<String> {
+    const MAX_LISTED: usize = 10;
+    let numbers: Vec<_> = lines.iter().take(MAX_LISTED).map(ToString::to_string).collect();
     let (last, others) = numbers.split_last()?;
     let list = match lines.len() {
-        1 => format!("line {last} is"),
-        2..=NAMED => format!("lines {} and {last} are", others.join(", ")),
-        all => format!("lines {} and {} more are", numbers.join(", "), all - NAMED),
+        1 => format!("line {last} was"),
+        2..=MAX_LISTED => format!("lines {} and {last} were", others.join(", ")),
+        all => format!("lines {} and {} more were", numbers.join(", "), all - MAX_LISTED),
     };
-    Some(format!("{file}, {list} not understood and passed over, as no setting is named there"))
+    Some(format!("{file}, {list} not understood, and skipped because no setting is named there"))
 }
 
+/// Converts a value of the TOML file.
 fn raw(value: &toml::Value) -> Raw {
     let scalar = |value: &toml::Value| match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Some(value.to_string()),
         toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
     };
-    let whole = match value {
+    let converted = match value {
         toml::Value::Array(items) => items.iter().map(scalar).collect::<Option<_>>().map(Raw::List),
         value => scalar(value).map(Raw::Text),
     };
-    whole.unwrap_or_else(|| Raw::Other(value.to_string()))
+    converted.unwrap_or_else(|| Raw::Other(value.to_string()))
 }
 
+/// Returns the error for a name that is not that of a setting.
 fn unknown(table: &[Setting], name: &str, value: &str, origin: Origin) -> Error {
-    let value = shown(value, spelling::secretive(table, name));
+    let value = shown(value, spelling::may_be_secret(table, name));
     Error::Unknown {
         written: format!("{}={value}", shown(name, false)),
         hint: spelling::nearest(table, name).map_or_else(
@@ -207,8 +209,9 @@ fn unknown(table: &[Setting], name: &str, value: &str, origin: Origin) -> Error 
     }
 }
 
-/// Reads the environment of the process, to be passed to [`Layers::gather`]. Names that are not
-/// UTF-8 can't be settings and are left out; bytes of values that are not UTF-8 become `\u{fffd}`.
+/// Reads the environment of the process, to be passed to [`Layers::gather`]. A variable whose name
+/// is not UTF-8 is left out, because it can't be a setting. Bytes of a value that are not UTF-8
+/// become `\u{fffd}`.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.to_string_lossy().into_owned())))
 }

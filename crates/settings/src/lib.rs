@@ -1,11 +1,11 @@
-//! The framework of settings: each setting is declared once, and everything else follows from that
-//! row.
+//! A framework for settings. Each setting is declared once, as a row of a table, and everything
+//! else is derived from that row.
 //!
 //! A program declares its sections with [`section!`], one field for each setting. [`Layers`]
 //! collects their texts from flags, the environment, `.env` and a TOML file. [`Reading`] parses the
-//! texts, section by section, by their [`rule`]s, and records the origin of each value. Knows no
-//! setting by its name but those that choose the defaults ([`Mode`]), and must never change the
-//! environment of the process or show a secret.
+//! texts, section by section, according to their [`rule`]s, and records the origin of each value.
+//! Knows no setting by name except those that choose the defaults ([`Mode`]). Must never change the
+//! environment of the process, and must never show a secret.
 
 mod dotenv;
 mod error;

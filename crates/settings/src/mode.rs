@@ -1,15 +1,16 @@
-//! The mode, which chooses between two sets of defaults.
+//! The mode of the server.
 
 pub mod section;
 
 /// The mode, which chooses the defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// For one developer on one machine: it listens on loopback, demo tokens work, logs are text.
+    /// For one developer on one machine: the server listens on loopback, demo tokens are accepted,
+    /// and logs are text.
     #[default]
     Development,
-    /// For public servers: it listens on every address, demo tokens are off, logs are JSON, and a
-    /// weak secret stops the start.
+    /// For public servers: the server listens on every address, demo tokens are off, logs are JSON,
+    /// and the server refuses to start with a weak secret.
     Production,
 }
 

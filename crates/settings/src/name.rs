@@ -1,4 +1,5 @@
-//! The three spellings of a setting's one name.
+//! Conversions from the name of a setting in `tidings.toml` to its names in the environment and on
+//! the command line.
 
 /// Converts `heartbeat_interval` to `HEARTBEAT_INTERVAL`.
 pub(crate) fn variable(key: &str) -> String {

@@ -1,22 +1,22 @@
-//! The origin of a value.
+//! Where the value of a setting was written.
 
 use std::fmt;
 
-/// The origin of a value.
+/// Where the value of a setting was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The command line.
+    /// On the command line, by the flag with this name.
     Flag(String),
-    /// The environment of the process.
+    /// In the environment of the process.
     Environment,
-    /// The `.env` of the working directory.
+    /// In the `.env` of the working directory.
     DotEnv {
         /// The line, counted from 1.
         line: usize,
     },
-    /// `tidings.toml`, or the file that `--config` names.
+    /// In the file with this name: `tidings.toml`, or the one that `--config` names.
     File(String),
-    /// The setting was not written anywhere.
+    /// Nowhere: the value is the default.
     Default,
 }
 

@@ -1,8 +1,9 @@
-//! Paths in settings, as people write them.
+//! Paths in settings: replaces `~`, and refuses paths that are certainly a mistake.
 //!
-//! A shell replaces `~` and `$HOME` before a program sees them, but in `.env`, in a compose file,
-//! or after the `=` of a flag nothing does. Owns what is replaced here, and which paths are refused
-//! because nobody means them literally: a directory named `~` is discovered months later.
+//! A shell replaces `~` and `$HOME` before a program sees them, but nothing replaces them in
+//! `.env`, in a compose file, or after the `=` of a flag. Owns what is replaced here, and which
+//! paths are refused because nobody means them literally. Otherwise, the server would create a
+//! directory named `~`, and its operator would discover that months later.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ impl Rule for Directory {
     }
 
     fn allowed(&self) -> String {
-        "the path of a directory, which may begin with `~/` where HOME is set; without quotes, variables and `file:`"
+        "the path of a directory, which may begin with `~/` if HOME is set, and contains no quotes, variables or `file:`"
             .to_owned()
     }
 
@@ -36,7 +37,7 @@ impl Rule for Directory {
         DIRECTORY
     }
 
-    fn at_home(&self, raw: &Raw, home: Option<&str>) -> Option<Raw> {
+    fn expand_home(&self, raw: &Raw, home: Option<&str>) -> Option<Raw> {
         match expand(raw.single()?, home) {
             Cow::Borrowed(_) => None,
             Cow::Owned(path) => Some(Raw::Text(path)),
@@ -53,28 +54,28 @@ pub fn expand<'a>(path: &'a str, home: Option<&str>) -> Cow<'a, str> {
     }
 }
 
-/// Returns whether the path can be meant literally.
+/// Returns whether the path may be meant literally.
 fn is_literal(path: &str) -> bool {
-    let quoted = path.starts_with(['"', '\'', '`']) || path.ends_with(['"', '\'', '`']);
-    let url = path
+    let is_quoted = path.starts_with(['"', '\'', '`']) || path.ends_with(['"', '\'', '`']);
+    let is_url = path
         .split_once(':')
         .is_some_and(|(scheme, rest)| scheme.eq_ignore_ascii_case("file") || rest.starts_with("//"));
     !path.is_empty()
         && !path.starts_with('~')
         && !path.contains(char::is_control)
-        && !quoted
-        && !url
+        && !is_quoted
+        && !is_url
         && !has_dollar_variable(path)
         && !has_percent_variable(path)
 }
 
-/// Recognises `$HOME`, `${HOME}` and `$(pwd)`.
+/// Returns whether the path contains a variable such as `$HOME` or `${HOME}`, or `$(pwd)`.
 fn has_dollar_variable(path: &str) -> bool {
     path.match_indices('$')
         .any(|(at, _)| path[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(')))
 }
 
-/// Recognises `%APPDATA%`.
+/// Returns whether the path contains a variable such as `%APPDATA%`.
 fn has_percent_variable(path: &str) -> bool {
     let between: Vec<_> = path.split('%').collect();
     let inner = between.get(1..between.len().saturating_sub(1)).unwrap_or_default();
@@ -87,12 +88,12 @@ mod tests {
 
     fn read(text: &str, home: Option<&str>) -> Option<String> {
         let raw = Raw::Text(text.to_owned());
-        let raw = Directory.at_home(&raw, home).unwrap_or(raw);
+        let raw = Directory.expand_home(&raw, home).unwrap_or(raw);
         Directory.read(&raw).map(|path| path.to_str().unwrap().to_owned())
     }
 
     #[test]
-    fn the_home_directory_is_found_where_the_path_begins_with_it() {
+    fn a_tilde_at_the_beginning_is_replaced_by_the_home_directory() {
         for (text, path) in [
             ("~/tidings-data", "/home/ann/tidings-data"),
             ("~", "/home/ann"),
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_means_literally_is_refused() {
+    fn paths_that_nobody_means_literally_are_refused() {
         for text in [
             "",
             "~ann/data",

@@ -1,8 +1,7 @@
 //! Rules, which parse the text of a setting into a typed value.
 //!
-//! Owns the parsing, the description of what is allowed, and the formatting of a value. A rule
-//! knows neither the name of its setting nor the origin of the text, and never panics, whatever it
-//! is given.
+//! Owns how values are parsed and formatted, and the description of what is allowed. A rule knows
+//! neither the name of its setting nor the origin of the text, and no text makes it panic.
 
 use std::ops::RangeInclusive;
 
@@ -11,20 +10,20 @@ use crate::secret::Secret;
 /// A value as it was written, before it is parsed.
 #[derive(Clone)]
 pub enum Raw {
-    /// A text: a flag, an environment variable, or a single value of the file.
+    /// A flag, a variable, or a single value in the TOML file.
     Text(String),
-    /// An array of the file.
+    /// An array in the TOML file.
     List(Vec<String>),
-    /// A table, or an array of arrays, which no setting accepts.
+    /// A table or another value in the TOML file that no setting accepts.
     Other(String),
 }
 
 /// The form of a setting on the command line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// `--name VALUE`; the last one wins.
+    /// `--name VALUE`. If it is repeated, the last one counts.
     Single,
-    /// `--name` alone means `true`.
+    /// `--name VALUE`, or `--name` alone, which means `true`.
     Switch,
     /// May be repeated.
     List,
@@ -38,16 +37,15 @@ pub trait Rule {
     /// Returns the value, or `None` if it is not allowed.
     fn read(&self, raw: &Raw) -> Option<Self::Value>;
 
-    /// Describes what is allowed, in words that complete "allowed is …".
+    /// Describes what is allowed, as a text that follows "allowed: ".
     fn allowed(&self) -> String;
 
-    /// Formats the value in its normal form, which [`read`](Self::read) accepts, except for
-    /// secrets.
+    /// Formats the value in its normal form. [`read`](Self::read) accepts that form, unless the
+    /// value is a secret.
     fn show(&self, value: &Self::Value) -> String;
 
-    /// Returns the text with the home directory in place of `~`, or `None` if there is nothing to
-    /// replace.
-    fn at_home(&self, _raw: &Raw, _home: Option<&str>) -> Option<Raw> {
+    /// Replaces `~` by the home directory. Returns `None` if there is nothing to replace.
+    fn expand_home(&self, _raw: &Raw, _home: Option<&str>) -> Option<Raw> {
         None
     }
 
@@ -71,11 +69,11 @@ pub struct Switch;
 /// A whole number in a range.
 pub struct Number<T>(pub RangeInclusive<T>);
 
-/// One of several words, in any case.
+/// One of several words. Upper and lower case are not distinguished.
 pub struct Choice<T: 'static> {
     /// Each word and its value.
     pub of: &'static [(&'static str, T)],
-    /// A note that follows the words in the description; usually empty.
+    /// A text that follows the words in the description of what is allowed; usually empty.
     pub note: &'static str,
 }
 
@@ -83,7 +81,7 @@ pub struct Choice<T: 'static> {
 pub struct Parsed<T> {
     /// The placeholder for the value in `--help`.
     pub placeholder: &'static str,
-    /// Describes what is allowed, in words that complete "allowed is …".
+    /// Describes what is allowed, as a text that follows "allowed: ".
     pub allowed: &'static str,
     /// Parses the value, or returns `None` if it is not allowed.
     pub read: fn(&str) -> Option<T>,
@@ -91,13 +89,13 @@ pub struct Parsed<T> {
     pub show: fn(&T) -> String,
 }
 
-/// Values separated by commas, or an array of the file; may be empty.
+/// Values separated by commas, or an array in the TOML file. It may be empty.
 pub struct List<R>(pub R);
 
 /// A value, or none if the text is empty.
 pub struct Optional<R>(pub R);
 
-/// A value, or none if the text is the given word.
+/// A value, or none if the text is this word.
 pub struct Or<R>(pub &'static str, pub R);
 
 /// A text that must never be shown.

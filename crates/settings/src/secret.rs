@@ -1,7 +1,7 @@
 //! A secret setting.
 //!
-//! Owns the one way to read its text, [`Secret::expose`]. Must never be shown: `Debug` hides it,
-//! and there is no `Display`.
+//! Owns the two ways to read its text, [`Secret::expose`] and [`Secret::trimmed`]. The text must
+//! never be shown: `Debug` hides it, and there is no `Display`.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Returns the text, for the one place that signs or verifies with it.
+    /// Returns the text, for the code that signs or verifies with it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Returns the text without white space around it: files, `--env-file` and Kubernetes' secrets
-    /// often end with an unintended line break.
+    /// Returns the text without the white space around it. Secrets from files, `--env-file` and
+    /// Kubernetes often end with an unintended line break.
     pub fn trimmed(&self) -> &str {
         self.0.trim_ascii()
     }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_trimmed_is_white_space_around_it() {
+    fn only_ascii_white_space_at_the_ends_is_trimmed() {
         assert_eq!(Secret::new("\t a b\r\n").trimmed(), "a b");
         assert_eq!(Secret::new("\u{a0}a").trimmed(), "\u{a0}a");
     }

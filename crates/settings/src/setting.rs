@@ -1,8 +1,9 @@
 //! One setting as a row of the table, and the `section!` macro, which defines the struct and the
 //! rows of a section together.
 //!
-//! The doc comment of a field is the only description of a setting: rustdoc, `--help`,
-//! `docs/configuration.md` and `.env.example` all show it. A row contains no value.
+//! The doc comment of a field is the only description of a setting. It is shown by rustdoc,
+//! `--help`, `docs/configuration.md` and `.env.example`. A row does not contain the value of the
+//! setting.
 
 use crate::mode::Mode;
 use crate::name::{flag, variable};
@@ -10,7 +11,7 @@ use crate::rule::{Rule, Shape};
 
 /// A row of the table of settings.
 pub struct Setting {
-    /// The name in `tidings.toml`, from which the other two are derived.
+    /// The name in `tidings.toml`. The names of the variable and of the flag are derived from it.
     pub key: &'static str,
     /// The title of its section.
     pub section: &'static str,
@@ -18,7 +19,7 @@ pub struct Setting {
     doc: &'static [&'static str],
     /// The defaults.
     pub preset: Preset,
-    /// What is allowed, in words that complete "allowed is …".
+    /// What is allowed, as a text that follows "allowed: ".
     pub allowed: String,
     /// The placeholder for the value in `--help`.
     pub placeholder: &'static str,
@@ -28,7 +29,7 @@ pub struct Setting {
     pub secret: bool,
 }
 
-/// The defaults; an empty text means "none".
+/// The defaults of a setting. An empty text means "none".
 #[derive(Clone, Copy)]
 pub struct Preset {
     /// In development.
@@ -46,7 +47,7 @@ pub struct Section {
 }
 
 impl Setting {
-    /// Returns the row of one setting, according to the rule of its values.
+    /// Returns the row of one setting. `rule` determines which values it may have.
     pub fn new<R: Rule>(
         section: &'static str,
         key: &'static str,
@@ -82,7 +83,7 @@ impl Setting {
     }
 }
 
-/// Joins the lines of a doc comment to one paragraph.
+/// Joins the lines of a doc comment into one paragraph.
 pub fn prose(doc: &[&str]) -> String {
     let lines: Vec<_> = doc.iter().map(|line| line.trim()).collect();
     lines.join(" ").trim().to_owned()
@@ -103,16 +104,17 @@ impl Preset {
     }
 
     /// Describes the default in plain text.
-    pub fn words(self) -> String {
-        self.said(str::to_owned)
+    pub fn plain_text(self) -> String {
+        self.described(str::to_owned)
     }
 
     /// Describes the default in Markdown, with each value as code.
     pub fn markdown(self) -> String {
-        self.said(|text| format!("`{text}`"))
+        self.described(|text| format!("`{text}`"))
     }
 
-    fn said(self, mark: impl Fn(&str) -> String) -> String {
+    /// Describes the default, with each value formatted by `mark`.
+    fn described(self, mark: impl Fn(&str) -> String) -> String {
         let one = |text: &str| {
             if text.is_empty() { "none".to_owned() } else { mark(text) }
         };

@@ -1,45 +1,48 @@
 //! Detects unknown names that look like a misspelled setting.
 //!
-//! There are two functions because a wrong guess costs differently: a hint under an error may
-//! guess, a warning about the environment, which is full of other programs' names, may not.
+//! There are two functions, because a wrong guess is not equally harmful everywhere. The hint of an
+//! error may be a guess. A warning about the environment may not, because the environment contains
+//! many names of other programs.
 
 use crate::setting::Setting;
 
-/// Returns the setting that a variable was probably meant to be, or `None` for names that merely
-/// resemble one, such as `PORTS`.
+/// Returns the setting of which `name` is probably a misspelling. Returns `None` for names that
+/// merely resemble a setting, such as `PORTS`.
 pub fn misspelled<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
-    let plain = plain(name);
+    let name = normalized(name);
     table.iter().find(|setting| {
-        let ours = self::plain(setting.key);
-        let tolerated = match ours.len() {
+        let key = normalized(setting.key);
+        let tolerated = match key.len() {
             // `HOST` and `PORT` are one letter away from too many words.
             ..6 => 0,
             6..12 => 1,
             _ => 2,
         };
-        strsim::osa_distance(&plain, &ours) <= tolerated
+        strsim::osa_distance(&name, &key) <= tolerated
     })
 }
 
-/// Returns the setting whose name is closest to a name that must be a setting.
+/// Returns the setting whose name is most similar to `name`, in a place where every name must be a
+/// setting. Returns `None` if no setting is similar enough.
 pub fn nearest<'a>(table: &'a [Setting], name: &str) -> Option<&'a Setting> {
-    let plain = plain(name);
+    let name = normalized(name);
     table
         .iter()
-        .map(|setting| (strsim::jaro_winkler(&plain, &self::plain(setting.key)), setting))
-        .filter(|(likeness, _)| *likeness > 0.85)
+        .map(|setting| (strsim::jaro_winkler(&name, &normalized(setting.key)), setting))
+        .filter(|(similarity, _)| *similarity > 0.85)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, setting)| setting)
 }
 
-/// Returns whether the value of an unknown name may be a secret and should not be shown.
-pub fn secretive(table: &[Setting], name: &str) -> bool {
-    let plain = plain(name);
+/// Returns whether the value of an unknown name may be a secret and must not be shown.
+pub fn may_be_secret(table: &[Setting], name: &str) -> bool {
+    let normalized = normalized(name);
     nearest(table, name).is_some_and(|setting| setting.secret)
-        || ["secret", "token", "key", "password", "jwt"].iter().any(|word| plain.contains(word))
+        || ["secret", "token", "key", "password", "jwt"].iter().any(|word| normalized.contains(word))
 }
 
-/// Returns a name without what people mix up: case, and the separators between words.
-fn plain(name: &str) -> String {
+/// Returns a name in lower case and without the separators between its words, because these are
+/// often confused.
+fn normalized(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

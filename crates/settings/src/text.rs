@@ -1,7 +1,7 @@
-//! Wrapped text, for the documents that are generated from the table of settings.
+//! Wraps text for the documents that are generated from the table of settings.
 
-/// Wraps a text between its words into lines of at most `width` characters; a longer word has a
-/// line of its own.
+/// Breaks a text into lines of at most `width` characters, at the spaces between words. A longer
+/// word has a line of its own.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -16,7 +16,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Wraps a text into lines of a comment that begin with `# ` and have at most 100 characters.
+/// Breaks a text into the lines of a comment, each of which begins with `# ` and has at most 100
+/// characters.
 pub fn comment(text: &str) -> String {
     const WIDTH: usize = 98;
     wrap(text, WIDTH).iter().flat_map(|line| ["# ", line, "\n"]).collect()

@@ -1,7 +1,7 @@
 //! Values with units: durations (`25s`) and sizes (`256KiB`).
 //!
-//! Whole numbers only, so that a value has exactly the effect that was written. Sizes have binary
-//! units and no `KB`, which half of the world reads as 1,000 and the other half as 1,024.
+//! Only whole numbers are accepted, so that a value means exactly what was written. Sizes have only
+//! binary units, because `KB` means 1,000 bytes to some people and 1,024 to others.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -33,11 +33,14 @@ const GIB: usize = 1 << 30;
 /// 1,024 GiB.
 pub const TIB: usize = 1 << 40;
 
-/// Largest first. A day is written `24h`; `d` is used from two days on, as people do.
+/// The units of durations, largest first. One day is formatted as `24h`; `d` is used from two days
+/// on.
 const SPANS: [(&str, Duration); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND)];
+/// The units of sizes, largest first.
 const SIZES: [(&str, usize); 5] = [("TiB", TIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
 
-/// Parses `500ms`, `25s`, `2m`, `24h`, `7d`; a bare number is seconds.
+/// Parses a duration such as `500ms`, `25s`, `2m`, `24h` or `7d`. A number without a unit is in
+/// seconds.
 pub fn read_span(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let unit = match unit {
@@ -48,7 +51,7 @@ pub fn read_span(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(milliseconds))
 }
 
-/// Formats a duration in the largest unit that divides it.
+/// Formats a duration in the largest unit of which it is a multiple.
 pub fn show_span(span: Duration) -> String {
     let milliseconds = span.as_millis();
     if milliseconds == 0 {
@@ -61,7 +64,8 @@ pub fn show_span(span: Duration) -> String {
     format!("{}{name}", milliseconds / unit.as_millis())
 }
 
-/// Parses `256KiB`, `1MiB`, `2GiB` in any case, `100B`, or bare bytes.
+/// Parses a size such as `256KiB`, `1MiB`, `2GiB` or `100B`. The unit may be in any case; a number
+/// without a unit is in bytes.
 pub fn read_size(text: &str) -> Option<usize> {
     let (number, unit) = split(text)?;
     let unit = match unit {
@@ -71,14 +75,14 @@ pub fn read_size(text: &str) -> Option<usize> {
     usize::try_from(number).ok()?.checked_mul(unit)
 }
 
-/// Formats a size in the largest unit that divides it.
+/// Formats a size in the largest unit of which it is a multiple.
 pub fn show_size(bytes: usize) -> String {
     let (name, unit) =
         SIZES.into_iter().find(|&(_, unit)| bytes >= unit && bytes.is_multiple_of(unit)).unwrap_or(("B", 1));
     format!("{}{name}", bytes / unit)
 }
 
-/// Splits a text into its digits and what follows them.
+/// Splits a text into the number at its beginning and the unit behind it.
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_not_read_at_all() {
+    fn ambiguous_and_malformed_values_are_refused() {
         for text in ["", "s", "-1s", "1.5s", "1h30m", "5 minutes", "99999999999999999999"] {
             assert_eq!(read_span(text), None, "{text}");
         }
@@ -187,7 +191,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_a_unit_panic(text in "\\PC*") {
+        fn no_text_causes_a_panic(text in "\\PC*") {
             let _ = (read_span(&text), read_size(&text));
         }
     }

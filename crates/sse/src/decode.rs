@@ -1,7 +1,7 @@
-//! Decoding: from bytes to events, by the rules of WHATWG HTML, sections 9.2.5 and 9.2.6.
+//! Decodes bytes into events, by the rules of WHATWG HTML, sections 9.2.5 and 9.2.6.
 //!
-//! A [`Decoder`] holds the state of one stream: the event in progress, the last event id, the
-//! reconnection time. It accepts bytes in pieces of any size from an untrusted server: no input
+//! A [`Decoder`] holds the state of one stream: the event in progress, the last event id, and the
+//! reconnection time. It accepts bytes in pieces of any size from an untrusted server. No input
 //! makes it panic, take more than linear time, or hold more than its limit. It never opens, ends or
 //! retries a connection.
 
@@ -15,9 +15,9 @@ pub const DEFAULT_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The longest id that a decoder accepts, in bytes of UTF-8.
 ///
-/// Every [`Message`] repeats the last id. Without a limit, an id of megabytes followed by events of
-/// six bytes each (`data\n\n`) would cost a copy of megabytes for each event. A server would not
-/// accept such an id in a request either, because of its limit of header sizes.
+/// Every [`Message`] contains the last id. Without a limit, a stream could send an id of megabytes,
+/// followed by events of six bytes (`data\n\n`), each of which would then cost a copy of megabytes.
+/// A server would not accept such an id in a request anyway, because it limits the size of headers.
 pub const MAX_ID_BYTES: usize = 1024;
 
 /// An incremental decoder of one event stream. A new connection needs a new decoder.
@@ -51,8 +51,8 @@ pub struct Decoder {
     last_event_id: String,
     reconnection_time: Option<Duration>,
     limit: usize,
-    /// Whether the limit was exceeded, after which all bytes are dropped.
-    ended: bool,
+    /// Whether there was an error, after which all bytes are dropped.
+    has_failed: bool,
 }
 
 /// An item of a stream.
@@ -60,24 +60,24 @@ pub struct Decoder {
 pub enum Decoded {
     /// An event, complete with the blank line that ends it.
     Event(Message),
-    /// A valid `retry:` line: how long to wait before a reconnection from now on.
+    /// A valid `retry:` line, which says how long to wait before a reconnection from now on.
     ///
-    /// It takes effect at its line, not at the end of its block. The server may ask for up to
-    /// [`u64::MAX`] milliseconds; larger numbers are ignored, like everything that is not a number.
+    /// It takes effect at its line, not at the end of its block. The largest value is [`u64::MAX`]
+    /// milliseconds. Larger numbers, and values that are not numbers, are ignored.
     Retry(Duration),
     /// The text of a comment line after its colon, without one leading space.
     Comment(String),
 }
 
-/// An event as an `EventSource` gives it to its listeners.
+/// An event, as an `EventSource` passes it to its listeners.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Message {
-    /// The event's name; `message` if the block has none or an empty one.
+    /// The name of the event; `message` if its block has no name or an empty one.
     pub event: String,
     /// The data. The values of several `data:` fields are joined by LF.
     pub data: String,
-    /// The last event id when the event was dispatched, which may come from an earlier block; empty
-    /// if there is none.
+    /// The last event id at the time of the event. It may come from an earlier block, and is empty
+    /// if there was none.
     pub id: String,
 }
 
@@ -105,11 +105,11 @@ pub enum Error {
 #[derive(Debug, Default)]
 struct Block {
     event: String,
-    /// `None` until the first `data` line: a block without `data` dispatches nothing, but one with
-    /// empty `data` does.
+    /// `None` until the first `data` line. A block without `data` is not an event, but a block with
+    /// empty `data` is one.
     data: Option<String>,
-    /// It is kept from block to block. It becomes the last event id only when its block ends, so
-    /// that a block that was cut does not count.
+    /// The value of the last `id` line, which may be that of an earlier block. It becomes the last
+    /// event id only when its block ends, so that an incomplete block does not count.
     id: String,
 }
 
@@ -121,14 +121,14 @@ impl Decoder {
 
     /// A decoder for events of up to `max_event_bytes`.
     ///
-    /// The standard has no limit, so a server could make a client's memory grow for ever with a
-    /// line that does not end, or with `data` lines and no blank line. Here, a line (without its
-    /// end) or the data of an event that is longer than the limit returns one [`Error`] and ends
-    /// the decoder: no item follows, and further bytes are dropped. A decoder holds at most a small
-    /// multiple of the limit, plus the bytes that were pushed and not yet read.
+    /// The standard has no limit, so a server could make a client's memory grow for ever, by a line
+    /// that does not end, or by `data` lines without a blank line. Here, the limit holds for each
+    /// line (without its end) and for the data of each event. If one of them is longer, the decoder
+    /// returns one [`Error`] and no item after it, and drops further bytes. A decoder holds at most
+    /// a small multiple of the limit, plus the bytes that were pushed and not yet read.
     ///
-    /// Each comment line counts alone, so that a stream of keep-alive comments never reaches the
-    /// limit.
+    /// Each line of a comment is compared with the limit separately, so that a stream of keep-alive
+    /// comments never reaches the limit.
     pub fn with_limit(max_event_bytes: usize) -> Self {
         Self {
             lines: Lines::default(),
@@ -136,20 +136,20 @@ impl Decoder {
             last_event_id: String::new(),
             reconnection_time: None,
             limit: max_event_bytes,
-            ended: false,
+            has_failed: false,
         }
     }
 
-    /// Adds the next bytes of the stream, which may be cut anywhere. Read all items before the next
-    /// call, as unread bytes accumulate.
+    /// Adds the next bytes of the stream, which may end anywhere. Read all items before the next
+    /// call, because unread bytes accumulate.
     pub fn push(&mut self, bytes: &[u8]) {
-        if !self.ended {
+        if !self.has_failed {
             self.lines.push(bytes);
         }
     }
 
-    /// The value for `Last-Event-ID` in the next request, unless it is empty: the last id of all
-    /// complete blocks, including those without data.
+    /// The last id of all complete blocks, including blocks without data. Unless it is empty, it is
+    /// the value for `Last-Event-ID` in the next request.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
@@ -159,6 +159,7 @@ impl Decoder {
         self.reconnection_time
     }
 
+    /// Decodes the next item from the complete lines.
     fn decode_next(&mut self) -> Result<Option<Decoded>, Error> {
         let limit = self.limit;
         while let Some(line) = self.lines.next() {
@@ -206,14 +207,14 @@ impl Default for Decoder {
     }
 }
 
-/// `None` means that more bytes are needed. It is final only after an [`Error`].
+/// `None` means that more bytes are needed. Only after an [`Error`], no further item follows.
 impl Iterator for Decoder {
     type Item = Result<Decoded, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.decode_next();
         if item.is_err() {
-            self.ended = true;
+            self.has_failed = true;
             self.lines = Lines::default();
             self.block = Block::default();
         }
@@ -222,6 +223,7 @@ impl Iterator for Decoder {
 }
 
 impl Block {
+    /// Adds a `data` line.
     fn append(&mut self, value: &[u8], limit: usize) -> Result<(), Error> {
         let value = String::from_utf8_lossy(value);
         let data = match &mut self.data {
@@ -238,6 +240,7 @@ impl Block {
         Ok(())
     }
 
+    /// Ends the block. Returns its event, if it has data.
     fn dispatch(&mut self) -> Option<Message> {
         let mut event = mem::take(&mut self.event);
         let data = self.data.take()?;
@@ -257,14 +260,14 @@ fn split(line: &[u8]) -> (&[u8], &[u8]) {
     (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
 }
 
-/// Decodes UTF-8. Decoding each line has the same result as decoding the whole stream at once,
-/// because an invalid sequence never includes an ASCII byte.
+/// Decodes UTF-8. The lines can be decoded one by one, because an invalid sequence never includes
+/// an ASCII byte; so the result is that of decoding the whole stream at once.
 fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
 
-/// Parses a `retry` value: ASCII digits and nothing else (`+1` is a number for Rust, but not by the
-/// standard).
+/// Parses a `retry` value, which consists of ASCII digits only. (Rust would also accept `+1`, but
+/// the standard does not.)
 fn milliseconds(value: &[u8]) -> Option<Duration> {
     if !value.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,8 +1,8 @@
-//! Encoding: from events to bytes. Only this module writes the wire format.
+//! Encodes events into bytes. Only this module writes the wire format.
 //!
-//! The length of a block is computed first, so that its allocation has exactly that size. This
-//! module must never write data that could end a line, nor a byte order mark: httpx-sse and
-//! sseclient-py lose the first event after one.
+//! The length of a block is computed first, so that its allocation has exactly that size. Must
+//! never write data that ends a line. Must never write a byte order mark at the beginning of a
+//! stream, because httpx-sse and sseclient-py lose the first event after one.
 
 use std::iter;
 
@@ -31,14 +31,15 @@ impl From<&Event> for Frame {
 }
 
 impl Frame {
-    /// Copies the blocks of `frames` into one chunk, for events that are sent to many readers
-    /// together. `None` if there are no frames.
+    /// Copies the blocks of `frames` into one chunk, for events that are sent together to many
+    /// streams. Returns `None` if there are no frames.
     pub fn join<'a>(frames: impl Iterator<Item = &'a Self> + Clone) -> Option<Self> {
         join(frames)
     }
 }
 
-/// Encodes `event`: `event`, `retry`, `data`, last `id`, and a blank line.
+/// Encodes an event as the lines `event`, `retry`, `data` and `id`, in this order, and a blank
+/// line.
 ///
 /// The id comes last because some clients act on a line as soon as they have read it. When a
 /// connection breaks in the middle of an event, `r3labs/sse` delivers the part that it has, and
@@ -65,7 +66,7 @@ fn frame(event: &Event) -> Frame {
     })
 }
 
-/// Joins the blocks of `frames` in one chunk. `None` if there are no frames.
+/// Implements [`Frame::join`].
 fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Option<Frame> {
     let length = frames.clone().map(|frame| frame.block().len()).sum();
     (length > 0).then(|| {
@@ -77,7 +78,8 @@ fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Option<Frame> {
     })
 }
 
-/// A chunk around the bytes that `write` adds. `length` is their number, at least 1.
+/// Builds a chunk around the bytes that `write` appends. `length` is the number of these bytes, and
+/// at least 1.
 fn chunk(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let header = hex_digits(length) + 2;
     let mut chunk = Vec::with_capacity(header + length + CHUNK_END.len());
@@ -88,9 +90,10 @@ fn chunk(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     Frame::new(Bytes::from(chunk), header)
 }
 
-/// The lines of `text`, at least one. CR, LF and CRLF each end a line, so a text that ends with a
-/// line break has an empty last line. axum's `Sse` writes two line breaks for a CRLF; nchan and
-/// @fastify/sse let a bare CR through, and with it any field.
+/// The lines of `text`, of which there is at least one. CR, LF and CRLF each end a line, so the
+/// last line of a text that ends with a line break is empty. Others had bugs here: axum's `Sse`
+/// writes two line breaks for a CRLF, and nchan and @fastify/sse do not handle a CR alone, by which
+/// a publisher can add any field.
 fn lines(text: &str) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text.as_bytes());
     iter::from_fn(move || {
@@ -104,11 +107,12 @@ fn lines(text: &str) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The number of hexadecimal digits of `number`. A block is never empty, so `number` is at least 1.
+/// The number of hexadecimal digits of `number`, which must be at least 1. A block is never empty.
 fn hex_digits(number: usize) -> usize {
     number.ilog2() as usize / 4 + 1
 }
 
+/// Appends `number` in hexadecimal digits.
 fn push_hex(bytes: &mut Vec<u8>, number: usize) {
     for digit in (0..hex_digits(number)).rev() {
         bytes.push(b"0123456789abcdef"[(number >> (4 * digit)) & 0xf]);
@@ -141,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_of_an_id_is_shown_before_all_of_the_data() {
+    fn the_id_is_written_after_all_of_the_data() {
         let id = Id::parse("k3-41").unwrap();
         for data in ["{}", "id: 7", "a\r\nid: 7\rb", ""] {
             let without = Event::new(NAME, data).retry(Duration::ZERO).encode();
@@ -161,11 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_were_not_given_are_not_written() {
+    fn fields_without_a_value_are_not_written() {
         assert_eq!(block("{}"), b"event: n\ndata: {}\n\n");
         assert_eq!(block(""), b"event: n\ndata: \n\n");
-        let taken_back = Event::new(NAME, "").id(Id::parse("1").unwrap()).id(None);
-        assert_eq!(taken_back.encode().block(), b"event: n\ndata: \n\n");
+        let without_id = Event::new(NAME, "").id(Id::parse("1").unwrap()).id(None);
+        assert_eq!(without_id.encode().block(), b"event: n\ndata: \n\n");
     }
 
     #[test]
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_in_data_never_leads_the_stream() {
+    fn a_byte_order_mark_in_data_is_never_at_the_beginning_of_the_stream() {
         assert_eq!(block("\u{feff}"), "event: n\ndata: \u{feff}\n\n".as_bytes());
     }
 
@@ -205,7 +209,7 @@ mod tests {
             assert!(frame.chunked().starts_with(header.as_bytes()));
             let chunk = frame.chunked_bytes();
             assert_eq!(chunk.len(), header.len() + frame.block().len() + 2);
-            drop(frame); // now the only owner, which alone may see the allocation
+            drop(frame); // `try_into_mut` requires that `chunk` is the only owner
             let size = chunk.len();
             assert_eq!(chunk.try_into_mut().unwrap().capacity(), size);
         }

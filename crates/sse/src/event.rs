@@ -1,8 +1,8 @@
 //! An event before it is encoded: its name, its data and its id.
 //!
-//! Every [`Event`] that can be built can be encoded and decodes to itself, so nothing is checked
-//! later and nothing can fail. An event always has a name and data, because blocks without data are
-//! harmful (see [`Event::id`]).
+//! Every [`Event`] can be encoded, and decodes to itself. So encoding checks nothing and can't
+//! fail. An event always has a name and data, because some clients mishandle blocks without data
+//! (see [`Event::id`]).
 
 use std::time::Duration;
 
@@ -28,25 +28,25 @@ pub struct Event {
 impl Event {
     /// An event with this name and data.
     ///
-    /// Any text is valid data. CR, LF and CRLF are each one line break and arrive as LF, as the
-    /// standard demands. Everything else arrives unchanged, including a trailing line break and
+    /// Any text is valid data. CR, LF and CRLF are each one line break, which arrives as LF, as the
+    /// standard demands. Everything else arrives unchanged, including a line break at the end and
     /// NUL.
     pub fn new(name: EventName, data: impl Into<String>) -> Self {
         Self { name, id: None, retry: None, data: data.into() }
     }
 
-    /// Sets the id that the client remembers with this event. Without one, the client keeps the id
-    /// of an earlier event.
+    /// Sets the id that the client remembers with this event. If the event has no id, the client
+    /// keeps the id of an earlier event.
     ///
-    /// An id is only ever sent with an event: from a block with nothing but `id:` or `retry:`,
-    /// httpx-sse 0.4.3 and other clients make an empty event that was never sent.
+    /// An id can't be sent without an event. If a block contains only `id:` or `retry:`, httpx-sse
+    /// 0.4.3 and other clients deliver an empty event, which was never sent.
     #[must_use]
     pub fn id(mut self, id: impl Into<Option<Id>>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// Sets how long the client waits before it reconnects, from now on. It is sent in whole
+    /// Sets how long the client waits before it reconnects, from this event on. It is sent in whole
     /// milliseconds, rounded down.
     #[must_use]
     pub fn retry(mut self, delay: impl Into<Option<Duration>>) -> Self {

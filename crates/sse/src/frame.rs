@@ -1,8 +1,7 @@
-//! Frames: encoded blocks, shared by all streams that write them.
+//! Encoded blocks of an event stream, which are shared by all streams that send them.
 //!
-//! A frame knows where its block begins and ends inside of the chunk framing. Only `encode` creates
-//! frames, so every [`Frame`] is well-formed. A frame's bytes are never copied, except to join
-//! frames.
+//! Owns where a block begins and ends inside of its chunk framing. Only `encode` creates frames, so
+//! every [`Frame`] is well-formed. The bytes of a frame are never copied, except to join frames.
 
 use bytes::Bytes;
 
@@ -24,7 +23,8 @@ const COMMENT: &[u8] = b"2\r\n:\n\r\n";
 /// '------------------ chunked -------------------'
 /// ```
 ///
-/// A clone increments a reference count. The first clone also allocates the counter, 24 bytes.
+/// Cloning a frame increments a reference count. The first clone also allocates the counter, which
+/// has 24 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     chunked: Bytes,
@@ -33,7 +33,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// `chunked` must be a whole chunk whose header takes `header` bytes.
+    /// Creates a frame. `chunked` must be a whole chunk whose header has `header` bytes.
     pub(crate) fn new(chunked: Bytes, header: usize) -> Self {
         debug_assert!(chunked[..header].ends_with(b"\r\n") && chunked.ends_with(CHUNK_END));
         Self { chunked, header }
@@ -41,44 +41,47 @@ impl Frame {
 
     /// The keep-alive comment, `:\n`. It needs no allocation.
     ///
-    /// No blank line follows. The standard allows one, but httpx-sse 0.4.3 makes an empty event
-    /// from each `:\n\n` once it has seen an id, and openai-python and other clients had the same
+    /// No blank line follows it. The standard allows one, but once httpx-sse 0.4.3 has seen an id,
+    /// it delivers an empty event for each `:\n\n`. openai-python and other clients had the same
     /// bug.
     pub fn comment() -> Self {
         Self::new(Bytes::from_static(COMMENT), 3)
     }
 
     /// Whether no other frame shares these bytes.
+    #[inline]
     pub fn is_unique(&self) -> bool {
         self.chunked.is_unique()
     }
 
     /// The block with its chunk framing.
+    #[inline]
     pub fn chunked(&self) -> &[u8] {
         &self.chunked
     }
 
     /// The bytes of [`chunked`](Self::chunked), shared without a copy.
+    #[inline]
     pub fn chunked_bytes(&self) -> Bytes {
         self.chunked.clone()
     }
 
     /// The block without chunk framing: its lines and, after an event, the blank line.
+    #[inline]
     pub fn block(&self) -> &[u8] {
         &self.chunked[self.header..self.chunked.len() - CHUNK_END.len()]
     }
 
     /// The bytes of [`block`](Self::block), shared without a copy.
+    #[inline]
     pub fn block_bytes(&self) -> Bytes {
         self.chunked.slice(self.header..self.chunked.len() - CHUNK_END.len())
     }
 
-    /// The length of [`chunked`](Self::chunked) in bytes: what the frame takes in memory, and at
-    /// most on the wire.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a frame is never empty, and a method that is always false says nothing"
-    )]
+    /// The length of [`chunked`](Self::chunked) in bytes. This is the memory of the frame, and the
+    /// most that it takes on the wire.
+    #[expect(clippy::len_without_is_empty, reason = "a frame is never empty, so the method would always return false")]
+    #[inline]
     pub fn len(&self) -> usize {
         self.chunked.len()
     }
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_made_of_an_event() {
+    fn a_frame_can_be_converted_from_an_event() {
         let event = Event::new(EventName::from_static("typing"), "{}");
         assert_eq!(Frame::from(&event), event.encode());
     }

@@ -1,7 +1,7 @@
 //! Event ids: the text of an `id:` line, which a client sends back as `Last-Event-ID`.
 //!
-//! Only this module makes an [`Id`] from text. What an id means (such as an epoch and a position)
-//! is up to its creator.
+//! Only this module creates an [`Id`] from text. What an id means (such as an epoch and a position)
+//! is decided by the code that creates it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ pub const MAX_BYTES: usize = 64;
 
 /// A valid event id: 1–64 bytes of `[A-Za-z0-9._-]`.
 ///
-/// The standard allows far more, but only such ids work with all clients. Browsers are about to
-/// send `Last-Event-ID` to other origins without a preflight only if it is CORS-safe: at most 128
-/// bytes and none of `" ( ) : < > ? @ [ \ ] { }` (whatwg/fetch 829 and 1788). Some clients fail on
-/// an id that is not visible ASCII.
+/// The standard allows almost any text, but only these ids work with all clients. Browsers will
+/// soon send `Last-Event-ID` to other origins without a preflight only if its value is CORS-safe,
+/// that is, if it has at most 128 bytes and none of `" ( ) : < > ? @ [ \ ] { }` (whatwg/fetch 829
+/// and 1788). Some clients fail on an id that is not visible ASCII.
 ///
 /// Cheap to clone: the text is shared.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -25,10 +25,10 @@ pub struct Id(Arc<str>);
 pub enum Error {
     /// The text is empty or longer than [`MAX_BYTES`]. An empty `id:` line would make the client
     /// forget its position.
-    #[error("an event id has 1 to {MAX_BYTES} bytes, this one has {0}")]
+    #[error("an event id must have 1 to {MAX_BYTES} bytes, and this one has {0}")]
     Length(usize),
     /// A character is outside of the alphabet.
-    #[error("an event id is made of letters, digits and ._-, not {0:?}")]
+    #[error("an event id consists of letters, digits and ._-, and {0:?} is not one of them")]
     Character(char),
 }
 
@@ -52,6 +52,7 @@ impl Id {
     }
 
     /// The id as text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -82,7 +83,7 @@ mod tests {
 
     /// express-sse and @fastify/sse drop the id `0`, because it is falsy.
     #[test]
-    fn zero_is_an_id() {
+    fn zero_is_a_valid_id() {
         assert_eq!(Id::parse("0").unwrap().as_str(), "0");
     }
 

@@ -2,10 +2,10 @@
 //!
 //! - [`EventName`] and [`Id`]: checked text for the `event:` and `id:` lines.
 //! - [`Event`]: an event before it is encoded; valid by construction.
-//! - [`Frame`]: an encoded event, shared by all its readers, with HTTP/1.1 chunk framing.
-//! - [`Decoder`]: from bytes to events by the rules of the standard, in pieces of any size.
+//! - [`Frame`]: an encoded event with HTTP/1.1 chunk framing, shared by all streams that send it.
+//! - [`Decoder`]: decodes bytes into events by the rules of the standard, in pieces of any size.
 //!
-//! This crate knows nothing of topics, HTTP connections or tasks.
+//! This crate knows nothing about topics, HTTP connections or tasks.
 //!
 //! ```
 //! use tidings_sse::{Decoded, Decoder, Event, EventName, Id, Message};

@@ -1,9 +1,9 @@
 //! Splits bytes into lines, by the rules for a stream of UTF-8 text: CR, LF and CRLF each end a
 //! line, and one byte order mark at the very start is dropped.
 //!
-//! [`Lines`] holds the bytes that were pushed and not yet read. Each byte is searched once, however
-//! small the pieces are in which it arrives, so reading takes linear time. A CR ends its line at
-//! once: the next byte may arrive hours later.
+//! [`Lines`] holds the bytes that were pushed and not yet read. Each byte is searched only once,
+//! even if the bytes arrive in small pieces, so reading takes linear time. A CR ends its line at
+//! once, without waiting for an LF, because the next byte may arrive hours later.
 
 use std::mem;
 
@@ -15,13 +15,14 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     buffer: BytesMut,
-    /// The length of the line that was returned last, with its end, at the front of `buffer`.
+    /// The length of the line that was returned last, including its end. It is removed from the
+    /// front of `buffer` at the next call.
     taken: usize,
-    /// The length of the front of `buffer` that is known to hold no end of a line.
+    /// The length of the front of `buffer` that was searched and contains no end of a line.
     searched: usize,
-    /// Whether the start of the stream has been passed, where a byte order mark is dropped.
-    begun: bool,
-    /// Whether the last line ended with CR, so that an LF that follows belongs to its end.
+    /// Whether the start of the stream is over, so that a byte order mark is no longer dropped.
+    has_begun: bool,
+    /// Whether the last line ended with CR, so that an LF after it is part of the same end.
     after_cr: bool,
 }
 
@@ -33,7 +34,7 @@ impl Lines {
     /// The next complete line, without its end.
     pub(crate) fn next(&mut self) -> Option<&[u8]> {
         self.buffer.advance(mem::take(&mut self.taken));
-        if !self.begun {
+        if !self.has_begun {
             self.begin()?;
         }
         if self.after_cr {
@@ -52,20 +53,20 @@ impl Lines {
         Some(&self.buffer[..end])
     }
 
-    /// The length of the line that is not complete yet, once [`next`](Self::next) has returned
-    /// `None`. Part of a byte order mark does not count.
+    /// The length of the incomplete line at the end, to be called when [`next`](Self::next) has
+    /// returned `None`. A part of a byte order mark does not count.
     pub(crate) fn unfinished(&self) -> usize {
-        if self.begun { self.buffer.len() - self.taken } else { 0 }
+        if self.has_begun { self.buffer.len() - self.taken } else { 0 }
     }
 
-    /// Drops a byte order mark. `None` while the first bytes may still become one.
+    /// Drops a byte order mark. Returns `None` as long as the first bytes may be a part of one.
     fn begin(&mut self) -> Option<()> {
         if self.buffer.starts_with(BYTE_ORDER_MARK) {
             self.buffer.advance(BYTE_ORDER_MARK.len());
         } else if BYTE_ORDER_MARK.starts_with(&self.buffer) {
             return None;
         }
-        self.begun = true;
+        self.has_begun = true;
         Some(())
     }
 }
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crlf_that_is_split_is_one_end() {
+    fn a_crlf_in_two_pieces_is_one_end_of_a_line() {
         assert_eq!(read(&[b"a\r", b"\nb\r", b"c\n"]), [b"a", b"b", b"c"]);
         assert_eq!(read(&[b"a\r", b"", b"\nb\n"]), [b"a", b"b"]);
     }
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_begins_like_a_byte_order_mark_is_text() {
+    fn bytes_that_only_begin_like_a_byte_order_mark_are_text() {
         assert_eq!(read(&[b"\xef", b"\xbb\n"]), [b"\xef\xbb"]);
         assert_eq!(read(&[b"\n\xef\xbb\xbfa\n"]), [&b""[..], b"\xef\xbb\xbfa"]);
     }

@@ -1,7 +1,7 @@
 //! Event names: the text of an `event:` line, by which a client chooses its listener.
 //!
-//! Only this module makes an [`EventName`] from text. The alphabet has no line break, no NUL and no
-//! space, so a name can never end its line, add a field or lose a character.
+//! Only this module creates an [`EventName`] from text. Its alphabet has no line break, no NUL and
+//! no space, so a name can never end its line, add a field or lose a character.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -27,10 +27,10 @@ enum Text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text is empty or longer than [`MAX_CHARS`].
-    #[error("an event name has 1 to {MAX_CHARS} characters, this one has {0}")]
+    #[error("an event name must have 1 to {MAX_CHARS} characters, and this one has {0}")]
     Length(usize),
     /// A character is outside of the alphabet.
-    #[error("an event name is made of letters, digits and ._:-, not {0:?}")]
+    #[error("an event name consists of letters, digits and ._:-, and {0:?} is not one of them")]
     Character(char),
 }
 
@@ -62,7 +62,7 @@ impl EventName {
     ///
     /// # Panics
     ///
-    /// If `text` is not a valid name. In a `const`, the compiler reports that:
+    /// Panics if `text` is not a valid name. In a `const`, that is an error of the compiler:
     ///
     /// ```compile_fail
     /// use tidings_sse::EventName;
@@ -71,12 +71,13 @@ impl EventName {
     pub const fn from_static(text: &'static str) -> Self {
         assert!(
             has_valid_length(text) && first_invalid(text).is_none(),
-            "an event name has 1 to 64 characters, letters, digits and ._:-"
+            "an event name must have 1 to 64 characters: letters, digits and ._:-"
         );
         Self(Text::Static(text))
     }
 
     /// The name as text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Text::Static(text) => text,

@@ -1,8 +1,8 @@
-//! The output of the process: its log on standard error, as text for people or JSON for machines,
-//! with [`panics`] in it, and its messages to the service manager ([`service_manager`]).
+//! The output of the process: the log, and messages to the service manager ([`service_manager`]).
 //!
-//! The log must never contain tokens, tickets, cookies, query strings or bodies. Writing it, and a
-//! slow or failing standard error, must have no effect on anything else: see `queue.rs`.
+//! The log is written to standard error, as text for people or JSON for machines. [`panics`] are
+//! part of it. It must never contain tokens, tickets, cookies, query strings or bodies. A slow or
+//! failing standard error must have no effect on anything but the log: see `queue.rs`.
 
 pub mod panics;
 mod queue;
@@ -21,25 +21,27 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use queue::{Dropped, Queue};
 
-/// The messages of the storage engine at the level `info` help only its developers. There are some
-/// fifty at each start.
-const ENGINE: &str = "fjall=warn,lsm_tree=warn";
+/// The part of a filter that hides the messages of the storage engine at the level `info`. They
+/// help only its developers, and there are about fifty at each start.
+const ENGINE_FILTER: &str = "fjall=warn,lsm_tree=warn";
 
 /// How long the end of the process waits for lines that are not written yet.
-const LAST_LINES: Duration = Duration::from_millis(200);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The lines on their way to standard error, once [`start`] was called.
+/// The lines that are not written to standard error yet.
 static QUEUE: Queue = Queue::new();
-static RUNS: AtomicBool = AtomicBool::new(false);
 
-/// Replaces the current filter.
-type Refilter = Box<dyn Fn(Targets) -> bool + Send>;
-static REFILTER: Mutex<Option<Refilter>> = Mutex::new(None);
+/// Whether [`start`] was called.
+static IS_STARTED: AtomicBool = AtomicBool::new(false);
 
-/// A writer for one entry of the log, which is written to it in one piece.
-struct Line;
+/// A function that replaces the current filter.
+type SetFilter = Box<dyn Fn(Targets) -> bool + Send>;
+static SET_FILTER: Mutex<Option<SetFilter>> = Mutex::new(None);
 
-/// The form of an entry.
+/// A writer that puts entries of the log into the queue. Each entry must be written in one call.
+struct QueueWriter;
+
+/// The format of the log's entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One line of text, for people.
@@ -48,50 +50,51 @@ pub enum Format {
     Json,
 }
 
-/// Starts the log of this process, and writes panics to it. A second call changes nothing.
+/// Starts the log of this process, and from then on logs panics. A second call has no effect.
 pub fn start(level: &str, format: Format) -> io::Result<()> {
-    if RUNS.swap(true, Ordering::AcqRel) {
+    if IS_STARTED.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
     std::thread::Builder::new().name("log".to_owned()).spawn(|| {
-        QUEUE.write_to(io::stderr(), |lines| tracing::warn!(lines, "lines of the log were dropped: nobody took them"));
+        QUEUE.write_to(io::stderr(), |lines| {
+            tracing::warn!(lines, "lines of the log were dropped, because they could not be written in time or at all")
+        });
     })?;
-    // The layer would write its own errors by `eprintln!`, which panics if it fails.
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| Line).log_internal_errors(false);
+    // Otherwise, the layer would write its own errors with `eprintln!`, which panics if it fails.
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| QueueWriter).log_internal_errors(false);
     let lines = match format {
         Format::Text => lines.with_target(false).with_ansi(io::stderr().is_terminal()).boxed(),
         Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    let (level, refilter) = reload::Layer::new(filter(level));
+    let (level, handle) = reload::Layer::new(filter(level));
     match tracing_subscriber::registry().with(level).with(lines).try_init() {
-        Ok(()) => *REFILTER.lock() = Some(Box::new(move |filter| refilter.reload(filter).is_ok())),
-        Err(error) => tracing::debug!(%error, "the log runs already"),
+        Ok(()) => *SET_FILTER.lock() = Some(Box::new(move |filter| handle.reload(filter).is_ok())),
+        Err(error) => tracing::debug!(%error, "the application has a log of its own already"),
     }
-    panics::log_them();
+    panics::install_hook();
     Ok(())
 }
 
-/// Sets the filter of the log. Returns whether the log is the one of this module, and not an
-/// application's.
+/// Sets the filter of the log. Returns whether it was set: if an application has a log of its own,
+/// nothing is changed.
 pub fn set_level(level: &str) -> bool {
-    REFILTER.lock().as_ref().is_some_and(|refilter| refilter(filter(level)))
+    SET_FILTER.lock().as_ref().is_some_and(|set_filter| set_filter(filter(level)))
 }
 
-/// Writes lines that are not log entries to standard error. They appear in order among the entries,
-/// and are subject to the same limits. Before the log runs, and in programs without a log, they are
-/// written immediately.
+/// Writes lines that are not log entries to standard error. They go through the same queue as the
+/// entries, with its order and its limits. If the log was not started, they are written at once.
 pub fn say(lines: &str) {
-    if RUNS.load(Ordering::Acquire) {
+    if IS_STARTED.load(Ordering::Acquire) {
         QUEUE.put(lines.as_bytes());
     } else {
-        let _ = io::stderr().write_all(lines.as_bytes()); // a closed standard error is no reason to panic
+        let _ = io::stderr().write_all(lines.as_bytes()); // ignored, because a closed standard error is no reason to fail
     }
 }
 
-/// Waits a short time for lines that are not written yet, before the process ends.
+/// Waits for a short time until all lines are written. To be called before the process ends.
 pub fn flush() {
-    if RUNS.load(Ordering::Acquire) {
-        QUEUE.flush(LAST_LINES);
+    if IS_STARTED.load(Ordering::Acquire) {
+        QUEUE.flush(FLUSH_TIMEOUT);
     }
 }
 
@@ -107,23 +110,23 @@ pub fn is_filter(text: &str) -> bool {
     text.parse::<Targets>().is_ok()
 }
 
-/// Parses a filter. Settings were checked when they were read, so only an application that uses the
-/// library can pass one that does not parse.
+/// Parses a filter. If it is invalid, the level is `info`. Only an application that uses the
+/// library can pass an invalid filter, because settings are checked when they are read.
 fn filter(level: &str) -> Targets {
-    quiet(level).parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO))
+    with_engine_filter(level).parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO))
 }
 
-/// Returns the filter with the storage engine's `info` excluded, unless the filter itself sets the
-/// engine's level.
-fn quiet(level: &str) -> String {
+/// Adds [`ENGINE_FILTER`] to a filter whose level is `info`, in a place where the filter itself can
+/// still override it.
+fn with_engine_filter(level: &str) -> String {
     match level.split(',').next() {
-        // Of two directives for one target the later one applies.
-        Some(first) if first.eq_ignore_ascii_case("info") => format!("{ENGINE},{level}"),
+        // If there are two directives for one target, the later one applies.
+        Some(first) if first.eq_ignore_ascii_case("info") => format!("{ENGINE_FILTER},{level}"),
         _ => level.to_owned(),
     }
 }
 
-impl Write for Line {
+impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         QUEUE.put(line);
         Ok(line.len())
@@ -139,11 +142,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_engine_says_little_unless_it_is_asked() {
-        assert_eq!(quiet("info"), "fjall=warn,lsm_tree=warn,info");
-        assert_eq!(quiet("info,fjall=debug"), "fjall=warn,lsm_tree=warn,info,fjall=debug");
+    fn the_engine_logs_warnings_only_unless_the_filter_says_otherwise() {
+        assert_eq!(with_engine_filter("info"), "fjall=warn,lsm_tree=warn,info");
+        assert_eq!(with_engine_filter("info,fjall=debug"), "fjall=warn,lsm_tree=warn,info,fjall=debug");
         for level in ["error", "debug", "off", "tidings=info"] {
-            assert_eq!(quiet(level), level);
+            assert_eq!(with_engine_filter(level), level);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Panics: each is written to the log as one line, and counted.
+//! Panics: each is logged as one line, and counted.
 //!
-//! A panic is a bug of the server. It must never cause more than the failure of the operation in
-//! which it happens. During a request, [`catch`] returns the panic to the code that logs the
-//! request, so that one line contains both.
+//! A panic is a bug of the server. It must never do more harm than to fail the operation in which
+//! it happens. During a request, [`catch`] returns the panic to the code that logs the request, so
+//! that one line of the log contains both.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -21,22 +21,23 @@ pub struct Panic {
     pub backtrace: Option<String>,
 }
 
+/// The number of panics since the start.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the hook of this module is installed.
-static HOOKED: AtomicBool = AtomicBool::new(false);
+static IS_HOOK_INSTALLED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// Whether a [`catch`] is running on this thread.
     static CATCHING: Cell<bool> = const { Cell::new(false) };
-    /// The panic that the hook has stored for [`catch`].
+    /// A panic that the hook has stored for [`catch`].
     static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
-/// Installs a hook that counts every panic of this process, and writes it to the log rather than,
-/// unformatted, to standard error.
-pub(crate) fn log_them() {
-    HOOKED.store(true, Ordering::Release);
+/// Installs a hook that counts and logs every panic of this process, instead of the default hook,
+/// which writes it to standard error without the format of the log.
+pub(crate) fn install_hook() {
+    IS_HOOK_INSTALLED.store(true, Ordering::Release);
     std::panic::set_hook(Box::new(|info| {
         COUNT.fetch_add(1, Ordering::Relaxed);
         let panic = Panic::new(info);
@@ -55,18 +56,19 @@ pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
-/// Runs `work`, and returns its panic if it panics. What `work` uses must not be used again after a
-/// panic.
+/// Runs `work`, and returns the panic if it panics. Values that `work` could change must not be
+/// used after a panic.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = CATCHING.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
+    let result = catch_unwind(AssertUnwindSafe(work));
     CATCHING.set(outer);
-    done.map_err(|payload| {
-        if !HOOKED.load(Ordering::Acquire) {
+    result.map_err(|payload| {
+        if !IS_HOOK_INSTALLED.load(Ordering::Acquire) {
             COUNT.fetch_add(1, Ordering::Relaxed);
         }
-        let unhooked = || Panic { message: told(message(&*payload)), at: "unknown".to_owned(), backtrace: None };
-        CAUGHT.take().unwrap_or_else(unhooked)
+        let without_hook =
+            || Panic { message: redacted(message(&*payload)), at: "unknown".to_owned(), backtrace: None };
+        CAUGHT.take().unwrap_or_else(without_hook)
     })
 }
 
@@ -74,28 +76,29 @@ impl Panic {
     fn new(info: &PanicHookInfo<'_>) -> Self {
         let backtrace = Backtrace::capture();
         Self {
-            message: told(message(info.payload())),
+            message: redacted(message(info.payload())),
             at: info.location().map(ToString::to_string).unwrap_or_default(),
             backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
         }
     }
 }
 
+/// The message of a panic with this payload.
 fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("something that is no text")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a value that is not a text")
 }
 
-/// Returns a panic's message in a form that may be logged: limited in length, and without the text
-/// that was sliced at an invalid position. The standard library quotes that text, which may be a
-/// token or a body.
-fn told(message: &str) -> String {
-    const MOST: usize = 300;
+/// Returns the message of a panic in a form that may be logged. It is truncated, and does not
+/// contain the text of which an invalid slice was taken: the standard library quotes that text,
+/// which may be a token or a body.
+fn redacted(message: &str) -> String {
+    const MAX_CHARS: usize = 300;
     let quoted = ["of `", "slicing `", "of string `"].iter().filter_map(|before| message.find(before)).min();
     let is_sliced =
         message.contains("char boundary") || message.contains("byte index") || message.contains("slicing `");
     let end = if is_sliced { quoted.unwrap_or(message.len()) } else { message.len() };
-    message[..end].chars().take(MOST).collect()
+    message[..end].chars().take(MAX_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -105,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_panic_quotes_of_a_text_is_not_told() {
+    fn a_text_that_a_panic_quotes_is_not_logged() {
         let secret = black_box("s\u{e9}cret");
         for (from, to) in [(0, 2), (2, 4), (0, 99), (99, 100), (5, 3)] {
             let panic = catch(|| secret[black_box(from)..black_box(to)].len()).unwrap_err();
@@ -116,11 +119,11 @@ mod tests {
         assert_eq!(panic.message, "called `Option::unwrap()` on a `None` value");
         let panic = catch(|| black_box(&[0u8; 3])[black_box(7)]).unwrap_err();
         assert_eq!(panic.message, "index out of bounds: the len is 3 but the index is 7");
-        assert_eq!(catch(|| std::panic::panic_any(7)).unwrap_err().message, "something that is no text");
+        assert_eq!(catch(|| std::panic::panic_any(7)).unwrap_err().message, "a value that is not a text");
     }
 
     #[test]
-    fn what_does_not_panic_is_handed_on_and_what_does_is_counted() {
+    fn catch_returns_the_result_of_the_work_or_its_panic_and_counts_panics() {
         let before = count();
         assert_eq!(catch(|| 7).unwrap(), 7);
         let panic =

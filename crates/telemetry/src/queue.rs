@@ -1,12 +1,12 @@
-//! The way from the log to standard error: a bounded queue, and the single thread that writes.
+//! A bounded queue of lines, and the single thread that writes them to standard error.
 //!
-//! A thread that logs only appends a line to the queue, which takes no longer than copying it.
-//! Standard error may be a pipe that nobody reads, a full disk, or a terminal that is gone: then
-//! only the writing thread waits or fails. A line that finds no space in the queue, or that can't
+//! A thread that logs only appends a line to the queue, which takes no longer than copying the
+//! line. If standard error is a pipe that nobody reads, a full disk, or a terminal that is gone,
+//! only the writing thread waits or fails. A line for which the queue has no space, or that can't
 //! be written, is dropped and counted.
 //!
-//! `tracing-appender` is not used: its queue is bounded by a number of lines of any length, it does
-//! not count lines that could not be written, and it writes to standard output when it fails.
+//! `tracing-appender` is not used, because its queue is bounded by a number of lines of any length,
+//! it does not count lines that could not be written, and it writes to standard output if it fails.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -16,16 +16,16 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// The maximum number of bytes in the queue, which is some thousands of lines.
-const ROOM: usize = 1 << 20;
+/// The most bytes in the queue: a few thousand lines.
+const MAX_BYTES: usize = 1 << 20;
 
 /// The pause before the thread tries again to write to a non-blocking file that is full.
-const AGAIN: Duration = Duration::from_millis(10);
+const RETRY_DELAY: Duration = Duration::from_millis(10);
 
-/// Lines on their way to a file.
+/// Lines that are not written to the file yet.
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// Notified when there is something to write.
+    /// Notified when a line was appended.
     filled: Condvar,
     /// Notified when everything was written or dropped.
     emptied: Condvar,
@@ -43,9 +43,9 @@ struct State {
 /// The numbers of dropped lines, by reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dropped {
-    /// The lines that found no space, because the file accepts less than is logged, or nothing.
+    /// Lines for which the queue had no space, because the file accepts too few bytes, or none.
     pub(crate) full: u64,
-    /// The lines that the file refused.
+    /// Lines that could not be written because of an error of the file.
     pub(crate) failed: u64,
 }
 
@@ -64,7 +64,7 @@ impl Queue {
     pub(crate) fn put(&self, line: &[u8]) {
         let mut state = self.state.lock();
         let bytes = state.bytes.saturating_add(line.len());
-        if bytes > ROOM {
+        if bytes > MAX_BYTES {
             self.full.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -74,7 +74,7 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Waits until everything is written or dropped, but no longer than `limit`.
+    /// Waits until all lines are written or dropped, but no longer than `limit`.
     pub(crate) fn flush(&self, limit: Duration) {
         self.emptied.wait_while_for(&mut self.state.lock(), |state| state.bytes > 0, limit);
     }
@@ -83,21 +83,29 @@ impl Queue {
         Dropped { full: self.full.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
     }
 
-    /// Writes the lines, for ever. After lines were dropped, it calls `tell` with their number, as
-    /// soon as a line was written again and the queue has space for what `tell` may log.
-    pub(crate) fn write_to(&self, mut file: impl Write, tell: impl Fn(u64)) -> ! {
-        let mut writing = Writing { queue: self, taken: VecDeque::new(), held: 0, takes: true, torn: false, told: 0 };
+    /// Writes the lines, for ever. If lines were dropped, calls `report` with their number, as soon
+    /// as a line was written again and the queue has space for what `report` may log.
+    pub(crate) fn write_to(&self, mut file: impl Write, report: impl Fn(u64)) -> ! {
+        let mut writer = Writer {
+            queue: self,
+            taken: VecDeque::new(),
+            current_bytes: 0,
+            is_writable: true,
+            is_partial: false,
+            reported: 0,
+        };
         loop {
             // The log must survive its own bugs. The panic hook has counted this panic.
-            let _ = catch_unwind(AssertUnwindSafe(|| writing.write_next(&mut file, &tell)));
+            let _ = catch_unwind(AssertUnwindSafe(|| writer.write_next(&mut file, &report)));
         }
     }
 
-    /// Whether there is space for more than a few lines.
-    fn has_room(&self) -> bool {
-        self.state.lock().bytes <= ROOM / 2
+    /// Whether the queue has space for more than a few lines.
+    fn has_space(&self) -> bool {
+        self.state.lock().bytes <= MAX_BYTES / 2
     }
 
+    /// Subtracts the bytes of a line that was written or dropped.
     fn release(&self, bytes: usize) {
         let mut state = self.state.lock();
         state.bytes -= bytes;
@@ -108,74 +116,75 @@ impl Queue {
 }
 
 /// The state of the writing thread.
-struct Writing<'a> {
+struct Writer<'a> {
     queue: &'a Queue,
-    /// The lines that it has taken from the queue.
+    /// The lines that the thread has taken from the queue.
     taken: VecDeque<Box<[u8]>>,
-    /// The bytes of the line that it is writing, or wrote last.
-    held: usize,
-    /// Whether the file accepted the last line.
-    takes: bool,
-    /// Whether the last line was written in part. Then a line break must precede the next line.
-    torn: bool,
+    /// The bytes of the current line, which still count in the queue.
+    current_bytes: usize,
+    /// Whether the last line was written.
+    is_writable: bool,
+    /// Whether only a part of the last line was written. Then a line break must precede the next
+    /// line.
+    is_partial: bool,
     /// The number of dropped lines that were reported.
-    told: u64,
+    reported: u64,
 }
 
-impl Writing<'_> {
+impl Writer<'_> {
     /// Writes all lines that are in the queue, or waits for the first one.
-    fn write_next(&mut self, file: &mut impl Write, tell: &impl Fn(u64)) {
-        self.let_go();
+    fn write_next(&mut self, file: &mut impl Write, report: &impl Fn(u64)) {
+        self.release_current();
         if self.taken.is_empty() {
             let mut state = self.queue.state.lock();
             self.queue.filled.wait_while(&mut state, |state| state.lines.is_empty());
             std::mem::swap(&mut self.taken, &mut state.lines);
         }
-        // The lines are written one by one. A pipe accepts up to 4 KiB in one piece, so the output
-        // of other processes can't get into the middle of a line.
+        // Each line is written by a call of its own. A pipe accepts up to 4 KiB in one piece, so
+        // the output of other processes can't get into the middle of a line.
         while let Some(line) = self.taken.pop_front() {
-            self.let_go();
-            self.held = line.len();
-            self.takes = self.write(file, &line).is_ok();
-            if !self.takes {
+            self.release_current();
+            self.current_bytes = line.len();
+            self.is_writable = self.write(file, &line).is_ok();
+            if !self.is_writable {
                 self.queue.failed.fetch_add(1, Ordering::Relaxed);
             }
         }
         let Dropped { full, failed } = self.queue.dropped();
-        let untold = full + failed - self.told;
-        // Only when the report itself can be written: otherwise it would be dropped as well, and
-        // reported in turn.
-        if untold > 0 && self.takes && self.queue.has_room() {
-            self.told += untold;
-            tell(untold);
+        let unreported = full + failed - self.reported;
+        // The report must be writable itself. Otherwise, it would be dropped too, and would have to
+        // be reported.
+        if unreported > 0 && self.is_writable && self.queue.has_space() {
+            self.reported += unreported;
+            report(unreported);
         }
     }
 
-    fn let_go(&mut self) {
-        self.queue.release(std::mem::take(&mut self.held));
+    fn release_current(&mut self) {
+        self.queue.release(std::mem::take(&mut self.current_bytes));
     }
 
     fn write(&mut self, file: &mut impl Write, line: &[u8]) -> io::Result<()> {
-        if self.torn {
+        if self.is_partial {
             write_all(file, b"\n").map_err(|(_, error)| error)?;
-            self.torn = false;
+            self.is_partial = false;
         }
         write_all(file, line).map_err(|(written, error)| {
-            self.torn |= written > 0;
+            self.is_partial |= written > 0;
             error
         })
     }
 }
 
-/// Writes all bytes, or returns how many were written before the error. If a non-blocking file is
-/// full, it waits as it would for a blocking one.
+/// Writes all bytes. If that fails, returns how many were written before the error. If a
+/// non-blocking file is full, waits as for a blocking one.
 fn write_all(file: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < bytes.len() {
         match file.write(&bytes[written..]) {
             Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
             Ok(more) => written += more,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(AGAIN),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(RETRY_DELAY),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err((written, error)),
         }
@@ -189,7 +198,7 @@ mod tests {
 
     use super::*;
 
-    /// A file whose writes do what the test says, one by one, and succeed after that.
+    /// A file whose first writes have the results of a script. Later ones succeed.
     #[derive(Clone, Default)]
     struct File(Arc<(Mutex<FileState>, Condvar)>);
 
@@ -201,13 +210,13 @@ mod tests {
     }
 
     impl File {
-        fn that(script: impl IntoIterator<Item = io::Result<usize>>) -> Self {
+        fn with_script(script: impl IntoIterator<Item = io::Result<usize>>) -> Self {
             let file = Self::default();
             file.0.0.lock().script.extend(script);
             file
         }
 
-        fn stick(&self, is_stuck: bool) {
+        fn set_stuck(&self, is_stuck: bool) {
             self.0.0.lock().is_stuck = is_stuck;
             self.0.1.notify_all();
         }
@@ -232,7 +241,7 @@ mod tests {
         }
     }
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
     /// A queue whose thread writes to `file`, and reports the number of dropped lines there.
     fn queue(file: &File) -> &'static Queue {
@@ -247,21 +256,22 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_written_whole_and_in_order_however_the_file_takes_them() {
-        let file = File::that([Ok(2), error(io::ErrorKind::WouldBlock), error(io::ErrorKind::Interrupted), Ok(1)]);
+    fn lines_are_written_whole_and_in_order_in_spite_of_partial_writes() {
+        let file =
+            File::with_script([Ok(2), error(io::ErrorKind::WouldBlock), error(io::ErrorKind::Interrupted), Ok(1)]);
         let queue = queue(&file);
         for line in ["first\n", "second\n", "third\n"] {
             queue.put(line.as_bytes());
         }
-        queue.flush(PATIENCE);
+        queue.flush(TEST_TIMEOUT);
         assert_eq!(file.text(), "first\nsecond\nthird\n");
         assert_eq!(queue.dropped(), Dropped { full: 0, failed: 0 });
     }
 
     #[test]
-    fn a_file_that_takes_nothing_holds_nobody_up_and_is_told_of_when_it_does_again() {
+    fn a_stuck_file_delays_nobody_and_dropped_lines_are_reported_afterwards() {
         let file = File::default();
-        file.stick(true);
+        file.set_stuck(true);
         let queue = queue(&file);
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
         for _ in 0..1024 + 7 {
@@ -269,56 +279,56 @@ mod tests {
         }
         queue.flush(Duration::from_millis(1));
         assert_eq!(queue.dropped(), Dropped { full: 7, failed: 0 });
-        file.stick(false);
-        queue.flush(PATIENCE);
+        file.set_stuck(false);
+        queue.flush(TEST_TIMEOUT);
         queue.put(b"again\n");
-        queue.flush(PATIENCE);
+        queue.flush(TEST_TIMEOUT);
         let text = file.text();
         assert_eq!((text.matches("dropped 7\n").count(), text.matches("dropped").count()), (1, 1));
         assert_eq!((text.lines().count(), text.lines().last()), (1024 + 2, Some("again")));
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_dropped_and_nothing_is_said_of_it_to_a_file_that_is_gone() {
+    fn a_line_that_cannot_be_written_is_dropped_and_reported_once_writing_works_again() {
         for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull, io::ErrorKind::FileTooLarge] {
-            let file = File::that([error(kind), error(kind), error(kind)]);
+            let file = File::with_script([error(kind), error(kind), error(kind)]);
             let queue = queue(&file);
             for nth in 1..=3 {
                 queue.put(b"lost\n");
-                queue.flush(PATIENCE);
+                queue.flush(TEST_TIMEOUT);
                 assert_eq!(queue.dropped(), Dropped { full: 0, failed: nth }, "{kind}");
             }
             queue.put(b"kept\n");
-            queue.flush(PATIENCE);
+            queue.flush(TEST_TIMEOUT);
             queue.put(b"kept\n");
-            queue.flush(PATIENCE);
+            queue.flush(TEST_TIMEOUT);
             assert_eq!(file.text(), "kept\ndropped 3\nkept\n", "{kind}");
         }
     }
 
     #[test]
-    fn what_follows_a_line_that_was_written_in_part_begins_on_a_line_of_its_own() {
-        let file = File::that([Ok(3), error(io::ErrorKind::StorageFull)]);
+    fn a_line_after_a_partial_one_begins_on_a_new_line() {
+        let file = File::with_script([Ok(3), error(io::ErrorKind::StorageFull)]);
         let queue = queue(&file);
         queue.put(b"first\n");
-        queue.flush(PATIENCE);
+        queue.flush(TEST_TIMEOUT);
         queue.put(b"second\n");
-        queue.flush(PATIENCE);
+        queue.flush(TEST_TIMEOUT);
         queue.put(b"third\n");
-        queue.flush(PATIENCE);
+        queue.flush(TEST_TIMEOUT);
         assert_eq!(file.text(), "fir\nsecond\ndropped 1\nthird\n");
     }
 
     #[test]
-    fn the_log_outlives_a_fault_of_its_own() {
+    fn the_log_survives_a_panic_of_its_own() {
         let file = File::default();
         let queue: &'static Queue = Box::leak(Box::new(Queue::new()));
         let end = file.clone();
         std::thread::spawn(move || queue.write_to(end, |_| panic!("a fault")));
-        queue.put(&vec![b'x'; ROOM + 1]);
+        queue.put(&vec![b'x'; MAX_BYTES + 1]);
         for line in ["one\n", "two\n"] {
             queue.put(line.as_bytes());
-            queue.flush(PATIENCE);
+            queue.flush(TEST_TIMEOUT);
         }
         assert_eq!(file.text(), "one\ntwo\n");
     }

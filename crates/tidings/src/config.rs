@@ -89,7 +89,7 @@ mod tests {
         LOG_FORMAT = text  # default
         DRAIN_SECONDS = 8s  # default
         SHUTDOWN_TIMEOUT = 30s  # default
-        # warning: JOURNAL_MAX_BYTE (environment) is no setting and has no effect; did you mean JOURNAL_MAX_BYTES?
+        # warning: JOURNAL_MAX_BYTE (environment) is not a setting and has no effect; did you mean JOURNAL_MAX_BYTES?
         ");
     }
 }

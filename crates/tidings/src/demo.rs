@@ -191,7 +191,7 @@ impl Callers {
         loop {
             let failure = match self.call(step, &key).await {
                 Ok(()) => return Ok(()),
-                Err(failure) if failure.is_passing() => failure,
+                Err(failure) if failure.is_temporary() => failure,
                 Err(failure) => return Err(refused(failure)),
             };
             failures += 1;

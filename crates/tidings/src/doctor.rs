@@ -94,7 +94,7 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<E
         remote.url = address;
     }
     let token = remote.token_or_demo();
-    let client = Client::like_a_browser(remote.url.clone(), token)?;
+    let client = Client::with_http2(remote.url.clone(), token)?;
     let over_http1 = Client::new(remote.url.clone(), token)?;
     let mut examination = Examination::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -256,7 +256,7 @@ fn unreached(failure: &Failure) -> Finding {
     let problem = |message| Finding::new("reach", Level::Problem, message);
     match failure {
         Failure::Refused(refusal) => {
-            let message = refusal.in_full();
+            let message = refusal.with_code();
             match refusal.status {
                 StatusCode::NOT_FOUND => Finding::trouble(Trouble::Path, Level::Problem, message),
                 StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => problem(message).meaning(NO_SERVER),

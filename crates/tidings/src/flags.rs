@@ -82,7 +82,7 @@ fn argument(setting: &Setting) -> Arg {
         .long_help(format!(
             "{about}\n\nAllowed: {}\nDefault: {}\nEnvironment: {}",
             setting.allowed,
-            setting.preset.words(),
+            setting.preset.plain_text(),
             setting.variable()
         ))
         .hide_short_help(true)

@@ -128,7 +128,7 @@ async fn ask(address: &Address, path: &str) -> anyhow::Result<()> {
     let client = Client::new(address.clone(), None)?;
     let response = client.ask(Method::GET, path, HeaderMap::new()).await?;
     if response.status() != StatusCode::OK {
-        bail!("{address}{path}: {}", client::refusal(response).await.in_full());
+        bail!("{address}{path}: {}", client::refusal(response).await.with_code());
     }
     let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();

@@ -197,7 +197,7 @@ mod tests {
     fn an_invalid_command_line_is_refused_in_one_line() {
         insta::assert_snapshot!(named(&["tail", "--cuont=1"]).unwrap_err(), @"--cuont (command line) is no flag; did you mean --count?");
         insta::assert_snapshot!(named(&["publish", "notification", "--to=a"]).unwrap_err(), @"missing arguments: --title <TEXT> --message <TEXT>");
-        insta::assert_snapshot!(named(&["tail", "--url=localhost"]).unwrap_err(), @"invalid value 'localhost' for '--url <URL>': an address looks like http://localhost:3000 or https://events.example.com/api");
+        insta::assert_snapshot!(named(&["tail", "--url=localhost"]).unwrap_err(), @"invalid value 'localhost' for '--url <URL>': an address must look like http://localhost:3000 or https://events.example.com/api");
         insta::assert_snapshot!(named(&["init", "staging"]).unwrap_err(), @"invalid value 'staging' for '[MODE]'; allowed is development or production");
         insta::assert_snapshot!(named(&["tial"]).unwrap_err(), @"unrecognized subcommand 'tial'");
     }

@@ -146,7 +146,7 @@ async fn with_retries(call: impl AsyncFn() -> Result<Bytes, Failure>) -> Result<
         };
         failures += 1;
         let asked = failure.retry_after();
-        if failures == ATTEMPTS || asked > MAX_WAIT || !failure.is_passing() {
+        if failures == ATTEMPTS || asked > MAX_WAIT || !failure.is_temporary() {
             return Err(failure);
         }
         let pause = wait(FIRST_WAIT, MAX_WAIT, failures, rand::random()).max(asked);

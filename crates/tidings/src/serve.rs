@@ -36,7 +36,7 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let traces = Export::start();
-        notifier.starts("opening the journal");
+        notifier.starting("opening the journal");
         let builder = Server::builder().reloadable(loaded, read).tracer(traces.tracer()).notifier(notifier);
         let server = builder.inherited(inherited).build()?;
         let stop = signals::listen(&mut handlers, loaded.config.lifecycle.shutdown_timeout, server.handle())?;

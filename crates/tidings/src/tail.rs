@@ -143,7 +143,7 @@ impl<W: std::io::Write> Tail<W> {
                     End::Final(why) => anyhow::bail!(why),
                     End::Broken(why) => (why, Duration::ZERO),
                 },
-                Err(failure) if failure.is_passing() => (failure.to_string(), failure.retry_after()),
+                Err(failure) if failure.is_temporary() => (failure.to_string(), failure.retry_after()),
                 Err(failure) => return Err(failure.into()),
             };
             let pause = wait(self.retry, MAX_WAIT, self.failures, rand::random());

@@ -1,7 +1,7 @@
 //! The standard variables of OpenTelemetry that determine whether and where traces are sent.
 
-/// Returns the address to which traces are sent, according to `variable`; `None` if they are not
-/// sent.
+/// Returns the address to which traces are sent, according to the variables that `variable`
+/// returns. `None` means that no traces are sent.
 pub(crate) fn endpoint(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let is = |name, value| variable(name).is_some_and(|set| set.eq_ignore_ascii_case(value));
     if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
@@ -13,10 +13,10 @@ pub(crate) fn endpoint(variable: impl Fn(&str) -> Option<String>) -> Option<Stri
     })
 }
 
-/// Returns a variable of the process; an empty one counts as not set.
+/// Returns a variable of the process. An empty variable counts as not set.
 ///
-/// The SDK itself reads most of these variables, so they can't be settings in `.env` or
-/// `tidings.toml`.
+/// The SDK itself reads most of these variables from the environment, so they can't be settings in
+/// `.env` or `tidings.toml`.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_for_all_signals_gets_the_path_of_traces_and_one_for_traces_is_taken_as_it_is() {
+    fn only_an_endpoint_for_all_signals_gets_the_path_of_traces() {
         let (all, traces) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
         assert_eq!(sent_to(&[(all, "http://c:4318")]).unwrap(), "http://c:4318/v1/traces");
         assert_eq!(sent_to(&[(all, "http://c:4318/otlp/")]).unwrap(), "http://c:4318/otlp/v1/traces");
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_endpoint_or_switched_off_nothing_is_sent() {
+    fn nothing_is_sent_without_an_endpoint_or_if_traces_are_off() {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
         assert_eq!(sent_to(&[]), None);
         assert_eq!(sent_to(&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")]), None);

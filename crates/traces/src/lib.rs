@@ -1,42 +1,43 @@
 //! Traces: spans that show where the time of a request was spent, sent to a collector over OTLP.
 //!
-//! Owns the choice of requests that have a span, and every text that a span may contain. Each
-//! publish has a span, and so has the set-up of each stream: that span ends when the stream is open
-//! or refused. Must never make a span that lives as long as a stream, and must never write anything
-//! from a request into a span: no token, ticket, user, topic, room, query or body.
+//! Owns which requests have a span, and every text that a span may contain. Each publish has a
+//! span, and so has the opening of each stream, which ends when the stream is open or refused. Must
+//! never create a span that lasts as long as a stream, and must never write anything from a request
+//! into a span: no token, ticket, user, topic, room, query or body.
 //!
-//! The implementation requires the feature `otlp`. Without it, the functions here do nothing, and
-//! if the environment asks for traces, the start warns that there are none.
+//! The implementation requires the feature `otlp`. Without it, the functions here do nothing,
+//! except that the start of the server logs a warning if the environment asks for traces.
 
 #[cfg(feature = "otlp")]
 mod collector;
+#[cfg(feature = "otlp")]
+mod collector_client;
 mod environment;
 #[cfg(not(feature = "otlp"))]
 mod off;
 #[cfg(feature = "otlp")]
-mod post;
-#[cfg(feature = "otlp")]
 mod spans;
 
 #[cfg(not(feature = "otlp"))]
-pub use off::{Export, Tracer, carried, doubt, note, step};
+pub use off::{Export, Tracer, in_span, missing_feature, set_attribute, with_current_span};
 #[cfg(feature = "otlp")]
 pub use {
-    collector::{Export, doubt},
-    spans::{Tracer, carried, note, step},
+    collector::{Export, missing_feature},
+    spans::{Tracer, in_span, set_attribute, with_current_span},
 };
 
-/// Why a request was refused: the code of its error.
+/// The attribute that says why a request was refused: the code of its error.
 pub const ERROR: &str = "error.type";
 
-/// The stream that was requested: the first of the names under which it is counted.
+/// The attribute that says which stream was requested, by the first name under which it is counted.
 pub const STREAM: &str = "tidings.stream";
 
-/// Where a stream begins: `now`, `snapshot`, `resumed` or `reset`.
+/// The attribute that says where a stream begins: `now`, `snapshot`, `resumed` or `reset`.
 pub const START: &str = "tidings.stream.start";
 
-/// Why a stream begins with a `reset`.
+/// The attribute that says why a stream begins with a `reset`.
 pub const RESET: &str = "tidings.stream.reset";
 
-/// The outcome of a publish: `repeated`, if it was done before under the same `Idempotency-Key`.
+/// The attribute with the outcome of a publish. It is `repeated` if a publish with the same
+/// `Idempotency-Key` was done before.
 pub const PUBLISH: &str = "tidings.publish";

@@ -1,21 +1,20 @@
-//! The replacement for traces where the feature `otlp` is off. It does nothing.
-//!
-//! Must never add any cost to a request.
+//! Replaces the functions for traces if the feature `otlp` is off. They do nothing, and must not
+//! add any cost to a request.
 
 use axum::routing::MethodRouter;
 use http::Request;
 
 use crate::environment::{endpoint, variable};
 
-/// Makes no spans.
+/// Creates no spans.
 #[derive(Clone, Default)]
 pub struct Tracer;
 
-/// Sends nothing anywhere.
+/// Sends nothing.
 pub struct Export;
 
 impl Tracer {
-    /// Returns the route as it is.
+    /// Returns the route unchanged.
     pub fn around<S>(&self, _: &'static str, route: MethodRouter<S>) -> MethodRouter<S> {
         route
     }
@@ -27,44 +26,44 @@ impl Tracer {
 impl Export {
     /// Logs a warning if the environment asks for traces.
     pub fn start() -> Self {
-        if let Some(doubt) = doubt() {
-            tracing::warn!("{doubt}");
+        if let Some(warning) = missing_feature() {
+            tracing::warn!("{warning}");
         }
         Self
     }
 
-    /// Returns a tracer that makes no spans.
+    /// Returns a tracer that creates no spans.
     pub fn tracer(&self) -> Tracer {
         Tracer
     }
 
-    /// Returns `None`, because spans are sent nowhere.
+    /// Returns `None`, because no spans are sent.
     pub fn endpoint(&self) -> Option<&str> {
         None
     }
 
-    /// Does nothing, because there are no spans to send.
-    #[expect(clippy::unused_async, reason = "as where there is something to do")]
+    /// Does nothing, because there are no spans.
+    #[expect(clippy::unused_async, reason = "the signature of the implementation")]
     pub async fn flush(&self) {}
 }
 
 /// Returns a warning if the environment asks for traces.
-pub fn doubt() -> Option<&'static str> {
+pub fn missing_feature() -> Option<&'static str> {
     endpoint(variable).map(|_| {
-        "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces: none are sent. Build it with \
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this binary was built without traces, so none are sent. Build it with \
          `cargo build --profile dist --features otlp`, or unset the variable"
     })
 }
 
-/// Does `work` without a span.
-pub fn step<F: Future>(_: &'static str, work: F) -> F {
+/// Returns the work unchanged.
+pub fn in_span<F: Future>(_: &'static str, work: F) -> F {
     work
 }
 
-/// Returns the work as it is.
-pub fn carried<F: Future>(work: F) -> F {
+/// Returns the work unchanged.
+pub fn with_current_span<F: Future>(work: F) -> F {
     work
 }
 
-/// Writes nothing.
-pub fn note(_: &'static str, _: &'static str) {}
+/// Does nothing.
+pub fn set_attribute(_: &'static str, _: &'static str) {}

@@ -1,9 +1,9 @@
-//! The spans: one around each traced request, some within it, and their attributes.
+//! The spans of requests: one around each traced request, and some inside of it.
 //!
-//! Owns their names and attributes, according to the semantic conventions for HTTP servers.
-//! `url.path`, `url.query`, the client's address and its `User-Agent` are left out on purpose,
-//! because a path may contain the name of a room. The value of an attribute is a number or a
-//! `&'static str`, so no part of a request can get into one.
+//! Owns the names and attributes of the spans, which follow the semantic conventions for HTTP
+//! servers. `url.path`, `url.query`, the client's address and its `User-Agent` are left out on
+//! purpose: a path may contain the name of a room, for example. The value of an attribute is a
+//! number or a `&'static str`, so it can't contain any part of a request.
 
 use std::time::SystemTime;
 
@@ -22,23 +22,23 @@ use tidings_edge::error::Code;
 
 use crate::ERROR;
 
-/// The longest `traceparent` or `tracestate` that is accepted, in bytes. This is the length that
-/// W3C Trace Context (section 3.3.1.5) asks implementations to propagate at least. A span holds
-/// these headers in memory until it is sent.
+/// The longest `traceparent` or `tracestate` that is accepted, in bytes. W3C Trace Context (section
+/// 3.3.1.5) asks implementations to propagate at least this length. A span keeps these headers in
+/// memory until it is sent.
 const MAX_HEADER_BYTES: usize = 512;
 
-/// Makes spans, if there is a collector.
+/// Creates spans, if there is a collector.
 #[derive(Clone, Default)]
 pub struct Tracer(Option<SdkTracer>);
 
-/// The parts of a span around the requests for a path.
+/// What [`traced`] needs to know about the path of its requests.
 #[derive(Clone)]
-struct Around {
+struct TracedPath {
     tracer: SdkTracer,
     path: &'static str,
 }
 
-/// The time at which a request that has to wait was read.
+/// The time at which the server read the head of a request that may have to wait.
 #[derive(Clone, Copy)]
 struct Arrived(SystemTime);
 
@@ -47,13 +47,14 @@ impl Tracer {
         Self(Some(tracer))
     }
 
-    /// Adds a span to each GET or POST of `path`, from the request to the head of its answer.
+    /// Adds a span to each GET or POST request of `path`. It lasts from the request to the head of
+    /// its answer.
     pub fn around<S>(&self, path: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
     where
         S: Clone + Send + Sync + 'static,
     {
         match self.0.clone() {
-            Some(tracer) => route.route_layer(from_fn_with_state(Around { tracer, path }, traced)),
+            Some(tracer) => route.route_layer(from_fn_with_state(TracedPath { tracer, path }, traced)),
             None => route,
         }
     }
@@ -66,12 +67,13 @@ impl Tracer {
     }
 }
 
-/// The middleware. If the client disconnects before the answer, the span has no status.
-async fn traced(State(Around { tracer, path }): State<Around>, request: Request, next: Next) -> Response {
+/// The middleware that creates the span of a request. If the client disconnects before the answer,
+/// the span has no status.
+async fn traced(State(TracedPath { tracer, path }): State<TracedPath>, request: Request, next: Next) -> Response {
     let method = match request.method().as_str() {
         "GET" => "GET",
         "POST" => "POST",
-        _ => return next.run(request).await, // a HEAD opens no stream
+        _ => return next.run(request).await, // HEAD is not traced, because it opens no stream
     };
     let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(request.headers()));
     let arrived = request.extensions().get::<Arrived>().map(|arrived| arrived.0);
@@ -91,46 +93,49 @@ async fn traced(State(Around { tracer, path }): State<Around>, request: Request,
     }
     let response = next.run(request).with_context(context.clone()).await;
     let span = context.span();
-    answered(&span, &response);
+    set_outcome(&span, &response);
     span.end();
     response
 }
 
-fn answered(span: &SpanRef<'_>, response: &Response) {
+/// Adds the outcome of a request to its span.
+fn set_outcome(span: &SpanRef<'_>, response: &Response) {
     let status = response.status();
     span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
     if let Some(code) = response.extensions().get::<Code>() {
         span.set_attribute(KeyValue::new(ERROR, code.as_str()));
     }
     if status.is_server_error() {
-        span.set_status(Status::error("")); // by the conventions, a client's error is not an error of the server
+        span.set_status(Status::error("")); // according to the conventions, a 4xx is not an error of the server
     }
 }
 
-/// Does `work` in a child span of its request's span, if the request has a span.
-pub async fn step<F: Future>(name: &'static str, work: F) -> F::Output {
+/// Does `work` within a child of the current request's span. If the request has no span, creates
+/// none.
+pub async fn in_span<F: Future>(name: &'static str, work: F) -> F::Output {
     let context = Context::current();
     let span = context.get::<SdkTracer>().filter(|_| context.span().is_recording()).map(|tracer| {
         let span = tracer.build_with_context(SpanBuilder::from_name(name), &context);
         context.with_span(span)
     });
-    let done = work.with_context(span.clone().unwrap_or(context)).await;
-    if let Some(within) = span {
-        within.span().end();
+    let output = work.with_context(span.clone().unwrap_or(context)).await;
+    if let Some(child) = span {
+        child.span().end();
     }
-    done
+    output
 }
 
-/// Returns work that continues in another task, but still belongs to the same request's span.
-pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+/// Ties `work`, which may then be moved to another task, to the current request's span.
+pub fn with_current_span<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.with_current_context()
 }
 
-/// Sets an attribute of the current request's span.
-pub fn note(name: &'static str, word: &'static str) {
-    Context::map_current(|context| context.span().set_attribute(KeyValue::new(name, word)));
+/// Sets an attribute of the current request's span, if it has one.
+pub fn set_attribute(name: &'static str, value: &'static str) {
+    Context::map_current(|context| context.span().set_attribute(KeyValue::new(name, value)));
 }
 
+/// The version of HTTP, as the conventions write it.
 fn version(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "1.0",
@@ -139,12 +144,12 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a span's times are those of the SDK, which takes them from the system")]
+#[expect(clippy::disallowed_methods, reason = "the SDK takes the times of its spans from the system's clock too")]
 fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The headers with the id of the parent span.
+/// The headers of a request, which may name the parent span.
 struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {

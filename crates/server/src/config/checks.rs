@@ -94,7 +94,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
         _ if trimmed.len() < SECRET_BYTES => format!("is only {} bytes long", trimmed.len()),
         Some(Flaw::Words) => "is made of words that anybody can guess".to_owned(),
         Some(Flaw::Pattern) => "is a pattern that anybody can guess".to_owned(),
-        Some(Flaw::Poor) => {
+        Some(Flaw::LowEntropy) => {
             loaded.warnings.push(format!(
                 "{shown} has so few different characters that it may be guessed; a later version will refuse it in production. \
                  `openssl rand -base64 48` makes a good one"

@@ -87,7 +87,7 @@ pub fn env_example() -> String {
                 file.push_str(&comment(&text));
             }
             if setting.preset.differs() {
-                file.push_str(&comment(&format!("Default: {}.", setting.preset.words())));
+                file.push_str(&comment(&format!("Default: {}.", setting.preset.plain_text())));
             }
             let _ = writeln!(file, "#{}={}", setting.variable(), setting.preset.development);
         }

@@ -150,33 +150,33 @@ fn another_file_takes_the_place_of_the_usual_one_and_must_be_there() {
 
 #[test]
 fn a_value_that_is_not_allowed_stops_the_start_wherever_it_came_from() {
-    insta::assert_snapshot!(start().flag("port", "70000").refused(), @"PORT=70000 (flag --port) is not allowed; allowed is a whole number from 0 to 65535");
-    insta::assert_snapshot!(start().env("HEARTBEAT_INTERVAL", "2h").refused(), @"HEARTBEAT_INTERVAL=2h (environment) is not allowed; allowed is a duration from 100ms to 1h");
-    insta::assert_snapshot!(start().file(".env", "\nMAX_BODY_BYTES=256KB").refused(), @"MAX_BODY_BYTES=256KB (.env line 2) is not allowed; allowed is a size from 1KiB to 64MiB");
-    insta::assert_snapshot!(start().file("tidings.toml", "log_format = 'xml'").refused(), @"LOG_FORMAT=xml (tidings.toml) is not allowed; allowed is `text` or `json`");
-    insta::assert_snapshot!(start().file("tidings.toml", "port = [1, 2]").refused(), @"PORT=1,2 (tidings.toml) is not allowed; allowed is a whole number from 0 to 65535");
-    insta::assert_snapshot!(start().file("tidings.toml", "[port]\nnumber = 1").refused(), @"PORT={ number = 1 } (tidings.toml) is not allowed; allowed is a whole number from 0 to 65535");
-    insta::assert_snapshot!(start().env("NODE_ENV", "test").refused(), @"NODE_ENV=test (environment) is not allowed; allowed is `development` or `production`");
-    insta::assert_snapshot!(start().env("JOURNAL", "tape").refused(), @"JOURNAL=tape (environment) is not allowed; allowed is `disk` or `memory`");
-    insta::assert_snapshot!(start().env("LOG_LEVEL", "debgu").refused(), @"LOG_LEVEL=debgu (environment) is not allowed; allowed is `trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`");
-    insta::assert_snapshot!(start().env("HOST", "my\nbox").refused(), @r"HOST=my\nbox (environment) is not allowed; allowed is a list, separated by commas, of IP addresses or `localhost`");
+    insta::assert_snapshot!(start().flag("port", "70000").refused(), @"PORT=70000 (flag --port) is not allowed; allowed: a whole number from 0 to 65535");
+    insta::assert_snapshot!(start().env("HEARTBEAT_INTERVAL", "2h").refused(), @"HEARTBEAT_INTERVAL=2h (environment) is not allowed; allowed: a duration from 100ms to 1h");
+    insta::assert_snapshot!(start().file(".env", "\nMAX_BODY_BYTES=256KB").refused(), @"MAX_BODY_BYTES=256KB (.env line 2) is not allowed; allowed: a size from 1KiB to 64MiB");
+    insta::assert_snapshot!(start().file("tidings.toml", "log_format = 'xml'").refused(), @"LOG_FORMAT=xml (tidings.toml) is not allowed; allowed: `text` or `json`");
+    insta::assert_snapshot!(start().file("tidings.toml", "port = [1, 2]").refused(), @"PORT=1,2 (tidings.toml) is not allowed; allowed: a whole number from 0 to 65535");
+    insta::assert_snapshot!(start().file("tidings.toml", "[port]\nnumber = 1").refused(), @"PORT={ number = 1 } (tidings.toml) is not allowed; allowed: a whole number from 0 to 65535");
+    insta::assert_snapshot!(start().env("NODE_ENV", "test").refused(), @"NODE_ENV=test (environment) is not allowed; allowed: `development` or `production`");
+    insta::assert_snapshot!(start().env("JOURNAL", "tape").refused(), @"JOURNAL=tape (environment) is not allowed; allowed: `disk` or `memory`");
+    insta::assert_snapshot!(start().env("LOG_LEVEL", "debgu").refused(), @"LOG_LEVEL=debgu (environment) is not allowed; allowed: `trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`");
+    insta::assert_snapshot!(start().env("HOST", "my\nbox").refused(), @r"HOST=my\nbox (environment) is not allowed; allowed: a list, separated by commas, of IP addresses or `localhost`");
 }
 
 #[test]
 fn an_unknown_key_in_the_file_stops_the_start() {
-    insta::assert_snapshot!(start().file("tidings.toml", "hearbeat_interval = '25s'").refused(), @"hearbeat_interval=25s (tidings.toml) is no setting; did you mean heartbeat_interval?");
-    insta::assert_snapshot!(start().file("tidings.toml", "PORT = 1").refused(), @"PORT=1 (tidings.toml) is no setting; did you mean port?");
-    insta::assert_snapshot!(start().file("tidings.toml", "[http]\nport = 1").refused(), @"http={ port = 1 } (tidings.toml) is no setting; `tidings --help` lists all settings");
-    insta::assert_snapshot!(start().file("tidings.toml", "jwt_sceret = 'correct horse'").refused(), @"jwt_sceret=(hidden) (tidings.toml) is no setting; did you mean jwt_secret?");
-    insta::assert_snapshot!(start().flag("colour", "red").refused(), @"colour=red (flag --colour) is no setting; `tidings --help` lists all settings");
+    insta::assert_snapshot!(start().file("tidings.toml", "hearbeat_interval = '25s'").refused(), @"hearbeat_interval=25s (tidings.toml) is not a setting; did you mean heartbeat_interval?");
+    insta::assert_snapshot!(start().file("tidings.toml", "PORT = 1").refused(), @"PORT=1 (tidings.toml) is not a setting; did you mean port?");
+    insta::assert_snapshot!(start().file("tidings.toml", "[http]\nport = 1").refused(), @"http={ port = 1 } (tidings.toml) is not a setting; `tidings --help` lists all settings");
+    insta::assert_snapshot!(start().file("tidings.toml", "jwt_sceret = 'correct horse'").refused(), @"jwt_sceret=(hidden) (tidings.toml) is not a setting; did you mean jwt_secret?");
+    insta::assert_snapshot!(start().flag("colour", "red").refused(), @"colour=red (flag --colour) is not a setting; `tidings --help` lists all settings");
 }
 
 #[test]
 fn a_file_that_cannot_be_understood_stops_the_start() {
     insta::assert_snapshot!(start().file("tidings.toml", "port = 1\nhost = 'a\n").refused(), @"tidings.toml, line 2, can't be understood: invalid literal string, expected `'`");
     insta::assert_snapshot!(start().file("tidings.toml", "port = 1\nport = 2\n").refused(), @"tidings.toml, line 2, can't be understood: duplicate key");
-    insta::assert_snapshot!(start().file(".env", "PORT=1\nHOST local\n").refused(), @".env, line 2, can't be understood: a line is NAME=value, and a value with spaces, quotes or backslashes stands between single quotes");
-    insta::assert_snapshot!(start().file(".env", b"PORT=\xff").refused(), @".env, line 1, can't be understood: a line is NAME=value, and a value with spaces, quotes or backslashes stands between single quotes");
+    insta::assert_snapshot!(start().file(".env", "PORT=1\nHOST local\n").refused(), @".env, line 2, can't be understood: write NAME=value, with single quotes around a value that contains spaces, quotes or backslashes");
+    insta::assert_snapshot!(start().file(".env", b"PORT=\xff").refused(), @".env, line 1, can't be understood: write NAME=value, with single quotes around a value that contains spaces, quotes or backslashes");
     insta::assert_snapshot!(start().file("tidings.toml", b"port = 1\nhost = '\xff'").refused(), @"tidings.toml, line 2, can't be understood: it is not UTF-8");
     let directory = start();
     fs::create_dir(directory.directory.path().join("tidings.toml")).unwrap();
@@ -189,16 +189,16 @@ fn what_is_somebody_elses_in_dotenv_is_passed_over_with_a_warning_that_shows_non
     let loaded = start().file(".env", file).loaded();
     assert_eq!((loaded.config.http.port, loaded.config.http.host), (3118, Host::Loopback));
     insta::assert_snapshot!(loaded.warnings.join("\n"), @r"
-    JWT_SERCET (.env line 4) is no setting and has no effect; did you mean JWT_SECRET?
-    .env, lines 1, 3 and 4 are not understood and passed over, as no setting is named there
+    JWT_SERCET (.env line 4) is not a setting and has no effect; did you mean JWT_SECRET?
+    .env, lines 1, 3 and 4 were not understood, and skipped because no setting is named there
     ");
     let many = start().file(".env", "a line\n".repeat(25)).loaded();
-    insta::assert_snapshot!(many.warnings.join("\n"), @".env, lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 15 more are not understood and passed over, as no setting is named there");
+    insta::assert_snapshot!(many.warnings.join("\n"), @".env, lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 15 more were not understood, and skipped because no setting is named there");
     let one = start().file(".env", "a line\n").loaded();
-    insta::assert_snapshot!(one.warnings.join("\n"), @".env, line 1 is not understood and passed over, as no setting is named there");
+    insta::assert_snapshot!(one.warnings.join("\n"), @".env, line 1 was not understood, and skipped because no setting is named there");
     let directory = start();
     fs::create_dir(directory.directory.path().join(".env")).unwrap();
-    insta::assert_snapshot!(directory.loaded().warnings.join("\n"), @".env is a directory, which holds no settings");
+    insta::assert_snapshot!(directory.loaded().warnings.join("\n"), @".env is a directory, so no settings are read from it");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_path_may_begin_with_the_home_directory_and_is_never_one_that_nobody_means()
     assert_eq!(flag.config.journal.data_dir.to_str(), Some("/home/ann/other"));
     assert_eq!(flag.warnings, Vec::<String>::new());
     let homeless = start().file("tidings.toml", "data_dir = '~/tidings-data'").refused();
-    insta::assert_snapshot!(homeless, @"DATA_DIR=~/tidings-data (tidings.toml) is not allowed; allowed is the path of a directory, which may begin with `~/` where HOME is set; without quotes, variables and `file:`");
+    insta::assert_snapshot!(homeless, @"DATA_DIR=~/tidings-data (tidings.toml) is not allowed; allowed: the path of a directory, which may begin with `~/` if HOME is set, and contains no quotes, variables or `file:`");
     for path in ["~bob/data", "$HOME/data", "${HOME}/data", "file:///srv/data", "\"/srv/data\""] {
         let refused = start().env("HOME", "/home/ann").env("DATA_DIR", path).refused();
         assert!(refused.starts_with(&format!("DATA_DIR={}", path.escape_debug())), "{refused}");
@@ -237,8 +237,8 @@ fn unknown_variables_are_ignored_and_misspelled_ones_are_warned_of() {
         .file(".env", "DATABASE_URL=postgres://\nJWT_SERCET=hunter2\n")
         .loaded();
     insta::assert_snapshot!(loaded.warnings.join("\n"), @r"
-    HEARTBEAT_INTERVALL (environment) is no setting and has no effect; did you mean HEARTBEAT_INTERVAL?
-    JWT_SERCET (.env line 2) is no setting and has no effect; did you mean JWT_SECRET?
+    HEARTBEAT_INTERVALL (environment) is not a setting and has no effect; did you mean HEARTBEAT_INTERVAL?
+    JWT_SERCET (.env line 2) is not a setting and has no effect; did you mean JWT_SECRET?
     ");
 }
 
@@ -246,7 +246,7 @@ fn unknown_variables_are_ignored_and_misspelled_ones_are_warned_of() {
 fn a_bad_value_that_a_higher_layer_shadows_is_only_warned_of() {
     let loaded = start().flag("host", "localhost").env("HOST", "mybox").loaded();
     assert_eq!(loaded.config.http.host, Host::Loopback);
-    insta::assert_snapshot!(loaded.warnings.join("\n"), @"HOST=mybox (environment) is not allowed; allowed is a list, separated by commas, of IP addresses or `localhost` (it has no effect: flag --host comes first)");
+    insta::assert_snapshot!(loaded.warnings.join("\n"), @"HOST=mybox (environment) is not allowed; allowed: a list, separated by commas, of IP addresses or `localhost` (this value has no effect, because flag --host takes precedence)");
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn app_env_comes_before_node_env() {
     assert_eq!(loaded.warnings, Vec::<String>::new());
     let lax = start().env("NODE_ENV", "production").file(".env", "APP_ENV=development").loaded();
     assert_eq!(lax.config.mode, Mode::Development);
-    insta::assert_snapshot!(lax.warnings.join("\n"), @"APP_ENV=development comes before NODE_ENV=production: the defaults are those of development, demo tokens among them");
+    insta::assert_snapshot!(lax.warnings.join("\n"), @"APP_ENV=development takes precedence over NODE_ENV=production: the defaults are those of development, which include demo tokens");
     let strict = start().env("NODE_ENV", "development").env("APP_ENV", "production").env("JWT_SECRET", STRONG).loaded();
     assert_eq!(strict.warnings, Vec::<String>::new());
 }
@@ -344,7 +344,7 @@ fn what_a_journal_can_not_keep_is_refused() {
     insta::assert_snapshot!(start().env("JOURNAL_MAX_BYTES", "64MiB").refused(), @"JOURNAL_MAX_BYTES=64MiB (environment) is too little for the journal on disk; allowed is at least 256MiB, or JOURNAL=memory");
     start().env("JOURNAL_MAX_BYTES", "64MiB").env("JOURNAL", "memory").loaded();
     insta::assert_snapshot!(start().env("JOURNAL_KEEP", "a=7d,b=1d,a=1GiB").refused(), @"JOURNAL_KEEP (environment) names a twice; join its limits with `+`");
-    insta::assert_snapshot!(start().env("JOURNAL_KEEP", "chat/**=10000").refused(), @"JOURNAL_KEEP=chat/**=10000 (environment) is not allowed; allowed is a list, separated by commas, of a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as `10000events`, each with its unit and once; topics that begin with `system` or `_` are the server's");
+    insta::assert_snapshot!(start().env("JOURNAL_KEEP", "chat/**=10000").refused(), @"JOURNAL_KEEP=chat/**=10000 (environment) is not allowed; allowed: a list, separated by commas, of a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as `10000events`, each with its unit and once; topics that begin with `system` or `_` are the server's");
 }
 
 #[test]

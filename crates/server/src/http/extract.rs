@@ -94,7 +94,7 @@ impl FromRequest<Route> for JsonBody {
         }
         let _arriving = app.counts.arriving();
         let read = app.body_budget.read(request.into_body(), app.config.http.max_body_bytes);
-        traces::step("read the body", read).await.map(Self)
+        traces::in_span("read the body", read).await.map(Self)
     }
 }
 

@@ -110,7 +110,7 @@ impl KeyedPublish {
         let unreadable =
             || Error::new(Code::JournalUnavailable, "The first answer to this Idempotency-Key can't be read");
         let draft = Draft::decode(draft).ok_or_else(unreadable)?;
-        traces::note(traces::PUBLISH, "repeated");
+        traces::set_attribute(traces::PUBLISH, "repeated");
         let mut response = draft.complete(first).into_response();
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)

@@ -115,7 +115,7 @@ impl Publisher {
         if !outlives_caller {
             return work.await;
         }
-        tokio::spawn(traces::carried(work)).await.unwrap_or_else(|error| Err(Error::unfinished_task(&error)))
+        tokio::spawn(traces::with_current_span(work)).await.unwrap_or_else(|error| Err(Error::unfinished_task(&error)))
     }
 }
 

@@ -15,14 +15,14 @@ use crate::app::App;
 
 /// Reports at intervals, and never returns.
 pub(super) async fn keep_reporting(app: Arc<App>) {
-    let mut ticks = interval(app.notifier.every());
+    let mut ticks = interval(app.notifier.interval());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let asked = app.clone();
         // If the task panicked, the log has reported that.
         if let Ok(status) = tokio::spawn(async move { asked.status() }).await {
-            app.notifier.is_alive(&status);
+            app.notifier.alive(&status);
         }
     }
 }
@@ -58,7 +58,7 @@ mod tests {
             "WATCHDOG_USEC" => Some((&micros).into()),
             _ => None,
         };
-        let (notifier, _) = Notifier::asked_for(environment, 1);
+        let (notifier, _) = Notifier::from_variables(environment, 1);
         let mut config = Config::default();
         (config.http.port, config.http.host) = (0, Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();

@@ -113,7 +113,7 @@ impl StreamCall {
     pub(crate) async fn open(self, spec: Spec, visitor: Visitor) -> Result<Response, Error> {
         let Self { app, parts, query } = self;
         let params = query?;
-        traces::note(traces::STREAM, spec.counted_as[0]);
+        traces::set_attribute(traces::STREAM, spec.counted_as[0]);
         if !accept::accepts_event_stream(&parts.headers) {
             let message = "This is an event stream: accept text/event-stream";
             return Err(Error::new(Code::NotAcceptable, message));
@@ -151,7 +151,7 @@ impl StreamCall {
             app.hub.connections().refused(RefusalReason::Journal);
             return refuse(&app, &parts, &after, "journal_unavailable", error.into());
         }
-        let (mut subscription, start) = match traces::step("subscribe", app.hub.subscribe(request)).await {
+        let (mut subscription, start) = match traces::in_span("subscribe", app.hub.subscribe(request)).await {
             Ok(opened) => opened,
             Err(SubscribeError::LimitReached(limit)) => {
                 return refuse(&app, &parts, &after, "too_many_connections", Error::stream_limit(limit));
@@ -187,9 +187,9 @@ fn note_start(start: &Start, snapshot: bool) {
         Start { .. } if snapshot => "snapshot",
         Start { .. } => "now",
     };
-    traces::note(traces::START, start_kind);
+    traces::set_attribute(traces::START, start_kind);
     if let Some(reason) = start.reset {
-        traces::note(traces::RESET, reason.as_str());
+        traces::set_attribute(traces::RESET, reason.as_str());
     }
 }
 
@@ -231,7 +231,7 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
     if extract::is_head(parts) {
         return Ok(with_stream_head(Body::new(StreamBody::empty())));
     }
-    traces::note(traces::ERROR, reason);
+    traces::set_attribute(traces::ERROR, reason);
     let retry = spread(Duration::from_secs(1), Duration::from_secs(10)) + app.left_of_drain();
     Ok(stream_response(StreamOutput::Once(control_events::busy(reason, retry, after)), parts))
 }

@@ -11,7 +11,8 @@ const RULE: Optional<Choice<Mode>> =
 const TITLE: &str = "Mode";
 
 /// The section with the settings that choose the mode.
-pub const SECTION: Section = Section { title: TITLE, about: &["Which defaults apply, and how strict the start is."] };
+pub const SECTION: Section =
+    Section { title: TITLE, about: &["Which defaults apply, and how strict the server is at its start."] };
 
 /// Returns the rows of the section.
 pub fn rows() -> Vec<Setting> {
@@ -21,29 +22,35 @@ pub fn rows() -> Vec<Setting> {
             "app_env",
             &[
                 "Whether the server is for development or for production. In production it listens on every address,",
-                "demo tokens are off, logs are JSON, and a missing or weak `JWT_SECRET` stops the start. If `APP_ENV` is",
-                "not set, `NODE_ENV` chooses the mode; without both it is development.",
+                "demo tokens are off, logs are JSON, and the server refuses to start with a missing or weak `JWT_SECRET`.",
+                "If `APP_ENV` is not set, `NODE_ENV` chooses the mode. If neither is set, the mode is development.",
             ],
             &RULE,
             "",
         ),
-        Setting::new(TITLE, "node_env", &["The name of the mode for Node; read if `APP_ENV` is not set."], &RULE, ""),
+        Setting::new(
+            TITLE,
+            "node_env",
+            &["The mode, as Node names it. It is read only if `APP_ENV` is not set."],
+            &RULE,
+            "",
+        ),
     ]
 }
 
 impl Mode {
     /// Determines the mode, and sets it in `reading`.
     ///
-    /// `NODE_ENV=test` is common and not a mistake if `APP_ENV` chooses the mode: then it is not
-    /// judged.
+    /// If `APP_ENV` is set, the value of `NODE_ENV` is not checked, because `NODE_ENV=test` is
+    /// common and not a mistake then.
     pub fn read(reading: &mut Reading<'_>) -> Result<Self, Error> {
         let app = reading.take("app_env", &RULE, "")?;
         let mode = match app {
             Some(mode) => {
-                if mode == Self::Development && reading.says("node_env", &RULE) == Some(Some(Self::Production)) {
+                if mode == Self::Development && reading.peek("node_env", &RULE) == Some(Some(Self::Production)) {
                     reading.warnings.push(
-                        "APP_ENV=development comes before NODE_ENV=production: the defaults are those of development, demo \
-                         tokens among them"
+                        "APP_ENV=development takes precedence over NODE_ENV=production: the defaults are those of development, \
+                         which include demo tokens"
                             .to_owned(),
                     );
                 }

@@ -1,5 +1,5 @@
-//! Compares the decoder with two others that share no code with it: the standard's algorithm,
-//! written down literally, and the crate `sse-stream`.
+//! Compares the decoder with two others that share no code with it: a literal implementation of the
+//! standard's algorithm, and the crate `sse-stream`.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use sse_stream::{Sse, SseByteStream};
 use tidings_sse::{Decoded, Decoder, Message};
 
-use crate::{cuts, decode, loaded_bytes, loaded_text, pieces};
+use crate::{cuts, decode, pieces, tricky_bytes, tricky_text};
 
 /// The result of decoding a stream: its events, and the reconnection time and last event id at its
 /// end.
@@ -20,7 +20,7 @@ struct Outcome {
     last_event_id: String,
 }
 
-fn ours(pieces: &[&[u8]]) -> Outcome {
+fn by_decoder(pieces: &[&[u8]]) -> Outcome {
     let mut decoder = Decoder::new();
     let mut messages = Vec::new();
     for piece in pieces {
@@ -37,9 +37,9 @@ fn ours(pieces: &[&[u8]]) -> Outcome {
     }
 }
 
-/// WHATWG HTML, sections 9.2.5 and 9.2.6, for a whole stream at once: decode, split into lines,
-/// interpret. It is slow and simple.
-fn standard(stream: &[u8]) -> Outcome {
+/// Implements WHATWG HTML, sections 9.2.5 and 9.2.6, for a whole stream at once: it decodes the
+/// stream, splits it into lines, and interprets them. It is slow and simple.
+fn by_the_standard(stream: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(stream);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -78,9 +78,9 @@ fn standard(stream: &[u8]) -> Outcome {
     outcome
 }
 
-/// `sse-stream` returns raw blocks, including those without data, and leaves to its caller what is
-/// kept from block to block.
-fn oracle(pieces: &[&[u8]]) -> Outcome {
+/// Decodes with `sse-stream`. It returns raw blocks, including those without data, so this function
+/// keeps what is valid from block to block.
+fn by_sse_stream(pieces: &[&[u8]]) -> Outcome {
     let pieces = stream::iter(pieces.to_vec()).map(Ok::<_, Infallible>);
     let blocks: Vec<_> = SseByteStream::new(pieces).collect().now_or_never().unwrap();
     let mut outcome = Outcome::default();
@@ -101,8 +101,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn a_stream_means_what_the_standard_says(stream in loaded_bytes(), cuts in cuts()) {
-        prop_assert_eq!(ours(&pieces(&stream, &cuts)), standard(&stream));
+    fn a_stream_is_decoded_as_the_standard_says(stream in tricky_bytes(), cuts in cuts()) {
+        prop_assert_eq!(by_decoder(&pieces(&stream, &cuts)), by_the_standard(&stream));
     }
 
     /// `sse-stream` 0.3 differs on purpose for two kinds of streams, which are left out: bytes that
@@ -110,20 +110,20 @@ proptest! {
     /// `retry` at the end of its block, where by the standard it takes effect at its line. So the
     /// streams here are text whose last block is complete.
     #[test]
-    fn sse_stream_understands_the_same(text in loaded_text(), cuts in cuts()) {
+    fn a_text_is_decoded_as_sse_stream_decodes_it(text in tricky_text(), cuts in cuts()) {
         let stream = text + "\n\n";
         let pieces = pieces(stream.as_bytes(), &cuts);
-        prop_assert_eq!(ours(&pieces), oracle(&pieces));
+        prop_assert_eq!(by_decoder(&pieces), by_sse_stream(&pieces));
     }
 }
 
 #[test]
-fn sse_stream_understands_a_stream_byte_by_byte() {
+fn single_bytes_are_decoded_as_sse_stream_decodes_them() {
     let stream = "\u{feff}: hi\r\n\r\nretry: 5\r\nid: é\r\n\r\nevent: a\rdata: 𝄞\rdata\r\rdata:x\nid:\n\n";
     let bytes: Vec<_> = stream.as_bytes().chunks(1).collect();
-    let outcome = ours(&bytes);
+    let outcome = by_decoder(&bytes);
     assert_eq!(outcome.messages.len(), 2);
-    assert_eq!(outcome, oracle(&bytes));
-    assert_eq!(outcome, standard(stream.as_bytes()));
+    assert_eq!(outcome, by_sse_stream(&bytes));
+    assert_eq!(outcome, by_the_standard(stream.as_bytes()));
     assert_eq!(decode(Decoder::new(), [stream.as_bytes()]).len(), 4);
 }

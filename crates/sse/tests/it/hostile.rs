@@ -1,4 +1,4 @@
-//! Hostile input: what a publisher can't do to a stream, and a server can't do to a client.
+//! Hostile input: a publisher can't damage a stream, and a server can't harm a client.
 
 use std::iter;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tidings_sse::decode::{Error, MAX_ID_BYTES};
 use tidings_sse::{Decoded, Decoder, Event, EventName, Id, Message};
 
-use crate::{cuts, decode, loaded_bytes, loaded_text, pieces};
+use crate::{cuts, decode, pieces, tricky_bytes, tricky_text};
 
 fn message(event: &str, data: impl Into<String>, id: &str) -> Decoded {
     Decoded::Event(Message { event: event.into(), data: data.into(), id: id.into() })
@@ -19,7 +19,7 @@ proptest! {
     /// The injections of 2026 (CWE-93): h3 CVE-2026-33128, hono CVE-2026-29085, sse-channel
     /// CVE-2026-44217 and others.
     #[test]
-    fn no_data_adds_a_field_or_an_event(data in loaded_text()) {
+    fn no_data_adds_a_field_or_an_event(data in tricky_text()) {
         let frame = Event::new(EventName::from_static("n"), data.as_str()).encode();
         let block = str::from_utf8(frame.block()).unwrap();
         let lines = block.strip_prefix("event: n\n").and_then(|rest| rest.strip_suffix("\n\n"));
@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_that_passes_for_a_name_is_more_than_a_name(text in prop_oneof![loaded_text(), "[ -~]{0,70}"]) {
+    fn a_valid_name_can_not_add_anything_to_its_event(text in prop_oneof![tricky_text(), "[ -~]{0,70}"]) {
         let alphabet = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
         let valid = (1..=64).contains(&text.chars().count()) && text.chars().all(alphabet);
         let name = EventName::parse(&text);
@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_that_passes_for_an_id_is_more_than_an_id(text in prop_oneof![loaded_text(), "[ -~]{0,70}"]) {
+    fn a_valid_id_can_not_add_anything_to_its_event(text in prop_oneof![tricky_text(), "[ -~]{0,70}"]) {
         let alphabet = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let valid = (1..=64).contains(&text.chars().count()) && text.chars().all(alphabet);
         let id = Id::parse(&text);
@@ -56,15 +56,15 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_means_the_same_however_it_is_cut(stream in loaded_bytes(), cuts in cuts()) {
+    fn the_items_of_a_stream_do_not_depend_on_how_it_is_cut(stream in tricky_bytes(), cuts in cuts()) {
         let whole = decode(Decoder::new(), [&stream[..]]);
         prop_assert_eq!(&decode(Decoder::new(), pieces(&stream, &cuts)), &whole);
         prop_assert_eq!(&decode(Decoder::new(), stream.chunks(1)), &whole);
     }
 
     #[test]
-    fn a_limit_bites_at_the_same_place_however_the_stream_is_cut(
-        stream in loaded_bytes(),
+    fn the_effect_of_a_limit_does_not_depend_on_how_the_stream_is_cut(
+        stream in tricky_bytes(),
         cuts in cuts(),
         limit in 0_usize..16,
     ) {
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn a_limit_takes_nothing_from_a_stream_that_keeps_it(stream in loaded_bytes()) {
+    fn a_limit_does_not_change_a_stream_that_stays_below_it(stream in tricky_bytes()) {
         // Each invalid byte becomes a character of three bytes.
         let limited = decode(Decoder::with_limit(3 * stream.len()), [&stream[..]]);
         prop_assert_eq!(limited, decode(Decoder::new(), [&stream[..]]));
@@ -100,7 +100,7 @@ fn bytes_until_error<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -
 }
 
 #[test]
-fn a_line_without_an_end_ends_the_decoder() {
+fn a_line_without_an_end_is_an_error() {
     let endless = iter::repeat(&b"xxxxxxxxxx"[..]);
     assert_eq!(bytes_until_error(1_000, endless), (Error::Line { limit: 1_000 }, 1_010));
 }
@@ -112,21 +112,21 @@ fn a_whole_line_over_the_limit_is_refused_like_an_unfinished_one() {
 }
 
 #[test]
-fn an_event_without_an_end_ends_the_decoder() {
+fn an_event_without_an_end_is_an_error() {
     let endless = iter::repeat(&b"data\n"[..]);
-    // Of each line after the first, only the line break is data.
+    // Each line after the first adds one byte of data, which is its line break.
     assert_eq!(bytes_until_error(1_000, endless), (Error::Data { limit: 1_000 }, 1_002 * 5));
 }
 
 #[test]
-fn bytes_that_grow_by_decoding_count_as_what_they_become() {
+fn the_limit_of_data_counts_bytes_after_decoding() {
     let items = decode(Decoder::with_limit(10), [&b"data:\xff\xff\xff\n\ndata:\xff\xff\xff\xff\n\n"[..]]);
     let replaced = "\u{fffd}\u{fffd}\u{fffd}";
     assert_eq!(items, [Ok(message("message", replaced, "")), Err(Error::Data { limit: 10 })]);
 }
 
 #[test]
-fn an_id_of_which_each_event_would_be_a_costly_copy_ends_the_decoder() {
+fn an_id_that_is_too_long_is_an_error() {
     let id = "x".repeat(MAX_ID_BYTES);
     let stream = format!("id:{id}\ndata\n\ndata\n\nid:{id}x\ndata\n\n");
     let items = decode(Decoder::new(), [stream.as_bytes()]);
@@ -135,7 +135,7 @@ fn an_id_of_which_each_event_would_be_a_costly_copy_ends_the_decoder() {
 }
 
 #[test]
-fn a_stream_of_keep_alives_never_reaches_a_limit() {
+fn a_stream_of_keep_alive_comments_never_reaches_a_limit() {
     let items = decode(Decoder::with_limit(8), iter::repeat_n(&b":\n"[..], 10_000));
     assert_eq!(items.len(), 10_000);
     assert!(items.iter().all(|item| *item == Ok(Decoded::Comment(String::new()))));

@@ -1,9 +1,9 @@
 //! Tests of the crate's public interface.
 //!
-//! This module has what the others share: ways to cut a stream into pieces, to decode it, and to
-//! generate streams.
+//! This module contains what the other modules share: functions that cut a stream into pieces,
+//! decode it, and generate streams.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod differential;
 mod hostile;
@@ -27,7 +27,7 @@ fn decode<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) 
     items
 }
 
-/// `stream` cut at `cuts`. Two cuts at the same place make an empty piece.
+/// The pieces of `stream` between `cuts`. Two cuts at the same place result in an empty piece.
 fn pieces<'a>(stream: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
     places.sort_unstable();
@@ -45,8 +45,8 @@ fn cuts() -> impl Strategy<Value = Vec<Index>> {
     vec(any::<Index>(), 0..12)
 }
 
-/// Text with many characters that are special for a decoder.
-fn loaded_text() -> impl Strategy<Value = String> {
+/// Text with many characters and fields that have a special meaning for a decoder.
+fn tricky_text() -> impl Strategy<Value = String> {
     let ends = select(vec!["\n", "\r", "\r\n", "\n\n", "\r\n\r\n"]);
     let fields = select(vec![
         "data",
@@ -72,9 +72,9 @@ fn loaded_text() -> impl Strategy<Value = String> {
     vec(token, 0..24).prop_map(|tokens| tokens.concat())
 }
 
-/// Bytes like [`loaded_text`], with invalid UTF-8 in between: stray, overlong, surrogate and
+/// Bytes like [`tricky_text`], with invalid UTF-8 in between: stray, overlong, surrogate and
 /// truncated sequences.
-fn loaded_bytes() -> impl Strategy<Value = Vec<u8>> {
+fn tricky_bytes() -> impl Strategy<Value = Vec<u8>> {
     let broken = select(vec![
         &b"\xff"[..],
         b"\x80",
@@ -86,7 +86,7 @@ fn loaded_bytes() -> impl Strategy<Value = Vec<u8>> {
         b"\xef\xbb",
         b"",
     ]);
-    vec((broken, loaded_text()), 0..4).prop_map(|parts| {
+    vec((broken, tricky_text()), 0..4).prop_map(|parts| {
         let parts = parts.into_iter().flat_map(|(broken, text)| [broken.to_vec(), text.into_bytes()]);
         parts.collect::<Vec<_>>().concat()
     })

@@ -1,5 +1,4 @@
-//! Encoded events decode to themselves, however the network cuts the stream, and their chunk
-//! framing is correct.
+//! Encoded events decode to themselves in pieces of any size, and their chunk framing is correct.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tidings_sse::{Decoded, Decoder, Event, EventName, Frame, Id, Message};
 
-use crate::{cuts, decode, loaded_text, pieces};
+use crate::{cuts, decode, pieces, tricky_text};
 
 /// A frame and its content.
 #[derive(Clone, Debug)]
@@ -25,7 +24,7 @@ fn event() -> impl Strategy<Value = Sent> {
     let name = "[A-Za-z0-9._:-]{1,64}";
     let id = option::of("[A-Za-z0-9._-]{1,64}");
     let retry = option::of(any::<u64>().prop_map(Duration::from_millis));
-    (name, id, retry, loaded_text()).prop_map(|(name, id, retry, data)| {
+    (name, id, retry, tricky_text()).prop_map(|(name, id, retry, data)| {
         let frame = Event::new(EventName::parse(&name).unwrap(), data.as_str())
             .id(id.as_deref().map(|id| Id::parse(id).unwrap()))
             .retry(retry)
@@ -44,7 +43,7 @@ fn stream() -> impl Strategy<Value = Vec<Sent>> {
     vec(prop_oneof![4 => event(), 1 => comment()], 0..6)
 }
 
-/// The events that a client must see that reads all of `stream`.
+/// The items that a client must decode from all of `stream`.
 fn expected(stream: &[Sent]) -> Vec<Decoded> {
     let mut items = Vec::new();
     let mut position = String::new();
@@ -66,7 +65,7 @@ fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
         let header = bytes.windows(2).position(|pair| pair == b"\r\n").unwrap();
         let size = str::from_utf8(&bytes[..header]).unwrap();
         let size = usize::from_str_radix(size, 16).unwrap();
-        assert_ne!(size, 0, "the last chunk is not a frame's to send");
+        assert_ne!(size, 0, "a frame must not contain the last chunk");
         let chunk = &bytes[header + 2..];
         content.extend_from_slice(&chunk[..size]);
         bytes = chunk[size..].strip_prefix(b"\r\n").unwrap();
@@ -78,14 +77,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn what_is_encoded_decodes_to_itself(stream in stream(), cuts in cuts()) {
+    fn encoded_events_decode_to_themselves(stream in stream(), cuts in cuts()) {
         let bytes = stream.iter().map(|sent| sent.frame.block()).collect::<Vec<_>>().concat();
         let items = decode(Decoder::new(), pieces(&bytes, &cuts));
         prop_assert_eq!(items, expected(&stream).into_iter().map(Ok).collect::<Vec<_>>());
     }
 
     #[test]
-    fn each_frame_is_one_chunk_and_its_header_is_the_length_of_its_block(stream in stream()) {
+    fn each_frame_is_one_chunk_whose_header_is_the_length_of_its_block(stream in stream()) {
         for sent in &stream {
             prop_assert_eq!(unchunk(sent.frame.chunked()), sent.frame.block());
             prop_assert_eq!(sent.frame.len(), sent.frame.chunked().len());
@@ -100,7 +99,7 @@ proptest! {
     /// A stream that is cut inside of a frame must neither deliver part of the frame nor move the
     /// client's position past it.
     #[test]
-    fn a_frame_that_was_cut_was_never_sent(whole in event(), cut in event(), at in any::<Index>()) {
+    fn an_incomplete_frame_has_no_effect(whole in event(), cut in event(), at in any::<Index>()) {
         let part = &cut.frame.block()[..at.index(cut.frame.block().len())];
         let mut decoder = Decoder::new();
         decoder.push(whole.frame.block());

@@ -37,7 +37,7 @@ fn assert_ids(cases: &[(&str, &str, &[&str])]) {
 }
 
 #[test]
-fn the_examples_of_the_standard() {
+fn the_examples_of_the_standard_are_decoded() {
     assert_data(&[
         ("stocks", "data: YHOO\ndata: +2\ndata: 10\n\n", &["YHOO\n+2\n10"]),
         (
@@ -56,7 +56,7 @@ fn the_examples_of_the_standard() {
 }
 
 #[test]
-fn lines_and_their_ends() {
+fn each_kind_of_line_break_ends_a_line() {
     let long = "x".repeat(2_048);
     let comments = format!("data:1\r:\0\n:\r\ndata:2\n:{long}\rdata:3\n:data:fail\r:{long}\ndata:4\n\n");
     assert_data(&[
@@ -71,7 +71,7 @@ fn lines_and_their_ends() {
 }
 
 #[test]
-fn fields() {
+fn fields_are_parsed_as_the_standard_says() {
     assert_data(&[
         (
             "format-field-parsing",
@@ -93,16 +93,16 @@ fn fields() {
 }
 
 #[test]
-fn names() {
+fn an_event_without_a_name_is_called_message() {
     let names = |stream: &str| -> Vec<_> { events(stream.as_bytes()).into_iter().map(|(name, _, _)| name).collect() };
     assert_eq!(names("event:test\ndata:x\n\ndata:x\n\n"), ["test", "message"], "format-field-event");
     assert_eq!(names("event: \ndata:data\n\n"), ["message"], "format-field-event-empty");
-    assert_eq!(names("event:a\nevent\ndata\n\n"), ["message"], "an empty name takes one back");
-    assert_eq!(names("event:a\n\ndata\n\n"), ["message"], "a name does not outlive its block");
+    assert_eq!(names("event:a\nevent\ndata\n\n"), ["message"], "an empty name resets an earlier one");
+    assert_eq!(names("event:a\n\ndata\n\n"), ["message"], "a name is valid only for its block");
 }
 
 #[test]
-fn byte_order_marks() {
+fn only_one_byte_order_mark_at_the_start_is_dropped() {
     assert_data(&[
         ("format-bom", "\u{feff}data:1\n\n\u{feff}data:2\n\ndata:3\n\n", &["1", "3"]),
         ("format-bom-2", "\u{feff}\u{feff}data:1\n\ndata:2\n\ndata:3\n\n", &["2", "3"]),
@@ -111,7 +111,7 @@ fn byte_order_marks() {
 }
 
 #[test]
-fn ids() {
+fn an_id_persists_until_another_one() {
     assert_ids(&[
         ("format-field-id-2", "id: …\ndata:hello\n\ndata:…\n\n", &["…", "…"]),
         (
@@ -126,7 +126,7 @@ fn ids() {
             "id:\0\0\ndata\n\nid:x\0\ndata\n\nid:\0x\ndata\n\nid:x\0x\ndata\n\nid: \0\ndata\n\n",
             &["", "", "", "", ""],
         ),
-        ("a refused id leaves the last", "id:1\nid:2\0\ndata\n\n", &["1"]),
+        ("an invalid id does not replace the last one", "id:1\nid:2\0\ndata\n\n", &["1"]),
         ("an id of a block without data counts", "id:1\n\ndata\n\n", &["1"]),
         ("zero is an id", "id:0\ndata\n\n", &["0"]),
     ]);
@@ -144,7 +144,7 @@ fn an_id_counts_when_its_block_ends() {
 }
 
 #[test]
-fn retry() {
+fn only_digits_are_a_valid_retry() {
     let cases: &[(&str, &str, Option<u64>)] = &[
         ("format-field-retry", "retry:3000\ndata:x\n\n", Some(3_000)),
         ("format-field-retry-bogus", "retry:3000\nretry:1000x\ndata:x\n\n", Some(3_000)),
@@ -169,14 +169,14 @@ fn retry() {
 }
 
 #[test]
-fn comments_are_told() {
+fn comments_are_returned() {
     let items = decode(Decoder::new(), [&b":\n: ping\n:  two\n:data: x\n"[..]]);
     let comments = ["", "ping", " two", "data: x"].map(|text| Ok(Decoded::Comment(text.into())));
     assert_eq!(items, comments);
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_replaced_one_for_each_broken_sequence() {
+fn each_invalid_utf_8_sequence_becomes_one_replacement_character() {
     let cases: &[(&[u8], &str)] = &[
         (b"\xff", "\u{fffd}"),
         (b"a\x80b", "a\u{fffd}b"),

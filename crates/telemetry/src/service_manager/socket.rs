@@ -1,5 +1,5 @@
-//! The socket of the service manager: a path, or on Linux an abstract name, which exists in no
-//! directory.
+//! The socket of the service manager. It has a path, or on Linux an abstract name, which is not a
+//! path.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,11 +14,11 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Returns the socket with this name, in the form of `NOTIFY_SOCKET`: an absolute path, or `@`
-    /// and an abstract name. It does not check whether anything listens there.
+    /// Returns the socket with this name, which is that of `NOTIFY_SOCKET`: an absolute path, or
+    /// `@` and an abstract name. Does not check whether anything listens there.
     ///
     /// # Errors
-    /// Returns what is wrong with the name, as a text that continues a sentence after it.
+    /// Returns what is wrong with the name, as a text that can follow the name and a colon.
     pub(super) fn named(name: &OsStr) -> Result<Self, String> {
         let to = match name.as_bytes() {
             [b'/', ..] => SocketAddr::from_pathname(name).map_err(|error| error.to_string())?,
@@ -30,7 +30,7 @@ impl Socket {
         Ok(Self { from, to, name: name.to_string_lossy().into_owned() })
     }
 
-    /// Sends one message, or fails at once.
+    /// Sends one message. Fails at once if that would block.
     pub(super) fn send(&self, message: &str) -> io::Result<()> {
         self.from.send_to_addr(message.as_bytes(), &self.to).map(drop)
     }

@@ -89,7 +89,7 @@ pub(super) fn read(bytes: &[u8], ended: bool) -> Result<Option<Answer<'_>>, Malf
 impl Answer<'_> {
     /// Returns the server's message and code, for a call that did not succeed.
     pub(super) fn refusal(&self) -> String {
-        Refusal::read(self.status, &headers(self.head), &self.body).in_full()
+        Refusal::read(self.status, &headers(self.head), &self.body).with_code()
     }
 }
 

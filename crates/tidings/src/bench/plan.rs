@@ -273,9 +273,9 @@ mod tests {
         insta::assert_snapshot!(said(&["--path=/a/{user}", "--anonymous"]), @"{user} needs --users, the number of users");
         insta::assert_snapshot!(said(&["--path=nope"]), @"the path must begin with a slash");
         insta::assert_snapshot!(said(&["--header=nope"]), @"a header looks like 'Name: value', not like 'nope'");
-        insta::assert_snapshot!(said(&["--publish-url=nope"]), @"--publish-url nope: an address looks like http://localhost:3000 or https://events.example.com/api");
+        insta::assert_snapshot!(said(&["--publish-url=nope"]), @"--publish-url nope: an address must look like http://localhost:3000 or https://events.example.com/api");
         insta::assert_snapshot!(said(&["--duration=0s"]), @"--duration is 0; use --connect-only to publish nothing");
-        insta::assert_snapshot!(said(&["--token=a\nb"]), @"the token holds characters that no token has");
+        insta::assert_snapshot!(said(&["--token=a\nb"]), @"the token contains characters that no token can contain");
         let line = said(&["--path=/{user}{room}", "--rooms=1", "--publish-path=/{user}{room}"]);
         insta::assert_snapshot!(line, @"publishes name {user} and {room}; set the number of streams that each should reach with --expect");
     }

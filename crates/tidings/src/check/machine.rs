@@ -33,7 +33,7 @@ pub(super) fn all(loaded: &Loaded, running: bool) -> Vec<Finding> {
     findings.extend(backlog());
     findings.extend(root(config));
     findings.extend(port(loaded, running));
-    findings.extend(traces::doubt().map(|warning| Finding::warning("traces", warning)));
+    findings.extend(traces::missing_feature().map(|warning| Finding::warning("traces", warning)));
     let (_, warning) = Notifier::from_environment();
     findings.extend(warning.into_iter().map(|warning| Finding::warning("systemd", warning)));
     findings

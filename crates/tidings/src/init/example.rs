@@ -32,7 +32,7 @@ pub(super) fn toml(mode: Mode, jwt_secret: &str) -> String {
             file.push_str(&comment(&setting.about()));
             file.push_str(&comment(&format!("Allowed: {}.", setting.allowed)));
             if setting.preset.differs() {
-                file.push_str(&comment(&format!("Default: {}.", setting.preset.words())));
+                file.push_str(&comment(&format!("Default: {}.", setting.preset.plain_text())));
             }
             let key = setting.key;
             let _ = match set.iter().find(|(set, _)| *set == key) {

@@ -106,7 +106,7 @@ async fn all_invalid_settings_are_reported_at_once() {
     let (report, code) = checked(&place, &[]).await;
     assert_eq!(
         (error(&report), code),
-        ("settings: prot=1 (tidings.toml) is no setting; did you mean port?".to_owned(), 1)
+        ("settings: prot=1 (tidings.toml) is not a setting; did you mean port?".to_owned(), 1)
     );
 }
 
@@ -196,7 +196,7 @@ async fn the_warnings_of_a_start_are_reported() {
     for told in [
         "port: LISTEN_FDS=several is no number",
         "systemd: NOTIFY_SOCKET=",
-        "settings: HEARTBEAT_INTERVALL (environment) is no setting",
+        "settings: HEARTBEAT_INTERVALL (environment) is not a setting",
         "settings: SHUTDOWN_TIMEOUT=1s comes before the end",
     ] {
         assert!(warnings.contains(told), "{told}\n{warnings}");

@@ -186,7 +186,7 @@ async fn if_nothing_can_be_measured_the_exit_code_is_2() {
         ),
         (
             answering("HTTP/1.1 302 Found\r\nLocation: /realtime/stream\r\nContent-Length: 0\r\n\r\n").await,
-            "the server is elsewhere: /realtime/stream (302)",
+            "the server has moved to /realtime/stream (302)",
         ),
         (answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await, "Unauthorized (401)"),
         (answering("nonsense\r\n\r\n").await, "no answer from "),

@@ -77,7 +77,7 @@ async fn each_failure_is_reported_in_one_line() {
     let moved =
         answering("HTTP/1.1 301 Moved\r\nLocation: https://b/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
     let said = unwell(&place, &[&format!("http://{moved}")]).await;
-    assert!(said.ends_with("the server is elsewhere: https://b/ (301)"), "{said}");
+    assert!(said.ends_with("the server has moved to https://b/ (301)"), "{said}");
 
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());

@@ -137,8 +137,8 @@ async fn invalid_values_cause_warnings_and_change_nothing() {
     for (name, value, said) in [
         ("NOTIFY_SOCKET", "notify.sock", "is neither an absolute path nor the name of an abstract socket"),
         ("NOTIFY_SOCKET", "vsock:2:1234", "is neither an absolute path nor the name of an abstract socket"),
-        ("NOTIFY_SOCKET", "/nonexistent/notify", "the service manager can't be told how the server is"),
-        ("NOTIFY_SOCKET", "@tidings-nobody-listens-here", "the service manager can't be told how the server is"),
+        ("NOTIFY_SOCKET", "/nonexistent/notify", "messages can't be sent to the service manager"),
+        ("NOTIFY_SOCKET", "@tidings-nobody-listens-here", "messages can't be sent to the service manager"),
     ] {
         let place = Place::new().env("DRAIN_SECONDS", "0").env(name, value).env("WATCHDOG_USEC", "20000");
         let log = std::fs::File::create(place.path().join("log")).unwrap();
@@ -152,7 +152,7 @@ async fn invalid_values_cause_warnings_and_change_nothing() {
     let manager = Manager::abstractly("odd");
     let mut server = serve(Place::new().env("WATCHDOG_USEC", "3s"), &manager).await;
     assert_eq!(manager.change().await.value("READY"), "1");
-    until(async || server.said().contains("WATCHDOG_USEC=3s is no positive number")).await;
+    until(async || server.said().contains("WATCHDOG_USEC=3s is not a positive number")).await;
     server.signal("TERM");
     assert_eq!(server.ended().await.code(), Some(0));
 }
@@ -163,7 +163,7 @@ async fn a_service_manager_that_reads_nothing_delays_nothing() {
     // Sends far more messages than the queue of the socket takes (`net.unix.max_dgram_qlen`), and
     // reads none.
     let mut server = serve(Place::new().env("WATCHDOG_USEC", "2000"), &manager).await;
-    until(async || server.said().contains("the service manager can't be told")).await;
+    until(async || server.said().contains("messages can't be sent to the service manager")).await;
     assert_eq!(server.post("/system/reload").await.json()["changed"], json!([]));
     let mut stream = server.stream().await;
     server.signal("TERM");

@@ -1,8 +1,8 @@
 //! The HTTP client that sends spans to the collector. It implements the trait that the exporter
-//! requires with the HTTP client that the binary contains anyway.
+//! requires, with the HTTP client that the binary contains anyway.
 //!
-//! Owns the time limit of an export, and the reason why the last one failed. Must never be traced
-//! itself.
+//! Owns the time limit of an export, and the reason why the last one failed. Must never create
+//! spans itself.
 
 use std::error::Error;
 use std::iter::successors;
@@ -26,22 +26,22 @@ use tokio::runtime::Handle;
 /// and the reason.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// The client. Clones share their connections.
+/// An HTTP client for one collector. Clones share their connections.
 #[derive(Clone, Debug)]
-pub(super) struct Post {
+pub(super) struct CollectorClient {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     timeout: Duration,
     runtime: Handle,
-    pub(super) cause: Cause,
+    pub(super) cause: FailureCause,
 }
 
 /// Why the last export failed, as a text for the log. The error of the exporter does not contain
 /// the reason.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cause(Arc<Mutex<Option<String>>>);
+pub(super) struct FailureCause(Arc<Mutex<Option<String>>>);
 
-impl Post {
-    /// Returns a client that uses the current runtime. It connects later.
+impl CollectorClient {
+    /// Returns a client that uses the current runtime. It does not connect yet.
     pub(super) fn new(https: bool, timeout: Duration) -> Result<Self, client::Error> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -49,9 +49,10 @@ impl Post {
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(client::tls(https)?).https_or_http().enable_http1();
         let http = Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp));
-        Ok(Self { http, timeout, runtime: Handle::current(), cause: Cause::default() })
+        Ok(Self { http, timeout, runtime: Handle::current(), cause: FailureCause::default() })
     }
 
+    /// Sends a request and reads the whole answer, within the time limit.
     async fn exchange(self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let answered = async {
             let (head, body) = self.http.request(request.map(Full::new)).await?.into_parts();
@@ -63,23 +64,22 @@ impl Post {
 }
 
 #[async_trait]
-impl HttpClient for Post {
-    /// Sends a request on the runtime. The exporter's own thread has no runtime and sets no time
-    /// limit.
+impl HttpClient for CollectorClient {
+    /// Sends a request in a task of the runtime, because the thread of the exporter has no runtime.
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let exchanged = self.runtime.spawn(self.clone().exchange(request)).await;
         let exchanged = exchanged.unwrap_or_else(|error| Err(error.into()));
         match &exchanged {
             Ok(answer) if answer.status().is_success() => {}
-            Ok(answer) => self.cause.is(format!("it answered {}", answer.status())),
-            Err(error) => self.cause.is(innermost(&**error)),
+            Ok(answer) => self.cause.set(format!("it answered {}", answer.status())),
+            Err(error) => self.cause.set(innermost(&**error)),
         }
         exchanged
     }
 }
 
-impl Cause {
-    fn is(&self, cause: String) {
+impl FailureCause {
+    fn set(&self, cause: String) {
         *self.0.lock() = Some(cause);
     }
 
