@@ -26,7 +26,7 @@ end
 
 complete -c tidings -n "__fish_tidings_needs_command" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_needs_command" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l node-env -d 'The mode, as Node names it' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l host -d 'The addresses to listen on' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
@@ -93,7 +93,7 @@ complete -c tidings -n "__fish_tidings_needs_command" -f -a "doctor" -d 'Measure
 complete -c tidings -n "__fish_tidings_needs_command" -f -a "help" -d 'Print this help, or the help of a command'
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l node-env -d 'The mode, as Node names it' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l host -d 'The addresses to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
@@ -149,7 +149,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand init" -s h -l help -d 'P
 complete -c tidings -n "__fish_tidings_using_subcommand init" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l node-env -d 'The mode, as Node names it' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l host -d 'The addresses to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
@@ -205,7 +205,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand check" -s h -l help -d '
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l node-env -d 'The mode, as Node names it' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l host -d 'The addresses to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
@@ -258,7 +258,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand config" -s h -l help -d 
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l node-env -d 'The mode, as Node names it' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l host -d 'The addresses to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
@@ -321,7 +321,7 @@ complete -c tidings -n "__fish_tidings_using_subcommand demo" -s h -l help -d 'P
 complete -c tidings -n "__fish_tidings_using_subcommand demo" -l help-all -d 'Print all help: what each setting does, and its default'
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l config -d 'Read this file instead of tidings.toml' -r -F
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l app-env -d 'Whether the server is for development or for production' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l node-env -d 'The name of the mode for Node; read if `APP_ENV` is not set' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l node-env -d 'The mode, as Node names it' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l port -d 'The TCP port to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l host -d 'The addresses to listen on' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r

@@ -20,15 +20,15 @@ use tokio::time::Instant;
 use crate::error::{Code, Error};
 
 /// The budget of all bodies together, in KiB. A body counts from its first byte until its request
-/// is answered. The sizes of this module are in KiB, because a semaphore counts in 32 bits.
-const BUDGET: usize = 64 << 10;
+/// is answered. Sizes are in KiB, because a semaphore counts in 32 bits.
+const BUDGET_KIB: usize = 64 << 10;
 
 /// The share of a request before the first byte of its body, in KiB. It pays for the task and the
 /// head of the request.
-const OVERHEAD: usize = 4;
+const OVERHEAD_KIB: usize = 4;
 
 /// The share that is taken for the first bytes of a body, in KiB. Most bodies need no more.
-const FIRST_SHARE: usize = 4;
+const FIRST_SHARE_KIB: usize = 4;
 
 /// How long a body may take to arrive. The head has a timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// The budget is scarce when less than this is left, in KiB.
-const SCARCE: usize = BUDGET / 4;
+const SCARCE_KIB: usize = BUDGET_KIB / 4;
 
 /// The `Retry-After` of a body that is refused because the budget is used up.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ impl BodyBudget {
             // Refused before the body is sent, if the client asked first (`Expect: 100-continue`).
             return Err(too_large());
         }
-        let mut arrived = CollectedBody { bytes: Vec::new(), share: self.take(OVERHEAD)? };
+        let mut arrived = CollectedBody { bytes: Vec::new(), share: self.take(OVERHEAD_KIB)? };
         let deadline = Instant::now() + TIMEOUT;
         loop {
             let frame = match tokio::time::timeout_at(deadline.min(Instant::now() + MAX_PAUSE), body.frame()).await {
@@ -72,7 +72,7 @@ impl BodyBudget {
                 Ok(Some(Err(_))) => {
                     return Err(Error::new(Code::InvalidJson, "The connection failed before the body was complete"));
                 }
-                Err(_) if Instant::now() < deadline && self.free.available_permits() > SCARCE => continue,
+                Err(_) if Instant::now() < deadline && self.free.available_permits() > SCARCE_KIB => continue,
                 Err(_) => return Err(Error::new(Code::RequestTimeout, "The body did not arrive in time")),
             };
             let Some(data) = frame.data_ref() else { continue };
@@ -92,7 +92,7 @@ impl BodyBudget {
         if length <= capacity {
             return Ok(());
         }
-        let wanted = length.max(capacity * 2).max(FIRST_SHARE << 10).min(expected.max(length));
+        let wanted = length.max(capacity * 2).max(FIRST_SHARE_KIB << 10).min(expected.max(length));
         let more = wanted.div_ceil(1 << 10) - capacity.div_ceil(1 << 10);
         arrived.share.merge(self.take(more)?);
         arrived.bytes.reserve_exact(wanted - arrived.bytes.len());
@@ -100,7 +100,7 @@ impl BodyBudget {
     }
 
     fn take(&self, kib: usize) -> Result<OwnedSemaphorePermit, Error> {
-        let share = u32::try_from(kib.min(BUDGET)).unwrap_or(u32::MAX);
+        let share = u32::try_from(kib.min(BUDGET_KIB)).unwrap_or(u32::MAX);
         self.free.clone().try_acquire_many_owned(share).map_err(|_| {
             self.refused.fetch_add(1, Ordering::Relaxed);
             let message = "The server is receiving too many request bodies at once; try again later";
@@ -110,12 +110,12 @@ impl BodyBudget {
 
     /// The bytes that the bodies hold now.
     pub fn held(&self) -> usize {
-        BUDGET.saturating_sub(self.free.available_permits()) << 10
+        BUDGET_KIB.saturating_sub(self.free.available_permits()) << 10
     }
 
     /// The most bytes that the bodies may hold.
     pub fn limit() -> usize {
-        BUDGET << 10
+        BUDGET_KIB << 10
     }
 
     /// The number of bodies that were refused because the budget was used up.
@@ -126,12 +126,13 @@ impl BodyBudget {
 
 impl Default for BodyBudget {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(BUDGET)), refused: AtomicU64::new(0) }
+        Self { free: Arc::new(Semaphore::new(BUDGET_KIB)), refused: AtomicU64::new(0) }
     }
 }
 
 impl CollectedBody {
     /// The body.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -182,10 +183,10 @@ mod tests {
             let budget = budget.clone();
             async move { budget.read(body, 1 << 20).await }
         });
-        until(|| budget.held() == OVERHEAD << 10).await;
+        until(|| budget.held() == OVERHEAD_KIB << 10).await;
         pieces.send(Bytes::from_static(b"x")).await.unwrap();
-        until(|| budget.held() > OVERHEAD << 10).await;
-        assert!(budget.held() <= (OVERHEAD + FIRST_SHARE) << 10);
+        until(|| budget.held() > OVERHEAD_KIB << 10).await;
+        assert!(budget.held() <= (OVERHEAD_KIB + FIRST_SHARE_KIB) << 10);
         for _ in 0..10 {
             pieces.send(Bytes::from(vec![b'x'; 30 << 10])).await.unwrap();
         }
@@ -208,11 +209,11 @@ mod tests {
         until(|| budget.held() > 0).await;
         tokio::time::sleep(TIMEOUT / 2).await;
         assert!(!reading.is_finished());
-        let others = budget.take(BUDGET - SCARCE).unwrap();
+        let others = budget.take(BUDGET_KIB - SCARCE_KIB).unwrap();
         let refused = reading.await.unwrap().err().unwrap();
         assert_eq!(refused.code(), Code::RequestTimeout);
         drop(others);
-        let _all = budget.take(BUDGET).unwrap();
+        let _all = budget.take(BUDGET_KIB).unwrap();
         assert_eq!(budget.read(Body::from("{}"), 10).await.err().unwrap().code(), Code::Overloaded);
         assert_eq!(budget.refused(), 1);
     }

@@ -151,9 +151,7 @@ impl Code {
                 "The token is valid, but its user may not do this; usually, the admin role is missing. Or the cookie came from a page \
                  whose origin `CORS_ORIGIN` does not allow.",
             ),
-            Self::NotFound => {
-                ("not_found", StatusCode::NOT_FOUND, "The path does not exist, or what it names does not.")
-            }
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "The path, or what it names, does not exist."),
             Self::MethodNotAllowed => (
                 "method_not_allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -172,7 +170,7 @@ impl Code {
             Self::PayloadTooLarge => (
                 "payload_too_large",
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is larger than `MAX_BODY_BYTES`, or the data of the event larger than 251 KiB. Nothing was published.",
+                "The body is larger than `MAX_BODY_BYTES`, or the data of the event is larger than 251 KiB. Nothing was published.",
             ),
             Self::UnsupportedMediaType => (
                 "unsupported_media_type",

@@ -161,6 +161,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns a value of any type, if the field is present.
+    #[inline]
     pub fn maybe_raw(&mut self, name: &'static str) -> Option<Compact> {
         let given = self.remaining.shift_remove(name)?;
         let compact = Compact::new(given.value).ok();
@@ -171,6 +172,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether the field is present and was not taken yet.
+    #[inline]
     pub fn has(&self, name: &str) -> bool {
         self.remaining.contains_key(name)
     }
@@ -200,6 +202,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Fails if there are problems. The error reports all of them.
+    #[inline]
     pub fn finish(self) -> Result<(), Error> {
         if self.problems.is_empty() { Ok(()) } else { Err(Error::validation(self.problems)) }
     }

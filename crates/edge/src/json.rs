@@ -52,6 +52,7 @@ impl Compact {
     }
 
     /// A JSON string.
+    #[inline]
     pub fn string(text: &str) -> Self {
         let mut quoted = String::with_capacity(text.len() + 2);
         quote(&mut quoted, text);
@@ -59,11 +60,13 @@ impl Compact {
     }
 
     /// The JSON text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The JSON text.
+    #[inline]
     pub fn into_string(self) -> String {
         self.0
     }
@@ -87,26 +90,31 @@ impl Default for Object {
 
 impl Object {
     /// An object without a field.
+    #[inline]
     pub fn new() -> Self {
         Self(String::with_capacity(256))
     }
 
     /// The beginning of every successful answer to a `POST`.
+    #[inline]
     pub fn success(message: &str) -> Self {
         Self::new().written("success", "true").text("message", message)
     }
 
     /// The text that was written so far, without the closing brace.
+    #[inline]
     pub fn written_so_far(&self) -> &str {
         &self.0
     }
 
     /// An object that continues the text that [`Object::written_so_far`] returned.
+    #[inline]
     pub fn resume(written: String) -> Self {
         Self(written)
     }
 
     /// Adds a string.
+    #[inline]
     #[must_use]
     pub fn text(mut self, name: &str, value: &str) -> Self {
         self.name(name);
@@ -115,6 +123,7 @@ impl Object {
     }
 
     /// Adds a string, if there is one.
+    #[inline]
     #[must_use]
     pub fn maybe_text(self, name: &str, value: Option<&str>) -> Self {
         match value {
@@ -124,12 +133,14 @@ impl Object {
     }
 
     /// Adds a value of any type.
+    #[inline]
     #[must_use]
     pub fn raw(self, name: &str, value: &Compact) -> Self {
         self.written(name, value.as_str())
     }
 
     /// Adds JSON that the server itself has written. It must be one line.
+    #[inline]
     #[must_use]
     pub fn written(mut self, name: &str, json: &str) -> Self {
         self.name(name);
@@ -138,6 +149,7 @@ impl Object {
     }
 
     /// Adds a value of any type, if there is one.
+    #[inline]
     #[must_use]
     pub fn maybe_raw(self, name: &str, value: Option<&Compact>) -> Self {
         match value {
@@ -147,6 +159,7 @@ impl Object {
     }
 
     /// Adds values of any type.
+    #[inline]
     #[must_use]
     pub fn raws(self, fields: &[(String, Compact)]) -> Self {
         fields.iter().fold(self, |object, (name, value)| object.raw(name, value))
@@ -160,6 +173,7 @@ impl Object {
     }
 
     /// Closes the object and returns its text.
+    #[inline]
     pub fn finish(mut self) -> String {
         if self.0.is_empty() {
             self.0.push('{');
@@ -168,6 +182,7 @@ impl Object {
         self.0
     }
 
+    #[inline]
     fn name(&mut self, name: &str) {
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
         quote(&mut self.0, name);
@@ -176,6 +191,7 @@ impl Object {
 }
 
 /// Appends `text` as a JSON string.
+#[inline]
 fn quote(out: &mut String, text: &str) {
     // Only these characters need an escape (RFC 8259, section 7), and almost no text contains one.
     // The loop does not stop at the first match, so that the compiler can process many bytes at

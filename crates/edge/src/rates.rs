@@ -87,6 +87,7 @@ struct Spent {
 
 impl RateSubject {
     /// The user that is charged for a publish on behalf of `by`.
+    #[inline]
     pub fn of(by: By<'_>, guard: &Guard) -> Self {
         match by {
             By::Caller(caller) if !guard.is_unlimited(caller) => Self::User(caller.id.clone()),
@@ -109,6 +110,7 @@ impl Rates {
 
     /// Charges a publish, or refuses it. A publish is accepted as long as its user's buckets are
     /// not empty. It may cost more than they hold, which leaves a debt.
+    #[inline]
     pub fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
         let Cost { subject, events, bytes } = cost;
         let RateSubject::User(user) = subject else { return Ok(RateLimit::default()) };

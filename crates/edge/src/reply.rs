@@ -18,6 +18,7 @@ pub struct Reply(Bytes);
 
 impl Reply {
     /// `{"success":true,"message":…` and the fields that `more` adds.
+    #[inline]
     pub fn success(message: &str, more: impl FnOnce(Object) -> Object) -> Self {
         Self(more(Object::success(message)).finish().into())
     }
@@ -28,6 +29,7 @@ impl Reply {
     }
 
     /// An answer with JSON that is already written.
+    #[inline]
     pub fn written(text: String) -> Self {
         Self(text.into())
     }
@@ -53,12 +55,14 @@ impl Draft {
     }
 
     /// Completes the answer with the id of the event.
+    #[inline]
     pub fn complete(self, id: EventId) -> Reply {
         let object = if self.names_event { self.object.text("eventId", &id.to_string()) } else { self.object };
         Reply(object.finish().into())
     }
 
     /// The draft as bytes, to be stored.
+    #[inline]
     pub fn encode(&self) -> Vec<u8> {
         [&[u8::from(self.names_event)], self.object.written_so_far().as_bytes()].concat()
     }
@@ -72,6 +76,7 @@ impl Draft {
 }
 
 impl IntoResponse for Reply {
+    #[inline]
     fn into_response(self) -> Response {
         let mut response = Response::new(self.0.into());
         let headers = response.headers_mut();

@@ -19,6 +19,7 @@ pub struct RequestId(HeaderValue);
 impl RequestId {
     /// The id that the caller sent, or a new one of 128 random bits if the caller sent no valid id.
     /// If there are several header lines, the first valid one counts.
+    #[inline]
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let is_valid = |value: &&HeaderValue| {
             (1..=MAX_BYTES).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
@@ -28,12 +29,14 @@ impl RequestId {
     }
 
     /// The id as the value of a header.
+    #[inline]
     pub fn header_value(&self) -> HeaderValue {
         self.0.clone()
     }
 
     /// The id as text.
     #[expect(clippy::missing_panics_doc, reason = "every id is visible ASCII")]
+    #[inline]
     pub fn as_str(&self) -> &str {
         self.0.to_str().expect("visible ASCII by construction")
     }

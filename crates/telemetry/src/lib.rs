@@ -28,7 +28,7 @@ const ENGINE_FILTER: &str = "fjall=warn,lsm_tree=warn";
 /// How long the end of the process waits for lines that are not written yet.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The lines that are not written to standard error yet.
+/// The lines that are not written to standard error yet. Used once [`start`] was called.
 static QUEUE: Queue = Queue::new();
 
 /// Whether [`start`] was called.
@@ -57,7 +57,7 @@ pub fn start(level: &str, format: Format) -> io::Result<()> {
     }
     std::thread::Builder::new().name("log".to_owned()).spawn(|| {
         QUEUE.write_to(io::stderr(), |lines| {
-            tracing::warn!(lines, "lines of the log were dropped, because they could not be written in time or at all")
+            tracing::warn!(lines, "lines of the log were dropped, because they could not be written in time or at all");
         });
     })?;
     // Otherwise, the layer would write its own errors with `eprintln!`, which panics if it fails.
@@ -87,7 +87,8 @@ pub fn say(lines: &str) {
     if IS_STARTED.load(Ordering::Acquire) {
         QUEUE.put(lines.as_bytes());
     } else {
-        let _ = io::stderr().write_all(lines.as_bytes()); // ignored, because a closed standard error is no reason to fail
+        // An error is ignored, because a closed standard error must not make the program fail.
+        let _ = io::stderr().write_all(lines.as_bytes());
     }
 }
 

@@ -35,8 +35,8 @@ pub(crate) struct Queue {
 
 struct State {
     lines: VecDeque<Box<[u8]>>,
-    /// The bytes of the lines in the queue, and of those that the thread has taken but not
-    /// finished.
+    /// The bytes of the lines in the queue, and of those that the thread has taken and not yet
+    /// written.
     bytes: usize,
 }
 

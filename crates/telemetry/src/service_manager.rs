@@ -35,14 +35,15 @@ const MIN_STATUS_INTERVAL: Duration = Duration::from_millis(10);
 /// The maximum length of a status text, in bytes. systemd reads at most 4 KiB of a message.
 const MAX_STATUS: usize = 512;
 
-/// Sends messages to the service manager, if there is one. It is cheap to clone.
+/// Sends messages to the service manager, if there is one. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Notifier(Option<Arc<Connection>>);
 
 /// The connection to a service manager.
 struct Connection {
     socket: Socket,
-    /// The time without a message after which the service manager considers the server hung.
+    /// After how long without a message the service manager considers the server hung; `None` if
+    /// there is no watchdog.
     watchdog: Option<Duration>,
     /// The latest change of state, if it could not be sent yet because the receiver's queue was
     /// full.
@@ -116,7 +117,7 @@ impl Notifier {
     pub fn reloading(&self) {
         let status = status_line("reading the settings again");
         self.with_connection(|connection| {
-            connection.send_change(format!("RELOADING=1\nMONOTONIC_USEC={}\n{status}", monotonic()))
+            connection.send_change(format!("RELOADING=1\nMONOTONIC_USEC={}\n{status}", monotonic()));
         });
     }
 
@@ -132,7 +133,7 @@ impl Notifier {
         let limit = limit.as_micros();
         let status = status_line(status);
         self.with_connection(|connection| {
-            connection.send_change(format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={limit}\n{status}"))
+            connection.send_change(format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={limit}\n{status}"));
         });
     }
 
@@ -152,6 +153,7 @@ impl Notifier {
         format!("{status}{note}")
     }
 
+    /// Does `work` if there is a service manager.
     fn with_connection(&self, work: impl FnOnce(&Connection)) {
         if let Some(connection) = &self.0 {
             work(connection);
@@ -176,7 +178,7 @@ impl Connection {
         }
     }
 
-    /// Sends a message. Returns whether it was sent.
+    /// Tries to send a message, and returns whether it was sent. Logs the first failure.
     fn try_send(&self, message: &str) -> bool {
         let Err(error) = self.socket.send(message) else { return true };
         if !self.has_warned.swap(true, Ordering::Relaxed) {
@@ -229,8 +231,7 @@ impl Socket {
         Err("there are no such sockets on this system".to_owned())
     }
 
-    /// Sends a status, after the change of state that was not sent yet, if there is one.
-    fn send_status(&self, _: &str) -> std::io::Result<()> {
+    fn send(&self, _: &str) -> std::io::Result<()> {
         Ok(())
     }
 

@@ -43,8 +43,9 @@ const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 /// The exporter of spans, if a collector is configured.
 pub struct Export(Option<Running>);
 
+/// A running exporter.
 struct Running {
-    /// Never dropped, because its `drop` waits for the collector, for longer than [`FLUSH`].
+    /// Never dropped, because its `drop` waits for the collector, for longer than [`FLUSH_TIMEOUT`].
     provider: ManuallyDrop<SdkTracerProvider>,
     endpoint: String,
 }
@@ -79,7 +80,7 @@ impl Export {
     /// warning if that fails, because a server without traces is better than none.
     pub fn start() -> Self {
         let Some(endpoint) = endpoint(variable) else { return Self(None) };
-        match Running::to(&endpoint) {
+        match Running::start(&endpoint) {
             Ok(running) => Self(Some(running)),
             Err(problem) => {
                 tracing::warn!(problem = format!("{problem:#}"), "no traces are sent");
@@ -117,7 +118,8 @@ impl Export {
 }
 
 impl Running {
-    fn to(endpoint: &str) -> anyhow::Result<Self> {
+    /// Starts an exporter to `endpoint`, according to the standard variables.
+    fn start(endpoint: &str) -> anyhow::Result<Self> {
         let uri: Uri = endpoint.parse().context("the OTLP endpoint is not a URL")?;
         let https = match uri.scheme_str() {
             Some("http") => false,

@@ -110,6 +110,7 @@ impl Guard {
     }
 
     /// Whether `by` may publish to `topic` through the calls of the topic's group.
+    #[inline]
     pub fn may_publish(&self, by: By<'_>, topic: &TopicName) -> Result<(), Denied> {
         let By::Caller(caller) = by else { return Ok(()) };
         let (rule, _) = self.governing(topic).ok_or(Denied::NotPublished)?;
@@ -166,12 +167,14 @@ impl Guard {
     }
 
     /// Whether `caller` is an administrator.
+    #[inline]
     pub fn is_admin(&self, caller: &Identity) -> Result<(), Denied> {
         let role = &self.options.admin_role;
         if caller.has_role(role) { Ok(()) } else { Err(Denied::Role(role.clone())) }
     }
 
     /// Whether `caller` may publish without a rate limit.
+    #[inline]
     pub fn is_unlimited(&self, caller: &Identity) -> bool {
         let Options { admin_role, unlimited_roles, .. } = &self.options;
         std::iter::once(admin_role).chain(unlimited_roles).any(|role| caller.has_role(role))
@@ -187,6 +190,7 @@ impl Guard {
     }
 
     /// The rule that governs `topic`, with its calls.
+    #[inline]
     fn governing(&self, topic: &TopicName) -> Option<&(Rule, Option<&'static str>)> {
         self.rules.iter().find(|(rule, _)| rule.governs(topic))
     }

@@ -65,6 +65,7 @@ impl Identity {
     }
 
     /// Whether `role` is among the roles. Case matters.
+    #[inline]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|held| held == role)
     }

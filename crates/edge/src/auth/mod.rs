@@ -116,6 +116,7 @@ impl Authenticator {
     }
 
     /// Verifies a credential for an endpoint that requires one.
+    #[inline]
     pub fn required(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Identity, Refusal> {
         let credential = credential.ok_or(Refusal::Missing)?;
         self.verify(credential, now).map_err(|fault| match fault {
@@ -130,6 +131,7 @@ impl Authenticator {
     /// says so. The clients of the system that Tidings replaces, which only had such tokens, rely
     /// on this. A JWT or a ticket that is refused is always an error. Otherwise, a user whose token
     /// has expired would silently lose the messages meant for them.
+    #[inline]
     pub fn optional(&self, credential: Option<&Credential>, now: Timestamp) -> Result<Visitor, Refusal> {
         let Some(credential) = credential else {
             return Ok(Visitor::default());
@@ -141,6 +143,7 @@ impl Authenticator {
         }
     }
 
+    #[inline]
     fn verify(&self, credential: &Credential, now: Timestamp) -> Result<Identity, Fault> {
         match credential.form() {
             // This server does not issue tickets yet, so none can be valid.

@@ -23,7 +23,7 @@ const GENERATION_AGE: Duration = Duration::from_mins(1);
 
 /// A value that may be forgotten while it is idle.
 pub(super) trait Idle: Default {
-    /// Whether it means the same as a new value.
+    /// Whether the value is equivalent to a new one.
     fn is_idle(&self, now: Instant) -> bool;
 }
 
