@@ -1,4 +1,4 @@
-// What the doctor makes of what it measured; its words and bounds are those of `tidings doctor`.
+// How the doctor judges what it measured. Its texts and bounds are those of `tidings doctor`.
 
 import {expect, test, vi} from 'vitest'
 import known from '../../docs/proxies.json'
@@ -14,17 +14,17 @@ const {guess} = await import('../src/doctor/proxies')
 const NOW = Date.parse('2026-11-23T22:30:15Z')
 const flowing = (...delays: (number | undefined)[]) => buffering.judge(delays).level
 
-test('events that come at the end are held back', () => {
+test('events that arrive together at the end were buffered', () => {
   expect(flowing(2000, 1500, 1000, 500, 0)).toBe('problem')
   expect(flowing(0, undefined)).toBe('problem')
 })
 
-test('one late event is no buffer', () => {
+test('one late event is not buffering', () => {
   expect(flowing(1, 1, 700, 1, 1)).toBe('warning')
   expect(flowing(200, 210, 190, 200, 240)).toBe('ok')
 })
 
-test('only each missed event once and in order is a resumption', () => {
+test('resuming works only if each missed event arrives once and in order', () => {
   expect(resumed([...'abc'], [...'abc']).level).toBe('ok')
   for (const came of ['', 'ab', 'acb', 'abcc', 'zabc']) expect(resumed([...'abc'], [...came]).level, came).toBe('problem')
 })

@@ -1,5 +1,5 @@
 //! Checks that what `ARCHITECTURE.md` names exists: files and folders, and items that the sources
-//! define.
+//! define. Of `README.md`, checks the section on the code.
 //!
 //! Owns what counts as such a name. The beginning of a path may be omitted where the rest is clear
 //! (`net/accept.rs`), and a Rust file may be named without its extension after its folder
@@ -15,6 +15,10 @@ use anyhow::{Result, ensure};
 use crate::process;
 
 const DOCUMENT: &str = "ARCHITECTURE.md";
+const README: &str = "README.md";
+
+/// The section of [`README`] that is checked.
+const SECTION: &str = "\n## Finding your way in the code\n";
 
 /// Text between backticks that names nothing in the sources: terms of HTTP, names from other
 /// projects, features, data.
@@ -49,6 +53,8 @@ pub(super) fn check() -> Result<()> {
     let known = Known::of(&root, &files)?;
     let missing = known.missing(&fs::read_to_string(root.join(DOCUMENT))?);
     ensure!(missing.is_empty(), "{DOCUMENT} names what is not there:\n  {}", missing.join("\n  "));
+    let missing = known.missing_in_readme(&fs::read_to_string(root.join(README))?);
+    ensure!(missing.is_empty(), "{README} names what is not there:\n  {}", missing.join("\n  "));
     Ok(())
 }
 
@@ -79,9 +85,29 @@ impl Known {
             if in_block {
                 continue;
             }
-            let spans = line.split('`').skip(1).step_by(2);
-            missing
-                .extend(spans.filter(|span| !self.is_there(span)).map(|span| format!("{DOCUMENT}:{number}: {span}")));
+            let absent = spans(line).filter(|span| !self.is_there(span));
+            missing.extend(absent.map(|span| format!("{DOCUMENT}:{number}: {span}")));
+        }
+        missing
+    }
+
+    /// Returns the names in the section of the README that do not exist. In a row of its table, the
+    /// files of the last column are those of the crate in the first.
+    fn missing_in_readme(&self, readme: &str) -> Vec<String> {
+        let Some((_, section)) = readme.split_once(SECTION) else { return vec![SECTION.trim().to_owned()] };
+        let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
+        let mut missing = Vec::new();
+        for line in section.lines() {
+            let (about, files) = if line.starts_with("| `") {
+                line.trim_end_matches([' ', '|']).rsplit_once('|').unwrap_or((line, ""))
+            } else {
+                (line, "")
+            };
+            let folder = about.split('`').nth(1).unwrap_or_default();
+            let is_file = |span: &str| span.contains('/') || has_ending(span, "rs");
+            missing.extend(spans(about).filter(|span| !self.is_there(span)).map(str::to_owned));
+            let files = spans(files).filter(|span| is_file(span)).map(|span| format!("{folder}/src/{span}"));
+            missing.extend(files.filter(|path| !self.paths.contains(path.trim_end_matches('/'))));
         }
         missing
     }
@@ -132,6 +158,11 @@ fn defines(source: &str, defined: &mut BTreeSet<String>) {
     }
 }
 
+/// Returns the texts between backticks.
+fn spans(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
 fn has_ending(path: &str, ending: &str) -> bool {
     Path::new(path).extension().is_some_and(|extension| extension == ending)
 }
@@ -140,18 +171,22 @@ fn has_ending(path: &str, ending: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn missing(document: &str) -> Vec<String> {
+    fn known() -> Known {
         let mut defined = BTreeSet::new();
         defines(
             "pub(crate) struct Hub {\n    pub(crate) rings: u8,\n}\nenum E {\n    Known,\n}\nasync fn publish() {}\n",
             &mut defined,
         );
         let paths = ["crates", "crates/hub", "crates/hub/src", "crates/hub/src/fanout.rs"].map(str::to_owned);
-        Known { paths: paths.into(), defined }.missing(document)
+        Known { paths: paths.into(), defined }
+    }
+
+    fn missing(document: &str) -> Vec<String> {
+        known().missing(document)
     }
 
     #[test]
-    fn what_is_not_there_is_named_with_its_line() {
+    fn a_missing_name_is_reported_with_its_line() {
         for good in [
             "`hub/src/fanout.rs`",
             "`hub/src/`: `fanout`",
@@ -169,7 +204,17 @@ mod tests {
     }
 
     #[test]
-    fn the_document_names_what_is_there() {
+    fn a_file_in_a_row_of_the_readme_must_be_in_the_crate_of_the_row() {
+        let missing = |row: &str| known().missing_in_readme(&format!("# A\n{SECTION}\n{row}\n\n## B\n\n`no/where`\n"));
+        assert_eq!(missing("| `crates/hub` | delivery | `fanout.rs`, `connected` |"), [""; 0]);
+        assert_eq!(missing("`crates/hub/src/fanout.rs`"), [""; 0]);
+        assert_eq!(missing("| `crates/hub` | delivery | `ring.rs` |"), ["crates/hub/src/ring.rs"]);
+        assert_eq!(missing("| `crates/net` | sockets | |"), ["crates/net"]);
+        assert_eq!(known().missing_in_readme("# A\n"), [SECTION.trim()]);
+    }
+
+    #[test]
+    fn the_documents_name_what_is_there() {
         check().unwrap();
     }
 }
