@@ -21,7 +21,7 @@ story('straight to the server everything is well', {settings}, async ({open}) =>
   for (const check of CHECKS) await doctor.finding(check).waitFor()
   await page.getByRole('button', {name: 'Copy as text'}).click()
   await page.getByRole('button', {name: 'Copied'}).waitFor()
-  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^ok {7}resume {9}exactly the 3 missed events came, in order$/m)
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^ok {7}resume {9}exactly the 3 missed events arrived, in order$/m)
 })
 
 story('behind a right nginx too', {settings}, async ({open, server}) => {
@@ -29,7 +29,7 @@ story('behind a right nginx too', {settings}, async ({open, server}) => {
     const doctor = doctorOf(await open('#/doctor', url))
     await doctor.examine()
     assert.deepEqual(await doctor.found(BAD), [])
-    assert.match(await doctor.finding('headers').textContent(), /X-Accel-Buffering was taken out on the way/)
+    assert.match(await doctor.finding('headers').textContent(), /a proxy removed X-Accel-Buffering/)
   })
 })
 
@@ -52,7 +52,7 @@ story('an nginx that buffers is told to stop, by lines that can be copied', {set
     assert.deepEqual(await doctor.found(BAD), ['buffering: problem'])
     const finding = doctor.finding('buffering')
     await finding.getByRole('region', {name: 'nginx, against buffering'}).getByText('proxy_buffering off;').waitFor()
-    await page.getByText('nginx gave its name').waitFor()
+    await page.getByText('nginx was recognised').waitFor()
     await doctor.choose('Lines for', 'HAProxy')
     await finding.getByRole('region', {name: 'HAProxy, against buffering'}).getByText('wait-for-body').waitFor()
     await doctor.choose('Lines for', 'nginx')
@@ -88,7 +88,7 @@ story('an idle cut is timed', {settings, refusals: true}, async ({open, server})
     await doctor.choose('Wait for idle cuts', 'For 90 s')
     await doctor.examine()
     assert.deepEqual(await doctor.found(BAD), ['idle: problem'])
-    assert.match(await doctor.finding('idle').textContent(), /of silence; the heartbeat, each 10\.0 s, comes too late/)
+    assert.match(await doctor.finding('idle').textContent(), /of silence; a heartbeat every 10\.0 s is not enough/)
   })
 })
 
@@ -114,7 +114,7 @@ story('without a token, what needs a publish says what it could not do', {settin
   await doctor.examine()
   assert.deepEqual(await doctor.found(['skipped', ...BAD]), ['authorization: skipped', 'resume: skipped'])
   assert.match(await doctor.finding('resume').textContent(), /there is no user to publish to: the stream is anonymous/)
-  assert.match(await doctor.finding('buffering').textContent(), /none: a heartbeat came after/)
+  assert.match(await doctor.finding('buffering').textContent(), /none: a heartbeat arrived after/)
   assert.match(await doctor.status.textContent(), /; 2 checks could not be made\.$/)
 })
 
@@ -123,7 +123,7 @@ story('a token that is dropped on the way is missed', {settings: beating}, async
     const doctor = doctorOf(await open('#/doctor', url))
     await doctor.examine()
     assert.deepEqual(await doctor.found(BAD), ['authorization: problem'])
-    assert.match(await doctor.finding('buffering').textContent(), /none: a heartbeat came after/)
+    assert.match(await doctor.finding('buffering').textContent(), /none: a heartbeat arrived after/)
   })
 })
 
@@ -135,7 +135,7 @@ story('a user who may not publish is told what that leaves open', {settings: bea
   await doctor.examine()
   assert.deepEqual(await doctor.found(['skipped', ...BAD]), ['resume: skipped'])
   assert.match(await doctor.finding('resume').textContent(), /publishing failed: Not yours \(403, forbidden\)/)
-  assert.match(await doctor.finding('buffering').textContent(), /none: a heartbeat came after/)
+  assert.match(await doctor.finding('buffering').textContent(), /none: a heartbeat arrived after/)
 })
 
 const production = {...settings, APP_ENV: 'production', JWT_SECRET: 'only-for-the-stories-of-the-page-0123456789'}

@@ -1,6 +1,6 @@
-// The doctor: what stands between this browser and the server, and what it does to event streams.
+// The view *Doctor*: measures what the proxies between this browser and the server do to event streams.
 //
-// Owns what was found, which stays while one looks at another view. Leaving it ends an examination that is under way.
+// Owns the findings, which remain while another view is shown. Leaving this view ends a running examination.
 
 import {batch, signal} from '@preact/signals'
 import {useEffect} from 'preact/hooks'
@@ -11,12 +11,12 @@ import {IdentityChoice} from '../ui/identity'
 import {Choice, Code, Copy, Empty} from '../ui/parts'
 import {examine} from './examination'
 import {asText, type Finding, type Level} from './finding'
-import {PROXIES, mendOf} from './proxies'
+import {PROXIES, fixOf} from './proxies'
 
 const who = signal('')
 const patience = signal('0')
 const findings = signal<readonly Finding[]>([])
-/** The proxy that gave its name, and the one that was chosen. */
+/** The proxy that was recognised, and the one that was chosen. */
 const recognised = signal<string | undefined>(undefined)
 const chosen = signal('')
 const step = signal('')
@@ -45,7 +45,7 @@ async function run(key: string): Promise<void> {
       who: identity(key),
       patience: Number(patience.value) * 1_000,
       cancel: mine.signal,
-      onStep: (doing) => (step.value = doing),
+      onStep: (description) => (step.value = description),
       onFindings: (found) => (findings.value = found),
       onProxy: (proxy) => (recognised.value = proxy),
     })
@@ -55,23 +55,23 @@ async function run(key: string): Promise<void> {
   if (current === mine) state.value = end
 }
 
-/** How it stands, in a sentence. */
+/** Returns the state of the examination, in a sentence. */
 function verdict(): string {
   if (state.value === 'running') return `${step.value} …`
   const of = (level: Level) => findings.value.filter((finding) => finding.level === level).map(({check}) => check)
-  const told = (level: Level) => (of(level).length === 0 ? [] : [`${plural(of(level).length, level)}: ${of(level).join(', ')}`])
-  const bad = [...told('problem'), ...told('warning')].join('; ')
-  const unmade = of('skipped').length
-  const rest = unmade ? `; ${plural(unmade, 'check')} could not be made` : ''
+  const listed = (level: Level) => (of(level).length === 0 ? [] : [`${plural(of(level).length, level)}: ${of(level).join(', ')}`])
+  const bad = [...listed('problem'), ...listed('warning')].join('; ')
+  const skipped = of('skipped').length
+  const rest = skipped ? `; ${plural(skipped, 'check')} could not be made` : ''
   switch (state.value) {
     case 'new':
       return ''
     case 'stopped':
       return `Stopped before the end. ${bad || 'No problem'} until then.`
     case 'failed':
-      return 'The doctor itself failed. What it had found stands below.'
+      return 'The doctor itself failed. Its findings so far are below.'
     default:
-      return `${bad || `No problem: ${plural(of('ok').length, 'check')} went well`}${rest}.`
+      return `${bad || `No problem: ${plural(of('ok').length, 'check')} passed`}${rest}.`
   }
 }
 
@@ -83,7 +83,7 @@ export function Doctor() {
     <>
       <div class="view-head">
         <h1>Doctor</h1>
-        <p class="lead">What stands between this browser and the server, and what it does to event streams.</p>
+        <p class="lead">What the proxies between this browser and the server do to event streams.</p>
         <div class="sub who">
           <IdentityChoice label="Examine as" value={key} onValue={(value) => (who.value = value)} disabled={running} />
         </div>
@@ -103,8 +103,8 @@ export function Doctor() {
             </button>
           </div>
           <p class="hint">
-            Takes some 5 s; without a token it has to wait for a heartbeat. It opens streams of its own and publishes a few small events, which go to this user alone, as updates
-            of an entity that no application knows.
+            Takes about 5 s; without a token it has to wait for a heartbeat. It opens its own streams and publishes a few small events, which go to this user alone, as updates
+            of an entity that no application has.
           </p>
           <p class={`verdict ${state.value}`} role="status">
             {running && <span class="dot connecting" aria-hidden="true" />}
@@ -120,7 +120,7 @@ export function Doctor() {
 
 function Findings() {
   const proxy = chosen.value || (recognised.value ?? PROXIES[0]?.id ?? '')
-  const mendable = findings.value.some(({byProxy}) => byProxy)
+  const hasFixes = findings.value.some(({byProxy}) => byProxy)
   return (
     <section class="card" aria-label="Findings">
       <header class="panel-head">
@@ -129,11 +129,11 @@ function Findings() {
       </header>
       {findings.value.length === 0 && (
         <Empty>
-          First byte, buffering, compression, version of HTTP, changed headers, token, resuming, clocks. For each there is a line
-          here, and for what is wrong the lines of configuration that mend it.
+          First byte, buffering, compression, version of HTTP, changed headers, token, resuming, clocks. Each has a line here, and each
+          problem has the lines of configuration that fix it.
         </Empty>
       )}
-      {mendable && (
+      {hasFixes && (
         <div class="row">
           <Choice
             label="Lines for"
@@ -143,8 +143,8 @@ function Findings() {
           />
           <p class="hint">
             {recognised.value
-              ? `${nameOf(recognised.value)} gave its name in the head of the answer. There may be others behind it.`
-              : 'No proxy gave its name; choose the one that stands before the server.'}
+              ? `${nameOf(recognised.value)} was recognised by the head of the answer. There may be others behind it.`
+              : 'The proxy could not be recognised; choose the one in front of the server.'}
           </p>
         </div>
       )}
@@ -172,7 +172,7 @@ function FindingView({finding: {check, level, message, meaning, byProxy}, proxy}
         <span>{message}</span>
       </p>
       {meaning && <p class="advice">{meaning}</p>}
-      {byProxy && <Code text={mendOf(check, proxy)} label={`${nameOf(proxy)}, against ${check}`} />}
+      {byProxy && <Code text={fixOf(check, proxy)} label={`${nameOf(proxy)}, against ${check}`} />}
     </li>
   )
 }
@@ -182,14 +182,14 @@ function Elsewhere() {
     <section class="card" aria-label="From elsewhere">
       <h2>What a browser can’t see</h2>
       <p class="prose">
-        A browser always offers compression, takes connections that are open already, so that connecting is not in its first
-        byte, and looks from where it is, through its extensions and filters. From another place, in a script, or where this page
-        itself does not come through, ask the command line. It makes the same checks and some more (the query, the address of
-        clients, how streams end), and ends with 0 where all is well.
+        A browser always offers compression, reuses open connections, so that its first byte does not include the time to connect,
+        and measures only its own network, with its extensions and filters. From another place, in a script, or if this page itself
+        can’t be loaded, use the command line. It makes the same checks and some more (the query, the address of clients, how
+        streams end), and exits with 0 if it finds no problem.
       </p>
       <Code text={`tidings doctor ${urlOf('/').replace(/\/$/, '')}`} label="The command line" />
       <p class="hint">
-        It takes the token from <code>TIDINGS_TOKEN</code>; with <code>--patient</code> it waits for idle cuts, too.
+        It reads the token from <code>TIDINGS_TOKEN</code>; with <code>--patient</code> it waits for idle cuts, too.
       </p>
     </section>
   )

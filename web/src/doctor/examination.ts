@@ -1,7 +1,7 @@
-// The order of the checks, as `tidings doctor` has it, and what of them a browser can make.
+// Makes the checks of `tidings doctor` that a browser can make, in the same order.
 //
-// Owns the streams that it opens: all end with the examination, however that ends. What it publishes goes to the caller
-// alone. Must never put a token into a URL, where it would be logged.
+// Owns the streams that it opens: all are closed when the examination ends, however it ends. What it publishes goes to the
+// caller alone. Must never put a token into a URL, where it would be logged.
 
 import {adviceOn} from '../ui/answer'
 import {claimsOf, type Identity} from '../lib/identity'
@@ -10,26 +10,26 @@ import {problem, skipped, trouble, type Finding} from './finding'
 import * as buffering from './buffering'
 import * as head from './head'
 import * as idle from './idle'
-import {FIRST_MS, NoStream, PATH, Probe, headersFor, isEventStream, type Connected} from './probe'
+import {FIRST_EVENT_TIMEOUT_MS, NoStream, PATH, Probe, headersFor, isEventStream, type Connected} from './probe'
 import {guess} from './proxies'
 import {MISSED, resume} from './resume'
 import {TestEvents, Unpublished, random} from './test-events'
 
 export interface Options {
   who: Identity
-  /** How long to wait for an idle cut, in milliseconds; 0 for not at all. */
+  /** How long to keep an idle stream open, in milliseconds; 0 skips this check. */
   patience: number
   cancel: AbortSignal
-  /** What is being done, for somebody who waits. */
-  onStep: (doing: string) => void
+  /** Called with a description of the current step. */
+  onStep: (step: string) => void
   onFindings: (findings: readonly Finding[]) => void
   onProxy: (proxy: string) => void
 }
 
-/** Nothing more can be measured. */
+/** Nothing more can be measured. The reason is among the findings. */
 class Stop extends Error {}
 
-/** Examines, and tells findings as they come. Fails when it is cancelled, and on nothing else. */
+/** Runs all checks, and calls `onFindings` after each. Fails only if it is cancelled. */
 export async function examine(options: Options): Promise<void> {
   const done = new AbortController()
   try {
@@ -88,22 +88,22 @@ class Examination {
       return await Probe.open({token: who.token, requestId}, cancel)
     } catch (error) {
       if (!(error instanceof NoStream)) throw error
-      if (error.why === 'held') return this.#held()
+      if (error.why === 'timeout') return this.#noHead()
       return this.#unmeasured(error.message, adviceOn(error.refusal?.code))
     }
   }
 
-  /** No head came. Where a call that is no stream is answered at once, it is the stream that is held back. */
-  async #held(): Promise<never> {
+  /** Reports that the head of the stream did not arrive. If `HEAD`, which is not a stream, is answered, the proxy buffers streams. */
+  async #noHead(): Promise<never> {
     const {who, cancel, onStep} = this.#options
-    onStep('Nothing came; asking for the head alone')
-    const seconds = FIRST_MS / 1_000
+    onStep('Nothing arrived; asking only for the head')
+    const seconds = FIRST_EVENT_TIMEOUT_MS / 1_000
     try {
-      const limit = AbortSignal.any([cancel, AbortSignal.timeout(FIRST_MS)])
+      const limit = AbortSignal.any([cancel, AbortSignal.timeout(FIRST_EVENT_TIMEOUT_MS)])
       const answer = await fetch(urlOf(PATH), {method: 'HEAD', headers: headersFor(who.token), cache: 'no-store', signal: limit})
       if (isEventStream(answer.headers)) {
         this.#recognise(answer.headers)
-        this.#add(trouble('buffering', `nothing of the stream came for ${seconds} s, though HEAD was answered`))
+        this.#add(trouble('buffering', `nothing of the stream arrived within ${seconds} s, but HEAD was answered`))
         throw new Stop()
       }
     } catch (error) {
@@ -111,28 +111,28 @@ class Examination {
       if (error instanceof Stop) throw error
     }
     return this.#unmeasured(
-      `no answer came for ${seconds} s`,
-      'Over HTTP/1.1 all tabs together have six connections to a server. If other tabs hold streams open, close them and examine again.',
+      `no answer within ${seconds} s`,
+      'Over HTTP/1.1 all tabs together have six connections to a server. If other tabs have open streams, close them and examine again.',
     )
   }
 
-  /** Waits for the first event, by which a Tidings server is known. */
+  /** Waits for the first event, by which a Tidings server is recognised. */
   async #identify(probe: Probe): Promise<Connected> {
     const connected = await probe.connected()
     this.#options.cancel.throwIfAborted()
     if ('connectionId' in connected) return connected
     if (connected.is === 'event' && connected.event.event === 'busy') {
-      return this.#unmeasured(`the server takes no more streams now: ${connected.event.data}`, adviceOn('too_many_connections'))
+      return this.#unmeasured(`the server accepts no more streams now: ${connected.event.data}`, adviceOn('too_many_connections'))
     }
     if (connected.is === 'silence' && isEventStream(probe.headers)) {
-      this.#add(trouble('buffering', `the head came, and no first event for ${FIRST_MS / 1_000} s`))
+      this.#add(trouble('buffering', `the head arrived, but no event within ${FIRST_EVENT_TIMEOUT_MS / 1_000} s`))
       throw new Stop()
     }
-    const kind = probe.headers.get('content-type') ?? 'an answer without a type'
-    return this.#unmeasured(`this is no Tidings server: ${new URL(urlOf(PATH)).pathname} answered with ${kind}`)
+    const kind = probe.headers.get('content-type') ?? 'an answer without a Content-Type'
+    return this.#unmeasured(`this is not a Tidings server: ${new URL(urlOf(PATH)).pathname} answered with ${kind}`)
   }
 
-  /** What becomes of events on the way, and of those that come while nobody reads. */
+  /** Checks whether events arrive one by one, and whether events that are published while no stream is open arrive on the next one. */
   async #deliveries(probe: Probe, connected: Connected): Promise<void> {
     const {who, cancel, onStep} = this.#options
     const user = connected.authenticated ? connected.userId : undefined
@@ -144,11 +144,11 @@ class Examination {
       const tell = (nth: number) => onStep(`Publishing event ${nth} of ${buffering.EVENTS}`)
       const [finding, last] = await buffering.byEvents(probe, testEvents, cancel, tell)
       probe.close()
-      // A head that is late because it was held back is no finding of its own.
+      // Buffering explains a late first event, too.
       if (finding.level === 'problem') this.#findings = this.#findings.filter(({check}) => check !== 'first-byte')
       this.#add(finding)
-      if (last === undefined || finding.level === 'problem') return this.#add(skipped('resume', 'events are held back'))
-      onStep(`Coming back after ${MISSED} missed events`)
+      if (last === undefined || finding.level === 'problem') return this.#add(skipped('resume', 'not all events arrived one by one'))
+      onStep(`Reconnecting after ${MISSED} missed events`)
       this.#add(...(await resume(testEvents, who.token, last, cancel)))
     } catch (error) {
       if (!(error instanceof Unpublished)) throw error
@@ -158,7 +158,7 @@ class Examination {
 
   async #byHeartbeat(probe: Probe, {heartbeatInterval}: Connected, why: string): Promise<void> {
     const {cancel, onStep} = this.#options
-    if (buffering.isWaitedFor(heartbeatInterval)) onStep(`Waiting for a heartbeat, up to ${(heartbeatInterval / 1_000).toFixed(0)} s`)
+    if (buffering.isFrequent(heartbeatInterval)) onStep(`Waiting for a heartbeat, up to ${(heartbeatInterval / 1_000).toFixed(0)} s`)
     this.#add(await buffering.byHeartbeat(probe, heartbeatInterval, why, cancel), skipped('resume', why))
     probe.close()
   }
@@ -169,25 +169,25 @@ class Examination {
   }
 }
 
-/** How long the browser may take to tell of a call that was answered. */
-const TOLD_MS = 1_000
+/** How long the browser may take to report the timing of an answered call. */
+const TIMING_TIMEOUT_MS = 1_000
 
-/** The protocol of a short call, which is that of the streams: they share connections. */
+/** Returns the protocol of a short call. Streams have the same, because they share connections with calls. */
 async function protocol(cancel: AbortSignal): Promise<string | undefined> {
   const url = urlOf('/api')
   const since = performance.now()
   let found = (_protocol: string | undefined): void => {}
-  const told = new Promise<string | undefined>((done) => (found = done))
+  const reported = new Promise<string | undefined>((done) => (found = done))
   const observer = new PerformanceObserver((list) => {
     const entry = list.getEntriesByName(url).find(({startTime}) => startTime >= since) as PerformanceResourceTiming | undefined
     if (entry) found(entry.nextHopProtocol || undefined)
   })
   observer.observe({type: 'resource'})
   try {
-    const limit = AbortSignal.any([cancel, AbortSignal.timeout(FIRST_MS)])
+    const limit = AbortSignal.any([cancel, AbortSignal.timeout(FIRST_EVENT_TIMEOUT_MS)])
     await (await fetch(url, {cache: 'no-store', signal: limit})).text()
-    setTimeout(() => found(undefined), TOLD_MS)
-    return await told
+    setTimeout(() => found(undefined), TIMING_TIMEOUT_MS)
+    return await reported
   } catch {
     cancel.throwIfAborted()
     return undefined

@@ -1,18 +1,18 @@
-// What was found, in the words of `tidings doctor`, and the report as lines that can be sent to somebody.
+// The findings, with the same texts as those of `tidings doctor`, and the report as text.
 
-import {PROXIES, meaningOf, mendOf} from './proxies'
+import {PROXIES, meaningOf, fixOf} from './proxies'
 
-/** How bad it is. `skipped` is what could not be measured, with the reason. */
+/** The severity. `skipped` means that the check was not possible; the message says why. */
 export type Level = 'ok' | 'skipped' | 'warning' | 'problem'
 
 export interface Finding {
   check: string
   level: Level
-  /** With the number that was measured. */
+  /** The sentence with the measured value. */
   message: string
-  /** What it means for readers, or what to do where no proxy is to blame. */
+  /** What the finding means for readers or, if no proxy is the cause, what to do. */
   meaning?: string
-  /** Whether lines of a proxy's configuration mend it. */
+  /** Whether a proxy is the cause, so that there are lines of configuration that fix it. */
   byProxy?: boolean
 }
 
@@ -24,19 +24,19 @@ export const warning = (check: string, message: string, meaning: string): Findin
 
 export const problem = (check: string, message: string, meaning: string): Finding => ({check, level: 'problem', message, meaning})
 
-/** What a proxy did; what mends it stands under the same name. */
+/** Returns a finding that a proxy caused. Its fix is found under the name of the check. */
 export function trouble(check: string, message: string, level: 'warning' | 'problem' = 'problem'): Finding {
   return {check, level, message, meaning: meaningOf(check), byProxy: true}
 }
 
-/** The report as `tidings doctor` prints it. */
+/** Returns the report as `tidings doctor` prints it. */
 export function asText(findings: readonly Finding[], proxy: string): string {
   const name = PROXIES.find(({id}) => id === proxy)?.name ?? proxy
   return findings
     .flatMap(({level, check, message, meaning, byProxy}) => [
       `${level.padEnd(8)} ${check.padEnd(14)} ${message}`,
       ...(meaning ? [`  ${meaning}`] : []),
-      ...(byProxy ? [`  ${name}:`, ...mendOf(check, proxy).split('\n').map((line) => `    ${line}`)] : []),
+      ...(byProxy ? [`  ${name}:`, ...fixOf(check, proxy).split('\n').map((line) => `    ${line}`)] : []),
     ])
     .join('\n')
 }

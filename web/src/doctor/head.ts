@@ -1,46 +1,46 @@
-// What the head of the answer and the first event say.
+// Checks the head of the answer and the first event.
 
 import {ok, problem, skipped, trouble, warning, type Finding} from './finding'
 import {isEventStream, type Connected, type Probe} from './probe'
 
-/** A first event that takes longer makes a page wait. */
+/** The longest time to the first event that a page does not notice. */
 const SLOW_MS = 1_000
 
-/** The server grants tokens this much. */
+/** The leeway that the server allows for the times in tokens. */
 const LEEWAY_S = 30
 
-/** A clock that is further off shows in ages and times of day. */
+/** The largest difference between two clocks that users do not notice in times and ages that a page shows. */
 const SKEW_S = 5
 
-/** A token that lives on for less is about to end the stream. */
+/** The remaining lifetime of a token below which the stream ends soon. */
 const SHORT_LIFE_S = 300
 
-/** What the server asks of caches and must reach them. */
+/** The directives of the server's `Cache-Control`, which must reach caches. */
 const DIRECTIVES = ['no-store', 'no-cache', 'no-transform']
 
-/** The shortest patience of common proxies: nginx and ALB wait for 60 s; 30 s are usual for the rest. */
-const COMMON_CUT_MS = 30_000
+/** The shortest idle timeout of common proxies: nginx and ALB wait for 60 s, most others for 30 s. */
+const SHORTEST_IDLE_TIMEOUT_MS = 30_000
 
-/** After `connected` was read. */
+/** Judges how long the first event took. Must be called after `connected` was read. */
 export function firstByte({openedAt, headAt, lastBytesAt}: Pick<Probe, 'openedAt' | 'headAt' | 'lastBytesAt'>): Finding {
   const first = lastBytesAt - openedAt
   const message = `the head after ${(headAt - openedAt).toFixed(1)} ms, the first event after ${first.toFixed(1)} ms`
   return first > SLOW_MS
-    ? warning('first-byte', message, 'The way to the server is slow, or the server is busy.')
+    ? warning('first-byte', message, 'The network is slow, or the server is busy.')
     : ok('first-byte', message)
 }
 
-/** By the name of the protocol that the browser gives: `http/1.1`, `h2`, `h3`. */
+/** Judges the version of HTTP by the browser's name of the protocol: `http/1.1`, `h2`, `h3`. */
 export function version(protocol: string | undefined, https: boolean): Finding {
-  if (!protocol) return skipped('http-version', 'this browser could not tell it')
+  if (!protocol) return skipped('http-version', 'this browser does not report it')
   if (protocol === 'h2' || protocol === 'h3') return ok('http-version', `HTTP/${protocol.slice(1)}`)
   const name = protocol.toUpperCase()
   return https
     ? trouble('http-version', name, 'warning')
-    : ok('http-version', `${name}; browsers speak HTTP/2 over https alone, and open six connections without it`)
+    : ok('http-version', `${name}; browsers use HTTP/2 only over https, and at most six connections without it`)
 }
 
-/** How the stream is compressed; the browser has undone it already. */
+/** Judges whether the stream is compressed. The browser has decompressed it already. */
 export function compression(headers: Headers): Finding {
   const encoding = headers.get('content-encoding')?.trim()
   return encoding && encoding.toLowerCase() !== 'identity'
@@ -48,7 +48,7 @@ export function compression(headers: Headers): Finding {
     : ok('compression', 'none, though browsers offer it')
 }
 
-/** What was changed on the way, or kept by a cache. */
+/** Reports header fields that a proxy changed, and an answer that comes from a cache. */
 export function rewritten(headers: Headers, requestId: string): Finding {
   const wrong = []
   if (!isEventStream(headers)) wrong.push(`Content-Type: ${headers.get('content-type') ?? 'missing'}`)
@@ -58,46 +58,47 @@ export function rewritten(headers: Headers, requestId: string): Finding {
   const age = headers.get('age')
   if (age !== null) wrong.push(`it comes from a cache (Age: ${age})`)
   if (wrong.length > 0) return trouble('headers', wrong.join('; '))
-  // nginx takes the first for itself and does not hand it on; many give each request an id of their own.
-  const accel = headers.has('x-accel-buffering') ? '' : '; X-Accel-Buffering was taken out on the way'
-  const id = headers.get('x-request-id') === requestId ? '' : '; X-Request-Id was replaced on the way'
+  // nginx obeys the first field and does not forward it; many proxies give each request their own id.
+  const accel = headers.has('x-accel-buffering') ? '' : '; a proxy removed X-Accel-Buffering'
+  const id = headers.get('x-request-id') === requestId ? '' : '; a proxy replaced X-Request-Id'
   return ok('headers', `Content-Type and Cache-Control are the server’s${accel}${id}`)
 }
 
 /**
- * The server's own clock stands in `connected`; `Date` may be that of a proxy. It was read at some time while the answer was
- * under way for `took`, so that much behind is no skew. Times in milliseconds, `now` on the wall clock.
+ * Compares the clocks. `timestamp` is the time in `connected`, from the server's own clock; `Date` may be from the clock of a
+ * proxy. The request took `elapsed`, and the server read its clock at some moment of it, so being behind by that much is not
+ * skew. Times are in milliseconds, `now` on the wall clock.
  */
-export function clock(timestamp: string | undefined, headers: Headers, now: number, took: number): Finding {
+export function clock(timestamp: string | undefined, headers: Headers, now: number, elapsed: number): Finding {
   const server = Date.parse(timestamp ?? '')
   const date = Date.parse(headers.get('date') ?? '')
-  const told = Number.isNaN(server) ? date : server
-  if (Number.isNaN(told)) return skipped('clock', 'neither the server nor a Date field says what time it is')
-  const behind = (now - told) / 1_000
-  const skew = behind > 0 ? -Math.max(behind - took / 1_000, 0) : -behind
+  const remote = Number.isNaN(server) ? date : server
+  if (Number.isNaN(remote)) return skipped('clock', 'neither `connected` nor a Date field contains a time')
+  const behind = (now - remote) / 1_000
+  const skew = behind > 0 ? -Math.max(behind - elapsed / 1_000, 0) : -behind
   const whose = Number.isNaN(server) ? 'Date field’s' : 'server’s'
   const off = Math.abs(skew)
   const message = `the ${whose} clock is ${off.toFixed(1)} s ${skew < 0 ? 'behind' : 'ahead of'} this machine’s`
   if (off > LEEWAY_S) {
-    return problem('clock', message, 'Tokens are refused too early or too late: more than 30 s are not forgiven. Let both machines keep time by NTP.')
+    return problem('clock', message, 'Tokens are refused too early or too late, because the server tolerates 30 s. Synchronize both clocks by NTP.')
   }
-  return off > SKEW_S ? warning('clock', message, 'Let both machines keep time by NTP.') : ok('clock', message)
+  return off > SKEW_S ? warning('clock', message, 'Synchronize both clocks by NTP.') : ok('clock', message)
 }
 
-/** What a token says about its own time, from its claims; nothing where it is no JSON Web Token. `now` in milliseconds. */
+/** Judges the lifetime that the claims of a token contain. Returns nothing if it is not a JSON Web Token. `now` is in milliseconds. */
 export function token(claims: Record<string, unknown> | undefined, now: number): Finding | undefined {
   if (!claims) return undefined
   const until = (name: string) => (typeof claims[name] === 'number' ? claims[name] - now / 1_000 : undefined)
   const [left, ahead] = [until('exp'), until('iat')]
   if (ahead !== undefined && ahead > LEEWAY_S) {
     const message = `it was issued ${ahead.toFixed(0)} s in the future, by this machine’s clock`
-    return problem('token', message, 'The clock of who issues tokens differs from this one. Let both keep time by NTP.')
+    return problem('token', message, 'The clock of the machine that issues tokens differs from this one. Synchronize both by NTP.')
   }
   if (left === undefined) return ok('token', 'it never expires')
-  if (left < 0) return problem('token', `it expired ${(-left).toFixed(0)} s ago`, 'The server refuses it, or will in seconds. Get a new one.')
+  if (left < 0) return problem('token', `it expired ${(-left).toFixed(0)} s ago`, 'The server refuses it, or will within seconds. Get a new one.')
   return left < SHORT_LIFE_S
-    ? warning('token', `it expires in ${left.toFixed(0)} s`, 'The stream ends with it; a new one has to be had by then.')
-    : ok('token', `it lives for ${left.toFixed(0)} s more`)
+    ? warning('token', `it expires in ${left.toFixed(0)} s`, 'The stream ends when it expires. Get a new one before that.')
+    : ok('token', `it is valid for another ${left.toFixed(0)} s`)
 }
 
 export function authorization(connected: Connected, sent: boolean): Finding {
@@ -108,11 +109,11 @@ export function authorization(connected: Connected, sent: boolean): Finding {
     : trouble('authorization', 'Authorization was sent, and the stream is anonymous')
 }
 
-/** What the server promises, without waiting for it. In milliseconds. */
+/** Judges the heartbeat interval that the server announces, in milliseconds, without waiting for a heartbeat. */
 export function heartbeat(interval: number | undefined): Finding {
-  if (!interval) return skipped('heartbeat', 'the server does not say how often it comes')
-  const each = `one each ${(interval / 1_000).toFixed(1)} s`
-  return interval > COMMON_CUT_MS
-    ? warning('heartbeat', each, 'Many proxies cut after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, and wait for idle cuts to see what this one does.')
-    : ok('heartbeat', `${each}, sooner than common proxies cut`)
+  if (!interval) return skipped('heartbeat', 'the server does not announce an interval')
+  const every = `one every ${(interval / 1_000).toFixed(1)} s`
+  return interval > SHORTEST_IDLE_TIMEOUT_MS
+    ? warning('heartbeat', every, 'Many proxies cut a stream after 30 or 60 s of silence. Set HEARTBEAT_INTERVAL=25s, or wait for idle cuts to test this proxy.')
+    : ok('heartbeat', `${every}, before common proxies cut an idle stream`)
 }

@@ -1,15 +1,15 @@
-// Whether a silent stream stays open.
+// Checks whether an idle stream stays open.
 
 import {ok, skipped, trouble, type Finding} from './finding'
 import {NoStream, Probe} from './probe'
 
-/** A cut that comes so soon after a heartbeat, as a share of the interval, is not for silence. */
-const BUSY_SHARE = 0.5
+/** A stream that was silent for less than this share of the heartbeat interval was not cut because of the silence. */
+const ACTIVE_SHARE = 0.5
 
 /** The server's own endings. */
 const ENDINGS = ['busy', 'expired', 'revoked', 'slow', 'draining']
 
-/** Keeps a stream open until it is cut, or for `patience`; both in milliseconds, as is the heartbeat's interval. */
+/** Keeps a stream open until it is cut, but at most for `patience`. That and the heartbeat interval are in milliseconds. */
 export async function wait(token: string | undefined, patience: number, interval: number | undefined, cancel: AbortSignal): Promise<Finding> {
   let probe
   try {
@@ -39,13 +39,13 @@ export async function wait(token: string | undefined, patience: number, interval
   }
 }
 
-/** Cut after so much in all, of which so much was silence. In milliseconds. */
+/** Reports a stream that was cut after it had been `open` for a time, at the end of which no byte arrived for `silence`. In milliseconds. */
 export function cut(open: number, silence: number, interval: number | undefined): Finding {
   const seconds = (ms: number) => (ms / 1_000).toFixed(1)
-  if (interval !== undefined && silence < interval * BUSY_SHARE && open > 2 * silence + 1_000) {
-    const message = `cut after ${seconds(open)} s, ${seconds(silence)} s after the last byte: for its age, not for silence`
+  if (interval !== undefined && silence < interval * ACTIVE_SHARE && open > 2 * silence + 1_000) {
+    const message = `cut after ${seconds(open)} s, ${seconds(silence)} s after the last byte: because of its age, not because it was idle`
     return trouble('idle', message, 'warning')
   }
-  const heartbeat = interval === undefined ? 'the server announces no heartbeat' : `the heartbeat, each ${seconds(interval)} s, comes too late`
+  const heartbeat = interval === undefined ? 'the server announces no heartbeat' : `a heartbeat every ${seconds(interval)} s is not enough`
   return trouble('idle', `cut after ${seconds(silence)} s of silence; ${heartbeat}`)
 }

@@ -1,18 +1,18 @@
-// One stream through whatever stands between, with the time at which each event came. Nothing is opened again by itself.
+// Opens one stream through the proxies, and reads it with the time at which each event arrived. It never reconnects.
 //
-// Owns its connection, which ends with `close` or with the examination. Must never judge what it sees.
+// Owns the connection, which ends with `close` or with the examination. Must never judge what arrives.
 
 import {createParser} from 'eventsource-parser'
 import {refusalOf, type Refusal, type StreamEvent} from '../lib/event-stream'
 import {urlOf} from '../lib/server'
 
-/** The stream that carries what the doctor publishes: an entity that no application knows. */
+/** The stream of the test events, which are updates of an entity that no application has. */
 export const PATH = '/realtime/stream?entities=tidings-doctor'
 
-/** How long a head, or a first event, may take before it counts as held back. */
-export const FIRST_MS = 5_000
+/** How long a head, or a first event, may take before it counts as buffered. */
+export const FIRST_EVENT_TIMEOUT_MS = 5_000
 
-/** What `connected` says. */
+/** The data of the event `connected`. */
 export interface Connected {
   timestamp?: string
   connectionId: string
@@ -23,12 +23,12 @@ export interface Connected {
   resumed?: boolean | null
 }
 
-/** What a stream brings: an event, nothing until the deadline, or its end. */
+/** The outcome of waiting: an event, nothing before the deadline, or the end of the stream. */
 export type Next = {is: 'event'; event: StreamEvent} | {is: 'silence'} | {is: 'end'}
 
 /** Why there is no stream. */
 export class NoStream extends Error {
-  readonly why: 'held' | 'refused' | 'unreachable'
+  readonly why: 'timeout' | 'refused' | 'unreachable'
   readonly refusal: Refusal | undefined
 
   constructor(why: NoStream['why'], message: string, refusal?: Refusal) {
@@ -38,7 +38,7 @@ export class NoStream extends Error {
   }
 }
 
-export interface Asked {
+export interface RequestOptions {
   path?: string
   token?: string | undefined
   after?: string | undefined
@@ -49,7 +49,7 @@ export class Probe {
   readonly headers: Headers
   readonly openedAt: number
   readonly headAt: number
-  /** When something came last, the head included. */
+  /** When the last bytes arrived, including the head. */
   lastBytesAt: number
 
   readonly #connection: AbortController
@@ -65,13 +65,13 @@ export class Probe {
     void this.#read(response.body)
   }
 
-  /** Opens a stream; a 200 of any type counts, as the type may have been rewritten. */
-  static async open({path = PATH, token, after, requestId}: Asked, cancel: AbortSignal): Promise<Probe> {
+  /** Opens a stream. A 200 of any content type counts, because a proxy may have changed the type. */
+  static async open({path = PATH, token, after, requestId}: RequestOptions, cancel: AbortSignal): Promise<Probe> {
     const connection = new AbortController()
     cancel.throwIfAborted()
     cancel.addEventListener('abort', () => connection.abort(), {once: true})
     const openedAt = performance.now()
-    const patience = setTimeout(() => connection.abort(), FIRST_MS)
+    const headTimeout = setTimeout(() => connection.abort(), FIRST_EVENT_TIMEOUT_MS)
     try {
       const headers = {...headersFor(token), ...(after ? {'Last-Event-ID': after} : {}), ...(requestId ? {'X-Request-Id': requestId} : {})}
       const response = await fetch(urlOf(path), {headers, cache: 'no-store', signal: connection.signal})
@@ -84,14 +84,14 @@ export class Probe {
     } catch (error) {
       cancel.throwIfAborted()
       if (error instanceof NoStream) throw error
-      if (connection.signal.aborted) throw new NoStream('held', `no answer came for ${FIRST_MS / 1_000} s`)
+      if (connection.signal.aborted) throw new NoStream('timeout', `no answer within ${FIRST_EVENT_TIMEOUT_MS / 1_000} s`)
       throw new NoStream('unreachable', 'the server can’t be reached')
     } finally {
-      clearTimeout(patience)
+      clearTimeout(headTimeout)
     }
   }
 
-  /** The next event, up to a time on the clock of `performance`. */
+  /** Waits for the next event. The deadline is a time of `performance.now()`. */
   async next(deadline: number): Promise<Next> {
     for (;;) {
       const event = this.#waiting.shift()
@@ -109,12 +109,12 @@ export class Probe {
     }
   }
 
-  /** Reads up to `connected`, which tells a Tidings server from everything else. */
+  /** Reads the event `connected`, by which a Tidings server is recognised. */
   async connected(): Promise<Connected | Next> {
-    const next = await this.next(performance.now() + FIRST_MS)
+    const next = await this.next(performance.now() + FIRST_EVENT_TIMEOUT_MS)
     if (next.is !== 'event' || next.event.event !== 'connected') return next
-    const told = parsed(next.event.data) as Partial<Connected> | undefined
-    return typeof told?.connectionId === 'string' ? (told as Connected) : next
+    const data = parsed(next.event.data) as Partial<Connected> | undefined
+    return typeof data?.connectionId === 'string' ? (data as Connected) : next
   }
 
   close(): void {
@@ -136,7 +136,7 @@ export class Probe {
         this.#wake?.()
       }
     } catch {
-      // An end in the middle of the body is the server's way to say "come back", and a proxy's of cutting.
+      // The body was cut off: by the server, to make the client reconnect, or by a proxy.
     }
     this.#ended = true
     this.#wake?.()

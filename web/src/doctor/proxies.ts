@@ -1,6 +1,6 @@
-// What proxies do to streams and what mends it: the server's own document, `docs/proxies.json`, carried in the page.
+// The effects of proxies on streams, and their fixes: the server's own document, `docs/proxies.json`, which is part of the page.
 //
-// Must never say anything of a proxy that does not stand there.
+// Must never say anything about a proxy that is not in that document.
 
 import known from '../../../docs/proxies.json'
 
@@ -19,18 +19,18 @@ export const PROXIES: readonly Proxy[] = known.proxies
 
 const TROUBLES: readonly Trouble[] = known.troubles
 
-/** What a trouble means for readers. */
+/** Returns the effect of a trouble on readers. */
 export function meaningOf(check: string): string {
   return TROUBLES.find((trouble) => trouble.check === check)?.meaning ?? ''
 }
 
-/** The lines of a proxy's configuration that mend it. */
-export function mendOf(check: string, proxy: string): string {
+/** Returns the lines of a proxy's configuration that fix it. */
+export function fixOf(check: string, proxy: string): string {
   return TROUBLES.find((trouble) => trouble.check === check)?.mend[proxy] ?? ''
 }
 
-/** Who answered, as far as the head gives it away. */
+/** Returns the proxy that is recognised by the head of an answer, if any. */
 export function guess(headers: Headers): string | undefined {
-  const says = (header: string, word: string) => headers.get(header)?.toLowerCase().includes(word)
-  return known.signs.find(({header, contains}) => says(header, contains))?.proxy
+  const has = (header: string, text: string) => headers.get(header)?.toLowerCase().includes(text)
+  return known.signs.find(({header, contains}) => has(header, contains))?.proxy
 }

@@ -1,19 +1,19 @@
-// Whether a reader that comes back gets exactly what it missed.
+// Checks whether a reader that reconnects receives exactly the events that it missed.
 
 import {ok, problem, skipped, trouble, type Finding} from './finding'
-import {FIRST_MS, NoStream, PATH, Probe, type Connected} from './probe'
+import {FIRST_EVENT_TIMEOUT_MS, NoStream, PATH, Probe, type Connected} from './probe'
 import {Unpublished, type TestEvents} from './test-events'
 
-/** How many events are published while nobody reads. */
+/** The number of events that are published while no stream is open. */
 export const MISSED = 3
 
-/** How long to listen for what should not come again. */
-const REPEATS_MS = 250
+/** How long to wait, after the missed events, for events that are delivered twice. */
+const REPETITION_WAIT_MS = 250
 
-const HOLES =
-  'Readers lose events when they come back, or see some twice. Where several servers stand behind the proxy, they must share one log, or each reader must come back to its own.'
+const LOSS_MEANING =
+  'Readers lose events when they reconnect, or see some twice. If there are several servers behind the proxy, they must share one log, or each reader must reconnect to the server that it had before.'
 
-/** Comes back after the event `last`, which it saw, and then some that it did not. */
+/** Publishes events, then opens the stream after the event `last`, and expects exactly the new events. */
 export async function resume(testEvents: TestEvents, token: string, last: string, cancel: AbortSignal): Promise<Finding[]> {
   const findings: Finding[] = []
   try {
@@ -21,9 +21,9 @@ export async function resume(testEvents: TestEvents, token: string, last: string
     for (let nth = 0; nth < MISSED; nth += 1) missed.push(await testEvents.publish(cancel))
     let [probe, connected] = await open({token, after: last}, cancel)
     if (connected.resumed == null) {
-      findings.push(trouble('last-event-id', 'Last-Event-ID was sent, and the server did not see one'))
+      findings.push(trouble('last-event-id', 'Last-Event-ID was sent, but did not reach the server'))
       probe.close()
-      // By the URL, to see whether the rest works.
+      // Sends the id in the URL, to see whether the rest works.
       ;[probe, connected] = await open({token, path: `${PATH}&lastEventId=${encodeURIComponent(last)}`}, cancel)
     } else {
       findings.push(ok('last-event-id', 'it arrived'))
@@ -43,27 +43,28 @@ async function open(asked: {token: string; after?: string; path?: string}, cance
   cancel.throwIfAborted()
   if ('connectionId' in connected) return [probe, connected]
   probe.close()
-  throw new NoStream('refused', 'the second stream did not begin as the first did')
+  throw new NoStream('refused', 'the stream did not begin with `connected`')
 }
 
-/** The ids of the events that come, in order, with a moment more for repeats. */
+/** Returns the ids of the events that arrive, in order, and waits a moment longer for repetitions. */
 async function read(probe: Probe, testEvents: TestEvents, expected: number, cancel: AbortSignal): Promise<string[]> {
-  const came: string[] = []
-  let deadline = performance.now() + FIRST_MS
+  const arrived: string[] = []
+  let deadline = performance.now() + FIRST_EVENT_TIMEOUT_MS
   for (;;) {
     const next = await probe.next(deadline)
     cancel.throwIfAborted()
-    if (next.is !== 'event') return came
-    if (!next.event.id || !testEvents.knows(next.event)) continue
-    came.push(next.event.id)
-    if (came.length === expected) deadline = performance.now() + REPEATS_MS
+    if (next.is !== 'event') return arrived
+    if (!next.event.id || !testEvents.contain(next.event)) continue
+    arrived.push(next.event.id)
+    if (arrived.length === expected) deadline = performance.now() + REPETITION_WAIT_MS
   }
 }
 
-export function judge(missed: readonly string[], came: readonly string[]): Finding {
+export function judge(missed: readonly string[], arrived: readonly string[]): Finding {
   const all = missed.length
-  const some = missed.filter((id) => came.includes(id)).length
-  if (missed.join() === came.join()) return ok('resume', `exactly the ${all} missed events came, in order`)
-  const message = some < all ? `${some} of ${all} missed events came` : `${all} missed events came as ${came.length}, or out of order`
-  return problem('resume', message, HOLES)
+  const some = missed.filter((id) => arrived.includes(id)).length
+  if (missed.join() === arrived.join()) return ok('resume', `exactly the ${all} missed events arrived, in order`)
+  const message =
+    some < all ? `${some} of ${all} missed events arrived` : `after ${all} missed events, ${arrived.length} arrived, or they were out of order`
+  return problem('resume', message, LOSS_MEANING)
 }
