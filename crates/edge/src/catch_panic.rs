@@ -28,8 +28,8 @@ pub struct CatchPanic<S> {
     inner: S,
 }
 
-/// The future of the inner service, or the panic of the call that should have returned it. The
-/// panic is taken when it is answered.
+/// The future of the answer. It holds the future of the inner service, or the panic of the call
+/// that should have returned one. The panic is taken when it is answered.
 pub struct CatchPanicFuture<F>(Result<F, Option<Panic>>);
 
 impl<S> Service<Request> for CatchPanic<S>

@@ -70,9 +70,10 @@ impl TrustedProxies {
     ///
     /// Several header lines are one list, which is searched from right to left. The search ends at
     /// an element that is not an address (garbage, `unknown`, or a name that the proxy made up);
-    /// the client is then the address to the right of that element. If all addresses are trusted
-    /// proxies, the client is the leftmost one. An IPv4 address that is written as IPv6
-    /// (`::ffff:192.0.2.1`) becomes the IPv4 address, so that no client counts twice.
+    /// the client is then the address to the right of that element, or `peer` if there is none. If
+    /// all addresses are trusted proxies, the client is the leftmost one. An IPv4 address that is
+    /// written as IPv6 (`::ffff:192.0.2.1`) becomes the IPv4 address, so that no client counts
+    /// twice.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all(self.header.name()).iter().rev();

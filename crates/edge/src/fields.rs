@@ -27,10 +27,10 @@ pub struct Fields<'a> {
 
 /// The members of an object, in their order. If a name is repeated, its last value counts, as in
 /// JavaScript.
-type Members<'a> = IndexMap<Name<'a>, Given<'a>>;
+type Members<'a> = IndexMap<Name<'a>, FieldValue<'a>>;
 
 /// The value of a field.
-struct Given<'a> {
+struct FieldValue<'a> {
     value: &'a RawValue,
     /// Whether the name was repeated with different values.
     is_ambiguous: bool,
@@ -65,11 +65,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                 let mut members = Members::new();
                 while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     match members.entry(name) {
-                        Entry::Vacant(entry) => drop(entry.insert(Given { value, is_ambiguous: false })),
+                        Entry::Vacant(entry) => drop(entry.insert(FieldValue { value, is_ambiguous: false })),
                         Entry::Occupied(mut entry) => {
                             let before = entry.get();
                             let is_ambiguous = before.is_ambiguous || before.value.get() != value.get();
-                            entry.insert(Given { value, is_ambiguous });
+                            entry.insert(FieldValue { value, is_ambiguous });
                         }
                     }
                 }
@@ -103,8 +103,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Fails if the field has two different values, or if the name of another field differs from
-    /// `name` only by case, `_` and `-`. For a field without which the body would mean something
-    /// else.
+    /// `name` only by case, `_` and `-`. Used for a field whose absence changes the meaning of the
+    /// body.
     pub fn check_spelling(&self, name: &'static str) -> Result<(), Error> {
         if self.remaining.get(name).is_some_and(|given| given.is_ambiguous) {
             return Err(Error::field(name, "is given twice, with different values"));
@@ -207,6 +207,7 @@ impl<'a> Fields<'a> {
         if self.problems.is_empty() { Ok(()) } else { Err(Error::validation(self.problems)) }
     }
 
+    /// Returns a string that is required. Records a problem if it is missing.
     fn required(&mut self, name: &'static str) -> Option<String> {
         if let Some(given) = self.remaining.shift_remove(name) {
             return self.read(name, given.value);
@@ -228,6 +229,7 @@ impl<'a> Fields<'a> {
         text
     }
 
+    /// Returns the text if its length is right. Records a problem if it is not.
     fn checked(&mut self, name: &'static str, text: String, length: RangeInclusive<usize>) -> Option<String> {
         let chars = text.chars().count();
         if length.contains(&chars) {
@@ -266,6 +268,7 @@ pub fn parse(body: &[u8]) -> Result<&RawValue, Error> {
     Ok(value)
 }
 
+/// The error for a body that is not JSON.
 fn not_json(body: &[u8], error: &serde_json::Error) -> Error {
     let message = match body {
         [0xef, 0xbb, 0xbf, ..] => "The body begins with a UTF-8 byte order mark; send JSON without one".into(),

@@ -1,8 +1,8 @@
 //! A layer around every route that refuses an HTTP/1.1 request unless it has exactly one `Host`
 //! header (RFC 9112, section 3.2).
 //!
-//! This server decides nothing by the host, but a proxy in front of it may. A request that a proxy
-//! and a server understand differently can be used for request smuggling.
+//! Nothing in this server depends on the host, but a proxy in front of it may depend on it. A
+//! request that a proxy and a server understand differently can be used for request smuggling.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

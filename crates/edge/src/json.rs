@@ -1,4 +1,5 @@
-//! Writes JSON: values that are passed on from a publisher's body to a `data:` line, and objects.
+//! Writes JSON: compact copies of values from a publisher's body ([`Compact`]), and objects
+//! ([`Object`]).
 //!
 //! The fields of a publisher's body that the server does not know are passed on as they came.
 //! Numbers keep every digit, and objects keep the order of their members, because the text is never

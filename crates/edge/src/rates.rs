@@ -51,9 +51,9 @@ pub struct Rates {
 /// The limits of one user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The events per second, of which twice as many may come at once; `None` means no limit.
+    /// The limit of events per second. Twice as many may come at once. `None` means no limit.
     pub events: Option<u64>,
-    /// The bytes of bodies per second, of which twice as many may come at once; `None` means no
+    /// The limit of bytes of bodies per second. Twice as many may come at once. `None` means no
     /// limit.
     pub bytes: Option<u64>,
 }

@@ -1,7 +1,7 @@
 //! Where a request carries its credential.
 //!
-//! Owns the places and their order. Must never judge what it finds: the first credential that is
-//! present decides alone, even if it is invalid.
+//! Owns the places and their order. Must never verify a credential, because the first one that is
+//! present is the only one that counts, even if it is invalid.
 
 use std::borrow::Cow;
 
@@ -15,13 +15,13 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A credential as the client sent it, not yet verified. It holds a secret, so it has no `Debug`.
 pub struct Credential {
-    form: Form,
+    kind: Kind,
     /// Whether it came in a cookie, which a browser sends without being told to.
     is_cookie: bool,
 }
 
-/// The kind of a credential, by the place where the client sent it.
-pub(super) enum Form {
+/// What kind a credential is, by the place where the client sent it.
+pub(super) enum Kind {
     /// A demo token or a JWT.
     Token(String),
     /// From `?ticket=`. Its text is not kept, because this server does not issue tickets yet.
@@ -45,20 +45,20 @@ impl Credential {
     ///   token contains a `%`.
     pub fn find(headers: &HeaderMap, query: Option<&str>, cookie: Option<&str>, for_stream: bool) -> Option<Self> {
         let query = query.unwrap_or_default();
-        let sent_by_client = |form| Some(Self { form, is_cookie: false });
+        let sent_by_client = |kind| Some(Self { kind, is_cookie: false });
         if let Some(token) = bearer(headers) {
-            return sent_by_client(Form::Token(token));
+            return sent_by_client(Kind::Token(token));
         }
         if let Some(token) = parameter(query, "token") {
-            return sent_by_client(Form::Token(token.replace(' ', "+")));
+            return sent_by_client(Kind::Token(token.replace(' ', "+")));
         }
         if !for_stream {
             return None;
         }
         if parameter(query, "ticket").is_some() {
-            return sent_by_client(Form::Ticket);
+            return sent_by_client(Kind::Ticket);
         }
-        cookie_value(headers, cookie?).map(|token| Self { form: Form::Token(token), is_cookie: true })
+        cookie_value(headers, cookie?).map(|token| Self { kind: Kind::Token(token), is_cookie: true })
     }
 
     /// Whether the credential may be used. A cookie may not if a page of another site made the
@@ -79,8 +79,8 @@ impl Credential {
         headers.get_all(FETCH_SITE).iter().all(is_same_site)
     }
 
-    pub(super) fn form(&self) -> &Form {
-        &self.form
+    pub(super) fn kind(&self) -> &Kind {
+        &self.kind
     }
 }
 
@@ -128,9 +128,9 @@ mod tests {
 
     /// Returns what was found on a stream whose cookie is named `sid`: the token, or `ticket`.
     fn found(lines: &[(http::HeaderName, &str)], query: &str) -> Option<String> {
-        Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| match credential.form {
-            Form::Token(token) => token,
-            Form::Ticket => "ticket".to_owned(),
+        Credential::find(&headers(lines), Some(query), Some("sid"), true).map(|credential| match credential.kind {
+            Kind::Token(token) => token,
+            Kind::Ticket => "ticket".to_owned(),
         })
     }
 
@@ -169,7 +169,7 @@ mod tests {
         headers.insert(AUTHORIZATION, HeaderValue::from_bytes(b"Bearer \xff\xfe").unwrap());
         assert!(
             Credential::find(&headers, Some("token=b"), None, true)
-                .is_some_and(|credential| matches!(credential.form, Form::Token(token) if token != "b"))
+                .is_some_and(|credential| matches!(credential.kind, Kind::Token(token) if token != "b"))
         );
     }
 

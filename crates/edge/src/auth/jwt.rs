@@ -50,7 +50,7 @@ pub(super) struct Verifier {
     verified: VerifiedTokens,
 }
 
-/// What a token says whose signature, issuer and audience were verified. Its times are checked
+/// The content of a token whose signature, issuer and audience were verified. Its times are checked
 /// separately, at each call.
 struct VerifiedClaims {
     /// The user, with the expiry of the token.

@@ -1,7 +1,8 @@
 //! Mints JWTs that this server accepts.
 //!
 //! Owns the claims that they contain. Must never be reachable for anyone but an operator or an
-//! administrator, because a caller that can mint tokens can be anybody.
+//! administrator, because a caller that can mint tokens can impersonate
+//! anybody.
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ pub use credential::Credential;
 pub use guard::By;
 pub use identity::{Expiry, Identity};
 
-use credential::Form;
+use credential::Kind;
 
 /// The longest token that is accepted, in bytes. A request head may have 16 KiB. Real tokens are
 /// shorter than 4 KiB, because common proxies do not accept longer header lines.
@@ -145,11 +145,11 @@ impl Authenticator {
 
     #[inline]
     fn verify(&self, credential: &Credential, now: Timestamp) -> Result<Identity, Fault> {
-        match credential.form() {
+        match credential.kind() {
             // This server does not issue tickets yet, so none can be valid.
-            Form::Ticket => Err(Fault::Refused(Refusal::TicketInvalid)),
-            Form::Token(token) if self.demo && !jwt::has_shape(token) => demo::parse(token).ok_or(Fault::DemoToken),
-            Form::Token(token) => {
+            Kind::Ticket => Err(Fault::Refused(Refusal::TicketInvalid)),
+            Kind::Token(token) if self.demo && !jwt::has_shape(token) => demo::parse(token).ok_or(Fault::DemoToken),
+            Kind::Token(token) => {
                 let verifier = self.jwt.as_ref().ok_or(Fault::Refused(Refusal::Invalid))?;
                 verifier.verify(token, now).map_err(Fault::Refused)
             }

@@ -52,7 +52,8 @@ impl Rule {
         (self.pattern.ends_with(ANY) || self.pattern.ends_with(ME)) && self.levels_below(topic) > Some(0)
     }
 
-    /// Returns how many more segments `topic` has than the pattern, which matches those before them.
+    /// Returns how many more segments `topic` has than the pattern, which matches those before
+    /// them.
     fn levels_below(&self, topic: &TopicName) -> Option<usize> {
         let mut segments = topic.as_str().split('/');
         let mut pattern = self.pattern.split('/');

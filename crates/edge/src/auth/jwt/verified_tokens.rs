@@ -26,11 +26,11 @@ const ESTIMATED_TOKENS: usize = 1_024;
 /// The SHA-256 of a token's text.
 pub(super) type Digest = [u8; 32];
 
-pub(super) struct VerifiedTokens(Cache<Digest, Arc<VerifiedClaims>, Bytes>);
+pub(super) struct VerifiedTokens(Cache<Digest, Arc<VerifiedClaims>, ByteWeighter>);
 
 /// Weighs an entry by the memory that it takes, in bytes.
 #[derive(Clone)]
-struct Bytes;
+struct ByteWeighter;
 
 pub(super) fn digest_of(token: &str) -> Digest {
     let mut bytes = [0; 32];
@@ -40,7 +40,7 @@ pub(super) fn digest_of(token: &str) -> Digest {
 
 impl VerifiedTokens {
     pub(super) fn new() -> Self {
-        Self(Cache::with_weighter(ESTIMATED_TOKENS, MAX_BYTES, Bytes))
+        Self(Cache::with_weighter(ESTIMATED_TOKENS, MAX_BYTES, ByteWeighter))
     }
 
     /// Returns the claims of a token that was verified before.
@@ -59,7 +59,7 @@ impl VerifiedTokens {
     }
 }
 
-impl Weighter<Digest, Arc<VerifiedClaims>> for Bytes {
+impl Weighter<Digest, Arc<VerifiedClaims>> for ByteWeighter {
     fn weight(&self, _: &Digest, claimed: &Arc<VerifiedClaims>) -> u64 {
         /// The bytes of the digest, of the cache's own fields, and of what the allocator rounds up.
         const ENTRY: usize = 128;
