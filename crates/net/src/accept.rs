@@ -22,9 +22,9 @@ use crate::connection_server::ConnectionServer;
 use crate::head::{self, Head};
 use crate::{parked, peer};
 
-/// How long the loop waits when it can't accept, because descriptors or memory are lacking or there
-/// are too many connections. It is long enough that the loop does not spin, and short enough that
-/// nobody notices the wait once the lack is over.
+/// How long the loop waits when it can't accept, because descriptors or memory are exhausted, or
+/// because there are too many connections. It is long enough that the loop does not spin, and short
+/// enough that it does not noticeably delay the recovery.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// How many connections are accepted before the loop yields to other tasks.
@@ -35,7 +35,7 @@ const KEEPALIVE_TIME: Duration = Duration::from_mins(1);
 
 impl ConnectionServer {
     /// Accepts as long as the server listens. Keeps no state from one connection to the next, so
-    /// that it can be started again.
+    /// that it can be restarted after a panic.
     pub async fn accept(self, listener: Arc<TcpListener>, listening: CancellationToken) {
         let (mut crowded, mut accepted_in_a_row) = (false, 0);
         loop {
@@ -45,7 +45,7 @@ impl ConnectionServer {
             }
             let has_capacity = self.connection_table.has_capacity(self.connections.len());
             if !has_capacity && !crowded {
-                tracing::warn!("there are too many connections: new ones wait");
+                tracing::warn!("too many connections are open; new ones wait to be accepted");
             }
             crowded = !has_capacity;
             let accept = async {
@@ -76,9 +76,8 @@ impl ConnectionServer {
         }
     }
 
-    /// Serves a connection to its end. Reads the head of a request far enough to know the lane that
-    /// carries it, and does so again when hyper has answered and the connection has been idle for a
-    /// moment.
+    /// Serves a connection until it ends. Reads the head of the first request to choose the lane,
+    /// and does so again for each request that arrives while the connection rests.
     ///
     /// The futures that follow the head are boxed, so that each connection costs little while
     /// thousands wait for their heads at once.
@@ -118,7 +117,7 @@ impl ConnectionServer {
             if let Some(request) =
                 get.filter(|request| self.parked_streams.as_ref().is_some_and(|streams| streams.matches(request)))
             {
-                drop((bytes, tracked)); // it is answered at once, or becomes a stream
+                drop((bytes, tracked)); // the request is answered at once, or opens a stream, which the table does not list
                 return Box::pin(self.park(socket, peer, request)).await;
             }
             if is_http2 {
@@ -135,7 +134,7 @@ impl ConnectionServer {
 
     /// Waits for the first byte of the next request, and returns whether it came. The first request
     /// of a connection has the time limit for heads, and each later one the idle timeout. No buffer
-    /// is held while nothing of the request has come.
+    /// is allocated before that byte.
     async fn first_byte(&self, socket: &TcpStream, accepted: Instant, resting_since: Option<Instant>) -> bool {
         let (until, closed) = match resting_since {
             Some(since) => (since + self.idle_timeout, &self.connection_table.closed.idle),

@@ -1,9 +1,10 @@
-//! The body of an answer on its way through hyper. Until the last byte of it has left, the answer
-//! counts as in progress and holds its share of the budget for answers.
+//! The body of an answer on its way through hyper. Until its last byte is written to the socket,
+//! the answer counts as in progress and holds its share of the budget for answers.
 //!
-//! Over HTTP/2 the body is given to hyper in pieces, so that progress can be observed. If nothing
-//! of an answer is taken for long, its task is dropped, which resets its stream. PINGs and other
-//! streams of the connection are no progress of this answer.
+//! Over HTTP/2 the body is given to hyper in pieces, so that progress can be observed. If no piece
+//! of an answer is written within the write timeout, the task of the answer is dropped, which
+//! resets its stream. PINGs and other streams of the connection do not count as progress of the
+//! answer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,12 +28,12 @@ use crate::cut::Cut;
 use crate::slot::StreamSlot;
 use crate::unread_output::{self, Share, UnreadOutput};
 
-/// How many bytes are given to HTTP/2 at a time: the size of a frame.
+/// How many bytes are given to h2 at a time: the size of a frame.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// The size, in bytes, up to which an answer over HTTP/2 ends with its only piece. The end of a
-/// larger answer is held back until everything else has left, so that its task is still there to be
-/// reset while some of it has not.
+/// The size up to which an answer over HTTP/2 ends together with its only piece. The end of a
+/// larger answer is held back until every piece is written. Until then the task of the answer
+/// exists, and dropping it resets the stream.
 const SINGLE_PIECE_BYTES: u64 = 1 << 10;
 
 /// How many times within the write timeout the progress of an answer is checked.
@@ -41,20 +42,21 @@ const CHECKS_PER_TIMEOUT: u32 = 4;
 /// The body of an answer.
 pub(crate) struct Answer {
     body: Body,
-    /// `None` for a stream, which is counted elsewhere.
+    /// `None` for a stream, which takes no share of the budget.
     reservation: Option<Arc<Reservation>>,
     /// The call of a stream, which is in progress as long as its body exists.
     stream: Option<Call>,
-    /// Data that was taken from the body and was not given out yet. Used only over HTTP/2.
+    /// Data that was taken from the body and was not given to hyper yet. Used only over HTTP/2.
     rest: Bytes,
+    /// Set only over HTTP/2.
     progress: Option<Arc<AnswerProgress>>,
-    /// Whether the end of the body is given out only after everything else has left.
+    /// Whether the end of the body is given to hyper only after every piece is written.
     ends_late: bool,
     unread_output: Arc<UnreadOutput>,
     cut: Cut,
 }
 
-/// What is held for an answer until its last byte has left.
+/// What is held for an answer until its last byte is written.
 struct Reservation {
     _call: Call,
     /// The share of the whole answer. `None` for a body of unknown length, which takes a share for
@@ -62,7 +64,7 @@ struct Reservation {
     share: Option<Share>,
 }
 
-/// Bytes that were given to hyper.
+/// A piece of an answer that was given to hyper, which drops it once it is written.
 struct HeldPiece {
     bytes: Bytes,
     _share: Option<Share>,
@@ -80,17 +82,17 @@ pub(crate) struct AnswerProgress {
 
 #[derive(Default)]
 struct Pieces {
-    /// How many pieces were given to hyper and have not left.
+    /// How many pieces were given to hyper and are not written yet.
     held: usize,
-    /// How many pieces have left.
+    /// How many pieces were written.
     written: usize,
-    /// Wakes the body, which waits for the last piece to leave.
+    /// Wakes the body, which waits until the last piece is written.
     body: Option<Waker>,
 }
 
-/// There is no space in the budget for more of the answer, which therefore breaks off.
+/// The budget has no space for the rest of the answer, which is therefore cut off.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no room for the rest of the answer")]
+#[error("the budget for unread answers has no space for the rest of the answer")]
 struct BudgetExhausted;
 
 /// Makes `response` hold its share of the budget. If there is no space for it, returns a refusal in
@@ -113,7 +115,7 @@ pub(crate) fn reserve(
         cut: cut.clone(),
     };
     if response.extensions().get::<StreamSlot>().is_some_and(StreamSlot::is_stream) {
-        call.is_stream();
+        call.became_stream();
         answer.stream = Some(call);
         return (response.map(|body| Answer { body, ..answer }), None);
     }
@@ -135,9 +137,9 @@ pub(crate) fn reserve(
 /// answer (CORS, the request's id).
 fn refusal(answered: &HeaderMap) -> Response {
     let mut response = unread_output::refusal().into_response();
-    let of_the_body =
+    let body_headers =
         [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CACHE_CONTROL, ETAG, LAST_MODIFIED, ACCEPT_RANGES, VARY];
-    for (name, value) in answered.iter().filter(|(name, _)| !of_the_body.contains(name)) {
+    for (name, value) in answered.iter().filter(|(name, _)| !body_headers.contains(name)) {
         response.headers_mut().append(name, value.clone());
     }
     for vary in answered.get_all(VARY) {
@@ -147,7 +149,7 @@ fn refusal(answered: &HeaderMap) -> Response {
 }
 
 impl Answer {
-    /// Marks bytes as held until hyper lets go of them.
+    /// Wraps bytes so that their share is held until hyper drops them.
     fn hold(&self, bytes: Bytes, reservation: &Arc<Reservation>) -> Result<Bytes, BudgetExhausted> {
         let share = match reservation.share {
             Some(_) => None,
@@ -184,8 +186,8 @@ impl http_body::Body for Answer {
                 }
             }
         }
-        let most = if this.progress.is_some() { PIECE_BYTES } else { usize::MAX };
-        let piece = this.rest.split_to(this.rest.len().min(most));
+        let max_bytes = if this.progress.is_some() { PIECE_BYTES } else { usize::MAX };
+        let piece = this.rest.split_to(this.rest.len().min(max_bytes));
         Poll::Ready(Some(this.hold(piece, &reservation).map(Frame::data).map_err(axum::Error::new)))
     }
 
@@ -220,7 +222,7 @@ impl Drop for HeldPiece {
 }
 
 impl AnswerProgress {
-    /// Waits until hyper holds no piece any more.
+    /// Ready once hyper holds no piece any more.
     fn poll_all_written(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut pieces = self.pieces.lock();
         if pieces.held == 0 {
@@ -230,7 +232,7 @@ impl AnswerProgress {
         Poll::Pending
     }
 
-    /// Resolves once hyper has held pieces for `limit` and none of them has left.
+    /// Resolves once hyper has held pieces for `limit` and has written none of them.
     pub(crate) async fn until_stuck(&self, limit: Duration) {
         self.piece_given.notified().await;
         let (mut before, mut checks) = (0, 0);

@@ -1,4 +1,4 @@
-//! An open stream as the body of a response, for the lane that goes through hyper.
+//! An open stream as the body of a response, in hyper's lane.
 //!
 //! The body polls the subscription when hyper can take more. Nothing is queued in between except
 //! the result of one poll.
@@ -25,17 +25,19 @@ pub struct StreamBody {
     ready: VecDeque<Bytes>,
     frames: Vec<Frame>,
     cut: Option<Cut>,
-    /// Whether the stream ends with what was visible when its client sent a FIN.
+    /// Whether the stream ends after the events that were visible when its client sent a FIN.
     is_finishing: bool,
 }
 
 enum State {
+    /// The slot still holds the output.
     Unopened(StreamSlot),
+    /// The body sends what the subscription yields.
     Open(Box<Subscription>),
     /// Nothing follows the bytes in `ready`, and the client should come back.
     Ending,
-    /// Everything was given to hyper, and the connection is cut once that has left. Until then the
-    /// stream counts as open, so that it can still be killed.
+    /// Everything was given to hyper, and the connection is cut once all of it is written. Until
+    /// then the stream counts as open, so that it can still be killed.
     Cutting(#[expect(dead_code, reason = "held until the connection is gone")] Option<Box<Subscription>>),
     /// Everything was given to hyper, but the connection can't be cut: several streams share it, or
     /// there is no handle. The body fails after [`LAST_BYTES_GRACE`].
@@ -77,16 +79,17 @@ impl StreamBody {
         }
     }
 
-    /// Tells the stream what a socket that is shared by several streams can't tell it. hyper polls
-    /// the body of such a stream only while the stream's own window is open.
+    /// Reports the progress of a stream that shares its connection, because the progress of the
+    /// socket says nothing about a single stream. hyper polls the body of such a stream only while
+    /// the stream's own window is open.
     fn report_if_shared(&self, report: impl FnOnce(&Arc<Connection>)) {
         if let (State::Open(subscription), Some(true)) = (&self.state, self.cut.as_ref().map(Cut::is_shared)) {
             report(subscription.connection());
         }
     }
 
-    /// Has the stream end with what is visible now if its client has sent a FIN, because the client
-    /// may only have shut its sending side.
+    /// If the client has sent a FIN, makes the stream end after the events that are visible now.
+    /// The client may only have shut its sending side, and then it still reads these events.
     fn finish_if_half_closed(&mut self) {
         let State::Open(subscription) = &mut self.state else { return };
         if self.is_finishing || !self.cut.as_ref().is_some_and(Cut::is_half_closed) {
@@ -100,11 +103,13 @@ impl StreamBody {
         }
     }
 
+    /// Returns the state after the last bytes were given to hyper. A stream that has the connection
+    /// to itself cuts it; the body of any other stream fails.
     fn cut_or_fail(&mut self) -> State {
         let Some(cut) = self.cut.as_ref().filter(|cut| !cut.is_shared()) else {
             return State::Failing(Box::pin(tokio::time::sleep(LAST_BYTES_GRACE)));
         };
-        cut.after_flush();
+        cut.cut_after_flush();
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Open(subscription) => State::Cutting(Some(subscription)),
             _ => State::Cutting(None),
@@ -149,8 +154,8 @@ impl Body for StreamBody {
                 Step::Frames => this.ready.extend(this.frames.drain(..).map(|frame| frame.block_bytes())),
                 Step::End { reconnect: false } => this.state = State::Ended,
                 Step::End { reconnect: true } => this.state = this.cut_or_fail(),
-                // After a kill, a body is still polled only on a connection that is not the
-                // server's own.
+                // After a kill, the body is polled again only if an embedding application serves
+                // the connection.
                 Step::Killed => return Poll::Ready(Some(Err(CutOff))),
             }
         }

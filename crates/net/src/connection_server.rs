@@ -30,9 +30,9 @@ pub struct ConnectionServer {
     pub head_timeout: Duration,
     /// How long a connection is kept without a request.
     pub idle_timeout: Duration,
-    /// How long a socket may take no bytes.
+    /// How long a socket may accept no bytes before its connection is closed.
     pub write_timeout: Duration,
-    /// The connections without a stream.
+    /// The table of TCP connections.
     pub connection_table: Arc<ConnectionTable>,
     /// Queues the clients that open a stream in the parked lane, and the reading of the events that
     /// they missed.
@@ -56,7 +56,7 @@ pub struct Calls {
     pub refusals: Router,
     /// The memory budget for answers that clients have not read.
     pub unread_output: Arc<UnreadOutput>,
-    /// Told the code of each refusal that is decided at the connection, below the router.
+    /// Called with the code of each refusal that is made below the router.
     pub refused: Box<dyn Fn(Code) + Send + Sync>,
     /// The size in bytes up to which the head of a request is accepted.
     pub max_head_bytes: usize,

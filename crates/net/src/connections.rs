@@ -4,8 +4,8 @@
 //! connections share the rest: calls, health checks, keep-alive connections, HTTP/2 connections
 //! without a stream, and connections that have not sent a request yet. When the rest is used up,
 //! the connections that have waited longest for their peer are closed in favour of new ones.
-//! Therefore new clients cannot be kept out by any number of idle connections, of bodies that do
-//! not arrive, or of answers that are not read.
+//! Therefore no number of idle connections, of bodies that do not arrive, or of answers that are
+//! not read can keep new clients out.
 //!
 //! Must never close a connection that carries a stream.
 //!
@@ -49,7 +49,7 @@ pub struct ConnectionTable {
     /// The moment from which the times of all connections are counted.
     started: Instant,
     state: Mutex<State>,
-    /// What was closed, by the reason.
+    /// How many connections were closed, by reason.
     pub closed: Closed,
 }
 
@@ -62,8 +62,8 @@ pub struct Closed {
     pub idle: AtomicU64,
     /// New connections needed the file descriptor.
     pub crowded: AtomicU64,
-    /// The peer read nothing of an answer within the write timeout. Over HTTP/2 it may also be a
-    /// stream that was reset.
+    /// The peer read nothing of an answer within the write timeout. A stream of HTTP/2 that was
+    /// reset for this reason counts too.
     pub write_timeout: AtomicU64,
 }
 
@@ -101,6 +101,7 @@ struct Activity {
     moved: AtomicU32,
     /// Whether the connection has ever sent a request.
     has_requested: AtomicBool,
+    /// Notified when the connection has to close.
     close: Notify,
 }
 
@@ -126,11 +127,11 @@ pub(crate) struct CallProgress {
 /// The stages of a call, by the side that it waits for.
 mod stage {
     /// The call waits for the peer to send the rest of the body.
-    pub(crate) const ARRIVES: u8 = 0;
+    pub(crate) const RECEIVING: u8 = 0;
     /// The call waits for the server.
-    pub(crate) const WORKS: u8 = 1;
+    pub(crate) const WORKING: u8 = 1;
     /// The call waits for the peer to read the answer.
-    pub(crate) const LEAVES: u8 = 2;
+    pub(crate) const SENDING: u8 = 2;
 }
 
 impl ConnectionTable {
@@ -153,27 +154,24 @@ impl ConnectionTable {
     }
 
     /// Whether one more connection may be accepted while `open` are open. Tells other connections
-    /// to close where that is necessary.
+    /// to close if that is necessary.
     pub(crate) fn has_capacity(&self, open: usize) -> bool {
         let now = self.now();
         let mut state = self.state.lock();
         let State { entries, queue, closing, .. } = &mut *state;
         while open.saturating_sub(*closing) >= self.capacity
-            && let Some((listed, serial)) = queue.first().copied().filter(|(listed, _)| *listed <= now)
+            && let Some((queued_at, serial)) = queue.first().copied().filter(|(queued_at, _)| *queued_at <= now)
         {
             queue.pop_first();
-            let Some(tracked) = entries.get_mut(&serial) else { continue };
-            let due = if tracked.activity.streams.load(Relaxed) > 0 {
-                now + ms(IDLE_PROTECTION)
-            } else {
-                tracked.activity.due()
-            };
-            tracked.queued_at = (due > listed).then_some(due);
-            if tracked.queued_at.is_some() {
+            let Some(entry) = entries.get_mut(&serial) else { continue };
+            let due =
+                if entry.activity.streams.load(Relaxed) > 0 { now + ms(IDLE_PROTECTION) } else { entry.activity.due() };
+            entry.queued_at = (due > queued_at).then_some(due);
+            if entry.queued_at.is_some() {
                 queue.insert((due, serial)); // it was active after it was queued
                 continue;
             }
-            tracked.activity.close.notify_one();
+            entry.activity.close.notify_one();
             *closing += 1;
             self.closed.crowded.fetch_add(1, Relaxed);
         }
@@ -224,7 +222,7 @@ impl TrackedConnection {
     /// Notes that a request was read; `whole` says whether that includes its body.
     pub(crate) fn begin_call(self: &Arc<Self>, whole: bool) -> Call {
         let activity = &self.activity;
-        let stage = if whole { stage::WORKS } else { stage::ARRIVES };
+        let stage = if whole { stage::WORKING } else { stage::RECEIVING };
         activity.working.fetch_add(u32::from(whole), Relaxed);
         activity.calls.fetch_add(1, Relaxed);
         activity.has_requested.store(true, Relaxed);
@@ -297,7 +295,7 @@ impl TrackedConnection {
 impl Drop for TrackedConnection {
     fn drop(&mut self) {
         let mut state = self.connection_table.state.lock();
-        match state.entries.remove(&self.serial).map(|tracked| tracked.queued_at) {
+        match state.entries.remove(&self.serial).map(|entry| entry.queued_at) {
             Some(Some(queued_at)) => drop(state.queue.remove(&(queued_at, self.serial))),
             Some(None) => state.closing -= 1,
             None => {}
@@ -313,14 +311,14 @@ impl Call {
 
     /// Notes that the answer was made: from now on the call waits for its peer to read it.
     pub(crate) fn answered(&self) {
-        if self.progress.stage.swap(stage::LEAVES, Relaxed) == stage::WORKS {
+        if self.progress.stage.swap(stage::SENDING, Relaxed) == stage::WORKING {
             self.progress.tracked.activity.working.fetch_sub(1, Relaxed);
         }
         self.progress.tracked.note_change();
     }
 
     /// Notes that the answer is a stream.
-    pub(crate) fn is_stream(&mut self) {
+    pub(crate) fn became_stream(&mut self) {
         self.answered();
         if !std::mem::replace(&mut self.is_stream, true) {
             self.progress.tracked.activity.streams.fetch_add(1, Relaxed);
@@ -341,7 +339,7 @@ impl CallProgress {
     /// Notes that the whole request was read, or that its rest is not needed: from now on the call
     /// waits for the server.
     pub(crate) fn arrived(&self) {
-        let arrived = self.stage.compare_exchange(stage::ARRIVES, stage::WORKS, Relaxed, Relaxed);
+        let arrived = self.stage.compare_exchange(stage::RECEIVING, stage::WORKING, Relaxed, Relaxed);
         if arrived.is_ok() {
             self.tracked.activity.working.fetch_add(1, Relaxed);
             self.tracked.note_change();
@@ -360,17 +358,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_been_idle_for_longest_goes_first_and_nobody_at_once() {
+    async fn the_connection_that_was_idle_longest_is_closed_first_and_none_while_it_is_protected() {
         let connection_table = ConnectionTable::new(2);
         let first = connection_table.enter();
         tokio::time::advance(Duration::from_millis(500)).await;
         let second = connection_table.enter();
-        assert!(connection_table.has_capacity(2), "there is some to spare");
-        assert!(!is_told_to_close(&first) && !is_told_to_close(&second), "both have just come");
+        assert!(connection_table.has_capacity(2), "the headroom is left");
+        assert!(!is_told_to_close(&first) && !is_told_to_close(&second), "both are protected");
         tokio::time::advance(Duration::from_millis(600)).await;
         assert!(connection_table.has_capacity(2));
         assert!(is_told_to_close(&first) && !is_told_to_close(&second));
-        assert!(connection_table.has_capacity(2), "one is on its way out");
+        assert!(connection_table.has_capacity(2), "one is being closed already");
         assert!(!is_told_to_close(&second));
         drop(first);
         tokio::time::advance(IDLE_PROTECTION).await;
@@ -383,12 +381,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_us_goes_after_the_idle_and_who_carries_a_stream_never() {
+    async fn a_busy_connection_is_closed_after_the_idle_ones_and_one_with_a_stream_never() {
         let connection_table = ConnectionTable::new(1);
         let [idle, busy, stream] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
         let begin_call = busy.begin_call(true);
         let mut opened = stream.begin_call(true);
-        opened.is_stream();
+        opened.became_stream();
         assert!((idle.idle_for().is_some(), busy.idle_for(), stream.idle_for()) == (true, None, None));
         tokio::time::advance(STALLED_PROTECTION).await;
         assert!(connection_table.has_capacity(3));
@@ -403,34 +401,34 @@ mod tests {
         drop((idle, busy));
         tokio::time::advance(IDLE_PROTECTION).await;
         assert!(connection_table.has_capacity(1));
-        assert!(is_told_to_close(&stream), "it carries none any more");
+        assert!(is_told_to_close(&stream), "it carries no stream any more");
         drop(stream);
         let state = connection_table.state.lock();
         assert_eq!((state.queue.len(), state.closing), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_waits_for_its_peer_goes_soon_unless_it_gets_on() {
+    async fn a_connection_whose_call_waits_for_its_peer_is_closed_soon_unless_bytes_move() {
         let connection_table = ConnectionTable::new(1);
-        let [arrives, leaves, works, gets_on, trickles] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
-        let calls = [&arrives, &leaves, &works, &gets_on, &trickles].map(|tracked| tracked.begin_call(false));
+        let [arrives, leaves, works, moves, trickles] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
+        let calls = [&arrives, &leaves, &works, &moves, &trickles].map(|tracked| tracked.begin_call(false));
         calls[1].progress().arrived();
         calls[1].answered();
         calls[2].progress().arrived();
         tokio::time::advance(STALLED_PROTECTION / 2).await;
-        gets_on.moved(PROGRESS_BYTES as usize);
+        moves.moved(PROGRESS_BYTES as usize);
         trickles.moved(1);
         assert!(connection_table.has_capacity(6));
         tokio::time::advance(STALLED_PROTECTION / 2).await;
         assert!(connection_table.has_capacity(6));
         assert!([&arrives, &leaves, &trickles].iter().all(|tracked| is_told_to_close(tracked)));
-        assert!(!is_told_to_close(&works) && !is_told_to_close(&gets_on));
+        assert!(!is_told_to_close(&works) && !is_told_to_close(&moves));
         assert_eq!((leaves.stalled_for(), works.stalled_for()), (Some(STALLED_PROTECTION), None));
-        assert_eq!((gets_on.stalled_for(), gets_on.idle_for()), (Some(STALLED_PROTECTION / 2), None));
+        assert_eq!((moves.stalled_for(), moves.idle_for()), (Some(STALLED_PROTECTION / 2), None));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_is_let_in_beyond_what_may_be_on_its_way_out() {
+    async fn no_connection_is_accepted_beyond_the_headroom_for_closing_ones() {
         let connection_table = ConnectionTable::new(1);
         assert!(connection_table.has_capacity(CLOSING_HEADROOM));
         assert!(!connection_table.has_capacity(CLOSING_HEADROOM + 1));

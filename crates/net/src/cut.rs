@@ -1,5 +1,5 @@
-//! A connection of hyper's that can be cut from outside, either at once or after everything that
-//! was written has left.
+//! A connection of hyper's that can be cut from outside, either at once or after all bytes of
+//! hyper's buffer are written.
 //!
 //! A stream whose client should come back ends without the last chunk, because some clients take a
 //! finished body to mean that they should not come back. hyper knows two ends of a body: finished
@@ -30,16 +30,18 @@ use tokio_util::task::TaskTracker;
 use crate::connections::TrackedConnection;
 use crate::peer::{self, HalfClosed};
 
-/// The only headers of an answer that hyper writes by itself.
+/// The only headers of the answer with which hyper itself refuses a head.
 const REFUSAL_HEADERS: [&str; 3] = ["connection", "content-length", "date"];
 
-/// How much of the beginning of a head is kept, in bytes, to answer a head that can't be read.
+/// How many bytes of the beginning of a head are kept. If the head can't be read, the answer takes
+/// the request's origin and id from them.
 const BEGINNING_BYTES: usize = 1 << 10;
 
 /// The end of a head.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
-/// The most headers that are parsed of an answer: more than an answer of hyper's own has.
+/// How many headers of an answer are parsed to recognize a refusal of hyper's own: one more than it
+/// has.
 const MAX_REFUSAL_HEADERS: usize = 4;
 
 /// A handle that cuts the connection that it belongs to.
@@ -52,7 +54,7 @@ pub struct Cut {
 
 #[derive(Default)]
 struct State {
-    after_flush: AtomicBool,
+    cut_after_flush: AtomicBool,
     /// Whether the connection is closed without waiting for the peer to close its side.
     abandoned: AtomicBool,
     /// Since when the socket has taken nothing.
@@ -93,8 +95,8 @@ pub(crate) struct Cuttable {
     /// Set once the peer has sent a FIN while a stream was open over HTTP/1, or at any time over
     /// HTTP/2.
     half_closed: Option<HalfClosed>,
-    /// The value of `written` when the last check found that everything the peer requested over
-    /// HTTP/2 before its FIN was answered. `None` if that check found something that was not.
+    /// The value of `written` when the last check found that every request that the peer sent over
+    /// HTTP/2 before its FIN was answered. `None` if that check found one that was not.
     answered_at: Option<u64>,
     /// How many bytes were written so far.
     written: u64,
@@ -113,8 +115,8 @@ impl Cut {
     }
 
     /// Ends the connection with the next flush that leaves nothing unwritten.
-    pub(crate) fn after_flush(&self) {
-        self.state.after_flush.store(true, Ordering::Release);
+    pub(crate) fn cut_after_flush(&self) {
+        self.state.cut_after_flush.store(true, Ordering::Release);
     }
 
     /// Registers a stream that the connection carries. A kill of `stream` then ends the connection,
@@ -132,12 +134,13 @@ impl Cut {
         }
     }
 
-    /// Resolves when the connection is to end, whatever is unwritten.
+    /// Resolves when the connection has to end at once, even if bytes are unwritten.
     pub(crate) async fn killed(&self) {
         self.state.kill.notified().await;
     }
 
-    /// Has the connection closed without waiting for its peer, which was told to close and has not.
+    /// Makes the connection close without waiting for its peer, which was told to close and has not
+    /// done so.
     pub(crate) fn abandon(&self) {
         self.state.abandoned.store(true, Ordering::Relaxed);
     }
@@ -147,8 +150,9 @@ impl Cut {
         *self.state.blocked.lock()
     }
 
-    /// When the first byte of a head came that is not complete yet. Always `None` over HTTP/2. For
-    /// the first request of a connection, the time limit counts from the accept instead.
+    /// When the first byte of the head that is being read came; `None` if no head is incomplete,
+    /// and always over HTTP/2. The time limit for the first request of a connection counts from the
+    /// accept instead.
     pub(crate) fn head_since(&self) -> Option<Instant> {
         self.state.head.lock().since
     }
@@ -168,8 +172,8 @@ impl Cut {
         std::mem::take(&mut self.state.head.lock().beginning)
     }
 
-    /// The status with which hyper would have answered what it can't read. That answer has no body
-    /// and was not sent.
+    /// Returns the status of hyper's own refusal of a head that it can't read. That refusal has no
+    /// body and was not sent.
     pub(crate) fn refusal(&self) -> Option<StatusCode> {
         StatusCode::from_u16(self.state.withheld_status.load(Ordering::Relaxed)).ok()
     }
@@ -180,6 +184,7 @@ impl Cut {
         !self.state.free_answer.swap(true, Ordering::Relaxed)
     }
 
+    /// Gives the place for a small answer back.
     pub(crate) fn give_free_answer(&self) {
         self.state.free_answer.store(false, Ordering::Relaxed);
     }
@@ -196,7 +201,7 @@ impl Cut {
     }
 
     fn is_cut_requested(&self) -> bool {
-        self.state.after_flush.load(Ordering::Acquire)
+        self.state.cut_after_flush.load(Ordering::Acquire)
     }
 }
 
@@ -281,7 +286,7 @@ impl Cuttable {
         self.peer_done
     }
 
-    /// Takes the socket out of the connection, so that it can be served further.
+    /// Takes the socket out of the connection, so that it can be served without hyper.
     pub(crate) fn into_socket(mut self) -> Option<TcpStream> {
         self.socket.take()
     }
@@ -309,7 +314,7 @@ impl Cuttable {
     /// Whether `bytes` are an answer that hyper itself makes to a head that it can't read. Such an
     /// answer has neither a body nor the headers of the server's answers, and another one is sent
     /// in its place. hyper closes the connection after it.
-    fn is_own_refusal(&self, bytes: &[u8]) -> bool {
+    fn is_hypers_refusal(&self, bytes: &[u8]) -> bool {
         let is_refusal = !self.is_http2 && bytes.starts_with(b"HTTP/1.") && bytes.get(9) == Some(&b'4');
         if !is_refusal || !bytes.ends_with(b"\r\n\r\n") {
             return false;
@@ -318,14 +323,14 @@ impl Cuttable {
         let mut head = httparse::Response::new(&mut headers);
         let is_whole = head.parse(bytes).is_ok_and(|parsed| parsed == httparse::Status::Complete(bytes.len()));
         let names = head.headers.iter().map(|header| header.name);
-        let is_own_refusal = is_whole
+        let is_hypers_refusal = is_whole
             && names
                 .into_iter()
                 .all(|name| REFUSAL_HEADERS.iter().any(|withheld_status| withheld_status.eq_ignore_ascii_case(name)));
-        if let Some(status) = head.code.filter(|_| is_own_refusal) {
+        if let Some(status) = head.code.filter(|_| is_hypers_refusal) {
             self.cut.state.withheld_status.store(status, Ordering::Relaxed);
         }
-        is_own_refusal
+        is_hypers_refusal
     }
 
     /// Notes bytes that were read.
@@ -373,7 +378,7 @@ impl AsyncRead for Cuttable {
 
 impl AsyncWrite for Cuttable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_own_refusal(buf) {
+        if self.is_hypers_refusal(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
         let write = self.socket()?.poll_write(cx, buf);
@@ -386,7 +391,7 @@ impl AsyncWrite for Cuttable {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if let [only] = bufs
-            && self.is_own_refusal(only)
+            && self.is_hypers_refusal(only)
         {
             return Poll::Ready(Ok(only.len()));
         }

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_thousand_streams_that_are_woken_at_once_are_not_held_up_by_a_crowd_that_comes() {
+    async fn a_crowd_does_not_delay_a_thousand_streams_that_are_woken_at_once() {
         const STREAMS: usize = 1_000;
         const CROWD: usize = 2_000;
         let (event, asleep) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
@@ -137,7 +137,7 @@ mod tests {
         // The runtime polls the sockets about `STREAMS / INTERVAL` times while it runs the streams,
         // and some more times while it runs tasks of the crowd that enter the queue.
         let most = 2 * STEPS_PER_CORE * (STREAMS / INTERVAL + 1);
-        assert!(last - before <= most, "{} steps of the crowd went before the last of them", last - before);
+        assert!(last - before <= most, "{} steps of the crowd ran before the last stream", last - before);
         crowd.join_all().await;
         assert_eq!(steps.load(Ordering::Relaxed), CROWD * STEPS);
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_something_else_or_has_left_takes_nobodys_turn() {
+    async fn work_that_is_pending_or_was_aborted_holds_no_turn() {
         let (steps, queue) = (Arc::new(AtomicUsize::new(0)), FairQueue::of(1));
         let mut stuck = JoinSet::new();
         for _ in 0..10 * STEPS_PER_CORE {

@@ -2,7 +2,7 @@
 //!
 //! Only a request that may open a stream is read whole here. Everything else goes to hyper as soon
 //! as it is recognized: another method, HTTP/2, garbage, or a head that is too large. hyper gets
-//! every byte that was read, and answers as if it had read the request alone.
+//! every byte that was read, and answers as if it had read the whole request itself.
 
 use std::io;
 
@@ -29,8 +29,9 @@ pub(crate) struct Head {
     pub(crate) is_http2: bool,
 }
 
-/// Reads on from `before`, which was read earlier, until it is clear what the request is. The
-/// caller sets the time limit. Fails if the connection fails or ends before that.
+/// Reads a head, whose beginning `before` was read earlier, until it is clear which lane carries
+/// the request. The caller has to set a time limit. Fails if the connection fails or ends before
+/// that.
 pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin), before: Vec<u8>, max_bytes: usize) -> io::Result<Head> {
     let (mut bytes, mut searched) = (before, 0);
     loop {
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_else_is_hypers_with_every_byte() {
+    async fn hyper_gets_every_other_request_with_each_byte_that_was_read() {
         for text in [
             &b"POST /a HTTP/1.1\r\n"[..],
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_read_before_counts() {
+    async fn bytes_that_were_read_earlier_belong_to_the_head() {
         let (mut client, mut server) = tokio::io::duplex(64);
         client.write_all(b"x: y\r\n\r\n").await.unwrap();
         let before = b"GET /a HTTP/1.1\r\n".to_vec();
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_without_end_is_hypers_to_refuse() {
+    async fn a_head_that_is_too_large_is_left_to_hyper() {
         let text = [b"GET /a HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; 20 << 10]].concat();
         let head = head(&text).await.unwrap();
         assert!(head.get.is_none());
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_leaves_before_the_end_of_the_head_is_gone() {
+    async fn a_connection_that_ends_within_a_head_is_an_error() {
         assert!(head(b"GET /a HTTP/1.1\r\nHost:").await.is_err());
         assert!(head(b"").await.is_err());
     }

@@ -36,14 +36,15 @@ use crate::cut::{Cut, Cuttable};
 use crate::incoming_body::IncomingBody;
 use crate::refused_head;
 
-/// How long a peer has to close after it was told to. Over HTTP/2 it has to acknowledge.
+/// How long a peer has to close its connection after it was told to. Over HTTP/2, it first has to
+/// acknowledge.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
 /// How long a connection of HTTP/1 stays with hyper after an answer. hyper keeps 16 KiB of buffers
 /// for each connection; a resting connection needs none.
 const REST_DELAY: Duration = Duration::from_secs(2);
 
-/// How long a peer may hold up its own calls once the server closes.
+/// How long the calls of a connection may wait for their peer once the server is closing.
 const STALLED_CALL_GRACE: Duration = Duration::from_secs(1);
 
 /// The most concurrent streams on one connection of HTTP/2, including calls (RFC 9113 section
@@ -56,7 +57,7 @@ const CONNECTION_WINDOW: u32 = 256 << 10;
 /// How many bytes of one body may arrive over HTTP/2 before they are read.
 const STREAM_WINDOW: u32 = 64 << 10;
 
-/// How many bytes of each answer h2 takes before they have left.
+/// How many bytes of each answer h2 buffers before they are written.
 const SEND_BUFFER: usize = 64 << 10;
 
 /// The factor by which a head over HTTP/2 may exceed the limit and still be answered with an error
@@ -66,7 +67,7 @@ const REFUSED_HEAD_FACTOR: u32 = 4;
 /// An answer that is being made.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
 
-/// How hyper left a connection.
+/// The state of a connection after hyper has served it.
 pub(crate) enum Outcome {
     /// The connection has ended.
     Closed,
@@ -81,27 +82,31 @@ enum Shutdown {
     No,
     /// The connection was told to close, and closes once its calls are answered.
     WhenDone,
-    /// The connection was told to close, and is closed soon.
+    /// The connection was told to close, and is closed when [`CLOSE_GRACE`] is over.
     Soon,
-    /// hyper gives the connection back, so that it rests.
+    /// hyper was told to give the connection back, so that it rests.
     ForRest,
 }
 
-/// What to do with a connection at a given moment.
+/// What to do with a connection after it was checked.
 enum Action {
+    /// Leave it alone, and check it again at this time.
     CheckAgain(Instant),
+    /// Tell it to close in this way, and check it again at this time.
     ShutDown(Shutdown, Instant),
+    /// Close it.
     Close,
+    /// Close it without waiting for its peer.
     Abandon,
 }
 
-/// A connection of hyper's, of either version of HTTP.
+/// A connection that hyper serves, of either version of HTTP.
 trait HyperConnection: Future<Output = hyper::Result<()>> + Unpin {
     fn shut_down(&mut self);
 }
 
-/// Runs the tasks of a connection's streams, and drops a task if the peer takes nothing of its
-/// answer within the write timeout.
+/// Runs the tasks of an HTTP/2 connection's streams, and drops a task if the peer takes nothing of
+/// its answer within the write timeout.
 #[derive(Clone)]
 struct Http2Executor {
     write_timeout: Duration,
@@ -126,7 +131,7 @@ impl ConnectionServer {
         let (io, cut) = Cuttable::new(socket, read_before, false, tracked.clone(), self.connections.clone());
         let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
         let mut connection = http1::Builder::new()
-            // `supervisor` enforces the time limits, because hyper has a single timer for a head
+            // `drive` enforces the time limits, because hyper has a single timer for a head
             // and for the time before it.
             .header_read_timeout(None)
             .max_buf_size(self.max_head_bytes)
@@ -134,7 +139,7 @@ impl ConnectionServer {
             // sending side.
             .half_close(true)
             .serve_connection(TokioIo::new(io), service);
-        let Some((result, shutdown)) = self.watch(&mut connection, &cut, tracked, accepted).await else {
+        let Some((result, shutdown)) = self.drive(&mut connection, &cut, tracked, accepted).await else {
             return Outcome::Closed;
         };
         let http1::Parts { io, read_buf, .. } = connection.into_parts();
@@ -171,18 +176,18 @@ impl ConnectionServer {
     ) {
         let (io, cut) = Cuttable::new(socket, read_before, true, tracked.clone(), self.connections.clone());
         let service = service_fn(self.service(peer, tracked.clone(), cut.clone()));
-        let most = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
+        let max_head_bytes = u32::try_from(self.max_head_bytes).unwrap_or(u32::MAX);
         let mut connection =
             http2::Builder::new(Http2Executor { write_timeout: self.write_timeout, tracked: tracked.clone() })
                 .timer(TokioTimer::new())
                 // h2 itself refuses a larger head, without a body.
-                .max_header_list_size(most.saturating_mul(REFUSED_HEAD_FACTOR))
+                .max_header_list_size(max_head_bytes.saturating_mul(REFUSED_HEAD_FACTOR))
                 .max_concurrent_streams(MAX_STREAMS)
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .initial_stream_window_size(STREAM_WINDOW)
                 .max_send_buf_size(SEND_BUFFER)
                 .serve_connection(TokioIo::new(io), service);
-        if let Some((Err(error), _)) = self.watch(&mut connection, &cut, tracked, accepted).await {
+        if let Some((Err(error), _)) = self.drive(&mut connection, &cut, tracked, accepted).await {
             tracing::trace!(%peer, %error, "a connection broke off");
         }
     }
@@ -201,15 +206,15 @@ impl ConnectionServer {
             let call = tracked.begin_call(is_whole);
             let (calls, cut) = (calls.clone(), cut.clone());
             Box::pin(async move {
-                let going = ANSWER_PROGRESS.try_with(Clone::clone).ok();
-                Ok(calls.answer(request, call, peer, cut, going).await)
+                let progress = ANSWER_PROGRESS.try_with(Clone::clone).ok();
+                Ok(calls.answer(request, call, peer, cut, progress).await)
             })
         }
     }
 
-    /// Drives a connection until it has ended or is to rest. Returns `None` if the connection was
-    /// closed.
-    async fn watch<C: HyperConnection>(
+    /// Drives a connection until hyper is done with it. Returns `None` if the connection has to be
+    /// closed before that.
+    async fn drive<C: HyperConnection>(
         &self,
         connection: &mut C,
         cut: &Cut,
@@ -219,14 +224,14 @@ impl ConnectionServer {
         // The bytes that were read before are processed first, because a connection that is told to
         // close before it has read anything closes at once. A call that had arrived whole would
         // then be lost.
-        let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut *connection).poll(cx))).await;
-        if let Poll::Ready(result) = first {
+        let first_poll = poll_fn(|cx| Poll::Ready(Pin::new(&mut *connection).poll(cx))).await;
+        if let Poll::Ready(result) = first_poll {
             return Some((result, Shutdown::No));
         }
         let mut shutdown = Shutdown::No;
         let mut check = std::pin::pin!(tokio::time::sleep_until(self.first_check(tracked, accepted)));
         loop {
-            let next = tokio::select! {
+            let action = tokio::select! {
                 // The connection comes last, because one that always has something to do would
                 // starve the others.
                 biased;
@@ -241,7 +246,7 @@ impl ConnectionServer {
                 () = &mut check => self.check(cut, tracked, accepted, shutdown),
                 result = &mut *connection => return Some((result, shutdown)),
             };
-            match next {
+            match action {
                 Action::CheckAgain(at) => check.as_mut().reset(at),
                 Action::ShutDown(how, at) => {
                     shutdown = how;
@@ -257,6 +262,7 @@ impl ConnectionServer {
         }
     }
 
+    /// Returns the time of the first check of a connection.
     fn first_check(&self, tracked: &TrackedConnection, accepted: Instant) -> Instant {
         if tracked.has_requested() {
             Instant::now() + REST_DELAY.min(self.idle_timeout)
@@ -265,7 +271,8 @@ impl ConnectionServer {
         }
     }
 
-    /// Checks whether a connection has waited too long, and for what.
+    /// Checks whether a connection has waited too long for its peer, and returns what to do with
+    /// it.
     fn check(&self, cut: &Cut, tracked: &TrackedConnection, accepted: Instant, shutdown: Shutdown) -> Action {
         let now = Instant::now();
         let closed = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
@@ -284,9 +291,9 @@ impl ConnectionServer {
             return Action::Close;
         }
         let Some(idle) = tracked.idle_for() else {
-            let holds_up = tracked.stalled_for().is_some_and(|stalled| stalled >= STALLED_CALL_GRACE);
+            let is_stalled = tracked.stalled_for().is_some_and(|stalled| stalled >= STALLED_CALL_GRACE);
             return match shutdown {
-                Shutdown::WhenDone if self.closing.is_cancelled() && holds_up => Action::Abandon,
+                Shutdown::WhenDone if self.closing.is_cancelled() && is_stalled => Action::Abandon,
                 Shutdown::WhenDone => Action::CheckAgain(now + CLOSE_GRACE),
                 _ if tracked.has_stream() => Action::CheckAgain(now + self.write_timeout.min(self.idle_timeout)),
                 _ => Action::CheckAgain(now + REST_DELAY.min(self.idle_timeout).min(self.write_timeout)),
@@ -321,17 +328,19 @@ impl ConnectionServer {
 }
 
 impl Calls {
+    /// Answers a request by the router, or by that for refusals if its head is too large.
     async fn answer(
         &self,
         request: http::Request<Incoming>,
         call: Call,
         peer: SocketAddr,
         cut: Cut,
-        going: Option<Arc<AnswerProgress>>,
+        progress: Option<Arc<AnswerProgress>>,
     ) -> Response<Answer> {
-        let progress = call.progress();
-        let mut request: Request = request.map(|body| Body::new(IncomingBody::new(body, progress)));
-        // hyper does not apply its limit to a head that comes behind another, nor over HTTP/2.
+        let call_progress = call.progress();
+        let mut request: Request = request.map(|body| Body::new(IncomingBody::new(body, call_progress)));
+        // hyper does not apply its limit to a head whose first bytes came with an earlier request,
+        // nor to one over HTTP/2.
         let too_large = size_of_head(&request) > self.max_head_bytes;
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(cut.clone());
@@ -342,10 +351,10 @@ impl Calls {
             self.router.clone()
         };
         let mut response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-        if going.is_none() && (too_large || self.retiring.load(Ordering::Relaxed)) {
+        if progress.is_none() && (too_large || self.retiring.load(Ordering::Relaxed)) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let (response, refused) = answer::reserve(response, call, &self.unread_output, &cut, going);
+        let (response, refused) = answer::reserve(response, call, &self.unread_output, &cut, progress);
         if refused.is_some() {
             (self.refused)(Code::Overloaded);
         }
@@ -384,11 +393,11 @@ where
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Http2Executor {
     fn execute(&self, stream: F) {
-        let (going, limit, tracked) = (Arc::<AnswerProgress>::default(), self.write_timeout, self.tracked.clone());
-        tokio::spawn(ANSWER_PROGRESS.scope(going.clone(), async move {
+        let (progress, limit, tracked) = (Arc::<AnswerProgress>::default(), self.write_timeout, self.tracked.clone());
+        tokio::spawn(ANSWER_PROGRESS.scope(progress.clone(), async move {
             tokio::select! {
                 () = stream => {}
-                () = going.until_stuck(limit) => {
+                () = progress.until_stuck(limit) => {
                     tracked.closed().write_timeout.fetch_add(1, Ordering::Relaxed);
                 }
             }

@@ -41,9 +41,11 @@ pub enum Error {
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; another server runs there, or set PORT",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege, or set PORT",
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address, set HOST",
+        io::ErrorKind::AddrInUse => "; stop the server that runs there, or set PORT",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need a privilege (CAP_NET_BIND_SERVICE); set another PORT"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address: set HOST to one that it has",
         _ => "",
     }
 }
@@ -130,8 +132,8 @@ fn sockets(host: &Host, port: u16, make: fn(SocketAddr) -> io::Result<Socket>) -
         Host::Listed(addresses) => {
             let mut listeners: Vec<TcpListener> = Vec::new();
             for address in addresses {
-                let given = listeners.first().and_then(|one| one.local_addr().ok()).map(|first| first.port());
-                listeners.push(open(*address, given.unwrap_or(port))?);
+                let first_port = listeners.first().and_then(|one| one.local_addr().ok()).map(|first| first.port());
+                listeners.push(open(*address, first_port.unwrap_or(port))?);
             }
             Ok(listeners)
         }
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_tried_fails_as_what_is_opened() {
+    fn probe_fails_with_the_error_of_bind() {
         probe(&Host::Loopback, 0).unwrap();
         let taken = bind(&Host::Loopback, 0).unwrap();
         let port = taken[0].local_addr().unwrap().port();
@@ -188,11 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_says_what_to_do() {
+    fn the_error_for_a_taken_port_says_what_to_do() {
         let taken = bind(&Host::Listed(vec![Ipv4Addr::LOCALHOST.into()]), 0).unwrap();
         let port = taken[0].local_addr().unwrap().port();
         let error = bind(&Host::Loopback, port).unwrap_err().to_string();
         assert!(error.starts_with(&format!("can't listen on 127.0.0.1:{port}: ")), "{error}");
-        assert!(error.ends_with("another server runs there, or set PORT"), "{error}");
+        assert!(error.ends_with("; stop the server that runs there, or set PORT"), "{error}");
     }
 }

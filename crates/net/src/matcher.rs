@@ -1,4 +1,4 @@
-//! Decides by its head whether a request opens a stream.
+//! Decides by the head of a request whether it opens a stream.
 
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 //!
 //! hyper keeps 16 KiB of buffers for each idle HTTP/1 stream and polls through several layers for
 //! each write. In this lane, the request goes through the same router and layers, its answer is
-//! written once, and every buffer is dropped. What remains is a plain task that sleeps until its
-//! topics have something. The ring wakes it, and it writes shared bytes.
+//! written once, and every buffer is dropped. What remains is a plain task that sleeps until an
+//! event of its topics wakes it, and then writes bytes that all streams share.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -30,9 +30,8 @@ use crate::slot::{StreamOutput, StreamSlot};
 /// stack and gain nothing.
 const MAX_SLICES: usize = 64;
 
-/// The longest first frame that is sent with the head, in bytes. Both fit into the buffer of any
-/// new socket, so that nothing has to wait for a client that reads nothing before its stream is
-/// parked.
+/// The size up to which the first frame is sent together with the head. Both fit into the send
+/// buffer of any new socket, so a client that reads nothing cannot delay the parking of its stream.
 const MAX_FIRST_FRAME_BYTES: usize = 2 << 10;
 
 /// The end of a finished body (RFC 9112 section 7.1).
@@ -52,7 +51,8 @@ pub(crate) struct Parked {
     /// Whether frames are sent as chunks. To HTTP/1.0 they are sent bare, and the end of the
     /// connection ends them.
     chunked: bool,
-    /// Set when nothing follows what is unwritten, except for the last chunk if the value is true.
+    /// Set when the stream ends with the frames that are unwritten. The value says whether the last
+    /// chunk follows them.
     finish: Option<bool>,
     /// Whether the peer has sent a FIN.
     half_closed: bool,
@@ -111,7 +111,7 @@ pub(crate) async fn answer(mut socket: TcpStream, router: Router, request: Reque
     }
 }
 
-/// Writes an answer that is no stream. It is the last on its connection.
+/// Writes an answer that is not a stream. It tells the peer that the connection is closed after it.
 pub(crate) async fn write_answer(socket: &mut TcpStream, version: Version, response: Response<Body>) -> io::Result<()> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -220,7 +220,8 @@ impl Parked {
         Poll::Pending
     }
 
-    /// Writes what there is until there is no more. Yields after each page of missed events.
+    /// Writes events until there are no more, or the socket takes no more. Yields after each page
+    /// of missed events.
     fn poll_events(&mut self, socket: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<StreamEnd>> {
         let mut was_behind = false;
         loop {
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_http_has_no_date_for_has_none() {
+    fn no_date_is_sent_for_a_time_that_http_can_not_express() {
         let epoch = SystemTime::UNIX_EPOCH;
         let last = epoch + Duration::from_secs(253_402_300_799);
         assert_eq!(date(epoch).as_deref(), Some("Thu, 01 Jan 1970 00:00:00 GMT"));

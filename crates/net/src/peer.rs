@@ -29,8 +29,8 @@ pub const LAST_BYTES_GRACE: Duration = Duration::from_millis(100);
 /// 9112 section 9.6).
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many bytes from the client of an open stream, where they mean nothing, are thrown away
-/// before other tasks run.
+/// How many bytes from the client of an open stream are thrown away before other tasks run. They
+/// mean nothing there.
 const MAX_IGNORED_BYTES: usize = 16 << 10;
 
 /// The interval at which a peer that has sent a FIN is checked for a reset.
@@ -58,8 +58,8 @@ impl HalfClosed {
     }
 }
 
-/// Wakes the task that carries a stream whose peer has sent a FIN, so that it checks for a reset at
-/// intervals until the stream has ended.
+/// Starts a task that wakes the one that carries `stream` at intervals until the stream has ended.
+/// Its peer has sent a FIN, so the woken task checks for a reset.
 ///
 /// The timer is in a task of its own, because a timer in each parked stream would cost memory for
 /// every stream that sleeps.

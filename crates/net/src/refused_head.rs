@@ -37,12 +37,12 @@ pub async fn answer(request: Request) -> Response {
     let status = request.extensions().get::<RefusedWith>().map_or(StatusCode::BAD_REQUEST, |refused| refused.0);
     let error = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            Error::new(Code::HeadTooLarge, "The head of the request is larger than the server takes")
+            Error::new(Code::HeadTooLarge, "The head of the request is larger than the server accepts")
         }
         StatusCode::URI_TOO_LONG => {
-            Error::new(Code::HeadTooLarge, "The path of the request is longer than the server takes")
+            Error::new(Code::HeadTooLarge, "The path of the request is longer than the server accepts")
         }
-        _ => Error::new(Code::MalformedRequest, "What was sent is not a request of HTTP/1.1"),
+        _ => Error::new(Code::MalformedRequest, "What was sent is not an HTTP/1.1 request"),
     };
     error.with_status(status).into_response()
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_head_that_cant_be_read_only_known_fields_are() {
+    fn only_known_fields_are_read_from_a_head_that_cant_be_parsed() {
         assert_eq!(
             field(b"oRigin:  https://a.example \r").unwrap(),
             (ORIGIN, HeaderValue::from_static("https://a.example"))

@@ -95,7 +95,7 @@ impl UnreadOutput {
 
 /// Returns the error that is sent in place of an answer that does not fit into the budget.
 pub(crate) fn refusal() -> Error {
-    let message = "Too many answers wait to be taken by their clients";
+    let message = "Too many answers wait until their clients read them";
     Error::new(Code::Overloaded, message).retry_after(RETRY_AFTER)
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_room_is_one_for_all_and_each_connection_has_one_small_answer_beyond_it() {
+    fn all_answers_share_one_budget_and_each_connection_may_have_one_small_answer_beyond_it() {
         let (unread_output, one, other) = (UnreadOutput::default(), Cut::default(), Cut::default());
         let all = unread_output.reserve(usize::MAX >> 12, &one).unwrap();
         assert_eq!(unread_output.held(), UnreadOutput::limit());
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_page_is_made_that_would_find_no_room() {
+    async fn no_page_is_read_that_would_not_fit_into_the_budget() {
         let unread_output = UnreadOutput::default();
         drop(unread_output.page().await.unwrap());
         let _all = unread_output.reserve((BUDGET_KIB - PAGE_KIB) << 10, &Cut::default()).unwrap();
