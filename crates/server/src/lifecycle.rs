@@ -16,7 +16,7 @@
 //! 4. The streams have at most a second to send their last event. By then, a call that has not
 //!    arrived whole, or whose answer the client does not read, is cut. A call that arrived whole is
 //!    answered.
-//! 5. The journal takes nothing more, and makes safe what it has.
+//! 5. The journal is closed: it accepts nothing more, and makes durable what it has.
 //!
 //! If another process holds the listening sockets too (systemd's socket activation), the server's
 //! successor can accept the connections that this server does not, and no call is refused. The
@@ -67,9 +67,10 @@ const CLOSING_GRACE: Duration = Duration::from_secs(1);
 /// [`CLOSING_GRACE`].
 const LATE_ANSWER_GRACE: Duration = Duration::from_millis(200);
 
-/// How long answers on kept-alive connections ask the client to close, before the idle connections
-/// are closed, because a call that arrives just when its connection is closed would be lost. The
-/// time is less than [`CLOSING_GRACE`], within which everything that is left has to end.
+/// How long the answers on keep-alive connections ask their clients to close, before the server
+/// closes the idle connections itself. A call that arrives just when the server closes its
+/// connection would be lost. The time is less than [`CLOSING_GRACE`], within which every connection
+/// has to end.
 const RETIRING_TIME: Duration = Duration::from_millis(700);
 
 /// The sockets that the server listens on.
@@ -151,7 +152,8 @@ impl Sockets {
         self.accepting.wait().await;
     }
 
-    /// Has every answer ask its client to close the connection, and waits for that until `limit`.
+    /// Makes every answer ask its client to close the connection, and waits until `limit` for the
+    /// connections to close.
     async fn retire(&self, limit: Instant) {
         let connections = &self.connection_server.connections;
         self.connection_server.calls.retiring.store(true, Ordering::Relaxed);
@@ -160,8 +162,8 @@ impl Sockets {
         let _ = tokio::time::timeout_at(limit, connections.wait()).await;
     }
 
-    /// Closes every connection once its calls are answered. At `limit`, waits for the calls that
-    /// have arrived whole, and then cuts the connections that are left.
+    /// Closes every connection once its calls are answered. At `limit`, waits only for the calls
+    /// that have arrived whole, and then cuts the connections that are left.
     async fn close(&self, app: &App, limit: Instant) {
         let connections = &self.connection_server.connections;
         self.connection_server.closing.cancel();
@@ -171,13 +173,17 @@ impl Sockets {
         }
         until(|| app.counts.whole_calls() == 0).await;
         let _ = tokio::time::timeout(LATE_ANSWER_GRACE, connections.wait()).await;
-        self.connection_server.cut.cancel(); // the others have had their time
+        self.connection_server.cut.cancel();
     }
 }
 
 /// Runs the hub for an application that serves the connections itself, until `shutdown`, and then
 /// drains. The application closes its connections after that.
-pub(crate) async fn accompany(app: Arc<App>, runner: Runner, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+pub(crate) async fn run_embedded(
+    app: Arc<App>,
+    runner: Runner,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
     run(app, runner, shutdown, None).await
 }
 
@@ -188,7 +194,7 @@ async fn run(
     shutdown: impl Future<Output = ()>,
     sockets: Option<Sockets>,
 ) -> Result<(), Error> {
-    let _streams = KilledOnDrop(app.clone());
+    let _streams = KillStreamsOnDrop(app.clone());
     let _memberships = AbortOnDropHandle::new(tokio::spawn({
         let app = app.clone();
         supervisor::keep_running("memberships", move || chat::end_memberships(app.clone()))
@@ -212,16 +218,16 @@ async fn run(
         }
     };
     tokio::select! {
-        by_call = stop => {
+        by_admin = stop => {
             let ending = async {
                 end(&app, sockets.as_ref()).await;
                 app.hub.close().await;
             };
             let ending = tokio::time::timeout(app.config.lifecycle.shutdown_timeout, ending);
-            // The application or process that runs the server may still want it to stop sooner, and
-            // says so through `shutdown`.
+            // In a drain that an admin began, `shutdown` is still polled, because the process or
+            // application that runs the server may use it to ask for an earlier stop.
             let listening = async {
-                if by_call {
+                if by_admin {
                     shutdown.await;
                 }
                 std::future::pending::<Infallible>().await
@@ -238,7 +244,8 @@ async fn run(
             app.enter(Phase::Closing);
             Err(match failed {
                 Ok(error) => Error::Journal(error),
-                // The runner panicked, which the log has reported. Nothing is delivered any more.
+                // The runner panicked, which the log has reported. Without it, nothing is
+                // delivered.
                 Err(_) => Error::Runner,
             })
         }
@@ -247,9 +254,9 @@ async fn run(
 
 /// Kills all streams when it is dropped. However the server ends, even if its future is dropped, no
 /// stream stays open that gets no events.
-struct KilledOnDrop(Arc<App>);
+struct KillStreamsOnDrop(Arc<App>);
 
-impl Drop for KilledOnDrop {
+impl Drop for KillStreamsOnDrop {
     fn drop(&mut self) {
         for connection in self.0.hub.connections().all() {
             connection.kill();
@@ -257,6 +264,7 @@ impl Drop for KilledOnDrop {
     }
 }
 
+/// Drains, and closes everything, in the steps that the documentation of this module lists.
 async fn end(app: &App, sockets: Option<&Sockets>) {
     app.enter(Phase::Draining);
     let streams = drain(app).await;
@@ -278,7 +286,7 @@ async fn end(app: &App, sockets: Option<&Sockets>) {
         tokio::time::sleep(LAST_BYTES_GRACE).await;
     }
     if let Some(sockets) = successor {
-        // An operator that wants no drain at all wants no such delay either.
+        // With `DRAIN_SECONDS=0` there is no such delay either.
         sockets.retire(drained + RETIRING_TIME.min(app.config.lifecycle.drain)).await;
     }
     if let Some(sockets) = sockets {
@@ -293,13 +301,13 @@ async fn drain(app: &App) -> u32 {
     if open.is_empty() {
         return 0;
     }
-    let over = app.config.lifecycle.drain;
-    tracing::info!(streams = open.len(), ?over, "draining");
+    let drain_time = app.config.lifecycle.drain;
+    tracing::info!(streams = open.len(), over = ?drain_time, "draining");
     open.shuffle(&mut rand::rng());
     let (start, count) = (Instant::now(), u32::try_from(open.len()).unwrap_or(u32::MAX));
-    app.drains_until(start + over.min(app.config.lifecycle.shutdown_timeout));
+    app.drains_until(start + drain_time.min(app.config.lifecycle.shutdown_timeout));
     for (nth, connection) in (0..count).zip(open) {
-        tokio::time::sleep_until(start + over * nth / count).await;
+        tokio::time::sleep_until(start + drain_time * nth / count).await;
         connection.end(draining(app));
     }
     count
@@ -322,9 +330,9 @@ async fn until_gone(app: &App, limit: Instant) {
     }
 }
 
-/// Checks `so` every 10 ms until it is true.
-async fn until(so: impl Fn() -> bool) {
-    while !so() {
+/// Checks `condition` every 10 ms until it is true.
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

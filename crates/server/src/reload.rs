@@ -1,4 +1,4 @@
-//! Takes over changed settings in a running server, without a restart.
+//! Applies changed settings to a running server, without a restart.
 //!
 //! Owns which settings can be changed this way, and that a reload changes either all of them or
 //! none. A reload is requested by the process or application that runs the server (SIGHUP,
@@ -22,7 +22,7 @@ const CORS_ORIGIN: &str = "CORS_ORIGIN";
 pub struct Reloaded {
     /// The settings that were changed (`"LOG_LEVEL"`).
     pub changed: Vec<String>,
-    /// The settings whose configured value differs from the one in use, and that the server reads
+    /// The settings whose configured value differs from the one in use, but which the server reads
     /// only when it starts.
     pub needs_restart: Vec<String>,
 }
@@ -30,30 +30,31 @@ pub struct Reloaded {
 /// Why nothing was reloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The settings were handed over by an application that did not call
+    /// The application that built the server did not call
     /// [`Builder::reloadable`](crate::server::Builder::reloadable).
     #[error("This server does not know where its settings come from, and can't read them again")]
     NoSource,
     /// A server would not start with these settings.
     #[error(transparent)]
-    Refused(#[from] config::Error),
+    Invalid(#[from] config::Error),
     /// The origins can't be combined with the other settings that are in use.
     #[error("CORS_ORIGIN: {0}")]
     Cors(#[from] cors::Error),
 }
 
 impl App {
-    /// Reads the settings again and takes over those that can be changed. Blocks while it reads
-    /// files.
+    /// Reads the settings again and applies those that can be changed without a restart. Blocks on
+    /// file I/O.
     pub(crate) fn reload(&self) -> Result<Reloaded, Error> {
         let source = self.settings.as_ref().ok_or(Error::NoSource)?;
-        // The lock makes reloads follow one another, also in the messages to the service manager.
-        let mut holds = source.holds.lock();
-        let is_told = self.phase() == Phase::Serving;
-        if is_told {
+        // The lock is held until the service manager is notified, so that the notifications of two
+        // reloads do not mix.
+        let mut in_use = source.in_use.lock();
+        let is_notified = self.phase() == Phase::Serving;
+        if is_notified {
             self.notifier.reloading();
         }
-        let reloaded = self.reload_from(source, &mut holds);
+        let reloaded = self.reload_from(source, &mut in_use);
         match &reloaded {
             Ok(Reloaded { changed, needs_restart }) if needs_restart.is_empty() => {
                 tracing::info!(changed = changed.join(","), "reloaded");
@@ -64,45 +65,45 @@ impl App {
             }
             Err(error) => tracing::error!(%error, "the reload was refused, and nothing has changed"),
         }
-        if is_told {
+        if is_notified {
             self.notifier.reloaded(reloaded.is_err(), &self.status());
         }
         reloaded
     }
 
-    fn reload_from(&self, source: &Source, holds: &mut [Effective]) -> Result<Reloaded, Error> {
+    fn reload_from(&self, source: &Source, in_use: &mut [Effective]) -> Result<Reloaded, Error> {
         let loaded = (source.read)()?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let written = |held: &Effective| loaded.origins.iter().find(|new| new.name == held.name);
-        let differs = |held: &Effective| written(held).is_none_or(|new| !new.has_same_value(held));
+        let configured = |current: &Effective| loaded.origins.iter().find(|new| new.name == current.name);
+        let differs = |current: &Effective| configured(current).is_none_or(|new| !new.has_same_value(current));
         let mut reloaded = Reloaded::default();
         // Everything that can fail comes before everything that changes something.
-        if holds.iter().any(|held| held.name == CORS_ORIGIN && differs(held)) {
+        if in_use.iter().any(|current| current.name == CORS_ORIGIN && differs(current)) {
             let origins = loaded.config.cors.origins.clone();
             let options = cors::Options { origins, ..self.config.cors_options() };
             let (layer, allowed) = (cors::layer(&options)?, cors::AllowedOrigins::compile(&options)?);
             self.cors.replace(layer);
             *self.origins.write() = allowed;
         }
-        for held in holds.iter_mut().filter(|held| differs(held)) {
-            let is_taken = match held.name.as_str() {
+        for current in in_use.iter_mut().filter(|current| differs(current)) {
+            let is_applied = match current.name.as_str() {
                 CORS_ORIGIN => true,
                 LOG_LEVEL => tidings_telemetry::set_level(&loaded.config.log.level),
                 _ => false,
             };
-            let names = if is_taken { &mut reloaded.changed } else { &mut reloaded.needs_restart };
-            names.push(held.name.clone());
-            if is_taken && let Some(new) = written(held) {
-                *held = new.clone();
+            let names = if is_applied { &mut reloaded.changed } else { &mut reloaded.needs_restart };
+            names.push(current.name.clone());
+            if is_applied && let Some(new) = configured(current) {
+                *current = new.clone();
             }
         }
         Ok(reloaded)
     }
 }
 
-/// Writes the result in one sentence, for people.
+/// Describes the result in one sentence, for people.
 impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { changed, needs_restart } = self;

@@ -49,7 +49,7 @@ pub struct Server {
     held_elsewhere: bool,
 }
 
-/// Puts a [`Server`] together.
+/// Builds a [`Server`].
 #[derive(Default)]
 pub struct Builder {
     config: Config,
@@ -126,7 +126,7 @@ impl Engine {
     /// `SHUTDOWN_TIMEOUT` limits the drain. The application decides how long it waits for its own
     /// calls.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        lifecycle::accompany(self.app, self.runner, shutdown).await
+        lifecycle::run_embedded(self.app, self.runner, shutdown).await
     }
 }
 
@@ -161,7 +161,7 @@ impl Builder {
         self.config(loaded.config.clone())
     }
 
-    /// Adds a socket to listen on, in place of those that the settings ask for. It may be called
+    /// Adds a socket to listen on, in place of those that the settings ask for. May be called
     /// several times.
     #[must_use]
     pub fn listener(mut self, listener: TcpListener) -> Self {
@@ -184,8 +184,9 @@ impl Builder {
         self
     }
 
-    /// Adds sockets that another process also holds open, and will pass to the server that follows
-    /// this one. During the shutdown, a connection that would be refused is left to that server.
+    /// Adds sockets that another process also holds open and will pass to this server's successor.
+    /// During the shutdown, the server leaves new connections to the successor where it would
+    /// otherwise refuse them.
     #[must_use]
     pub fn inherited(mut self, listeners: Vec<TcpListener>) -> Self {
         self.held_elsewhere = !listeners.is_empty();
@@ -200,14 +201,14 @@ impl Builder {
         self
     }
 
-    /// Sets what makes the spans of requests.
+    /// Sets the tracer, which makes the spans of requests.
     #[must_use]
     pub fn tracer(mut self, tracer: Tracer) -> Self {
         self.tracer = tracer;
         self
     }
 
-    /// Opens the sockets and the journal, and builds the server. It needs no runtime. It blocks on
+    /// Opens the sockets and the journal, and builds the server. Needs no runtime, and blocks on
     /// the disk.
     pub fn build(mut self) -> Result<Server, Error> {
         let mut listeners = std::mem::take(&mut self.listeners);
@@ -291,14 +292,13 @@ impl Builder {
             settings,
         });
         let engine = Engine { app: app.clone(), runner, limits };
-        let more = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
-        Ok((router(&app, more), engine))
+        let own_routes = routes.map_or_else(Router::new, |routes| routes(engine.handle()));
+        Ok((router(&app, own_routes), engine))
     }
 }
 
-/// Returns an error if the system's clock is before 1970 or after 9999. Before 1970 the storage
-/// engine, for one, can't count the time, and ends the process. After 9999 there are no dates,
-/// neither for events nor for HTTP.
+/// Returns an error if the system's clock is before 1970 or after 9999. The storage engine can't
+/// express a time before 1970, and aborts the process. Events and HTTP have no dates after 9999.
 pub fn clock_is_set() -> Result<(), Error> {
     let now = Clock::system().now();
     if (Timestamp::UNIX_EPOCH..Timestamp::MAX).contains(&now) { Ok(()) } else { Err(Error::Clock(now)) }

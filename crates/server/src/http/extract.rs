@@ -142,12 +142,12 @@ pub(crate) fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
     Some(app.proxies.client(peer.ip(), &parts.headers))
 }
 
-/// Checks the credential for an endpoint that requires one.
+/// Checks the credential of a request to an endpoint that requires one.
 pub(crate) fn required(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Identity, Refusal> {
     app.auth.required(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
 }
 
-/// Checks the credential for an endpoint that also serves anonymous visitors.
+/// Checks the credential of a request to an endpoint that also serves anonymous visitors.
 pub(crate) fn optional(app: &App, credential: Option<&Credential>, parts: &Parts) -> Result<Visitor, Refusal> {
     app.auth.optional(credential, app.now()).map_err(|refusal| charge(app, parts, refusal))
 }
@@ -159,8 +159,8 @@ pub(crate) fn charge(app: &App, parts: &Parts, refusal: Refusal) -> Refusal {
     if address.is_none_or(|address| app.rates.failed_credential(address)) { refusal } else { Refusal::TooMany }
 }
 
-/// Returns the error for a caller that was denied something. If the credential did not suffice, it
-/// is charged.
+/// Returns the error for a caller that was denied something. If the credential was refused, it is
+/// charged to the client's address.
 pub(crate) fn denied(app: &App, parts: &Parts, denied: Denied) -> Error {
     match denied {
         Denied::Unauthenticated(refusal) => charge(app, parts, refusal).into(),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coding_is_none_only_if_all_of_it_is_identity() {
+    fn a_body_is_uncoded_only_if_every_coding_is_identity() {
         for none in ["identity", "", "Identity, identity", " ,"] {
             assert_eq!(content_coding(&with("content-encoding", none)), None, "{none}");
         }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_many_names() {
+    fn every_media_type_of_json_is_accepted() {
         for good in ["application/json", "application/json; charset=utf-8", "application/merge-patch+json"] {
             assert!(is_json(&with("content-type", good)), "{good}");
         }

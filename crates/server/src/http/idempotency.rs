@@ -1,13 +1,14 @@
 //! `Idempotency-Key`: a publish that is repeated because its answer was lost happens only once.
 //!
 //! A key belongs to a caller, a method and a path. The answer is written to the journal in the same
-//! step as the event, as a receipt. It is therefore known for as long as the event is, even after a
-//! restart. Only a 200 leaves a receipt: after an error, the same key may be used to try again.
+//! step as the event, as a receipt. The receipt is kept for five minutes, also across a restart.
+//! Only a 200 leaves a receipt: after an error, the same key may be used to try again.
 //!
 //! The journal decides whether a publish is a repetition, in the step that would append it. If
 //! several publishes with one key are in flight, on this server or on several, one is published and
-//! all get its answer. The look-up before that only spares a repetition the limits, and decides
-//! nothing. The publishes that are in flight on this server are in [`in_flight`](super::in_flight).
+//! all get its answer. The look-up of a receipt before that step decides nothing. Its only purpose
+//! is that a repetition is not subject to the limits. The publishes that are in flight on this
+//! server are in [`in_flight`](super::in_flight).
 
 use std::time::Duration;
 
@@ -23,24 +24,25 @@ use tidings_journal::{EventId, Receipt, StoredReceipt};
 use crate::app::App;
 use crate::traces;
 
-/// How long an answer is kept.
+/// How long the log keeps the receipt of an answer.
 const RECEIPT_LIFETIME: Duration = Duration::from_mins(5);
 
-/// The longest key, in bytes.
+/// The maximum length of a key.
 const MAX_KEY_BYTES: usize = 255;
 
-const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The caller, the method, the path and the key of a request, in one text.
 #[derive(Clone)]
 pub(crate) struct ScopedKey(Bytes);
 
-/// A digest of the target and the body, by which two requests with the same key are told apart.
+/// A digest of the target and the body. It shows whether two requests with the same key are the
+/// same request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint([u8; 32]);
 
-/// The key and the digest by which a repetition of a publish is recognized.
+/// A publish that has a key, without which a repetition is not recognized.
 pub(crate) struct KeyedPublish {
     key: ScopedKey,
     fingerprint: Fingerprint,
@@ -49,17 +51,17 @@ pub(crate) struct KeyedPublish {
 impl ScopedKey {
     /// Reads the key of a request, if the request has one.
     pub(crate) fn of(headers: &HeaderMap, caller: &UserId, method: &Method, path: &str) -> Result<Option<Self>, Error> {
-        let mut keys = headers.get_all(HEADER).iter();
+        let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
         let Some(key) = keys.next() else {
             return Ok(None);
         };
         if keys.any(|other| other != key) {
             return Err(Error::field("Idempotency-Key", "is given twice, with different values"));
         }
-        let sane = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+        let is_valid = (1..=MAX_KEY_BYTES).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
         match key.to_str() {
             // A NUL joins the parts, because none of them contains one.
-            Ok(key) if sane => Ok(Some(Self([caller.as_str(), method.as_str(), path, key].join("\0").into()))),
+            Ok(key) if is_valid => Ok(Some(Self([caller.as_str(), method.as_str(), path, key].join("\0").into()))),
             _ => Err(Error::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
         }
     }
@@ -87,24 +89,24 @@ impl KeyedPublish {
         &self.key.0
     }
 
-    /// Returns the receipt of a publish that is answered with `draft`.
+    /// Returns the receipt of this publish, which is answered with `draft`.
     pub(crate) fn receipt(&self, draft: &Draft) -> Receipt {
         let value = [&self.fingerprint.0[..], &draft.encode()].concat().into();
         Receipt { key: self.key.0.clone(), value, lives: RECEIPT_LIFETIME }
     }
 
-    /// Returns the first answer, if the log has its receipt already.
+    /// Returns the answer to the first publish with this key, if the log has its receipt.
     pub(crate) async fn look_up(&self, app: &App) -> Result<Option<Response>, Error> {
-        let kept = app.hub.receipt(&self.key.0).await?;
-        kept.map(|(first, kept)| self.replay(first, &kept)).transpose()
+        let receipt = app.hub.receipt(&self.key.0).await?;
+        receipt.map(|(first, receipt)| self.replay(first, &receipt)).transpose()
     }
 
-    /// Returns the first answer, about the event with the id `first`. Fails if the first request
-    /// was a different one.
-    pub(crate) fn replay(&self, first: EventId, kept: &StoredReceipt) -> Result<Response, Error> {
-        let draft = kept.value.split_first_chunk().filter(|(first, _)| **first == self.fingerprint.0);
+    /// Returns the answer to the first publish with this key, whose event has the id `first`. Fails
+    /// if that was a different request.
+    pub(crate) fn replay(&self, first: EventId, receipt: &StoredReceipt) -> Result<Response, Error> {
+        let draft = receipt.value.split_first_chunk().filter(|(first, _)| **first == self.fingerprint.0);
         let Some((_, draft)) = draft else {
-            let message = "This Idempotency-Key was used for another request; take a new key";
+            let message = "This Idempotency-Key was used for another request; use a new key";
             return Err(Error::new(Code::IdempotencyConflict, message));
         };
         let unreadable =
@@ -112,7 +114,7 @@ impl KeyedPublish {
         let draft = Draft::decode(draft).ok_or_else(unreadable)?;
         traces::set_attribute(traces::PUBLISH, "repeated");
         let mut response = draft.complete(first).into_response();
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
     }
 }

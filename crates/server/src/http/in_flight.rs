@@ -1,8 +1,9 @@
 //! Publishes with an `Idempotency-Key` that are on their way into the log.
 //!
-//! A call that is refused before it reaches the log, for example by the rate limit of its caller,
-//! may repeat one of these publishes. It then waits for the answer of that publish. The list
-//! decides nothing, because only the log says what is a repetition.
+//! A call may be refused before it reaches the log, for example by the rate limit of its caller. If
+//! it repeats one of these publishes, it waits for the answer to that publish instead. The list
+//! only says for which publish a call has to wait. Whether the call is a repetition is decided by
+//! the log.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,10 +18,10 @@ use tokio::sync::watch;
 #[derive(Default)]
 pub(crate) struct InFlight(Arc<Mutex<HashMap<Bytes, watch::Receiver<()>>>>);
 
-/// A publish with a key, on its way until this is dropped.
+/// A publish with a key that is in flight until this is dropped.
 pub(crate) struct PublishInFlight {
-    /// Set if another publish with this key was on its way first. That publish has ended when its
-    /// sender is gone.
+    /// Set if another publish with this key is in flight already. That publish has ended when the
+    /// sender of this channel is gone.
     first: Option<watch::Receiver<()>>,
     /// Set if this publish is the first with its key.
     _entry: Option<ListedKey>,
@@ -34,8 +35,8 @@ struct ListedKey {
 }
 
 impl InFlight {
-    /// Adds a publish. To be called once the publish has its share of the budget for publishes.
-    pub(crate) fn enter(&self, key: &Bytes) -> PublishInFlight {
+    /// Adds a publish. The publish must have its share of the budget, which bounds the list.
+    pub(crate) fn add(&self, key: &Bytes) -> PublishInFlight {
         match self.0.lock().entry(key.clone()) {
             Entry::Occupied(first) => PublishInFlight { first: Some(first.get().clone()), _entry: None },
             Entry::Vacant(vacant) => {
@@ -50,9 +51,9 @@ impl InFlight {
 
 impl PublishInFlight {
     /// Waits for the end of the publish that this one repeats, if there is one.
-    pub(crate) async fn until_first_ended(self) {
+    pub(crate) async fn until_first_has_ended(self) {
         if let Some(mut first) = self.first {
-            let _ = first.changed().await; // returns an error at the end, as nothing is ever sent
+            let _ = first.changed().await; // nothing is ever sent: the error says that the sender is gone
         }
     }
 }

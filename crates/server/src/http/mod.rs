@@ -1,6 +1,6 @@
 //! What every call goes through: the layer that observes it, the extractors of its handler, and the
-//! steps between a publish and the log. What comes before that and knows nothing of this server is
-//! in the crate `tidings_edge`.
+//! steps between a publish and the log. The parts of HTTP that know nothing of this server are in
+//! the crate `tidings_edge`.
 
 pub(crate) mod cursor;
 pub(crate) mod extract;

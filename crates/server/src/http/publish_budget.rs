@@ -1,9 +1,9 @@
-//! The bound of the publishes that are on their way into the log.
+//! The memory budget of the publishes that are on their way into the log.
 //!
 //! A publish holds memory from the moment its body is read until it is answered. While the log
-//! waits for its disk, that is the memory of everything that was sent meanwhile. A publish with a
-//! key even goes on after its caller has left. Therefore all publishes together share one budget,
-//! and a publish that does not fit is refused at once, before anything is published.
+//! waits for its disk, the publishes that arrive add up. A publish with a key even goes on after
+//! its caller has left. Therefore all publishes together share one budget, and a publish that does
+//! not fit is refused at once, before anything is published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,15 @@ use std::time::Duration;
 use tidings_edge::error::{Code, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The budget of all publishes in progress together.
-///
-/// It is in KiB, like all sizes here, because a semaphore counts in 32 bits.
+/// The budget of all publishes in progress together, in KiB because a semaphore counts in 32 bits.
 const BUDGET_KIB: usize = 128 << 10;
 
-/// The share of any publish, in KiB: its task, the head of its request, and the event around the
-/// data.
+/// The share of a publish without its body, in KiB: its task, the head of its request, and the
+/// event around the data.
 const OVERHEAD_KIB: usize = 4;
 
-/// How many copies of a body a publish holds: the body as it came, its fields, and the event's
-/// data.
+/// How many copies of its body a publish holds: the received bytes, the parsed fields, and the
+/// event's data.
 const COPIES: usize = 3;
 
 /// When a refused caller should try again.
@@ -37,15 +35,15 @@ pub(crate) struct Share {
 }
 
 impl PublishBudget {
-    /// Takes the share of a publish with a body of `body` bytes. Fails if the budget has no space
-    /// for it.
+    /// Takes the share of a publish with a body of `body_bytes` bytes. Fails if the budget has no
+    /// space for it.
     pub(crate) fn reserve(&self, body_bytes: usize) -> Result<Share, Error> {
         let wanted = OVERHEAD_KIB + COPIES * body_bytes.div_ceil(1 << 10);
         // A publish that is larger than the budget takes all of it.
         let share = u32::try_from(wanted.min(BUDGET_KIB)).unwrap_or(u32::MAX);
         let permit = self.0.clone().try_acquire_many_owned(share);
         permit.map(|permit| Share { _permit: permit }).map_err(|_| {
-            let message = "Too many publishes wait for the log; this one was not taken";
+            let message = "Too many publishes wait for the log; this one was refused";
             Error::new(Code::JournalUnavailable, message).retry_after(RETRY_AFTER)
         })
     }

@@ -1,9 +1,9 @@
 //! Calls that publish. A handler reads the request, makes a [`Unit`] of it, and passes that to
 //! [`Publisher::publish`], which answers.
 //!
-//! Owns the order of the steps before the log. First, a repetition is answered by its receipt. Then
-//! the call needs space in the budget, and its caller must be within the rate limits. Last, the
-//! unit is appended, and the log says what the result is.
+//! Owns the order of the steps before the log. First, a repetition is answered from its receipt.
+//! Then the call takes its share of the budget, and its caller is charged by the rate limits. Last,
+//! the unit is appended, and the log says what became of it.
 
 use std::sync::Arc;
 
@@ -93,12 +93,12 @@ impl Publisher {
         self.query.as_ref().map_err(Error::clone)
     }
 
-    /// Publishes the unit that was made of a call with this target and body, and returns the
+    /// Publishes `unit`, which was made of a call with this target and body, and returns the
     /// answer. If the call repeats an earlier one with the same key, returns the earlier answer
     /// instead.
     ///
-    /// With a key or a condition, the work goes on even if the caller leaves meanwhile, and a
-    /// caller that comes back finds it done.
+    /// With a key or a condition, the publish completes even if the caller disconnects meanwhile. A
+    /// caller that comes back then finds that it was done.
     pub(crate) async fn publish(self, target: Option<&UserId>, body: &[u8], unit: Unit) -> Result<Response, Error> {
         let Self { app, subject, key, query, .. } = self;
         query?;
@@ -119,8 +119,8 @@ impl Publisher {
     }
 }
 
-/// Charges and publishes a unit, and holds `share` meanwhile. A repetition of a call that is in
-/// flight may be refused although that call was not; it still gets that call's answer.
+/// Charges and publishes a unit, and holds `share` meanwhile. If a limit refuses a call that
+/// repeats one in flight, it still gets the answer to the call in flight.
 async fn publish(
     app: Arc<App>,
     share: Share,
@@ -129,19 +129,19 @@ async fn publish(
     unit: Unit,
 ) -> Result<Response, Error> {
     let Unit { batch, condition, joins, draft } = unit;
-    let flight = keyed.as_ref().map(|keyed| app.in_flight.enter(keyed.key()));
+    let in_flight = keyed.as_ref().map(|keyed| app.in_flight.add(keyed.key()));
     let charged = app.rates.publish(&cost);
     let is_charged = charged.is_ok();
-    let taken = charged.and_then(|standing| {
+    let admitted = charged.and_then(|standing| {
         let pending = joins.map(|(room, user)| app.hub.presence().begin_join(&room, &user)).transpose();
         let pending = pending.map_err(Error::membership_limit)?;
         Ok((standing, pending, app.rates.name(&cost.subject, || is_new(&app, &batch))?))
     });
-    let (standing, _pending, named) = match taken {
-        Ok(taken) => taken,
+    let (standing, _pending, is_name_charged) = match admitted {
+        Ok(admitted) => admitted,
         Err(refused) => {
-            drop((share, batch, draft)); // a call that waits for another's answer holds no space
-            let answer = first_answer(&app, keyed, flight).await?;
+            drop((share, batch, draft)); // nothing is held while the call waits for another one's answer
+            let answer = answer_in_flight(&app, keyed, in_flight).await?;
             if answer.is_some() && is_charged {
                 app.rates.refund(&cost, false);
             }
@@ -154,24 +154,24 @@ async fn publish(
     }
     match (app.publish(batch, receipt, condition).await?, &keyed) {
         (Published::New(id) | Published::Refused(id), _) => Ok(answer(draft.complete(id), standing)),
-        (Published::Known(first, kept), Some(keyed)) => {
-            app.rates.refund(&cost, named); // the call was in flight twice, and counts once
-            keyed.replay(first, &kept)
+        (Published::Known(first, stored), Some(keyed)) => {
+            app.rates.refund(&cost, is_name_charged); // the call was in flight twice, and is charged once
+            keyed.replay(first, &stored)
         }
         (Published::Full(_), _) => Err(Error::too_many_keys()),
         (Published::Known(..), None) => Err(Error::new(Code::Internal, "The log knows a publish that has no key")),
     }
 }
 
-/// Waits for the call in flight that a refused call with this note repeats, and returns its answer.
+/// Waits for the call in flight that the refused call `keyed` repeats, and returns its answer.
 /// Returns `None` if there is no such call, or if it was not answered with a 200.
-async fn first_answer(
+async fn answer_in_flight(
     app: &App,
     keyed: Option<KeyedPublish>,
-    flight: Option<PublishInFlight>,
+    in_flight: Option<PublishInFlight>,
 ) -> Result<Option<Response>, Error> {
-    let (Some(keyed), Some(flight)) = (keyed, flight) else { return Ok(None) };
-    flight.until_first_ended().await;
+    let (Some(keyed), Some(in_flight)) = (keyed, in_flight) else { return Ok(None) };
+    in_flight.until_first_has_ended().await;
     keyed.look_up(app).await
 }
 

@@ -39,7 +39,7 @@ mod tests {
     use crate::server::Server;
     use tidings_telemetry::service_manager::Notifier;
 
-    fn heard(socket: &UnixDatagram) -> Option<String> {
+    fn next_message(socket: &UnixDatagram) -> Option<String> {
         let mut message = [0; 4096];
         let length = socket.recv(&mut message).ok()?;
         Some(String::from_utf8(message[..length].to_vec()).unwrap())
@@ -64,7 +64,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
         let server = Server::builder().config(config).notifier(notifier).build().unwrap();
         runtime.spawn(server.run(std::future::pending()));
-        let mut alive = std::iter::from_fn(|| heard(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
+        let mut alive =
+            std::iter::from_fn(|| next_message(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
         assert!(alive.next().is_some());
 
         let (stuck, is_stuck) = mpsc::sync_channel(THREADS);
@@ -81,13 +82,14 @@ mod tests {
             is_stuck.recv().unwrap();
         }
         socket.set_nonblocking(true).unwrap();
-        while heard(&socket).is_some() {}
+        while next_message(&socket).is_some() {}
         socket.set_nonblocking(false).unwrap();
         socket.set_read_timeout(Some(10 * INTERVAL)).unwrap();
-        assert_eq!(heard(&socket), None);
+        assert_eq!(next_message(&socket), None);
         socket.set_read_timeout(None).unwrap();
         drop(go);
-        let mut alive = std::iter::from_fn(|| heard(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
+        let mut alive =
+            std::iter::from_fn(|| next_message(&socket)).filter(|message| message.starts_with("WATCHDOG=1\n"));
         assert!(alive.next().is_some());
     }
 }

@@ -1,4 +1,5 @@
-//! Tasks that run as long as the server does. None of them may end unnoticed.
+//! Keeps tasks running that the server needs as long as it runs: a panic of one is logged, and the
+//! task is restarted.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ where
 {
     loop {
         match AbortOnDropHandle::new(tokio::spawn(start())).await {
-            Err(ended) if ended.is_panic() => tracing::error!(task, "a task of the server panicked and is begun anew"),
+            Err(ended) if ended.is_panic() => tracing::error!(task, "a task of the server panicked and is restarted"),
             _ => return, // the task is done, or the runtime is shutting down
         }
         tokio::time::sleep(RESTART_DELAY).await;
@@ -32,22 +33,22 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_panics_is_begun_anew_until_it_ends() {
-        let begun = Arc::new(AtomicU32::new(0));
-        let counted = begun.clone();
+    async fn a_task_that_panics_is_restarted_until_it_ends() {
+        let starts = Arc::new(AtomicU32::new(0));
+        let count = starts.clone();
         keep_running("test", move || {
-            let nth = counted.fetch_add(1, Ordering::Relaxed);
+            let nth = count.fetch_add(1, Ordering::Relaxed);
             async move { assert!(nth == 3, "a fault") }
         })
         .await;
-        assert_eq!(begun.load(Ordering::Relaxed), 4);
+        assert_eq!(starts.load(Ordering::Relaxed), 4);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_no_longer_wanted_takes_its_task_along() {
+    async fn a_supervisor_that_is_dropped_aborts_its_task() {
         let alive = Arc::new(());
         let held = alive.clone();
-        let keeping = tokio::spawn(keep_running("test", move || {
+        let supervisor = tokio::spawn(keep_running("test", move || {
             let held = held.clone();
             async move {
                 std::future::pending::<()>().await;
@@ -55,8 +56,8 @@ mod tests {
             }
         }));
         tokio::task::yield_now().await;
-        keeping.abort();
-        let _ = keeping.await;
+        supervisor.abort();
+        let _ = supervisor.await;
         while Arc::strong_count(&alive) > 1 {
             tokio::task::yield_now().await;
         }

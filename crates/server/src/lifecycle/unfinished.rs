@@ -14,7 +14,7 @@ pub struct Unfinished {
     /// Connections that were still open, including those of streams and calls. None are known if an
     /// application serves them.
     pub connections: usize,
-    /// Whether publishes were still taken. The log was then not made safe for the end.
+    /// Whether publishes were still accepted. The log was then not closed.
     pub is_draining: bool,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { streams, calls, connections, is_draining } = self;
         if (*streams, *calls, *connections) == (0, 0, 0) {
-            return f.write_str("the journal, which was not done with what it had to make safe");
+            return f.write_str("the journal, which had not stored everything yet");
         }
         write!(f, "{streams} open streams, {calls} calls without an answer, {connections} connections")?;
         if *is_draining { f.write_str("; the drain was not over, see DRAIN_SECONDS") } else { Ok(()) }

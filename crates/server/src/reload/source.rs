@@ -11,11 +11,11 @@ pub(crate) type Read = Box<dyn Fn() -> Result<Loaded, config::Error> + Send + Sy
 pub(crate) struct Source {
     pub(super) read: Read,
     /// The settings that are in use. Locked during a reload, so that reloads follow one another.
-    pub(super) holds: Mutex<Vec<Effective>>,
+    pub(super) in_use: Mutex<Vec<Effective>>,
 }
 
 impl Source {
     pub(crate) fn new(loaded: &Loaded, read: Read) -> Self {
-        Self { read, holds: Mutex::new(loaded.origins.clone()) }
+        Self { read, in_use: Mutex::new(loaded.origins.clone()) }
     }
 }

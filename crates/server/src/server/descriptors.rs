@@ -10,11 +10,11 @@ pub(super) const RESERVED_FOR_LOG: usize = 256;
 /// The number of descriptors that are reserved for everything except streams, including the log.
 pub(super) const RESERVED: usize = 512;
 
-/// Below this number of streams the operator is warned, unless `MAX_CONNECTIONS` is set. The usual
-/// limit of 1,024 descriptors has capacity for exactly this number.
+/// Below this number of streams the operator is warned, unless `MAX_CONNECTIONS` is set. It is what
+/// fits into the usual limit of 1,024 descriptors.
 const FEW_STREAMS: usize = 512;
 
-/// The capacity of a process.
+/// How many descriptors and streams the process may have.
 pub struct Capacity {
     /// The maximum number of open files and sockets.
     pub descriptors: usize,
@@ -24,7 +24,7 @@ pub struct Capacity {
     pub warning: Option<String>,
 }
 
-/// The process may have so few file descriptors that no stream fits.
+/// The process may have only this many file descriptors, so that no stream fits.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
     "{0} file descriptors leave no room for streams: {RESERVED} are kept for the log, for calls and for health checks; raise \
@@ -38,9 +38,9 @@ impl Capacity {
         Self::of(config, raise())
     }
 
-    /// Returns the capacity of a process with `descriptors`. Without a setting the number of
-    /// streams is what is left after the reserve for the log, publishes, health checks and the
-    /// operator.
+    /// Returns the capacity of a process with `descriptors`. If `MAX_CONNECTIONS` is not set, the
+    /// number of streams is what is left after the reserve for the log, publishes, health checks
+    /// and the operator.
     fn of(config: &Config, descriptors: usize) -> Result<Self, TooFewDescriptors> {
         if descriptors <= RESERVED {
             return Err(TooFewDescriptors(descriptors));
@@ -50,7 +50,7 @@ impl Capacity {
         let warning = if total > fit {
             Some(format!(
                 "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fit} streams): \
-                 what comes above waits instead of being told `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
+                 streams beyond that wait instead of being answered with `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
                  MAX_CONNECTIONS"
             ))
         } else if config.streams.max_connections.is_none() && fit < FEW_STREAMS {
@@ -72,27 +72,27 @@ impl Capacity {
 
 /// Raises the limit of open files and sockets as far as the system permits, and returns it.
 fn raise() -> usize {
-    let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit where it can't be read
+    let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit, if it can't be read
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 /// Enlarges the process's table of file descriptors before it is needed. Linux doubles this table
 /// when it is full, and never shrinks it. In a process with several threads, it replaces the table
 /// only after every core was seen to have released the old one (`synchronize_rcu`). The thread that
-/// accepts the connection that does not fit waits for that, some 10 to 30 ms, and so do all of its
-/// streams. So the table gets its size while there are no streams: for all descriptors, or for
-/// [`MAX_TABLE_SLOTS`] of them.
+/// accepts the first connection that does not fit waits for that, some 10 to 30 ms, and so do all
+/// streams of that thread. Therefore the table gets its size while there are no streams: for all
+/// descriptors, or for [`MAX_TABLE_SLOTS`] of them.
 #[cfg(target_os = "linux")]
 pub(super) fn enlarge_table(descriptors: usize) {
     let last = i32::try_from(descriptors.min(MAX_TABLE_SLOTS)).unwrap_or(i32::MAX).saturating_sub(1);
     if let Err(error) = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), last) {
-        tracing::debug!(%error, "the table of file descriptors grows as they are needed");
+        tracing::debug!(%error, "the table of file descriptors can't be enlarged in advance and grows when it is full");
     }
 }
 
-/// The largest table that is allocated at the start. A larger one would cost more memory before its
-/// first use than it is worth: the kernel needs 8 bytes for each descriptor, which makes half a
-/// MiB.
+/// The largest table that is allocated at the start. The kernel needs 8 bytes for each descriptor,
+/// so this table takes half a MiB. A larger one would cost more memory before its first use than it
+/// is worth.
 #[cfg(target_os = "linux")]
 const MAX_TABLE_SLOTS: usize = 65_536;
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_doubted() {
+    fn the_operator_is_warned_of_streams_that_do_not_fit() {
         assert_eq!(warning(None, 1_024), None);
         assert_eq!(warning(Some(10), 600), None);
         assert!(warning(None, 1_000).unwrap().starts_with("only 488 streams fit"));

@@ -25,13 +25,13 @@ pub(super) fn open(settings: &config::Journal) -> Result<Arc<dyn Journal>, disk:
     })
 }
 
-/// Returns advice about a log that can't be opened, or an empty text where the error itself gives
-/// it. The error does not know the settings.
+/// Returns advice about a log that can't be opened. It names settings, which the error does not
+/// know. The text is empty where the error needs no advice.
 pub(super) fn advice(error: &disk::OpenError) -> &'static str {
     match error {
-        disk::OpenError::InUse { .. } => "; stop the other one, or name another directory with DATA_DIR",
+        disk::OpenError::InUse { .. } => "; stop the other server, or set DATA_DIR to another directory",
         disk::OpenError::Io { .. } => {
-            "; name a directory that can be written with DATA_DIR, or do without with JOURNAL=memory"
+            "; set DATA_DIR to a directory that can be written, or JOURNAL=memory to keep nothing on disk"
         }
         _ => "",
     }
@@ -54,7 +54,7 @@ pub struct Ceiling {
     /// The size in bytes, of everything in the directory.
     pub bytes: u64,
     /// The bytes that the log takes already, plus those that are free on its disk, if known.
-    pub room: Option<u64>,
+    pub available: Option<u64>,
     /// A warning for the operator.
     pub warning: Option<String>,
 }
@@ -62,10 +62,10 @@ pub struct Ceiling {
 impl Ceiling {
     /// Returns the size that the settings ask for, or one that fits the disk.
     pub fn of(settings: &config::Journal) -> Self {
-        let asked = settings.max_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
-        let room = room(&settings.data_dir);
-        let (bytes, warning) = ceiling(asked, disk::Retention::default().max_disk, room);
-        Self { bytes, room, warning }
+        let setting = settings.max_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
+        let available = available(&settings.data_dir);
+        let (bytes, warning) = ceiling(setting, disk::Retention::default().max_disk, available);
+        Self { bytes, available, warning }
     }
 }
 
@@ -85,23 +85,23 @@ fn on_disk(settings: &config::Journal) -> disk::Retention {
     }
 }
 
-/// Returns the maximum size of the directory, and a warning if it does not fit. `room` is the bytes
-/// that the log takes already plus those that are free, if known.
-fn ceiling(asked: Option<u64>, most: u64, room: Option<u64>) -> (u64, Option<String>) {
-    let least = disk::Retention::MIN_DISK_BYTES;
-    let fitting = room.map_or(most, |room| most.min(room / 2));
-    let chosen = asked.unwrap_or(fitting).max(least);
-    let warning = room.filter(|room| chosen > *room).map(|room| {
-        let or_lower = if chosen > least {
-            format!(", or lower JOURNAL_MAX_BYTES (at least {})", mebibytes(least))
+/// Returns the maximum size of the directory, and a warning if it does not fit. `available` is the
+/// bytes that the log takes already plus those that are free, if known.
+fn ceiling(setting: Option<u64>, max_bytes: u64, available: Option<u64>) -> (u64, Option<String>) {
+    let min_bytes = disk::Retention::MIN_DISK_BYTES;
+    let fitting = available.map_or(max_bytes, |available| max_bytes.min(available / 2));
+    let chosen = setting.unwrap_or(fitting).max(min_bytes);
+    let warning = available.filter(|available| chosen > *available).map(|available| {
+        let or_lower = if chosen > min_bytes {
+            format!(", or lower JOURNAL_MAX_BYTES (at least {})", mebibytes(min_bytes))
         } else {
             String::new() // it is the minimum already
         };
         format!(
-            "the journal may take {}, and its disk has only {} for it: once that is full, nothing more is published; make room\
-             {or_lower}",
+            "the journal may take {}, but its disk has only {} for it: once the disk is full, nothing more is published; free \
+             some space{or_lower}",
             mebibytes(chosen),
-            mebibytes(room),
+            mebibytes(available),
         )
     });
     (chosen, warning)
@@ -112,32 +112,32 @@ pub fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
-/// Returns the directory itself, or the nearest one above if it does not exist yet: that one is on
-/// the same disk.
+/// Returns the directory itself, or, if it does not exist yet, the nearest one above it. That one
+/// is on the same disk.
 pub fn nearest_existing(dir: &Path) -> Option<PathBuf> {
-    let whole = std::path::absolute(dir).ok()?;
-    whole.ancestors().find(|above| above.is_dir()).map(Path::to_owned)
+    let absolute = std::path::absolute(dir).ok()?;
+    absolute.ancestors().find(|above| above.is_dir()).map(Path::to_owned)
 }
 
 /// Returns the bytes that the log in `dir` takes, plus those that are free on its disk.
 #[cfg(unix)]
-fn room(dir: &Path) -> Option<u64> {
+fn available(dir: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(&nearest_existing(dir)?).ok().filter(|disk| disk.f_blocks > 0)?; // 0: not a disk
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken(dir)))
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(used_bytes(dir)))
 }
 
 #[cfg(not(unix))]
-fn room(_: &Path) -> Option<u64> {
+fn available(_: &Path) -> Option<u64> {
     None
 }
 
 /// Returns the bytes that the files below `dir` take.
 #[cfg(unix)]
-fn taken(dir: &Path) -> u64 {
+fn used_bytes(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let of = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => taken(&entry.path()),
+        Ok(metadata) if metadata.is_dir() => used_bytes(&entry.path()),
         Ok(metadata) => metadata.blocks() * 512,
         Err(_) => 0, // deleted meanwhile
     };
@@ -151,7 +151,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     #[test]
-    fn the_ceiling_is_what_was_asked_for_and_by_itself_fits_the_disk() {
+    fn the_ceiling_is_the_setting_or_by_default_fits_the_disk() {
         assert_eq!(ceiling(None, 4 * GIB, Some(100 * GIB)), (4 * GIB, None));
         assert_eq!(ceiling(None, 4 * GIB, Some(3 * GIB)), (3 * GIB / 2, None));
         assert_eq!(ceiling(Some(50 * GIB), 4 * GIB, Some(100 * GIB)), (50 * GIB, None));
@@ -159,20 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn a_ceiling_that_the_disk_can_not_bear_is_warned_of() {
+    fn the_operator_is_warned_of_a_ceiling_that_does_not_fit_the_disk() {
         let (chosen, warning) = ceiling(Some(8 * GIB), 4 * GIB, Some(2 * GIB));
         assert_eq!(chosen, 8 * GIB);
-        insta::assert_snapshot!(warning.unwrap(), @"the journal may take 8192 MiB, and its disk has only 2048 MiB for it: once that is full, nothing more is published; make room, or lower JOURNAL_MAX_BYTES (at least 256 MiB)");
+        insta::assert_snapshot!(warning.unwrap(), @"the journal may take 8192 MiB, but its disk has only 2048 MiB for it: once the disk is full, nothing more is published; free some space, or lower JOURNAL_MAX_BYTES (at least 256 MiB)");
         let (chosen, warning) = ceiling(None, 4 * GIB, Some(GIB / 8));
-        assert_eq!(chosen, GIB / 4, "less than the least is not to be had");
-        assert!(warning.unwrap().ends_with("nothing more is published; make room"));
+        assert_eq!(chosen, GIB / 4, "the minimum holds even if it does not fit");
+        assert!(warning.unwrap().ends_with("nothing more is published; free some space"));
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_that_is_still_to_be_made_has_the_room_of_its_disk() {
+    fn the_available_bytes_of_a_directory_that_does_not_exist_yet_are_those_of_its_disk() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(room(&dir.path().join("not/yet")).unwrap() > 0);
-        assert!(room(Path::new("./not-yet-either")).unwrap() > 0);
+        assert!(available(&dir.path().join("not/yet")).unwrap() > 0);
+        assert!(available(Path::new("./not-yet-either")).unwrap() > 0);
     }
 }

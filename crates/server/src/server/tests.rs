@@ -79,10 +79,10 @@ impl Node {
     }
 
     /// The messages in the room, oldest first.
-    async fn said(&self, room: &str) -> Vec<String> {
+    async fn messages(&self, room: &str) -> Vec<String> {
         let page = self.get(&format!("/events?topic=chat/room/{room}&limit=1000")).await;
-        let said = |event: &Value| event["data"]["message"].as_str().unwrap().to_owned();
-        page["events"].as_array().unwrap().iter().map(said).collect()
+        let messages = |event: &Value| event["data"]["message"].as_str().unwrap().to_owned();
+        page["events"].as_array().unwrap().iter().map(messages).collect()
     }
 
     async fn members(&self, room: &str) -> Vec<String> {
@@ -119,10 +119,11 @@ fn two(journal: &Arc<dyn Journal>) -> [Arc<Node>; 2] {
     [(); 2].map(|()| Arc::new(Node::running(journal, Config::default())))
 }
 
-/// Waits until `so` returns true: what one server has answered, the other shows a moment later.
-async fn until(so: impl AsyncFn() -> bool) {
+/// Waits until `condition` is true, because one server shows a moment later what the other has
+/// answered.
+async fn until(condition: impl AsyncFn() -> bool) {
     let waiting = async {
-        while !so().await {
+        while !condition().await {
             tokio::task::yield_now().await;
         }
     };
@@ -138,7 +139,7 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_the_same_key_at_both_at_once_one_is_published_and_all_get_its_answer() {
+async fn of_publishes_with_one_key_at_both_servers_one_is_published_and_all_get_its_answer() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let nodes = two(&journal);
@@ -163,7 +164,7 @@ async fn of_the_same_key_at_both_at_once_one_is_published_and_all_get_its_answer
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_the_same_key_with_different_bodies_one_is_published_and_the_others_conflict() {
+async fn of_publishes_with_one_key_and_different_bodies_one_is_published_and_the_others_conflict() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let nodes = two(&journal);
@@ -180,7 +181,7 @@ async fn of_the_same_key_with_different_bodies_one_is_published_and_the_others_c
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_who_joins_and_leaves_at_both_at_once_does_so_once_and_both_know() {
+async fn simultaneous_joins_and_leaves_of_a_user_at_both_servers_happen_once_and_both_know() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let nodes = two(&journal);
@@ -203,17 +204,17 @@ async fn a_user_who_joins_and_leaves_at_both_at_once_does_so_once_and_both_know(
                 assert_eq!(node.members("r").await, [""; 0]);
             }
         }
-        let told = |round| [format!("u{round}-name joined the room"), format!("u{round}-name left the room")];
+        let messages_of = |round| [format!("u{round}-name joined the room"), format!("u{round}-name left the room")];
         assert_eq!(
-            nodes[1].said("r").await,
-            (0..10).flat_map(told).collect::<Vec<_>>(),
+            nodes[1].messages("r").await,
+            (0..10).flat_map(messages_of).collect::<Vec<_>>(),
             "the room was told of each once"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_joined_at_one_leaves_at_the_other_as_soon_as_the_join_is_answered() {
+async fn a_user_can_leave_at_the_other_server_as_soon_as_the_join_is_answered() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let nodes = two(&journal);
@@ -221,13 +222,13 @@ async fn who_joined_at_one_leaves_at_the_other_as_soon_as_the_join_is_answered()
             nodes[0].post("/chat/room/r/join", "ann", None).await;
             nodes[1].post("/chat/room/r/leave", "ann", None).await;
         }
-        assert_eq!(nodes[1].said("r").await.len(), 100, "no leave was taken for that of nobody");
+        assert_eq!(nodes[1].messages("r").await.len(), 100, "no leave was taken for that of a user who is no member");
         assert_eq!(nodes[1].members("r").await, [""; 0]);
     }
 }
 
 #[tokio::test]
-async fn a_repeated_join_of_who_was_a_member_then_joins_nobody_who_has_left() {
+async fn a_repeated_join_gets_the_first_answer_and_does_not_bring_back_a_user_who_has_left() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let [one, other] = two(&journal);
@@ -241,12 +242,12 @@ async fn a_repeated_join_of_who_was_a_member_then_joins_nobody_who_has_left() {
         }
         until(async || one.members("r").await.is_empty()).await;
         assert_eq!(other.members("r").await, [""; 0]);
-        assert_eq!(other.said("r").await, ["ann-name joined the room", "ann-name left the room"]);
+        assert_eq!(other.messages("r").await, ["ann-name joined the room", "ann-name left the room"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_member_whose_grace_is_over_at_both_leaves_once() {
+async fn a_member_whose_grace_is_over_at_both_servers_leaves_once() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let mut config = Config::default();
@@ -255,16 +256,16 @@ async fn a_member_whose_grace_is_over_at_both_leaves_once() {
         for round in 0..10 {
             nodes[round % 2].post("/chat/room/r/join", "ann", None).await;
             for node in &nodes {
-                until(async || node.said("r").await.len() >= 2 * (round + 1)).await;
+                until(async || node.messages("r").await.len() >= 2 * (round + 1)).await;
             }
         }
         let each = ["ann-name joined the room", "ann-name left the room"];
-        assert_eq!(nodes[1].said("r").await, each.repeat(10));
+        assert_eq!(nodes[1].messages("r").await, each.repeat(10));
     }
 }
 
 #[tokio::test]
-async fn who_is_erased_while_a_server_starts_is_a_member_of_nothing_afterwards() {
+async fn a_user_who_is_erased_while_a_server_starts_is_a_member_of_no_room_afterwards() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let before = Node::running(&journal, Config::default());
@@ -300,7 +301,7 @@ async fn who_is_erased_while_a_server_starts_is_a_member_of_nothing_afterwards()
 }
 
 #[tokio::test]
-async fn a_stream_goes_on_after_an_id_that_its_server_has_not_shown_yet() {
+async fn a_stream_resumes_after_an_id_that_its_server_has_not_shown_yet() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
         let one = Node::running(&journal, Config::default());
@@ -318,7 +319,7 @@ async fn a_stream_goes_on_after_an_id_that_its_server_has_not_shown_yet() {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        assert!(!opening.is_finished(), "it is not judged by what is known here");
+        assert!(!opening.is_finished(), "the id is not judged before the server delivers");
         other.run(engine);
         let mut stream = tokio::time::timeout(PATIENCE, opening).await.unwrap().unwrap().into_body();
         let next = notify().await;
@@ -337,7 +338,7 @@ async fn a_stream_goes_on_after_an_id_that_its_server_has_not_shown_yet() {
 }
 
 #[tokio::test]
-async fn a_membership_for_which_there_is_no_room_is_refused_and_nothing_is_said() {
+async fn a_membership_beyond_the_limit_of_keys_is_refused_and_the_room_is_not_told() {
     let bounds = Bounds::of_each(2);
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(Retention { bounds, ..Retention::default() }));
     let [one, other] = two(&journal);
@@ -347,14 +348,10 @@ async fn a_membership_for_which_there_is_no_room_is_refused_and_nothing_is_said(
         let refused = node.post("/chat/room/r/join", "cem", key).await;
         assert_eq!((refused.status, &refused.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("too_many_keys")));
     }
-    assert_eq!(
-        one.post("/chat/room/r/join", "ann", None).await.status,
-        StatusCode::OK,
-        "who is in has nothing to join"
-    );
+    assert_eq!(one.post("/chat/room/r/join", "ann", None).await.status, StatusCode::OK, "a member has nothing to join");
     one.post("/chat/room/r/leave", "bob", None).await;
     let joined = other.post("/chat/room/r/join", "cem", Some("k")).await;
-    assert_eq!((joined.status, joined.is_replayed), (StatusCode::OK, false), "what was refused left no answer behind");
+    assert_eq!((joined.status, joined.is_replayed), (StatusCode::OK, false), "the refused join left no receipt");
     assert_eq!(other.members("r").await, ["ann", "cem"]);
     let update = async |service: &str| {
         let body = json!({ "service": service, "status": "online" });
@@ -383,7 +380,7 @@ async fn fill_slots(journal: &Arc<dyn Journal>, slots: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_of_version_0_1_come_back_and_are_written_anew_once_whichever_server_does_it() {
+async fn members_of_version_0_1_are_kept_and_are_converted_once_whichever_server_does_it() {
     let dir = tempfile::tempdir().unwrap();
     for (nth, journal) in logs(&dir).into_iter().enumerate() {
         fill_slots(&journal, 900).await;
@@ -391,7 +388,7 @@ async fn members_of_version_0_1_come_back_and_are_written_anew_once_whichever_se
         tokio::join!(nodes[0].post("/chat/room/r/leave", "u1", None), nodes[1].post("/chat/room/r/leave", "u2", None));
         nodes[1].post("/chat/room/r/join", "u2", None).await;
         nodes[1].post("/chat/room/r/join", "u4", None).await; // already a member
-        assert_eq!(nodes[1].said("r").await.len(), 3);
+        assert_eq!(nodes[1].messages("r").await.len(), 3);
         let members = nodes[1].members("r").await;
         assert_eq!(members.len(), 599);
         until(async || nodes[0].members("r").await == members).await;
@@ -407,14 +404,10 @@ async fn members_of_version_0_1_come_back_and_are_written_anew_once_whichever_se
         if nth == 1 {
             let head = journal.head();
             drop(nodes);
-            let journal = again(journal, &dir).await;
+            let journal = reopen(journal, &dir).await;
             let [node, _] = two(&journal);
             node.post("/chat/room/r/join", "u2", None).await;
-            assert_eq!(
-                (node.members("r").await, journal.head()),
-                (members, head),
-                "there is nothing left to write anew"
-            );
+            assert_eq!((node.members("r").await, journal.head()), (members, head), "there is nothing left to convert");
         }
     }
 }
@@ -448,7 +441,7 @@ async fn fill(journal: &Arc<dyn Journal>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_and_statuses_are_all_there_after_200_000_records_of_users_and_after_a_restart() {
+async fn members_and_statuses_survive_200_000_records_of_users_and_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let known = async |node: &Node| (node.members("r").await, node.get("/system/status").await);
     for (nth, journal) in logs(&dir).into_iter().enumerate() {
@@ -464,7 +457,7 @@ async fn members_and_statuses_are_all_there_after_200_000_records_of_users_and_a
         assert_eq!(known(&node).await, before);
         if nth == 1 {
             drop(node);
-            let journal = again(journal, &dir).await;
+            let journal = reopen(journal, &dir).await;
             let [node, _] = two(&journal);
             assert_eq!(known(&node).await, before);
         }
@@ -472,7 +465,7 @@ async fn members_and_statuses_are_all_there_after_200_000_records_of_users_and_a
 }
 
 /// Opens the log of `dir` again after all handles to it are dropped.
-async fn again(journal: Arc<dyn Journal>, dir: &TempDir) -> Arc<dyn Journal> {
+async fn reopen(journal: Arc<dyn Journal>, dir: &TempDir) -> Arc<dyn Journal> {
     journal.close().await;
     drop(journal);
     tokio::time::timeout(PATIENCE, async {
@@ -489,12 +482,12 @@ async fn again(journal: Arc<dyn Journal>, dir: &TempDir) -> Arc<dyn Journal> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_is_not_ready_before_what_it_keeps_of_its_own_is_read() {
+async fn a_server_is_not_ready_before_it_has_read_its_own_topics() {
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(Retention::default()));
     let (mut node, engine) = Node::new(&journal, Config::default());
     let ready = async |node: &Node| node.call("GET", "/health/ready", "admin", None, Value::Null).await;
-    let early = ready(&node).await;
-    assert_eq!((early.status, &early.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("journal_unavailable")));
+    let before = ready(&node).await;
+    assert_eq!((before.status, &before.body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("journal_unavailable")));
     node.run(engine);
     assert_eq!(ready(&node).await.status, StatusCode::OK);
 }

@@ -14,7 +14,7 @@ use tidings_sse::{Event, EventName, Frame, Id};
 use crate::auth::Visitor;
 use crate::times::{rfc3339, rfc3339_ms};
 
-/// Writes the events that the hub asks for, in the form of the contract.
+/// Encodes the events that the hub asks for, in the form that the HTTP API documents.
 pub(crate) struct ControlEvents;
 
 /// The content of a stream's first event.
@@ -63,8 +63,7 @@ impl Wording for ControlEvents {
 /// Returns the event that refuses a stream for a temporary reason, in place of an error status.
 ///
 /// It repeats the cursor that the client sent. Some clients (httpx-sse in the loop that it
-/// documents) take an event without an id for a new beginning, and would come back without their
-/// place.
+/// documents) forget their last id when an event has none, and would come back without a cursor.
 pub(crate) fn busy(reason: &str, retry: Duration, asked: &After) -> Frame {
     let data = json!({ "reason": reason, "reconnect": true, "retry": milliseconds(retry) });
     let cursor = match asked {
@@ -92,8 +91,8 @@ impl Connected<'_> {
         if let Some(code) = self.visitor.auth_error {
             data["authError"] = code.into();
         }
-        // The cursor comes from the client. One that can't stand in an id line was malformed, and
-        // is not repeated.
+        // The cursor comes from the client. If it can't be written in an `id` line, it was
+        // malformed and is not repeated.
         let id = self.cursor.and_then(|cursor| Id::parse(cursor).ok());
         Event::new(EventName::from_static("connected"), data.to_string()).id(id).retry(self.retry).encode()
     }

@@ -28,19 +28,19 @@ use tidings_net::body::StreamBody;
 use tidings_net::cut::Cut;
 use tidings_net::slot::{StreamOutput, StreamSlot};
 
-/// The properties of the stream at a path.
+/// The properties of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     /// The names under which the stream is counted.
     pub(crate) counted_as: &'static [&'static str],
     /// The topics that the stream follows.
     pub(crate) topics: Vec<TopicName>,
-    /// How long a client waits before it comes back.
+    /// How long a client waits before it reconnects.
     pub(crate) retry: Duration,
     /// Whether the stream starts, without a cursor, with the newest event of each key.
     pub(crate) snapshot: bool,
-    /// Whether the stream exists to show that the server is alive. It then gets a heartbeat at
-    /// once, and every heartbeat is an event.
+    /// Whether the stream exists only to show that the server is alive. Such a stream gets a
+    /// heartbeat at once, and each heartbeat is an event and not a comment.
     pub(crate) pulse: bool,
 }
 
@@ -71,8 +71,8 @@ impl Spec {
 }
 
 impl StreamCall {
-    /// Creates the call for a path of an embedding application, whose query parameters are not all
-    /// known here.
+    /// Creates the call for a path of an embedding application. Its query may contain parameters
+    /// that are unknown here.
     pub(crate) fn of_embedder(app: Arc<App>, parts: Parts) -> Self {
         const KNOWN: &[query::Name] = &[query::TOKEN, query::TICKET, query::CURSOR];
         let query = Params::read_among_others(parts.uri.query(), KNOWN);
@@ -179,7 +179,7 @@ impl StreamCall {
     }
 }
 
-/// Notes in the request's span where the stream starts.
+/// Notes in the request's span from where the stream starts.
 fn note_start(start: &Start, snapshot: bool) {
     let start_kind = match start {
         Start { reset: Some(_), .. } => "reset",
@@ -193,7 +193,7 @@ fn note_start(start: &Start, snapshot: bool) {
     }
 }
 
-/// Creates a response that sends `output`, whichever lane takes it.
+/// Creates a response that sends `output` in either lane.
 fn stream_response(output: StreamOutput, parts: &Parts) -> Response {
     let slot = StreamSlot::new(output);
     let cut = parts.extensions.get::<Cut>().cloned();
@@ -202,7 +202,7 @@ fn stream_response(output: StreamOutput, parts: &Parts) -> Response {
     response
 }
 
-/// Creates a response with the head of every stream.
+/// Creates a response with the headers that every stream has.
 fn with_stream_head(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -215,9 +215,9 @@ fn with_stream_head(body: Body) -> Response {
     response
 }
 
-/// Refuses a stream for a reason that will pass. A browser's `EventSource` gives up for good on any
-/// status but 200. Therefore a client that asks for `text/event-stream` by name gets a stream with
-/// one event that says when to come back.
+/// Refuses a stream for a temporary reason. A browser's `EventSource` never reconnects after a
+/// status other than 200. Therefore a client that accepts `text/event-stream` by name gets a stream
+/// with a single event, which says when to come back.
 fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: Error) -> Result<Response, Error> {
     if app.config.streams.refusal != config::Refusal::Busy {
         return Err(error);

@@ -155,7 +155,7 @@ fn file_system(_: &Path, _: Mode) -> Option<Finding> {
 }
 
 fn space(ceiling: &Ceiling) -> Finding {
-    match (&ceiling.warning, ceiling.room) {
+    match (&ceiling.warning, ceiling.available) {
         (Some(warning), _) => Finding::warning("disk", warning),
         (None, Some(available)) => Finding::ok(
             "disk",

@@ -21,13 +21,13 @@ use crate::auth::demo;
 use crate::server::Server;
 
 /// A log whose appends and calls of `certain` wait until it is told that its disk is fast again.
-struct Slow {
+struct SlowLog {
     journal: Memory,
     is_fast: watch::Receiver<bool>,
 }
 
 #[async_trait::async_trait]
-impl Journal for Slow {
+impl Journal for SlowLog {
     fn epochs(&self) -> Arc<Epochs> {
         self.journal.epochs()
     }
@@ -102,18 +102,18 @@ impl Journal for Slow {
 /// A server over a slow log.
 struct TestServer {
     router: Router,
-    log: Arc<Slow>,
-    faster: watch::Sender<bool>,
+    log: Arc<SlowLog>,
+    speed_up: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
 
 impl TestServer {
     async fn new() -> Self {
-        let (faster, is_fast) = watch::channel(false);
-        let log = Arc::new(Slow { journal: Memory::new(Retention::default()), is_fast });
+        let (speed_up, is_fast) = watch::channel(false);
+        let log = Arc::new(SlowLog { journal: Memory::new(Retention::default()), is_fast });
         let (router, engine) = Server::builder().assemble_over(log.clone()).unwrap();
         let running = tokio::spawn(async move { engine.run(std::future::pending()).await.unwrap() });
-        let server = Self { router, log, faster, running };
+        let server = Self { router, log, speed_up, running };
         server.settle().await;
         server
     }
@@ -156,9 +156,9 @@ impl TestServer {
         }
     }
 
-    /// Has everything that waits written. Returns how many events the log then has.
-    async fn written(self, wanted: usize) -> usize {
-        self.faster.send_replace(true);
+    /// Lets the log write the publishes that wait, and returns how many events it then has.
+    async fn write_all(self, wanted: usize) -> usize {
+        self.speed_up.send_replace(true);
         while self.log.head().get() < u64::try_from(wanted).unwrap() {
             yield_now().await;
         }
@@ -169,7 +169,7 @@ impl TestServer {
 }
 
 #[tokio::test]
-async fn publishes_that_wait_for_the_log_hold_no_more_than_their_room_and_none_is_lost() {
+async fn publishes_that_wait_for_the_log_hold_no_more_than_the_budget_and_none_is_lost() {
     for is_keyed in [false, true] {
         let server = TestServer::new().await;
         let (waiting, refused) = server.fill(is_keyed).await;
@@ -179,7 +179,7 @@ async fn publishes_that_wait_for_the_log_hold_no_more_than_their_room_and_none_i
         let body = refused.into_body().collect().await.unwrap().to_bytes();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["code"], "journal_unavailable");
-        assert_eq!(server.written(waiting.len()).await, waiting.len(), "the refused one is not in the log");
+        assert_eq!(server.write_all(waiting.len()).await, waiting.len(), "the refused one is not in the log");
         for publish in waiting {
             assert_eq!(publish.await.unwrap().status(), StatusCode::OK);
         }
@@ -187,7 +187,7 @@ async fn publishes_that_wait_for_the_log_hold_no_more_than_their_room_and_none_i
 }
 
 #[tokio::test]
-async fn callers_with_a_key_who_left_still_take_their_room_until_their_event_is_written() {
+async fn a_publish_with_a_key_holds_its_share_until_it_is_written_even_if_its_caller_left() {
     let server = TestServer::new().await;
     let (waiting, _) = server.fill(true).await;
     for caller in &waiting {
@@ -195,21 +195,21 @@ async fn callers_with_a_key_who_left_still_take_their_room_until_their_event_is_
     }
     let refused = server.publish(Some(usize::MAX)).await;
     assert_eq!(refused.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(server.written(waiting.len()).await, waiting.len());
+    assert_eq!(server.write_all(waiting.len()).await, waiting.len());
 }
 
 #[tokio::test]
-async fn callers_without_one_who_left_make_room() {
+async fn a_publish_without_a_key_gives_its_share_back_when_its_caller_leaves() {
     let server = TestServer::new().await;
     let (waiting, _) = server.fill(false).await;
     for caller in &waiting {
         caller.abort();
     }
-    assert!(!server.publish(None).await.is_finished(), "it waits for the log, as there is room again");
+    assert!(!server.publish(None).await.is_finished(), "it fits into the budget again, and waits for the log");
 }
 
 #[tokio::test(start_paused = true)]
-async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() {
+async fn repetitions_that_only_the_log_recognizes_are_answered_and_not_charged() {
     let server = TestServer::new().await;
     let token = base64::engine::general_purpose::STANDARD.encode("ann:ann:ann@example.com:user");
     let request = |key: &str| {
@@ -224,7 +224,7 @@ async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() 
         // A look-up finds no receipt yet.
         waiting.push(server.call(request("k")).await);
     }
-    server.faster.send_replace(true);
+    server.speed_up.send_replace(true);
     let mut repeated = 0;
     for call in waiting {
         let answer = call.await.unwrap();
@@ -238,7 +238,7 @@ async fn repetitions_that_only_the_log_can_tell_are_answered_and_cost_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repetition_of_what_is_in_flight_has_its_answer_though_its_caller_may_publish_no_more() {
+async fn a_repetition_of_a_publish_in_flight_gets_its_answer_even_if_its_caller_is_over_the_rate_limit() {
     let server = TestServer::new().await;
     let token = base64::engine::general_purpose::STANDARD.encode("ann:ann:ann@example.com:user");
     let request = |key: Option<&str>, title: &str| {
@@ -265,7 +265,7 @@ async fn a_repetition_of_what_is_in_flight_has_its_answer_though_its_caller_may_
     let repeated = server.call(request(Some("k"), "T")).await;
     let conflict = server.call(request(Some("k"), "U")).await;
     assert!(!repeated.is_finished() && !conflict.is_finished(), "the first has no answer yet");
-    server.faster.send_replace(true);
+    server.speed_up.send_replace(true);
     let mut bodies = Vec::new();
     for call in [first, repeated] {
         let answer = call.await.unwrap();
@@ -281,15 +281,15 @@ async fn a_repetition_of_what_is_in_flight_has_its_answer_though_its_caller_may_
 }
 
 #[tokio::test]
-async fn who_leaves_while_joining_a_room_has_joined_and_the_room_is_told() {
+async fn a_caller_that_leaves_while_joining_a_room_has_joined_and_the_room_is_told() {
     let server = TestServer::new().await;
     let join = Request::post("/chat/room/r/join").header("Authorization", format!("Bearer {}", demo::TOKEN));
     server.call(join.body(Body::empty()).unwrap()).await.abort();
-    assert_eq!(server.written(2).await, 2, "what the room is told, and what the server remembers");
+    assert_eq!(server.write_all(2).await, 2, "the message to the room, and the membership");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_the_log_to_be_certain_keeps_no_page_from_others() {
+async fn a_request_that_waits_for_the_log_to_be_certain_does_not_delay_pages_for_others() {
     let server = TestServer::new().await;
     let page = |query: &str| {
         let request = Request::get(format!("/events?topic=notifications{query}"));
@@ -307,7 +307,7 @@ async fn who_waits_for_the_log_to_be_certain_keeps_no_page_from_others() {
 }
 
 #[test]
-fn the_largest_body_of_all_always_fits_once() {
+fn the_largest_body_takes_the_whole_budget_and_fits_into_it() {
     let publish_budget = PublishBudget::default();
     let share = publish_budget.reserve(usize::MAX >> 12).unwrap();
     assert!(publish_budget.reserve(0).is_err());

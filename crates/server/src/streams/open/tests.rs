@@ -1,5 +1,5 @@
-//! A server over a copy of a log, like a node over a copy of a broker's log: what it tells its
-//! clients when the log loses its end, and when the log does not answer.
+//! A server over a copy of a log, as a node has a copy of a broker's log. The tests check what the
+//! server tells its clients when the log loses its end, and when the log does not answer.
 
 #[path = "../../../../hub/tests/support/lines.rs"]
 mod lines;
@@ -86,7 +86,8 @@ impl Stream {
                 }
                 continue;
             }
-            let frame = self.body.frame().await.expect("a stream whose client is to come back is not finished").ok()?;
+            let frame =
+                self.body.frame().await.expect("a stream whose client should come back is cut, not finished").ok()?;
             self.decoder.push(&frame.into_data().unwrap());
         }
     }
@@ -99,7 +100,7 @@ impl Stream {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_who_saw_a_lost_event_is_reset() {
+async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_clients_that_saw_a_lost_event_are_reset() {
     let node = Node::start();
     let kept = node.publish().await;
     let mut saw_all = node.stream(None).await;
@@ -109,28 +110,28 @@ async fn when_the_log_loses_its_end_streams_end_with_busy_and_only_who_saw_a_los
 
     node.log.break_after(Position::new(1), Vec::new());
     let (id, busy) = saw_all.expect("busy").await;
-    assert_eq!(id, lost, "it comes back by what it saw last");
+    assert_eq!(id, lost, "the client comes back by the event that it saw last");
     assert_eq!((&busy["reason"], &busy["reconnect"]), (&"journal_unavailable".into(), &true.into()));
     assert!((500..=5_000).contains(&busy["retry"].as_u64().unwrap()), "{busy}");
     assert!(saw_all.next().await.is_none());
 
     let new = node.publish().await;
     let [lost_id, new_id] = [&lost, &new].map(|id| EventId::parse(id).unwrap());
-    assert_eq!(lost_id.position, new_id.position, "the number is another event's");
-    let mut told = node.stream(Some(&lost)).await;
-    assert_eq!(told.expect("connected").await.1["resumed"], false);
-    let (id, reset) = told.expect("reset").await;
+    assert_eq!(lost_id.position, new_id.position, "another event has the position of the lost one");
+    let mut saw_lost = node.stream(Some(&lost)).await;
+    assert_eq!(saw_lost.expect("connected").await.1["resumed"], false);
+    let (id, reset) = saw_lost.expect("reset").await;
     assert_eq!((&reset["reason"], id), (&"ahead".into(), new.clone()));
-    let mut whole = node.stream(Some(&kept)).await;
-    assert_eq!(whole.expect("connected").await.1["resumed"], true);
-    assert_eq!(whole.expect("notification").await.0, new);
+    let mut saw_none_lost = node.stream(Some(&kept)).await;
+    assert_eq!(saw_none_lost.expect("connected").await.1["resumed"], true);
+    assert_eq!(saw_none_lost.expect("notification").await.0, new);
 
     let (_, stats) = node.call(Method::GET, "/system/stats", "").await;
     assert_eq!(stats["ended"]["journal_unavailable"], 1, "{stats}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_log_does_not_answer_a_foreign_id_is_busy_and_a_call_503_and_neither_is_a_guess() {
+async fn while_the_log_does_not_answer_a_stream_with_an_id_ahead_is_busy_and_a_call_with_it_is_a_503() {
     let node = Node::start();
     let known = node.publish().await;
     let seen = node.log.append_elsewhere(true, vec![]);
