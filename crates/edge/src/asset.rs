@@ -19,7 +19,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::list;
+use crate::header_list;
 
 /// Fixed content, with its fingerprint.
 pub struct Content {
@@ -95,7 +95,7 @@ pub fn answer(
 /// because `If-None-Match` uses the weak comparison.
 fn client_has(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter();
-    lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).any(|one| {
+    lines.flat_map(|line| header_list::from_right(line.as_bytes(), b',')).any(|one| {
         let one = one.strip_prefix(b"W/").unwrap_or(one);
         one == tag.as_bytes() || one == b"*"
     })
@@ -103,7 +103,7 @@ fn client_has(headers: &HeaderMap, tag: &str) -> bool {
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
-    lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).any(|element| {
+    lines.flat_map(|line| header_list::from_right(line.as_bytes(), b',')).any(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let named = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"));
         let refused =

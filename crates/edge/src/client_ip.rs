@@ -10,7 +10,7 @@ use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::list;
+use crate::header_list;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -77,7 +77,7 @@ impl TrustedProxies {
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all(self.header.name()).iter().rev();
-        let mut elements = lines.flat_map(|line| list::from_right(line.as_bytes(), b','));
+        let mut elements = lines.flat_map(|line| header_list::from_right(line.as_bytes(), b','));
         while self.contains(client) {
             match elements.next().and_then(|element| self.header.address(element)) {
                 Some(hop) => client = hop.to_canonical(),
@@ -105,7 +105,7 @@ fn canonical(network: IpNet) -> IpNet {
 /// The address of the `for=` of one element of `Forwarded`. Returns `None` if there are two (RFC
 /// 7239, section 4).
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    let mut found = list::from_right(element, b';').filter_map(|pair| {
+    let mut found = header_list::from_right(element, b';').filter_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
         let value = pair[at + 1..].trim_ascii();
         pair[..at].trim_ascii().eq_ignore_ascii_case(b"for").then_some(value)
@@ -114,7 +114,7 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     if found.next().is_some() {
         return None;
     }
-    node(list::unquoted(value))
+    node(header_list::unquoted(value))
 }
 
 /// Parses an address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,

@@ -14,7 +14,7 @@ use tidings_hub::{LimitReached, MAX_MEMBERSHIPS, MAX_MEMBERSHIPS_PER_USER, Membe
 
 use crate::auth::Refusal;
 use crate::auth::guard::Denied;
-use crate::rate_limit::RateLimit;
+use crate::rate_limit_headers::RateLimitHeaders;
 
 /// A stable identifier of a failure. Programs test it, so a name never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Error {
     details: Vec<Problem>,
     retry_after: Option<Duration>,
     /// Boxed, because few errors have one, and otherwise it would make every `Result` larger.
-    rate_limit: Option<Box<RateLimit>>,
+    rate_limit_headers: Option<Box<RateLimitHeaders>>,
     /// Whether the answer asks for a body without a content coding, because the body of the request
     /// came with one.
     wants_identity: bool,
@@ -255,7 +255,7 @@ impl Error {
             message: message.into(),
             details: Vec::new(),
             retry_after: None,
-            rate_limit: None,
+            rate_limit_headers: None,
             wants_identity: false,
         }
     }
@@ -361,8 +361,8 @@ impl Error {
 
     /// Adds the header fields that tell the caller the state of its rate limits.
     #[must_use]
-    pub fn rate_limit(self, rate_limit: RateLimit) -> Self {
-        Self { rate_limit: Some(Box::new(rate_limit)), ..self }
+    pub fn rate_limit_headers(self, headers: RateLimitHeaders) -> Self {
+        Self { rate_limit_headers: Some(Box::new(headers)), ..self }
     }
 
     /// The code, which programs test.
@@ -445,8 +445,8 @@ impl IntoResponse for Error {
             let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(rate_limit) = &self.rate_limit {
-            rate_limit.write(response.headers_mut());
+        if let Some(headers) = &self.rate_limit_headers {
+            headers.write(response.headers_mut());
         }
         if self.wants_identity {
             // RFC 9110, section 12.5.3: in an answer, this field lists what the server accepts.

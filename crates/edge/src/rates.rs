@@ -2,9 +2,9 @@
 //! (failed credentials per second).
 //!
 //! Owns the limits, what is charged to which user or address, and the header fields with which an
-//! answer reports them ([`RateLimit`]). Everything here is decided before anything is published or
-//! stored. Both tables are bounded (see `table.rs`). Must never store any part of a request except
-//! the user's id or the address.
+//! answer reports them ([`RateLimitHeaders`]). Everything here is decided before anything is
+//! published or stored. Both tables are bounded (see `table.rs`). Must never store any part of a
+//! request except the user's id or the address.
 //!
 //! The `governor` crate can't be used, because it lacks three things that are needed here. A cost
 //! may be larger than the capacity of a bucket (otherwise, a body larger than `PUBLISH_BYTES` would
@@ -25,9 +25,9 @@ use crate::auth::By;
 use crate::auth::guard::Guard;
 use crate::bucket::{Bucket, Quota, Window};
 use crate::error::{Code, Error};
-use crate::rate_limit::{Limit, LimitState};
+use crate::rate_limit_headers::{Limit, LimitState};
 
-pub use crate::rate_limit::RateLimit;
+pub use crate::rate_limit_headers::RateLimitHeaders;
 
 /// The most new names (rooms, topics of users, entities) that one user may create per
 /// [`NAMES_WINDOW`].
@@ -111,14 +111,14 @@ impl Rates {
     /// Charges a publish, or refuses it. A publish is accepted as long as its user's buckets are
     /// not empty. It may cost more than they hold, which leaves a debt.
     #[inline]
-    pub fn publish(&self, cost: &Cost) -> Result<RateLimit, Error> {
+    pub fn publish(&self, cost: &Cost) -> Result<RateLimitHeaders, Error> {
         let Cost { subject, events, bytes } = cost;
-        let RateSubject::User(user) = subject else { return Ok(RateLimit::default()) };
+        let RateSubject::User(user) = subject else { return Ok(RateLimitHeaders::default()) };
         if self.events.is_none() && self.bytes.is_none() {
-            return Ok(RateLimit::default());
+            return Ok(RateLimitHeaders::default());
         }
         let now = Instant::now();
-        let (waits, state) = self.users.with(user, now, |spent| {
+        let (waits, headers) = self.users.with(user, now, |spent| {
             let waits = [
                 self.events.and_then(|quota| spent.events.wait(quota, now)),
                 self.bytes.and_then(|quota| spent.bytes.wait(quota, now)),
@@ -129,10 +129,10 @@ impl Rates {
             }
             let of_events = self.events.map(|quota| LimitState::of(Limit::Events, &spent.events, quota, now));
             let of_bytes = self.bytes.map(|quota| LimitState::of(Limit::Bytes, &spent.bytes, quota, now));
-            (waits, RateLimit([of_events, of_bytes]))
+            (waits, RateLimitHeaders([of_events, of_bytes]))
         });
         let (limit, message) = match waits {
-            [None, None] => return Ok(state),
+            [None, None] => return Ok(headers),
             [Some(_), _] => {
                 (Limit::Events, "You exceed your limit of events per second; wait, then publish fewer at a time")
             }
@@ -143,7 +143,7 @@ impl Rates {
         // The longer wait counts, so that a publisher that has waited is not refused by the other
         // limit.
         let wait = waits.into_iter().flatten().max().unwrap_or_default();
-        Err(self.refuse(limit, message, wait).rate_limit(state))
+        Err(self.refuse(limit, message, wait).rate_limit_headers(headers))
     }
 
     /// Refunds what was charged for a publish, and for a new name if `named`. Needed for the

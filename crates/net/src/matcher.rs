@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Request;
-use tidings_edge::{accept, base_path};
+use tidings_edge::{accept_header, base_path};
 
 /// The paths of the streams. The router is made from the same table, so that the two never differ.
 #[derive(Clone)]
@@ -29,6 +29,6 @@ impl StreamMatcher {
     pub fn matches(&self, request: &Request<()>) -> bool {
         let path = request.uri().path();
         let below = self.base.as_deref().and_then(|base| base_path::below(base, path));
-        self.paths.at(below.unwrap_or(path)).is_ok() && accept::accepts_event_stream(request.headers())
+        self.paths.at(below.unwrap_or(path)).is_ok() && accept_header::accepts_event_stream(request.headers())
     }
 }

@@ -20,8 +20,8 @@ pub mod rule;
 mod secret;
 pub mod setting;
 pub mod spelling;
-pub mod text;
 pub mod units;
+pub mod wrap;
 
 pub use error::Error;
 pub use layers::{Flags, Layers, Written, environment};

@@ -23,7 +23,7 @@ pub enum Raw {
 pub enum Shape {
     /// `--name VALUE`. If it is repeated, the last one counts.
     Single,
-    /// `--name VALUE`, or `--name` alone, which means `true`.
+    /// `--name=VALUE`, or `--name` alone, which means `true`.
     Switch,
     /// May be repeated.
     List,

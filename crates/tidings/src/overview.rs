@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use tidings_server::config::{SECTIONS, table};
 use tidings_settings::setting::Setting;
-use tidings_settings::text::wrap;
+use tidings_settings::wrap::wrap;
 
 /// The settings that are set most often, in the order in which an operator needs them.
 const USUAL: [&str; 7] = ["app_env", "host", "port", "data_dir", "jwt_secret", "cors_origin", "trusted_proxies"];

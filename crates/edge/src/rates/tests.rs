@@ -2,7 +2,7 @@ use axum::response::IntoResponse as _;
 use http::HeaderMap;
 
 use super::*;
-use crate::rate_limit::{POLICY_HEADER, STATE_HEADER};
+use crate::rate_limit_headers::{POLICY_HEADER, STATE_HEADER};
 
 /// Limits of 100 events and 1 MiB a second.
 fn rates() -> Rates {
@@ -13,11 +13,11 @@ fn subject(user: &str) -> RateSubject {
     RateSubject::User(UserId::parse(user).unwrap())
 }
 
-fn publish(rates: &Rates, subject: &RateSubject, events: u32, bytes: usize) -> Result<RateLimit, Error> {
+fn publish(rates: &Rates, subject: &RateSubject, events: u32, bytes: usize) -> Result<RateLimitHeaders, Error> {
     rates.publish(&Cost { subject: subject.clone(), events, bytes })
 }
 
-fn fields(state: &RateLimit) -> [Option<String>; 2] {
+fn fields(state: &RateLimitHeaders) -> [Option<String>; 2] {
     let mut headers = HeaderMap::new();
     state.write(&mut headers);
     [POLICY_HEADER, STATE_HEADER].map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use tidings_settings::setting::prose;
-use tidings_settings::text::comment;
+use tidings_settings::wrap::comment;
 
 use super::{SECTIONS, table};
 

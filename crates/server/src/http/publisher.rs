@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::Params;
-use tidings_edge::rates::{Cost, RateLimit, RateSubject};
+use tidings_edge::rates::{Cost, RateLimitHeaders, RateSubject};
 use tidings_edge::reply::{Draft, Reply};
 use tidings_hub::{Publication, Published, UserId};
 use tidings_journal::{Condition, EventId, TopicName};
@@ -203,7 +203,7 @@ fn is_new(app: &App, batch: &[Publication]) -> bool {
 }
 
 /// Returns the answer to a publish, with the state of its caller's rate limits.
-pub(crate) fn answer(reply: Reply, standing: RateLimit) -> Response {
+pub(crate) fn answer(reply: Reply, standing: RateLimitHeaders) -> Response {
     let mut response = reply.into_response();
     standing.write(response.headers_mut());
     response

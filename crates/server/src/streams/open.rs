@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use tidings_edge::accept;
+use tidings_edge::accept_header;
 use tidings_edge::error::{Code, Error};
 use tidings_edge::query::{self, Params};
 use tidings_hub::{After, HeartbeatStyle, RefusalReason, Start, Subscribe, SubscribeError, Wording as _};
@@ -114,7 +114,7 @@ impl StreamCall {
         let Self { app, parts, query } = self;
         let params = query?;
         traces::set_attribute(traces::STREAM, spec.counted_as[0]);
-        if !accept::accepts_event_stream(&parts.headers) {
+        if !accept_header::accepts_event_stream(&parts.headers) {
             let message = "This is an event stream: accept text/event-stream";
             return Err(Error::new(Code::NotAcceptable, message));
         }
@@ -222,7 +222,7 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
     if app.config.streams.refusal != config::Refusal::Busy {
         return Err(error);
     }
-    if !accept::names_event_stream(&parts.headers) {
+    if !accept_header::names_event_stream(&parts.headers) {
         return Err(error.adding(
             "; a client that asks with `Accept: text/event-stream` is answered 200 and an event `busy`, which says when to come \
              back",

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use tidings_server::config::{Mode, SECTIONS, table};
 use tidings_settings::rule::Shape;
 use tidings_settings::setting::{Setting, prose};
-use tidings_settings::text::comment;
+use tidings_settings::wrap::comment;
 
 const INTRODUCTION: &str = "Settings of Tidings, by section. To set one, remove the # before it and write your value. Flags, the \
                             environment and `.env` override this file. `tidings check` reports what is wrong or unwise, and \

@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-use crate::list;
+use crate::header_list;
 
 /// How specific a media range is that matches `text/event-stream`. The most specific range decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub fn names_event_stream(headers: &HeaderMap) -> bool {
 
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range> {
     let lines = headers.get_all(ACCEPT).iter();
-    lines.flat_map(|line| list::from_right(line.as_bytes(), b',')).filter_map(range)
+    lines.flat_map(|line| header_list::from_right(line.as_bytes(), b',')).filter_map(range)
 }
 
 /// Parses a media range. Returns `None` if the element is not one.
@@ -67,7 +67,7 @@ fn range(element: &[u8]) -> Option<Range> {
     } else {
         None
     };
-    let accepted = !list::from_right(parameters, b';').any(is_zero_weight);
+    let accepted = !header_list::from_right(parameters, b';').any(is_zero_weight);
     Some(Range { specificity, accepted })
 }
 

@@ -1,4 +1,4 @@
-//! The state of a publisher's rate limits, and the header fields that report it ([RateLimit header
+//! The header fields that report the state of a publisher's rate limits ([RateLimit header
 //! fields](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
 
 use std::time::Duration;
@@ -10,6 +10,7 @@ use crate::bucket::{Bucket, Quota, whole_seconds};
 
 /// The header with the limits. Like [`STATE_HEADER`], it is a list of structured fields (RFC 9651).
 pub(crate) const POLICY_HEADER: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// The header with what is left of the limits.
 pub(crate) const STATE_HEADER: HeaderName = HeaderName::from_static("ratelimit");
 
@@ -22,9 +23,10 @@ pub(crate) enum Limit {
     Credentials,
 }
 
-/// The state of a publisher's limits after a call. Empty if the publisher has no limit.
+/// The header fields of an answer to a publisher: the state of its limits after the call. Empty if
+/// it has no limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RateLimit(pub(crate) [Option<LimitState>; 2]);
+pub struct RateLimitHeaders(pub(crate) [Option<LimitState>; 2]);
 
 /// The state of one limit.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,7 @@ impl LimitState {
         Self { limit, quota, left: bucket.left(quota, now), more: bucket.more_in(quota, now) }
     }
 
+    /// The element of [`POLICY_HEADER`] for this limit.
     fn policy(&self) -> String {
         let Quota { capacity, .. } = self.quota;
         let (name, window) = (self.limit.as_str(), whole_seconds(self.quota.window()));
@@ -64,13 +67,14 @@ impl LimitState {
         format!("\"{name}\";q={capacity};w={window}{unit}")
     }
 
+    /// The element of [`STATE_HEADER`] for this limit.
     fn state(&self) -> String {
         format!("\"{}\";r={};t={}", self.limit.as_str(), self.left, whole_seconds(self.more))
     }
 }
 
-impl RateLimit {
-    /// Writes the header fields, if there is a limit.
+impl RateLimitHeaders {
+    /// Adds the header fields to `headers`, if there is a limit.
     pub fn write(&self, headers: &mut HeaderMap) {
         for (name, write) in
             [(POLICY_HEADER, LimitState::policy as fn(&LimitState) -> String), (STATE_HEADER, LimitState::state)]
