@@ -46,6 +46,7 @@ impl Clients {
         command
             .env("TIDINGS_NODE_CLIENTS", &self.programs)
             .env("TIDINGS_PYTHON", &self.python)
+            .env("TIDINGS_NATS_SERVER", self.python.with_file_name("nats-server"))
             .env(chromium::VARIABLE, &self.chromium);
         let languages = [("go", "TIDINGS_GO_CLIENTS", &self.go), ("jvm", "TIDINGS_JVM_CLIENTS", &self.jvm)];
         let mut left_out = Vec::new();
