@@ -329,20 +329,20 @@ impl Run {
             assert!(all.contains(data), "round {round}: {id} was never appended: {data:?}");
             assert_eq!(epochs.id_of(*position), *id, "round {round}");
         }
-        // The units that are there stay in the oracle as possible, so that later rounds know them.
+        // The oracle keeps the units that are there as possible, for later rounds.
         let kept =
             |unit: &Unit| unit.records.iter().any(|record| positions.contains_key(&record.data) || record.ends_key);
         self.oracle.uncertain = uncertain.into_iter().filter(kept).collect();
     }
 
-    /// Copies what is left if the process or the power is cut off now.
+    /// Copies what is left of the directory if the process is killed or the power is lost now.
     fn cut_off(&mut self, log: &Disk, steps: &Mutex<Steps>, power: bool) -> TempDir {
         let next = scratch();
         copy_while_quiet(log, self.dir.path(), next.path());
         let active = active_log(next.path());
         let (path, synced) = steps.lock().synced.clone();
-        // The engine syncs its log before it writes a table out. The end of the log is not torn
-        // then.
+        // The engine syncs its log before it writes a table out. In that case, the end of the log
+        // is not torn.
         let written_out = tables(next.path()) != steps.lock().tables;
         if power && !written_out && path.file_name() == active.file_name() {
             let used = used_bytes(&active, synced).unwrap();
@@ -375,7 +375,7 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|number| number.parse().ok())
 }
 
-/// Tells how to repeat a run that failed.
+/// Prints how to repeat a run that failed.
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -427,7 +427,7 @@ fn every_acknowledged_event_survives_a_crash_with_its_id() {
 fn an_id_that_was_lost_is_never_given_to_another_event() {
     let oracles = run(Sync::Never, 40);
     let lost = oracles.iter().any(|oracle| oracle.rounds_with_loss > 0);
-    assert!(lost || oracles.len() < 40, "the power never took anything");
+    assert!(lost || oracles.len() < 40, "no loss of power has lost an event");
 }
 
 #[tokio::test]
@@ -456,11 +456,11 @@ async fn after_a_failed_write_appends_are_refused_and_reads_go_on() {
         assert_eq!(log.put(vec![record("too late")]).await.unwrap_err().to_string(), error);
         let vitals = log.vitals().disk.unwrap();
         assert!(vitals.failed);
-        assert_eq!((vitals.batches, vitals.records), (1, 1), "what was refused is not counted as written");
+        assert_eq!((vitals.batches, vitals.records), (1, 1), "a refused append is not counted as written");
         let page = log.read(&Selector::topics([topic("a")]), Position::START, log.head(), Limit::NONE).await.unwrap();
-        assert_eq!(page.entries.len(), 1, "what was refused is not shown");
+        assert_eq!(page.entries.len(), 1, "a refused append is not shown");
         let shown = tokio::time::timeout(Duration::from_millis(1), tail.next()).await;
-        assert!(shown.is_err(), "nor does a tail show it");
+        assert!(shown.is_err(), "a tail does not return it either");
         tokio::time::timeout(Duration::from_secs(10), log.close()).await.unwrap();
     }
 }
@@ -484,14 +484,14 @@ async fn a_damaged_file_causes_an_error_and_never_a_silent_loss() {
     }
     let (mut refused, mut unreadable) = (0, 0);
     let files: Vec<_> = listing(run.dir.path()).into_iter().filter(|(_, length, _)| *length > 0).collect();
-    // In several places of a table, because not all of its bytes are records.
+    // A table is damaged in several places, because not all of its bytes are records.
     let times =
         |file: &std::path::Path| if file.parent().is_some_and(|folder| folder.ends_with("tables")) { 8 } else { 1 };
     let damages = |file| std::iter::repeat_n((file, false), times(file)).chain([(file, true)]);
     let mut due: Vec<_> = files.iter().flat_map(|(file, ..)| damages(file)).collect();
     for round in 0.. {
         let Some((file, gone)) = due.pop() else {
-            // What is hit is left to chance, so this goes on until a record was hit, with far more
+            // The damaged byte is random, so this repeats until a record was hit, with far more
             // attempts than that needs.
             let tables = files.iter().filter(|(file, ..)| times(file) > 1).map(|(file, ..)| (file.as_path(), false));
             due.extend(tables.filter(|_| unreadable == 0 && round < 2_000));
@@ -526,7 +526,7 @@ async fn a_damaged_file_causes_an_error_and_never_a_silent_loss() {
         let log = opened.unwrap_or_else(|error| {
             named(&error);
             assert!(!matches!(error, OpenError::InUse { .. }), "{what}: no process has it open");
-            // What is intact was left alone: once the damage is repaired, everything is there.
+            // The intact files were not changed: once the damage is repaired, everything is there.
             fs::write(&path, intact).unwrap();
             Disk::open(options).unwrap_or_else(|error| panic!("{what}, and mended: {error}"))
         });
@@ -537,14 +537,14 @@ async fn a_damaged_file_causes_an_error_and_never_a_silent_loss() {
                 Ok(page) if page.entries.is_empty() => {
                     assert!(page.damaged && page.floor >= event.id.position, "{what}: {} is missing", event.id);
                     assert!(!is_refused, "{what}, and mended: it is still damaged");
-                    assert!(log.vitals().disk.unwrap().damaged > 0, "{what}: nothing tells of it");
+                    assert!(log.vitals().disk.unwrap().damaged > 0, "{what}: the damage is not reported");
                     unreadable += 1;
                 }
                 Ok(page) => {
                     assert_eq!(page.entries.len(), 1, "{what}: {} is missing", event.id);
                     assert_eq!(page.entries[0].record.data, event.data, "{what}");
                 }
-                Err(error) => panic!("{what}: it will never be read, and is said to be: {error}"),
+                Err(error) => panic!("{what}: damage is reported as temporary: {error}"),
             }
         }
     }
@@ -558,7 +558,7 @@ async fn a_refused_directory_keeps_all_of_its_bytes() {
     {
         let log = Arc::new(Disk::open(run.options.clone()).unwrap());
         run.append(&log).await;
-        log.close().await; // from now on everything is known to be on the device
+        log.close().await; // writes the watermark: everything is known to be on the device
     }
     let files = listing(run.dir.path());
     let (log, ..) = files.iter().find(|(path, ..)| path.extension().is_some_and(|end| end == "jnl")).unwrap();

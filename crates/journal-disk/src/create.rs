@@ -72,9 +72,9 @@ fn create(directory: &Directory, options: &Options, path: &Path) -> Result<(), O
     shorten(&path.join(FIRST_WAL)).map_err(OpenError::io(directory.path(), "shortening the write-ahead log"))
 }
 
-/// Cuts most of the zeros off the end of a write-ahead log that has hardly begun. The engine
-/// creates it with 64 MiB, and cuts it when it opens it the next time, which is right after this.
-/// Until then, the zeros would be copied, and read twice.
+/// Cuts most of the zeros off the end of a new write-ahead log. The engine creates the file with 64
+/// MiB, and shortens it itself when it opens it the next time, which is right after this. Without
+/// this, the zeros would be copied, and read twice.
 fn shorten(log: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(log)?;
     let mut beginning = Vec::new();
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::probe;
 
-    /// Every file below, with what is in it.
+    /// Returns every file below `dir` with its contents.
     fn listing(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         let mut paths = Vec::new();
         list(dir, &mut paths);
@@ -174,8 +174,8 @@ mod tests {
         };
         assert_eq!(of(1 << 20, 126), 126 + SPARE_BYTES);
         assert_eq!(of(1 << 20, 0), SPARE_BYTES);
-        assert_eq!(of(200, 126), 200, "it is short already");
-        assert_eq!(of(1 << 20, INSPECTED_BYTES), 1 << 20, "it has begun");
+        assert_eq!(of(200, 126), 200, "the file is short already");
+        assert_eq!(of(1 << 20, INSPECTED_BYTES), 1 << 20, "the file has more contents than are examined");
         assert_eq!(of(1 << 20, INSPECTED_BYTES - SPARE_BYTES), 1 << 20);
     }
 

@@ -126,22 +126,22 @@ fn is_damage(kind: ErrorKind) -> bool {
     matches!(kind, UnexpectedEof | InvalidInput | NotFound | AlreadyExists)
 }
 
-/// Converts an engine's error for a reader. What is wrong with the files will be wrong at the next
-/// attempt too; what the operating system reports may not be.
+/// Converts an error of the engine for a reader. Damage of the files is permanent, and an error of
+/// the operating system may be temporary.
 pub(super) fn unreadable(error: impl std::borrow::Borrow<fjall::Error>) -> Error {
     let error = error.borrow();
-    let is_lasting = match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => is_lasting(error),
+    let is_permanent = match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => is_permanent_error(error),
         fjall::Error::Storage(_) => true,
         _ => false,
     };
     let why = describe(error);
-    if is_lasting { Error::Damaged(why) } else { Error::Unreadable(why) }
+    if is_permanent { Error::Damaged(why) } else { Error::Unreadable(why) }
 }
 
-/// Returns whether an error is permanent. A file that is missing or too short stays so, and so does
-/// a sector that the device can't read.
-fn is_lasting(error: &std::io::Error) -> bool {
+/// Returns whether an error is permanent. A file that is missing or too short stays so, and a sector
+/// that the device can't read stays unreadable.
+fn is_permanent_error(error: &std::io::Error) -> bool {
     const EIO: i32 = 5;
     let kinds = [ErrorKind::UnexpectedEof, ErrorKind::InvalidData, ErrorKind::InvalidInput, ErrorKind::NotFound];
     kinds.contains(&error.kind()) || cfg!(unix) && error.raw_os_error() == Some(EIO)

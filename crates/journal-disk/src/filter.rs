@@ -1,4 +1,4 @@
-//! Filters that leave out of compaction everything that was trimmed.
+//! Filters by which compaction leaves out everything that was trimmed.
 //!
 //! Trimming raises a topic's floor and writes nothing else. The records below the floor are hidden
 //! from that moment on, and their bytes are removed when the storage engine rewrites the table that
@@ -15,7 +15,7 @@ use super::codec;
 use super::keys::{self, Kind, TopicId};
 use tidings_journal::{Position, Timeline};
 
-/// What compaction may remove. Only what is durable may be in here: what compaction removes must
+/// What compaction may remove. Only durable floors may be in here: what compaction removes must
 /// count as trimmed after a loss of power too, or a reader would miss it silently.
 #[derive(Default)]
 pub(super) struct Floors {
@@ -38,7 +38,7 @@ pub(super) struct Floors {
 }
 
 impl Floors {
-    /// Sets that the floors of all topics are known.
+    /// Notes that the floors of all topics are known.
     pub(super) fn begin(&self) {
         self.known.store(true, Ordering::Release);
     }
@@ -203,8 +203,8 @@ impl CompactionFilter for BatchFilter {
     }
 }
 
-/// Removes receipts that have expired. An earlier receipt with the same key, which becomes visible
-/// by that, has expired too.
+/// Removes receipts that have expired. This may make an earlier receipt with the same key visible,
+/// which has expired too.
 struct ReceiptFilter(Arc<Floors>);
 
 impl CompactionFilter for ReceiptFilter {

@@ -1,4 +1,4 @@
-//! A directory that is full, or whose reads have to wait.
+//! Tests of a directory that is full or gone, and of reads that have to wait.
 
 use std::fs;
 use std::future::Future as _;
@@ -17,15 +17,15 @@ fn record(topics: &[&str], data: &[u8]) -> Record {
     Record { topics, event: "e".into(), key: None, data: data.to_vec().into(), at_ms: 0, ends_key: false }
 }
 
-const PATIENCE: Duration = Duration::from_millis(100);
+const APPEND_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Opens a log with a ceiling of 8 MiB that measures often.
-fn small(dir: &tempfile::TempDir, patience: Duration) -> Disk {
+fn small(dir: &tempfile::TempDir, append_timeout: Duration) -> Disk {
     let mut options = Options::new(dir.path());
     options.retention.max_disk = 8 << 20;
     options.tuning.min_disk_bytes = 0;
     options.tuning.retention_interval = Duration::from_millis(5);
-    options.tuning.append_timeout = patience;
+    options.tuning.append_timeout = append_timeout;
     Disk::open(options).unwrap()
 }
 
@@ -41,7 +41,7 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[tokio::test]
 async fn a_full_log_refuses_appends_and_takes_them_again_when_there_is_space() {
     let dir = tempfile::tempdir().unwrap();
-    let log = small(&dir, PATIENCE);
+    let log = small(&dir, APPEND_TIMEOUT);
     log.put(vec![record(&["a"], b"kept")]).await.unwrap();
     let ballast = dir.path().join("ballast");
     fs::write(&ballast, vec![1; 9 << 20]).unwrap();
@@ -55,7 +55,7 @@ async fn a_full_log_refuses_appends_and_takes_them_again_when_there_is_space() {
     assert_eq!(log.health().unwrap_err().to_string(), error);
     let selector = Selector::topics([TopicName::parse("a").unwrap()]);
     let page = log.read(&selector, Position::START, log.head(), Limit::NONE).await;
-    assert!(page.is_ok(), "reads go on");
+    assert!(page.is_ok(), "reads succeed");
     fs::remove_file(ballast).unwrap();
     until("it recovers", || log.health().is_ok()).await;
     assert_eq!(log.put(vec![record(&["a"], b"taken")]).await.unwrap(), Position::new(2));
@@ -84,11 +84,11 @@ async fn a_full_log_can_be_closed_and_dropped() {
         let dropped = tokio::task::spawn_blocking(move || drop(log));
         tokio::time::timeout(Duration::from_secs(20), dropped).await.unwrap().unwrap();
         fs::remove_file(dir.path().join("ballast")).unwrap();
-        assert_eq!(small(&dir, PATIENCE).head(), Position::new(1));
+        assert_eq!(small(&dir, APPEND_TIMEOUT).head(), Position::new(1));
     }
 }
 
-/// `JOURNAL_CEILING_TIMES` is how many times as much is written as may be kept.
+/// `JOURNAL_CEILING_TIMES` is the size of what is written, as a multiple of the ceiling.
 #[tokio::test]
 async fn the_ceiling_holds_if_every_event_has_a_second_topic() {
     const CEILING: u64 = 128 << 20;
@@ -108,7 +108,7 @@ async fn the_ceiling_holds_if_every_event_has_a_second_topic() {
             number += 1;
             let mut data = noise.clone();
             data[..8].copy_from_slice(&number.to_be_bytes());
-            // Each event gets other noise, so that it takes its size even when it is compressed.
+            // Each event gets noise of its own, so that it can't be compressed.
             data[8..].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31).wrapping_add(number.to_be_bytes()[7]));
             data[8..].rotate_left(usize::try_from(number % 800).unwrap());
             record(&[&format!("chat/room/{}", number % 7), "chat"], &data)
@@ -129,7 +129,8 @@ async fn the_ceiling_holds_if_every_event_has_a_second_topic() {
     }
 }
 
-/// Measures at all times, also between two appends, because merging takes the most space.
+/// Measures the directory all the time, also between two appends, because merging takes the most
+/// space.
 #[tokio::test]
 async fn the_ceiling_holds_while_large_events_are_merged_whether_or_not_they_compress() {
     const CEILING: u64 = 256 << 20;
@@ -185,7 +186,7 @@ async fn a_log_whose_directory_is_gone_takes_no_more_appends() {
         assert!(log.vitals().disk.unwrap().failed);
         let a = Selector::topics([TopicName::parse("a").unwrap()]);
         let page = log.read(&a, Position::START, log.head(), Limit::NONE).await;
-        assert_eq!(page.unwrap().entries.len(), 1, "what there is can be read");
+        assert_eq!(page.unwrap().entries.len(), 1, "the log can still be read");
         log.close().await;
         assert!(other.is_none_or(|other| other.health().is_ok()));
     }
@@ -194,7 +195,7 @@ async fn a_log_whose_directory_is_gone_takes_no_more_appends() {
 #[tokio::test]
 async fn a_dropped_read_counts_against_the_limit_until_it_ends() {
     let dir = tempfile::tempdir().unwrap();
-    let log = small(&dir, PATIENCE);
+    let log = small(&dir, APPEND_TIMEOUT);
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let (begun, began) = std::sync::mpsc::channel();
     {
@@ -208,7 +209,7 @@ async fn a_dropped_read_counts_against_the_limit_until_it_ends() {
     }
     assert_eq!(log.log.readers.available_permits(), MAX_CONCURRENT_READS - 1);
     drop(go_on);
-    until("it is counted no more", || log.log.readers.available_permits() == MAX_CONCURRENT_READS).await;
+    until("the read no longer counts", || log.log.readers.available_permits() == MAX_CONCURRENT_READS).await;
 }
 
 const EIGHT_KIB: usize = 8 << 10;
@@ -224,11 +225,11 @@ fn below(dir: &tempfile::TempDir, ceiling: u64) -> Options {
     options
 }
 
-/// Writes 180 MiB below a high ceiling, has all but `kept` bytes trimmed, and opens the log again
-/// below a ceiling of 160 MiB, which it must then respect.
+/// Writes 180 MiB below a high ceiling, trims all but `kept` bytes, and opens the log again with a
+/// ceiling of 160 MiB. Returns the log once it is below that ceiling.
 async fn lowered(dir: &tempfile::TempDir, kept: u64) -> Disk {
-    // Nothing is written out in the meantime, so that the engine does not merge away what is
-    // trimmed.
+    // Nothing is written out in the meantime. Otherwise the engine would already remove what was
+    // trimmed when it merges.
     let mut far = below(dir, 1 << 30);
     far.tuning.max_wal_bytes = 128 << 20;
     let log = Disk::open(far.clone()).unwrap();

@@ -323,7 +323,7 @@ impl<'a> Group<'a> {
         self.rows.insert((table, key), Some(value.into()));
     }
 
-    /// Puts everything into one batch. Nothing may be added afterwards.
+    /// Puts everything into one batch. Nothing may be added after this call.
     pub(super) fn finish(&mut self) -> OwnedWriteBatch {
         for (topic, run) in std::mem::take(&mut self.runs) {
             self.put_run(topic, run);
@@ -355,7 +355,8 @@ impl<'a> Group<'a> {
         batch
     }
 
-    /// Returns about how many bytes the finished batch has.
+    /// Returns about how many bytes each write of the finished batch takes. It is written several
+    /// times: to the log, to tables, and when these are merged.
     pub(super) fn bytes(&self) -> u64 {
         self.batch_bytes as u64
     }

@@ -19,7 +19,7 @@ pub(super) enum Fault {
     NoSpace,
     /// The write fails in the middle.
     Torn,
-    /// The batch is written, but the sync fails. Nobody knows what is on the device.
+    /// The batch is written, but the sync fails. It is unknown what is on the device.
     NoSync,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// `left` commits succeed, and the one after them meets `fault`.
+    /// Creates a plan in which `left` commits succeed and the next one meets `fault`.
     pub(super) fn new(left: usize, fault: Fault) -> Arc<Mutex<Self>> {
         let synced = (PathBuf::new(), 0);
         Arc::new(Mutex::new(Self { left, fault, failed: false, synced, tables: Vec::new() }))
@@ -111,8 +111,8 @@ pub(super) fn active_log(dir: &Path) -> PathBuf {
     logs.max_by_key(number).unwrap()
 }
 
-/// Returns where the zeros at the end of a file begin, from `from` on. Nothing that is written has
-/// as many zeros in a row.
+/// Returns where the zeros at the end of a file begin, at or after `from`. The engine writes
+/// nothing that contains as many zeros in a row.
 pub(super) fn used_bytes(path: &Path, from: u64) -> io::Result<u64> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;

@@ -1,4 +1,4 @@
-//! What is known of a log from outside: what was acknowledged, and what must therefore be there.
+//! The oracle: what was acknowledged, and what must therefore be in the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(super) struct Acknowledged {
     pub(super) data: Bytes,
 }
 
-/// What was to be appended in one step.
+/// A unit that was sent to the log.
 #[derive(Clone, Debug)]
 pub(super) struct Unit {
     pub(super) records: Vec<Record>,
@@ -26,7 +26,7 @@ pub(super) struct Unit {
     pub(super) condition: Option<Condition>,
 }
 
-/// Everything that is known from outside.
+/// Everything that is known about the log from its answers.
 #[derive(Default)]
 pub(super) struct Oracle {
     pub(super) acknowledged: BTreeMap<Position, Acknowledged>,
@@ -34,7 +34,8 @@ pub(super) struct Oracle {
     pub(super) receipts: BTreeMap<Bytes, StoredReceipt>,
     /// The newest acknowledged position of each key.
     pub(super) keys: BTreeMap<Arc<str>, Position>,
-    /// The units that got an error as answer, and may be there as a whole.
+    /// The units that were answered with an error. Each may be in the log as a whole, or not at
+    /// all.
     pub(super) uncertain: Vec<Unit>,
     /// The events that were acknowledged and then lost, where that is allowed.
     pub(super) lost: Vec<EventId>,

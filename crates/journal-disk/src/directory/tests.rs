@@ -24,7 +24,7 @@ fn a_directory_belongs_to_one_process_and_the_error_names_it() {
     Directory::take(dir.path()).unwrap();
 }
 
-/// `probe` holds the lock for a moment.
+/// `probe` holds the lock for a moment, and taking the directory waits for that.
 #[test]
 fn a_probe_keeps_no_process_out() {
     let dir = tempfile::tempdir().unwrap();
@@ -48,11 +48,11 @@ fn a_newer_format_is_refused_and_nothing_is_written() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-/// What every version up to 0.1 makes of a FORMAT: it takes the words, and of the number only its
-/// own.
+/// Returns whether versions up to 0.1 refuse a file FORMAT. They check the words, and accept only
+/// the number 1.
 fn is_refused_by_version_0_1(text: &str) -> bool {
-    let number = text.trim_end().strip_prefix("tidings journal, format ").expect("it says whose it is");
-    number.parse::<u32>().expect("it tells a newer format from something else") > 1
+    let number = text.trim_end().strip_prefix("tidings journal, format ").expect("the file begins with the words");
+    number.parse::<u32>().expect("a number follows, so that the error says that the format is newer") > 1
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn an_earlier_format_is_accepted_until_it_is_raised() {
     let mut directory = Directory::take(dir.path()).unwrap();
     assert!(directory.has_earlier_format());
     assert_eq!(fs::read_to_string(&path).unwrap(), first);
-    // As if the process had died in the middle of writing it.
+    // As if the process had died while it wrote the file.
     fs::write(dir.path().join("FORMAT.new"), "tidings jour").unwrap();
     directory.raise_format().unwrap();
     assert!(!directory.has_earlier_format());
@@ -93,7 +93,7 @@ fn a_newly_mounted_volume_counts_as_empty() {
     Directory::take(dir.path()).unwrap();
 }
 
-/// A user that may read everything, such as root, would not notice.
+/// For a user that may read everything, such as root, this checks nothing.
 #[cfg(unix)]
 #[test]
 fn files_without_permission_to_read_are_not_counted_and_cause_no_error() {

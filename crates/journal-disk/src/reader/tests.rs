@@ -14,7 +14,7 @@ fn record(key: &str, ends_key: bool) -> Record {
     }
 }
 
-/// A record that ended its key does not matter to a reader of live records.
+/// Damage of a record that ended its key does not affect a reader of live records.
 #[tokio::test]
 async fn a_damaged_record_without_a_key_hides_no_record_with_one() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,14 +10,14 @@ use crate::{Disk, Options, Rule, open};
 use tidings_journal::{Append, Journal as _, LogClock, Pattern, Record};
 use tidings_journal_contract::Put as _;
 
-/// Says when it is about to write, and waits until it may.
-struct Held {
+/// A writer that announces each write, and waits until the test allows it.
+struct HeldCommit {
     db: Database,
     begun: Sender<()>,
     go_on: Receiver<()>,
 }
 
-impl Commit for Held {
+impl Commit for HeldCommit {
     fn commit(&mut self, batch: OwnedWriteBatch, sync: bool) -> Result<(), fjall::Error> {
         let _ = self.begun.send(());
         let _ = self.go_on.recv(); // an error means that the test has dropped its end
@@ -49,7 +49,7 @@ async fn records_that_are_counted_but_not_written_are_trimmed_once_they_are_writ
     options.retention.rules = vec![Rule { pattern, max_age: None, max_events: Some(2), max_bytes: None }];
     let found = open::for_writing(&options).unwrap();
     let ((begun, began), (go_on, wait)) = (channel(), channel());
-    let commit = Held { db: found.tables.db.clone(), begun, go_on: wait };
+    let commit = HeldCommit { db: found.tables.db.clone(), begun, go_on: wait };
     let log = Arc::new(Disk::start(found, options, Box::new(commit)).unwrap());
     let records = (0..5).map(|_| Record {
         topics: [TopicName::parse("a").unwrap()].into(),
@@ -64,15 +64,16 @@ async fn records_that_are_counted_but_not_written_are_trimmed_once_they_are_writ
         async move { log.put(records).await }
     });
     tokio::task::spawn_blocking(move || began.recv()).await.unwrap().unwrap();
-    // The task has looked for them in vain once the age of the oldest is not known any more.
-    until(&log, "it is counted", |log| log.vitals().oldest_ms == Some(0)).await;
-    until(&log, "it is looked for", |log| log.vitals().oldest_ms.is_none()).await;
+    // Once the age of the oldest record is unknown again, the task has searched for the records and
+    // not found them.
+    until(&log, "the records are counted", |log| log.vitals().oldest_ms == Some(0)).await;
+    until(&log, "the task has searched for them", |log| log.vitals().oldest_ms.is_none()).await;
     drop(go_on);
     appending.await.unwrap().unwrap();
-    until(&log, "it is trimmed", |log| log.vitals().kept == Some(2)).await;
+    until(&log, "the records are trimmed", |log| log.vitals().kept == Some(2)).await;
 }
 
-/// Where nothing is appended, it is written for its own sake.
+/// If nothing is appended, the clock is written by itself.
 #[tokio::test]
 async fn the_clock_of_a_quiet_log_is_written_if_it_was_written_before() {
     let dir = tempfile::tempdir().unwrap();

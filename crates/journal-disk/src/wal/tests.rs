@@ -3,8 +3,8 @@ use std::sync::Arc;
 use super::super::options::Options;
 use super::*;
 
-/// A log of three batches, and where each of them ends.
-fn three() -> (tempfile::TempDir, Directory, PathBuf, Vec<u64>) {
+/// Creates a log of three batches. Returns also where each of them ends.
+fn three_batches() -> (tempfile::TempDir, Directory, PathBuf, Vec<u64>) {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::take(dir.path()).unwrap();
     let tables = Tables::open(&directory.db(), &Options::new(dir.path()), &Arc::default()).unwrap();
@@ -27,7 +27,7 @@ fn three() -> (tempfile::TempDir, Directory, PathBuf, Vec<u64>) {
 
 #[test]
 fn every_torn_end_is_cut_off_and_the_engine_opens_what_is_left() {
-    let (_dir, directory, log, ends) = three();
+    let (_dir, directory, log, ends) = three_batches();
     let whole = std::fs::read(&log).unwrap();
     let end = usize::try_from(ends[2]).unwrap();
     let start = usize::try_from(ends[1]).unwrap();
@@ -40,7 +40,7 @@ fn every_torn_end_is_cut_off_and_the_engine_opens_what_is_left() {
         assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1]);
         bytes[torn..].copy_from_slice(&whole[torn..end + 100]);
         let hole = torn.min(end - 1);
-        bytes[hole] ^= 0xff; // one byte in the middle is
+        bytes[hole] ^= 0xff; // only one byte in the middle is damaged
         std::fs::write(&log, &bytes).unwrap();
         repair(&directory, &directory.db()).unwrap();
         assert_eq!(std::fs::metadata(&log).unwrap().len(), ends[1], "damaged at {hole}");
@@ -51,7 +51,7 @@ fn every_torn_end_is_cut_off_and_the_engine_opens_what_is_left() {
 
 #[test]
 fn nothing_that_was_on_the_device_is_cut_off() {
-    let (dir, directory, log, ends) = three();
+    let (dir, directory, log, ends) = three_batches();
     watermark::Watermark::open(dir.path()).unwrap().set(Position::new(3)).unwrap();
     let mut bytes = std::fs::read(&log).unwrap();
     bytes[usize::try_from(ends[1]).unwrap() + 50] ^= 1;
@@ -62,11 +62,10 @@ fn nothing_that_was_on_the_device_is_cut_off() {
 
 #[test]
 fn whole_batches_behind_a_bad_one_are_kept_in_a_file_and_a_torn_end_is_not() {
-    let (_dir, directory, log, ends) = three();
+    let (_dir, directory, log, ends) = three_batches();
     let bytes = std::fs::read(&log).unwrap();
     let ends: Vec<_> = ends.iter().map(|end| usize::try_from(*end).unwrap()).collect();
-    // In the second batch: its first and last byte, a length, a key, and where it says how many
-    // items it has.
+    // Damages the second batch: its first and last byte, a length, a key, and its number of items.
     for at in [ends[0], ends[1] - 1, ends[0] + 30, ends[0] + 40, ends[0] + 2] {
         let mut damaged = bytes.clone();
         damaged[at] ^= 4;
@@ -88,7 +87,7 @@ fn whole_batches_behind_a_bad_one_are_kept_in_a_file_and_a_torn_end_is_not() {
 
 #[test]
 fn a_completed_log_file_is_whole_or_damaged() {
-    let (_dir, directory, log, ends) = three();
+    let (_dir, directory, log, ends) = three_batches();
     std::fs::write(log.with_file_name("1.jnl"), [0; 64]).unwrap();
     repair(&directory, &directory.db()).unwrap();
     let mut bytes = std::fs::read(&log).unwrap();

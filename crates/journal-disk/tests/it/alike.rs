@@ -1,5 +1,5 @@
-//! Checks that the logs in memory and on disk decide alike, whatever they are asked and however
-//! often the one on disk is reopened.
+//! Compares the decisions of the logs in memory and on disk for random requests, while the one on
+//! disk is reopened again and again.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ const TOPICS: [&str; 6] = ["a", "b/c", "chat/room/r", "_members", "_tickets", "s
 const KEYS: [&str; 5] = ["k", "r/ann", "r/a%/b", "0", ""];
 
 /// Makes random requests.
-struct Asked {
+struct Requests {
     rng: StdRng,
     now_ms: i64,
 }
 
-impl Asked {
+impl Requests {
     fn topic(&mut self) -> &'static str {
         TOPICS[self.rng.random_range(0..TOPICS.len())]
     }
@@ -79,7 +79,7 @@ async fn keyed(log: &dyn Journal) -> Vec<(u64, String)> {
     keyed
 }
 
-async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
+async fn compare(seed: u64, steps: u32, most: usize, max_topics: usize) {
     let dir = tempfile::tempdir().unwrap();
     let open = || {
         let mut options = Options::new(dir.path());
@@ -91,25 +91,25 @@ async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
     let memory =
         Memory::new(Retention { bounds: Bounds::of_each(most), max_topics, max_events: 20, ..Retention::default() });
     let mut disk = open();
-    let mut asked = Asked { rng: StdRng::seed_from_u64(seed), now_ms: 1_800_000_000_000 };
+    let mut requests = Requests { rng: StdRng::seed_from_u64(seed), now_ms: 1_800_000_000_000 };
     let mut counts = [0; 4];
     for nth in 0..steps {
-        // In steps for which the clock on disk is stored.
-        asked.now_ms += 2_000 * asked.rng.random_range(0..20);
-        if asked.rng.random_bool(0.02) {
-            asked.now_ms += [3_600_000, -3_600_000][asked.rng.random_range(0..2)];
+        // In steps that are large enough for the clock on disk to be stored.
+        requests.now_ms += 2_000 * requests.rng.random_range(0..20);
+        if requests.rng.random_bool(0.02) {
+            requests.now_ms += [3_600_000, -3_600_000][requests.rng.random_range(0..2)];
         }
-        match asked.rng.random_range(0..40) {
+        match requests.rng.random_range(0..40) {
             0 => {
-                let names: Vec<_> = (0..asked.rng.random_range(1..3)).map(|_| topic(asked.topic())).collect();
-                let until = asked.rng.random_range(0..memory.head().get() + 3);
+                let names: Vec<_> = (0..requests.rng.random_range(1..3)).map(|_| topic(requests.topic())).collect();
+                let until = requests.rng.random_range(0..memory.head().get() + 3);
                 let erased = memory.erase(&names, crate::id(&memory, until)).await.is_ok();
                 assert_eq!(disk.erase(&names, crate::id(&disk, until)).await.is_ok(), erased);
                 assert_eq!(erased, until <= memory.head().get());
             }
             1 => {
-                memory.expire(asked.now_ms);
-                disk.expire(asked.now_ms);
+                memory.expire(requests.now_ms);
+                disk.expire(requests.now_ms);
             }
             2 => {
                 disk.close().await;
@@ -117,7 +117,7 @@ async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
                 disk = open();
             }
             _ => {
-                let append = asked.append(nth, memory.head());
+                let append = requests.append(nth, memory.head());
                 let in_memory = memory.append(append.clone()).await.unwrap();
                 let on_disk = disk.append(append.clone()).await.unwrap();
                 assert_eq!(in_memory, on_disk, "seed {seed}, step {nth}: {append:?}");
@@ -133,13 +133,13 @@ async fn hold_against(seed: u64, steps: u32, most: usize, max_topics: usize) {
         assert_eq!(memory.log_ms(), disk.log_ms(), "seed {seed}, step {nth}");
         assert_eq!(keyed(&memory).await, keyed(&disk).await, "seed {seed}, step {nth}");
     }
-    assert!(counts.iter().all(|count| *count > 0), "each outcome is among them: {counts:?}");
+    assert!(counts.iter().all(|count| *count > 0), "each outcome occurred: {counts:?}");
 }
 
 #[tokio::test]
 async fn the_journals_in_memory_and_on_disk_decide_alike() {
     for seed in 0..3 {
-        hold_against(seed, 200, 2, 5).await;
-        hold_against(seed, 200, 4, 3).await;
+        compare(seed, 200, 2, 5).await;
+        compare(seed, 200, 4, 3).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What every journal promises, kept by the log on disk.
+//! The promises of every journal, tested with the log on disk.
 
 use tempfile::TempDir;
 use tidings_journal::{Bounds, Journal};

@@ -1,4 +1,4 @@
-//! What outlives a process.
+//! Tests of what outlives a process, and of directories that can't be opened.
 
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ async fn keys_and_receipts_and_floors_outlive_a_restart() {
     assert!(matches!(full, Appended::Full(_)), "{full:?}");
 }
 
-/// A process goes on from what the one before believed: the time that passed between them is a gap
-/// that has yet to be confirmed.
+/// A process continues with the clock of the one before. The time between the two is a gap that has
+/// to be confirmed first.
 #[tokio::test]
 async fn the_logs_clock_continues_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
@@ -76,7 +76,7 @@ async fn the_logs_clock_continues_after_a_restart() {
     assert_eq!(log.log_ms(), start_ms + 50_000);
     assert_eq!(append(&log, start_ms + 3_600_000).await, start_ms + 50_000, "one process may be wrong about an hour");
     drop(log);
-    // The ten minutes that confirm it are counted from one process to the next.
+    // The ten minutes that confirm the gap are counted across processes.
     let mut log = open(&dir);
     for second in (0..=600).step_by(20) {
         if second % 200 == 0 {
@@ -94,14 +94,14 @@ async fn a_log_that_was_closed_continues_with_its_time() {
     let now_ms = 1_800_000_000_000;
     for (round, closes) in [true, false].into_iter().enumerate() {
         let log = open(&dir);
-        let told_ms = now_ms + 10_000 * i64::try_from(round).unwrap();
-        log.append(Append::from(numbered(&["a"], 0..1)).at(told_ms)).await.unwrap();
-        log.expire(told_ms + 900);
+        let reported_ms = now_ms + 10_000 * i64::try_from(round).unwrap();
+        log.append(Append::from(numbered(&["a"], 0..1)).at(reported_ms)).await.unwrap();
+        log.expire(reported_ms + 900);
         if closes {
             log.close().await;
         }
         drop(log);
-        assert_eq!(open(&dir).log_ms(), told_ms + 900);
+        assert_eq!(open(&dir).log_ms(), reported_ms + 900);
     }
 }
 
@@ -115,7 +115,7 @@ async fn a_second_process_is_refused() {
     open(&dir);
 }
 
-/// Some backups leave empty files out.
+/// The engine's lock file is empty, and some backups leave empty files out.
 #[tokio::test]
 async fn a_directory_without_the_engines_lock_is_refused_with_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
@@ -178,8 +178,8 @@ fn a_directory_without_permission_to_write_is_refused_and_named() {
     drop(open(&dir));
 }
 
-/// What was acknowledged is lost with the directory. What is published after it is gone must not be
-/// acknowledged.
+/// What was acknowledged before is lost with the directory. What is published after the directory
+/// is gone must not be acknowledged.
 #[cfg(unix)]
 #[tokio::test]
 async fn nothing_is_acknowledged_once_the_directory_is_gone() {
@@ -213,11 +213,15 @@ async fn nothing_is_acknowledged_once_the_directory_is_gone() {
             let error = log.put(vec![record(&["a"], "2")]).await.unwrap_err().to_string();
             assert!(error.contains("was removed, or another directory took its place"), "{what}: {error}");
             assert!(log.health().is_err() && log.vitals().disk.unwrap().failed, "{what}");
-            assert_eq!(all(&log, &["a"]).await, ["1"], "{what}: reads go on, and what was refused is not shown");
+            assert_eq!(all(&log, &["a"]).await, ["1"], "{what}: reads succeed, and the refused append is not shown");
             log.close().await;
             drop(log);
             if what == "replaced" {
-                assert_eq!(Disk::open(Options::new(&dir)).unwrap().head(), Position::START, "the other is left alone");
+                assert_eq!(
+                    Disk::open(Options::new(&dir)).unwrap().head(),
+                    Position::START,
+                    "the other directory was not changed"
+                );
             }
         }
     }
@@ -239,7 +243,7 @@ async fn a_moved_directory_is_not_opened_by_another_while_the_first_has_it() {
     }
     assert!(log.put(vec![record(&["a"], "2")]).await.is_err());
     drop(log);
-    // The append that was refused may be there.
+    // The refused append may be in the log.
     assert!(Disk::open(Options::new(&moved)).unwrap().head() >= Position::new(1));
 }
 
@@ -251,7 +255,7 @@ async fn intact_batches_behind_damage_are_kept_in_a_file_and_reported_until_it_i
     for number in 1..=20 {
         log.put(vec![record(&["a"], &format!("event {number:02}"))]).await.unwrap();
     }
-    // As after a kill: without the watermark, which is written some time after the sync.
+    // As after a kill, there is no watermark, because it is written some time after the sync.
     std::fs::remove_file(dir.path().join("synced")).unwrap();
     copy_all(dir.path(), copy.path());
     drop(log);
@@ -262,7 +266,7 @@ async fn intact_batches_behind_damage_are_kept_in_a_file_and_reported_until_it_i
     std::fs::write(&journal, bytes).unwrap();
     let log = open(&copy);
     assert_eq!(log.head(), Position::new(9));
-    assert!(log.health().is_ok(), "it goes on");
+    assert!(log.health().is_ok(), "the log takes appends");
     log.put(vec![record(&["a"], "event 10 again")]).await.unwrap();
     let cut = |log: &Disk| log.vitals().disk.unwrap().cut;
     assert_eq!(cut(&log), 1);

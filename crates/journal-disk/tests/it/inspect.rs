@@ -1,4 +1,4 @@
-//! Examining a directory that no server holds.
+//! Tests of examining a directory that no server holds.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn a_directory_without_a_log_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(Inspection::open(dir.path()), Err(OpenError::Foreign { .. })));
     assert!(matches!(Inspection::open(&dir.path().join("nothing")), Err(OpenError::Io { .. })));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "looking makes nothing");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "an inspection creates nothing");
 }
 
 #[cfg(unix)]
@@ -81,8 +81,8 @@ async fn a_truncated_log_is_noticed() {
     assert!(matches!(error, OpenError::Lost { synced: 10, .. }), "{error}");
     let error = Inspection::open(dir.path()).err().unwrap();
     assert!(error.to_string().contains("position 10 was safely on disk"), "{error}");
-    assert!(std::fs::read(&journal).unwrap() == damaged, "what is left was left as it is");
-    // What the message tells the operator to do.
+    assert!(std::fs::read(&journal).unwrap() == damaged, "the rest was left as it is");
+    // The remedy that the message suggests.
     std::fs::remove_file(dir.path().join("synced")).unwrap();
     let log = Disk::open(Options::new(dir.path())).unwrap();
     assert!(log.head() < Position::new(10));

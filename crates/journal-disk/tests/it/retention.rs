@@ -20,7 +20,7 @@ fn open(dir: &tempfile::TempDir, retention: Retention) -> Disk {
     Disk::open(options).unwrap()
 }
 
-/// Has the log apply its limits until `names` hold what is expected.
+/// Lets the log apply its limits until `names` hold what is expected.
 async fn until(log: &Disk, now_ms: i64, names: &[&str], expected: &[&str]) {
     let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     loop {
@@ -77,7 +77,7 @@ async fn trimming_a_topic_raises_its_floor_and_those_of_its_aggregates_and_no_ot
     assert_eq!(log.floor(&selector(&["chat/room/quiet", "chat"])), Position::new(9));
     assert_eq!(all(&log, &["chat/room/quiet"]).await, ["q"]);
     let page = log.read(&selector(&["chat"]), Position::START, log.head(), Limit::NONE).await.unwrap();
-    assert!(page.floor > Position::START, "the page tells that it has a hole");
+    assert!(page.floor > Position::START, "the page says that entries are missing");
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_topic_that_holds_too_much_and_too_old_records_is_trimmed_once() {
         let vitals = log.vitals();
         assert_eq!((vitals.kept, vitals.trimmed), (Some(0), Some(6 * topics)));
         log.put(vec![record(&["t/0"], "next"), record(&["other"], "next")]).await.unwrap();
-        assert_eq!(log.vitals().kept, Some(2), "nothing was discounted twice");
+        assert_eq!(log.vitals().kept, Some(2), "no record was subtracted twice");
     }
 }
 
@@ -192,27 +192,27 @@ async fn a_lowered_rule_applies_from_the_next_start_on() {
     until(&log, 0, &["a"], &["7", "8", "9"]).await;
 }
 
-/// Keeps what is younger than an hour, and of the topic `probe` what is younger than a millisecond.
-fn an_hour() -> Retention {
+/// Retention of an hour, and of a millisecond for the topic `probe`.
+fn hour_retention() -> Retention {
     let rules = vec![Rule { max_age: Some(Duration::from_millis(1)), ..rule("probe") }];
     Retention { rules, max_age: Some(Duration::from_hours(1)), ..Retention::default() }
 }
 
-/// A log in memory and one on disk, each keeping what is younger than an hour.
+/// A log in memory and one on disk, each with a retention of an hour.
 fn both_journals(dir: &tempfile::TempDir) -> [Box<dyn Journal>; 2] {
     let memory = tidings_journal::memory::Retention { max_age: Duration::from_hours(1), ..Default::default() };
-    [Box::new(open(dir, an_hour())), Box::new(Memory::new(memory))]
+    [Box::new(open(dir, hour_retention())), Box::new(Memory::new(memory))]
 }
 
-/// A log whose wall clock can be set, while its monotonic clock only advances.
-struct Clocked<'a> {
+/// A log with a wall clock that can be set, and a monotonic clock that only advances.
+struct ClockedLog<'a> {
     log: &'a dyn Journal,
     timeline: Timeline,
     wall: i64,
     steady: i64,
 }
 
-impl<'a> Clocked<'a> {
+impl<'a> ClockedLog<'a> {
     fn new(log: &'a dyn Journal, wall: i64) -> Self {
         Self { log, timeline: Timeline::new(wall, 0), wall, steady: 0 }
     }
@@ -222,16 +222,16 @@ impl<'a> Clocked<'a> {
         for from in (0..ms).step_by(30_000) {
             let step = (ms - from).min(30_000);
             (self.wall, self.steady) = (self.wall + step, self.steady + step);
-            self.look();
+            self.report_time();
         }
     }
 
     fn set(&mut self, by_ms: i64) {
         self.wall += by_ms;
-        self.look();
+        self.report_time();
     }
 
-    fn look(&mut self) {
+    fn report_time(&mut self) {
         self.timeline.observe(self.wall, self.steady, self.log.head());
         self.log.keep_time(&self.timeline);
         self.log.expire(self.timeline.now_ms(self.wall));
@@ -241,16 +241,16 @@ impl<'a> Clocked<'a> {
         self.log.put(vec![Record { at_ms: self.wall, ..record(&[topic], data) }]).await.unwrap();
     }
 
-    /// Checks that `names` hold `expected` once the log has trimmed what is too old now, and again
-    /// a second later.
+    /// Checks that `names` hold `expected` once the log has trimmed what is too old now. On disk,
+    /// waits for two passes of the retention task: each has trimmed the topic `probe`.
     async fn holds(&mut self, names: &[&str], expected: &[&str]) {
-        self.look();
+        self.report_time();
         if self.log.vitals().disk.is_some() {
             for _ in 0..2 {
                 self.append("probe", "p").await;
                 self.pass(1_000);
                 while !all(self.log, &["probe"]).await.is_empty() {
-                    self.look();
+                    self.report_time();
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }
@@ -266,7 +266,7 @@ async fn setting_the_clock_trims_no_young_record_and_passing_time_trims_old_ones
     for jump in [240 * HOUR, -240 * HOUR, 24 * 365 * HOUR] {
         let dir = tempfile::tempdir().unwrap();
         for log in both_journals(&dir) {
-            let mut log = Clocked::new(&*log, 1_000 * HOUR);
+            let mut log = ClockedLog::new(&*log, 1_000 * HOUR);
             log.append("a", "1").await;
             log.pass(30 * MINUTE);
             log.set(jump);
@@ -289,7 +289,7 @@ async fn setting_the_clock_trims_no_young_record_and_passing_time_trims_old_ones
 async fn correcting_the_clock_for_good_trims_no_record_too_early() {
     let dir = tempfile::tempdir().unwrap();
     for log in both_journals(&dir) {
-        let mut log = Clocked::new(&*log, 0); // the machine has booted in 1970
+        let mut log = ClockedLog::new(&*log, 0); // the machine booted in 1970
         log.append("a", "1").await;
         log.pass(30 * MINUTE);
         log.set(490_000 * HOUR);
@@ -297,7 +297,7 @@ async fn correcting_the_clock_for_good_trims_no_record_too_early() {
             log.pass(29 * MINUTE);
             log.append("a", data).await;
         }
-        assert_eq!(log.timeline.skew(), 0, "the clock has stood for long enough");
+        assert_eq!(log.timeline.skew(), 0, "the clock has settled");
         log.holds(&["a"], &["3", "4", "5"]).await;
         log.pass(2 * HOUR);
         log.holds(&["a"], &[]).await;
@@ -308,8 +308,8 @@ async fn correcting_the_clock_for_good_trims_no_record_too_early() {
 async fn a_receipt_expires_by_the_time_that_passes() {
     let dir = tempfile::tempdir().unwrap();
     for log in both_journals(&dir) {
-        let mut clocked = Clocked::new(&*log, 1_000 * HOUR);
-        let keep = async |clocked: &Clocked<'_>, key: &'static str| {
+        let mut clocked = ClockedLog::new(&*log, 1_000 * HOUR);
+        let keep = async |clocked: &ClockedLog<'_>, key: &'static str| {
             let receipt = Receipt { key: key.into(), value: "v".into(), lives: Duration::from_mins(5) };
             let now_ms = clocked.timeline.now_ms(clocked.wall);
             log.append(Append::from(vec![record(&["a"], key)]).receipt(Some(receipt)).at(now_ms)).await.unwrap();
@@ -330,20 +330,20 @@ async fn a_receipt_expires_by_the_time_that_passes() {
 #[tokio::test]
 async fn the_log_on_disk_knows_after_a_restart_how_old_its_records_are() {
     let dir = tempfile::tempdir().unwrap();
-    let log = open(&dir, an_hour());
-    let mut clocked = Clocked::new(&log, 0);
+    let log = open(&dir, hour_retention());
+    let mut clocked = ClockedLog::new(&log, 0);
     clocked.append("a", "1").await;
     clocked.pass(10 * MINUTE);
     clocked.set(490_000 * HOUR);
     clocked.append("a", "2").await;
     let wall = clocked.wall;
     drop(log);
-    let log = open(&dir, an_hour());
+    let log = open(&dir, hour_retention());
     let mut timeline = log.kept_time().unwrap();
     assert_eq!(timeline.resume(wall + 5_000, 77, log.head()), None);
-    let mut clocked = Clocked { log: &log, timeline, wall: wall + 5_000, steady: 77 };
+    let mut clocked = ClockedLog { log: &log, timeline, wall: wall + 5_000, steady: 77 };
     clocked.append("a", "3").await;
-    clocked.look();
+    clocked.report_time();
     clocked.holds(&["a"], &["1", "2", "3"]).await;
     clocked.pass(51 * MINUTE);
     clocked.holds(&["a"], &["2", "3"]).await;

@@ -1,5 +1,4 @@
-//! Checks that the log on disk keeps what the rules say of some topics, and no more, like the log
-//! in memory.
+//! The log on disk keeps as much of a topic as the topic's rule says, like the log in memory.
 
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ fn rule(pattern: &str) -> Rule {
     Rule { pattern: Pattern::parse(pattern).unwrap(), max_age: None, max_events: None, max_bytes: None }
 }
 
-/// The last topic shows some of what is published to the others.
+/// The last topic shows some of the records that are published to the others.
 const TOPICS: [&str; 9] = ["room/a", "room/b", "room/lobby", "slow/a", "brief/a", "other", "another", "keyed/a", "all"];
 
-/// Returns what a log keeps of each topic, behind its floor.
+/// Returns what a log keeps of each topic above its floor, and the floor.
 async fn kept(log: &dyn Journal) -> Vec<(Position, Vec<u64>)> {
     let mut kept = Vec::new();
     for name in TOPICS {
@@ -93,7 +92,7 @@ async fn records_hidden_by_a_floor_do_not_count_against_visible_ones() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    // Each of the rooms is trimmed, which hides what was published to the topic itself before.
+    // Each of the rooms is trimmed. This hides what was published to the topic `all` itself before.
     for _ in 0..30 {
         log.put(vec![record(&["all"], "own"), record(&["room/a", "all"], "a"), record(&["room/b", "all"], "b")])
             .await
@@ -103,7 +102,7 @@ async fn records_hidden_by_a_floor_do_not_count_against_visible_ones() {
     log.put(numbered(&["all"], 0..8)).await.unwrap();
     settled(&log, 28 * 3, 4 + 10).await;
     let shown = log.read(&selector(&["all"]), log.floor(&selector(&["all"])), log.head(), Limit::NONE).await.unwrap();
-    assert_eq!(shown.entries.len(), 4 + 10, "as many as the rule says");
+    assert_eq!(shown.entries.len(), 4 + 10, "the number that the rule allows");
     log.put(numbered(&["all"], 8..9)).await.unwrap();
     settled(&log, 28 * 3 + 1, 4 + 10).await;
     drop(log);

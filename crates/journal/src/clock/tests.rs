@@ -12,7 +12,7 @@ const START: i64 = 56 * YEAR;
 
 /// Reports the time to a clock at intervals of `every` for `how_long`, from a machine whose clock
 /// is off by `off`.
-fn tell(clock: &mut LogClock, from: i64, how_long: i64, every: i64, off: i64) {
+fn report(clock: &mut LogClock, from: i64, how_long: i64, every: i64, off: i64) {
     let mut at = from;
     while at <= from + how_long {
         clock.tell(at + off);
@@ -23,7 +23,7 @@ fn tell(clock: &mut LogClock, from: i64, how_long: i64, every: i64, off: i64) {
 /// Returns a clock to which the time was reported for an hour, up to `START`.
 fn settled() -> LogClock {
     let mut clock = LogClock::default();
-    tell(&mut clock, START - HOUR, HOUR, 5 * SECOND, 0);
+    report(&mut clock, START - HOUR, HOUR, 5 * SECOND, 0);
     assert_eq!(clock.now_ms(), START);
     clock
 }
@@ -39,8 +39,8 @@ fn the_first_time_is_accepted_and_zero_changes_nothing() {
 #[test]
 fn a_correct_clock_is_followed_to_the_millisecond() {
     let mut clock = LogClock::default();
-    for told in [START, START + 1, START + 7 * SECOND, START + 66 * SECOND, START + 126 * SECOND] {
-        assert_eq!(clock.tell(told), told);
+    for time in [START, START + 1, START + 7 * SECOND, START + 66 * SECOND, START + 126 * SECOND] {
+        assert_eq!(clock.tell(time), time);
     }
     assert_eq!(clock.encode().len(), 41);
 }
@@ -53,7 +53,7 @@ fn two_nodes_whose_clocks_differ_by_seconds_count_as_one_source() {
         clock.tell(at);
         clock.tell(at - 20 * SECOND);
     }
-    assert_eq!(clock.now_ms(), START + 9_999 * 10, "no time may be made of the difference");
+    assert_eq!(clock.now_ms(), START + 9_999 * 10, "the difference between the nodes adds no time");
 }
 
 #[test]
@@ -61,15 +61,15 @@ fn a_quiet_hour_counts_ten_minutes_after_its_end() {
     let mut clock = settled();
     let back = START + HOUR;
     assert_eq!(clock.tell(back), START, "one entry proves nothing");
-    tell(&mut clock, back, 10 * MINUTE - 5 * SECOND, 5 * SECOND, 0);
-    assert_eq!(clock.now_ms(), START + 10 * MINUTE - 5 * SECOND, "what passes meanwhile counts at once");
+    report(&mut clock, back, 10 * MINUTE - 5 * SECOND, 5 * SECOND, 0);
+    assert_eq!(clock.now_ms(), START + 10 * MINUTE - 5 * SECOND, "the time that passes meanwhile counts at once");
     assert_eq!(clock.tell(back + 10 * MINUTE), back + 10 * MINUTE);
 }
 
 #[test]
 fn a_log_that_gets_one_time_per_hour_is_ten_hours_late() {
     let mut clock = settled();
-    tell(&mut clock, START, 10 * DAY, HOUR, 0);
+    report(&mut clock, START, 10 * DAY, HOUR, 0);
     assert_eq!(START + 10 * DAY - clock.now_ms(), 10 * HOUR);
     assert!(clock.gaps.len() <= 10 && clock.encode().len() <= 313);
 }
@@ -78,8 +78,8 @@ fn a_log_that_gets_one_time_per_hour_is_ten_hours_late() {
 fn a_clock_that_is_wrong_for_nine_minutes_adds_only_the_time_that_passed() {
     for off in [DAY, -DAY, 74 * YEAR, -56 * YEAR + SECOND, 2 * MINUTE, -2 * MINUTE] {
         let mut clock = settled();
-        tell(&mut clock, START, 9 * MINUTE, 5 * SECOND, off);
-        tell(&mut clock, START + 9 * MINUTE + 5 * SECOND, HOUR, 5 * SECOND, 0);
+        report(&mut clock, START, 9 * MINUTE, 5 * SECOND, off);
+        report(&mut clock, START + 9 * MINUTE + 5 * SECOND, HOUR, 5 * SECOND, 0);
         let passed = clock.now_ms() - START;
         assert!((HOUR + 9 * MINUTE..=HOUR + 10 * MINUTE).contains(&passed), "{off}: {passed}");
         assert_eq!(clock.now_ms(), START + HOUR + 9 * MINUTE + 5 * SECOND);
@@ -89,7 +89,7 @@ fn a_clock_that_is_wrong_for_nine_minutes_adds_only_the_time_that_passed() {
 #[test]
 fn a_clock_that_was_set_back_for_good_does_not_stop_the_logs_clock() {
     let mut clock = settled();
-    tell(&mut clock, START, 3 * DAY, 30 * SECOND, -2 * YEAR);
+    report(&mut clock, START, 3 * DAY, 30 * SECOND, -2 * YEAR);
     assert_eq!(clock.now_ms(), START + 3 * DAY);
 }
 
@@ -117,29 +117,29 @@ fn one_wrong_node_of_three_is_never_believed_and_a_lone_one_after_ten_minutes() 
         at += 10 * SECOND;
     }
     assert!((0..=10 * SECOND).contains(&(at - clock.now_ms())));
-    tell(&mut clock, at, 10 * MINUTE, 10 * SECOND, 30 * DAY);
-    assert_eq!(clock.now_ms(), at + 10 * MINUTE + 30 * DAY, "nobody could tell this from a quiet month");
+    report(&mut clock, at, 10 * MINUTE, 10 * SECOND, 30 * DAY);
+    assert_eq!(clock.now_ms(), at + 10 * MINUTE + 30 * DAY, "this can't be distinguished from a quiet month");
 }
 
 #[test]
 fn the_clocks_lead_shrinks_with_each_quiet_time_and_does_not_grow_by_alternating_sources() {
     let mut clock = settled();
-    tell(&mut clock, START, HOUR, 30 * SECOND, DAY);
+    report(&mut clock, START, HOUR, 30 * SECOND, DAY);
     let mut at = START + HOUR;
     assert_eq!(clock.now_ms(), at + DAY, "wrong and alone");
     for _ in 0..20 {
-        tell(&mut clock, at, HOUR, 30 * SECOND, 0);
-        tell(&mut clock, at + HOUR, HOUR, 30 * SECOND, DAY);
+        report(&mut clock, at, HOUR, 30 * SECOND, 0);
+        report(&mut clock, at + HOUR, HOUR, 30 * SECOND, DAY);
         at += 2 * HOUR;
     }
     assert!(clock.now_ms() <= at + DAY, "it gained {} ms", clock.now_ms() - at - DAY);
-    tell(&mut clock, at, HOUR, 30 * SECOND, 0);
+    report(&mut clock, at, HOUR, 30 * SECOND, 0);
     assert_eq!(clock.now_ms(), at + HOUR + DAY);
     at += HOUR + 20 * HOUR; // no server runs
-    tell(&mut clock, at, HOUR, 30 * SECOND, 0);
+    report(&mut clock, at, HOUR, 30 * SECOND, 0);
     assert_eq!(clock.now_ms(), at + HOUR + 4 * HOUR);
     at += HOUR + 5 * HOUR;
-    tell(&mut clock, at, HOUR, 30 * SECOND, 0);
+    report(&mut clock, at, HOUR, 30 * SECOND, 0);
     assert_eq!(clock.now_ms(), at + HOUR, "and then it is right");
 }
 
@@ -147,9 +147,9 @@ fn the_clocks_lead_shrinks_with_each_quiet_time_and_does_not_grow_by_alternating
 fn a_restart_with_a_wrong_clock_is_a_gap_or_a_source_that_is_behind() {
     for off in [-26 * YEAR, 74 * YEAR] {
         let mut clock = LogClock::decode(&settled().encode()).unwrap();
-        tell(&mut clock, START, 5 * MINUTE, 5 * SECOND, off);
+        report(&mut clock, START, 5 * MINUTE, 5 * SECOND, off);
         assert_eq!(clock.now_ms(), START + 5 * MINUTE);
-        tell(&mut clock, START + 5 * MINUTE, HOUR, 5 * SECOND, 0);
+        report(&mut clock, START + 5 * MINUTE, HOUR, 5 * SECOND, 0);
         assert_eq!(clock.now_ms(), START + HOUR + 5 * MINUTE);
     }
 }
@@ -157,21 +157,21 @@ fn a_restart_with_a_wrong_clock_is_a_gap_or_a_source_that_is_behind() {
 #[test]
 fn a_first_time_that_was_far_behind_is_corrected_after_ten_minutes() {
     let mut clock = LogClock::default();
-    tell(&mut clock, START, MINUTE, SECOND, -56 * YEAR + SECOND); // booted in 1970
-    tell(&mut clock, START + MINUTE, 10 * MINUTE, SECOND, 0);
+    report(&mut clock, START, MINUTE, SECOND, -56 * YEAR + SECOND); // booted in 1970
+    report(&mut clock, START + MINUTE, 10 * MINUTE, SECOND, 0);
     assert_eq!(clock.now_ms(), START + 11 * MINUTE);
 }
 
 #[test]
 fn extreme_times_cause_no_overflow() {
     let mut clock = settled();
-    for told in [i64::MAX, i64::MIN, i64::MAX, i64::MAX - 1, i64::MIN + 1, 1, -1] {
+    for time in [i64::MAX, i64::MIN, i64::MAX, i64::MAX - 1, i64::MIN + 1, 1, -1] {
         for _ in 0..50 {
-            clock.tell(told);
+            clock.tell(time);
         }
         assert!(LogClock::decode(&clock.encode()).is_some());
     }
-    assert_eq!(clock.now_ms(), START, "none of them was told for ten minutes");
+    assert_eq!(clock.now_ms(), START, "none of these times was confirmed for ten minutes");
 }
 
 #[test]
@@ -182,8 +182,8 @@ fn bytes_that_are_no_encoded_clock_are_refused() {
     assert_eq!(LogClock::decode(&bytes), Some(clock));
     assert_eq!(LogClock::decode(&LogClock::default().encode()), Some(LogClock::default()));
     for end in (0..bytes.len()).filter(|end| *end != 1) {
-        // The encoding may end behind a whole gap. Nothing in it tells that something is missing,
-        // but the table's checksum would.
+        // A text that ends after a whole gap is valid, although a gap is missing. The table's
+        // checksum would detect that.
         let whole = (end + 16) % 16 == 57 % 16 && end >= 57;
         assert_eq!(LogClock::decode(&bytes[..end]).is_some(), whole, "{end}");
     }
@@ -204,8 +204,8 @@ fn a_clock_is_worth_writing_after_a_second_or_when_another_one_disagrees() {
     assert!(written.is_worth_writing(&LogClock::default()));
 }
 
-/// What machines may report: time that passes, and clocks that are set.
-fn told() -> impl Strategy<Value = Vec<i64>> {
+/// Times that machines may report: time passes, and clocks are set.
+fn reported_times() -> impl Strategy<Value = Vec<i64>> {
     let step = prop_oneof![
         10 => 0..90 * SECOND,
         3 => -90 * SECOND..0,
@@ -222,11 +222,11 @@ fn told() -> impl Strategy<Value = Vec<i64>> {
     })
 }
 
-/// The time that was reported without interruption up to the end of `told`, with each step counted
-/// up to a minute.
-fn confirmed(told: &[i64]) -> i64 {
+/// Returns the time that was reported without interruption up to the end of `times`. Each step
+/// counts for at most a minute.
+fn confirmed(times: &[i64]) -> i64 {
     let (mut highest, mut all) = (None::<i64>, 0);
-    for at in told {
+    for at in times {
         match highest {
             Some(high) if *at >= high - MINUTE => {
                 all += (at - high).clamp(0, MINUTE);
@@ -240,24 +240,24 @@ fn confirmed(told: &[i64]) -> i64 {
 
 proptest! {
     #[test]
-    fn the_clock_never_goes_back_and_never_jumps_without_ten_minutes_that_confirm_it(told in told()) {
+    fn the_clock_never_goes_back_and_never_jumps_without_ten_minutes_that_confirm_it(times in reported_times()) {
         let mut clock = LogClock::default();
-        for (nth, at) in told.iter().enumerate() {
+        for (nth, at) in times.iter().enumerate() {
             let before = clock.now_ms;
             let now = clock.tell(*at);
             let before = before.unwrap_or(now);
             prop_assert!(now >= before);
-            let confirmed = confirmed(&told[..=nth]);
+            let confirmed = confirmed(&times[..=nth]);
             prop_assert!(now - before <= MINUTE || confirmed >= 10 * MINUTE, "+{} after {confirmed}", now - before);
             prop_assert!(clock.sources.len() <= MAX_SOURCES && clock.gaps.len() <= 10);
         }
     }
 
     #[test]
-    fn a_reader_that_starts_from_an_encoded_clock_has_the_same_time(told in told(), at in 0_usize..400) {
+    fn a_reader_that_starts_from_an_encoded_clock_has_the_same_time(times in reported_times(), at in 0_usize..400) {
         let mut whole = LogClock::default();
         let mut again = LogClock::default();
-        for (nth, time) in told.iter().enumerate() {
+        for (nth, time) in times.iter().enumerate() {
             whole.tell(*time);
             again.tell(*time);
             if nth == at {
@@ -268,12 +268,12 @@ proptest! {
     }
 
     #[test]
-    fn ten_minutes_of_the_right_time_are_enough_after_any_history(told in told(), every in 100..=MINUTE, off in -2 * DAY..2 * DAY) {
+    fn ten_minutes_of_the_right_time_are_enough_after_any_history(times in reported_times(), every in 100..=MINUTE, off in -2 * DAY..2 * DAY) {
         let mut clock = LogClock::default();
-        for at in &told {
+        for at in &times {
             clock.tell(*at);
         }
-        let mut at = told.last().copied().unwrap_or(START) + off;
+        let mut at = times.last().copied().unwrap_or(START) + off;
         let end = at + 10 * MINUTE;
         while at < end {
             clock.tell(at);
