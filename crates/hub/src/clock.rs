@@ -15,7 +15,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The system's clocks.
+    /// Returns the system's clocks.
     ///
     /// Where the system's clock is outside of the years -9999 to 9999, it returns the first or the
     /// last time within them.
@@ -24,13 +24,13 @@ impl Clock {
         Self { wall: Arc::new(|| nearest(SystemTime::now())), steady: Some(steady()) }
     }
 
-    /// A clock for tests: `now` is used as the wall clock and as the monotonic clock.
+    /// Creates a clock for tests: `now` is used as the wall clock and as the monotonic clock.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { wall: Arc::new(now), steady: None }
     }
 
-    /// A clock that may be set: `now` is the wall clock, and `steady` the monotonic clock, in
-    /// milliseconds since any moment.
+    /// Creates a clock that may be set: `now` is the wall clock, and `steady` the monotonic clock,
+    /// in milliseconds since any moment.
     pub fn from_fns(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         steady: impl Fn() -> i64 + Send + Sync + 'static,
@@ -38,17 +38,17 @@ impl Clock {
         Self { wall: Arc::new(now), steady: Some(Arc::new(steady)) }
     }
 
-    /// The time by the wall clock.
+    /// Returns the time by the wall clock.
     pub fn now(&self) -> Timestamp {
         (self.wall)()
     }
 
-    /// The time by the wall clock, in milliseconds since 1970.
+    /// Returns the time by the wall clock, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.now().as_millisecond()
     }
 
-    /// The time by the monotonic clock, in milliseconds since any moment.
+    /// Returns the time by the monotonic clock, in milliseconds since any moment.
     pub fn steady_ms(&self) -> i64 {
         self.steady.as_ref().map_or_else(|| self.now_ms(), |steady| steady())
     }

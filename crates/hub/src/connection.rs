@@ -137,38 +137,39 @@ impl Connection {
         &self.rings
     }
 
-    /// The topics that it follows.
+    /// Returns the topics that the stream follows.
     pub fn topics(&self) -> impl Iterator<Item = &TopicName> {
         self.rings.iter().map(|ring| ring.topic())
     }
 
-    /// How many bytes of its topics have yet to be sent. A frame that stands in several of its
-    /// topics counts in each. `None` while the stream is catching up with what it missed.
+    /// Returns how many bytes of the stream's topics have yet to be sent. A frame that stands in
+    /// several of its topics counts in each. `None` while the stream is catching up with what it
+    /// missed.
     pub fn lag_bytes(&self) -> Option<u64> {
         let after = self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)?;
         Some(self.rings.iter().map(|ring| ring.bytes_after(after)).sum())
     }
 
-    /// How many bytes of its topics that were shown by `until_ms` (in milliseconds since 1970) have
-    /// yet to be sent. `None` until the stream has caught up for the first time.
+    /// Returns how many bytes of the stream's topics that were shown by `until_ms` (in milliseconds
+    /// since 1970) have yet to be sent. `None` until the stream has caught up for the first time.
     pub(crate) fn overdue_bytes(&self, until_ms: i64) -> Option<u64> {
         let seq = self.seq.load(Ordering::Relaxed).checked_sub(1).map(Seq)?;
         let after = Mark { seq, position: self.position() };
         Some(self.rings.iter().map(|ring| ring.overdue_bytes(after, until_ms)).sum())
     }
 
-    /// When something was last sent on it, in milliseconds since 1970.
+    /// Returns when something was last sent on the stream, in milliseconds since 1970.
     pub fn last_activity_ms(&self) -> i64 {
         self.last_activity_ms.load(Ordering::Relaxed)
     }
 
-    /// The position up to which it was sent the log.
+    /// Returns the position up to which the stream was sent the log's events.
     pub fn position(&self) -> Position {
         Position::new(self.position.load(Ordering::Relaxed))
     }
 
-    /// The address or [`network`] under which the stream is counted; `None` if it has a user, or if
-    /// streams from its address are not limited.
+    /// Returns the address or [`network`] under which the stream is counted; `None` if it has a
+    /// user, or if streams from its address are not limited.
     pub(crate) fn counted_address(&self) -> Option<IpAddr> {
         self.address.filter(|_| self.address_counts && self.user.is_none()).map(network)
     }
@@ -225,12 +226,12 @@ impl Connection {
         }
     }
 
-    /// Whether the carrier has bytes that it could not pass on yet.
+    /// Returns whether the carrier has bytes that it could not pass on yet.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed) != 0
     }
 
-    /// Since when the socket has taken no bytes; `None` while it takes them.
+    /// Returns since when the socket has taken no bytes; `None` while it takes them.
     pub(crate) fn blocked_since(&self) -> Option<Tick> {
         self.blocked.load(Ordering::Relaxed).checked_sub(1).map(Tick)
     }
@@ -308,7 +309,7 @@ impl Connection {
         self.seq.store(seq.0 + 1, Ordering::Relaxed);
     }
 
-    /// Whether the stream has caught up at least once.
+    /// Returns whether the stream has caught up at least once.
     pub(crate) fn has_caught_up(&self) -> bool {
         self.seq.load(Ordering::Relaxed) > 0
     }

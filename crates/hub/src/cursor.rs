@@ -27,10 +27,10 @@ pub struct Cursor<S: Source = OwnRings> {
 /// What a cursor reads. An open stream has its list of rings in its
 /// [`Connection`](crate::connection::Connection), so the cursor does not need a list of its own.
 pub trait Source {
-    /// The fan-out to which the rings belong.
+    /// Returns the fan-out to which the rings belong.
     #[doc(hidden)]
     fn fanout(&self) -> &Fanout;
-    /// The rings, one for each topic.
+    /// Returns the rings, one for each topic.
     #[doc(hidden)]
     fn rings(&self) -> &[Arc<Ring>];
 }
@@ -73,7 +73,7 @@ impl Source for OwnRings {
 }
 
 impl Cursor {
-    /// A cursor at the newest place: everything that is visible counts as taken.
+    /// Creates a cursor at the newest place: everything that is visible counts as taken.
     pub fn at_head(fanout: Arc<Fanout>, topics: &[TopicName]) -> Self {
         let (rings, newest) = fanout.follow(topics);
         Self::new(OwnRings { fanout, rings }, newest)
@@ -81,8 +81,8 @@ impl Cursor {
 }
 
 impl<S: Source> Cursor<S> {
-    /// A cursor at `newest`, which is what was visible when the topics of `source` were followed.
-    /// The cursor unfollows them when it is dropped.
+    /// Creates a cursor at `newest`, which is what was visible when the topics of `source` were
+    /// followed. The cursor unfollows them when it is dropped.
     pub(crate) fn new(source: S, newest: Mark) -> Self {
         let registrations = source.rings().iter().map(|_| None).collect();
         Self { source, taken: newest, created_at: newest.seq, registrations }
@@ -92,12 +92,12 @@ impl<S: Source> Cursor<S> {
         &self.source
     }
 
-    /// The position up to which everything stored was taken.
+    /// Returns the position up to which everything stored was taken.
     pub fn position(&self) -> Position {
         self.taken.position
     }
 
-    /// The place in the order of delivery up to which everything was taken.
+    /// Returns the place in the order of delivery up to which everything was taken.
     pub(crate) fn seq(&self) -> Seq {
         self.taken.seq
     }
@@ -151,8 +151,8 @@ impl<S: Source> Cursor<S> {
         }
     }
 
-    /// Whether a ring has at least two frames after the cursor, and all of them together have less
-    /// than `bytes`.
+    /// Returns whether a ring has at least two frames after the cursor, and all of them together
+    /// have less than `bytes`.
     pub(crate) fn is_filling(&self, bytes: u64) -> bool {
         // If only one frame was delivered, no ring has two, so usually no ring is asked.
         let several = self.source.fanout().visible().seq.0 > self.taken.seq.0 + 1;

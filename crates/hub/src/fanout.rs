@@ -25,13 +25,13 @@ use crate::ring::{Limits, Mark, Ring, Seq, Slot};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 use crate::table;
 
-/// Something that is delivered.
+/// An event that is delivered.
 pub trait Delivery {
-    /// The topics that show it.
+    /// Returns the topics that show the event.
     fn topics(&self) -> &[TopicName];
-    /// Its position in the log; `None` if it is not stored.
+    /// Returns the event's position in the log; `None` if it is not stored.
     fn position(&self) -> Option<Position>;
-    /// Encodes it. Called once, and only if one of the topics is followed.
+    /// Encodes the event. Called once, and only if one of the topics is followed.
     fn encode(&self) -> Option<Frame>;
 }
 
@@ -64,7 +64,7 @@ struct Followed {
 }
 
 impl Fanout {
-    /// A fan-out without rings, in which everything up to `position` counts as delivered.
+    /// Creates a fan-out without rings, in which everything up to `position` counts as delivered.
     pub fn new(position: Position, limits: Limits) -> Self {
         let newest = Mark { seq: Seq::default(), position };
         Self {
@@ -97,19 +97,19 @@ impl Fanout {
         }
     }
 
-    /// The place up to which readers may see everything.
+    /// Returns the place up to which readers may see everything.
     pub(crate) fn visible(&self) -> Mark {
         let position = Position::new(self.visible_position.load(Ordering::Acquire));
         Mark { seq: Seq(self.visible_seq.load(Ordering::Acquire)), position }
     }
 
-    /// The newest place that was delivered, with both numbers of the same moment. Takes the lock,
-    /// unlike [`Fanout::visible`].
+    /// Returns the newest place that was delivered, with both numbers of the same moment. Takes the
+    /// lock, unlike [`Fanout::visible`].
     pub(crate) fn newest(&self) -> Mark {
         self.rings.lock().newest
     }
 
-    /// The newest stored event that readers may see.
+    /// Returns the newest stored event that readers may see.
     pub fn visible_position(&self) -> Position {
         Position::new(self.visible_position.load(Ordering::Acquire))
     }
@@ -127,8 +127,8 @@ impl Fanout {
         }
     }
 
-    /// The rings of `topics`, and what was visible when they were followed. Each ring is kept until
-    /// [`Fanout::unfollow`].
+    /// Follows `topics`. Returns their rings, and what was visible at that moment. Each ring is
+    /// kept until [`Fanout::unfollow`].
     pub(crate) fn follow(&self, topics: &[TopicName]) -> (SmallVec<[Arc<Ring>; 2]>, Mark) {
         let mut rings = self.rings.lock();
         let newest = rings.newest;
@@ -168,13 +168,13 @@ impl Fanout {
         }
     }
 
-    /// How many cursors follow each of `topics`.
+    /// Returns how many cursors follow each of `topics`.
     pub(crate) fn followers<'a>(&self, topics: impl IntoIterator<Item = &'a TopicName>) -> Vec<usize> {
         let rings = self.rings.lock();
         topics.into_iter().map(|topic| rings.get(topic).map_or(0, |followed| followed.followers)).collect()
     }
 
-    /// How many topics have followers.
+    /// Returns how many topics have followers.
     pub fn followed_topics(&self) -> usize {
         self.rings.lock().by_topic.len()
     }

@@ -64,28 +64,29 @@ impl Floors {
         Self { notes: KeyedState::new(TOPIC.clone(), read), raised: Mutex::default() }
     }
 
-    /// The note on `topic`, if it is being erased.
+    /// Returns the note on `topic`, if it is being erased.
     pub(crate) fn note_on(&self, topic: &TopicName) -> Option<StoredValue<Floor>> {
         self.notes.get(topic.as_str(), i64::MIN)
     }
 
-    /// All notes: the erasures that were begun and not completed yet.
+    /// Returns all notes: the erasures that were begun and not completed yet.
     pub(crate) fn unfinished(&self) -> Vec<StoredValue<Floor>> {
         self.notes.all(i64::MIN).into_iter().map(|(_, note)| note).collect()
     }
 
-    /// The floors that entries applied since the last call have raised, on the line with `epochs`.
+    /// Takes the floors that were raised since the last call, with their positions on the line with
+    /// `epochs`.
     pub(crate) fn take_raised(&self, epochs: &Epochs) -> Vec<Located> {
         let raised = std::mem::take(&mut *self.raised.lock());
         raised.into_iter().filter_map(|raised| raised.locate(epochs)).collect()
     }
 
-    /// The publication that notes `floor`.
+    /// Returns the publication that notes `floor`.
     pub(crate) fn note(&self, floor: &Floor) -> Publication {
         self.publication(floor).keyed(floor.topic.as_str())
     }
 
-    /// The publication that ends the note of `floor`.
+    /// Returns the publication that ends the note of `floor`.
     pub(crate) fn end(&self, floor: &Floor) -> Publication {
         self.publication(floor).ending(floor.topic.as_str())
     }
@@ -96,7 +97,7 @@ impl Floors {
         self.publication(floor)
     }
 
-    /// The condition that the note on `topic` is still the one at `position`.
+    /// Returns the condition that the note on `topic` is still the one at `position`.
     pub(crate) fn current(&self, topic: &TopicName, position: Position) -> Condition {
         self.notes.current(topic.as_str(), position)
     }
@@ -107,14 +108,14 @@ impl Floors {
 }
 
 impl Floor {
-    /// The data of a note: `<id> <topic>[ <prefix>]`. Topic names have no spaces.
+    /// Returns the data of a note: `<id> <topic>[ <prefix>]`. Topic names have no spaces.
     fn text(&self) -> String {
         let below = self.below.as_ref().map_or_else(String::new, |below| format!(" {below}"));
         format!("{} {}{below}", self.until, self.topic)
     }
 
-    /// The position of the floor on the line with `epochs` that ends at `head`; `None` if it is of
-    /// another line.
+    /// Returns the position of the floor on the line with `epochs` that ends at `head`; `None` if
+    /// it is of another line.
     pub(crate) fn locate(&self, epochs: &Epochs, head: Position) -> Option<Position> {
         epochs.locate(self.until, head).ok()
     }
@@ -130,7 +131,7 @@ impl Raised {
 }
 
 impl Located {
-    /// Whether an entry in `topics` at `position` is erased by this floor.
+    /// Returns whether an entry in `topics` at `position` is erased by this floor.
     pub(crate) fn hides(&self, position: Position, topics: &[TopicName]) -> bool {
         let is_of_it = |topic: &TopicName| {
             *topic == self.floor.topic

@@ -24,8 +24,8 @@ const PAGE: Limit = Limit { events: 4_096, bytes: 1 << 20 };
 /// `begin` and `apply` are called one at a time, in the order of the log, while nothing is
 /// delivered. They must be quick, and must not call the hub.
 pub trait Fold: Send + Sync + 'static {
-    /// The topics of the fold. An entry belongs to the topic that it was published to, not to its
-    /// aggregates.
+    /// Returns the topics of the fold. An entry belongs to the topic that it was published to, not
+    /// to its aggregates.
     fn topics(&self) -> &[TopicName];
 
     /// Begins a generation of the hub: replaces all state by `keyed`, the live keyed entries of its
@@ -39,8 +39,8 @@ pub trait Fold: Send + Sync + 'static {
     /// entry in each generation.
     fn apply(&self, entry: &Arc<Entry>);
 
-    /// Up to `most` keys that have expired by `now_ms`, in log time, and are still in the log, in
-    /// the order of expiry. The hub ends them.
+    /// Returns up to `most` keys that have expired by `now_ms`, in log time, and are still in the
+    /// log, in the order of expiry. The hub ends them.
     fn expired(&self, now_ms: i64, most: usize) -> Vec<Expired> {
         let _ = (now_ms, most);
         Vec::new()
@@ -67,7 +67,7 @@ pub(crate) struct Folds {
     begun: Notify,
 }
 
-/// Values of `Folds::settled` that are no positions: no log is that long.
+/// Values of `Folds::settled` that can't be positions, because no log is that long.
 const NOT_BEGUN: u64 = u64::MAX;
 const STOPPED: u64 = u64::MAX - 1;
 
@@ -76,7 +76,7 @@ impl Folds {
         Self { all, settled: AtomicU64::new(NOT_BEGUN), begun: Notify::new() }
     }
 
-    /// Whether the current generation has begun, so that entries may be delivered.
+    /// Returns whether the current generation has begun, so that entries may be delivered.
     pub(crate) fn have_begun(&self) -> bool {
         self.settled_already().is_some()
     }
@@ -142,7 +142,8 @@ impl Folds {
         }
     }
 
-    /// What [`Folds::settled`] returns, if the current generation has begun.
+    /// Returns what [`Folds::settled`] returns, without waiting; `None` if the current generation
+    /// has not begun yet.
     pub(crate) fn settled_already(&self) -> Option<Position> {
         match self.settled.load(Ordering::Acquire) {
             NOT_BEGUN => None,
@@ -150,13 +151,13 @@ impl Folds {
         }
     }
 
-    /// The keys that have expired by `now_ms`, at most `most` of each fold.
+    /// Returns the keys that have expired by `now_ms`, at most `most` of each fold.
     pub(crate) fn expired(&self, now_ms: i64, most: usize) -> Vec<Expired> {
         self.all.iter().flat_map(|fold| fold.expired(now_ms, most)).collect()
     }
 }
 
-/// The live keyed entries of `selector` up to `until`.
+/// Reads the live keyed entries of `selector` up to `until`.
 async fn read(journal: &dyn Journal, selector: &Selector, until: Position) -> Result<Vec<Arc<Entry>>, Error> {
     let mut keyed = Vec::new();
     let mut after = Position::START;

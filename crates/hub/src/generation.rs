@@ -40,12 +40,12 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// The first generation, in which everything up to `position` counts as delivered.
+    /// Creates the first generation, in which everything up to `position` counts as delivered.
     pub(crate) fn first(position: Position, epochs: Arc<Epochs>, limits: Limits, now_ms: i64) -> Self {
         Self::new(1, position, epochs, limits, Replays::new(), now_ms)
     }
 
-    /// The generation that replaces this one, with everything up to `position` delivered.
+    /// Creates the generation that replaces this one, with everything up to `position` delivered.
     pub(crate) fn next(&self, position: Position, epochs: Arc<Epochs>, limits: Limits, now_ms: i64) -> Self {
         Self::new(self.number + 1, position, epochs, limits, self.replays.next(), now_ms)
     }

@@ -41,8 +41,7 @@ pub struct Options {
     pub streams: stream_registry::Limits,
     /// How much the ring of each topic holds.
     pub ring: ring::Limits,
-    /// The members of topics. The hub tells it about streams, and a fold of the log tells it about
-    /// members.
+    /// The members of topics. The hub reports streams to it, and a fold of the log reports members.
     pub presence: Arc<Presence>,
     /// The folds of the server's own topics. Nothing is delivered before all of them have begun.
     pub folds: Vec<Arc<dyn Fold>>,
@@ -123,13 +122,14 @@ impl Hub {
         (Self { inner: inner.clone() }, Runner { inner, tail })
     }
 
-    /// Whether the log knows `topic` already, see [`Journal::knows`]. Never waits for the disk.
+    /// Returns whether the log knows `topic` already, see [`Journal::knows`]. Never waits for the
+    /// disk.
     pub fn knows(&self, topic: &TopicName) -> bool {
         self.inner.journal.knows(topic)
     }
 
-    /// Up to `most` topics that the log knows and whose names begin with `prefix` and come after
-    /// `after`, in the order of their names, each with the number of streams that follow it.
+    /// Returns up to `most` topics that the log knows and whose names begin with `prefix` and come
+    /// after `after`, in the order of their names, each with the number of streams that follow it.
     pub fn topics(&self, prefix: &str, after: Option<&TopicName>, most: usize) -> Vec<(Holding, usize)> {
         let listed = self.inner.journal.topics(prefix, after, most);
         let followers = self.inner.generation().fanout.followers(listed.iter().map(|holding| &holding.topic));
@@ -141,7 +141,7 @@ impl Hub {
         self.inner.journal.health()
     }
 
-    /// The state of the log for metrics.
+    /// Returns the state of the log for metrics.
     pub fn vitals(&self) -> tidings_journal::Vitals {
         self.inner.journal.vitals()
     }
@@ -170,27 +170,27 @@ impl Hub {
         self.inner.journal.log_ms()
     }
 
-    /// The id of the visible event at `position`.
+    /// Returns the id of the visible event at `position`.
     pub fn id_of(&self, position: Position) -> EventId {
         self.inner.generation().line.id_of(position)
     }
 
-    /// The open streams.
+    /// Returns the open streams.
     pub fn connections(&self) -> &Registry {
         &self.inner.connections
     }
 
-    /// What streams were sent since the start.
+    /// Returns counters of what streams were sent since the start.
     pub fn traffic(&self) -> Traffic {
         self.inner.traffic.read()
     }
 
-    /// The members of topics.
+    /// Returns the members of topics.
     pub fn presence(&self) -> &Arc<Presence> {
         &self.inner.presence
     }
 
-    /// The id of the newest event that readers can see.
+    /// Returns the id of the newest event that readers can see.
     pub fn head(&self) -> EventId {
         let generation = self.inner.generation();
         generation.line.id_of(generation.fanout.visible_position())
@@ -198,7 +198,7 @@ impl Hub {
 }
 
 impl Inner {
-    /// The current generation.
+    /// Returns the current generation.
     pub(crate) fn generation(&self) -> Arc<Generation> {
         self.generation.load_full()
     }

@@ -67,7 +67,7 @@ impl<V> KeyedState<V> {
         Self { topic: [topic], read, live: RwLock::new(Live { by_key: HashMap::new(), expiries: BTreeSet::new() }) }
     }
 
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &TopicName {
         let [topic] = &self.topic;
         topic
@@ -79,26 +79,26 @@ impl<V> KeyedState<V> {
         self.live.read().by_key.len()
     }
 
-    /// Whether no key has a value.
+    /// Returns whether no key has a value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The condition that the topic has no value for `key`, under which a value is created. An
-    /// expired value whose key was not ended yet still counts.
+    /// Returns the condition that the topic has no value for `key`, under which a value is created.
+    /// An expired value whose key was not ended yet still counts.
     pub fn absent(&self, key: impl Into<Arc<str>>) -> Condition {
         Condition::Absent(self.topic().clone(), key.into())
     }
 
-    /// The condition that the value for `key` is still the one at `position`, under which it is
-    /// changed or ended.
+    /// Returns the condition that the value for `key` is still the one at `position`, under which
+    /// it is changed or ended.
     pub fn current(&self, key: impl Into<Arc<str>>, position: Position) -> Condition {
         Condition::Current(self.topic().clone(), key.into(), position)
     }
 }
 
 impl<V: Clone> KeyedState<V> {
-    /// The value for `key`, unless it has expired by `now_ms`, in log time.
+    /// Returns the value for `key`, unless it has expired by `now_ms`, in log time.
     pub fn get(&self, key: &str, now_ms: i64) -> Option<StoredValue<V>> {
         self.live.read().by_key.get(key).filter(|value| !value.has_expired(now_ms)).cloned()
     }

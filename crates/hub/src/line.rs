@@ -9,8 +9,8 @@ use tidings_journal::{Entry, Epochs, Error, EventId, Position};
 
 use crate::sync::ArcSwap;
 
-/// The epochs of one line, as far as the journal's tail has told of them. An event that was shown
-/// never changes its id.
+/// The epochs of one line that are known from the journal's tail. An event that was shown never
+/// changes its id.
 pub(crate) struct Line {
     epochs: ArcSwap<Epochs>,
 }
@@ -20,18 +20,18 @@ impl Line {
         Self { epochs: ArcSwap::new(epochs) }
     }
 
-    /// The epochs of the line, as far as the tail has told of them.
+    /// Returns the epochs of the line that are known from the tail.
     pub(crate) fn epochs(&self) -> Arc<Epochs> {
         self.epochs.load_full()
     }
 
-    /// The id of the event at `position`.
+    /// Returns the id of the event at `position`.
     pub(crate) fn id_of(&self, position: Position) -> EventId {
         self.epochs.load().id_of(position)
     }
 
-    /// Whether `epochs` are those of this line. If they are and the positions agree, what the
-    /// journal appends under them comes next here.
+    /// Returns whether `epochs` are those of this line. If they are and the positions agree, what
+    /// the journal appends under them comes next here.
     pub(crate) fn is_of(&self, epochs: &Arc<Epochs>) -> bool {
         Arc::ptr_eq(&self.epochs.load(), epochs)
     }

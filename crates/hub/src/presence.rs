@@ -102,29 +102,29 @@ impl Presence {
         }
     }
 
-    /// The membership of `user` in `topic`, if there is one.
+    /// Returns the membership of `user` in `topic`, if there is one.
     pub fn member(&self, topic: &TopicName, user: &UserId) -> Option<Member> {
         self.state.lock().member(topic, user)
     }
 
-    /// The members of `topic`, in the order of joining.
+    /// Returns the members of `topic`, in the order of joining.
     pub fn members(&self, topic: &TopicName) -> Vec<Member> {
         let mut members = self.state.lock().members_of(topic);
         members.sort_unstable_by(|a, b| (a.joined_at_ms, &a.user).cmp(&(b.joined_at_ms, &b.user)));
         members
     }
 
-    /// The topics that have members, and how many each of them has.
+    /// Returns the topics that have members, with the number of members of each.
     pub fn topics(&self) -> Vec<(TopicName, usize)> {
         self.state.lock().members.iter().map(|(topic, members)| (topic.clone(), members.len())).collect()
     }
 
-    /// How many memberships there are: a member of three topics has three.
+    /// Returns how many memberships there are: a member of three topics has three.
     pub fn memberships(&self) -> usize {
         self.state.lock().memberships
     }
 
-    /// The topics that `user` is a member of.
+    /// Returns the topics that `user` is a member of.
     pub fn topics_of(&self, user: &UserId) -> Vec<TopicName> {
         self.state.lock().topics_of(user)
     }
@@ -163,8 +163,8 @@ impl Presence {
         }
     }
 
-    /// The membership of `user` in `topic` if its grace period is over now: the user may have come
-    /// back since [`Presence::next_expired`] returned it.
+    /// Returns the membership of `user` in `topic` if its grace period is over now. It is checked
+    /// again because the user may have come back since [`Presence::next_expired`] returned it.
     pub fn expired(&self, topic: &TopicName, user: &UserId) -> Option<Member> {
         let now = Instant::now();
         let state = self.state.lock();

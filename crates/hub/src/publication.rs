@@ -49,7 +49,7 @@ pub enum Published {
 }
 
 impl Publication {
-    /// An event without a key.
+    /// Creates an event without a key.
     pub fn new(topics: impl Into<Arc<[TopicName]>>, event: EventName, data: impl Into<String>) -> Self {
         Self { topics: topics.into(), event, key: None, ends_key: false, data: data.into() }
     }
@@ -87,7 +87,7 @@ impl Publication {
 /// A stored event that is delivered.
 pub(crate) struct Stored<'a> {
     pub(crate) entry: &'a Entry,
-    /// Whether it was erased meanwhile: it keeps its position, but no topic shows it.
+    /// Whether the event was erased meanwhile. It then keeps its position, but no topic shows it.
     pub(crate) hidden: bool,
 }
 

@@ -86,7 +86,7 @@ impl Replays {
         Self::with(Arc::new(Semaphore::new(MAX_CONCURRENT_READS)))
     }
 
-    /// The replays of the next generation, under the same limit.
+    /// Creates the replays of the next generation, under the same limit.
     pub(crate) fn next(&self) -> Self {
         Self::with(self.permits.clone())
     }
@@ -151,8 +151,8 @@ impl Replays {
         self.forget();
     }
 
-    /// The page of `topic` with the events after `after`; `None` if retention has removed some of
-    /// them.
+    /// Returns the page of `topic` with the events after `after`; `None` if retention has removed
+    /// some of them.
     async fn page(
         &self,
         journal: &dyn Journal,
@@ -215,7 +215,7 @@ impl Replays {
 }
 
 impl PageCache {
-    /// The page of `topic` that holds the events after `after`.
+    /// Returns the cached page of `topic` that holds the events after `after`.
     fn around(&self, topic: &TopicName, after: Position) -> Option<Arc<Page>> {
         let pages = &self.topics.get(topic)?.pages;
         let page = pages.iter().find(|page| page.after <= after && after < page.next)?;

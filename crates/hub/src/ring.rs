@@ -37,7 +37,7 @@ struct State {
 }
 
 impl Ring {
-    /// An empty ring. `floor` is what was visible when it was made.
+    /// Creates an empty ring. `floor` is what was visible when it was made.
     pub(crate) fn new(topic: TopicName, floor: Mark) -> Self {
         let state = State { frames: Frames::new(floor), waiters: Waiters::new() };
         Self { topic, newest: AtomicU64::new(floor.seq.0), state: Mutex::new(state) }
@@ -75,8 +75,8 @@ impl Ring {
         Seq(self.newest.load(Ordering::Acquire))
     }
 
-    /// Whether at least two frames came after `after` and all of them together have less than
-    /// `bytes`.
+    /// Returns whether at least two frames came after `after` and all of them together have less
+    /// than `bytes`.
     pub(crate) fn is_filling(&self, after: Seq, bytes: u64) -> bool {
         self.state.lock().frames.is_filling(after, bytes)
     }
@@ -88,7 +88,7 @@ impl Ring {
         self.state.lock().frames.collect(&window, take)
     }
 
-    /// The bytes of the frames after `after` that are still here.
+    /// Returns the bytes of the frames after `after` that are still here.
     pub(crate) fn bytes_after(&self, after: Seq) -> u64 {
         if self.newest() <= after {
             return 0; // true of nearly every stream, and the metrics ask about all of them

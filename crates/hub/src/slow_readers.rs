@@ -45,16 +45,16 @@ impl SlowReaders {
         }
     }
 
-    /// Whether the stream has to be sent an ending because its socket takes no bytes and too much
-    /// is unsent.
+    /// Returns whether the stream has to be sent an ending because its socket takes no bytes and
+    /// too much is unsent.
     pub(crate) fn is_slow(&self, connection: &Connection, now_ms: i64) -> bool {
         let blocked = connection.blocked_since();
         let overdue = blocked.and_then(|_| connection.overdue_bytes(now_ms.saturating_sub(LAG_MIN_AGE_MS)));
         overdue.is_some_and(|bytes| bytes > self.max_lag_bytes)
     }
 
-    /// Whether the stream has to be killed because its socket takes no bytes, or takes them too
-    /// slowly.
+    /// Returns whether the stream has to be killed because its socket takes no bytes, or takes them
+    /// too slowly.
     pub(crate) fn is_stuck(&self, connection: &Connection, now: Tick) -> bool {
         let blocked = connection.blocked_since();
         match connection.ending_since() {

@@ -43,11 +43,12 @@ struct Open {
 /// How many streams may be open.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// In total.
+    /// The most streams in total.
     pub total: usize,
-    /// Of one user.
+    /// The most streams of one user.
     pub per_user: usize,
-    /// Of anonymous visitors from one address. Streams without an address do not count.
+    /// The most streams of anonymous visitors from one address. Streams without an address do not
+    /// count.
     pub per_address: usize,
 }
 
@@ -65,12 +66,12 @@ pub enum LimitReached {
 /// How many streams are open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// In total.
+    /// The number of streams.
     pub total: usize,
-    /// With a user.
+    /// The number of streams that belong to a user.
     pub authenticated: usize,
-    /// By kind, in alphabetical order. A stream may count under several kinds; kinds without a
-    /// stream are left out.
+    /// The number of streams of each kind, in alphabetical order. A stream may count under several
+    /// kinds. Kinds without a stream are left out.
     pub by_kind: Vec<(&'static str, usize)>,
 }
 
@@ -175,17 +176,17 @@ impl Registry {
         self.open.lock().totals.count_refused(why);
     }
 
-    /// The totals of all streams since the start.
+    /// Returns the totals of all streams since the start.
     pub fn totals(&self) -> StreamTotals {
         self.open.lock().totals.clone()
     }
 
-    /// How many streams may be open in total.
+    /// Returns how many streams may be open in total.
     pub fn limit(&self) -> usize {
         self.limits.total
     }
 
-    /// How many streams are open.
+    /// Returns how many streams are open.
     pub fn stats(&self) -> Stats {
         let open = self.open.lock();
         Stats {
@@ -202,7 +203,7 @@ impl Registry {
         lags.fold((0, 0), |(behind, most), lag| (behind + u64::from(lag > 0), most.max(lag)))
     }
 
-    /// Up to `limit` connections in the order of opening, and whether there are more.
+    /// Returns up to `limit` connections in the order of opening, and whether there are more.
     pub fn list(&self, filter: &Filter, limit: usize) -> (Vec<Arc<Connection>>, bool) {
         let open = self.open.lock();
         let matches = |connection: &&Arc<Connection>| {
@@ -224,13 +225,13 @@ impl Registry {
         (page, more)
     }
 
-    /// The connection with this id.
+    /// Returns the connection with this id.
     pub fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {
         let open = self.open.lock();
         open.by_id.find(id.hash(), |one| one.id == id).cloned()
     }
 
-    /// All connections, in the order of opening.
+    /// Returns all connections, in the order of opening.
     pub fn all(&self) -> Vec<Arc<Connection>> {
         self.open.lock().by_serial.values().cloned().collect()
     }
@@ -281,7 +282,7 @@ impl From<LimitReached> for RefusalReason {
 }
 
 impl Default for Limits {
-    /// No limits.
+    /// Returns limits that are never reached.
     fn default() -> Self {
         Self { total: usize::MAX, per_user: usize::MAX, per_address: usize::MAX }
     }

@@ -48,22 +48,22 @@ pub enum Ended {
 }
 
 impl StreamTotals {
-    /// How many streams were refused for this reason.
+    /// Returns how many streams were refused for this reason.
     pub fn refused(&self, why: RefusalReason) -> u64 {
         self.refused[why.index()]
     }
 
-    /// How many streams ended in this way.
+    /// Returns how many streams ended in this way.
     pub fn ended(&self, how: Ended) -> u64 {
         self.ended[how.index()]
     }
 
-    /// How many streams were refused in total.
+    /// Returns how many streams were refused in total.
     pub fn all_refused(&self) -> u64 {
         self.refused.iter().sum()
     }
 
-    /// How many streams ended in total.
+    /// Returns how many streams ended in total.
     pub fn all_ended(&self) -> u64 {
         self.ended.iter().sum()
     }

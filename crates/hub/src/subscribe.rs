@@ -24,7 +24,7 @@ pub struct Subscribe {
     pub topics: Vec<TopicName>,
     /// Where it starts.
     pub after: After,
-    /// Without a cursor, start with the newest event of each key instead of nothing.
+    /// Whether a stream without a cursor starts with the newest event of each key.
     pub snapshot: bool,
     /// The user it belongs to; `None` for an anonymous visitor.
     pub user: Option<UserId>,
@@ -43,11 +43,11 @@ pub struct Subscribe {
 /// Where a stream starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
-    /// With the next event.
+    /// The stream starts with the next event.
     Now,
-    /// With the oldest event that is stored.
+    /// The stream starts with the oldest stored event.
     Earliest,
-    /// After the event with this id, as the client sent it.
+    /// The stream starts after the event with this id. The text is as the client sent it.
     Id(String),
 }
 
@@ -56,11 +56,11 @@ pub enum After {
 pub struct Start {
     /// Whether all events after the cursor follow; `None` if there was no cursor.
     pub resumed: Option<bool>,
-    /// Where the stream stands before its first event: at the cursor, or at the newest event if
-    /// there was none. `None` if the cursor was malformed, or if a snapshot follows, which gives
-    /// its own place.
+    /// The id at which the stream stands before its first event: the cursor, or the newest event if
+    /// there was no cursor. `None` if the cursor was malformed, or if a snapshot follows, whose
+    /// last event has the id.
     pub cursor: Option<String>,
-    /// Why not all events after the cursor follow, if they don't.
+    /// If not all events after the cursor follow: the reason.
     pub reset: Option<ResetReason>,
 }
 

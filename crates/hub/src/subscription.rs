@@ -81,8 +81,8 @@ pub enum Step {
 }
 
 impl Subscription {
-    /// A stream that starts at `newest`, which is what was visible when `connection` began to
-    /// follow its rings.
+    /// Creates a stream that starts at `newest`, which is what was visible when `connection` began
+    /// to follow its rings.
     pub(crate) fn new(hub: Arc<Inner>, generation: Arc<Generation>, connection: Arc<Connection>, newest: Mark) -> Self {
         let cursor = Cursor::new(StreamSource { hub, generation, connection }, newest);
         Self { cursor, start: None, behind: false, ended: None, yields: 0 }
@@ -109,7 +109,7 @@ impl Subscription {
         self.connection().sent(self.generation().fanout.now_ms(), position);
     }
 
-    /// The stream's entry in the registry.
+    /// Returns the stream's entry in the registry.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.cursor.source().connection
     }
@@ -172,7 +172,7 @@ impl Subscription {
         Poll::Ready(Step::End { reconnect: false })
     }
 
-    /// Whether to let other tasks go first before the next [`Subscription::poll_frames`].
+    /// Returns whether to let other tasks go first before the next [`Subscription::poll_frames`].
     ///
     /// If several frames are there at once, publishers are faster than streams. What they publish
     /// in the meantime can then be sent in the same write, and a write costs as much as about fifty
@@ -184,7 +184,7 @@ impl Subscription {
         yields
     }
 
-    /// Whether the stream reads missed events from the journal.
+    /// Returns whether the stream reads missed events from the journal.
     pub fn is_behind(&self) -> bool {
         self.behind
     }

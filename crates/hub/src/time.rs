@@ -70,7 +70,7 @@ impl Time {
         wall_ms.saturating_add(self.skew_ms.load(Ordering::Acquire))
     }
 
-    /// The stamp of what is published now.
+    /// Returns a stamp for what is published now.
     pub(crate) fn stamp(&self, journal: &dyn Journal) -> Stamp {
         let (at_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
         let expected_ms = steady_ms.saturating_add(self.offset_ms.load(Ordering::Acquire));

@@ -118,7 +118,7 @@ impl EndingCause {
         }
     }
 
-    /// Whether the client is to reconnect.
+    /// Returns whether the client is to reconnect.
     pub fn reconnect(self) -> bool {
         self != Self::Expired
     }
@@ -137,7 +137,7 @@ impl ResetReason {
         }
     }
 
-    /// The reason as it is sent.
+    /// Returns the reason as it is sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Trimmed => "trimmed",

@@ -27,7 +27,7 @@ use tidings_journal::Position;
 /// The percentage of the tables' space that the tables may fill. The rest is for rewriting them.
 const USED_PERCENT: u64 = 70;
 
-/// From this part of the ceiling on, appends wait.
+/// The percentage of the ceiling from which on appends wait.
 const FULL_PERCENT: u64 = 95;
 
 /// The percentage of garbage below which a table is not worth rewriting.

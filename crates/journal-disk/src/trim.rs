@@ -118,7 +118,7 @@ fn discount_hidden(log: &Log, name: &TopicName) {
 /// find these records again. If they were still counted, they would count for ever, and records
 /// that may stay would be trimmed in their place.
 fn discount_others(log: &Log, view: &View, step: &TrimStep) {
-    // Of several steps that are written together, none may find records of another.
+    // Several steps may be written together, and none of them may find records of another.
     if let Some(topic) = log.topics.write().get_mut(&step.topic) {
         topic.own_after = topic.own_after.max(step.floor);
     }

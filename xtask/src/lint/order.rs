@@ -71,7 +71,7 @@ struct Sources {
     uses: BTreeMap<Module, BTreeSet<Module>>,
 }
 
-/// Checks every crate of the workspace that is part of the product.
+/// Checks every crate in the folder `crates`.
 pub(super) fn check() -> Result<()> {
     let root = process::root()?;
     let mut findings = Vec::new();
@@ -125,11 +125,12 @@ impl Sources {
         let tests: Vec<Module> = files.iter().flat_map(|(module, file)| below(module, &file.tests)).collect();
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         let known: BTreeSet<Module> = files.keys().cloned().collect();
-        let handed_on = files.get(&Module::new()).map(|root| root.handed_on(&known)).unwrap_or_default();
+        let reexports = files.get(&Module::new()).map(|root| root.reexports(&known)).unwrap_or_default();
         let defined = files.get(&Module::new()).map(|root| root.defined.clone()).unwrap_or_default();
-        // Some names that the root re-exports come from another crate.
+        // A path to the root counts only if it names something that the root defines: other names
+        // that the root re-exports come from other crates.
         let resolve = |module: &Module, path: &[String]| {
-            resolve(&known, &handed_on, module, path)
+            resolve(&known, &reexports, module, path)
                 .filter(|used| !used.is_empty() || path.iter().any(|name| defined.contains(name)))
         };
         let uses = files.iter().map(|(module, file)| {
@@ -188,7 +189,7 @@ impl Sources {
 /// The relevant content of a file.
 #[derive(Default)]
 struct File {
-    /// Every path that names a module, as far as it is written out.
+    /// Every path in the file that may name a module.
     paths: Vec<Vec<String>>,
     /// The functions and types that it defines. Constants may be used from anywhere.
     defined: BTreeSet<String>,
@@ -281,7 +282,7 @@ impl File {
 
     /// Returns the names that the root of a crate re-exports from its own modules, with the module
     /// of each.
-    fn handed_on(&self, known: &BTreeSet<Module>) -> BTreeMap<String, Module> {
+    fn reexports(&self, known: &BTreeSet<Module>) -> BTreeMap<String, Module> {
         let of_module = self.paths.iter().filter(|path| path.len() > 1 && known.contains(&path[..1]));
         let name = |path: &Vec<String>| self.renamed.get(path).or(path.last()).cloned();
         of_module.filter_map(|path| Some((name(path)?, path[..path.len() - 1].to_vec()))).collect()
@@ -324,8 +325,7 @@ fn is_punct(token: Option<&TokenTree>, char: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == char)
 }
 
-/// Whether the tokens after a `#` are `[cfg(test)]`, alone or among other conditions that must all
-/// be true.
+/// Returns whether the tokens after a `#` are `[cfg(test)]`, or `[cfg(all(test, …))]`.
 fn is_test(attribute: Option<&TokenTree>) -> bool {
     let Some(TokenTree::Group(attribute)) = attribute else { return false };
     let words: Vec<_> =
@@ -352,7 +352,7 @@ fn below<'a>(module: &'a Module, names: &'a [String]) -> impl Iterator<Item = Mo
 /// crate.
 fn resolve(
     known: &BTreeSet<Module>,
-    handed_on: &BTreeMap<String, Module>,
+    reexports: &BTreeMap<String, Module>,
     module: &Module,
     path: &[String],
 ) -> Option<Module> {
@@ -361,7 +361,7 @@ fn resolve(
         "crate" => {
             names.next();
             let first = names.peek()?;
-            match handed_on.get(*first).filter(|_| !known.contains(std::slice::from_ref(*first))) {
+            match reexports.get(*first).filter(|_| !known.contains(std::slice::from_ref(*first))) {
                 Some(module) => return Some(module.clone()),
                 None => Module::new(),
             }
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_above_is_not_to_be_used_however_it_is_written() {
+    fn a_use_of_a_later_module_is_found_in_every_way_to_write_it() {
         for text in [
             "use crate::b::B;",
             "use crate::{b::{self, B}, c};",
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_may_use_everything_and_so_may_the_root() {
+    fn tests_and_the_root_may_use_everything() {
         let files = [
             ("lib.rs", "mod a; mod b; pub use crate::b::B;"),
             (
@@ -438,15 +438,15 @@ mod tests {
     }
 
     #[test]
-    fn nobody_uses_what_the_root_defines_but_its_constants() {
-        let root = ("main.rs", "mod a; use other::c; const VERSION: &str = \"1\"; fn told() {}");
+    fn a_module_may_use_only_the_constants_of_the_root() {
+        let root = ("main.rs", "mod a; use other::c; const VERSION: &str = \"1\"; fn helper() {}");
         let uses = |text| findings(&[root, ("a.rs", text)], r#"["a"]"#);
-        assert_eq!(uses("use super::told;"), ["a uses the root"]);
+        assert_eq!(uses("use super::helper;"), ["a uses the root"]);
         assert_eq!(uses("use crate::{VERSION, c};"), [""; 0]);
     }
 
     #[test]
-    fn a_longer_name_is_taken_out_of_the_shorter_and_neighbours_do_not_use_each_other() {
+    fn a_longer_name_has_a_place_of_its_own_and_neighbours_may_not_use_each_other() {
         let files = [
             ("lib.rs", ""),
             ("a/mod.rs", "mod low; mod high; use low::L;"),
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn each_module_has_a_place_and_each_place_a_module() {
+    fn every_module_must_be_in_the_order_and_every_name_must_be_a_module() {
         let files = [("lib.rs", "mod a;"), ("a.rs", ""), ("b.rs", "")];
         assert_eq!(
             findings(&files, r#"["a", "c"]"#),

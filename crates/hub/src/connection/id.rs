@@ -8,7 +8,7 @@ use std::fmt;
 pub struct ConnectionId(u128);
 
 impl ConnectionId {
-    /// A new id.
+    /// Creates a new id.
     pub(crate) fn random() -> Self {
         Self(rand::random())
     }
@@ -20,7 +20,7 @@ impl ConnectionId {
         u128::from_str_radix(digits, 16).ok().filter(|_| canonical).map(Self)
     }
 
-    /// A hash for tables: random bits need no hashing.
+    /// Returns a hash for tables: random bits need no hashing.
     #[expect(clippy::cast_possible_truncation, reason = "half of the bits are random enough for a table")]
     pub(crate) fn hash(self) -> u64 {
         self.0 as u64

@@ -26,13 +26,13 @@ impl<C> Signals<C> {
         Self { started: Instant::now(), heartbeat, alarmed: Mutex::default(), raised: Notify::new() }
     }
 
-    /// The present tick.
+    /// Returns the current tick.
     pub(crate) fn now(&self) -> Tick {
         let ticks = self.started.elapsed().as_nanos() / TICK.as_nanos();
         Tick(u32::try_from(ticks).unwrap_or(u32::MAX))
     }
 
-    /// When `tick` begins.
+    /// Returns when `tick` begins.
     pub(crate) fn instant(&self, tick: Tick) -> Instant {
         self.started + TICK * tick.0
     }
@@ -56,7 +56,7 @@ impl<C> Signals<C> {
         self.raised.notified().await;
     }
 
-    /// The connections that have raised the alarm since the last call.
+    /// Takes the connections that have raised the alarm since the last call.
     pub(crate) fn take_raised(&self) -> Vec<Arc<C>> {
         std::mem::take(&mut *self.alarmed.lock())
     }

@@ -51,7 +51,7 @@ pub(crate) struct TimerEntry {
 }
 
 impl TimerEntry {
-    /// An entry that is not on the wheel yet.
+    /// Creates an entry that is not on the wheel yet.
     pub(crate) fn new(schedule: Schedule, now: Tick) -> Self {
         // Counted from the next tick, because part of the current one is over; so nothing is due
         // too early.
@@ -70,12 +70,12 @@ impl Tick {
     /// Later than every other tick.
     pub(crate) const NEVER: Self = Self(u32::MAX);
 
-    /// The following tick.
+    /// Returns the following tick.
     pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The tick that is `time` later, rounded up.
+    /// Returns the tick that is `time` later, rounded up.
     pub(crate) fn after(self, time: Duration) -> Self {
         let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
         Self(u32::try_from(ticks).map_or(u32::MAX, |ticks| self.0.saturating_add(ticks)))

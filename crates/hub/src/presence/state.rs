@@ -224,7 +224,7 @@ impl User {
         is_idle
     }
 
-    /// Whether the user has no streams, memberships or pending joins.
+    /// Returns whether the user has no streams, memberships or pending joins.
     fn is_unknown(&self) -> bool {
         let Self { aggregate_streams, streams, memberships, joins, .. } = self;
         *aggregate_streams == 0 && streams.is_empty() && memberships.is_empty() && joins.is_empty()

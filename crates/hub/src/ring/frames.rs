@@ -22,7 +22,7 @@ const EVICTED_INTERVAL_MS: i64 = 500;
 
 /// The frames of a ring.
 pub(super) struct Frames {
-    /// In the order of `seq`.
+    /// The frames, in the order of `seq`.
     entries: VecDeque<Entry>,
     /// The bytes of all frames that were ever pushed.
     pushed_bytes: u64,
@@ -152,7 +152,7 @@ impl Frames {
         self.entries.get(self.first_after(after)).map_or(0, |first| self.bytes_from(first))
     }
 
-    /// The bytes of all frames up to `mark`, or slightly more.
+    /// Returns the bytes of all frames up to `mark`, or slightly more.
     pub(super) fn bytes_up_to(&self, mark: Mark) -> u64 {
         // Both numbers are compared, because a reader of the journal advances only its position. An
         // ephemeral event has the position of the stored event before it.
@@ -169,7 +169,7 @@ impl Frames {
         next.map_or_else(first, |evicted| evicted.end_bytes)
     }
 
-    /// The bytes of all frames that were delivered by `ms`, or slightly less.
+    /// Returns the bytes of all frames that were delivered by `ms`, or slightly less.
     pub(super) fn bytes_by(&self, ms: i64) -> u64 {
         let at = self.entries.partition_point(|entry| entry.slot.at_ms <= ms);
         let evicted = || self.evicted().rev().find(|one| one.at_ms <= ms);
@@ -192,7 +192,7 @@ impl Frames {
         self.entries.partition_point(|entry| entry.slot.mark.seq <= after)
     }
 
-    /// The bytes of `entry` and of everything after it.
+    /// Returns the bytes of `entry` and of everything after it.
     fn bytes_from(&self, entry: &Entry) -> u64 {
         self.pushed_bytes - entry.end_bytes + bytes_of(&entry.slot.frame)
     }

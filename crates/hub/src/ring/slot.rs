@@ -81,7 +81,7 @@ impl Default for Limits {
 }
 
 impl Slot {
-    /// Whether the frame can still be delivered: ephemeral events only for a few seconds.
+    /// Returns whether the frame can still be delivered: ephemeral events only for a few seconds.
     pub(super) fn is_fresh(&self, now_ms: i64) -> bool {
         self.stored || now_ms.saturating_sub(self.at_ms) <= EPHEMERAL_LIFETIME_MS
     }

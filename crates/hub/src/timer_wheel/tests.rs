@@ -36,7 +36,7 @@ fn opening() -> Opening {
     Opening { user: None, counted_as: &[], rings: SmallVec::new(), address: None, address_counts: false, now_ms: 0 }
 }
 
-/// A new stream on the wheel.
+/// Returns a new stream on the wheel.
 fn connection(serial: u64, wheel: &TimerWheel, schedule: Schedule, clock: &Clock) -> Arc<Connection> {
     open(serial, wheel, schedule, clock, opening())
 }
@@ -57,7 +57,7 @@ fn wheel(heartbeat: Duration) -> Arc<TimerWheel> {
     Arc::new(TimerWheel::new(heartbeat, slow_readers, Arc::new(Signals::new())))
 }
 
-/// A schedule of heartbeats at each interval, without expiry or maximum age.
+/// Returns a schedule of heartbeats at each interval, without expiry or maximum age.
 fn heartbeats(wheel: &TimerWheel) -> Schedule {
     Schedule {
         style: HeartbeatStyle::Event,
@@ -77,7 +77,7 @@ fn control(connection: &Connection) -> &'static str {
     }
 }
 
-/// A clock that follows tokio's, so that pausing one pauses both.
+/// Returns a clock that follows tokio's, so that pausing one pauses both.
 fn clock() -> Clock {
     let start = Instant::now();
     Clock::from_fn(move || Timestamp::UNIX_EPOCH + start.elapsed())
