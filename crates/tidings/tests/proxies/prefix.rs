@@ -1,4 +1,4 @@
-//! Below a prefix, as each configuration says in a comment: the path is passed on as it came, and `BASE_PATH` takes it off.
+//! Below a prefix, as each configuration says in a comment: the path is forwarded unchanged, and `BASE_PATH` removes it.
 
 use http::StatusCode;
 

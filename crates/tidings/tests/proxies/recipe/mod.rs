@@ -132,7 +132,7 @@ impl Kind {
         let (after, line) = match self {
             Self::Nginx => ("proxy_cache off;", format!(" add_header {GENERATION} {nth} always;")),
             Self::Apache => ("SetEnv no-brotli 1", format!("\n    Header always set {GENERATION} {nth}")),
-            Self::Caddy => ("# CHANGE: where Tidings listens.", format!("\n\theader {GENERATION} {nth}")),
+            Self::Caddy => ("# CHANGE: the address of Tidings.", format!("\n\theader {GENERATION} {nth}")),
             Self::Haproxy => ("option forwardfor", format!("\n    http-response set-header {GENERATION} {nth}")),
             Self::Traefik => return traefik::generation(nth),
             Self::Envoy => (
