@@ -142,7 +142,7 @@ async fn nginx_without_a_server_and_a_refusing_server_have_different_findings() 
     assert_eq!((found, code), (vec!["reach: problem".to_owned()], 2), "{report:#}");
     assert_eq!(
         report["findings"].as_array().unwrap().last().unwrap()["message"],
-        "the proxy answers in the place of the server"
+        "the proxy answers instead of the server"
     );
 }
 
