@@ -384,7 +384,7 @@ mod tests {
     async fn a_busy_connection_is_closed_after_the_idle_ones_and_one_with_a_stream_never() {
         let connection_table = ConnectionTable::new(1);
         let [idle, busy, stream] = std::array::from_fn(|_| Arc::new(connection_table.enter()));
-        let begin_call = busy.begin_call(true);
+        let call = busy.begin_call(true);
         let mut opened = stream.begin_call(true);
         opened.became_stream();
         assert!((idle.idle_for().is_some(), busy.idle_for(), stream.idle_for()) == (true, None, None));
@@ -397,7 +397,7 @@ mod tests {
         tokio::time::advance(Duration::from_hours(1)).await;
         assert!(connection_table.has_capacity(3));
         assert!(!is_told_to_close(&stream));
-        drop((opened, begin_call));
+        drop((opened, call));
         drop((idle, busy));
         tokio::time::advance(IDLE_PROTECTION).await;
         assert!(connection_table.has_capacity(1));

@@ -237,7 +237,7 @@ impl Cuttable {
     }
 
     /// Whether the connection carries, or has carried, a stream that has it to itself.
-    fn carries_stream(&self) -> bool {
+    fn has_own_stream(&self) -> bool {
         self.cut.state.stream.lock().is_some()
     }
 
@@ -255,9 +255,9 @@ impl Cuttable {
         self.half_closed.as_mut().map_or(Poll::Pending, |half_closed| half_closed.poll_reset(socket, cx))
     }
 
-    /// Lets hyper see the end of what a peer sends over HTTP/2, once everything that the peer
-    /// requested before is answered and written, and its streams have sent what they owe. h2 takes
-    /// that end for the end of the connection, and drops what is in progress.
+    /// Passes the peer's FIN over HTTP/2 on to hyper once everything that the peer requested before
+    /// is answered and written, and its streams have sent what they owe. h2 takes a FIN for the end
+    /// of the connection, and drops what is in progress.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = self.socket.as_ref() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         let state = &self.cut.state;
@@ -281,7 +281,7 @@ impl Cuttable {
         }
     }
 
-    /// Whether nothing more comes from the peer.
+    /// Whether the peer has sent a FIN, or a read has failed.
     pub(crate) fn is_peer_done(&self) -> bool {
         self.peer_done
     }
@@ -291,7 +291,7 @@ impl Cuttable {
         self.socket.take()
     }
 
-    /// Notes how a write went, for the stream and for the checks that close a connection whose
+    /// Notes the result of a write, for the stream and for the checks that close a connection whose
     /// socket takes nothing.
     fn note_write(&mut self, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let mut blocked = self.cut.state.blocked.lock();
@@ -324,9 +324,7 @@ impl Cuttable {
         let is_whole = head.parse(bytes).is_ok_and(|parsed| parsed == httparse::Status::Complete(bytes.len()));
         let names = head.headers.iter().map(|header| header.name);
         let is_hypers_refusal = is_whole
-            && names
-                .into_iter()
-                .all(|name| REFUSAL_HEADERS.iter().any(|withheld_status| withheld_status.eq_ignore_ascii_case(name)));
+            && names.into_iter().all(|name| REFUSAL_HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name)));
         if let Some(status) = head.code.filter(|_| is_hypers_refusal) {
             self.cut.state.withheld_status.store(status, Ordering::Relaxed);
         }
@@ -347,7 +345,7 @@ impl Cuttable {
 
 impl AsyncRead for Cuttable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.carries_stream() {
+        if self.has_own_stream() {
             // The bytes that came during the stream were thrown away, so nothing can follow it.
             return Poll::Ready(Ok(()));
         }
@@ -405,7 +403,7 @@ impl AsyncWrite for Cuttable {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.socket()?.poll_flush(cx))?;
-        if self.carries_stream()
+        if self.has_own_stream()
             && let Poll::Ready(gone) = self.poll_peer(cx)
         {
             gone?;
@@ -427,8 +425,8 @@ impl AsyncWrite for Cuttable {
 
 impl Drop for Cuttable {
     fn drop(&mut self) {
-        let lingers = !self.peer_done && !self.cut.state.abandoned.load(Ordering::Relaxed);
-        if let Some(socket) = self.socket.take().filter(|_| lingers)
+        let waits_for_peer = !self.peer_done && !self.cut.state.abandoned.load(Ordering::Relaxed);
+        if let Some(socket) = self.socket.take().filter(|_| waits_for_peer)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             if self.cut.is_cut_requested() {

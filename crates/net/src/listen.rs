@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// (`net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
 
-/// The most sockets that are taken over from another process.
+/// The most sockets that are accepted from another process.
 const MAX_INHERITED: u64 = 64;
 
 /// Where to listen.
@@ -58,12 +58,12 @@ fn hint(error: &io::Error) -> &'static str {
 pub fn inherited() -> Result<Vec<TcpListener>, Error> {
     let announced = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok());
     if let Some(count) = announced.filter(|count| *count > MAX_INHERITED) {
-        return Err(unusable(format!("there are {count} of them, and at most {MAX_INHERITED} are taken")));
+        return Err(unusable(format!("there are {count} of them, and at most {MAX_INHERITED} are accepted")));
     }
-    let mut handed = listenfd::ListenFd::from_env();
+    let mut inherited = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
-    for nth in 0..handed.len() {
-        if let Some(listener) = handed.take_tcp_listener(nth).map_err(Error::Inherited)? {
+    for nth in 0..inherited.len() {
+        if let Some(listener) = inherited.take_tcp_listener(nth).map_err(Error::Inherited)? {
             if !is_listening(&listener) {
                 return Err(unusable(format!("number {nth} does not listen; tidings.socket needs Accept=no")));
             }
@@ -93,23 +93,27 @@ fn is_listening(_: &TcpListener) -> bool {
 /// Opens the sockets that the settings ask for. With port 0, all of them get the port that the
 /// system gave to the first.
 pub fn bind(host: &Host, port: u16) -> Result<Vec<TcpListener>, Error> {
-    sockets(host, port, |address| {
-        let socket = bound(address)?;
+    open_sockets(host, port, |address| {
+        let socket = bind_socket(address)?;
         socket.listen(BACKLOG)?;
         Ok(socket)
     })
 }
 
-/// Fails where `bind` would fail. It does not listen, so that nobody can connect to a socket that
-/// is only tried, and another server that starts at the same time still gets its port.
+/// Fails if `bind` would fail. Does not listen: nobody can connect to a socket that is only tried,
+/// and another server that starts at the same time still gets its port.
 pub fn probe(host: &Host, port: u16) -> Result<(), Error> {
-    sockets(host, port, bound).map(drop)
+    open_sockets(host, port, bind_socket).map(drop)
 }
 
-fn sockets(host: &Host, port: u16, make: fn(SocketAddr) -> io::Result<Socket>) -> Result<Vec<TcpListener>, Error> {
+fn open_sockets(
+    host: &Host,
+    port: u16,
+    open_socket: fn(SocketAddr) -> io::Result<Socket>,
+) -> Result<Vec<TcpListener>, Error> {
     let open = |address, port| {
         let address = SocketAddr::new(address, port);
-        make(address).map(TcpListener::from).map_err(|source| Error::Bind { address, source })
+        open_socket(address).map(TcpListener::from).map_err(|source| Error::Bind { address, source })
     };
     match host {
         Host::Loopback => {
@@ -157,7 +161,7 @@ const EAFNOSUPPORT: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
 #[cfg(not(unix))]
 const EAFNOSUPPORT: i32 = 10_047; // Windows Sockets' `WSAEAFNOSUPPORT`
 
-fn bound(address: SocketAddr) -> io::Result<Socket> {
+fn bind_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait until the last connections of the previous process have timed out.
     socket.set_reuse_address(true)?;

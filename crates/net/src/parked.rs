@@ -176,8 +176,8 @@ impl Future for Parked {
                 self.socket = Some(socket);
                 return Poll::Pending;
             }
-            // Closing happens in a task of its own, so that a socket that lingers for its last
-            // bytes does not hold a subscription.
+            // The socket is closed in a task of its own, so that no subscription is held while its
+            // last bytes are read.
             Poll::Ready(Ok(StreamEnd::Sent)) if self.finish == Some(true) => drop(tokio::spawn(peer::close(socket))),
             Poll::Ready(Ok(StreamEnd::Sent)) => drop(tokio::spawn(peer::break_off(socket))),
             Poll::Ready(Ok(StreamEnd::PeerGone)) => {}

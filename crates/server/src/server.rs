@@ -62,7 +62,7 @@ pub struct Builder {
     settings: Option<Source>,
 }
 
-/// Runs a server whose routes are served by another application: [`Builder::embed`].
+/// Delivers the events of a server whose routes another application serves ([`Builder::embed`]).
 #[must_use = "nothing is delivered unless it runs"]
 pub struct Engine {
     app: Arc<App>,
@@ -76,7 +76,8 @@ pub use lifecycle::Unfinished;
 type Routes = Box<dyn FnOnce(Handle) -> Router + Send>;
 
 impl Server {
-    /// A builder with the settings of development, and the log in memory ([`Config::default`]).
+    /// Creates a builder with the settings of development and the log in memory
+    /// ([`Config::default`]).
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -246,7 +247,7 @@ impl Builder {
     }
 
     fn assemble(self) -> Result<(Router, Engine), Error> {
-        clock_is_set()?;
+        check_clock()?;
         let journal = journal::open(&self.config.journal)?;
         self.assemble_over(journal)
     }
@@ -297,9 +298,9 @@ impl Builder {
     }
 }
 
-/// Returns an error if the system's clock is before 1970 or after 9999. The storage engine can't
+/// Fails if the system's clock is before 1970 or after 9999. The storage engine can't
 /// express a time before 1970, and aborts the process. Events and HTTP have no dates after 9999.
-pub fn clock_is_set() -> Result<(), Error> {
+pub fn check_clock() -> Result<(), Error> {
     let now = Clock::system().now();
     if (Timestamp::UNIX_EPOCH..Timestamp::MAX).contains(&now) { Ok(()) } else { Err(Error::Clock(now)) }
 }

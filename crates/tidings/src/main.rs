@@ -34,7 +34,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use tidings_hub::Clock;
 use tidings_server::config::{Config, Flags, Loaded, environment};
-use tidings_server::server::clock_is_set;
+use tidings_server::server::check_clock;
 
 use crate::flags::{flags_from, refused_arguments};
 use terminal::{say, with_causes};
@@ -106,7 +106,7 @@ fn command() -> Command {
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    clock_is_set()?;
+    check_clock()?;
     let mut out = std::io::stdout();
     match matches.subcommand() {
         Some(("init", matches)) => init::run(&init::Arguments::from_arg_matches(matches)?, &mut out),

@@ -1,4 +1,4 @@
-//! Publishes with an `Idempotency-Key` that are on their way into the log.
+//! Publishes with an `Idempotency-Key` that are in flight: the log has not answered them yet.
 //!
 //! A call may be refused before it reaches the log, for example by the rate limit of its caller. If
 //! it repeats one of these publishes, it waits for the answer to that publish instead. The list
@@ -13,8 +13,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// The keys of the publishes that are on their way. There are never more keys than
-/// [`PublishBudget`](super::admission::Admission) has space for publishes.
+/// The keys of the publishes in flight. There are never more keys than
+/// [`PublishBudget`](super::publish_budget::PublishBudget) has space for publishes.
 #[derive(Default)]
 pub(crate) struct InFlight(Arc<Mutex<HashMap<Bytes, watch::Receiver<()>>>>);
 

@@ -20,8 +20,8 @@ use tower::{Layer, Service};
 
 use crate::counts::Counts;
 
-/// Creates the outermost layer except for that of the base path. It is a service of its own,
-/// because `from_fn` would box the rest of the stack for each request.
+/// Creates the layer. Only the layer of the base path is outside of it. It is a service of its own,
+/// because `from_fn` would box the inner layers for each request.
 pub(crate) fn layer<S>(counts: Arc<Counts>) -> impl Layer<S, Service = Observe<S>> + Clone {
     layer_fn(move |inner| Observe { inner, counts: counts.clone() })
 }
@@ -92,13 +92,14 @@ where
 }
 
 impl<F> Observed<F> {
+    /// Logs and counts the answer, and sets its headers.
     fn finish(&self, mut response: Response) -> Response {
         let Self { id, method, path, .. } = self;
         let (status, code) = (response.status().as_u16(), response.extensions().get::<Code>().copied());
         // Only a failure of this server is logged as an error. A mistake of the client is not one,
         // and neither is a refusal that the server intends.
-        let on_purpose = matches!(code, Some(Code::Draining | Code::TooManyConnections));
-        let failed = status >= 500 && !on_purpose;
+        let is_intended = matches!(code, Some(Code::Draining | Code::TooManyConnections));
+        let is_failure = status >= 500 && !is_intended;
         if let Some(code) = code {
             self.in_progress.0.refused(code);
         }
@@ -106,7 +107,7 @@ impl<F> Observed<F> {
         if let Some(panic) = response.extensions_mut().remove::<Arc<Panic>>() {
             let Panic { message, at, backtrace } = &*panic;
             tracing::error!(request = %id, %method, path, status, code, panic = message, at, backtrace, "panicked");
-        } else if failed {
+        } else if is_failure {
             tracing::error!(request = %id, %method, path, status, code, "answered");
         } else {
             tracing::debug!(request = %id, %method, path, status, code, "answered");

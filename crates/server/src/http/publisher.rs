@@ -42,7 +42,7 @@ pub(crate) struct Publisher {
 pub(crate) struct Unit {
     batch: Vec<Publication>,
     condition: Option<Condition>,
-    /// The room that the call makes a user a member of, and that user.
+    /// The room that the call makes a user join, and that user.
     joins: Option<(TopicName, UserId)>,
     draft: Draft,
 }

@@ -35,7 +35,7 @@ pub struct TooFewDescriptors(pub usize);
 impl Capacity {
     /// Returns the capacity of this process, after raising its limit to the maximum.
     pub fn of_process(config: &Config) -> Result<Self, TooFewDescriptors> {
-        Self::of(config, raise())
+        Self::of(config, raise_limit())
     }
 
     /// Returns the capacity of a process with `descriptors`. If `MAX_CONNECTIONS` is not set, the
@@ -45,17 +45,17 @@ impl Capacity {
         if descriptors <= RESERVED {
             return Err(TooFewDescriptors(descriptors));
         }
-        let fit = descriptors - RESERVED;
-        let total = config.streams.max_connections.unwrap_or(fit);
-        let warning = if total > fit {
+        let fitting = descriptors - RESERVED;
+        let total = config.streams.max_connections.unwrap_or(fitting);
+        let warning = if total > fitting {
             Some(format!(
-                "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fit} streams): \
-                 streams beyond that wait instead of being answered with `busy`; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower \
-                 MAX_CONNECTIONS"
+                "MAX_CONNECTIONS={total} is more than the {descriptors} file descriptors of this process allow ({fitting} streams): \
+                 streams beyond that wait instead of being answered with `busy`; raise the limit \
+                 (`ulimit -Hn`, LimitNOFILE=) or lower MAX_CONNECTIONS"
             ))
-        } else if config.streams.max_connections.is_none() && fit < FEW_STREAMS {
+        } else if config.streams.max_connections.is_none() && fitting < FEW_STREAMS {
             Some(format!(
-                "only {fit} streams fit: this process may have {descriptors} file descriptors, and {RESERVED} are kept for \
+                "only {fitting} streams fit: this process may have {descriptors} file descriptors, and {RESERVED} are kept for \
                  everything else; raise the limit (`ulimit -Hn`, LimitNOFILE=)"
             ))
         } else {
@@ -71,9 +71,9 @@ impl Capacity {
 }
 
 /// Raises the limit of open files and sockets as far as the system permits, and returns it.
-fn raise() -> usize {
-    let most = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit, if it can't be read
-    usize::try_from(most).unwrap_or(usize::MAX)
+fn raise_limit() -> usize {
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024); // the usual limit, if it can't be read
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// Enlarges the process's table of file descriptors before it is needed. Linux doubles this table

@@ -37,7 +37,7 @@ pub(crate) struct Spec {
     pub(crate) topics: Vec<TopicName>,
     /// How long a client waits before it reconnects.
     pub(crate) retry: Duration,
-    /// Whether the stream starts, without a cursor, with the newest event of each key.
+    /// Whether a stream without a cursor starts with the newest event of each key.
     pub(crate) snapshot: bool,
     /// Whether the stream exists only to show that the server is alive. Such a stream gets a
     /// heartbeat at once, and each heartbeat is an event and not a comment.
@@ -224,8 +224,8 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
     }
     if !accept_header::names_event_stream(&parts.headers) {
         return Err(error.adding(
-            "; a client that asks with `Accept: text/event-stream` is answered 200 and an event `busy`, which says when to come \
-             back",
+            "; a client that sends `Accept: text/event-stream` gets a 200 and the event `busy`, which says when to \
+             come back",
         ));
     }
     if extract::is_head(parts) {
