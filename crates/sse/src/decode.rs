@@ -207,7 +207,8 @@ impl Default for Decoder {
     }
 }
 
-/// `None` means that more bytes are needed. Only after an [`Error`], no further item follows.
+/// `None` means that more bytes are needed, unless an [`Error`] was returned before. After an error,
+/// no further item follows.
 impl Iterator for Decoder {
     type Item = Result<Decoded, Error>;
 

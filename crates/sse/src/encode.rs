@@ -43,8 +43,8 @@ impl Frame {
 ///
 /// The id comes last because some clients act on a line as soon as they have read it. When a
 /// connection breaks in the middle of an event, `r3labs/sse` delivers the part that it has, and
-/// `fetch-event-source` keeps the id; both reconnect after an event that they never received in
-/// full. By the standard the order of the fields has no meaning, so sending the id after the data
+/// `fetch-event-source` keeps the id. Both then resume after an event that they never received in
+/// full. In the standard, the order of the fields has no meaning, so sending the id after the data
 /// costs nothing.
 fn frame(event: &Event) -> Frame {
     let mut digits = itoa::Buffer::new();
