@@ -1,13 +1,13 @@
 //! Folds: state in memory that is computed from the entries of the server's own topics, in the
 //! order of the log.
 //!
-//! The members of a room or the valid tickets, for example, are keyed records in the log, and the
-//! fold is the copy of them in memory that calls read. An entry is applied before it becomes
-//! visible, under the same lock. So a caller that can see a position finds in every fold what was
-//! decided up to there, and a reply that waited until its own entry was visible
+//! The members of a room or the valid tickets, for example, are keyed records in the log. The fold
+//! is the copy of them in memory from which calls are answered. An entry is applied before it
+//! becomes visible, under the same lock. So a caller that can see a position finds in every fold
+//! what was decided up to there, and a reply that waited until its own entry was visible
 //! (`Inner::visible_id`) is true of the folds too. Each generation of the hub begins with what the
 //! log holds, so neither a start nor a rebuilt journal is a special case. A fold must never decide
-//! anything: the log has decided.
+//! anything, because the log has decided already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,16 +3,16 @@
 //!
 //! The log decides which value a key has. A value is appended with its key, under a [`Condition`]
 //! if two callers might do it at the same time. It is ended by a record that ends the key.
-//! [`KeyedState`] is the copy in memory that calls read: a [`Fold`] of that one topic. A ticket,
-//! for example, is created if its key is absent, used if its value still stands where it was read
-//! (compare and set), and ended; if several callers try, exactly one succeeds, whichever server
-//! they ask.
+//! [`KeyedState`] is the copy in memory from which calls are answered: a [`Fold`] of that one
+//! topic. A ticket, for example, is created if its key is absent, used if its value still stands
+//! where it was read (compare and set), and ended; if several callers try, exactly one succeeds,
+//! even if they ask different servers.
 //!
-//! A value that expires says when, by log time ([`LogClock`](tidings_journal::LogClock)): its
-//! publisher adds the lifetime to [`Hub::log_ms`](crate::Hub::log_ms) and writes the sum into the
-//! value, so that all readers agree. An expired value is not found. It takes up space in the log
-//! until its key is ended. The hub does that ([`Fold::expired`]) on the condition that the value is
-//! still there, so that only one of several servers succeeds.
+//! A value may contain the log time ([`LogClock`](tidings_journal::LogClock)) at which it expires:
+//! its publisher adds the lifetime to [`Hub::log_ms`](crate::Hub::log_ms) and writes the sum into
+//! the value, so that all readers agree. An expired value is not found. It takes up space in the
+//! log until its key is ended. The hub does that ([`Fold::expired`]) on the condition that the
+//! value is still there, so that only one of several servers succeeds.
 //!
 //! The log limits the number of keys of each topic ([`Bounds`](tidings_journal::Bounds)), so the
 //! copy is limited too. A value for which there is no capacity is refused (`Full`), and replaces no

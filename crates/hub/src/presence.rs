@@ -1,13 +1,13 @@
 //! The members of topics.
 //!
-//! A user becomes a member of a topic by joining, once however many streams the user has open. The
-//! membership ends when the user leaves, or a grace period after the member's last stream on the
-//! topic has closed; if there was none, a grace period after joining. The stream may be on the
-//! topic itself or on the aggregate that shows all topics below it.
+//! A user becomes a member of a topic by joining, and is one member even with several open streams.
+//! The membership ends when the user leaves, or a grace period after the user's last stream on the
+//! topic has closed. Without any stream, it ends a grace period after joining. The stream may be on
+//! the topic itself or on the aggregate that shows all topics below it.
 //!
 //! The log decides who is a member: the fold of the log calls [`Presence::enter`] and
-//! [`Presence::leave`] in the order of the log, and nothing else makes or ends a member. Only this
-//! module knows which streams a member has open and when a grace period is over. It publishes
+//! [`Presence::leave`] in the order of the log, and nothing else adds or removes a member. Only
+//! this module knows which streams a member has open and when a grace period is over. It publishes
 //! nothing to the topic; the application does that.
 //!
 //! All users share one lock here, so no operation may loop over everything that a user has. A

@@ -1,5 +1,5 @@
-//! A hub over a copy that is behind its log: how the hub judges ids that it does not know yet, and
-//! how long its callers wait.
+//! Tests of a hub over a copy that is behind its log: how the hub judges ids that it does not know
+//! yet, and how long its callers wait.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -18,14 +18,14 @@ use tidings_journal::{Entry, Error, EventId, Journal, Position, Record, TopicNam
 use tidings_sse::EventName;
 use tokio::time::Instant;
 
-use support::lines::{Lines, Log};
+use support::log_copy::{LogAnswer, LogCopy};
 use support::{Plain, topic};
 
-fn hub(log: &Arc<Lines>) -> (Hub, Runner) {
+fn hub(log: &Arc<LogCopy>) -> (Hub, Runner) {
     hub_with(log, Vec::new())
 }
 
-fn hub_with(log: &Arc<Lines>, folds: Vec<Arc<dyn Fold>>) -> (Hub, Runner) {
+fn hub_with(log: &Arc<LogCopy>, folds: Vec<Arc<dyn Fold>>) -> (Hub, Runner) {
     let options = Options {
         heartbeat_interval: Duration::from_hours(1),
         write_timeout: Duration::from_hours(1),
@@ -84,7 +84,7 @@ fn refused_by<T>(opened: Result<T, SubscribeError>) -> Result<T, Error> {
 #[tokio::test]
 async fn an_id_that_was_seen_at_another_node_is_judged_once_the_log_is_certain() {
     for begins_epoch in [false, true] {
-        let log = Lines::new(Retention::default());
+        let log = LogCopy::new(Retention::default());
         let (hub, runner) = hub(&log);
         let running = tokio::spawn(runner.run());
         publish(&hub).await.unwrap();
@@ -109,7 +109,7 @@ async fn an_id_that_was_seen_at_another_node_is_judged_once_the_log_is_certain()
         // The erasure was noted in the log, so the log has grown.
         let ahead = EventId { position: Position::new(seen.position.get() + 100), ..seen };
         assert_eq!(hub.subscribe(subscribe(&ahead)).await.unwrap().1.reset, Some(ResetReason::Ahead));
-        let foreign = Lines::new(Retention::default()).append_elsewhere(false, vec![record()]);
+        let foreign = LogCopy::new(Retention::default()).append_elsewhere(false, vec![record()]);
         assert_eq!(hub.subscribe(subscribe(&foreign)).await.unwrap().1.reset, Some(ResetReason::Epoch));
         running.abort();
     }
@@ -117,13 +117,13 @@ async fn an_id_that_was_seen_at_another_node_is_judged_once_the_log_is_certain()
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_id_is_not_judged_while_the_log_does_not_answer() {
-    for says in [Log::Fails, Log::IsSilent] {
-        let log = Lines::new(Retention::default());
+    for says in [LogAnswer::Error, LogAnswer::Never] {
+        let log = LogCopy::new(Retention::default());
         let (hub, runner) = hub(&log);
         let running = tokio::spawn(runner.run());
         let known = publish(&hub).await.unwrap();
         let seen = log.append_elsewhere(true, vec![record()]);
-        log.log(says);
+        log.set_answer(says);
 
         let ahead = EventId { position: Position::new(99), ..known };
         for id in [seen, ahead] {
@@ -142,7 +142,7 @@ async fn an_unknown_id_is_not_judged_while_the_log_does_not_answer() {
         let nonsense = Subscribe { after: After::Id("nonsense".to_owned()), ..subscribe(&known) };
         assert_eq!(hub.subscribe(nonsense).await.unwrap().1.reset, Some(ResetReason::Malformed));
 
-        log.log(Log::Answers);
+        log.set_answer(LogAnswer::Complete);
         assert_eq!(hub.subscribe(subscribe(&seen)).await.unwrap().1.resumed, Some(true));
         running.abort();
     }
@@ -150,7 +150,7 @@ async fn an_unknown_id_is_not_judged_while_the_log_does_not_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_waits_at_most_ten_seconds_for_events_to_become_visible() {
-    let log = Lines::new(Retention::default());
+    let log = LogCopy::new(Retention::default());
     let (hub, runner) = hub(&log); // nothing runs it yet, so what others append does not become visible
     log.append(vec![record()].into()).await.unwrap();
     let unseen = EventId { epoch: log.epochs().current(), position: log.head() };
@@ -169,7 +169,7 @@ async fn a_caller_waits_at_most_ten_seconds_for_events_to_become_visible() {
 
 #[tokio::test]
 async fn streams_and_tasks_of_earlier_generations_are_dropped() {
-    let log = Lines::new(Retention::default());
+    let log = LogCopy::new(Retention::default());
     let (hub, runner) = hub(&log);
     let running = tokio::spawn(runner.run());
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
@@ -217,7 +217,7 @@ impl Fold for Keys {
 
 #[tokio::test]
 async fn a_fold_begins_again_with_the_entries_of_the_new_line() {
-    let log = Lines::new(Retention::default());
+    let log = LogCopy::new(Retention::default());
     let keys = Arc::new(Keys { topics: topics(), live: Mutex::default() });
     let (hub, runner) = hub_with(&log, vec![keys.clone()]);
     let running = tokio::spawn(runner.run());

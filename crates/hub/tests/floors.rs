@@ -1,4 +1,5 @@
-//! Erasures: they have the same effect at every server over the log, and after every start.
+//! Tests of erasures: they have the same effect at every server over the log, and after every
+//! start.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
@@ -15,7 +16,7 @@ use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Bounds, Error, EventId, Journal, Limit, Position, Record, Selector, TopicName};
 use tidings_sse::{EventName, Frame};
 
-use support::lines::Lines;
+use support::log_copy::LogCopy;
 
 struct Plain;
 
@@ -135,7 +136,7 @@ fn record(name: &str, data: &str) -> Record {
     }
 }
 
-/// Writes a note, like a server that dies after that. `below` is a prefix, or empty.
+/// Writes a note, like a server that dies before it erases anything. `below` is a prefix, or empty.
 async fn note(journal: &dyn Journal, name: &str, below: &str, until: EventId) {
     let text = format!("{until} {name} {below}");
     let record = Record { key: Some(name.into()), ..record("_floors", text.trim_end()) };
@@ -290,7 +291,7 @@ async fn an_interrupted_erasure_is_completed_before_a_smaller_one_replaces_its_n
 
 #[tokio::test]
 async fn an_erasure_during_which_the_line_breaks_erases_nothing_of_the_new_line() {
-    let journal = Lines::new(Retention::default());
+    let journal = LogCopy::new(Retention::default());
     let hub = running(&journal);
     let mut lost = publish(&hub, &["a"], "1").await;
     for data in ["2", "3", "4"] {
@@ -313,7 +314,7 @@ async fn an_erasure_during_which_the_line_breaks_erases_nothing_of_the_new_line(
 
 #[tokio::test]
 async fn a_note_from_a_lost_line_erases_nothing_on_the_next_one() {
-    let journal = Lines::new(Retention::default());
+    let journal = LogCopy::new(Retention::default());
     let hub = running(&journal);
     let mut lost = publish(&hub, &["a"], "1").await;
     for data in ["2", "3", "4"] {

@@ -1,5 +1,5 @@
-//! Folds of the server's own topics: they begin with what the log holds, entries are applied before
-//! they are visible, and keys expire by log time.
+//! Tests of the folds of the server's own topics: they begin with what the log holds, entries are
+//! applied before they are visible, and keys expire by log time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -43,8 +43,8 @@ fn topic(name: &str) -> TopicName {
     TopicName::parse(name).unwrap()
 }
 
-/// A hub over `journal`; its clock is the runtime's, which may be paused, and what `set` adds to
-/// it.
+/// Creates a hub over `journal`. Its wall clock is the runtime's clock, which may be paused, plus
+/// `set`.
 fn hub(journal: Arc<dyn Journal>, folds: Vec<Arc<dyn Fold>>, set: &Arc<AtomicI64>) -> (Hub, Runner) {
     let (start, set) = (tokio::time::Instant::now(), set.clone());
     let passed = move || i64::try_from(start.elapsed().as_millis()).unwrap();
@@ -294,7 +294,7 @@ async fn a_caller_that_waits_for_folds_gets_an_error_when_the_hub_has_stopped() 
     assert!(hub.folds_ready().await.is_err());
 }
 
-/// A ticket: the user who has used it, empty if none has, and when it expires.
+/// Tickets: the value is the user who has used the ticket, or empty.
 type Tickets = KeyedState<String>;
 
 fn tickets() -> Arc<Tickets> {

@@ -1,6 +1,6 @@
-//! The promise, against an oracle: clients that connect, read a little, are cut at any byte and
-//! come back with the last id that they saw receive every event of their topics once and in order,
-//! or are told by a `reset` – and only then.
+//! Tests the promise of delivery against an oracle. Clients connect, read a little, are cut off at
+//! any byte, and reconnect with the last id that they saw. They receive every event of their topics
+//! once and in order. If they can't, they get a `reset`, and only then.
 //!
 //! The log and the rings are tiny, so that clients keep falling out of the rings, and now and then
 //! out of the log. In a second world the log's history breaks, too: then a client is told if, and
@@ -24,14 +24,14 @@ use tidings_journal::memory::{Memory, Retention};
 use tidings_journal::{Epoch, EventId, Journal, Position, Record, TopicName};
 use tidings_sse::{Decoded, Decoder, Event, EventName, Frame, Id, Message};
 
-use support::lines::Lines;
+use support::log_copy::LogCopy;
 use support::{Plain, topic};
 
 const KEPT: usize = 40;
 const TOPICS: [&str; 5] = ["a", "b", "c", "chat", "chat/room/r"];
 const KEYED: &str = "status";
 
-/// An event.
+/// A published event.
 struct Known {
     topics: Vec<TopicName>,
     key: Option<&'static str>,
@@ -42,9 +42,9 @@ struct Known {
 /// The oracle: it knows everything that was ever published.
 #[derive(Default)]
 struct Oracle {
-    /// Each position, from 1 on.
+    /// The event at each position, from 1 on.
     published: Vec<Known>,
-    /// Positions that are kept, but for those of live keys.
+    /// The kept positions, except those of live keys.
     kept: VecDeque<u64>,
     /// Positions that retention has removed, or that were erased.
     gone: BTreeSet<u64>,
@@ -110,14 +110,14 @@ impl Oracle {
 
 /// A log whose history breaks, and what the test knows of its breaks.
 struct Breaking {
-    log: Arc<Lines>,
+    log: Arc<LogCopy>,
     /// Each epoch, with the highest position that is still what it was in that epoch.
     epochs: Vec<(Epoch, u64)>,
     breaks: usize,
 }
 
 impl Breaking {
-    fn new(log: Arc<Lines>) -> Self {
+    fn new(log: Arc<LogCopy>) -> Self {
         let epochs = vec![(log.epochs().current(), u64::MAX)];
         Self { log, epochs, breaks: 0 }
     }
@@ -329,7 +329,7 @@ impl World {
         self.hub.erase(topics.clone(), &id).await.unwrap();
         let page = self.hub.history(topics.clone(), &After::Earliest, 1_000).await.unwrap();
         let shown = page.entries.iter().map(|entry| entry.id.position.get());
-        assert!(shown.clone().all(|position| !self.oracle.gone.contains(&position)), "nothing shows what was erased");
+        assert!(shown.clone().all(|position| !self.oracle.gone.contains(&position)), "erased events are not shown");
         let backwards = self.hub.history_before(topics, &Before::Latest, 1_000).await.unwrap();
         assert!(shown.eq(backwards.entries.iter().map(|entry| entry.id.position.get())));
     }
@@ -376,7 +376,11 @@ impl World {
         } else if breaks.is_some() {
             let is_of_log = self.breaking.as_ref().is_none_or(|breaking| breaking.is_of_log(&client.last_id));
             let whole = is_of_log && client.seen >= self.oracle.floor(&client.topics);
-            assert_eq!(start.resumed, Some(whole), "a reset if and only if something of it was lost or trimmed");
+            assert_eq!(
+                start.resumed,
+                Some(whole),
+                "a reset if and only if something after the cursor was lost or trimmed"
+            );
             self.reconnects += 1;
         }
         let cursor = start.cursor.map(|cursor| Id::parse(&cursor).unwrap());
@@ -509,7 +513,7 @@ fn record(publication: Publication) -> Record {
 
 async fn run(seed: u64, reconnects: usize, breaks: bool) -> World {
     let retention = Retention { max_events: KEPT, ..Retention::default() };
-    let log = breaks.then(|| Lines::new(retention.clone()));
+    let log = breaks.then(|| LogCopy::new(retention.clone()));
     let journal: Arc<dyn Journal> = match &log {
         Some(log) => log.clone(),
         None => Arc::new(Memory::new(retention)),

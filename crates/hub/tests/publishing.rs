@@ -1,4 +1,5 @@
-//! Batches, and what the log decides about them, with one hub and with two over one log.
+//! Tests of batches, and of what the log decides about them, with one hub and with two over one
+//! log.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Reads of the journal for many clients at once: their limit, their cache, and their errors.
+//! Tests of reads of the journal for many clients at once: their limit, their cache, and their
+//! errors.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;

@@ -74,7 +74,7 @@ async fn measure() {
     fs::remove_dir_all(&dir).unwrap();
 }
 
-/// One event at a time, compared with what the disk needs for as many bytes.
+/// Appends one event at a time, and compares that with what the bare disk needs for as many bytes.
 async fn singles(dir: &Path) {
     let mut file = File::create(dir.join("bare")).unwrap();
     let log = open(&dir.join("single"), Sync::Always);
@@ -99,7 +99,7 @@ async fn singles(dir: &Path) {
     row("one event, synced, p50", &format!("{} ({ratio:.2} x)", micros(single)));
 }
 
-/// As over HTTP: each of 64 writers waits for its answer.
+/// 64 writers, each of which waits for its answer, as callers over HTTP do.
 async fn in_flight(dir: &Path) {
     let log = Arc::new(open(dir, Sync::Always));
     let start = Instant::now();
@@ -214,7 +214,7 @@ async fn scan(log: &Disk, what: &str, topic: &str) {
     row(&format!("reading {what}, {found} events"), &rate(found, start.elapsed()));
 }
 
-/// As when many clients come back: each reads the last 100 events of its topic.
+/// Reads the last 100 events of many topics, as many clients do when they reconnect.
 async fn pages(log: &Disk, names: &[String]) {
     let (start, mut found) = (Instant::now(), 0);
     for number in 0..2_000 {
@@ -234,7 +234,7 @@ fn open(dir: &Path, sync: Sync) -> Disk {
 
 fn record(topic: &str, other: Option<&str>) -> Record {
     let topics: Vec<_> = std::iter::once(topic).chain(other).map(|name| TopicName::parse(name).unwrap()).collect();
-    // Letters and digits that don't compress to nothing.
+    // Random hexadecimal digits, which compress little.
     let digits = (0..DATA_BYTES).map(|_| b"0123456789abcdef"[usize::from(rand::random::<u8>()) % 16]);
     let data = digits.collect::<Vec<u8>>().into();
     // Published today, because what is older than the log keeps would be trimmed during the

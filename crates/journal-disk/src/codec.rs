@@ -1,7 +1,7 @@
 //! The encoding of the tables' values.
 //!
 //! Lengths and most numbers are LEB128. There are no checksums here, because the storage engine has
-//! one for every block and batch. Bytes that do not decode are refused all the same.
+//! one for every block and batch. Bytes that do not decode are refused nevertheless.
 
 use std::sync::Arc;
 

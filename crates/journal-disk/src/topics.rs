@@ -1,5 +1,5 @@
-//! The state of each topic, in memory: its floor, and how much it holds. There is one small entry
-//! for each topic, and none for each record.
+//! The state of each topic, in memory: its floor, and how much it holds. Each topic has one small
+//! entry, and records have none.
 
 mod eviction;
 mod keyed;

@@ -91,8 +91,8 @@ pub struct LogClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Source {
     /// The latest time that was reported.
-    told_ms: i64,
-    /// How far the log's clock is ahead of `told_ms`.
+    reported_ms: i64,
+    /// How far the log's clock is ahead of `reported_ms`.
     ahead_ms: i64,
 }
 
@@ -119,7 +119,7 @@ impl LogClock {
     pub fn at(now_ms: i64) -> Self {
         Self {
             now_ms: Some(now_ms),
-            sources: vec![Source { told_ms: now_ms, ahead_ms: 0 }],
+            sources: vec![Source { reported_ms: now_ms, ahead_ms: 0 }],
             steady_ms: 0,
             gaps: VecDeque::new(),
         }
@@ -132,51 +132,51 @@ impl LogClock {
 
     /// Takes the time that was reported with the next entry, in milliseconds since 1970, and
     /// returns the log's time. A zero reports no time, and changes nothing.
-    pub fn tell(&mut self, told_ms: i64) -> i64 {
+    pub fn tell(&mut self, reported_ms: i64) -> i64 {
         let Some(now_ms) = self.now_ms else {
-            if told_ms != 0 {
-                *self = Self::at(told_ms);
+            if reported_ms != 0 {
+                *self = Self::at(reported_ms);
             }
             return self.now_ms();
         };
-        if told_ms == 0 {
+        if reported_ms == 0 {
             return now_ms;
         }
-        let known = self.sources.iter().position(|source| is_near(told_ms, source.told_ms));
-        if is_near(told_ms, now_ms) {
-            self.agree(known, told_ms);
+        let known = self.sources.iter().position(|source| is_near(reported_ms, source.reported_ms));
+        if is_near(reported_ms, now_ms) {
+            self.accept(known, reported_ms);
         } else if let Some(nth) = known {
-            self.go_on(nth, told_ms);
+            self.continue_source(nth, reported_ms);
         } else {
-            self.begin(told_ms, now_ms);
+            self.take_distant(reported_ms, now_ms);
         }
         self.confirm_gaps();
         let Some(source) = self.sources.first() else { return now_ms }; // unreachable: there is a source by now
-        let now_ms = now_ms.max(source.told_ms.saturating_add(source.ahead_ms));
+        let now_ms = now_ms.max(source.reported_ms.saturating_add(source.ahead_ms));
         self.now_ms = Some(now_ms);
         now_ms
     }
 
     /// Takes a time near the log's time, after which no gap is left to confirm.
-    fn agree(&mut self, known: Option<usize>, told_ms: i64) {
+    fn accept(&mut self, known: Option<usize>, reported_ms: i64) {
         match known {
-            Some(nth) => self.go_on(nth, told_ms),
-            None => self.start(Source { told_ms, ahead_ms: 0 }),
+            Some(nth) => self.continue_source(nth, reported_ms),
+            None => self.add_source(Source { reported_ms, ahead_ms: 0 }),
         }
         self.gaps.clear();
         if let Some(source) = self.sources.first_mut() {
-            *source = Source { told_ms, ahead_ms: 0 }; // the latest time of the source may be less near the log's time
+            *source = Source { reported_ms, ahead_ms: 0 }; // the latest time of the source may be less near the log's time
         }
     }
 
     /// Takes the next time of a known source.
-    fn go_on(&mut self, nth: usize, told_ms: i64) {
+    fn continue_source(&mut self, nth: usize, reported_ms: i64) {
         let Some(source) = self.sources.get_mut(nth) else { return };
         if nth == 0 {
-            self.steady_ms = self.steady_ms.saturating_add(told_ms.saturating_sub(source.told_ms).max(0));
-            source.told_ms = source.told_ms.max(told_ms);
+            self.steady_ms = self.steady_ms.saturating_add(reported_ms.saturating_sub(source.reported_ms).max(0));
+            source.reported_ms = source.reported_ms.max(reported_ms);
         } else {
-            source.told_ms = told_ms;
+            source.reported_ms = reported_ms;
             self.sources[..=nth].rotate_right(1);
             self.interrupt();
         }
@@ -184,23 +184,23 @@ impl LogClock {
 
     /// Takes a time that is near no known one. Either the first source has skipped some time, or
     /// the time comes from an unknown clock.
-    fn begin(&mut self, told_ms: i64, now_ms: i64) {
-        let goes_on = self.sources.first().is_some_and(|source| told_ms > source.told_ms);
-        let ahead_ms = now_ms.saturating_sub(told_ms);
+    fn take_distant(&mut self, reported_ms: i64, now_ms: i64) {
+        let goes_on = self.sources.first().is_some_and(|source| reported_ms > source.reported_ms);
+        let ahead_ms = now_ms.saturating_sub(reported_ms);
         if !goes_on || ahead_ms >= 0 {
-            self.start(Source { told_ms, ahead_ms });
+            self.add_source(Source { reported_ms, ahead_ms });
             return;
         }
         // This time may confirm the gaps before it, but not the one that it leaves itself.
         let skipped_before = self.gaps.iter().fold(0_i64, |all, gap| all.saturating_add(gap.ms));
         let ms = ahead_ms.saturating_neg().saturating_sub(skipped_before).max(0);
-        self.put_first(Source { told_ms, ahead_ms });
+        self.put_first(Source { reported_ms, ahead_ms });
         self.steady_ms = self.steady_ms.saturating_add(Self::MAX_STEP_MS);
         self.gaps.push_back(Gap { ms, since_ms: self.steady_ms });
     }
 
     /// Puts a new source first.
-    fn start(&mut self, source: Source) {
+    fn add_source(&mut self, source: Source) {
         self.put_first(source);
         self.interrupt();
     }
@@ -257,7 +257,7 @@ impl LogClock {
         put(self.steady_ms);
         put(i64::try_from(self.sources.len()).unwrap_or(i64::MAX));
         for source in &self.sources {
-            put(source.told_ms);
+            put(source.reported_ms);
             put(source.ahead_ms);
         }
         for gap in &self.gaps {
@@ -280,7 +280,7 @@ impl LogClock {
         let count = usize::try_from(numbers.next()?).ok().filter(|count| (1..=MAX_SOURCES).contains(count))?;
         let mut sources = Vec::with_capacity(count);
         for _ in 0..count {
-            sources.push(Source { told_ms: numbers.next()?, ahead_ms: numbers.next()? });
+            sources.push(Source { reported_ms: numbers.next()?, ahead_ms: numbers.next()? });
         }
         let mut gaps = VecDeque::new();
         while let Some(ms) = numbers.next().filter(|_| gaps.len() < MAX_GAPS) {

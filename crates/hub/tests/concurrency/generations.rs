@@ -1,8 +1,8 @@
 //! A hub over a log whose history breaks, while streams are opened, read, replayed, and published
 //! to.
 //!
-//! The whole hub runs here, except for its timers. In every order of steps, a publisher is told
-//! that its event was published only under an id that is the event's in the log. A client that
+//! The whole hub runs here, except for its timers. In every order of steps, two things
+//! hold. If a publisher gets an id for its event, the event has that id in the log. A client that
 //! reconnects whenever its stream is ended has, in the end, exactly the events of the log after the
 //! place where it began, or after the last `reset`.
 
@@ -22,7 +22,7 @@ use tidings_journal::memory::Retention;
 use tidings_journal::{Error, EventId, Journal, Limit, Position, Record, Selector};
 use tidings_sse::{Decoded, Decoder, EventName, Message};
 
-use crate::support::lines::Lines;
+use crate::support::log_copy::LogCopy;
 use crate::support::{Plain, topic};
 
 const SCHEDULES: usize = 1_000;
@@ -47,7 +47,7 @@ impl Shown {
     }
 }
 
-fn hub(log: &Arc<Lines>, ring: usize) -> (Hub, Runner) {
+fn hub(log: &Arc<LogCopy>, ring: usize) -> (Hub, Runner) {
     let options = Options {
         heartbeat_interval: Duration::from_hours(1),
         write_timeout: Duration::from_hours(1),
@@ -188,7 +188,7 @@ impl Client {
     }
 
     /// Compares what the client received with what is in the log.
-    fn judge(&self, log: &Lines) {
+    fn judge(&self, log: &LogCopy) {
         let until = self.had.last().unwrap().0;
         let (selector, from) = (Selector::topics([topic("a")]), Position::new(self.from));
         let page = log.read(&selector, from, Position::new(until), Limit::NONE);
@@ -203,8 +203,8 @@ impl Client {
 
 /// Plays the scenario with a log that `breaks` breaks, and with `before` published before any
 /// client connects.
-fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static str], breaks: fn(&Lines)) {
-    let log = Lines::new(Retention::default());
+fn play(ring: usize, before: &'static [&'static str], during: &'static [&'static str], breaks: fn(&LogCopy)) {
+    let log = LogCopy::new(Retention::default());
     let (hub, mut runner) = hub(&log, ring);
     future::block_on(runner.begin());
     let shown = Arc::new(Shown::default());
@@ -267,5 +267,5 @@ fn a_line_that_breaks_twice_leaves_no_stream_between_the_generations() {
 
 #[test]
 fn an_epoch_that_begins_without_a_loss_ends_no_stream() {
-    check(|| play(100, &["1"], &["2", "3"], Lines::begin_epoch));
+    check(|| play(100, &["1"], &["2", "3"], LogCopy::begin_epoch));
 }

@@ -16,7 +16,7 @@ use tidings_journal::{
 use tokio::sync::Notify;
 
 /// The copy.
-pub(crate) struct Lines {
+pub(crate) struct LogCopy {
     retention: Retention,
     state: Mutex<State>,
     news: Arc<Queue>,
@@ -34,19 +34,19 @@ struct State {
     not_received: Option<(Option<Epoch>, Vec<Record>)>,
     /// Where the log breaks when an erasure begins, and the records that follow there.
     breaks: Option<(Position, Vec<Record>)>,
-    log: Log,
+    answer: LogAnswer,
 }
 
 /// How the log answers [`Journal::certain`].
 #[derive(Clone, Copy, Default)]
-pub(crate) enum Log {
+pub(crate) enum LogAnswer {
     /// With everything that it has.
     #[default]
-    Answers,
+    Complete,
     /// With an error, because it can't be reached.
-    Fails,
+    Error,
     /// Not at all.
-    IsSilent,
+    Never,
 }
 
 #[derive(Default)]
@@ -56,11 +56,11 @@ struct Queue {
     ended: AtomicBool,
 }
 
-impl Lines {
+impl LogCopy {
     pub(crate) fn new(retention: Retention) -> Arc<Self> {
         let (epochs, memory) = (Arc::new(Epochs::new(epoch(), Vec::new())), Arc::new(Memory::new(retention.clone())));
-        let (records, earlier, log) = (Vec::new(), Vec::new(), Log::default());
-        let state = State { memory, records, earlier, epochs, not_received: None, breaks: None, log };
+        let (records, earlier, answer) = (Vec::new(), Vec::new(), LogAnswer::default());
+        let state = State { memory, records, earlier, epochs, not_received: None, breaks: None, answer };
         Arc::new(Self { retention, state: Mutex::new(state), news: Arc::default() })
     }
 
@@ -78,7 +78,7 @@ impl Lines {
         self.news.push(News::Rebuilt(head, state.epochs.clone()));
     }
 
-    /// Like [`Lines::break_after`], but only when an erasure begins.
+    /// Like [`LogCopy::break_after`], but only when an erasure begins.
     pub(crate) fn break_when_erasing(&self, last: Position, others: Vec<Record>) {
         self.state.lock().breaks = Some((last, others));
     }
@@ -100,8 +100,8 @@ impl Lines {
     }
 
     /// Sets how the log answers from now on.
-    pub(crate) fn log(&self, says: Log) {
-        self.state.lock().log = says;
+    pub(crate) fn set_answer(&self, answer: LogAnswer) {
+        self.state.lock().answer = answer;
     }
 
     fn receive(&self, state: &mut State, begun: Option<Epoch>, others: Vec<Record>) {
@@ -138,7 +138,7 @@ impl Lines {
     fn named(&self, entries: &mut [Arc<Entry>], of: &Arc<Memory>) -> Result<(), Error> {
         let state = self.state.lock();
         if !Arc::ptr_eq(&state.memory, of) {
-            return Err(Error::Unreadable("it is being read anew".to_owned()));
+            return Err(Error::Unreadable("it was rebuilt during the read".to_owned()));
         }
         for entry in entries {
             let record = entry.record.clone();
@@ -160,7 +160,7 @@ impl State {
 }
 
 #[async_trait::async_trait]
-impl Journal for Lines {
+impl Journal for LogCopy {
     fn epochs(&self) -> Arc<Epochs> {
         self.state.lock().epochs.clone()
     }
@@ -189,11 +189,11 @@ impl Journal for Lines {
 
     async fn certain(&self) -> Result<(), Error> {
         yield_to_others().await;
-        let log = self.state.lock().log;
-        match log {
-            Log::Answers => {}
-            Log::Fails => return Err(Error::Uncertain("the log can't be reached".to_owned())),
-            Log::IsSilent => std::future::pending().await,
+        let answer = self.state.lock().answer;
+        match answer {
+            LogAnswer::Complete => {}
+            LogAnswer::Error => return Err(Error::Uncertain("the log can't be reached".to_owned())),
+            LogAnswer::Never => std::future::pending().await,
         }
         let mut state = self.state.lock();
         if let Some((begun, others)) = state.not_received.take() {

@@ -1,6 +1,6 @@
 //! What several tests of the hub share.
 
-pub(crate) mod lines;
+pub(crate) mod log_copy;
 
 use tidings_hub::{Ending, Reset, Wording};
 use tidings_journal::{EventId, TopicName};

@@ -1,8 +1,8 @@
 //! A server over a copy of a log, as a node has a copy of a broker's log. The tests check what the
 //! server tells its clients when the log loses its end, and when the log does not answer.
 
-#[path = "../../../../hub/tests/support/lines.rs"]
-mod lines;
+#[path = "../../../../hub/tests/support/log_copy.rs"]
+mod log_copy;
 
 use axum::Router;
 use http::{Method, Request, StatusCode};
@@ -17,10 +17,10 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::auth::demo;
 use crate::server::Server;
-use lines::{Lines, Log};
+use log_copy::{LogAnswer, LogCopy};
 
 struct Node {
-    log: Arc<Lines>,
+    log: Arc<LogCopy>,
     router: Router,
     running: JoinHandle<()>,
 }
@@ -33,7 +33,7 @@ struct Stream {
 
 impl Node {
     fn start() -> Self {
-        let log = Lines::new(Retention::default());
+        let log = LogCopy::new(Retention::default());
         let (router, engine) = Server::builder().assemble_over(log.clone()).unwrap();
         let running = tokio::spawn(async move { engine.run(std::future::pending()).await.unwrap() });
         Self { log, router, running }
@@ -136,8 +136,8 @@ async fn while_the_log_does_not_answer_a_stream_with_an_id_ahead_is_busy_and_a_c
     let known = node.publish().await;
     let seen = node.log.append_elsewhere(true, vec![]);
     let ahead = EventId { position: Position::new(9), ..seen }.to_string();
-    for says in [Log::Fails, Log::IsSilent] {
-        node.log.log(says);
+    for says in [LogAnswer::Error, LogAnswer::Never] {
+        node.log.set_answer(says);
         let (_, busy) = node.stream(Some(&ahead)).await.expect("busy").await;
         assert_eq!(busy["reason"], "journal_unavailable");
         for (method, asked) in [(Method::GET, "after"), (Method::GET, "before"), (Method::DELETE, "until")] {
@@ -147,6 +147,6 @@ async fn while_the_log_does_not_answer_a_stream_with_an_id_ahead_is_busy_and_a_c
         }
         assert_eq!(node.stream(Some(&known)).await.expect("connected").await.1["resumed"], true);
     }
-    node.log.log(Log::Answers);
+    node.log.set_answer(LogAnswer::Complete);
     assert_eq!(node.stream(Some(&ahead)).await.expect("connected").await.1["resumed"], false);
 }
