@@ -1,6 +1,6 @@
-// The frame around the views: where one is, how to get elsewhere, light or dark.
+// The frame around the views: navigation, and the light or dark theme.
 //
-// Owns the address (`#/view/rest`) and the theme. A view is shown or is not there at all; what must outlive that is its own.
+// Owns the address (`#/view/rest`) and the theme. Only the current view exists; a view itself keeps what must outlive it.
 
 import {effect, signal} from '@preact/signals'
 import {useEffect} from 'preact/hooks'

@@ -1,4 +1,4 @@
-// A chat room that works: join, see who is there, write, see who is typing.
+// The view of a chat room: join, see the members, write, see who is typing.
 
 import {signal} from '@preact/signals'
 import {useEffect, useMemo, useRef, useState} from 'preact/hooks'
@@ -13,7 +13,7 @@ const rooms = signal<Room[]>([])
 export function ChatView() {
   useEffect(() => {
     if (rooms.value.length === 0) rooms.value = [new Room(identities.value[0]?.key ?? '')]
-    // A stream that nobody looks at would only take one of the browser's few connections.
+    // A stream that is not shown would occupy one of the browser's few connections.
     return () => {
       for (const room of rooms.value) room.leaveView()
     }

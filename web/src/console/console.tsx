@@ -1,4 +1,4 @@
-// The console: streams that are watched, and events that are published to them; or a chat room.
+// The view *Console*: streams, and a form that publishes to them; or a chat room.
 
 import {signal} from '@preact/signals'
 import {useEffect} from 'preact/hooks'
@@ -11,7 +11,7 @@ import {StreamPanel} from './stream-panel'
 const panels = signal<Panel[]>([])
 
 /** A browser keeps six connections to one server over HTTP/1.1, in all tabs together; these leave some for calls. */
-const MOST = 2
+const MAX_PANELS = 2
 
 function add(): void {
   const used = panels.value.map((panel) => panel.who.value)
@@ -60,7 +60,7 @@ export function Console({rest}: {rest: string[]}) {
                 {...(panels.value.length > 1 ? {onRemove: () => remove(panel)} : {})}
               />
             ))}
-            {panels.value.length < MOST && (
+            {panels.value.length < MAX_PANELS && (
               <button type="button" class="add" onClick={add}>
                 + A second user beside it
               </button>

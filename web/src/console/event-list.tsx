@@ -1,4 +1,4 @@
-// What came on a stream: a line for each event, all of it behind the line; newest last, and kept in sight.
+// The list of events of a stream: one line each, which can be opened; the newest is last and stays visible.
 
 import {useLayoutEffect, useRef, useState} from 'preact/hooks'
 import {plural, pretty, span, summary, timeOf} from '../lib/format'
@@ -78,7 +78,7 @@ function Nothing({panel}: {panel: Panel}) {
 
 function EventLine({row, panel}: {row: Row; panel: Panel}) {
   const tone = LOUD.has(row.event) ? row.event : ENDINGS.has(row.event) ? 'ending' : 'plain'
-  // What nobody looks into is not written: there may be hundreds of lines.
+  // The content is rendered only while the line is open, because there may be hundreds of lines.
   const [open, setOpen] = useState(false)
   const again = {method: 'GET', path: panel.path, token: identity(panel.who.value).token, stream: true, lastEventId: row.id}
   return (

@@ -1,6 +1,6 @@
-// The publishing calls as forms: what can be filled in, and which request comes of it.
+// The publishing calls as forms: their fields, and the requests that they make.
 //
-// Owns the page's list of them. A field left empty is left out, so that the server's defaults are seen at work.
+// Owns the list of these forms. An empty field is not sent, so that the server's default applies.
 
 import type {Call} from '../lib/server'
 
@@ -11,9 +11,9 @@ export interface FormField {
   options?: string[]
   lines?: number
   wide?: boolean
-  /** Its text is JSON and goes into the body as such. */
+  /** Whether its text is JSON, which becomes a part of the body. */
   json?: boolean
-  /** Where it goes, if not into the body. */
+  /** The part of the request for it, if not the body. */
   in?: 'path' | 'query'
   list?: string[]
   placeholder?: string
@@ -26,7 +26,7 @@ export interface Form {
   path: string
   needs: string
   fields: FormField[]
-  /** The body is this one field alone. */
+  /** The name of the field that is the whole body. */
   wholeBody?: string
   noBody?: boolean
 }
@@ -135,7 +135,7 @@ export function startOf(form: Form): Record<string, string> {
   return Object.fromEntries(form.fields.map(({name, start}) => [name, start]))
 }
 
-/** The request that the form makes, or what can't be sent as it stands. */
+/** Returns the request that the form makes, or the problem with one of its fields. */
 export function requestOf(form: Form, values: Record<string, string>, token: string | undefined): Call | {problem: string} {
   let path = form.path
   const query = new URLSearchParams()

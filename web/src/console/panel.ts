@@ -1,11 +1,11 @@
-// One stream that is watched: what was chosen, how its connection is, and what came.
+// One stream of the console: the choices, the state of the connection, and the events.
 //
-// Owns the list of events and the account of a resume. It outlives its view, so a look at the dashboard loses nothing.
+// Owns the list of events and the report on a resume. It outlives its view, so nothing is lost when another view is shown.
 
 import {batch, computed, signal} from '@preact/signals'
 import {EventStream, type State, type StreamEvent} from '../lib/event-stream'
 import {identity} from '../lib/identity'
-import {came} from '../lib/latency'
+import {arrivedAt} from '../lib/latency'
 import {make, urlOf} from '../lib/server'
 import {STREAMS, pathOf, topicsOf, type StreamKind} from './streams'
 
@@ -14,31 +14,31 @@ export interface Row {
   event: string
   id?: string | undefined
   data: string
-  /** Wall clock, for show. */
+  /** The time of day at which it arrived. */
   time: number
-  /** It was missed, and came after a resume. */
+  /** Whether it had been missed and was replayed. */
   replayed: boolean
-  /** From publish to arrival; only for what this page published. */
+  /** The time from publish to arrival, if this page published it. */
   latency?: number
-  /** A line of the page's own between events. */
+  /** A report on a resume, which is a line of its own between events. */
   note?: Resume
 }
 
-/** What became of a time away. */
+/** The report on a resume. */
 export interface Resume {
   after: string
   replayed: number
-  /** Ids that the log has and the stream did not show; `undefined` while that is being compared. */
+  /** The ids that the log has but the stream did not show; `undefined` until they are compared. */
   missing?: string[]
-  /** Why it can't be compared. */
+  /** Why they can't be compared. */
   unchecked?: string
   reset?: boolean
 }
 
-/** More than anybody reads; older rows are let go. */
-const KEPT = 500
+/** The number of rows that are kept; older ones are dropped. */
+const MAX_ROWS = 500
 
-/** How long a dropped connection stays away by itself. */
+/** The time after which a dropped connection reconnects. */
 export const AWAY_MS = 3_000
 
 let rows = 0
@@ -58,9 +58,9 @@ export class Panel {
   readonly filter = signal('')
   readonly beats = signal(false)
   readonly paused = signal(false)
-  /** Came while paused; shown when it goes on. */
+  /** The rows that arrived while the list was paused. */
   readonly held = signal<Row[]>([])
-  /** When a dropped connection comes back. */
+  /** When a dropped connection will reconnect. */
   readonly backAt = signal<number | undefined>(undefined)
 
   readonly isActive = computed(() => !['closed', 'failed'].includes(this.state.value.is))
@@ -77,7 +77,7 @@ export class Panel {
   #stream: EventStream | undefined
   #startedAt = 0
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** The row that tells of the resume in progress, and up to when what comes was missed. */
+  /** The resume in progress: its row, and the time up to which events count as missed. */
   #resume: {row: Row; until: number; ids: Set<string>} | undefined
   #resumeAfter = ''
 
@@ -115,7 +115,7 @@ export class Panel {
     this.#resume = undefined
   }
 
-  /** Cuts the connection as a broken network would, and comes back by the last id. */
+  /** Cuts the connection as a broken network would, and resumes later after the last id. */
   dropAndResume(): void {
     if (!this.#stream) return
     this.#resumeAfter = this.#stream.lastEventId ?? ''
@@ -141,7 +141,7 @@ export class Panel {
     batch(() => {
       this.paused.value = paused
       if (paused) return
-      this.rows.value = [...this.rows.value, ...this.held.value].slice(-KEPT)
+      this.rows.value = [...this.rows.value, ...this.held.value].slice(-MAX_ROWS)
       this.held.value = []
     })
   }
@@ -209,7 +209,7 @@ export class Panel {
     }
     this.#add(row)
     if (!event.id) return
-    came(event.id, event.at, (ms) => {
+    arrivedAt(event.id, event.at, (ms) => {
       batch(() => {
         this.latency.value = ms
         this.#change(row.key, (one) => ({...one, latency: ms}))
@@ -217,7 +217,7 @@ export class Panel {
     })
   }
 
-  /** Looks into the log for what was missed, and whether all of it came. */
+  /** Compares the replayed events with those in the log. */
   async #compare(resume: {row: Row; until: number; ids: Set<string>}, after: string): Promise<void> {
     const who = identity(this.who.value)
     const topics = topicsOf(this.kind.value, who, this.value.value.trim())
@@ -237,7 +237,7 @@ export class Panel {
       return this.#tell(resume.row, {unchecked: error instanceof Error ? error.message : 'the log did not answer'})
     }
     if (latestOnly) return this.#tell(resume.row, {unchecked: 'only the newest status of each service is promised'})
-    // The replay may still be on its way; the log's answer was.
+    // The replay may still be arriving.
     const deadline = performance.now() + 2_000
     const missing = () => [...expected].filter((id) => !resume.ids.has(id))
     while (missing().length > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 50))
@@ -250,7 +250,7 @@ export class Panel {
 
   #add(row: Row): void {
     const list = this.paused.value ? this.held : this.rows
-    list.value = [...list.value, row].slice(-KEPT)
+    list.value = [...list.value, row].slice(-MAX_ROWS)
   }
 
   #change(key: number, change: (row: Row) => Row): void {
@@ -262,7 +262,7 @@ export class Panel {
   }
 }
 
-/** The server's time in an event's data. */
+/** Returns the server's time in the data of an event. */
 function stampOf(data: unknown): string {
   try {
     const parsed = (typeof data === 'string' ? JSON.parse(data) : data) as {timestamp?: unknown}

@@ -1,4 +1,4 @@
-// Publishing by hand: a form for each call, the request that it makes, and the answer.
+// Publishes by hand: a form for each call, the request that it makes, and the answer.
 
 import {signal} from '@preact/signals'
 import {useState} from 'preact/hooks'

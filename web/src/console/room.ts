@@ -1,7 +1,7 @@
-// One user in one chat room: the stream of it, its members, what was said.
+// One user in one chat room: its stream, members and messages.
 //
-// Owns that stream and the membership. History comes from the log, so a newcomer sees what was said before; the stream
-// goes on after the last of it, so nothing falls in between.
+// Owns that stream and the membership. Earlier messages are read from the log, so that a new member sees them; the stream resumes
+// after the last of them, so that none is missed.
 
 import {batch, signal} from '@preact/signals'
 import {EventStream, type State, type StreamEvent} from '../lib/event-stream'
@@ -24,11 +24,11 @@ export interface Member {
   connections: number
 }
 
-/** How long "is typing" stands without another word of it, and how often it is said. */
+/** How long "is typing" is shown after the last such event, and how often one is sent. */
 const TYPING_MS = 4_000
 const SAY_TYPING_MS = 2_000
 
-const KEPT = 300
+const MAX_MESSAGES = 300
 
 export class Room {
   readonly name = signal('general')
@@ -76,13 +76,13 @@ export class Room {
     this.members.value = []
   }
 
-  /** The view is gone. The membership ends by itself when the server's grace is over. */
+  /** Closes the stream when the view is no longer shown. The membership ends after the server's grace. */
   leaveView(): void {
     if (this.#stream) this.#close()
     this.members.value = []
   }
 
-  /** Returns whether it was said. */
+  /** Posts a message. Returns whether the server accepted it. */
   async say(message: string): Promise<boolean> {
     const body = JSON.stringify({roomId: this.name.value, message})
     const answer = await this.#call('POST', '/chat/message', body)
@@ -110,7 +110,7 @@ export class Room {
     })
   }
 
-  /** What was said, and where to go on; `undefined` if the server refuses. */
+  /** Reads the earlier messages, and the id after which to resume; `undefined` if the server refuses. */
   async #history(): Promise<{messages: Message[]; next: string} | undefined> {
     const messages: Message[] = []
     let after = ''
@@ -132,7 +132,7 @@ export class Room {
       const page = answer.body as {events: {data: Message}[]; next: string; end: boolean}
       messages.push(...page.events.map(({data}) => data))
       after = page.next
-      if (page.end) return {messages: messages.slice(-KEPT), next: after}
+      if (page.end) return {messages: messages.slice(-MAX_MESSAGES), next: after}
     }
   }
 
@@ -140,7 +140,7 @@ export class Room {
     if (event.event === 'chat-message') {
       const message = JSON.parse(event.data) as Message
       if (this.messages.value.some(({id}) => id === message.id)) return
-      this.messages.value = [...this.messages.value, message].slice(-KEPT)
+      this.messages.value = [...this.messages.value, message].slice(-MAX_MESSAGES)
       this.#stops(message.username)
       if (message.type === 'system') void this.#count()
     } else if (event.event === 'typing') {
@@ -168,7 +168,7 @@ export class Room {
     if (answer?.status === 200 && this.#stream) this.members.value = (answer.body as {members: Member[]}).members
   }
 
-  /** A call whose refusal the user should see. */
+  /** Makes a call, and shows its refusal to the user. */
   async #call(method: string, path: string, body?: string): Promise<Answer | undefined> {
     const answer = await this.#ask(method, path, body)
     const message = (answer?.body as {message?: string} | undefined)?.message

@@ -1,4 +1,4 @@
-// One stream: what to open and as whom, how the connection is, and what came.
+// The view of one stream: what to open and as which user, the state of the connection, and the events.
 
 import {useEffect, useState} from 'preact/hooks'
 import {count, span} from '../lib/format'
@@ -117,7 +117,7 @@ function Status({panel}: {panel: Panel}) {
   )
 }
 
-/** Why nothing comes, and what to do about it. */
+/** Says why no events arrive, and what to do. */
 function Trouble({panel, now}: {panel: Panel; now: number}) {
   const state = panel.state.value
   const [connectingSince, setSince] = useState(now)
@@ -167,7 +167,7 @@ function Fact({name, value, mono}: {name: string; value: string; mono?: boolean}
   )
 }
 
-/** The time, while somebody needs it to go on. */
+/** Returns the current time, updated as long as it is needed. */
 function useNow(running: boolean): number {
   const [now, setNow] = useState(performance.now())
   useEffect(() => {

@@ -1,7 +1,7 @@
-// The streams that can be followed from the page, and which topics each shows.
+// The streams that the page can follow, and the topics of each.
 //
-// The list is generated from the server's table of stream groups. `/events` reads the same topics, so what was replayed can be
-// compared with what is in the log.
+// The list is generated from the server's table of stream groups. `/events` reads the same topics, so that replayed events can be
+// compared with those in the log.
 
 import type {Identity} from '../lib/identity'
 import streams from './streams.json'
@@ -11,9 +11,9 @@ export interface StreamKind {
   label: string
   path: string
   needsToken: boolean
-  /** The patterns of the topics that are in the log; none where nothing is stored. `{me}` stands for the caller's id. */
+  /** The patterns of its topics in the log; empty if its events are not stored. `{me}` is the caller's id. */
   shows: string[]
-  /** The one parameter that can be filled in, and what the stream shows then, `*` being each name in it. */
+  /** The parameter that can be filled in, and the topics that the stream then shows; `*` is each name in the parameter. */
   field?: {name: string; label: string; placeholder: string; shows: string[]}
 }
 
@@ -33,7 +33,7 @@ export function topicsOf(kind: StreamKind, who: Identity, value: string): string
     .flatMap((topic) => (topic.includes('*') ? names.map((name) => topic.replace('*', () => name)) : [topic]))
 }
 
-/** A user's id as a segment of a topic: every byte escaped that a topic can't hold. */
+/** Returns a user's id as a segment of a topic, with every byte escaped that a topic can't contain. */
 function escaped(me: string): string {
   const plain = /[A-Za-z0-9._@:-]/
   const bytes = [...new TextEncoder().encode(me)].map((byte) => {

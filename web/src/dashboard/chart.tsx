@@ -1,6 +1,6 @@
-// Lines over time, drawn by uPlot in the page's colours.
+// A chart of lines over time, drawn by uPlot in the colours of the page.
 //
-// Owns the drawing's life: made anew when the lines or the theme change, fed when there is news.
+// Owns the chart: it is created again when the lines or the theme change, and updated when there is new data.
 
 import {useEffect, useRef, useState} from 'preact/hooks'
 import uPlot from 'uplot'
@@ -8,7 +8,7 @@ import 'uplot/dist/uPlot.min.css'
 
 export interface Line {
   label: string
-  /** A custom property of the theme. */
+  /** The custom property of the theme with its colour. */
   color: string
   values: (number | null)[]
 }
@@ -17,16 +17,16 @@ interface Props {
   title: string
   times: number[]
   lines: Line[]
-  /** How a value is written. */
+  /** Formats a value. */
   write: (value: number) => string
 }
 
 const HEIGHT = 180
 
-/** A moment is told to the second. */
+/** Formats a time of day with seconds. */
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300]
 
-/** Whole numbers: there is no half a stream. */
+/** Only whole numbers, because there is no half stream. */
 const STEPS = [0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power))
 
 export function Chart({title, times, lines, write}: Props) {
@@ -80,7 +80,7 @@ export function Chart({title, times, lines, write}: Props) {
 
   useEffect(() => {
     plot.current?.setData([times, ...lines.map(({values}) => values)])
-    // The legend tells the newest, until somebody points at a moment.
+    // The legend shows the newest values, unless the pointer is on the chart.
     if (plot.current?.cursor.idx == null) plot.current?.setLegend({idx: times.length - 1}, false)
   }, [times, lines, names, theme])
 
@@ -98,7 +98,7 @@ export function Chart({title, times, lines, write}: Props) {
 const CLOCK = new Intl.DateTimeFormat('en-GB', {hour: '2-digit', minute: '2-digit', second: '2-digit'})
 const clock = (seconds: number): string => CLOCK.format(seconds * 1_000)
 
-/** Changes whenever the colours do. */
+/** Changes whenever the colours change. */
 function useTheme(): string {
   const dark = matchMedia('(prefers-color-scheme: dark)')
   const read = () => `${document.documentElement.dataset['theme']} ${dark.matches}`

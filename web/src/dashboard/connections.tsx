@@ -1,6 +1,6 @@
-// The table of open streams: found by user or topic, page by page, each of them to be ended.
+// The table of open streams: filtered by user or topic, page by page, each with a button that ends it.
 //
-// Read anew when the dashboard's stream tells that streams came or went, never on a timer of its own.
+// It is read again when the stream of the dashboard reports that streams opened or ended, never by a timer.
 
 import {useEffect, useRef, useState} from 'preact/hooks'
 import {bytes, count, plural, span} from '../lib/format'
@@ -18,7 +18,7 @@ interface Connection {
   subscriptions: string[]
   topics: string[]
   lastEventId: string
-  /** `null` while it catches up. */
+  /** `null` while it is behind. */
   lagBytes: number | null
 }
 
@@ -29,7 +29,7 @@ interface Page {
 
 const SIZE = 25
 
-/** A crowd that comes and goes does not make the table jump more often than this. */
+/** The shortest time between two updates of the table, however many streams open and end. */
 const REST_MS = 1_500
 
 function pathOf(by: string, text: string, cursor: string): string {
@@ -42,7 +42,7 @@ function pathOf(by: string, text: string, cursor: string): string {
 export function Connections({stats, token}: {stats: Stats; token: string | undefined}) {
   const [by, setBy] = useState('userId')
   const [text, setText] = useState('')
-  /** Where each page up to this one begins. */
+  /** The cursors at which the pages up to this one begin. */
   const [cursors, setCursors] = useState<string[]>([''])
   const [page, setPage] = useState<Page>()
   const [refused, setRefused] = useState<Answer>()
@@ -51,7 +51,7 @@ export function Connections({stats, token}: {stats: Stats; token: string | undef
   const cursor = cursors.at(-1) ?? ''
   const changes = stats.totalOpened + sum(stats.ended)
 
-  // What is looked for now: a read that was put off must not look for what was looked for then.
+  // The current filter: a delayed read must not use the filter of the time at which it was requested.
   const wanted = useRef({path: '', token})
   wanted.current = {path: pathOf(by, text, cursor), token}
 
@@ -67,7 +67,7 @@ export function Connections({stats, token}: {stats: Stats; token: string | undef
       setRefused(answer.status === 200 ? undefined : answer)
       if (answer.status === 200) setPage(answer.body as Page)
     } catch {
-      // The dashboard's own stream tells that the server is gone.
+      // The stream of the dashboard shows that the server is gone.
     }
   }
 
@@ -84,7 +84,7 @@ export function Connections({stats, token}: {stats: Stats; token: string | undef
 
   const end = async (id: string) => {
     const answer = await make({method: 'DELETE', path: `/system/connections/${id}`, token})
-    // 404: it left by itself meanwhile, which is what was wanted.
+    // 404: the stream has ended meanwhile, which was the intention.
     setRefused(answer.status === 200 || answer.status === 404 ? undefined : answer)
     await read()
   }

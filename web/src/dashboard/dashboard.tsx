@@ -1,4 +1,4 @@
-// The dashboard: who is connected, what flows, and why streams ended. Fed by an event stream of its own.
+// The view *Dashboard*: connections, deliveries, and the reasons why streams ended. Its data comes from an event stream.
 
 import {signal} from '@preact/signals'
 import {useEffect, useMemo} from 'preact/hooks'
@@ -15,7 +15,7 @@ import {p99, samples, state, stats, stop, sum, watch, type Stats} from './watch'
 
 const who = signal('')
 
-/** A colour for each kind of stream, the same whichever are open. */
+/** The colour of each kind of stream, which does not depend on the others that are open. */
 const COLORS: Record<string, string> = {
   notifications: '--accent',
   'realtime-updates': '--blue',
@@ -145,7 +145,7 @@ function Tile({name, value, note, bad = false}: {name: string; value: string; no
   )
 }
 
-/** Counts by reason, the most frequent first; those that never were are named, so that one knows what is counted. */
+/** Counts by reason, the most frequent first. Reasons with a count of 0 are listed too, to show what is counted. */
 function Reasons({title, counts, none}: {title: string; counts: Record<string, number>; none: string}) {
   const all = sum(counts)
   const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a)

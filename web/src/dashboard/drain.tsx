@@ -1,4 +1,4 @@
-// The end of the server, begun by an operator: asked for twice, because nothing here starts it again.
+// Lets an operator stop the server. It asks for a confirmation, because the page can't start the server again.
 
 import {useEffect, useRef, useState} from 'preact/hooks'
 import {plural} from '../lib/format'
@@ -12,7 +12,7 @@ export function Drain({stats, token}: {stats: Stats; token: string | undefined})
   const begin = useRef<HTMLButtonElement>(null)
   const keep = useRef<HTMLButtonElement>(null)
   const wasAsked = useRef(false)
-  // The keyboard stays where the question is, and goes back to where it came from.
+  // The keyboard focus moves to the question, and afterwards back to the button.
   useEffect(() => {
     if (asked) keep.current?.focus()
     else if (wasAsked.current) begin.current?.focus()
@@ -23,7 +23,7 @@ export function Drain({stats, token}: {stats: Stats; token: string | undefined})
     try {
       setAnswer(await make({method: 'POST', path: '/system/drain', token}))
     } catch {
-      // The dashboard's own stream tells that the server is gone.
+      // The stream of the dashboard shows that the server is gone.
     }
   }
   return (

@@ -1,4 +1,4 @@
-// A stream's topics from the oldest that is kept to what comes now: history and live tail in one.
+// Shows all stored events of a stream's topics, and then the live ones.
 
 import {useEffect, useState} from 'preact/hooks'
 import {EventList} from '../console/event-list'

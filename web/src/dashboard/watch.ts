@@ -1,7 +1,7 @@
-// What the server does, as its own event stream tells: the newest account and the last minutes.
+// The data of the dashboard from the server's event stream: the newest statistics, and those of the last minutes.
 //
-// Owns that stream, which is open only while the dashboard is looked at: it costs the server something, and the browser
-// one of its few connections.
+// Owns that stream, which is open only while the dashboard is shown, because it takes resources of the server and one of the
+// browser's few connections.
 
 import {batch, signal} from '@preact/signals'
 import {EventStream, type State} from '../lib/event-stream'
@@ -28,18 +28,18 @@ export interface Stats {
   roomsInUse: number
 }
 
-/** Of so many writes the delay was at most so many milliseconds, and longer than the bound before; the last has no bound. */
+/** The number of writes whose delay was at most `bound` milliseconds and longer than the previous bound; the last has no bound. */
 export type Delays = [bound: number | null, count: number][]
 
-/** What is drawn of a second. */
+/** The values of one second in the charts. */
 export interface Sample {
-  /** In seconds since 1970, by the server's clock. */
+  /** Seconds since 1970, from the server's clock. */
   at: number
   byType: Record<string, number>
   total: number
   memory: number | null
   delays: Delays
-  /** Per second, since the sample before. */
+  /** Per second, since the previous sample. */
   publishes: number
   deliveries: number
   opens: number
@@ -47,7 +47,7 @@ export interface Sample {
 }
 
 /** Five minutes. */
-const KEPT = 300
+const MAX_SAMPLES = 300
 
 export const state = signal<State>({is: 'closed'})
 export const stats = signal<Stats | undefined>(undefined)
@@ -81,7 +81,7 @@ function take(news: Stats): void {
   const before = stats.value
   const at = Date.parse(news.timestamp) / 1_000
   const elapsed = before ? at - Date.parse(before.timestamp) / 1_000 : 0
-  // After a restart everything is counted from nothing again.
+  // After a restart, all counts begin at 0.
   const rate = (now: number, then: number) => (elapsed > 0 && now >= then ? (now - then) / elapsed : 0)
   const sample: Sample = {
     at,
@@ -96,11 +96,11 @@ function take(news: Stats): void {
   }
   batch(() => {
     stats.value = news
-    samples.value = [...samples.value, sample].slice(-KEPT)
+    samples.value = [...samples.value, sample].slice(-MAX_SAMPLES)
   })
 }
 
-/** The bound within which 99 of 100 delays of the last minute stayed; nothing where there was none, `null` above all bounds. */
+/** Returns the smallest bound that 99 of 100 delays of the last minute did not exceed; nothing without delays, `null` above all bounds. */
 export function p99(all: Sample[]): number | null | undefined {
   const now = all.at(-1)?.delays ?? []
   const then = all.at(-60)?.delays ?? all[0]?.delays ?? []

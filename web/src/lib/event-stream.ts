@@ -1,21 +1,21 @@
-// One event stream over `fetch`, followed until it is closed: what `EventSource` does, with headers, and with everything
-// that happens on the way told.
+// Follows one event stream over `fetch` until it is closed. Does what `EventSource` does, can send headers, and reports every
+// change of its state.
 //
-// Owns the connection and the last id. Parsing is the package's. Must never judge what an event means, but for the few
-// that the contract gives to the connection itself.
+// Owns the connection and the last id; a package does the parsing. Must never interpret events, except the few that are about the
+// connection itself.
 
 import {createParser} from 'eventsource-parser'
 
 export interface StreamEvent {
   event: string
-  /** The `id:` line; absent where there was none. */
+  /** The `id:` line, if there was one. */
   id?: string | undefined
   data: string
-  /** When it arrived, on the clock of `performance`. */
+  /** The time of arrival, from `performance.now()`. */
   at: number
 }
 
-/** What the server answered instead of a stream. */
+/** The answer of a server that did not open a stream. */
 export interface Refusal {
   status: number
   code?: string
@@ -26,17 +26,17 @@ export type State =
   | {is: 'closed'}
   | {is: 'connecting'}
   | {is: 'open'; since: number}
-  /** It will try again by itself. */
+  /** It will reconnect by itself. */
   | {is: 'waiting'; until: number; why: string}
-  /** Cut on purpose; `resume` goes on. */
+  /** The connection was cut on purpose; `resume` reconnects. */
   | {is: 'dropped'}
-  /** It will not try again by itself. */
+  /** It will not reconnect by itself. */
   | {is: 'failed'; refusal: Refusal}
 
 export interface Options {
   url: string
   token?: string | undefined
-  /** Where to go on; `earliest` for all that is kept. */
+  /** The id after which to resume, or `earliest` for all stored events. */
   lastEventId?: string | undefined
   onEvent: (event: StreamEvent) => void
   onState: (state: State) => void
@@ -46,15 +46,15 @@ export interface Options {
 const FIRST_RETRY_MS = 3_000
 const LONGEST_RETRY_MS = 15_000
 
-/** The statuses that pass; every other refusal is for good. */
-const PASSING = [429, 502, 503, 504]
+/** The statuses of temporary refusals; after every other one, the stream does not reconnect. */
+const TEMPORARY = [429, 502, 503, 504]
 
-/** Without a byte for so many heartbeats, the other end is gone. */
-const SILENT_BEATS = 3
+/** The number of missing heartbeats after which the connection counts as dead. */
+const MISSED_HEARTBEATS = 3
 
 export class EventStream {
   lastEventId: string | undefined
-  /** Connections that were opened after the first. */
+  /** The number of connections after the first. */
   reconnects = 0
   state: State = {is: 'closed'}
 
@@ -77,7 +77,7 @@ export class EventStream {
     void this.#connect()
   }
 
-  /** Cuts the connection as a broken network would, and stays away until `resume`. */
+  /** Cuts the connection as a broken network would, and reconnects only when `resume` is called. */
   drop(): void {
     this.#stop()
     this.#become({is: 'dropped'})
@@ -108,7 +108,7 @@ export class EventStream {
   async #connect(): Promise<void> {
     const connection = new AbortController()
     this.#current = connection
-    /** Whether somebody else decides by now. */
+    /** Whether another connection has replaced this one. */
     const over = () => this.#current !== connection
     this.#become({is: 'connecting'})
     let why = 'The connection broke'
@@ -126,7 +126,7 @@ export class EventStream {
       if (!response.ok || !response.body) {
         const refusal = await refusalOf(response)
         if (over()) return
-        if (!PASSING.includes(response.status)) return this.#fail(refusal)
+        if (!TEMPORARY.includes(response.status)) return this.#fail(refusal)
         why = refusal.message
         this.#retry = Number(response.headers.get('retry-after')) * 1_000 || this.#retry
       } else {
@@ -145,20 +145,20 @@ export class EventStream {
     this.#wait(why)
   }
 
-  /** Reads until the end. Returns a refusal if the server said not to come back. */
+  /** Reads the stream to its end. Returns a refusal if the server said not to reconnect. */
   async #read(body: ReadableStream<Uint8Array>, over: () => boolean): Promise<Refusal | undefined> {
-    let goodbye: Refusal | undefined
+    let ending: Refusal | undefined
     const parser = createParser({
       onEvent: (event) => {
         if (over()) return
         if (event.id !== undefined) this.lastEventId = event.id
         const name = event.event ?? 'message'
-        const told = ['connected', 'expired', 'revoked', 'slow', 'draining', 'busy'].includes(name)
+        const data = ['connected', 'expired', 'revoked', 'slow', 'draining', 'busy'].includes(name)
           ? (JSON.parse(event.data) as {heartbeatInterval?: number; reconnect?: boolean; reason?: string})
           : {}
-        if (told.heartbeatInterval) this.#silence = told.heartbeatInterval * SILENT_BEATS
-        if (told.reconnect === false) {
-          goodbye = {status: 200, code: name, message: `The server ended this stream for good: ${told.reason ?? name}`}
+        if (data.heartbeatInterval) this.#silence = data.heartbeatInterval * MISSED_HEARTBEATS
+        if (data.reconnect === false) {
+          ending = {status: 200, code: name, message: `The server ended this stream for good: ${data.reason ?? name}`}
         }
         this.#options.onEvent({event: name, id: event.id, data: event.data, at: performance.now()})
       },
@@ -172,11 +172,11 @@ export class EventStream {
       for (;;) {
         this.#watch()
         const {done, value} = await reader.read()
-        if (done || over()) return goodbye
+        if (done || over()) return ending
         parser.feed(text.decode(value, {stream: true}))
       }
     } catch {
-      return goodbye // cut rather than finished: that is how the server says "come back"
+      return ending // the body was cut off, so that clients reconnect
     } finally {
       clearTimeout(this.#watchdog)
     }
@@ -207,7 +207,7 @@ export class EventStream {
   }
 }
 
-/** Reads what a server, or whatever stands before it, answered instead of a stream. */
+/** Reads the answer of a server, or of a proxy in front of it, that did not open a stream. */
 export async function refusalOf(response: Response): Promise<Refusal> {
   const fallback = `${response.status} ${response.statusText}`.trim()
   try {

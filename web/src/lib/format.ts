@@ -1,4 +1,4 @@
-// Numbers, times and JSON as the page writes them.
+// Formats numbers, times and JSON for the page.
 
 const TIME = new Intl.DateTimeFormat('en-GB', {hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3})
 const WHOLE = new Intl.NumberFormat('en-US')
@@ -9,7 +9,7 @@ export const count = (value: number): string => WHOLE.format(value)
 
 export const plural = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`
 
-/** A span in the unit that suits it: `8 ms`, `1.4 s`, `3 min`, `5 h`. */
+/** Formats a duration in a fitting unit: `8 ms`, `1.4 s`, `3 min`, `5 h`. */
 export function span(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`
   if (ms < 1_000) return `${ms.toFixed(0)} ms`
@@ -27,7 +27,7 @@ export function bytes(value: number): string {
   return `${(value / 1_073_741_824).toFixed(1)} GiB`
 }
 
-/** JSON over several lines; what is no JSON stays as it is. */
+/** Formats JSON over several lines. Other text stays unchanged. */
 export function pretty(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text), null, 2)
@@ -36,7 +36,7 @@ export function pretty(text: string): string {
   }
 }
 
-/** What of an event is worth reading in one line. */
+/** Summarizes an event in one line. */
 export function summary(event: string, text: string): string {
   let data: Record<string, unknown>
   try {

@@ -1,18 +1,18 @@
-// Who the page calls as: the demo users where demo tokens are taken, nobody, or a token that was pasted.
+// The identities with which the page calls the server: the demo users if demo tokens are accepted, no token, or a pasted token.
 //
-// Owns the tokens. They live in this page's memory and end with it: never in storage, a cookie or the address bar.
+// Owns the tokens. They are only in the memory of this page: never in storage, a cookie or the address bar.
 
 import {computed, signal} from '@preact/signals'
 import {about} from './server'
 
 export interface Identity {
-  /** Stable, for selects. */
+  /** Identifies it in selects; never changes. */
   key: string
-  /** The user's id; empty for nobody. */
+  /** The user's id; empty without a token. */
   user: string
-  /** What the select shows. */
+  /** The text in the select. */
   label: string
-  /** Absent for nobody. */
+  /** Absent if calls are made without a token. */
   token?: string
   admin: boolean
 }
@@ -21,7 +21,7 @@ export const NOBODY: Identity = {key: 'nobody', user: '', label: 'Anonymous (no 
 
 const pasted = signal<Identity[]>([])
 
-/** Users beside the test user, so that there is somebody to aim at. */
+/** Users in addition to the test user, so that one can publish to somebody else. */
 const DEMO_USERS = ['ann', 'bob']
 
 const demo = computed<Identity[]>(() => {
@@ -34,19 +34,19 @@ const demo = computed<Identity[]>(() => {
 
 export const identities = computed<Identity[]>(() => [...demo.value, ...pasted.value, NOBODY])
 
-/** The identity of that key, or the first there is. */
+/** Returns the identity with this key, or the first one if there is none. */
 export function identity(key: string): Identity {
   return identities.value.find((one) => one.key === key) ?? identities.value[0] ?? NOBODY
 }
 
-/** Takes a token into memory. Returns the key of its identity. */
+/** Stores a token in memory. Returns the key of its identity. */
 export function paste(token: string): string {
   const one = identityOf(token.trim().replace(/^Bearer\s+/i, ''))
   pasted.value = [...pasted.value.filter(({key}) => key !== one.key), one]
   return one.key
 }
 
-/** Reads what a token says of itself, without judging it: only the server can. */
+/** Reads the user and the roles from a token, without verifying it, which only the server can do. */
 export function identityOf(token: string): Identity {
   const key = `token-${token}`
   const claims = claimsOf(token)
@@ -73,7 +73,7 @@ function rolesOf(roles: unknown): string[] {
   return typeof roles === 'string' ? roles.split(/[ ,]+/) : []
 }
 
-/** What a JSON Web Token says of itself, without judging it. */
+/** Returns the claims of a JSON Web Token, without verifying it. */
 export function claimsOf(token: string): Record<string, unknown> | undefined {
   const parts = token.split('.')
   if (parts.length !== 3) return undefined

@@ -1,25 +1,25 @@
-// How long an event takes from the publish on this page to each stream on this page.
+// Measures how long an event takes from the publish on this page to each stream on this page.
 //
-// Owns the matching by event id: either may come first, the answer to the publish or the event. Both ends are on one
-// clock, so no other machine's time is believed.
+// Owns the matching by event id: the answer to the publish and the event may arrive in either order. Both times are from the
+// same clock, so the clocks of other machines do not matter.
 
 type Told = (ms: number) => void
 
-/** So many are remembered; older ones will not be matched any more. */
+/** The number of publishes and of events that are remembered; older ones can't be matched. */
 const KEPT = 256
 
 const sent = new Map<string, number>()
 const arrived = new Map<string, {at: number; tell: Told}[]>()
 
-/** A publish that left at `at` became the event of this id. */
+/** Records that the publish that was sent at `at` became the event with this id. */
 export function published(id: string, at: number): void {
   keep(sent, id, at)
   for (const one of arrived.get(id) ?? []) one.tell(one.at - at)
   arrived.delete(id)
 }
 
-/** The event of this id came at `at`; `tell` learns the latency, now, later or never. */
-export function came(id: string, at: number, tell: Told): void {
+/** Records that the event with this id arrived at `at`. Calls `tell` with the latency when it is known, if ever. */
+export function arrivedAt(id: string, at: number, tell: Told): void {
   const left = sent.get(id)
   if (left === undefined) keep(arrived, id, [...(arrived.get(id) ?? []), {at, tell}])
   else tell(at - left)

@@ -1,23 +1,23 @@
-// The server this page came from: where it is, what it says of itself, and how it is called.
+// The server of this page: its address, its description, and calls to it.
 //
-// Owns the base path and the shape of a call. Must never keep a token: whoever calls hands one in.
+// Owns the base path and the form of a call. Must never store a token: callers pass one.
 
 import {signal} from '@preact/signals'
 
-/** What `GET /api` answers, as far as the page needs it. */
+/** The part of the answer to `GET /api` that the page needs. */
 export interface About {
   name: string
   version: string
   authentication: {tokenFormat: string; testToken?: string}
 }
 
-/** A call as it is shown, made and copied. */
+/** A call that can be shown, made and copied. */
 export interface Call {
   method: string
-  /** With its query, below the base. */
+  /** The path below the base, with its query. */
   path: string
   token?: string | undefined
-  /** JSON, as text: what is shown is what is sent. */
+  /** JSON as text, so that the shown text is exactly what is sent. */
   body?: string | undefined
   headers?: Record<string, string>
 }
@@ -25,17 +25,17 @@ export interface Call {
 export interface Answer {
   status: number
   statusText: string
-  /** The body: parsed where it is JSON, else its text. */
+  /** The parsed body if it is JSON, otherwise its text. */
   body: unknown
   text: string
   headers: Headers
-  /** When the request left, on the clock of `performance`. */
+  /** When the request was sent, from `performance.now()`. */
   sentAt: number
-  /** From the request to the end of the answer, in milliseconds. */
+  /** The time from the request to the end of the answer, in milliseconds. */
   took: number
 }
 
-/** Where the server's paths begin: the page's scripts lie in `<base>/assets/`. */
+/** The URL below which all paths of the server are. The scripts of the page are in `<base>/assets/`. */
 export const base: URL = import.meta.env.DEV ? new URL('/', location.href) : new URL(/* @vite-ignore */ '..', import.meta.url)
 
 export const about = signal<About | undefined>(undefined)
@@ -43,7 +43,7 @@ export const about = signal<About | undefined>(undefined)
 /** Whether the last attempt to reach the server failed. */
 export const unreachable = signal(false)
 
-/** The whole URL of a path of the server's. */
+/** Returns the complete URL of a path of the server. */
 export function urlOf(path: string): string {
   return new URL(path.replace(/^\//, ''), base).href
 }
@@ -67,7 +67,7 @@ export function headersOf(call: Call): Record<string, string> {
   }
 }
 
-/** Makes a call. Fails only when no answer came. */
+/** Makes a call. Fails only if there is no answer. */
 export async function make(call: Call, signal?: AbortSignal): Promise<Answer> {
   const sentAt = performance.now()
   const response = await fetch(urlOf(call.path), {

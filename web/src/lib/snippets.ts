@@ -1,6 +1,6 @@
-// A call or a stream as a few lines that can be pasted elsewhere: curl, JavaScript, Python, Rust.
+// Writes a call or a stream as code to copy: curl, JavaScript, Python, Rust.
 //
-// Owns the quoting. Must never shorten or mask a token: a snippet that has to be mended is none.
+// Owns the quoting. Must never shorten or mask a token, because a snippet must work unchanged.
 
 import {headersOf, urlOf, type Call} from './server'
 
@@ -32,7 +32,7 @@ function curl(wanted: Wanted, url: string, headers: Record<string, string>): str
   return lines.join(' \\\n  ')
 }
 
-/** In single quotes, inside which a shell changes nothing. */
+/** Quotes a text with single quotes, inside which a shell changes nothing. */
 function shell(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
@@ -97,7 +97,7 @@ function rust(wanted: Wanted, url: string, headers: Record<string, string>): str
   return `let answer = reqwest::Client::new()\n${chain}\nprintln!("{} {}", answer.status(), answer.text().await?);`
 }
 
-/** A string literal of JavaScript, Python and Rust alike, for what holds no control characters but the usual. */
+/** Returns a string literal that JavaScript, Python and Rust accept, for text without unusual control characters. */
 function quoted(text: string): string {
   return JSON.stringify(text)
 }
@@ -110,7 +110,7 @@ function indented(json: string, by: number): string {
   }
 }
 
-/** The event that a stream is followed for. */
+/** Returns the name of the main event of a stream. */
 export function eventOf(path: string): string {
   if (path.startsWith('/notifications')) return 'notification'
   if (path.startsWith('/realtime')) return 'realtime-update'

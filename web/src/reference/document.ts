@@ -1,6 +1,6 @@
-// The OpenAPI document as the reference reads it: operations by tag, schemas resolved, an example of each body.
+// Reads the OpenAPI document for the view *Reference*: operations by tag, resolved schemas, an example of each body.
 //
-// Owns what of OpenAPI 3.1 the server uses, and no more.
+// Supports only the part of OpenAPI 3.1 that the server uses.
 
 export interface Schema {
   $ref?: string
@@ -73,7 +73,7 @@ export function operationsOf(document: Document): Operation[] {
     Object.entries(methods).map(([method, raw]) => operation(method.toUpperCase(), path, raw)),
   )
   const order = document.tags.map(({name}) => name)
-  // Streams first within a tag: they are what one comes for.
+  // Within a tag, streams come first, because most readers look for them.
   return all.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag) || Number(b.stream) - Number(a.stream))
 }
 
@@ -105,17 +105,17 @@ function needsOf(security: Record<string, string[]>[]): Operation['needs'] {
   return security.some((one) => one['bearer']?.includes('admin')) ? 'the role admin' : 'a token'
 }
 
-/** The schema behind a reference. */
+/** Resolves a reference to its schema. */
 export function resolve(document: Document, schema: Schema | undefined): Schema {
   const name = schema?.$ref?.split('/').at(-1)
   if (name) return resolve(document, document.components.schemas[name])
-  // "This or null", as optional fields are written.
+  // "This or null" is the form of an optional field.
   const one = schema?.oneOf?.find((option) => option.type !== 'null')
   if (one) return {...resolve(document, one), ...(schema?.description ? {description: schema.description} : {})}
   return schema ?? {}
 }
 
-/** The kind of value in a few words: `string`, `array of object`, `info | success`. */
+/** Describes the type of a value in a few words: `string`, `array of object`, `info | success`. */
 export function kindOf(document: Document, schema: Schema | undefined): string {
   const whole = resolve(document, schema)
   if (whole.enum) return whole.enum.map(String).join(' | ')
@@ -127,7 +127,7 @@ export function kindOf(document: Document, schema: Schema | undefined): string {
   return types.join(' or ') || 'anything'
 }
 
-/** What a value must be beside its kind. */
+/** Describes the other constraints of a value. */
 export function limitsOf(document: Document, schema: Schema | undefined): string {
   const {minLength, maxLength, minimum, maximum, pattern, format} = resolve(document, schema)
   const length = maxLength !== undefined ? `${minLength ?? 0}–${maxLength.toLocaleString('en-US')} characters` : ''
@@ -135,7 +135,7 @@ export function limitsOf(document: Document, schema: Schema | undefined): string
   return [length, range, pattern ?? '', format === 'date-time' ? 'RFC 3339' : ''].filter(Boolean).join(', ')
 }
 
-/** A body to begin with. */
+/** Returns an example of a body. */
 export function exampleOf(document: Document, media: Media): string {
   const example = media.example ?? resolve(document, media.schema).example
   return JSON.stringify(example ?? {}, null, 2)

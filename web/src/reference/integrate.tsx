@@ -1,4 +1,4 @@
-// How to follow streams from an application: the guide of the documentation, section by section.
+// How to follow streams from an application: sections of docs/integrating.md.
 
 import {useState} from 'preact/hooks'
 import guide from '../../../docs/integrating.md?raw'
@@ -11,7 +11,7 @@ interface Section {
   parts: {code: boolean; text: string}[]
 }
 
-/** Those that are shown, in this order; the first is the module that the others stand on. */
+/** The sections that are shown, in this order; the first one is the module that the others use. */
 const WANTED = ['Plain JavaScript', 'React', 'Vue', 'Angular', 'Node', 'Python', 'Go', 'Java', 'Kotlin']
 
 const sections = read(guide).filter(({title}) => WANTED.some((wanted) => title.startsWith(wanted)))
@@ -49,7 +49,7 @@ export function Integrate({who}: {who: string}) {
   )
 }
 
-/** The sections of a document in Markdown, as far as this one uses it: paragraphs and fenced code. */
+/** Splits a Markdown document into sections. Supports only paragraphs and fenced code. */
 function read(markdown: string): Section[] {
   return markdown
     .split(/^## /m)
@@ -70,7 +70,7 @@ function read(markdown: string): Section[] {
     })
 }
 
-/** Links lead to other files of the repository, which are not here. */
+/** Removes links, because they lead to other files of the repository. */
 function unlinked(text: string): string {
   return text.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1').replaceAll('**', '').replaceAll('\n', ' ')
 }

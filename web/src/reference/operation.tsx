@@ -1,4 +1,4 @@
-// One call: what it takes, what it answers, how it is written, and trying it.
+// The view of one call: parameters, answers, code to copy, and a form to try it.
 
 import {useEffect, useRef, useState} from 'preact/hooks'
 import {EventStream, type State, type StreamEvent} from '../lib/event-stream'
@@ -16,7 +16,7 @@ interface Props {
   who: string
 }
 
-/** So much of a stream is shown here; the console is the place for more. */
+/** How much of a stream is shown here; the console shows more. */
 const SHOWN = 30
 
 export function OperationView({document, operation, who}: Props) {
@@ -117,7 +117,7 @@ function callOf(operation: Operation, values: Record<string, string>, body: stri
   }
 }
 
-/** What is no JSON is sent as it stands: its refusal is worth seeing too. */
+/** Text that is not JSON is sent unchanged, to show how the server refuses it. */
 function compact(body: string): string {
   try {
     return JSON.stringify(JSON.parse(body))

@@ -1,10 +1,10 @@
-// What came back: status, code, body; and what an error asks for.
+// Shows an answer: status, code and body, and advice on an error.
 
 import {span} from '../lib/format'
 import type {Answer} from '../lib/server'
 import {Code} from './parts'
 
-/** What to do about the refusals that a newcomer meets. The whole table is in the documentation. */
+/** Advice on the most common errors. The documentation has all of them. */
 const ADVICE: Record<string, string> = {
   token_missing: 'This call needs to know who calls. Choose an identity, or paste a token.',
   token_invalid: 'The server does not take this token: it is malformed, wrongly signed, or of a kind that is switched off. In production demo tokens are; ask your application for a JWT.',

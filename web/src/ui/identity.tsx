@@ -1,4 +1,4 @@
-// Choosing who to be: one of the identities in memory, or a token pasted into it.
+// The choice of an identity: one of those in memory, or a new token that is pasted.
 
 import {useState} from 'preact/hooks'
 import {identities, identity, paste} from '../lib/identity'
