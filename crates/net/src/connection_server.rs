@@ -20,7 +20,7 @@ use crate::unread_output::UnreadOutput;
 pub struct ConnectionServer {
     /// The router of all requests.
     pub router: Router,
-    /// What requests in the lane of hyper need.
+    /// What the requests in hyper's lane need.
     pub calls: Arc<Calls>,
     /// Which requests the parked lane takes; `None` if hyper carries everything.
     pub parked_streams: Option<StreamMatcher>,

@@ -10,14 +10,14 @@
 //! - [`listen`]: the sockets that the server listens on
 //! - `connection_server`: the state that all connections of a server share
 //! - [`accept`]: accepts connections, reads the head of a request (`head`), and chooses the lane
-//! - [`matcher`]: decides by its head whether a request opens a stream
+//! - [`matcher`]: decides by the head of a request whether it opens a stream
 //! - `parked`: the lane that writes streams to the socket itself; [`fair_queue`]: the work of
 //!   connecting clients, which yields to the open streams
 //! - [`hyper`]: the lane of everything else: `incoming_body`, `answer`, and the [`body`] of streams
 //! - [`refused_head`]: answers to a head that can't be read or is too large
-//! - [`connections`]: the connections without a stream, and which is closed if there are too many
+//! - [`connections`]: the table of TCP connections, and which are closed if there are too many
 //! - [`unread_output`]: the memory budget for answers that clients have not read
-//! - [`cut`], [`peer`]: how a connection is cut, and how any connection is closed
+//! - [`cut`]: how a connection of hyper's is cut; [`peer`]: how any connection is closed
 
 pub mod accept;
 mod answer;

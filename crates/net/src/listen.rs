@@ -58,7 +58,7 @@ fn hint(error: &io::Error) -> &'static str {
 pub fn inherited() -> Result<Vec<TcpListener>, Error> {
     let announced = std::env::var("LISTEN_FDS").ok().and_then(|count| count.parse::<u64>().ok());
     if let Some(count) = announced.filter(|count| *count > MAX_INHERITED) {
-        return Err(unusable(format!("there are {count} of them, and at most {MAX_INHERITED} are accepted")));
+        return Err(unusable(format!("there are {count} of them, and at most {MAX_INHERITED} are taken")));
     }
     let mut inherited = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();

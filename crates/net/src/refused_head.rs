@@ -42,7 +42,7 @@ pub async fn answer(request: Request) -> Response {
         StatusCode::URI_TOO_LONG => {
             Error::new(Code::HeadTooLarge, "The path of the request is longer than the server accepts")
         }
-        _ => Error::new(Code::MalformedRequest, "What was sent is not an HTTP/1.1 request"),
+        _ => Error::new(Code::MalformedRequest, "What was sent is not a valid request of HTTP/1.1"),
     };
     error.with_status(status).into_response()
 }

@@ -67,7 +67,7 @@ impl UnreadOutput {
 
     /// Waits for the turn to make a page of the log into an answer. Fails if the budget has no
     /// space for the answer.
-    pub async fn page(&self) -> Result<SemaphorePermit<'_>, Error> {
+    pub async fn begin_page(&self) -> Result<SemaphorePermit<'_>, Error> {
         // The semaphore is never closed.
         let turn = self.pages.acquire().await.map_err(|_| refusal())?;
         if self.budget.available_permits() < PAGE_KIB + OVERHEAD_KIB {
@@ -142,8 +142,8 @@ mod tests {
     #[tokio::test]
     async fn no_page_is_read_that_would_not_fit_into_the_budget() {
         let unread_output = UnreadOutput::default();
-        drop(unread_output.page().await.unwrap());
+        drop(unread_output.begin_page().await.unwrap());
         let _all = unread_output.reserve((BUDGET_KIB - PAGE_KIB) << 10, &Cut::default()).unwrap();
-        assert_eq!(unread_output.page().await.unwrap_err().code(), Code::Overloaded);
+        assert_eq!(unread_output.begin_page().await.unwrap_err().code(), Code::Overloaded);
     }
 }

@@ -50,10 +50,12 @@ impl FromRef<Route> for Arc<App> {
 }
 
 impl Route {
+    /// Reads the query parameters that this path knows.
     pub(crate) fn params(&self, parts: &Parts) -> Result<Params, Error> {
         Params::read(parts.uri.query(), self.query)
     }
 
+    /// Returns the caller. Fails without a valid credential.
     pub(crate) fn identify(&self, parts: &Parts) -> Result<Identity, Error> {
         let credential = Credential::find(&parts.headers, parts.uri.query(), None, false);
         Ok(required(&self.app, credential.as_ref(), parts)?)

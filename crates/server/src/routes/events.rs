@@ -56,7 +56,7 @@ async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usi
         after => after,
     };
     let place = app.hub.place(&after).await?; // before the permit, for which others wait
-    let _turn = app.unread_output.page().await?;
+    let _turn = app.unread_output.begin_page().await?;
     let history = app.hub.history_from(vec![topic], place, limit).await?;
     if history.gap == Some(ResetReason::Malformed) {
         return Err(Error::field("after", "must be the id of an event, or `earliest`"));
@@ -71,7 +71,7 @@ async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) ->
         id => Before::Id(id.chars().take(LONGEST_ID).collect()),
     };
     let place = app.hub.place_before(&before).await?;
-    let _turn = app.unread_output.page().await?;
+    let _turn = app.unread_output.begin_page().await?;
     let history = app.hub.history_before_place(vec![topic], place, limit).await?;
     if history.gap == Some(ResetReason::Malformed) {
         return Err(Error::field("before", "must be the id of an event, or `latest`"));

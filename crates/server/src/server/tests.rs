@@ -38,7 +38,7 @@ struct Answer {
 }
 
 impl Node {
-    /// A server that does not deliver yet, and the engine that makes it deliver.
+    /// Creates a server that does not deliver yet, and the engine that makes it deliver.
     fn new(journal: &Arc<dyn Journal>, config: Config) -> (Self, Engine) {
         let (router, engine) = Server::builder().config(config).assemble_over(journal.clone()).unwrap();
         (Self { router, running: None }, engine)
@@ -81,8 +81,8 @@ impl Node {
     /// The messages in the room, oldest first.
     async fn messages(&self, room: &str) -> Vec<String> {
         let page = self.get(&format!("/events?topic=chat/room/{room}&limit=1000")).await;
-        let messages = |event: &Value| event["data"]["message"].as_str().unwrap().to_owned();
-        page["events"].as_array().unwrap().iter().map(messages).collect()
+        let text = |event: &Value| event["data"]["message"].as_str().unwrap().to_owned();
+        page["events"].as_array().unwrap().iter().map(text).collect()
     }
 
     async fn members(&self, room: &str) -> Vec<String> {
@@ -115,7 +115,7 @@ fn logs(dir: &TempDir) -> [Arc<dyn Journal>; 2] {
 }
 
 /// Two running servers.
-fn two(journal: &Arc<dyn Journal>) -> [Arc<Node>; 2] {
+fn two_servers(journal: &Arc<dyn Journal>) -> [Arc<Node>; 2] {
     [(); 2].map(|()| Arc::new(Node::running(journal, Config::default())))
 }
 
@@ -142,7 +142,7 @@ where
 async fn of_publishes_with_one_key_at_both_servers_one_is_published_and_all_get_its_answer() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
-        let nodes = two(&journal);
+        let nodes = two_servers(&journal);
         for round in 0..20 {
             let key = format!("k{round}");
             let answers = at_once(&nodes, 8, |node, _| {
@@ -167,7 +167,7 @@ async fn of_publishes_with_one_key_at_both_servers_one_is_published_and_all_get_
 async fn of_publishes_with_one_key_and_different_bodies_one_is_published_and_the_others_conflict() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
-        let nodes = two(&journal);
+        let nodes = two_servers(&journal);
         let answers = at_once(&nodes, 8, |node, nth| async move {
             let body = json!({ "title": nth.to_string(), "message": "M" });
             node.call("POST", BROADCAST, "ann", Some("k"), body).await
@@ -184,7 +184,7 @@ async fn of_publishes_with_one_key_and_different_bodies_one_is_published_and_the
 async fn simultaneous_joins_and_leaves_of_a_user_at_both_servers_happen_once_and_both_know() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
-        let nodes = two(&journal);
+        let nodes = two_servers(&journal);
         for round in 0..10 {
             let user = format!("u{round}");
             let at_both = async |what: &str| {
@@ -217,7 +217,7 @@ async fn simultaneous_joins_and_leaves_of_a_user_at_both_servers_happen_once_and
 async fn a_user_can_leave_at_the_other_server_as_soon_as_the_join_is_answered() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
-        let nodes = two(&journal);
+        let nodes = two_servers(&journal);
         for _ in 0..50 {
             nodes[0].post("/chat/room/r/join", "ann", None).await;
             nodes[1].post("/chat/room/r/leave", "ann", None).await;
@@ -231,7 +231,7 @@ async fn a_user_can_leave_at_the_other_server_as_soon_as_the_join_is_answered() 
 async fn a_repeated_join_gets_the_first_answer_and_does_not_bring_back_a_user_who_has_left() {
     let dir = tempfile::tempdir().unwrap();
     for journal in logs(&dir) {
-        let [one, other] = two(&journal);
+        let [one, other] = two_servers(&journal);
         one.post("/chat/room/r/join", "ann", None).await;
         let refused = one.post("/chat/room/r/join", "ann", Some("k")).await;
         assert_eq!((refused.status, refused.is_replayed), (StatusCode::OK, false));
@@ -341,7 +341,7 @@ async fn a_stream_resumes_after_an_id_that_its_server_has_not_shown_yet() {
 async fn a_membership_beyond_the_limit_of_keys_is_refused_and_the_room_is_not_told() {
     let bounds = Bounds::of_each(2);
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(Retention { bounds, ..Retention::default() }));
-    let [one, other] = two(&journal);
+    let [one, other] = two_servers(&journal);
     one.post("/chat/room/r/join", "ann", None).await;
     other.post("/chat/room/r/join", "bob", None).await;
     for (node, key) in [(&one, None), (&other, Some("k"))] {
@@ -384,7 +384,7 @@ async fn members_of_version_0_1_are_kept_and_are_converted_once_whichever_server
     let dir = tempfile::tempdir().unwrap();
     for (nth, journal) in logs(&dir).into_iter().enumerate() {
         fill_slots(&journal, 900).await;
-        let nodes = two(&journal);
+        let nodes = two_servers(&journal);
         tokio::join!(nodes[0].post("/chat/room/r/leave", "u1", None), nodes[1].post("/chat/room/r/leave", "u2", None));
         nodes[1].post("/chat/room/r/join", "u2", None).await;
         nodes[1].post("/chat/room/r/join", "u4", None).await; // already a member
@@ -405,7 +405,7 @@ async fn members_of_version_0_1_are_kept_and_are_converted_once_whichever_server
             let head = journal.head();
             drop(nodes);
             let journal = reopen(journal, &dir).await;
-            let [node, _] = two(&journal);
+            let [node, _] = two_servers(&journal);
             node.post("/chat/room/r/join", "u2", None).await;
             assert_eq!((node.members("r").await, journal.head()), (members, head), "there is nothing left to convert");
         }
@@ -445,7 +445,7 @@ async fn members_and_statuses_survive_200_000_records_of_users_and_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let known = async |node: &Node| (node.members("r").await, node.get("/system/status").await);
     for (nth, journal) in logs(&dir).into_iter().enumerate() {
-        let [node, _] = two(&journal);
+        let [node, _] = two_servers(&journal);
         for user in 0..50 {
             node.post("/chat/room/r/join", &format!("u{user}"), None).await;
             let body = json!({ "service": format!("s{user}"), "status": "online" });
@@ -458,7 +458,7 @@ async fn members_and_statuses_survive_200_000_records_of_users_and_a_restart() {
         if nth == 1 {
             drop(node);
             let journal = reopen(journal, &dir).await;
-            let [node, _] = two(&journal);
+            let [node, _] = two_servers(&journal);
             assert_eq!(known(&node).await, before);
         }
     }

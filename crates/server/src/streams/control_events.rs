@@ -1,7 +1,7 @@
 //! The server's own events (`connected`, `heartbeat`, `reset`, `synced`, endings, `busy`) as JSON.
 //!
-//! The hub decides when each is sent. Where an event has a `retry:` field, its data repeats the
-//! number.
+//! The hub decides when each event is sent. If an event has a `retry:` field, its data repeats the
+//! value.
 
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ pub(crate) fn busy(reason: &str, retry: Duration, asked: &After) -> Frame {
 }
 
 impl Connected<'_> {
+    /// Encodes the event.
     pub(crate) fn frame(&self) -> Frame {
         let identity = self.visitor.identity.as_ref();
         let mut data = json!({
@@ -104,8 +105,8 @@ impl Connected<'_> {
     }
 }
 
-/// Returns a duration in milliseconds, as the data of events repeats `retry:`. Some clients,
-/// `okhttp-sse` among them, hide that field from the application.
+/// Returns a duration in milliseconds. In this form the data of an event repeats its field
+/// `retry:`, because some clients (`okhttp-sse`) hide the field from the application.
 fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
