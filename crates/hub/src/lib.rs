@@ -16,8 +16,9 @@
 //! - `line`, `generation`: one history of the log, and the delivery core on it
 //! - [`subscription`](Subscription): one open stream as a state machine; `replay`: missed events,
 //!   read from the journal
-//! - [`connection`](Connection), [`stream_registry`](Registry): the open streams; [`totals`](StreamTotals): how
-//!   many there were, and how they ended; [`traffic`](Traffic): what was sent on them
+//! - [`connection`](Connection), [`stream_registry`](Registry): the open streams;
+//!   [`stream_totals`](StreamTotals): how many there were, and how they ended;
+//!   [`traffic`](Traffic): what was sent on them
 //! - `timer_wheel`: heartbeats, expiry and maximum age; `slow_readers`: peers that take no bytes
 //! - [`fold`](Fold): state that is computed from the server's own topics;
 //!   [`keyed_state`](KeyedState): one value for each key; `floors`: erasures

@@ -163,13 +163,13 @@ impl Replays {
     ) -> Result<Option<Arc<Page>>, Error> {
         let reading = {
             let mut cache = self.cache.lock();
-            if let Some(page) = cache.around(topic, after) {
+            if let Some(page) = cache.find(topic, after) {
                 return Ok(Some(page));
             }
             cache.topics.entry(topic.clone()).or_default().reading.clone()
         };
         let _reading = reading.lock().await;
-        if let Some(page) = self.cache.lock().around(topic, after) {
+        if let Some(page) = self.cache.lock().find(topic, after) {
             return Ok(Some(page));
         }
         let _permit = self.permit().await;
@@ -216,7 +216,7 @@ impl Replays {
 
 impl PageCache {
     /// Returns the cached page of `topic` that holds the events after `after`.
-    fn around(&self, topic: &TopicName, after: Position) -> Option<Arc<Page>> {
+    fn find(&self, topic: &TopicName, after: Position) -> Option<Arc<Page>> {
         let pages = &self.topics.get(topic)?.pages;
         let page = pages.iter().find(|page| page.after <= after && after < page.next)?;
         page.used.store(true, Ordering::Relaxed);
@@ -338,7 +338,7 @@ mod tests {
         replays.cache.lock().insert(page(0, 10, 1..=10));
         replays.forget();
         let cache = replays.cache.lock();
-        assert!(cache.around(&TopicName::parse("a").unwrap(), Position::new(5)).is_none());
+        assert!(cache.find(&TopicName::parse("a").unwrap(), Position::new(5)).is_none());
         assert_eq!((cache.order.len(), cache.bytes), (0, 0));
     }
 
@@ -347,7 +347,7 @@ mod tests {
         let replays = Replays::new();
         replays.cache.lock().insert(page(0, 10, 1..=10));
         let topic = TopicName::parse("a").unwrap();
-        let is_cached = |after| replays.cache.lock().around(&topic, Position::new(after)).is_some();
+        let is_cached = |after| replays.cache.lock().find(&topic, Position::new(after)).is_some();
         replays.tick();
         assert!(is_cached(9) && !is_cached(10));
         replays.tick(); // a stream asked for it since the last one

@@ -324,6 +324,8 @@ fn drop_below(log: &Log, topic: TopicId, floor: Position) -> Result<(), Stopped>
     Ok(())
 }
 
+/// Lets the engine release the write-ahead log if it takes more than `most` bytes, or if the tables hold
+/// more than `pending` bytes in memory.
 fn shrink_wal(log: &Log, most: u64, pending: u64) -> Result<(), Stopped> {
     log.tables.flush_if_above(most, pending).map_err(|error| fail(log, &error))
 }

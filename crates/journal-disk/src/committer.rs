@@ -8,10 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::counters::add;
-use super::group::{Checkpoint, Group, Unit};
 use super::log::{Log, PanicGuard};
 use super::maintenance::MaintenanceWrite;
 use super::options::Sync;
+use super::step::{Checkpoint, Step, Unit};
 use super::tables::Commit;
 use tidings_journal::{Appended, Error, LogClock};
 
@@ -100,7 +100,7 @@ impl Committer {
                     let _ = append.answer.send(Err(error.clone())); // the caller may be gone
                 }
             }
-            self.step(appends);
+            self.run_step(appends);
             if !close.is_empty() {
                 self.close();
                 for answer in close {
@@ -130,7 +130,7 @@ impl Committer {
                 return Err(self.log.stall(&self.why(is_full)));
             }
             if is_full {
-                self.step(Vec::new()); // only trimming frees space
+                self.run_step(Vec::new()); // only trimming frees space
             }
             if poll.is_multiple_of(POLLS_PER_SECOND)
                 && let Err(error) = self.log.tables.merge_overlapping()
@@ -159,7 +159,8 @@ impl Committer {
         }
     }
 
-    fn step(&mut self, appends: Vec<InFlight>) {
+    /// Runs one step with `appends` and all waiting maintenance writes, and answers the callers.
+    fn run_step(&mut self, appends: Vec<InFlight>) {
         let maintenance = std::mem::take(&mut *self.log.maintenance.lock());
         if appends.is_empty() && maintenance.is_empty() {
             return;
@@ -191,21 +192,21 @@ impl Committer {
             self.log.health()?;
         }
         let log = self.log.clone();
-        let mut group = Group::new(&log);
+        let mut step = Step::new(&log);
         let appends = !units.is_empty();
-        let done: Vec<_> = units.into_iter().map(|unit| group.append(unit)).collect();
-        if maintenance.is_empty() && group.is_empty() {
+        let done: Vec<_> = units.into_iter().map(|unit| step.append(unit)).collect();
+        if maintenance.is_empty() && step.is_empty() {
             return Ok(done); // every unit was known or exceeded a bound
         }
-        let records = group.records();
+        let records = step.records();
         let mut answers = Vec::new();
         for write in maintenance {
-            answers.push(group.maintain(write, &mut self.checkpoint));
+            answers.push(step.maintain(write, &mut self.checkpoint));
         }
-        let clock = group.note_clock(&self.clock);
-        let sync = group.must_sync || log.options.sync == Sync::Always;
-        let batch = group.finish();
-        self.log.reserve(group.bytes());
+        let clock = step.note_clock(&self.clock);
+        let sync = step.must_sync || log.options.sync == Sync::Always;
+        let batch = step.finish();
+        self.log.reserve(step.bytes());
         let since = Instant::now();
         self.commit.commit(batch, sync).map_err(|error| log.fail("writing to the journal", &error))?;
         if sync {
@@ -215,7 +216,7 @@ impl Committer {
         if self.watch.as_mut().is_some_and(|watch| !watch.is_there()) {
             return Err(log.fail_without_directory()); // the batch is in files that can't be found any more
         }
-        group.committed(sync);
+        step.committed(sync);
         if let Some(clock) = clock {
             self.log.set_clock_written(&clock);
             self.clock = clock;
@@ -235,7 +236,7 @@ impl Committer {
         // writer that it has halted. Without the counts, the next start only takes a little longer.
         while more && self.log.is_open() && self.is_ready() {
             self.log.maintenance.lock().push(MaintenanceWrite::Checkpoint(oneshot::channel().0));
-            self.step(Vec::new());
+            self.run_step(Vec::new());
             more = self.checkpoint.is_under_way();
         }
         if !self.log.is_open() {

@@ -13,10 +13,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::committer::{Committer, InFlight, Job};
-use crate::group::{EncodedRecord, MAX_KEY_BYTES, Unit};
 use crate::keys::Kind;
 use crate::log::{Log, RecoveredLog};
 use crate::retention::RetentionTask;
+use crate::step::{EncodedRecord, MAX_KEY_BYTES, Unit};
 use crate::tables::Commit;
 use crate::{OpenError, Options, Sync};
 use crate::{erase, open, reader, syncer, time_file};

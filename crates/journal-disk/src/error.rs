@@ -88,7 +88,7 @@ impl OpenError {
     /// Converts an error that the storage engine returned while it opened or read its files.
     pub(super) fn engine(dir: &Path, error: fjall::Error) -> Self {
         match error {
-            // The operating system is not the cause: a file is not what the engine has left behind.
+            // The cause is not the operating system: a file is not as the engine left it.
             fjall::Error::Io(source) | fjall::Error::Storage(LsmError::Io(source)) if is_damage(source.kind()) => {
                 let what = match source.kind() {
                     ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => "a file ends too early",
@@ -139,8 +139,8 @@ pub(super) fn unreadable(error: impl std::borrow::Borrow<fjall::Error>) -> Error
     if is_permanent { Error::Damaged(why) } else { Error::Unreadable(why) }
 }
 
-/// Returns whether an error is permanent. A file that is missing or too short stays so, and a sector
-/// that the device can't read stays unreadable.
+/// Returns whether an error is permanent. A file that is missing or too short stays so, and a
+/// sector that the device can't read stays unreadable.
 fn is_permanent_error(error: &std::io::Error) -> bool {
     const EIO: i32 = 5;
     let kinds = [ErrorKind::UnexpectedEof, ErrorKind::InvalidData, ErrorKind::InvalidInput, ErrorKind::NotFound];

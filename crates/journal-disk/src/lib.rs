@@ -24,7 +24,7 @@
 //!   directory to a log; `wal`, `manifest`, `contents`: checks of the storage engine's files before
 //!   the engine opens them
 //! - `log`, `counters`: what the threads share
-//! - `committer`, `group`, `syncer`: writing; `maintenance`, `request`: writes other than appends
+//! - `committer`, `step`, `syncer`: writing; `maintenance`, `request`: writes other than appends
 //! - `reader`, `backwards`, `merge`: reading; `damage`, `damaged_ranges`: reading around what is
 //!   damaged; [`Inspection`], `verify`: examining a directory that no server holds
 //! - `retention`, `trim`, `erase`: removing records; `ceiling`, `garbage`: giving back space;
@@ -51,7 +51,6 @@ mod filter;
 #[cfg(test)]
 mod full;
 mod garbage;
-mod group;
 mod inspect;
 mod keys;
 mod log;
@@ -65,6 +64,7 @@ mod reader;
 mod request;
 mod retention;
 mod run;
+mod step;
 mod syncer;
 mod tables;
 mod time_file;

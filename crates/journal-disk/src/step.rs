@@ -34,7 +34,7 @@ pub(super) struct Unit {
 }
 
 /// A step that is being assembled.
-pub(super) struct Group<'a> {
+pub(super) struct Step<'a> {
     pub(super) log: &'a Log,
     batch: OwnedWriteBatch,
     /// The records without a key, by topic, that are not in the batch yet.
@@ -93,7 +93,7 @@ impl EncodedRecord {
     }
 }
 
-impl<'a> Group<'a> {
+impl<'a> Step<'a> {
     pub(super) fn new(log: &'a Log) -> Self {
         let next = log.head().next();
         Self {

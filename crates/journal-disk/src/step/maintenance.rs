@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::Group;
+use super::Step;
 use crate::counters::add;
 use crate::keys::meta;
 use crate::maintenance::{Erasure, ForgottenTopics, MaintenanceWrite, TrimStep};
@@ -31,7 +31,7 @@ impl Checkpoint {
     }
 }
 
-impl Group<'_> {
+impl Step<'_> {
     /// Adds a maintenance write to the step. Returns the sender to be used when the step is
     /// written.
     pub(crate) fn maintain(&mut self, write: MaintenanceWrite, checkpoint: &mut Checkpoint) -> oneshot::Sender<()> {
