@@ -200,7 +200,7 @@ async fn calls_without_a_body_ignore_body_and_content_type() {
 }
 
 #[tokio::test]
-async fn members_are_those_who_joined() {
+async fn members_are_the_users_who_joined() {
     let time = SetClock::at("2026-11-23T22:30:15.000Z");
     let server = start_at(&[], time.clock()).await;
     assert_eq!(members(&server, "general").await, json!([]));

@@ -36,7 +36,7 @@ async fn a_notification_without_a_target_goes_to_all() {
 }
 
 #[tokio::test]
-async fn a_target_in_the_query_is_the_only_one_who_gets_it() {
+async fn a_target_in_the_query_gets_the_event_alone() {
     let server = start().await;
     let body = json!({"title": "T2", "message": "targeted", "type": "warning", "metadata": {"a": 1}});
     let answer = server.post("/notifications/send?targetUserId=test123", body).await.json();
@@ -50,7 +50,7 @@ async fn a_target_in_the_query_is_the_only_one_who_gets_it() {
 }
 
 #[tokio::test]
-async fn a_target_in_the_body_is_the_only_one_who_gets_it_and_no_part_of_the_event() {
+async fn a_target_in_the_body_gets_the_event_alone_and_is_not_part_of_it() {
     let server = start().await;
     let body = json!({"title": "T", "message": "M", "targetUserId": "test123"});
     let answer = server.post("/notifications/send", body).await.json();

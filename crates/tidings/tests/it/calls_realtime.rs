@@ -72,7 +72,7 @@ async fn open_publish_lets_any_valid_token_update_all() {
 }
 
 #[tokio::test]
-async fn the_aliases_are_taken_and_the_normal_names_stand_in_the_event() {
+async fn aliases_of_fields_are_accepted_and_the_event_has_the_normal_names() {
     let server = start().await;
     for (said, meant) in [("created", "create"), ("updated", "update"), ("deleted", "delete")] {
         server.post("/realtime/update", json!({"entityType": "order", "action": said, "data": {}})).await;

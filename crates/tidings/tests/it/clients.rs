@@ -130,7 +130,7 @@ async fn every_client_gets_events_of_every_name_and_heartbeats() {
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn comment_heartbeats_are_no_events_to_any_client() {
+async fn no_client_reports_a_comment_heartbeat_as_an_event() {
     each(all(), |library| async move {
         let server = start_with(&[("HEARTBEAT_INTERVAL", "100ms"), ("HEARTBEAT_STYLE", "comment")]).await;
         let mut client = follow(library, &server, "connected,notification,heartbeat,message").await;

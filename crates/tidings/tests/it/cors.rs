@@ -124,7 +124,7 @@ async fn a_preflight_allows_what_clients_of_streams_send() {
 }
 
 #[tokio::test]
-async fn a_setting_allows_more_headers_and_takes_nothing_but_names() {
+async fn cors_headers_allows_more_headers_and_accepts_only_names() {
     let server = start_with(&[("CORS_HEADERS", "sentry-trace, X-Datadog-Trace-Id,traceparent")]).await;
     for path in ["/notifications/stream", "/realtime/update", "/nope"] {
         let answer = preflight(&server, path, "http://localhost:5173", "GET", "sentry-trace").await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{ADMIN, demo, start};
 
 #[tokio::test]
-async fn an_admin_is_told_each_second_what_the_server_does() {
+async fn the_dashboard_stream_sends_statistics_each_second() {
     let server = start().await;
     let _beside = server.connected("/notifications/stream", "").await;
     server.notify("one").await;
@@ -47,7 +47,7 @@ async fn the_dashboard_shows_rooms_and_members_with_and_without_streams() {
 }
 
 #[tokio::test]
-async fn nobody_but_an_admin_may_watch_what_the_server_does() {
+async fn only_an_admin_may_open_the_dashboard_stream() {
     let server = start().await;
     let path = "/system/dashboard/stream";
     server.get(path).await.assert_refused(401, "token_missing");

@@ -31,7 +31,7 @@ async fn expect_kick(stream: &mut Stream) -> Received {
 }
 
 #[tokio::test]
-async fn a_kicked_connection_is_told_to_come_back_and_its_token_stays_good() {
+async fn a_stream_that_an_admin_ended_may_reconnect_with_its_token() {
     let server = start().await;
     let ann = demo("ann", "user");
     let mut kicked = server.stream("/notifications/stream", &ann).await;
@@ -56,7 +56,7 @@ async fn a_kicked_connection_is_told_to_come_back_and_its_token_stays_good() {
 }
 
 #[tokio::test]
-async fn a_kicked_user_loses_every_stream_and_nobody_else_does() {
+async fn all_streams_of_a_user_can_be_ended_and_no_others() {
     let server = start().await;
     let ann = demo("a/nn", "user");
     let mut anns = [
@@ -83,7 +83,7 @@ async fn a_kicked_user_loses_every_stream_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cut_leaves_its_client_a_moment_to_read_the_last_words() {
+async fn a_client_has_a_moment_to_read_the_ending_before_its_stream_is_cut() {
     let mut server = start_with(&[("MAX_CONNECTIONS_PER_USER", "1")]).await;
     let ann = demo("ann", "user");
     let moment = Duration::from_millis(100);

@@ -273,7 +273,7 @@ async fn only_admins_erase_and_only_with_all_parameters() {
 }
 
 #[tokio::test]
-async fn topics_are_listed_page_by_page_with_what_they_hold_and_who_follows_them() {
+async fn topics_are_listed_page_by_page_with_their_sizes_and_followers() {
     let server = start().await;
     for room in ["b", "a", "b"] {
         say(&server, room, "m").await;

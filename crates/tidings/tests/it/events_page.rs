@@ -64,7 +64,7 @@ async fn pages_follow_each_other_without_a_hole_or_a_repeat() {
 }
 
 #[tokio::test]
-async fn after_is_exclusive_and_takes_the_id_of_any_event() {
+async fn after_is_exclusive_and_may_be_the_id_of_any_event() {
     let server = start().await;
     notify(&server, 2).await;
     server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;
@@ -111,7 +111,7 @@ async fn pages_backwards_are_the_newest_before_an_id_oldest_first_down_to_the_en
 }
 
 #[tokio::test]
-async fn before_is_exclusive_and_takes_the_id_of_any_event() {
+async fn before_is_exclusive_and_may_be_the_id_of_any_event() {
     let server = start().await;
     notify(&server, 2).await;
     server.post("/chat/message", json!({"roomId": "r", "message": "m"})).await;

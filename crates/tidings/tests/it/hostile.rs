@@ -174,7 +174,7 @@ async fn peers_that_vanish_at_any_point_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn clients_that_reset_while_events_flow_disturb_nobody() {
+async fn clients_that_reset_during_publishes_do_not_affect_others() {
     let server = start().await;
     let mut witness = server.connected("/notifications/stream", "").await;
     let mut victims = Vec::new();

@@ -99,7 +99,7 @@ async fn the_same_key_for_a_join_and_a_leave_is_not_a_repeat() {
 }
 
 #[tokio::test]
-async fn a_join_of_a_member_repeated_after_a_leave_joins_nobody() {
+async fn a_join_that_is_repeated_after_a_leave_joins_nobody() {
     let server = start().await;
     for (call, key, replayed) in
         [("join", "a", false), ("join", "b", false), ("leave", "c", false), ("join", "b", true), ("leave", "d", false)]
@@ -279,7 +279,7 @@ async fn a_repeat_after_a_lost_answer_finds_the_event_published_once() {
 }
 
 #[tokio::test]
-async fn a_key_holds_for_5_minutes() {
+async fn an_idempotency_key_is_valid_for_5_minutes() {
     let time = SetClock::at("2026-11-23T22:30:15.138Z");
     let server = start_at(&[], time.clock()).await;
     let notify = async || {

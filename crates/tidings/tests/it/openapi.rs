@@ -42,7 +42,7 @@ async fn every_call_answers_as_the_openapi_document_says() {
 }
 
 #[tokio::test]
-async fn each_path_takes_the_methods_that_are_described_and_no_other() {
+async fn each_path_accepts_only_the_documented_methods() {
     let server = start().await;
     let document = server.get("/openapi.json").await.json();
     let paths = document["paths"].as_object().unwrap();

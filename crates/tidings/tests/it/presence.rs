@@ -82,7 +82,7 @@ async fn a_second_join_and_a_leave_of_a_nonmember_are_not_announced() {
 }
 
 #[tokio::test]
-async fn members_are_who_joined_each_once_with_their_connections() {
+async fn members_are_the_users_who_joined_each_once_with_their_connections() {
     let server = start().await;
     assert_eq!(members(&server, "r").await, []);
     let ann = demo("ann", "user");
@@ -174,7 +174,7 @@ async fn streams_that_do_not_hear_the_room_do_not_keep_a_member() {
 }
 
 #[tokio::test]
-async fn a_member_who_comes_back_in_time_stays() {
+async fn a_member_who_returns_within_the_grace_stays() {
     let server = start_with(&[SHORT]).await;
     let mut room = witness(&server, "r").await;
     let ann = demo("ann", "user");
@@ -203,7 +203,7 @@ async fn a_member_who_left_is_not_announced_again_after_the_grace() {
 }
 
 #[tokio::test]
-async fn a_member_of_many_rooms_leaves_each_when_the_one_stream_of_all_is_gone() {
+async fn a_member_of_many_rooms_leaves_all_of_them_after_the_last_stream() {
     let server = start_with(&[SHORT]).await;
     let mut every = server.connected("/chat/stream", ADMIN).await;
     let stream = server.connected("/chat/stream", &demo("ann", "user")).await;

@@ -37,7 +37,7 @@ fn number(answer: &Answer, header: &str, item: &str, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn who_publishes_too_many_events_is_refused_and_nothing_is_published() {
+async fn too_many_events_of_a_user_are_refused_and_not_published() {
     let server = start_with(&[("PUBLISH_RATE", "2")]).await;
     let bob = demo("bob", "user");
     let first = notify(&server, &bob).await;

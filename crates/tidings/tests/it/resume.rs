@@ -26,7 +26,7 @@ fn position(id: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_client_that_comes_back_gets_what_it_missed_and_then_what_is_new() {
+async fn a_client_that_resumes_receives_missed_events_and_then_new_ones() {
     let server = start().await;
     let mut stream = server.connected("/notifications/stream", "").await;
     let seen = server.notify("seen").await;
@@ -63,7 +63,7 @@ async fn an_id_of_one_stream_is_a_cursor_for_every_other() {
 }
 
 #[tokio::test]
-async fn the_header_goes_before_the_query_which_has_three_spellings() {
+async fn the_header_overrides_the_query_which_has_three_spellings() {
     let server = start().await;
     let (first, second) = (server.notify("1").await, server.notify("2").await);
     let third = server.notify("3").await;

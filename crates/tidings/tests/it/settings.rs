@@ -298,7 +298,7 @@ async fn the_base_path_is_stripped_from_every_path() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_stops_the_start_with_one_line() {
+async fn a_port_in_use_stops_the_start_with_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let refusal = Place::new().env("LOG_LEVEL", "error").refusal(&["--host", "127.0.0.1", "--port", &port]);

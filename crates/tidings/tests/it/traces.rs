@@ -243,7 +243,7 @@ async fn nothing_that_came_with_a_request_gets_to_the_collector() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_calls_decides_whether_a_span_is_taken_unless_the_operator_does() {
+async fn the_caller_decides_whether_a_span_is_sampled_unless_the_operator_does() {
     for (sampler, expected) in [("parentbased_always_on", vec![TRACE]), ("always_off", vec![])] {
         let collector = Collector::start().await;
         let mut server = place(collector.address).env("OTEL_TRACES_SAMPLER", sampler).start(&[]);
@@ -304,7 +304,7 @@ async fn a_collector_behind_tls_has_to_be_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_never_answers_holds_up_neither_a_request_nor_the_end() {
+async fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // the system accepts, but nothing reads
     let mut server = place(silent.local_addr().unwrap())
         .env("OTEL_EXPORTER_OTLP_TIMEOUT", &(2 * PATIENCE).as_millis().to_string())
@@ -327,7 +327,7 @@ async fn a_collector_that_never_answers_holds_up_neither_a_request_nor_the_end()
 }
 
 #[test]
-fn what_is_sent_where_is_said_at_the_start_and_a_bad_setting_is_a_warning() {
+fn the_start_reports_the_collector_and_warns_of_invalid_variables() {
     let traces = |name: &str, value: &str| {
         let process = Place::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9").env(name, value).start(&[]);
         process.said()

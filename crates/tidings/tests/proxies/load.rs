@@ -31,14 +31,14 @@ struct Load {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nginx: `cargo xtask test` runs it"]
-async fn nginx_and_a_restart_refuse_nobody() {
+async fn during_a_restart_behind_nginx_no_call_is_refused() {
     run(Load { readers: 100, drain: "1" }).await;
 }
 
 mod in_full {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[ignore = "needs nginx: `cargo xtask proxies` runs it"]
-    async fn nginx_and_a_restart_refuse_nobody_of_a_thousand() {
+    async fn during_a_restart_behind_nginx_none_of_a_thousand_clients_is_refused() {
         let counts = super::run(super::Load { readers: 1_000, drain: "8" }).await;
         // For `cargo xtask proxies`, which writes it down.
         if let Some(path) = std::env::var_os("TIDINGS_PROXIES_RECORD") {

@@ -35,10 +35,10 @@ mod of_the_server {
 }
 
 mod upgrade {
-    of_each!(super::an_upgrade_refuses_nobody: nginx Nginx);
+    of_each!(super::no_call_is_refused_during_an_upgrade: nginx Nginx);
 
     mod in_full {
-        of_each!(super::super::an_upgrade_refuses_nobody:
+        of_each!(super::super::no_call_is_refused_during_an_upgrade:
             apache Apache, caddy Caddy, haproxy Haproxy, traefik Traefik, envoy Envoy);
     }
 }
@@ -100,7 +100,7 @@ async fn a_restart_of_the_server_loses_nothing(kind: Kind) {
 
 /// Another binary takes the place of the one that runs, on a socket that stays open: connections wait, and are answered. The
 /// proxy is told to let go of those that it keeps, for which a drain of no time has none.
-async fn an_upgrade_refuses_nobody(kind: Kind) {
+async fn no_call_is_refused_during_an_upgrade(kind: Kind) {
     let mut server = Server::on_a_held_socket().env("DRAIN_SECONDS", "1").started().await;
     let proxy = Recipe::of(kind).before(&server).await;
     let mut readers = readers(&proxy).await;

@@ -156,7 +156,7 @@ async fn demo_tokens_are_refused_where_they_are_off() {
 }
 
 #[tokio::test]
-async fn demo_tokens_are_taken_in_production_when_they_are_switched_on() {
+async fn demo_tokens_are_accepted_in_production_only_if_they_are_enabled() {
     let settings = [("APP_ENV", "production"), ("AUTH_DEMO", "true"), ("JWT_SECRET", SECRET), ("HOST", "127.0.0.1")];
     let server = start_with(&settings).await;
     assert!(is_admin(&server, ADMIN).await);

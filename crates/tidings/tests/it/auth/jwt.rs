@@ -12,7 +12,7 @@ use crate::support::checks::SetClock;
 use crate::support::{ADMIN, start, start_at, start_with};
 
 #[tokio::test]
-async fn a_secret_with_a_line_break_at_its_end_takes_the_tokens_of_both() {
+async fn tokens_are_accepted_whether_or_not_their_secret_has_the_final_line_break() {
     let written = format!("{SECRET}\n");
     let server = start_with(&[("JWT_SECRET", &written)]).await;
     let claims = json!({"sub": "ann", "exp": 4_000_000_000_u64});

@@ -284,7 +284,7 @@ async fn a_follower_whose_token_expires_reconnects_with_a_new_one() {
 
 #[tokio::test]
 #[ignore = "needs Go and a JDK: `cargo xtask test` runs it"]
-async fn a_401_is_final_to_each_follower_and_a_new_one_with_a_new_token_goes_on_where_it_was() {
+async fn a_401_ends_each_follower_and_a_new_one_with_a_new_token_resumes() {
     let (server, clock) = start_with_tokens();
     let following = start_each(server.address, &jwt(SECRET, clock.now(), 600), PATIENT).await;
     let id = server.notify(FIRST).await;

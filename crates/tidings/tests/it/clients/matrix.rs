@@ -156,7 +156,7 @@ fn libraries() -> impl Iterator<Item = &'static Facts> {
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn each_client_survives_each_way_of_ending_as_the_table_says() {
+async fn each_client_reacts_to_each_way_of_ending_as_the_table_says() {
     let cases = libraries().flat_map(|facts| {
         let name = |way| format!("{:?}, {way:?}", facts.library);
         facts.ends().map(move |(way, end)| (name(way), check_end(facts, way, end)))
@@ -166,7 +166,7 @@ async fn each_client_survives_each_way_of_ending_as_the_table_says() {
 
 #[tokio::test]
 #[ignore = "needs Node, Python, Go, a JDK and a browser: `cargo xtask test` runs it"]
-async fn each_client_takes_each_refusal_as_the_table_says() {
+async fn each_client_reacts_to_each_refusal_as_the_table_says() {
     let cases = libraries().flat_map(|facts| {
         let statuses = facts.refusals().map(|(status, refused)| (Answer::Status(status), refused));
         let expired = (Answer::Expired, facts.expired);

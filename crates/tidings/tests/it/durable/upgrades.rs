@@ -18,13 +18,13 @@ use crate::support::{ADMIN, Answer, TestServer, config, demo, start_built, until
 /// The versions, identified by their commits.
 const VERSIONS: [&str; 2] = ["fca78b1", "a7bb9bb"];
 
-/// A directory that an earlier version has left.
-struct Left {
+/// A directory that an earlier version has written.
+struct OldDirectory {
     house: House,
     note: Value,
 }
 
-impl Left {
+impl OldDirectory {
     fn by(version: &str) -> Self {
         let beside = |name: String| -> PathBuf {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../journal-disk/tests/upgrades").join(name)
@@ -147,11 +147,11 @@ async fn streams_go_on(server: &TestServer, note: &Value) {
 #[tokio::test]
 async fn clients_resume_after_an_upgrade_and_miss_nothing() {
     for version in VERSIONS {
-        let left = Left::by(version);
-        let server = left.start().await;
-        keys_are_known(&server, &left.note).await;
-        members_and_statuses_are_there(&server, &left.note).await;
-        streams_go_on(&server, &left.note).await;
+        let old = OldDirectory::by(version);
+        let server = old.start().await;
+        keys_are_known(&server, &old.note).await;
+        members_and_statuses_are_there(&server, &old.note).await;
+        streams_go_on(&server, &old.note).await;
     }
 }
 
@@ -159,12 +159,12 @@ async fn clients_resume_after_an_upgrade_and_miss_nothing() {
 /// keeps them all.
 #[tokio::test]
 async fn keys_above_the_limit_stay_and_a_new_one_is_refused() {
-    let left = Left::by("fca78b1");
-    let mut options = Options::new(left.house.path());
+    let old = OldDirectory::by("fca78b1");
+    let mut options = Options::new(old.house.path());
     options.retention.bounds = Bounds::of_each(2);
     drop(Disk::open(options).unwrap()); // the first process that opens the log records the bounds
-    let server = left.start().await;
-    members_and_statuses_are_there(&server, &left.note).await;
+    let server = old.start().await;
+    members_and_statuses_are_there(&server, &old.note).await;
     let update = async |service: &str| {
         let body = json!({"service": service, "status": "online"});
         server.call("POST", "/system/status/update", ADMIN, body).await
@@ -179,14 +179,14 @@ async fn keys_above_the_limit_stay_and_a_new_one_is_refused() {
 #[tokio::test]
 async fn after_a_second_start_everything_is_still_there() {
     for version in VERSIONS {
-        let left = Left::by(version);
+        let old = OldDirectory::by(version);
         for _ in 0..2 {
-            let mut server = left.start().await;
-            keys_are_known(&server, &left.note).await;
-            members_and_statuses_are_there(&server, &left.note).await;
+            let mut server = old.start().await;
+            keys_are_known(&server, &old.note).await;
+            members_and_statuses_are_there(&server, &old.note).await;
             server.stopped().await.unwrap();
         }
-        let server = left.start().await;
-        streams_go_on(&server, &left.note).await;
+        let server = old.start().await;
+        streams_go_on(&server, &old.note).await;
     }
 }

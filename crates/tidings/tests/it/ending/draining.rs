@@ -34,7 +34,7 @@ async fn draining(settings: &[(&str, &str)]) -> (TestServer, Vec<Stream>) {
 }
 
 #[tokio::test]
-async fn each_stream_is_told_draining_to_come_back_soon_and_is_cut() {
+async fn each_stream_gets_draining_with_a_retry_and_is_cut() {
     let mut server = start().await;
     let mut streams = Vec::new();
     for kind in KINDS {
@@ -79,7 +79,7 @@ async fn an_admin_begins_the_end_by_a_call() {
 }
 
 #[tokio::test]
-async fn an_http_1_0_stream_is_told_draining_too() {
+async fn a_stream_over_http_1_0_gets_draining_too() {
     let mut server = start().await;
     let address = server.address;
     let request = format!("GET /notifications/stream HTTP/1.0\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
@@ -137,7 +137,7 @@ async fn streams_are_ended_at_an_even_rate_in_random_order_and_come_back_once_th
 }
 
 #[tokio::test]
-async fn publishes_are_taken_and_delivered_while_streams_are_ended() {
+async fn publishes_are_accepted_and_delivered_during_a_drain() {
     let (server, mut streams) = draining(&[]).await;
     let id = server.notify("during the drain").await;
     let mut reached = 0;
@@ -166,7 +166,7 @@ async fn readiness_turns_503_and_liveness_stays() {
 }
 
 #[tokio::test]
-async fn a_new_event_source_is_told_busy_in_one_block_and_cut() {
+async fn a_new_event_source_gets_busy_in_one_block_and_is_cut() {
     let (server, _streams) = draining(&[]).await;
     let mut retries = Vec::new();
     for kind in KINDS {

@@ -47,7 +47,7 @@ async fn a_body_that_is_not_an_object_is_refused_where_fields_are_asked_for() {
 }
 
 #[tokio::test]
-async fn a_lone_surrogate_is_no_text() {
+async fn a_lone_surrogate_is_refused() {
     let server = start().await;
     for text in [r"\ud800", r"\udc00", r"\ud800x", r"\ud83d\ud83d", r"\udc00\ud800"] {
         let body = format!(r#"{{"title":"{text}","message":"M"}}"#);
@@ -85,7 +85,7 @@ async fn half_of_a_character_is_refused_with_its_place_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn a_number_that_no_double_holds_is_refused_with_its_place_and_others_pass_digit_by_digit() {
+async fn a_number_above_a_double_is_refused_with_its_place_and_others_pass_digit_by_digit() {
     let server = start().await;
     let many = format!("[{}]", "9".repeat(310));
     for (path, body, place) in [
@@ -175,7 +175,7 @@ async fn a_body_must_be_declared_as_json() {
 }
 
 #[tokio::test]
-async fn a_body_in_a_coding_is_refused_with_what_is_taken() {
+async fn a_compressed_body_is_refused_and_the_answer_lists_the_accepted_codings() {
     let server = start().await;
     let bearer = format!("Bearer {ADMIN}");
     let headers = |coding| [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), coding];

@@ -206,7 +206,7 @@ async fn a_length_that_is_too_large_is_refused_before_the_body_arrives() {
 }
 
 #[tokio::test]
-async fn who_asks_before_sending_is_told_to_go_on() {
+async fn a_client_that_expects_100_continue_gets_it() {
     let server = start().await;
     let body = sized(100);
     let head = head(&server, "Content-Length: 100\r\nExpect: 100-continue\r\n");
@@ -223,7 +223,7 @@ async fn who_asks_before_sending_is_told_to_go_on() {
 }
 
 #[tokio::test]
-async fn a_refusal_reaches_who_is_still_sending() {
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let server = start().await;
     let body = sized(4 << 20);
     let declared = head(&server, &format!("Connection: close\r\nContent-Length: {}\r\n", body.len()));

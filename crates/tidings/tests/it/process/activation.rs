@@ -35,7 +35,7 @@ async fn a_restart_refuses_no_call_loses_nothing_and_each_client_reconnects_once
 /// does.
 #[tokio::test]
 #[ignore = "needs nginx"]
-async fn behind_nginx_a_restart_and_a_reload_refuse_nobody() {
+async fn behind_nginx_a_restart_and_a_reload_refuse_no_call() {
     let mut holder = Holder::new(&[("DRAIN_SECONDS", "1s"), ("HEARTBEAT_INTERVAL", "1h")]);
     holder.start().await;
     let nginx = Nginx::start(free_address(78), holder.address).await;

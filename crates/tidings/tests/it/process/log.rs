@@ -131,7 +131,7 @@ async fn a_second_signal_ends_a_server_whose_log_nobody_reads() {
 }
 
 #[tokio::test]
-async fn the_timeout_ends_a_server_whose_log_nobody_reads() {
+async fn the_shutdown_timeout_ends_a_server_whose_log_nobody_reads() {
     let (mut server, _reader, _streams) = stuck("1s").await;
     assert_eq!(server.ended().await.code(), Some(1));
 }

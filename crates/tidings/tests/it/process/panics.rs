@@ -54,7 +54,7 @@ async fn a_handler_that_panics_is_an_answer_that_pages_can_read_and_is_counted()
 }
 
 #[tokio::test]
-async fn the_connection_goes_on_after_a_panic() {
+async fn the_connection_can_be_used_after_a_panic() {
     let server =
         start_on(builder().routes(|_| Router::new().route("/panic", get(async || -> () { panic!("a fault") }))));
     let mut socket = TcpStream::connect(server.address).await.unwrap();

@@ -13,24 +13,24 @@ use crate::support::{ADMIN, TestServer, start};
 
 /// When a client acts on what it has read.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Belief {
-    /// The client obeys each line as it comes, even an incomplete last one, and shows what it has
+enum Parser {
+    /// The client evaluates each line, even an incomplete last one, and shows the event so far
     /// when the connection breaks, as `r3labs/sse` does.
-    WhateverCame,
+    EveryLine,
     /// The client takes an id once its line is complete, and shows an event only once it is
     /// complete, as `fetch-event-source` does.
     WholeLines,
 }
 
 /// What a client has after a connection broke.
-struct Left {
+struct Seen {
     last_id: String,
     /// The names of the events that it showed in full. Half of an event is not JSON.
     had: BTreeSet<String>,
 }
 
-/// Returns what a client has that asked for `cursor` and was sent `bytes`.
-fn left_by(belief: Belief, cursor: &str, bytes: &[u8]) -> Left {
+/// Returns what a client has seen that asked for `cursor` and received `bytes`.
+fn seen_by(parser: Parser, cursor: &str, bytes: &[u8]) -> Seen {
     let text = String::from_utf8_lossy(bytes);
     let (mut last_id, mut had, mut data) = (cursor.to_owned(), BTreeSet::new(), String::new());
     let mut show = |data: &mut String| {
@@ -38,7 +38,7 @@ fn left_by(belief: Belief, cursor: &str, bytes: &[u8]) -> Left {
     };
     for line in text.split_inclusive('\n') {
         let whole = line.ends_with('\n');
-        if !whole && belief == Belief::WholeLines {
+        if !whole && parser == Parser::WholeLines {
             break;
         }
         let line = line.trim_end_matches('\n');
@@ -51,10 +51,10 @@ fn left_by(belief: Belief, cursor: &str, bytes: &[u8]) -> Left {
             _ => {}
         }
     }
-    if belief == Belief::WhateverCame {
+    if parser == Parser::EveryLine {
         show(&mut data);
     }
-    Left { last_id, had }
+    Seen { last_id, had }
 }
 
 /// The name by which the test knows a published event.
@@ -87,7 +87,7 @@ async fn sent_again(server: &TestServer, path: &str, last_id: &str, marker: &str
 /// Cuts what a stream sent after each byte, and has a client that read up to there resume.
 async fn nothing_is_lost(server: &TestServer, path: &str, cursor: &str, body: &[u8], expected: &[&str], marker: &str) {
     let mut known = HashMap::new();
-    for belief in [Belief::WhateverCame, Belief::WholeLines] {
+    for parser in [Parser::EveryLine, Parser::WholeLines] {
         for cut in 0..=body.len() {
             let read = &body[..cut];
             // This is the one byte at which a loss can't be prevented, because an id must be in the
@@ -96,10 +96,10 @@ async fn nothing_is_lost(server: &TestServer, path: &str, cursor: &str, body: &[
                 text.ends_with(b"\n")
                     && text.rsplit(|byte| *byte == b'\n').nth(1).is_some_and(|line| line.starts_with(b"id"))
             };
-            if belief == Belief::WholeLines && between(read) {
+            if parser == Parser::WholeLines && between(read) {
                 continue;
             }
-            let Left { last_id, had } = left_by(belief, cursor, read);
+            let Seen { last_id, had } = seen_by(parser, cursor, read);
             if !known.contains_key(&last_id) {
                 known.insert(last_id.clone(), sent_again(server, path, &last_id, marker).await);
             }
@@ -108,7 +108,7 @@ async fn nothing_is_lost(server: &TestServer, path: &str, cursor: &str, body: &[
                 expected.iter().filter(|name| !had.contains(**name) && !again.contains(**name)).collect();
             assert!(
                 lost.is_empty(),
-                "{belief:?} came back after {last_id:?}, and {lost:?} is lost, of:\n{}",
+                "{parser:?} came back after {last_id:?}, and {lost:?} is lost, of:\n{}",
                 String::from_utf8_lossy(read)
             );
         }

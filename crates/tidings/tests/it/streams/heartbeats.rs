@@ -143,7 +143,7 @@ async fn in_comment_style_a_stream_with_events_gets_no_heartbeats() {
 }
 
 #[tokio::test]
-async fn in_comment_style_the_heartbeat_stream_keeps_the_event() {
+async fn in_comment_style_the_heartbeat_stream_still_sends_the_event() {
     let server = start_with(&[("HEARTBEAT_INTERVAL", "200ms"), ("HEARTBEAT_STYLE", "comment")]).await;
     let mut stream = server.stream("/system/heartbeat", "").await;
     let connected = stream.expect("connected").await;
