@@ -32,17 +32,17 @@ complete -c tidings -n "__fish_tidings_needs_command" -l host -d 'The addresses 
 complete -c tidings -n "__fish_tidings_needs_command" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l head-timeout -d 'How long a client may take to send the head of a request before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l trusted-header -d 'The header field in which the trusted proxies write the client\'s address' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l auth-cookie -d 'The name of a cookie that carries the token' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l auth-cookie -d 'The name of a cookie that contains the token' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l open-publish -d 'Whether every valid token may publish to everybody' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
@@ -55,13 +55,13 @@ complete -c tidings -n "__fish_tidings_needs_command" -l publish-unlimited-roles
 complete -c tidings -n "__fish_tidings_needs_command" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l heartbeat-style -d 'The form of the heartbeat' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l write-timeout -d 'How long a client may accept no byte before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
-complete -c tidings -n "__fish_tidings_needs_command" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l max-lag-bytes -d 'How many bytes of events may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l max-connection-age -d 'How long a stream may be open, plus or minus 10 %, before its client is told to reconnect' -r
+complete -c tidings -n "__fish_tidings_needs_command" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream; `hyper` is the library that handles all other calls, and needs more than ten times the memory for a stream' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
 complete -c tidings -n "__fish_tidings_needs_command" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
@@ -99,17 +99,17 @@ complete -c tidings -n "__fish_tidings_using_subcommand serve" -l host -d 'The a
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l head-timeout -d 'How long a client may take to send the head of a request before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l trusted-header -d 'The header field in which the trusted proxies write the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l auth-cookie -d 'The name of a cookie that carries the token' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l auth-cookie -d 'The name of a cookie that contains the token' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l open-publish -d 'Whether every valid token may publish to everybody' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
@@ -122,13 +122,13 @@ complete -c tidings -n "__fish_tidings_using_subcommand serve" -l publish-unlimi
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l heartbeat-style -d 'The form of the heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l write-timeout -d 'How long a client may accept no byte before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
-complete -c tidings -n "__fish_tidings_using_subcommand serve" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-lag-bytes -d 'How many bytes of events may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l max-connection-age -d 'How long a stream may be open, plus or minus 10 %, before its client is told to reconnect' -r
+complete -c tidings -n "__fish_tidings_using_subcommand serve" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream; `hyper` is the library that handles all other calls, and needs more than ten times the memory for a stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand serve" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
@@ -155,17 +155,17 @@ complete -c tidings -n "__fish_tidings_using_subcommand check" -l host -d 'The a
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l head-timeout -d 'How long a client may take to send the head of a request before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l trusted-header -d 'The header field in which the trusted proxies write the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l auth-cookie -d 'The name of a cookie that carries the token' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l auth-cookie -d 'The name of a cookie that contains the token' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l open-publish -d 'Whether every valid token may publish to everybody' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
@@ -178,13 +178,13 @@ complete -c tidings -n "__fish_tidings_using_subcommand check" -l publish-unlimi
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l heartbeat-style -d 'The form of the heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l write-timeout -d 'How long a client may accept no byte before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
-complete -c tidings -n "__fish_tidings_using_subcommand check" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-lag-bytes -d 'How many bytes of events may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l max-connection-age -d 'How long a stream may be open, plus or minus 10 %, before its client is told to reconnect' -r
+complete -c tidings -n "__fish_tidings_using_subcommand check" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream; `hyper` is the library that handles all other calls, and needs more than ten times the memory for a stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand check" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
@@ -211,17 +211,17 @@ complete -c tidings -n "__fish_tidings_using_subcommand config" -l host -d 'The 
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l head-timeout -d 'How long a client may take to send the head of a request before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l trusted-header -d 'The header field in which the trusted proxies write the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l auth-cookie -d 'The name of a cookie that carries the token' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l auth-cookie -d 'The name of a cookie that contains the token' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l open-publish -d 'Whether every valid token may publish to everybody' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
@@ -234,13 +234,13 @@ complete -c tidings -n "__fish_tidings_using_subcommand config" -l publish-unlim
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l heartbeat-style -d 'The form of the heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l write-timeout -d 'How long a client may accept no byte before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
-complete -c tidings -n "__fish_tidings_using_subcommand config" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-lag-bytes -d 'How many bytes of events may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l max-connection-age -d 'How long a stream may be open, plus or minus 10 %, before its client is told to reconnect' -r
+complete -c tidings -n "__fish_tidings_using_subcommand config" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream; `hyper` is the library that handles all other calls, and needs more than ten times the memory for a stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand config" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
@@ -264,17 +264,17 @@ complete -c tidings -n "__fish_tidings_using_subcommand health" -l host -d 'The 
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l head-timeout -d 'How long a client may take to send the head of a request before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l trusted-header -d 'The header field in which the trusted proxies write the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l auth-cookie -d 'The name of a cookie that carries the token' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l auth-cookie -d 'The name of a cookie that contains the token' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l open-publish -d 'Whether every valid token may publish to everybody' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
@@ -287,13 +287,13 @@ complete -c tidings -n "__fish_tidings_using_subcommand health" -l publish-unlim
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l heartbeat-style -d 'The form of the heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l write-timeout -d 'How long a client may accept no byte before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
-complete -c tidings -n "__fish_tidings_using_subcommand health" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-lag-bytes -d 'How many bytes of events may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l max-connection-age -d 'How long a stream may be open, plus or minus 10 %, before its client is told to reconnect' -r
+complete -c tidings -n "__fish_tidings_using_subcommand health" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream; `hyper` is the library that handles all other calls, and needs more than ten times the memory for a stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand health" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"
@@ -327,17 +327,17 @@ complete -c tidings -n "__fish_tidings_using_subcommand token" -l host -d 'The a
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l base-path -d 'A prefix that is removed from every path, for proxies that forward `/api/…` unchanged' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-body-bytes -d 'The largest body of a request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-head-bytes -d 'The largest head of a request: its first line and all header fields together' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l head-timeout -d 'How long a peer may take to send the head of a request before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l head-timeout -d 'How long a client may take to send the head of a request before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l idle-timeout -d 'How long an idle connection is kept for its next request' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l trusted-proxies -d 'Proxies that are trusted to name the client\'s address' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l trusted-header -d 'The header field in which those proxies write the client\'s address' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l trusted-header -d 'The header field in which the trusted proxies write the client\'s address' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-origin -d 'The allowed origins: exact ones (`https://app.example.com`), every name below one (`https://*.example.com`), or a regular expression between slashes (`/^https:\\/\\/app-\\d+\\.example\\.com$/`)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-credentials -d 'Whether pages of other origins may send cookies and `Authorization`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l cors-headers -d 'Request headers that pages of other origins may send in addition to those that the server reads, `X-Requested-With`, `traceparent`, `tracestate` and `baggage`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l auth-demo -d 'Whether demo tokens are accepted: Base64 of `userId:username:email:roles`, which anybody can write' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l auth-cookie -d 'The name of a cookie that carries the token' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l auth-cookie -d 'The name of a cookie that contains the token' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l admin-role -d 'The role that may publish to everybody and administer the server' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l open-publish -d 'Whether any valid token may publish to everybody, instead of an administrator\'s only' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l open-publish -d 'Whether every valid token may publish to everybody' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l metrics-token -d 'The token that `GET /metrics` requires as `Authorization: Bearer …`' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-secret -d 'The key that signs and verifies JSON Web Tokens (HS256, HS384, HS512)' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l jwt-issuer -d 'The issuers (`iss`) whose tokens are accepted; if none is listed, `iss` is not checked' -r
@@ -349,13 +349,13 @@ complete -c tidings -n "__fish_tidings_using_subcommand token" -l publish-unlimi
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l heartbeat-interval -d 'How often each stream sends a heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l heartbeat-style -d 'The form of the heartbeat' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l stream-refusal -d 'How a stream is refused for a temporary reason: `busy` answers 200 with an event that says when to come back, because a browser\'s `EventSource` gives up for good at any other status; `status` answers 429 or 503' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l write-timeout -d 'How long a peer may accept no byte of what is written to it before its connection is closed' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l write-timeout -d 'How long a client may accept no byte before its connection is closed' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connections -d 'How many streams may be open at the same time' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connections-per-user -d 'How many streams one user may have open' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connections-per-ip -d 'How many streams anonymous visitors from one address may have open; loopback and trusted proxies are exempt' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-lag-bytes -d 'How many bytes of its topics that were shown more than 5 seconds ago may wait for a stream whose socket accepts nothing' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connection-age -d 'About how long a stream may be open, 10 % more or less, before its client is told to reconnect; `off` is without limit' -r
-complete -c tidings -n "__fish_tidings_using_subcommand token" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream, `hyper` the library that handles all other calls, at more than ten times the memory' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-lag-bytes -d 'How many bytes of events may wait for a stream whose socket accepts nothing' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l max-connection-age -d 'How long a stream may be open, plus or minus 10 %, before its client is told to reconnect' -r
+complete -c tidings -n "__fish_tidings_using_subcommand token" -l stream-lane -d 'The implementation of streams over HTTP/1: `parked` is a small task for each stream; `hyper` is the library that handles all other calls, and needs more than ten times the memory for a stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l presence-grace -d 'How long a member of a chat room stays a member without an open stream' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l journal -d 'Where the journal is: on `disk`, in `DATA_DIR`, or in `memory`, which is lost when the process ends' -r
 complete -c tidings -n "__fish_tidings_using_subcommand token" -l data-dir -d 'The directory of the journal on disk' -r -f -a "(__fish_complete_directories)"

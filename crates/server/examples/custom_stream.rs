@@ -1,4 +1,4 @@
-//! A stream and a publisher of one's own, in an axum application that serves itself.
+//! An axum application with its own stream and its own publisher, which embeds Tidings.
 //!
 //! Run it with `cargo run -p tidings-server --example custom_stream`, then, in two terminals:
 //!
@@ -19,7 +19,7 @@ use tidings_server::auth::By;
 use tidings_server::handle::{Caller, Handle, StreamRequest};
 use tokio::net::TcpListener;
 
-/// Serves the application's own routes, and Tidings' for everything else, until `shutdown`.
+/// Serves the application's own routes, and those of Tidings for all other paths, until `shutdown`.
 pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -30,19 +30,21 @@ pub(crate) async fn serve(
         .route("/orders/{region}", post(place))
         .with_state(engine.handle())
         .fallback_service(tidings);
-    // The streams are ended first, each told to come back; then axum closes what is left.
+    // The streams are ended first, and their clients are told to reconnect. Then axum closes the
+    // other connections.
     let drained = async { engine.run(shutdown).await.unwrap_or_else(|error| tracing::error!(%error, "not drained")) };
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, app).with_graceful_shutdown(drained).await?)
 }
 
-/// Orders as they are placed. A client that comes back by `Last-Event-ID` misses none.
+/// Opens a stream of the orders of a region. A client that reconnects with `Last-Event-ID` misses
+/// none.
 async fn follow(stream: StreamRequest, Path(region): Path<String>) -> Response {
     stream.open(&["orders", "heartbeat"], [format!("orders/{region}")]).await
 }
 
-/// Places an order: who follows the region's orders has it when this answers, and the customer is notified, as by
-/// `POST /notifications/send`.
+/// Places an order. Once this answers, every stream of the region can see the order, and the
+/// customer has a notification, as from `POST /notifications/send`.
 async fn place(
     State(tidings): State<Handle>,
     Caller(customer): Caller,

@@ -55,7 +55,7 @@ pub(crate) struct App {
     /// The origins whose pages may send cookies.
     pub(crate) origins: RwLock<cors::AllowedOrigins>,
     pub(crate) pages: Pages,
-    /// The pages of other origins that may call.
+    /// The rules for requests from pages of other origins.
     pub(crate) cors: Arc<cors::Current>,
     /// The source of the settings, if they can be read again.
     pub(crate) settings: Option<Source>,
@@ -65,11 +65,11 @@ pub(crate) struct App {
     phase: AtomicU8,
     /// Cancelled when an operator asks for the end.
     pub(crate) stop: CancellationToken,
-    /// When the last streams are told to end, once that is known.
+    /// The time at which the last streams are ended. Set when the drain begins.
     drained: OnceLock<tokio::time::Instant>,
     /// Held for reading by each publish in progress.
     publishing: tokio::sync::RwLock<()>,
-    /// Whether the log has warned of a large event.
+    /// Whether a large event has been warned of.
     warned_of_size: AtomicBool,
 }
 
@@ -201,16 +201,16 @@ impl App {
         }
     }
 
-    /// Records when the drain that has begun will be over.
-    pub(crate) fn drains_until(&self, over: tokio::time::Instant) {
-        let _ = self.drained.set(over); // a server drains once
+    /// Records the end of the drain that has begun.
+    pub(crate) fn drains_until(&self, end: tokio::time::Instant) {
+        let _ = self.drained.set(end); // a server drains once
     }
 
-    /// Returns how much longer the drain takes. No other node is known, so a client that came back
-    /// earlier would come back to this server.
-    pub(crate) fn left_of_drain(&self) -> Duration {
+    /// Returns how much longer the drain takes. A client should not reconnect earlier: no other
+    /// node is known, so it would reconnect to this server.
+    pub(crate) fn remaining_drain(&self) -> Duration {
         let now = tokio::time::Instant::now();
-        self.drained.get().map_or(Duration::ZERO, |over| over.saturating_duration_since(now))
+        self.drained.get().map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
     }
 
     /// Stores and delivers a batch if `condition` is true, and returns the outcome; see
@@ -235,7 +235,8 @@ impl App {
         Ok(published)
     }
 
-    /// Warns a developer, once, of an event that some clients can't read without a larger buffer.
+    /// Warns of the first event that some clients can't read without a larger buffer. Only in
+    /// development.
     fn warn_of_size(&self, publications: &[Publication]) {
         let most = publications.iter().map(|publication| publication.data.len()).max().unwrap_or_default();
         let large = most + BLOCK_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
@@ -243,7 +244,7 @@ impl App {
             tracing::warn!(
                 bytes = most,
                 "an event is larger than 64 KiB, at which clients with Go's bufio.Scanner stop unless they set a larger buffer; \
-                 docs/integrating.md says how. Of further ones nothing is said"
+                 docs/integrating.md says how. This warning is given once"
             );
         }
     }
@@ -255,7 +256,7 @@ impl App {
         let open = registry.stats().total;
         match self.phase() {
             Phase::Serving if self.hub.health().is_err() => {
-                format!("{open} of {} streams open; the journal takes no events, see the log", registry.limit())
+                format!("{open} of {} streams open; the journal accepts no events, see the log", registry.limit())
             }
             Phase::Serving => format!("{open} of {} streams open", registry.limit()),
             Phase::Draining => format!("draining, {open} streams left"),

@@ -1,9 +1,9 @@
-//! The events that the calls of the stream groups publish: the fields of a form, the rights that
-//! its caller needs, and the event that it becomes.
+//! Turns the forms of the stream groups' calls into events: defines the fields of each form, the
+//! rights that its caller needs, and the event that it becomes.
 //!
-//! A route reads a request and answers it, and a [`Handle`](crate::Handle) takes a value from the
-//! application. What both do in between is here. Rights are checked before the form: a caller who
-//! may not publish does not learn what is wrong with a form.
+//! The routes use this for calls over HTTP, and [`Handle`](crate::Handle) uses it for calls of the
+//! application. Rights are checked before the fields, so that a caller that may not publish does
+//! not learn which fields are invalid.
 
 pub(crate) mod message;
 pub(crate) mod notification;
@@ -19,16 +19,17 @@ use tidings_edge::query;
 
 /// An event that is ready to be published.
 pub(crate) struct Event {
-    /// The id within its data, by which front ends refer to it. The log gives the event another id.
+    /// The id within its data, by which front ends refer to it. The log assigns another id.
     pub(crate) id: String,
+    /// The event itself, and its topics.
     pub(crate) publication: Publication,
 }
 
-/// Returns the user to whom a form is addressed: named in the query, in the body, or in both with
-/// the same value.
+/// Reads the user to whom a form is addressed from the query, from the body, or from both with the
+/// same value. Returns `None` if neither names a user.
 ///
-/// A target that got lost (because it is empty, misspelled, or named twice) must not make an event
-/// go to everybody.
+/// A target that is empty, misspelled or contradictory is an error: otherwise the event would go to
+/// everybody.
 pub(crate) fn target(in_query: Option<&str>, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
     const FIELD: &str = query::TARGET.as_str();
     let in_query = in_query.map(|text| extract::user(FIELD, text)).transpose()?;

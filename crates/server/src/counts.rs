@@ -1,5 +1,5 @@
-//! Counts that only the metrics need, or that say what is still in progress. All other numbers are
-//! read where they are counted already.
+//! The counters of a server that only its metrics need, and the gauges of requests in progress. All
+//! other numbers in the metrics are read from the modules that count them anyway.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,25 +7,26 @@ use std::time::Duration;
 use prometheus_client::metrics::histogram::Histogram;
 use tidings_edge::error::Code;
 
-/// The bounds of the histogram of publishes, in seconds. They range from the time of a log in
-/// memory to that of a failing disk.
+/// The upper bounds of the buckets in the histogram of publishes, in seconds. A publish to a log in
+/// memory falls into the first ones, a publish to a failing disk into the last ones.
 const PUBLISH_SECONDS: [f64; 14] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// The counts of a server.
 pub(crate) struct Counts {
-    /// Held while the metrics are written. Anybody may request them, and one writer at a time is
-    /// enough.
+    /// Held while the metrics are written. Everybody may request them, so they are written for one
+    /// request at a time.
     pub(crate) writing: tokio::sync::Mutex<()>,
+    /// Events that were stored.
     pub(crate) published: AtomicU64,
     /// How long publishes took until every reader could see them. Observed once per publish, and
     /// not once per stream that receives it, so that delivery pays nothing.
     pub(crate) publish: Histogram,
-    /// How many requests were answered with each [`Code`], by the number of the code.
+    /// The number of requests that were answered with each [`Code`], in the order of the codes.
     pub(crate) refused: [AtomicU64; Code::ALL.len()],
     /// Requests that are being answered, until the head of their answer is ready.
     pub(crate) calls: AtomicUsize,
-    /// Requests that are being answered and whose body has not arrived yet.
+    /// Requests that are being answered although their body has not completely arrived yet.
     pub(crate) arriving: AtomicUsize,
 }
 
@@ -52,8 +53,8 @@ impl Drop for Counted<'_> {
 }
 
 impl Counts {
-    /// Notes that `events` events were stored and made visible in one step. It is zero if only a
-    /// receipt was stored.
+    /// Notes that `events` events were stored and made visible in one step, which `took` this long.
+    /// `events` is zero if only a receipt was stored.
     pub(crate) fn published(&self, events: usize, took: Duration) {
         if events > 0 {
             self.published.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -77,7 +78,7 @@ impl Counts {
         Counted(&self.arriving)
     }
 
-    /// Returns how many requests have arrived whole and are being answered.
+    /// Returns the number of requests that have completely arrived and are being answered.
     pub(crate) fn whole_calls(&self) -> usize {
         let arriving = self.arriving.load(Ordering::Acquire);
         self.calls.load(Ordering::Acquire).saturating_sub(arriving)

@@ -1,8 +1,8 @@
 //! The interface of the server to the application's own routes: opening streams, publishing, and
 //! identifying the caller.
 //!
-//! Everything here uses the same implementation as the server's own routes: the same credentials,
-//! cursors, heartbeats and drain, and the same answers to requests that are refused.
+//! Everything here uses the implementation of the server's own routes, so credentials, cursors,
+//! heartbeats and the drain behave alike, and refused requests get the same answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,15 +35,15 @@ use crate::reload::{self, Reloaded};
 use crate::streams::open::{Spec, StreamCall};
 use crate::topic_names;
 
-/// The interface to a server, for the application's own routes and tasks. It is cheap to clone.
-/// Routes get it as axum's `State<Handle>` if it is the state.
+/// The interface to a server, for the application's own routes and tasks. It is cheap to clone. An
+/// application can make it the state of its router, so that its handlers get a `State<Handle>`.
 #[derive(Clone)]
 pub struct Handle {
     app: Arc<App>,
 }
 
-/// An extractor for a route that opens a stream. The token of the caller was verified; a caller
-/// without a token is anonymous.
+/// An extractor for a route that opens a stream. It verifies the token of the caller, if there is
+/// one. A caller without a token is anonymous.
 pub struct StreamRequest {
     call: StreamCall,
     visitor: Visitor,
@@ -51,7 +51,8 @@ pub struct StreamRequest {
 
 /// An extractor for a route that needs to know its caller. Without a valid token it answers 401.
 ///
-/// Tickets, and cookies, which browsers send without being asked, are accepted for streams only.
+/// It accepts neither tickets nor cookies, which are for streams only: a browser sends a cookie
+/// without being asked.
 pub struct Caller(pub Identity);
 
 /// The ids of an event that was published by one of the calls of the stream groups.
@@ -63,18 +64,20 @@ pub struct Sent {
     pub event_id: EventId,
 }
 
-/// The error that one of the server's calls would have answered. As a response it is that answer.
+/// The error with which the same call over HTTP would have been answered. Converted into a
+/// response, it is that answer.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct CallError(#[from] Error);
 
-/// Why an event was not published. As a response it is the answer of the server's own calls.
+/// Why an event was not published. Converted into a response, it is the answer that the server's
+/// own calls give in this case.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The topic is not a valid name.
     #[error("the topic: {0}")]
     Topic(#[from] tidings_journal::topic::Error),
-    /// The topic is one of the server's own, or has its own call: [`Handle::notify`],
+    /// The topic belongs to the server, or to a stream group with its own call: [`Handle::notify`],
     /// [`Handle::update`], [`Handle::chat`] or [`Handle::status`]. Nothing was published.
     #[error("the topic {topic}: {problem}")]
     Reserved {
@@ -106,8 +109,8 @@ impl Handle {
         Self { app }
     }
 
-    /// Resolves when an admin has asked for the shutdown (`POST /system/drain`).
-    pub async fn drained_by_call(&self) {
+    /// Waits until an administrator has requested the shutdown (`POST /system/drain`).
+    pub async fn drain_requested(&self) {
         self.app.stop.cancelled().await;
     }
 
@@ -115,10 +118,10 @@ impl Handle {
     /// `title` and `message`, `targetUserId` if it is meant for one user, and any other fields that
     /// subscribers should get.
     ///
-    /// Like [`Handle::update`], [`Handle::chat`] and [`Handle::status`], this method does what the
-    /// call does, and refuses what the call refuses: it checks the rights of the caller and the
-    /// fields of the form, `PUBLISH_RATE` and `MAX_BODY_BYTES`. It returns once the event is as
-    /// durable as the log promises, and every stream can see it. There is no `Idempotency-Key`.
+    /// Like [`Handle::update`], [`Handle::chat`] and [`Handle::status`], this method refuses what
+    /// the call refuses: it checks the rights of the caller, the fields of the form, `PUBLISH_RATE`
+    /// and `MAX_BODY_BYTES`. It returns once the event is as durable as `JOURNAL_SYNC` demands, and
+    /// every stream can see it. There is no `Idempotency-Key`.
     ///
     /// ```no_run
     /// # async fn example(tidings: tidings_server::Handle) -> Result<(), tidings_server::handle::CallError> {
@@ -168,19 +171,21 @@ impl Handle {
         self.send(by, &body, status.event(self.app.now())).await
     }
 
-    /// Returns an error if `visitor` may not read `topic` on one of the server's streams. The
-    /// server decides this for the topics of its stream groups and for its own topics, and permits
-    /// no other topic. For the application's own topics, the application decides.
+    /// Returns an error if none of the server's streams may show `topic` to `visitor`.
+    ///
+    /// The server decides only about the topics of its stream groups. For any other topic this is
+    /// always an error: nobody may read the server's internal topics, and for the application's own
+    /// topics, the application decides.
     pub fn may_read(&self, visitor: &Visitor, topic: &str) -> Result<(), CallError> {
         let topic = topic_names::parse(topic).map_err(|error| Error::field("topic", error.to_string()))?;
         Ok(self.app.guard.may_read(visitor, &topic).map_err(Error::from)?)
     }
 
-    /// Returns a form as the body of a call, within the limit of a body.
+    /// Serializes a form as the body of a call. Fails if it is larger than `MAX_BODY_BYTES`.
     fn body(&self, form: &impl Serialize) -> Result<Vec<u8>, CallError> {
         let body = serde_json::to_vec(form).map_err(|error| Error::field("body", error.to_string()))?;
-        let most = self.app.config.http.max_body_bytes;
-        if body.len() > most { Err(Error::body_too_large(most).into()) } else { Ok(body) }
+        let max_bytes = self.app.config.http.max_body_bytes;
+        if body.len() > max_bytes { Err(Error::body_too_large(max_bytes).into()) } else { Ok(body) }
     }
 
     async fn send(&self, by: By<'_>, body: &[u8], Event { id, publication }: Event) -> Result<Sent, CallError> {
@@ -188,19 +193,21 @@ impl Handle {
         Ok(Sent { id, event_id })
     }
 
-    /// Stores an event of one of the application's own topics and delivers it. Returns its id once
-    /// the event is as durable as the log promises.
+    /// Publishes an event to one of the application's own topics: stores it and delivers it to the
+    /// streams that follow the topic. Returns the event's id once the event is as durable as
+    /// `JOURNAL_SYNC` demands.
     ///
-    /// The topics of the stream groups have their own calls, such as [`Handle::notify`]. These
-    /// topics and the server's own (`system/…`, and names with a segment that begins with `_`) are
-    /// refused.
+    /// The topics of the stream groups, and topics below their rooms, entities and users, are
+    /// refused: the groups have their own calls, such as [`Handle::notify`]. The server's own
+    /// topics (`system/…`, and names with a segment that begins with `_`) are refused, too.
     ///
     /// `topic` is 1–8 segments of 1–128 characters of `[A-Za-z0-9._@:-]` joined by `/`. No segment
-    /// may be `.` or `..`, because browsers would resolve it as a relative path, except a user's id
-    /// after `user`. `event` is the event's name, 1–64 characters of `[A-Za-z0-9._:-]`. `data`
-    /// becomes one line of compact JSON, at most [`MAX_DATA_BYTES`](tidings_hub::MAX_DATA_BYTES)
-    /// long and 120 levels deep, without unpaired surrogates and without numbers that overflow a
-    /// double (RFC 7493). Only a [`RawValue`](serde_json::value::RawValue) can contain these two.
+    /// may be `.` or `..`, because browsers would resolve it as a relative path. The exception is
+    /// the id of a user after the segment `user`. `event` is the event's name, 1–64 characters of
+    /// `[A-Za-z0-9._:-]`. `data` becomes one line of compact JSON, at most
+    /// [`MAX_DATA_BYTES`](tidings_hub::MAX_DATA_BYTES) long and 120 levels deep, without unpaired
+    /// surrogates and without numbers that overflow a double (RFC 7493). Surrogates and numbers of
+    /// that kind can come only from a [`RawValue`](serde_json::value::RawValue).
     pub async fn publish(&self, topic: &str, event: &str, data: &impl Serialize) -> Result<EventId, PublishError> {
         let topic = topic_names::parse(topic)?;
         self.app.guard.is_application_topic(&topic).map_err(|denied| PublishError::reserved(&topic, &denied))?;
@@ -215,10 +222,10 @@ impl Handle {
 
     /// Reads the settings again and applies the changes that need no restart, as SIGHUP does for
     /// `tidings serve`. It requires [`Builder::reloadable`](crate::server::Builder::reloadable).
-    /// Either all changes are applied or none; the log reports which. It blocks on reading files,
-    /// so do not call it in a task of a runtime.
+    /// Either all changes are applied or none; the result is logged. This method blocks while it
+    /// reads files, so do not call it in an asynchronous task.
     ///
-    /// Only `tidings serve` applies `LOG_LEVEL`, because an application has its own log.
+    /// A changed `LOG_LEVEL` is applied only by `tidings serve`: an application has its own log.
     pub fn reload(&self) -> Result<Reloaded, reload::Error> {
         self.app.reload()
     }
@@ -236,9 +243,9 @@ impl Handle {
     }
 }
 
-/// Writes `data` as one line of JSON that every reader can parse, whatever a `RawValue` in it
-/// contains: white space, deep nesting, unpaired surrogates, or numbers that overflow. The rules
-/// are those for the body of a call.
+/// Writes `data` as one line of JSON that every reader can parse. A `RawValue` in it may contain
+/// white space, which is removed, or deep nesting, unpaired surrogates or numbers that overflow,
+/// which are errors, as they are in the body of a call.
 fn compact(data: &impl Serialize) -> Result<String, serde_json::Error> {
     use serde::ser::Error as _;
     let written = serde_json::value::to_raw_value(data)?;
@@ -283,19 +290,19 @@ impl StreamRequest {
         self.visitor.identity.as_ref()
     }
 
-    /// Returns the caller, for a stream that requires a token.
+    /// Returns the caller, or an error without a valid token: for a stream that requires one.
     pub fn known_caller(&self) -> Result<&Identity, auth::Refusal> {
         guard::authenticated(&self.visitor)
     }
 
     /// Opens a stream of `topics`, with all features of the server's own streams: it resumes at the
     /// client's cursor, sends heartbeats, ends when its token expires, and is drained at the
-    /// shutdown. It is counted under each name in `counted_as`. The server's own streams all count
-    /// as `heartbeat` too.
+    /// shutdown. It is counted under each name in `counted_as`; each of the server's own streams is
+    /// also counted as `heartbeat`.
     ///
-    /// The route decides who may read the application's own topics. Topics of the server's stream
-    /// groups are shown to the visitors who may read them on the groups' own streams
-    /// ([`Handle::may_read`]). The server's own topics are shown to nobody.
+    /// The application's route decides who may read the application's topics. If `topics` contains
+    /// a topic of a stream group that the visitor may not read ([`Handle::may_read`]), or an
+    /// internal topic of the server, the request is refused.
     pub async fn open<T: AsRef<str>>(
         self,
         counted_as: &'static [&'static str],

@@ -1,27 +1,36 @@
-//! Tidings as a library: live notifications, entity updates, chat rooms and status over plain Server-Sent Events.
+//! Tidings as a library: live notifications, entity updates, chat rooms and status over plain
+//! Server-Sent Events.
 //!
-//! To add streams of one's own to the server, or the server to an application of one's own, start with [`Server::builder`];
-//! `examples/custom_stream.rs` is a whole one. The command line is another crate, `tidings`, and so is the HTTP client of its
-//! commands: neither is compiled with this one.
+//! To add your own streams to the server, or the server to your own application, start with
+//! [`Server::builder`]; `examples/custom_stream.rs` is a complete application. The command line is
+//! the crate `tidings`, and the HTTP client of its commands is the crate `tidings_client`: neither
+//! is compiled with this one.
 //!
 //! # Layout
 //!
-//! - [`server`]: settings in, a running server out; `lifecycle`: how it ends; [`reload`]: what changes without a restart
-//! - [`handle`]: what streams and publishers of one's own need
-//! - [`config`]: which settings there are, and what goes together; how they are read is the crate `tidings_settings`
-//! - [`auth`]: who is asking; with all else that knows no stream and no route it is the crate `tidings_edge`
-//! - `router`, `routes`: every path, and one file for each group of them; `http`: what every call goes through
-//! - `streams`: what the call does that opens one; sockets and the two lanes that carry streams are
-//!   the crate `tidings_net`
-//! - `stream_groups`: the stream groups, a row for each; `topic_names`: the names of their topics
-//! - `calls`: what the calls of the groups take, and the events that come of it, over HTTP and in [`handle`] alike
-//! - `app`: what every request can reach; `members`: who is in which room, written down
-//! - `metrics`: the numbers for a Prometheus; [`traces`]: the spans for a collector
+//! - [`server`] builds a server from settings; `lifecycle` runs and ends it; [`reload`] applies
+//!   changed settings without a restart
+//! - [`handle`] is the interface for the streams and publishers of an application
+//! - [`config`] defines the settings, and checks their combinations; the crate `tidings_settings`
+//!   reads them
+//! - [`auth`] identifies callers and decides about their rights; it is part of the crate
+//!   `tidings_edge`, which has everything about HTTP that depends on neither streams nor routes
+//! - `router` lists all paths; `routes` has their handlers, one file for each group of URLs; `http`
+//!   has what the handlers share
+//! - `streams` opens streams; the crate `tidings_net` has the sockets and the two lanes that carry
+//!   streams
+//! - `stream_groups` is the table of stream groups; `topic_names` has the names of their topics
+//! - `calls` turns the forms of the groups' calls into events, for `routes` and for [`handle`]
+//! - `app` is the state that every request can reach; `members` records the members of rooms in the
+//!   log
+//! - `metrics` writes the metrics for Prometheus; [`traces`] sends spans to a collector
 //!
-//! Each module uses only those below it; their order stands in `Cargo.toml` and is checked.
+//! Each module uses only those that come before it in the order in `Cargo.toml`, which a lint
+//! checks.
 //!
-//! A program that is the server and nothing else, as the binary is, also needs [`listen`] (sockets that were handed over) and
-//! [`supervisor`] (tasks that must not end); the log and what systemd is told are the crate `tidings_telemetry`.
+//! A program that is only a server, like the binary, also needs [`listen`] (inherited sockets) and
+//! [`supervisor`] (tasks that must not end). The log of the process and the connection to systemd
+//! are in the crate `tidings_telemetry`.
 
 mod app;
 mod calls;

@@ -52,7 +52,7 @@ use crate::router::refusals;
 use crate::routes::{chat, dashboard};
 use crate::server::error::Error;
 use crate::stream_groups;
-use crate::times::spread;
+use crate::times::random_delay;
 use tidings_net::fair_queue::FairQueue;
 use tidings_net::matcher::StreamMatcher;
 use tidings_net::peer::LAST_BYTES_GRACE;
@@ -340,6 +340,6 @@ async fn until(condition: impl Fn() -> bool) {
 /// Returns the ending of a stream in a drain. Its `retry` includes the rest of the drain, because
 /// until then a client that comes back would find this server again.
 fn draining(app: &App) -> Ending {
-    let retry = spread(Duration::from_millis(500), Duration::from_secs(2)) + app.left_of_drain();
+    let retry = random_delay(Duration::from_millis(500), Duration::from_secs(2)) + app.remaining_drain();
     Ending { cause: EndingCause::Shutdown, retry: Some(retry) }
 }

@@ -1,9 +1,9 @@
-//! The metrics of a server, written as OpenMetrics text.
+//! Writes the metrics of a server as OpenMetrics text.
 //!
-//! Owns the names of the metrics, and the few counts that no other module keeps. All other numbers
-//! are read at each scrape from the module that counts them, so nothing is counted twice, and an
-//! open stream has no additional cost. Labels have closed sets of values: must never carry a user,
-//! a topic, a room, an address, a path or a token.
+//! Owns the names of the metrics. Their values are read at each scrape from the modules that count
+//! them, so nothing is counted twice, and an open stream has no additional cost. The values of a
+//! label are a closed set: a label must never contain a user, a topic, a room, an address, a path
+//! or a token.
 
 mod journal;
 pub(crate) mod process;
@@ -30,21 +30,22 @@ use tidings_net::unread_output::UnreadOutput;
 /// Writes the current values of all metrics. Blocks while the system lists the open files.
 pub(crate) fn write(app: Arc<App>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Numbers(app)));
+    registry.register_collector(Box::new(Collected(app)));
     let mut written = String::new();
     text::encode(&mut written, &registry)?;
     Ok(written)
 }
 
-struct Numbers(Arc<App>);
+/// Collects the metrics of one scrape.
+struct Collected(Arc<App>);
 
-impl fmt::Debug for Numbers {
+impl fmt::Debug for Collected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Numbers")
+        f.write_str("Collected")
     }
 }
 
-impl Collector for Numbers {
+impl Collector for Collected {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let app = &*self.0;
         let mut writer = Writer(encoder);
@@ -62,56 +63,87 @@ fn streams(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let registry = app.hub.connections();
     let (stats, totals) = (registry.stats(), registry.totals());
     writer.gauge("tidings_streams", "Open streams", float(stats.total as u64))?;
-    writer.gauge("tidings_streams_limit", "How many streams may be open", float(registry.limit() as u64))?;
-    writer.gauge("tidings_streams_authenticated", "Open streams of a known user", float(stats.authenticated as u64))?;
-    // A kind that has occurred stays with the value zero, because a series that ends means that its
-    // value is unknown.
+    writer.gauge("tidings_streams_limit", "The limit of open streams", float(registry.limit() as u64))?;
+    writer.gauge(
+        "tidings_streams_authenticated",
+        "Open streams of authenticated users",
+        float(stats.authenticated as u64),
+    )?;
+    // Every kind that ever occurred is written, even with the value zero: to Prometheus, a series
+    // that ends means that its value is unknown.
     let mut open: BTreeMap<_, _> = totals.opened_by_kind.keys().map(|kind| (*kind, 0)).collect();
     open.extend(stats.by_kind);
     let open = open.into_iter().map(|(kind, count)| (kind, float(count as u64)));
-    writer.gauges("tidings_streams_by_kind", "Open streams by kind; one may count under several", "kind", open)?;
+    writer.gauges(
+        "tidings_streams_by_kind",
+        "Open streams by kind; one stream may count under several kinds",
+        "kind",
+        open,
+    )?;
     writer.counter("tidings_streams_opened", "Streams that were opened", totals.opened)?;
     let opened = totals.opened_by_kind.iter().map(|(kind, count)| (*kind, *count));
-    let help = "Streams that were opened, by kind; one may count under several";
+    let help = "Streams that were opened, by kind; one stream may count under several kinds";
     writer.counters("tidings_streams_opened_by_kind", help, "kind", opened)?;
     let ended = Ended::ALL.map(|how| (how.as_str(), totals.ended(how)));
     writer.counters("tidings_streams_ended", "Streams that ended", "reason", ended)?;
     let refused = RefusalReason::ALL.map(|why| (why.as_str(), totals.refused(why)));
-    writer.counters("tidings_streams_refused", "Streams that were not let in", "reason", refused)?;
-    let help = "Connections without a stream that were closed from this side";
+    writer.counters("tidings_streams_refused", "Streams that were refused", "reason", refused)?;
+    let help = "Connections without a stream that the server closed";
     writer.counters("tidings_connections_closed", help, "reason", app.connection_table.closed.all())?;
     held(app, writer)
 }
 
-/// Writes the number of bytes that are held for peers: of request bodies until they are complete
-/// and answered, and of answers until the peer has read them.
+/// Writes the number of bytes that the server holds for its clients: request bodies until they are
+/// answered, and answers until the client has read them.
 fn held(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let (bodies, answers) = (&app.body_budget, &app.unread_output);
-    let of = |bodies: usize, answers: usize| [("bodies", float(bodies as u64)), ("answers", float(answers as u64))];
-    let bytes = of(bodies.held(), answers.held());
-    writer.gauges("tidings_held_bytes", "Bytes held for peers, by what they are of", "what", bytes)?;
-    let limits = of(BodyBudget::limit(), UnreadOutput::limit());
-    writer.gauges("tidings_held_limit_bytes", "How many bytes may be held for peers", "what", limits)?;
+    let by_kind =
+        |bodies: usize, answers: usize| [("bodies", float(bodies as u64)), ("answers", float(answers as u64))];
+    let bytes = by_kind(bodies.held(), answers.held());
+    writer.gauges("tidings_held_bytes", "Bytes of request bodies and of unread answers in memory", "what", bytes)?;
+    let limits = by_kind(BodyBudget::limit(), UnreadOutput::limit());
+    writer.gauges(
+        "tidings_held_limit_bytes",
+        "The limits of bytes of request bodies and of unread answers in memory",
+        "what",
+        limits,
+    )?;
     let refused = [("bodies", bodies.refused()), ("answers", answers.refused())];
-    let help = "Bodies and answers that were refused as there was no room to hold them";
+    let help = "Request bodies and answers that were refused because of these limits";
     writer.counters("tidings_held_refused", help, "what", refused)
 }
 
 fn deliveries(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     let traffic = app.hub.traffic();
-    writer.counter("tidings_deliveries", "Events given to streams, each counted for every stream", traffic.events)?;
-    writer.counter("tidings_delivered_bytes", "Bytes of those events, framing included", traffic.bytes)?;
-    let help = "Those of the deliveries that had been missed and were read from the log";
+    writer.counter(
+        "tidings_deliveries",
+        "Events that streams were given; an event counts once for each stream",
+        traffic.events,
+    )?;
+    writer.counter("tidings_delivered_bytes", "Bytes of delivered events, including framing", traffic.bytes)?;
+    let help = "Deliveries of missed events, which were read from the log";
     writer.counter("tidings_deliveries_replayed", help, traffic.replayed)?;
-    writer.counter("tidings_streams_resumed", "Streams that went on where their client asked for", traffic.resumed)?;
+    writer.counter(
+        "tidings_streams_resumed",
+        "Streams that resumed at the id that their client sent",
+        traffic.resumed,
+    )?;
     let resets = traffic.resets.map(|(reason, count)| (reason.as_str(), count));
-    writer.counters("tidings_streams_reset", "Streams that were told `reset`", "reason", resets)?;
-    let (behind, most) = app.hub.connections().lag();
-    writer.gauge("tidings_streams_behind", "Live streams that have yet to be sent something", float(behind))?;
-    writer.gauge("tidings_lag_bytes", "How far the live stream that is furthest behind is behind", float(most))?;
+    writer.counters("tidings_streams_reset", "Streams that were sent `reset`", "reason", resets)?;
+    let (behind, max_lag) = app.hub.connections().lag();
+    writer.gauge(
+        "tidings_streams_behind",
+        "Live streams that have not been sent the newest event of their topics yet",
+        float(behind),
+    )?;
+    writer.gauge(
+        "tidings_lag_bytes",
+        "Bytes that are still to be sent to the live stream that is furthest behind",
+        float(max_lag),
+    )?;
     let Delays { counts, sum_ms } = traffic.delays;
     let counts = counts.into_iter().map(|(bound, count)| (bound.map(|ms| f64::from(ms) / 1_000.0), count));
-    let help = "Time of live events from when readers could see them to the write to a stream, of one write in 16";
+    let help = "Time from when a live event is visible until it is written to a stream, measured at one write in 16";
     writer.histogram("tidings_delivery_seconds", help, counts, Duration::from_millis(sum_ms))
 }
 
@@ -131,16 +163,16 @@ fn publishes(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
     writer.counters("tidings_requests_refused", help, "code", refused)
 }
 
-/// Writes the numbers that users can increase, and their limits.
+/// Writes the numbers that grow with what users do, and their limits.
 fn users(app: &App, writer: &mut Writer<'_>) -> fmt::Result {
-    let (members, most) = (app.hub.presence().memberships() as u64, MAX_MEMBERSHIPS as u64);
+    let (members, limit) = (app.hub.presence().memberships() as u64, MAX_MEMBERSHIPS as u64);
     writer.gauge("tidings_memberships", "Memberships of rooms", float(members))?;
-    writer.gauge("tidings_memberships_limit", "How many memberships of rooms there may be", float(most))?;
-    let help = "Users and addresses that there is something to remember of, for their limits";
+    writer.gauge("tidings_memberships_limit", "The limit of memberships of rooms", float(limit))?;
+    let help = "Users and addresses whose recent activity is remembered for their rate limits";
     writer.gauges("tidings_rates_known", help, "of", app.rates.known().map(|(of, count)| (of, float(count as u64))))?;
-    let help = "How many of each are remembered at most";
+    let help = "The maximum number of users, and of addresses, that are remembered";
     writer.gauge("tidings_rates_known_limit", help, float(Rates::max_known() as u64))?;
-    let help = "Calls that were refused because their user or address had done too much, by what";
+    let help = "Calls that were refused because their user or address had reached a rate limit, by the limit";
     writer.counters("tidings_rate_limited", help, "limit", app.rates.refused())
 }
 
@@ -165,8 +197,8 @@ impl Writer<'_> {
         values: impl IntoIterator<Item = (&'a str, f64)>,
     ) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (word, value) in values {
-            metric.encode_family(&[(label, word)])?.encode_gauge(&value)?;
+        for (label_value, value) in values {
+            metric.encode_family(&[(label, label_value)])?.encode_gauge(&value)?;
         }
         Ok(())
     }
@@ -176,13 +208,14 @@ impl Writer<'_> {
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
+    /// Writes a counter of seconds.
     fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    /// Writes a histogram. Each of `counts` is the upper bound of a bucket in seconds, which the
-    /// last bucket lacks, and the number of values in that bucket alone.
+    /// Writes a histogram. Each of `counts` is a bucket: its upper bound in seconds, or `None` for
+    /// the last bucket, and the number of values in this bucket alone.
     fn histogram(
         &mut self,
         name: &str,
@@ -205,8 +238,8 @@ impl Writer<'_> {
         values: impl IntoIterator<Item = (&'static str, u64)>,
     ) -> fmt::Result {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (word, value) in values {
-            metric.encode_family(&[(label, word)])?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        for (label_value, value) in values {
+            metric.encode_family(&[(label, label_value)])?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
         }
         Ok(())
     }
@@ -223,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_has_the_place_of_its_number() {
+    fn each_code_is_listed_at_its_number() {
         for (nth, code) in Code::ALL.into_iter().enumerate() {
             assert_eq!(code as usize, nth, "{}", code.as_str());
         }

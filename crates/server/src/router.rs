@@ -1,4 +1,4 @@
-//! All paths and all layers, on one screen.
+//! The table of all paths with their handlers, and the layers around them.
 
 use std::sync::Arc;
 
@@ -17,23 +17,24 @@ use crate::routes::{
 use crate::stream_groups::{self, Group};
 use tidings_net::refused_head;
 
-/// A path, the names that it knows of a query, and its handlers.
+/// A path, the query parameters that it accepts, and its handlers.
 type Row = (&'static str, &'static [Name], MethodRouter<Route>);
 
-/// For a path that reads nothing of a query.
+/// For a path without query parameters.
 const NO_QUERY: &[Name] = &[];
 
-/// Returns all streams.
+/// The paths of all streams.
 fn streams(groups: &'static [Group]) -> impl Iterator<Item = Row> {
     stream_groups::streams(groups)
         .map(|(group, stream)| (stream.path, stream.query, routes::streams::route(group, stream)))
 }
 
-/// Returns all calls that publish.
+/// The paths of all calls that publish.
 fn publishes() -> [Row; 11] {
     [
         ("/notifications/send", &[TOKEN, TARGET], post(notifications::send)),
-        // This call has no target, and its handler refuses a request that gives one.
+        // The handler refuses a target. The parameter is listed so that a misspelled one is
+        // refused, too.
         ("/notifications/broadcast", &[TOKEN, TARGET], post(notifications::broadcast)),
         ("/realtime/update", &[TOKEN, TARGET], post(realtime::update)),
         ("/realtime/entity/{entity}/create", &[TOKEN], post(realtime::created)),
@@ -47,7 +48,7 @@ fn publishes() -> [Row; 11] {
     ]
 }
 
-/// Returns all other calls.
+/// The paths of all other calls.
 fn calls() -> [Row; 22] {
     [
         ("/", NO_QUERY, get(page::index)),
@@ -60,7 +61,7 @@ fn calls() -> [Row; 22] {
         ("/system/connections", connections::QUERY, get(connections::list)),
         ("/system/connections/{id}", &[TOKEN], delete(connections::end)),
         ("/system/users/{userId}/connections", &[TOKEN], delete(connections::end_user)),
-        ("/system/users/connections", connections::OF_USER, delete(connections::end_named_user)),
+        ("/system/users/connections", connections::QUERY_OF_USER, delete(connections::end_named_user)),
         ("/system/cleanup", &[TOKEN], post(connections::cleanup)),
         ("/system/drain", &[TOKEN], post(connections::drain)),
         ("/system/reload", &[TOKEN], post(reload::reload)),
@@ -75,8 +76,8 @@ fn calls() -> [Row; 22] {
     ]
 }
 
-/// Creates the routes without layers, except for the layer of spans. That one is only around the
-/// routes that have a span.
+/// Creates the routes. The only layer here is the one that makes spans, which is around the streams
+/// and the calls that publish.
 fn routes(app: &Arc<App>) -> Router {
     let traced = streams(app.groups).chain(publishes());
     let traced = traced.map(|(path, query, route)| (path, query, app.tracer.around(path, route)));
@@ -85,8 +86,7 @@ fn routes(app: &Arc<App>) -> Router {
     })
 }
 
-/// Returns all paths with the names that they know of a query, for the document that describes
-/// them.
+/// Returns all paths with the query parameters that they accept, for the `OpenAPI` document.
 #[cfg(test)]
 pub(crate) fn paths() -> Vec<(&'static str, &'static [Name])> {
     streams(stream_groups::GROUPS).chain(publishes()).chain(calls()).map(|(path, query, _)| (path, query)).collect()
@@ -101,8 +101,8 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .merge(more)
-        // All layers are in one tuple, because each call of `layer` costs a box and two clones
-        // around every route.
+        // One tuple for all layers, because each call of `layer` adds a box and two clones to every
+        // route.
         .layer((
             observe::layer(counts),
             host::layer_for_preflights(),
@@ -120,8 +120,8 @@ pub(crate) fn router(app: &Arc<App>, more: Router) -> Router {
     }
 }
 
-/// Creates the router that answers in place of the other one to a request whose head can't be read
-/// or is too large.
+/// Creates the router for requests whose head can't be read or is too large: it answers in place of
+/// [`router`].
 pub(crate) fn refusals(app: &App) -> Router {
     refused_head::routes().layer((observe::layer(app.counts.clone()), app.cors.clone().layer()))
 }

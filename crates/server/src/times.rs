@@ -1,4 +1,4 @@
-//! Times in the form of the contract, ids that begin with a time, and random delays.
+//! Times as JSON contains them, ids that contain a time, and random delays.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -20,9 +20,10 @@ pub(crate) fn mint_id(prefix: &str, now: Timestamp) -> String {
     id
 }
 
-/// Returns a random delay, so that clients that were cut together don't come back together.
-pub(crate) fn spread(least: Duration, most: Duration) -> Duration {
-    rand::rng().random_range(least..=most)
+/// Returns a random delay in this range, so that clients that were disconnected together don't
+/// reconnect together.
+pub(crate) fn random_delay(min: Duration, max: Duration) -> Duration {
+    rand::rng().random_range(min..=max)
 }
 
 /// Returns a time in RFC 3339, in UTC and with milliseconds.
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_the_old_form() {
+    fn ids_have_the_form_that_existing_front_ends_know() {
         let id = mint_id("notif", Timestamp::from_millisecond(1_795_473_015_155).unwrap());
         let (head, random) = id.rsplit_once('_').unwrap();
         assert_eq!(head, "notif_1795473015155");

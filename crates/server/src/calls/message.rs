@@ -13,10 +13,10 @@ use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::json::{Compact, Object};
 
-/// The name of the event for all messages in a room.
+/// The name of the event of every message in a room, whether a user or the server wrote it.
 const MESSAGE: EventName = EventName::from_static("chat-message");
 
-/// A checked message.
+/// A message of a user to a room, whose fields and rights were checked.
 pub(crate) struct Message<'a> {
     author: &'a Identity,
     room: String,
@@ -26,18 +26,19 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a form that `author` sends.
+    /// Reads and checks a form from `author`.
     pub(crate) fn read(mut fields: Fields<'_>, author: &'a Identity, guard: &Guard) -> Result<Self, Error> {
         let room = fields.name("roomId");
         let text = fields.trimmed("message", 1..=4_000);
         let kind = fields.maybe_choice("type", &["text", "image", "file"]).unwrap_or("text");
         let metadata = fields.maybe_raw("metadata");
         fields.finish()?;
-        // The rights are checked only now, because the form contains the room.
+        // Only now, because the room is one of the fields.
         guard.may_publish(author.into(), &topic_names::room(&room))?;
         Ok(Self { author, room, text, kind, metadata })
     }
 
+    /// Returns the event, with a new id and the time `now`.
     pub(crate) fn event(self, now: Timestamp) -> Event {
         let id = mint_id("msg", now);
         let data = Object::new()
@@ -54,21 +55,22 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The announcement in a room that a user has joined or left.
-pub(crate) fn announcement(room: &str, username: &str, did: &str, now: Timestamp) -> Publication {
+/// Returns the message of the server to a room that a user has joined or left. `action` is `joined`
+/// or `left`.
+pub(crate) fn announcement(room: &str, username: &str, action: &str, now: Timestamp) -> Publication {
     let data = Object::new()
         .text("id", &mint_id("sys", now))
         .text("roomId", room)
         .text("userId", "system")
         .text("username", "System")
-        .text("message", &format!("{username} {did} the room"))
+        .text("message", &format!("{username} {action} the room"))
         .text("type", "system")
         .text("timestamp", &rfc3339(now))
         .finish();
     publication(room, MESSAGE, data)
 }
 
-/// The event while a user types. It is never stored.
+/// Returns the event `typing`, which is never stored.
 pub(crate) fn typing(room: &str, author: &Identity, now: Timestamp) -> Publication {
     let data = Object::new()
         .text("roomId", room)

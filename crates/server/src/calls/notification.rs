@@ -14,18 +14,19 @@ use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::json::{Compact, Object};
 
-/// A checked notification.
+/// A notification whose fields and rights were checked.
 pub(crate) struct Notification {
     topic: TopicName,
     title: String,
     message: String,
     kind: &'static str,
     metadata: Option<Compact>,
+    /// All other fields of the form.
     rest: Vec<(String, Compact)>,
 }
 
 impl Notification {
-    /// Reads a form that `by` sends to `target`, or to all users.
+    /// Reads and checks a form from `by`, addressed to `target` or to all users.
     pub(crate) fn read(
         mut fields: Fields<'_>,
         target: Option<&UserId>,
@@ -46,6 +47,7 @@ impl Notification {
         Ok(notification)
     }
 
+    /// Returns the event, with a new id and the time `now`.
     pub(crate) fn event(self, now: Timestamp) -> Event {
         let id = mint_id("notif", now);
         let data = Object::new()

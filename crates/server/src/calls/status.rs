@@ -13,17 +13,18 @@ use tidings_edge::error::Error;
 use tidings_edge::fields::Fields;
 use tidings_edge::json::{Compact, Object};
 
-/// A checked status of a service.
+/// The status of a service, whose fields and rights were checked.
 pub(crate) struct Status {
     pub(crate) service: String,
     state: Option<&'static str>,
     message: Option<String>,
     metrics: Option<Compact>,
+    /// All other fields of the form.
     rest: Vec<(String, Compact)>,
 }
 
 impl Status {
-    /// Reads a form that `by` sends.
+    /// Reads and checks a form from `by`.
     pub(crate) fn read(body: &[u8], by: By<'_>, guard: &Guard) -> Result<Self, Error> {
         guard.may_publish(by, &topic_names::status())?;
         let mut fields = Fields::parse(body)?;
@@ -42,6 +43,8 @@ impl Status {
         Ok(status)
     }
 
+    /// Returns the event, with a new id and the time `now`. Its key is the service, so that the log
+    /// keeps the latest status of each.
     pub(crate) fn event(self, now: Timestamp) -> Event {
         let id = mint_id("status", now);
         let data = Object::new()

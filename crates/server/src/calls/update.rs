@@ -14,33 +14,33 @@ use tidings_edge::error::Error;
 use tidings_edge::fields::{self, Fields};
 use tidings_edge::json::{Compact, MAX_DEPTH, Object};
 
-/// The actions: the name in the event, and the second spelling that a form may use.
+/// The actions, each with the name in the event and the past tense that a form may use instead.
 const ACTIONS: [(&str, &str); 3] = [("create", "created"), ("update", "updated"), ("delete", "deleted")];
 
-/// A checked update.
+/// An update of an entity, whose fields and rights were checked.
 pub(crate) struct Update {
-    /// The topic of all updates, or of those for one user.
-    group: TopicName,
+    /// The topic of the updates of all entities: for all users, or for the one target.
+    all_entities: TopicName,
     pub(crate) entity: String,
     action: &'static str,
     data: Compact,
     /// The JSON of the author's id, if the event names its author.
     author: Option<Compact>,
-    /// All other fields of the form. If the form names the entity as `entityType`, this field stays
-    /// beside `entity`.
+    /// All other fields of the form. `entityType`, if the form has it in place of `entity`, is one
+    /// of them.
     rest: Vec<(String, Compact)>,
 }
 
 impl Update {
-    /// Reads a form that `by` sends to `target`, or to all users.
+    /// Reads and checks a form from `by`, addressed to `target` or to all users.
     pub(crate) fn read(
         mut fields: Fields<'_>,
         target: Option<&UserId>,
         by: By<'_>,
         guard: &Guard,
     ) -> Result<Self, Error> {
-        let group = topic_names::for_target(&topic_names::realtime(), target);
-        guard.may_publish(by, &group)?;
+        let all_entities = topic_names::for_target(&topic_names::realtime(), target);
+        guard.may_publish(by, &all_entities)?;
         let mut rest = Vec::new();
         let entity = if fields.has("entity") || !fields.has("entityType") {
             fields.name("entity")
@@ -53,24 +53,25 @@ impl Update {
         if !fields.has("action") {
             fields.problem("action", "is required");
         }
-        let said = fields.maybe_choice("action", &spellings);
-        let action = ACTIONS.iter().find(|(action, past)| said == Some(*action) || said == Some(*past));
+        let named_action = fields.maybe_choice("action", &spellings);
+        let action = ACTIONS.iter().find(|(action, past)| named_action == Some(*action) || named_action == Some(*past));
         if !fields.has("data") {
             fields.problem("data", "is required");
         }
         let data = fields.maybe_raw("data");
-        // The `userId` of an update is its author. A caller can't choose it; the application can.
-        let author = fields.maybe_raw("userId").map(|said| match by {
+        // The `userId` of an update is its author. The application may choose it, but a caller may
+        // not.
+        let author = fields.maybe_raw("userId").map(|user_id| match by {
             By::Caller(caller) => Compact::string(caller.id.as_str()),
-            By::Application => said,
+            By::Application => user_id,
         });
         rest.extend(fields.rest());
         fields.finish()?;
         let action = action.map_or("update", |(action, _)| *action);
-        Ok(Self { group, entity, action, data: data.unwrap_or_default(), author, rest })
+        Ok(Self { all_entities, entity, action, data: data.unwrap_or_default(), author, rest })
     }
 
-    /// Reads `body`, which is the entity itself, as the data of an update of `entity` by `caller`.
+    /// Makes an update from `body`, which is the entity itself: `caller` did `action` to it.
     pub(crate) fn of_entity(
         entity: &str,
         action: &'static str,
@@ -78,14 +79,22 @@ impl Update {
         caller: &Identity,
         guard: &Guard,
     ) -> Result<Self, Error> {
-        let group = topic_names::realtime();
-        guard.may_publish(caller.into(), &group)?;
+        let all_entities = topic_names::realtime();
+        guard.may_publish(caller.into(), &all_entities)?;
         let entity = fields::checked_name("entity", entity)?.to_owned();
         let too_deep = |_| Error::field("body", format!("nests deeper than {MAX_DEPTH} levels"));
         let data = Compact::new(fields::parse(body)?).map_err(too_deep)?;
-        Ok(Self { group, entity, action, data, author: Some(Compact::string(caller.id.as_str())), rest: Vec::new() })
+        Ok(Self {
+            all_entities,
+            entity,
+            action,
+            data,
+            author: Some(Compact::string(caller.id.as_str())),
+            rest: Vec::new(),
+        })
     }
 
+    /// Returns the event, with a new id and the time `now`.
     pub(crate) fn event(self, now: Timestamp) -> Event {
         let id = mint_id("update", now);
         let data = Object::new()
@@ -97,7 +106,7 @@ impl Update {
             .maybe_raw("userId", self.author.as_ref())
             .raws(&self.rest)
             .finish();
-        let topics = [topic_names::entity(&self.group, &self.entity), self.group];
+        let topics = [topic_names::entity(&self.all_entities, &self.entity), self.all_entities];
         Event { id, publication: Publication::new(topics, EventName::from_static("realtime-update"), data) }
     }
 }

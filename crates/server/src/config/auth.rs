@@ -17,18 +17,18 @@ section! {
         /// start warns.
         "auth_demo" => pub demo: bool = Switch, Preset { development: "true", production: "false" };
 
-        /// The name of a cookie that carries the token. It is read for streams only, so that no
-        /// other site can publish in a visitor's name, and from pages of other origins only where
-        /// `CORS_ORIGIN` allows them.
+        /// The name of a cookie that contains the token. Only streams accept it, so that no other
+        /// site can publish in a visitor's name. A request from a page of another origin may use it
+        /// only if `CORS_ORIGIN` allows that origin.
         "auth_cookie" => pub cookie: Option<String> = Optional(COOKIE), "";
 
         /// The role that may publish to everybody and administer the server.
         "admin_role" => pub admin_role: String = ROLE, "admin";
 
-        /// Whether any valid token may publish to everybody, instead of an administrator's only.
+        /// Whether every valid token may publish to everybody. Otherwise only administrators may.
         "open_publish" => pub open_publish: bool = Switch, "false";
 
-        /// The token that `GET /metrics` requires as `Authorization: Bearer …`. Without it
+        /// The token that `GET /metrics` requires as `Authorization: Bearer …`. If it is not set,
         /// everybody who reaches the port can read the metrics; they contain no user, topic, room,
         /// address or token.
         "metrics_token" => pub metrics_token: Option<Secret> = Optional(Hidden), "";
@@ -53,7 +53,7 @@ section! {
     }
 }
 
-/// RFC 6265, section 4.1.1: the name of a cookie is a token.
+/// The name of a cookie, which is a token (RFC 6265, section 4.1.1).
 const COOKIE: Parsed<String> = Parsed {
     placeholder: "NAME",
     allowed: "a cookie's name, of letters, digits and ``!#$%&'*+-.^_`|~``",
@@ -64,8 +64,9 @@ const COOKIE: Parsed<String> = Parsed {
     show: String::clone,
 };
 
-/// Roles are separated by commas in demo tokens and by spaces or commas in a JWT, so a role can't
-/// contain either.
+/// The name of a role. It can't contain the characters that separate roles: commas in demo tokens,
+/// and commas or spaces in a JWT. Nor can it contain a colon, which separates the parts of a demo
+/// token.
 pub(super) const ROLE: Parsed<String> = Parsed {
     placeholder: "NAME",
     allowed: "a name of 1 to 64 bytes without spaces, commas and colons",

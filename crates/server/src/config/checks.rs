@@ -1,4 +1,4 @@
-//! Checks that need more than one value: settings that are each allowed, but not together.
+//! Checks the combinations of settings: values that are each allowed, but not together.
 
 use tidings_journal::{Rule, memory};
 use tidings_journal_disk::Retention;
@@ -13,12 +13,12 @@ use super::{Auth, Config, Home, Loaded, Mode};
 /// section 3.2).
 const SECRET_BYTES: usize = 32;
 
-/// Runs all checks. Returns what must stop the start, and adds warnings about what is doubtful.
+/// Runs all checks. Returns the errors that stop the start, and adds warnings to `loaded`.
 pub(super) fn all(loaded: &mut Loaded) -> Vec<Error> {
     type Check = fn(&mut Loaded) -> Result<(), Error>;
     const CHECKS: [Check; 6] = [
         open_to_all_with_credentials,
-        ways_in,
+        credentials,
         |loaded| secret(loaded, "JWT_SECRET", |auth| &auth.jwt_secret),
         |loaded| secret(loaded, "METRICS_TOKEN", |auth| &auth.metrics_token),
         journal,
@@ -35,8 +35,8 @@ fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
         return Err(Error::Conflict(format!(
             "CORS_ORIGIN=* ({}) is not allowed together with CORS_CREDENTIALS=true ({}); list the origins, or set \
              CORS_CREDENTIALS=false",
-            place(loaded, "CORS_ORIGIN"),
-            place(loaded, "CORS_CREDENTIALS"),
+            origin(loaded, "CORS_ORIGIN"),
+            origin(loaded, "CORS_CREDENTIALS"),
         )));
     }
     Ok(())
@@ -44,7 +44,7 @@ fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
 
 /// Refuses a production server whose only credentials are demo tokens, because anybody can write
 /// those.
-fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
+fn credentials(loaded: &mut Loaded) -> Result<(), Error> {
     let Config { mode, auth, .. } = &loaded.config;
     if *mode == Mode::Development {
         return Ok(());
@@ -53,10 +53,10 @@ fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
         let why = if auth.demo {
             format!(
                 "with AUTH_DEMO=true ({}) anybody can make up who they are, and nothing else is configured",
-                place(loaded, "AUTH_DEMO")
+                origin(loaded, "AUTH_DEMO")
             )
         } else {
-            format!("with AUTH_DEMO=false ({}) nobody could sign in", place(loaded, "AUTH_DEMO"))
+            format!("with AUTH_DEMO=false ({}) nobody could sign in", origin(loaded, "AUTH_DEMO"))
         };
         return Err(Error::Conflict(format!(
             "JWT_SECRET is not set and production needs it: {why}; allowed is a secret of at least {SECRET_BYTES} bytes"
@@ -65,18 +65,18 @@ fn ways_in(loaded: &mut Loaded) -> Result<(), Error> {
     if auth.demo {
         loaded.warnings.push(format!(
             "AUTH_DEMO=true ({}) lets anybody make up who they are, in production",
-            place(loaded, "AUTH_DEMO")
+            origin(loaded, "AUTH_DEMO")
         ));
     }
     Ok(())
 }
 
-/// Refuses a secret in production that anybody could guess, and warns of one that may be a mistake.
+/// Refuses a secret in production that could be guessed, and warns of one that may be a mistake.
 fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secret>) -> Result<(), Error> {
     let Some(secret) = of(&loaded.config.auth).clone() else {
         return Ok(());
     };
-    let shown = format!("{name}=(hidden) ({})", place(loaded, name));
+    let shown = format!("{name}=(hidden) ({})", origin(loaded, name));
     let trimmed = secret.trimmed();
     if trimmed != secret.expose() {
         loaded
@@ -113,7 +113,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     }
 }
 
-/// Refuses limits that the journal can't keep.
+/// Refuses limits that the journal can't apply.
 fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let journal = &loaded.config.journal;
     let least = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
@@ -121,24 +121,24 @@ fn journal(loaded: &mut Loaded) -> Result<(), Error> {
         return Err(Error::Conflict(format!(
             "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed is at least {}, or JOURNAL=memory",
             show_size(bytes),
-            place(loaded, "JOURNAL_MAX_BYTES"),
+            origin(loaded, "JOURNAL_MAX_BYTES"),
             show_size(least),
         )));
     }
     let mut patterns = std::collections::BTreeSet::new();
     if let Some(twice) = journal.keep.iter().find(|rule| !patterns.insert(rule.pattern.as_str())) {
-        let (origin, pattern) = (place(loaded, "JOURNAL_KEEP"), &twice.pattern);
+        let (origin, pattern) = (origin(loaded, "JOURNAL_KEEP"), &twice.pattern);
         return Err(Error::Conflict(format!(
             "JOURNAL_KEEP ({origin}) names {pattern} twice; join its limits with `+`"
         )));
     }
-    beyond_memory(loaded);
+    warn_of_rules_beyond_memory(loaded);
     Ok(())
 }
 
-/// Warns where the limits of single topics exceed the limit of all topics together, which is small
-/// in memory.
-fn beyond_memory(loaded: &mut Loaded) {
+/// Warns if the limit of a single topic exceeds that of all topics together. For a journal in
+/// memory, the latter is small by default.
+fn warn_of_rules_beyond_memory(loaded: &mut Loaded) {
     let journal = &loaded.config.journal;
     let default = memory::Retention::default();
     let most_events = journal.max_events.unwrap_or(default.max_events);
@@ -151,7 +151,7 @@ fn beyond_memory(loaded: &mut Loaded) {
         let warning = format!(
             "JOURNAL_KEEP ({}) has {} keep more than the journal in memory keeps of all topics together, {most_events} events and \
              {}; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES",
-            place(loaded, "JOURNAL_KEEP"),
+            origin(loaded, "JOURNAL_KEEP"),
             rule.pattern,
             show_size(most_bytes),
         );
@@ -159,6 +159,7 @@ fn beyond_memory(loaded: &mut Loaded) {
     }
 }
 
+/// Warns if the drain takes longer than the whole shutdown may.
 #[expect(clippy::unnecessary_wraps, reason = "one of several checks")]
 fn drain(loaded: &mut Loaded) -> Result<(), Error> {
     let lifecycle = &loaded.config.lifecycle;
@@ -172,7 +173,7 @@ fn drain(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns where a setting was written, for a message.
-fn place(loaded: &Loaded, name: &str) -> String {
+/// Returns the origin of a setting, for a message.
+fn origin(loaded: &Loaded, name: &str) -> String {
     loaded.origin(name).map(ToString::to_string).unwrap_or_default()
 }

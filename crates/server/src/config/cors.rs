@@ -1,8 +1,8 @@
 //! Settings of cross-origin requests.
 //!
-//! Owns how patterns are listed. The meaning of a pattern is defined in
-//! [`http::cors`](tidings_edge::cors), which checks it here, so that a bad one is refused with its
-//! origin like any other value.
+//! Owns how patterns of origins are written in a list. The crate `tidings_edge` defines what a
+//! pattern means. Patterns are checked here already, so that the error for a bad one names the
+//! source of the setting, as for any other value.
 
 use http::HeaderName;
 use tidings_edge::cors;
@@ -34,7 +34,7 @@ section! {
 }
 
 impl Config {
-    /// The origins that may call, and what they may send.
+    /// Returns the origins whose pages may call, and the headers that they may send.
     pub(crate) fn cors_options(&self) -> cors::Options {
         cors::Options {
             origins: self.cors.origins.clone(),
@@ -54,8 +54,8 @@ const HEADER: Parsed<HeaderName> = Parsed {
     show: ToString::to_string,
 };
 
-/// Patterns separated by commas. A comma between the slashes of a regular expression does not
-/// separate.
+/// A list of patterns, separated by commas. A comma within a regular expression, which is written
+/// between slashes, does not separate.
 struct Patterns;
 
 impl Rule for Patterns {
@@ -67,8 +67,7 @@ impl Rule for Patterns {
             Raw::List(items) => items.iter().map(|item| item.trim().to_owned()).collect(),
             Raw::Other(_) => return None,
         };
-        // Whether `*` is allowed together with credentials depends on two settings, and is checked
-        // when both are known.
+        // `checks` decides whether `*` is allowed, because that depends on another setting, too.
         let options = cors::Options { origins, ..cors::Options::default() };
         cors::layer(&options).is_ok().then_some(options.origins)
     }
@@ -92,8 +91,8 @@ impl Rule for Patterns {
     }
 }
 
-/// Splits at the commas between patterns: a pattern that begins with a slash continues up to a
-/// piece that ends with one.
+/// Splits a list at the commas between patterns. A pattern that begins with a slash ends at the
+/// next comma that follows a slash.
 fn split(text: &str) -> Vec<String> {
     let mut patterns: Vec<String> = Vec::new();
     let mut open = false;

@@ -25,30 +25,31 @@ section! {
         /// slash at its end is ignored.
         "base_path" => pub base_path: Option<String> = BASE_PATH, "";
 
-        /// The largest body of a request. Whatever it is, the data of an event is limited to 251
-        /// KiB, because some clients read no more.
+        /// The largest body of a request. The data of an event is limited to 251 KiB in any case,
+        /// because some clients can't read more.
         "max_body_bytes" => pub max_body_bytes: usize = Size(KIB..=64 * MIB), "250KiB";
 
         /// The largest head of a request: its first line and all header fields together.
         "max_head_bytes" => pub max_head_bytes: usize = Size(8 * KIB..=MIB), "16KiB";
 
-        /// How long a peer may take to send the head of a request before its connection is closed.
-        /// The time for the first head begins with the connection, for a later one with its first
-        /// byte.
+        /// How long a client may take to send the head of a request before its connection is
+        /// closed. For the first request the time begins with the connection, and for a later one
+        /// with its first byte.
         "head_timeout" => pub head_timeout: Duration = Span(100 * MILLISECOND..=5 * MINUTE), "10s";
 
-        /// How long an idle connection is kept for its next request. It must be longer than proxies
-        /// and load balancers keep theirs: otherwise a request occasionally meets a connection that
-        /// is being closed, which is a 502. Google's load balancers keep connections for 600
-        /// seconds, which can't be changed.
+        /// How long an idle connection is kept for its next request. Proxies and load balancers
+        /// must close their idle connections earlier: otherwise they occasionally send a request on
+        /// a connection that is just being closed, and answer 502. Google's load balancers keep
+        /// connections for 600 seconds, which can't be changed.
         "idle_timeout" => pub idle_timeout: Duration = Span(100 * MILLISECOND..=HOUR), "620s";
 
         /// Proxies that are trusted to name the client's address. The client is the rightmost
         /// address in `TRUSTED_HEADER` that is not one of these proxies.
         "trusted_proxies" => pub trusted_proxies: Vec<IpNet> = List(NETWORK), "";
 
-        /// The header field in which those proxies write the client's address. The other one is
-        /// ignored, because a proxy forwards it as the client sent it.
+        /// The header field in which the trusted proxies write the client's address. The other of
+        /// the two fields is ignored, because a proxy forwards
+        /// it as the client sent it.
         "trusted_header" => pub trusted_header: TrustedHeader = TRUSTED_HEADER, "x-forwarded-for";
     }
 }
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_both_families_and_the_double_colon_is_everything() {
+    fn localhost_is_both_loopback_addresses_and_a_double_colon_is_every_address() {
         assert_eq!(host("localhost"), Some(Host::Loopback));
         assert_eq!(host("::1, 127.0.0.1"), Some(Host::Loopback));
         assert_eq!(host("::"), Some(Host::Everywhere));
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_path_starts_with_a_slash_and_ends_without() {
+    fn a_base_path_starts_with_a_slash_and_loses_one_at_its_end() {
         let path = |text: &str| BASE_PATH.read(&Raw::Text(text.to_owned()));
         assert_eq!(path("/api"), Some(Some("/api".to_owned())));
         assert_eq!(path("/api/v1/"), Some(Some("/api/v1".to_owned())));

@@ -75,7 +75,7 @@ pub enum Home {
 
 const HOME: Choice<Home> = Choice { of: &[("disk", Home::Disk), ("memory", Home::Memory)], note: "" };
 
-/// The shortest and the longest time after which an event must be on the device.
+/// The range of the interval within which an event must reach the device.
 const INTERVAL: std::ops::RangeInclusive<Duration> = MILLISECOND..=MINUTE;
 
 const SYNC: Parsed<Sync> = Parsed {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_promise_is_read_and_shown() {
+    fn every_form_of_journal_sync_is_read_and_shown() {
         for text in ["always", "never", "interval:100ms", "interval:2s"] {
             assert_eq!((SYNC.show)(&(SYNC.read)(text).unwrap()), text);
         }

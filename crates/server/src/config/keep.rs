@@ -1,6 +1,6 @@
-//! `JOURNAL_KEEP`: how much single topics keep, as `PATTERN=LIMIT+LIMIT`.
+//! Reads `JOURNAL_KEEP`, which limits how much single topics keep: `PATTERN=LIMIT+LIMIT`.
 //!
-//! Each limit has a unit, so that none is mistaken for another: `7d` is an age, `1GiB` a size,
+//! Each limit has a unit, which distinguishes the kinds: `7d` is an age, `1GiB` a size, and
 //! `10000events` a number.
 
 use std::ops::RangeInclusive;
@@ -17,7 +17,7 @@ const _: () = assert!(AGE.end().as_secs() == 3_650 * DAY.as_secs());
 
 const EVENTS: &str = "events";
 
-/// The limits of one topic, or of all that match a pattern.
+/// The limits of one topic, or of each topic that matches a pattern.
 pub(super) const KEEP: Parsed<Rule> = Parsed {
     placeholder: "KEEP",
     allowed: "a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as \
@@ -32,7 +32,7 @@ fn read(text: &str) -> Option<Rule> {
     let mut rule = Rule { pattern, max_age: None, max_events: None, max_bytes: None };
     for limit in limits.split('+') {
         let limit = limit.trim();
-        // Some readers would understand a number without a unit as seconds, others as bytes.
+        // A number without a unit is refused: it could mean seconds or bytes.
         let unit = limit.trim_start_matches(|c: char| c.is_ascii_digit());
         let is_new = if unit.is_empty() {
             return None;
@@ -52,8 +52,8 @@ fn read(text: &str) -> Option<Rule> {
     Some(rule)
 }
 
-/// Only the server publishes there, and it keeps the latest event of each key, to which no limit
-/// applies.
+/// Whether the pattern is for topics of the server. No limit applies to them, because only the
+/// latest event of each key is kept there.
 fn is_the_servers(pattern: &Pattern) -> bool {
     let first = pattern.as_str().split('/').next().unwrap_or_default();
     first == "system" || first.starts_with('_')
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_or_means_nothing_is_refused() {
+    fn an_ambiguous_or_meaningless_rule_is_refused() {
         for text in [
             "",
             "chat",

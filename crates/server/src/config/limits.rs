@@ -34,8 +34,8 @@ impl Config {
     /// Returns the rate limits of one user.
     pub(crate) fn rates(&self) -> rates::Options {
         let limits = &self.limits;
-        // Where everybody may publish to all, there are no admins to tell apart, so a limit that is
-        // not set does not apply.
+        // With `OPEN_PUBLISH`, administrators, to whom no limit applies, need not be distinguished
+        // from other users. So a limit that is not set does not apply to anybody.
         let unless_open = |preset: u64| (!self.auth.open_publish).then_some(preset);
         rates::Options {
             events: limits.publish_rate.map_or_else(|| unless_open(100), |set| set.map(u64::from)),
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_set_limits_nobody_where_all_may_publish_to_all() {
+    fn with_open_publish_only_rates_that_were_set_are_limits() {
         let limits = |config: &Config| (config.rates().events, config.rates().bytes);
         let mut config = Config::default();
         assert_eq!(limits(&config), (Some(100), Some(1 << 20)));

@@ -25,8 +25,8 @@ const LEVEL: Parsed<String> = Parsed {
     placeholder: "FILTER",
     allowed: "`trace`, `debug`, `info`, `warn`, `error` or `off`, or a filter such as `info,tidings_hub=debug`",
     read: |text| {
-        // A filter understands any single word as the name of a module, so that `debgu` would mean
-        // silence. Here it must be a level.
+        // A single word must be a level here. The library would take any other word, such as the
+        // misspelled `debgu`, for the name of a module, and write nothing of the rest.
         let level = |word: &str| {
             ["trace", "debug", "info", "warn", "error", "off"].iter().any(|level| level.eq_ignore_ascii_case(word))
         };

@@ -1,9 +1,10 @@
-//! The configuration: the values of all settings, and their origins.
+//! The configuration: the values of all settings, and where each was written.
 //!
-//! One table of settings, a file for each section, is the source of everything: the fields here,
-//! `--help`, `docs/configuration.md` and `.env.example`. The crate `tidings_settings` reads them from
-//! [`Flags`], the environment, `.env` and `tidings.toml`. Everything that leaves this module is
-//! checked, and is not checked again elsewhere. Nothing here changes the environment of the process.
+//! The settings are defined in one table, with a file for each section. The fields of [`Config`],
+//! `--help`, `docs/configuration.md` and `.env.example` are generated from it. The crate
+//! `tidings_settings` reads them from [`Flags`], the environment, `.env` and `tidings.toml`.
+//! Everything that leaves this module is checked, and is not checked again elsewhere. Nothing here
+//! changes the environment of the process.
 
 mod auth;
 mod checks;
@@ -36,8 +37,8 @@ pub use tidings_settings::{Effective, Error, Flags, Mode, Origin, Secret, enviro
 
 /// The values of all settings.
 ///
-/// `Config::default()` is for servers that are part of an application: the result of
-/// [`Config::load`] where nothing was written anywhere, except that the journal is in memory,
+/// `Config::default()` is for servers that are part of an application. It is the result of
+/// [`Config::load`] if no setting is written anywhere, except that the journal is in memory,
 /// because a library must not create a directory by default. For a journal that outlives the
 /// process, set `journal.home` and `journal.data_dir`.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub struct Config {
     pub limits: Limits,
     /// The behaviour of open event streams.
     pub streams: Streams,
-    /// How much of the past is kept.
+    /// Where events are stored, and how much of them is kept.
     pub journal: Journal,
     /// What is written to standard error.
     pub log: Log,
@@ -92,8 +93,8 @@ impl Config {
         }
     }
 
-    /// Returns everything that is wrong with the settings, where [`Config::load`] stops at the
-    /// first error, and the settings with defaults in place of the values that are refused.
+    /// Returns all errors in the settings, and the settings with defaults in place of refused
+    /// values. [`Config::load`] returns only the first error.
     pub fn examine(
         flags: Flags,
         environment: impl Iterator<Item = (String, String)>,
@@ -109,13 +110,13 @@ impl Config {
             Err(error) => return (None, vec![error]),
         };
         loaded.warnings.splice(0..0, layers.warnings);
-        // If values were refused, their combinations can't be judged.
+        // If values were refused, their combinations can't be checked.
         let errors = if refused.is_empty() { checks::all(&mut loaded) } else { refused };
         (Some(loaded), errors)
     }
 
-    /// Reads where the server listens, and checks no other setting: for commands that only look for
-    /// the server.
+    /// Reads only the settings of the listener, for commands that connect to the server. Errors in
+    /// other settings are ignored.
     pub fn http(
         flags: Flags,
         environment: impl Iterator<Item = (String, String)>,

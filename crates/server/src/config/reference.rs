@@ -1,7 +1,8 @@
-//! The reference, generated from the table: `docs/configuration.md` and `.env.example`.
+//! Generates the reference of the settings from their table: `docs/configuration.md` and
+//! `.env.example`.
 //!
-//! Both are committed, and a test compares them with the output of this module. They contain
-//! defaults only, never a configured value.
+//! Both are committed, and a test compares them with the output of this module. They contain the
+//! defaults, and never a configured value.
 
 use std::fmt::Write as _;
 
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_stands_in_both_once() {
+    fn every_setting_is_in_both_documents_once() {
         let (page, example) = (markdown(), env_example());
         for setting in table() {
             let name = setting.variable();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_with_every_line_switched_on_is_the_default() {
+    fn the_example_without_its_comment_signs_is_the_default_configuration() {
         let directory = tempfile::tempdir().unwrap();
         let names: Vec<_> = table().iter().map(|setting| format!("#{}=", setting.variable())).collect();
         let on: Vec<_> = env_example()

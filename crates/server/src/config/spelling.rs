@@ -1,11 +1,11 @@
-//! Tests of which names look like a misspelling of a real setting.
+//! Tests that misspelled settings are recognized, and names of other programs are not.
 
 use tidings_settings::spelling::misspelled;
 
 use super::table;
 
 #[test]
-fn slips_of_the_pen_are_recognised() {
+fn misspelled_settings_are_recognized() {
     let table = table();
     for (name, meant) in [
         ("HEARTBEAT_INTERVALL", "heartbeat_interval"),
@@ -25,7 +25,7 @@ fn slips_of_the_pen_are_recognised() {
 }
 
 #[test]
-fn names_of_other_programs_are_left_alone() {
+fn names_of_other_programs_are_not_taken_for_misspelled_settings() {
     let table = table();
     for name in [
         "PATH",

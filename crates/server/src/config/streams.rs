@@ -11,9 +11,10 @@ section! {
     /// The behaviour of open event streams.
     pub struct Streams {
         /// How often each stream sends a heartbeat. The default is just below the 30 seconds after
-        /// which common proxies cut a silent connection. A client should wait for three of them:
-        /// one that waits for less than one, as `OkHttp` (10 s) and `okhttp-eventsource` (5 s) do
-        /// by default, reconnects again and again while nothing is published.
+        /// which common proxies cut a silent connection. A client's read timeout should be three
+        /// intervals. With a timeout shorter than one interval, such as the defaults of `OkHttp`
+        /// (10 s) and `okhttp-eventsource` (5 s), a client reconnects again and again while nothing
+        /// is published.
         "heartbeat_interval" => pub heartbeat_interval: Duration = Span(100 * MILLISECOND..=HOUR), "25s";
 
         /// The form of the heartbeat. `event` sends `event: heartbeat` at each interval, whatever
@@ -26,8 +27,7 @@ section! {
         /// status; `status` answers 429 or 503.
         "stream_refusal" => pub refusal: Refusal = REFUSAL, "busy";
 
-        /// How long a peer may accept no byte of what is written to it before its connection is
-        /// closed.
+        /// How long a client may accept no byte before its connection is closed.
         "write_timeout" => pub write_timeout: Duration = Span(SECOND..=HOUR), "30s";
 
         /// How many streams may be open at the same time. `auto` is the system's limit of file
@@ -42,19 +42,21 @@ section! {
         /// as one address. `auto` is a quarter of `MAX_CONNECTIONS`.
         "max_connections_per_ip" => pub max_connections_per_ip: Option<usize> = Or("auto", Number(1..=100_000_000)), "auto";
 
-        /// How many bytes of its topics that were shown more than 5 seconds ago may wait for a
-        /// stream whose socket accepts nothing. Beyond it the stream is ended with `slow` and
-        /// resumes after its last id; a burst that a healthy reader receives in time ends no
-        /// stream. The maximum is what is held in memory of one topic.
+        /// How many bytes of events may wait for a stream whose socket accepts nothing. Only events
+        /// count that became visible more than 5 seconds ago, so a burst that a healthy client
+        /// reads in time ends no stream. Beyond the limit the stream is ended with `slow`, and
+        /// resumes after its last id. The largest value is how much of one topic is held in
+        /// memory.
         "max_lag_bytes" => pub max_lag_bytes: usize = Size(64 * KIB..=2 * MIB), "1MiB";
 
-        /// About how long a stream may be open, 10 % more or less, before its client is told to
-        /// reconnect; `off` is without limit.
+        /// How long a stream may be open, plus or minus 10 %, before its client is told to
+        /// reconnect. `off` is no limit.
         "max_connection_age" => pub max_connection_age: Option<Duration> = Or("off", Span(SECOND..=3_650 * DAY)), "off";
 
-        /// The implementation of streams over HTTP/1: `parked` is a small task for each stream,
-        /// `hyper` the library that handles all other calls, at more than ten times the memory. For
-        /// comparing the two, and for excluding one as the cause of a problem.
+        /// The implementation of streams over HTTP/1: `parked` is a small task for each stream;
+        /// `hyper` is the library that handles all other calls, and needs more than ten times the
+        /// memory for a stream. This setting is for comparing the two, and for excluding one as the
+        /// cause of a problem.
         "stream_lane" => pub lane: Lane = LANE, "parked";
 
         /// How long a member of a chat room stays a member without an open stream.

@@ -1,4 +1,4 @@
-//! Behaviour of several settings, several layers, or the start as a whole.
+//! Tests of several settings together, of the layers, and of the start as a whole.
 
 use std::fs;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A working directory with files, and the texts from elsewhere.
+/// The inputs of a start: a working directory with files, flags, and environment variables.
 struct Start {
     directory: TempDir,
     flags: Flags,
@@ -53,7 +53,7 @@ impl Start {
 const STRONG: &str = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vIG90aGVyIHVzZQ";
 
 #[test]
-fn without_anything_it_is_a_development_server_on_port_3000() {
+fn without_any_setting_the_server_is_in_development_mode_on_port_3000() {
     let config = start().loaded().config;
     assert_eq!(config.mode, Mode::Development);
     assert_eq!(config.http.port, 3000);
@@ -113,7 +113,7 @@ fn an_empty_variable_counts_as_absent_and_an_empty_flag_does_not() {
 }
 
 #[test]
-fn of_several_lines_for_one_name_the_last_counts() {
+fn the_last_of_several_lines_for_one_name_counts() {
     assert_eq!(start().file(".env", "PORT=1\nPORT=2\n").loaded().config.http.port, 2);
     assert_eq!(start().flag("port", "1").flag("port", "2").loaded().config.http.port, 2);
 }
@@ -137,7 +137,7 @@ fn the_file_may_use_its_own_numbers_booleans_and_arrays() {
 }
 
 #[test]
-fn another_file_takes_the_place_of_the_usual_one_and_must_be_there() {
+fn a_named_file_replaces_tidings_toml_and_must_exist() {
     let mut named = start().file("tidings.toml", "port = 1").file("other.toml", "host = '::'");
     named.flags.file = Some("other.toml".into());
     let config = named.loaded().config;
@@ -149,7 +149,7 @@ fn another_file_takes_the_place_of_the_usual_one_and_must_be_there() {
 }
 
 #[test]
-fn a_value_that_is_not_allowed_stops_the_start_wherever_it_came_from() {
+fn a_bad_value_from_any_source_stops_the_start() {
     insta::assert_snapshot!(start().flag("port", "70000").refused(), @"PORT=70000 (flag --port) is not allowed; allowed: a whole number from 0 to 65535");
     insta::assert_snapshot!(start().env("HEARTBEAT_INTERVAL", "2h").refused(), @"HEARTBEAT_INTERVAL=2h (environment) is not allowed; allowed: a duration from 100ms to 1h");
     insta::assert_snapshot!(start().file(".env", "\nMAX_BODY_BYTES=256KB").refused(), @"MAX_BODY_BYTES=256KB (.env line 2) is not allowed; allowed: a size from 1KiB to 64MiB");
@@ -184,7 +184,7 @@ fn a_file_that_cannot_be_understood_stops_the_start() {
 }
 
 #[test]
-fn what_is_somebody_elses_in_dotenv_is_passed_over_with_a_warning_that_shows_none_of_it() {
+fn lines_of_other_programs_in_dotenv_are_skipped_with_a_warning_that_hides_their_text() {
     let file = b"APP_NAME=My Cool App\nPORT=3118\nLATIN=caf\xe9\nJWT_SERCET=it's hunter2\nHOST=localhost\n";
     let loaded = start().file(".env", file).loaded();
     assert_eq!((loaded.config.http.port, loaded.config.http.host), (3118, Host::Loopback));
@@ -202,7 +202,7 @@ fn what_is_somebody_elses_in_dotenv_is_passed_over_with_a_warning_that_shows_non
 }
 
 #[test]
-fn a_path_may_begin_with_the_home_directory_and_is_never_one_that_nobody_means() {
+fn a_path_may_begin_with_the_home_directory_and_likely_mistakes_in_a_path_are_refused() {
     let at_home = || start().env("HOME", "/home/ann").file(".env", "DATA_DIR=~/tidings-data\n");
     let loaded = at_home().loaded();
     assert_eq!(loaded.config.journal.data_dir.to_str(), Some("/home/ann/tidings-data"));
@@ -224,13 +224,13 @@ fn a_path_may_begin_with_the_home_directory_and_is_never_one_that_nobody_means()
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_the_first_name() {
+fn a_byte_order_mark_is_not_part_of_the_first_name() {
     assert_eq!(start().file(".env", "\u{feff}PORT=1").loaded().config.http.port, 1);
     assert_eq!(start().file("tidings.toml", "\u{feff}port = 2").loaded().config.http.port, 2);
 }
 
 #[test]
-fn unknown_variables_are_ignored_and_misspelled_ones_are_warned_of() {
+fn unknown_variables_are_ignored_and_misspelled_ones_cause_a_warning() {
     let loaded = start()
         .env("PATH", "/bin")
         .env("HEARTBEAT_INTERVALL", "5s")
@@ -243,7 +243,7 @@ fn unknown_variables_are_ignored_and_misspelled_ones_are_warned_of() {
 }
 
 #[test]
-fn a_bad_value_that_a_higher_layer_shadows_is_only_warned_of() {
+fn a_bad_value_that_another_layer_overrides_only_causes_a_warning() {
     let loaded = start().flag("host", "localhost").env("HOST", "mybox").loaded();
     assert_eq!(loaded.config.http.host, Host::Loopback);
     insta::assert_snapshot!(loaded.warnings.join("\n"), @"HOST=mybox (environment) is not allowed; allowed: a list, separated by commas, of IP addresses or `localhost` (this value has no effect, because flag --host takes precedence)");
@@ -289,14 +289,14 @@ fn production_does_not_start_with_a_weak_or_published_secret() {
 }
 
 #[test]
-fn development_starts_with_a_weak_secret_and_says_so() {
+fn development_starts_with_a_weak_secret_and_a_warning() {
     let loaded = start().env("JWT_SECRET", "hunter2").loaded();
     assert_eq!(loaded.config.auth.jwt_secret.unwrap().expose(), "hunter2");
     insta::assert_snapshot!(loaded.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) is only 7 bytes long; production will need at least 32 bytes that nobody can guess");
 }
 
 #[test]
-fn secrets_that_anybody_can_guess_stop_the_start_of_production_and_poor_ones_are_warned_of() {
+fn guessable_secrets_stop_the_start_of_production_and_poor_ones_cause_a_warning() {
     let with = |name: &str, secret: &str| {
         start().env("APP_ENV", "production").env("JWT_SECRET", STRONG).file(".env", "").flag(name, secret)
     };
@@ -319,7 +319,7 @@ fn secrets_that_anybody_can_guess_stop_the_start_of_production_and_poor_ones_are
 }
 
 #[test]
-fn a_secret_is_judged_without_white_space_around_it_which_is_warned_of() {
+fn a_secret_is_used_without_white_space_around_it_which_causes_a_warning() {
     let production = || start().env("APP_ENV", "production");
     let broken = production().env("JWT_SECRET", &format!("{STRONG}\n")).loaded();
     insta::assert_snapshot!(broken.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) has white space around it, a line break at its end perhaps; it counts without");
@@ -337,7 +337,7 @@ fn every_origin_together_with_credentials_is_refused() {
 }
 
 #[test]
-fn what_a_journal_can_not_keep_is_refused() {
+fn limits_that_the_journal_cannot_apply_are_refused() {
     let keep = || start().env("JOURNAL_KEEP", "chat/room/*=7d,chat/**=10000events");
     assert_eq!(keep().loaded().config.journal.keep.len(), 2);
     assert_eq!(keep().flag("journal", "memory").loaded().config.journal.keep.len(), 2, "in memory as on disk");
@@ -348,7 +348,7 @@ fn what_a_journal_can_not_keep_is_refused() {
 }
 
 #[test]
-fn a_rule_that_the_whole_log_in_memory_is_too_small_for_is_warned_of() {
+fn a_rule_beyond_the_limits_of_a_journal_in_memory_causes_a_warning() {
     let start = |keep| start().env("JOURNAL", "memory").env("JOURNAL_KEEP", keep);
     insta::assert_snapshot!(start("a=1d,b/**=200000events").loaded().warnings.join("\n"), @"JOURNAL_KEEP (environment) has b/** keep more than the journal in memory keeps of all topics together, 100000 events and 256MiB; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES");
     insta::assert_snapshot!(start("a=1GiB").env("JOURNAL_MAX_BYTES", "512MiB").loaded().warnings.join("\n"), @"JOURNAL_KEEP (environment) has a keep more than the journal in memory keeps of all topics together, 100000 events and 512MiB; raise JOURNAL_MAX_EVENTS or JOURNAL_MAX_BYTES");
@@ -357,7 +357,7 @@ fn a_rule_that_the_whole_log_in_memory_is_too_small_for_is_warned_of() {
 }
 
 #[test]
-fn a_drain_longer_than_the_whole_shutdown_is_warned_of() {
+fn a_drain_longer_than_the_whole_shutdown_causes_a_warning() {
     let loaded = start().env("DRAIN_SECONDS", "60").loaded();
     insta::assert_snapshot!(loaded.warnings.join("\n"), @"SHUTDOWN_TIMEOUT=30s comes before the end of DRAIN_SECONDS=1m: the last streams will be cut");
 }

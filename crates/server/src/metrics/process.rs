@@ -1,7 +1,7 @@
-//! The metrics of the process, as the system reports them, under the names that Prometheus's own
-//! clients use. Also the counts of the process as a whole, rather than of one of its servers.
+//! The metrics of the process: what the operating system reports about it, under the names that
+//! Prometheus's own clients use, and counts that several servers in one process share.
 //!
-//! A value that can't be read is left out, and never written as zero.
+//! A value that can't be read is left out. It is never written as zero.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use tidings_telemetry::panics;
 use super::{Writer, float};
 
 pub(super) fn write(started_at: Timestamp, writer: &mut Writer<'_>) -> fmt::Result {
-    let help = "When the server was put together, in seconds since 1970";
+    let help = "Time of the start of the server, in seconds since 1970";
     writer.gauge("process_start_time_seconds", help, started_at.as_duration().as_secs_f64())?;
     if let Some(bytes) = resident_bytes() {
         writer.gauge("process_resident_memory_bytes", "Memory of this process that is in RAM", float(bytes))?;
@@ -21,17 +21,16 @@ pub(super) fn write(started_at: Timestamp, writer: &mut Writer<'_>) -> fmt::Resu
     }
     #[cfg(unix)]
     if let Ok((soft, _)) = rlimit::Resource::NOFILE.get() {
-        writer.gauge("process_max_fds", "How many file descriptors may be open", float(soft))?;
+        writer.gauge("process_max_fds", "The limit of open file descriptors", float(soft))?;
     }
     #[cfg(target_os = "linux")]
     if let Ok(time) = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID) {
         let used = std::time::Duration::from(time).as_secs_f64();
         writer.seconds("process_cpu_seconds", "CPU time that this process used", used)?;
     }
-    let help =
-        "Lines of the log that were dropped: nobody took them in time (full), or they could not be written (failed)";
+    let help = "Lines of the log that were dropped: standard error did not accept them in time (full), or a write failed (failed)";
     writer.counters("tidings_log_lines_dropped", help, "reason", tidings_telemetry::dropped())?;
-    let help = "Panics, each a fault of the server's; its log tells of them";
+    let help = "Panics. Each is a bug in the server, and is in its log";
     writer.counter("tidings_panics", help, panics::count())
 }
 

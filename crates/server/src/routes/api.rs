@@ -17,7 +17,8 @@ use crate::auth::demo;
 use crate::stream_groups;
 use crate::times::rfc3339;
 
-/// All calls except the streams: the group and name of each in `GET /api`, and its method and path.
+/// All calls except the streams, each with its group and its name in `GET /api`, and its method and
+/// path.
 const CALLS: [(&str, &str, &str); 32] = [
     ("notifications", "send", "POST /notifications/send"),
     ("notifications", "broadcast", "POST /notifications/broadcast"),
@@ -84,7 +85,8 @@ pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
     }))
 }
 
-/// The committed document. A test of [`crate::openapi`] checks that it agrees with the code.
+/// The committed `OpenAPI` document. A test of [`crate::openapi`] fails if it differs from the
+/// code.
 const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 
 /// `GET /openapi.json`
@@ -93,8 +95,8 @@ pub(crate) async fn openapi(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     asset::answer(&headers, "application/json; charset=utf-8", "no-cache", content)
 }
 
-/// The document. Its paths are relative to the URL of its server entry, which becomes `base` if
-/// there is one.
+/// Returns the `OpenAPI` document. Its paths are relative to the URL of its only server, which is
+/// the base path `base`, or `/`.
 fn document(base: Option<&str>) -> Bytes {
     match base {
         Some(base) => OPENAPI.replacen(r#""url": "/""#, &format!(r#""url": {}"#, json!(base)), 1).into(),

@@ -23,9 +23,9 @@ use crate::members;
 use crate::times::rfc3339_ms;
 use crate::topic_names;
 
-/// The shortest wait after the end of a membership could not be written, for grace periods that are
+/// The minimum delay after a failed attempt to end a membership. It matters if the grace period is
 /// shorter.
-const TRIES_AGAIN: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// `POST /chat/message`
 pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Response, Error> {
@@ -39,11 +39,11 @@ pub(crate) async fn message(publisher: Publisher, body: JsonBody) -> Result<Resp
 pub(crate) async fn join(publisher: Publisher, InPath(room): InPath) -> Result<Response, Error> {
     let room = room_to_publish_to(&publisher.app, &publisher.caller, &room)?;
     let (app, user) = (&publisher.app, publisher.caller.id.clone());
-    app.members.settled(&app.hub).await?;
+    app.members.loaded(&app.hub).await?;
     let (username, now) = (truncate_name(&publisher.caller.username), app.now());
     let draft = Draft::success(&format!("Successfully joined room {room}"), |reply| reply);
     let unit = Unit::new(announcement(room, username, "joined", now), draft)
-        .beside(members::joined(room, &user, username, now.as_millisecond()))
+        .beside(members::record_of_join(room, &user, username, now.as_millisecond()))
         .joining(topic_names::room(room), user);
     publisher.publish(None, &[], unit).await
 }
@@ -56,7 +56,7 @@ pub(crate) async fn leave(publisher: Publisher, InPath(room): InPath) -> Result<
     let unit = match app.members.find(&app.hub, &topic_names::room(room), &publisher.caller.id).await? {
         Some(member) => {
             let announcement = announcement(room, &member.username, "left", app.now());
-            Unit::new(announcement, draft).beside(members::left(room, &member))
+            Unit::new(announcement, draft).beside(members::record_of_leave(room, &member))
         }
         None => Unit::nothing(draft),
     };
@@ -104,29 +104,29 @@ fn room_to_publish_to<'a>(app: &App, caller: &Identity, room: &'a str) -> Result
     Ok(room)
 }
 
-/// Ends the memberships of users whose connections are gone and whose grace period is over. Runs
-/// for ever. Members from before the server's start get one grace period from now on.
+/// Ends the memberships of users who have had no connection for a grace period. Runs for ever. For
+/// members from before the start of the server, the grace period begins with the start.
 pub(crate) async fn end_memberships(app: Arc<App>) {
     let presence = app.hub.presence();
-    if let Err(error) = app.members.settled(&app.hub).await {
-        tracing::error!(%error, "who is in which room can't be written anew; the next join or leave tries again");
+    if let Err(error) = app.members.loaded(&app.hub).await {
+        tracing::error!(%error, "the memberships in the form of version 0.1 can't be converted; the next join or leave tries again");
     }
     loop {
         let (topic, user) = presence.next_expired().await;
         let Some(member) = presence.expired(&topic, &user) else { continue };
         let room = room_of(&topic);
         if let Err(error) = end(&app, room, &member).await {
-            tracing::warn!(room, %error, "a member whose grace is over stays for another one: it could not be written");
-            tokio::time::sleep(TRIES_AGAIN).await;
+            tracing::warn!(room, %error, "the end of a membership could not be written; the next attempt follows after another grace period");
+            tokio::time::sleep(RETRY_DELAY).await;
         }
-        presence.renew(&topic, &user); // if the user is still a member
+        presence.renew(&topic, &user); // does nothing if the membership was ended
     }
 }
 
 /// Ends all memberships of a user and announces it in each room. Returns how many it ended.
 pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize, Error> {
-    // Until then a membership may be unknown here, or have another record than the one to end.
-    app.members.settled(&app.hub).await?;
+    // Before that, a membership may be unknown here, or its record may still be converted.
+    app.members.loaded(&app.hub).await?;
     app.hub.certain().await?;
     let mut ended = 0;
     for topic in app.hub.presence().topics_of(user) {
@@ -140,13 +140,13 @@ pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize
 /// Ends a membership, unless another one has taken its place, and announces it in the room. Returns
 /// whether it ended one.
 async fn end(app: &App, room: &str, member: &Member) -> Result<bool, Error> {
-    app.members.settled(&app.hub).await?;
+    app.members.loaded(&app.hub).await?;
     let announcement = announcement(room, &member.username, "left", app.now());
-    let (record, condition) = members::left(room, member);
+    let (record, condition) = members::record_of_leave(room, member);
     let published = app.publish(vec![announcement, record], None, Some(condition)).await?;
     Ok(matches!(published, Published::New(_)))
 }
 
 fn room_of(topic: &TopicName) -> &str {
-    topic.as_str().rsplit('/').next().unwrap_or_default() // names of rooms need no escapes
+    topic.as_str().rsplit('/').next().unwrap_or_default() // the name of a room contains no escape sequences
 }

@@ -1,4 +1,5 @@
-//! `/system/connections` and related calls: lists, counts and ends connections.
+//! `/system/connections` and related calls: lists, counts and ends streams, which the API calls
+//! connections. Also begins the shutdown of the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +16,11 @@ use tidings_journal::TopicName;
 use super::{StreamCounts, current_stats};
 use crate::app::{App, Phase};
 use crate::http::extract::{Admin, InPath, user};
-use crate::times::{rfc3339_ms, spread};
+use crate::times::{random_delay, rfc3339_ms};
 use crate::topic_names;
 
 /// The maximum number of connections in one answer, and the default of `limit`.
-const PAGE: usize = 1_000;
+const MAX_PAGE: usize = 1_000;
 
 /// The query parameters of `/system/connections`.
 pub(crate) const QUERY: &[Name] = &[
@@ -31,16 +32,16 @@ pub(crate) const QUERY: &[Name] = &[
 ];
 
 /// The query parameters of `/system/users/connections`.
-pub(crate) const OF_USER: &[Name] = &[query::TOKEN, Name::single(&["userId"])];
+pub(crate) const QUERY_OF_USER: &[Name] = &[query::TOKEN, Name::single(&["userId"])];
 
-/// `GET /system/stats`: the open streams, in the fields that existing front ends know, and the
-/// totals of streams that were opened, refused and ended.
+/// `GET /system/stats`: counts the open streams, in the fields that existing front ends know, and
+/// the streams that were opened, refused and ended since the start.
 pub(crate) async fn counts(State(app): State<Arc<App>>) -> Reply {
-    Reply::json(&tallied(&app))
+    Reply::json(&counts_and_totals(&app))
 }
 
-/// Counts the open streams, and those that were opened, refused and ended since the start.
-pub(crate) fn tallied(app: &App) -> Value {
+/// Returns the answer of `GET /system/stats`.
+pub(crate) fn counts_and_totals(app: &App) -> Value {
     let totals = app.hub.connections().totals();
     let mut answer = json!(current_stats(app));
     answer["totalOpened"] = totals.opened.into();
@@ -51,8 +52,8 @@ pub(crate) fn tallied(app: &App) -> Value {
     answer
 }
 
-/// Lists every reason, including those with a count of zero, so that a monitoring system sees each
-/// number from the beginning.
+/// Returns an object with every reason, even if its count is zero, so that a monitoring system sees
+/// each number from the beginning.
 fn by_reason<const N: usize>(counts: [(&'static str, u64); N]) -> Value {
     counts.into_iter().map(|(reason, count)| (reason.to_owned(), json!(count))).collect::<Map<_, _>>().into()
 }
@@ -67,7 +68,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
         topic: params.get("topic").map(topic).transpose()?,
         after: params.filled("cursor").map(serial).transpose()?.unwrap_or(0),
     };
-    let limit = params.number("limit", 1..=PAGE, PAGE)?;
+    let limit = params.number("limit", 1..=MAX_PAGE, MAX_PAGE)?;
     let registry = app.hub.connections();
     let (page, more) = registry.list(&filter, limit);
     let connections: Vec<_> = page.iter().map(|connection| describe(&app, connection)).collect();
@@ -113,9 +114,9 @@ pub(crate) async fn end_user(State(app): State<Arc<App>>, _: Admin, InPath(id): 
     Ok(end_streams_of(&app, &user("userId", &id)?))
 }
 
-/// `DELETE /system/users/connections?userId=`: ends the connections of a user whose id can't be
-/// part of a path. Browsers and proxies remove the segments `.` and `..`, escaped or not (URL
-/// standard, section 4.1), and some decode `%2F`.
+/// `DELETE /system/users/connections?userId=`: ends the connections of a user, even if the id can't
+/// be part of a path. Browsers and proxies remove the segments `.` and `..` from a path, escaped or
+/// not (URL standard, section 4.1), and some proxies decode `%2F`.
 pub(crate) async fn end_named_user(State(app): State<Arc<App>>, _: Admin, params: Params) -> Result<Reply, Error> {
     let id = params.get("userId").ok_or_else(|| Error::field("userId", "is required"))?;
     Ok(end_streams_of(&app, &user("userId", id)?))
@@ -127,10 +128,11 @@ fn end_streams_of(app: &App, user: &UserId) -> Reply {
     Reply::success(&message, |reply| reply.value("ended", &ended))
 }
 
-/// The ending of a stream that an operator disconnects. The token stays valid, so the client is
-/// told to reconnect, but only after a few seconds: otherwise the operator would see no effect.
+/// Returns the ending of a stream that an administrator disconnects. Its token stays valid, so the
+/// client is told to reconnect, but only after a few seconds: otherwise the administrator would see
+/// no effect.
 fn disconnected() -> Ending {
-    let retry = Some(spread(Duration::from_secs(1), Duration::from_secs(5)));
+    let retry = Some(random_delay(Duration::from_secs(1), Duration::from_secs(5)));
     Ending { cause: EndingCause::Disconnected, retry }
 }
 
@@ -138,7 +140,7 @@ fn disconnected() -> Ending {
 pub(crate) async fn drain(State(app): State<Arc<App>>, Admin(caller): Admin) -> (StatusCode, Reply) {
     let streams = app.hub.connections().stats().total;
     if app.phase() == Phase::Serving && !app.stop.is_cancelled() {
-        tracing::info!(user = %caller.id, streams, "an admin asked for the end");
+        tracing::info!(user = %caller.id, streams, "an administrator requested the shutdown");
     }
     app.stop.cancel();
     let seconds = app.config.lifecycle.drain.as_secs_f64();

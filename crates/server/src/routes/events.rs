@@ -1,7 +1,7 @@
-//! `GET /events`: lists the stored events of a topic, in pages, in either direction. It requires
-//! the rights of that topic's stream.
+//! `GET /events`: lists the stored events of a topic in pages, forwards or backwards. It requires
+//! the same rights as the stream that shows the topic.
 //!
-//! `DELETE /events`: erases a topic up to an event.
+//! `DELETE /events`: erases the events of a topic up to an event.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::http::extract::{self, Admin};
 use crate::stream_groups;
 use crate::topic_names;
 
-/// The query parameters of `/events`, for all methods.
+/// The query parameters of `/events`, of both methods.
 pub(crate) const QUERY: &[Name] = &[
     query::TOKEN,
     Name::single(&["topic"]),
@@ -31,8 +31,9 @@ pub(crate) const QUERY: &[Name] = &[
     Name::single(&["until"]),
 ];
 
-/// The longest text, in characters, that is read as an id. A longer one is malformed in any case.
-const LONGEST_ID: usize = 256;
+/// The maximum length in characters of a text that is read as an id. A longer text is cut, and
+/// malformed in any case.
+const MAX_ID_CHARS: usize = 256;
 
 /// `GET /events`
 pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Params) -> Result<Reply, Error> {
@@ -42,7 +43,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, parts: Parts, params: Para
     let visitor = extract::optional(&app, credential.as_ref(), &parts)?;
     app.guard.may_list(&visitor, &topic).map_err(|denied| extract::denied(&app, &parts, denied))?;
     let limit = params.number("limit", 1..=1_000, 100)?;
-    refuse(&params, &["until"], "is for erasing; a page is bounded by `before` or `limit`")?;
+    refuse(&params, &["until"], "is only for erasing; use `before` or `limit` to bound a page")?;
     match (params.filled("after"), params.filled("before")) {
         (Some(_), Some(_)) => Err(Error::field("before", "can't be asked for together with `after`")),
         (None, Some(before)) => list_before(&app, topic, before, limit).await,
@@ -55,7 +56,7 @@ async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usi
         After::Now => After::Earliest,
         after => after,
     };
-    let place = app.hub.place(&after).await?; // before the permit, for which others wait
+    let place = app.hub.place(&after).await?; // may wait, so it comes before the permit, which other calls need
     let _turn = app.unread_output.begin_page().await?;
     let history = app.hub.history_from(vec![topic], place, limit).await?;
     if history.gap == Some(ResetReason::Malformed) {
@@ -68,7 +69,7 @@ async fn list_after(app: &App, topic: TopicName, after: Option<&str>, limit: usi
 async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) -> Result<Reply, Error> {
     let before = match before {
         "latest" => Before::Latest,
-        id => Before::Id(id.chars().take(LONGEST_ID).collect()),
+        id => Before::Id(id.chars().take(MAX_ID_CHARS).collect()),
     };
     let place = app.hub.place_before(&before).await?;
     let _turn = app.unread_output.begin_page().await?;
@@ -80,7 +81,8 @@ async fn list_before(app: &App, topic: TopicName, before: &str, limit: usize) ->
     Ok(Reply::written(with_gap(answer, history.gap, history.oldest).finish()))
 }
 
-/// Fails if the query has one of `names`, which have a meaning only in another call of this path.
+/// Fails with `problem` if the query has one of `names`, which only the other method of this path
+/// uses.
 fn refuse(params: &Params, names: &[&'static str], problem: &str) -> Result<(), Error> {
     match names.iter().find(|name| params.get(name).is_some()) {
         Some(name) => Err(Error::field(name, problem)),
@@ -93,19 +95,19 @@ pub(crate) async fn erase(State(app): State<Arc<App>>, Admin(caller): Admin, par
     let name = params.filled("topic").ok_or_else(|| Error::field("topic", "is required"))?;
     let topic = TopicName::parse(name).map_err(|error| Error::field("topic", error.to_string()))?;
     if topic_names::is_internal(&topic) {
-        return Err(Error::field("topic", "is the server's own, of which nothing can be erased"));
+        return Err(Error::field("topic", "is an internal topic of the server, which can't be erased"));
     }
     let until = params.filled("until").ok_or_else(|| Error::field("until", "is required"))?;
-    refuse(&params, &["after", "before", "limit"], "can't bound what is erased: all up to `until` is")?;
+    refuse(&params, &["after", "before", "limit"], "can't be used for erasing: everything up to `until` is erased")?;
     let floor = erase_all(&app, vec![topic.clone()], until, "until").await?;
-    tracing::info!(admin = %caller.id, %floor, "an admin erased what a topic held");
+    tracing::info!(admin = %caller.id, %floor, "an administrator erased the events of a topic");
     let message = format!("Erased {topic} up to {until}");
     Ok(Reply::success(&message, |reply| reply.text("topic", topic.as_str()).text("floor", &floor.to_string())))
 }
 
-/// Erases the topics `named`, and all topics whose events they show, up to the event with the id
-/// `until`. The caller gave that id in the field `field`. Returns the highest floor of these
-/// topics.
+/// Erases the topics `named`, and all topics whose events they also show, up to the event with the
+/// id `until`. An error about the id names `field`, in which the caller sent it. Returns the
+/// highest floor of these topics.
 pub(crate) async fn erase_all(
     app: &App,
     named: Vec<TopicName>,
@@ -113,11 +115,9 @@ pub(crate) async fn erase_all(
     field: &'static str,
 ) -> Result<EventId, Error> {
     let erasure = |topic| Erasure { below: stream_groups::prefix_shown_by(app.groups, &topic), topic };
-    let until = until.chars().take(LONGEST_ID).collect::<String>();
+    let until = until.chars().take(MAX_ID_CHARS).collect::<String>();
     app.hub.erase(named.into_iter().map(erasure), &until).await.map_err(|error| match error {
-        EraseError::UnknownId(_) => {
-            Error::field(field, "must be the id of an event of this log, as an event or an answer named it")
-        }
+        EraseError::UnknownId(_) => Error::field(field, "must be the id of an event in this log"),
         EraseError::Journal(error) => error.into(),
     })
 }

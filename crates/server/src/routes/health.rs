@@ -1,4 +1,5 @@
-//! The server's health, for people, load balancers and orchestrators.
+//! `/health` and `/system/health`: reports the health of the server, to people, load balancers and
+//! orchestrators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::times::rfc3339;
 
 /// How long a readiness probe waits for a server that has just started. Probes usually time out
 /// after one second.
-const BEGINNING: Duration = Duration::from_millis(500);
+const STARTUP_WAIT: Duration = Duration::from_millis(500);
 
 /// `GET /health`
 pub(crate) async fn brief(State(app): State<Arc<App>>) -> Reply {
@@ -45,21 +46,21 @@ pub(crate) async fn live() -> Reply {
     Reply::json(&json!({ "status": "ok" }))
 }
 
-/// `GET /health/ready`: whether new streams should be sent here.
+/// `GET /health/ready`: whether new streams should be opened on this server.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.phase() != Phase::Serving {
-        return Error::draining(app.left_of_drain()).into_response();
+        return Error::draining(app.remaining_drain()).into_response();
     }
     if let Err(error) = app.hub.health() {
         return Error::from(error).into_response();
     }
-    // The folds begin a moment after the start. If they can't begin, nothing is delivered.
-    if !matches!(tokio::time::timeout(BEGINNING, app.hub.folds_ready()).await, Ok(Ok(()))) {
-        let message = "What the server keeps of its own is not read from the log yet; nothing is delivered before that";
+    // The folds read their topics just after the start. Nothing is delivered before they have.
+    if !matches!(tokio::time::timeout(STARTUP_WAIT, app.hub.folds_ready()).await, Ok(Ok(()))) {
+        let message = "The server has not read its own state from the log yet, and delivers nothing before that";
         return Error::new(Code::JournalUnavailable, message).retry_after(Duration::from_secs(5)).into_response();
     }
-    // Such a loss breaks the promise that no acknowledged event is lost. An operator should know of
-    // it before clients rely on this server.
+    // With `always`, events behind damage break the promise that no acknowledged event is lost. An
+    // operator should know of it before clients rely on this server.
     if app.config.journal.sync == Sync::Always && app.hub.vitals().disk.is_some_and(|disk| disk.cut > 0) {
         let message = "The log has lost acknowledged events to damage; the server's own log says what to do";
         return Error::new(Code::JournalUnavailable, message).into_response();
@@ -67,7 +68,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     Reply::json(&json!({ "status": "ok" })).into_response()
 }
 
-/// Whether damage was found in the log. The server then serves what is left.
+/// Whether damage was found in the log. The server then serves the undamaged rest.
 fn is_damaged(app: &App) -> bool {
     app.hub.vitals().disk.is_some_and(|disk| disk.damaged > 0 || disk.cut > 0)
 }

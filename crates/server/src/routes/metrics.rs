@@ -1,4 +1,5 @@
-//! `GET /metrics`: serves [`crate::metrics`] to Prometheus, to callers who may read them.
+//! `GET /metrics`: answers with the [metrics](crate::metrics) of the server, in the format of
+//! Prometheus.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,14 +21,15 @@ pub(crate) async fn scrape(State(app): State<Arc<App>>, parts: Parts) -> Result<
     app.guard.may_scrape(&parts.headers).map_err(|refusal| charge(&app, &parts, refusal))?;
     let counts = app.counts.clone();
     let _one_at_a_time = counts.writing.lock().await;
-    // Counting the open files takes a system call for every few hundred of them.
+    // Writing blocks, because it counts the open files: one system call for every few hundred of
+    // them.
     let written = tokio::task::spawn_blocking(move || metrics::write(app)).await;
     match written {
         Ok(Ok(text)) => Ok(([(CONTENT_TYPE, OPEN_METRICS), (CACHE_CONTROL, "no-store")], text).into_response()),
         Err(gone) if gone.is_cancelled() => Err(Error::new(Code::Draining, "The server is about to stop")),
         Ok(Err(fmt::Error)) | Err(_) => {
             tracing::error!("the metrics could not be written");
-            Err(Error::new(Code::Internal, "The numbers could not be written"))
+            Err(Error::new(Code::Internal, "The metrics could not be written"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The handlers, one file for each group of URLs.
+//! The handlers of requests, one file for each group of URLs.
 
 pub(crate) mod api;
 pub(crate) mod chat;
@@ -56,12 +56,12 @@ impl From<Stats> for StreamCounts {
     }
 }
 
-/// Returns the current counts.
+/// Returns the current counts of open streams.
 pub(crate) fn current_stats(app: &App) -> StreamCounts {
     app.hub.connections().stats().into()
 }
 
-/// Reads the target user of a call from its query or its body.
+/// Reads the user to whom a call is addressed from its query or its body.
 pub(crate) fn target(params: &Params, fields: &mut Fields<'_>) -> Result<Option<UserId>, Error> {
     calls::target(params.get(query::TARGET.as_str()), fields)
 }

@@ -1,4 +1,4 @@
-//! `/notifications`: sends events to all users, or to one user on all of their connections.
+//! `/notifications`: sends notifications to all users, or to all connections of one user.
 
 use std::sync::Arc;
 

@@ -17,12 +17,12 @@ use tidings_edge::error::{Code, Error};
 
 use crate::app::App;
 
-/// The page may load scripts, styles and data from this server alone. Inline code, other origins
-/// and embedding in a frame are forbidden.
+/// The content security policy of the page. The page may load scripts, styles and data only from
+/// this server. Inline code, other origins and embedding in a frame are forbidden.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The prefix under which the page refers to its files.
+/// The prefix of the files in the URLs of the built page.
 const FOLDER: &str = "./assets/";
 
 const INDEX: &str = include_str!("../../../../web/dist/index.html");

@@ -1,5 +1,4 @@
-//! `/realtime`: publishes the creation, update or deletion of an entity, to the streams of all
-//! entities, of one entity, or of one user.
+//! `/realtime`: publishes that an entity was created, updated or deleted, to all users or to one.
 
 use axum::response::Response;
 use tidings_edge::error::Error;
@@ -26,20 +25,21 @@ pub(crate) async fn update(publisher: Publisher, body: JsonBody) -> Result<Respo
 
 /// `POST /realtime/entity/{entity}/create`
 pub(crate) async fn created(publisher: Publisher, entity: InPath, body: JsonBody) -> Result<Response, Error> {
-    happened(&entity.0, publisher, body, "create", "creation").await
+    publish_change(&entity.0, publisher, body, "create", "creation").await
 }
 
 /// `POST /realtime/entity/{entity}/update`
 pub(crate) async fn updated(publisher: Publisher, entity: InPath, body: JsonBody) -> Result<Response, Error> {
-    happened(&entity.0, publisher, body, "update", "update").await
+    publish_change(&entity.0, publisher, body, "update", "update").await
 }
 
 /// `POST /realtime/entity/{entity}/delete`
 pub(crate) async fn deleted(publisher: Publisher, entity: InPath, body: JsonBody) -> Result<Response, Error> {
-    happened(&entity.0, publisher, body, "delete", "deletion").await
+    publish_change(&entity.0, publisher, body, "delete", "deletion").await
 }
 
-async fn happened(
+/// Publishes that `action` was done to an entity, which is the body. `noun` names it in the answer.
+async fn publish_change(
     entity: &str,
     publisher: Publisher,
     body: JsonBody,

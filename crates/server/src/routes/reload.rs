@@ -1,4 +1,4 @@
-//! `POST /system/reload`: reloads the settings, as the signal SIGHUP does.
+//! `POST /system/reload`: reloads the settings, like the signal SIGHUP.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::reload::{self, Reloaded};
 
 /// `POST /system/reload`
 pub(crate) async fn reload(State(app): State<Arc<App>>, _: Admin) -> Result<Reply, Error> {
-    // A reload reads files.
+    // A reload blocks, because it reads files.
     let reloaded =
         tokio::task::spawn_blocking(move || app.reload()).await.map_err(|error| Error::unfinished_task(&error))?;
     match reloaded {

@@ -1,4 +1,4 @@
-//! `/system/status`: the status of services.
+//! `/system/status`: publishes and returns the status of services.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! The streams of the table of groups: opens one after all checks have passed.
+//! Opens the streams of the stream groups.
 //!
-//! Owns the order in which a request for a stream is checked: the credential, whether the stream's
-//! audience includes the caller, the query and the path, and whether the caller may read the topics
-//! that they name.
+//! Owns the order in which a request is checked: first the credential, then whether the caller may
+//! open this kind of stream, then the query and the path, and last whether the caller may read the
+//! topics that they name.
 
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
@@ -13,7 +13,7 @@ use crate::stream_groups::{Group, Stream};
 use crate::streams::open::{Spec, StreamCall};
 use tidings_edge::error::Error;
 
-/// Returns the handler of a GET for `stream`.
+/// Returns the handler of GET requests for `stream`.
 pub(crate) fn route(group: &'static Group, stream: &'static Stream) -> MethodRouter<Route> {
     let audience = group.audience(stream);
     if stream.is_narrowed_by_path() {

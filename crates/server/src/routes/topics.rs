@@ -1,4 +1,5 @@
-//! `GET /system/topics`: lists the topics of the log, with the number of open streams that follow each.
+//! `GET /system/topics`: lists the topics of the log, with the number of open streams that follow
+//! each.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::http::extract::Admin;
 
 /// The maximum number of topics in one answer, and the default of `limit`.
-const PAGE: usize = 1_000;
+const MAX_PAGE: usize = 1_000;
 
 /// The query parameters of `/system/topics`.
 pub(crate) const QUERY: &[Name] = &[query::TOKEN, Name::single(&["limit"]), Name::single(&["cursor"])];
@@ -24,7 +25,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, _: Admin, params: Params) 
         TopicName::parse(text).map_err(|_| Error::field("cursor", "must be the `next` of an earlier answer"))
     };
     let after = params.filled("cursor").map(name).transpose()?;
-    let limit = params.number("limit", 1..=PAGE, PAGE)?;
+    let limit = params.number("limit", 1..=MAX_PAGE, MAX_PAGE)?;
     // Before that, events would be counted that an earlier process had begun to erase.
     app.hub.folds_ready().await?;
     let mut page = app.hub.topics("", after.as_ref(), limit + 1);

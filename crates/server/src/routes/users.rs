@@ -20,15 +20,16 @@ pub(crate) async fn erase(
 ) -> Result<Reply, Error> {
     let user = user("id", &id)?;
     let until = app.hub.head().to_string();
-    // This runs in a task of its own: the work must not stop in the middle if the client disconnects.
+    // This runs in a task of its own: the work must not stop in the middle if the client
+    // disconnects.
     let work = tokio::spawn(async move {
         let rooms = chat::end_memberships_of(&app, &user).await?;
         let erased = events::erase_all(&app, stream_groups::topics_of_user(app.groups, &user), &until, "id").await;
         erased.map(|_| (user, rooms))
     });
     let (user, rooms) =
-        work.await.map_err(|_| Error::new(Code::JournalUnavailable, "The erasure did not come to an end"))??;
-    tracing::info!(admin = %caller.id, rooms, "an admin erased the topics of a user");
+        work.await.map_err(|_| Error::new(Code::JournalUnavailable, "The erasure was not completed"))??;
+    tracing::info!(admin = %caller.id, rooms, "an administrator erased the topics of a user");
     let message = format!("Erased the topics of {user}");
     Ok(Reply::success(&message, |reply| reply.value("memberships", &rooms)))
 }

@@ -22,7 +22,7 @@ use crate::config;
 use crate::http::cursor;
 use crate::http::extract::{self, Route};
 use crate::streams::control_events::{self, Connected, ControlEvents};
-use crate::times::spread;
+use crate::times::random_delay;
 use crate::traces;
 use tidings_net::body::StreamBody;
 use tidings_net::cut::Cut;
@@ -123,7 +123,7 @@ impl StreamCall {
             if !extract::is_head(&parts) {
                 app.hub.connections().refused(RefusalReason::Draining);
             }
-            return refuse(&app, &parts, &after, "draining", Error::draining(app.left_of_drain()));
+            return refuse(&app, &parts, &after, "draining", Error::draining(app.remaining_drain()));
         }
         if extract::is_head(&parts) {
             return Ok(with_stream_head(Body::new(StreamBody::empty())));
@@ -232,7 +232,7 @@ fn refuse(app: &App, parts: &Parts, after: &After, reason: &'static str, error: 
         return Ok(with_stream_head(Body::new(StreamBody::empty())));
     }
     traces::set_attribute(traces::ERROR, reason);
-    let retry = spread(Duration::from_secs(1), Duration::from_secs(10)) + app.left_of_drain();
+    let retry = random_delay(Duration::from_secs(1), Duration::from_secs(10)) + app.remaining_drain();
     Ok(stream_response(StreamOutput::Once(control_events::busy(reason, retry, after)), parts))
 }
 

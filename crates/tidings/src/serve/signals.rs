@@ -87,7 +87,7 @@ pub(super) fn listen(
         let timed_out = async {
             tokio::select! {
                 () = stopping.cancelled() => {}
-                () = server.drained_by_call() => {}
+                () = server.drain_requested() => {}
             }
             tokio::time::sleep(shutdown_timeout.saturating_add(GRACE)).await;
             tracing::error!("SHUTDOWN_TIMEOUT is over, and the server did not end by itself");
