@@ -36,8 +36,8 @@ pub(crate) fn find_jdk() -> Result<()> {
 /// # Errors
 /// Returns why it has none.
 pub(crate) fn find_maven() -> Result<()> {
-    let said = process::ask(maven().arg("--version"))?;
-    let first = said.lines().next().unwrap_or_default();
+    let printed = process::ask(maven().arg("--version"))?;
+    let first = printed.lines().next().unwrap_or_default();
     ensure!(is_new_enough(first), "this is {first}");
     Ok(())
 }

@@ -150,7 +150,7 @@ impl Column {
 
 /// A goal for a cell in one of Tidings' rows.
 pub(super) struct Goal {
-    pub(super) said: &'static str,
+    pub(super) text: &'static str,
     pub(super) variant: &'static str,
     pub(super) column: &'static str,
     pub(super) bound: Bound,
@@ -173,8 +173,8 @@ impl Bound {
 }
 
 impl Goal {
-    fn new(said: &'static str, column: &'static str, bound: Bound) -> Self {
-        Self { said, variant: "", column, bound }
+    fn new(text: &'static str, column: &'static str, bound: Bound) -> Self {
+        Self { text, variant: "", column, bound }
     }
 
     fn variant(self, variant: &'static str) -> Self {

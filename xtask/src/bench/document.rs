@@ -13,21 +13,22 @@ pub(super) fn whole(record: &Record) -> String {
     let mut text = format!(
         "# Delivery, measured
 
-Written by `cargo xtask bench`, which repeats all of this with one command; `delivery.json` beside this file has the
-numbers of every round. Measured on {machine}.
+Written by `cargo xtask bench`, which measures everything again; `delivery.json` in the same folder has the results of
+every round. Measured on {machine}.
 
-**How.** Each server is started anew for each measurement and has core 0 for itself; the load generator, `tidings bench`,
-has core 1. All talk over loopback. The servers of a table take turns, every other round backwards, and a cell shows the
-median of all rounds, with the least and the greatest where they differ. CPU is the server process's user and system time
-from `/proc`; it holds the kernel's work for the receiving side of loopback too, the same for everyone. Every server's events
-are padded to {EVENT_BYTES} bytes on the wire, framing included.
+**Method.** Each server is started anew for each measurement and runs alone on core 0; the load generator, `tidings bench`, runs on
+core 1. All connections are over loopback. The servers of a table take turns, in every other round in reverse order, and a cell shows
+the median of all rounds, with the minimum and the maximum if they differ. CPU is the user and system time of the server's process,
+from `/proc`; it includes the kernel's work for the receiving side of loopback, which is the same for all servers. The events of every
+server are padded to {EVENT_BYTES} bytes on the wire, including the framing.
 
-**Who.** Tidings with its defaults, its journal in memory, `MAX_CONNECTIONS_PER_USER` raised, as a whole crowd comes as one
-user, and `MAX_LAG_BYTES` and `WRITE_TIMEOUT`, so that a reader that is stalled on purpose stays; the same with `STREAM_LANE=hyper`, where hyper carries the streams; nginx with nchan, as Debian packages them, with
-one worker and messages in memory; `bench/axum-sse`, a plain axum `Sse` application over `tokio::sync::broadcast`; and the
-floor, `bench/floor`: one thread that calls `send` for each socket, with no journal, ids or checks.
+**Servers.** Tidings with its defaults, except that its journal is in memory, `MAX_CONNECTIONS_PER_USER` is raised, because a whole
+crowd connects as one user, and so are `MAX_LAG_BYTES` and `WRITE_TIMEOUT`, so that a reader which is stalled on purpose is not ended;
+the same with `STREAM_LANE=hyper`, where hyper carries the streams; nginx with nchan, as Debian packages them, with one worker and
+messages in memory; `bench/axum-sse`, a plain axum `Sse` application over `tokio::sync::broadcast`; and the floor, `bench/floor`: one
+thread that calls `send` for each socket, with no journal, ids or checks.
 
-**Compare only within a table.** Figures drift by 20 % and more from run to run and from machine to machine.
+**Compare only within a table.** Results differ by 20 % and more between runs and between machines.
 ",
         machine = record.machine
     );
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_shows_the_median_and_how_far_the_rounds_lay_apart() {
+    fn a_cell_shows_the_median_and_the_range_of_the_rounds() {
         assert_eq!(cell(&[], 2), "–");
         assert_eq!(cell(&[1.234], 2), "1.23");
         assert_eq!(cell(&[5.12, 5.31, 5.9], 1), "5.3 (5.1–5.9)");
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn thousands_are_separated_by_commas() {
         assert_eq!(number(999.0, 0), "999");
         assert_eq!(number(1_000.0, 0), "1,000");
         assert_eq!(number(-1_234_567.891, 1), "-1,234,567.9");

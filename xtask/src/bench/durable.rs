@@ -54,7 +54,7 @@ struct Sheet {
 
 /// A goal for the median of a cell.
 struct Goal {
-    said: &'static str,
+    text: &'static str,
     row: &'static str,
     column: &'static str,
     bound: Bound,
@@ -83,7 +83,7 @@ impl Sheet {
     fn finish(self, rounds: u32) -> Result<Section> {
         let judge = |goal: &Goal| {
             let (found, decimals) = self.median(goal.row, goal.column)?;
-            Some(Verdict { goal: goal.said.to_owned(), found, decimals, met: goal.bound.holds(found) })
+            Some(Verdict { goal: goal.text.to_owned(), found, decimals, met: goal.bound.holds(found) })
         };
         let verdicts = self.goals.iter().filter_map(judge).collect();
         let headings = self.columns.iter().map(|&(title, decimals)| Heading { title: title.to_owned(), decimals });
@@ -141,7 +141,7 @@ mod tests {
             about: "",
             columns: vec![("a", 0), ("b", 1)],
             rows: Vec::new(),
-            goals: vec![Goal { said: "at most 2", row: "one", column: "b", bound: Bound::AtMost(2.0) }],
+            goals: vec![Goal { text: "at most 2", row: "one", column: "b", bound: Bound::AtMost(2.0) }],
         };
         for value in [3.0, 1.0, 2.0] {
             sheet.note("one", &[None, Some(value)]);

@@ -17,7 +17,7 @@ use super::running::pinned;
 const CORE: &str = "1";
 /// The time limit beyond the requested duration, for connecting, for requests in flight, and for
 /// closing.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The task of the load generator.
 #[derive(Clone, Copy, Default)]
@@ -98,8 +98,8 @@ impl Load {
     ) -> Result<Report> {
         let mut command = contender::built("tidings")?;
         command.args(self.arguments(contender, access, to, pids));
-        let said = output(&command, self.idle + self.duration + PATIENCE).await?;
-        let report: Report = serde_json::from_str(&said).with_context(|| format!("no report: {said}"))?;
+        let printed = output(&command, self.idle + self.duration + TIMEOUT).await?;
+        let report: Report = serde_json::from_str(&printed).with_context(|| format!("no report: {printed}"))?;
         report.check()?;
         Ok(report)
     }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_users_is_told_apart_and_one_of_them_is_published_to() {
+    fn each_stream_has_its_own_user_and_a_publish_targets_one_of_them() {
         let load = Load { connections: 3, to_one_user: true, duration: Duration::from_secs(1), ..Load::default() };
         let arguments = arguments(&load, Access::EachAnother);
         for part in [

@@ -116,7 +116,7 @@ impl Section {
             let found = table.median((Contender::Tidings, goal.variant), goal.column)?;
             let column = case.columns.iter().find(|column| column.title == goal.column)?;
             let met = goal.bound.holds(found);
-            Some(Verdict { goal: goal.said.to_owned(), found, decimals: column.decimals, met })
+            Some(Verdict { goal: goal.text.to_owned(), found, decimals: column.decimals, met })
         });
         let headings = case.columns.iter();
         Self {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_those_of_medians_and_goals_are_held_to_them() {
+    fn ratios_are_computed_from_medians_and_compared_with_goals() {
         let case = cases::all().into_iter().find(|case| case.name == "fanout-1k").unwrap();
         let rows = case.rows_of(&[Contender::Tidings, Contender::Floor]);
         let reports = [[5.0, 9.0, 4.0], [4.0, 4.0, 1.0]].map(|round| round.map(report).into());
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_measured_again_takes_its_own_place() {
+    fn a_case_that_is_measured_again_replaces_its_earlier_result() {
         let section = |case: &str, rounds| Section {
             case: case.to_owned(),
             title: String::new(),

@@ -21,10 +21,10 @@ use super::contender::Contender;
 /// The core that only servers use, in the notation of `taskset`.
 pub(super) const CORE: &str = "0";
 /// The file with the output of a server.
-const LOG: &str = "said.log";
+const LOG: &str = "output.log";
 const SOON: Duration = Duration::from_millis(10);
 /// The time limit for starting and for stopping. A server that exceeds it hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Running {
     // This field is dropped first, so the server ends before its folder is removed.
@@ -75,17 +75,17 @@ impl Running {
         let since = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() || self.pids()?.len() < processes {
             if let Some(status) = self.processes.0.try_wait()? {
-                bail!("it ended, {status}:\n{}", self.said());
+                bail!("it ended, {status}:\n{}", self.output());
             }
-            if since.elapsed() > PATIENCE {
-                bail!("it takes no connections:\n{}", self.said());
+            if since.elapsed() > TIMEOUT {
+                bail!("it accepts no connections:\n{}", self.output());
             }
             sleep(SOON).await;
         }
         Ok(())
     }
 
-    fn said(&self) -> String {
+    fn output(&self) -> String {
         fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
     }
 }
@@ -115,7 +115,7 @@ impl Drop for Processes {
         let mut waited = Duration::ZERO;
         self.signal(Signal::TERM);
         while matches!(self.0.try_wait(), Ok(None)) {
-            if waited > PATIENCE {
+            if waited > TIMEOUT {
                 self.signal(Signal::KILL);
                 let _ = self.0.wait();
                 break;

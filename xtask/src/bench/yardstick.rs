@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::contender::{Contender, Endpoints};
 use super::load::{self, Connections, Deliveries, Latency, Load, Publishes, Report};
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(
     program: &Path,
@@ -39,17 +39,17 @@ pub(super) async fn run(
     say("--secs", &load.duration.as_secs_f64().to_string());
     say("--idle-secs", &load.idle.as_secs().to_string());
     say("--body", &contender.body(load.padding).replace("{ts}", "@TS@"));
-    let said = load::output(&command, load.duration + PATIENCE).await?;
-    let report =
-        read(&said).with_context(|| format!("the second load generator says what was not expected: {said}"))?;
+    let printed = load::output(&command, load.duration + TIMEOUT).await?;
+    let report = read(&printed)
+        .with_context(|| format!("the output of the second load generator is not understood: {printed}"))?;
     report.check()?;
     Ok(report)
 }
 
 /// Reads the numbers in its output.
-fn read(said: &str) -> Option<Report> {
+fn read(printed: &str) -> Option<Report> {
     let number = |before: &str| -> Option<f64> {
-        let text = &said[said.find(before)? + before.len()..];
+        let text = &printed[printed.find(before)? + before.len()..];
         let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
         text[..end].parse().ok()
     };
@@ -57,7 +57,7 @@ fn read(said: &str) -> Option<Report> {
     let count = |before: &str| number(before).map(|number| number as u64);
     let (open, failed) = (count("connect: ")?, count("ready, ")?);
     // These numbers precede their unit.
-    let before = |unit: &str| said.split(unit).next()?.rsplit(' ').next();
+    let before = |unit: &str| printed.split(unit).next()?.rsplit(' ').next();
     Some(Report {
         connections: Connections { wanted: open + failed, open, ..Connections::default() },
         publishes: Publishes {
@@ -67,7 +67,7 @@ fn read(said: &str) -> Option<Report> {
         },
         deliveries: Deliveries {
             got: count("delivered "),
-            wanted: said.split("delivered ").nth(1)?.split(' ').nth(2)?.parse().ok(),
+            wanted: printed.split("delivered ").nth(1)?.split(' ').nth(2)?.parse().ok(),
             cpu_micros: before(" us/delivery")?.parse().ok(),
             ..Deliveries::default()
         },
@@ -82,12 +82,12 @@ mod tests {
 
     #[test]
     fn its_words_become_a_report() {
-        let said = "connect: 1000 ready, 0 failed in 0.05s = 20000/s; server cpu 30.0us/conn (u 10.0 s 20.0); mem/conn user \
+        let printed = "connect: 1000 ready, 0 failed in 0.05s = 20000/s; server cpu 30.0us/conn (u 10.0 s 20.0); mem/conn user \
                     900 B, slab(all, both ends) 9000 B; server PSS 6.1 MiB\n\
                     fanout: published 400 in 8.00s (50/s, 0 errors); delivered 399999 of 400000 (100.000%) in 8.01s = \
                     49938/s; closed 0; bytes/ev 210\n  server cpu 2.10s = 5.25 us/delivery (user 0.50, sys 4.75); PSS 6.2 \
                     MiB; latency us p50 3000 p90 5000 p99 6100 p99.9 7000 max 8000\n";
-        let report = read(said).unwrap();
+        let report = read(printed).unwrap();
         assert_eq!((report.connections.wanted, report.connections.open), (1_000, 1_000));
         assert_eq!((report.publishes.sent, report.publishes.failed), (Some(400), Some(0)));
         assert_eq!((report.deliveries.got, report.deliveries.wanted), (Some(399_999), Some(400_000)));

@@ -16,7 +16,7 @@ use self::machine::Machine;
 use super::pack_debug;
 
 /// The time limit of a single step. On a busy machine each step takes longer.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 const CONFIG: &str = "/etc/tidings/tidings.toml";
 
@@ -250,7 +250,7 @@ fn lines(machine: &Machine, path: &str) -> Result<usize> {
 fn until(what: &str, mut so: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = tokio::time::Instant::now();
     while !so()? {
-        ensure!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        ensure!(begun.elapsed() < TIMEOUT, "{what}: not within {TIMEOUT:?}");
         thread::sleep(Duration::from_millis(100));
     }
     Ok(())

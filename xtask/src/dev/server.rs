@@ -20,7 +20,7 @@ use crate::process::{root, target};
 
 /// The time after which a server that was told to stop is killed. With `DRAIN_SECONDS=0` a server
 /// stops at once, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The directory of its log, unless `DATA_DIR` is set.
 const DATA: &str = "target/dev/data";
@@ -78,8 +78,8 @@ impl Server {
             // The process may have ended just now, and then there is nothing to signal.
             let _ = kill_process(pid, Signal::TERM);
         }
-        if timeout(PATIENCE, child.wait()).await.is_err() {
-            eprintln!("dev: the server did not end within {} s and is killed", PATIENCE.as_secs());
+        if timeout(TIMEOUT, child.wait()).await.is_err() {
+            eprintln!("dev: the server did not end within {} s and is killed", TIMEOUT.as_secs());
             child.kill().await?;
         }
         Ok(())

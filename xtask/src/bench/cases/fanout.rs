@@ -35,9 +35,9 @@ fn fanout(name: &'static str, title: &str, load: Load) -> Case {
     Case {
         name,
         title: title.to_owned(),
-        about: "Each event goes to every stream, and is sent before the next one is due. CPU is the server's, user and \
-                system, for one delivery. Latency is the time from the publish to the arrival at one of the streams; as \
-                one core serves all, the last of them waits for the first."
+        about: "Each event goes to every stream, and is sent before the next one is due. CPU is the user and \
+                system time of the server for one delivery. Latency is the time from the publish to the arrival \
+                on one of the streams; because one core serves all streams, the last one waits for all others."
             .to_owned(),
         rounds: SOME,
         rows: Row::of_all(load),

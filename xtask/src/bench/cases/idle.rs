@@ -17,9 +17,9 @@ pub(super) fn memory() -> Case {
     Case {
         name: "idle-memory",
         title: "Memory of 15,000 idle streams".to_owned(),
-        about: "The server's own memory (PSS), 3 s after the last stream was opened, less what it had before the first, for \
-                one stream. What the kernel keeps for a socket is not in it. All streams are one user's, except where \
-                each is another's."
+        about: "The memory of the server itself (PSS) 3 s after the last stream was opened, minus its memory \
+                before the first, divided by the number of streams. The kernel's memory for sockets is not \
+                included. All streams belong to one user, unless the row says that each has its own."
             .to_owned(),
         rounds: SOME,
         rows,
@@ -29,7 +29,11 @@ pub(super) fn memory() -> Case {
             Column::times("× floor", BYTES, FLOOR),
         ],
         goals: vec![
-            Goal::new("user memory of an idle stream, one identity: at most 1,000 B (then 700)", BYTES, Bound::AtMost(1_000.0)),
+            Goal::new(
+                "user memory of an idle stream, one identity: at most 1,000 B (then 700)",
+                BYTES,
+                Bound::AtMost(1_000.0),
+            ),
             Goal::new("user memory of an idle stream, 15,000 users: at most 1,600 B", BYTES, Bound::AtMost(1_600.0))
                 .variant(DISTINCT),
         ],
@@ -42,9 +46,8 @@ pub(super) fn cpu() -> Case {
     Case {
         name: "idle-cpu",
         title: "CPU of 15,000 idle streams".to_owned(),
-        about:
-            "30 s in which each stream gets a heartbeat or a little more than one, as each server sends one in 25 s."
-                .to_owned(),
+        about: "30 s, in which each stream gets one or two heartbeats, because each server sends one every 25 s."
+            .to_owned(),
         rounds: 1..=2,
         rows: contenders.map(|contender| Row::new(contender, load)).into(),
         columns: vec![Column::measured(CPU, 2, |report| report.idle.cpu_percent), Column::times("× nchan", CPU, NCHAN)],

@@ -13,10 +13,9 @@ pub(super) fn memory() -> Case {
     Case {
         name: "memory-after",
         title: "Memory after 15,000 streams have gone".to_owned(),
-        about:
-            "The server's own memory (PSS) before the first stream, with all of them open, and some seconds after the \
-                last one was closed by its client."
-                .to_owned(),
+        about: "The memory of the server itself (PSS) before the first stream, with all of them open, and some \
+                seconds after the last one was closed by its client."
+            .to_owned(),
         rounds: SOME,
         rows: Row::of_all(load),
         columns: vec![

@@ -32,9 +32,9 @@ pub(super) fn publish() -> Case {
     Case {
         name: "publish",
         title: "A publish without subscribers".to_owned(),
-        about: "One publisher over one connection for 4 s, the next publish as soon as one is answered, or 32 under way; the \
-                one stream that is open follows something else. Tidings checks token and body and appends to its journal, \
-                in memory; nchan keeps the message and checks nothing."
+        about: "One publisher with one connection publishes for 4 s, with one publish in flight or with 32; the \
+                only open stream has other topics. Tidings verifies the token, validates the body and appends to \
+                its journal, in memory; nchan stores the message and checks nothing."
             .to_owned(),
         rounds: SOME,
         rows: rows.collect(),
@@ -45,8 +45,12 @@ pub(super) fn publish() -> Case {
             Column::measured("publishes a second", 0, |report| report.publishes.per_second),
         ],
         goals: vec![
-            Goal::new("a publish with no subscribers, HS256 token checked, at most 25 µs of CPU", CPU, Bound::AtMost(25.0))
-                .variant(HS256),
+            Goal::new(
+                "a publish with no subscribers, HS256 token checked, at most 25 µs of CPU",
+                CPU,
+                Bound::AtMost(25.0),
+            )
+            .variant(HS256),
             Goal::new("of which the check of the token at most 8 µs", CHECK, Bound::AtMost(8.0)).variant(HS256),
         ],
     }

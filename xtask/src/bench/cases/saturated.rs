@@ -19,11 +19,11 @@ pub(super) fn saturated() -> Case {
     Case {
         name: "saturated",
         title: "1,000 streams, saturated".to_owned(),
-        about:
-            "One publisher over one connection, 32 publishes under way, the next as soon as one is answered, for 5 s. \
-                Who falls behind may write several events at once, which is where more than a third of a million \
-                deliveries a second come from; who drops events for readers that are behind does not deliver all."
-                .to_owned(),
+        about: "One publisher with one connection publishes for 5 s, with 32 publishes in flight. A server that \
+                falls behind may write several events at once, without which more than a third of a million \
+                deliveries a second are impossible; a server that drops events for slow readers does not deliver \
+                all."
+            .to_owned(),
         rounds: SOME,
         rows: Row::of_all(load),
         columns: vec![

@@ -25,11 +25,12 @@ pub(crate) fn second_generator(program: &Path) -> Case {
         (LARGE_SECOND, TEN_THOUSAND, second),
     ];
     let row = |(variant, load, generator)| Row { generator, ..Row::new(Contender::Tidings, load).variant(variant) };
-    let agree = |said, column, variant| Goal::new(said, column, Bound::Within(0.9..=1.1)).variant(variant);
+    let agree = |text, column, variant| Goal::new(text, column, Bound::Within(0.9..=1.1)).variant(variant);
     Case {
         name: NAME,
         title: "A second load generator".to_owned(),
-        about: "The two main cases, by `tidings bench` and by an independent program that shares no code with it."
+        about: "The two main cases, measured by `tidings bench` and by an independent program that shares no \
+                code with it."
             .to_owned(),
         rounds: SOME,
         rows: rows.into_iter().map(row).collect(),

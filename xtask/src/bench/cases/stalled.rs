@@ -16,11 +16,10 @@ pub(super) fn stalled() -> Case {
     Case {
         name: "stalled",
         title: "A stalled reader among 10,000".to_owned(),
-        about:
-            "10,000 streams × 5 events a second, after 4 MB of other events: with and without one more stream whose \
-                client read the response's head and nothing since, so that its socket takes no byte during the whole \
-                measurement."
-                .to_owned(),
+        about: "10,000 streams × 5 events a second, after 4 MB of other events: with and without one more stream \
+                whose client reads the head of the response and nothing else, so that its socket accepts no \
+                bytes during the whole measurement."
+            .to_owned(),
         rounds: SOME,
         rows: [Contender::Tidings, Contender::Hyper, Contender::Nchan].into_iter().flat_map(of).collect(),
         columns: vec![

@@ -27,8 +27,9 @@ pub(super) fn targeted() -> Case {
     Case {
         name: "targeted",
         title: "A notification to one user".to_owned(),
-        about: "Every stream is another user's, and each publish goes to one of them, the next as soon as one is answered, \
-                for 5 s. CPU is for the call and its one delivery. Tidings only: the others have no users."
+        about: "Every stream has its own user, and each publish goes to one of them, one after the other for 5 \
+                s. CPU includes the call and its delivery. Only Tidings is measured, because the other servers \
+                have no users."
             .to_owned(),
         rounds: SOME,
         rows: [Contender::Tidings, Contender::Hyper].into_iter().flat_map(of).collect(),
@@ -41,8 +42,12 @@ pub(super) fn targeted() -> Case {
             columns::arrived(),
         ],
         goals: vec![
-            Goal::new("a targeted send costs the same with 1 and 15,000 others connected (within 10 %)", GROWTH, Bound::AtMost(1.10))
-                .variant(CROWD),
+            Goal::new(
+                "a targeted send costs the same with 1 and 15,000 others connected (within 10 %)",
+                GROWTH,
+                Bound::AtMost(1.10),
+            )
+            .variant(CROWD),
         ],
     }
 }

@@ -23,10 +23,10 @@ const MESSAGES: usize = 100;
 /// The minimum number of rounds. The other clients receive some sixty events in each round, so
 /// their p99 is the latency of the slowest one, and a single stall of the disk determines it. Fewer
 /// rounds say nothing about a server.
-const LEAST_ROUNDS: u32 = 5;
-const PATIENCE: Duration = Duration::from_mins(1);
+const MIN_ROUNDS: u32 = 5;
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The interval between two readings of the memory.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const MIB: f64 = 1_048_576.0;
 
 const USUAL: &str = "1,000 others alone";
@@ -37,16 +37,17 @@ const MEMORY: &str = "memory above idle, MiB";
 const RATIO: &str = "p99 ÷ usual";
 
 pub(super) async fn measure(extent: Extent) -> Result<Section> {
-    let goal = |said, row, column, bound| Goal { said, row, column, bound };
+    let goal = |text, row, column, bound| Goal { text, row, column, bound };
     let mut sheet = Sheet {
         case: NAME,
         title: "10,000 clients come back after a restart",
-        about: "100 rooms with 100 messages each are in the log on disk; the server is started anew, and 100 clients of each room \
-                come back with an id from before all of them, 512 connects under way. Caught up is who has all 100. The 1,000 \
-                others follow notifications, 50 a second for as long as the crowd needs; latency counts from just before a \
-                publish is sent, and so holds the disk's time. Of some sixty events the p99 is the slowest: never fewer than \
-                five rounds. Both loads share one core, the server has the other. Memory is the most that the server has (RSS), \
-                less what it had before.",
+        about: "The log on disk has 100 rooms with 100 messages each. The server is restarted, and 100 clients \
+                of each room reconnect with an id before all of them, 512 at a time. A client has caught up when \
+                it has received all 100. The 1,000 others follow notifications, 50 a second for as long as the \
+                crowd needs; latency is measured from just before a publish is sent, so it includes the time of \
+                the disk. The p99 of about sixty events is the slowest of them, so there are at least five \
+                rounds. Both loads share one core, and the server has the other. Memory is the maximum of the \
+                server (RSS), minus its memory before.",
         columns: vec![(TIME, 2), (MEMORY, 1), ("p50, ms", 1), ("p99, ms", 1), (RATIO, 2)],
         rows: Vec::new(),
         goals: vec![
@@ -61,7 +62,7 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
         ],
     };
     let (clients, rounds) =
-        if extent.quick { (1_000, extent.rounds) } else { (CLIENTS, extent.rounds.max(LEAST_ROUNDS)) };
+        if extent.quick { (1_000, extent.rounds) } else { (CLIENTS, extent.rounds.max(MIN_ROUNDS)) };
     for round in 1..=rounds {
         eprintln!("bench: {NAME}, round {round} of {rounds}");
         let data = directory()?;
@@ -117,13 +118,13 @@ struct Returned {
 async fn come_back(server: &Running, clients: usize, cursor: &str) -> Result<Returned> {
     let pid = load::pid(server)?;
     let idle = load::memory(pid)?;
-    let (mut most, mut looks) = (idle, interval(LOOK));
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut most, mut ticks) = (idle, interval(POLL_INTERVAL));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut crowd = Box::pin(load::come_back(server, clients, (ROOMS, MESSAGES), cursor));
     loop {
         tokio::select! {
             returned = &mut crowd => return Ok(Returned { seconds: returned?.seconds, memory: most - idle }),
-            _ = looks.tick() => most = most.max(load::memory(pid)?),
+            _ = ticks.tick() => most = most.max(load::memory(pid)?),
         }
     }
 }
@@ -142,8 +143,8 @@ async fn until_open(server: &Running, streams: u64) -> Result<()> {
             if open.is_some_and(|open| open >= streams) {
                 return Ok::<_, anyhow::Error>(());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
-    timeout(PATIENCE, ask).await.context("the others did not come")?
+    timeout(TIMEOUT, ask).await.context("the other streams did not open")?
 }

@@ -12,7 +12,7 @@ use crate::process;
 
 pub(super) const NAME: &str = "durable-log";
 
-const PATIENCE: Duration = Duration::from_mins(15);
+const TIMEOUT: Duration = Duration::from_mins(15);
 const FIGURE: &str = "figure";
 const TIMES: &str = "× bare `fdatasync`";
 const SINGLE: &str = "one event, synced, p50, µs";
@@ -23,25 +23,26 @@ pub(super) async fn measure() -> Result<Section> {
     let mut sheet = Sheet {
         case: NAME,
         title: "The log on disk by itself",
-        about: "What `cargo bench -p tidings-journal-disk` measures, on both cores: events of 256 bytes, appended by the library. \
-                A bare `fdatasync` of as many bytes, on the same disk in the same run, is what a single append is held to.",
+        about: "The results of `cargo bench -p tidings-journal-disk`, on both cores: events of 256 bytes, \
+                appended by the library. A single append is compared with a bare `fdatasync` of as many bytes, \
+                on the same disk in the same run.",
         columns: vec![(FIGURE, 2), (TIMES, 2)],
         rows: Vec::new(),
         goals: vec![
             Goal {
-                said: "events through the library in batches, at least 250,000 a second",
+                text: "events through the library in batches, at least 250,000 a second",
                 row: BATCHES,
                 column: FIGURE,
                 bound: Bound::AtLeast(250_000.0),
             },
             Goal {
-                said: "a single durable append at most 1.5 × a bare `fdatasync`",
+                text: "a single durable append at most 1.5 × a bare `fdatasync`",
                 row: SINGLE,
                 column: TIMES,
                 bound: Bound::AtMost(1.5),
             },
             Goal {
-                said: "most on disk, in MiB, while ten times a ceiling of 256 MiB is written",
+                text: "most on disk, in MiB, while ten times a ceiling of 256 MiB is written",
                 row: CEILING,
                 column: FIGURE,
                 bound: Bound::AtMost(256.0),
@@ -56,7 +57,7 @@ pub(super) async fn measure() -> Result<Section> {
         .kill_on_drop(true)
         .spawn()? // not `output`, which would capture the reason of a failure
         .wait_with_output();
-    let output = timeout(PATIENCE, running).await.context("the journal's benchmark does not end")??;
+    let output = timeout(TIMEOUT, running).await.context("the journal's benchmark does not end")??;
     ensure!(output.status.success(), "the journal's benchmark failed, {}", output.status);
     let mut part = String::new();
     for line in String::from_utf8(output.stdout)?.lines() {
@@ -77,7 +78,7 @@ pub(super) async fn measure() -> Result<Section> {
             }
         }
     }
-    ensure!(!sheet.rows.is_empty(), "the journal's benchmark said nothing");
+    ensure!(!sheet.rows.is_empty(), "the journal's benchmark printed no results");
     sheet.finish(1)
 }
 
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_of_the_benchmark_are_understood() {
+    fn the_lines_of_the_benchmark_are_parsed() {
         let line = |what, value, unit, times| Some(Figure { what, value, unit, times });
         assert_eq!(
             figure("one event, synced, p50                                    300 µs (1.23 x)"),

@@ -14,7 +14,7 @@ use super::super::running::Running;
 /// The maximum number of streams of a crowd that may wait for the head of their answer at once.
 /// With more, the queue of the listener would be measured.
 const UNDER_WAY: usize = 512;
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The result of many publishers.
 #[derive(Deserialize)]
@@ -66,8 +66,8 @@ async fn run<T: for<'a> Deserialize<'a>>(server: &Running, mut task: Value) -> R
     task["token"] = json!(Contender::Tidings.endpoints(server.port(), Access::Demo)?.token);
     let mut command = contender::built("bench-crowd")?;
     command.arg(task.to_string());
-    let said = output(&command, PATIENCE).await?;
-    serde_json::from_str(&said).with_context(|| format!("no report: {said}"))
+    let printed = output(&command, TIMEOUT).await?;
+    serde_json::from_str(&printed).with_context(|| format!("no report: {printed}"))
 }
 
 /// Returns the id of the server's process.

@@ -22,14 +22,14 @@ pub(super) async fn measure(extent: Extent) -> Result<Section> {
     let mut sheet = Sheet {
         case: NAME,
         title: "Durable publishes",
-        about: "64 connections, each with one publish under way, the next as soon as that is answered, for 5 s. Nobody follows \
-                what is published. With `JOURNAL_SYNC=always` an answer waits until the device has the event. The load, \
-                `bench-crowd`, has core 1; the server has core 0 for itself, or both, one of them with the load: the log's thread \
-                then need not wait for those that serve.",
+        about: "64 connections publish for 5 s, each with one publish in flight. No stream follows the topics. \
+                With `JOURNAL_SYNC=always` an answer waits until the event is on the device. The load generator, \
+                `bench-crowd`, has core 1. The server has core 0, or both cores, one of them shared with the \
+                load: then the thread of the log does not have to wait for those that serve clients.",
         columns: vec![(RATE, 0), ("p50, ms", 2), ("p99, ms", 2), ("CPU per publish, µs", 1)],
         rows: Vec::new(),
         goals: vec![Goal {
-            said: "durable publishes over HTTP from 64 connections, at least 20,000 a second",
+            text: "durable publishes over HTTP from 64 connections, at least 20,000 a second",
             row: ALWAYS,
             column: RATE,
             bound: Bound::AtLeast(20_000.0),

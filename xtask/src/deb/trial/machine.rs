@@ -73,7 +73,7 @@ exec env -i container=tidings PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/sy
 "#;
 
 /// The time limit of the machine's start.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 pub(super) struct Machine {
     /// The program `unshare`, which waits for the first process. That process dies with it.
@@ -150,7 +150,7 @@ impl Machine {
             if matches!(state.as_str(), "running" | "degraded") {
                 return Ok(());
             }
-            ensure!(begun.elapsed() < PATIENCE, "its systemd did not start: {state}");
+            ensure!(begun.elapsed() < TIMEOUT, "its systemd did not start: {state}");
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -192,7 +192,7 @@ fn first_child(unshare: &mut Child) -> Result<u32> {
         if let Some(first) = children.split_whitespace().find(is_first) {
             return Ok(first.parse()?);
         }
-        ensure!(unshare.try_wait()?.is_none() && begun.elapsed() < PATIENCE, "unshare started nothing");
+        ensure!(unshare.try_wait()?.is_none() && begun.elapsed() < TIMEOUT, "unshare started nothing");
         thread::sleep(Duration::from_millis(10));
     }
 }
