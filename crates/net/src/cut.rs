@@ -9,7 +9,7 @@
 //!
 //! hyper does not poll the body of a response while its socket is blocked. Therefore nothing inside
 //! a body can end a stream whose peer reads nothing, and the connection's task waits for
-//! [`Cut::killed`] beside hyper.
+//! `Cut::killed` beside hyper.
 
 use std::io;
 use std::pin::Pin;

@@ -6,8 +6,8 @@
 //!
 //! The journal decides whether a publish is a repetition, in the step that would append it. If
 //! several publishes with one key are in flight, on this server or on several, one is published and
-//! all get its answer. The look-up of a receipt before that step decides nothing. Its only purpose
-//! is that a repetition is not subject to the limits. The publishes that are in flight on this
+//! all get its answer. The look-up of a receipt before that step decides nothing. It only
+//! spares a repetition the limits. The publishes that are in flight on this
 //! server are in [`in_flight`](super::in_flight).
 
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(crate) struct ScopedKey(Bytes);
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint([u8; 32]);
 
-/// A publish that has a key, without which a repetition is not recognized.
+/// A publish with an `Idempotency-Key`, by which its repetitions are recognized.
 pub(crate) struct KeyedPublish {
     key: ScopedKey,
     fingerprint: Fingerprint,

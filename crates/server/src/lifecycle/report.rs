@@ -19,9 +19,9 @@ pub(super) async fn keep_reporting(app: Arc<App>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let asked = app.clone();
+        let reported = app.clone();
         // If the task panicked, the log has reported that.
-        if let Ok(status) = tokio::spawn(async move { asked.status() }).await {
+        if let Ok(status) = tokio::spawn(async move { reported.status() }).await {
             app.notifier.alive(&status);
         }
     }
