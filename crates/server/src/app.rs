@@ -59,31 +59,32 @@ pub(crate) struct App {
     pub(crate) cors: Arc<cors::Current>,
     /// The source of the settings, if they can be read again.
     pub(crate) settings: Option<Source>,
+    /// The time of the start by the monotonic clock.
     pub(crate) started: tokio::time::Instant,
     /// The time of the start by the wall clock.
     pub(crate) started_at: Timestamp,
     phase: AtomicU8,
-    /// Cancelled when an operator asks for the end.
+    /// Cancelled when an administrator requests the shutdown.
     pub(crate) stop: CancellationToken,
     /// The time at which the last streams are ended. Set when the drain begins.
-    drained: OnceLock<tokio::time::Instant>,
+    drain_end: OnceLock<tokio::time::Instant>,
     /// Held for reading by each publish in progress.
     publishing: tokio::sync::RwLock<()>,
-    /// Whether a large event has been warned of.
-    warned_of_size: AtomicBool,
+    /// Whether the warning about large events was logged.
+    warned_of_large_event: AtomicBool,
 }
 
-/// The longest line that Go's `bufio.Scanner` reads, and with it the libraries that use it, unless
-/// it is given a larger buffer. At a longer line they stop, and report it only if the program asks
-/// for the error.
+/// The longest line that Go's `bufio.Scanner` reads unless it is given a larger buffer. At a longer
+/// line, libraries that use it stop reading, and report that only if the program asks for the
+/// error.
 const SCANNER_BYTES: usize = 64 << 10;
 
-/// The maximum number of bytes around the data of an event on the wire.
-const BLOCK_BYTES: usize = 256;
+/// The maximum number of bytes that an event has on the wire in addition to its data.
+const FRAMING_BYTES: usize = 256;
 
-/// The time that is added to `SHUTDOWN_TIMEOUT` when the service manager is asked to wait for the
-/// end of the process.
-const MARGIN: Duration = Duration::from_secs(10);
+/// The time that the service manager is asked to wait for the end of the process, beyond
+/// `SHUTDOWN_TIMEOUT`.
+const STOP_MARGIN: Duration = Duration::from_secs(10);
 
 /// The phase of the shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,14 +106,14 @@ pub(crate) enum Unpublished {
     Journal(tidings_journal::Error),
 }
 
-/// Answers that depend only on the settings. Each is made at its first use.
+/// The answers that depend only on the settings. Each is created when it is first needed.
 #[derive(Default)]
 pub(crate) struct Pages {
     pub(crate) index: OnceLock<Content>,
     pub(crate) openapi: OnceLock<Content>,
 }
 
-/// The parts of an [`App`].
+/// The parts from which an [`App`] is created.
 pub(crate) struct Parts {
     pub(crate) hub: Hub,
     pub(crate) members: Arc<Members>,
@@ -175,9 +176,9 @@ impl App {
             started: tokio::time::Instant::now(),
             phase: AtomicU8::new(Phase::Serving as u8),
             stop: CancellationToken::new(),
-            drained: OnceLock::new(),
+            drain_end: OnceLock::new(),
             publishing: tokio::sync::RwLock::default(),
-            warned_of_size: AtomicBool::new(false),
+            warned_of_large_event: AtomicBool::new(false),
         })
     }
 
@@ -193,24 +194,25 @@ impl App {
         }
     }
 
+    /// Enters a phase, unless a later one was entered already.
     pub(crate) fn enter(&self, phase: Phase) {
         let before = self.phase.fetch_max(phase as u8, Ordering::AcqRel);
         if before == Phase::Serving as u8 && phase > Phase::Serving {
-            let limit = self.config.lifecycle.shutdown_timeout + MARGIN;
+            let limit = self.config.lifecycle.shutdown_timeout + STOP_MARGIN;
             self.notifier.stopping(limit, &self.status());
         }
     }
 
     /// Records the end of the drain that has begun.
     pub(crate) fn drains_until(&self, end: tokio::time::Instant) {
-        let _ = self.drained.set(end); // a server drains once
+        let _ = self.drain_end.set(end); // a server drains once
     }
 
     /// Returns how much longer the drain takes. A client should not reconnect earlier: no other
     /// node is known, so it would reconnect to this server.
     pub(crate) fn remaining_drain(&self) -> Duration {
         let now = tokio::time::Instant::now();
-        self.drained.get().map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
+        self.drain_end.get().map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
     }
 
     /// Stores and delivers a batch if `condition` is true, and returns the outcome; see
@@ -225,7 +227,7 @@ impl App {
         if self.phase() == Phase::Closing {
             return Err(Unpublished::Closing);
         }
-        self.warn_of_size(&batch);
+        self.warn_of_large_event(&batch);
         let (events, begun) = (batch.len(), tokio::time::Instant::now());
         let publish = traces::in_span("append and show", self.hub.publish(batch, receipt, condition));
         let published = publish.await.map_err(Unpublished::Journal)?;
@@ -237,12 +239,12 @@ impl App {
 
     /// Warns of the first event that some clients can't read without a larger buffer. Only in
     /// development.
-    fn warn_of_size(&self, publications: &[Publication]) {
-        let most = publications.iter().map(|publication| publication.data.len()).max().unwrap_or_default();
-        let large = most + BLOCK_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
-        if large && !self.warned_of_size.swap(true, Ordering::Relaxed) {
+    fn warn_of_large_event(&self, publications: &[Publication]) {
+        let max_bytes = publications.iter().map(|publication| publication.data.len()).max().unwrap_or_default();
+        let is_large = max_bytes + FRAMING_BYTES > SCANNER_BYTES && self.config.mode == Mode::Development;
+        if is_large && !self.warned_of_large_event.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                bytes = most,
+                bytes = max_bytes,
                 "an event is larger than 64 KiB, at which clients with Go's bufio.Scanner stop unless they set a larger buffer; \
                  docs/integrating.md says how. This warning is given once"
             );

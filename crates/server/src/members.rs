@@ -102,8 +102,8 @@ impl Members {
     /// for them.
     fn converted(&self, entry: &Entry) -> Option<(Vec<Publication>, Condition)> {
         let key = entry.record.key.clone()?;
-        // Without a new record if the member has one already: a member with two old records gets
-        // one new record.
+        // Only the record by which the user is a member is replaced, so a user with several old records
+        // gets one new record.
         let member = read(&entry.record.data)
             .filter(|(room, user, _)| {
                 let member = self.presence.member(&topic_names::room(room), user);

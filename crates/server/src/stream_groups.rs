@@ -68,7 +68,7 @@ pub(crate) struct Narrowing {
     /// The name of the parameter, which is in the query or in the path.
     pub(crate) parameter: &'static str,
     /// The maximum number of names in its value. Without a name the stream is not narrowed.
-    pub(crate) most: usize,
+    pub(crate) max_names: usize,
     /// The patterns of the topics that the narrowed stream shows. Each name takes the place of `*`.
     pub(crate) shows: &'static [&'static str],
     /// The description of the parameter in the `OpenAPI` document.
@@ -145,7 +145,7 @@ pub(crate) static GROUPS: &[Group] = &[
             shows: &["realtime", "realtime/user/{me}"],
             narrowing: Some(Narrowing {
                 parameter: "entities",
-                most: 64,
+                max_names: 64,
                 shows: &["realtime/entity/*", "realtime/user/{me}/entity/*"],
                 about: "Only the updates of these kinds of entities: up to 64, separated by commas or in repeated parameters. If it is empty, all are shown",
                 example: "order,user",
@@ -179,7 +179,7 @@ pub(crate) static GROUPS: &[Group] = &[
                 shows: &["chat"],
                 narrowing: Some(Narrowing {
                     parameter: "roomId",
-                    most: 1,
+                    max_names: 1,
                     shows: &["chat/room/*"],
                     about: "Only the messages of this room. `room` is another name of this parameter",
                     example: "general",
@@ -202,7 +202,7 @@ pub(crate) static GROUPS: &[Group] = &[
                 shows: &[],
                 narrowing: Some(Narrowing {
                     parameter: "roomId",
-                    most: 1,
+                    max_names: 1,
                     shows: &["chat/room/*"],
                     about: "The room",
                     example: "general",

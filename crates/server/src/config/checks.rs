@@ -52,19 +52,19 @@ fn credentials(loaded: &mut Loaded) -> Result<(), Error> {
     if auth.jwt_secret.is_none() {
         let why = if auth.demo {
             format!(
-                "with AUTH_DEMO=true ({}) anybody can make up who they are, and nothing else is configured",
+                "with AUTH_DEMO=true ({}) as the only way in, anybody could claim to be any user",
                 origin(loaded, "AUTH_DEMO")
             )
         } else {
             format!("with AUTH_DEMO=false ({}) nobody could sign in", origin(loaded, "AUTH_DEMO"))
         };
         return Err(Error::Conflict(format!(
-            "JWT_SECRET is not set and production needs it: {why}; allowed is a secret of at least {SECRET_BYTES} bytes"
+            "JWT_SECRET is not set, and production requires it: {why}; allowed: a secret of at least {SECRET_BYTES} bytes"
         )));
     }
     if auth.demo {
         loaded.warnings.push(format!(
-            "AUTH_DEMO=true ({}) lets anybody make up who they are, in production",
+            "AUTH_DEMO=true ({}) lets anybody claim to be any user, in production",
             origin(loaded, "AUTH_DEMO")
         ));
     }
@@ -79,15 +79,15 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     let shown = format!("{name}=(hidden) ({})", origin(loaded, name));
     let trimmed = secret.trimmed();
     if trimmed != secret.expose() {
-        loaded
-            .warnings
-            .push(format!("{shown} has white space around it, a line break at its end perhaps; it counts without"));
+        loaded.warnings.push(format!(
+            "{shown} has white space around it, perhaps a line break at the end; it is used without the white space"
+        ));
     }
     let quoted = |quote: char| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote);
     if quoted('"') || quoted('\'') {
-        loaded
-            .warnings
-            .push(format!("{shown} stands between quotes, and they count: leave them out if they are not meant"));
+        loaded.warnings.push(format!(
+            "{shown} is between quotes, which are part of the secret; remove them if that is not intended"
+        ));
     }
     let flaw = match guessable::flaw(&secret) {
         Some(Flaw::Published) => "was published as an example".to_owned(),
@@ -96,7 +96,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
         Some(Flaw::Pattern) => "is a pattern that anybody can guess".to_owned(),
         Some(Flaw::LowEntropy) => {
             loaded.warnings.push(format!(
-                "{shown} has so few different characters that it may be guessed; a later version will refuse it in production. \
+                "{shown} has so few different characters that it might be guessed; a later version will refuse it in production. \
                  `openssl rand -base64 48` makes a good one"
             ));
             return Ok(());
@@ -105,9 +105,9 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     };
     let allowed = format!("at least {SECRET_BYTES} bytes that nobody can guess");
     match loaded.config.mode {
-        Mode::Production => Err(Error::Conflict(format!("{shown} {flaw}; allowed in production is {allowed}"))),
+        Mode::Production => Err(Error::Conflict(format!("{shown} {flaw}; allowed in production: {allowed}"))),
         Mode::Development => {
-            loaded.warnings.push(format!("{shown} {flaw}; production will need {allowed}"));
+            loaded.warnings.push(format!("{shown} {flaw}; production will require {allowed}"));
             Ok(())
         }
     }
@@ -119,7 +119,7 @@ fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let least = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
     if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < least) {
         return Err(Error::Conflict(format!(
-            "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed is at least {}, or JOURNAL=memory",
+            "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed: at least {}, or JOURNAL=memory",
             show_size(bytes),
             origin(loaded, "JOURNAL_MAX_BYTES"),
             show_size(least),
@@ -165,7 +165,7 @@ fn drain(loaded: &mut Loaded) -> Result<(), Error> {
     let lifecycle = &loaded.config.lifecycle;
     if lifecycle.drain >= lifecycle.shutdown_timeout {
         loaded.warnings.push(format!(
-            "SHUTDOWN_TIMEOUT={} comes before the end of DRAIN_SECONDS={}: the last streams will be cut",
+            "SHUTDOWN_TIMEOUT={} is not longer than DRAIN_SECONDS={}, so the last streams will be cut",
             show_span(lifecycle.shutdown_timeout),
             show_span(lifecycle.drain)
         ));

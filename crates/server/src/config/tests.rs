@@ -264,18 +264,18 @@ fn app_env_comes_before_node_env() {
 #[test]
 fn production_does_not_start_with_demo_tokens_as_the_only_way_in() {
     let production = || start().env("APP_ENV", "production");
-    insta::assert_snapshot!(production().refused(), @"JWT_SECRET is not set and production needs it: with AUTH_DEMO=false (default) nobody could sign in; allowed is a secret of at least 32 bytes");
-    insta::assert_snapshot!(production().env("AUTH_DEMO", "true").refused(), @"JWT_SECRET is not set and production needs it: with AUTH_DEMO=true (environment) anybody can make up who they are, and nothing else is configured; allowed is a secret of at least 32 bytes");
+    insta::assert_snapshot!(production().refused(), @"JWT_SECRET is not set, and production requires it: with AUTH_DEMO=false (default) nobody could sign in; allowed: a secret of at least 32 bytes");
+    insta::assert_snapshot!(production().env("AUTH_DEMO", "true").refused(), @"JWT_SECRET is not set, and production requires it: with AUTH_DEMO=true (environment) as the only way in, anybody could claim to be any user; allowed: a secret of at least 32 bytes");
     let both = production().env("AUTH_DEMO", "true").env("JWT_SECRET", STRONG).loaded();
     assert!(both.config.auth.demo);
-    insta::assert_snapshot!(both.warnings.join("\n"), @"AUTH_DEMO=true (environment) lets anybody make up who they are, in production");
+    insta::assert_snapshot!(both.warnings.join("\n"), @"AUTH_DEMO=true (environment) lets anybody claim to be any user, in production");
 }
 
 #[test]
 fn production_does_not_start_with_a_weak_or_published_secret() {
     let with = |secret: &str| start().env("APP_ENV", "production").env("JWT_SECRET", secret);
-    insta::assert_snapshot!(with("0123456789012345678901234567890").refused(), @"JWT_SECRET=(hidden) (environment) is only 31 bytes long; allowed in production is at least 32 bytes that nobody can guess");
-    insta::assert_snapshot!(with("your-jwt-secret").refused(), @"JWT_SECRET=(hidden) (environment) was published as an example; allowed in production is at least 32 bytes that nobody can guess");
+    insta::assert_snapshot!(with("0123456789012345678901234567890").refused(), @"JWT_SECRET=(hidden) (environment) is only 31 bytes long; allowed in production: at least 32 bytes that nobody can guess");
+    insta::assert_snapshot!(with("your-jwt-secret").refused(), @"JWT_SECRET=(hidden) (environment) was published as an example; allowed in production: at least 32 bytes that nobody can guess");
     for published in [
         "your-super-secret-jwt-key-change-in-production",
         "YOUR_JWT_SECRET_YOUR_JWT_SECRET_YOUR_JWT_SECRET",
@@ -292,7 +292,7 @@ fn production_does_not_start_with_a_weak_or_published_secret() {
 fn development_starts_with_a_weak_secret_and_a_warning() {
     let loaded = start().env("JWT_SECRET", "hunter2").loaded();
     assert_eq!(loaded.config.auth.jwt_secret.unwrap().expose(), "hunter2");
-    insta::assert_snapshot!(loaded.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) is only 7 bytes long; production will need at least 32 bytes that nobody can guess");
+    insta::assert_snapshot!(loaded.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) is only 7 bytes long; production will require at least 32 bytes that nobody can guess");
 }
 
 #[test]
@@ -311,21 +311,21 @@ fn guessable_secrets_stop_the_start_of_production_and_poor_ones_cause_a_warning(
             assert!(refused.contains(why) && refused.starts_with(&name.to_uppercase()), "{refused}");
             assert!(!refused.contains(secret), "{refused}");
             let developing = start().flag(name, secret).loaded().warnings.join("\n");
-            assert!(developing.contains(why) && developing.contains("production will need"), "{developing}");
+            assert!(developing.contains(why) && developing.contains("production will require"), "{developing}");
         }
     }
     let poor = with("jwt_secret", "8181418414181848114844181848148188").loaded();
-    insta::assert_snapshot!(poor.warnings.join("\n"), @"JWT_SECRET=(hidden) (flag --jwt-secret) has so few different characters that it may be guessed; a later version will refuse it in production. `openssl rand -base64 48` makes a good one");
+    insta::assert_snapshot!(poor.warnings.join("\n"), @"JWT_SECRET=(hidden) (flag --jwt-secret) has so few different characters that it might be guessed; a later version will refuse it in production. `openssl rand -base64 48` makes a good one");
 }
 
 #[test]
 fn a_secret_is_used_without_white_space_around_it_which_causes_a_warning() {
     let production = || start().env("APP_ENV", "production");
     let broken = production().env("JWT_SECRET", &format!("{STRONG}\n")).loaded();
-    insta::assert_snapshot!(broken.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) has white space around it, a line break at its end perhaps; it counts without");
-    insta::assert_snapshot!(production().env("JWT_SECRET", &format!("short{}", "\n".repeat(32))).refused(), @"JWT_SECRET=(hidden) (environment) is only 5 bytes long; allowed in production is at least 32 bytes that nobody can guess");
+    insta::assert_snapshot!(broken.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) has white space around it, perhaps a line break at the end; it is used without the white space");
+    insta::assert_snapshot!(production().env("JWT_SECRET", &format!("short{}", "\n".repeat(32))).refused(), @"JWT_SECRET=(hidden) (environment) is only 5 bytes long; allowed in production: at least 32 bytes that nobody can guess");
     let quoted = production().env("JWT_SECRET", &format!("\"{STRONG}\"")).loaded();
-    insta::assert_snapshot!(quoted.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) stands between quotes, and they count: leave them out if they are not meant");
+    insta::assert_snapshot!(quoted.warnings.join("\n"), @"JWT_SECRET=(hidden) (environment) is between quotes, which are part of the secret; remove them if that is not intended");
     assert!(start().env("JWT_SECRET", " \n").loaded().config.auth.jwt_secret.is_none());
 }
 
@@ -341,7 +341,7 @@ fn limits_that_the_journal_cannot_apply_are_refused() {
     let keep = || start().env("JOURNAL_KEEP", "chat/room/*=7d,chat/**=10000events");
     assert_eq!(keep().loaded().config.journal.keep.len(), 2);
     assert_eq!(keep().flag("journal", "memory").loaded().config.journal.keep.len(), 2, "in memory as on disk");
-    insta::assert_snapshot!(start().env("JOURNAL_MAX_BYTES", "64MiB").refused(), @"JOURNAL_MAX_BYTES=64MiB (environment) is too little for the journal on disk; allowed is at least 256MiB, or JOURNAL=memory");
+    insta::assert_snapshot!(start().env("JOURNAL_MAX_BYTES", "64MiB").refused(), @"JOURNAL_MAX_BYTES=64MiB (environment) is too little for the journal on disk; allowed: at least 256MiB, or JOURNAL=memory");
     start().env("JOURNAL_MAX_BYTES", "64MiB").env("JOURNAL", "memory").loaded();
     insta::assert_snapshot!(start().env("JOURNAL_KEEP", "a=7d,b=1d,a=1GiB").refused(), @"JOURNAL_KEEP (environment) names a twice; join its limits with `+`");
     insta::assert_snapshot!(start().env("JOURNAL_KEEP", "chat/**=10000").refused(), @"JOURNAL_KEEP=chat/**=10000 (environment) is not allowed; allowed: a list, separated by commas, of a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as `10000events`, each with its unit and once; topics that begin with `system` or `_` are the server's");
@@ -359,7 +359,7 @@ fn a_rule_beyond_the_limits_of_a_journal_in_memory_causes_a_warning() {
 #[test]
 fn a_drain_longer_than_the_whole_shutdown_causes_a_warning() {
     let loaded = start().env("DRAIN_SECONDS", "60").loaded();
-    insta::assert_snapshot!(loaded.warnings.join("\n"), @"SHUTDOWN_TIMEOUT=30s comes before the end of DRAIN_SECONDS=1m: the last streams will be cut");
+    insta::assert_snapshot!(loaded.warnings.join("\n"), @"SHUTDOWN_TIMEOUT=30s is not longer than DRAIN_SECONDS=1m, so the last streams will be cut");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn operation(group: &Group, stream: &Stream) -> Value {
 /// Returns the parameter that narrows a stream.
 fn narrowing_parameter(stream: &Stream, narrowing: &Narrowing) -> Value {
     let is_in_path = stream.is_narrowed_by_path();
-    let schema = if narrowing.most == 1 {
+    let schema = if narrowing.max_names == 1 {
         json!({ "type": "string", "minLength": 1, "maxLength": 128, "pattern": NAME })
     } else {
         json!({ "type": "string" })

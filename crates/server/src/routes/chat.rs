@@ -123,7 +123,8 @@ pub(crate) async fn end_memberships(app: Arc<App>) {
     }
 }
 
-/// Ends all memberships of a user and announces it in each room. Returns how many it ended.
+/// Ends all memberships of a user, each with an announcement in the room. Returns how many it
+/// ended.
 pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize, Error> {
     // Before that, a membership may be unknown here, or its record may still be converted.
     app.members.loaded(&app.hub).await?;
@@ -137,8 +138,8 @@ pub(crate) async fn end_memberships_of(app: &App, user: &UserId) -> Result<usize
     Ok(ended)
 }
 
-/// Ends a membership, unless another one has taken its place, and announces it in the room. Returns
-/// whether it ended one.
+/// Ends a membership, with an announcement in the room. Returns `false` if the membership had ended
+/// already; the user may have joined again since then.
 async fn end(app: &App, room: &str, member: &Member) -> Result<bool, Error> {
     app.members.loaded(&app.hub).await?;
     let announcement = announcement(room, &member.username, "left", app.now());

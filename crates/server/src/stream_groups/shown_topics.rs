@@ -11,8 +11,8 @@ use tidings_edge::fields;
 use tidings_edge::query::Params;
 
 impl Stream {
-    /// Returns the topics that the stream shows to `me`. The names that narrow it are in `query`,
-    /// or `in_path` is the only one.
+    /// Returns the topics that the stream shows to `me`. The names that narrow the stream are read
+    /// from `query`, unless the path contains a name, `in_path`.
     pub(crate) fn topics(
         &self,
         me: Option<&UserId>,
@@ -37,7 +37,7 @@ impl Narrowing {
     /// program that joins an empty list wants no filter. If only a single name is allowed, an empty
     /// one is an error, because a page that lost the name must not follow everything.
     fn names<'a>(&self, query: &'a Params) -> Result<Vec<&'a str>, Error> {
-        if self.most == 1 {
+        if self.max_names == 1 {
             let name = query.get(self.parameter).map(|name| fields::checked_name(self.parameter, name));
             return name.into_iter().collect();
         }
@@ -48,15 +48,16 @@ impl Narrowing {
             if !names.contains(&name) {
                 names.push(name);
             }
-            if names.len() > self.most {
-                return Err(Error::field(self.parameter, format!("must be at most {}", self.most)));
+            if names.len() > self.max_names {
+                return Err(Error::field(self.parameter, format!("must be at most {}", self.max_names)));
             }
         }
         Ok(names)
     }
 }
 
-/// Fills in `patterns` with `me` and `name`. Patterns that need one that is not given are left out.
+/// Replaces the placeholders in `patterns` with `me` and `name`. A pattern with a placeholder whose
+/// value is `None` is left out.
 fn filled(
     patterns: &'static [&'static str],
     me: Option<&UserId>,
@@ -65,8 +66,8 @@ fn filled(
     patterns.iter().filter_map(move |pattern| fill(pattern, me, name))
 }
 
-/// Returns the topics that only `user` may read. Topics below them whose events one of these also
-/// shows (see [`prefix_shown_by`]) are left out.
+/// Returns the topics that only `user` may read, except those below an aggregate, which can't be
+/// listed: their common prefix is [`prefix_shown_by`] the aggregate.
 pub(crate) fn topics_of_user(groups: &'static [Group], user: &UserId) -> Vec<TopicName> {
     let own_rules = all_rules(groups).filter(|rule| rule.pattern.ends_with(ME));
     own_rules.filter_map(|rule| fill(rule.pattern, Some(user), None)).collect()
@@ -76,11 +77,12 @@ pub(crate) fn topics_of_user(groups: &'static [Group], user: &UserId) -> Vec<Top
 /// shows the events of every room, it is `chat/room/`.
 pub(crate) fn prefix_shown_by(groups: &'static [Group], topic: &TopicName) -> Option<String> {
     let rule = all_rules(groups).find(|rule| rule.governs(topic))?;
-    let below = all_rules(groups).find_map(|below| {
-        let names = below.pattern.strip_prefix(rule.pattern)?.strip_prefix('/')?.strip_suffix(ANY)?;
-        (names.matches('/').count() == 1).then_some(names)
+    // The pattern of the topics below has one fixed segment more, and then the placeholder.
+    let segment = all_rules(groups).find_map(|other| {
+        let between = other.pattern.strip_prefix(rule.pattern)?.strip_prefix('/')?.strip_suffix(ANY)?;
+        (between.matches('/').count() == 1).then_some(between)
     })?;
-    Some(format!("{topic}/{below}"))
+    Some(format!("{topic}/{segment}"))
 }
 
 fn all_rules(groups: &'static [Group]) -> impl Iterator<Item = &'static Rule> {
