@@ -36,9 +36,9 @@ pub(crate) type Signals = signals::Signals<Connection>;
 
 /// An open stream.
 pub struct Connection {
-    /// Its id.
+    /// The id of the stream.
     pub id: ConnectionId,
-    /// Its number in the order of opening.
+    /// The number of the stream in the order of opening.
     pub serial: u64,
     /// The user it belongs to; `None` for an anonymous visitor.
     pub user: Option<UserId>,

@@ -4,8 +4,8 @@
 //! events, because only the log outlives the process. Then everything that may hold a copy drops
 //! it: the rings, the cached pages of replays, and reads that are in progress. This hub does that
 //! before it answers. Every other hub over the log does it before it shows anything after the
-//! record that ends the note. What a stream took earlier is on its way to its socket, and can't be
-//! recalled.
+//! record that ends the note. What a stream took earlier is being written to its
+//! socket, and can't be recalled.
 
 use std::sync::Arc;
 

@@ -30,9 +30,9 @@ pub enum CursorError {
 }
 
 impl Epochs {
-    /// Creates a history that goes on in `current`. `earlier` is sorted oldest first, and no epoch
-    /// ends before the one before it. An epoch whose end was lost ends at its last position that is
-    /// left.
+    /// Creates a history whose current epoch is `current`. `earlier` is sorted oldest first, and no
+    /// epoch ends before the one before it. An epoch whose end was lost ends at its last position
+    /// that is left.
     pub fn new(current: Epoch, earlier: Vec<(Epoch, Position)>) -> Self {
         Self { current, earlier }
     }

@@ -1,7 +1,8 @@
-//! The log in memory. It is lost with the process, and bounded by count, bytes and age.
+//! The log in memory. It is lost when the process ends, and is bounded by count, bytes and age.
 //!
-//! It is a [`Replica`] that decides by itself, behind one lock. An append or a page holds the lock
-//! for a few microseconds. Readers share the entries with the replica, so none is copied.
+//! The log is a [`Replica`] that decides by itself, behind one lock. An append, or a read of a
+//! page, holds the lock for a few microseconds. Readers share the entries with the replica, so no
+//! entry is copied.
 
 use std::sync::Arc;
 

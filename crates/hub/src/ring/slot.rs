@@ -57,9 +57,9 @@ pub(crate) struct CollectedFrame {
 /// The frames that a reader asks a ring for.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
-    /// Exclusive.
+    /// The place before the first frame.
     pub(crate) after: Seq,
-    /// Inclusive.
+    /// The place of the last frame.
     pub(crate) until: Seq,
     /// Ephemeral events at or before this place are left out, because they are never replayed.
     pub(crate) ephemeral_after: Seq,

@@ -16,17 +16,17 @@ use crate::{all, selector, status, topic};
 /// The versions, by their commit.
 const VERSIONS: [&str; 2] = ["fca78b1", "a7bb9bb"];
 
-fn beside(name: &str) -> PathBuf {
+fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrades").join(name)
 }
 
 /// Unpacks a directory as `version` left it, and reads the note.
 fn written_by(version: &str) -> (TempDir, Value) {
     let dir = tempfile::tempdir().unwrap();
-    let archive = beside(&format!("{version}.tar.gz"));
+    let archive = fixture(&format!("{version}.tar.gz"));
     let unpacked = Command::new("tar").arg("-C").arg(dir.path()).arg("-xzf").arg(archive).status().unwrap();
     assert!(unpacked.success(), "{unpacked}");
-    let note = std::fs::read_to_string(beside(&format!("{version}.json"))).unwrap();
+    let note = std::fs::read_to_string(fixture(&format!("{version}.json"))).unwrap();
     (dir, serde_json::from_str(&note).unwrap())
 }
 
