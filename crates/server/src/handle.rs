@@ -75,11 +75,11 @@ pub struct CallError(#[from] Error);
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The topic is not a valid name.
-    #[error("the topic: {0}")]
+    #[error("invalid topic: {0}")]
     Topic(#[from] tidings_journal::topic::Error),
     /// The topic belongs to the server, or to a stream group with its own call: [`Handle::notify`],
     /// [`Handle::update`], [`Handle::chat`] or [`Handle::status`]. Nothing was published.
-    #[error("the topic {topic}: {problem}")]
+    #[error("the topic {topic} is reserved: {problem}")]
     Reserved {
         /// The topic.
         topic: String,
@@ -87,19 +87,19 @@ pub enum PublishError {
         problem: String,
     },
     /// The event's name is not valid.
-    #[error("the event's name: {0}")]
+    #[error("invalid name of an event: {0}")]
     Event(#[from] tidings_sse::name::Error),
     /// The data is not JSON, or is JSON that some readers can't parse.
-    #[error("the data: {0}")]
+    #[error("invalid data: {0}")]
     Data(#[from] serde_json::Error),
     /// The server is about to stop. The event is not in the log and never will be.
     #[error("the server is about to stop")]
     Draining,
     /// The log has reached the limit of its keys. The event is not in the log.
-    #[error("the log has no room for another key")]
+    #[error("the log has reached the limit of its keys")]
     TooManyKeys,
-    /// The log returned an error. Whether the event is in the log is unknown, except if it is
-    /// [too large](tidings_journal::Error::TooLarge): then it is not.
+    /// The log returned an error. If the error is [`TooLarge`](tidings_journal::Error::TooLarge),
+    /// the event is not in the log. After any other error, that is unknown.
     #[error(transparent)]
     Journal(tidings_journal::Error),
 }
@@ -153,7 +153,7 @@ impl Handle {
         self.send(by, &body, update.event(self.app.now())).await
     }
 
-    /// Publishes a message in a room, from `author`. `form` has the fields of the body of
+    /// Publishes a message from `author` to a room. `form` has the fields of the body of
     /// `POST /chat/message`: `roomId`, `message`, and `metadata` for anything else that subscribers
     /// should get.
     pub async fn chat(&self, author: &Identity, form: &impl Serialize) -> Result<Sent, CallError> {

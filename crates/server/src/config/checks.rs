@@ -9,9 +9,9 @@ use tidings_settings::units::{show_size, show_span};
 
 use super::{Auth, Config, Home, Loaded, Mode};
 
-/// The shortest key in production. A shorter key is weaker than the hash that uses it (RFC 7518,
-/// section 3.2).
-const SECRET_BYTES: usize = 32;
+/// The minimum length of a secret in production. A shorter key is weaker than the hash that uses it
+/// (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
 
 /// Runs all checks. Returns the errors that stop the start, and adds warnings to `loaded`.
 pub(super) fn all(loaded: &mut Loaded) -> Vec<Error> {
@@ -42,8 +42,8 @@ fn open_to_all_with_credentials(loaded: &mut Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a production server whose only credentials are demo tokens, because anybody can write
-/// those.
+/// Refuses a production server that accepts no credentials but demo tokens, which anybody can
+/// write.
 fn credentials(loaded: &mut Loaded) -> Result<(), Error> {
     let Config { mode, auth, .. } = &loaded.config;
     if *mode == Mode::Development {
@@ -59,7 +59,7 @@ fn credentials(loaded: &mut Loaded) -> Result<(), Error> {
             format!("with AUTH_DEMO=false ({}) nobody could sign in", origin(loaded, "AUTH_DEMO"))
         };
         return Err(Error::Conflict(format!(
-            "JWT_SECRET is not set, and production requires it: {why}; allowed: a secret of at least {SECRET_BYTES} bytes"
+            "JWT_SECRET is not set, and production requires it: {why}; allowed: a secret of at least {MIN_SECRET_BYTES} bytes"
         )));
     }
     if auth.demo {
@@ -91,7 +91,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
     }
     let flaw = match guessable::flaw(&secret) {
         Some(Flaw::Published) => "was published as an example".to_owned(),
-        _ if trimmed.len() < SECRET_BYTES => format!("is only {} bytes long", trimmed.len()),
+        _ if trimmed.len() < MIN_SECRET_BYTES => format!("is only {} bytes long", trimmed.len()),
         Some(Flaw::Words) => "is made of words that anybody can guess".to_owned(),
         Some(Flaw::Pattern) => "is a pattern that anybody can guess".to_owned(),
         Some(Flaw::LowEntropy) => {
@@ -103,7 +103,7 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
         }
         None => return Ok(()),
     };
-    let allowed = format!("at least {SECRET_BYTES} bytes that nobody can guess");
+    let allowed = format!("at least {MIN_SECRET_BYTES} bytes that nobody can guess");
     match loaded.config.mode {
         Mode::Production => Err(Error::Conflict(format!("{shown} {flaw}; allowed in production: {allowed}"))),
         Mode::Development => {
@@ -116,13 +116,13 @@ fn secret(loaded: &mut Loaded, name: &'static str, of: fn(&Auth) -> &Option<Secr
 /// Refuses limits that the journal can't apply.
 fn journal(loaded: &mut Loaded) -> Result<(), Error> {
     let journal = &loaded.config.journal;
-    let least = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
-    if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < least) {
+    let min_bytes = usize::try_from(Retention::MIN_DISK_BYTES).unwrap_or(usize::MAX);
+    if let Some(bytes) = journal.max_bytes.filter(|bytes| journal.home == Home::Disk && *bytes < min_bytes) {
         return Err(Error::Conflict(format!(
             "JOURNAL_MAX_BYTES={} ({}) is too little for the journal on disk; allowed: at least {}, or JOURNAL=memory",
             show_size(bytes),
             origin(loaded, "JOURNAL_MAX_BYTES"),
-            show_size(least),
+            show_size(min_bytes),
         )));
     }
     let mut patterns = std::collections::BTreeSet::new();

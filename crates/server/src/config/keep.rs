@@ -21,14 +21,14 @@ const EVENTS: &str = "events";
 pub(super) const KEEP: Parsed<Rule> = Parsed {
     placeholder: "KEEP",
     allowed: "a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as \
-              `10000events`, each with its unit and once; topics that begin with `system` or `_` are the server's",
+              `10000events`, each with its unit and at most once; topics that begin with `system` or `_` belong to the server",
     read,
     show,
 };
 
 fn read(text: &str) -> Option<Rule> {
     let (pattern, limits) = text.split_once('=')?;
-    let pattern = Pattern::parse(pattern.trim()).ok().filter(|pattern| !is_the_servers(pattern))?;
+    let pattern = Pattern::parse(pattern.trim()).ok().filter(|pattern| !is_of_the_server(pattern))?;
     let mut rule = Rule { pattern, max_age: None, max_events: None, max_bytes: None };
     for limit in limits.split('+') {
         let limit = limit.trim();
@@ -54,7 +54,7 @@ fn read(text: &str) -> Option<Rule> {
 
 /// Whether the pattern is for topics of the server. No limit applies to them, because only the
 /// latest event of each key is kept there.
-fn is_the_servers(pattern: &Pattern) -> bool {
+fn is_of_the_server(pattern: &Pattern) -> bool {
     let first = pattern.as_str().split('/').next().unwrap_or_default();
     first == "system" || first.starts_with('_')
 }

@@ -344,7 +344,7 @@ fn limits_that_the_journal_cannot_apply_are_refused() {
     insta::assert_snapshot!(start().env("JOURNAL_MAX_BYTES", "64MiB").refused(), @"JOURNAL_MAX_BYTES=64MiB (environment) is too little for the journal on disk; allowed: at least 256MiB, or JOURNAL=memory");
     start().env("JOURNAL_MAX_BYTES", "64MiB").env("JOURNAL", "memory").loaded();
     insta::assert_snapshot!(start().env("JOURNAL_KEEP", "a=7d,b=1d,a=1GiB").refused(), @"JOURNAL_KEEP (environment) names a twice; join its limits with `+`");
-    insta::assert_snapshot!(start().env("JOURNAL_KEEP", "chat/**=10000").refused(), @"JOURNAL_KEEP=chat/**=10000 (environment) is not allowed; allowed: a list, separated by commas, of a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as `10000events`, each with its unit and once; topics that begin with `system` or `_` are the server's");
+    insta::assert_snapshot!(start().env("JOURNAL_KEEP", "chat/**=10000").refused(), @"JOURNAL_KEEP=chat/**=10000 (environment) is not allowed; allowed: a list, separated by commas, of a topic or a pattern, `=`, and limits joined by `+`: an age such as `7d`, a size such as `1GiB`, a number such as `10000events`, each with its unit and at most once; topics that begin with `system` or `_` belong to the server");
 }
 
 #[test]
