@@ -102,7 +102,7 @@ pub(crate) enum Phase {
 pub(crate) enum Unpublished {
     /// The server refuses publishes. The event is not in the log and never will be.
     Closing,
-    /// The log failed. Whether the event is in it is unknown.
+    /// The log failed. Whether the event is in the log is unknown.
     Journal(tidings_journal::Error),
 }
 

@@ -95,7 +95,7 @@ const TRUSTED_HEADER: Choice<TrustedHeader> = Choice {
     note: "",
 };
 
-/// Addresses, which may include `localhost`.
+/// A list of addresses, in which `localhost` stands for both loopback addresses.
 struct Addresses;
 
 /// One address, or `localhost` for both loopback addresses.

@@ -85,7 +85,7 @@ pub(crate) async fn api(State(app): State<Arc<App>>) -> Reply {
     }))
 }
 
-/// The committed `OpenAPI` document. A test of [`crate::openapi`] fails if it differs from the
+/// The committed `OpenAPI` document. A test of `crate::openapi` fails if it differs from the
 /// code.
 const OPENAPI: &str = include_str!("../../../../docs/openapi.json");
 

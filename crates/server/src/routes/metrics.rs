@@ -1,4 +1,4 @@
-//! `GET /metrics`: answers with the [metrics](crate::metrics) of the server, in the format of
+//! `GET /metrics`: answers with the metrics of the server ([`crate::metrics`]), in the format of
 //! Prometheus.
 
 use std::fmt;
