@@ -197,7 +197,7 @@ async fn the_warnings_of_a_start_are_reported() {
         "port: LISTEN_FDS=several is no number",
         "systemd: NOTIFY_SOCKET=",
         "settings: HEARTBEAT_INTERVALL (environment) is not a setting",
-        "settings: SHUTDOWN_TIMEOUT=1s comes before the end",
+        "settings: SHUTDOWN_TIMEOUT=1s is not longer than DRAIN_SECONDS",
     ] {
         assert!(warnings.contains(told), "{told}\n{warnings}");
     }
