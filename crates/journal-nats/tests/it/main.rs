@@ -4,6 +4,7 @@
 
 mod cluster;
 mod failures;
+mod nodes;
 mod server;
 
 tidings_broker_contract::promises!(crate::server::Backend::start().await);
